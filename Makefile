@@ -1,0 +1,86 @@
+# The everyday commands. `make` alone lists them.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ONCE ?=
+TESTS ?=
+
+# The first Python that is new enough; PYTHON=/path/to/python3 overrides.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+
+.PHONY: help
+help: ## List what can be done
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: install ## Start the system, play a child's case, show the results, stay up (ONCE=1: stop afterwards)
+	@exec $(BIN)/ooc demo $(if $(filter-out 0,$(ONCE)),--once)
+
+.PHONY: test
+test: install lint ## Run everything: lint, types, layers and every test, on real servers
+	$(BIN)/pytest $(TESTS)
+
+.PHONY: check
+check: install lint ## The ten-second loop: lint, types, layers and unit tests
+	$(BIN)/pytest -q tests/unit
+
+.PHONY: lint
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: install
+install: $(STAMP) ## Make .venv and install what requirements/ pins, checked by hash
+	@:
+
+$(STAMP): requirements/test.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then \
+		echo "No Python 3.11 or newer was found$(if $(PYTHON), at '$(PYTHON)'): the newest python3 on PATH is $$(python3 --version 2>/dev/null || echo missing)."; \
+		echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv; macOS: brew install python3)"; \
+		echo "or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; \
+		exit 1; \
+	fi >&2
+	@if ! { [ -x $(BIN)/python ] && $(BIN)/python -c '$(NEW_ENOUGH)' && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
+		echo "Making $(VENV) with $$($(PYTHON) --version)"; \
+		"$(PYTHON)" -m venv --clear $(VENV) || { \
+			echo "$(PYTHON) could not make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+	fi
+	@echo "Installing what requirements/test.txt pins (about half a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt || { \
+		echo; \
+		echo "The installation did not finish; nothing half-installed is used. The error above says why, and"; \
+		echo "  - a network error or a time-out: check the connection (or pip's proxy settings), then run the same command again;"; \
+		echo "  - 'THESE PACKAGES DO NOT MATCH THE HASHES': what came is not what was pinned. Run 'pip cache purge' and try"; \
+		echo "    again; if it stays, do not install it: report it;"; \
+		echo "  - 'No space left on device': this needs about 1 GB in $(CURDIR) and pip's temporary folder (TMPDIR)."; \
+		exit 1; \
+	} >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: lock
+lock: ## Renew requirements/*.txt from requirements/*.in (a release rests a week first)
+	@[ -x .venv-lock/bin/uv ] || { "$(PYTHON)" -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv==0.13.8; }
+	@for name in run test; do \
+		env -u UV_FIND_LINKS .venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+			--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+			--exclude-newer "$$($(PYTHON) -c 'import datetime as d; print(d.date.today() - d.timedelta(7))')" \
+			--output-file requirements/$$name.txt requirements/$$name.in; \
+	done
+
+.PHONY: reset
+reset: ## Remove var/: the local system's data, keys and logs
+	@if [ -e var/lock ] && ! $(BIN)/python -m shared.local.supervise var; then exit 1; fi
+	rm -rf var
+	@echo "var/ is gone; the next 'make run' starts from nothing."
