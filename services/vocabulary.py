@@ -1,0 +1,281 @@
+"""The words of the trade that every service uses: the enums of the catalogue, its roles, and the details of a person.
+
+Part of every service's contract, like its events.py: imports nothing but the kernel's messages.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+from shared.messages import Shape, Text, Words
+from shared.sealing import Sealed
+
+
+class Role(StrEnum):
+    """Who may act; SYSTEM is for reactions and comes from no token."""
+
+    SAFE_SCHOOLS_OFFICER = "SAFE_SCHOOLS_OFFICER"
+    INTERNET_SAFETY_OFFICER = "INTERNET_SAFETY_OFFICER"
+    YJS_CASE_MANAGER = "YJS_CASE_MANAGER"
+    RJ_FACILITATOR = "RJ_FACILITATOR"
+    POLICE_DECISION_MAKER = "POLICE_DECISION_MAKER"
+    SUPERVISOR = "SUPERVISOR"
+    VICTIM_WORKER = "VICTIM_WORKER"
+    AUDITOR = "AUDITOR"
+    ANALYST = "ANALYST"
+    DATA_PROTECTION_OFFICER = "DATA_PROTECTION_OFFICER"
+    SCHOOL = "SCHOOL"
+    SYSTEM = "SYSTEM"
+
+
+class IncidentType(StrEnum):
+    """The ten types of incident."""
+
+    BULLYING_LOW_LEVEL_ASSAULT = "BULLYING_LOW_LEVEL_ASSAULT"
+    ONLINE_SAFETY = "ONLINE_SAFETY"
+    DRUGS = "DRUGS"
+    THEFT_LOW_LEVEL = "THEFT_LOW_LEVEL"
+    ASB = "ASB"
+    PERSONAL_SAFETY_ADVICE = "PERSONAL_SAFETY_ADVICE"
+    BEHAVIOUR = "BEHAVIOUR"
+    INAPPROPRIATE_LANGUAGE = "INAPPROPRIATE_LANGUAGE"
+    CRIMINAL_DAMAGE = "CRIMINAL_DAMAGE"
+    OTHER = "OTHER"
+
+
+class Flag(StrEnum):
+    """What makes an incident graver, or another team's business."""
+
+    INJURY_SERIOUS = "INJURY_SERIOUS"
+    WEAPON = "WEAPON"
+    HATE = "HATE"
+    SEXUAL = "SEXUAL"
+    EXPLOITATION = "EXPLOITATION"
+    DRUG_CLASS_A = "DRUG_CLASS_A"
+    DRUG_SUPPLY = "DRUG_SUPPLY"
+    DOMESTIC = "DOMESTIC"
+    AGE_GAP = "AGE_GAP"
+    PATTERN = "PATTERN"
+    REPEAT = "REPEAT"
+    INDICTABLE_ONLY = "INDICTABLE_ONLY"
+    NUDE_IMAGERY = "NUDE_IMAGERY"
+
+
+class PersonRole(StrEnum):
+    """What a person was in an incident."""
+
+    HARMER = "HARMER"
+    HARMED = "HARMED"
+    WITNESS = "WITNESS"
+    PARENT_CARER = "PARENT_CARER"
+    PROFESSIONAL = "PROFESSIONAL"
+    SUPPORTER = "SUPPORTER"
+
+
+class Category(StrEnum):
+    """The category of a person (DPA 2018 s38(3), and ours)."""
+
+    SUSPECT = "SUSPECT"
+    CONVICTED = "CONVICTED"
+    VICTIM = "VICTIM"
+    WITNESS = "WITNESS"
+    DISPOSED_OOC = "DISPOSED_OOC"
+    CHILD_UNDER_10 = "CHILD_UNDER_10"
+    PARENT_CARER = "PARENT_CARER"
+    PROFESSIONAL = "PROFESSIONAL"
+    SUPPORTER = "SUPPORTER"
+
+
+class TriageOutcome(StrEnum):
+    """Where triage sends a referral."""
+
+    ACCEPT_INTERVENTION = "ACCEPT_INTERVENTION"
+    ADVICE_ONLY = "ADVICE_ONLY"
+    SCHOOL_LED = "SCHOOL_LED"
+    REFER_DISPOSAL_PANEL = "REFER_DISPOSAL_PANEL"
+    REFER_MASH = "REFER_MASH"
+    REFER_INVESTIGATION = "REFER_INVESTIGATION"
+    REFER_EARLY_HELP = "REFER_EARLY_HELP"
+    SIGNPOST = "SIGNPOST"
+    REJECT_OUT_OF_SCOPE = "REJECT_OUT_OF_SCOPE"
+    DUPLICATE = "DUPLICATE"
+
+
+class Topic(StrEnum):
+    """The eleven topics of education, and the two workshops."""
+
+    ONLINE_SAFETY = "ONLINE_SAFETY"
+    ALCOHOL_AND_DRUGS = "ALCOHOL_AND_DRUGS"
+    ANTI_BULLYING = "ANTI_BULLYING"
+    ANTI_SOCIAL_BEHAVIOUR = "ANTI_SOCIAL_BEHAVIOUR"
+    CHILD_SEXUAL_EXPLOITATION = "CHILD_SEXUAL_EXPLOITATION"
+    DIVERSITY = "DIVERSITY"
+    DOMESTIC_ABUSE = "DOMESTIC_ABUSE"
+    FIREARMS = "FIREARMS"
+    GANG_CULTURE = "GANG_CULTURE"
+    VIOLENT_EXTREMISM = "VIOLENT_EXTREMISM"
+    WEAPONS = "WEAPONS"
+    RETAIL = "RETAIL"
+    DRUGS_WORKSHOP = "DRUGS_WORKSHOP"
+
+
+class SessionKind(StrEnum):
+    """For whom a session is given."""
+
+    ONE_TO_ONE = "ONE_TO_ONE"
+    GROUP = "GROUP"
+    PARENT = "PARENT"
+    STAFF = "STAFF"
+    WORKSHOP = "WORKSHOP"
+
+
+class TrialMode(StrEnum):
+    """How an offence is tried; it bounds penalties and time limits."""
+
+    SUMMARY = "SUMMARY"
+    EITHER_WAY = "EITHER_WAY"
+    INDICTABLE_ONLY = "INDICTABLE_ONLY"
+
+
+class Disposal(StrEnum):
+    """The three disposals."""
+
+    YRD = "YRD"
+    YC = "YC"
+    YCC = "YCC"
+
+
+class Recommendation(StrEnum):
+    """What a panel may recommend and the police decide."""
+
+    YRD = "YRD"
+    YC = "YC"
+    YCC = "YCC"
+    OUTCOME_21 = "OUTCOME_21"
+    OUTCOME_22 = "OUTCOME_22"
+    CHARGE = "CHARGE"
+    NO_FURTHER_ACTION = "NO_FURTHER_ACTION"
+
+
+class ConditionType(StrEnum):
+    """The eleven types of condition."""
+
+    RETAIL_WORKSHOP = "RETAIL_WORKSHOP"
+    DRUGS_WORKSHOP = "DRUGS_WORKSHOP"
+    SUBSTANCE_ASSESSMENT = "SUBSTANCE_ASSESSMENT"
+    RJ_CONFERENCE = "RJ_CONFERENCE"
+    LETTER_OF_APOLOGY = "LETTER_OF_APOLOGY"
+    REPARATION_HOURS = "REPARATION_HOURS"
+    COMPENSATION = "COMPENSATION"
+    YJS_SESSIONS = "YJS_SESSIONS"
+    FINANCIAL_PENALTY = "FINANCIAL_PENALTY"
+    RESTRICTIVE = "RESTRICTIVE"
+    CURFEW = "CURFEW"
+
+
+class ConditionObject(StrEnum):
+    """What a condition is for (CDA 1998 s66A(3))."""
+
+    REHABILITATION = "REHABILITATION"
+    REPARATION = "REPARATION"
+    PUNISHMENT = "PUNISHMENT"
+
+
+class AttendanceStatus(StrEnum):
+    """How a booked place ended."""
+
+    ATTENDED = "ATTENDED"
+    ATTENDED_LATE = "ATTENDED_LATE"
+    LEFT_EARLY = "LEFT_EARLY"
+    EXCLUDED_CONDUCT = "EXCLUDED_CONDUCT"
+    DNA_ACCEPTABLE = "DNA_ACCEPTABLE"
+    DNA_UNACCEPTABLE = "DNA_UNACCEPTABLE"
+    DNA_PENDING = "DNA_PENDING"
+    CANCELLED_BY_SERVICE = "CANCELLED_BY_SERVICE"
+
+
+class AppropriateAdultKind(StrEnum):
+    """Who may be an appropriate adult (CDA 1998 s66ZA(7))."""
+
+    PARENT_GUARDIAN = "PARENT_GUARDIAN"
+    CARE_REPRESENTATIVE = "CARE_REPRESENTATIVE"
+    SOCIAL_WORKER = "SOCIAL_WORKER"
+    RESPONSIBLE_ADULT = "RESPONSIBLE_ADULT"
+
+
+class BreachDecision(StrEnum):
+    """What may be decided on a breach."""
+
+    EXCUSED = "EXCUSED"
+    VARY = "VARY"
+    EXTEND = "EXTEND"
+    NO_PROCEEDINGS = "NO_PROCEEDINGS"
+    PROSECUTE = "PROSECUTE"
+
+
+class ConferenceMode(StrEnum):
+    """How the parties of a conference meet."""
+
+    DIRECT_CONFERENCE = "DIRECT_CONFERENCE"
+    SHUTTLE = "SHUTTLE"
+    LETTER_EXCHANGE = "LETTER_EXCHANGE"
+    REPRESENTATIVE = "REPRESENTATIVE"
+
+
+class ConferenceCategory(StrEnum):
+    """What a conference is about."""
+
+    BULLYING = "BULLYING"
+    SHOPLIFTING = "SHOPLIFTING"
+    DRUGS_POSSESSION = "DRUGS_POSSESSION"
+    OTHER = "OTHER"
+
+
+class OutcomeCode(StrEnum):
+    """Home Office crime outcome codes."""
+
+    C1 = "1"
+    C1A = "1A"
+    C2 = "2"
+    C2A = "2A"
+    C3 = "3"
+    C3A = "3A"
+    C4 = "4"
+    C5 = "5"
+    C6 = "6"
+    C7 = "7"
+    C8 = "8"
+    C9 = "9"
+    C10 = "10"
+    C11 = "11"
+    C12 = "12"
+    C13 = "13"
+    C14 = "14"
+    C15 = "15"
+    C16 = "16"
+    C17 = "17"
+    C18 = "18"
+    C19 = "19"
+    C20 = "20"
+    C21 = "21"
+    C22 = "22"
+
+
+class Regime(StrEnum):
+    """The law under which an event is processed (DPA 2018 part 3, or UK GDPR)."""
+
+    LE_PART3 = "LE_PART3"
+    UK_GDPR = "UK_GDPR"
+
+
+class PersonDetails(Shape):
+    """Who a person is: sealed under that person's own key, save the school's number."""
+
+    name: Sealed[Words]
+    date_of_birth: Sealed[date]
+    address: Sealed[Words] | None = None
+    contact: Sealed[Words] | None = None
+    school_urn: Text | None = None
+    ethnicity: Sealed[Words] | None = None
+    needs: Sealed[tuple[Words, ...]] | None = None

@@ -1,0 +1,123 @@
+"""The decider: rules, decide and evolve, three pure things; and the fold that replays a history through them.
+
+`decide(command, state, occasion)` is asked only when no rule refuses, and yields events. `evolve(state, fact)` never
+validates and never shrugs: a history that cannot be raises `BrokenHistory`. State is None before the first event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+from shared.messages import Command, Correction, Decided, Fact, NeedsRationale, Refused
+from shared.rules import Occasion, Passed, RuleBook
+from shared.sealing import Sealed
+
+S = TypeVar("S")
+
+
+class BrokenHistory(Exception):
+    """A sequence of events that the state machine could never have produced."""
+
+    def __init__(self, fact: Fact, why: str) -> None:
+        super().__init__(f"{fact.envelope.stream} version {fact.version} ({fact.name}): {why}")
+
+
+def impossible(fact: Fact, why: str) -> BrokenHistory:
+    """For `evolve`: `raise impossible(fact, "no such condition")`."""
+    return BrokenHistory(fact, why)
+
+
+@dataclass(frozen=True)
+class Decider(Generic[S]):
+    """A service's domain: its rules and two pure functions."""
+
+    rules: RuleBook[S]
+    decide: Callable[[Any, S | None, Occasion], Decided]
+    evolve: Callable[[S | None, Fact], S]
+
+    def answer(
+        self, command: Command, state: S | None, occasion: Occasion
+    ) -> tuple[Decided, Passed] | Refused | NeedsRationale:
+        """Judge a command and, where it may go ahead, say what happens."""
+        verdict = self.rules.judge(command, state, occasion)
+        if not isinstance(verdict, Passed):
+            return verdict
+        return self.decide(command, state, occasion), verdict
+
+    def fold(self, facts: Iterable[Fact], state: S | None = None) -> S | None:
+        """The state after some facts in order of version; raises `BrokenHistory`."""
+        for fact in facts:
+            state = self.evolve(state, fact)
+        return state
+
+    def state_of(
+        self, history: Sequence[Fact], *, as_of: datetime | None = None, known_at: datetime | None = None
+    ) -> S | None:
+        """The state by both times: facts that had occurred by `as_of`, as they were known at `known_at`."""
+        return self.fold(cut(history, as_of=as_of, known_at=known_at))
+
+
+def check_gapless(history: Sequence[Fact]) -> None:
+    """Raise `BrokenHistory` unless versions run from 1 without a gap."""
+    for expected, fact in enumerate(history, start=1):
+        if fact.version != expected:
+            raise BrokenHistory(fact, f"version {expected} is missing")
+
+
+def cut(history: Sequence[Fact], *, as_of: datetime | None = None, known_at: datetime | None = None) -> list[Fact]:
+    """A whole history, cut by both times and with corrections in place, in order of version.
+
+    A correction applies from the time of the fact that it corrects, as known from its own recording.
+    """
+    check_gapless(history)
+    known = [
+        fact for fact in history if known_at is None or (fact.recorded_at is not None and fact.recorded_at <= known_at)
+    ]
+    by_id = {fact.event_id: fact for fact in known}
+    for fact in known:
+        if isinstance(fact.event, Correction):
+            target = by_id.get(fact.event.corrects)
+            if target is None:
+                raise BrokenHistory(fact, "it corrects an event that is not in this stream")
+            by_id[target.event_id] = corrected(target, fact)
+
+    def when(fact: Fact) -> datetime:
+        return by_id[fact.event.corrects].occurred_at if isinstance(fact.event, Correction) else fact.occurred_at
+
+    return [by_id[fact.event_id] for fact in known if as_of is None or when(fact) <= as_of]
+
+
+def corrected(target: Fact, correction: Fact) -> Fact:
+    """The fact as it should have been; raises `BrokenHistory` where the correction names no field of it."""
+    assert isinstance(correction.event, Correction)
+    value = correction.event.value if correction.event.sealed is None else correction.event.sealed
+    try:
+        event = put(target.event, correction.event.field, value)
+    except (KeyError, ValueError, TypeError) as error:
+        raise BrokenHistory(correction, f"{correction.event.field} cannot be corrected: {error}") from error
+    return replace(target, event=event, corrected_by=(*target.corrected_by, correction.event_id))
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def put(model: M, path: str, value: Any) -> M:
+    """The model with another value at a dotted path, in the field's own type; raises KeyError or ValueError."""
+    name, _, rest = path.partition(".")
+    field = type(model).model_fields.get(name)
+    if field is None:
+        raise KeyError(f"there is no field {path!r}")
+    held = getattr(model, name)
+    if rest:
+        if not isinstance(held, BaseModel):
+            raise KeyError(f"{name!r} has no field {rest!r}")
+        return model.model_copy(update={name: put(held, rest, value)})
+    if isinstance(value, Sealed):
+        return model.model_copy(update={name: value})
+    adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
+    return model.model_copy(update={name: adapter.validate_python(value, strict=False)})

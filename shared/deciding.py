@@ -1,0 +1,129 @@
+"""From a command to facts, without a database: the pure middle of `handle`, which tests and simulations share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.decider import cut
+from shared.messages import (
+    Actor,
+    At,
+    Command,
+    Correction,
+    Envelope,
+    Fact,
+    NeedsRationale,
+    Origin,
+    Refused,
+    event_id,
+)
+from shared.rules import Occasion, Passed
+from shared.sealing import Sealed
+from shared.service import Claims, Service
+from shared.working_days import local_day
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command with everything that `handle` knows of its asking."""
+
+    command: Command
+    stream: UUID
+    command_id: UUID
+    actor: Actor
+    received_at: datetime
+    correlation_id: UUID
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+    origin: Origin = Origin()
+    labels: Mapping[str, str] | None = None
+    """Labels of the event that a reaction follows, for a stream that it opens; None: the actor's own."""
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened: as the command says, else when it was received."""
+        return self.command.occurred_at or self.received_at
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command makes happen: facts not yet sealed or recorded, and the claims they take or release."""
+
+    facts: tuple[Fact, ...]
+    claims: tuple[Claims, ...]
+
+
+def decide(service: Service[Any], asked: Asked, history: Sequence[Fact]) -> Outcome | Refused | NeedsRationale:
+    """Judge and decide a command on the whole history of its stream (opened, in order of version)."""
+    decider = service.decider
+    occurred_at = asked.occurred_at
+    policy = service.policy.on(local_day(occurred_at))
+    occasion = Occasion(asked.stream, asked.actor, occurred_at, asked.received_at, policy)
+    state = decider.fold(cut(history))
+    answer = decider.answer(asked.command, state, occasion)
+    if isinstance(answer, (Refused, NeedsRationale)):
+        return answer
+    decided, passed = answer
+    facts = tuple(_facts(service, asked, occasion, decided, passed, history))
+    claims = []
+    for n, fact in enumerate(facts):
+        claimed = service.claims(state, fact)
+        if claimed is not None:
+            claims.append(claimed)
+        if isinstance(fact.event, Correction):
+            state = decider.fold(cut([*history, *facts[: n + 1]]))
+        else:
+            state = decider.evolve(state, fact)
+    return Outcome(facts, tuple(claims))
+
+
+def _facts(
+    service: Service[Any],
+    asked: Asked,
+    occasion: Occasion,
+    decided: Sequence[Any],
+    passed: Passed,
+    history: Sequence[Fact],
+) -> list[Fact]:
+    first = history[0].envelope if history else None
+    name = service.stream_name(asked.stream)
+    facts: list[Fact] = []
+    for n, item in enumerate(decided):
+        event, occurred_at = (item.event, item.occurred_at) if isinstance(item, At) else (item, occasion.occurred_at)
+        cls = type(event)
+        if first is not None:
+            home = first.home
+            inherited = {label: value for label, value in first.labels.items() if label in service.inherits}
+        else:
+            home = (facts[0].envelope.home if facts else service.home(event)) or asked.stream
+            source = asked.actor.labels if asked.labels is None else asked.labels
+            inherited = {label: source[label] for label in sorted(service.inherits) if label in source}
+        envelope = Envelope(
+            event_id=event_id(asked.command_id, n),
+            type=service.events.type_name(cls),
+            stream=name,
+            version=len(history) + n + 1,
+            home=home,
+            command_id=asked.command_id,
+            occurred_at=occurred_at,
+            actor=asked.actor,
+            correlation_id=asked.correlation_id,
+            causation_id=asked.causation_id,
+            traceparent=asked.traceparent,
+            policy=occasion.policy.stamp,
+            rules=passed.rules,
+            rationale={rule: Sealed(text) for rule, text in sorted(passed.rationale.items())},
+            labels=dict(sorted({**inherited, **service.events.labels(cls)}.items())),
+            origin=asked.origin,
+        )
+        facts.append(Fact(envelope, event))
+    return facts
+
+
+def as_recorded(fact: Fact, position: int, recorded_at: datetime) -> Fact:
+    """The fact with a place in a ledger; for tests and simulations."""
+    return replace(fact, position=position, recorded_at=recorded_at)

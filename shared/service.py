@@ -1,0 +1,141 @@
+"""A service as a declaration: the domain's parts by name. The kernel builds API, worker, relay and schema from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import Field, TypeAdapter
+
+from shared.decider import Decider
+from shared.duties import Duty
+from shared.messages import Command, Event, EventBook, Fact, derive
+from shared.policy import Policy, PolicyBook
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Unique keys that an event takes or gives back, and the rule that a lost claim breaks.
+
+    A key names no person in clear beyond an opaque id. Claims follow from events alone, so they can be rebuilt.
+    """
+
+    rule: str
+    take: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a reaction asks of its own service: a command for a stream. `item` tells several for one stream apart."""
+
+    stream: UUID
+    command: Command
+    item: str = ""
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """Another service's event -> our commands. Pure: the fact's clear fields are all that it sees.
+
+    `name` is part of the derived command id and so of the contract: it is never changed.
+    """
+
+    name: str
+    service: str
+    event: type[Event]
+    react: Callable[[Fact], Iterable[Effect]]
+
+    def command_id(self, fact: Fact, effect: Effect) -> UUID:
+        """UUIDv5 of event, reaction, target stream and item, so that a repeat does nothing."""
+        return derive("reaction", fact.event_id, self.name, effect.stream, effect.item)
+
+
+@dataclass(frozen=True)
+class Reading(Generic[S]):
+    """A service's public reading face: how its events fold, and what of the state is shown."""
+
+    service: str
+    collection: str
+    events: EventBook
+    decider: Decider[S]
+    view: Callable[[S], Mapping[str, Any]]
+    """The state as the catalogue names it: clear JSON values only, nothing sealed."""
+    duties: Callable[[S, Callable[[date], Policy]], Sequence[Duty]]
+    """Every duty of the state, met, open or closed; the second argument gives the policy of a day."""
+    policy: PolicyBook
+
+    def view_of(self, history: Sequence[Fact], **times: Any) -> Mapping[str, Any] | None:
+        """What is shown of a history cut by `as_of` and `known_at`; None where nothing had begun."""
+        state = self.decider.state_of(history, **times)
+        return None if state is None else self.view(state)
+
+
+@dataclass(frozen=True)
+class Service(Generic[S]):
+    """A deciding service."""
+
+    name: str
+    collection: str
+    commands: tuple[type[Command], ...]
+    default_roles: frozenset[str]
+    reading: Reading[S]
+    home: Callable[[Event], UUID | None]
+    """The home that a stream's first event fixes; None: the stream's own id."""
+    readers: Mapping[str, frozenset[str]]
+    """Role -> what it may read of this service: any of state, history, duties."""
+    reasons: frozenset[str] = frozenset()
+    """Roles whose reads must give a reason."""
+    reactions: tuple[Reaction, ...] = ()
+    claims: Callable[[S | None, Fact], Claims | None] = lambda _state, _fact: None
+    inherits: frozenset[str] = frozenset({"area"})
+    """Labels that a stream takes from whoever opens it, and that bound who may act on it."""
+    published: tuple[EventBook, ...] = field(default=())
+    """The event books of the services whose events the reactions read."""
+
+    @property
+    def events(self) -> EventBook:
+        """The service's own events."""
+        return self.reading.events
+
+    @property
+    def decider(self) -> Decider[S]:
+        """The service's domain."""
+        return self.reading.decider
+
+    @property
+    def policy(self) -> PolicyBook:
+        """The service's dated values."""
+        return self.reading.policy
+
+    def roles_for(self, command: type[Command]) -> frozenset[str]:
+        """Who may send a command through the API."""
+        return self.default_roles if command.roles is None else command.roles
+
+    @cached_property
+    def command_adapter(self) -> TypeAdapter[Command]:
+        """The union of commands, discriminated by `type`."""
+        union: Any = self.commands[0]
+        for command in self.commands[1:]:
+            union = union | command
+        return TypeAdapter(Annotated[union, Field(discriminator="type")] if len(self.commands) > 1 else union)
+
+    def stream_name(self, stream: UUID) -> str:
+        """`service/uuid`, as it stands in an event."""
+        return f"{self.name}/{stream}"
+
+    @property
+    def topic(self) -> str:
+        """Where the service's events are published."""
+        return f"{self.events.namespace}.{self.name}.events"
+
+    @property
+    def position_topic(self) -> str:
+        """Where the relay says how far it has come."""
+        return f"{self.events.namespace}.{self.name}.position"

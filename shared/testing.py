@@ -1,0 +1,91 @@
+"""Stories for tests: commands asked of a service in memory, in the domain's words.
+
+story = Story(disposal)
+story.ask(OpenDisposalCase(...), by="YJS_CASE_MANAGER", at="2025-09-10T09:00:00+01:00")
+assert story.refused(IssueDisposal(), by="POLICE_DECISION_MAKER", at=…) == {"R4"}
+assert story.view["state"] == "OPENED"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from shared.deciding import Asked, Outcome, as_recorded, decide
+from shared.duties import Duty
+from shared.messages import Actor, Command, Fact, NeedsRationale, Refused, derive
+from shared.service import Service
+
+AREA = {"area": "DORSET"}
+
+
+def officer(role: str, number: int = 1) -> Actor:
+    """The person who acts in a role: the same one every time."""
+    return Actor(id=derive("test-officer", role, number), role=role, organisation="TEST", labels=AREA)
+
+
+class Story:
+    """One stream of one service, in memory: the same rules, decide, evolve, cut and fold as the real path."""
+
+    def __init__(self, service: Service[Any], stream: UUID | None = None) -> None:
+        self.service = service
+        self.stream = stream or uuid4()
+        self.facts: list[Fact] = []
+
+    def answer(
+        self,
+        command: Command,
+        *,
+        by: str | Actor,
+        at: str | datetime | None = None,
+        received_at: datetime | None = None,
+    ) -> Sequence[str] | Refused | NeedsRationale:
+        """Ask a command and record what it makes happen: the names of the events, or the refusal."""
+        if at is not None:
+            moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+            command = command.model_copy(update={"occurred_at": moment})
+        now = received_at or datetime.now(UTC)
+        actor = officer(by) if isinstance(by, str) else by
+        command_id = uuid4()
+        result = decide(self.service, Asked(command, self.stream, command_id, actor, now, command_id), self.facts)
+        if not isinstance(result, Outcome):
+            return result
+        for fact in result.facts:
+            self.facts.append(as_recorded(fact, len(self.facts) + 1, now))
+        return [fact.name for fact in result.facts]
+
+    def ask(self, command: Command, *, by: str | Actor, at: str | datetime | None = None) -> Sequence[str]:
+        """Ask a command that must be accepted; the names of its events."""
+        result = self.answer(command, by=by, at=at)
+        assert not isinstance(result, (Refused, NeedsRationale)), f"{type(command).__name__}: {result}"
+        return result
+
+    def refused(self, command: Command, *, by: str | Actor, at: str | datetime | None = None) -> set[str]:
+        """Ask a command that must be refused; the ids of the broken rules."""
+        result = self.answer(command, by=by, at=at)
+        assert isinstance(result, Refused), f"{type(command).__name__}: {result}"
+        return set(result.ids)
+
+    def warned(self, command: Command, *, by: str | Actor, at: str | datetime | None = None) -> set[str]:
+        """Ask a command that must need a rationale; the ids of the warnings."""
+        result = self.answer(command, by=by, at=at)
+        assert isinstance(result, NeedsRationale), f"{type(command).__name__}: {result}"
+        return set(result.ids)
+
+    @property
+    def state(self) -> Any:
+        """The state now."""
+        return self.service.decider.state_of(self.facts)
+
+    @property
+    def view(self) -> Mapping[str, Any]:
+        """What is shown of the state now."""
+        return self.service.reading.view(self.state)
+
+    def duties(self, as_of: date) -> dict[str, Duty]:
+        """The duties that the sheet of a day shows, by name (the last of each name)."""
+        from shared.reading import duties_on
+
+        return {duty.duty: duty for duty in duties_on(self.service.reading, self.facts, as_of)}
