@@ -1,0 +1,275 @@
+"""What has happened in a restorative justice conference: the contract, the only module that other services import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from services.vocabulary import ConferenceCategory, ConferenceMode, Regime
+from shared.messages import Event, EventBook, Hours, Shape, Text, Time, Words
+from shared.sealing import OwnedBy, Sealed
+
+
+class Sensitivity(StrEnum):
+    """What makes a conference a sensitive case, which needs an accredited facilitator."""
+
+    NONE = "NONE"
+    DOMESTIC = "DOMESTIC"
+    SEXUAL = "SEXUAL"
+
+
+class ParticipantRole(StrEnum):
+    """As what somebody is invited; the harmer comes with the proposal."""
+
+    HARMED = "HARMED"
+    REPRESENTATIVE = "REPRESENTATIVE"
+    SUPPORTER = "SUPPORTER"
+    APPROPRIATE_ADULT = "APPROPRIATE_ADULT"
+    INTERPRETER = "INTERPRETER"
+    OBSERVER = "OBSERVER"
+
+
+class PresentRole(StrEnum):
+    """As what somebody was expected at the conference."""
+
+    HARMER = "HARMER"
+    HARMED = "HARMED"
+    REPRESENTATIVE = "REPRESENTATIVE"
+    SUPPORTER = "SUPPORTER"
+    APPROPRIATE_ADULT = "APPROPRIATE_ADULT"
+    INTERPRETER = "INTERPRETER"
+    OBSERVER = "OBSERVER"
+
+
+class RiskLevel(StrEnum):
+    """How much could go wrong."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+class WhyNot(StrEnum):
+    """Why a scheduled conference did not proceed."""
+
+    HARMED_WITHDREW = "HARMED_WITHDREW"
+    HARMER_WITHDREW = "HARMER_WITHDREW"
+    HARMER_ABSENT = "HARMER_ABSENT"
+    HARMED_ABSENT = "HARMED_ABSENT"
+    FACILITATOR = "FACILITATOR"
+    RISK = "RISK"
+
+
+class IndirectMode(StrEnum):
+    """The modes in which the parties do not meet face to face."""
+
+    SHUTTLE = "SHUTTLE"
+    LETTER_EXCHANGE = "LETTER_EXCHANGE"
+    REPRESENTATIVE = "REPRESENTATIVE"
+
+
+class Present(Shape):
+    """One person expected at the conference, and whether they took part."""
+
+    person_id: UUID
+    role: PresentRole
+    attended: bool
+
+
+class Term(Shape):
+    """One thing agreed. That it has a due date is rule C9, so that a missing one is refused with the reason."""
+
+    term_id: UUID
+    text: Sealed[Words]
+    due: date | None = None
+
+
+class ConferenceProposed(Event):
+    """A conference has been proposed, by an officer or by a disposal's condition."""
+
+    case_id: UUID
+    referral_id: UUID | None = None
+    disposal_id: UUID | None = None
+    condition_id: UUID | None = None
+    category: ConferenceCategory
+    sensitive: Sensitivity
+    harmer: UUID
+    harmer_age: int
+    """In years."""
+    deciding_officer: UUID | None = None
+
+
+class ParticipantAdded(Event):
+    """Somebody beside the harmer has been invited."""
+
+    person_id: UUID
+    role: ParticipantRole
+    under_16: bool
+
+
+class ResponsibilityRecorded(Event):
+    """The harmer has said whether they accept responsibility and the core facts."""
+
+    accepts: bool
+    facts_disputed: bool
+
+
+class VictimInformed(Event):
+    """A harmed party has been told what restorative justice is and that nobody needs to take part."""
+
+    person_id: UUID
+
+
+class ConsentGiven(Event):
+    """A party has consented, to the modes named and on the wording of that version."""
+
+    person_id: UUID
+    consent_version: Text
+    scope: tuple[ConferenceMode, ...]
+    parental_agreement: bool | None = None
+    valid_until: date | None = None
+
+
+class ConsentWithdrawn(Event):
+    """A party has withdrawn; nobody asks why."""
+
+    person_id: UUID
+
+
+class FacilitatorAssigned(Event):
+    """A facilitator leads the conference from now on."""
+
+    facilitator_id: UUID
+    rj_trained: bool
+    sensitive_accredited: bool
+
+
+class RiskAssessed(Event):
+    """The risks have been assessed, with a plan; an approval of an earlier assessment no longer counts."""
+
+    level: RiskLevel
+    plan: Sealed[Words]
+
+
+class RiskApproved(Event):
+    """The risk assessment has been approved."""
+
+
+class PreparationHeld(Event):
+    """A participant has been prepared in a meeting."""
+
+    person_id: UUID
+
+
+class ConferenceScheduled(Event):
+    """A time, a place and a mode have been fixed."""
+
+    mode: ConferenceMode
+    starts_at: Time
+    hours: Hours
+    place: Sealed[Words]
+
+
+class ConferenceHeld(Event):
+    """The conference took place; carries what disposals react to and returns count."""
+
+    present: tuple[Present, ...]
+    facilitator_attended: bool
+    disposal_id: UUID | None = None
+    condition_id: UUID | None = None
+    harmer: UUID
+    hours: Hours
+    """As scheduled."""
+    category: ConferenceCategory
+    mode: ConferenceMode
+    harmed_took_part: Annotated[int, Field(ge=0)]
+    harmed_ids: tuple[UUID, ...] = ()
+    """The harmed parties who took part, for KPI 10."""
+    follow_up_due: date
+
+
+class ConferenceDidNotProceed(Event):
+    """The scheduled conference did not take place; carries what disposals react to."""
+
+    why: WhyNot
+    disposal_id: UUID | None = None
+    condition_id: UUID | None = None
+    harmer: UUID
+
+
+class ConvertedToIndirect(Event):
+    """All parties have consented anew to an indirect mode; only that one can be scheduled now."""
+
+    mode: IndirectMode
+
+
+class AgreementSigned(Event):
+    """The parties have agreed and signed."""
+
+    terms: tuple[Term, ...]
+    signed_by: tuple[UUID, ...]
+
+
+class NoAgreementReached(Event):
+    """The conference ended without an agreement, which is a valid end."""
+
+
+class TermCompleted(Event):
+    """A term of the agreement has been kept."""
+
+    term_id: UUID
+
+
+class TermNotCompleted(Event):
+    """A term of the agreement has not been kept and will not be."""
+
+    term_id: UUID
+    why: Sealed[Words]
+
+
+class FollowUpCompleted(Event):
+    """A participant has been asked how it was; satisfaction from 0 (low) to 10 at most."""
+
+    person_id: UUID
+    satisfaction: int
+    comment: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+
+
+class ConferenceClosed(Event):
+    """Nothing more is recorded in this conference."""
+
+
+REGIME: Mapping[str, str] = {"regime": Regime.LE_PART3.value}
+"""Conferences serve out-of-court disposals: every event is law-enforcement processing (DPA 2018 part 3)."""
+
+EVENTS = EventBook(
+    "rj_conference",
+    (
+        ConferenceProposed,
+        ParticipantAdded,
+        ResponsibilityRecorded,
+        VictimInformed,
+        ConsentGiven,
+        ConsentWithdrawn,
+        FacilitatorAssigned,
+        RiskAssessed,
+        RiskApproved,
+        PreparationHeld,
+        ConferenceScheduled,
+        ConferenceHeld,
+        ConferenceDidNotProceed,
+        ConvertedToIndirect,
+        AgreementSigned,
+        NoAgreementReached,
+        TermCompleted,
+        TermNotCompleted,
+        FollowUpCompleted,
+        ConferenceClosed,
+    ),
+    labels=lambda _cls: REGIME,
+)
