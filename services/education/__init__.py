@@ -1,0 +1,1 @@
+"""Education: sessions, the places booked in them, and the register."""

@@ -1,0 +1,153 @@
+"""What has happened to education sessions: the contract that other services may import.
+
+A session belongs to no case: its home is its own id. A place may serve a referral, a disposal or a condition of one;
+that booking travels with every event that others react to, so that nobody has to ask back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from services.vocabulary import AttendanceStatus, Regime, SessionKind, Topic
+from shared.messages import Event, EventBook, Hours, Shape, Text, Time, Words
+from shared.sealing import OwnedBy, Sealed
+
+Count = Annotated[int, Field(ge=0, le=100_000)]
+"""A number of heads."""
+
+Minutes = Annotated[int, Field(ge=0, le=1_440)]
+"""Minutes, at most a day of them."""
+
+Score = Annotated[int, Field(ge=0, le=10)]
+"""How somebody rated a session."""
+
+WhyPlaceCancelled = Literal["REBOOKED", "WITHDRAWN", "OTHER"]
+CancelledBy = Literal["SERVICE", "SCHOOL"]
+Means = Literal["PHONE", "VISIT", "LETTER", "EMAIL"]
+FeedbackGiver = Literal["PUPIL", "PARENT", "STAFF"]
+
+
+class Booking(Shape):
+    """Whose place it is, and what it serves."""
+
+    person_id: UUID
+    case_id: UUID | None = None
+    referral_id: UUID | None = None
+    disposal_id: UUID | None = None
+    condition_id: UUID | None = None
+
+
+class SessionPlanned(Event):
+    """A session will be held."""
+
+    kind: SessionKind
+    topic: Topic
+    starts_at: Time
+    hours: Hours
+    place: Sealed[Words]
+    school_urn: Text | None = None
+    key_stage: Text | None = None
+    referral_id: UUID | None = None
+
+
+class PlaceBooked(Event):
+    """A person has a place, perhaps for a referral, a disposal or a condition."""
+
+    person_id: UUID
+    case_id: UUID | None = None
+    referral_id: UUID | None = None
+    disposal_id: UUID | None = None
+    condition_id: UUID | None = None
+
+
+class PlaceCancelled(Event):
+    """A person no longer has a place; this is no absence."""
+
+    person_id: UUID
+    why: WhyPlaceCancelled
+
+
+class SessionDelivered(Event):
+    """The session was held; heads are those that were counted, never inferred."""
+
+    headcount: Count | None = None
+    staff: Count | None = None
+    parents: Count | None = None
+
+
+class AttendanceRecorded(Event):
+    """How a booked place ended. `activity` says whether it counts as an activity undertaken (rule O22)."""
+
+    person_id: UUID
+    status: AttendanceStatus
+    hours_credited: Hours
+    complied: bool
+    minutes_late: Minutes | None = None
+    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    booking: Booking
+    kind: SessionKind
+    topic: Topic
+    hours_scheduled: Hours
+    activity: bool
+
+
+class AbsenceReasonDecided(Event):
+    """Whether the reason for an absence is acceptable."""
+
+    person_id: UUID
+    acceptable: bool
+    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    booking: Booking
+
+
+class SessionCancelled(Event):
+    """The session will not be held; `bookings` are the places that were still open."""
+
+    by: CancelledBy
+    why: Sealed[Words]
+    bookings: tuple[Booking, ...]
+
+
+class ContactRecorded(Event):
+    """Somebody tried to reach a person."""
+
+    person_id: UUID
+    means: Means
+    reached: bool
+
+
+class FeedbackRecorded(Event):
+    """What somebody thought of the session. The field `from` is called `giver` in Python only."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    score: Score
+    giver: Annotated[FeedbackGiver, Field(alias="from")]
+    comment: Sealed[Words] | None = None
+
+
+REGIMES: Final[Mapping[type[Event], Regime]] = {
+    # The session as such: education of schools, staff and parents.
+    SessionPlanned: Regime.UK_GDPR,
+    SessionDelivered: Regime.UK_GDPR,
+    FeedbackRecorded: Regime.UK_GDPR,
+    # What names a child's place: it may serve a referral or a disposal.
+    PlaceBooked: Regime.LE_PART3,
+    PlaceCancelled: Regime.LE_PART3,
+    AttendanceRecorded: Regime.LE_PART3,
+    AbsenceReasonDecided: Regime.LE_PART3,
+    SessionCancelled: Regime.LE_PART3,
+    ContactRecorded: Regime.LE_PART3,
+}
+"""The law under which each event is processed (DPA 2018 part 3, or UK GDPR)."""
+
+EVENTS: Final = EventBook(
+    "education",
+    tuple(REGIMES),
+    labels=lambda event: {"regime": REGIMES[event].value},
+)
+"""Every event of education."""

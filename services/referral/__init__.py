@@ -1,0 +1,1 @@
+"""Referral: what schools, police and others report, its triage, and the crime's outcome."""

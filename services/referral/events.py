@@ -1,0 +1,239 @@
+"""What has happened to referrals: the contract that other services may import.
+
+The home of a referral is the case that its first event names. Narrative is sealed under the case's key, a person's
+details under that person's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from services.vocabulary import (
+    Category,
+    Flag,
+    IncidentType,
+    OutcomeCode,
+    PersonDetails,
+    PersonRole,
+    Regime,
+    Topic,
+    TriageOutcome,
+)
+from shared.messages import Correction, Event, EventBook, Text, Time, Words
+from shared.sealing import OwnedBy, Sealed
+
+Source = Literal["SCHOOL", "POLICE_101", "POLICE_ONLINE", "OFFICER", "OTHER_AGENCY"]
+Setting = Literal["SCHOOL", "ONLINE", "COMMUNITY"]
+Flags = Annotated[tuple[Flag, ...], Field(max_length=len(Flag))]
+Preference = Literal["SCHOOL_LED", "POLICE", "RESTORATIVE", "NO_ACTION"]
+PreferenceGiver = Literal["VICTIM", "PARENT"]
+AdviceTo = Literal["CHILD", "PARENT_CARER", "PROFESSIONAL"]
+Means = Literal["PHONE", "VISIT", "LETTER", "EMAIL"]
+ClosingReason = Literal[
+    "INTERVENTION_COMPLETE", "ADVICE_GIVEN", "SCHOOL_LED", "DISPOSED", "REFERRED_ON", "REJECTED", "DUPLICATE"
+]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 digest (FIPS 180-4) in lower-case hexadecimal."""
+
+Years = Annotated[int, Field(ge=0, le=150)]
+"""An age in whole years."""
+
+
+class ReferralReceived(Event):
+    """Somebody reported an incident."""
+
+    case_id: UUID
+    source: Source
+    reported_at: Time
+    incident_type: IncidentType
+    happened_at: Time
+    setting: Setting
+    school_urn: Text | None = None
+    on_premises: bool
+    in_school_hours: bool
+    flags: Flags
+    narrative: Sealed[Words]
+    assessment: Sealed[Words] | None = None
+    lawful_basis: Text
+
+
+class PersonLinked(Event):
+    """A person has a part in the incident. `age_at_incident` is in whole years on the day that it happened."""
+
+    person_id: UUID
+    role: PersonRole
+    category: Category
+    details: Annotated[PersonDetails, OwnedBy("person_id")]
+    age_at_incident: Years
+
+
+class ReferralAcknowledged(Event):
+    """Whoever reported it was told that it has arrived."""
+
+
+class SafeguardingConcernRaised(Event):
+    """A child may be at risk: nothing goes on until MASH is told, or a supervisor says why not."""
+
+    concern: Sealed[Words]
+    dsl_informed: bool
+
+
+class MashReferralMade(Event):
+    """The multi-agency safeguarding hub was told."""
+
+    mash_ref: Text
+
+
+class SafeguardingHoldOverridden(Event):
+    """A supervisor lifted the hold."""
+
+    reason: Sealed[Words]
+
+
+class NudesScreeningCompleted(Event):
+    """The five questions of the screening (UKCIS, Sharing nudes and semi-nudes, 2024) were answered."""
+
+    adult_involved: bool
+    coercion: bool
+    atypical_or_violent: bool
+    under_13_sexual_act: bool
+    immediate_risk: bool
+
+
+class CrimeRecorded(Event):
+    """The incident was recorded as a crime."""
+
+    crime_number: Text
+
+
+class VictimPreferenceRecorded(Event):
+    """What a harmed person, or a parent for them, would have done."""
+
+    person_id: UUID
+    preference: Preference
+    given_by: PreferenceGiver
+
+
+class DocumentAttached(Event):
+    """A document belongs to the referral; its bytes are kept elsewhere."""
+
+    document_id: UUID
+    media_type: Text
+    sha256: Sha256
+    title: Sealed[Words]
+
+
+class ReferralTriaged(Event):
+    """Where the referral goes, with what others count by."""
+
+    outcome: TriageOutcome
+    rationale_text: Sealed[Words]
+    supervisor_reviewed: bool | None = None
+    incident_type: IncidentType
+    setting: Setting
+    flags: Flags
+
+
+class ReferralAllocated(Event):
+    """An officer has it."""
+
+    officer_id: UUID
+
+
+class AdviceGiven(Event):
+    """Advice was given; it is no activity (O22)."""
+
+    to: AdviceTo
+    person_id: UUID | None = None
+    topic: Topic
+
+
+class ContactRecorded(Event):
+    """Somebody tried to reach a person."""
+
+    person_id: UUID
+    means: Means
+    reached: bool
+
+
+class SchoolLedOutcomeConfirmed(Event):
+    """The school said what it did."""
+
+    action: Sealed[Words]
+
+
+class CrimeOutcomeAssigned(Event):
+    """The crime has a Home Office outcome: assigned here, or carried over from a disposal, which has judged it."""
+
+    code: OutcomeCode
+    person_id: UUID | None = None
+    named_suspect: bool | None = None
+    rationale_text: Sealed[Words] | None = None
+    victim_informed: bool | None = None
+    parent_informed: bool | None = None
+    disposal_id: UUID | None = None
+
+
+class ActivityUndertaken(Event):
+    """A child took part in an education session that serves this referral (O22)."""
+
+    session_id: UUID
+    person_id: UUID
+
+
+class ReferralCorrected(Correction):
+    """What a field of an earlier event should have been; a sealed value belongs to the owner of that field."""
+
+    person_id: UUID | None = None
+    sealed: Annotated[Sealed[Any] | None, OwnedBy("person_id")] = None
+
+
+class ReferralClosed(Event):
+    """Nothing more is to be done."""
+
+    reason: ClosingReason
+
+
+class ReferralReopened(Event):
+    """A supervisor opened it again."""
+
+    why: Sealed[Words]
+
+
+REGIMES: Final[Mapping[type[Event], Regime]] = dict.fromkeys(
+    (
+        ReferralReceived,
+        PersonLinked,
+        ReferralAcknowledged,
+        SafeguardingConcernRaised,
+        MashReferralMade,
+        SafeguardingHoldOverridden,
+        NudesScreeningCompleted,
+        CrimeRecorded,
+        VictimPreferenceRecorded,
+        DocumentAttached,
+        ReferralTriaged,
+        ReferralAllocated,
+        AdviceGiven,
+        ContactRecorded,
+        SchoolLedOutcomeConfirmed,
+        CrimeOutcomeAssigned,
+        ActivityUndertaken,
+        ReferralCorrected,
+        ReferralClosed,
+        ReferralReopened,
+    ),
+    Regime.LE_PART3,
+)
+"""The law under which each event is processed: a referral serves law enforcement throughout (DPA 2018 part 3)."""
+
+EVENTS: Final = EventBook(
+    "referral",
+    tuple(REGIMES),
+    labels=lambda event: {"regime": REGIMES[event].value},
+)
+"""Every event of referral."""
