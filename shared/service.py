@@ -94,6 +94,8 @@ class Service(Generic[S]):
     """Roles whose reads must give a reason."""
     reactions: tuple[Reaction, ...] = ()
     claims: Callable[[S | None, Fact], Claims | None] = lambda _state, _fact: None
+    claim_rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Rule id -> (text for the officer, source) of the rules that a lost claim breaks, where no function states them."""
     inherits: frozenset[str] = frozenset({"area"})
     """Labels that a stream takes from whoever opens it, and that bound who may act on it."""
     published: tuple[EventBook, ...] = field(default=())

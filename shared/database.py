@@ -1,0 +1,61 @@
+"""Connections to PostgreSQL: pools that survive a restart of the server, and which errors are worth another try."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import stamina
+
+T = TypeVar("T")
+
+TRANSIENT: Final = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+)
+"""Errors after which the same call, sent again, may well succeed."""
+
+
+def database_dsn(server: str, database: str) -> str:
+    """The address of one database on a server."""
+    parts = urlsplit(server)
+    return urlunsplit(parts._replace(path=f"/{database}"))
+
+
+async def pool(dsn: str, *, most: int = 8) -> asyncpg.Pool[asyncpg.Record]:
+    """A connection pool; waits up to a minute for the server to answer."""
+
+    async def connect() -> asyncpg.Pool[asyncpg.Record]:
+        return await asyncpg.create_pool(
+            dsn, min_size=1, max_size=most, command_timeout=15, timeout=10, max_inactive_connection_lifetime=300
+        )
+
+    return await _patient(connect, 60)
+
+
+async def _patient(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    async for attempt in stamina.retry_context(
+        on=TRANSIENT, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+    ):
+        with attempt:
+            return await call()
+    raise AssertionError("unreachable")
+
+
+async def retrying(call: Callable[[], Awaitable[T]], unavailable: type[Exception], seconds: float = 15) -> T:
+    """Call until it answers; after `seconds` of transient errors raise `unavailable`."""
+    try:
+        return await _patient(call, seconds)
+    except TRANSIENT as error:
+        raise unavailable(f"the database did not answer for {seconds:g} seconds: {error}") from error

@@ -1,0 +1,285 @@
+"""The one path of a command: load, fold, decide, seal, append. Nothing else writes to a ledger.
+
+Order of the answers: a repeated key (the first answer again), an unknown stream, an expected version, the rules.
+Token, shape and role have been judged before (api.py); a reaction has none of the three to fear.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from shared.deciding import Asked, Outcome, decide
+from shared.keyring import Keyring
+from shared.ledger import (
+    Append,
+    Appended,
+    Claimed,
+    Kept,
+    Ledger,
+    LedgerUnavailable,
+    Loaded,
+    Moved,
+    NewEvent,
+    Record,
+    Repeated,
+)
+from shared.messages import (
+    GENESIS,
+    Answer,
+    BrokenRule,
+    Command,
+    Fact,
+    NeedsRationale,
+    RecordedEvent,
+    Refused,
+    chain,
+    derive,
+    write,
+)
+from shared.sealing import Sealed, seal_model, sealed_fields, subjects_in
+from shared.service import Service
+
+ATTEMPTS: Final = 40
+"""How often a command without an expected version is decided again when its stream has moved meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Recorded, now or by an earlier use of the same key."""
+
+    answer: Answer
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    """The idempotency key was used before with another body or for another stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownStream:
+    """The command does not begin a stream, and there is none of this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The stream has moved on from the expected version."""
+
+    expected: int
+    actual: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfBounds:
+    """The actor's label (such as the area) is not the stream's, or a conflict of interest is declared."""
+
+    why: str
+
+
+Result = Accepted | Refused | NeedsRationale | KeyReused | UnknownStream | Conflict | OutOfBounds
+
+
+class Handler:
+    """Handles a service's commands on a ledger and a keyring; clock and randomness come with the command."""
+
+    def __init__(self, service: Service[Any], ledger: Ledger, keyring: Keyring, digest_key: bytes) -> None:
+        self.service = service
+        self.ledger = ledger
+        self.keyring = keyring
+        self._digest_key = digest_key
+
+    def command_id(self, actor: UUID, key: str) -> UUID:
+        """UUIDv5 of service, actor and idempotency key."""
+        return derive("command", self.service.name, actor, key)
+
+    async def handle(self, asked: Asked) -> Result:
+        """Take a command all the way; raises `LedgerUnavailable`, `KeyringUnavailable` or `OwnerForgotten`."""
+        digest = self.digest(asked)
+        name = self.service.stream_name(asked.stream)
+        for _ in range(ATTEMPTS):
+            loaded = await self.ledger.load(name, asked.command_id)
+            if loaded.kept is not None:
+                return self._kept(asked, loaded.kept, digest)
+            early = self._early(asked, loaded)
+            if early is not None:
+                return early
+            history = await self.open(loaded.records)
+            outcome = decide(self.service, asked, history)
+            if not isinstance(outcome, Outcome):
+                return outcome
+            append = await self._seal(asked, outcome, loaded, digest)
+            match await self.ledger.append(append):
+                case Appended(position, recorded_at):
+                    return Accepted(self._answer(asked.command_id, append, position, recorded_at), repeated=False)
+                case Repeated():
+                    continue  # another use of the same key came first: the next load finds its answer
+                case Claimed(key):
+                    return Refused((self._lost(outcome, key),))
+                case Moved(version):
+                    if asked.command.expected_version is not None:
+                        return Conflict(asked.command.expected_version, version)
+        raise LedgerUnavailable(
+            f"{name} moved {ATTEMPTS} times while this command was decided; ask again with the same key"
+        )
+
+    def _early(self, asked: Asked, loaded: Loaded) -> Result | None:
+        """What is answered before any rule is asked."""
+        command = asked.command
+        if not loaded.records and not type(command).opens:
+            return UnknownStream()
+        bounds = self._bounds(asked, loaded.records)
+        if bounds is not None:
+            return bounds
+        version = loaded.records[-1].version if loaded.records else 0
+        if command.expected_version is not None and command.expected_version != version:
+            return Conflict(command.expected_version, version)
+        return None
+
+    def _bounds(self, asked: Asked, records: Sequence[Record]) -> OutOfBounds | None:
+        """Rule T2: within the actor's own area, and without a declared conflict of interest."""
+        if not records:
+            return None
+        return bounds(asked.actor.labels, asked.actor.conflicts, records[0], self.service.inherits)
+
+    async def open(self, records: Sequence[Record]) -> list[Fact]:
+        """The facts of some records, their sealed fields opened."""
+        wanted = {want for record in records for want in subjects_in(record.body)}
+        keys = await self.keyring.open(wanted) if wanted else {}
+        return [
+            self.service.events.read(
+                record.body, keys=keys, position=record.position, recorded_at=record.recorded_at, hash=record.hash
+            )
+            for record in records
+        ]
+
+    async def _seal(self, asked: Asked, outcome: Outcome, loaded: Loaded, digest: bytes) -> Append:
+        """Seal the facts, write their bytes and chain them. A new owner's key is committed before the append."""
+        subjects = {
+            subject
+            for fact in outcome.facts
+            for model in (fact.event, fact.envelope)
+            for _, subject, _ in sealed_fields(model, fact.envelope.home)
+        }
+        keys = await self.keyring.for_sealing(sorted(subjects)) if subjects else {}
+        previous = loaded.records[-1].hash if loaded.records else GENESIS
+        events: list[NewEvent] = []
+        hash_ = previous
+        for fact in outcome.facts:
+            home = fact.envelope.home
+            event = seal_model(fact.event, home, fact.event_id, keys)
+            envelope = seal_model(fact.envelope, home, fact.event_id, keys)
+            body = write(envelope, event)
+            hash_ = chain(hash_, body)
+            events.append(NewEvent(fact.event_id, envelope.type, home, body, hash_))
+        return Append(
+            asked.command_id,
+            digest,
+            outcome.facts[0].envelope.stream,
+            loaded.records[-1].version if loaded.records else 0,
+            previous,
+            tuple(events),
+            tuple(key for claims in outcome.claims for key in claims.take),
+            tuple(key for claims in outcome.claims for key in claims.release),
+        )
+
+    def _lost(self, outcome: Outcome, key: str) -> BrokenRule:
+        """The rule that a lost claim breaks."""
+        rule_id = next(claims.rule for claims in outcome.claims if key in claims.take)
+        known = next((rule for rule in self.service.decider.rules.rules if rule.id == rule_id), None)
+        if known is not None:
+            return known.broken
+        text, source = self.service.claim_rules.get(rule_id, ("this is taken already", "the ledger's claims"))
+        return BrokenRule(rule_id, text, source)
+
+    def _kept(self, asked: Asked, kept: Kept, digest: bytes) -> Result:
+        if not hmac.compare_digest(kept.digest, digest):
+            return KeyReused()
+        last = kept.records[-1]
+        return Accepted(
+            Answer(
+                command_id=asked.command_id,
+                service=self.service.name,
+                stream=kept.stream,
+                version=last.version,
+                position=last.position,
+                position_token=f"{self.service.name}:{last.position}",
+                recorded_at=last.recorded_at,
+                hash=last.hash.hex(),
+                events=tuple(
+                    RecordedEvent(
+                        event_id=r.event_id, type=r.type, version=r.version, position=r.position, hash=r.hash.hex()
+                    )
+                    for r in kept.records
+                ),
+            ),
+            repeated=True,
+        )
+
+    def _answer(self, command_id: UUID, append: Append, position: int, recorded_at: Any) -> Answer:
+        count = len(append.events)
+        return Answer(
+            command_id=command_id,
+            service=self.service.name,
+            stream=append.stream,
+            version=append.version + count,
+            position=position,
+            position_token=f"{self.service.name}:{position}",
+            recorded_at=recorded_at,
+            hash=append.events[-1].hash.hex(),
+            events=tuple(
+                RecordedEvent(
+                    event_id=event.event_id,
+                    type=event.type,
+                    version=append.version + n,
+                    position=position - count + n,
+                    hash=event.hash.hex(),
+                )
+                for n, event in enumerate(append.events, start=1)
+            ),
+        )
+
+    def digest(self, asked: Asked) -> bytes:
+        """HMAC-SHA256 (RFC 2104) over the target and the command as asked, so that a kept digest reveals nothing."""
+        plain = _plain(asked.command)
+        plain.pop("expected_version", None)
+        text = json.dumps([str(asked.stream), plain], sort_keys=True, separators=(",", ":"), default=str)
+        return hmac.new(self._digest_key, text.encode(), hashlib.sha256).digest()
+
+
+def bounds(labels: Any, conflicts: Any, first: Record, inherits: frozenset[str]) -> OutOfBounds | None:
+    """Whether an actor with these labels and conflicts may touch a stream that begins with this record."""
+    if first.home in conflicts or UUID(first.stream.rpartition("/")[2]) in conflicts:
+        return OutOfBounds("a conflict of interest is declared for this case")
+    marked = json.loads(first.body)["labels"]
+    for label in inherits:
+        if label in marked and labels.get(label) not in ("*", marked[label]):
+            return OutOfBounds(f"this belongs to another {label}")
+    return None
+
+
+def _plain(command: Command) -> dict[str, Any]:
+    """A command's values for its digest, personal ones included; they go nowhere else."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Sealed):
+            return plain(value.value)
+        if isinstance(value, BaseModel):
+            return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+        if isinstance(value, (tuple, list)):
+            return [plain(item) for item in value]
+        if isinstance(value, (set, frozenset)):
+            return sorted(str(item) for item in value)
+        if isinstance(value, dict):
+            return {str(key): plain(item) for key, item in value.items()}
+        return value
+
+    result: dict[str, Any] = plain(command)
+    return result
