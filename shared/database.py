@@ -41,12 +41,15 @@ async def pool(dsn: str, *, most: int = 8) -> asyncpg.Pool[asyncpg.Record]:
             dsn, min_size=1, max_size=most, command_timeout=15, timeout=10, max_inactive_connection_lifetime=300
         )
 
-    return await _patient(connect, 60)
+    return await patiently(connect, 60)
 
 
-async def _patient(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+async def patiently(
+    call: Callable[[], Awaitable[T]], seconds: float, on: tuple[type[BaseException], ...] = TRANSIENT
+) -> T:
+    """Call again, with growing pauses, while it fails with one of these errors; the last one passes after `seconds`."""
     async for attempt in stamina.retry_context(
-        on=TRANSIENT, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+        on=on, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
     ):
         with attempt:
             return await call()
@@ -56,6 +59,6 @@ async def _patient(call: Callable[[], Awaitable[T]], seconds: float) -> T:
 async def retrying(call: Callable[[], Awaitable[T]], unavailable: type[Exception], seconds: float = 15) -> T:
     """Call until it answers; after `seconds` of transient errors raise `unavailable`."""
     try:
-        return await _patient(call, seconds)
+        return await patiently(call, seconds)
     except TRANSIENT as error:
         raise unavailable(f"the database did not answer for {seconds:g} seconds: {error}") from error

@@ -6,19 +6,19 @@ Migrations are plain SQL run by dbmate under the owner's address; the applicatio
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
-import stamina
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
-from shared.database import TRANSIENT, database_dsn
+from shared.database import database_dsn, patiently
 from shared.settings import Settings
 
 PARTITIONS: Final = 12
@@ -37,9 +37,7 @@ async def databases(admin_url: str, wanted: Iterable[tuple[str, Sequence[Path]]]
     `wanted` pairs a database's name with the folders of its migrations, in order. Raises `ProvisionFailed`.
     """
     wanted = list(wanted)
-    async for attempt in stamina.retry_context(on=TRANSIENT, attempts=None, timeout=60, wait_max=1.0):
-        with attempt:
-            connection = await asyncpg.connect(database_dsn(admin_url, "postgres"), timeout=10)
+    connection = await patiently(lambda: asyncpg.connect(database_dsn(admin_url, "postgres"), timeout=10), 60)
     try:
         # Two provisioners at once take turns.
         await connection.execute("select pg_advisory_lock(7350713001)")
@@ -101,21 +99,22 @@ def _durable(replication: int) -> dict[str, str]:
 
 async def topics(bootstrap: str, wanted: Sequence[NewTopic]) -> None:
     """Create the topics that are missing; raises `ProvisionFailed` where one stands with other partitions."""
-    async for attempt in stamina.retry_context(on=(KafkaError, OSError), attempts=None, timeout=60, wait_max=1.0):
-        with attempt:
-            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-            try:
-                await admin.start()
-                there = set(await admin.list_topics())
-                missing = [topic for topic in wanted if topic.name not in there]
-                if missing:
-                    try:
-                        await admin.create_topics(missing)
-                    except TopicAlreadyExistsError:
-                        pass
-                described = await admin.describe_topics([topic.name for topic in wanted])
-            finally:
-                await admin.close()
+
+    async def create() -> list[dict[str, Any]]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        try:
+            await admin.start()
+            there = set(await admin.list_topics())
+            missing = [topic for topic in wanted if topic.name not in there]
+            if missing:
+                with contextlib.suppress(TopicAlreadyExistsError):
+                    await admin.create_topics(missing)
+            described: list[dict[str, Any]] = await admin.describe_topics([topic.name for topic in wanted])
+            return described
+        finally:
+            await admin.close()
+
+    described = await patiently(create, 60, on=(KafkaError, OSError))
     by_name = {topic["topic"]: topic for topic in described}
     for topic in wanted:
         count = len(by_name[topic.name]["partitions"])
