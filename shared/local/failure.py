@@ -1,0 +1,7 @@
+"""What stops a local system from starting, said so that the reader knows what to do next."""
+
+from __future__ import annotations
+
+
+class CannotStart(Exception):  # noqa: N818 - it reads as what it says
+    """The local system cannot start. The text names the cause and the way out; print it without a traceback."""
