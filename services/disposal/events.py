@@ -1,0 +1,644 @@
+"""What has happened in a disposal case: the contract, the only module of this service that others may import.
+
+Beyond its command's fields an event carries what others need to react and to count without asking back. Ages are whole
+years on Europe/London days, hours are hours, amounts are pence. What stands in `Sealed` is opened only in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from services.vocabulary import (
+    AppropriateAdultKind,
+    AttendanceStatus,
+    BreachDecision,
+    ConditionObject,
+    ConditionType,
+    Disposal,
+    OutcomeCode,
+    PersonDetails,
+    Recommendation,
+    Regime,
+    TrialMode,
+)
+from shared.messages import Correction, Event, EventBook, Hours, Pence, Shape, Text, Time, Words
+from shared.sealing import OwnedBy, Sealed
+
+# --- words of this service alone ----------------------------------------------------------------
+
+
+class OffenceCategory(StrEnum):
+    """The kind of an offence, as the returns group it."""
+
+    THEFT = "THEFT"
+    DRUGS = "DRUGS"
+    VIOLENCE = "VIOLENCE"
+    ROBBERY = "ROBBERY"
+    DAMAGE = "DAMAGE"
+    SEXUAL = "SEXUAL"
+    OTHER = "OTHER"
+
+
+class PaymentMethod(StrEnum):
+    """How a financial penalty or compensation is paid (SI 2013/608 asks that it be stated)."""
+
+    CARD = "CARD"
+    BANK_TRANSFER = "BANK_TRANSFER"
+    CASH = "CASH"
+    OTHER = "OTHER"
+
+
+class ChangeAction(StrEnum):
+    """What a variation does to a condition (CDA 1998 s66D)."""
+
+    ADD = "ADD"
+    MODIFY = "MODIFY"
+    OMIT = "OMIT"
+
+
+class EvidenceStandard(StrEnum):
+    """To what standard the evidence was found sufficient."""
+
+    CHARGE = "CHARGE"
+    OFFENCE_OCCURRED = "OFFENCE_OCCURRED"
+
+
+class AssessmentTool(StrEnum):
+    """With what a child is assessed: the Prevention and Diversion Assessment Tool, AssetPlus, or another."""
+
+    PDAT = "PDAT"
+    ASSET_PLUS = "ASSET_PLUS"
+    OTHER = "OTHER"
+
+
+class PanelMember(StrEnum):
+    """Who sits on the weekly panel."""
+
+    POLICE = "POLICE"
+    YJS = "YJS"
+    SSCT = "SSCT"
+    HEALTH = "HEALTH"
+    EDUCATION = "EDUCATION"
+    SOCIAL_CARE = "SOCIAL_CARE"
+    VICTIM_WORKER = "VICTIM_WORKER"
+
+
+class ProsecutorDecision(StrEnum):
+    """What the Crown Prosecution Service answered."""
+
+    YCC = "YCC"
+    CHARGE = "CHARGE"
+    NO_PROSECUTION = "NO_PROSECUTION"
+    RETURN_TO_POLICE = "RETURN_TO_POLICE"
+
+
+class Because(StrEnum):
+    """Why a session was lost that the child did not miss."""
+
+    SERVICE = "SERVICE"
+    HARMED_WITHDREW = "HARMED_WITHDREW"
+    HARMED_ABSENT = "HARMED_ABSENT"
+
+
+class ContactMeans(StrEnum):
+    """How contact was sought."""
+
+    PHONE = "PHONE"
+    VISIT = "VISIT"
+    LETTER = "LETTER"
+    EMAIL = "EMAIL"
+
+
+# --- shapes that commands and events share ------------------------------------------------------
+
+
+class Offence(Shape):
+    """What the child is said to have done. `date` is the Europe/London day of it."""
+
+    code: Text
+    title: Text
+    date: date
+    trial_mode: TrialMode
+    recordable: bool
+    low_value_shoplifting: bool | None = None
+    category: OffenceCategory
+
+
+class Prior(Shape):
+    """What is recorded against the child before: how many of each."""
+
+    yc: Annotated[int, Field(ge=0, le=1000)]
+    ycc: Annotated[int, Field(ge=0, le=1000)]
+    convictions: Annotated[int, Field(ge=0, le=1000)]
+    yrd: Annotated[int, Field(ge=0, le=1000)]
+
+
+class ConditionTerms(Shape):
+    """What a condition asks, in clear: enough for others to react and to count."""
+
+    condition_id: UUID
+    type: ConditionType
+    object: ConditionObject
+    due: date
+    hours: Hours | None = None
+    amount: Pence | None = None
+
+
+class Condition(ConditionTerms):
+    """A condition of a caution, or an agreed action of a youth restorative disposal."""
+
+    payee: Sealed[Words] | None = None
+    method: PaymentMethod | None = None
+    detail: Sealed[Words] | None = None
+
+    @property
+    def terms(self) -> ConditionTerms:
+        """The clear part."""
+        return ConditionTerms(**{name: getattr(self, name) for name in ConditionTerms.model_fields})
+
+
+class Change(Shape):
+    """One change of a variation; `condition` is the whole condition as it shall be, none where it is omitted."""
+
+    action: ChangeAction
+    condition_id: UUID
+    condition: Condition | None = None
+
+
+Victims = Annotated[tuple[UUID, ...], Field(max_length=100)]
+Factors = Annotated[tuple[Words, ...], Field(max_length=50)]
+
+
+class OfChild(Event):
+    """An event that names the child, as a pseudonym, and the case: who reads it alone must know whom it concerns."""
+
+    person_id: UUID
+    case_id: UUID
+    referral_id: UUID | None = None
+
+
+# --- before the decision ------------------------------------------------------------------------
+
+
+class DisposalCaseOpened(Event):
+    """A case was opened for one child and one offence. `prosecution_time_limit` binds summary offences only."""
+
+    case_id: UUID
+    referral_id: UUID | None = None
+    person_id: UUID
+    details: Annotated[PersonDetails, OwnedBy("person_id")]
+    crime_number: Text
+    offence: Offence
+    investigating_officer: UUID | None = None
+    reported_at: Time
+    victims: Victims | None = None
+    victims_with_enhanced_rights: Victims | None = None
+    prior: Prior | None = None
+    age_at_offence: int
+    prosecution_time_limit: date | None = None
+
+
+class AdmissionRecorded(Event):
+    """The child was asked, and accepted the facts or did not."""
+
+    appropriate_adult_present: bool
+    facts_accepted: bool
+
+
+class AdmissionWithdrawn(Event):
+    """The child took the admission back."""
+
+
+class EvidenceSufficiencyDecided(Event):
+    """A named decision-maker judged the evidence."""
+
+    sufficient: bool
+    standard: EvidenceStandard
+
+
+class GravityScored(Event):
+    """The offence was scored by the NPCC child gravity matrix (1 to 5), and by the YJB's other scale."""
+
+    offence_score: int
+    final_score: int
+    aggravating: Sealed[Factors]
+    mitigating: Sealed[Factors]
+    matrix_version: Text
+    yjb_seriousness_score: int | None = None
+
+
+class VictimViewSought(Event):
+    """A victim's view was sought; `case_id` and `child_id` say in whose case."""
+
+    person_id: UUID
+    sought: bool
+    view: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    wants_rj: bool | None = None
+    consents_to_contact: bool | None = None
+    before_decision: bool
+    child_id: UUID
+    case_id: UUID
+
+
+class VictimInformedOfRestorativeJustice(Event):
+    """A victim was told of restorative justice (Victims' Code 3.4 to 3.6)."""
+
+    person_id: UUID
+    enhanced_rights: bool
+    case_id: UUID
+
+
+class AssessmentRequested(Event):
+    """The youth justice service was asked to assess the child."""
+
+    tool: AssessmentTool
+
+
+class AssessmentCompleted(Event):
+    """The child was assessed. A programme is planned, or a reason is given why it would be inappropriate."""
+
+    person_id: UUID
+    tool: AssessmentTool
+    programme_plan: bool
+    programme_inappropriate_reason: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+
+
+class PanelRecommended(Event):
+    """The panel recommended; the police decide."""
+
+    recommended: Recommendation
+    attendees: Annotated[tuple[PanelMember, ...], Field(max_length=20)]
+
+
+class ProsecutorDecisionRecorded(Event):
+    """The prosecutor answered, having been sent the child information form."""
+
+    reference: Text
+    decision: ProsecutorDecision
+    child_information_form: bool
+
+
+class DisposalDecided(Event):
+    """The police decided what shall be done. `age` is the child's on that day, None where it can no longer be known."""
+
+    decision: Recommendation
+    rationale_text: Sealed[Words]
+    public_interest: Sealed[Words]
+    prosecution_inappropriate: bool | None = None
+    ycc_inappropriate: bool | None = None
+    person_id: UUID
+    case_id: UUID
+    referral_id: UUID | None = None
+    age: int | None = None
+
+
+# --- from the decision to the issue -------------------------------------------------------------
+
+
+class ConditionProposed(Event):
+    """A condition was proposed."""
+
+    condition: Condition
+
+
+class ConditionWithdrawn(Event):
+    """A proposed condition was taken back before it was given."""
+
+    condition_id: UUID
+
+
+class AppropriateAdultConfirmed(Event):
+    """An appropriate adult was confirmed (CDA 1998 s66ZA(7))."""
+
+    person_id: UUID
+    kind: AppropriateAdultKind
+    adult: bool
+    police_employee: bool
+
+
+class EffectExplained(Event):
+    """It was explained what the disposal means."""
+
+    to_child: bool
+    to_appropriate_adult: bool
+    ordinary_language: bool
+    warned_of_prosecution: bool
+
+
+class DocumentSigned(Event):
+    """The document with this SHA-256 was signed."""
+
+    document_sha256: Text
+    consent: bool
+    signed_by_child: bool
+
+
+class DisposalIssued(OfChild):
+    """The disposal was given: all that others need to react to it, monitor it and count it."""
+
+    disposal: Disposal
+    issued_on: date
+    age_at_offence: int
+    age_at_issue: int
+    conditions: Annotated[tuple[ConditionTerms, ...], Field(max_length=100)]
+    ends_on: date | None = None
+    spent_on: date | None = None
+    offence_code: Text
+    offence_category: OffenceCategory
+    offence_date: date
+    trial_mode: TrialMode
+    recordable: bool
+    gravity_score: int | None = None
+    yjb_seriousness_score: int | None = None
+    prior: Prior | None = None
+    victims: Victims = ()
+    deciding_officer: UUID
+    investigating_officer: UUID | None = None
+
+
+class YotReferred(Event):
+    """The child was referred to the youth offending team (CDA 1998 s66A(6A), s66ZB)."""
+
+
+# --- monitoring ---------------------------------------------------------------------------------
+
+
+class ConditionSessionBooked(Event):
+    """A session was booked for a condition. Hours are those scheduled."""
+
+    condition_id: UUID
+    session_id: UUID
+    starts_at: Time
+    hours: Hours
+
+
+class ConditionAttended(Event):
+    """The child came to a session of a condition."""
+
+    person_id: UUID
+    condition_id: UUID
+    session_id: UUID
+    status: AttendanceStatus
+    hours_credited: Hours
+    complied: bool
+    because: Because | None = None
+    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+
+
+class ConditionMissed(Event):
+    """The child did not come to a session of a condition."""
+
+    person_id: UUID
+    condition_id: UUID
+    session_id: UUID
+    status: AttendanceStatus
+    hours_credited: Hours
+    complied: bool
+    because: Because | None = None
+    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+
+
+class ConditionSessionCancelled(Event):
+    """A session was lost through no doing of the child's; nothing changes for the child."""
+
+    person_id: UUID
+    condition_id: UUID
+    session_id: UUID
+    status: AttendanceStatus
+    hours_credited: Hours
+    complied: bool
+    because: Because | None = None
+    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+
+
+class AbsenceDecided(Event):
+    """A missed session was found acceptable or not."""
+
+    person_id: UUID
+    session_id: UUID
+    acceptable: bool
+    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+
+
+class ContactRecorded(Event):
+    """Contact was sought, and reached the person or did not."""
+
+    person_id: UUID
+    means: ContactMeans
+    reached: bool
+
+
+class WarningIssued(Event):
+    """A written warning was given for an unacceptable absence."""
+
+    session_id: UUID
+
+
+class ComplianceMeetingRecorded(Event):
+    """The meeting about compliance was held, with or without those invited."""
+
+    attended: bool
+    parent_present: bool
+
+
+class ConditionCompleted(Event):
+    """A condition was completed."""
+
+    person_id: UUID
+    condition_id: UUID
+    completed_on: date
+    quality_checked: bool | None = None
+    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+
+
+class ConditionExcused(Event):
+    """A condition need no longer be completed."""
+
+    condition_id: UUID
+    why: Sealed[Words]
+
+
+class ConditionsVaried(Event):
+    """Conditions were added, modified or omitted. `conditions` is the resulting set, without what was omitted.
+
+    Beside the changes it carries what a conference for an added condition needs: who, which case, which offence.
+    """
+
+    changes: Annotated[tuple[Change, ...], Field(max_length=100)]
+    consent: bool
+    why: Sealed[Words]
+    person_id: UUID
+    case_id: UUID
+    referral_id: UUID | None = None
+    disposal: Disposal
+    conditions: Annotated[tuple[ConditionTerms, ...], Field(max_length=200)]
+    ends_on: date | None = None
+    spent_on: date | None = None
+    offence_category: OffenceCategory
+    age_at_issue: int
+    victims: Victims = ()
+    deciding_officer: UUID
+
+
+class ConsentWithdrawn(Event):
+    """The child withdrew consent to the conditional caution, as a child may at any stage."""
+
+
+# --- the end ------------------------------------------------------------------------------------
+
+
+class DisposalCompleted(OfChild):
+    """Nothing is left to do: the last active condition was completed, excused or omitted."""
+
+    disposal: Disposal
+    issued_on: date
+    completed_on: date
+    spent_on: date | None = None
+    age_at_issue: int
+
+
+class DisposalNotCompleted(OfChild):
+    """A voluntary disposal or programme was not taken up: recorded, and never a breach. None: a diversion."""
+
+    why: Annotated[Sealed[Words], OwnedBy("person_id")]
+    disposal: Disposal | None = None
+    issued_on: date | None = None
+    ended_on: date
+    age_at_issue: int | None = None
+
+
+class BreachReferred(Event):
+    """Conditions were referred as broken, for a decision-maker to judge."""
+
+    condition_ids: Annotated[tuple[UUID, ...], Field(max_length=100)]
+    grounds: Sealed[Words]
+
+
+class BreachDecided(Event):
+    """A decision-maker judged the breach."""
+
+    reasonable_excuse: bool
+    decision: BreachDecision
+    rationale_text: Sealed[Words]
+
+
+class ConditionFailed(Event):
+    """A condition was not complied with, without reasonable excuse."""
+
+    condition_id: UUID
+
+
+class DisposalClosedWithoutProceedings(OfChild):
+    """The caution failed and nobody is prosecuted for it."""
+
+    disposal: Disposal
+    issued_on: date
+    ended_on: date
+    spent_on: date | None = None
+    age_at_issue: int
+
+
+class ProceedingsInstituted(Event):
+    """Proceedings for the offence were instituted after a breach (CDA 1998 s66E)."""
+
+    reference: Text
+
+
+class DisposalCeased(OfChild):
+    """The conditional caution ceased to have effect (CDA 1998 s66E(3))."""
+
+    disposal: Disposal
+    issued_on: date
+    ceased_on: date
+    spent_on: date | None = None
+    age_at_issue: int
+
+
+class OutcomeAssigned(OfChild):
+    """A Home Office outcome code was given; `superseded` is the code that it replaces. `age` is the child's that day.
+
+    `activity_on` is the day of the last educational or diversionary activity undertaken, which outcome 22 rests on.
+    """
+
+    code: OutcomeCode
+    rationale_text: Sealed[Words] | None = None
+    disposal: Disposal | None = None
+    superseded: OutcomeCode | None = None
+    age: int | None = None
+    age_at_offence: int
+    activity_on: date | None = None
+
+
+class ActivityUndertaken(Event):
+    """The child undertook a diversionary or educational activity in this education session."""
+
+    session_id: UUID
+
+
+class RecordCorrected(Correction):
+    """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does."""
+
+    owner: UUID | None = None
+    sealed: Annotated[Sealed[Any] | None, OwnedBy("owner")] = None
+
+
+def labels(_cls: type[Event]) -> Mapping[str, str]:
+    """All that this service records is processed for law enforcement (DPA 2018 part 3)."""
+    return {"regime": Regime.LE_PART3.value}
+
+
+EVENTS = EventBook(
+    "disposal",
+    (
+        DisposalCaseOpened,
+        AdmissionRecorded,
+        AdmissionWithdrawn,
+        EvidenceSufficiencyDecided,
+        GravityScored,
+        VictimViewSought,
+        VictimInformedOfRestorativeJustice,
+        AssessmentRequested,
+        AssessmentCompleted,
+        PanelRecommended,
+        ProsecutorDecisionRecorded,
+        DisposalDecided,
+        ConditionProposed,
+        ConditionWithdrawn,
+        AppropriateAdultConfirmed,
+        EffectExplained,
+        DocumentSigned,
+        DisposalIssued,
+        YotReferred,
+        ConditionSessionBooked,
+        ConditionAttended,
+        ConditionMissed,
+        ConditionSessionCancelled,
+        AbsenceDecided,
+        ContactRecorded,
+        WarningIssued,
+        ComplianceMeetingRecorded,
+        ConditionCompleted,
+        ConditionExcused,
+        ConditionsVaried,
+        ConsentWithdrawn,
+        DisposalCompleted,
+        DisposalNotCompleted,
+        BreachReferred,
+        BreachDecided,
+        ConditionFailed,
+        DisposalClosedWithoutProceedings,
+        ProceedingsInstituted,
+        DisposalCeased,
+        OutcomeAssigned,
+        ActivityUndertaken,
+        RecordCorrected,
+    ),
+    labels=labels,
+)
+"""Every event of this service."""
