@@ -1,0 +1,1 @@
+"""The domain of education: pure, without clock, ledger or log."""

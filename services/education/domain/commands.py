@@ -1,0 +1,137 @@
+"""What may be asked of education, by whom. Names and fields are those of the catalogue."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from services.education.events import CancelledBy, Count, FeedbackGiver, Means, Minutes, Score, WhyPlaceCancelled
+from services.vocabulary import AttendanceStatus, Role, SessionKind, Topic
+from shared.messages import Command, Hours, Text, Time, Words
+from shared.sealing import OwnedBy, Sealed
+
+DEFAULT_ROLES: Final = frozenset(
+    {Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR}
+)
+"""Who may send a command that names no roles of its own: all of them here."""
+
+
+class PlanSession(Command):
+    """Plan a session for pupils, parents or staff."""
+
+    opens: ClassVar[bool] = True
+
+    type: Literal["PlanSession"] = "PlanSession"
+    kind: SessionKind
+    topic: Topic
+    starts_at: Time
+    hours: Hours
+    place: Sealed[Words]
+    school_urn: Text | None = None
+    key_stage: Text | None = None
+    referral_id: UUID | None = None
+
+
+class BookPlace(Command):
+    """Book a place for a person, and say what it serves."""
+
+    type: Literal["BookPlace"] = "BookPlace"
+    person_id: UUID
+    case_id: UUID | None = None
+    referral_id: UUID | None = None
+    disposal_id: UUID | None = None
+    condition_id: UUID | None = None
+
+
+class CancelPlace(Command):
+    """Give a booked place back before the session; this is no absence."""
+
+    type: Literal["CancelPlace"] = "CancelPlace"
+    person_id: UUID
+    why: WhyPlaceCancelled
+
+
+class DeliverSession(Command):
+    """Say that the session was held, and how many heads were counted."""
+
+    type: Literal["DeliverSession"] = "DeliverSession"
+    headcount: Count | None = None
+    staff: Count | None = None
+    parents: Count | None = None
+
+
+class RecordAttendance(Command):
+    """Say how a booked place ended."""
+
+    type: Literal["RecordAttendance"] = "RecordAttendance"
+    person_id: UUID
+    status: AttendanceStatus
+    hours_credited: Hours
+    complied: bool
+    minutes_late: Minutes | None = None
+    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+
+
+class DecideAbsenceReason(Command):
+    """Decide whether the reason for an absence is acceptable."""
+
+    type: Literal["DecideAbsenceReason"] = "DecideAbsenceReason"
+    person_id: UUID
+    acceptable: bool
+    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+
+
+class CancelSession(Command):
+    """Call the session off; no child is the worse for it."""
+
+    type: Literal["CancelSession"] = "CancelSession"
+    by: CancelledBy
+    why: Sealed[Words]
+
+
+class RecordContact(Command):
+    """Say that somebody tried to reach a person, and whether they did."""
+
+    type: Literal["RecordContact"] = "RecordContact"
+    person_id: UUID
+    means: Means
+    reached: bool
+
+
+class RecordFeedback(Command):
+    """Keep what somebody thought of the session. The field `from` is called `giver` in Python only."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    type: Literal["RecordFeedback"] = "RecordFeedback"
+    score: Score
+    giver: Annotated[FeedbackGiver, Field(alias="from")]
+    comment: Sealed[Words] | None = None
+
+
+EducationCommand = (
+    PlanSession
+    | BookPlace
+    | CancelPlace
+    | DeliverSession
+    | RecordAttendance
+    | DecideAbsenceReason
+    | CancelSession
+    | RecordContact
+    | RecordFeedback
+)
+
+COMMANDS: Final[tuple[type[Command], ...]] = (
+    PlanSession,
+    BookPlace,
+    CancelPlace,
+    DeliverSession,
+    RecordAttendance,
+    DecideAbsenceReason,
+    CancelSession,
+    RecordContact,
+    RecordFeedback,
+)
+"""Every command of education."""

@@ -1,0 +1,62 @@
+"""What is due when in education: the register, and what follows an absence that no disposal follows up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from uuid import UUID
+
+from services.education.domain.state import Absence, Place, Session
+from shared.duties import Duty
+from shared.policy import Policy
+from shared.working_days import add_working_days, local_day
+
+PolicyOn = Callable[[date], Policy]
+
+
+def duties(state: Session, policy_on: PolicyOn) -> Sequence[Duty]:
+    """Every duty that the session has opened."""
+    return (*_register(state, policy_on), *_absences(state, policy_on))
+
+
+def _register(state: Session, policy_on: PolicyOn) -> Iterator[Duty]:
+    """One for each place; for a session without places one, which its delivery meets. A cancellation ends them."""
+    opened = state.starts_on
+    due = add_working_days(opened, policy_on(opened).number("attendance_recorded_working_days"))
+    lapsed = None if state.cancelled_at is None else local_day(state.cancelled_at)
+
+    def duty(met_on: date | None, item: str) -> Duty:
+        return Duty("ATTENDANCE_RECORDED", opened, due, met_on, item, closed_on=None if met_on else lapsed)
+
+    if not state.places:
+        yield duty(None if state.delivered_at is None else local_day(state.delivered_at), "")
+    for person, place in state.places.items():
+        yield duty(None if place.recorded_at is None else local_day(place.recorded_at), str(person))
+
+
+def _absences(state: Session, policy_on: PolicyOn) -> Iterator[Duty]:
+    for person, place in state.places.items():
+        # Where a condition is served, the disposal holds these duties.
+        if place.absence is None or place.booking.condition_id is not None:
+            continue
+        absence, policy, item = place.absence, policy_on(place.absence.recorded_on), str(person)
+        contact_due = add_working_days(absence.recorded_on, policy.number("missed_contact_working_days"))
+        yield Duty("MISSED_CONTACT", absence.recorded_on, contact_due, _contact_after(state, person, absence), item)
+        if absence.pending:
+            reason_due = add_working_days(absence.recorded_on, policy.number("absence_reason_working_days"))
+            yield Duty("ABSENCE_REASON", absence.recorded_on, reason_due, absence.decided_on, item)
+
+
+def _contact_after(state: Session, person: UUID, absence: Absence) -> date | None:
+    """The first day on which somebody tried to reach the child, or the parent of the only child who was missed."""
+    missed = [other for other, place in state.places.items() if _was_missed(place)]
+
+    def about(contacted: UUID) -> bool:
+        return contacted == person or (missed == [person] and contacted not in state.places)
+
+    days = [c.day for c in state.contacts if c.day >= absence.recorded_on and about(c.person_id)]
+    return min(days, default=None)
+
+
+def _was_missed(place: Place) -> bool:
+    return place.absence is not None
