@@ -75,14 +75,14 @@ def process(folder: Path, port: int, controller: int) -> Process:
     return Process(
         name=NAME,
         argv=_java(folder, "kafka.Kafka", str(folder / "server.properties")),
-        ready=lambda: _answers(port),
+        ready=lambda: answers(port),
         before=before,
         ports=(port, controller),
         grace=20.0,
     )
 
 
-async def _answers(port: int) -> bool:
+async def answers(port: int) -> bool:
     """Whether the broker takes part: a client learns of it from it."""
     from aiokafka.client import AIOKafkaClient  # noqa: PLC0415 - a third of a second, spent while Kafka starts
 

