@@ -44,9 +44,7 @@ async def pool(dsn: str, *, most: int = 8) -> asyncpg.Pool[asyncpg.Record]:
     return await patiently(connect, 60)
 
 
-async def patiently(
-    call: Callable[[], Awaitable[T]], seconds: float, on: tuple[type[BaseException], ...] = TRANSIENT
-) -> T:
+async def patiently(call: Callable[[], Awaitable[T]], seconds: float, on: tuple[type[Exception], ...] = TRANSIENT) -> T:
     """Call again, with growing pauses, while it fails with one of these errors; the last one passes after `seconds`."""
     async for attempt in stamina.retry_context(
         on=on, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1

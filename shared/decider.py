@@ -28,7 +28,7 @@ class BrokenHistory(Exception):
 
 
 def impossible(fact: Fact, why: str) -> BrokenHistory:
-    """For `evolve`: `raise impossible(fact, "no such condition")`."""
+    """The error that `evolve` raises: `raise impossible(fact, "no such condition")`."""
     return BrokenHistory(fact, why)
 
 

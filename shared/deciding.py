@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from shared.decider import cut
@@ -26,6 +26,8 @@ from shared.sealing import Sealed
 from shared.service import Claims, Service
 from shared.working_days import local_day
 
+LIVE: Final = Origin()
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -39,7 +41,7 @@ class Asked:
     correlation_id: UUID
     causation_id: UUID | None = None
     traceparent: str | None = None
-    origin: Origin = Origin()
+    origin: Origin = LIVE
     labels: Mapping[str, str] | None = None
     """Labels of the event that a reaction follows, for a stream that it opens; None: the actor's own."""
 

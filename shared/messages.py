@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 from uuid import UUID, uuid5
@@ -244,7 +244,7 @@ class EventBook:
         keys: Mapping[tuple[str, int], Any] | None = None,
         position: int | None = None,
         recorded_at: datetime | None = None,
-        hash: bytes | None = None,
+        hash: bytes | None = None,  # noqa: A002 - the field's own name
     ) -> Fact:
         """Read an event's bytes; opens its sealed fields where keys are given. Raises `UnknownEvent`."""
         try:
@@ -287,7 +287,7 @@ def event_id(command_id: UUID, n: int) -> UUID:
     return uuid5(command_id, str(n))
 
 
-class RuleKind(str, Enum):
+class RuleKind(StrEnum):
     """H forbids; W lets through with a rationale; S is the state machine, named only when nothing else refuses."""
 
     FORBIDS = "H"

@@ -18,7 +18,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final, Generic, TypeVar, cast, get_args
 from uuid import UUID
 
@@ -123,8 +123,8 @@ class Sealed(Generic[T]):
     def of_token(cls, token: str) -> Sealed[T]:
         """Hold a token that no key has opened."""
         sealed = cls.__new__(cls)
-        sealed._content = None
-        sealed._token = token
+        sealed._content = None  # noqa: SLF001 - its own class
+        sealed._token = token  # noqa: SLF001 - its own class
         return sealed
 
     def opened(self, value: T) -> Sealed[T]:
@@ -226,39 +226,32 @@ class Sealed(Generic[T]):
         return handler(schema)
 
 
+Change = Callable[[str, str, Sealed[Any]], Sealed[Any]]
+"""What is made of a sealed field: (path, subject of its key, content) -> content."""
+
+
 def sealed_fields(model: BaseModel, home: UUID) -> Iterator[tuple[str, str, Sealed[Any]]]:
     """Each sealed field of an event as (path, subject of its key, content), in the order of the fields."""
     found: list[tuple[str, str, Sealed[Any]]] = []
-    _walk(model, f"home/{home}", "", lambda path, owner, sealed: found.append((path, owner, sealed)) or sealed)  # type: ignore[func-returns-value]
+
+    def note(path: str, owner: str, sealed: Sealed[Any]) -> Sealed[Any]:
+        found.append((path, owner, sealed))
+        return sealed
+
+    _walk(model, f"home/{home}", "", note)
     yield from found
 
 
-def map_sealed(model: M, home: UUID, change: Callable[[str, str, Sealed[Any]], Sealed[Any]]) -> M:
+def map_sealed(model: M, home: UUID, change: Change) -> M:
     """The model with `change(path, subject, content)` in place of each sealed field."""
     return cast("M", _walk(model, f"home/{home}", "", change))
 
 
-def _walk(value: Any, owner: str, path: str, change: Callable[[str, str, Sealed[Any]], Sealed[Any]]) -> Any:
+def _walk(value: Any, owner: str, path: str, change: Change) -> Any:
     if isinstance(value, Sealed):
         return change(path, owner, value)
     if isinstance(value, BaseModel):
-        cls = type(value)
-        if not _may_hold_sealed(cls):
-            return value
-        changes: dict[str, Any] = {}
-        for name, field in cls.model_fields.items():
-            held = getattr(value, name)
-            if held is None or isinstance(held, (bool, int, str)):
-                continue
-            below = owner
-            for mark in field.metadata:
-                if isinstance(mark, OwnedBy):
-                    person = getattr(value, mark.field)
-                    below = owner if person is None else f"person/{person}"
-            new = _walk(held, below, f"{path}.{name}" if path else name, change)
-            if new is not held:
-                changes[name] = new
-        return value.model_copy(update=changes) if changes else value
+        return _walk_model(value, owner, path, change)
     if isinstance(value, tuple):
         items = tuple(_walk(item, owner, f"{path}.{n}", change) for n, item in enumerate(value))
         return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
@@ -268,7 +261,25 @@ def _walk(value: Any, owner: str, path: str, change: Callable[[str, str, Sealed[
     return value
 
 
-@lru_cache(maxsize=None)
+def _walk_model(model: BaseModel, owner: str, path: str, change: Change) -> BaseModel:
+    if not _may_hold_sealed(type(model)):
+        return model
+    changes: dict[str, Any] = {}
+    for name, field in type(model).model_fields.items():
+        held = getattr(model, name)
+        if held is None or isinstance(held, (bool, int, str)):
+            continue
+        below = owner
+        for mark in field.metadata:
+            if isinstance(mark, OwnedBy) and (person := getattr(model, mark.field)) is not None:
+                below = f"person/{person}"
+        new = _walk(held, below, f"{path}.{name}" if path else name, change)
+        if new is not held:
+            changes[name] = new
+    return model.model_copy(update=changes) if changes else model
+
+
+@cache
 def _may_hold_sealed(cls: type[BaseModel]) -> bool:
     """Whether a model class has a sealed field at any depth."""
     return any(_mentions_sealed(field.annotation) for field in cls.model_fields.values())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -123,10 +124,10 @@ class Service(Generic[S]):
     @cached_property
     def command_adapter(self) -> TypeAdapter[Command]:
         """The union of commands, discriminated by `type`."""
-        union: Any = self.commands[0]
-        for command in self.commands[1:]:
-            union = union | command
-        return TypeAdapter(Annotated[union, Field(discriminator="type")] if len(self.commands) > 1 else union)
+        union: Any = reduce(or_, self.commands)
+        one: Any = Annotated[union, Field(discriminator="type")] if len(self.commands) > 1 else union
+        adapter: TypeAdapter[Command] = TypeAdapter(one)
+        return adapter
 
     def stream_name(self, stream: UUID) -> str:
         """`service/uuid`, as it stands in an event."""

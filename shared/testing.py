@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 from shared.deciding import Asked, Outcome, as_recorded, decide
 from shared.duties import Duty
 from shared.messages import Actor, Command, Fact, NeedsRationale, Refused, derive
+from shared.reading import duties_on
 from shared.service import Service
 
 AREA = {"area": "DORSET"}
@@ -86,6 +87,4 @@ class Story:
 
     def duties(self, as_of: date) -> dict[str, Duty]:
         """The duties that the sheet of a day shows, by name (the last of each name)."""
-        from shared.reading import duties_on
-
         return {duty.duty: duty for duty in duties_on(self.service.reading, self.facts, as_of)}

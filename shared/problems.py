@@ -1,0 +1,125 @@
+"""Problem details (RFC 9457): what an API answers where it does not do what was asked, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from shared.access import BadToken, IssuerUnavailable, LogUnavailable, NotAllowed
+from shared.keyring import KeyringUnavailable, OwnerForgotten
+from shared.ledger import LedgerUnavailable
+from shared.messages import BrokenRule
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Malformed(Exception):
+    """Input that cannot be understood: which field, and what to do (422)."""
+
+    def __init__(self, *errors: tuple[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors))
+        self.errors = errors
+
+    @classmethod
+    def of(cls, error: ValidationError | RequestValidationError) -> Malformed:
+        """From pydantic's errors, without the values that were given: they may be personal."""
+        found = []
+        for item in error.errors():
+            place = [str(part) for part in item["loc"] if not _is_tag(part)]
+            found.append((".".join(place) or "body", _message(item)))
+        return cls(*found)
+
+
+def _is_tag(part: object) -> bool:
+    """Whether a part of a location is the name of a member of the command union, not a field."""
+    return isinstance(part, str) and part[:1].isupper() and part.isidentifier()
+
+
+def _message(item: Any) -> str:
+    match item["type"]:
+        case "missing":
+            return "this field is missing: add it"
+        case "extra_forbidden":
+            return "there is no such field: remove it or correct its name"
+        case "union_tag_invalid" | "union_tag_not_found":
+            return f"the type of command is missing or unknown: {item['msg']}"
+        case "json_invalid":
+            return f"the body is not JSON: {item['msg']}"
+        case "timezone_aware":
+            return "a time needs its zone: write it as 2026-06-09T23:50:00+01:00"
+        case _:
+            return str(item["msg"])
+
+
+def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> JSONResponse:
+    """A problem answer; `kind` makes its type, a relative reference that is stable and documented."""
+    body = {"type": f"/problems/{kind}", "title": title, "status": status, "detail": detail, **more}
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "2"} if status == 503 else None
+    return JSONResponse(body, status, headers, MEDIA_TYPE)
+
+
+def refused(rules: Sequence[BrokenRule], *, needs_rationale: bool) -> JSONResponse:
+    """Every rule that refuses, or every warning that waits for a rationale."""
+    ids = ", ".join(rule.id for rule in rules)
+    return problem(
+        422,
+        "needs-rationale" if needs_rationale else "refused",
+        "A reason is needed" if needs_rationale else "The rules do not allow this",
+        f"Give a rationale for {ids} to go ahead"
+        if needs_rationale
+        else f"Refused by {ids}: " + " ".join(r.text for r in rules),
+        rules=[{"id": rule.id, "text": rule.text, "source": rule.source} for rule in rules],
+        needs_rationale=needs_rationale,
+        errors=[],
+    )
+
+
+def malformed(error: Malformed) -> JSONResponse:
+    """Which fields are wrong and what to do; nothing was recorded."""
+    return problem(
+        422,
+        "malformed",
+        "The request cannot be understood",
+        "Nothing was recorded. Correct the fields named and send it again.",
+        errors=[{"field": field, "message": message} for field, message in error.errors],
+        rules=[],
+        needs_rationale=False,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every known error of the house as a problem."""
+
+    def on(error: type[Exception], status: int, kind: str, title: str) -> None:
+        @app.exception_handler(error)
+        async def _answer(_request: Request, raised: Exception) -> JSONResponse:
+            return problem(status, kind, title, str(raised))
+
+    on(BadToken, 401, "token", "A valid access token is needed")
+    on(NotAllowed, 403, "forbidden", "This is not yours to do or see")
+    for unavailable in (LedgerUnavailable, KeyringUnavailable, IssuerUnavailable, LogUnavailable):
+        on(unavailable, 503, "unavailable", "Try again in a moment, with the same Idempotency-Key")
+    on(OwnerForgotten, 410, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them")
+
+    @app.exception_handler(Malformed)
+    async def _malformed(_request: Request, raised: Exception) -> JSONResponse:
+        assert isinstance(raised, Malformed)
+        return malformed(raised)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, raised: Exception) -> JSONResponse:
+        assert isinstance(raised, RequestValidationError)
+        return malformed(Malformed.of(raised))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, raised: Exception) -> JSONResponse:
+        assert isinstance(raised, HTTPException)
+        return problem(
+            raised.status_code, "http", str(raised.detail), f"{raised.detail}: see /docs for what can be asked"
+        )

@@ -1,0 +1,430 @@
+"""The relay: ledger -> Kafka, byte for byte, in the ledger's order, each event once.
+
+There is one for each service. It takes a lock in the service's database and its transactional id in Kafka, which fences
+a paused predecessor; it reads from the position topic how far the topic has come, and publishes what the ledger has
+beyond. Every Kafka transaction ends with a record of the position reached and of the offset after the last event of
+each partition, so whoever reads committed records sees both or neither. That record is the truth: whenever anything
+breaks, a commit whose outcome is unknown included, the relay drops all that it holds and starts again from there.
+
+What no retry can heal is an alarm (`RelayAlarm`): the relay stands still, publishes nothing, and says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.partitioner import DefaultPartitioner
+from mode import Service
+
+from shared.provision import PARTITIONS
+
+MOST: Final = 4_000
+"""How many events go into one transaction at most."""
+
+HEAVIEST: Final = 16_000_000
+"""How many bytes of events go into one transaction at most (but always one event)."""
+
+BATCH_BYTES: Final = 1_000_000
+"""The size of a record batch: a little below what a broker takes by default (message.max.bytes, 1,048,588)."""
+
+TRANSACTION_SECONDS: Final = 10.0
+"""How long a transaction lasts at most; then the broker aborts it and the relay starts again."""
+
+PAUSES: Final = (0.005, 0.2)
+"""Seconds between two looks at a ledger that has nothing new: the first, doubled up to the last."""
+
+LOCK: Final = 7350713002
+"""The advisory lock of a service's relay, in the service's own database."""
+
+_SECOND_LOOK: Final = 0.25
+_log = structlog.get_logger("relay")
+
+_READ = """
+    select position, recorded_at, stream, version, event_id, type, home, hash, body
+    from event where position > $1 order by position limit $2
+"""
+_ENDS = """
+    select head.position as head, coalesce((select max(event.position) from event), 0) as last,
+           (select event.hash from event where event.position = $1) as hash
+    from head
+"""
+_NOTE = """
+    insert into relayed (position, offsets, relayed_at) values ($1, $2, clock_timestamp())
+    on conflict (only_row) do update
+    set position = excluded.position, offsets = excluded.offsets, relayed_at = excluded.relayed_at
+"""
+# The envelope's fields come in a fixed order and none before these two is a free text, so the first match is its own.
+_ENVELOPE = re.compile(rb'"occurred_at":"([^"]*)".*?"traceparent":(?:null|"([^"]*)")', re.DOTALL)
+_partition_of = DefaultPartitioner()
+_ALL = list(range(PARTITIONS))
+
+Headers = list[tuple[str, bytes]]
+
+
+class RelayAlarm(Exception):
+    """Something that a person must look at before anything more is published.
+
+    `name` is one of `topic_ahead_of_ledger` (the topic holds events that the ledger does not: it was restored from an
+    older backup, or is another one), `ledger_gap` (a position is missing) and `wrong_partitions`.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.name = name
+        self.why = why
+
+
+class _CommitUnknown(Exception):
+    """The broker did not say where it put a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a service's topic has come: a position record.
+
+    `offsets` gives for each partition the offset after its last event; a partition without events is not named.
+    `hash` is that of the event at the position, empty where there is none yet.
+    """
+
+    position: int = 0
+    offsets: Mapping[int, int] = field(default_factory=dict)
+    hash: bytes = b""
+
+    def record(self, service: str) -> bytes:
+        """The value of the position record."""
+        offsets = {str(partition): offset for partition, offset in sorted(self.offsets.items())}
+        value = {"service": service, "position": self.position, "offsets": offsets}
+        return json.dumps(value, separators=(",", ":")).encode()
+
+    @classmethod
+    def read(cls, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> Reached:
+        """Read a position record's value and headers; raises ValueError or KeyError."""
+        raw = json.loads(value)
+        offsets = {int(partition): int(offset) for partition, offset in raw["offsets"].items()}
+        return cls(int(raw["position"]), offsets, bytes.fromhex(dict(headers).get("ooc_hash", b"").decode()))
+
+
+def headers_of(row: Sequence[Any], source: bytes) -> Headers:
+    """The headers of an event: CloudEvents 1.0 in Kafka's binary mode, and what stands outside an event's bytes."""
+    position, recorded_at, stream, version, event_id, type_, _, hash_, body = row
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(event_id).encode()),
+        ("ce_type", type_.encode()),
+        ("ce_source", source),
+        ("ce_subject", stream.encode()),
+        ("content-type", b"application/json"),
+        ("ooc_version", b"%d" % version),
+        ("ooc_position", b"%d" % position),
+        ("ooc_recorded_at", rfc3339(recorded_at).encode()),
+        ("ooc_hash", hash_.hex().encode()),
+    ]
+    found = _ENVELOPE.search(body)
+    if found is not None:
+        headers.append(("ce_time", found[1]))
+        if found[2] is not None:
+            headers.append(("traceparent", found[2]))
+    return headers
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment in UTC with microseconds, as RFC 3339 writes it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@lru_cache(maxsize=65_536)
+def address_of(home: UUID) -> tuple[bytes, int]:
+    """The key of a home, and its partition by murmur2, as every Kafka client computes it."""
+    key = str(home).encode()
+    return key, _partition_of(key, _ALL, _ALL)
+
+
+async def last_reached(bootstrap: str, position_topic: str) -> Reached | None:
+    """The last committed position record; None where there is none. Raises a KafkaError."""
+    partition = TopicPartition(position_topic, 0)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    try:
+        await consumer.start()
+        consumer.assign([partition])
+        end = (await consumer.end_offsets([partition]))[partition]
+        beginning = (await consumer.beginning_offsets([partition]))[partition]
+        # The last record is usually among the last few; aborted ones and markers take offsets too.
+        start, step = end, 100
+        while start > beginning:
+            start, step = max(beginning, start - step), step * 100
+            last = await _last_between(consumer, partition, start, end)
+            if last is not None:
+                return last
+        return None
+    finally:
+        await consumer.stop()
+
+
+async def _last_between(consumer: Any, partition: TopicPartition, start: int, end: int) -> Reached | None:
+    consumer.seek(partition, start)
+    last = None
+    while await consumer.position(partition) < end:
+        found = await consumer.getmany(partition, timeout_ms=200)
+        for record in found.get(partition, ()):
+            last = Reached.read(record.value, record.headers)
+    return last
+
+
+class Relay(Service):
+    """Publishes one service's ledger.
+
+    Args:
+        service: its name, such as `disposal`.
+        events_topic: where its events go.
+        position_topic: where the position reached goes.
+        dsn: the service's database, for a connection of the relay's own, which holds its lock.
+        bootstrap: Kafka's bootstrap servers.
+        moved: set by a `PostgresLedger` of this process after each commit; the relay looks by itself besides.
+
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        events_topic: str,
+        position_topic: str,
+        dsn: str,
+        bootstrap: str,
+        moved: asyncio.Event | None = None,
+    ) -> None:
+        super().__init__()
+        self.service = service
+        self.alarm: RelayAlarm | None = None
+        """Why it stands still, if it does."""
+        self.reached: Reached | None = None
+        """How far it knows the topic to have come; None while it waits for its lock, its servers, or a person."""
+        self._events_topic = events_topic
+        self._position_topic = position_topic
+        self._dsn = dsn
+        self._bootstrap = bootstrap
+        self._source = f"/ooc/{service}".encode()
+        self._moved = moved if moved is not None else asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def on_stop(self) -> None:
+        """Let the transaction under way end, so that no reader waits for the broker to abort it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), TRANSACTION_SECONDS)
+
+    @Service.task
+    async def _run(self) -> None:
+        attempt = 0
+        while not self.should_stop:
+            try:
+                async with self._locked() as ledger, self._fencing() as producer:
+                    reached = await self._compared(ledger, producer)
+                    attempt = 0
+                    await self._follow(ledger, producer, reached)
+            except RelayAlarm as alarm:
+                self.alarm = alarm
+                _log.critical(alarm.name, service=self.service, why=alarm.why)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever broke, the truth is in the position topic
+                attempt += 1
+                _log.warning("relay_starts_again", service=self.service, error=repr(error), attempt=attempt)
+                await self.sleep(min(2.0, 0.1 * 2 ** min(attempt, 5)))
+            finally:
+                self.reached = None
+
+    @contextlib.asynccontextmanager
+    async def _locked(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        """A connection that holds the lock; a second relay waits here."""
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            self._dsn,
+            timeout=10,
+            command_timeout=15,
+            server_settings={
+                "application_name": f"ooc {self.service} relay",
+                # What the relay notes in `relayed` may be lost: the truth is in Kafka.
+                "synchronous_commit": "off",
+                # A relay whose machine has vanished gives its lock back within half a minute.
+                "tcp_keepalives_idle": "10",
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
+            },
+        )
+        try:
+            while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+                await self.sleep(_SECOND_LOOK)
+                if self.should_stop:
+                    raise asyncio.CancelledError
+            yield connection
+        finally:
+            with contextlib.suppress(Exception):
+                await connection.close(timeout=2)
+
+    @contextlib.asynccontextmanager
+    async def _fencing(self) -> AsyncIterator[Any]:
+        """A producer whose start has fenced every earlier one and has ended what that left open."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            transactional_id=f"ooc-{self.service}-relay",
+            transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
+            request_timeout_ms=int(TRANSACTION_SECONDS * 1000),
+            max_batch_size=BATCH_BYTES,
+        )
+        try:
+            async with asyncio.timeout(60):
+                await producer.start()
+            yield producer
+        finally:
+            # A sender that is in trouble may never end by itself, and its connections must not stay.
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    await producer.stop()
+            with contextlib.suppress(Exception):
+                await producer.client.close()
+
+    async def _compared(self, ledger: asyncpg.Connection[asyncpg.Record], producer: Any) -> Reached:
+        """How far the topic has come, which the ledger must contain; raises `RelayAlarm`."""
+        partitions = await producer.partitions_for(self._events_topic)
+        if set(partitions) != set(_ALL):
+            raise RelayAlarm("wrong_partitions", f"{self._events_topic} has {len(partitions)} instead of {PARTITIONS}")
+        async with asyncio.timeout(60):
+            reached = await last_reached(self._bootstrap, self._position_topic) or Reached()
+        ends = await ledger.fetchrow(_ENDS, reached.position)
+        assert ends is not None
+        if reached.position > ends["head"] or (reached.position and ends["hash"] is None):
+            raise RelayAlarm(
+                "topic_ahead_of_ledger",
+                f"{self._events_topic} has come to position {reached.position}, the ledger to {ends['head']}",
+            )
+        if reached.hash and reached.hash != ends["hash"]:
+            raise RelayAlarm(
+                "topic_ahead_of_ledger",
+                f"the event at position {reached.position} of {self._events_topic} is not the one in the ledger",
+            )
+        if ends["last"] != ends["head"]:
+            raise RelayAlarm(
+                "ledger_gap", f"the ledger gave out positions to {ends['head']} and ends at {ends['last']}"
+            )
+        return reached
+
+    async def _follow(self, ledger: asyncpg.Connection[asyncpg.Record], producer: Any, reached: Reached) -> None:
+        """Publish what the ledger has beyond the position, and what comes, until the service stops."""
+        self.reached = reached
+        pause, longest = PAUSES
+        rows = await self._read(ledger, reached.position)
+        while not self.should_stop:
+            if not rows:
+                await self._news(pause)
+                pause = min(2 * pause, longest)
+                rows = await self._read(ledger, reached.position)
+                continue
+            pause = PAUSES[0]
+            # A backlog is read on while it is published; otherwise the next look comes after, and sees more.
+            ahead = asyncio.create_task(self._read(ledger, rows[-1][0])) if len(rows) == MOST else None
+            try:
+                for part in _portions(rows):
+                    self.reached = reached = await self._publish(producer, part, reached)
+                rows = await (ahead or self._read(ledger, reached.position))
+            finally:
+                if ahead is not None:
+                    ahead.cancel()
+                    await asyncio.gather(ahead, return_exceptions=True)
+            await ledger.execute(_NOTE, reached.position, json.dumps(reached.offsets))
+
+    async def _news(self, seconds: float) -> None:
+        """Wait for this process's ledger to move, or for the time to pass."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), seconds)
+
+    async def _read(self, ledger: asyncpg.Connection[asyncpg.Record], after: int) -> list[asyncpg.Record]:
+        """The events after a position, without a gap; raises `RelayAlarm`."""
+        self._moved.clear()
+        rows = await ledger.fetch(_READ, after, MOST)
+        # Positions are unique and in order, so if the last is where it must be, none is missing before it.
+        if rows and rows[-1][0] != after + len(rows):
+            missing = next(n for n, row in enumerate(rows, start=after + 1) if row[0] != n)
+            raise RelayAlarm("ledger_gap", f"position {missing} is missing from the ledger")
+        return rows
+
+    async def _publish(self, producer: Any, rows: Sequence[asyncpg.Record], reached: Reached) -> Reached:
+        """Publish some events and the position they reach, in one transaction."""
+        self._idle.clear()
+        try:
+            async with asyncio.timeout(TRANSACTION_SECONDS):
+                await producer.begin_transaction()
+                offsets = await self._send(producer, rows)
+                reached = Reached(rows[-1]["position"], {**reached.offsets, **offsets}, rows[-1]["hash"])
+                # aiokafka commits past a batch that failed, so every one must have been confirmed before.
+                await producer.send_and_wait(
+                    self._position_topic,
+                    key=self.service.encode(),
+                    value=reached.record(self.service),
+                    partition=0,
+                    headers=[("ooc_hash", reached.hash.hex().encode())],
+                )
+                await producer.commit_transaction()
+        finally:
+            self._idle.set()
+        return reached
+
+    async def _send(self, producer: Any, rows: Sequence[asyncpg.Record]) -> dict[int, int]:
+        """Send events in order; for each partition that got some, the offset after the last."""
+        batches: dict[int, list[Any]] = {}
+        counts: dict[int, list[int]] = {}
+        for row in rows:
+            key, partition = address_of(row["home"])
+            message = {
+                "timestamp": int(row["recorded_at"].timestamp() * 1000),
+                "key": key,
+                "value": row["body"],
+                "headers": headers_of(row, self._source),
+            }
+            filled, count = batches.setdefault(partition, []), counts.setdefault(partition, [])
+            if not filled or filled[-1].append(**message) is None:
+                filled.append(producer.create_batch())
+                count.append(0)
+                filled[-1].append(**message)
+            count[-1] += 1
+        sent = []
+        # A partition's second batch waits for the first to be on its way, so all the first ones go before.
+        for turn in itertools.zip_longest(*([(p, b) for b in of_one] for p, of_one in batches.items())):
+            for partition, batch in filter(None, turn):
+                batch.close()
+                sent.append((partition, await producer.send_batch(batch, self._events_topic, partition=partition)))
+        offsets: dict[int, int] = {}
+        confirmed = await asyncio.gather(*(future for _, future in sent))
+        for (partition, _), place in zip(sent, confirmed, strict=True):
+            if place is None or place.offset < 0:
+                raise _CommitUnknown(f"the broker did not say where a batch went in partition {partition}")
+            offsets[partition] = place.offset + counts[partition].pop(0)
+        return offsets
+
+
+def _portions(rows: Sequence[asyncpg.Record]) -> Iterator[Sequence[asyncpg.Record]]:
+    """The rows in portions that are not too heavy for one transaction."""
+    start, weight = 0, 0
+    for n, row in enumerate(rows):
+        size = len(row["body"])
+        if weight and weight + size > HEAVIEST:
+            yield rows[start:n]
+            start, weight = n, 0
+        weight += size
+    yield rows[start:]
