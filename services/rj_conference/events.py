@@ -233,7 +233,7 @@ class TermNotCompleted(Event):
 
 
 class FollowUpCompleted(Event):
-    """A participant has been asked how it was; satisfaction from 0 (low) to 10 at most."""
+    """A participant has been asked how it was: satisfaction from 0 (low) upwards, on the scale of the local form."""
 
     person_id: UUID
     satisfaction: int
@@ -243,6 +243,31 @@ class FollowUpCompleted(Event):
 class ConferenceClosed(Event):
     """Nothing more is recorded in this conference."""
 
+
+LaterEvent = (
+    ParticipantAdded
+    | ResponsibilityRecorded
+    | VictimInformed
+    | ConsentGiven
+    | ConsentWithdrawn
+    | FacilitatorAssigned
+    | RiskAssessed
+    | RiskApproved
+    | PreparationHeld
+    | ConferenceScheduled
+    | ConferenceHeld
+    | ConferenceDidNotProceed
+    | ConvertedToIndirect
+    | AgreementSigned
+    | NoAgreementReached
+    | TermCompleted
+    | TermNotCompleted
+    | FollowUpCompleted
+    | ConferenceClosed
+)
+"""Whatever may follow the proposal."""
+
+ConferenceEvent = ConferenceProposed | LaterEvent
 
 REGIME: Mapping[str, str] = {"regime": Regime.LE_PART3.value}
 """Conferences serve out-of-court disposals: every event is law-enforcement processing (DPA 2018 part 3)."""

@@ -1,0 +1,251 @@
+"""What may be asked of a conference, and by whom. A command without `roles` is open to facilitators and supervisors."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from datetime import date
+from typing import Annotated, ClassVar, Final, Literal, TypeVar, get_args
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+
+from services.rj_conference.events import (
+    IndirectMode,
+    ParticipantRole,
+    Present,
+    RiskLevel,
+    Sensitivity,
+    Term,
+    WhyNot,
+)
+from services.vocabulary import ConferenceCategory, ConferenceMode, Role
+from shared.messages import Command, Hours, Text, Time, Words
+from shared.sealing import OwnedBy, Sealed
+
+WITH_VICTIM_WORKER: Final = frozenset({Role.RJ_FACILITATOR.value, Role.VICTIM_WORKER.value, Role.SUPERVISOR.value})
+WITH_REACTIONS: Final = frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value, Role.SYSTEM.value})
+
+T = TypeVar("T", bound=Hashable)
+
+
+def _once_each(items: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(items)) != len(items):
+        raise ValueError("each may be named once only")
+    return items
+
+
+def _each_term_once(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    _once_each(tuple(term.term_id for term in terms))
+    return terms
+
+
+def _each_person_once(present: tuple[Present, ...]) -> tuple[Present, ...]:
+    _once_each(tuple(one.person_id for one in present))
+    return present
+
+
+class ProposeConference(Command):
+    """Propose a conference; a disposal's condition does so by itself."""
+
+    roles: ClassVar[frozenset[str] | None] = WITH_REACTIONS
+    opens: ClassVar[bool] = True
+
+    type: Literal["ProposeConference"] = "ProposeConference"
+    case_id: UUID
+    referral_id: UUID | None = None
+    disposal_id: UUID | None = None
+    condition_id: UUID | None = None
+    category: ConferenceCategory
+    sensitive: Sensitivity
+    harmer: UUID
+    harmer_age: Annotated[int, Field(ge=0, le=120)]
+    """In years."""
+    deciding_officer: UUID | None = None
+
+
+class AddParticipant(Command):
+    """Invite somebody beside the harmer."""
+
+    type: Literal["AddParticipant"] = "AddParticipant"
+    person_id: UUID
+    role: ParticipantRole
+    under_16: bool
+
+
+class RecordResponsibility(Command):
+    """Record whether the harmer accepts responsibility and the core facts."""
+
+    type: Literal["RecordResponsibility"] = "RecordResponsibility"
+    accepts: bool
+    facts_disputed: bool
+
+
+class InformVictim(Command):
+    """Record that a harmed party was told what restorative justice is."""
+
+    roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
+
+    type: Literal["InformVictim"] = "InformVictim"
+    person_id: UUID
+
+
+class GiveConsent(Command):
+    """Record a party's own consent: to which modes, on which wording, until when."""
+
+    roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
+
+    type: Literal["GiveConsent"] = "GiveConsent"
+    person_id: UUID
+    consent_version: Text
+    scope: Annotated[tuple[ConferenceMode, ...], Field(min_length=1, max_length=4), AfterValidator(_once_each)]
+    parental_agreement: bool | None = None
+    valid_until: date | None = None
+
+
+class WithdrawConsent(Command):
+    """Record that a party withdraws; no reason is asked."""
+
+    roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
+
+    type: Literal["WithdrawConsent"] = "WithdrawConsent"
+    person_id: UUID
+
+
+class AssignFacilitator(Command):
+    """Say who leads the conference; a later assignment replaces it."""
+
+    type: Literal["AssignFacilitator"] = "AssignFacilitator"
+    facilitator_id: UUID
+    rj_trained: bool
+    sensitive_accredited: bool
+
+
+class AssessRisk(Command):
+    """Record the risk assessment and its plan; a later one needs its own approval."""
+
+    type: Literal["AssessRisk"] = "AssessRisk"
+    level: RiskLevel
+    plan: Sealed[Words]
+
+
+class ApproveRisk(Command):
+    """Approve the current risk assessment."""
+
+    roles: ClassVar[frozenset[str] | None] = frozenset({Role.SUPERVISOR.value, Role.RJ_FACILITATOR.value})
+
+    type: Literal["ApproveRisk"] = "ApproveRisk"
+
+
+class HoldPreparation(Command):
+    """Record a preparation meeting with one participant."""
+
+    type: Literal["HoldPreparation"] = "HoldPreparation"
+    person_id: UUID
+
+
+class ScheduleConference(Command):
+    """Fix mode, time and place."""
+
+    type: Literal["ScheduleConference"] = "ScheduleConference"
+    mode: ConferenceMode
+    starts_at: Time
+    hours: Hours
+    place: Sealed[Words]
+
+
+class RecordConferenceHeld(Command):
+    """Record that the conference took place, and who took part."""
+
+    type: Literal["RecordConferenceHeld"] = "RecordConferenceHeld"
+    present: Annotated[tuple[Present, ...], Field(max_length=50), AfterValidator(_each_person_once)]
+    facilitator_attended: bool
+
+
+class RecordDidNotProceed(Command):
+    """Record that the scheduled conference did not take place."""
+
+    type: Literal["RecordDidNotProceed"] = "RecordDidNotProceed"
+    why: WhyNot
+
+
+class ConvertToIndirect(Command):
+    """Go on without a meeting face to face, with fresh consents."""
+
+    type: Literal["ConvertToIndirect"] = "ConvertToIndirect"
+    mode: IndirectMode
+
+
+class SignAgreement(Command):
+    """Record what was agreed and who signed it."""
+
+    type: Literal["SignAgreement"] = "SignAgreement"
+    terms: Annotated[tuple[Term, ...], Field(max_length=50), AfterValidator(_each_term_once)]
+    signed_by: Annotated[tuple[UUID, ...], Field(max_length=50), AfterValidator(_once_each)]
+
+
+class RecordNoAgreement(Command):
+    """Record that nothing was agreed, which is a valid end."""
+
+    type: Literal["RecordNoAgreement"] = "RecordNoAgreement"
+
+
+class CompleteTerm(Command):
+    """Record that a term was kept."""
+
+    type: Literal["CompleteTerm"] = "CompleteTerm"
+    term_id: UUID
+
+
+class FailTerm(Command):
+    """Record that a term was not kept and will not be."""
+
+    type: Literal["FailTerm"] = "FailTerm"
+    term_id: UUID
+    why: Sealed[Words]
+
+
+class RecordFollowUp(Command):
+    """Record how it was for a participant: satisfaction from 0 (low) upwards, on the scale of the local form."""
+
+    type: Literal["RecordFollowUp"] = "RecordFollowUp"
+    person_id: UUID
+    satisfaction: Annotated[int, Field(ge=0, le=10)]
+    comment: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+
+
+class CloseConference(Command):
+    """End the conference; a disposal that drops the condition does so by itself, unless it was held."""
+
+    roles: ClassVar[frozenset[str] | None] = WITH_REACTIONS
+
+    type: Literal["CloseConference"] = "CloseConference"
+
+
+ConferenceCommand = (
+    ProposeConference
+    | AddParticipant
+    | RecordResponsibility
+    | InformVictim
+    | GiveConsent
+    | WithdrawConsent
+    | AssignFacilitator
+    | AssessRisk
+    | ApproveRisk
+    | HoldPreparation
+    | ScheduleConference
+    | RecordConferenceHeld
+    | RecordDidNotProceed
+    | ConvertToIndirect
+    | SignAgreement
+    | RecordNoAgreement
+    | CompleteTerm
+    | FailTerm
+    | RecordFollowUp
+    | CloseConference
+)
+
+COMMANDS: Final[tuple[type[Command], ...]] = get_args(ConferenceCommand)
+"""Every command of a conference."""
+
+LATER: Final = tuple(command for command in COMMANDS if not command.opens)
+"""Those that need a conference."""

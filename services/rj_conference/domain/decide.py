@@ -1,0 +1,140 @@
+"""What happens when a command may go ahead: one small function for each, or the command's own event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import assert_never
+
+from services.rj_conference.domain.commands import (
+    AddParticipant,
+    ApproveRisk,
+    AssessRisk,
+    AssignFacilitator,
+    CloseConference,
+    CompleteTerm,
+    ConferenceCommand,
+    ConvertToIndirect,
+    FailTerm,
+    GiveConsent,
+    HoldPreparation,
+    InformVictim,
+    ProposeConference,
+    RecordConferenceHeld,
+    RecordDidNotProceed,
+    RecordFollowUp,
+    RecordNoAgreement,
+    RecordResponsibility,
+    ScheduleConference,
+    SignAgreement,
+    WithdrawConsent,
+)
+from services.rj_conference.domain.state import Conference
+from services.rj_conference.events import (
+    AgreementSigned,
+    ConferenceClosed,
+    ConferenceDidNotProceed,
+    ConferenceEvent,
+    ConferenceHeld,
+    ConferenceProposed,
+    ConferenceScheduled,
+    ConsentGiven,
+    ConsentWithdrawn,
+    ConvertedToIndirect,
+    FacilitatorAssigned,
+    FollowUpCompleted,
+    NoAgreementReached,
+    ParticipantAdded,
+    PreparationHeld,
+    PresentRole,
+    ResponsibilityRecorded,
+    RiskApproved,
+    RiskAssessed,
+    TermCompleted,
+    TermNotCompleted,
+    VictimInformed,
+)
+from shared.messages import event_of
+from shared.rules import Occasion
+
+
+def decide(command: ConferenceCommand, conference: Conference | None, occasion: Occasion) -> Sequence[ConferenceEvent]:
+    """The event of a command that no rule refuses."""
+    return (_event(command, conference, occasion),)
+
+
+def _event(command: ConferenceCommand, conference: Conference | None, occasion: Occasion) -> ConferenceEvent:
+    match command:
+        case ProposeConference():
+            return event_of(ConferenceProposed, command)
+        case AddParticipant():
+            return event_of(ParticipantAdded, command)
+        case RecordResponsibility():
+            return event_of(ResponsibilityRecorded, command)
+        case InformVictim():
+            return event_of(VictimInformed, command)
+        case GiveConsent():
+            return event_of(ConsentGiven, command)
+        case WithdrawConsent():
+            return event_of(ConsentWithdrawn, command)
+        case AssignFacilitator():
+            return event_of(FacilitatorAssigned, command)
+        case AssessRisk():
+            return event_of(RiskAssessed, command)
+        case ApproveRisk():
+            return event_of(RiskApproved, command)
+        case HoldPreparation():
+            return event_of(PreparationHeld, command)
+        case ScheduleConference():
+            return event_of(ConferenceScheduled, command)
+        case RecordConferenceHeld():
+            return _held(command, conference, occasion)
+        case RecordDidNotProceed():
+            return _did_not_proceed(command, conference)
+        case ConvertToIndirect():
+            return event_of(ConvertedToIndirect, command)
+        case SignAgreement():
+            return event_of(AgreementSigned, command)
+        case RecordNoAgreement():
+            return event_of(NoAgreementReached, command)
+        case CompleteTerm():
+            return event_of(TermCompleted, command)
+        case FailTerm():
+            return event_of(TermNotCompleted, command)
+        case RecordFollowUp():
+            return event_of(FollowUpCompleted, command)
+        case CloseConference():
+            return event_of(ConferenceClosed, command)
+        case _:
+            assert_never(command)
+
+
+def _held(command: RecordConferenceHeld, conference: Conference | None, occasion: Occasion) -> ConferenceHeld:
+    assert conference is not None
+    assert conference.schedule is not None
+    took_part = [one for one in command.present if one.attended]
+    harmed = tuple(one.person_id for one in took_part if one.role is PresentRole.HARMED)
+    return event_of(
+        ConferenceHeld,
+        command,
+        disposal_id=conference.disposal_id,
+        condition_id=conference.condition_id,
+        harmer=conference.harmer,
+        hours=conference.schedule.hours,
+        category=conference.category,
+        mode=conference.schedule.mode,
+        harmed_took_part=len(harmed),
+        harmed_ids=harmed,
+        follow_up_due=occasion.day + timedelta(weeks=occasion.policy.number("follow_up_weeks")),
+    )
+
+
+def _did_not_proceed(command: RecordDidNotProceed, conference: Conference | None) -> ConferenceDidNotProceed:
+    assert conference is not None
+    return event_of(
+        ConferenceDidNotProceed,
+        command,
+        disposal_id=conference.disposal_id,
+        condition_id=conference.condition_id,
+        harmer=conference.harmer,
+    )

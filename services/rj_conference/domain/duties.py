@@ -1,0 +1,32 @@
+"""What is due after a conference: its terms, and asking the parties how it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from services.rj_conference.domain.state import Conference, Held
+from shared.duties import Duty
+from shared.policy import Policy
+
+TERM = "TERM"
+RJ_FOLLOW_UP = "RJ_FOLLOW_UP"
+
+
+def duties(conference: Conference, _policy_on: Callable[[date], Policy]) -> Sequence[Duty]:
+    """Every duty of a conference. A term that failed is settled as well; one follow-up duty stands for all parties.
+
+    The follow-up's date was reckoned by the policy of the day of the conference and stands in its event.
+    """
+    terms = [
+        Duty(TERM, term.agreed_on, term.due, met_on=term.settled_on, item=str(term_id))
+        for term_id, term in conference.terms.items()
+    ]
+    return terms if conference.held is None else [*terms, _follow_up(conference, conference.held)]
+
+
+def _follow_up(conference: Conference, held: Held) -> Duty:
+    met_on = conference.followed_up_on
+    # Closed with a reason although somebody was not asked (C10): nobody will be asked any more.
+    closed_on = conference.closed_on if met_on is None else None
+    return Duty(RJ_FOLLOW_UP, held.on, held.follow_up_due, met_on=met_on, closed_on=closed_on)

@@ -1,0 +1,10 @@
+"""The rules of a conference: what practice asks, what must have happened before, and the state machine.
+
+C7 is the disposal's to enforce: here a harmed party's withdrawal only becomes a fact that carries its own reason.
+C11 is kept by the shape of the events: there is no field for what was said.
+"""
+
+from services.rj_conference.domain.rules import practice, stages, times
+from services.rj_conference.domain.rules.book import rules
+
+__all__ = ["practice", "rules", "stages", "times"]

@@ -1,0 +1,45 @@
+"""Whether the parties consent (rules C2 and C6): each for themselves, informed, for this mode, on this day."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from services.rj_conference.domain.state import Conference, Consent
+from services.rj_conference.events import ParticipantRole
+from services.vocabulary import ConferenceMode
+from shared.policy import Policy
+from shared.rules import Occasion
+
+
+def all_consent(
+    conference: Conference, mode: ConferenceMode, day: date, occasion: Occasion, *, after: datetime | None = None
+) -> bool:
+    """Whether each party's own consent stands at the time of the command, for this mode and day."""
+    return all(_consents(conference, person, mode, day, occasion, after) for person in conference.parties)
+
+
+def _consents(
+    conference: Conference, person: UUID, mode: ConferenceMode, day: date, occasion: Occasion, after: datetime | None
+) -> bool:
+    consent = conference.consent_of(person, occasion.occurred_at)
+    if consent is None or mode not in consent.scope or (after is not None and consent.at <= after):
+        return False
+    in_time = consent.valid_until is None or day <= consent.valid_until
+    agreed = consent.parental_agreement or not _needs_parent(conference, person, occasion.policy)
+    return in_time and agreed and _was_informed(conference, person, consent)
+
+
+def _needs_parent(conference: Conference, person: UUID, policy: Policy) -> bool:
+    if person == conference.harmer:
+        return conference.harmer_age < policy.number("parental_agreement_under_age")
+    return conference.participants[person].under_16
+
+
+def _was_informed(conference: Conference, person: UUID, consent: Consent) -> bool:
+    """A harmed party consents knowing what it is: they were told before, not after."""
+    one = conference.participants.get(person)
+    if one is None or one.role is not ParticipantRole.HARMED:
+        return True
+    told = conference.informed.get(person)
+    return told is not None and told <= consent.at

@@ -1,0 +1,197 @@
+"""What restorative justice asks (rules C1 to C12), and the warnings C5W and C10."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from services.rj_conference.domain.commands import (
+    ApproveRisk,
+    AssignFacilitator,
+    CloseConference,
+    ConvertToIndirect,
+    RecordConferenceHeld,
+    RecordFollowUp,
+    ScheduleConference,
+    SignAgreement,
+)
+from services.rj_conference.domain.rules.book import OTHER_SIDE, is_prepared, once_proposed, rules
+from services.rj_conference.domain.rules.consent import all_consent
+from services.rj_conference.domain.state import Conference, Stage, TermStatus
+from services.rj_conference.events import PresentRole, RiskLevel, Sensitivity
+from services.vocabulary import ConferenceMode, Role
+from shared.rules import Occasion
+from shared.working_days import local_day
+
+
+@rules.forbids("C1", ScheduleConference)
+@once_proposed
+def harmer_accepts_responsibility(_command: ScheduleConference, conference: Conference, _occasion: Occasion) -> bool:
+    """The child must accept responsibility and not dispute the core facts: record that first.
+
+    Source: RJC Best Practice Guidance for Restorative Practice (voluntarism, safety)
+    """
+    said = conference.responsibility
+    return said is not None and said.accepts and not said.facts_disputed
+
+
+@rules.forbids("C2", ScheduleConference)
+@once_proposed
+def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Conference, occasion: Occasion) -> bool:
+    """The harmer and each harmed party, once told what it is, must each consent to this mode, valid on the day.
+
+    For a child under 16 a parent or carer must agree too.
+
+    Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism); age 16 by local policy
+    """
+    return conference.has_other_side and all_consent(conference, command.mode, local_day(command.starts_at), occasion)
+
+
+@rules.forbids("C2", RecordConferenceHeld)
+@once_proposed
+def all_consented_when_it_was_held(_command: RecordConferenceHeld, conference: Conference, occasion: Occasion) -> bool:
+    """A party's consent did not stand when the conference was held: record that it did not proceed, or the consent first.
+
+    Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism)
+    """
+    if conference.stage is not Stage.SCHEDULED or conference.schedule is None:
+        return True
+    return all_consent(conference, conference.schedule.mode, conference.schedule.day, occasion)
+
+
+@rules.forbids("C3", ScheduleConference)
+@once_proposed
+def everyone_is_prepared(_command: ScheduleConference, conference: Conference, occasion: Occasion) -> bool:
+    """Each participant, supporters included, must have had a preparation meeting: hold and record those missing.
+
+    Source: Best Practice Guidance for Restorative Practice (preparation)
+    """
+    return all(is_prepared(conference, person, occasion) for person in conference.everyone)
+
+
+@rules.forbids("C4", ScheduleConference)
+@once_proposed
+def risk_is_approved_and_recent(command: ScheduleConference, conference: Conference, occasion: Occasion) -> bool:
+    """The risk assessment must be approved, at most 28 days before the day of the conference: assess it again if older.
+
+    Source: RJC Best Practice Guidance (safety); 28 days by local policy
+    """
+    if conference.risk is None or conference.risk.approved_at is None:
+        return False
+    lasts = timedelta(days=occasion.policy.number("risk_approval_days"))
+    return local_day(command.starts_at) <= local_day(conference.risk.approved_at) + lasts
+
+
+@rules.forbids("C4", ApproveRisk)
+@once_proposed
+def high_risk_is_approved_by_a_supervisor(_command: ApproveRisk, conference: Conference, occasion: Occasion) -> bool:
+    """A high risk is approved by a supervisor: ask one to approve it.
+
+    Source: RJC Best Practice Guidance (safety); local policy
+    """
+    high = conference.risk is not None and conference.risk.level is RiskLevel.HIGH
+    return not high or occasion.actor.role == Role.SUPERVISOR
+
+
+@rules.forbids("C5", AssignFacilitator)
+@once_proposed
+def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _occasion: Occasion) -> bool:
+    """The facilitator must be trained in restorative justice, and accredited for sensitive cases where this is one.
+
+    Source: RJC Best Practice Guidance (safety; domestic and sexual harm)
+    """
+    accredited = conference.sensitive is Sensitivity.NONE or command.sensitive_accredited
+    return command.rj_trained and accredited
+
+
+@rules.forbids("C5", ScheduleConference)
+@once_proposed
+def facilitator_is_assigned(_command: ScheduleConference, conference: Conference, _occasion: Occasion) -> bool:
+    """A trained facilitator must be assigned before the conference is scheduled.
+
+    Source: RJC Best Practice Guidance (safety)
+    """
+    return conference.facilitator is not None
+
+
+@rules.forbids("C6", ConvertToIndirect)
+@once_proposed
+def all_consent_anew(command: ConvertToIndirect, conference: Conference, occasion: Occasion) -> bool:
+    """The harmer and each harmed party must consent to the new mode, after the latest withdrawal: ask each of them anew.
+
+    Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism)
+    """
+    latest = max(conference.withdrawals(occasion.occurred_at), default=None)
+    mode = ConferenceMode(command.mode.value)
+    return all_consent(conference, mode, occasion.day, occasion, after=latest)
+
+
+@rules.forbids("C8", RecordConferenceHeld)
+@once_proposed
+def both_sides_and_facilitator_attended(
+    command: RecordConferenceHeld, conference: Conference, _occasion: Occasion
+) -> bool:
+    """Held means that the harmer, a harmed party or representative, and the facilitator attended: else it did not proceed.
+
+    Source: RJC Best Practice Guidance (a restorative conference)
+    """
+    attended = [one for one in command.present if one.attended]
+    harmer = any(one.role is PresentRole.HARMER and one.person_id == conference.harmer for one in attended)
+    other_side = any(one.role in OTHER_SIDE for one in attended)
+    return harmer and other_side and command.facilitator_attended
+
+
+@rules.forbids("C9", SignAgreement)
+@once_proposed
+def agreement_is_signed_and_specific(command: SignAgreement, conference: Conference, _occasion: Occasion) -> bool:
+    """An agreement has terms, each with a text and a due date, and is signed by the harmer and by one of the harmed side.
+
+    Where nothing was agreed, record that there is no agreement: that is a valid end too.
+
+    Source: RJC Best Practice Guidance (outcome agreements)
+    """
+    specific = all(term.text.value.strip() and term.due is not None for term in command.terms)
+    signed = set(command.signed_by)
+    other_side = conference.held.signatories if conference.held else frozenset[UUID]()
+    both = conference.harmer in signed and (not other_side or bool(signed & other_side))
+    return bool(command.terms) and specific and both
+
+
+@rules.forbids("C12", CloseConference)
+@once_proposed
+def no_term_is_open(_command: CloseConference, conference: Conference, _occasion: Occasion) -> bool:
+    """A term of the agreement is still open: record that it was kept or that it was not, then close the conference.
+
+    Source: RJC Best Practice Guidance (monitoring of outcome agreements)
+    """
+    return all(term.status is not TermStatus.OPEN for term in conference.terms.values())
+
+
+@rules.warns("C5W", AssignFacilitator)
+@once_proposed
+def facilitator_did_not_decide(command: AssignFacilitator, conference: Conference, _occasion: Occasion) -> bool:
+    """The facilitator is the officer who decided the disposal: assign another, or say why it must be this one.
+
+    Source: RJC Best Practice Guidance (neutrality)
+    """
+    return command.facilitator_id != conference.deciding_officer
+
+
+@rules.warns("C10", RecordFollowUp)
+@once_proposed
+def followed_up_in_time(_command: RecordFollowUp, conference: Conference, occasion: Occasion) -> bool:
+    """Each party is asked how it was within six weeks of the conference: say why it is later.
+
+    Source: RJC Best Practice Guidance (follow-up); six weeks by local policy
+    """
+    return conference.held is None or occasion.day <= conference.held.follow_up_due
+
+
+@rules.warns("C10", CloseConference)
+@once_proposed
+def all_were_followed_up(_command: CloseConference, conference: Conference, _occasion: Occasion) -> bool:
+    """The harmer or a harmed party who took part has not been asked how it was: ask them, or say why not.
+
+    Source: RJC Best Practice Guidance (follow-up)
+    """
+    return conference.held is None or conference.followed_up_on is not None

@@ -1,0 +1,216 @@
+"""In which stage a command is allowed (the state machine, rule S1)."""
+
+from __future__ import annotations
+
+from services.rj_conference.domain.commands import (
+    LATER,
+    AddParticipant,
+    ApproveRisk,
+    AssessRisk,
+    AssignFacilitator,
+    CloseConference,
+    CompleteTerm,
+    ConvertToIndirect,
+    FailTerm,
+    GiveConsent,
+    HoldPreparation,
+    InformVictim,
+    ProposeConference,
+    RecordConferenceHeld,
+    RecordDidNotProceed,
+    RecordFollowUp,
+    RecordNoAgreement,
+    RecordResponsibility,
+    ScheduleConference,
+    SignAgreement,
+    WithdrawConsent,
+)
+from services.rj_conference.domain.rules.book import OTHER_SIDE, is_prepared, once_proposed, rules
+from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage, TermStatus
+from services.vocabulary import Role
+from shared.messages import Command
+from shared.rules import Occasion
+
+
+@rules.allows(ProposeConference)
+def it_is_new(_command: ProposeConference, conference: Conference | None, _occasion: Occasion) -> bool:
+    """This conference was proposed already: go on with it, or propose another under a new id.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference is None
+
+
+@rules.allows(*LATER)
+def it_was_proposed(_command: Command, conference: Conference | None, _occasion: Occasion) -> bool:
+    """There is no such conference yet: propose it first.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference is not None
+
+
+@rules.allows(
+    AddParticipant,
+    RecordResponsibility,
+    InformVictim,
+    GiveConsent,
+    AssignFacilitator,
+    AssessRisk,
+    ApproveRisk,
+    HoldPreparation,
+)
+@once_proposed
+def it_is_still_to_be_held(_command: Command, conference: Conference, _occasion: Occasion) -> bool:
+    """The conference was held or is closed, so nothing more can be prepared for it.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference.stage in BEFORE_HELD
+
+
+@rules.allows(AddParticipant)
+@once_proposed
+def participant_is_new(command: AddParticipant, conference: Conference, _occasion: Occasion) -> bool:
+    """This person belongs to the conference already.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference.role_of(command.person_id) is None
+
+
+@rules.allows(InformVictim)
+@once_proposed
+def informed_is_of_the_harmed_side(command: InformVictim, conference: Conference, _occasion: Occasion) -> bool:
+    """This person is no harmed party or representative of this conference: add them as one first.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference.role_of(command.person_id) in OTHER_SIDE
+
+
+@rules.allows(GiveConsent, HoldPreparation, RecordFollowUp)
+@once_proposed
+def person_belongs_to_it(
+    command: GiveConsent | HoldPreparation | RecordFollowUp, conference: Conference, _occasion: Occasion
+) -> bool:
+    """This person does not belong to the conference: add them as a participant first.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference.role_of(command.person_id) is not None
+
+
+@rules.allows(WithdrawConsent)
+@once_proposed
+def there_is_a_consent(command: WithdrawConsent, conference: Conference, _occasion: Occasion) -> bool:
+    """This person has no consent that could be withdrawn, or the conference is closed.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference.stage is not Stage.CLOSED and conference.consent_of(command.person_id) is not None
+
+
+@rules.allows(ApproveRisk)
+@once_proposed
+def there_is_a_risk_to_approve(_command: ApproveRisk, conference: Conference, _occasion: Occasion) -> bool:
+    """There is no risk assessment that waits for approval: assess the risk first.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference.risk is not None and conference.risk.approved_at is None
+
+
+@rules.allows(ScheduleConference)
+@once_proposed
+def it_can_be_scheduled(command: ScheduleConference, conference: Conference, _occasion: Occasion) -> bool:
+    """A conference is scheduled once prepared, or again when it did not proceed; after a conversion only in that mode.
+
+    Source: state machine of a conference (rule S1)
+    """
+    in_mode = conference.converted_to in {None, command.mode}
+    return in_mode and conference.stage in {Stage.PREPARED, Stage.DID_NOT_PROCEED}
+
+
+@rules.allows(RecordConferenceHeld, RecordDidNotProceed)
+@once_proposed
+def it_is_scheduled(_command: Command, conference: Conference, _occasion: Occasion) -> bool:
+    """The conference is not scheduled, so it can neither have been held nor have failed to proceed.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference.stage is Stage.SCHEDULED
+
+
+@rules.allows(RecordConferenceHeld)
+@once_proposed
+def those_present_were_invited(command: RecordConferenceHeld, conference: Conference, _occasion: Occasion) -> bool:
+    """Somebody is named who was not added to the conference in that role: add them, or correct the list.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return all(conference.role_of(one.person_id) is one.role for one in command.present)
+
+
+@rules.allows(RecordConferenceHeld)
+@once_proposed
+def those_who_attended_were_prepared(command: RecordConferenceHeld, conference: Conference, occasion: Occasion) -> bool:
+    """Somebody took part without a preparation meeting: record the meeting, or that they did not take part.
+
+    Source: state machine of a conference (rule S1); Best Practice Guidance for Restorative Practice (preparation)
+    """
+    return all(is_prepared(conference, one.person_id, occasion) for one in command.present if one.attended)
+
+
+@rules.allows(ConvertToIndirect)
+@once_proposed
+def it_can_be_converted(_command: ConvertToIndirect, conference: Conference, _occasion: Occasion) -> bool:
+    """A conference is converted once it is prepared or scheduled, or when it did not proceed; not once it was held.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference.stage in {Stage.PREPARED, Stage.SCHEDULED, Stage.DID_NOT_PROCEED}
+
+
+@rules.allows(SignAgreement, RecordNoAgreement)
+@once_proposed
+def an_agreement_is_open(_command: Command, conference: Conference, _occasion: Occasion) -> bool:
+    """What was agreed is recorded once, after the conference was held.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference.stage is Stage.HELD
+
+
+@rules.allows(CompleteTerm, FailTerm)
+@once_proposed
+def the_term_is_open(command: CompleteTerm | FailTerm, conference: Conference, _occasion: Occasion) -> bool:
+    """The agreement has no such term, or it was settled already.
+
+    Source: state machine of a conference (rule S1)
+    """
+    term = conference.terms.get(command.term_id)
+    return term is not None and term.status is TermStatus.OPEN
+
+
+@rules.allows(RecordFollowUp)
+@once_proposed
+def it_was_held_and_is_open(_command: RecordFollowUp, conference: Conference, _occasion: Occasion) -> bool:
+    """People are asked how it was after the conference was held and before it is closed.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference.held is not None and conference.stage is not Stage.CLOSED
+
+
+@rules.allows(CloseConference)
+@once_proposed
+def it_can_be_closed(_command: CloseConference, conference: Conference, occasion: Occasion) -> bool:
+    """A conference is closed before it was held, or in follow-up: record first what was agreed, or that nothing was.
+
+    One that was held is closed by its facilitator, never because a condition was dropped.
+
+    Source: state machine of a conference (rule S1)
+    """
+    by_reaction = occasion.actor.role == Role.SYSTEM
+    return conference.stage in BEFORE_HELD or (conference.stage is Stage.FOLLOW_UP and not by_reaction)

@@ -1,0 +1,78 @@
+"""What a disposal's events ask of conferences: propose one for a condition, close one whose condition was dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from uuid import UUID, uuid5
+
+from services.disposal.events import ChangeAction, ConditionsVaried, ConditionTerms, DisposalIssued, OffenceCategory
+from services.rj_conference.domain.commands import CloseConference, ProposeConference
+from services.rj_conference.events import Sensitivity
+from services.vocabulary import ConditionType, ConferenceCategory
+from shared.messages import Fact
+from shared.service import Effect, Reaction
+
+CATEGORY: Final[Mapping[OffenceCategory, ConferenceCategory]] = {
+    OffenceCategory.THEFT: ConferenceCategory.SHOPLIFTING,
+    OffenceCategory.DRUGS: ConferenceCategory.DRUGS_POSSESSION,
+    OffenceCategory.VIOLENCE: ConferenceCategory.BULLYING,
+}
+"""What a conference is about, by the kind of the offence; any other kind is OTHER."""
+
+
+def conference_id(disposal: UUID, condition: UUID) -> UUID:
+    """The id of the conference that serves a condition: UUID version 5 of the condition's id in the disposal's namespace."""
+    return uuid5(disposal, str(condition))
+
+
+def propose_at_issue(fact: Fact) -> Iterable[Effect]:
+    """DisposalIssued -> ProposeConference for each condition that is a conference."""
+    event = fact.event
+    assert isinstance(event, DisposalIssued)
+    return [_proposal(fact, event, condition) for condition in event.conditions if _is_conference(condition)]
+
+
+def propose_or_close_at_variation(fact: Fact) -> Iterable[Effect]:
+    """ConditionsVaried -> ProposeConference for each conference added, CloseConference for each one omitted."""
+    event = fact.event
+    assert isinstance(event, ConditionsVaried)
+    effects: list[Effect] = []
+    for change in event.changes:
+        condition = change.condition
+        if change.action is ChangeAction.ADD and condition is not None and _is_conference(condition):
+            effects.append(_proposal(fact, event, condition))
+        if change.action is ChangeAction.OMIT and (condition is None or _is_conference(condition)):
+            effects.append(_closing(fact, change.condition_id))
+    return effects
+
+
+def _is_conference(condition: ConditionTerms) -> bool:
+    return condition.type is ConditionType.RJ_CONFERENCE
+
+
+def _proposal(fact: Fact, event: DisposalIssued | ConditionsVaried, condition: ConditionTerms) -> Effect:
+    sexual = event.offence_category is OffenceCategory.SEXUAL
+    command = ProposeConference(
+        occurred_at=fact.occurred_at,
+        case_id=event.case_id,
+        referral_id=event.referral_id,
+        disposal_id=fact.stream_id,
+        condition_id=condition.condition_id,
+        category=CATEGORY.get(event.offence_category, ConferenceCategory.OTHER),
+        sensitive=Sensitivity.SEXUAL if sexual else Sensitivity.NONE,
+        harmer=event.person_id,
+        harmer_age=event.age_at_issue,
+        deciding_officer=event.deciding_officer,
+    )
+    return Effect(conference_id(fact.stream_id, condition.condition_id), command)
+
+
+def _closing(fact: Fact, condition: UUID) -> Effect:
+    return Effect(conference_id(fact.stream_id, condition), CloseConference(occurred_at=fact.occurred_at))
+
+
+REACTIONS: Final = (
+    Reaction("propose-conference-at-issue", "disposal", DisposalIssued, propose_at_issue),
+    Reaction("propose-or-close-conference-at-variation", "disposal", ConditionsVaried, propose_or_close_at_variation),
+)

@@ -1,0 +1,50 @@
+"""The service as a declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from services.disposal.events import EVENTS as DISPOSAL_EVENTS
+from services.rj_conference.domain.commands import COMMANDS
+from services.rj_conference.domain.state import Conference
+from services.rj_conference.events import ConferenceProposed
+from services.rj_conference.reactions import REACTIONS
+from services.rj_conference.reading import READING
+from services.vocabulary import Role
+from shared.messages import Event
+from shared.service import Service
+
+EVERYTHING: Final = frozenset({"state", "history", "duties"})
+STATE: Final = frozenset({"state"})
+
+READERS: Final[Mapping[str, frozenset[str]]] = {
+    Role.RJ_FACILITATOR.value: EVERYTHING,
+    Role.SUPERVISOR.value: EVERYTHING,
+    Role.AUDITOR.value: EVERYTHING,
+    Role.DATA_PROTECTION_OFFICER.value: EVERYTHING,
+    Role.VICTIM_WORKER.value: STATE,
+    Role.YJS_CASE_MANAGER.value: STATE,
+    Role.POLICE_DECISION_MAKER.value: STATE,
+}
+"""Who may read what."""
+
+
+def home(event: Event) -> UUID | None:
+    """A conference belongs to its case."""
+    return event.case_id if isinstance(event, ConferenceProposed) else None
+
+
+service: Final[Service[Conference]] = Service(
+    name="rj_conference",
+    collection="conferences",
+    commands=COMMANDS,
+    default_roles=frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
+    reading=READING,
+    home=home,
+    readers=READERS,
+    reasons=frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value}),
+    reactions=REACTIONS,
+    published=(DISPOSAL_EVENTS,),
+)

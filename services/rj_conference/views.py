@@ -1,0 +1,21 @@
+"""What is shown of a conference: the catalogue's state, clear values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.rj_conference.domain.state import Conference
+
+
+def view(conference: Conference) -> Mapping[str, Any]:
+    """The state as the catalogue names it; `consents` knows those who ever said something of taking part."""
+    held = conference.held
+    return {
+        "state": conference.stage.value,
+        "mode": None if conference.mode is None else conference.mode.value,
+        "held_on": None if held is None else held.on.isoformat(),
+        "consents": {str(person): conference.consent_of(person) is not None for person in conference.consents},
+        "terms": {str(term_id): term.status.value for term_id, term in conference.terms.items()},
+        "follow_up_due": None if held is None else held.follow_up_due.isoformat(),
+    }
