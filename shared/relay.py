@@ -117,7 +117,7 @@ class Reached:
         return cls(int(raw["position"]), offsets, bytes.fromhex(dict(headers).get("ooc_hash", b"").decode()))
 
 
-def headers_of(row: Sequence[Any], source: bytes) -> Headers:
+def headers_of(row: asyncpg.Record, source: bytes) -> Headers:
     """The headers of an event: CloudEvents 1.0 in Kafka's binary mode, and what stands outside an event's bytes."""
     position, recorded_at, stream, version, event_id, type_, _, hash_, body = row
     headers = [
