@@ -1,0 +1,78 @@
+"""Where the system is: said on the command line, in the environment, or written down by `ooc up`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+SERVICES: Final = ("referral", "education", "disposal", "rj_conference", "reporting")
+"""Every service of the system: four that decide, and one that counts."""
+
+VAR: Final = Path(os.environ.get("OOC_VAR", "var"))
+"""Where the local system keeps its data, and `system.json` its addresses."""
+
+
+class NoSystem(Exception):
+    """No system was found, or its addresses make no sense: says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The issuer of tokens, if one is known, and a base URL for each service."""
+
+    issuer: str | None
+    services: Mapping[str, str]
+
+    def of(self, service: str) -> str:
+        """A service's base URL, without a slash at its end; raises `NoSystem`."""
+        if service not in self.services:
+            raise NoSystem(
+                f"No address of {service} is known: give --url {service}=http://…, or start the system with `ooc up`."
+            )
+        return self.services[service]
+
+
+def find_addresses(urls: Sequence[str] = (), environment: Mapping[str, str] = os.environ, var: Path = VAR) -> Addresses:
+    """The addresses by --url, else by OOC_URL, else by var/system.json; the issuer by OOC_ISSUER, else by the file.
+
+    A URL is written SERVICE=http://host:port, or alone, as that of a gateway with a service under each name.
+    """
+    written = _written(var)
+    given = [*urls] or environment.get("OOC_URL", "").split()
+    issuer = environment.get("OOC_ISSUER") or (written.get("issuer") if written else None)
+    if not given and written is None:
+        raise NoSystem(f"No system was found: start one with `ooc up`, or give --url (there is no {var}/system.json).")
+    services: dict[str, str] = dict(written["services"]) if written else {}
+    for url in given:
+        name, named, address = url.partition("=")
+        if not named:
+            services = {service: f"{_checked(url)}/{service}" for service in SERVICES} | {
+                key: value for key, value in services.items() if key not in SERVICES
+            }
+        elif name in SERVICES:
+            services[name] = _checked(address)
+        else:
+            raise NoSystem(f"--url {url}: there is no service {name!r}; the services are {', '.join(SERVICES)}.")
+    return Addresses(issuer, services)
+
+
+def _checked(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise NoSystem(f"{url!r} is no address: write http://host:port, or SERVICE=http://host:port.")
+    return url.rstrip("/")
+
+
+def _written(var: Path) -> dict[str, Any] | None:
+    file = var / "system.json"
+    try:
+        written: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        dict(written["services"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise NoSystem(f"{file} cannot be read: stop the system, remove the file and start `ooc up` again.") from None
+    return written

@@ -1,0 +1,128 @@
+"""Asking the services over HTTP, as every client does: with a token, a reason, and patience while one restarts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+from services.console.addresses import Addresses
+from services.console.tokens import NoToken, Tokens
+
+RESTART: Final = 60.0
+"""Seconds for which a service that does not answer is asked again: a crashed process is restarted meanwhile."""
+
+PAUSE: Final = 0.2
+"""Seconds between two attempts."""
+
+PASSING: Final = frozenset({429, 502, 503, 504})
+"""Answers of a server that is not ready yet (RFC 9110)."""
+
+
+class NoAnswer(Exception):
+    """A service does not answer, or not as agreed: says which, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with its headers, and whether it took more than one attempt."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    retried: bool = False
+
+
+class Client:
+    """The services of one system, asked as people in roles."""
+
+    def __init__(
+        self,
+        addresses: Addresses,
+        *,
+        http: httpx.Client | None = None,
+        tokens: Tokens | None = None,
+        patience: float = RESTART,
+        reason: str = "CONSOLE",
+    ) -> None:
+        self.addresses = addresses
+        self._http = http or httpx.Client(timeout=30.0, headers={"User-Agent": "ooc"})
+        self.tokens = tokens or Tokens(addresses.issuer, self._http)
+        self.patience = patience
+        self.reason = reason
+
+    def get(
+        self, service: str, path: str, *, role: str, number: int = 1, params: Mapping[str, Any] | None = None
+    ) -> Reply:
+        """Read something as a person in a role; a None among the parameters is left out. Raises `NoAnswer`."""
+        given = {key: value for key, value in (params or {}).items() if value is not None}
+        return self._as(role, number, lambda headers: self._ask("GET", service, path, headers, params=given))
+
+    def post(self, service: str, path: str, *, role: str, number: int = 1, body: Mapping[str, Any], key: str) -> Reply:
+        """Send a command as a person in a role; its key makes a second attempt harmless. Raises `NoAnswer`."""
+        more = {"Idempotency-Key": key}
+        return self._as(role, number, lambda headers: self._ask("POST", service, path, headers | more, json=body))
+
+    def open(self, service: str, path: str, *, patience: float = 0.0) -> Reply:
+        """Read something that needs no token (health, status). Raises `NoAnswer`."""
+        return self._ask("GET", service, path, {}, patience=patience)
+
+    def _as(self, role: str, number: int, ask: Callable[[dict[str, str]], Reply]) -> Reply:
+        def once() -> Reply:
+            token = self._token(role, number)
+            return ask({"Authorization": f"Bearer {token}", "Access-Reason": self.reason})
+
+        reply = once()
+        if reply.status == 401:
+            self.tokens.drop(role, number)
+            reply = once()
+        if reply.status == 401:
+            raise NoAnswer(f"The token for {role} is not accepted: is it of this system's issuer, and not yet ended?")
+        return reply
+
+    def _token(self, role: str, number: int) -> str:
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                return self.tokens.token(role, number).text
+            except NoToken as error:
+                # An issuer that is being restarted answers soon; one that refuses does so for good.
+                if "does not answer" not in str(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(PAUSE)
+
+    def _ask(
+        self,
+        method: str,
+        service: str,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        patience: float | None = None,
+        **content: Any,
+    ) -> Reply:
+        url = f"{self.addresses.of(service)}{path}"
+        deadline = time.monotonic() + (self.patience if patience is None else patience)
+        for attempt in range(1_000_000):
+            try:
+                answer = self._http.request(method, url, headers=dict(headers), **content)
+            except httpx.TransportError as error:
+                why = f"it does not answer ({type(error).__name__})"
+            else:
+                if answer.status_code not in PASSING:
+                    return Reply(answer.status_code, _body(answer), answer.headers, retried=attempt > 0)
+                why = f"it is not ready (HTTP {answer.status_code})"
+            if time.monotonic() >= deadline:
+                raise NoAnswer(f"{service} at {url}: {why}. Is the system up? Ask `ooc status`.")
+            time.sleep(PAUSE)
+        raise AssertionError("a deadline comes before a million attempts")
+
+
+def _body(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Scenarios: dated stories in the domain's words, read from files and played against the services."""

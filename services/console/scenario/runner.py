@@ -1,0 +1,252 @@
+"""Playing a scenario, step by step, against any backend; the first difference ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from services.console.scenario.backend import Answered, Backend, Request
+from services.console.scenario.expecting import (
+    MISSING,
+    Differs,
+    answer_differs,
+    duties_differ,
+    state_differs,
+    sums_differ,
+    types_differ,
+)
+from services.console.scenario.naming import Names
+from services.console.scenario.story import Ask, Check, Mark, Place, Scenario, Step, Word
+from shared.reading import end_of_day
+from shared.working_days import local_day
+
+GLANCE: Final = 0.05
+"""Seconds between two looks at something that does not agree yet."""
+
+
+class Difference(Exception):
+    """A step that found something else than it expected."""
+
+    def __init__(self, step: Step, differences: list[Differs]) -> None:
+        self.step = step
+        self.differences = differences
+        lines = [f"step {step.number}, {step}:"]
+        for difference in differences:
+            lines += [
+                f"  {difference.where}",
+                f"    expected: {difference.expected}",
+                f"    got:      {difference.got}",
+            ]
+        super().__init__("\n".join(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a run came to: its own id, how many steps it took and how many checks could not be made here."""
+
+    scenario: Scenario
+    run: str
+    steps: int
+    skipped: int
+
+
+@dataclass
+class Run:
+    """One run of one scenario."""
+
+    scenario: Scenario
+    backend: Backend
+    run: str = field(default_factory=lambda: str(uuid4()))
+    notice: Callable[[Step, str], None] = lambda _step, _what: None
+    """Called after each step, with what happened in a few words."""
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.scenario.id, self.run, self.scenario.people, self.backend.officer, self._latest_event)
+        self._services: dict[str, set[str]] = {}
+        self._marks: dict[str, datetime] = {}
+        self._first: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._before: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._skipped = 0
+
+    def play(self) -> Played:
+        """Play every step; raises `Difference` at the first that differs, or `Unplayable`."""
+        self._note_measures()
+        for step in self.scenario.steps:
+            self.notice(step, self._take(step))
+        return Played(self.scenario, self.run, len(self.scenario.steps), self._skipped)
+
+    def _take(self, step: Step) -> str:
+        match step:
+            case Ask():
+                return self._ask(step)
+            case Check():
+                return self._check(step)
+            case Mark():
+                # What was recorded before the mark includes what follows from it by reaction.
+                self.backend.settle()
+                self._marks[step.name] = self.backend.now()
+                return "noted"
+
+    # --- commands ---------------------------------------------------------------------------------
+
+    def _ask(self, step: Ask) -> str:
+        self._services.setdefault(step.to, set()).add(step.service)
+        body: dict[str, Any] = {"type": step.command, **self._filled(step), "occurred_at": step.at}
+        if step.expected_version is not None:
+            body["expected_version"] = step.expected_version
+        key = self.names.key("step", step.number) if step.key is None else self.names.key("named", step.key)
+        got = self.backend.send(Request(step.service, self.names.id(step.to), step.by, body, key))
+        first = self._first.get((step.service, key))
+        if differences := list(answer_differs(step.expected, got, first)):
+            raise Difference(step, differences)
+        if step.expected.word is Word.ACCEPTED:
+            self._first[step.service, key] = got.receipt
+        return _in_short(got)
+
+    def _filled(self, step: Ask) -> Mapping[str, Any]:
+        try:
+            filled: Mapping[str, Any] = self.names.filled(step.fields)
+        except LookupError as error:
+            raise Difference(step, [Differs("with", str(error.args[0]), MISSING)]) from None
+        return filled
+
+    def _latest_event(self, stream: str, event: str) -> UUID:
+        """The id of a stream's latest event of a type; raises LookupError where there is none after waiting."""
+
+        def look() -> UUID | None:
+            for service in sorted(self._services.get(stream, ())):
+                for line in reversed(self.backend.history(service, self.names.id(stream))):
+                    if line["type"] == event:
+                        return UUID(str(line["event_id"]))
+            return None
+
+        self.backend.settle()
+        deadline = time.monotonic() + self.backend.patience
+        while (found := look()) is None:
+            if time.monotonic() >= deadline:
+                raise LookupError(f"an event {event} of {stream}")
+            time.sleep(GLANCE)
+        return found
+
+    # --- checks -----------------------------------------------------------------------------------
+
+    def _check(self, step: Check) -> str:
+        if step.stream:
+            self._services.setdefault(step.stream, set()).add(step.service)
+        look = self._look(step)
+        if look is None:
+            self._skipped += 1
+            return "not counted here: skipped"
+        settled = _states_an_absence(step)
+        if settled:
+            self.backend.settle()
+        deadline = time.monotonic() + self.backend.patience
+        differences = list(look())
+        if not differences and not settled:
+            # It agrees before anything had time to pass: it must still agree when all has.
+            self.backend.settle()
+            differences = list(look())
+            settled = True
+        while differences and time.monotonic() < deadline:
+            time.sleep(GLANCE)
+            differences = list(look())
+        if differences and not settled:
+            # A slow machine, or a process that is being restarted, is no difference.
+            self.backend.settle()
+            differences = list(look())
+        if differences:
+            raise Difference(step, [self._in_words(difference) for difference in differences])
+        return "agrees"
+
+    def _look(self, step: Check) -> Callable[[], Iterator[Differs]] | None:
+        backend, stream = self.backend, self.names.id(step.stream)
+        known_at = self._marks[step.known_at] if step.known_at is not None else None
+        match step.place:
+            case Place.STATE:
+                as_of = None if step.as_of is None else _moment_of(step.as_of)
+                return lambda: state_differs(
+                    self.names.filled(step.state),
+                    backend.state(step.service, stream, as_of=as_of, known_at=known_at),
+                    self._id_text,
+                )
+            case Place.DUTIES:
+                day = None if step.as_of is None else _day_of(step.as_of)
+                return lambda: duties_differ(
+                    self.names.filled(step.has),
+                    self.names.filled(step.lacks),
+                    backend.duties(step.service, stream, as_of=day, known_at=known_at),
+                    self._id_text,
+                )
+            case Place.HISTORY:
+                return lambda: types_differ(
+                    step.types or (),
+                    tuple(
+                        str(line["type"])
+                        for line in backend.history(step.service, stream)
+                        if _within(line, step.as_of, known_at)
+                    ),
+                )
+            case Place.MEASURE:
+                before = self._before.get(_measure_key(step))
+                if before is None:
+                    return None
+                adds = {self._path(key): value for key, value in step.adds.items()}
+                return lambda: sums_differ(adds, before, backend.measure(step.measure, step.params) or {})
+
+    def _note_measures(self) -> None:
+        """The values of all measures that are checked, before the first step."""
+        wanted = {_measure_key(step): step for step in self.scenario.measures}
+        if wanted:
+            self.backend.settle()
+        for key, step in wanted.items():
+            found = self.backend.measure(step.measure, step.params)
+            if found is not None:
+                self._before[key] = found
+
+    def _path(self, key: str) -> str:
+        """A dotted path with the ids of the names in it (`by_officer.$officer.SUPERVISOR`)."""
+        head, dollar, name = key.partition("$")
+        return f"{head}{self.names.filled('$' + name)}" if dollar else key
+
+    def _id_text(self, name: str) -> str:
+        return str(self.names.id(name))
+
+    def _in_words(self, difference: Differs) -> Differs:
+        return Differs(difference.where, self.names.in_words(difference.expected), self.names.in_words(difference.got))
+
+
+def _states_an_absence(step: Check) -> bool:
+    return bool(step.lacks) or any(value == 0 for value in step.adds.values())
+
+
+def _measure_key(step: Check) -> tuple[str, str]:
+    return step.measure, str(sorted(step.params.items()))
+
+
+def _moment_of(text: str) -> datetime:
+    """A time as it is written; of a date, the end of that London day."""
+    moment = datetime.fromisoformat(text)
+    return end_of_day(date.fromisoformat(text)) if moment.tzinfo is None else moment
+
+
+def _day_of(text: str) -> date:
+    moment = datetime.fromisoformat(text)
+    return date.fromisoformat(text) if moment.tzinfo is None else local_day(moment)
+
+
+def _within(line: Mapping[str, Any], as_of: str | None, known_at: datetime | None) -> bool:
+    def moment(name: str) -> datetime:
+        value = line[name]
+        return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+    return (as_of is None or moment("occurred_at") <= _moment_of(as_of)) and (
+        known_at is None or moment("recorded_at") <= known_at
+    )
+
+
+def _in_short(got: Answered) -> str:
+    return f"{got.word} {', '.join(got.rules or got.events)}".strip()

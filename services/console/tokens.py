@@ -1,0 +1,100 @@
+"""Tokens for the people whom `ooc` speaks for: from the environment, else from the development issuer.
+
+OOC_TOKEN_SUPERVISOR holds the token of a supervisor, OOC_TOKEN_SUPERVISOR_2 that of a second one. Without them the
+development issuer is asked, which gives anyone any role and therefore runs on a local machine only.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import httpx
+
+from shared.messages import derive
+
+AREA: Final = "DORSET"
+ORGANISATION: Final = "OOC_DEVELOPMENT"
+EARLY: Final = 30
+"""Seconds before its end at which a token is no longer used."""
+
+
+class NoToken(Exception):
+    """No token could be had for a role: says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token, whose it is, and until when (seconds of a monotonic clock) it is used."""
+
+    text: str
+    person: UUID
+    until: float
+
+
+def officer_id(role: str, number: int) -> UUID:
+    """The id of the person who acts in a role on a development system: the same one every time."""
+    return derive("officer", role, number)
+
+
+class Tokens:
+    """Tokens by role, kept until shortly before they end."""
+
+    def __init__(self, issuer: str | None, client: httpx.Client, environment: Mapping[str, str] = os.environ) -> None:
+        self._issuer = issuer
+        self._client = client
+        self._environment = environment
+        self._kept: dict[tuple[str, int], Token] = {}
+
+    def token(self, role: str, number: int = 1) -> Token:
+        """The token of a person in a role; raises `NoToken`."""
+        kept = self._kept.get((role, number))
+        if kept is None or kept.until <= time.monotonic():
+            kept = self._kept[role, number] = self._given(role, number) or self._issued(role, number)
+        return kept
+
+    def drop(self, role: str, number: int = 1) -> None:
+        """Forget a token that was not accepted."""
+        self._kept.pop((role, number), None)
+
+    def _given(self, role: str, number: int) -> Token | None:
+        name = f"OOC_TOKEN_{role}" if number == 1 else f"OOC_TOKEN_{role}_{number}"
+        text = self._environment.get(name)
+        if not text:
+            return None
+        try:
+            body = text.split(".")[1]
+            person = UUID(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["sub"])
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise NoToken(f"{name} holds no token whose `sub` is a person's id (a UUID): set it anew.") from None
+        return Token(text, person, float("inf"))
+
+    def _issued(self, role: str, number: int) -> Token:
+        if self._issuer is None:
+            raise NoToken(f"No token for {role}: set OOC_TOKEN_{role}, or OOC_ISSUER for a development issuer.")
+        person = officer_id(role, number)
+        form = {
+            "grant_type": "client_credentials",
+            "sub": str(person),
+            "role": role,
+            "organisation": ORGANISATION,
+            "area": AREA,
+        }
+        try:
+            answer = self._client.post(f"{self._issuer.rstrip('/')}/token", data=form)
+            if answer.status_code >= 500:
+                answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise NoToken(
+                f"The issuer at {self._issuer} does not answer ({type(error).__name__}): is the system up? Ask `ooc status`."
+            ) from None
+        if answer.status_code != 200:
+            raise NoToken(f"The issuer at {self._issuer} gives no token for {role} (HTTP {answer.status_code}).")
+        given = answer.json()
+        return Token(given["access_token"], person, time.monotonic() + given.get("expires_in", 300) - EARLY)

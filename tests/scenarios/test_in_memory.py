@@ -1,0 +1,33 @@
+"""The stories of this folder, played in memory: every rule, reaction and duty, without a database or a broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.console.scenario.in_memory import Memory
+from services.console.scenario.reading import read_scenario
+from services.console.scenario.runner import Run
+from services.disposal.service import service as disposal
+from services.education.service import service as education
+from services.referral.service import service as referral
+from services.rj_conference.service import service as rj_conference
+from shared.service import Service
+
+SERVICES: tuple[Service[Any], ...] = (referral, education, disposal, rj_conference)
+STORIES = sorted(Path(__file__).parent.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", STORIES, ids=lambda file: file.stem)
+def test_story(file: Path) -> None:
+    """Given the services in memory, when a story is played, then every step finds what it expects."""
+    Run(read_scenario(file), Memory(SERVICES)).play()
+
+
+def test_all_stories_twice_in_one_system() -> None:
+    """Given one system, when every story is played twice in it, then no run meets what another has left."""
+    memory = Memory(SERVICES)
+    for file in [*STORIES, *STORIES]:
+        Run(read_scenario(file), memory).play()
