@@ -39,7 +39,7 @@ ClosingReason = Literal[
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 digest (FIPS 180-4) in lower-case hexadecimal."""
 
-Years = Annotated[int, Field(ge=0, le=150)]
+Years = Annotated[int, Field(ge=0)]
 """An age in whole years."""
 
 

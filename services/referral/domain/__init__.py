@@ -1,0 +1,1 @@
+"""The domain of referral: pure, without clock, ledger or log."""

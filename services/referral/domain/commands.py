@@ -1,0 +1,291 @@
+"""What may be asked of referral, by whom. Names and fields are those of the catalogue."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final, Literal
+from uuid import UUID
+
+from services.referral.events import (
+    AdviceTo,
+    ClosingReason,
+    Flags,
+    Means,
+    Preference,
+    PreferenceGiver,
+    Setting,
+    Sha256,
+    Source,
+)
+from services.vocabulary import (
+    Category,
+    IncidentType,
+    OutcomeCode,
+    PersonDetails,
+    PersonRole,
+    Role,
+    Topic,
+    TriageOutcome,
+)
+from shared.messages import Command, Text, Time, Words
+from shared.sealing import OwnedBy, Sealed
+
+DEFAULT_ROLES: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.SUPERVISOR})
+"""Who may send a command that names no roles of its own."""
+
+_SUPERVISOR: Final = frozenset({Role.SUPERVISOR})
+_SYSTEM: Final = frozenset({Role.SYSTEM})
+
+
+class ReceiveReferral(Command):
+    """Take in what a school, the police or another agency reports."""
+
+    opens: ClassVar[bool] = True
+    roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.SCHOOL}
+
+    type: Literal["ReceiveReferral"] = "ReceiveReferral"
+    case_id: UUID
+    source: Source
+    reported_at: Time
+    incident_type: IncidentType
+    happened_at: Time
+    setting: Setting
+    school_urn: Text | None = None
+    on_premises: bool
+    in_school_hours: bool
+    flags: Flags
+    narrative: Sealed[Words]
+    assessment: Sealed[Words] | None = None
+    lawful_basis: Text
+
+
+class LinkPerson(Command):
+    """Say who had which part in the incident; a person linked again has the newer part."""
+
+    type: Literal["LinkPerson"] = "LinkPerson"
+    person_id: UUID
+    role: PersonRole
+    category: Category
+    details: Annotated[PersonDetails, OwnedBy("person_id")]
+
+
+class AcknowledgeReferral(Command):
+    """Tell whoever reported it that it has arrived."""
+
+    type: Literal["AcknowledgeReferral"] = "AcknowledgeReferral"
+
+
+class RaiseSafeguardingConcern(Command):
+    """Say that a child may be at risk; everything else waits."""
+
+    type: Literal["RaiseSafeguardingConcern"] = "RaiseSafeguardingConcern"
+    concern: Sealed[Words]
+    dsl_informed: bool
+
+
+class RecordMashReferral(Command):
+    """Say that the multi-agency safeguarding hub was told; lifts a hold."""
+
+    type: Literal["RecordMashReferral"] = "RecordMashReferral"
+    mash_ref: Text
+
+
+class OverrideSafeguardingHold(Command):
+    """Lift a hold without MASH, and say why."""
+
+    roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
+
+    type: Literal["OverrideSafeguardingHold"] = "OverrideSafeguardingHold"
+    reason: Sealed[Words]
+
+
+class CompleteNudesScreening(Command):
+    """Answer the five questions on a nude image that a child shared. A Yes stands until it is corrected."""
+
+    type: Literal["CompleteNudesScreening"] = "CompleteNudesScreening"
+    adult_involved: bool
+    coercion: bool
+    atypical_or_violent: bool
+    under_13_sexual_act: bool
+    immediate_risk: bool
+
+
+class RecordCrime(Command):
+    """Say under which number the incident was recorded as a crime."""
+
+    type: Literal["RecordCrime"] = "RecordCrime"
+    crime_number: Text
+
+
+class RecordVictimPreference(Command):
+    """Keep what a harmed person, or a parent for them, would have done."""
+
+    type: Literal["RecordVictimPreference"] = "RecordVictimPreference"
+    person_id: UUID
+    preference: Preference
+    given_by: PreferenceGiver
+
+
+class AttachDocument(Command):
+    """Add a document to the referral, by its digest."""
+
+    type: Literal["AttachDocument"] = "AttachDocument"
+    document_id: UUID
+    media_type: Text
+    sha256: Sha256
+    title: Sealed[Words]
+
+
+class TriageReferral(Command):
+    """Decide where the referral goes."""
+
+    type: Literal["TriageReferral"] = "TriageReferral"
+    outcome: TriageOutcome
+    rationale_text: Sealed[Words]
+    supervisor_reviewed: bool | None = None
+
+
+class AllocateReferral(Command):
+    """Give the referral to an officer."""
+
+    roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
+
+    type: Literal["AllocateReferral"] = "AllocateReferral"
+    officer_id: UUID
+
+
+class GiveAdvice(Command):
+    """Say that advice was given."""
+
+    type: Literal["GiveAdvice"] = "GiveAdvice"
+    to: AdviceTo
+    person_id: UUID | None = None
+    topic: Topic
+
+
+class RecordContact(Command):
+    """Say that somebody tried to reach a person, and whether they did."""
+
+    type: Literal["RecordContact"] = "RecordContact"
+    person_id: UUID
+    means: Means
+    reached: bool
+
+
+class ConfirmSchoolLedOutcome(Command):
+    """Say what the school did about an incident that was left to it."""
+
+    roles: ClassVar[frozenset[str] | None] = frozenset({Role.SCHOOL, Role.SAFE_SCHOOLS_OFFICER, Role.SUPERVISOR})
+
+    type: Literal["ConfirmSchoolLedOutcome"] = "ConfirmSchoolLedOutcome"
+    action: Sealed[Words]
+
+
+class AssignCrimeOutcome(Command):
+    """Give the crime its Home Office outcome."""
+
+    roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.POLICE_DECISION_MAKER, Role.SYSTEM}
+
+    type: Literal["AssignCrimeOutcome"] = "AssignCrimeOutcome"
+    code: OutcomeCode
+    person_id: UUID | None = None
+    named_suspect: bool
+    rationale_text: Sealed[Words]
+    victim_informed: bool
+    parent_informed: bool
+
+
+class RecordActivityUndertaken(Command):
+    """A child took part in a session that serves this referral: by reaction to education."""
+
+    roles: ClassVar[frozenset[str] | None] = _SYSTEM
+
+    type: Literal["RecordActivityUndertaken"] = "RecordActivityUndertaken"
+    session_id: UUID
+    person_id: UUID
+
+
+class CarryOutcome(Command):
+    """Carry over the outcome that a disposal assigned and judged: by reaction to disposal."""
+
+    roles: ClassVar[frozenset[str] | None] = _SYSTEM
+
+    type: Literal["CarryOutcome"] = "CarryOutcome"
+    code: OutcomeCode
+    disposal_id: UUID
+    person_id: UUID
+
+
+class CorrectReferral(Command):
+    """Say what a field of an earlier event should have been; `field` is a dotted path."""
+
+    type: Literal["CorrectReferral"] = "CorrectReferral"
+    corrects: UUID
+    field: Text
+    value: Any
+    why: Sealed[Words]
+
+
+class CloseReferral(Command):
+    """Say that nothing more is to be done, and why."""
+
+    type: Literal["CloseReferral"] = "CloseReferral"
+    reason: ClosingReason
+
+
+class ReopenReferral(Command):
+    """Open a closed referral again, and say why."""
+
+    roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
+
+    type: Literal["ReopenReferral"] = "ReopenReferral"
+    why: Sealed[Words]
+
+
+ReferralCommand = (
+    ReceiveReferral
+    | LinkPerson
+    | AcknowledgeReferral
+    | RaiseSafeguardingConcern
+    | RecordMashReferral
+    | OverrideSafeguardingHold
+    | CompleteNudesScreening
+    | RecordCrime
+    | RecordVictimPreference
+    | AttachDocument
+    | TriageReferral
+    | AllocateReferral
+    | GiveAdvice
+    | RecordContact
+    | ConfirmSchoolLedOutcome
+    | AssignCrimeOutcome
+    | RecordActivityUndertaken
+    | CarryOutcome
+    | CorrectReferral
+    | CloseReferral
+    | ReopenReferral
+)
+
+COMMANDS: Final[tuple[type[Command], ...]] = (
+    ReceiveReferral,
+    LinkPerson,
+    AcknowledgeReferral,
+    RaiseSafeguardingConcern,
+    RecordMashReferral,
+    OverrideSafeguardingHold,
+    CompleteNudesScreening,
+    RecordCrime,
+    RecordVictimPreference,
+    AttachDocument,
+    TriageReferral,
+    AllocateReferral,
+    GiveAdvice,
+    RecordContact,
+    ConfirmSchoolLedOutcome,
+    AssignCrimeOutcome,
+    RecordActivityUndertaken,
+    CarryOutcome,
+    CorrectReferral,
+    CloseReferral,
+    ReopenReferral,
+)
+"""Every command of referral."""

@@ -1,0 +1,172 @@
+"""What happens when a command is accepted: one function for each that needs more than its own fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Final, assert_never
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+
+from services.referral.domain.ages import born_on
+from services.referral.domain.commands import (
+    AcknowledgeReferral,
+    AllocateReferral,
+    AssignCrimeOutcome,
+    AttachDocument,
+    CarryOutcome,
+    CloseReferral,
+    CompleteNudesScreening,
+    ConfirmSchoolLedOutcome,
+    CorrectReferral,
+    GiveAdvice,
+    LinkPerson,
+    OverrideSafeguardingHold,
+    RaiseSafeguardingConcern,
+    ReceiveReferral,
+    RecordActivityUndertaken,
+    RecordContact,
+    RecordCrime,
+    RecordMashReferral,
+    RecordVictimPreference,
+    ReferralCommand,
+    ReopenReferral,
+    TriageReferral,
+)
+from services.referral.domain.corrections import field_of
+from services.referral.domain.rules import people, rules
+from services.referral.domain.state import Referral, evolve
+from services.referral.events import (
+    ActivityUndertaken,
+    AdviceGiven,
+    ContactRecorded,
+    CrimeOutcomeAssigned,
+    CrimeRecorded,
+    DocumentAttached,
+    MashReferralMade,
+    NudesScreeningCompleted,
+    PersonLinked,
+    ReferralAcknowledged,
+    ReferralAllocated,
+    ReferralClosed,
+    ReferralCorrected,
+    ReferralReceived,
+    ReferralReopened,
+    ReferralTriaged,
+    SafeguardingConcernRaised,
+    SafeguardingHoldOverridden,
+    SchoolLedOutcomeConfirmed,
+    VictimPreferenceRecorded,
+)
+from services.vocabulary import Category
+from shared.decider import Decider, put
+from shared.messages import Decided, event_of
+from shared.rules import Occasion
+from shared.sealing import Sealed
+from shared.working_days import age_on, local_day
+
+
+def decide(command: ReferralCommand, state: Referral | None, occasion: Occasion) -> Decided:
+    """The events of a command that no rule refuses."""
+    if isinstance(command, ReceiveReferral):
+        return [event_of(ReferralReceived, command)]
+    assert state is not None
+    match command:
+        case LinkPerson():
+            return [event_of(PersonLinked, command, age_at_incident=people.age_at_incident(command, state))]
+        case AcknowledgeReferral():
+            return [ReferralAcknowledged()]
+        case RaiseSafeguardingConcern():
+            return [event_of(SafeguardingConcernRaised, command)]
+        case RecordMashReferral():
+            return [event_of(MashReferralMade, command)]
+        case OverrideSafeguardingHold():
+            return [event_of(SafeguardingHoldOverridden, command)]
+        case CompleteNudesScreening():
+            return [event_of(NudesScreeningCompleted, command)]
+        case RecordCrime():
+            return [event_of(CrimeRecorded, command)]
+        case RecordVictimPreference():
+            return [event_of(VictimPreferenceRecorded, command)]
+        case AttachDocument():
+            return [event_of(DocumentAttached, command)]
+        case TriageReferral():
+            return [_triaged(command, state)]
+        case AllocateReferral():
+            return [event_of(ReferralAllocated, command)]
+        case GiveAdvice():
+            return [event_of(AdviceGiven, command)]
+        case RecordContact():
+            return [event_of(ContactRecorded, command)]
+        case ConfirmSchoolLedOutcome():
+            return [event_of(SchoolLedOutcomeConfirmed, command)]
+        case AssignCrimeOutcome() | CarryOutcome():
+            return [event_of(CrimeOutcomeAssigned, command)]
+        case RecordActivityUndertaken():
+            return [event_of(ActivityUndertaken, command)]
+        case CorrectReferral():
+            return list(_corrections(command, state, occasion))
+        case CloseReferral():
+            return [event_of(ReferralClosed, command)]
+        case ReopenReferral():
+            return [event_of(ReferralReopened, command)]
+        case _:
+            assert_never(command)
+
+
+def _triaged(command: TriageReferral, state: Referral) -> ReferralTriaged:
+    # Others count by these without asking back.
+    flags = tuple(sorted(state.flags))
+    return event_of(ReferralTriaged, command, incident_type=state.incident_type, setting=state.setting, flags=flags)
+
+
+def _corrections(command: CorrectReferral, state: Referral, occasion: Occasion) -> Iterator[ReferralCorrected]:
+    """The correction asked for, and those of what was computed from the corrected field."""
+    event = state.told[command.corrects]
+    field = field_of(event, command.field)
+    assert field is not None
+    value = to_jsonable_python(command.value)
+    sealed = field.inside is not None and value is not None
+    yield ReferralCorrected(
+        corrects=command.corrects,
+        field=command.field,
+        value=None if sealed else value,
+        sealed=Sealed(value) if sealed else None,
+        person_id=field.owner if sealed else None,
+        why=command.why,
+    )
+    if isinstance(event, PersonLinked) and command.field == "details.date_of_birth":
+        corrected = put(event, command.field, Sealed(value))
+        yield from _ages(command, {command.corrects: corrected}, state.happened_on, occasion)
+    if isinstance(event, ReferralReceived) and command.field == "happened_at":
+        happened_on = local_day(put(event, command.field, value).happened_at)
+        linked = {event_id: told for event_id, told in state.told.items() if isinstance(told, PersonLinked)}
+        yield from _ages(command, linked, happened_on, occasion)
+
+
+def _ages(
+    command: CorrectReferral,
+    linked: Mapping[UUID, PersonLinked],
+    happened_on: date,
+    occasion: Occasion,
+) -> Iterator[ReferralCorrected]:
+    """What another birth date or another day of the incident changes: ages, and who was under ten after all."""
+
+    def also(event_id: UUID, field: str, value: int | str) -> ReferralCorrected:
+        return ReferralCorrected(corrects=event_id, field=field, value=value, why=command.why)
+
+    for event_id, event in linked.items():
+        born = born_on(event.details.date_of_birth)
+        if born is None:
+            continue
+        age = age_on(born, happened_on)
+        if age != event.age_at_incident:
+            yield also(event_id, "age_at_incident", age)
+        # A child who was under ten is never a suspect (B8).
+        under_ten = age < occasion.policy.number("age_of_criminal_responsibility")
+        if under_ten and event.category in people.OF_AN_OFFENDER:
+            yield also(event_id, "category", Category.CHILD_UNDER_10.value)
+
+
+decider: Final[Decider[Referral]] = Decider(rules, decide, evolve)

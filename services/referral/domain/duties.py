@@ -1,0 +1,62 @@
+"""What is due when on a referral. Nothing hides a duty until it is met, a closed referral included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+
+from services.referral.domain.state import Referral
+from services.vocabulary import TriageOutcome
+from shared.duties import Duty
+from shared.policy import Policy
+from shared.working_days import add_working_days, local_day
+
+PolicyOn = Callable[[date], Policy]
+
+
+def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
+    """Every duty that the referral has opened."""
+    return (*_of_receipt(state, policy_on), *_of_concerns(state, policy_on), *_of_triage(state, policy_on))
+
+
+def _of_receipt(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    policy = policy_on(state.received_on)
+
+    def after_report(name: str, days: str, met_on: date | None) -> Duty:
+        due = add_working_days(state.reported_on, policy.number(days))
+        return Duty(name, state.received_on, due, met_on)
+
+    yield after_report("REFERRAL_ACKNOWLEDGED", "acknowledge_working_days", state.acknowledged_on)
+    triaged_on = state.triages[0].on if state.triages else None
+    yield after_report("REFERRAL_TRIAGED", "triage_working_days", triaged_on)
+    yield after_report("REFERRAL_CLOSED", "close_working_days", state.closed_on)
+
+
+def _of_concerns(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    for number, concern in enumerate(state.concerns, start=1):
+        raised_on = local_day(concern.raised_at)
+        due = add_working_days(raised_on, policy_on(raised_on).number("mash_referral_working_days"))
+        item = "" if number == 1 else str(number)
+        yield Duty("MASH_REFERRED", raised_on, due, concern.answered_on, item)
+
+
+def _of_triage(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    if not state.triages:
+        return
+    first = state.triages[0].on
+    due = add_working_days(state.reported_on, policy_on(first).number("first_contact_working_days"))
+    yield Duty("FIRST_CONTACT", first, due, state.contacted_on)
+    yield from _intervention(state, policy_on)
+
+
+def _intervention(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    """From the latest acceptance for intervention on; another outcome after it ends the duty."""
+    accepted = [n for n, triage in enumerate(state.triages) if triage.outcome is TriageOutcome.ACCEPT_INTERVENTION]
+    if not accepted:
+        return
+    opened = state.triages[accepted[0]].on
+    due = add_working_days(state.reported_on, policy_on(opened).number("intervention_working_days"))
+    met_on = local_day(min(state.activities)) if state.activities else None
+    later = state.triages[accepted[-1] + 1 :]
+    ended_on = later[0].on if later and met_on is None else None
+    yield Duty("INTERVENTION_DELIVERED", opened, due, met_on, closed_on=ended_on)

@@ -1,0 +1,230 @@
+"""S1: what the state machine of a referral allows, and what a correction may point at."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.referral.domain.ages import born_on
+from services.referral.domain.commands import (
+    AcknowledgeReferral,
+    AllocateReferral,
+    AssignCrimeOutcome,
+    AttachDocument,
+    CloseReferral,
+    CompleteNudesScreening,
+    ConfirmSchoolLedOutcome,
+    CorrectReferral,
+    GiveAdvice,
+    LinkPerson,
+    OverrideSafeguardingHold,
+    RaiseSafeguardingConcern,
+    ReceiveReferral,
+    RecordCrime,
+    RecordMashReferral,
+    RecordVictimPreference,
+    ReopenReferral,
+    TriageReferral,
+)
+from services.referral.domain.corrections import field_of, may_be_corrected
+from services.referral.domain.rules.book import rules
+from services.referral.domain.state import Referral, Stage
+from services.referral.events import PersonLinked, ReferralReceived
+from shared.decider import put
+from shared.messages import Command
+from shared.rules import Occasion
+from shared.sealing import Sealed
+from shared.working_days import BeyondCalendar, add_working_days, age_on, local_day
+
+BEFORE_TRIAGE: Final = frozenset({Stage.RECEIVED, Stage.ACKNOWLEDGED, Stage.SAFEGUARDING_HOLD})
+WITH_AN_OFFICER: Final = frozenset({Stage.TRIAGED, Stage.ALLOCATED, Stage.IN_PROGRESS})
+
+
+@rules.allows(ReceiveReferral)
+def received_once(_command: ReceiveReferral, state: Referral | None, _occasion: Occasion) -> bool:
+    """This referral was received already: give a new one an id of its own.
+
+    Source: team practice (states of a referral)
+    """
+    return state is None
+
+
+@rules.allows(ReceiveReferral)
+def within_the_calendar(command: ReceiveReferral, _state: Referral | None, occasion: Occasion) -> bool:
+    """The report lies outside the years whose bank holidays are known: check its date.
+
+    Source: gov.uk/bank-holidays (England and Wales), as vendored
+    """
+    try:
+        add_working_days(local_day(command.reported_at), occasion.policy.number("close_working_days"))
+    except BeyondCalendar:
+        return False
+    return True
+
+
+@rules.allows(
+    LinkPerson,
+    RaiseSafeguardingConcern,
+    RecordMashReferral,
+    CompleteNudesScreening,
+    RecordCrime,
+    RecordVictimPreference,
+    AttachDocument,
+    GiveAdvice,
+    AssignCrimeOutcome,
+)
+def not_closed(_command: Command, state: Referral, _occasion: Occasion) -> bool:
+    """The referral is closed: a supervisor must open it again first.
+
+    Source: team practice (states of a referral)
+    """
+    return state.stage is not Stage.CLOSED
+
+
+@rules.allows(AcknowledgeReferral)
+def acknowledged_once(_command: AcknowledgeReferral, state: Referral, _occasion: Occasion) -> bool:
+    """A referral is acknowledged once, before it is triaged.
+
+    Source: team practice (states of a referral)
+    """
+    return state.acknowledged_on is None and state.stage in BEFORE_TRIAGE
+
+
+@rules.allows(OverrideSafeguardingHold)
+def a_hold_to_lift(_command: OverrideSafeguardingHold, state: Referral, _occasion: Occasion) -> bool:
+    """No safeguarding concern holds this referral.
+
+    Source: team practice (states of a referral)
+    """
+    return state.on_hold
+
+
+@rules.allows(CompleteNudesScreening)
+def a_nude_image_to_screen(_command: CompleteNudesScreening, state: Referral, _occasion: Occasion) -> bool:
+    """The referral does not say that a nude image is involved: correct its flags first.
+
+    Source: UKCIS, Sharing nudes and semi-nudes (2024)
+    """
+    return state.nude_imagery
+
+
+@rules.allows(RecordCrime)
+def crime_recorded_once(_command: RecordCrime, state: Referral, _occasion: Occasion) -> bool:
+    """The crime has a number already: correct it, do not record another.
+
+    Source: Home Office Counting Rules
+    """
+    return state.crime_number is None
+
+
+@rules.allows(TriageReferral)
+def ready_for_triage(_command: TriageReferral, state: Referral, _occasion: Occasion) -> bool:
+    """A referral is triaged once it is acknowledged, and again after it was opened again or held.
+
+    Source: team practice (states of a referral)
+    """
+    return state.stage is Stage.ACKNOWLEDGED or (state.stage is Stage.TRIAGED and state.reopened)
+
+
+@rules.allows(AllocateReferral)
+def triaged_for_an_officer(_command: AllocateReferral, state: Referral, _occasion: Occasion) -> bool:
+    """Only a triaged referral is allocated, and not one that went to others.
+
+    Source: team practice (states of a referral)
+    """
+    return state.stage in WITH_AN_OFFICER
+
+
+@rules.allows(ConfirmSchoolLedOutcome)
+def left_to_the_school(_command: ConfirmSchoolLedOutcome, state: Referral, _occasion: Occasion) -> bool:
+    """The school confirms once what it did, about an incident that was left to it.
+
+    Source: Home Office Counting Rules, Schools Protocol
+    """
+    return state.stage is Stage.SCHOOL_LED and not state.school_confirmed
+
+
+@rules.allows(GiveAdvice)
+def not_rejected(_command: GiveAdvice, state: Referral, _occasion: Occasion) -> bool:
+    """The referral was rejected: no advice is given on it.
+
+    Source: team practice (states of a referral)
+    """
+    return state.stage is not Stage.REJECTED
+
+
+@rules.allows(CloseReferral)
+def triaged_before_closing(_command: CloseReferral, state: Referral, _occasion: Occasion) -> bool:
+    """Only a triaged referral can be closed, and only once.
+
+    Source: team practice (states of a referral)
+    """
+    return state.stage not in BEFORE_TRIAGE | {Stage.CLOSED}
+
+
+@rules.allows(ReopenReferral)
+def closed_before_reopening(_command: ReopenReferral, state: Referral, _occasion: Occasion) -> bool:
+    """Only a closed referral can be opened again.
+
+    Source: team practice (states of a referral)
+    """
+    return state.stage is Stage.CLOSED
+
+
+@rules.allows(CorrectReferral)
+def corrects_an_event_of_this_referral(command: CorrectReferral, state: Referral, _occasion: Occasion) -> bool:
+    """This referral has no such event: give the id of the one to correct.
+
+    Source: DPA 2018 s46 (rectification)
+    """
+    return command.corrects in state.told or command.corrects in state.corrections
+
+
+@rules.allows(CorrectReferral)
+def corrects_no_correction(command: CorrectReferral, state: Referral, _occasion: Occasion) -> bool:
+    """A correction cannot be corrected: correct the original event again.
+
+    Source: DPA 2018 s46 (rectification)
+    """
+    return command.corrects not in state.corrections
+
+
+@rules.allows(CorrectReferral)
+def corrects_a_field_of_it(command: CorrectReferral, state: Referral, _occasion: Occasion) -> bool:
+    """The event has no such field, or it is one that cannot be corrected: name another.
+
+    Source: DPA 2018 s46 (rectification)
+    """
+    event = state.told.get(command.corrects)
+    return event is None or may_be_corrected(event, command.field)
+
+
+@rules.allows(CorrectReferral)
+def corrects_to_the_right_type(command: CorrectReferral, state: Referral, _occasion: Occasion) -> bool:
+    """The value is not of the field's type: give one that the field could have had.
+
+    Source: DPA 2018 s46 (rectification)
+    """
+    event = state.told.get(command.corrects)
+    field = None if event is None else field_of(event, command.field)
+    return field is None or field.takes(command.value)
+
+
+@rules.allows(CorrectReferral)
+def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _occasion: Occasion) -> bool:
+    """With this date somebody would be born after the incident, or it reported before it happened: check the date.
+
+    Source: DPA 2018 s38 (accuracy)
+    """
+    event = state.told.get(command.corrects)
+    field = None if event is None else field_of(event, command.field)
+    if event is None or field is None or not field.takes(command.value):
+        return True  # another of these functions says so
+    if isinstance(event, PersonLinked) and command.field == "details.date_of_birth":
+        born = born_on(Sealed(command.value))
+        return born is not None and age_on(born, state.happened_on) >= 0
+    if isinstance(event, ReferralReceived) and command.field in {"reported_at", "happened_at"}:
+        after = put(event, command.field, command.value)
+        births = [born_on(person.date_of_birth) for person in state.people.values()]
+        ordered = after.happened_at <= after.reported_at <= state.received_at
+        return ordered and all(born <= local_day(after.happened_at) for born in births if born is not None)
+    return True

@@ -1,0 +1,41 @@
+"""What other services' events ask of a referral. Pure: the events alone say everything that is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from services.disposal.events import OutcomeAssigned
+from services.education.events import AttendanceRecorded
+from services.referral.domain.commands import CarryOutcome, RecordActivityUndertaken
+from shared.messages import Fact
+from shared.service import Effect, Reaction
+
+
+def activity_undertaken(fact: Fact) -> Iterator[Effect]:
+    """An activity (O22) in a place that was booked for a referral."""
+    event = fact.event
+    assert isinstance(event, AttendanceRecorded)
+    if event.activity and event.booking.referral_id is not None:
+        command = RecordActivityUndertaken(
+            occurred_at=fact.occurred_at, session_id=fact.stream_id, person_id=event.person_id
+        )
+        yield Effect(event.booking.referral_id, command)
+
+
+def outcome_carried(fact: Fact) -> Iterator[Effect]:
+    """The outcome of a disposal that came from a referral."""
+    event = fact.event
+    assert isinstance(event, OutcomeAssigned)
+    if event.referral_id is not None:
+        command = CarryOutcome(
+            occurred_at=fact.occurred_at, code=event.code, disposal_id=fact.stream_id, person_id=event.person_id
+        )
+        yield Effect(event.referral_id, command)
+
+
+REACTIONS: Final[tuple[Reaction, ...]] = (
+    Reaction("activity_undertaken", "education", AttendanceRecorded, activity_undertaken),
+    Reaction("outcome_carried", "disposal", OutcomeAssigned, outcome_carried),
+)
+"""Every reaction of referral. A name is part of the contract and never changes."""

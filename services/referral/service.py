@@ -1,0 +1,51 @@
+"""Referral as a declaration: the kernel builds API, worker, relay and schema from it."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from services.disposal.events import EVENTS as DISPOSAL
+from services.education.events import EVENTS as EDUCATION
+from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES
+from services.referral.domain.state import Referral
+from services.referral.events import ReferralReceived
+from services.referral.reactions import REACTIONS
+from services.referral.reading import READING
+from services.vocabulary import Role
+from shared.messages import Event
+from shared.service import Service
+
+_ALL: Final = frozenset({"state", "history", "duties"})
+_NOW: Final = frozenset({"state", "duties"})
+
+
+def home(event: Event) -> UUID | None:
+    """The case that the receipt of a referral names."""
+    return event.case_id if isinstance(event, ReferralReceived) else None
+
+
+service: Final[Service[Referral]] = Service(
+    name="referral",
+    collection="referrals",
+    commands=COMMANDS,
+    default_roles=DEFAULT_ROLES,
+    reading=READING,
+    home=home,
+    readers={
+        Role.SAFE_SCHOOLS_OFFICER: _ALL,
+        Role.INTERNET_SAFETY_OFFICER: _ALL,
+        Role.SUPERVISOR: _ALL,
+        Role.YJS_CASE_MANAGER: _NOW,
+        Role.RJ_FACILITATOR: _NOW,
+        Role.POLICE_DECISION_MAKER: _NOW,
+        Role.AUDITOR: _ALL,
+        Role.DATA_PROTECTION_OFFICER: _ALL,
+        # The school portal: the status of its own referral only.
+        Role.SCHOOL: frozenset({"state"}),
+    },
+    reasons=frozenset({Role.AUDITOR, Role.DATA_PROTECTION_OFFICER}),
+    reactions=REACTIONS,
+    published=(EDUCATION, DISPOSAL),
+)
+"""The service: referrals, their triage, and the crime's outcome."""

@@ -1,0 +1,21 @@
+"""What is shown of a referral: the catalogue's state, in clear JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.referral.domain.state import Referral
+
+
+def view(state: Referral) -> Mapping[str, Any]:
+    """The state of a referral; people by id and category only."""
+    return {
+        "state": state.stage.value,
+        "incident_type": state.incident_type.value,
+        "crime_number": state.crime_number,
+        "triage_outcome": None if state.triage_outcome is None else state.triage_outcome.value,
+        "outcome": None if state.outcome is None else state.outcome.value,
+        "people": {str(person_id): person.category.value for person_id, person in state.people.items()},
+        "advice_given": state.advice_given,
+    }
