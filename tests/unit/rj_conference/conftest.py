@@ -1,0 +1,13 @@
+"""A conference nobody has proposed yet."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.rj_conference.stories import ConferenceStory
+
+
+@pytest.fixture
+def conference() -> ConferenceStory:
+    """An empty stream of the service."""
+    return ConferenceStory()

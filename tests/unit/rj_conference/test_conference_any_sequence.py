@@ -1,0 +1,161 @@
+"""Whatever is asked in whatever order, and however late: a conference folds, cuts, seals and forgets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.rj_conference.domain.commands import (
+    ApproveRisk,
+    CloseConference,
+    CompleteTerm,
+    ConvertToIndirect,
+    FailTerm,
+    HoldPreparation,
+    InformVictim,
+    RecordDidNotProceed,
+    RecordFollowUp,
+    RecordNoAgreement,
+    RecordResponsibility,
+    WithdrawConsent,
+)
+from services.rj_conference.events import EVENTS, IndirectMode, ParticipantRole, RiskLevel, WhyNot
+from services.rj_conference.service import service
+from services.vocabulary import ConferenceMode, Role
+from shared.decider import cut
+from shared.messages import Command, Fact, Refused, write
+from shared.sealing import DataKey, Sealed, seal_model, sealed_fields, subjects_in
+from tests.unit.rj_conference.stories import (
+    BUS,
+    MANAGER,
+    NOAH,
+    PREPARING,
+    REECE,
+    STARTS_AT,
+    STRANGER,
+    ConferenceStory,
+    agreement,
+    consent,
+    facilitator,
+    held,
+    participant,
+    risk,
+    schedule,
+    term,
+)
+
+WHY: Final[dict[str, str]] = {"C10": "They do not answer.", "C5W": "Nobody else."}
+ALL: Final = tuple(ConferenceMode)
+LATER_ON: Final[tuple[Command, ...]] = (
+    *(command for _, _, command in PREPARING.values()),
+    consent(REECE, *ALL),
+    consent(NOAH, *ALL),
+    WithdrawConsent(person_id=NOAH),
+    WithdrawConsent(person_id=REECE),
+    participant(MANAGER, ParticipantRole.HARMED),
+    participant(STRANGER, ParticipantRole.INTERPRETER),
+    InformVictim(person_id=MANAGER),
+    consent(MANAGER, *ALL),
+    HoldPreparation(person_id=MANAGER),
+    RecordResponsibility(accepts=False, facts_disputed=True),
+    facilitator(person=STRANGER),
+    risk(RiskLevel.HIGH),
+    ApproveRisk(),
+    schedule(),
+    schedule(ConferenceMode.SHUTTLE, STARTS_AT + timedelta(days=2)),
+    held(),
+    held(),
+    RecordDidNotProceed(why=WhyNot.HARMED_ABSENT),
+    RecordDidNotProceed(why=WhyNot.RISK),
+    ConvertToIndirect(mode=IndirectMode.SHUTTLE),
+    agreement(),
+    agreement(term(), term(STRANGER)),
+    RecordNoAgreement(),
+    CompleteTerm(term_id=BUS),
+    FailTerm(term_id=STRANGER, why=Sealed("It was too much.")),
+    RecordFollowUp(person_id=NOAH, satisfaction=5, comment=Sealed("He says hello now."), rationale=WHY),
+    RecordFollowUp(person_id=REECE, satisfaction=1, rationale=WHY),
+    CloseConference(rationale=WHY),
+)
+ROLES: Final = (Role.RJ_FACILITATOR, Role.SUPERVISOR, Role.SYSTEM)
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(LATER_ON),
+        st.sampled_from(ROLES),
+        st.integers(min_value=-6, max_value=60).map(lambda hours: timedelta(hours=hours)),
+    ),
+    max_size=25,
+)
+left_out = st.sets(st.sampled_from(sorted(PREPARING)), max_size=2)
+
+
+def told(without: set[str], asked: list[tuple[Command, Role, timedelta]]) -> ConferenceStory:
+    """A conference after some commands, each some hours after the last, or before it where it is recorded late."""
+    conference = ConferenceStory().proposed()
+    now = datetime(2025, 11, 28, 9, tzinfo=UTC)
+    for step, (role, at, command) in PREPARING.items():
+        if step not in without:
+            conference.answer(command, by=role, at=at)
+    for command, by, after in asked:
+        now += after
+        before = list(conference.facts)
+        answer = conference.answer(command, by=by.value, at=now)
+        if isinstance(answer, Refused):
+            assert conference.facts == before
+            assert answer.rules
+    return conference
+
+
+@settings(max_examples=150, deadline=None)
+@given(left_out, steps)
+def test_any_sequence_folds_and_cuts(without: set[str], asked: list[tuple[Command, Role, timedelta]]) -> None:
+    """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
+    conference = told(without, asked)
+    view = conference.view
+    assert view["state"]
+    for moment in {fact.occurred_at for fact in conference.facts}:
+        state = service.decider.fold(cut(conference.facts, as_of=moment))
+        if state is not None:
+            service.reading.view(state)
+            service.reading.duties(state, service.policy.on)
+
+
+@settings(max_examples=60, deadline=None)
+@given(left_out, steps)
+def test_every_event_survives_its_bytes(without: set[str], asked: list[tuple[Command, Role, timedelta]]) -> None:
+    """Given any history, when it is sealed, written and read, then it is the same; forgotten, its view is the same."""
+    conference = told(without, asked)
+    keys: dict[str, DataKey] = {}
+    bodies = [_sealed(fact, keys) for fact in conference.facts]
+    opened = [_read(body, keys) for body in bodies]
+    assert [fact.event for fact in opened] == [fact.event for fact in conference.facts]
+    known: dict[str, DataKey] | None
+    for known in ({}, None):
+        forgotten = [_read(body, known) for body in bodies]
+        state = service.decider.fold(forgotten)
+        assert state is not None
+        assert service.reading.view(state) == conference.view
+
+
+def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
+    """The bytes of a fact, every personal value under its owner's key."""
+    home = fact.envelope.home
+    for model in (fact.event, fact.envelope):
+        for _, subject, _ in sealed_fields(model, home):
+            keys.setdefault(subject, DataKey(subject, 1, os.urandom(32)))
+    event = seal_model(fact.event, home, fact.event_id, keys)
+    envelope = seal_model(fact.envelope, home, fact.event_id, keys)
+    return write(envelope, event)
+
+
+def _read(body: bytes, keys: Mapping[str, DataKey] | None) -> Fact:
+    """The fact in some bytes: opened by the keys there are, forgotten without them, closed where None is given."""
+    if keys is None:
+        return EVENTS.read(body)
+    return EVENTS.read(body, keys={want: keys.get(want[0]) for want in subjects_in(body)})
