@@ -28,7 +28,7 @@ class BrokenHistory(Exception):
 
 
 def impossible(fact: Fact, why: str) -> BrokenHistory:
-    """The error that `evolve` raises: `raise impossible(fact, "no such condition")`."""
+    """The error that `evolve` raises where a fact cannot have come after the ones before it."""
     return BrokenHistory(fact, why)
 
 

@@ -1,0 +1,266 @@
+"""What a service's API answers: receipts, refusals, and who may read; on a real database with real tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from shared.settings import Settings
+from tests.integration.api.conftest import Client
+
+PLAN = {
+    "type": "PlanSession",
+    "occurred_at": "2026-05-08T09:00:00+01:00",
+    "kind": "WORKSHOP",
+    "topic": "RETAIL",
+    "starts_at": "2026-05-23T10:00:00+01:00",
+    "hours": 3,
+    "place": "The old court house in Dorchester",
+}
+
+
+@pytest.fixture
+def stream() -> UUID:
+    return uuid4()
+
+
+async def test_an_accepted_command_answers_with_a_receipt(api: Client, stream: UUID) -> None:
+    """The receipt names position, version, hash and events, and gives the position token."""
+    answer = await api.send(stream, PLAN)
+    assert answer.status_code == 201, answer.text
+    receipt = answer.json()
+    assert receipt["version"] == 1
+    assert receipt["stream"] == f"education/{stream}"
+    assert receipt["position_token"] == f"education:{receipt['position']}"
+    assert len(receipt["hash"]) == 64
+    assert [event["type"] for event in receipt["events"]] == ["ooc.education.SessionPlanned.v1"]
+
+
+async def test_the_same_key_again_gives_the_first_answer(api: Client, stream: UUID) -> None:
+    """A retry is answered with the same receipt, whatever happened since, and records nothing."""
+    first = await api.send(stream, PLAN, key="plan")
+    person = str(uuid4())
+    await api.send(stream, {"type": "BookPlace", "person_id": person})
+    again = await api.send(stream, PLAN, key="plan")
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (await api.read(f"/v1/sessions/{stream}")).json()["version"] == 2
+
+
+async def test_the_same_key_with_another_body_is_malformed(api: Client, stream: UUID) -> None:
+    """A key belongs to one request: another body under it is 422, not a guess which was meant."""
+    await api.send(stream, PLAN, key="plan")
+    other = await api.send(stream, {**PLAN, "topic": "DRUGS_WORKSHOP"}, key="plan")
+    assert other.status_code == 422
+    assert other.json()["errors"][0]["field"] == "Idempotency-Key"
+
+
+async def test_a_command_without_a_key_is_malformed(api: Client, stream: UUID) -> None:
+    """The Idempotency-Key is required, and the answer says what to send."""
+    token = await api.token("SAFE_SCHOOLS_OFFICER")
+    answer = await api.http.post(
+        f"/v1/sessions/{stream}/commands", json=PLAN, headers={"Authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
+
+
+async def test_a_refusal_names_the_rules_and_is_logged(api: Client, stream: UUID, settings: Settings) -> None:
+    """A refused command is problem+json with each rule's text and source, and stands in the access log."""
+    await api.send(stream, PLAN)
+    answer = await api.send(stream, {"type": "DeliverSession", "occurred_at": "2026-05-20T10:00:00+01:00"})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert [rule["id"] for rule in problem["rules"]] == ["E1"]
+    assert problem["rules"][0]["text"]
+    assert problem["rules"][0]["source"]
+    assert problem["needs_rationale"] is False
+    rows = await _log(settings, stream)
+    assert [(row["action"], row["outcome"], row["rules"]) for row in rows] == [("DeliverSession", "REFUSED", ["E1"])]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"colour": "blue"}, "colour"),
+        ({"topic": "VANDALISM"}, "topic"),
+        ({"starts_at": "2026-02-30T10:00:00+00:00"}, "starts_at"),
+        ({"starts_at": "2026-05-23T10:00:00"}, "starts_at"),
+        ({"hours": "three"}, "hours"),
+        ({"hours": 1.234}, "hours"),
+        ({"hours": -1}, "hours"),
+        ({"place": ""}, "place"),
+        ({"place": None}, "place"),
+        ({"kind": None}, "kind"),
+        ({"type": "PlanParty"}, "body"),
+        ({"occurred_at": 1748000000}, "occurred_at"),
+        ({"actor": {"role": "SUPERVISOR"}}, "actor"),
+        ({"expected_version": "1"}, "expected_version"),
+        ({"rationale": ["R1"]}, "rationale"),
+    ],
+)
+async def test_malformed_input_names_the_field(api: Client, stream: UUID, change: dict[str, Any], field: str) -> None:
+    """Each malformed field is named with what to do, its value is not repeated, and nothing is recorded."""
+    answer = await api.send(stream, {**PLAN, **change})
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert (await api.read(f"/v1/sessions/{stream}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "null", '"x"', b"\xff\xfe", '{"type":"PlanSession","type":"BookPlace"}', "[" * 5000]
+)
+async def test_a_body_that_is_no_command_is_malformed(api: Client, stream: UUID, body: str | bytes) -> None:
+    """Whatever bytes arrive, the answer is 422 with a sentence."""
+    answer = await api.send(stream, body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"]
+
+
+async def test_a_field_given_twice_is_malformed(api: Client, stream: UUID) -> None:
+    """Of two values for one field none is chosen silently."""
+    text = f'{{"type":"BookPlace","person_id":"{uuid4()}","person_id":"{uuid4()}"}}'
+    answer = await api.send(stream, text)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "person_id", "message": "this field is given twice: give it once"}]
+
+
+async def test_a_huge_body_is_malformed(api: Client, stream: UUID) -> None:
+    """A body beyond the limit is not read to its end."""
+    answer = await api.send(stream, {**PLAN, "place": "x" * 300_000})
+    assert answer.status_code == 422
+    assert "larger than" in answer.json()["errors"][0]["message"]
+
+
+async def test_without_a_valid_token_nothing_is_said(api: Client, stream: UUID) -> None:
+    """No token, a malformed one, and one that was altered: 401 with the way to sign in."""
+    token = await api.token("SAFE_SCHOOLS_OFFICER")
+    head, _, signature = token.rpartition(".")
+    for bad in ("", "Bearer", "Basic abc", "Bearer abc", f"Bearer {head}.{signature[::-1]}"):
+        answer = await api.http.get(f"/v1/sessions/{stream}", headers={"Authorization": bad})
+        assert answer.status_code == 401, (bad, answer.text)
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_the_shape_is_judged_before_the_role_and_the_role_before_the_rules(api: Client, stream: UUID) -> None:
+    """Order: 401, 422 for the shape, 403 for the role, and only then anything about the stream."""
+    assert (await api.send(stream, {**PLAN, "colour": 1}, role="ANALYST")).status_code == 422
+    assert (await api.send(stream, PLAN, role="ANALYST")).status_code == 403
+    assert (await api.send(stream, {"type": "DeliverSession"}, role="ANALYST")).status_code == 403
+    assert (await api.send(stream, {"type": "DeliverSession"})).status_code == 404
+
+
+async def test_nobody_may_act_as_the_system(api: Client, stream: UUID) -> None:
+    """SYSTEM is for reactions: a token that says so is refused, for commands and reads."""
+    assert (await api.send(stream, PLAN, role="SYSTEM")).status_code == 403
+    await api.send(stream, PLAN)
+    assert (await api.read(f"/v1/sessions/{stream}", role="SYSTEM")).status_code == 403
+
+
+async def test_an_expected_version_that_has_passed_is_a_conflict(api: Client, stream: UUID) -> None:
+    """409 says both versions; the key may be used again, since a conflict keeps nothing."""
+    await api.send(stream, PLAN)
+    answer = await api.send(stream, {"type": "BookPlace", "person_id": str(uuid4()), "expected_version": 0}, key="book")
+    assert answer.status_code == 409
+    assert answer.json()["actual_version"] == 1
+
+
+async def test_another_area_and_a_declared_conflict_are_forbidden(api: Client, stream: UUID) -> None:
+    """Rule T2: an officer acts and reads within the own area, and not where a conflict of interest is declared."""
+    await api.send(stream, PLAN)
+    elsewhere = await api.token("SAFE_SCHOOLS_OFFICER", area="DEVON")
+    involved = await api.token("SAFE_SCHOOLS_OFFICER", conflicts=str(stream))
+    for token in (elsewhere, involved):
+        assert (
+            await api.send(stream, {"type": "BookPlace", "person_id": str(uuid4())}, token=token)
+        ).status_code == 403
+        assert (await api.read(f"/v1/sessions/{stream}", token=token)).status_code == 403
+
+
+async def test_every_read_is_in_the_log_before_it_is_given(api: Client, stream: UUID, settings: Settings) -> None:
+    """Given and forbidden reads stand in the log with actor, action, target and reason; an auditor must give one."""
+    await api.send(stream, PLAN)
+    assert (await api.read(f"/v1/sessions/{stream}", role="AUDITOR")).status_code == 403
+    assert (await api.read(f"/v1/sessions/{stream}", role="AUDITOR", reason="because I like")).status_code == 422
+    assert (await api.read(f"/v1/sessions/{stream}/history", role="AUDITOR", reason="CASE_REVIEW")).status_code == 200
+    assert (await api.read(f"/v1/sessions/{stream}", role="ANALYST")).status_code == 403
+    rows = await _log(settings, stream)
+    assert [(row["role"], row["action"], row["outcome"], row["reason"]) for row in rows] == [
+        ("AUDITOR", "READ_STATE", "FORBIDDEN", None),
+        ("AUDITOR", "READ_HISTORY", "GIVEN", "CASE_REVIEW"),
+        ("ANALYST", "READ_STATE", "FORBIDDEN", None),
+    ]
+
+
+async def test_the_access_log_cannot_be_changed(settings: Settings) -> None:
+    """Neither the application's role nor the owner can alter a line of the log."""
+    for url in (settings.database("education"), settings.database("education").replace("ooc_app@", "postgres@")):
+        connection = await asyncpg.connect(url)
+        try:
+            for statement in (
+                "update access_log set outcome = 'GIVEN'",
+                "delete from access_log",
+                "truncate access_log",
+            ):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+async def test_personal_data_is_nowhere_in_clear(api: Client, stream: UUID, settings: Settings) -> None:
+    """A sealed field is neither in the stored bytes nor in the history of one who may not see it."""
+    await api.send(stream, PLAN)
+    connection = await asyncpg.connect(settings.database("education"))
+    body = await connection.fetchval("select body from event where stream = $1", f"education/{stream}")
+    await connection.close()
+    assert b"Dorchester" not in body
+    history = await api.read(f"/v1/sessions/{stream}/history", role="AUDITOR", reason="CASE_REVIEW")
+    assert history.json()["events"][0]["data"]["place"] == {"sealed": True}
+
+
+async def test_the_state_is_cut_by_both_times(api: Client, stream: UUID) -> None:
+    """as_of goes by occurrence, known_at by recording; before the first fact there is nothing."""
+    await api.send(stream, PLAN)
+    path = f"/v1/sessions/{stream}"
+    assert (await api.read(f"{path}?as_of=2026-05-08")).status_code == 200
+    assert (await api.read(f"{path}?as_of=2026-05-08T09:00:00+01:00")).status_code == 200
+    assert (await api.read(f"{path}?as_of=2026-05-07")).status_code == 404
+    assert (await api.read(f"{path}?known_at=2026-05-09")).status_code == 404
+    assert (await api.read(f"{path}?as_of=yesterday")).status_code == 422
+    assert (await api.read(f"{path}?asof=2026-05-08")).status_code == 422
+
+
+async def test_the_openapi_document_lists_each_command(api: Client) -> None:
+    """The union of commands is a oneOf with a discriminator, made from the declaration."""
+    document = (await api.http.get("/openapi.json")).json()
+    schema = document["paths"]["/v1/sessions/{id}/commands"]["post"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
+    assert schema["discriminator"]["propertyName"] == "type"
+    assert set(schema["discriminator"]["mapping"]) >= {"PlanSession", "BookPlace", "RecordAttendance"}
+    name = schema["discriminator"]["mapping"]["PlanSession"].rpartition("/")[2]
+    assert document["components"]["schemas"][name]["properties"]["place"]["type"] == "string"
+
+
+async def test_status_and_health_need_no_token(api: Client) -> None:
+    """Positions and readiness carry no data about anybody."""
+    assert (await api.http.get("/health/live")).status_code == 200
+    assert (await api.http.get("/health/ready")).status_code == 200
+    status = (await api.http.get("/status")).json()
+    assert status["service"] == "education"
+    assert status["position"] > 0
+
+
+async def _log(settings: Settings, stream: UUID) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(settings.database("education"))
+    try:
+        return await connection.fetch(
+            "select * from access_log where target = $1 order by sequence", f"education/{stream}"
+        )
+    finally:
+        await connection.close()
