@@ -4,13 +4,13 @@ A rule answers True where it holds. Its docstring is its text for the officer, i
 and names its source in a last line `Source: …`; the registry feeds the API's problem details, the console's error
 summary and the reference page, so there is one wording.
 
-    rules: RuleBook[DisposalState] = RuleBook("disposal")
+    rules: RuleBook[LoanState] = RuleBook("lending")
 
-    @rules.forbids("R6", IssueDisposal)
-    def appropriate_adult_present(command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
-        '''An appropriate adult must be confirmed on the day on which the caution is given.
+    @rules.forbids("L3", LendBook)
+    def reader_has_paid(command: LendBook, state: LoanState, occasion: Occasion) -> bool:
+        '''A reader who owes money must pay it before another book is lent.
 
-        Source: CDA 1998 s66B(5), s66ZA(2)
+        Source: byelaw 7(2)
         '''
 
 Order of judgement: every forbidding rule is asked and all that are broken are named; where none is, the state machine

@@ -1,0 +1,165 @@
+"""The catalogue and the code name the same things: a command, field, role, event, state, duty or rule on one side only fails."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import types
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from uuid import UUID
+
+import pytest
+import yaml
+from pydantic import AwareDatetime, BaseModel
+from pydantic.fields import FieldInfo
+
+from services import vocabulary
+from shared.messages import COMMAND_FIELDS, Command, RuleKind
+from shared.sealing import Sealed
+from shared.service import Service
+
+CATALOGUE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8"))
+DECIDING = ("referral", "education", "disposal", "rj_conference")
+COMMANDS = [(name, command) for name in DECIDING for command in CATALOGUE[name]["commands"]]
+
+
+def service(name: str) -> Service[Any]:
+    found: Service[Any] = importlib.import_module(f"services.{name}.service").service
+    return found
+
+
+def commands(name: str) -> dict[str, type[Command]]:
+    return {command.__name__: command for command in service(name).commands}
+
+
+def kind(annotation: Any) -> str:  # noqa: PLR0911 - one line for each kind
+    """A Python annotation in the words of the catalogue."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return kind(args[0])
+    if origin in (Union, types.UnionType):
+        return f"{kind(next(a for a in args if a is not type(None)))}?"
+    if origin is Sealed:
+        return f"sealed {kind(args[0])}"
+    if origin is tuple:
+        return f"[{kind(args[0])}]"
+    if origin is Literal:
+        return f"enum({'|'.join(args)})"
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        named = (
+            getattr(vocabulary, annotation.__name__, None) is annotation and annotation.__name__ in CATALOGUE["enums"]
+        )
+        return annotation.__name__ if named else f"enum({'|'.join(annotation)})"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation.__name__ in CATALOGUE["shapes"]:
+            return annotation.__name__
+        return "{" + ", ".join(f"{n}: {said(f)}" for n, f in annotation.model_fields.items()) + "}"
+    return {
+        UUID: "id",
+        str: "text",
+        date: "date",
+        datetime: "time",
+        AwareDatetime: "time",
+        bool: "bool",
+        int: "int",
+        Decimal: "hours",
+        Any: "value",
+    }[annotation]
+
+
+def said(field: FieldInfo) -> str:
+    return kind(field.annotation)
+
+
+def plain(text: str) -> str:
+    """A catalogue type as this test compares it: pence are whole numbers, and spaces mean nothing."""
+    return re.sub(r"\bpence\b", "int", text).replace(" ", "")
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_each_service_has_the_catalogues_commands(name: str) -> None:
+    """No command is missing, and none is there that the catalogue does not know."""
+    assert set(commands(name)) == set(CATALOGUE[name]["commands"])
+    assert service(name).collection == CATALOGUE["collections"][name]
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS)
+def test_a_command_has_the_catalogues_fields(name: str, command: str) -> None:
+    """Names, types, optionality and sealing of each field are the catalogue's."""
+    fields = {
+        field.alias or key: field
+        for key, field in commands(name)[command].model_fields.items()
+        if key not in COMMAND_FIELDS
+    }
+    wanted = CATALOGUE[name]["commands"][command]["fields"]
+    assert set(fields) == set(wanted)
+    for key, text in wanted.items():
+        assert plain(said(fields[key])) == plain(text), key
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS)
+def test_a_command_is_open_to_the_catalogues_roles(name: str, command: str) -> None:
+    """Who may send a command is what the catalogue says; SYSTEM is named there for reactions."""
+    wanted = set(CATALOGUE[name]["commands"][command].get("roles", CATALOGUE["default_roles"][name]))
+    assert set(service(name).roles_for(commands(name)[command])) - {"SYSTEM"} == wanted - {"SYSTEM"}
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS)
+def test_a_command_is_guarded_by_the_catalogues_rules(name: str, command: str) -> None:
+    """Each rule that the catalogue lists for a command guards it, as forbidding or as warning, and no other does."""
+    cls = commands(name)[command]
+    spec = CATALOGUE[name]["commands"][command]
+    book = service(name).decider.rules
+    claimed = {"R28"} if "R28" in spec.get("refuses", []) and "R28" in service(name).claim_rules else set()
+    forbidding = {rule.id for rule in book.guarding(cls, RuleKind.FORBIDS)} - {"T1"} | claimed
+    assert forbidding == set(spec.get("refuses", []))
+    assert {rule.id for rule in book.guarding(cls, RuleKind.WARNS)} == set(spec.get("warns", []))
+    assert any(rule.id == "T1" for rule in book.guarding(cls, RuleKind.FORBIDS))
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_each_service_has_the_catalogues_events(name: str) -> None:
+    """The events are those that the catalogue's commands emit."""
+    wanted = {event for spec in CATALOGUE[name]["commands"].values() for event in spec["emits"]}
+    assert set(service(name).events.by_name) == wanted
+
+
+@pytest.mark.parametrize("shape", sorted(CATALOGUE["shapes"]))
+def test_each_shape_has_the_catalogues_fields(shape: str) -> None:
+    """A group of fields is the same wherever it is used."""
+    from services.disposal import events as disposal  # noqa: PLC0415
+    from services.rj_conference import events as conference  # noqa: PLC0415
+
+    cls = next(
+        found for place in (vocabulary, disposal, conference) if (found := getattr(place, shape, None)) is not None
+    )
+    wanted = CATALOGUE["shapes"][shape]
+    assert set(cls.model_fields) == set(wanted)
+    for key, text in wanted.items():
+        assert plain(said(cls.model_fields[key])) == plain(text), key
+
+
+@pytest.mark.parametrize("enum", sorted(CATALOGUE["enums"]))
+def test_each_enum_has_the_catalogues_values(enum: str) -> None:
+    """The words of the trade are the catalogue's, in its order."""
+    assert list(getattr(vocabulary, enum)) == [str(value) for value in CATALOGUE["enums"][enum]]
+
+
+def test_the_roles_are_the_catalogues() -> None:
+    """Nobody acts in a role that the catalogue does not name."""
+    assert list(vocabulary.Role) == CATALOGUE["roles"]
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_reactions_are_declared_for_the_catalogues_events(name: str) -> None:
+    """Each reaction of the catalogue is declared by the service whose command it sends, and no other is."""
+    wanted = set()
+    for reaction in CATALOGUE["reactions"]:
+        then = "rj_conference.ProposeConference" if reaction["then"] == "the same" else reaction["then"]
+        if then.split(".")[0] == name:
+            wanted.add(reaction["when"])
+    assert {f"{reaction.service}.{reaction.event.__name__}" for reaction in service(name).reactions} == wanted
