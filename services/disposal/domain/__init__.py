@@ -1,0 +1,1 @@
+"""The law and practice of out-of-court disposals, as pure functions."""

@@ -1,0 +1,343 @@
+"""What a disposal case is at any moment: frozen values, and the plain questions that one may ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from services.disposal.events import (
+    Because,
+    Condition,
+    DisposalCaseOpened,
+    DisposalIssued,
+    EvidenceStandard,
+    ProsecutorDecision,
+)
+from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, OutcomeCode, Recommendation
+from shared.messages import Fact
+from shared.working_days import age_on
+
+
+class Stage(StrEnum):
+    """Where the case stands."""
+
+    OPENED = "OPENED"
+    ASSESSED = "ASSESSED"
+    RECOMMENDED = "RECOMMENDED"
+    DECIDED = "DECIDED"
+    ACTIVE = "ACTIVE"
+    AGREED = "AGREED"
+    RECORDED = "RECORDED"
+    COMPLETED = "COMPLETED"
+    NOT_COMPLETED = "NOT_COMPLETED"
+    BREACH_REVIEW = "BREACH_REVIEW"
+    CEASED = "CEASED"
+    CLOSED_NO_PROCEEDINGS = "CLOSED_NO_PROCEEDINGS"
+    DIVERTED = "DIVERTED"
+    CHARGED = "CHARGED"
+    CLOSED = "CLOSED"
+
+
+BEFORE_ISSUE: Final = frozenset({Stage.OPENED, Stage.ASSESSED, Stage.RECOMMENDED, Stage.DECIDED})
+UNDER_WAY: Final = frozenset({Stage.AGREED, Stage.ACTIVE})
+GIVEN_AND_OPEN: Final = UNDER_WAY | {Stage.BREACH_REVIEW}
+
+
+class Standing(StrEnum):
+    """How a condition stands."""
+
+    PROPOSED = "PROPOSED"
+    ACTIVE = "ACTIVE"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    EXCUSED = "EXCUSED"
+    OMITTED = "OMITTED"
+
+
+CAME: Final = frozenset({AttendanceStatus.ATTENDED, AttendanceStatus.ATTENDED_LATE, AttendanceStatus.LEFT_EARLY})
+"""The child was there (O22: with compliance, an activity)."""
+
+MISSED: Final = frozenset(
+    {AttendanceStatus.DNA_ACCEPTABLE, AttendanceStatus.DNA_UNACCEPTABLE, AttendanceStatus.DNA_PENDING}
+)
+"""The child was not there."""
+
+LOST_TO_HARMED: Final = frozenset({Because.HARMED_WITHDREW, Because.HARMED_ABSENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the child said last, until it is taken back."""
+
+    facts_accepted: bool
+    appropriate_adult_present: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The last judgement of the evidence."""
+
+    sufficient: bool
+    standard: EvidenceStandard
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the police decided last, and who did."""
+
+    what: Recommendation
+    by: UUID
+    human: bool
+    at: datetime
+
+    @property
+    def disposal(self) -> Disposal | None:
+        """The disposal that was decided, if it was one."""
+        return Disposal(self.what) if self.what in Disposal.__members__ else None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was explained, to whom and how."""
+
+    to_child: bool
+    to_appropriate_adult: bool
+    ordinary_language: bool
+    warned_of_prosecution: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionState:
+    """A condition with its standing. `since` is when it was proposed or added, `done_at` when it needed no more."""
+
+    terms: Condition
+    standing: Standing
+    since: datetime
+    given_on: date | None = None
+    done_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A session booked in this stream for a condition."""
+
+    condition_id: UUID
+    session_id: UUID
+    starts_at: datetime
+    hours: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """How one session of a condition ended for the child; `acceptable` is None until an absence is decided."""
+
+    condition_id: UUID
+    session_id: UUID
+    status: AttendanceStatus
+    hours: Decimal
+    complied: bool
+    because: Because | None
+    at: datetime
+    acceptable: bool | None = None
+    decided_at: datetime | None = None
+    warned: bool = False
+
+    @property
+    def waits_for_a_reason(self) -> bool:
+        """Whether nobody has decided yet if the absence is acceptable."""
+        return self.status is AttendanceStatus.DNA_PENDING and self.acceptable is None
+
+    @property
+    def unacceptable_since(self) -> datetime | None:
+        """Since when the absence counts as unacceptable, if it does."""
+        if self.status is AttendanceStatus.DNA_UNACCEPTABLE:
+            return self.at
+        return self.decided_at if self.acceptable is False else None
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A breach under review: the conditions said to be broken, and the last decision on it."""
+
+    condition_ids: tuple[UUID, ...]
+    at: datetime
+    decision: BreachDecision | None = None
+    decided_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """The disposal as given. `spent_on` is the day by the calculator (R24), earlier where the caution ceased."""
+
+    disposal: Disposal
+    at: datetime
+    on: date
+    age: int
+    ends_on: date | None
+    spent_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentRequest:
+    """An assessment asked for, and when it was completed."""
+
+    tool: str
+    at: datetime
+    completed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A completed assessment; `programme` says whether it plans one or gives the reason why not."""
+
+    at: datetime
+    programme: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Informed:
+    """When a victim was told of restorative justice, and whether the victim has enhanced rights."""
+
+    at: datetime
+    enhanced_rights: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The facts so far, the latest first: what a correction may point at."""
+
+    fact: Fact
+    earlier: Entry | None
+
+    def __iter__(self) -> Iterator[Fact]:
+        entry: Entry | None = self
+        while entry is not None:
+            yield entry.fact
+            entry = entry.earlier
+
+
+@dataclass(frozen=True)
+class DisposalState:
+    """A disposal case after some facts."""
+
+    opened: DisposalCaseOpened
+    opened_at: datetime
+    stage: Stage = Stage.OPENED
+    admission: Admission | None = None
+    evidence: Evidence | None = None
+    gravity: int | None = None
+    yjb_seriousness: int | None = None
+    panel: Recommendation | None = None
+    prosecutor: ProsecutorDecision | None = None
+    decision: Decision | None = None
+    conditions: Mapping[UUID, ConditionState] = field(default_factory=dict)
+    adults_at: tuple[datetime, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
+    signed_at: datetime | None = None
+    changed_since_signing: bool = False
+    issue: Issue | None = None
+    yot_referred_at: datetime | None = None
+    bookings: Mapping[UUID, Booking] = field(default_factory=dict)
+    attendances: tuple[Attendance, ...] = ()
+    contacts_at: tuple[datetime, ...] = ()
+    consent_withdrawn_at: datetime | None = None
+    breach: Breach | None = None
+    proceedings_at: datetime | None = None
+    completed_on: date | None = None
+    ended_at: datetime | None = None
+    outcome: OutcomeCode | None = None
+    activities: Mapping[UUID, datetime] = field(default_factory=dict)
+    requests: tuple[AssessmentRequest, ...] = ()
+    assessments: tuple[Assessment, ...] = ()
+    informed: Mapping[UUID, Informed] = field(default_factory=dict)
+    monitors: frozenset[UUID] = frozenset()
+    record: Entry | None = field(default=None, compare=False, repr=False)
+
+    # --- as it would be --------------------------------------------------------------------------
+
+    def given(self, event: DisposalIssued, at: datetime) -> DisposalState:
+        """The case with the disposal given; its conditions are another matter."""
+        return replace(
+            self, issue=Issue(event.disposal, at, event.issued_on, event.age_at_issue, event.ends_on, event.spent_on)
+        )
+
+    def spent_by(self, day: date | None) -> DisposalState:
+        """The case with another day on which its disposal is spent."""
+        return self if self.issue is None else replace(self, issue=replace(self.issue, spent_on=day))
+
+    # --- questions -------------------------------------------------------------------------------
+
+    @property
+    def disposal(self) -> Disposal | None:
+        """The disposal given, else the one decided."""
+        if self.issue is not None:
+            return self.issue.disposal
+        return None if self.decision is None else self.decision.disposal
+
+    @property
+    def is_conditional_caution(self) -> bool:
+        """Whether a youth conditional caution was given, or decided."""
+        return self.disposal is Disposal.YCC
+
+    @property
+    def to_be_issued(self) -> Disposal | None:
+        """The disposal that is decided and not yet given."""
+        return self.disposal if self.stage is Stage.DECIDED else None
+
+    @property
+    def hours_credited(self) -> Decimal:
+        """All hours credited in this case."""
+        return sum((attendance.hours for attendance in self.attendances), Decimal(0))
+
+    @property
+    def warnings_issued(self) -> int:
+        """How many written warnings were given."""
+        return sum(attendance.warned for attendance in self.attendances)
+
+    @property
+    def victims(self) -> tuple[UUID, ...]:
+        """The victims of the offence, each once."""
+        return tuple(dict.fromkeys(self.opened.victims or ()))
+
+    def active(self, condition_id: UUID) -> ConditionState | None:
+        """The condition, if it is active."""
+        condition = self.conditions.get(condition_id)
+        return condition if condition is not None and condition.standing is Standing.ACTIVE else None
+
+    def with_standing(self, standing: Standing) -> list[UUID]:
+        """The conditions that stand so, in the order in which they came."""
+        return [key for key, condition in self.conditions.items() if condition.standing is standing]
+
+    def credited(self, condition_id: UUID) -> Decimal:
+        """The hours credited for a condition."""
+        return sum((a.hours for a in self.attendances if a.condition_id == condition_id), Decimal(0))
+
+    def last_attendance(self, session_id: UUID) -> Attendance | None:
+        """What was recorded last of a session."""
+        return next((a for a in reversed(self.attendances) if a.session_id == session_id), None)
+
+    def pending_absence(self, session_id: UUID) -> Attendance | None:
+        """The absence from a session that waits for a reason."""
+        return next((a for a in self.attendances if a.session_id == session_id and a.waits_for_a_reason), None)
+
+    def age_on(self, day: date) -> int | None:
+        """The child's age on a day, None where the date of birth can no longer be known."""
+        born: object = self.opened.details.date_of_birth.or_else(date.min)
+        if isinstance(born, str):  # a corrected value is opened as it stands in JSON
+            born = date.fromisoformat(born)
+        return age_on(born, day) if isinstance(born, date) and born != date.min else None
+
+    def age_when_given(self, day: date) -> int:
+        """The age that R16 asks for: at giving, before that on the day; never known: at the offence, the lower one."""
+        if self.issue is not None:
+            return self.issue.age
+        age = self.age_on(day)
+        return self.opened.age_at_offence if age is None else age

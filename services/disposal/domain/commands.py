@@ -1,0 +1,451 @@
+"""What may be asked of a disposal case. Each class says who may ask, and what is refused in domain/rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from services.disposal.events import (
+    AssessmentTool,
+    Because,
+    Change,
+    Condition,
+    ContactMeans,
+    EvidenceStandard,
+    Factors,
+    Offence,
+    PanelMember,
+    Prior,
+    ProsecutorDecision,
+    Victims,
+)
+from services.vocabulary import (
+    AppropriateAdultKind,
+    AttendanceStatus,
+    BreachDecision,
+    OutcomeCode,
+    PersonDetails,
+    Recommendation,
+    Role,
+)
+from shared.messages import Command, Hours, Text, Time, Words
+from shared.sealing import Sealed
+
+
+def _roles(*roles: Role) -> frozenset[str]:
+    return frozenset(roles)
+
+
+DEFAULT_ROLES: Final = _roles(Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER, Role.SUPERVISOR)
+"""Who may send a command that names no roles of its own."""
+
+POLICE: Final = _roles(Role.POLICE_DECISION_MAKER)
+VICTIM_CONTACT: Final = _roles(Role.VICTIM_WORKER, Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER)
+MONITORS: Final = _roles(Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR)
+VARIERS: Final = _roles(Role.POLICE_DECISION_MAKER, Role.SUPERVISOR)
+
+
+# --- before the decision ------------------------------------------------------------------------
+
+
+class OpenDisposalCase(Command):
+    """Open a case for one child and one offence."""
+
+    roles: ClassVar[frozenset[str] | None] = _roles(
+        Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER, Role.SYSTEM
+    )
+    opens: ClassVar[bool] = True
+
+    type: Literal["OpenDisposalCase"] = "OpenDisposalCase"
+    case_id: UUID
+    referral_id: UUID | None = None
+    person_id: UUID
+    details: PersonDetails
+    crime_number: Text
+    offence: Offence
+    investigating_officer: UUID | None = None
+    reported_at: Time
+    victims: Victims | None = None
+    victims_with_enhanced_rights: Victims | None = None
+    prior: Prior | None = None
+
+
+class RecordAdmission(Command):
+    """Record what the child said to the facts."""
+
+    type: Literal["RecordAdmission"] = "RecordAdmission"
+    appropriate_adult_present: bool
+    facts_accepted: bool
+
+
+class WithdrawAdmission(Command):
+    """Record that the child took the admission back."""
+
+    type: Literal["WithdrawAdmission"] = "WithdrawAdmission"
+
+
+class DecideEvidence(Command):
+    """Judge whether the evidence suffices, and to what standard."""
+
+    roles: ClassVar[frozenset[str] | None] = POLICE
+
+    type: Literal["DecideEvidence"] = "DecideEvidence"
+    sufficient: bool
+    standard: EvidenceStandard
+
+
+class ScoreGravity(Command):
+    """Score the offence by the NPCC child gravity matrix (1 to 5)."""
+
+    type: Literal["ScoreGravity"] = "ScoreGravity"
+    offence_score: int
+    final_score: int
+    aggravating: Sealed[Factors]
+    mitigating: Sealed[Factors]
+    matrix_version: Text
+    yjb_seriousness_score: int | None = None
+
+
+class RecordVictimView(Command):
+    """Record that a victim's view was sought, and what it is."""
+
+    roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
+
+    type: Literal["RecordVictimView"] = "RecordVictimView"
+    person_id: UUID
+    sought: bool
+    view: Sealed[Words] | None = None
+    wants_rj: bool | None = None
+    consents_to_contact: bool | None = None
+    before_decision: bool
+
+
+class InformVictimOfRestorativeJustice(Command):
+    """Record that a victim was told of restorative justice."""
+
+    roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
+
+    type: Literal["InformVictimOfRestorativeJustice"] = "InformVictimOfRestorativeJustice"
+    person_id: UUID
+    enhanced_rights: bool
+
+
+class RequestAssessment(Command):
+    """Ask the youth justice service to assess the child."""
+
+    roles: ClassVar[frozenset[str] | None] = _roles(
+        Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER
+    )
+
+    type: Literal["RequestAssessment"] = "RequestAssessment"
+    tool: AssessmentTool
+
+
+class CompleteAssessment(Command):
+    """Record the assessment, with a programme or the reason why one would be inappropriate."""
+
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.YJS_CASE_MANAGER)
+
+    type: Literal["CompleteAssessment"] = "CompleteAssessment"
+    tool: AssessmentTool
+    programme_plan: bool
+    programme_inappropriate_reason: Sealed[Words] | None = None
+
+
+class RecordPanelRecommendation(Command):
+    """Record what the panel recommends, and who sat on it."""
+
+    type: Literal["RecordPanelRecommendation"] = "RecordPanelRecommendation"
+    recommended: Recommendation
+    attendees: Annotated[tuple[PanelMember, ...], Field(max_length=20)]
+
+
+class RecordProsecutorDecision(Command):
+    """Record what the prosecutor answered."""
+
+    type: Literal["RecordProsecutorDecision"] = "RecordProsecutorDecision"
+    reference: Text
+    decision: ProsecutorDecision
+    child_information_form: bool
+
+
+class DecideDisposal(Command):
+    """Decide what shall be done: a person decides, the system never."""
+
+    roles: ClassVar[frozenset[str] | None] = POLICE
+
+    type: Literal["DecideDisposal"] = "DecideDisposal"
+    decision: Recommendation
+    rationale_text: Sealed[Words]
+    public_interest: Sealed[Words]
+    prosecution_inappropriate: bool | None = None
+    ycc_inappropriate: bool | None = None
+
+
+# --- from the decision to the issue -------------------------------------------------------------
+
+
+class ProposeCondition(Command):
+    """Propose a condition of a conditional caution, or an agreed action of a restorative disposal."""
+
+    type: Literal["ProposeCondition"] = "ProposeCondition"
+    condition: Condition
+
+
+class WithdrawCondition(Command):
+    """Take a proposed condition back."""
+
+    type: Literal["WithdrawCondition"] = "WithdrawCondition"
+    condition_id: UUID
+
+
+class ConfirmAppropriateAdult(Command):
+    """Confirm the appropriate adult who is present."""
+
+    type: Literal["ConfirmAppropriateAdult"] = "ConfirmAppropriateAdult"
+    person_id: UUID
+    kind: AppropriateAdultKind
+    adult: bool
+    police_employee: bool
+
+
+class ExplainEffect(Command):
+    """Record that it was explained what the disposal means."""
+
+    type: Literal["ExplainEffect"] = "ExplainEffect"
+    to_child: bool
+    to_appropriate_adult: bool
+    ordinary_language: bool
+    warned_of_prosecution: bool
+
+
+class SignDocument(Command):
+    """Record the signature under the document with this SHA-256."""
+
+    type: Literal["SignDocument"] = "SignDocument"
+    document_sha256: Text
+    consent: bool
+    signed_by_child: bool
+
+
+class IssueDisposal(Command):
+    """Give the disposal that was decided."""
+
+    roles: ClassVar[frozenset[str] | None] = POLICE
+
+    type: Literal["IssueDisposal"] = "IssueDisposal"
+
+
+class ReferToYot(Command):
+    """Refer the child to the youth offending team."""
+
+    type: Literal["ReferToYot"] = "ReferToYot"
+
+
+# --- monitoring ---------------------------------------------------------------------------------
+
+
+class BookConditionSession(Command):
+    """Book a session for a condition."""
+
+    type: Literal["BookConditionSession"] = "BookConditionSession"
+    condition_id: UUID
+    session_id: UUID
+    starts_at: Time
+    hours: Hours
+
+
+class RecordConditionAttendance(Command):
+    """Record how a session of a condition ended for the child."""
+
+    roles: ClassVar[frozenset[str] | None] = MONITORS | _roles(Role.SYSTEM)
+
+    type: Literal["RecordConditionAttendance"] = "RecordConditionAttendance"
+    condition_id: UUID
+    session_id: UUID
+    status: AttendanceStatus
+    hours_credited: Hours
+    complied: bool
+    because: Because | None = None
+    evidence: Sealed[Words] | None = None
+
+
+class DecideAbsence(Command):
+    """Decide whether the reason for an absence is acceptable."""
+
+    roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | _roles(Role.SYSTEM)
+
+    type: Literal["DecideAbsence"] = "DecideAbsence"
+    session_id: UUID
+    acceptable: bool
+    evidence: Sealed[Words] | None = None
+
+
+class RecordContact(Command):
+    """Record that contact was sought."""
+
+    roles: ClassVar[frozenset[str] | None] = MONITORS
+
+    type: Literal["RecordContact"] = "RecordContact"
+    person_id: UUID
+    means: ContactMeans
+    reached: bool
+
+
+class IssueWarning(Command):
+    """Give a written warning for an unacceptable absence."""
+
+    type: Literal["IssueWarning"] = "IssueWarning"
+    session_id: UUID
+
+
+class RecordComplianceMeeting(Command):
+    """Record the meeting about compliance."""
+
+    type: Literal["RecordComplianceMeeting"] = "RecordComplianceMeeting"
+    attended: bool
+    parent_present: bool
+
+
+class CompleteCondition(Command):
+    """Record that a condition is completed."""
+
+    type: Literal["CompleteCondition"] = "CompleteCondition"
+    condition_id: UUID
+    quality_checked: bool | None = None
+    evidence: Sealed[Words] | None = None
+
+
+class ExcuseCondition(Command):
+    """Release the child from a condition."""
+
+    roles: ClassVar[frozenset[str] | None] = VARIERS
+
+    type: Literal["ExcuseCondition"] = "ExcuseCondition"
+    condition_id: UUID
+    why: Sealed[Words]
+
+
+class VaryConditions(Command):
+    """Add, modify or omit conditions."""
+
+    roles: ClassVar[frozenset[str] | None] = VARIERS
+
+    type: Literal["VaryConditions"] = "VaryConditions"
+    changes: Annotated[tuple[Change, ...], Field(max_length=100)]
+    consent: bool
+    why: Sealed[Words]
+
+
+class WithdrawConsent(Command):
+    """Record that the child withdraws consent to the conditional caution."""
+
+    type: Literal["WithdrawConsent"] = "WithdrawConsent"
+
+
+class RecordNonEngagement(Command):
+    """Record that a voluntary disposal or programme is not taken up: never a breach."""
+
+    type: Literal["RecordNonEngagement"] = "RecordNonEngagement"
+    why: Sealed[Words]
+
+
+# --- breach and outcome -------------------------------------------------------------------------
+
+
+class ReferBreach(Command):
+    """Refer broken conditions to a decision-maker."""
+
+    type: Literal["ReferBreach"] = "ReferBreach"
+    condition_ids: Annotated[tuple[UUID, ...], Field(max_length=100)]
+    grounds: Sealed[Words]
+
+
+class DecideBreach(Command):
+    """Decide on a breach."""
+
+    roles: ClassVar[frozenset[str] | None] = POLICE
+
+    type: Literal["DecideBreach"] = "DecideBreach"
+    reasonable_excuse: bool
+    decision: BreachDecision
+    rationale_text: Sealed[Words]
+
+
+class InstituteProceedings(Command):
+    """Record that proceedings for the offence were instituted."""
+
+    roles: ClassVar[frozenset[str] | None] = POLICE
+
+    type: Literal["InstituteProceedings"] = "InstituteProceedings"
+    reference: Text
+
+
+class AssignOutcome(Command):
+    """Give the crime its Home Office outcome code."""
+
+    type: Literal["AssignOutcome"] = "AssignOutcome"
+    code: OutcomeCode
+    rationale_text: Sealed[Words] | None = None
+
+
+class RecordActivityUndertaken(Command):
+    """Record a diversionary or educational activity of the child's."""
+
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
+
+    type: Literal["RecordActivityUndertaken"] = "RecordActivityUndertaken"
+    session_id: UUID
+
+
+class CorrectRecord(Command):
+    """Say what a field of an earlier event should have been. The original stays visible beside it."""
+
+    type: Literal["CorrectRecord"] = "CorrectRecord"
+    corrects: UUID
+    field: Text
+    value: Any
+    why: Sealed[Words]
+
+
+COMMANDS: Final[tuple[type[Command], ...]] = (
+    OpenDisposalCase,
+    RecordAdmission,
+    WithdrawAdmission,
+    DecideEvidence,
+    ScoreGravity,
+    RecordVictimView,
+    InformVictimOfRestorativeJustice,
+    RequestAssessment,
+    CompleteAssessment,
+    RecordPanelRecommendation,
+    RecordProsecutorDecision,
+    DecideDisposal,
+    ProposeCondition,
+    WithdrawCondition,
+    ConfirmAppropriateAdult,
+    ExplainEffect,
+    SignDocument,
+    IssueDisposal,
+    ReferToYot,
+    BookConditionSession,
+    RecordConditionAttendance,
+    DecideAbsence,
+    RecordContact,
+    IssueWarning,
+    RecordComplianceMeeting,
+    CompleteCondition,
+    ExcuseCondition,
+    VaryConditions,
+    WithdrawConsent,
+    RecordNonEngagement,
+    ReferBreach,
+    DecideBreach,
+    InstituteProceedings,
+    AssignOutcome,
+    RecordActivityUndertaken,
+    CorrectRecord,
+)
+"""Every command of this service."""

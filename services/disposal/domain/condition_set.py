@@ -1,0 +1,94 @@
+"""The set of conditions as a command would leave it, and the dates that follow from a set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from uuid import UUID
+
+from services.disposal.domain.case import ConditionState, DisposalState, Standing
+from services.disposal.domain.commands import ProposeCondition, VaryConditions
+from services.disposal.events import ChangeAction, Condition
+from services.vocabulary import Disposal
+from shared.policy import Policy
+from shared.rules import Occasion
+from shared.working_days import add_months
+
+REMAINS = frozenset({Standing.PROPOSED, Standing.ACTIVE, Standing.COMPLETED, Standing.EXCUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class ResultingSet:
+    """What a command would leave: the disposal that it is for, what remains, and what of it is still to be done."""
+
+    disposal: Disposal
+    remaining: tuple[Condition, ...]
+    to_do: tuple[Condition, ...]
+
+
+def resulting(command: ProposeCondition | VaryConditions, state: DisposalState) -> ResultingSet | None:
+    """The set after the command; None where conditions have no place at all, which the state machine says."""
+    match command:
+        case ProposeCondition(condition=condition):
+            disposal = state.to_be_issued
+            if disposal not in {Disposal.YRD, Disposal.YCC}:
+                return None
+            remaining = {key: held.terms for key, held in state.conditions.items()} | {
+                condition.condition_id: condition
+            }
+            # What was proposed before has been judged on its own day, with its own rationale.
+            return ResultingSet(disposal, tuple(remaining.values()), (condition,))
+        case VaryConditions():
+            if state.issue is None or state.issue.disposal is Disposal.YC:
+                return None
+            after = varied(command, state)
+            return ResultingSet(
+                state.issue.disposal,
+                tuple(held.terms for held in after.values() if held.standing in REMAINS),
+                tuple(held.terms for held in after.values() if held.standing is Standing.ACTIVE),
+            )
+
+
+def varied(command: VaryConditions, state: DisposalState) -> Mapping[UUID, ConditionState]:
+    """The conditions after a variation, as far as its changes make sense (the state machine refuses those that do not)."""
+    after = dict(state.conditions)
+    for change in command.changes:
+        held = after.get(change.condition_id)
+        if change.action is ChangeAction.OMIT:
+            if held is not None:
+                after[change.condition_id] = replace(held, standing=Standing.OMITTED)
+        elif change.condition is not None:
+            after[change.condition_id] = (
+                ConditionState(change.condition, Standing.ACTIVE, state.opened_at)
+                if held is None
+                else replace(held, terms=change.condition)
+            )
+    return after
+
+
+def ends_on(conditions: Iterable[Condition]) -> date | None:
+    """The deadline: the latest due date among the conditions."""
+    return max((condition.due for condition in conditions), default=None)
+
+
+def spent_on(disposal: Disposal, issued_on: date, agreed_end: date | None, policy: Policy) -> date | None:
+    """The day on which the disposal is spent (R24).
+
+    A caution is spent when given; a conditional caution at its agreed end where that is less than three months after
+    giving, else three calendar months after giving, to the month's last day where it is shorter. Source: ROA 1974 sch 2
+    para 1, as the Ministry of Justice's disclosure calculator reads it.
+    """
+    match disposal:
+        case Disposal.YRD:
+            return None
+        case Disposal.YC:
+            return issued_on
+        case Disposal.YCC:
+            latest = add_months(issued_on, policy.number("spent_after_months"))
+            return latest if agreed_end is None else min(agreed_end, latest)
+
+
+def given_day(state: DisposalState, occasion: Occasion) -> date:
+    """The day from which deadlines count: that of giving, before that the day of the command."""
+    return occasion.day if state.issue is None else state.issue.on

@@ -1,0 +1,143 @@
+"""Corrections: what a field of an earlier event should have been, and what else follows from it (DPA 2018 s46).
+
+The original stays; the kernel puts the corrected value in its place before a history is folded. What was computed from
+the corrected field when its event was made (an age, a time limit, a spent date) is corrected beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from services.disposal.domain.case import DisposalState
+from services.disposal.domain.commands import CorrectRecord
+from services.disposal.domain.state import evolve
+from services.disposal.domain.time_limit import prosecution_time_limit
+from services.disposal.events import DisposalCaseOpened, DisposalIssued, RecordCorrected
+from shared.decider import BrokenHistory, corrected
+from shared.messages import Correction, Fact
+from shared.policy import Policy
+from shared.sealing import OwnedBy, Sealed
+
+FIXED: Final = frozenset({"case_id", "person_id"})
+"""What a case is known by, and whose key seals it: a case of another child is another case."""
+
+
+class NotAField(Exception):
+    """A correction that cannot be made, and why."""
+
+
+def facts_of(state: DisposalState) -> list[Fact]:
+    """The facts of the case, oldest first, with earlier corrections in place."""
+    return [] if state.record is None else list(reversed(list(state.record)))
+
+
+def target_of(command: CorrectRecord, state: DisposalState) -> Fact:
+    """The fact that a command corrects; raises `NotAField`."""
+    for fact in facts_of(state):
+        if fact.event_id == command.corrects:
+            if isinstance(fact.event, Correction):
+                raise NotAField("a correction is not corrected: correct the original again")
+            return fact
+    raise NotAField("there is no such event in this case")
+
+
+def typed(event: BaseModel, path: str, value: Any) -> tuple[Any, UUID | None]:
+    """The value in the type of the field at a dotted path, and whose key seals it; raises `NotAField`."""
+    owner: UUID | None = None
+    model, names = event, path.split(".")
+    for depth, name in enumerate(names):
+        field = type(model).model_fields.get(name)
+        if field is None or name in FIXED:
+            raise NotAField(f"{path} is no field that can be corrected")
+        owner = next((getattr(model, m.field) for m in field.metadata if isinstance(m, OwnedBy)), owner)
+        if depth == len(names) - 1:
+            adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation(), config=None)
+            try:
+                return adapter.validate_json(json.dumps(value), strict=True), owner
+            except (ValidationError, ValueError, TypeError) as error:
+                raise NotAField(f"{path} cannot be that: {error}") from error
+        inner = getattr(model, name)
+        if not isinstance(inner, BaseModel):
+            raise NotAField(f"{path} is no field that can be corrected")
+        model = inner
+    raise NotAField("a field must be named")
+
+
+def correction_of(target: Fact, path: str, value: Any, why: Sealed[str]) -> RecordCorrected:
+    """The event that corrects one field; raises `NotAField`."""
+    held, owner = typed(target.event, path, value)
+    if isinstance(held, BaseModel) or (isinstance(held, tuple) and any(isinstance(one, BaseModel) for one in held)):
+        raise NotAField(f"{path} is a group of fields, which may hold personal ones: correct them one by one")
+    if isinstance(held, Sealed):
+        # The value stands as in JSON, since that is how it will be opened again.
+        return RecordCorrected(corrects=target.event_id, field=path, sealed=Sealed(value), owner=owner, why=why)
+    return RecordCorrected(corrects=target.event_id, field=path, value=value, why=why)
+
+
+def as_corrected(state: DisposalState, corrections: Sequence[RecordCorrected]) -> DisposalState:
+    """The state with corrections in place; raises `BrokenHistory` where the record would no longer make sense."""
+    facts = facts_of(state)
+    for correction in corrections:
+        facts = [
+            corrected(fact, Fact(fact.envelope, correction)) if fact.event_id == correction.corrects else fact
+            for fact in facts
+        ]
+    after: DisposalState | None = None
+    for fact in facts:
+        after = evolve(after, fact)
+    assert after is not None
+    return after
+
+
+def why_not(command: CorrectRecord, state: DisposalState) -> str | None:
+    """Why a correction cannot be made, None where it can."""
+    try:
+        target = target_of(command, state)
+        as_corrected(state, [correction_of(target, command.field, command.value, command.why)])
+    except (NotAField, BrokenHistory) as error:
+        return str(error)
+    return None
+
+
+def following(state: DisposalState, first: RecordCorrected, policy: Policy) -> list[RecordCorrected]:
+    """The corrections that follow from one: what was computed from the corrected field, computed again."""
+    after = as_corrected(state, [first])
+    return [
+        RecordCorrected(corrects=fact.event_id, field=name, value=value, why=first.why)
+        for fact in facts_of(after)
+        for name, value in _computed_again(fact, after, policy)
+        if (fact.event_id, name) != (first.corrects, first.field)
+    ]
+
+
+def _computed_again(fact: Fact, state: DisposalState, policy: Policy) -> Iterator[tuple[str, Any]]:
+    event = fact.event
+    right: dict[str, Any] = {}
+    if isinstance(event, DisposalCaseOpened):
+        right = {"prosecution_time_limit": prosecution_time_limit(event.offence, policy)}
+        age = state.age_on(event.offence.date)
+        right |= {} if age is None else {"age_at_offence": age}
+    elif isinstance(event, DisposalIssued):
+        right = _of_issue(event, state)
+    for name, value in right.items():
+        if value != getattr(event, name):
+            yield name, TypeAdapter(Any).dump_python(value, mode="json")
+
+
+def _of_issue(event: DisposalIssued, state: DisposalState) -> dict[str, Any]:
+    offence = state.opened.offence
+    age_at_offence, age_at_issue = state.age_on(offence.date), state.age_on(event.issued_on)
+    return {
+        "age_at_offence": event.age_at_offence if age_at_offence is None else age_at_offence,
+        "age_at_issue": event.age_at_issue if age_at_issue is None else age_at_issue,
+        "offence_code": offence.code,
+        "offence_category": offence.category,
+        "offence_date": offence.date,
+        "trial_mode": offence.trial_mode,
+        "recordable": offence.recordable,
+    }

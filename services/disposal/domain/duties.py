@@ -1,0 +1,205 @@
+"""What is due when in a disposal case: computed from the facts, with the policy of the day that opens each duty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+
+from services.disposal.domain.case import MISSED, DisposalState, Stage, Standing
+from services.vocabulary import AttendanceStatus, Disposal
+from shared.duties import Duty
+from shared.policy import Policy
+from shared.working_days import add_working_days, local_day
+
+PolicyOn = Callable[[date], Policy]
+
+
+def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
+    """Every duty that the case has ever opened: met, open, or fallen away."""
+    return (
+        *_victim_information(state, policy_on),
+        *_assessment(state, policy_on),
+        *_programme(state, policy_on),
+        *_yot_referral(state, policy_on),
+        *_attendance_recorded(state, policy_on),
+        *_absence_reason(state, policy_on),
+        *_missed_contact(state, policy_on),
+        *_condition(state),
+        *_prosecution_time_limit(state),
+    )
+
+
+def _day(moment: datetime | None) -> date | None:
+    return None if moment is None else local_day(moment)
+
+
+def _ended(state: DisposalState) -> date | None:
+    """The day from which a duty of monitoring is no longer shown, met or not."""
+    return None if state.ended_at is None else local_day(state.ended_at)
+
+
+def _unless_met(met_on: date | None, closed_on: date | None) -> date | None:
+    return None if met_on is not None else closed_on
+
+
+def _victim_information(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """Each victim is told of restorative justice: within five working days of the report, one with enhanced rights."""
+    opened_on, reported_on = local_day(state.opened_at), local_day(state.opened.reported_at)
+    policy = policy_on(opened_on)
+    enhanced = frozenset(state.opened.victims_with_enhanced_rights or ())
+    for victim in dict.fromkeys((*state.victims, *sorted(enhanced))):
+        informed = state.informed.get(victim)
+        has_rights = victim in enhanced or (informed is not None and informed.enhanced_rights)
+        days = policy.number("victim_information_enhanced_days" if has_rights else "victim_information_days")
+        yield Duty(
+            "VICTIM_RJ_INFORMATION",
+            opened_on,
+            add_working_days(reported_on, days),
+            met_on=_day(informed.at) if informed is not None else None,
+            item=str(victim),
+        )
+
+
+def _assessment(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """An assessment that was asked for."""
+    for number, request in enumerate(state.requests, start=1):
+        opened_on, met_on = local_day(request.at), _day(request.completed_at)
+        yield Duty(
+            "ASSESSMENT",
+            opened_on,
+            add_working_days(opened_on, policy_on(opened_on).number("assessment_days")),
+            met_on=met_on,
+            item="" if number == 1 else str(number),
+            closed_on=_unless_met(met_on, _ended(state)),
+        )
+
+
+def _programme(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """A conditional caution, or a second caution, given without an assessment: assess, and plan a programme (R13).
+
+    It is met by an assessment that plans a programme or says why one would be inappropriate, and nothing hides it.
+    """
+    issue = state.issue
+    if issue is None or not _must_be_assessed(state):
+        return
+    if any(assessment.at <= issue.at for assessment in state.assessments):
+        return
+    if any(request.at <= issue.at and request.completed_at is None for request in state.requests):
+        return  # the duty is open already
+    yield Duty(
+        "ASSESSMENT",
+        issue.on,
+        add_working_days(issue.on, policy_on(issue.on).number("assessment_days")),
+        met_on=_day(min((a.at for a in state.assessments if a.programme), default=None)),
+        item="R13",
+    )
+
+
+def _must_be_assessed(state: DisposalState) -> bool:
+    prior = state.opened.prior
+    cautioned_before = prior is not None and prior.yc + prior.ycc > 0
+    match state.disposal:
+        case Disposal.YCC:
+            return True
+        case Disposal.YC:
+            return cautioned_before
+        case _:
+            return False
+
+
+def _yot_referral(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """A caution is followed by a referral to the youth offending team (R12); nothing hides this duty."""
+    issue = state.issue
+    if issue is None or issue.disposal is Disposal.YRD:
+        return
+    yield Duty(
+        "YOT_REFERRAL",
+        issue.on,
+        add_working_days(issue.on, policy_on(issue.on).number("yot_referral_days")),
+        met_on=_day(state.yot_referred_at),
+    )
+
+
+def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """A booked session is recorded when it is over; it lapses where the session was cancelled."""
+    for booking in state.bookings.values():
+        starts_on = local_day(booking.starts_at)
+        last = state.last_attendance(booking.session_id)
+        cancelled = last is not None and last.status is AttendanceStatus.CANCELLED_BY_SERVICE
+        met_on = local_day(last.at) if last is not None and not cancelled else None
+        condition = state.conditions.get(booking.condition_id)
+        done_on = _day(condition.done_at) if condition is not None else None
+        lapsed_on = local_day(last.at) if last is not None and cancelled else done_on or _ended(state)
+        yield Duty(
+            "ATTENDANCE_RECORDED",
+            starts_on,
+            add_working_days(starts_on, policy_on(starts_on).number("attendance_record_days")),
+            met_on=met_on,
+            item=str(booking.session_id),
+            closed_on=_unless_met(met_on, lapsed_on),
+        )
+
+
+def _absence_reason(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """An absence whose reason is not known is decided."""
+    for missed in state.attendances:
+        if missed.status is AttendanceStatus.DNA_PENDING:
+            opened_on, met_on = local_day(missed.at), _day(missed.decided_at)
+            yield Duty(
+                "ABSENCE_REASON",
+                opened_on,
+                add_working_days(opened_on, policy_on(opened_on).number("absence_reason_days")),
+                met_on=met_on,
+                item=str(missed.session_id),
+                closed_on=_unless_met(met_on, _ended(state)),
+            )
+
+
+def _missed_contact(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """A child who did not come is contacted, whether reached or not."""
+    for missed in state.attendances:
+        if missed.status in MISSED and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
+            opened_on = local_day(missed.at)
+            met_on = _day(min((at for at in state.contacts_at if at >= missed.at), default=None))
+            yield Duty(
+                "MISSED_CONTACT",
+                opened_on,
+                add_working_days(opened_on, policy_on(opened_on).number("missed_contact_days")),
+                met_on=met_on,
+                item=str(missed.session_id),
+                closed_on=_unless_met(met_on, _ended(state)),
+            )
+
+
+def _condition(state: DisposalState) -> Iterator[Duty]:
+    """Each condition is due on its own date, until it is completed, excused, omitted or failed."""
+    for condition_id, condition in state.conditions.items():
+        if condition.given_on is None:
+            continue
+        done_on = _day(condition.done_at)
+        met_on = done_on if condition.standing is Standing.COMPLETED else None
+        yield Duty(
+            "CONDITION",
+            condition.given_on,
+            condition.terms.due,
+            met_on=met_on,
+            item=str(condition_id),
+            closed_on=_unless_met(met_on, done_on or _ended(state)),
+        )
+
+
+def _prosecution_time_limit(state: DisposalState) -> Iterator[Duty]:
+    """A summary offence can be prosecuted for so long; met by charge or proceedings, lapsed with any other end."""
+    limit = state.opened.prosecution_time_limit
+    if limit is None:
+        return
+    charged_at = state.ended_at if state.stage is Stage.CHARGED else state.proceedings_at
+    met_on = _day(charged_at)
+    recorded_on = state.issue.on if state.issue is not None and state.stage is Stage.RECORDED else None
+    yield Duty(
+        "PROSECUTION_TIME_LIMIT",
+        local_day(state.opened_at),
+        limit,
+        met_on=met_on,
+        closed_on=_unless_met(met_on, recorded_on or _ended(state)),
+    )

@@ -1,0 +1,31 @@
+"""The rules of out-of-court disposals, along the seams of the law: `rules` is the book that holds them all.
+
+R28 (one live disposal for one child and one offence) reaches across cases, so it is no function here but a claim of
+the service's declaration; a claim that is lost is the refusal.
+"""
+
+from services.disposal.domain.rules import (
+    attendance,
+    breach,
+    conditions,
+    decision,
+    gathering,
+    giving,
+    outcome,
+    stages,
+    timing,
+)
+from services.disposal.domain.rules.book import rules
+
+__all__ = [
+    "attendance",
+    "breach",
+    "conditions",
+    "decision",
+    "gathering",
+    "giving",
+    "outcome",
+    "rules",
+    "stages",
+    "timing",
+]

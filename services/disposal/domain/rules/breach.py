@@ -1,0 +1,95 @@
+"""Breach: what may be referred, who decides, and what may follow."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from services.disposal.domain.case import LOST_TO_HARMED, DisposalState, Stage
+from services.disposal.domain.commands import DecideBreach, InstituteProceedings, ReferBreach
+from services.disposal.domain.rules.book import rules
+from services.vocabulary import BreachDecision
+from shared.rules import Occasion
+
+
+def _broken(condition_id: UUID, state: DisposalState, occasion: Occasion) -> bool:
+    """Whether an active condition has a ground of breach by then."""
+    condition = state.active(condition_id)
+    if condition is None:
+        return False
+    withdrawn = state.consent_withdrawn_at is not None and state.consent_withdrawn_at <= occasion.occurred_at
+    if withdrawn or occasion.day > condition.terms.due:
+        return True
+    absences = (a.unacceptable_since for a in state.attendances if a.condition_id == condition_id)
+    return any(since is not None and since <= occasion.occurred_at for since in absences)
+
+
+@rules.forbids("D2", ReferBreach)
+def breach_has_a_ground(command: ReferBreach, state: DisposalState, occasion: Occasion) -> bool:
+    """A breach is of an active condition of an active conditional caution, by an unacceptable absence, a date that has passed, or withdrawn consent. Other disposals are voluntary.
+
+    Source: CDA 1998 s66E; NPCC community resolution guidance
+    """
+    if not state.is_conditional_caution or state.stage is not Stage.ACTIVE:
+        return False
+    return bool(command.condition_ids) and all(_broken(key, state, occasion) for key in command.condition_ids)
+
+
+@rules.forbids("C7", ReferBreach)
+def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _occasion: Occasion) -> bool:
+    """The last session was lost because a harmed person withdrew or did not come. That is never the child's failure: vary the condition.
+
+    Source: RJC principles (voluntarism); CDA 1998 s66D
+    """
+    for condition_id in command.condition_ids:
+        sessions = [a for a in state.attendances if a.condition_id == condition_id]
+        last = max(sessions, key=lambda attendance: attendance.at, default=None)
+        if last is not None and last.because in LOST_TO_HARMED:
+            return False
+    return True
+
+
+@rules.forbids("R23", DecideBreach)
+def breach_is_under_review(_command: DecideBreach, state: DisposalState, _occasion: Occasion) -> bool:
+    """No breach of this disposal is under review: refer it first.
+
+    Source: CDA 1998 s66E(1)
+    """
+    return state.stage is Stage.BREACH_REVIEW
+
+
+@rules.forbids("R23", DecideBreach)
+def prosecution_needs_failure_without_excuse(command: DecideBreach, _state: DisposalState, _occasion: Occasion) -> bool:
+    """With a reasonable excuse there is no failure and no prosecution: excuse, vary or extend.
+
+    Source: CDA 1998 s66E(1)
+    """
+    return not (command.reasonable_excuse and command.decision is BreachDecision.PROSECUTE)
+
+
+@rules.warns("D3", DecideBreach)
+def officer_did_not_monitor(_command: DecideBreach, state: DisposalState, occasion: Occasion) -> bool:
+    """You monitored these conditions: say why nobody else can decide on the breach.
+
+    Source: local policy on the separation of monitoring and decision
+    """
+    return occasion.actor.id not in state.monitors
+
+
+@rules.forbids("D4", InstituteProceedings)
+def prosecution_was_decided(_command: InstituteProceedings, state: DisposalState, _occasion: Occasion) -> bool:
+    """Proceedings need a decision on the breach to prosecute: decide first.
+
+    Source: CDA 1998 s66E(1)
+    """
+    under_review = state.stage is Stage.BREACH_REVIEW and state.breach is not None
+    return under_review and state.breach is not None and state.breach.decision is BreachDecision.PROSECUTE
+
+
+@rules.forbids("R21", InstituteProceedings)
+def there_is_time_to_prosecute(_command: InstituteProceedings, state: DisposalState, occasion: Occasion) -> bool:
+    """The six months in which a summary offence can be prosecuted have passed.
+
+    Source: MCA 1980 s127
+    """
+    limit = state.opened.prosecution_time_limit
+    return limit is None or occasion.day <= limit

@@ -1,0 +1,188 @@
+"""Conditions: what they may ask, for how long, and until when; the same for a proposal and for a variation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from decimal import Decimal
+
+from services.disposal.domain.case import DisposalState, Stage
+from services.disposal.domain.commands import ProposeCondition, VaryConditions
+from services.disposal.domain.condition_set import ResultingSet, given_day, resulting
+from services.disposal.domain.rules.book import rules
+from services.disposal.events import Condition
+from services.vocabulary import ConditionObject, ConditionType, Disposal, TrialMode
+from shared.rules import Occasion
+
+Asks = ProposeCondition | VaryConditions
+
+
+def _of_caution(command: Asks, state: DisposalState) -> ResultingSet | None:
+    """The resulting set where it is one of a conditional caution: R16 and R20 to R22 bind no restorative disposal."""
+    after = resulting(command, state)
+    return after if after is not None and after.disposal is Disposal.YCC else None
+
+
+@rules.forbids("R14", VaryConditions)
+def a_condition_remains(command: VaryConditions, state: DisposalState, _occasion: Occasion) -> bool:
+    """A conditional caution has at least one condition: add another for the one that is omitted.
+
+    Source: CDA 1998 s66A(2)
+    """
+    after = _of_caution(command, state)
+    return after is None or bool(after.remaining)
+
+
+@rules.forbids("R14", ProposeCondition, VaryConditions)
+def agreed_actions_do_not_punish(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+    """A restorative disposal holds agreed actions only: no punishment, penalty, curfew or restriction.
+
+    Source: NPCC community resolution guidance; CDA 1998 s66A(3)
+    """
+    after = resulting(command, state)
+    if after is None or after.disposal is not Disposal.YRD:
+        return True
+    excluded = occasion.policy.words("yrd_excluded_types")
+    return not any(c.type in excluded or c.object is ConditionObject.PUNISHMENT for c in after.remaining)
+
+
+def _hours(conditions: Iterable[Condition]) -> Decimal:
+    return sum((condition.hours or Decimal(0) for condition in conditions), Decimal(0))
+
+
+@rules.forbids("R15", ProposeCondition, VaryConditions)
+def attendance_is_within_its_limit(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+    """Attendance may not exceed 20 hours in all, save for rehabilitation: ask for less.
+
+    Source: CDA 1998 s66A(5)
+    """
+    after = resulting(command, state)
+    if after is None:
+        return True
+    types = occasion.policy.words("attendance_types")
+    counted = (c for c in after.remaining if c.type in types and c.object is not ConditionObject.REHABILITATION)
+    return _hours(counted) <= occasion.policy.decimal("attendance_limit_hours")
+
+
+@rules.forbids("R15", ProposeCondition, VaryConditions)
+def reparation_is_within_its_limit(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+    """Unpaid reparation may not exceed 10 hours in all: ask for less.
+
+    Source: DPP guidance on youth conditional cautions, annex A
+    """
+    after = resulting(command, state)
+    if after is None:
+        return True
+    work = (c for c in after.remaining if c.type is ConditionType.REPARATION_HOURS)
+    return _hours(work) <= occasion.policy.decimal("reparation_limit_hours")
+
+
+def penalty_maximum(state: DisposalState, occasion: Occasion) -> int:
+    """The most that a financial penalty may be, in pence: by age at giving and mode of trial (SI 2013/608)."""
+    age = state.age_when_given(occasion.day)
+    bands = occasion.policy.table("penalty_maximum_pence")
+    lowest_age = max(int(start) for start in bands if int(start) <= max(age, 0))
+    maximum = int(bands[str(lowest_age)][state.opened.offence.trial_mode])
+    return min(maximum, occasion.policy.number("penalty_ceiling_pence"))
+
+
+@rules.forbids("R16", ProposeCondition, VaryConditions)
+def penalty_is_within_its_limit(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+    """The financial penalty is above the maximum for this offence at this age: lower it.
+
+    Source: CDA 1998 s66C; SI 2013/608
+    """
+    after = _of_caution(command, state)
+    if after is None:
+        return True
+    penalties = sum(c.amount or 0 for c in after.remaining if c.type is ConditionType.FINANCIAL_PENALTY)
+    return penalties <= penalty_maximum(state, occasion)
+
+
+@rules.forbids("R16", ProposeCondition, VaryConditions)
+def penalty_is_stated_in_full(command: Asks, state: DisposalState, _occasion: Occasion) -> bool:
+    """A financial penalty must state its amount, to whom it is paid, and how.
+
+    Source: CDA 1998 s66C(2)
+    """
+    after = _of_caution(command, state)
+    if after is None:
+        return True
+    penalties = (c for c in after.remaining if c.type is ConditionType.FINANCIAL_PENALTY)
+    return all(c.amount is not None and c.payee is not None and c.method is not None for c in penalties)
+
+
+@rules.warns("R17", ProposeCondition)
+def condition_does_not_punish(command: ProposeCondition, _state: DisposalState, _occasion: Occasion) -> bool:
+    """A punitive condition is for where others are absent or insufficient: say why it is needed.
+
+    Source: DPP guidance on youth conditional cautions, annex A
+    """
+    return command.condition.object is not ConditionObject.PUNISHMENT
+
+
+def _in_weeks(day: date, weeks: int) -> date:
+    try:
+        return day + timedelta(weeks=weeks)
+    except OverflowError:  # a time in the year 9999 is refused by T1, not by the calendar's end
+        return date.max
+
+
+@rules.forbids("R20", ProposeCondition, VaryConditions)
+def deadline_is_within_twenty_weeks(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+    """A condition is due more than 20 weeks after giving: set an earlier date.
+
+    Source: YCC Code of Practice, section 9
+    """
+    after = _of_caution(command, state)
+    limit = _in_weeks(given_day(state, occasion), occasion.policy.number("completion_limit_weeks"))
+    return after is None or all(condition.due <= limit for condition in after.to_do)
+
+
+@rules.warns("R20W", ProposeCondition, VaryConditions)
+def deadline_is_within_sixteen_weeks(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+    """A condition is due more than 16 weeks after the offence (summary) or after giving (others): say why.
+
+    Source: YCC Code of Practice, section 9
+    """
+    after = _of_caution(command, state)
+    offence = state.opened.offence
+    start = offence.date if offence.trial_mode is TrialMode.SUMMARY else given_day(state, occasion)
+    limit = _in_weeks(start, occasion.policy.number("completion_advised_weeks"))
+    return after is None or all(condition.due <= limit for condition in after.to_do)
+
+
+@rules.forbids("R21", ProposeCondition, VaryConditions)
+def deadline_leaves_prosecution_possible(command: Asks, state: DisposalState, _occasion: Occasion) -> bool:
+    """A condition is due after the six months in which a summary offence can be prosecuted: set an earlier date.
+
+    Source: MCA 1980 s127
+    """
+    after = _of_caution(command, state)
+    limit = state.opened.prosecution_time_limit
+    return after is None or limit is None or all(condition.due <= limit for condition in after.to_do)
+
+
+@rules.warns("R21W", ProposeCondition, VaryConditions)
+def deadline_leaves_time_to_prosecute(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+    """A condition is due in the last 28 days in which a summary offence can be prosecuted: say why.
+
+    Source: MCA 1980 s127; local policy
+    """
+    after = _of_caution(command, state)
+    limit = state.opened.prosecution_time_limit
+    if after is None or limit is None:
+        return True
+    last_days = limit - timedelta(days=occasion.policy.number("prosecution_margin_days"))
+    return all(condition.due <= last_days for condition in after.to_do)
+
+
+@rules.forbids("R22", VaryConditions)
+def child_consents_to_the_variation(command: VaryConditions, state: DisposalState, _occasion: Occasion) -> bool:
+    """Conditions are varied with the child's consent, on an active conditional caution: ask the child first.
+
+    Source: CDA 1998 s66D
+    """
+    if state.disposal is Disposal.YRD:
+        return True
+    return command.consent and state.is_conditional_caution and state.stage is Stage.ACTIVE

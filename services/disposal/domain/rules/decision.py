@@ -1,0 +1,140 @@
+"""The decision: evidence, admission, and what speaks for another course."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.disposal.domain.case import BEFORE_ISSUE, DisposalState
+from services.disposal.domain.commands import DecideDisposal, IssueDisposal
+from services.disposal.domain.rules.book import rules
+from services.disposal.events import EvidenceStandard, ProsecutorDecision
+from services.vocabulary import Disposal, Recommendation, TrialMode
+from shared.rules import Occasion
+
+CAUTIONS = frozenset({Disposal.YC, Disposal.YCC})
+
+
+def _evidence_suffices(state: DisposalState, disposal: Disposal | None, at: datetime) -> bool:
+    evidence = state.evidence
+    if evidence is None or not evidence.sufficient or evidence.at > at:
+        return False
+    return disposal not in CAUTIONS or evidence.standard is EvidenceStandard.CHARGE
+
+
+def _admitted(state: DisposalState, at: datetime) -> bool:
+    admission = state.admission
+    return admission is not None and admission.facts_accepted and admission.at <= at
+
+
+@rules.forbids("R3", DecideDisposal)
+def evidence_suffices_to_decide(command: DecideDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """The evidence has not been found sufficient: for a caution it must suffice to charge, for a restorative disposal it must show that the offence occurred.
+
+    Source: CDA 1998 s66B(2), s66ZA(1)(a); NPCC community resolution guidance
+    """
+    if command.decision not in Disposal.__members__:
+        return True
+    return _evidence_suffices(state, Disposal(command.decision), occasion.occurred_at)
+
+
+@rules.forbids("R3", IssueDisposal)
+def evidence_suffices_to_give(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """The evidence has not been found sufficient for this disposal: have it decided before giving the disposal.
+
+    Source: CDA 1998 s66B(2), s66ZA(1)(a); NPCC community resolution guidance
+    """
+    return state.stage not in BEFORE_ISSUE or _evidence_suffices(state, state.to_be_issued, occasion.occurred_at)
+
+
+@rules.forbids("R4", DecideDisposal)
+def admitted_before_the_decision(command: DecideDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """The child has not admitted the offence, or took the admission back: silence is no admission. Consider outcome 22.
+
+    Source: CDA 1998 s66B(3), s66ZA(1)(b); NPCC community resolution guidance
+    """
+    return command.decision not in Disposal.__members__ or _admitted(state, occasion.occurred_at)
+
+
+@rules.forbids("R4", IssueDisposal)
+def admitted_before_giving(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """There is no admission that stands: the disposal may not be given.
+
+    Source: CDA 1998 s66B(3), s66ZA(1)(b); NPCC community resolution guidance
+    """
+    return state.stage not in BEFORE_ISSUE or _admitted(state, occasion.occurred_at)
+
+
+@rules.forbids("R5", DecideDisposal)
+def neither_prosecution_nor_conditions_fit(command: DecideDisposal, _state: DisposalState, _occasion: Occasion) -> bool:
+    """A youth caution needs the view that neither prosecution nor a conditional caution is appropriate: record both.
+
+    Source: CDA 1998 s66ZA(1)(c)
+    """
+    if command.decision is not Recommendation.YC:
+        return True
+    return command.prosecution_inappropriate is True and command.ycc_inappropriate is True
+
+
+@rules.forbids("R18", DecideDisposal)
+def prosecutor_agreed_for_an_indictable_only_offence(
+    command: DecideDisposal, state: DisposalState, _occasion: Occasion
+) -> bool:
+    """The offence is indictable only: the prosecutor must decide for a conditional caution first. Record that decision.
+
+    Source: LASPO 2012 s138; Director's guidance on youth conditional cautions
+    """
+    if command.decision is not Recommendation.YCC or state.opened.offence.trial_mode is not TrialMode.INDICTABLE_ONLY:
+        return True
+    return state.prosecutor is ProsecutorDecision.YCC
+
+
+@rules.warns("A1", DecideDisposal)
+def child_was_assessed(_command: DecideDisposal, state: DisposalState, _occasion: Occasion) -> bool:
+    """No assessment of the child has been completed: say why it is decided without one.
+
+    Source: YJB, Prevention and Diversion Assessment Tool
+    """
+    return bool(state.assessments)
+
+
+@rules.warns("R10", DecideDisposal)
+def no_caution_or_conviction_before(command: DecideDisposal, state: DisposalState, _occasion: Occasion) -> bool:
+    """The child has an earlier caution or conviction. It is no bar: say why this disposal is right all the same.
+
+    Source: CDA 1998 s66A (subsection (1)(a) repealed), s66ZA
+    """
+    prior = state.opened.prior
+    if command.decision not in Disposal.__members__ or prior is None:
+        return True
+    return prior.yc + prior.ycc + prior.convictions == 0
+
+
+@rules.warns("R27", DecideDisposal)
+def decision_is_what_the_score_suggests(command: DecideDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """The decision is not what the final gravity score suggests: say why.
+
+    Source: NPCC child gravity matrix
+    """
+    if state.gravity is None:
+        return True
+    return command.decision in occasion.policy.table("gravity_suggests")[str(state.gravity)]
+
+
+@rules.warns("R29", DecideDisposal, IssueDisposal)
+def officer_did_not_investigate(
+    _command: DecideDisposal | IssueDisposal, state: DisposalState, occasion: Occasion
+) -> bool:
+    """You are the investigating officer of this case: say why nobody else can decide or give the disposal.
+
+    Source: local policy on the separation of investigation and decision
+    """
+    return state.opened.investigating_officer != occasion.actor.id
+
+
+@rules.warns("PD1", DecideDisposal)
+def panel_recommended_the_same(command: DecideDisposal, state: DisposalState, _occasion: Occasion) -> bool:
+    """The panel recommended otherwise: say why the police decide differently.
+
+    Source: NPCC child gravity matrix guidance: joint decision, police have the final word
+    """
+    return state.panel is None or state.panel == command.decision

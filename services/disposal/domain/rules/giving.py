@@ -1,0 +1,149 @@
+"""Giving the disposal: age, adult, explanation, document, and the human who decided."""
+
+from __future__ import annotations
+
+from services.disposal.domain.case import BEFORE_ISSUE, DisposalState, Explanation, Stage
+from services.disposal.domain.commands import ConfirmAppropriateAdult, IssueDisposal, ReferToYot, SignDocument
+from services.disposal.domain.rules.book import rules
+from services.vocabulary import Disposal
+from shared.rules import Occasion
+from shared.working_days import add_working_days, local_day
+
+
+@rules.forbids("R1", IssueDisposal)
+def was_ten_at_the_offence(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """The child was under ten at the offence: no disposal may be given.
+
+    Source: CYPA 1933 s50
+    """
+    return state.opened.age_at_offence >= occasion.policy.number("criminal_responsibility_age")
+
+
+@rules.forbids("R2", IssueDisposal)
+def is_not_yet_eighteen(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """The child is 18, or the date of birth can no longer be known: use the adult route.
+
+    Source: CDA 1998 ss66A(1), 66ZA(1)
+    """
+    if state.stage not in BEFORE_ISSUE:
+        return True
+    age = state.age_on(occasion.day)
+    return age is not None and age <= occasion.policy.number("highest_age_at_issue")
+
+
+def _needs_an_adult(state: DisposalState, occasion: Occasion) -> bool:
+    age = state.age_on(occasion.day)
+    return age is None or age < occasion.policy.number("appropriate_adult_below_age")
+
+
+@rules.forbids("R6", IssueDisposal)
+def appropriate_adult_is_present(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """A caution is given before an appropriate adult: confirm, today, who it is. Yesterday's does not count.
+
+    Source: CDA 1998 s66B(5), s66ZA(2)
+    """
+    if state.to_be_issued not in {Disposal.YC, Disposal.YCC} or not _needs_an_adult(state, occasion):
+        return True
+    return any(local_day(at) == occasion.day and at <= occasion.occurred_at for at in state.adults_at)
+
+
+@rules.forbids("R6", IssueDisposal)
+def appropriate_adult_was_at_the_admission(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """No appropriate adult was present when the child accepted responsibility: ask again, with one.
+
+    Source: NPCC community resolution guidance, local policy
+    """
+    if state.to_be_issued is not Disposal.YRD or not _needs_an_adult(state, occasion):
+        return True
+    if not occasion.policy.flag("appropriate_adult_for_yrd"):
+        return True
+    # Without an admission R4 is what is broken.
+    return state.admission is None or state.admission.appropriate_adult_present
+
+
+@rules.forbids("R7", ConfirmAppropriateAdult)
+def appropriate_adult_may_act(command: ConfirmAppropriateAdult, _state: DisposalState, _occasion: Occasion) -> bool:
+    """An appropriate adult must be 18 or over and no police officer or employee: find another.
+
+    Source: CDA 1998 s66ZA(7)
+    """
+    return command.adult and not command.police_employee
+
+
+def _explains(explanation: Explanation, disposal: Disposal, occasion: Occasion) -> bool:
+    return (
+        explanation.at <= occasion.occurred_at
+        and explanation.to_child
+        and explanation.to_appropriate_adult
+        and explanation.ordinary_language
+        and (explanation.warned_of_prosecution or disposal is not Disposal.YCC)
+    )
+
+
+@rules.forbids("R8", IssueDisposal)
+def effect_was_explained(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """Explain the effect to the child and the adult in ordinary language; for a conditional caution warn that failing may mean prosecution.
+
+    Source: CDA 1998 s66B(4), s66ZA(3)
+    """
+    disposal = state.to_be_issued
+    if disposal not in {Disposal.YC, Disposal.YCC}:
+        return True
+    return any(_explains(explanation, disposal, occasion) for explanation in state.explanations)
+
+
+@rules.forbids("R9", SignDocument)
+def signature_binds(command: SignDocument, state: DisposalState, _occasion: Occasion) -> bool:
+    """The document must be signed by the child, with consent; that of a conditional caution must name its conditions.
+
+    Source: CDA 1998 s66B(6)
+    """
+    has_conditions = bool(state.conditions) or state.to_be_issued is not Disposal.YCC
+    return command.signed_by_child and command.consent and has_conditions
+
+
+@rules.forbids("R9", IssueDisposal)
+def document_was_signed(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """The document is not signed with consent, or a condition changed after it was signed: have it signed as it stands.
+
+    Source: CDA 1998 s66B(6); NPCC community resolution guidance
+    """
+    signed = state.signed_at is not None and state.signed_at <= occasion.occurred_at
+    match state.to_be_issued:
+        case Disposal.YCC:
+            return signed and not state.changed_since_signing
+        case Disposal.YRD:
+            return signed
+        case _:
+            return True
+
+
+@rules.forbids("R14", IssueDisposal)
+def conditional_caution_has_conditions(_command: IssueDisposal, state: DisposalState, _occasion: Occasion) -> bool:
+    """A conditional caution has at least one condition: propose one.
+
+    Source: CDA 1998 s66A(2)
+    """
+    return state.to_be_issued is not Disposal.YCC or bool(state.conditions)
+
+
+@rules.forbids("R26", IssueDisposal)
+def a_person_decided(_command: IssueDisposal, state: DisposalState, _occasion: Occasion) -> bool:
+    """Nobody has decided on a disposal: a named decision-maker must decide before it is given.
+
+    Source: DPA 2018 ss49-50
+    """
+    if state.stage not in BEFORE_ISSUE:
+        return True
+    return state.stage is Stage.DECIDED and state.decision is not None and state.decision.human
+
+
+@rules.warns("R12", ReferToYot)
+def referred_as_soon_as_practicable(_command: ReferToYot, state: DisposalState, occasion: Occasion) -> bool:
+    """The referral comes later than one working day after giving: say why.
+
+    Source: CDA 1998 ss66A(6A), 66ZB(1)
+    """
+    if state.issue is None:
+        return True
+    return occasion.day <= add_working_days(state.issue.on, occasion.policy.number("yot_referral_days"))

@@ -1,0 +1,58 @@
+"""Home Office outcome codes: each is true only after what it says has been done."""
+
+from __future__ import annotations
+
+from services.disposal.domain.activity import last_activity
+from services.disposal.domain.case import DisposalState
+from services.disposal.domain.commands import AssignOutcome
+from services.disposal.domain.rules.book import rules
+from services.vocabulary import Disposal, OutcomeCode
+from shared.rules import Occasion
+
+CAUTIONED = frozenset({OutcomeCode.C2, OutcomeCode.C2A})
+
+
+def _given(state: DisposalState, occasion: Occasion, *disposals: Disposal) -> bool:
+    issue = state.issue
+    return issue is not None and issue.disposal in disposals and issue.at <= occasion.occurred_at
+
+
+@rules.forbids("O2", AssignOutcome)
+def a_caution_was_given(command: AssignOutcome, state: DisposalState, occasion: Occasion) -> bool:
+    """Outcome 2 or 2A is for a youth caution or youth conditional caution that was given: none was.
+
+    Source: Home Office crime outcomes framework, outcomes 2 and 2A
+    """
+    return command.code not in CAUTIONED or _given(state, occasion, Disposal.YC, Disposal.YCC)
+
+
+@rules.forbids("O8", AssignOutcome)
+def a_restorative_disposal_was_given(command: AssignOutcome, state: DisposalState, occasion: Occasion) -> bool:
+    """Outcome 8 is for a youth restorative disposal that was given: none was.
+
+    Source: Home Office crime outcomes framework, outcome 8
+    """
+    return command.code is not OutcomeCode.C8 or _given(state, occasion, Disposal.YRD)
+
+
+@rules.forbids("O22", AssignOutcome)
+def an_activity_was_undertaken(command: AssignOutcome, state: DisposalState, occasion: Occasion) -> bool:
+    """Outcome 22 says that an activity has been undertaken: none is recorded yet.
+
+    Source: Home Office crime outcomes framework, outcome 22
+    """
+    if command.code is not OutcomeCode.C22:
+        return True
+    return last_activity(state, occasion.occurred_at) is not None
+
+
+@rules.forbids("R11", AssignOutcome)
+def no_adult_outcome_for_a_child(command: AssignOutcome, state: DisposalState, occasion: Occasion) -> bool:
+    """Adult cautions and penalty notices are not for anyone under 18.
+
+    Source: CDA 1998 s66ZA(6); Criminal Justice and Police Act 2001 s2
+    """
+    if command.code not in occasion.policy.words("adult_outcomes"):
+        return True
+    age = state.age_on(occasion.day)
+    return age is not None and age >= occasion.policy.number("adult_outcomes_from_age")

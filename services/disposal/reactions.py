@@ -1,0 +1,138 @@
+"""What other services' facts make happen in a disposal case. Pure: only clear fields are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from services.disposal.domain.commands import DecideAbsence, RecordActivityUndertaken, RecordConditionAttendance
+from services.disposal.events import Because
+from services.education import events as education
+from services.rj_conference import events as conference
+from services.vocabulary import AttendanceStatus
+from shared.messages import Fact
+from shared.service import Effect, Reaction
+
+LOST: Final = {
+    conference.WhyNot.HARMED_WITHDREW: Because.HARMED_WITHDREW,
+    conference.WhyNot.HARMED_ABSENT: Because.HARMED_ABSENT,
+}
+"""Conferences that a harmed person lost: never the child's failure (C7)."""
+
+NO_HOURS: Final = Decimal(0)
+
+
+def register_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
+    """A place that serves a condition: its attendance counts there."""
+    event = fact.event
+    assert isinstance(event, education.AttendanceRecorded)
+    booking = event.booking
+    if booking.disposal_id is None or booking.condition_id is None:
+        return
+    command = RecordConditionAttendance(
+        occurred_at=fact.occurred_at,
+        condition_id=booking.condition_id,
+        session_id=fact.stream_id,
+        status=event.status,
+        hours_credited=event.hours_credited,
+        complied=event.complied,
+    )
+    yield Effect(booking.disposal_id, command)
+
+
+def reason_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
+    """The reason for an absence from a condition's session, decided in education."""
+    event = fact.event
+    assert isinstance(event, education.AbsenceReasonDecided)
+    booking = event.booking
+    if booking.disposal_id is None or booking.condition_id is None:
+        return
+    command = DecideAbsence(occurred_at=fact.occurred_at, session_id=fact.stream_id, acceptable=event.acceptable)
+    yield Effect(booking.disposal_id, command)
+
+
+def cancellation_reaches_each_condition(fact: Fact) -> Iterator[Effect]:
+    """A cancelled session: nothing changes for any child who had a place for a condition."""
+    event = fact.event
+    assert isinstance(event, education.SessionCancelled)
+    for booking in event.bookings:
+        if booking.disposal_id is not None and booking.condition_id is not None:
+            command = _lost(fact, booking.condition_id, Because.SERVICE)
+            yield Effect(booking.disposal_id, command, str(booking.condition_id))
+
+
+def activity_reaches_the_disposal(fact: Fact) -> Iterator[Effect]:
+    """An activity at a place that serves a diversion, and no condition: outcome 22 may rest on it."""
+    event = fact.event
+    assert isinstance(event, education.AttendanceRecorded)
+    booking = event.booking
+    if event.activity and booking.disposal_id is not None and booking.condition_id is None:
+        command = RecordActivityUndertaken(occurred_at=fact.occurred_at, session_id=fact.stream_id)
+        yield Effect(booking.disposal_id, command)
+
+
+def conference_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
+    """A conference that serves a condition was held, with the child taking part (C8)."""
+    event = fact.event
+    assert isinstance(event, conference.ConferenceHeld)
+    if event.disposal_id is None or event.condition_id is None:
+        return
+    command = RecordConditionAttendance(
+        occurred_at=fact.occurred_at,
+        condition_id=event.condition_id,
+        session_id=fact.stream_id,
+        status=AttendanceStatus.ATTENDED,
+        hours_credited=event.hours,
+        complied=True,
+    )
+    yield Effect(event.disposal_id, command)
+
+
+def failed_conference_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
+    """A conference did not proceed: the child's absence waits for a reason, a harmed person's is never the child's."""
+    event = fact.event
+    assert isinstance(event, conference.ConferenceDidNotProceed)
+    if event.disposal_id is None or event.condition_id is None:
+        return
+    if event.why is conference.WhyNot.HARMER_ABSENT:
+        command = RecordConditionAttendance(
+            occurred_at=fact.occurred_at,
+            condition_id=event.condition_id,
+            session_id=fact.stream_id,
+            status=AttendanceStatus.DNA_PENDING,
+            hours_credited=NO_HOURS,
+            complied=False,
+        )
+        yield Effect(event.disposal_id, command)
+    elif event.why in LOST:
+        yield Effect(event.disposal_id, _lost(fact, event.condition_id, LOST[event.why]))
+
+
+def _lost(fact: Fact, condition_id: UUID, because: Because) -> RecordConditionAttendance:
+    return RecordConditionAttendance(
+        occurred_at=fact.occurred_at,
+        condition_id=condition_id,
+        session_id=fact.stream_id,
+        status=AttendanceStatus.CANCELLED_BY_SERVICE,
+        hours_credited=NO_HOURS,
+        complied=False,
+        because=because,
+    )
+
+
+REACTIONS: Final = (
+    Reaction("attendance-of-condition", "education", education.AttendanceRecorded, register_reaches_the_condition),
+    Reaction("absence-from-condition", "education", education.AbsenceReasonDecided, reason_reaches_the_condition),
+    Reaction("cancellation-of-session", "education", education.SessionCancelled, cancellation_reaches_each_condition),
+    Reaction("activity-of-disposal", "education", education.AttendanceRecorded, activity_reaches_the_disposal),
+    Reaction("conference-of-condition", "rj_conference", conference.ConferenceHeld, conference_reaches_the_condition),
+    Reaction(
+        "conference-not-held",
+        "rj_conference",
+        conference.ConferenceDidNotProceed,
+        failed_conference_reaches_the_condition,
+    ),
+)
+"""Every reaction of this service; the names are part of derived command ids and never change."""

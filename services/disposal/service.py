@@ -1,0 +1,80 @@
+"""The declaration of the disposal service: its parts by name, from which the kernel builds API, worker and schema."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from services.disposal.domain.case import DisposalState, Stage
+from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES
+from services.disposal.domain.correction import as_corrected
+from services.disposal.domain.state import evolve
+from services.disposal.events import DisposalCaseOpened, DisposalDecided, RecordCorrected
+from services.disposal.reactions import REACTIONS
+from services.disposal.reading import READING
+from services.education import events as education
+from services.rj_conference import events as rj_conference
+from services.vocabulary import Role
+from shared.messages import Event, Fact
+from shared.service import Claims, Service
+
+READERS: Final = {
+    Role.SUPERVISOR.value: frozenset({"state", "history", "duties"}),
+    Role.POLICE_DECISION_MAKER.value: frozenset({"state", "history", "duties"}),
+    Role.YJS_CASE_MANAGER.value: frozenset({"state", "history", "duties"}),
+    Role.AUDITOR.value: frozenset({"state", "history", "duties"}),
+    Role.DATA_PROTECTION_OFFICER.value: frozenset({"state", "history", "duties"}),
+    Role.SAFE_SCHOOLS_OFFICER.value: frozenset({"state", "duties"}),
+    Role.INTERNET_SAFETY_OFFICER.value: frozenset({"state", "duties"}),
+    Role.RJ_FACILITATOR.value: frozenset({"state", "duties"}),
+    Role.VICTIM_WORKER.value: frozenset({"state"}),
+}
+
+
+def home_of(event: Event) -> UUID | None:
+    """The case that a disposal belongs to."""
+    return event.case_id if isinstance(event, DisposalCaseOpened) else None
+
+
+def bar_of(state: DisposalState | None) -> tuple[str, ...]:
+    """What bars another case (R28): the child, the offence and its day, unless the case is closed."""
+    if state is None or state.stage is Stage.CLOSED:
+        return ()
+    opened = state.opened
+    return (f"{opened.person_id}/{opened.offence.code}/{opened.offence.date.isoformat()}",)
+
+
+def claims(state: DisposalState | None, fact: Fact) -> Claims | None:
+    """What an event takes or gives back of the bar: opening takes it, closing gives it back, a correction may move it."""
+    match fact.event:
+        case DisposalCaseOpened() | DisposalDecided():
+            after = evolve(state, fact)
+        case RecordCorrected() as correction:
+            assert state is not None
+            after = as_corrected(state, [correction])
+        case _:
+            return None
+    before, held = bar_of(state), bar_of(after)
+    if before == held:
+        return None
+    return Claims(
+        "R28",
+        take=tuple(key for key in held if key not in before),
+        release=tuple(key for key in before if key not in held),
+    )
+
+
+service: Final[Service[DisposalState]] = Service(
+    name="disposal",
+    collection="disposals",
+    commands=COMMANDS,
+    default_roles=DEFAULT_ROLES,
+    reading=READING,
+    home=home_of,
+    readers=READERS,
+    reasons=frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value}),
+    reactions=REACTIONS,
+    claims=claims,
+    published=(education.EVENTS, rj_conference.EVENTS),
+)
+"""Out-of-court disposals."""

@@ -1,0 +1,38 @@
+"""What is shown of a disposal case: clear values only, under the catalogue's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from services.disposal.domain.case import DisposalState
+
+
+def view(state: DisposalState) -> Mapping[str, Any]:
+    """The state as JSON: dates as ISO 8601, hours as numbers, None where there is nothing."""
+    issue = state.issue
+    return {
+        "state": state.stage.value,
+        "disposal": None if state.disposal is None else state.disposal.value,
+        "age_at_offence": state.opened.age_at_offence,
+        "age_at_issue": None if issue is None else issue.age,
+        "issued_on": None if issue is None else _day(issue.on),
+        "ends_on": None if issue is None else _day(issue.ends_on),
+        "completed_on": _day(state.completed_on),
+        "spent_on": None if issue is None else _day(issue.spent_on),
+        "outcome": None if state.outcome is None else state.outcome.value,
+        "conditions": {str(key): held.standing.value for key, held in state.conditions.items()},
+        "hours_credited": _hours(state.hours_credited),
+        "warnings_issued": state.warnings_issued,
+        "prosecution_time_limit": _day(state.opened.prosecution_time_limit),
+    }
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _hours(hours: Decimal) -> int | float:
+    return int(hours) if hours == hours.to_integral_value() else float(hours)
