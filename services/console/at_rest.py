@@ -50,7 +50,7 @@ def _round(client: Client, deadline: float) -> Mapping[str, int]:
     goal = {service: int(seen[service]["position"]) for service in SOURCES}
     while lagging := list(relays_behind(seen, goal)):
         seen = _again(client, deadline, lagging)
-    offsets = {service: seen[service]["relayed"]["offsets"] for service in SOURCES}
+    offsets = {service: (seen[service].get("relayed") or {}).get("offsets") or {} for service in SOURCES}
     while lagging := list(consumers_behind(seen, offsets)):
         seen = _again(client, deadline, lagging)
     return goal
@@ -68,9 +68,11 @@ def consumers_behind(seen: Statuses, offsets: Mapping[str, Mapping[str, int]]) -
     """The consumers that have not passed the offsets of what was relayed, in words."""
     for consumer, status in seen.items():
         consumed = status.get("consumed") or {}
+        # What was never consumed at all has no checkpoint, so a consumer says itself what it listens to.
+        heard = {*consumed, *status.get("reacts_to", ())}
         for source, partitions in offsets.items():
             topic = f"ooc.{source}.events"
-            if topic not in consumed and consumer != REPORTING:
+            if topic not in heard and consumer != REPORTING:
                 continue
             reached = consumed.get(topic) or {}
             left = sum(max(0, offset - int(reached.get(partition) or 0)) for partition, offset in partitions.items())
@@ -82,9 +84,9 @@ def _seen(client: Client, deadline: float) -> Statuses:
     while True:
         try:
             seen = statuses(client)
-            if all("position" in seen[service] and "relayed" in seen[service] for service in SOURCES):
+            if all("position" in seen[service] for service in SOURCES):
                 return seen
-            why = "a service's status has no position yet"
+            why = "a service's status tells no position: is it of this version?"
         except NoAnswer as error:
             why = str(error)
         _pause(deadline, [why])

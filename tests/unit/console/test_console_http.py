@@ -1,0 +1,262 @@
+"""Talking to the system over HTTP: addresses, tokens, patience, and what answers mean. The server is a real one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from services.console.addresses import SERVICES, Addresses, NoSystem, find_addresses
+from services.console.at_rest import NotAtRest, consumers_behind, relays_behind, wait_until_at_rest
+from services.console.client import Client, NoAnswer, Reply
+from services.console.scenario.backend import Request, Unplayable
+from services.console.scenario.over_http import Http, answered
+from services.console.scenario.story import Officer, Word
+from services.console.tokens import NoToken, Tokens, officer_id
+
+STREAM = UUID(int=1)
+
+
+@dataclass
+class Answers:
+    """What a server answers, in turn, and what it was asked; the last answer is given for ever."""
+
+    answers: list[tuple[int, Any, Mapping[str, str]]]
+    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+
+    def next(self) -> tuple[int, Any, Mapping[str, str]]:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@contextmanager
+def serving(*answers: tuple[int, Any] | tuple[int, Any, Mapping[str, str]]) -> Iterator[tuple[str, Answers]]:
+    """A server on a port of its own: POST /token gives a token, everything else the next answer."""
+    told = Answers([(answer[0], answer[1], answer[2] if len(answer) > 2 else {}) for answer in answers])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
+
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.path == "/token":
+                answer: tuple[int, Any, Mapping[str, str]] = (200, {"access_token": "t", "expires_in": 300}, {})
+            else:
+                told.asked.append((self.command, self.path, dict(self.headers), body))
+                answer = told.next()
+            status, content, headers = answer
+            raw = json.dumps(content).encode()
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(raw)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", told
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def client(url: str, patience: float = 5.0) -> Client:
+    return Client(Addresses(url, dict.fromkeys(SERVICES, url)), patience=patience)
+
+
+def request() -> Request:
+    return Request("disposal", STREAM, Officer("SUPERVISOR"), {"type": "ReferToYot"}, "a-key")
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+def test_addresses_come_from_the_command_line_the_environment_or_the_file(tmp_path: Path) -> None:
+    """Given several places that name addresses, when they are looked for, then the nearest one wins."""
+    (tmp_path / "system.json").write_text(
+        json.dumps({"issuer": "http://i", "services": {"disposal": "http://file"}}), encoding="utf-8"
+    )
+    assert find_addresses([], {}, tmp_path).of("disposal") == "http://file"
+    by_environment = find_addresses([], {"OOC_URL": "disposal=http://e/", "OOC_ISSUER": "http://other"}, tmp_path)
+    assert (by_environment.of("disposal"), by_environment.issuer) == ("http://e", "http://other")
+    assert (
+        find_addresses(["disposal=http://c"], {"OOC_URL": "disposal=http://e"}, tmp_path).of("disposal") == "http://c"
+    )
+    assert find_addresses(["https://gateway"], {}, tmp_path / "none").of("reporting") == "https://gateway/reporting"
+
+
+@pytest.mark.parametrize(
+    ("urls", "said"),
+    [
+        ([], "ooc up"),
+        (["ftp://x"], "no address"),
+        (["prison=http://x"], "no service 'prison'"),
+        (["disposal=x"], "no address"),
+    ],
+)
+def test_addresses_that_make_no_sense_are_said(tmp_path: Path, urls: list[str], said: str) -> None:
+    """Given no system, or an address that is none, when it is looked for, then the message says what to do."""
+    with pytest.raises(NoSystem, match=said):
+        find_addresses(urls, {}, tmp_path)
+
+
+def test_a_service_without_an_address_is_said(tmp_path: Path) -> None:
+    """Given the address of one service only, when another is asked for, then the message names it."""
+    with pytest.raises(NoSystem, match="No address of referral"):
+        find_addresses(["disposal=http://x"], {}, tmp_path).of("referral")
+
+
+# --- tokens ---------------------------------------------------------------------------------------
+
+
+def test_a_token_of_the_environment_is_used_with_its_person() -> None:
+    """Given a token in the environment, when its role acts, then it is used and its `sub` is the officer's id."""
+    claims = base64.urlsafe_b64encode(json.dumps({"sub": str(STREAM)}).encode()).rstrip(b"=").decode()
+    tokens = Tokens(None, httpx.Client(), {"OOC_TOKEN_SUPERVISOR_2": f"head.{claims}.signature"})
+    assert tokens.token("SUPERVISOR", 2).person == STREAM
+    with pytest.raises(NoToken, match="set OOC_TOKEN_SUPERVISOR"):
+        tokens.token("SUPERVISOR")
+
+
+def test_a_token_that_is_none_is_said_without_being_shown() -> None:
+    """Given rubbish in the environment, when it is to be used, then the message names the variable, not its content."""
+    with pytest.raises(NoToken) as error:
+        Tokens(None, httpx.Client(), {"OOC_TOKEN_AUDITOR": "secret"}).token("AUDITOR")
+    assert "OOC_TOKEN_AUDITOR" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_the_development_issuer_gives_the_same_person_every_time() -> None:
+    """Given the development issuer, when a role's token is asked for twice, then the person is the same."""
+    with serving((200, {})) as (url, _):
+        first, second = Tokens(url, httpx.Client(), {}), Tokens(url, httpx.Client(), {})
+        assert first.token("SUPERVISOR").person == second.token("SUPERVISOR").person == officer_id("SUPERVISOR", 1)
+
+
+# --- sending --------------------------------------------------------------------------------------
+
+
+def test_a_command_carries_token_key_and_reason() -> None:
+    """Given a command, when it is sent, then its headers and body are as agreed."""
+    with serving((201, {"events": [{"type": "ooc.disposal.YotReferred.v1"}]})) as (url, told):
+        got = Http(client(url)).send(request())
+    assert (got.word, got.events) == (Word.ACCEPTED, ("YotReferred",))
+    (method, path, headers, body) = told.asked[0]
+    assert (method, path) == ("POST", f"/v1/disposals/{STREAM}/commands")
+    assert headers["Authorization"] == "Bearer t"
+    assert headers["Idempotency-Key"] == "a-key"
+    assert headers["Access-Reason"] == "SCENARIO"
+    assert json.loads(body) == {"type": "ReferToYot"}
+
+
+def test_a_service_that_restarts_is_asked_again_with_the_same_key() -> None:
+    """Given a service that is not ready at first, when a command is sent, then it arrives, with the key it began with."""
+    receipt = {"events": [{"type": "ooc.disposal.YotReferred.v1"}]}
+    with serving((503, {}), (201, receipt, {"Idempotency-Replayed": "true"})) as (url, told):
+        got = Http(client(url)).send(request())
+    assert got.attempts > 1
+    assert {headers["Idempotency-Key"] for _, _, headers, _ in told.asked} == {"a-key"}
+
+
+def test_a_service_that_stays_away_is_said() -> None:
+    """Given nobody at an address, when it is asked, then the message names the service and says what to do."""
+    with serving((200, {})) as (url, _):
+        pass
+    with pytest.raises(NoAnswer, match=r"disposal at .*: it does not answer .*ooc status"):
+        client(url, patience=0.3).open("disposal", "/status")
+
+
+def test_a_token_that_ended_is_renewed_once() -> None:
+    """Given a token that is no longer accepted, when something is read, then a new one is tried, and only once."""
+    with serving((401, {}), (200, {"state": "ACTIVE"})) as (url, _):
+        assert Http(client(url)).state("disposal", STREAM, as_of=None, known_at=None) == {"state": "ACTIVE"}
+    with serving((401, {})) as (url, told):
+        with pytest.raises(Unplayable, match="not accepted"):
+            Http(client(url)).state("disposal", STREAM, as_of=None, known_at=None)
+        assert len(told.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "word", "rules"),
+    [
+        (422, {"rules": [{"id": "R6", "text": "An adult."}], "needs_rationale": False}, Word.REFUSED, ("R6",)),
+        (422, {"rules": [{"id": "A1", "text": "Why?"}], "needs_rationale": True}, Word.NEEDS_RATIONALE, ("A1",)),
+        (422, {"rules": [], "errors": [{"field": "due", "message": "a date"}]}, Word.INVALID, ()),
+        (403, {"detail": "not yours"}, Word.FORBIDDEN, ()),
+        (404, {}, Word.UNKNOWN, ()),
+        (409, None, Word.CONFLICT, ()),
+    ],
+)
+def test_each_answer_has_its_word(status: int, body: Any, word: Word, rules: tuple[str, ...]) -> None:
+    """Given an HTTP answer, when it is read, then its status and problem details make one word and the rules."""
+    got = answered(Reply(status, body))
+    assert (got.word, got.rules) == (word, rules)
+
+
+def test_an_answer_that_was_not_agreed_is_said() -> None:
+    """Given an internal error, when it is read, then playing ends with a sentence, not with a difference."""
+    with pytest.raises(Unplayable, match="HTTP 500"):
+        answered(Reply(500, None))
+
+
+# --- waiting --------------------------------------------------------------------------------------
+
+
+def status(position: int, relayed: int, offset: int, consumed: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "position": position,
+        "relayed": {"position": relayed, "offsets": {"0": offset, "1": 0}},
+        "reacts_to": [f"ooc.{topic}.events" for topic in consumed],
+        "consumed": {f"ooc.{topic}.events": {"0": reached} for topic, reached in consumed.items() if reached},
+    }
+
+
+def test_what_is_not_relayed_or_consumed_is_behind() -> None:
+    """Given statuses, when a relay or a consumer lags, then it is named; partitions without records do not count."""
+    seen = {
+        "referral": status(3, 2, 2, {"disposal": 4}),
+        "disposal": status(5, 5, 5, {}),
+        "reporting": {"consumed": {"ooc.disposal.events": {"0": 5}}},
+    }
+    assert list(relays_behind(seen, {"referral": 3, "disposal": 5})) == ["the relay of referral is at 2 of 3"]
+    assert list(consumers_behind(seen, {"disposal": {"0": 5, "1": 0}})) == [
+        "referral is 1 behind on ooc.disposal.events"
+    ]
+
+
+def test_a_consumer_that_has_consumed_nothing_yet_is_behind() -> None:
+    """Given a service that reacts to a topic and has no checkpoint, when something is relayed, then it is behind."""
+    seen = {"referral": status(0, 0, 0, {"disposal": 0}), "reporting": {"consumed": {}}}
+    behind = list(consumers_behind(seen, {"disposal": {"0": 2}}))
+    assert len(behind) == 2
+    assert not list(consumers_behind(seen, {"disposal": {"0": 0}}))
+
+
+def test_the_wait_ends_when_nothing_moved_between_two_looks() -> None:
+    """Given a system at rest, when one waits for it, then the wait ends; given one that lags, then it says what does."""
+    at_rest = status(2, 2, 2, dict.fromkeys(("referral", "education", "disposal", "rj_conference"), 2))
+    with serving((200, at_rest)) as (url, _):
+        wait_until_at_rest(client(url), patience=5)
+    with (
+        serving((200, at_rest | {"position": 3})) as (url, _),
+        pytest.raises(NotAtRest, match="the relay of referral is at 2 of 3"),
+    ):
+        wait_until_at_rest(client(url), patience=0.2)

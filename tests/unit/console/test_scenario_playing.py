@@ -1,0 +1,208 @@
+"""Playing scenarios in memory: the runner finds what differs, and the memory answers as the system does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.console.scenario.in_memory import Memory
+from services.console.scenario.reading import read_scenario
+from services.console.scenario.runner import Difference, Played, Run
+from services.console.scenario.story import COLLECTIONS
+from services.education.service import service as education
+from services.referral.service import service as referral
+from services.rj_conference.service import service as rj_conference
+from shared.messages import Fact
+
+HEAD = """
+id: a-story
+title: A pupil is talked to
+people:
+  mia: {name: Mia Holloway, date_of_birth: 2012-05-20}
+steps:
+"""
+
+PLAN = """
+  - {at: 2026-05-04T09:00:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: education.PlanSession, to: s1, key: plan,
+     with: {kind: ONE_TO_ONE, topic: WEAPONS, starts_at: 2026-05-06T10:00:00+01:00, hours: 1, place: Library}}
+"""
+
+RECEIVE = """
+  - {at: 2026-05-04T09:30:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: referral.ReceiveReferral, to: r1,
+     with: {case_id: $case, source: SCHOOL, reported_at: 2026-05-04T09:20:00+01:00, incident_type: BEHAVIOUR,
+            happened_at: 2026-05-04T08:50:00+01:00, setting: SCHOOL, on_premises: true, in_school_hours: true, flags: [],
+            narrative: Showed a penknife., lawful_basis: law enforcement}}
+"""
+
+ATTEND = """
+  - {at: 2026-05-05T09:00:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: education.BookPlace, to: s1,
+     with: {person_id: $mia, case_id: $case, referral_id: $r1}}
+  - {at: 2026-05-06T11:00:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: education.DeliverSession, to: s1, with: {headcount: 1}}
+  - {at: 2026-05-06T11:05:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: education.RecordAttendance, to: s1,
+     with: {person_id: $mia, status: ATTENDED, hours_credited: 1, complied: true}}
+"""
+
+
+def memory(counting: Any = None) -> Memory:
+    return Memory((referral, education, rj_conference), counting)
+
+
+def play(tmp_path: Path, steps: str, system: Memory | None = None) -> Played:
+    file = tmp_path / "story.yaml"
+    file.write_text(HEAD + steps, encoding="utf-8")
+    return Run(read_scenario(file), system or memory()).play()
+
+
+def differs(tmp_path: Path, steps: str, system: Memory | None = None) -> str:
+    with pytest.raises(Difference) as error:
+        play(tmp_path, steps, system)
+    return str(error.value)
+
+
+def test_a_story_that_agrees_is_played_to_its_end(tmp_path: Path) -> None:
+    """Given a story whose steps all agree, when it is played, then every step was taken and none skipped."""
+    check = "  - {check: education/s1, is: {state: PLANNED, register: {}}}\n"
+    assert play(tmp_path, PLAN + check).steps == 2
+
+
+def test_a_difference_says_step_expected_and_got(tmp_path: Path) -> None:
+    """Given a state that is not as told, when the story is played, then it ends there and says what differs."""
+    said = differs(tmp_path, PLAN + "  - {check: education/s1, is: {state: DELIVERED, topic: WEAPONS}}\n")
+    assert said.splitlines() == [
+        "step 2, check education/s1:",
+        "  state",
+        "    expected: DELIVERED",
+        "    got:      PLANNED",
+    ]
+
+
+def test_ids_in_a_difference_are_shown_by_name(tmp_path: Path) -> None:
+    """Given a register with a person, when it differs, then the person stands there by the story's own name."""
+    steps = PLAN + ATTEND.split("\n  -", 2)[0] + "\n  -" + ATTEND.split("\n  -", 2)[1]
+    said = differs(tmp_path, f"{steps}\n  - {{check: education/s1, is: {{register: {{}}}}}}\n")
+    assert "got:      {'mia': 'BOOKED'}" in said
+
+
+@pytest.mark.parametrize(
+    ("step", "expect"),
+    [
+        ("by: ANALYST, do: education.PlanSession, to: s2, with: {kind: GROUP, topic: RETAIL, starts_at: 2026-06-01T10:00:00Z, hours: 1, place: A}", "forbidden"),
+        ("by: SYSTEM, do: education.CancelPlace, to: s1, with: {person_id: $mia, why: OTHER}", "forbidden"),
+        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {headcount: many}", "invalid"),
+        ("by: SUPERVISOR, do: education.NoSuchThing, to: s1, with: {}", "invalid"),
+        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, expected_version: 7, with: {}", "conflict"),
+        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {}", "{refused: [E1]}"),
+    ],
+)  # fmt: skip
+def test_what_may_not_be_is_answered_and_leaves_nothing(tmp_path: Path, step: str, expect: str) -> None:
+    """Given a wrong role, malformed input, a stale version or a broken rule, then it is answered and nothing stays."""
+    steps = f"{PLAN}  - {{at: 2026-05-04T10:00:00+01:00, {step}, expect: {expect}}}\n"
+    play(tmp_path, steps + "  - {check: education/s1/history, types: [SessionPlanned]}\n")
+
+
+def test_a_stream_that_never_began_is_unknown(tmp_path: Path) -> None:
+    """Given a command that opens nothing, when its stream has not begun, then it is unknown, and that differs."""
+    step = "{at: 2026-05-04T10:00:00+01:00, by: SUPERVISOR, do: education.DeliverSession, to: s9, with: {}}"
+    assert "unknown stream" in differs(tmp_path, f"{PLAN}  - {step}\n")
+
+
+def test_the_same_key_brings_the_first_answer_and_records_nothing(tmp_path: Path) -> None:
+    """Given a key that was used, when it comes again, then the first receipt does too; with other content it may not."""
+    again = PLAN.replace("Library}}", "Library}, expect: repeated}")
+    play(tmp_path, f"{PLAN}{again}  - {{check: education/s1/history, types: [SessionPlanned]}}\n")
+    other = PLAN.replace("Library}}", "Hall}, expect: invalid}")
+    play(tmp_path, PLAN + other)
+
+
+def test_a_story_can_be_played_twice_in_one_system(tmp_path: Path) -> None:
+    """Given a system in which a story was played, when it is played again, then keys and streams are new."""
+    system = memory()
+    assert play(tmp_path, PLAN, system).run != play(tmp_path, PLAN, system).run
+
+
+def test_a_mark_separates_what_was_known(tmp_path: Path) -> None:
+    """Given a mark between two facts, when a state is asked as known then, then the later fact is not in it."""
+    steps = f"""{PLAN}
+  - mark: planned
+{ATTEND}
+  - {{check: education/s1, known_at: planned, is: {{state: PLANNED, register: {{}}}}}}
+  - {{check: education/s1/history, known_at: planned, types: [SessionPlanned]}}
+  - {{check: education/s1, as_of: 2026-05-05, is: {{state: PLANNED, register: {{mia: BOOKED}}}}}}
+  - {{check: education/s1, is: {{state: DELIVERED, register: {{mia: ATTENDED}}}}}}
+"""
+    play(tmp_path, steps)
+
+
+def test_a_reaction_happens_at_once(tmp_path: Path) -> None:
+    """Given a place booked for a referral, when the pupil attends, then the referral knows of the activity."""
+    ready = f"""{RECEIVE}
+  - {{at: 2026-05-04T10:00:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: referral.AcknowledgeReferral, to: r1, with: {{}}}}
+  - {{at: 2026-05-04T10:05:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: referral.TriageReferral, to: r1,
+     with: {{outcome: ACCEPT_INTERVENTION, rationale_text: A talk.}}}}
+"""
+    system = memory()
+    after = "  - {check: referral/r1/history, types: [ReferralReceived, ReferralAcknowledged, ReferralTriaged, ActivityUndertaken]}\n"
+    play(tmp_path, PLAN + ready + ATTEND + after, system)
+    assert not system.parked
+
+
+def test_a_refused_reaction_waits_until_its_stream_moves(tmp_path: Path) -> None:
+    """Given an attendance whose referral is not there yet, when the referral comes, then the reaction is tried again."""
+    system = memory()
+    early = RECEIVE.replace("{at: 2026-05-04T09:30:00+01:00,", "{late: true, at: 2026-05-04T09:30:00+01:00,")
+    steps = f"""{PLAN}{ATTEND}
+  - {{check: education/s1, is: {{state: DELIVERED}}}}
+{early}
+  - {{at: 2026-05-06T12:00:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: referral.AcknowledgeReferral, to: r1, with: {{}}}}
+  - {{at: 2026-05-06T12:05:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: referral.TriageReferral, to: r1,
+     with: {{outcome: ACCEPT_INTERVENTION, rationale_text: A talk.}}}}
+"""
+    play(tmp_path, PLAN + ATTEND, system)
+    assert len(system.parked) == 1
+    played = memory()
+    play(tmp_path, steps, played)
+    assert not played.parked
+
+
+def test_a_measure_is_skipped_where_nothing_counts(tmp_path: Path) -> None:
+    """Given no reporting, when a measure is checked, then the check is skipped and said to be."""
+    check = "  - {check: measures/education, with: {from: 2026-04-01, to: 2026-06-30}, adds: {sessions: 1}}\n"
+    assert play(tmp_path, PLAN + check).skipped == 1
+
+
+class Sessions:
+    """Counts the sessions that were planned; three had been before."""
+
+    def __init__(self) -> None:
+        self.count = 3
+
+    def record(self, service: str, fact: Fact) -> None:
+        self.count += (service, fact.name) == ("education", "SessionPlanned")
+
+    def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any]:
+        return {"measure": name, "sessions": self.count, **params}
+
+
+def test_a_measure_is_compared_with_its_value_before_the_first_step(tmp_path: Path) -> None:
+    """Given something that counts, when a story adds to it, then only what the story added is compared."""
+    check = "  - {check: measures/education, with: {from: 2026-04-01, to: 2026-06-30}, adds: {sessions: %d}}\n"
+    play(tmp_path, PLAN + check % 1, memory(Sessions()))
+    assert "1 added (3 before, 4 now)" in differs(tmp_path, PLAN + check % 2, memory(Sessions()))
+
+
+def test_an_event_that_is_not_there_cannot_be_pointed_at(tmp_path: Path) -> None:
+    """Given no such event in the stream, when a step points at it, then that is the difference."""
+    step = """  - {at: 2026-05-04T10:00:00+01:00, by: SUPERVISOR, do: referral.CorrectReferral, to: r1,
+     with: {corrects: $r1.ReferralTriaged, field: outcome, value: ADVICE_ONLY, why: A slip.}}
+"""
+    assert "an event ReferralTriaged of r1" in differs(tmp_path, RECEIVE + step)
+
+
+def test_services_keep_their_streams_where_the_runner_looks() -> None:
+    """Given the services' declarations, when their collections are listed, then the runner's table is the same."""
+    assert {service.name: service.collection for service in (referral, education, rj_conference)}.items() <= (
+        COLLECTIONS.items()
+    )
