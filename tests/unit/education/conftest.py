@@ -1,0 +1,13 @@
+"""A session nobody has planned yet."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.education.stories import SessionStory
+
+
+@pytest.fixture
+def session() -> SessionStory:
+    """An empty stream of the service."""
+    return SessionStory()
