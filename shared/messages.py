@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 from uuid import UUID, uuid5
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from shared.sealing import Reading, Sealed
+from shared.sealing import PREFIX, Reading, Sealed
 from shared.working_days import local_day
 
 GENESIS: Final = bytes(32)
@@ -77,6 +77,29 @@ class Command(Message):
     occurred_at: Time | None = None
     rationale: Annotated[dict[str, Words], Field(max_length=40)] = {}
     expected_version: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _looks_like_no_token(self) -> Self:
+        """Refuse a clear text that looks sealed: readers would ask for its key, and the stream could not be opened."""
+        if any(text.startswith(PREFIX) for text in _clear_texts(self)):
+            raise ValueError(f"a text cannot begin with {PREFIX!r}: this marks what is sealed")
+        return self
+
+
+def _clear_texts(value: Any) -> Iterator[str]:
+    """Every text that would stand in clear, names of table entries included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _clear_texts(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _clear_texts(key)
+            yield from _clear_texts(item)
+    elif isinstance(value, (tuple, list, set, frozenset)):
+        for item in value:
+            yield from _clear_texts(item)
 
 
 COMMAND_FIELDS: Final = frozenset(Command.model_fields)

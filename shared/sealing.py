@@ -33,7 +33,7 @@ M = TypeVar("M", bound=BaseModel)
 
 PREFIX: Final = "s1:"
 BLOCK: Final = 64
-_TOKEN_HEAD: Final = re.compile(rb'"s1:([^":]+):(\d+):')
+_TOKEN_HEAD: Final = re.compile(rb'(?<!\\)"s1:([^":]+):(\d+):')
 
 
 class NotSealed(Exception):
@@ -48,7 +48,7 @@ class Forgotten(Exception):
     """The key of this value has been destroyed: it can never be read again."""
 
 
-class BadToken(Exception):
+class BadToken(ValueError):
     """A token that is malformed, was moved to another event or field, or was altered."""
 
 

@@ -1,0 +1,138 @@
+"""Dated values: which one holds on which day, and what is refused when they are read."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.policy import Entry, NoPolicy, PolicyBook, Term
+
+FILE = """
+[limit_weeks]
+unit = "weeks"
+source = "Code of Practice"
+entries = [{from = 2013-04-08, value = 16}, {from = 2025-01-01, value = 20}]
+
+[credit]
+unit = "hours"
+source = "Code of Practice"
+entries = [{from = 2014-01-01, value = 1.25}]
+
+[maxima]
+unit = "pence"
+source = "SI 2013/608"
+entries = [{from = 2013-04-08, value = {SUMMARY = 3000, EITHER_WAY = 5000}}]
+
+[barred]
+unit = "codes"
+source = "local"
+entries = [{from = 2013-04-08, value = ["A", "B"]}]
+
+[strict]
+unit = "yes or no"
+source = "local"
+entries = [{from = 2013-04-08, value = true}]
+"""
+
+days = st.dates(min_value=date(2000, 1, 1), max_value=date(2040, 1, 1))
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> PolicyBook:
+    """The policy in the file above."""
+    return written(tmp_path, FILE)
+
+
+def written(folder: Path, text: str) -> PolicyBook:
+    """A policy read from a file."""
+    path = folder / "policy.toml"
+    path.write_text(text, encoding="utf-8")
+    return PolicyBook.load(path)
+
+
+@pytest.mark.parametrize(
+    ("day", "weeks"),
+    [(date(2013, 4, 8), 16), (date(2024, 12, 31), 16), (date(2025, 1, 1), 20), (date(2030, 1, 1), 20)],
+)
+def test_value_of_the_day(book: PolicyBook, day: date, weeks: int) -> None:
+    """Given two entries, then each holds from its own day until the next."""
+    assert book.on(day).number("limit_weeks") == weeks
+
+
+def test_nothing_holds_before_its_day(book: PolicyBook) -> None:
+    """Given a day before a value came into force, or an unknown name, then there is no value, and no guess."""
+    with pytest.raises(NoPolicy, match="limit_weeks"):
+        book.on(date(2013, 4, 7)).number("limit_weeks")
+    with pytest.raises(NoPolicy, match="speed"):
+        book.on(date(2025, 1, 1)).value("speed")
+
+
+def test_kinds_of_value(book: PolicyBook) -> None:
+    """Given numbers, hours, tables, codes and flags, then each is read as what it is."""
+    policy = book.on(date(2025, 6, 1))
+    assert policy.decimal("credit") == Decimal("1.25")
+    assert policy.table("maxima")["EITHER_WAY"] == 5000
+    assert policy.words("barred") == {"A", "B"}
+    assert policy.flag("strict") is True
+
+
+@pytest.mark.parametrize(
+    ("day", "edition"),
+    [
+        (date(2013, 1, 1), "none"),
+        (date(2013, 4, 8), "2013-04-08"),
+        (date(2014, 6, 1), "2014-01-01"),
+        (date(2026, 1, 1), "2025-01-01"),
+    ],
+)
+def test_edition_is_the_latest_change(book: PolicyBook, day: date, edition: str) -> None:
+    """Given a day, then its edition is the latest from-date that had come, and stands in the stamp with the day."""
+    policy = book.on(day)
+    assert policy.edition == edition
+    assert (policy.stamp.edition, policy.stamp.day) == (edition, day)
+
+
+def test_moved_value_moves_the_rule_only_from_its_day(book: PolicyBook) -> None:
+    """Given one more entry, then the days before it keep their value, and the old book is untouched."""
+    moved = book.with_entry("limit_weeks", date(2026, 1, 1), 12)
+    assert moved.on(date(2025, 12, 31)).number("limit_weeks") == 20
+    assert moved.on(date(2026, 1, 1)).number("limit_weeks") == 12
+    assert book.on(date(2026, 1, 1)).number("limit_weeks") == 20
+    again = moved.with_entry("limit_weeks", date(2026, 1, 1), 13)
+    assert again.on(date(2026, 1, 1)).number("limit_weeks") == 13
+
+
+@given(st.dictionaries(days, st.integers(0, 100), min_size=1, max_size=8), days)
+def test_latest_entry_holds(values: dict[date, int], day: date) -> None:
+    """Given any entries, then the latest that is not after the day holds, whatever the order in which days are asked."""
+    entries = tuple(Entry(since, values[since]) for since in sorted(values))
+    book = PolicyBook({"n": Term("n", "points", "local", entries)})
+    past = [since for since in values if since <= day]
+    book.on(day + timedelta(days=1))
+    if past:
+        assert book.on(day).number("n") == values[max(past)]
+    else:
+        with pytest.raises(NoPolicy):
+            book.on(day).number("n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[n]\nunit = "weeks"\nsource = "x"\nentries = []',
+        '[n]\nunit = "weeks"\nsource = "x"\nentries = [{from = 2025-01-01, value = 1}, {from = 2024-01-01, value = 2}]',
+        '[n]\nunit = "weeks"\nsource = "x"\nentries = [{from = 2025-01-01, value = 1}, {from = 2025-01-01, value = 2}]',
+        '[n]\nunit = "weeks"\nentries = [{from = 2025-01-01, value = 1}]',
+        '[n]\nsource = "x"\nentries = [{from = 2025-01-01, value = 1}]',
+    ],
+    ids=["no entry", "out of order", "twice a day", "no source", "no unit"],
+)
+def test_faulty_file_is_refused(tmp_path: Path, text: str) -> None:
+    """Given a value without entry, order, source or unit, then the file is refused and the value named."""
+    with pytest.raises(ValueError, match=r"\bn\b"):
+        written(tmp_path, text)
