@@ -7,7 +7,7 @@ the corrected field when its event was made (an age, a time limit, a spent date)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,11 +15,18 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from services.disposal.domain.case import DisposalState
 from services.disposal.domain.commands import CorrectRecord
+from services.disposal.domain.condition_set import REMAINS, ends_on, spent_on
 from services.disposal.domain.state import evolve
 from services.disposal.domain.time_limit import prosecution_time_limit
-from services.disposal.events import DisposalCaseOpened, DisposalIssued, RecordCorrected
+from services.disposal.events import (
+    ConditionProposed,
+    ConditionsVaried,
+    DisposalCaseOpened,
+    DisposalIssued,
+    RecordCorrected,
+)
 from shared.decider import BrokenHistory, corrected
-from shared.messages import Correction, Fact
+from shared.messages import Correction, Event, Fact
 from shared.policy import Policy
 from shared.sealing import OwnedBy, Sealed
 
@@ -107,37 +114,57 @@ def why_not(command: CorrectRecord, state: DisposalState) -> str | None:
 def following(state: DisposalState, first: RecordCorrected, policy: Policy) -> list[RecordCorrected]:
     """The corrections that follow from one: what was computed from the corrected field, computed again."""
     after = as_corrected(state, [first])
+    facts = facts_of(after)
+    corrected_event = next(fact.event for fact in facts if fact.event_id == first.corrects)
+    if isinstance(corrected_event, DisposalCaseOpened) and first.field.startswith(
+        ("offence.", "details.date_of_birth")
+    ):
+        right = [(fact, _of_offence(fact.event, after, policy)) for fact in facts]
+    elif isinstance(corrected_event, ConditionProposed) and first.field == "condition.due":
+        setters = [fact for fact in facts if isinstance(fact.event, DisposalIssued | ConditionsVaried)]
+        right = [(fact, _of_deadline(fact.event, after, policy)) for fact in setters[-1:]]
+    else:
+        return []
     return [
-        RecordCorrected(corrects=fact.event_id, field=name, value=value, why=first.why)
-        for fact in facts_of(after)
-        for name, value in _computed_again(fact, after, policy)
-        if (fact.event_id, name) != (first.corrects, first.field)
+        RecordCorrected(corrects=fact.event_id, field=name, value=_as_json(value), why=first.why)
+        for fact, fields in right
+        for name, value in fields.items()
+        if value != getattr(fact.event, name)
     ]
 
 
-def _computed_again(fact: Fact, state: DisposalState, policy: Policy) -> Iterator[tuple[str, Any]]:
-    event = fact.event
-    right: dict[str, Any] = {}
-    if isinstance(event, DisposalCaseOpened):
-        right = {"prosecution_time_limit": prosecution_time_limit(event.offence, policy)}
-        age = state.age_on(event.offence.date)
-        right |= {} if age is None else {"age_at_offence": age}
-    elif isinstance(event, DisposalIssued):
-        right = _of_issue(event, state)
-    for name, value in right.items():
-        if value != getattr(event, name):
-            yield name, TypeAdapter(Any).dump_python(value, mode="json")
+def _as_json(value: Any) -> Any:
+    return TypeAdapter(Any).dump_python(value, mode="json")
 
 
-def _of_issue(event: DisposalIssued, state: DisposalState) -> dict[str, Any]:
+def _of_offence(event: Event, state: DisposalState, policy: Policy) -> dict[str, Any]:
+    """What was computed from the offence and the date of birth; an age stays where it can no longer be known."""
     offence = state.opened.offence
-    age_at_offence, age_at_issue = state.age_on(offence.date), state.age_on(event.issued_on)
+    fields: dict[str, Any] = {}
+    if isinstance(event, DisposalCaseOpened | DisposalIssued):
+        fields["age_at_offence"] = state.age_on(offence.date)
+    if isinstance(event, DisposalCaseOpened):
+        fields["prosecution_time_limit"] = prosecution_time_limit(offence, policy)
+    if isinstance(event, DisposalIssued):
+        fields |= {
+            "age_at_issue": state.age_on(event.issued_on),
+            "offence_code": offence.code,
+            "offence_category": offence.category,
+            "offence_date": offence.date,
+            "trial_mode": offence.trial_mode,
+            "recordable": offence.recordable,
+        }
+    return {name: value for name, value in fields.items() if value is not None or name == "prosecution_time_limit"}
+
+
+def _of_deadline(event: Event, state: DisposalState, policy: Policy) -> dict[str, Any]:
+    """What was computed from the due dates of the conditions, in the event that computed it last."""
+    assert isinstance(event, DisposalIssued | ConditionsVaried)
+    assert state.issue is not None
+    remaining = [held.terms for held in state.conditions.values() if held.standing in REMAINS]
+    agreed_end = ends_on(remaining)
     return {
-        "age_at_offence": event.age_at_offence if age_at_offence is None else age_at_offence,
-        "age_at_issue": event.age_at_issue if age_at_issue is None else age_at_issue,
-        "offence_code": offence.code,
-        "offence_category": offence.category,
-        "offence_date": offence.date,
-        "trial_mode": offence.trial_mode,
-        "recordable": offence.recordable,
+        "conditions": tuple(condition.terms for condition in remaining),
+        "ends_on": agreed_end,
+        "spent_on": spent_on(state.issue.disposal, state.issue.on, agreed_end, policy),
     }

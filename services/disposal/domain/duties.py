@@ -195,11 +195,19 @@ def _prosecution_time_limit(state: DisposalState) -> Iterator[Duty]:
         return
     charged_at = state.ended_at if state.stage is Stage.CHARGED else state.proceedings_at
     met_on = _day(charged_at)
-    recorded_on = state.issue.on if state.issue is not None and state.stage is Stage.RECORDED else None
     yield Duty(
         "PROSECUTION_TIME_LIMIT",
         local_day(state.opened_at),
         limit,
         met_on=met_on,
-        closed_on=_unless_met(met_on, recorded_on or _ended(state)),
+        closed_on=_unless_met(met_on, _settled(state)),
     )
+
+
+def _settled(state: DisposalState) -> date | None:
+    """The day from which the child need not expect prosecution: cautioned, diverted, or the case at its end."""
+    if state.stage is Stage.RECORDED and state.issue is not None:
+        return state.issue.on
+    if state.stage is Stage.DIVERTED and state.decision is not None:
+        return local_day(state.decision.at)
+    return _ended(state)

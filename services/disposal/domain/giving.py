@@ -69,7 +69,7 @@ def _issue(state: DisposalState, occasion: Occasion) -> DisposalIssued:
     assert age is not None
     assert decision is not None
     offence = state.opened.offence
-    conditions = [held.terms for held in state.conditions.values()]
+    conditions = [held.terms for held in state.conditions.values() if disposal is not Disposal.YC]
     agreed_end = ends_on(conditions)
     return DisposalIssued(
         **of_child(state),

@@ -250,7 +250,7 @@ def _decided(state: DisposalState, fact: Fact, event: DisposalDecided) -> Dispos
         explanations=(),
         signed_at=None,
         changed_since_signing=False,
-        ended_at=fact.occurred_at if stage in {Stage.CHARGED, Stage.CLOSED, Stage.DIVERTED} else None,
+        ended_at=fact.occurred_at if stage in {Stage.CHARGED, Stage.CLOSED} else None,
     )
 
 
@@ -260,6 +260,7 @@ def _issued(state: DisposalState, fact: Fact, event: DisposalIssued) -> Disposal
     conditions = {
         key: replace(held, standing=Standing.ACTIVE, since=fact.occurred_at, given_on=event.issued_on)
         for key, held in state.conditions.items()
+        if event.disposal is not Disposal.YC
     }
     if missing := {terms.condition_id for terms in event.conditions} - conditions.keys():
         raise impossible(fact, f"conditions {sorted(map(str, missing))} were never proposed")

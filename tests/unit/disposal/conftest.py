@@ -1,0 +1,13 @@
+"""A case that nobody has opened yet."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.disposal.stories import CaseStory
+
+
+@pytest.fixture
+def case() -> CaseStory:
+    """An empty stream of the service."""
+    return CaseStory()

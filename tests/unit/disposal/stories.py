@@ -1,0 +1,334 @@
+"""A disposal case told step by step: Leo, 14, takes trainers on Monday 2 March 2026; he is 15 on 14 March."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from services.disposal.domain.commands import (
+    BookConditionSession,
+    CompleteAssessment,
+    ConfirmAppropriateAdult,
+    DecideDisposal,
+    DecideEvidence,
+    ExplainEffect,
+    IssueDisposal,
+    OpenDisposalCase,
+    ProposeCondition,
+    RecordAdmission,
+    RecordConditionAttendance,
+    RecordPanelRecommendation,
+    ReferBreach,
+    ScoreGravity,
+    SignDocument,
+    VaryConditions,
+)
+from services.disposal.events import (
+    AssessmentTool,
+    Change,
+    ChangeAction,
+    Condition,
+    EvidenceStandard,
+    Offence,
+    OffenceCategory,
+    PanelMember,
+    PaymentMethod,
+    Prior,
+)
+from services.disposal.service import service
+from services.vocabulary import (
+    AppropriateAdultKind,
+    AttendanceStatus,
+    ConditionObject,
+    ConditionType,
+    PersonDetails,
+    Recommendation,
+    TrialMode,
+)
+from shared.messages import Command, derive
+from shared.sealing import Sealed
+from shared.testing import Story, officer
+
+CASE: Final = derive("test", "case")
+REFERRAL: Final = derive("test", "referral")
+LEO: Final = derive("test", "leo")
+MANAGER: Final = derive("test", "manager")
+MOTHER: Final = derive("test", "mother")
+
+WORK: Final = derive("test", "reparation")
+LETTER: Final = derive("test", "letter")
+WORKSHOP: Final = derive("test", "workshop")
+MEETING: Final = derive("test", "conference")
+FIRST: Final = derive("test", "first session")
+SECOND: Final = derive("test", "second session")
+
+POLICE: Final = "POLICE_DECISION_MAKER"
+YJS: Final = "YJS_CASE_MANAGER"
+SUPERVISOR: Final = "SUPERVISOR"
+VICTIM_WORKER: Final = "VICTIM_WORKER"
+
+OPENED_AT: Final = "2026-03-03T09:00:00+00:00"
+DECIDED_AT: Final = "2026-03-10T12:00:00+00:00"
+PROPOSED_AT: Final = "2026-03-11T09:00:00+00:00"
+GIVEN_AT: Final = "2026-03-12T16:30:00+00:00"
+GIVEN_ON: Final = date(2026, 3, 12)
+AFTER: Final = "2026-03-13T09:00:00+00:00"
+
+STANDARD: Final = {"YRD": EvidenceStandard.OFFENCE_OCCURRED}
+SCORE: Final = {"YRD": 2, "YC": 3, "YCC": 4, "OUTCOME_22": 2, "CHARGE": 5, "NO_FURTHER_ACTION": 1, "OUTCOME_21": 1}
+
+
+def offence(mode: TrialMode = TrialMode.EITHER_WAY, **other: Any) -> Offence:
+    """The theft, or another offence of the same day."""
+    return Offence(
+        **{
+            "code": "04601",
+            "title": "Theft from a shop",
+            "date": date(2026, 3, 2),
+            "trial_mode": mode,
+            "recordable": True,
+            "category": OffenceCategory.THEFT,
+            **other,
+        }
+    )
+
+
+def opening(born: date = date(2011, 3, 14), **other: Any) -> OpenDisposalCase:
+    """The case is opened the day after."""
+    return OpenDisposalCase(
+        **{
+            "case_id": CASE,
+            "referral_id": REFERRAL,
+            "person_id": LEO,
+            "details": PersonDetails(name=Sealed("Leo Hartnell"), date_of_birth=Sealed(born)),
+            "crime_number": "55260013127",
+            "offence": offence(),
+            "reported_at": datetime.fromisoformat("2026-03-02T15:20:00+00:00"),
+            "victims": (MANAGER,),
+            "prior": Prior(yc=0, ycc=0, convictions=0, yrd=0),
+            **other,
+        }
+    )
+
+
+def decision(what: str, **other: Any) -> DecideDisposal:
+    """A decision with its reasons, and for a caution the view that nothing else is appropriate."""
+    return DecideDisposal(
+        **{
+            "decision": Recommendation(what),
+            "rationale_text": Sealed("As scored."),
+            "public_interest": Sealed("It serves better than court."),
+            "prosecution_inappropriate": True,
+            "ycc_inappropriate": True,
+            **other,
+        }
+    )
+
+
+def condition(
+    kind: ConditionType = ConditionType.REPARATION_HOURS,
+    key: UUID = WORK,
+    aim: ConditionObject = ConditionObject.REPARATION,
+    due: date = date(2026, 5, 28),
+    **other: Any,
+) -> Condition:
+    """A condition: four hours of reparation by 28 May, if nothing else is said."""
+    if kind is ConditionType.REPARATION_HOURS:
+        other = {"hours": Decimal(4), **other}
+    return Condition(condition_id=key, type=kind, object=aim, due=due, **other)
+
+
+def penalty(amount: int | None = 5000, **other: Any) -> Condition:
+    """A financial penalty, stated in full unless told otherwise."""
+    stated = {"payee": Sealed("HMCTS"), "method": PaymentMethod.CARD, **other}
+    return condition(ConditionType.FINANCIAL_PENALTY, LETTER, ConditionObject.PUNISHMENT, amount=amount, **stated)
+
+
+def letter(**other: Any) -> Condition:
+    """A letter of apology."""
+    return condition(ConditionType.LETTER_OF_APOLOGY, LETTER, **other)
+
+
+def conference(**other: Any) -> Condition:
+    """A restorative justice conference."""
+    return condition(
+        ConditionType.RJ_CONFERENCE, MEETING, **{"due": date(2026, 4, 21), "hours": Decimal("1.5"), **other}
+    )
+
+
+def attendance(
+    status: AttendanceStatus = AttendanceStatus.ATTENDED,
+    hours: str = "2",
+    session: UUID = FIRST,
+    key: UUID = WORK,
+    *,
+    complied: bool = True,
+    **other: Any,
+) -> RecordConditionAttendance:
+    """How a session ended."""
+    return RecordConditionAttendance(
+        condition_id=key,
+        session_id=session,
+        status=status,
+        hours_credited=Decimal(hours),
+        complied=complied,
+        **other,
+    )
+
+
+def absence(status: AttendanceStatus = AttendanceStatus.DNA_UNACCEPTABLE, **other: Any) -> RecordConditionAttendance:
+    """The child did not come."""
+    return attendance(status, "0", complied=False, **other)
+
+
+def booking(
+    session: UUID = FIRST, starts_at: str = "2026-03-18T16:00:00+00:00", hours: str = "2"
+) -> BookConditionSession:
+    """A session of two hours for the reparation."""
+    return BookConditionSession(
+        condition_id=WORK, session_id=session, starts_at=datetime.fromisoformat(starts_at), hours=Decimal(hours)
+    )
+
+
+def variation(*changes: Change, consent: bool = True) -> VaryConditions:
+    """A variation to which the child consents."""
+    return VaryConditions(changes=changes, consent=consent, why=Sealed("He asked for it."))
+
+
+def adding(what: Condition) -> Change:
+    """A condition is added."""
+    return Change(action=ChangeAction.ADD, condition_id=what.condition_id, condition=what)
+
+
+def modifying(what: Condition) -> Change:
+    """A condition is modified."""
+    return Change(action=ChangeAction.MODIFY, condition_id=what.condition_id, condition=what)
+
+
+def omitting(key: UUID = WORK) -> Change:
+    """A condition is omitted."""
+    return Change(action=ChangeAction.OMIT, condition_id=key)
+
+
+def breach(*keys: UUID) -> ReferBreach:
+    """A breach of some conditions, of the reparation if none is named."""
+    return ReferBreach(condition_ids=keys or (WORK,), grounds=Sealed("He did not come."))
+
+
+ADULT: Final = ConfirmAppropriateAdult(
+    person_id=MOTHER, kind=AppropriateAdultKind.PARENT_GUARDIAN, adult=True, police_employee=False
+)
+EXPLAINED: Final = ExplainEffect(
+    to_child=True, to_appropriate_adult=True, ordinary_language=True, warned_of_prosecution=True
+)
+SIGNED: Final = SignDocument(document_sha256="9f2c", consent=True, signed_by_child=True)
+ADMITTED: Final = RecordAdmission(appropriate_adult_present=True, facts_accepted=True)
+ASSESSED: Final = CompleteAssessment(tool=AssessmentTool.PDAT, programme_plan=True)
+PANEL: Final = (PanelMember.POLICE, PanelMember.YJS)
+
+
+def evidence(standard: EvidenceStandard = EvidenceStandard.CHARGE, *, sufficient: bool = True) -> DecideEvidence:
+    """A judgement of the evidence."""
+    return DecideEvidence(sufficient=sufficient, standard=standard)
+
+
+def scored(offence_score: int, final_score: int, *factors: str) -> ScoreGravity:
+    """A gravity score, with aggravating factors."""
+    return ScoreGravity(
+        offence_score=offence_score,
+        final_score=final_score,
+        aggravating=Sealed(factors),
+        mitigating=Sealed(()),
+        matrix_version="2025",
+        yjb_seriousness_score=2,
+    )
+
+
+def recommended(what: str, attendees: tuple[PanelMember, ...] = PANEL) -> RecordPanelRecommendation:
+    """What the panel recommends."""
+    return RecordPanelRecommendation(recommended=Recommendation(what), attendees=attendees)
+
+
+def proposed(what: Condition | None = None, **other: Any) -> ProposeCondition:
+    """A proposal: of the reparation, if nothing else is said."""
+    return ProposeCondition(condition=what or condition(), **other)
+
+
+class CaseStory(Story):
+    """A case that can be told as far as a test needs; `without` leaves steps out."""
+
+    def __init__(self) -> None:
+        super().__init__(service)
+
+    def opened(self, command: OpenDisposalCase | None = None) -> CaseStory:
+        """The case is open."""
+        self.ask(command or opening(), by=YJS, at=OPENED_AT)
+        return self
+
+    def ready(
+        self, what: str = "YCC", *, without: Sequence[str] = (), command: OpenDisposalCase | None = None
+    ) -> CaseStory:
+        """All is there for a decision."""
+        self.opened(command)
+        steps: dict[str, tuple[str, str, Command]] = {
+            "admission": ("2026-03-04T16:00:00+00:00", YJS, ADMITTED),
+            "evidence": ("2026-03-05T10:00:00+00:00", POLICE, evidence(STANDARD.get(what, EvidenceStandard.CHARGE))),
+            "assessment": ("2026-03-06T10:00:00+00:00", YJS, ASSESSED),
+            "score": ("2026-03-09T10:00:00+00:00", POLICE, scored(SCORE[what], SCORE[what])),
+            "panel": ("2026-03-09T11:00:00+00:00", YJS, recommended(what)),
+        }
+        for name, (at, by, step) in steps.items():
+            if name not in without:
+                self.ask(step, by=by, at=at)
+        return self
+
+    def decided(
+        self, what: str = "YCC", *, without: Sequence[str] = (), command: OpenDisposalCase | None = None
+    ) -> CaseStory:
+        """The decision is taken."""
+        self.ready(what, without=without, command=command)
+        self.ask(decision(what, rationale={"A1": "Urgent."}), by=POLICE, at=DECIDED_AT)
+        return self
+
+    def prepared(
+        self,
+        what: str = "YCC",
+        *conditions: Condition,
+        without: Sequence[str] = (),
+        command: OpenDisposalCase | None = None,
+    ) -> CaseStory:
+        """All is there for giving the disposal, save what is left out."""
+        self.decided(what, without=without, command=command)
+        for one in conditions:
+            self.ask(proposed(one, rationale={"R17": "Nothing else fits."}), by=YJS, at=PROPOSED_AT)
+        steps: dict[str, tuple[str, Command]] = {
+            "adult": ("2026-03-12T16:00:00+00:00", ADULT),
+            "explanation": ("2026-03-12T16:10:00+00:00", EXPLAINED),
+            "signature": ("2026-03-12T16:20:00+00:00", SIGNED),
+        }
+        for name, (at, step) in steps.items():
+            if name not in without and not (name == "signature" and what == "YC"):
+                self.ask(step, by=POLICE, at=at)
+        return self
+
+    def given(self, what: str = "YCC", *conditions: Condition, command: OpenDisposalCase | None = None) -> CaseStory:
+        """The disposal is given on 12 March; a conditional caution with four hours of reparation, unless told."""
+        if what == "YCC" and not conditions:
+            conditions = (condition(),)
+        self.prepared(what, *conditions, command=command)
+        self.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+        return self
+
+    def in_breach(self) -> CaseStory:
+        """A conditional caution under review after an unacceptable absence."""
+        self.given()
+        self.ask(absence(), by=YJS, at="2026-03-18T18:00:00+00:00")
+        self.ask(breach(), by=YJS, at="2026-03-25T10:00:00+00:00")
+        return self
+
+
+INVESTIGATOR: Final = officer(POLICE, 7)
+"""A police officer who investigated."""

@@ -1,0 +1,226 @@
+"""What stands between a case and a decision: age, evidence, admission, prosecutor, score, panel."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from services.disposal.domain.commands import RecordAdmission, RecordProsecutorDecision, WithdrawAdmission
+from services.disposal.events import EvidenceStandard, PanelMember, Prior, ProsecutorDecision
+from services.vocabulary import TrialMode
+from tests.unit.disposal.stories import (
+    DECIDED_AT,
+    INVESTIGATOR,
+    OPENED_AT,
+    POLICE,
+    YJS,
+    CaseStory,
+    decision,
+    evidence,
+    offence,
+    opening,
+    recommended,
+    scored,
+)
+
+DISPOSALS = ("YRD", "YC", "YCC")
+SOON = "2026-03-09T12:00:00+00:00"
+
+
+def test_a_child_of_nine_at_the_offence_gets_no_case(case: CaseStory) -> None:
+    """Given a child who was nine on the day, when a case is opened, then R1 refuses it."""
+    assert case.refused(opening(date(2016, 3, 3)), by=YJS, at=OPENED_AT) == {"R1"}
+
+
+def test_a_child_of_ten_at_the_offence_gets_a_case(case: CaseStory) -> None:
+    """Given a child who was ten that very day, when a case is opened, then it opens."""
+    case.opened(opening(date(2016, 3, 2)))
+    assert case.view["age_at_offence"] == 10
+
+
+def test_a_leap_day_child_is_ten_on_the_first_of_march(case: CaseStory) -> None:
+    """Given a birth on 29 February, when ten years on there is no such day, then 28 February is still nine."""
+    born = date(2016, 2, 29)
+    assert case.refused(opening(born, offence=offence(date=date(2026, 2, 28))), by=YJS, at=OPENED_AT) == {"R1"}
+    case.opened(opening(born, offence=offence(date=date(2026, 3, 1))))
+
+
+@pytest.mark.parametrize("what", DISPOSALS)
+def test_no_disposal_without_sufficient_evidence(case: CaseStory, what: str) -> None:
+    """Given an admission but no judgement of the evidence, when a disposal is decided, then R3 refuses it."""
+    case.ready(what, without=["evidence"])
+    assert case.refused(decision(what), by=POLICE, at=DECIDED_AT) == {"R3"}
+
+
+def test_a_caution_needs_evidence_to_charge(case: CaseStory) -> None:
+    """Given evidence that only shows the offence, then R3 refuses cautions and lets a restorative disposal through."""
+    case.ready("YRD", without=["score", "panel"])
+    assert case.refused(decision("YC"), by=POLICE, at=DECIDED_AT) == {"R3"}
+    assert case.refused(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R3"}
+    case.ask(decision("YRD"), by=POLICE, at=DECIDED_AT)
+
+
+def test_a_later_judgement_of_the_evidence_counts(case: CaseStory) -> None:
+    """Given evidence found sufficient and then not, when a caution is decided, then R3 refuses it."""
+    case.ready("YC")
+    case.ask(evidence(EvidenceStandard.CHARGE, sufficient=False), by=POLICE, at=SOON)
+    assert case.refused(decision("YC"), by=POLICE, at=DECIDED_AT) == {"R3"}
+
+
+@pytest.mark.parametrize("what", DISPOSALS)
+def test_silence_is_no_admission(case: CaseStory, what: str) -> None:
+    """Given no admission at all, when a disposal is decided, then R4 refuses it."""
+    case.ready(what, without=["admission"])
+    assert case.refused(decision(what), by=POLICE, at=DECIDED_AT) == {"R4"}
+
+
+def test_a_denial_or_a_withdrawal_is_no_admission(case: CaseStory) -> None:
+    """Given a denial, or an admission taken back, then R4 refuses; an admission afterwards lets through."""
+    case.ready("YCC")
+    case.ask(WithdrawAdmission(), by=YJS, at=SOON)
+    assert case.refused(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R4"}
+    case.ask(RecordAdmission(appropriate_adult_present=True, facts_accepted=False), by=YJS, at=SOON)
+    assert case.refused(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R4"}
+    case.ask(RecordAdmission(appropriate_adult_present=True, facts_accepted=True), by=YJS, at=SOON)
+    case.ask(decision("YCC"), by=POLICE, at=DECIDED_AT)
+
+
+def test_all_broken_rules_are_named_at_once(case: CaseStory) -> None:
+    """Given nothing but an open case, when a caution is decided without its views, then all three rules are named."""
+    case.opened()
+    command = decision("YC", prosecution_inappropriate=None)
+    assert case.refused(command, by=POLICE, at=DECIDED_AT) == {"R3", "R4", "R5"}
+
+
+@pytest.mark.parametrize("field", ["prosecution_inappropriate", "ycc_inappropriate"])
+def test_a_caution_needs_both_views(case: CaseStory, field: str) -> None:
+    """Given one of the two views missing or denied, when a youth caution is decided, then R5 refuses it."""
+    case.ready("YC")
+    for value in (None, False):
+        assert case.refused(decision("YC", **{field: value}), by=POLICE, at=DECIDED_AT) == {"R5"}
+    case.ask(decision("YC"), by=POLICE, at=DECIDED_AT)
+
+
+@pytest.mark.parametrize("answer", [None, *ProsecutorDecision])
+def test_an_indictable_only_offence_needs_the_prosecutor(case: CaseStory, answer: ProsecutorDecision | None) -> None:
+    """Given robbery, when a conditional caution is decided, then R18 wants the prosecutor's decision for just that."""
+    case.ready("YCC", command=opening(offence=offence(TrialMode.INDICTABLE_ONLY)))
+    if answer is not None:
+        command = RecordProsecutorDecision(reference="CPS/1", decision=answer, child_information_form=True)
+        case.ask(command, by=POLICE, at=SOON)
+    if answer is ProsecutorDecision.YCC:
+        case.ask(decision("YCC"), by=POLICE, at=DECIDED_AT)
+    else:
+        assert case.refused(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R18"}
+
+
+def test_the_child_information_form_goes_with_the_case(case: CaseStory) -> None:
+    """Given no form, when the prosecutor's decision is recorded, then R19 refuses it."""
+    case.opened()
+    command = RecordProsecutorDecision(reference="CPS/1", decision=ProsecutorDecision.YCC, child_information_form=False)
+    assert case.refused(command, by=POLICE, at=SOON) == {"R19"}
+
+
+def test_the_form_was_not_mandatory_before_february_2025(case: CaseStory) -> None:
+    """Given a day before 1 February 2025, when the decision is recorded without the form, then it is accepted."""
+    early = opening(offence=offence(date=date(2025, 1, 2)))
+    early = early.model_copy(update={"reported_at": early.reported_at.replace(year=2025, month=1, day=3)})
+    case.ask(early, by=YJS, at="2025-01-06T09:00:00+00:00")
+    command = RecordProsecutorDecision(reference="CPS/1", decision=ProsecutorDecision.YCC, child_information_form=False)
+    case.ask(command, by=POLICE, at="2025-01-31T23:59:00+00:00")
+    assert case.refused(command, by=POLICE, at="2025-02-01T00:00:00+00:00") == {"R19"}
+
+
+@pytest.mark.parametrize(("offence_score", "final_score"), [(0, 1), (6, 5), (5, 6), (1, 0)])
+def test_scores_run_from_one_to_five(case: CaseStory, offence_score: int, final_score: int) -> None:
+    """Given a score off the scale, when gravity is scored, then G1 refuses it."""
+    case.opened()
+    assert case.refused(scored(offence_score, final_score, "planned"), by=POLICE, at=SOON) == {"G1"}
+
+
+def test_a_shift_of_two_needs_factors(case: CaseStory) -> None:
+    """Given a final score two points off, when no factor is named, then G1 refuses it; one point needs none."""
+    case.opened()
+    assert case.refused(scored(3, 5), by=POLICE, at=SOON) == {"G1"}
+    case.ask(scored(3, 4), by=POLICE, at=SOON)
+    case.ask(scored(3, 5, "planned"), by=POLICE, at=SOON)
+    case.ask(scored(1, 1), by=POLICE, at=SOON)
+
+
+def test_the_panel_needs_police_and_youth_justice(case: CaseStory) -> None:
+    """Given a panel without one of the two, when its recommendation is recorded, then P1 refuses it."""
+    case.opened()
+    for absent in ((PanelMember.POLICE, PanelMember.SSCT), (PanelMember.YJS, PanelMember.HEALTH), ()):
+        assert case.refused(recommended("YCC", absent), by=YJS, at=SOON) == {"P1"}
+    case.ask(recommended("YCC"), by=YJS, at=SOON)
+
+
+def test_deciding_without_an_assessment_warns(case: CaseStory) -> None:
+    """Given no assessment, when it is decided, then A1 needs a rationale, and with one it is kept."""
+    case.ready("YCC", without=["assessment"])
+    assert case.warned(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"A1"}
+    case.ask(decision("YCC", rationale={"A1": "He moves away."}), by=POLICE, at=DECIDED_AT)
+    assert case.facts[-1].envelope.rationale["A1"].value == "He moves away."
+
+
+@pytest.mark.parametrize("field", ["yc", "ycc", "convictions", "yrd"])
+def test_an_earlier_caution_is_no_bar(case: CaseStory, field: str) -> None:
+    """Given an earlier caution or conviction, when a disposal is decided, then R10 warns; an earlier YRD is neither."""
+    prior = Prior(**{"yc": 0, "ycc": 0, "convictions": 0, "yrd": 0, field: 1})
+    case.ready("YCC", command=opening(prior=prior))
+    if field != "yrd":
+        assert case.warned(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R10"}
+    case.ask(decision("YCC", rationale={"R10": "Two years ago."}), by=POLICE, at=DECIDED_AT)
+
+
+@pytest.mark.parametrize(
+    ("score", "fits"),
+    [(1, {"NO_FURTHER_ACTION"}), (2, {"YRD", "OUTCOME_22"}), (3, {"YC"}), (4, {"YCC"}), (5, {"CHARGE"})],
+)
+def test_a_decision_other_than_the_score_suggests_warns(case: CaseStory, score: int, fits: set[str]) -> None:
+    """Given a final score, when anything is decided but what it suggests, then R27 needs a rationale."""
+    case.ready("YCC", without=["score", "panel"])
+    case.ask(scored(score, score), by=POLICE, at=SOON)
+    for what in ("YRD", "YC", "YCC", "OUTCOME_21", "OUTCOME_22", "CHARGE", "NO_FURTHER_ACTION"):
+        if what not in fits:
+            assert case.warned(decision(what), by=POLICE, at=DECIDED_AT) == {"R27"}, what
+    case.ask(decision(min(fits)), by=POLICE, at=DECIDED_AT)
+
+
+def test_deciding_against_the_panel_warns(case: CaseStory) -> None:
+    """Given a panel for a caution, when a conditional one is decided, then PD1 warns, beside the score."""
+    case.ready("YC")
+    assert case.warned(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"PD1", "R27"}
+
+
+def test_the_investigating_officer_should_not_decide(case: CaseStory) -> None:
+    """Given the investigating officer, when that officer decides, then R29 warns; another officer just decides."""
+    case.ready("YCC", command=opening(investigating_officer=INVESTIGATOR.id))
+    assert case.warned(decision("YCC"), by=INVESTIGATOR, at=DECIDED_AT) == {"R29"}
+    case.ask(decision("YCC"), by=POLICE, at=DECIDED_AT)
+
+
+@pytest.mark.parametrize(
+    ("what", "state"),
+    [("OUTCOME_22", "DIVERTED"), ("CHARGE", "CHARGED"), ("OUTCOME_21", "CLOSED"), ("NO_FURTHER_ACTION", "CLOSED")],
+)
+def test_exits_need_neither_evidence_nor_admission(case: CaseStory, what: str, state: str) -> None:
+    """Given a bare case, when it is diverted, charged or closed, then only the missing assessment warns."""
+    case.opened()
+    assert case.warned(decision(what), by=POLICE, at=DECIDED_AT) == {"A1"}
+    case.ask(decision(what, rationale={"A1": "None was needed."}), by=POLICE, at=DECIDED_AT)
+    assert case.view["state"] == state
+
+
+def test_stages_follow_the_facts(case: CaseStory) -> None:
+    """Given a case, when it is assessed, recommended and decided, then its state says so."""
+    case.opened()
+    assert case.view["state"] == "OPENED"
+    case = CaseStory().ready("YCC", without=["score", "panel"])
+    assert case.view["state"] == "ASSESSED"
+    case.ask(recommended("YCC"), by=YJS, at=SOON)
+    assert case.view["state"] == "RECOMMENDED"
+    case.ask(decision("YCC"), by=POLICE, at=DECIDED_AT)
+    assert case.view["state"] == "DECIDED"
+    assert case.view["disposal"] == "YCC"
