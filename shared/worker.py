@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from mode import Service as ModeService
+from mode import Worker
 
 from shared.api import service_api
 from shared.database import pool
@@ -18,7 +20,7 @@ from shared.ledger.postgres import PostgresLedger
 from shared.relay import Relay
 from shared.service import Service
 from shared.settings import Settings
-from shared.stream import reactor, run
+from shared.stream import reactor
 from shared.telemetry import log_to_stderr
 
 USAGE = "say what to run: python -m services.NAME api|worker"
@@ -57,6 +59,30 @@ def serve(app: FastAPI, settings: Settings) -> None:
         timeout_graceful_shutdown=10,
         server_header=False,
     )
+
+
+class Parts(ModeService):
+    """Everything that runs in one worker; where one part crashes, all end, and the process exits with an error."""
+
+    def __init__(self, build: Callable[[], Awaitable[Sequence[ModeService]]]) -> None:
+        super().__init__()
+        self._build = build
+
+    async def on_start(self) -> None:
+        """Build the parts in the loop in which they run."""
+        for part in await self._build():
+            await self.add_runtime_dependency(part)
+
+
+def run(build: Callable[[], Awaitable[Sequence[ModeService]]]) -> None:
+    """Run the parts until SIGTERM or SIGINT; does not return."""
+    Worker(
+        Parts(build),
+        loop=uvloop.new_event_loop(),
+        override_logging=False,
+        redirect_stdouts=False,
+        blocking_timeout=30.0,
+    ).execute_from_commandline()
 
 
 async def work(service: Service[Any], settings: Settings) -> list[ModeService]:
