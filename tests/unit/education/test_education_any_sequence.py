@@ -1,0 +1,101 @@
+"""Whatever is asked in whatever order, and however late: a session folds, cuts, seals and forgets."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from typing import Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.education.domain.commands import BookPlace, DeliverSession
+from services.education.events import EVENTS, AttendanceRecorded
+from services.education.service import service
+from services.vocabulary import AttendanceStatus as Status
+from shared.decider import cut
+from shared.messages import Command, Refused, write
+from shared.reading import duties_on
+from shared.sealing import DataKey, seal_model, sealed_fields, subjects_in
+from tests.unit.education.stories import (
+    CONDITION,
+    LEO,
+    MIA,
+    OFFICER,
+    START,
+    SessionStory,
+    attendance,
+    called_off,
+    contact,
+    decided,
+    feedback,
+    given_back,
+    plan,
+)
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    plan(),
+    BookPlace(person_id=LEO),
+    BookPlace(person_id=MIA, condition_id=CONDITION),
+    given_back(LEO),
+    given_back(MIA),
+    DeliverSession(headcount=2),
+    *(attendance(status, who, hours) for status in Status for who in (LEO, MIA) for hours in ("0", "2", "3")),
+    *(decided(who, acceptable=acceptable) for who in (LEO, MIA) for acceptable in (True, False)),
+    called_off(),
+    contact(),
+    feedback(),
+)
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(COMMANDS),
+        st.integers(min_value=-12, max_value=12).map(lambda quarters: timedelta(minutes=15 * quarters)),
+    ),
+    max_size=25,
+)
+
+
+def told(asked: list[tuple[Command, timedelta]]) -> SessionStory:
+    """A booked session after some commands around its start, some recorded late."""
+    session = SessionStory().planned().booked(LEO).booked(MIA)
+    at = datetime.fromisoformat(START)
+    for command, later in asked:
+        at += later
+        before = list(session.facts)
+        if isinstance(session.answer(command, by=OFFICER, at=at), Refused):
+            assert session.facts == before
+    return session
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps)
+def test_any_sequence_folds_at_any_time(asked: list[tuple[Command, timedelta]]) -> None:
+    """Given any commands in any order, every state by either time can be folded, and no credit exceeds the schedule."""
+    session = told(asked)
+    for fact in session.facts:
+        session.service.reading.view_of(session.facts, as_of=fact.occurred_at)
+        duties_on(session.service.reading, session.facts, fact.day)
+        if isinstance(fact.event, AttendanceRecorded):
+            assert fact.event.hours_credited <= fact.event.hours_scheduled
+    for length in range(1, len(session.facts) + 1):
+        assert session.service.decider.state_of(session.facts[:length]) is not None
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps)
+def test_any_event_survives_its_bytes_and_forgetting(asked: list[tuple[Command, timedelta]]) -> None:
+    """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
+    session = told(asked)
+    home = session.stream
+    closed, forgotten = [], []
+    for fact in session.facts:
+        owners = {subject for _, subject, _ in sealed_fields(fact.event, home)}
+        keys = {subject: DataKey(subject, 1, os.urandom(32)) for subject in owners}
+        body = write(fact.envelope, seal_model(fact.event, home, fact.event_id, keys))
+        assert write(fact.envelope, EVENTS.read(body).event) == body
+        closed.append(EVENTS.read(body))
+        forgotten.append(EVENTS.read(body, keys=dict.fromkeys(subjects_in(body))))
+    for history in (closed, forgotten):
+        state = service.decider.fold(cut(history))
+        assert state is not None
+        assert service.reading.view(state) == session.view

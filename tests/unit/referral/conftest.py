@@ -1,0 +1,13 @@
+"""A referral nobody has received yet."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.referral.stories import ReferralStory
+
+
+@pytest.fixture
+def referral() -> ReferralStory:
+    """An empty stream of the service."""
+    return ReferralStory()

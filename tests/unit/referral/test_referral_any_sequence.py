@@ -1,0 +1,156 @@
+"""Whatever is asked in whatever order, and however late: a referral folds, cuts, seals and forgets."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from typing import Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.referral.domain.commands import (
+    AcknowledgeReferral,
+    AllocateReferral,
+    CloseReferral,
+    ConfirmSchoolLedOutcome,
+    OverrideSafeguardingHold,
+    RecordCrime,
+    ReopenReferral,
+)
+from services.referral.events import EVENTS, REGIMES
+from services.referral.service import service
+from services.vocabulary import Category, Flag, TriageOutcome
+from shared.decider import cut
+from shared.messages import Command, Refused, write
+from shared.reading import duties_on
+from shared.sealing import DataKey, Sealed, seal_model, sealed_fields, subjects_in
+from tests.unit.referral.stories import (
+    CASE,
+    LEO,
+    MIA,
+    NOON,
+    SYSTEM,
+    ReferralStory,
+    activity,
+    advice,
+    carried,
+    concern,
+    contact,
+    document,
+    link,
+    mash,
+    outcome,
+    receipt,
+    screening,
+    triage,
+    wish,
+)
+
+WHY: Final = {"B3": "The supervisor is ill.", "O21W": "A single insult."}
+CORRECTIONS: Final = (
+    ("ReferralReceived", "flags", ["NUDE_IMAGERY"]),
+    ("ReferralReceived", "happened_at", "2026-02-22T10:00:00+00:00"),
+    ("PersonLinked", "details.date_of_birth", "2016-02-22"),
+    ("PersonLinked", "details.name", "Leo Hart-Smith"),
+    ("ReferralTriaged", "outcome", "REFER_DISPOSAL_PANEL"),
+    ("CrimeRecorded", "crime_number", "55260027999"),
+    ("ReferralCorrected", "value", 1),
+)
+COMMANDS: Final[tuple[Command, ...]] = (
+    receipt(),
+    link(),
+    link(MIA, "2016-02-22", category=Category.CHILD_UNDER_10),
+    AcknowledgeReferral(),
+    concern(),
+    mash(),
+    OverrideSafeguardingHold(reason=Sealed("Her social worker knows.")),
+    screening(),
+    screening(coercion=True),
+    RecordCrime(crime_number="55260027303"),
+    wish(),
+    wish("POLICE"),
+    document(),
+    *(triage(asked, rationale=WHY) for asked in TriageOutcome),
+    AllocateReferral(officer_id=LEO),
+    advice(),
+    activity(),
+    contact(),
+    ConfirmSchoolLedOutcome(action=Sealed("A day in the reset room.")),
+    *(outcome(code, rationale=WHY) for code in ("10", "11", "21", "22", "2", "6")),
+    carried("2"),
+    carried("1"),
+    CloseReferral(reason="DISPOSED"),
+    ReopenReferral(why=Sealed("The school has more to say.")),
+)
+steps = st.lists(
+    st.tuples(
+        st.one_of(st.sampled_from(COMMANDS), st.sampled_from(CORRECTIONS)),
+        st.integers(min_value=-4, max_value=30).map(lambda hours: timedelta(hours=hours)),
+    ),
+    max_size=25,
+)
+flagged = st.sets(st.sampled_from((Flag.NUDE_IMAGERY, Flag.HATE, Flag.WEAPON)), max_size=2)
+
+
+def told(flags: set[Flag], asked: list[tuple[Command | tuple[str, str, object], timedelta]]) -> ReferralStory:
+    """A referral after some commands, each some hours after the last, or before it where it is recorded late."""
+    referral = ReferralStory().acknowledged(*sorted(flags))
+    at = datetime.fromisoformat(NOON)
+    for command, later in asked:
+        at += later
+        if not isinstance(command, Command):
+            event, field, value = command
+            if event not in {fact.name for fact in referral.facts}:
+                continue
+            command = referral.corrects(event, field, value)  # noqa: PLW2901
+        before = list(referral.facts)
+        if isinstance(referral.answer(command, by=SYSTEM, at=at), Refused):
+            assert referral.facts == before
+    return referral
+
+
+@settings(max_examples=150, deadline=None)
+@given(flagged, steps)
+def test_any_sequence_folds_at_any_time(
+    flags: set[Flag], asked: list[tuple[Command | tuple[str, str, object], timedelta]]
+) -> None:
+    """Given any commands in any order, every state by either time can be folded, shown and asked for duties."""
+    referral = told(flags, asked)
+    for fact in referral.facts:
+        referral.service.reading.view_of(referral.facts, as_of=fact.occurred_at)
+        duties_on(referral.service.reading, referral.facts, fact.day)
+    for length in range(1, len(referral.facts) + 1):
+        state = referral.service.decider.state_of(referral.facts[:length])
+        assert state is not None
+        assert set(referral.service.reading.view(state)) == set(referral.view)
+
+
+@settings(max_examples=60, deadline=None)
+@given(flagged, steps)
+def test_any_event_survives_its_bytes_and_forgetting(
+    flags: set[Flag], asked: list[tuple[Command | tuple[str, str, object], timedelta]]
+) -> None:
+    """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
+    referral = told(flags, asked)
+    closed, forgotten, opened = [], [], []
+    for fact in referral.facts:
+        owners = {subject for _, subject, _ in sealed_fields(fact.event, CASE)} | {f"home/{CASE}"}
+        keys = {subject: DataKey(subject, 1, os.urandom(32)) for subject in owners}
+        event = seal_model(fact.event, CASE, fact.event_id, keys)
+        envelope = seal_model(fact.envelope, CASE, fact.event_id, keys)
+        body = write(envelope, event)
+        assert write(envelope, EVENTS.read(body).event) == body
+        subjects = subjects_in(body)
+        closed.append(EVENTS.read(body))
+        opened.append(EVENTS.read(body, keys={(subject, n): keys[subject] for subject, n in subjects}))
+        forgotten.append(EVENTS.read(body, keys=dict.fromkeys(subjects)))
+    for history in (closed, opened, forgotten):
+        state = service.decider.fold(cut(history))
+        assert state is not None
+        assert service.reading.view(state) == referral.view
+
+
+def test_every_event_of_the_contract_is_law_enforcement() -> None:
+    """Each event of referral says under which law it is processed."""
+    assert {EVENTS.labels(event)["regime"] for event in REGIMES} == {"LE_PART3"}

@@ -1,0 +1,172 @@
+"""Stories of corrections: the original stays, what follows is shown and judged by the corrected field."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from services.referral.domain.commands import CorrectReferral
+from services.referral.events import PersonLinked, ReferralCorrected
+from services.vocabulary import Category, Flag, TriageOutcome
+from shared.decider import cut
+from shared.sealing import Sealed, sealed_fields
+from tests.unit.referral.stories import (
+    CASE,
+    LATER,
+    LEO,
+    NEXT_DAY,
+    SOON,
+    SYSTEM,
+    ReferralStory,
+    activity,
+    carried,
+    outcome,
+    screening,
+    triage,
+)
+
+
+def test_a_crime_number_is_corrected(referral: ReferralStory) -> None:
+    """Given a wrong crime number, the corrected one is shown, from the time of the original on."""
+    referral.received().recorded()
+    assert referral.does(referral.corrects("CrimeRecorded", "crime_number", "55260027999"), LATER) == [
+        "ReferralCorrected"
+    ]
+    assert referral.view["crime_number"] == "55260027999"
+    shown = referral.service.reading.view_of(referral.facts, as_of=datetime.fromisoformat(SOON))
+    assert shown is not None
+    assert shown["crime_number"] == "55260027999"
+    assert referral.facts[1].event.crime_number == "55260027303"  # type: ignore[attr-defined]
+
+
+def test_a_missing_flag_changes_what_is_judged(referral: ReferralStory) -> None:
+    """Given a flag that was forgotten, the rules that look at it bind afterwards."""
+    referral.acknowledged()
+    referral.does(referral.corrects("ReferralReceived", "flags", ["NUDE_IMAGERY", "WEAPON"]))
+    assert referral.breaks(triage(TriageOutcome.ACCEPT_INTERVENTION), NEXT_DAY) == {"B2", "B4"}
+    assert referral.does(screening(), NEXT_DAY) == ["NudesScreeningCompleted"]
+
+
+def test_a_yes_is_taken_back_by_a_correction_only(referral: ReferralStory) -> None:
+    """Given a Yes ticked by mistake, its correction opens what it barred."""
+    referral.acknowledged(Flag.NUDE_IMAGERY).does(screening(coercion=True))
+    referral.does(referral.corrects("NudesScreeningCompleted", "coercion", value=False))
+    assert referral.does(triage(TriageOutcome.ACCEPT_INTERVENTION), NEXT_DAY) == ["ReferralTriaged"]
+
+
+def test_another_outcome_of_triage_leads_elsewhere(referral: ReferralStory) -> None:
+    """Given triage recorded wrongly, the referral stands where the right outcome leads."""
+    referral.acknowledged().triaged()
+    referral.does(referral.corrects("ReferralTriaged", "outcome", "REFER_DISPOSAL_PANEL"), NEXT_DAY)
+    assert (referral.stage, referral.view["triage_outcome"]) == ("WITH_PANEL", "REFER_DISPOSAL_PANEL")
+
+
+def test_a_birth_date_brings_its_age(referral: ReferralStory) -> None:
+    """Given a birth date a year too early, the age follows, and the suspect turns out to have been nine."""
+    referral.received().recorded().linked(LEO, "2015-02-22")
+    assert referral.breaks(outcome("11")) == {"O11"}
+    names = referral.does(referral.corrects("PersonLinked", "details.date_of_birth", "2016-02-22"))
+    assert names == ["ReferralCorrected"] * 3
+    assert referral.view["people"] == {str(LEO): "CHILD_UNDER_10"}
+    assert referral.does(outcome("11")) == ["CrimeOutcomeAssigned"]
+
+
+def test_a_birth_date_of_the_same_age_corrects_itself_alone(referral: ReferralStory) -> None:
+    """Given a birth date a day off, only the date is corrected."""
+    referral.received().linked(LEO, "2011-06-30")
+    assert referral.does(referral.corrects("PersonLinked", "details.date_of_birth", "2011-07-01")) == [
+        "ReferralCorrected"
+    ]
+
+
+def test_another_day_of_the_incident_brings_the_ages(referral: ReferralStory) -> None:
+    """Given an incident that was a day later, the boy was ten after all and his age says so; his category is for officers."""
+    referral.received().linked(LEO, "2016-02-22", category=Category.CHILD_UNDER_10)
+    names = referral.does(referral.corrects("ReferralReceived", "happened_at", "2026-02-22T10:00:00+00:00"))
+    assert names == ["ReferralCorrected"] * 2
+    assert referral.state.people[LEO].age_at_incident == 10
+    assert referral.view["people"] == {str(LEO): "CHILD_UNDER_10"}
+
+
+def test_a_corrected_name_belongs_to_the_person(referral: ReferralStory) -> None:
+    """Given a corrected name or a first address, it is sealed under that person's key, never in clear."""
+    referral.received().linked()
+    for field, value in (("details.name", "Leo Hart-Smith"), ("details.address", "3 Mallard Way")):
+        referral.does(referral.corrects("PersonLinked", field, value))
+        event = referral.facts[-1].event
+        assert isinstance(event, ReferralCorrected)
+        assert event.value is None
+        subjects = {path: subject for path, subject, _ in sealed_fields(event, CASE)}
+        assert subjects == {"sealed": f"person/{LEO}", "why": f"home/{CASE}"}
+    linked = next(fact.event for fact in cut(referral.facts) if fact.name == "PersonLinked")
+    assert isinstance(linked, PersonLinked)
+    assert linked.details.name.value == "Leo Hart-Smith"
+    assert linked.details.address == Sealed("3 Mallard Way")
+
+
+def test_an_optional_value_may_be_taken_away(referral: ReferralStory) -> None:
+    """Given an address that was another's, it is corrected to none; a name cannot be."""
+    referral.received().linked()
+    referral.does(referral.corrects("PersonLinked", "details.address", "3 Mallard Way"))
+    assert referral.does(referral.corrects("PersonLinked", "details.address", None)) == ["ReferralCorrected"]
+    assert referral.breaks(referral.corrects("PersonLinked", "details.name", None)) == {"S1"}
+
+
+def test_a_narrative_belongs_to_the_case(referral: ReferralStory) -> None:
+    """Given a corrected narrative, it is sealed under the case's key."""
+    referral.received().does(referral.corrects("ReferralReceived", "narrative", "He showed it to nobody."))
+    subjects = {subject for _, subject, _ in sealed_fields(referral.facts[-1].event, CASE)}
+    assert subjects == {f"home/{CASE}"}
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "value"),
+    [
+        ("ReferralReceived", "colour", "blue"),
+        ("ReferralReceived", "flags.first", "WEAPON"),
+        ("ReferralReceived", "case_id", str(LEO)),
+        ("PersonLinked", "person_id", str(CASE)),
+        ("PersonLinked", "age_at_incident", 12),
+        ("PersonLinked", "details", {"name": "Leo Hart", "date_of_birth": "2011-06-30"}),
+        ("PersonLinked", "details.shoe_size", 38),
+        ("PersonLinked", "details.date_of_birth", "2011-02-30"),
+        ("PersonLinked", "details.date_of_birth", "2026-02-22"),
+        ("PersonLinked", "details.date_of_birth", 14),
+        ("PersonLinked", "category", "BYSTANDER"),
+        ("ReferralReceived", "on_premises", "perhaps"),
+        ("ReferralReceived", "incident_type", "VANDALISM"),
+        ("ReferralReceived", "happened_at", "2026-02-24T09:31:00+00:00"),
+        ("ReferralReceived", "happened_at", "2011-06-29T12:00:00+00:00"),
+        ("ReferralReceived", "reported_at", "2026-02-24T09:41:00+00:00"),
+        ("ReferralReceived", "narrative", 7),
+        ("ActivityUndertaken", "person_id", str(CASE)),
+        ("CrimeOutcomeAssigned", "disposal_id", str(CASE)),
+    ],
+)
+def test_what_cannot_be_corrected(referral: ReferralStory, event: str, field: str, value: Any) -> None:
+    """Given an unknown field, a fixed one or a value that it could not have had, nothing is recorded."""
+    referral.received().recorded().linked()
+    referral.does(activity(), NEXT_DAY, SYSTEM)
+    referral.does(carried(), NEXT_DAY, SYSTEM)
+    before = len(referral.facts)
+    assert referral.breaks(referral.corrects(event, field, value), LATER) == {"S1"}
+    assert len(referral.facts) == before
+
+
+def test_neither_another_streams_event_nor_a_correction_is_corrected(referral: ReferralStory) -> None:
+    """Given an unknown event id, or that of a correction, the correction is refused."""
+    referral.received().recorded()
+    stray = CorrectReferral(corrects=CASE, field="crime_number", value="1", why=Sealed("Misheard."))
+    assert referral.breaks(stray) == {"S1"}
+    referral.does(referral.corrects("CrimeRecorded", "crime_number", "1"))
+    assert referral.breaks(referral.corrects("ReferralCorrected", "value", "2")) == {"S1"}
+    assert referral.does(referral.corrects("CrimeRecorded", "crime_number", "2")) == ["ReferralCorrected"]
+    assert referral.view["crime_number"] == "2"
+
+
+def test_a_closed_referral_is_corrected(referral: ReferralStory) -> None:
+    """Given a closed referral, its facts can still be put right."""
+    referral.acknowledged().recorded().closed()
+    assert referral.does(referral.corrects("CrimeRecorded", "crime_number", "1"), LATER) == ["ReferralCorrected"]

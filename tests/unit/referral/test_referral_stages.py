@@ -1,0 +1,390 @@
+"""Stories of referrals: their stages, their times, and what is due."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from services.referral.domain.commands import (
+    AcknowledgeReferral,
+    AllocateReferral,
+    CloseReferral,
+    ConfirmSchoolLedOutcome,
+    OverrideSafeguardingHold,
+    RecordCrime,
+    ReopenReferral,
+)
+from services.referral.events import ReferralTriaged
+from services.referral.reading import READING
+from services.vocabulary import Flag, IncidentType, TriageOutcome
+from shared.messages import Command
+from shared.reading import duties_on
+from shared.sealing import Sealed
+from tests.unit.referral.stories import (
+    CASE,
+    HAPPENED,
+    LATER,
+    LATEST,
+    LEO,
+    NEXT_DAY,
+    NOON,
+    RECEIVED,
+    REPORTED,
+    SOON,
+    SUPERVISOR,
+    SYSTEM,
+    ReferralStory,
+    activity,
+    advice,
+    concern,
+    contact,
+    document,
+    link,
+    mash,
+    named,
+    outcome,
+    receipt,
+    screening,
+    triage,
+    wish,
+)
+
+ALLOCATE = AllocateReferral(officer_id=named("officer"))
+REOPEN = ReopenReferral(why=Sealed("The school has more to say."))
+OVERRIDE = OverrideSafeguardingHold(reason=Sealed("Her social worker knows."))
+CONFIRM = ConfirmSchoolLedOutcome(action=Sealed("A day in the reset room."))
+CLOSE = CloseReferral(reason="REFERRED_ON")
+REPORT_DAY = date(2026, 2, 24)
+
+
+@pytest.mark.parametrize(
+    ("asked", "leads_to"),
+    [
+        (TriageOutcome.ACCEPT_INTERVENTION, "TRIAGED"),
+        (TriageOutcome.ADVICE_ONLY, "TRIAGED"),
+        (TriageOutcome.REFER_EARLY_HELP, "TRIAGED"),
+        (TriageOutcome.SIGNPOST, "TRIAGED"),
+        (TriageOutcome.SCHOOL_LED, "SCHOOL_LED"),
+        (TriageOutcome.REFER_DISPOSAL_PANEL, "WITH_PANEL"),
+        (TriageOutcome.REFER_MASH, "WITH_MASH"),
+        (TriageOutcome.REFER_INVESTIGATION, "WITH_INVESTIGATION"),
+        (TriageOutcome.REJECT_OUT_OF_SCOPE, "REJECTED"),
+        (TriageOutcome.DUPLICATE, "REJECTED"),
+    ],
+)
+def test_where_triage_leads(referral: ReferralStory, asked: TriageOutcome, leads_to: str) -> None:
+    """Given an acknowledged referral, each outcome of triage leads to its stage and is shown."""
+    referral.acknowledged().does(wish())
+    referral.triaged(asked)
+    assert (referral.stage, referral.view["triage_outcome"]) == (leads_to, asked.value)
+
+
+def test_triage_carries_what_others_count_by(referral: ReferralStory) -> None:
+    """Given flags, the triage names them with incident type and setting."""
+    referral.acknowledged(Flag.REPEAT).triaged()
+    event = referral.facts[-1].event
+    assert isinstance(event, ReferralTriaged)
+    assert (event.incident_type, event.setting, event.flags) == (IncidentType.ONLINE_SAFETY, "ONLINE", (Flag.REPEAT,))
+
+
+@pytest.mark.parametrize("moved_by", [advice(), activity()])
+def test_work_begins_with_advice_or_an_activity(referral: ReferralStory, moved_by: Command) -> None:
+    """Given an allocated referral, advice or an activity takes it in progress; another officer may take it over."""
+    referral.acknowledged().allocated()
+    assert referral.stage == "ALLOCATED"
+    referral.does(moved_by, NEXT_DAY, SYSTEM)
+    assert referral.stage == "IN_PROGRESS"
+    referral.does(AllocateReferral(officer_id=LEO), NEXT_DAY, SUPERVISOR)
+    assert referral.stage == "IN_PROGRESS"
+
+
+def test_a_hold_asks_for_triage_again(referral: ReferralStory) -> None:
+    """Given a triaged referral, a concern holds it and forgets its triage; lifted, it is acknowledged."""
+    referral.acknowledged().allocated().does(concern(), NEXT_DAY)
+    assert (referral.stage, referral.view["triage_outcome"]) == ("SAFEGUARDING_HOLD", None)
+    referral.does(OVERRIDE, NEXT_DAY, SUPERVISOR)
+    assert referral.stage == "ACKNOWLEDGED"
+    assert referral.does(triage(TriageOutcome.REFER_MASH), NEXT_DAY) == ["ReferralTriaged"]
+
+
+def test_a_hold_before_the_acknowledgement(referral: ReferralStory) -> None:
+    """Given a concern at once, acknowledging does not lift it, and is still possible after it was lifted."""
+    referral.received().does(concern())
+    referral.does(mash())
+    assert referral.does(AcknowledgeReferral()) == ["ReferralAcknowledged"]
+    assert referral.stage == "ACKNOWLEDGED"
+    assert referral.breaks(AcknowledgeReferral()) == {"S1"}
+
+
+def test_acknowledging_does_not_lift_a_hold(referral: ReferralStory) -> None:
+    """Given a hold, the referral is acknowledged and stays held."""
+    referral.received().does(concern())
+    referral.does(AcknowledgeReferral())
+    assert referral.stage == "SAFEGUARDING_HOLD"
+
+
+def test_telling_mash_without_a_hold_moves_nothing(referral: ReferralStory) -> None:
+    """Given no concern, MASH may be told all the same; there is no hold to override."""
+    referral.received().does(mash())
+    assert referral.stage == "RECEIVED"
+    assert referral.breaks(OVERRIDE, by=SUPERVISOR) == {"S1"}
+
+
+def test_what_is_closed_is_opened_by_a_supervisor(referral: ReferralStory) -> None:
+    """Given a closed referral, it is opened again as triaged, and may be triaged anew once."""
+    referral.acknowledged().closed()
+    assert referral.stage == "CLOSED"
+    referral.does(REOPEN, LATEST, SUPERVISOR)
+    assert referral.stage == "TRIAGED"
+    referral.does(triage(TriageOutcome.REFER_MASH), LATEST)
+    assert referral.stage == "WITH_MASH"
+
+
+def test_the_school_says_once_what_it_did(referral: ReferralStory) -> None:
+    """Given an incident left to the school, the school confirms once, and not for any other referral."""
+    referral.acknowledged().does(wish())
+    assert referral.breaks(CONFIRM, by="SCHOOL") == {"S1"}
+    referral.triaged(TriageOutcome.SCHOOL_LED).does(CONFIRM, NEXT_DAY, "SCHOOL")
+    assert referral.breaks(CONFIRM, NEXT_DAY, "SCHOOL") == {"S1"}
+    assert referral.does(CLOSE, NEXT_DAY) == ["ReferralClosed"]
+
+
+@pytest.mark.parametrize("command", [triage(TriageOutcome.SIGNPOST), ALLOCATE, CLOSE, REOPEN, CONFIRM, receipt()])
+def test_what_a_received_referral_does_not_allow(referral: ReferralStory, command: Command) -> None:
+    """Given a referral only just received, none of the later steps is possible, nor receiving it again."""
+    assert referral.received().breaks(command) == {"S1"}
+
+
+def test_what_a_triaged_referral_does_not_allow(referral: ReferralStory) -> None:
+    """Given a triaged referral, it is not triaged or acknowledged again, nor opened again."""
+    referral.acknowledged().triaged()
+    for command in (triage(TriageOutcome.SIGNPOST), AcknowledgeReferral(), REOPEN):
+        assert referral.breaks(command, NEXT_DAY) == {"S1"}
+
+
+def test_what_is_with_others_is_not_allocated(referral: ReferralStory) -> None:
+    """Given a referral with the panel, no officer is given it; advice may still be given."""
+    referral.acknowledged().triaged(TriageOutcome.REFER_DISPOSAL_PANEL)
+    assert referral.breaks(ALLOCATE, NEXT_DAY, SUPERVISOR) == {"S1"}
+    referral.does(advice(), NEXT_DAY)
+    assert (referral.stage, referral.view["advice_given"]) == ("WITH_PANEL", 1)
+
+
+def test_no_advice_on_what_was_rejected(referral: ReferralStory) -> None:
+    """Given a rejected referral, no advice is given on it, and it can be closed."""
+    referral.acknowledged().triaged(TriageOutcome.DUPLICATE)
+    assert referral.breaks(advice(), NEXT_DAY) == {"S1"}
+    assert referral.does(CloseReferral(reason="DUPLICATE"), NEXT_DAY) == ["ReferralClosed"]
+
+
+def test_what_a_closed_referral_does_not_allow(referral: ReferralStory) -> None:
+    """Given a closed referral, nothing is added but what other services tell, contacts and corrections."""
+    referral.acknowledged(Flag.REPEAT).closed()
+    for command in (link(), concern(), mash(), RecordCrime(crime_number="1"), wish(), document(), advice(), CLOSE):
+        assert referral.breaks(command, LATEST) == {"S1"}, command
+    assert referral.does(activity(), LATEST, SYSTEM) == ["ActivityUndertaken"]
+    assert referral.does(contact(), LATEST) == ["ContactRecorded"]
+    assert referral.stage == "CLOSED"
+
+
+def test_one_number_for_one_crime(referral: ReferralStory) -> None:
+    """Given a crime number, another is not recorded."""
+    assert referral.received().recorded().breaks(RecordCrime(crime_number="2")) == {"S1"}
+
+
+def test_only_a_nude_image_is_screened(referral: ReferralStory) -> None:
+    """Given a referral without a nude image, there is nothing to screen."""
+    assert referral.received().breaks(screening()) == {"S1"}
+
+
+def test_nobody_is_born_after_the_incident(referral: ReferralStory) -> None:
+    """Given a birth date after the incident, the person is not linked."""
+    assert "S1" in referral.received().breaks(link(born="2026-02-22", category=link().category.CHILD_UNDER_10))
+
+
+def test_a_report_without_known_bank_holidays_is_refused(referral: ReferralStory) -> None:
+    """Given a report of the last century, it is refused, since no due date could be counted."""
+    then = datetime(1999, 1, 1, tzinfo=UTC)
+    assert referral.breaks(receipt(reported_at=then, happened_at=then), RECEIVED) == {"S1"}
+
+
+# --- times --------------------------------------------------------------------------------------
+
+
+def test_it_happens_is_reported_and_is_received_in_that_order(referral: ReferralStory) -> None:
+    """Given times out of order, the referral is not received; given equal ones, it is."""
+    assert referral.breaks(receipt(happened_at=REPORTED + timedelta(minutes=1)), RECEIVED) == {"T1"}
+    assert referral.breaks(receipt(), (REPORTED - timedelta(minutes=1)).isoformat()) == {"T1"}
+    assert referral.does(receipt(happened_at=REPORTED), REPORTED.isoformat()) == ["ReferralReceived"]
+
+
+@pytest.mark.parametrize("command", [AcknowledgeReferral(), link(), contact(), concern(), mash(), wish(), advice()])
+def test_nothing_before_the_receipt(referral: ReferralStory, command: Command) -> None:
+    """Given a referral received at twenty to ten, nothing was done about it a minute before; then it was."""
+    referral.received()
+    assert referral.breaks(command, "2026-02-24T09:39:00+00:00") == {"T1"}
+    assert referral.does(command, RECEIVED)
+
+
+def test_each_step_follows_the_one_before(referral: ReferralStory) -> None:
+    """Given steps in order, each is refused before the one that it follows, and taken at the same moment."""
+    referral.acknowledged()
+    assert referral.breaks(triage(TriageOutcome.ADVICE_ONLY), RECEIVED) == {"T1"}
+    referral.triaged(TriageOutcome.ADVICE_ONLY, SOON)
+    assert referral.breaks(ALLOCATE, RECEIVED, SUPERVISOR) == {"T1"}
+    assert referral.breaks(CLOSE, RECEIVED) == {"T1"}
+    referral.does(CLOSE, SOON)
+    assert referral.breaks(REOPEN, RECEIVED, SUPERVISOR) == {"T1"}
+    assert referral.does(REOPEN, SOON, SUPERVISOR) == ["ReferralReopened"]
+
+
+def test_a_hold_is_lifted_after_it_began(referral: ReferralStory) -> None:
+    """Given a concern at noon, MASH was not told of it before; a concern recorded late is answered in its own time."""
+    referral.acknowledged().does(concern())
+    assert referral.breaks(mash(), SOON) == {"T1"}
+    assert referral.breaks(OVERRIDE, SOON, SUPERVISOR) == {"T1"}
+    assert referral.does(mash()) == ["MashReferralMade"]
+
+
+def test_a_concern_recorded_late(referral: ReferralStory) -> None:
+    """Given a triage next day, a concern of the day before is recorded late and answered on its day."""
+    referral.acknowledged().triaged(at=NEXT_DAY).does(concern(), NOON)
+    assert referral.does(mash(), NOON) == ["MashReferralMade"]
+    assert referral.breaks(triage(TriageOutcome.REFER_MASH), NOON) == {"T1"}
+
+
+def test_triage_follows_what_it_rests_on(referral: ReferralStory) -> None:
+    """Given a preference and a screening of the next day, triage does not rest on them the day before."""
+    referral.acknowledged(Flag.NUDE_IMAGERY).does(screening(), NEXT_DAY)
+    referral.does(wish(), NEXT_DAY)
+    assert referral.breaks(triage(TriageOutcome.SCHOOL_LED)) == {"T1"}
+    assert referral.breaks(triage(TriageOutcome.ADVICE_ONLY)) == {"T1"}
+    assert referral.does(triage(TriageOutcome.SCHOOL_LED), NEXT_DAY) == ["ReferralTriaged"]
+
+
+def test_an_outcome_follows_the_crime(referral: ReferralStory) -> None:
+    """Given a crime recorded next day, it had no outcome the day before."""
+    referral.received().does(RecordCrime(crime_number="1"), NEXT_DAY)
+    assert referral.breaks(outcome("10")) == {"T1"}
+    assert referral.does(outcome("10"), NEXT_DAY) == ["CrimeOutcomeAssigned"]
+
+
+# --- duties -------------------------------------------------------------------------------------
+
+
+def test_what_a_report_makes_due(referral: ReferralStory) -> None:
+    """Given a report on Tuesday 24 February, working days run over Good Friday and Easter Monday."""
+    duties = referral.received().duties(REPORT_DAY)
+    assert {name: duty.due for name, duty in duties.items()} == {
+        "REFERRAL_ACKNOWLEDGED": date(2026, 2, 25),
+        "REFERRAL_TRIAGED": date(2026, 2, 26),
+        "REFERRAL_CLOSED": date(2026, 4, 9),
+    }
+
+
+def test_what_triage_makes_due(referral: ReferralStory) -> None:
+    """Given an intervention, contact and delivery are due from the report; advice does not meet them, contact and activity do."""
+    referral.acknowledged().allocated()
+    duties = referral.duties(REPORT_DAY)
+    assert duties["FIRST_CONTACT"].due == date(2026, 3, 3)
+    assert duties["INTERVENTION_DELIVERED"].due == date(2026, 3, 24)
+    referral.does(advice(), NEXT_DAY)
+    referral.does(contact(reached=False), NEXT_DAY)
+    duties = referral.duties(date(2026, 2, 25))
+    assert duties["FIRST_CONTACT"].met_on is duties["INTERVENTION_DELIVERED"].met_on is None
+    referral.does(contact(), LATER)
+    referral.does(activity(), LATER, SYSTEM)
+    duties = referral.duties(date(2026, 3, 10))
+    assert (duties["FIRST_CONTACT"].met_on, duties["FIRST_CONTACT"].late) == (date(2026, 3, 10), True)
+    assert duties["INTERVENTION_DELIVERED"].met_on == date(2026, 3, 10)
+
+
+def test_no_intervention_is_due_elsewhere(referral: ReferralStory) -> None:
+    """Given triage to the panel, a first contact is due and no intervention."""
+    duties = referral.acknowledged().triaged(TriageOutcome.REFER_DISPOSAL_PANEL).duties(REPORT_DAY)
+    assert "FIRST_CONTACT" in duties
+    assert "INTERVENTION_DELIVERED" not in duties
+
+
+def test_another_triage_ends_the_intervention(referral: ReferralStory) -> None:
+    """Given an accepted intervention, a concern and triage to MASH end that duty on the day of the second triage."""
+    referral.acknowledged().allocated().does(concern(), NEXT_DAY)
+    referral.does(mash(), NEXT_DAY)
+    referral.triaged(TriageOutcome.REFER_MASH, NEXT_DAY)
+    assert "INTERVENTION_DELIVERED" in referral.duties(REPORT_DAY)
+    assert "INTERVENTION_DELIVERED" not in referral.duties(date(2026, 2, 25))
+
+
+@pytest.mark.parametrize(("answer", "by"), [(mash(), SUPERVISOR), (OVERRIDE, SUPERVISOR)])
+def test_mash_is_told_the_same_day(referral: ReferralStory, answer: Command, by: str) -> None:
+    """Given a concern, MASH is due that day; a day later the answer is late."""
+    referral.received().does(concern())
+    assert referral.duties(REPORT_DAY)["MASH_REFERRED"].due == REPORT_DAY
+    referral.does(answer, NEXT_DAY, by)
+    duty = referral.duties(date(2026, 2, 25))["MASH_REFERRED"]
+    assert (duty.met_on, duty.late) == (date(2026, 2, 25), True)
+
+
+def test_a_second_concern_is_a_second_duty(referral: ReferralStory) -> None:
+    """Given an answered concern and a new one, one duty is met and one stands."""
+    referral.received().does(concern())
+    referral.does(mash())
+    referral.does(concern(), NEXT_DAY)
+    sheet = duties_on(referral.service.reading, referral.facts, date(2026, 2, 25))
+    assert [duty.met_on for duty in sheet if duty.duty == "MASH_REFERRED"] == [REPORT_DAY, None]
+
+
+def test_closing_meets_its_duty_until_it_is_opened_again(referral: ReferralStory) -> None:
+    """Given a closed referral, the duty is met; opened again it stands as before, and the past is as it was."""
+    referral.acknowledged().closed()
+    assert referral.duties(date(2026, 3, 10))["REFERRAL_CLOSED"].met_on == date(2026, 3, 10)
+    referral.does(REOPEN, LATEST, SUPERVISOR)
+    assert referral.duties(date(2026, 3, 12))["REFERRAL_CLOSED"].met_on is None
+    assert referral.duties(date(2026, 3, 11))["REFERRAL_CLOSED"].met_on == date(2026, 3, 10)
+
+
+def test_nothing_hides_a_duty(referral: ReferralStory) -> None:
+    """Given a referral closed without a contact, the contact stays due and overdue."""
+    referral.acknowledged().closed()
+    assert referral.duties(date(2026, 3, 12))["FIRST_CONTACT"].overdue(date(2026, 3, 12))
+
+
+@pytest.mark.parametrize(
+    ("term", "duty"),
+    [
+        ("acknowledge_working_days", "REFERRAL_ACKNOWLEDGED"),
+        ("triage_working_days", "REFERRAL_TRIAGED"),
+        ("first_contact_working_days", "FIRST_CONTACT"),
+        ("intervention_working_days", "INTERVENTION_DELIVERED"),
+        ("close_working_days", "REFERRAL_CLOSED"),
+        ("mash_referral_working_days", "MASH_REFERRED"),
+    ],
+)
+def test_every_due_date_is_policy(term: str, duty: str) -> None:
+    """Given three working days instead, each duty is due on Friday 27 February."""
+    referral = ReferralStory(READING.policy.with_entry(term, date(2026, 2, 1), 3))
+    referral.acknowledged().triaged().does(concern())
+    assert referral.duties(REPORT_DAY)[duty].due == date(2026, 2, 27)
+
+
+def test_a_report_after_midnight_counts_from_its_own_day(referral: ReferralStory) -> None:
+    """Given a report a quarter past midnight in summer, the day is London's and not UTC's."""
+    then = datetime.fromisoformat("2026-06-10T00:15:00+01:00")
+    referral.does(receipt(happened_at=HAPPENED, reported_at=then), "2026-06-10T00:30:00+01:00")
+    assert referral.duties(date(2026, 6, 10))["REFERRAL_ACKNOWLEDGED"].due == date(2026, 6, 11)
+
+
+def test_the_past_shows_what_had_happened_by_then(referral: ReferralStory) -> None:
+    """Given a referral triaged at noon, at ten it was acknowledged, and before its receipt it was not there."""
+    referral.acknowledged().triaged()
+    shown = referral.service.reading.view_of(referral.facts, as_of=datetime.fromisoformat(SOON))
+    assert shown is not None
+    assert shown["state"] == "ACKNOWLEDGED"
+    assert referral.service.reading.view_of(referral.facts, as_of=REPORTED) is None
+
+
+def test_its_home_is_the_case(referral: ReferralStory) -> None:
+    """Given a case id at the receipt, everything after it has the same home."""
+    referral.acknowledged()
+    assert {fact.envelope.home for fact in referral.facts} == {CASE}
