@@ -16,7 +16,7 @@ import contextlib
 import itertools
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -50,6 +50,7 @@ LOCK: Final = 7350713002
 """The advisory lock of a service's relay, in the service's own database."""
 
 _SECOND_LOOK: Final = 0.25
+_BREATH: Final = 100
 _log = structlog.get_logger("relay")
 
 _READ = """
@@ -66,10 +67,15 @@ _NOTE = """
     on conflict (only_row) do update
     set position = excluded.position, offsets = excluded.offsets, relayed_at = excluded.relayed_at
 """
-# The envelope's fields come in a fixed order and none before these two is a free text, so the first match is its own.
-_ENVELOPE = re.compile(rb'"occurred_at":"([^"]*)".*?"traceparent":(?:null|"([^"]*)")', re.DOTALL)
+# The envelope's fields come in a fixed order before the data, and a quotation mark in a text is escaped, so the first
+# match is the envelope's own.
+_OCCURRED_AT = re.compile(rb'"occurred_at":"([^"]*)"')
+_TRACEPARENT = re.compile(rb'"traceparent":(?:null|"([^"]*)")')
 _partition_of = DefaultPartitioner()
 _ALL = list(range(PARTITIONS))
+
+_SPECVERSION: Final = ("ce_specversion", b"1.0")
+_CONTENT_TYPE: Final = ("content-type", b"application/json")
 
 Headers = list[tuple[str, bytes]]
 
@@ -87,7 +93,7 @@ class RelayAlarm(Exception):
         self.why = why
 
 
-class _CommitUnknown(Exception):
+class _PlaceUnknown(Exception):
     """The broker did not say where it put a batch."""
 
 
@@ -121,28 +127,38 @@ def headers_of(row: asyncpg.Record, source: bytes) -> Headers:
     """The headers of an event: CloudEvents 1.0 in Kafka's binary mode, and what stands outside an event's bytes."""
     position, recorded_at, stream, version, event_id, type_, _, hash_, body = row
     headers = [
-        ("ce_specversion", b"1.0"),
+        _SPECVERSION,
+        _CONTENT_TYPE,
+        ("ce_source", source),
         ("ce_id", str(event_id).encode()),
         ("ce_type", type_.encode()),
-        ("ce_source", source),
         ("ce_subject", stream.encode()),
-        ("content-type", b"application/json"),
         ("ooc_version", b"%d" % version),
         ("ooc_position", b"%d" % position),
-        ("ooc_recorded_at", rfc3339(recorded_at).encode()),
+        ("ooc_recorded_at", rfc3339(recorded_at)),
         ("ooc_hash", hash_.hex().encode()),
     ]
-    found = _ENVELOPE.search(body)
-    if found is not None:
-        headers.append(("ce_time", found[1]))
-        if found[2] is not None:
-            headers.append(("traceparent", found[2]))
+    occurred_at = _OCCURRED_AT.search(body)
+    if occurred_at is not None:
+        headers.append(("ce_time", occurred_at[1]))
+        traceparent = _TRACEPARENT.search(body, occurred_at.end())
+        if traceparent is not None and traceparent[1] is not None:
+            headers.append(("traceparent", traceparent[1]))
     return headers
 
 
-def rfc3339(moment: datetime) -> str:
-    """A moment in UTC with microseconds, as RFC 3339 writes it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def rfc3339(moment: datetime) -> bytes:
+    """A moment in UTC with microseconds, as RFC 3339 writes it (by hand: strftime takes six times as long)."""
+    m = moment.astimezone(UTC)
+    return b"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (
+        m.year,
+        m.month,
+        m.day,
+        m.hour,
+        m.minute,
+        m.second,
+        m.microsecond,
+    )
 
 
 @lru_cache(maxsize=65_536)
@@ -329,20 +345,22 @@ class Relay(Service):
         """Publish what the ledger has beyond the position, and what comes, until the service stops."""
         self.reached = reached
         pause, longest = PAUSES
-        rows = await self._read(ledger, reached.position)
+        portions = await self._portions(ledger, producer, reached.position)
         while not self.should_stop:
-            if not rows:
+            if not portions:
                 await self._news(pause)
                 pause = min(2 * pause, longest)
-                rows = await self._read(ledger, reached.position)
+                portions = await self._portions(ledger, producer, reached.position)
                 continue
             pause = PAUSES[0]
-            # A backlog is read on while it is published; otherwise the next look comes after, and sees more.
-            ahead = asyncio.create_task(self._read(ledger, rows[-1][0])) if len(rows) == MOST else None
+            end = portions[-1].position
+            # A backlog is prepared while the part before it is published; else the next look comes after, and sees more.
+            behind = end - reached.position >= MOST
+            ahead = asyncio.create_task(self._portions(ledger, producer, end)) if behind else None
             try:
-                for part in _portions(rows):
-                    self.reached = reached = await self._publish(producer, part, reached)
-                rows = await (ahead or self._read(ledger, reached.position))
+                for portion in portions:
+                    self.reached = reached = await self._publish(producer, portion, reached)
+                portions = await (ahead or self._portions(ledger, producer, end))
             finally:
                 if ahead is not None:
                     ahead.cancel()
@@ -364,14 +382,25 @@ class Relay(Service):
             raise RelayAlarm("ledger_gap", f"position {missing} is missing from the ledger")
         return rows
 
-    async def _publish(self, producer: Any, rows: Sequence[asyncpg.Record], reached: Reached) -> Reached:
+    async def _portions(self, ledger: asyncpg.Connection[asyncpg.Record], producer: Any, after: int) -> list[_Portion]:
+        """The next events, in portions ready to be sent; empty where there is nothing new. Raises `RelayAlarm`."""
+        portions: list[_Portion] = []
+        for n, row in enumerate(await self._read(ledger, after)):
+            if not portions or portions[-1].bytes + len(row["body"]) > HEAVIEST:
+                portions.append(_Portion(producer.create_batch))
+            portions[-1].add(row, self._source)
+            if n % _BREATH == 0:
+                await asyncio.sleep(0)  # the transaction under way goes on meanwhile
+        return portions
+
+    async def _publish(self, producer: Any, portion: _Portion, reached: Reached) -> Reached:
         """Publish some events and the position they reach, in one transaction."""
         self._idle.clear()
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS):
                 await producer.begin_transaction()
-                offsets = await self._send(producer, rows)
-                reached = Reached(rows[-1]["position"], {**reached.offsets, **offsets}, rows[-1]["hash"])
+                offsets = await self._send(producer, portion)
+                reached = Reached(portion.position, {**reached.offsets, **offsets}, portion.hash)
                 # aiokafka commits past a batch that failed, so every one must have been confirmed before.
                 await producer.send_and_wait(
                     self._position_topic,
@@ -385,46 +414,57 @@ class Relay(Service):
             self._idle.set()
         return reached
 
-    async def _send(self, producer: Any, rows: Sequence[asyncpg.Record]) -> dict[int, int]:
-        """Send events in order; for each partition that got some, the offset after the last."""
-        batches: dict[int, list[Any]] = {}
-        counts: dict[int, list[int]] = {}
-        for row in rows:
-            key, partition = address_of(row["home"])
-            message = {
-                "timestamp": int(row["recorded_at"].timestamp() * 1000),
-                "key": key,
-                "value": row["body"],
-                "headers": headers_of(row, self._source),
-            }
-            filled, count = batches.setdefault(partition, []), counts.setdefault(partition, [])
-            if not filled or filled[-1].append(**message) is None:
-                filled.append(producer.create_batch())
-                count.append(0)
-                filled[-1].append(**message)
-            count[-1] += 1
-        sent = []
-        # A partition's second batch waits for the first to be on its way, so all the first ones go before.
-        for turn in itertools.zip_longest(*([(p, b) for b in of_one] for p, of_one in batches.items())):
-            for partition, batch in filter(None, turn):
-                batch.close()
-                sent.append((partition, await producer.send_batch(batch, self._events_topic, partition=partition)))
+    async def _send(self, producer: Any, portion: _Portion) -> dict[int, int]:
+        """Send a portion; for each partition that got some of it, the offset after its last event."""
+        sent = [
+            (batch, await producer.send_batch(batch.builder, self._events_topic, partition=batch.partition))
+            for batch in portion.in_turn()
+        ]
+        places = await asyncio.gather(*(future for _, future in sent))
         offsets: dict[int, int] = {}
-        confirmed = await asyncio.gather(*(future for _, future in sent))
-        for (partition, _), place in zip(sent, confirmed, strict=True):
+        for (batch, _), place in zip(sent, places, strict=True):
             if place is None or place.offset < 0:
-                raise _CommitUnknown(f"the broker did not say where a batch went in partition {partition}")
-            offsets[partition] = place.offset + counts[partition].pop(0)
+                raise _PlaceUnknown(f"the broker did not say where it put a batch of partition {batch.partition}")
+            offsets[batch.partition] = place.offset + batch.count
         return offsets
 
 
-def _portions(rows: Sequence[asyncpg.Record]) -> Iterator[Sequence[asyncpg.Record]]:
-    """The rows in portions that are not too heavy for one transaction."""
-    start, weight = 0, 0
-    for n, row in enumerate(rows):
-        size = len(row["body"])
-        if weight and weight + size > HEAVIEST:
-            yield rows[start:n]
-            start, weight = n, 0
-        weight += size
-    yield rows[start:]
+@dataclass(slots=True)
+class _Batch:
+    """Events of one partition, as they go over the wire."""
+
+    partition: int
+    builder: Any
+    count: int = 0
+
+
+class _Portion:
+    """The events of one transaction, in batches by partition."""
+
+    def __init__(self, new: Callable[[], Any]) -> None:
+        self._new = new
+        self._batches: dict[int, list[_Batch]] = {}
+        self.bytes = 0
+        self.position = 0
+        self.hash = b""
+
+    def add(self, row: asyncpg.Record, source: bytes) -> None:
+        """Put an event at the end of its partition's last batch, or into a new one where that is full."""
+        key, partition = address_of(row["home"])
+        body = row["body"]
+        # A broker refuses a timestamp ahead of its own clock, and recorded_at may be, so the message takes today's.
+        message = {"timestamp": None, "key": key, "value": body, "headers": headers_of(row, source)}
+        batches = self._batches.setdefault(partition, [])
+        if not batches or batches[-1].builder.append(**message) is None:
+            batches.append(_Batch(partition, self._new()))
+            batches[-1].builder.append(**message)
+        batches[-1].count += 1
+        self.bytes += len(body)
+        self.position, self.hash = row["position"], row["hash"]
+
+    def in_turn(self) -> Iterator[_Batch]:
+        """Every partition's first batch, then every second one: a batch waits for the one before it to be under way."""
+        for turn in itertools.zip_longest(*self._batches.values()):
+            for batch in filter(None, turn):
+                batch.builder.close()
+                yield batch
