@@ -1,0 +1,84 @@
+"""One stream, folded: what its owner shows of it, its duties, and the record that measures count from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from services.reporting.measures import Standing
+from services.reporting.readings import READINGS
+from services.reporting.records import Record, record_of
+from shared.decider import cut
+from shared.duties import Duty
+from shared.messages import Fact
+
+ENDED: Final[Mapping[str, frozenset[str]]] = {
+    "referral": frozenset({"CLOSED"}),
+    "education": frozenset({"DELIVERED", "CANCELLED"}),
+    "disposal": frozenset(
+        {"COMPLETED", "NOT_COMPLETED", "CEASED", "CLOSED_NO_PROCEEDINGS", "RECORDED", "CHARGED", "CLOSED"}
+    ),
+    "rj_conference": frozenset({"CLOSED"}),
+}
+"""States in which nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A stream as its facts make it, by both times. `last` is its latest fact by version, cut or not."""
+
+    service: str
+    last: Fact
+    view: Mapping[str, Any]
+    duties: tuple[Duty, ...]
+    record: Record
+    opened_at: datetime
+    updated_at: datetime
+    """When the last of its facts occurred: as of then and later it stands as it stands now."""
+    recorded_at: datetime | None
+    """When the last of its facts was recorded: known then and later it stands as it stands now."""
+
+    @property
+    def state(self) -> str:
+        """The state that its owner shows."""
+        return str(self.view["state"])
+
+    @property
+    def open(self) -> bool:
+        """Whether anything is left to do: a diversion waits for its crime outcome."""
+        if self.state == "DIVERTED":
+            return self.view["outcome"] is None
+        return self.state not in ENDED[self.service]
+
+    @property
+    def standing(self) -> Standing:
+        """Where the work stands."""
+        return Standing(self.service, self.record, self.state, self.open, self.duties)
+
+
+def service_of(fact: Fact) -> str:
+    """The service whose stream a fact belongs to."""
+    return fact.envelope.stream.partition("/")[0]
+
+
+def fold(history: Sequence[Fact], *, as_of: datetime | None = None, known_at: datetime | None = None) -> Folded | None:
+    """Fold a whole history, cut by both times; None where nothing had begun. Raises `BrokenHistory`."""
+    service = service_of(history[0])
+    reading = READINGS[service]
+    shown = cut(history, as_of=as_of, known_at=known_at)
+    record = record_of(service, shown) if shown else None
+    state = reading.decider.fold(shown)
+    if state is None or record is None:
+        return None
+    return Folded(
+        service=service,
+        last=history[-1],
+        view=reading.view(state),
+        duties=tuple(reading.duties(state, reading.policy.on)),
+        record=record,
+        opened_at=shown[0].occurred_at,
+        updated_at=max(fact.occurred_at for fact in shown),
+        recorded_at=shown[-1].recorded_at,
+    )

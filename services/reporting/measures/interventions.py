@@ -1,0 +1,96 @@
+"""Interventions that ended: the inclusion that KPI 6 and KPI 10 share.
+
+An intervention counts in the period in which it actually ended (not in that of its deadline), where the child was 10
+to 17 at its start, once for each child and offence: the most serious, then the latest (YJB KPI inclusion).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from services.reporting.measures.definition import Book
+from services.reporting.period import Period
+from services.reporting.records import DisposalRecord
+from services.reporting.records.disposal import End
+from services.vocabulary import Disposal, OutcomeCode
+
+COLUMN: Final = {
+    Disposal.YRD: "community_resolution",
+    Disposal.YC: "youth_caution",
+    Disposal.YCC: "youth_conditional_caution",
+}
+OUTCOME_22: Final = "outcome_22"
+OUTCOME_20_21: Final = "outcome_20_21"
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """One that ended: its column in KPI 6, its day, how, and the child's age in years when it began."""
+
+    record: DisposalRecord
+    column: str
+    ended_on: date
+    completed: bool
+    age_at_start: int
+
+
+def intervention_of(record: DisposalRecord) -> Intervention | None:
+    """The ended intervention of a disposal case; None while it has not ended, or where there was none."""
+    return _given(record) if record.given is not None else _diverted(record)
+
+
+def _given(record: DisposalRecord) -> Intervention | None:
+    """A disposal that was given. A youth caution has no term: it ends on the day on which it is given."""
+    given, end = record.given, record.ended
+    assert given is not None
+    if end is not None:
+        ended_on, completed = end.on, end.how is End.COMPLETED
+    elif given.disposal is Disposal.YC:
+        ended_on, completed = given.on, True
+    else:
+        return None
+    return Intervention(record, COLUMN[given.disposal], ended_on, completed, given.age)
+
+
+def _diverted(record: DisposalRecord) -> Intervention | None:
+    """A diversion: it ends on the day on which its code is assigned, or on which the child is said to have left it."""
+    outcome, end, decided = record.outcome, record.ended, record.decided
+    left = end is not None and end.how is End.NOT_COMPLETED
+    told = [found.age for found in (decided, outcome) if found is not None and found.age is not None]
+    age = told[0] if told else record.age_at_offence
+    match outcome.code if outcome else None:
+        case OutcomeCode.C22:
+            column = OUTCOME_22
+        case OutcomeCode.C20 | OutcomeCode.C21:
+            column = OUTCOME_20_21
+        case None if left:
+            column = OUTCOME_22
+        case _:
+            return None
+    if outcome is not None:
+        return Intervention(record, column, outcome.on, not left, age)
+    assert end is not None
+    return Intervention(record, column, end.on, completed=False, age_at_start=age)
+
+
+def ended(book: Book, period: Period) -> list[Intervention]:
+    """The interventions that a return for the period includes."""
+    policy = book.on(period.last)
+    youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
+    order = {column: n for n, column in enumerate(policy.value("seriousness"))}
+    best: dict[tuple[object, ...], Intervention] = {}
+    for record in book.disposals:
+        found = intervention_of(record)
+        if found is None or found.ended_on not in period or not youngest <= found.age_at_start <= oldest:
+            continue
+        offence = (record.child, record.offence.code, record.offence.on)
+        known = best.get(offence)
+        if known is None or _rank(found, order) < _rank(known, order):
+            best[offence] = found
+    return list(best.values())
+
+
+def _rank(found: Intervention, order: dict[str, int]) -> tuple[int, int]:
+    return order[found.column], -found.ended_on.toordinal()

@@ -1,0 +1,89 @@
+"""KPI 10: victims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from services.reporting.measures.definition import Book, Measure
+from services.reporting.measures.interventions import ended
+from services.reporting.period import Period
+from services.reporting.records import ConferenceRecord, DisposalRecord
+from services.reporting.records.disposal import VictimRecord
+
+
+@dataclass(frozen=True, slots=True)
+class VictimOf:
+    """A victim of one ended intervention's offence, and whether they took part in a conference with the child."""
+
+    record: DisposalRecord
+    victim: VictimRecord
+    engaged: bool
+
+
+def victims(book: Book, period: Period) -> list[VictimOf]:
+    """The victims of the interventions that ended in the period."""
+    return [
+        VictimOf(found.record, victim, victim.person_id in _took_part(found.record, book.conferences))
+        for found in ended(book, period)
+        for victim in found.record.victims
+    ]
+
+
+def _took_part(record: DisposalRecord, conferences: Sequence[ConferenceRecord]) -> set[UUID]:
+    """Who took part in a conference, held in any mode, for this disposal, or for the same child in the same case."""
+    return {
+        person
+        for conference in conferences
+        if conference.held_on is not None
+        and (
+            conference.disposal_id == record.stream
+            or (
+                conference.disposal_id is None
+                and conference.harmer == record.child
+                and set(conference.cases) & set(record.cases)
+            )
+        )
+        for person in conference.took_part
+    }
+
+
+def count(rows: Sequence[VictimOf], _book: Book, _period: Period) -> dict[str, Any]:
+    """Distinct victims, and distinct children with one. A person harmed by two children counts once."""
+    consenting = {row.victim.person_id for row in rows if row.victim.consents_to_contact}
+    engaged = {row.victim.person_id for row in rows if row.engaged}
+    return {
+        "victims": len({row.victim.person_id for row in rows}),
+        "children_with_a_victim": len({row.record.child for row in rows}),
+        "consented_to_contact": len(consenting),
+        "engaged_and_consented": len(engaged & consenting),
+        "view_sought_before_decision": len(
+            {row.victim.person_id for row in rows if row.victim.view_sought_before_decision}
+        ),
+    }
+
+
+KPI10: Final = Measure(
+    name="kpi10",
+    version="1",
+    definition=(
+        "Distinct victims of the interventions that ended in the period (inclusion as in KPI 6). A victim consents to"
+        " contact by a recorded view that says so, the last one that says anything; is engaged by taking part in a"
+        " conference held in any mode; and had their view sought before the decision where a record says so. Counts"
+        " only: template v8, which changes two denominators to those who consented, needs no other numbers."
+    ),
+    source="YJB key performance indicator 10",
+    reads=frozenset({"disposal", "rj_conference"}),
+    rows=victims,
+    count=count,
+    groupings={"area": lambda row: row.record.area},
+    columns={
+        "victims": "distinct victims",
+        "children_with_a_victim": "distinct children whose offence had a victim",
+        "consented_to_contact": "distinct victims who consented to contact",
+        "engaged_and_consented": "of these, who took part in a conference",
+        "view_sought_before_decision": "distinct victims whose view was sought before the decision",
+    },
+)

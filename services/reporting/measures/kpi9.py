@@ -1,0 +1,61 @@
+"""KPI 9: serious violence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from services.reporting.measures.definition import Book, Measure
+from services.reporting.period import Period
+from services.reporting.records import DisposalRecord
+
+
+def cautioned(book: Book, period: Period) -> list[DisposalRecord]:
+    """Cautions given in the period for an offence of these categories with a high enough YJB score."""
+    policy = book.on(period.last)
+    categories, disposals = policy.words("serious_violence_categories"), policy.words("serious_violence_disposals")
+    score = policy.number("serious_violence_score")
+    return [
+        record
+        for record in book.disposals
+        if record.given is not None
+        and record.given.on in period
+        and record.given.disposal in disposals
+        and record.offence.category in categories
+        and record.yjb_score is not None
+        and record.yjb_score >= score
+    ]
+
+
+def count(rows: Sequence[DisposalRecord], book: Book, period: Period) -> dict[str, Any]:
+    """How many, by category of offence, and by the child's age when it was given."""
+    policy = book.on(period.last)
+    by_category = dict.fromkeys(sorted(policy.words("serious_violence_categories")), 0)
+    bands = policy.table("age_bands")
+    by_age = dict.fromkeys(bands, 0)
+    for row in rows:
+        assert row.given is not None
+        by_category[row.offence.category] += 1
+        for band, (youngest, oldest) in bands.items():
+            by_age[band] += youngest <= row.given.age <= oldest
+    return {"cases": len(rows), "by_category": by_category, "by_age": by_age}
+
+
+KPI9: Final = Measure(
+    name="kpi9",
+    version="1",
+    definition=(
+        "Cautions given in the period for DRUGS, ROBBERY or VIOLENCE with a YJB seriousness score of 5 or more (not the"
+        " NPCC gravity score), by category and by age when given. A youth restorative disposal is no caution."
+    ),
+    source="YJB key performance indicator 9",
+    reads=frozenset({"disposal"}),
+    rows=cautioned,
+    count=count,
+    groupings={"area": lambda row: row.area},
+    columns={
+        "cases": "cautions given",
+        "by_category": "the same, by category of offence",
+        "by_age": "the same, by age in years when given",
+    },
+)

@@ -1,0 +1,88 @@
+"""Timeliness: how long four stretches of the way took, and how many kept to their target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import median
+from typing import Any, Final
+
+from services.reporting.measures.definition import Book, Measure
+from services.reporting.period import Period
+from services.reporting.records import Record
+from services.reporting.records.disposal import End
+from shared.working_days import add_working_days
+
+STRETCHES: Final = ("report_to_triage", "referral_to_assessment", "offence_to_disposal", "issue_to_completion")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From one day to another, and the last day that would have been in target."""
+
+    name: str
+    record: Record
+    start: date
+    end: date
+    target: date
+
+
+def stretches(book: Book, period: Period) -> list[Stretch]:
+    """The stretches that came to their end in the period; each target is that of the day on which it began."""
+    found: list[Stretch] = []
+
+    def working(name: str, record: Record, start: date, end: date | None) -> None:
+        if end is not None and end in period:
+            days = book.on(start).number(f"{name}_working_days")
+            found.append(Stretch(name, record, start, end, add_working_days(start, days)))
+
+    for referral in book.referrals:
+        working("report_to_triage", referral, referral.reported_on, referral.triaged_on)
+    for case in book.disposals:
+        asked = case.assessment_asked_on or case.opened_on
+        working("referral_to_assessment", case, asked, case.assessed_on)
+        if case.given is None:
+            continue
+        working("offence_to_disposal", case, case.offence.on, case.given.on)
+        if case.ended is not None and case.ended.how is End.COMPLETED and case.ended.on in period:
+            weeks = book.on(case.given.on).number("issue_to_completion_weeks")
+            target = case.given.on + timedelta(weeks=weeks)
+            found.append(Stretch("issue_to_completion", case, case.given.on, case.ended.on, target))
+    return found
+
+
+def count(rows: Sequence[Stretch], _book: Book, _period: Period) -> dict[str, Any]:
+    """For each stretch: how many, the median in calendar days, and how many were in target."""
+    answer: dict[str, Any] = {}
+    for name in STRETCHES:
+        these = [row for row in rows if row.name == name]
+        days = [(row.end - row.start).days for row in these]
+        answer[name] = {
+            "n": len(these),
+            "median_days": float(median(days)) if days else None,
+            "in_target": sum(row.end <= row.target for row in these),
+        }
+    return answer
+
+
+TIMELINESS: Final = Measure(
+    name="timeliness",
+    version="1",
+    definition=(
+        "Stretches that ended in the period: from the report to the first triage; from the referral for assessment to"
+        " the first completed assessment; from the offence to the giving of a disposal; from giving to completion."
+        " Medians are in calendar days, null where there is none; targets are policy values of the day on which a"
+        " stretch began, in working days for the first three and in weeks for the last."
+    ),
+    source="local measure [P]; YJB 2014 for the assessment",
+    reads=frozenset({"referral", "disposal"}),
+    rows=stretches,
+    count=count,
+    groupings={"area": lambda row: row.record.area},
+    columns={
+        "n": "stretches that ended in the period",
+        "median_days": "the median of their lengths, in calendar days",
+        "in_target": "how many were in target",
+    },
+)

@@ -1,0 +1,10 @@
+"""The dated values that the measures compare with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from shared.policy import PolicyBook
+
+POLICY: Final = PolicyBook.load(Path(__file__).parent / "policy.toml")

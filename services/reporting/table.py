@@ -1,0 +1,27 @@
+"""An answer as CSV (RFC 4180): one line of names, one of values. A nested column is named by its path, with dots."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def as_csv(answered: Mapping[str, Any]) -> str:
+    """The CSV of a measure's answer: the same names as in the JSON; null is empty."""
+    columns = list(_flat(answered))
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([name for name, _ in columns])
+    writer.writerow(["" if value is None else value for _, value in columns])
+    return out.getvalue()
+
+
+def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, item in value.items():
+        here = f"{path}.{name}" if path else str(name)
+        if isinstance(item, Mapping):
+            yield from _flat(item, here)
+        else:
+            yield here, item
