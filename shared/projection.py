@@ -254,7 +254,7 @@ _TAKE: Final = """
     returning next_offset
 """
 _MOVE: Final = """
-    with cleared as (delete from alarm where consumer = $1 and name = 'gap' and place = $2 || '/' || $3::text)
+    with cleared as (delete from alarm where consumer = $1 and name = 'gap' and place = $5)
     update checkpoint set next_offset = $4 where consumer = $1 and topic = $2 and partition = $3
 """
 _STANDING: Final = """
@@ -311,7 +311,7 @@ async def take(
         if held:
             await connection.executemany(_QUARANTINE, [_row(consumer, one) for one in held])
         if sorting.reached > next_offset:
-            await connection.execute(_MOVE, consumer, topic, partition, sorting.reached)
+            await connection.execute(_MOVE, consumer, topic, partition, sorting.reached, sorting.place)
         if sorting.gap is not None:
             await raise_alarm(connection, consumer, "gap", sorting.gap.place, str(sorting.gap))
         return Taken(sorting.reached, len(sorting.good) - len(failed), sorting.repeated, held, sorting.gap)
