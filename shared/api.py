@@ -20,6 +20,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
@@ -99,6 +100,20 @@ def service_api(service: Service[Any], settings: Settings) -> FastAPI:
     _operations(app, service)
     _describe(app, service)
     return app
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Serve an application until SIGTERM; requests under way end first."""
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )
 
 
 # Commands

@@ -1,7 +1,7 @@
 """`python -m services.rj_conference api` or `worker`."""
 
 from services.rj_conference.service import service
-from shared.worker import main
+from shared.process import main
 
 if __name__ == "__main__":
     main(service)
