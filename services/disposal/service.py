@@ -75,6 +75,12 @@ service: Final[Service[DisposalState]] = Service(
     reasons=frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value}),
     reactions=REACTIONS,
     claims=claims,
+    claim_rules={
+        "R28": (
+            "This child has a disposal case for this offence already: work in that one, or close it first.",
+            "local policy: one live disposal for one child and one offence",
+        )
+    },
     published=(education.EVENTS, rj_conference.EVENTS),
 )
 """Out-of-court disposals."""
