@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from services.console.addresses import SERVICES
-from services.console.client import Client, NoAnswer
+from services.console.client import Client, Ended, NoAnswer
 
 Statuses = Mapping[str, Mapping[str, Any]]
 """What GET /status of each service says."""
@@ -87,6 +87,8 @@ def _seen(client: Client, deadline: float) -> Statuses:
             if all("position" in seen[service] for service in SOURCES):
                 return seen
             why = "a service's status tells no position: is it of this version?"
+        except Ended:
+            raise
         except NoAnswer as error:
             why = str(error)
         _pause(deadline, [why])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ PASSING: Final = frozenset({429, 502, 503, 504})
 
 class NoAnswer(Exception):
     """A service does not answer, or not as agreed: says which, and what to do."""
+
+
+class Ended(NoAnswer):
+    """The client was told to end while it waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,15 @@ class Client:
         reason: str = "CONSOLE",
     ) -> None:
         self.addresses = addresses
-        self._http = http or httpx.Client(timeout=30.0, headers={"User-Agent": "ooc"})
+        self._http = http or _http()
         self.tokens = tokens or Tokens(addresses.issuer, self._http)
         self.patience = patience
         self.reason = reason
+        self._ended = threading.Event()
+
+    def end(self) -> None:
+        """Give up waiting, from another thread: the system is being stopped."""
+        self._ended.set()
 
     def get(
         self, service: str, path: str, *, role: str, number: int = 1, params: Mapping[str, Any] | None = None
@@ -83,6 +93,10 @@ class Client:
             raise NoAnswer(f"The token for {role} is not accepted: is it of this system's issuer, and not yet ended?")
         return reply
 
+    def _pause(self) -> None:
+        if self._ended.wait(PAUSE):
+            raise Ended("The system is being stopped.")
+
     def _token(self, role: str, number: int) -> str:
         deadline = time.monotonic() + self.patience
         while True:
@@ -92,7 +106,7 @@ class Client:
                 # An issuer that is being restarted answers soon; one that refuses does so for good.
                 if "does not answer" not in str(error) or time.monotonic() >= deadline:
                     raise
-            time.sleep(PAUSE)
+            self._pause()
 
     def _ask(
         self,
@@ -117,8 +131,14 @@ class Client:
                 why = f"it is not ready (HTTP {answer.status_code})"
             if time.monotonic() >= deadline:
                 raise NoAnswer(f"{service} at {url}: {why}. Is the system up? Ask `ooc status`.")
-            time.sleep(PAUSE)
+            self._pause()
         raise AssertionError("a deadline comes before a million attempts")
+
+
+def _http() -> httpx.Client:
+    """A client that goes through the proxy of the environment, save to this machine."""
+    here = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+    return httpx.Client(timeout=30.0, headers={"User-Agent": "ooc"}, mounts=dict.fromkeys(here))
 
 
 def _body(answer: httpx.Response) -> Any:

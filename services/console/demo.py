@@ -1,0 +1,125 @@
+"""What `make run` shows: the system started, one child's case played, and what the system says of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from services.console.addresses import find_addresses
+from services.console.at_rest import SOURCES, Statuses, statuses, wait_until_at_rest
+from services.console.case import NotFound, histories, projected
+from services.console.client import Client
+from services.console.playing import STORIES, play
+from services.console.scenario.naming import Names
+from services.console.scenario.reading import read_scenario
+from services.console.showing import OUT, complain, measure, table, timeline
+from services.console.system import Interrupted, running_system, urls
+from services.console.telling import Telling, failures_said
+from services.console.tokens import officer_id
+from services.console.verifying import stores, verify
+from shared.local import Addresses
+
+STORY: Final = STORIES / "01-shoplifting-ycc.yaml"
+RUN: Final = "demonstration"
+"""The run of the story, always the same, so that its case is found again after a restart."""
+
+QUARTER: Final = {"from": "2025-10-01", "to": "2025-12-31"}
+"""The quarter in which the story's caution is completed."""
+
+
+class Broken(Exception):
+    """Verification found a break; its lines have been printed."""
+
+
+async def demonstrate(*, once: bool) -> int:
+    """Start, play, show, verify; then stay up, or with `once` stop. The exit code: 0 where everything went well."""
+    code: int | None = None
+    try:
+        async with running_system(Telling()) as started:
+            client = Client(find_addresses((), {}, started.addresses.var))
+            try:
+                code = await failures_said(_show_all(client, started.addresses))
+            finally:
+                client.end()
+            if not once:
+                OUT.print("\nThe system stays up. Ctrl-C stops it.", style="bold")
+                await started.forever()
+    except Interrupted:
+        pass
+    if code is None:
+        complain("Stopped before the demonstration had ended.")
+        return 130
+    # Ctrl-C is how a system that stays up is meant to end.
+    return code if once else 0
+
+
+async def _show_all(client: Client, addresses: Addresses) -> None:
+    await asyncio.to_thread(_play_and_show, client)
+    OUT.print()
+    if not await show_verification():
+        raise Broken("The verification found a break: see above.")
+    OUT.print()
+    _show_addresses(addresses)
+
+
+def _play_and_show(client: Client) -> None:
+    wait_until_at_rest(client)
+    if _empty(statuses(client)):
+        OUT.print(f"The system is empty: playing {STORY.name}", style="bold")
+        play([STORY], client, run=RUN, quiet=True)
+        wait_until_at_rest(client)
+    else:
+        OUT.print("The system holds cases already: nothing is played.")
+    seen = statuses(client)
+    OUT.print()
+    _show_case(client, seen)
+    for name in ("kpi6", "fte"):
+        OUT.print()
+        reply = client.get("reporting", f"/v1/measures/{name}", role="ANALYST", params=QUARTER)
+        OUT.print(measure(name, _checked(reply.body, name)))
+
+
+def _checked(body: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(body, Mapping) or "measure" not in body:
+        raise NotFound(f"reporting gives no measure {name}: see var/log/reporting-api.log.")
+    return body
+
+
+def _empty(seen: Statuses) -> bool:
+    return all(int(seen[service]["position"]) == 0 for service in SOURCES)
+
+
+def _show_case(client: Client, seen: Statuses) -> None:
+    scenario = read_scenario(STORY)
+    names = Names(
+        scenario.id, RUN, {}, lambda who: officer_id(who.role, who.number), lambda _stream, _event: officer_id("", 0)
+    )
+    case = names.id("case")
+    try:
+        answer = projected(client, case, "SUPERVISOR", seen)
+    except NotFound as error:
+        OUT.print(f"The demonstration's case is not in this system ({error}).")
+        return
+    OUT.print(timeline(f"Case file {case}", histories(client, answer, "AUDITOR")))
+
+
+async def show_verification() -> bool:
+    """Verify the system and print a line for each finding; whether all is whole."""
+    whole = True
+    OUT.print("Verification", style="bold")
+    async for finding in verify(stores()):
+        mark = "[green]whole[/]" if finding.whole else "[red]BROKEN[/]"
+        OUT.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
+        for line in finding.breaks[:20]:
+            OUT.print(f"          {line}", markup=False)
+        if len(finding.breaks) > 20:
+            OUT.print(f"          and {len(finding.breaks) - 20} more")
+        whole = whole and finding.whole
+    return whole
+
+
+def _show_addresses(addresses: Addresses) -> None:
+    rows = [(service, url, f"{url}/docs") for service, url in urls(addresses).items()]
+    rows += [("issuer", addresses.issuer, f"{addresses.issuer}/.well-known/openid-configuration")]
+    OUT.print(table("Addresses", "what", "where", "to open", rows=rows))

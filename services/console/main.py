@@ -1,0 +1,264 @@
+"""`ooc`: the system for people at a terminal. Through the API like everyone, save what is done to the system itself."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+from uuid import UUID
+
+import typer
+
+from services.console.addresses import SERVICES, VAR, find_addresses
+from services.console.case import found, histories, projected
+from services.console.client import Client
+from services.console.playing import play
+from services.console.scenario.reading import read_scenario
+from services.console.showing import OUT, complain, measure, records, table, timeline
+from services.console.standing import standing
+from services.console.telling import Telling, debugging, said
+from services.vocabulary import Role
+
+SOON = 5.0
+"""Seconds for which a question waits for a service that does not answer."""
+
+app = typer.Typer(
+    name="ooc",
+    help="The case system of a team that keeps children out of court.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+scenarios = typer.Typer(help="Dated stories: check them, play them.", no_args_is_help=True)
+app.add_typer(scenarios, name="scenario")
+
+Urls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
+    ),
+]
+As = Annotated[Role, typer.Option("--as", help="The role in which to ask.")]
+Files = Annotated[list[Path], typer.Argument(help="Scenario files.")]
+
+
+def _client(url: list[str] | None, patience: float = SOON) -> Client:
+    return Client(find_addresses(url or ()), patience=patience)
+
+
+# --- the system itself ----------------------------------------------------------------------------
+
+
+@app.command()
+def up() -> None:
+    """Start everything on this machine, and keep it running until Ctrl-C."""
+    from services.console.system import Interrupted, running_system, urls  # noqa: PLC0415  only where it is started
+
+    async def run() -> None:
+        async with running_system(Telling()) as started:
+            where = started.addresses
+            rows = [*urls(where).items(), ("issuer", where.issuer), ("kafka", where.kafka)]
+            OUT.print(table("The system is up. Ctrl-C stops it.", "what", "where", rows=rows))
+            await started.forever()
+
+    try:
+        asyncio.run(run())
+    except Interrupted:
+        complain("Stopped before the system was up.")
+        raise typer.Exit(130) from None
+    OUT.print("Everything has stopped.")
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop after showing, with exit code 0 if all went well.")
+    ] = False,
+) -> None:
+    """Start everything, play a child's case if the system is empty, show the results, stay up."""
+    from services.console.demo import demonstrate  # noqa: PLC0415  it brings the services' declarations
+
+    raise typer.Exit(asyncio.run(demonstrate(once=once)))
+
+
+@app.command()
+def status(url: Urls = None) -> None:
+    """Each process and its lag; exit code 0 when all is ready and caught up."""
+    seen = standing(_client(url, 0.0), VAR, local=not url and (VAR / "system.json").exists())
+    OUT.print(table("The system", "process", "pid", "state", "where it is", rows=seen.rows))
+    for reason in seen.reasons:
+        complain(reason)
+    raise typer.Exit(1 if seen.reasons else 0)
+
+
+@app.command()
+def migrate() -> None:
+    """Create the databases and bring their schemas up to date (OOC_ADMIN_DATABASE_URL)."""
+    from services.console.declared import DECIDING, PROJECTIONS  # noqa: PLC0415  half a second
+    from shared.provision import ProvisionFailed, provision_databases  # noqa: PLC0415  the same
+    from shared.settings import Settings  # noqa: PLC0415  the same
+
+    try:
+        asyncio.run(provision_databases(Settings(), [service.name for service in DECIDING], PROJECTIONS))
+    except ProvisionFailed as error:
+        _fail(str(error))
+
+
+@app.command()
+def topics() -> None:
+    """Create the topics that are missing (OOC_KAFKA)."""
+    from services.console.declared import DECIDING  # noqa: PLC0415  half a second
+    from shared.provision import ProvisionFailed, provision_topics  # noqa: PLC0415  the same
+    from shared.settings import Settings  # noqa: PLC0415  the same
+
+    try:
+        asyncio.run(provision_topics(Settings(), [service.name for service in DECIDING]))
+    except ProvisionFailed as error:
+        _fail(str(error))
+
+
+@app.command()
+def verify() -> None:
+    """Check positions, versions, chains, topics and logs against each other; exit code 1 on any break."""
+    from services.console.demo import show_verification  # noqa: PLC0415  it brings the services' declarations
+
+    raise typer.Exit(0 if asyncio.run(show_verification()) else 1)
+
+
+# --- scenarios ------------------------------------------------------------------------------------
+
+
+@scenarios.command("run")
+def scenario_run(
+    files: Files,
+    url: Urls = None,
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No line for each step.")] = False,
+) -> None:
+    """Play scenarios against the running system; exit code 1 at the first difference."""
+    for file in files:
+        read_scenario(file)  # what is wrong with a file is said before a system is looked for
+    for played in play(files, Client(find_addresses(url or ())), quiet=quiet):
+        OUT.print(f"{played.scenario.id}: {played.steps} steps agree (run {played.run})", markup=False)
+
+
+@scenarios.command("check")
+def scenario_check(files: Files) -> None:
+    """Check scenario files: their form, and that what they name exists."""
+    from services.console.declared import DECIDING  # noqa: PLC0415  half a second
+    from services.console.scenario.checking import problems_of  # noqa: PLC0415  only here
+
+    services = {service.name: service for service in DECIDING}
+    wrong = 0
+    for file in files:
+        problems = list(problems_of(read_scenario(file), services))
+        wrong += len(problems)
+        for problem in problems:
+            complain(f"{file}: {problem}.")
+        if not problems:
+            OUT.print(f"{file}: well told", markup=False)
+    raise typer.Exit(1 if wrong else 0)
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+@app.command()
+def case(case_id: Annotated[UUID, typer.Argument(metavar="ID")], url: Urls = None, role: As = Role.AUDITOR) -> None:
+    """A case as a timeline across the services: both times, actor, rules."""
+    client = _client(url)
+    answer = projected(client, case_id, role)
+    OUT.print(timeline(f"Case {case_id}", histories(client, answer, role)))
+
+
+@app.command()
+def cases(
+    state: Annotated[str | None, typer.Option(help="Only cases in this state.")] = None,
+    officer: Annotated[UUID | None, typer.Option(help="Only cases of this officer.")] = None,
+    due_before: Annotated[str | None, typer.Option(help="Only cases with something due before this date.")] = None,
+    page: Annotated[int | None, typer.Option(help="Which page.")] = None,
+    url: Urls = None,
+    role: As = Role.SUPERVISOR,
+) -> None:
+    """The list of cases."""
+    params = {"state": state, "officer": officer and str(officer), "due_before": due_before, "page": page}
+    reply = _client(url).get("reporting", "/v1/cases", role=role, params=params)
+    _print_list("Cases", found(reply, "list of cases", role))
+
+
+@app.command("measure")
+def measure_command(
+    name: Annotated[str, typer.Argument(help="kpi6, kpi9, kpi10, fte, timeliness, education, …")],
+    from_: Annotated[str, typer.Option("--from", help="First day, such as 2025-10-01.")],
+    to: Annotated[str, typer.Option("--to", help="Last day.")],
+    group_by: Annotated[str | None, typer.Option(help="Split the answer by this.")] = None,
+    url: Urls = None,
+    role: As = Role.ANALYST,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """A measure over a period."""
+    params = {"from": from_, "to": to, "group_by": group_by}
+    reply = _client(url).get("reporting", f"/v1/measures/{name}", role=role, params=params)
+    answer = found(reply, f"measure {name}", role)
+    if as_json:
+        OUT.print_json(data=answer)
+    else:
+        OUT.print(measure(name, answer))
+
+
+@app.command()
+def duties(
+    as_of: Annotated[str, typer.Option("--as-of", help="The day, such as 2025-10-02.")],
+    url: Urls = None,
+    role: As = Role.SUPERVISOR,
+    *,
+    overdue: Annotated[bool, typer.Option("--overdue", help="Only what is overdue.")] = False,
+) -> None:
+    """The daily sheet: what is due, overdue and met."""
+    params = {"as_of": as_of, "overdue": "true" if overdue else None}
+    reply = _client(url).get("reporting", "/v1/duties", role=role, params=params)
+    _print_list(f"Duties on {as_of}", found(reply, "daily sheet", role))
+
+
+@app.command()
+def reactions(url: Urls = None, role: As = Role.AUDITOR) -> None:
+    """Reactions that were refused and wait until their stream moves."""
+    client = _client(url)
+    rows = []
+    for service in SERVICES[:-1]:
+        rows += found(client.get(service, "/v1/reactions", role=role), f"list of reactions of {service}", role)
+    _print_list("Reactions that wait", rows)
+
+
+def _print_list(title: str, answer: Any) -> None:
+    """A list, or the list that an answer holds beside its page."""
+    rows = answer
+    if isinstance(answer, dict):
+        rows = next((value for value in answer.values() if isinstance(value, list)), [])
+    OUT.print(records(title, rows) if rows else f"{title}: none")
+
+
+def _fail(text: str) -> NoReturn:
+    complain(text)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run a command; whatever goes wrong is said in a sentence, with exit code 1."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if debugging():
+            raise
+        complain(said(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""What the terminal shows: tables and timelines, from what the services answer. Nothing is shown that was not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from shared.working_days import LONDON
+
+OUT: Final = Console(highlight=False)
+ERR: Final = Console(highlight=False, stderr=True)
+
+
+def complain(text: str) -> None:
+    """Say what is wrong, on standard error, as it stands."""
+    ERR.print(text, style="red", markup=False, soft_wrap=True)
+
+
+def table(title: str, *columns: str, rows: Iterable[Sequence[Any]]) -> Table:
+    """A table whose cells are plain text."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(shown(cell)) for cell in row))
+    return made
+
+
+def shown(value: Any) -> str:
+    """A value as a person reads it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case Mapping():
+            return ", ".join(f"{key}: {shown(item)}" for key, item in value.items())
+        case list() | tuple():
+            return ", ".join(shown(item) for item in value)
+        case _:
+            return str(value)
+
+
+def moment(text: Any) -> str:
+    """A moment in Europe/London, to the second."""
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(LONDON).strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return shown(text)
+
+
+def measure(name: str, answer: Mapping[str, Any]) -> Table:
+    """A measure: a row for each group of numbers, else one for each number."""
+    period = f"{answer.get('from', '')} to {answer.get('to', '')}"
+    title = f"{name}, {period} (definition {answer.get('definition_version', '?')})"
+    about = {"measure", "from", "to", "definition_version", "positions", "note"}
+    numbers = {key: value for key, value in answer.items() if key not in about}
+    groups = _groups(numbers)
+    if groups:
+        columns = list(dict.fromkeys(column for group in groups.values() for column in group))
+        return table(
+            title, "", *columns, rows=[(key, *(group.get(c) for c in columns)) for key, group in groups.items()]
+        )
+    return table(title, "", "value", rows=list(_flat(numbers)))
+
+
+def _groups(numbers: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The rows of a measure that is a table: one map of maps (columns, groups), or nothing but maps; else none."""
+    inner = next(iter(numbers.values())) if len(numbers) == 1 else numbers
+    if isinstance(inner, Mapping) and inner and all(isinstance(row, Mapping) for row in inner.values()):
+        return inner
+    return {}
+
+
+def _flat(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]:
+    for key, item in value.items():
+        here = f"{path}.{key}" if path else str(key)
+        if isinstance(item, Mapping) and item:
+            yield from _flat(item, here)
+        else:
+            yield here, item
+
+
+def records(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Any list of flat records, with the columns that occur."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    return table(title, *columns, rows=[[row.get(column) for column in columns] for row in rows])
+
+
+def timeline(title: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
+    """Events of several streams by the time at which they occurred, with both times, actor and rules."""
+    ordered = sorted(events, key=lambda item: (item[1]["occurred_at"], item[1]["recorded_at"] or ""))
+    return table(
+        title,
+        *("occurred", "recorded", "service", "event", "by", "rules passed", ""),
+        rows=[
+            (
+                moment(event["occurred_at"]),
+                moment(event["recorded_at"]),
+                service,
+                f"{event['version']} {event['type']}",
+                event["actor"]["role"],
+                event["rules"],
+                _notes(event),
+            )
+            for service, event in ordered
+        ],
+    )
+
+
+def _notes(event: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if event.get("late"):
+        notes.append("late")
+    if event.get("corrects"):
+        notes.append("a correction")
+    if event.get("corrected_by"):
+        notes.append("corrected")
+    if event.get("rationale"):
+        notes.append(f"with a rationale for {', '.join(event['rationale'])}")
+    return notes
