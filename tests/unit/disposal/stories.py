@@ -290,7 +290,7 @@ class CaseStory(Story):
     ) -> CaseStory:
         """The decision is taken."""
         self.ready(what, without=without, command=command)
-        self.ask(decision(what, rationale={"A1": "Urgent."}), by=POLICE, at=DECIDED_AT)
+        self.ask(decision(what, rationale={"A1": "Urgent.", "R27": "As the victim wishes."}), by=POLICE, at=DECIDED_AT)
         return self
 
     def prepared(

@@ -1,0 +1,280 @@
+"""Whatever is asked in whatever order, and however late: a case folds, cuts, seals and forgets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.disposal.domain.commands import (
+    AssignOutcome,
+    CompleteCondition,
+    CorrectRecord,
+    DecideAbsence,
+    DecideBreach,
+    ExcuseCondition,
+    InformVictimOfRestorativeJustice,
+    InstituteProceedings,
+    IssueDisposal,
+    IssueWarning,
+    RecordActivityUndertaken,
+    RecordComplianceMeeting,
+    RecordContact,
+    RecordNonEngagement,
+    RecordProsecutorDecision,
+    RecordVictimView,
+    ReferToYot,
+    RequestAssessment,
+    WithdrawAdmission,
+    WithdrawCondition,
+    WithdrawConsent,
+)
+from services.disposal.events import EVENTS, AssessmentTool, Because, ContactMeans, ProsecutorDecision
+from services.disposal.service import claims, service
+from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
+from shared.decider import cut
+from shared.messages import Command, Fact, NeedsRationale, Refused, write
+from shared.sealing import DataKey, Sealed, seal_model, sealed_fields, subjects_in
+from tests.unit.disposal.stories import (
+    ADMITTED,
+    ADULT,
+    ASSESSED,
+    EXPLAINED,
+    FIRST,
+    LEO,
+    LETTER,
+    MANAGER,
+    MEETING,
+    POLICE,
+    SECOND,
+    SIGNED,
+    SUPERVISOR,
+    WORK,
+    YJS,
+    CaseStory,
+    absence,
+    adding,
+    attendance,
+    booking,
+    breach,
+    condition,
+    conference,
+    decision,
+    evidence,
+    letter,
+    modifying,
+    offence,
+    omitting,
+    opening,
+    penalty,
+    proposed,
+    recommended,
+    scored,
+    variation,
+)
+
+WHY: Final = dict.fromkeys(("A1", "R10", "R27", "R29", "PD1", "R17", "R20W", "R21W", "R12", "D3"), "Because.")
+
+
+def judged(what: BreachDecision) -> DecideBreach:
+    """A decision on a breach."""
+    return DecideBreach(reasonable_excuse=False, decision=what, rationale_text=Sealed("As he said."))
+
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    ADMITTED,
+    ADULT,
+    ASSESSED,
+    EXPLAINED,
+    SIGNED,
+    evidence(),
+    scored(3, 4, "planned"),
+    recommended("YCC"),
+    *(decision(what) for what in ("YRD", "YC", "YCC", "OUTCOME_22", "CHARGE", "NO_FURTHER_ACTION")),
+    *(proposed(what) for what in (condition(), letter(detail=Sealed("To the shop.")), conference(), penalty())),
+    WithdrawCondition(condition_id=LETTER),
+    WithdrawAdmission(),
+    WithdrawConsent(),
+    IssueDisposal(),
+    IssueDisposal(),
+    ReferToYot(),
+    booking(),
+    booking(SECOND, "2026-03-25T16:00:00+00:00"),
+    *(attendance(session=session) for session in (FIRST, SECOND)),
+    *(absence(status, session=session) for status in AttendanceStatus for session in (FIRST, SECOND)),
+    attendance(hours="1.5", key=MEETING, session=MEETING, evidence=Sealed("He listened.")),
+    absence(AttendanceStatus.CANCELLED_BY_SERVICE, key=MEETING, session=MEETING, because=Because.HARMED_WITHDREW),
+    *(DecideAbsence(session_id=FIRST, acceptable=acceptable) for acceptable in (True, False)),
+    IssueWarning(session_id=FIRST),
+    RecordComplianceMeeting(attended=False, parent_present=False),
+    *(CompleteCondition(condition_id=key, quality_checked=True) for key in (WORK, LETTER)),
+    *(ExcuseCondition(condition_id=key, why=Sealed("He is ill.")) for key in (WORK, LETTER, MEETING)),
+    variation(omitting(WORK), adding(letter(payee=Sealed("Nobody.")))),
+    variation(modifying(condition(due=date(2026, 6, 10)))),
+    variation(omitting(MEETING)),
+    RecordNonEngagement(why=Sealed("No answer.")),
+    breach(),
+    breach(MEETING),
+    *(judged(what) for what in BreachDecision),
+    InstituteProceedings(reference="55/1"),
+    *(
+        AssignOutcome(code=code, rationale_text=Sealed("So."))
+        for code in (OutcomeCode.C2, OutcomeCode.C8, OutcomeCode.C22)
+    ),
+    RecordActivityUndertaken(session_id=LETTER),
+    RecordProsecutorDecision(reference="CPS/1", decision=ProsecutorDecision.YCC, child_information_form=True),
+    RecordContact(person_id=LEO, means=ContactMeans.VISIT, reached=False),
+    RecordVictimView(person_id=MANAGER, sought=True, view=Sealed("Sorry would do."), before_decision=True),
+    InformVictimOfRestorativeJustice(person_id=MANAGER, enhanced_rights=True),
+    RequestAssessment(tool=AssessmentTool.ASSET_PLUS),
+)
+CORRECTIONS: Final = (
+    ("DisposalCaseOpened", "offence.date", "2026-03-01"),
+    ("DisposalCaseOpened", "offence.trial_mode", "INDICTABLE_ONLY"),
+    ("DisposalCaseOpened", "details.date_of_birth", "2010-01-01"),
+    ("DisposalCaseOpened", "details.name", "Leonard Hartnell"),
+    ("AdmissionRecorded", "facts_accepted", False),
+    ("DisposalDecided", "decision", "YC"),
+    ("ConditionProposed", "condition.due", "2026-06-20"),
+    ("ConditionProposed", "condition.detail", "To her."),
+    ("ConditionMissed", "status", "DNA_ACCEPTABLE"),
+    ("ConditionAttended", "hours_credited", 0.5),
+    ("ConditionAttended", "session_id", str(LEO)),
+    ("BreachDecided", "decision", "EXCUSED"),
+    ("OutcomeAssigned", "code", "1A"),
+)
+
+steps = st.lists(
+    st.tuples(
+        st.one_of(st.sampled_from(COMMANDS), st.sampled_from(CORRECTIONS)),
+        st.sampled_from((POLICE, YJS, SUPERVISOR, "SYSTEM")),
+        st.integers(min_value=-8, max_value=96).map(lambda hours: timedelta(hours=hours)),
+    ),
+    max_size=30,
+)
+starts = st.sampled_from(("opened", "ready", "prepared", "YCC", "conference", "YRD", "YC", "breach"))
+
+
+def begun(start: str) -> CaseStory:
+    """A case at a stage; of a summary offence, so that time presses."""
+    story, summary = CaseStory(), opening(offence=offence(TrialMode.SUMMARY))
+    if start in {"opened", "ready"}:
+        return story.opened(summary) if start == "opened" else story.ready(command=summary)
+    if start == "breach":
+        return story.in_breach()
+    both = (condition(), conference()) if start != "YC" else ()
+    if start == "prepared":
+        return story.prepared("YCC", *both, command=summary)
+    return story.given("YCC" if start == "conference" else start, *both, command=summary)
+
+
+def ordered(story: CaseStory, asked: object) -> Command | None:
+    """The command as it stands, or the correction of the story's latest such event."""
+    if isinstance(asked, Command):
+        return asked.model_copy(update={"rationale": WHY})
+    assert isinstance(asked, tuple)
+    name, field, value = asked
+    event_id = next((fact.event_id for fact in reversed(story.facts) if fact.name == name), None)
+    if event_id is None:
+        return None
+    return CorrectRecord(corrects=event_id, field=field, value=value, why=Sealed("Typed wrongly."))
+
+
+def told(start: str, asked: list[tuple[object, str, timedelta]]) -> CaseStory:
+    """A case after some commands, each some hours after the last, or before it where it is recorded late."""
+    story = begun(start)
+    now = story.facts[-1].occurred_at
+    for item, by, after in asked:
+        now += after
+        command = ordered(story, item)
+        if command is None:
+            continue
+        before = list(story.facts)
+        answer = story.answer(command, by=by, at=now, received_at=datetime.fromisoformat("2027-01-01T00:00:00+00:00"))
+        if isinstance(answer, Refused | NeedsRationale):
+            assert story.facts == before
+            assert answer.rules
+    return story
+
+
+@settings(max_examples=150, deadline=None)
+@given(starts, steps)
+def test_any_sequence_folds_and_cuts(start: str, asked: list[tuple[object, str, timedelta]]) -> None:
+    """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
+    story = told(start, asked)
+    assert story.view["state"]
+    for moment in {fact.occurred_at for fact in story.facts}:
+        state = service.decider.fold(cut(story.facts, as_of=moment))
+        if state is not None:
+            service.reading.view(state)
+            service.reading.duties(state, service.policy.on)
+
+
+@settings(max_examples=100, deadline=None)
+@given(starts, steps)
+def test_no_order_breaks_what_the_law_wants(start: str, asked: list[tuple[object, str, timedelta]]) -> None:
+    """Given any commands in any order, then no caution is breached that cannot be, and no hour is credited twice."""
+    story = told(start, asked)
+    names = [fact.name for fact in story.facts]
+    view = story.view
+    if "BreachReferred" in names or "DisposalCeased" in names:
+        assert view["disposal"] == "YCC"
+    assert names.count("DisposalIssued") <= 1
+    if not any(name == "RecordCorrected" for name in names):
+        held: set[str] = set()
+        state = None
+        for fact in story.facts:
+            claimed = claims(state, fact)
+            if claimed is not None:
+                assert not held & set(claimed.take)
+                assert set(claimed.release) <= held
+                held = (held | set(claimed.take)) - set(claimed.release)
+            state = service.decider.evolve(state, fact)
+        assert bool(held) is (view["state"] != "CLOSED")
+        booked = {key: booking.hours for key, booking in story.state.bookings.items()}
+        for held_session in story.state.attendances:
+            if held_session.session_id in booked and held_session.at > story.state.opened_at:
+                assert held_session.hours <= max(booked[held_session.session_id], Decimal(2))
+
+
+@settings(max_examples=60, deadline=None)
+@given(starts, steps)
+def test_every_event_survives_its_bytes(start: str, asked: list[tuple[object, str, timedelta]]) -> None:
+    """Given any history, when it is sealed, written and read, then it shows the same; forgotten, it shows the same."""
+    story = told(start, asked)
+    keys: dict[str, DataKey] = {}
+    bodies = [_sealed(fact, keys) for fact in story.facts]
+    known: dict[str, DataKey] | None
+    for known in (keys, {}, None):
+        state = service.decider.state_of([_read(body, known) for body in bodies])
+        assert state is not None
+        assert service.reading.view(state) == story.view
+    person = keys.pop(f"person/{LEO}")
+    assert person.subject not in keys
+    forgotten = service.decider.state_of([_read(body, keys) for body in bodies])
+    assert forgotten is not None
+    assert forgotten.age_on(date(2026, 3, 12)) is None
+    assert service.reading.view(forgotten) == story.view
+
+
+def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
+    """The bytes of a fact, every personal value under its owner's key."""
+    home = fact.envelope.home
+    for model in (fact.event, fact.envelope):
+        for _, subject, _ in sealed_fields(model, home):
+            keys.setdefault(subject, DataKey(subject, 1, os.urandom(32)))
+    event = seal_model(fact.event, home, fact.event_id, keys)
+    envelope = seal_model(fact.envelope, home, fact.event_id, keys)
+    return write(envelope, event)
+
+
+def _read(body: bytes, keys: Mapping[str, DataKey] | None) -> Fact:
+    """The fact in some bytes: opened by the keys there are, forgotten without them, closed where None is given."""
+    if keys is None:
+        return EVENTS.read(body)
+    return EVENTS.read(body, keys={want: keys.get(want[0]) for want in subjects_in(body)})

@@ -1,0 +1,161 @@
+"""Corrections: what was wrong, what follows from it, and what cannot be corrected."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.disposal.domain.commands import AssignOutcome, CorrectRecord
+from services.disposal.events import DisposalIssued, RecordCorrected
+from services.disposal.service import claims
+from services.vocabulary import OutcomeCode, TrialMode
+from shared.messages import derive
+from shared.sealing import Sealed
+from tests.unit.disposal.stories import (
+    LEO,
+    POLICE,
+    SUPERVISOR,
+    WORK,
+    CaseStory,
+    adding,
+    attendance,
+    letter,
+    offence,
+    opening,
+    variation,
+)
+
+THEN = "2026-03-25T10:00:00+00:00"
+
+
+def event_id(story: CaseStory, name: str) -> UUID:
+    """The id of the latest event of a name."""
+    return next(fact.event_id for fact in reversed(story.facts) if fact.name == name)
+
+
+def correction(story: CaseStory, name: str, field: str, value: Any) -> CorrectRecord:
+    """A correction of a field of the latest event of a name."""
+    return CorrectRecord(corrects=event_id(story, name), field=field, value=value, why=Sealed("Typed wrongly."))
+
+
+def test_a_correction_changes_what_is_shown_and_keeps_the_original() -> None:
+    """Given outcome 2A, when it is corrected to 2, then 2 is shown, and both events are there."""
+    story = CaseStory().given()
+    story.ask(AssignOutcome(code=OutcomeCode.C2A), by=POLICE, at=THEN)
+    assert story.ask(correction(story, "OutcomeAssigned", "code", "2"), by=SUPERVISOR, at=THEN) == ["RecordCorrected"]
+    assert story.view["outcome"] == "2"
+    assert [fact.name for fact in story.facts[-2:]] == ["OutcomeAssigned", "RecordCorrected"]
+
+
+def test_a_correction_is_decided_by_afterwards() -> None:
+    """Given an admission found to have been a denial, when the case is at issue, then R4 refuses."""
+    story = CaseStory().ready()
+    story.ask(correction(story, "AdmissionRecorded", "facts_accepted", value=False), by=SUPERVISOR, at=THEN)
+    assert story.state.admission.facts_accepted is False
+
+
+def test_what_was_computed_is_computed_again() -> None:
+    """Given a summary offence with a wrong date, when it is corrected, then ages and the time limit follow, also in what was carried."""
+    story = CaseStory().given(command=opening(date(2012, 3, 2), offence=offence(TrialMode.SUMMARY)))
+    assert (story.view["age_at_offence"], story.view["prosecution_time_limit"]) == (14, "2026-09-02")
+    story.ask(correction(story, "DisposalCaseOpened", "offence.date", "2026-03-01"), by=SUPERVISOR, at=THEN)
+    assert (story.view["age_at_offence"], story.view["prosecution_time_limit"]) == (13, "2026-09-01")
+    issued = next(fact.event_id for fact in story.facts if fact.name == "DisposalIssued")
+    follow = [fact.event for fact in story.facts if isinstance(fact.event, RecordCorrected)]
+    assert {event.field for event in follow if event.corrects == issued} == {"age_at_offence", "offence_date"}
+
+
+def test_a_corrected_birth_date_moves_the_ages() -> None:
+    """Given a wrong date of birth, when it is corrected, then it is sealed under the child's own key and the ages follow."""
+    story = CaseStory().given()
+    field = "details.date_of_birth"
+    story.ask(correction(story, "DisposalCaseOpened", field, "2009-03-12"), by=SUPERVISOR, at=THEN)
+    assert (story.view["age_at_offence"], story.view["age_at_issue"]) == (16, 17)
+    first = next(fact.event for fact in story.facts if isinstance(fact.event, RecordCorrected))
+    assert first.value is None
+    assert first.owner == LEO
+
+
+def test_a_corrected_due_date_moves_the_deadline() -> None:
+    """Given a condition with a wrong due date, when it is corrected, then the end and the spent date follow."""
+    story = CaseStory().given()
+    field = "condition.due"
+    story.ask(correction(story, "ConditionProposed", field, "2026-04-30"), by=SUPERVISOR, at=THEN)
+    assert (story.view["ends_on"], story.view["spent_on"]) == ("2026-04-30", "2026-04-30")
+    story = CaseStory().given()
+    story.ask(variation(adding(letter(due=date(2026, 4, 1)))), by=SUPERVISOR, at=THEN)
+    story.ask(correction(story, "ConditionProposed", field, "2026-06-30"), by=SUPERVISOR, at=THEN)
+    assert (story.view["ends_on"], story.view["spent_on"]) == ("2026-06-30", "2026-06-12")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("colour", "blue"),
+        ("offence", {"code": "1"}),
+        ("offence.date", "2026-02-30"),
+        ("offence.date.year", 2026),
+        ("offence.recordable", "yes"),
+        ("offence.trial_mode", "PERHAPS"),
+        ("age_at_offence", "14"),
+        ("victims", "nobody"),
+        ("details.name", 7),
+        ("details.date_of_birth", "yesterday"),
+        ("case_id", str(LEO)),
+        ("person_id", str(LEO)),
+        ("", 1),
+    ],
+)
+def test_an_unknown_field_or_a_wrong_type_is_refused(field: str, value: Any) -> None:
+    """Given a field that is not there or a value that does not fit, when it is corrected, then S1 refuses."""
+    story = CaseStory().given()
+    command = correction(story, "DisposalCaseOpened", "crime_number", value).model_copy(update={"field": field})
+    assert story.refused(command, by=SUPERVISOR, at=THEN) == {"S1"}
+
+
+def test_a_correction_must_leave_the_record_whole() -> None:
+    """Given an attendance, when its condition's id is corrected away, then S1 refuses what would contradict itself."""
+    story = CaseStory().given()
+    command = correction(story, "ConditionProposed", "condition.condition_id", str(LEO))
+    assert story.refused(command, by=SUPERVISOR, at=THEN) == {"S1"}
+    story.ask(attendance(), by=SUPERVISOR, at=THEN)
+    story.ask(correction(story, "ConditionAttended", "hours_credited", 1.5), by=SUPERVISOR, at=THEN)
+    assert story.view["hours_credited"] == 1.5
+
+
+def test_groups_that_may_hold_personal_fields_are_corrected_one_by_one() -> None:
+    """Given a variation, when all its changes are corrected at once in clear, then S1 refuses."""
+    story = CaseStory().given()
+    story.ask(variation(adding(letter())), by=SUPERVISOR, at=THEN)
+    changes = [{"action": "OMIT", "condition_id": str(WORK)}]
+    assert story.refused(correction(story, "ConditionsVaried", "changes", changes), by=SUPERVISOR, at=THEN) == {"S1"}
+
+
+def test_neither_a_correction_nor_an_unknown_event_is_corrected() -> None:
+    """Given a correction, or an id of another case, when it is corrected, then S1 refuses."""
+    story = CaseStory().given()
+    story.ask(correction(story, "DisposalCaseOpened", "crime_number", "55260013128"), by=SUPERVISOR, at=THEN)
+    assert story.refused(correction(story, "RecordCorrected", "field", "x"), by=SUPERVISOR, at=THEN) == {"S1"}
+    stranger = CorrectRecord(corrects=derive("test", "none"), field="x", value=1, why=Sealed("x"))
+    assert story.refused(stranger, by=SUPERVISOR, at=THEN) == {"S1"}
+    story.ask(correction(story, "DisposalCaseOpened", "crime_number", "55260013129"), by=SUPERVISOR, at=THEN)
+    assert story.state.opened.crime_number == "55260013129"
+
+
+def test_a_corrected_offence_moves_the_claim() -> None:
+    """Given a case, when the code of its offence is corrected, then the claim of R28 moves with it."""
+    story = CaseStory().given()
+    before = story.state
+    story.ask(correction(story, "DisposalCaseOpened", "offence.code", "14920"), by=SUPERVISOR, at=THEN)
+    moved = claims(before, next(fact for fact in story.facts if isinstance(fact.event, RecordCorrected)))
+    assert moved is not None
+    assert moved.take == (f"{LEO}/14920/2026-03-02",)
+    assert moved.release == (f"{LEO}/04601/2026-03-02",)
+    issued = next(
+        fact.event for fact in story.service.decider.state_of(story.facts).record if fact.name == "DisposalIssued"
+    )  # type: ignore[union-attr]
+    assert isinstance(issued, DisposalIssued)
+    assert issued.offence_code == "14920"

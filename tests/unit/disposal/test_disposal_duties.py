@@ -1,0 +1,266 @@
+"""What is due when: the daily sheet of a case."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from services.disposal.domain.commands import (
+    CompleteAssessment,
+    CompleteCondition,
+    DecideAbsence,
+    DecideBreach,
+    ExcuseCondition,
+    InformVictimOfRestorativeJustice,
+    InstituteProceedings,
+    IssueDisposal,
+    RecordContact,
+    ReferToYot,
+    RequestAssessment,
+)
+from services.disposal.events import AssessmentTool, ContactMeans, Prior
+from services.vocabulary import AttendanceStatus, BreachDecision, TrialMode
+from shared.duties import Duty
+from shared.reading import duties_on
+from shared.sealing import Sealed
+from tests.unit.disposal.stories import (
+    ADULT,
+    AFTER,
+    EXPLAINED,
+    FIRST,
+    GIVEN_AT,
+    LEO,
+    LETTER,
+    MANAGER,
+    MOTHER,
+    POLICE,
+    SIGNED,
+    SUPERVISOR,
+    VICTIM_WORKER,
+    WORK,
+    YJS,
+    CaseStory,
+    absence,
+    adding,
+    attendance,
+    booking,
+    breach,
+    condition,
+    decision,
+    letter,
+    modifying,
+    offence,
+    omitting,
+    opening,
+    proposed,
+    variation,
+)
+
+SUMMARY = opening(offence=offence(TrialMode.SUMMARY))
+ENHANCED = InformVictimOfRestorativeJustice(person_id=MANAGER, enhanced_rights=True)
+INFORMED = InformVictimOfRestorativeJustice(person_id=MANAGER, enhanced_rights=False)
+PDAT = RequestAssessment(tool=AssessmentTool.PDAT)
+SEEN = "2026-03-18T18:00:00+00:00"
+
+
+def named(story: CaseStory, name: str, day: date) -> list[Duty]:
+    """The duties of one name on the sheet of a day."""
+    return [duty for duty in duties_on(story.service.reading, story.facts, day) if duty.duty == name]
+
+
+def test_victims_are_told_in_five_working_days() -> None:
+    """Given a report on a Monday, then each victim is told by the next Monday, one with enhanced rights by Tuesday."""
+    command = opening(victims=(MANAGER, MOTHER), victims_with_enhanced_rights=(MOTHER,))
+    duties = named(CaseStory().opened(command), "VICTIM_RJ_INFORMATION", date(2026, 3, 4))
+    assert {duty.item: duty.due for duty in duties} == {
+        str(MOTHER): date(2026, 3, 3),
+        str(MANAGER): date(2026, 3, 9),
+    }
+    assert {duty.item: duty.overdue(date(2026, 3, 4)) for duty in duties} == {str(MOTHER): True, str(MANAGER): False}
+
+
+def test_enhanced_rights_found_later_bring_the_date_forward() -> None:
+    """Given a victim told on Wednesday, when enhanced rights are found then, then it was due on Tuesday and is late."""
+    story = CaseStory().opened()
+    story.ask(ENHANCED, by=VICTIM_WORKER, at="2026-03-04T10:00:00+00:00")
+    (duty,) = named(story, "VICTIM_RJ_INFORMATION", date(2026, 3, 4))
+    assert (duty.due, duty.met_on, duty.late) == (date(2026, 3, 3), date(2026, 3, 4), True)
+    (before,) = named(story, "VICTIM_RJ_INFORMATION", date(2026, 3, 3))
+    assert (before.due, before.met_on) == (date(2026, 3, 9), None)
+
+
+def test_no_victim_no_duty() -> None:
+    """Given nobody harmed, when somebody is told all the same, then there is no duty."""
+    story = CaseStory().opened(opening(victims=None))
+    story.ask(INFORMED, by=VICTIM_WORKER, at="2026-03-04T10:00:00+00:00")
+    assert not named(story, "VICTIM_RJ_INFORMATION", date(2026, 3, 4))
+
+
+def test_an_assessment_is_due_ten_working_days_after_its_request() -> None:
+    """Given a request on 4 March, then it is due on the 18th, and met by the assessment."""
+    story = CaseStory().opened()
+    story.ask(PDAT, by=YJS, at="2026-03-04T10:00:00+00:00")
+    (duty,) = named(story, "ASSESSMENT", date(2026, 3, 19))
+    assert (duty.due, duty.overdue(date(2026, 3, 19))) == (date(2026, 3, 18), True)
+    story.ask(
+        CompleteAssessment(tool=AssessmentTool.PDAT, programme_plan=False), by=YJS, at="2026-03-20T10:00:00+00:00"
+    )
+    (met,) = named(story, "ASSESSMENT", date(2026, 3, 20))
+    assert (met.met_on, met.late) == (date(2026, 3, 20), True)
+
+
+@pytest.mark.parametrize(
+    ("what", "prior", "due"),
+    [
+        ("YCC", None, True),
+        ("YC", Prior(yc=1, ycc=0, convictions=0, yrd=0), True),
+        ("YC", Prior(yc=0, ycc=1, convictions=0, yrd=0), True),
+        ("YC", Prior(yc=0, ycc=0, convictions=1, yrd=1), False),
+        ("YC", None, False),
+        ("YRD", Prior(yc=1, ycc=0, convictions=0, yrd=0), False),
+    ],
+)
+def test_a_conditional_or_second_caution_must_be_assessed(what: str, prior: Prior | None, *, due: bool) -> None:
+    """Given no assessment, when a YCC or a second caution is given, then R13 opens the duty, which a programme meets."""
+    story = CaseStory()
+    command = opening(prior=prior)
+    story.ready(what, without=["assessment"], command=command)
+    reasons = {"A1": "Urgent.", "R10": "Long ago."}
+    story.ask(decision(what, rationale=reasons), by=POLICE, at="2026-03-10T12:00:00+00:00")
+    if what != "YC":
+        story.ask(proposed(), by=YJS, at="2026-03-11T12:00:00+00:00")
+        story.ask(SIGNED, by=YJS, at="2026-03-12T16:00:00+00:00")
+    for step in (ADULT, EXPLAINED):
+        story.ask(step, by=YJS, at="2026-03-12T16:00:00+00:00")
+    story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    found = named(story, "ASSESSMENT", date(2026, 3, 12))
+    assert [duty.due for duty in found] == ([date(2026, 3, 26)] if due else [])
+    if due:
+        bare = CompleteAssessment(tool=AssessmentTool.PDAT, programme_plan=False)
+        story.ask(bare, by=YJS, at="2026-03-16T10:00:00+00:00")
+        assert named(story, "ASSESSMENT", date(2026, 3, 16))[0].met_on is None
+        reason = bare.model_copy(update={"programme_inappropriate_reason": Sealed("He has one.")})
+        story.ask(reason, by=YJS, at="2026-03-17T10:00:00+00:00")
+        assert named(story, "ASSESSMENT", date(2026, 3, 17))[0].met_on == date(2026, 3, 17)
+
+
+def test_a_caution_is_referred_to_the_yot_in_a_working_day() -> None:
+    """Given a caution on a Thursday, then the referral is due on Friday, and nothing hides it."""
+    story = CaseStory().given("YC")
+    (duty,) = named(story, "YOT_REFERRAL", date(2026, 3, 16))
+    assert (duty.due, duty.overdue(date(2026, 3, 16))) == (date(2026, 3, 13), True)
+    story.ask(ReferToYot(rationale={"R12": "Forgotten."}), by=YJS, at="2026-03-16T10:00:00+00:00")
+    assert named(story, "YOT_REFERRAL", date(2026, 3, 16))[0].late
+
+
+def test_a_session_is_recorded_in_a_working_day() -> None:
+    """Given a session on 18 March, then its record is due on the 19th and met by it."""
+    story = CaseStory().given()
+    story.ask(booking(), by=YJS, at=AFTER)
+    assert not named(story, "ATTENDANCE_RECORDED", date(2026, 3, 17))
+    (duty,) = named(story, "ATTENDANCE_RECORDED", date(2026, 3, 20))
+    assert (duty.due, duty.overdue(date(2026, 3, 20))) == (date(2026, 3, 19), True)
+    story.ask(attendance(), by=YJS, at=SEEN)
+    assert named(story, "ATTENDANCE_RECORDED", date(2026, 3, 20))[0].met_on == date(2026, 3, 18)
+
+
+@pytest.mark.parametrize(
+    ("status", "opened"),
+    [
+        (AttendanceStatus.DNA_PENDING, {"MISSED_CONTACT", "ABSENCE_REASON"}),
+        (AttendanceStatus.DNA_UNACCEPTABLE, {"MISSED_CONTACT"}),
+        (AttendanceStatus.DNA_ACCEPTABLE, set()),
+        (AttendanceStatus.CANCELLED_BY_SERVICE, set()),
+    ],
+)
+def test_an_absence_opens_its_duties(status: AttendanceStatus, opened: set[str]) -> None:
+    """Given an absence, then contact is due in one working day and a pending reason in five."""
+    story = CaseStory().given()
+    story.ask(absence(status), by=YJS, at=SEEN)
+    due = {duty.duty: duty.due for duty in duties_on(story.service.reading, story.facts, date(2026, 3, 18))}
+    assert {"MISSED_CONTACT", "ABSENCE_REASON"} & due.keys() == opened
+    assert due.get("MISSED_CONTACT", date(2026, 3, 19)) == date(2026, 3, 19)
+    assert due.get("ABSENCE_REASON", date(2026, 3, 25)) == date(2026, 3, 25)
+
+
+def test_contact_and_decision_meet_the_duties() -> None:
+    """Given a pending absence, when the child is called without being reached and the reason decided, then both are met."""
+    story = CaseStory().given()
+    call = RecordContact(person_id=LEO, means=ContactMeans.PHONE, reached=False)
+    story.ask(call, by=YJS, at="2026-03-16T10:00:00+00:00")
+    story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at=SEEN)
+    assert named(story, "MISSED_CONTACT", date(2026, 3, 18))[0].met_on is None
+    story.ask(call, by=YJS, at="2026-03-20T10:00:00+00:00")
+    story.ask(DecideAbsence(session_id=FIRST, acceptable=True), by=YJS, at="2026-03-19T10:00:00+00:00")
+    (contact,) = named(story, "MISSED_CONTACT", date(2026, 3, 20))
+    (reason,) = named(story, "ABSENCE_REASON", date(2026, 3, 20))
+    assert (contact.met_on, contact.late) == (date(2026, 3, 20), True)
+    assert (reason.met_on, reason.late) == (date(2026, 3, 19), False)
+
+
+def test_a_condition_is_due_on_its_own_date() -> None:
+    """Given conditions, then each is due on its date, moves with a variation, and is met, excused or omitted."""
+    story = CaseStory().given("YCC", condition(), letter(due=date(2026, 4, 16)))
+    assert [duty.due for duty in named(story, "CONDITION", date(2026, 3, 12))] == [date(2026, 4, 16), date(2026, 5, 28)]
+    story.ask(variation(modifying(condition(due=date(2026, 6, 1)))), by=SUPERVISOR, at=AFTER)
+    assert named(story, "CONDITION", date(2026, 3, 13))[-1].due == date(2026, 6, 1)
+    story.ask(CompleteCondition(condition_id=LETTER, quality_checked=True), by=YJS, at="2026-04-17T10:00:00+01:00")
+    (done, open_one) = named(story, "CONDITION", date(2026, 4, 17))
+    assert (done.item, done.late, open_one.item) == (str(LETTER), True, str(WORK))
+    story.ask(ExcuseCondition(condition_id=WORK, why=Sealed("Ill.")), by=SUPERVISOR, at="2026-04-20T10:00:00+01:00")
+    assert [duty.item for duty in named(story, "CONDITION", date(2026, 4, 20))] == [str(LETTER)]
+
+
+def test_an_omitted_condition_is_no_longer_due() -> None:
+    """Given a condition replaced, then the old one leaves the sheet and the new one is on it."""
+    story = CaseStory().given()
+    story.ask(variation(omitting(), adding(letter())), by=SUPERVISOR, at=AFTER)
+    assert [duty.item for duty in named(story, "CONDITION", date(2026, 3, 13))] == [str(LETTER)]
+
+
+def test_a_summary_offence_has_its_last_day() -> None:
+    """Given a summary offence, then the last day is on the sheet until proceedings meet it."""
+    story = CaseStory().given(command=SUMMARY)
+    (duty,) = named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 12))
+    assert (duty.due, duty.met_on) == (date(2026, 9, 2), None)
+    story.ask(breach(), by=YJS, at="2026-05-29T09:00:00+01:00")
+    decided = DecideBreach(
+        reasonable_excuse=False, decision=BreachDecision.PROSECUTE, rationale_text=Sealed("No excuse.")
+    )
+    story.ask(decided, by=POLICE, at="2026-06-01T09:00:00+01:00")
+    story.ask(InstituteProceedings(reference="55/1"), by=POLICE, at="2026-06-02T09:00:00+01:00")
+    assert named(story, "PROSECUTION_TIME_LIMIT", date(2026, 6, 2))[0].met_on == date(2026, 6, 2)
+
+
+@pytest.mark.parametrize(
+    ("what", "met", "shown"),
+    [("CHARGE", True, True), ("OUTCOME_22", False, False), ("NO_FURTHER_ACTION", False, False)],
+)
+def test_the_last_day_lapses_with_another_end(what: str, *, met: bool, shown: bool) -> None:
+    """Given a charge, then the limit is met; diverted or closed, it leaves the sheet that day."""
+    story = CaseStory().decided(what, command=SUMMARY)
+    found = named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 10))
+    assert bool(found) is shown
+    assert any(duty.met_on is not None for duty in found) is met
+    assert named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 9))
+
+
+def test_a_given_caution_ends_the_prosecution_limit() -> None:
+    """Given a youth caution for a summary offence, then nobody is prosecuted, and the limit leaves the sheet."""
+    story = CaseStory().given("YC", command=SUMMARY)
+    assert not named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 12))
+
+
+def test_an_either_way_offence_has_no_last_day() -> None:
+    """Given an either-way offence, then no time limit is on the sheet."""
+    assert not named(CaseStory().opened(), "PROSECUTION_TIME_LIMIT", date(2026, 3, 4))
+
+
+def test_duties_of_monitoring_end_with_the_disposal() -> None:
+    """Given an absence nobody asked about, when the disposal ends, then its duties leave the sheet that day."""
+    story = CaseStory().given()
+    story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at=SEEN)
+    story.ask(ExcuseCondition(condition_id=WORK, why=Sealed("Ill.")), by=SUPERVISOR, at="2026-03-20T10:00:00+00:00")
+    names = {duty.duty for duty in duties_on(story.service.reading, story.facts, date(2026, 3, 20))}
+    assert names == {"VICTIM_RJ_INFORMATION", "YOT_REFERRAL"}

@@ -1,0 +1,209 @@
+"""What education and conferences make happen here, decided from their events alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from services.disposal.domain.commands import DecideAbsence, RecordActivityUndertaken, RecordConditionAttendance
+from services.disposal.events import Because
+from services.disposal.service import service
+from services.education import events as education
+from services.rj_conference import events as conference_events
+from services.vocabulary import AttendanceStatus, ConferenceCategory, ConferenceMode, SessionKind, Topic
+from shared.messages import Envelope, Event, EventBook, Fact, Origin, PolicyStamp, derive
+from shared.sealing import Sealed
+from shared.service import Effect
+from shared.testing import officer
+from tests.unit.disposal.stories import (
+    FIRST,
+    LEO,
+    MEETING,
+    REFERRAL,
+    WORK,
+    CaseStory,
+    absence,
+    conference,
+)
+
+HELD_AT: Final = datetime(2026, 3, 18, 18, tzinfo=UTC)
+DISPOSAL: Final = derive("test", "disposal")
+FOR_CONDITION: Final = education.Booking(person_id=LEO, disposal_id=DISPOSAL, condition_id=WORK)
+FOR_DIVERSION: Final = education.Booking(person_id=LEO, disposal_id=DISPOSAL, referral_id=REFERRAL)
+FOR_REFERRAL: Final = education.Booking(person_id=LEO, referral_id=REFERRAL)
+
+
+def fact(book: EventBook, event: Event, stream: UUID = FIRST) -> Fact:
+    """Another service's event as it is read from its topic."""
+    envelope = Envelope(
+        event_id=derive("test", "event"),
+        type=book.type_name(type(event)),
+        stream=f"{book.service}/{stream}",
+        version=3,
+        home=stream,
+        command_id=derive("test", "command"),
+        occurred_at=HELD_AT,
+        actor=officer("SAFE_SCHOOLS_OFFICER"),
+        correlation_id=derive("test", "correlation"),
+        causation_id=None,
+        traceparent=None,
+        policy=PolicyStamp(edition="2026-01-01", day=date(2026, 3, 18)),
+        rules=(),
+        rationale={},
+        labels={},
+        origin=Origin(),
+    )
+    return Fact(envelope, event)
+
+
+def effects(of: Fact) -> list[Effect]:
+    """All that this service does about it."""
+    found: list[Effect] = []
+    for reaction in service.reactions:
+        if isinstance(of.event, reaction.event):
+            made: Iterable[Effect] = reaction.react(of)
+            found.extend(made)
+    return found
+
+
+def attended(booking: education.Booking, *, activity: bool = True) -> Fact:
+    """A register of two hours."""
+    event = education.AttendanceRecorded(
+        person_id=LEO,
+        status=AttendanceStatus.ATTENDED_LATE,
+        hours_credited=Decimal("1.5"),
+        complied=True,
+        booking=booking,
+        kind=SessionKind.WORKSHOP,
+        topic=Topic.RETAIL,
+        hours_scheduled=Decimal(2),
+        activity=activity,
+    )
+    return fact(education.EVENTS, event)
+
+
+def test_a_register_reaches_the_condition_it_serves() -> None:
+    """Given a place booked for a condition, when attendance is recorded, then the same is recorded here, at its time."""
+    (effect,) = effects(attended(FOR_CONDITION))
+    assert effect.stream == DISPOSAL
+    command = effect.command
+    assert isinstance(command, RecordConditionAttendance)
+    assert (command.condition_id, command.session_id, command.occurred_at) == (WORK, FIRST, HELD_AT)
+    assert (command.status, command.hours_credited) == (AttendanceStatus.ATTENDED_LATE, Decimal("1.5"))
+
+
+def test_an_activity_reaches_a_diversion() -> None:
+    """Given a place booked for a disposal without condition, then its activity is recorded; no activity, nothing."""
+    (effect,) = effects(attended(FOR_DIVERSION))
+    assert effect.command == RecordActivityUndertaken(occurred_at=HELD_AT, session_id=FIRST)
+    assert effects(attended(FOR_DIVERSION, activity=False)) == []
+    assert effects(attended(FOR_REFERRAL)) == []
+
+
+def test_a_reason_reaches_the_condition() -> None:
+    """Given an absence from a condition's session, when its reason is decided, then it is decided here."""
+    event = education.AbsenceReasonDecided(
+        person_id=LEO, acceptable=True, evidence=Sealed("A letter."), booking=FOR_CONDITION
+    )
+    (effect,) = effects(fact(education.EVENTS, event))
+    assert effect.command == DecideAbsence(occurred_at=HELD_AT, session_id=FIRST, acceptable=True)
+    other = event.model_copy(update={"booking": FOR_DIVERSION})
+    assert effects(fact(education.EVENTS, other)) == []
+
+
+def test_a_cancelled_session_reaches_every_condition() -> None:
+    """Given a session with places for two conditions, a diversion and a referral, then the two learn that it was lost."""
+    second = education.Booking(person_id=LEO, disposal_id=derive("test", "other"), condition_id=MEETING)
+    event = education.SessionCancelled(
+        by="SCHOOL", why=Sealed("Snow."), bookings=(FOR_CONDITION, FOR_DIVERSION, FOR_REFERRAL, second)
+    )
+    found = effects(fact(education.EVENTS, event))
+    assert [(effect.stream, effect.item) for effect in found] == [
+        (DISPOSAL, str(WORK)),
+        (derive("test", "other"), str(MEETING)),
+    ]
+    for effect in found:
+        assert isinstance(effect.command, RecordConditionAttendance)
+        assert effect.command.status is AttendanceStatus.CANCELLED_BY_SERVICE
+        assert effect.command.because is Because.SERVICE
+
+
+def held(**other: object) -> Fact:
+    """A conference of an hour and a half."""
+    event = conference_events.ConferenceHeld(
+        **{
+            "present": (),
+            "facilitator_attended": True,
+            "disposal_id": DISPOSAL,
+            "condition_id": MEETING,
+            "harmer": LEO,
+            "hours": Decimal("1.5"),
+            "category": ConferenceCategory.SHOPLIFTING,
+            "mode": ConferenceMode.DIRECT_CONFERENCE,
+            "harmed_took_part": 1,
+            "follow_up_due": date(2026, 4, 29),
+            **other,
+        }  # type: ignore[arg-type]
+    )
+    return fact(conference_events.EVENTS, event)
+
+
+def not_held(why: conference_events.WhyNot) -> Fact:
+    """A conference that did not proceed."""
+    event = conference_events.ConferenceDidNotProceed(why=why, disposal_id=DISPOSAL, condition_id=MEETING, harmer=LEO)
+    return fact(conference_events.EVENTS, event)
+
+
+def test_a_conference_counts_for_its_condition() -> None:
+    """Given a conference for a condition, when it is held, then the child attended it; for none, nothing happens."""
+    (effect,) = effects(held())
+    assert isinstance(effect.command, RecordConditionAttendance)
+    assert (effect.command.status, effect.command.hours_credited) == (AttendanceStatus.ATTENDED, Decimal("1.5"))
+    assert effects(held(condition_id=None)) == []
+
+
+def test_whose_absence_it_was_decides() -> None:
+    """Given a conference that did not proceed, then the harmer's absence waits for a reason and the harmed's is never his."""
+    why = conference_events.WhyNot
+    found = {
+        reason: [
+            (effect.command.status, effect.command.because)
+            for effect in effects(not_held(reason))
+            if isinstance(effect.command, RecordConditionAttendance)
+        ]
+        for reason in why
+    }
+    lost = AttendanceStatus.CANCELLED_BY_SERVICE
+    assert found == {
+        why.HARMER_ABSENT: [(AttendanceStatus.DNA_PENDING, None)],
+        why.HARMED_WITHDREW: [(lost, Because.HARMED_WITHDREW)],
+        why.HARMED_ABSENT: [(lost, Because.HARMED_ABSENT)],
+        why.HARMER_WITHDREW: [],
+        why.FACILITATOR: [],
+        why.RISK: [],
+    }
+
+
+def test_reactions_are_accepted_without_a_booking() -> None:
+    """Given a condition whose sessions education keeps, when its register arrives, then no booking here is needed."""
+    story = CaseStory().given("YCC", conference())
+    (effect,) = effects(held())
+    assert story.ask(effect.command, by="SYSTEM") == ["ConditionAttended", "ConditionCompleted", "DisposalCompleted"]
+
+
+def test_a_reason_before_its_absence_is_refused_and_can_be_tried_again() -> None:
+    """Given the reason arrives before the absence, then E6 refuses it, and after the absence it is accepted."""
+    story = CaseStory().given()
+    decide = DecideAbsence(occurred_at=HELD_AT, session_id=FIRST, acceptable=True)
+    assert story.refused(decide, by="SYSTEM") == {"E6"}
+    story.ask(absence(AttendanceStatus.DNA_PENDING, occurred_at=HELD_AT), by="SYSTEM")
+    assert story.ask(decide, by="SYSTEM") == ["AbsenceDecided"]
+
+
+def test_reactions_have_names_of_their_own() -> None:
+    """Given all reactions, then no two share a name, since commands are derived from it."""
+    names = [reaction.name for reaction in service.reactions]
+    assert len(names) == len(set(names))
