@@ -407,3 +407,24 @@ def test_term_kept_then_followed_up(conference: ConferenceStory) -> None:
     assert conference.stage == "MONITORING"
     conference.ask(CompleteTerm(term_id=STRANGER), by=BY, at="2025-12-11T09:00:00+00:00")
     assert conference.stage == "FOLLOW_UP"
+
+
+def test_told_twice_is_told_the_first_time(conference: ConferenceStory) -> None:
+    """Given a harmed party told again after consenting, then they had been told before, and the consent counts."""
+    conference.prepared()
+    conference.ask(InformVictim(person_id=NOAH), by="VICTIM_WORKER", at="2025-11-27T18:00:00+00:00")
+    conference.ask(schedule(), by=BY, at=SCHEDULED_AT)
+
+
+def test_told_and_consenting_in_one_visit(conference: ConferenceStory) -> None:
+    """Given information and consent recorded for one moment, then the consent was informed."""
+    conference.prepared(without={"consent of the harmed"})
+    conference.ask(consent(NOAH), by="VICTIM_WORKER", at="2025-11-20T18:00:00+00:00")
+    conference.ask(schedule(), by=BY, at=SCHEDULED_AT)
+
+
+def test_scheduled_in_the_moment_of_the_approval(conference: ConferenceStory) -> None:
+    """Given a risk approved last, when it is scheduled in that moment, then it is not too early."""
+    conference.prepared(without={"approval"})
+    conference.ask(ApproveRisk(), by="SUPERVISOR", at=SCHEDULED_AT)
+    conference.ask(schedule(), by=BY, at=SCHEDULED_AT)
