@@ -1,0 +1,31 @@
+"""A grant of keys for one question: opens the recorded ethnicities that the question needs, and nothing else.
+
+Reporting holds no keys. Whoever may ask by ethnic group hands a grant to the query; the words live for that one answer,
+and only counts by group leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from services.reporting.records.disposal import SealedWords
+from shared.keyring import Keyring
+from shared.sealing import Token, unseal
+
+Grant = Callable[[Sequence[SealedWords]], Awaitable[Mapping[SealedWords, str]]]
+"""Opens sealed words; what is forgotten is left out."""
+
+
+def keyring_grant(keyring: Keyring) -> Grant:
+    """A grant by a keyring whose role may read keys only. Raises `KeyringUnavailable` where it does not answer."""
+
+    async def opened(sealed: Sequence[SealedWords]) -> Mapping[SealedWords, str]:
+        tokens = {words: Token.parse(words.token) for words in sealed}
+        keys = await keyring.open({(token.subject, token.generation) for token in tokens.values()})
+        return {
+            words: str(unseal(token, key, words.event_id))
+            for words, token in tokens.items()
+            if (key := keys[token.subject, token.generation]) is not None
+        }
+
+    return opened

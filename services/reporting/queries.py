@@ -1,0 +1,122 @@
+"""The queries of the API: plain functions of a pool and parameters, which answer in JSON's own types.
+
+A measure by `as_of` or `known_at` folds anew only the streams that a cut touches: all others stand as they stand now.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from services.reporting.ethnicity import Grant
+from services.reporting.fold import Folded, fold
+from services.reporting.measures import Book, Measure, Standing, answer, measure_named
+from services.reporting.measures.disproportionality import DISPROPORTIONALITY, given
+from services.reporting.period import Period
+from services.reporting.projection import Stream, load, stream_of
+from services.reporting.records import RECORDS, Record
+from services.reporting.records.disposal import SealedWords
+from services.reporting.snapshot import Connection, Pool, positions, snapshot
+from shared.duties import Duty
+from shared.messages import Fact
+from shared.reading import end_of_day
+
+_UNTOUCHED: Final = """
+    select service, stream, state, open, record from stream
+    where service = any($1::text[])
+      and ($2::timestamptz is null or updated_at <= $2) and ($3::timestamptz is null or recorded_at <= $3)
+"""
+_TOUCHED: Final = """
+    select service, stream from stream
+    where service = any($1::text[]) and (updated_at > $2 or recorded_at > $3)
+      and ($2::timestamptz is null or opened_at <= $2)
+"""
+_OVERDUE: Final = """
+    select service, stream, duty, item, opened_on, due, met_on, closed_on from duty
+    where service = any($1::text[]) and due < $2 and opened_on <= $2
+      and (met_on is null or met_on > $2) and (closed_on is null or closed_on > $2)
+"""
+
+
+async def measure(
+    pool: Pool,
+    name: str,
+    from_: date,
+    to: date,
+    group_by: str | None = None,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    ethnicity: Grant | None = None,
+) -> dict[str, Any]:
+    """A measure of a period of Europe/London days, both included; raises `BadQuestion`.
+
+    `as_of` counts what had occurred by then, `known_at` what had been recorded by then. `ethnicity` is a grant of keys
+    for this question; only disproportionality uses it.
+    """
+    asked, period = measure_named(name), Period(from_, to)
+    async with snapshot(pool) as connection:
+        book = await _book(connection, asked, period, as_of, known_at)
+        reached = await positions(connection, asked.reads, known_at)
+    if asked is DISPROPORTIONALITY and ethnicity is not None:
+        book = await _with_ethnicities(book, period, ethnicity)
+    return answer(asked, book, period, reached, group_by)
+
+
+async def _book(
+    connection: Connection, asked: Measure[Any], period: Period, as_of: datetime | None, known_at: datetime | None
+) -> Book:
+    if asked.standings:
+        as_of = min(as_of or end_of_day(period.last), end_of_day(period.last))
+    services = sorted(asked.reads)
+    rows = await connection.fetch(_UNTOUCHED, services, as_of, known_at)
+    refolded = await _refolded(connection, services, as_of, known_at)
+    records = [_record(row) for row in rows] + [item.record for item in refolded]
+    if not asked.standings:
+        return Book(records)
+    overdue = await _overdue(connection, services, period.last)
+    standings = [
+        Standing(row["service"], record, row["state"], row["open"], tuple(overdue[row["service"], row["stream"]]))
+        for row, record in zip(rows, records, strict=False)
+    ]
+    return Book(records, standings + [item.standing for item in refolded])
+
+
+def _record(row: asyncpg.Record) -> Record:
+    return RECORDS[row["service"]].model_validate_json(row["record"])
+
+
+async def _refolded(
+    connection: Connection, services: list[str], as_of: datetime | None, known_at: datetime | None
+) -> list[Folded]:
+    if as_of is None and known_at is None:
+        return []
+    rows = await connection.fetch(_TOUCHED, services, as_of, known_at)
+    histories = await histories_of(connection, [(row["service"], row["stream"]) for row in rows])
+    folded = (fold(history, as_of=as_of, known_at=known_at) for history in histories.values())
+    return [item for item in folded if item is not None]
+
+
+async def histories_of(connection: Connection, streams: list[Stream]) -> Mapping[Stream, list[Fact]]:
+    """The whole histories of some streams."""
+    histories: dict[Stream, list[Fact]] = defaultdict(list)
+    for fact in await load(connection, streams) if streams else ():
+        histories[stream_of(fact)].append(fact)
+    return histories
+
+
+async def _overdue(connection: Connection, services: list[str], day: date) -> Mapping[tuple[str, UUID], list[Duty]]:
+    found: dict[tuple[str, UUID], list[Duty]] = defaultdict(list)
+    for row in await connection.fetch(_OVERDUE, services, day):
+        duty = Duty(row["duty"], row["opened_on"], row["due"], row["met_on"], row["item"], row["closed_on"])
+        found[row["service"], row["stream"]].append(duty)
+    return found
+
+
+async def _with_ethnicities(book: Book, period: Period, grant: Grant) -> Book:
+    sealed: list[SealedWords] = [row.ethnicity for row in given(book, period) if row.ethnicity is not None]
+    return Book(book.records, ethnicities=await grant(sealed))
