@@ -154,8 +154,6 @@ def test_a_corrected_offence_moves_the_claim() -> None:
     assert moved is not None
     assert moved.take == (f"{LEO}/14920/2026-03-02",)
     assert moved.release == (f"{LEO}/04601/2026-03-02",)
-    issued = next(
-        fact.event for fact in story.service.decider.state_of(story.facts).record if fact.name == "DisposalIssued"
-    )  # type: ignore[union-attr]
+    issued = next(fact.event for fact in story.state.record if fact.name == "DisposalIssued")
     assert isinstance(issued, DisposalIssued)
     assert issued.offence_code == "14920"
