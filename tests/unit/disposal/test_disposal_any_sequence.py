@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.disposal.domain import state as state_module
 from services.disposal.domain.commands import (
     AssignOutcome,
     CompleteCondition,
@@ -278,3 +280,9 @@ def _read(body: bytes, keys: Mapping[str, DataKey] | None) -> Fact:
     if keys is None:
         return EVENTS.read(body)
     return EVENTS.read(body, keys={want: keys.get(want[0]) for want in subjects_in(body)})
+
+
+def test_every_event_has_its_place_in_the_state() -> None:
+    """Given every event of the contract, then the state says what it changes, and none is met with a shrug."""
+    told_of = inspect.getsource(state_module)
+    assert [cls.__name__ for cls in EVENTS.events if f"{cls.__name__}()" not in told_of] == []
