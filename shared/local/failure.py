@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class CannotStart(Exception):  # noqa: N818 - it reads as what it says
+class CannotStart(Exception):
     """The local system cannot start. The text names the cause and the way out; print it without a traceback."""

@@ -36,7 +36,7 @@ WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}")
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-class BadRequest(ValueError):  # noqa: N818 - the name RFC 6749 gives the answer
+class BadRequest(ValueError):
     """A field of the token request is missing or malformed."""
 
 

@@ -13,7 +13,6 @@ import os
 import pwd
 import shutil
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Final
@@ -21,7 +20,7 @@ from typing import Final
 import asyncpg
 import psutil
 
-from shared.local import child
+from shared.local import tool
 from shared.local.failure import CannotStart
 from shared.local.ports import HOST
 from shared.local.supervise import Process
@@ -106,25 +105,17 @@ async def _make(data: Path) -> None:
     new = data.with_name("data.new")
     await asyncio.to_thread(shutil.rmtree, new, ignore_errors=True)
     new.mkdir(mode=0o700, parents=True)
-    user = "-"
     if os.geteuid() == 0:
-        user = UNPRIVILEGED
-        entry = pwd.getpwnam(user)
+        entry = pwd.getpwnam(UNPRIVILEGED)
         os.chown(new, entry.pw_uid, entry.pw_gid)
-    initdb = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", child.__file__, str(os.getpid()), str(int(signal.SIGKILL)), user),
-        *(str(_program("initdb")), "-D", str(new), "-U", SUPERUSER, "--auth=trust", "--no-instructions"),
-        *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+    await tool.run(
+        [
+            *(str(_program("initdb")), "-D", str(new), "-U", SUPERUSER, "--auth=trust", "--no-instructions"),
+            *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        ],
+        user=UNPRIVILEGED,
+        otherwise=f"PostgreSQL could not make its data directory {data} (a full disk? another user's directory?):",
     )
-    output, _ = await initdb.communicate()
-    if initdb.returncode != 0:
-        raise CannotStart(
-            f"PostgreSQL could not make its data directory {data}:\n{output.decode(errors='replace').strip()}\n"
-            "A full disk (df -h) and a directory that another user owns are the usual causes.",
-        )
     new.rename(data)
 
 

@@ -17,7 +17,7 @@ NEEDED: Final = 512 * 1024 * 1024
 """Free bytes below which nothing is started: PostgreSQL and Kafka take some 150 MB before the first event."""
 
 
-def require_room(var: Path) -> None:
+def require_room(var: Path, needed: int = NEEDED) -> None:
     """Make `var` if need be, and check that files can be written there and that the disk is not full.
 
     Raises:
@@ -32,9 +32,9 @@ def require_room(var: Path) -> None:
         free = shutil.disk_usage(var).free
     except OSError as error:
         raise _unusable(var, error) from error
-    if free < NEEDED:
+    if free < needed:
         raise CannotStart(
-            f"The disk that holds {var} is almost full: {free // 2**20} MB are free and {NEEDED // 2**20} MB are needed.\n"
+            f"The disk that holds {var} is almost full: {free // 2**20} MB are free and {needed // 2**20} MB are needed.\n"
             "Free some, or put the data elsewhere: OOC_VAR=/path/with/room make run.",
         )
 

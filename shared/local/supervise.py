@@ -13,7 +13,6 @@ import contextlib
 import enum
 import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,9 +21,10 @@ from typing import Final, Self
 
 import psutil
 
-from shared.local import child, ports
+from shared.local import ports
 from shared.local.failure import CannotStart
 from shared.local.room import alone, require_room
+from shared.local.tool import tied
 
 POLL: Final = 0.1
 """Seconds between two looks at whether a process is ready."""
@@ -243,7 +243,7 @@ class Supervisor:
                 return str(error)
         with log.open("ab") as output:
             running = await asyncio.create_subprocess_exec(
-                *_command(process),
+                *tied(process.argv, signal_of_death=process.orphan_with, user=process.user),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -313,12 +313,6 @@ class Supervisor:
         life.ended.set()
         if life.state is not State.DONE:
             self._becomes(life, State.STOPPED)
-
-
-def _command(process: Process) -> list[str]:
-    user = process.user if process.user is not None and os.geteuid() == 0 else "-"
-    tie = [sys.executable, "-I", "-S", child.__file__, str(os.getpid()), str(int(process.orphan_with)), user]
-    return [*tie, *process.argv]
 
 
 def _require_order(processes: Sequence[Process]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from tests.integration.local.waiting import eventually
+
 
 async def test_the_database_is_empty_and_its_server_writes_through(database: str) -> None:
     connection = await asyncpg.connect(database)
@@ -18,13 +20,17 @@ async def test_the_database_is_empty_and_its_server_writes_through(database: str
         await connection.close()
 
 
+async def is_listed(admin: AIOKafkaAdminClient, topic: str) -> bool:
+    return topic in await admin.list_topics()
+
+
 async def test_the_broker_creates_a_topic_when_told_to_and_not_before(kafka_bootstrap: str, topic_prefix: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
     await admin.start()
     try:
-        assert topic_prefix not in await admin.list_topics()
+        assert not await is_listed(admin, topic_prefix)
         await admin.create_topics([NewTopic(topic_prefix, num_partitions=3, replication_factor=1)])
-        assert topic_prefix in await admin.list_topics()
+        await eventually(lambda: is_listed(admin, topic_prefix))
     finally:
         await admin.delete_topics([topic_prefix])
         await admin.close()

@@ -1,0 +1,157 @@
+"""PostgreSQL and Kafka keep what they acknowledged, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from shared import local
+from shared.local import Supervisor, jars, postgres
+from tests.integration.local.waiting import eventually
+
+
+async def write_row(url: str, text: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("create table if not exists kept (text text)")
+        await connection.execute("insert into kept values ($1)", text)
+    finally:
+        await connection.close()
+
+
+async def rows(url: str) -> list[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [row["text"] for row in await connection.fetch("select text from kept order by text")]
+    finally:
+        await connection.close()
+
+
+async def make_topic(bootstrap: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic("kept", num_partitions=1, replication_factor=1)])
+    finally:
+        await admin.close()
+
+
+async def write_message(bootstrap: str, text: str) -> None:
+    """In a transaction, so that the coordinator's state must survive as well."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id="writer", request_timeout_ms=5000)
+    await producer.start()
+    try:
+        async with producer.transaction():
+            await producer.send_and_wait("kept", text.encode())
+    finally:
+        await producer.stop()
+
+
+async def messages(bootstrap: str, count: int) -> list[str]:
+    consumer = AIOKafkaConsumer(
+        "kept",
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+    await consumer.start()
+    try:
+        return [(await consumer.getone()).value.decode() for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+async def comes_back(supervisor: Supervisor, name: str, killed: int) -> None:
+    await eventually(lambda: supervisor.pid(name) not in {None, killed})
+    await supervisor.ready(name)
+
+
+async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
+    (port,) = local.free_ports(1)
+    url = postgres.dsn(port)
+    async with local.servers(tmp_path, postgres_port=port) as supervisor:
+        for text in ("one", "two"):
+            await write_row(url, text)
+            pid = supervisor.pid("postgres")
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            await comes_back(supervisor, "postgres", pid)
+        assert await rows(url) == ["one", "two"]
+    async with local.servers(tmp_path, postgres_port=port):
+        assert await rows(url) == ["one", "two"]
+
+
+async def test_kafka_killed_comes_back_with_its_messages(tmp_path: Path) -> None:
+    port, controller = local.free_ports(2)
+    bootstrap = f"127.0.0.1:{port}"
+    async with local.servers(tmp_path, kafka_ports=(port, controller)) as supervisor:
+        await make_topic(bootstrap)
+        await write_message(bootstrap, "one")
+        pid = supervisor.pid("kafka")
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await comes_back(supervisor, "kafka", pid)
+        await write_message(bootstrap, "two")
+        assert await messages(bootstrap, 2) == ["one", "two"]
+    # The same data on other ports: what is stored names none.
+    port, controller = local.free_ports(2)
+    async with local.servers(tmp_path, kafka_ports=(port, controller)):
+        assert await messages(f"127.0.0.1:{port}", 2) == ["one", "two"]
+
+
+SERVERS = """
+import asyncio, sys
+from pathlib import Path
+from shared import local
+
+async def main():
+    var, postgres, *kafka = sys.argv[1:]
+    async with local.servers(Path(var), postgres_port=int(postgres), kafka_ports=tuple(map(int, kafka))):
+        print("up", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+async def test_killing_the_supervisor_ends_both_and_loses_nothing(tmp_path: Path) -> None:
+    port, kafka_port, controller = local.free_ports(3)
+    bootstrap = f"127.0.0.1:{kafka_port}"
+    arguments = [str(tmp_path), str(port), str(kafka_port), str(controller)]
+    with subprocess.Popen([sys.executable, "-c", SERVERS, *arguments], stdout=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stdout is not None
+        assert supervisor.stdout.readline() == "up\n"
+        await write_row(postgres.dsn(port), "one")
+        await make_topic(bootstrap)
+        await write_message(bootstrap, "one")
+        children = psutil.Process(supervisor.pid).children(recursive=True)
+        assert len(children) > 2
+        supervisor.kill()
+    await eventually(lambda: not any(child.is_running() for child in children), within=10)
+    async with local.servers(tmp_path, postgres_port=port, kafka_ports=(kafka_port, controller)):
+        assert await rows(postgres.dsn(port)) == ["one"]
+        assert await messages(bootstrap, 1) == ["one"]
+
+
+def test_a_jar_that_is_not_what_was_pinned_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jars.kafka_jars()
+    for jar in jars.pinned():
+        copy = jar.path(tmp_path)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.symlink_to(jar.path(jars.repository()))
+    bad = jars.pinned()[3].path(tmp_path)
+    bad.unlink()
+    bad.write_bytes(b"half a download")
+    monkeypatch.setenv("M2_REPO", str(tmp_path))
+    with pytest.raises(local.CannotStart, match=f"not what(.|\n)*{bad}\n(.|\n)*start again"):
+        jars.kafka_jars()
