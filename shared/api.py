@@ -30,7 +30,7 @@ from shared.access import SYSTEM, AccessLog, Gate, NotAllowed, Tokens
 from shared.database import TRANSIENT, pool, retrying
 from shared.deciding import Asked
 from shared.duties import Duty
-from shared.handle import Accepted, Conflict, Handler, KeyReused, OutOfBounds, Result, UnknownStream, bounds
+from shared.handle import Accepted, Conflict, Handler, KeyReused, NoEffect, OutOfBounds, Result, UnknownStream, bounds
 from shared.history import show
 from shared.keyring import PostgresKeyring
 from shared.ledger import Ledger, LedgerUnavailable, Record
@@ -163,6 +163,8 @@ async def _answered(at: Surroundings, actor: Actor, name: str, target: str, resu
         case Accepted(answer, repeated):
             headers = {"Idempotency-Replayed": "true"} if repeated else None
             return JSONResponse(answer.model_dump(mode="json"), 201, headers)
+        case NoEffect():
+            return problem(409, "no-effect", "There is nothing to be done", f"{target} needs no {name} any more: read it again.")
         case Refused(rules):
             await at.log.record(actor, name, target, outcome="REFUSED", rules=result.ids)
             return refused(rules, needs_rationale=False)

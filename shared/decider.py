@@ -6,6 +6,7 @@ validates and never shrugs: a history that cannot be raises `BrokenHistory`. Sta
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -107,7 +108,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def put(model: M, path: str, value: Any) -> M:
-    """The model with another value at a dotted path, in the field's own type; raises KeyError or ValueError."""
+    """The model with another value at a dotted path, in the field's own type; the value is JSON or sealed. Raises KeyError or ValueError."""
     name, _, rest = path.partition(".")
     field = type(model).model_fields.get(name)
     if field is None:
@@ -120,4 +121,4 @@ def put(model: M, path: str, value: Any) -> M:
     if isinstance(value, Sealed):
         return model.model_copy(update={name: value})
     adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
-    return model.model_copy(update={name: adapter.validate_python(value, strict=False)})
+    return model.model_copy(update={name: adapter.validate_json(json.dumps(value), strict=True)})

@@ -84,7 +84,12 @@ class OutOfBounds:
     why: str
 
 
-Result = Accepted | Refused | NeedsRationale | KeyReused | UnknownStream | Conflict | OutOfBounds
+@dataclass(frozen=True, slots=True)
+class NoEffect:
+    """No rule refuses, and there is nothing to be done: a reaction whose purpose has been met or has passed."""
+
+
+Result = Accepted | NoEffect | Refused | NeedsRationale | KeyReused | UnknownStream | Conflict | OutOfBounds
 
 
 class Handler:
@@ -115,6 +120,8 @@ class Handler:
             outcome = decide(self.service, asked, history)
             if not isinstance(outcome, Outcome):
                 return outcome
+            if not outcome.facts:
+                return NoEffect()
             append = await self._seal(asked, outcome, loaded, digest)
             match await self.ledger.append(append):
                 case Appended(position, recorded_at):
@@ -166,7 +173,8 @@ class Handler:
             subject
             for fact in outcome.facts
             for model in (fact.event, fact.envelope)
-            for _, subject, _ in sealed_fields(model, fact.envelope.home)
+            for _, subject, sealed in sealed_fields(model, fact.envelope.home)
+            if not sealed.is_forgotten
         }
         keys = await self.keyring.for_sealing(sorted(subjects)) if subjects else {}
         previous = loaded.records[-1].hash if loaded.records else GENESIS

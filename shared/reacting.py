@@ -19,7 +19,7 @@ import structlog
 from mode import Service as Running
 
 from shared.deciding import Asked
-from shared.handle import Accepted, Conflict, Handler, KeyReused, OutOfBounds, Result, UnknownStream
+from shared.handle import Accepted, Conflict, Handler, KeyReused, NoEffect, OutOfBounds, Result, UnknownStream
 from shared.keyring import OwnerForgotten
 from shared.messages import Actor, EventBook, Fact, NeedsRationale, Origin, Refused, derive
 from shared.projection import Connection, Published, transient
@@ -253,7 +253,7 @@ def _stem(type_name: str) -> str:
 
 def _why_not(result: Result) -> NotNow | None:
     match result:
-        case Accepted() | KeyReused():
+        case Accepted() | NoEffect() | KeyReused():
             return None
         case Refused(rules):
             return NotNow(result.ids, "; ".join(rule.text for rule in rules))

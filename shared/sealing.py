@@ -161,6 +161,11 @@ class Sealed(Generic[T]):
         return self._content is _ERASED
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it is a token that no key has opened."""
+        return self._content is None and self._token is not None
+
+    @property
     def has_token(self) -> bool:
         """Whether the value has been sealed already."""
         return self._token is not None
@@ -321,10 +326,14 @@ def unseal(token: Token, key: DataKey, event_id: UUID) -> Any:
 
 
 def seal_model(model: M, home: UUID, event_id: UUID, keys: Mapping[str, DataKey]) -> M:
-    """The event with every plain field sealed under the key of its owner."""
+    """The event with every field sealed under the key of its owner.
+
+    A value that was opened from another event is sealed anew, since a token belongs to its event. A token that no key
+    has opened, or whose key is destroyed, stays as it is.
+    """
 
     def one(path: str, subject: str, sealed: Sealed[Any]) -> Sealed[Any]:
-        if sealed.has_token:
+        if sealed.is_forgotten or sealed.is_closed:
             return sealed
         # A path names a field of a model; it must not break the token's own punctuation.
         safe = path.replace(":", "_")
