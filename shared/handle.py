@@ -116,26 +116,30 @@ class Handler:
             early = self._early(asked, loaded)
             if early is not None:
                 return early
-            history = await self.open(loaded.records)
-            outcome = decide(self.service, asked, history)
-            if not isinstance(outcome, Outcome):
-                return outcome
-            if not outcome.facts:
-                return NoEffect()
-            append = await self._seal(asked, outcome, loaded, digest)
-            match await self.ledger.append(append):
-                case Appended(position, recorded_at):
-                    return Accepted(self._answer(asked.command_id, append, position, recorded_at), repeated=False)
-                case Repeated():
-                    continue  # another use of the same key came first: the next load finds its answer
-                case Claimed(key):
-                    return Refused((self._lost(outcome, key),))
-                case Moved(version):
-                    if asked.command.expected_version is not None:
-                        return Conflict(asked.command.expected_version, version)
+            result = await self._decided(asked, loaded, digest)
+            if result is not None:
+                return result
         raise LedgerUnavailable(
             f"{name} moved {ATTEMPTS} times while this command was decided; ask again with the same key"
         )
+
+    async def _decided(self, asked: Asked, loaded: Loaded, digest: bytes) -> Result | None:
+        """Fold, decide, seal and append; None where the ledger has moved meanwhile and all is to be looked at again."""
+        outcome = decide(self.service, asked, await self.open(loaded.records))
+        if not isinstance(outcome, Outcome):
+            return outcome
+        if not outcome.facts:
+            return NoEffect()
+        append = await self._seal(asked, outcome, loaded, digest)
+        match await self.ledger.append(append):
+            case Appended(position, recorded_at):
+                return Accepted(self._answer(asked.command_id, append, position, recorded_at), repeated=False)
+            case Claimed(key):
+                return Refused((self._lost(outcome, key),))
+            case Moved(version) if asked.command.expected_version is not None:
+                return Conflict(asked.command.expected_version, version)
+            case Moved() | Repeated():
+                return None  # for a repeated one, the next load finds the answer of the use that came first
 
     def _early(self, asked: Asked, loaded: Loaded) -> Result | None:
         """What is answered before any rule is asked."""

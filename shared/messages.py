@@ -28,7 +28,15 @@ GENESIS: Final = bytes(32)
 IDS: Final = UUID("5c3b0f0e-8d3c-5b5e-9d0a-0c5f6b0a7e11")
 """Namespace of every UUID version 5 (RFC 9562) that this house derives."""
 
-Time = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+def _in_utc(moment: datetime) -> datetime:
+    # Beyond these years no calendar of ours reaches, and at the ends of Python's own, zones overflow.
+    if not 1900 <= moment.year < 2200:
+        raise ValueError("give a year from 1900 to 2199")
+    return moment.astimezone(UTC)
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment with its zone (RFC 3339), kept in UTC."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]

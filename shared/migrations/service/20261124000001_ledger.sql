@@ -37,11 +37,6 @@ create table claim (
     stream text not null
 );
 
-create function refuse_change() returns trigger language plpgsql as $$
-begin
-    raise exception '% is append-only: % is refused', tg_table_name, tg_op using errcode = 'insufficient_privilege';
-end $$;
-
 create trigger event_is_append_only before update or delete or truncate on event
 for each statement execute function refuse_change();
 create trigger answer_is_append_only before update or delete or truncate on answer
@@ -123,4 +118,3 @@ end $$;
 -- migrate:down
 drop function append;
 drop table claim, answer, head, event;
-drop function refuse_change;

@@ -1,12 +1,9 @@
 -- migrate:up
 
--- What the relay has published, for people and readiness probes; the truth is the position record in Kafka.
-create table relayed (
-    only_row boolean primary key default true check (only_row),
-    position bigint not null,
-    offsets jsonb not null,
-    relayed_at timestamptz not null default clock_timestamp()
-);
+create function refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception '% is append-only: % is refused', tg_table_name, tg_op using errcode = 'insufficient_privilege';
+end $$;
 
 -- Who asked for what and when, and what was refused: append-only, dense, chained, and without personal data in clear.
 create table access_log (
@@ -56,6 +53,13 @@ begin
     return v.sequence;
 end $$;
 
+-- The application reads the log and writes it through the function alone; it owns nothing.
+revoke execute on function log_access, refuse_change from public;
+grant usage on schema public to ooc_app;
+grant select on access_log, access_head to ooc_app;
+grant execute on function log_access to ooc_app;
+
 -- migrate:down
 drop function log_access;
-drop table access_head, access_log, relayed;
+drop table access_head, access_log;
+drop function refuse_change;
