@@ -12,12 +12,12 @@ from typing import Any, Final
 from services.disposal.service import service as disposal
 from services.education.service import service as education
 from services.referral.service import service as referral
-from services.reporting.database import DATABASE
+from services.reporting.database import DATABASE as REPORTING_DATABASE
 from services.rj_conference.service import service as rj_conference
 from shared.service import Service
 
 DECIDING: Final[tuple[Service[Any], ...]] = (referral, education, disposal, rj_conference)
 """The services that decide, each with a ledger and a topic."""
 
-PROJECTIONS: Final[Sequence[tuple[str, Sequence[Path]]]] = (DATABASE,)
+PROJECTIONS: Final[Sequence[tuple[str, Sequence[Path]]]] = (REPORTING_DATABASE,)
 """The databases of what only projects, with their migrations."""

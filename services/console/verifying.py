@@ -1,17 +1,28 @@
-"""Verification of the whole system: each service's ledger, topic and log, and what reporting made of them."""
+"""Verification of the whole system: each service's ledger, topic and log, and what reporting made of them.
+
+The ledgers' positions are taken once; everything up to them must be whole in every place.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from services.console.addresses import VAR
+from services.console.at_rest import REPORTING
 from services.console.declared import DECIDING
+from services.reporting.snapshot import positions, snapshot
+from services.reporting.verify import refold_differences
 from shared.database import pool
+from shared.ledger.postgres import PostgresLedger
 from shared.settings import Settings
-from shared.verify import Finding, verify_service
+from shared.verify import PATIENCE_SECONDS, Finding, verify_service
 
 
 def stores(var: Path = VAR) -> Settings:
@@ -25,10 +36,37 @@ def stores(var: Path = VAR) -> Settings:
 
 async def verify(settings: Settings) -> AsyncIterator[Finding]:
     """Every finding about every service, as soon as it is known."""
+    heads: dict[str, int] = {}
     for service in DECIDING:
         database = await pool(settings.database(service.name), most=2)
         try:
+            heads[service.name] = (await PostgresLedger(database).head()).position
             async for finding in verify_service(service, database, settings.kafka):
                 yield finding
         finally:
             await database.close()
+    database = await pool(settings.database(REPORTING), most=2)
+    try:
+        yield await _caught_up(database, heads)
+        async with snapshot(database) as connection:
+            count = await connection.fetchval("select count(*) from stream")
+        broken = tuple(await refold_differences(database))
+        yield Finding(REPORTING, "projection equals a fresh fold", f"{count} streams", broken)
+    finally:
+        await database.close()
+
+
+async def _caught_up(database: asyncpg.Pool[asyncpg.Record], heads: Mapping[str, int]) -> Finding:
+    """Whether the projection holds every event up to the ledgers' positions, or comes to hold them in time."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        async with snapshot(database) as connection:
+            reached = await positions(connection, heads)
+        missing = tuple(
+            f"{service}: every event up to {reached[service]} is there, not up to {head}"
+            for service, head in heads.items()
+            if reached[service] < head
+        )
+        if not missing or time.monotonic() >= until:
+            return Finding(REPORTING, "every event has arrived", f"{sum(heads.values())} events", missing)
+        await asyncio.sleep(0.2)
