@@ -15,3 +15,6 @@ READINGS: Final[Mapping[str, Reading[Any]]] = {
     reading.service: reading for reading in (REFERRAL, EDUCATION, DISPOSAL, RJ_CONFERENCE)
 }
 """By the service's name."""
+
+CONSUMER: Final = "reporting"
+"""The name under which the projection's checkpoints are filed."""

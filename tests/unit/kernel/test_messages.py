@@ -94,14 +94,23 @@ def test_times_are_kept_in_utc() -> None:
     assert held.time.utcoffset() == timedelta(0)
 
 
-@given(st.datetimes(timezones=st.integers(-12, 12).map(lambda h: timezone(timedelta(hours=h)))))
+@given(
+    st.datetimes(
+        datetime(1900, 1, 1),  # noqa: DTZ001 - the strategy gives the zone
+        datetime(2199, 12, 31),  # noqa: DTZ001
+        timezones=st.integers(-12, 12).map(lambda h: timezone(timedelta(hours=h))),
+    )
+)
 def test_time_is_the_same_moment(moment: datetime) -> None:
     """Given a moment in any zone, then what is kept is that moment."""
-    try:
-        wanted = moment.astimezone(UTC)
-    except OverflowError:
-        return
-    assert TypeAdapter(Time).validate_python(moment) == wanted
+    assert TypeAdapter(Time).validate_python(moment) == moment.astimezone(UTC)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "1899-12-31T00:00:00Z"])
+def test_times_beyond_every_calendar_are_malformed(text: str) -> None:
+    """Given a year in which no zone can be reckoned with, then it is malformed and breaks nothing."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(Time).validate_json(f'"{text}"')
 
 
 @pytest.mark.parametrize(

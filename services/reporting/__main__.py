@@ -1,0 +1,26 @@
+"""`python -m services.reporting api` or `worker`."""
+
+from __future__ import annotations
+
+from shared.process import choose
+from shared.settings import Settings
+
+
+def api(settings: Settings) -> None:
+    """Answer questions."""
+    from services.reporting.api import reporting_api  # noqa: PLC0415 - each process imports what it needs
+    from shared.api import serve  # noqa: PLC0415
+
+    serve(reporting_api(settings), settings)
+
+
+def worker(settings: Settings) -> None:
+    """Take events and project them."""
+    from services.reporting.worker import parts  # noqa: PLC0415 - each process imports what it needs
+    from shared.worker import run  # noqa: PLC0415
+
+    run(lambda: parts(settings))
+
+
+if __name__ == "__main__":
+    choose("reporting", {"api": api, "worker": worker})
