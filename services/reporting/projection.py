@@ -14,15 +14,13 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-import asyncpg
-
 from services.reporting.fold import Folded, fold
 from services.reporting.readings import READINGS
 from services.reporting.records import DisposalRecord
+from services.reporting.snapshot import Connection
 from shared.decider import check_gapless
 from shared.messages import Correction, Fact
 
-Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
 Stream = tuple[str, UUID]
 
 

@@ -1,0 +1,11 @@
+"""The database of reporting, for provisioning: what every projection keeps, and reporting's own tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from shared.provision import MIGRATIONS
+
+DATABASE: Final = ("ooc_reporting", (MIGRATIONS / "access", MIGRATIONS / "projection", Path(__file__).parent / "migrations"))
+"""Name and folders of migrations, as `shared.provision.databases` takes them."""

@@ -1,0 +1,256 @@
+"""Reporting on a real PostgreSQL: what the scenarios record is projected, answered, and held against a fresh fold."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from services.console.scenario.in_memory import Memory
+from services.console.scenario.reading import read_scenario
+from services.console.scenario.runner import Run
+from services.disposal.service import service as disposal
+from services.education.service import service as education
+from services.referral.service import service as referral
+from services.reporting.cases import case, cases
+from services.reporting.database import DATABASE
+from services.reporting.measures import MEASURES
+from services.reporting.memory import Counted, measure_facts
+from services.reporting.period import BadQuestion
+from services.reporting.projection import apply
+from services.reporting.queries import measure
+from services.reporting.sheet import daily_sheet
+from services.reporting.verify import refold_differences
+from services.rj_conference.service import service as rj_conference
+from shared.messages import Fact
+from shared.provision import databases
+
+STORIES = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
+YEAR = (date(2025, 4, 1), date(2026, 12, 31))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A recorded event as a topic or a ledger hands it over."""
+
+    stream: str
+    body: bytes
+    position: int
+    recorded_at: datetime
+    hash: bytes
+
+
+class Told(Counted):
+    """Every fact in the order of its recording, and what the scenarios themselves ask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.facts: list[Fact] = []
+
+    def record(self, service: str, fact: Fact) -> None:
+        super().record(service, fact)
+        self.facts.append(fact)
+
+    def history(self, name: str) -> list[Fact]:
+        return [fact for fact in self.facts if fact.envelope.stream == name]
+
+    @property
+    def histories(self) -> list[list[Fact]]:
+        return [self.history(name) for name in dict.fromkeys(fact.envelope.stream for fact in self.facts)]
+
+
+def stored(facts: Sequence[Fact]) -> list[Stored]:
+    found = []
+    for fact in facts:
+        assert fact.body is not None
+        assert fact.position is not None
+        assert fact.recorded_at is not None
+        assert fact.hash is not None
+        found.append(Stored(fact.envelope.stream, fact.body, fact.position, fact.recorded_at, fact.hash))
+    return found
+
+
+def play(*names: str) -> Told:
+    told = Told()
+    memory = Memory((referral, education, disposal, rj_conference), told)
+    for file in STORIES:
+        if not names or file.name[:2] in names:
+            Run(read_scenario(file), memory).play()
+    return told
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    return play()
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    name = f"test_reporting_{uuid4().hex[:12]}"
+    await databases(postgres_url, [(name, DATABASE[1])])
+    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+
+    async def as_application(connection: Any) -> None:
+        await connection.execute("set role ooc_app")
+
+    found = await asyncpg.create_pool(url, min_size=1, max_size=4, setup=as_application)
+    yield found
+    await found.close()
+    admin = await asyncpg.connect(postgres_url)
+    await admin.execute(f'drop database "{name}" with (force)')
+    await admin.close()
+
+
+async def project(pool: asyncpg.Pool[asyncpg.Record], facts: Sequence[Fact], batch: int) -> None:
+    for n in range(0, len(facts), batch):
+        async with pool.acquire() as connection, connection.transaction():
+            await apply(connection, stored(facts[n : n + batch]))
+
+
+async def test_a_projection_in_batches_of_any_size_equals_a_fresh_fold(
+    pool: asyncpg.Pool[asyncpg.Record], told: Told
+) -> None:
+    """Given all scenarios, when their events come in batches and some twice, then the rows are what the facts make."""
+    await project(pool, told.facts[:200], 1)
+    await project(pool, told.facts[100:], 37)
+    await project(pool, told.facts[-60:], 11)
+    assert await refold_differences(pool) == []
+    assert await pool.fetchval("select count(*) from fact") == len(told.facts)
+
+
+async def test_measures_answer_the_same_as_from_plain_histories(pool: asyncpg.Pool[asyncpg.Record], told: Told) -> None:
+    """Given all scenarios, when a measure is asked by any of both times, then the tables answer as the histories do."""
+    await project(pool, told.facts, 500)
+    chance = random.Random(6)
+    moments = [
+        (None, None),
+        (datetime(2026, 2, 14, 12, tzinfo=UTC), None),
+        *((None, chance.choice(told.facts).recorded_at) for _ in range(2)),
+        (datetime(2026, 5, 1, 9, tzinfo=UTC), chance.choice(told.facts).recorded_at),
+    ]
+    for name, asked in MEASURES.items():
+        for as_of, known_at in moments:
+            for group_by in (None, *asked.groupings):
+                expected = measure_facts(name, told.histories, *YEAR, group_by, as_of=as_of, known_at=known_at)
+                answered = await measure(pool, name, *YEAR, group_by, as_of, known_at)
+                assert _but_positions(answered) == _but_positions(expected), (name, as_of, known_at, group_by)
+    kpi6 = await measure(pool, "kpi6", date(2026, 1, 1), date(2026, 3, 31))
+    assert kpi6["columns"]["youth_conditional_caution"]["not_completed"] == 1
+    last = max(fact.position or 0 for fact in told.facts if fact.envelope.stream.startswith("disposal/"))
+    assert kpi6["positions"] == {"disposal": last}
+
+
+def _but_positions(answered: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in answered.items() if key != "positions"}
+
+
+async def test_a_hole_in_the_positions_is_told(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given a stream that never arrived, when asked, then answers rest on the positions before it, and the check says so."""
+    facts = play("01", "07").facts
+    opening = next(fact for fact in facts if fact.envelope.stream.startswith("referral/"))
+    await project(pool, [fact for fact in facts if fact.envelope.stream != opening.envelope.stream], 100)
+    answered = await measure(pool, "timeliness", *YEAR)
+    assert answered["positions"]["referral"] == 0
+    assert "referral: position 1 is missing" in await refold_differences(pool)
+
+
+async def test_the_case_shows_its_own_and_nobody_elses(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given five children in one workshop, when one child's case is read, then the register shows that child alone."""
+    told = play("13")
+    await project(pool, told.facts, 100)
+    opened = [fact for fact in told.facts if fact.name == "DisposalCaseOpened"]
+    child, home = opened[3].event, opened[3].envelope.home
+    shown = await case(pool, home, date(2026, 6, 30))
+    assert shown is not None
+    assert shown["referral"] is None
+    assert [found["state"] for found in shown["disposals"]] == ["COMPLETED"]
+    assert [session["topic"] for session in shown["sessions"]] == ["RETAIL", "RETAIL"]
+    person = str(getattr(child, "person_id", ""))
+    assert [session["register"] for session in shown["sessions"]] == [
+        {person: "DNA_UNACCEPTABLE"},
+        {person: "ATTENDED"},
+    ]
+    assert {duty["duty"] for duty in shown["duties"]} >= {"ASSESSMENT", "CONDITION", "MISSED_CONTACT"}
+    assert await case(pool, uuid4()) is None
+
+
+async def test_a_referral_waits_in_the_panel_queue_until_a_disposal_case_names_it(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """Given a referral triaged to the panel, when a disposal case with its id opens, then it leaves the queue."""
+    facts = play("01").facts
+    opening = next(n for n, fact in enumerate(facts) if fact.name == "DisposalCaseOpened")
+    await project(pool, facts[:opening], 100)
+    queue = await cases(pool, state="PANEL_QUEUE")
+    assert [found["case_id"] for found in queue["cases"]] == [str(facts[0].envelope.home)]
+    await project(pool, facts[opening:], 100)
+    assert (await cases(pool, state="PANEL_QUEUE"))["total"] == 0
+    shown = await case(pool, facts[0].envelope.home)
+    assert shown is not None
+    assert not shown["panel_queue"]
+    assert len(shown["conferences"]) == len(shown["sessions"]) == 1
+
+
+async def test_the_list_of_cases_is_narrowed_and_paged(pool: asyncpg.Pool[asyncpg.Record], told: Told) -> None:
+    """Given all scenarios, when the list is narrowed by state, officer, date or area, then only those cases are in it."""
+    await project(pool, told.facts, 500)
+    everything = await cases(pool, today=date(2026, 8, 1))
+    homes = {
+        str(fact.envelope.home)
+        for fact in told.facts
+        if fact.version == 1 and not fact.envelope.stream.startswith("education/")
+    }
+    assert everything["total"] == len(homes)
+    assert {found["case_id"] for found in everything["cases"]} <= homes
+    active = await cases(pool, state="ACTIVE")
+    assert active["total"] >= 1
+    assert all(any(work["state"] == "ACTIVE" for work in found["work"]) for found in active["cases"])
+    officer = UUID(next(work["officer"] for work in active["cases"][0]["work"] if work["officer"]))
+    theirs = await cases(pool, officer=officer)
+    assert all(any(work["officer"] == str(officer) for work in found["work"]) for found in theirs["cases"])
+    due = await cases(pool, due_before=date(2026, 4, 1))
+    assert all(found["next_due"] < "2026-04-01" for found in due["cases"])
+    assert (await cases(pool, areas=["KENT"]))["total"] == 0
+    assert (await cases(pool, page=9))["cases"] == []
+    with pytest.raises(BadQuestion):
+        await cases(pool, page=0)
+
+
+async def test_the_daily_sheet_shows_a_duty_until_it_is_met(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given a late record (scenario 10), when a day is asked, then the sheet is that day's, overdue or not."""
+    facts = play("05").facts
+    await project(pool, facts, 100)
+    sheet = await daily_sheet(pool, date(2026, 1, 15))
+    closing = next(duty for duty in sheet["duties"] if duty["duty"] == "REFERRAL_CLOSED")
+    assert closing["due"] == "2025-11-26"
+    assert closing["overdue"]
+    assert closing["case_ids"] == [str(facts[0].envelope.home)]
+    overdue = await daily_sheet(pool, date(2026, 1, 15), overdue=True)
+    assert overdue["duties"] == [duty for duty in sheet["duties"] if duty["overdue"]]
+    rest = await daily_sheet(pool, date(2026, 1, 15), overdue=False)
+    assert len(rest["duties"]) == len(sheet["duties"]) - len(overdue["duties"])
+    after = await daily_sheet(pool, date(2026, 1, 23) + timedelta(days=1))
+    assert "REFERRAL_CLOSED" not in {duty["duty"] for duty in after["duties"]}
+    assert (await daily_sheet(pool, date(2026, 1, 15), areas=["KENT"]))["duties"] == []
+
+
+async def test_a_changed_row_or_byte_is_found(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given a whole projection, when a row, a duty or an event's bytes are changed, then the check names the stream."""
+    facts = play("05").facts
+    await project(pool, facts, 100)
+    assert await refold_differences(pool) == []
+    await pool.execute("update stream set state = 'COMPLETED' where service = 'disposal'")
+    await pool.execute("delete from duty where service = 'referral' and duty = 'REFERRAL_CLOSED'")
+    found = await refold_differences(pool)
+    assert any("state is 'COMPLETED', its facts make 'CEASED'" in line for line in found)
+    assert any(line.startswith("referral/") and "duties" in line for line in found)
+    await pool.execute("update fact set body = body || ' ' where service = 'disposal' and version = 4")
+    assert any("version 4: the hash" in line for line in await refold_differences(pool))
