@@ -1,0 +1,182 @@
+"""`ooc` at a terminal: what it says, and that whatever goes wrong is a sentence with an exit code."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from rich.console import Console
+
+from services.console.case import streams_of
+from services.console.declared import DECIDING
+from services.console.playing import STORIES
+from services.console.scenario.checking import problems_of
+from services.console.scenario.reading import read_scenario
+from services.console.scenario.story import COLLECTIONS
+from services.console.showing import measure, records, timeline
+from services.console.system import Stores, processes, urls
+from shared.local import SERVERS, Addresses
+
+OOC = str(Path(sys.executable).parent / "ooc")
+TOLD = Path(__file__).parents[2] / "scenarios"
+STREAM = UUID(int=5)
+
+
+def ooc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OOC_")}
+    return subprocess.run(
+        [OOC, *arguments],
+        env=environment | {"OOC_VAR": str(folder / "var"), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def printed(thing: Any) -> str:
+    console = Console(width=200, file=io.StringIO())
+    console.print(thing)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["measure", "kpi6", "--from", "2025-10-01", "--to", "2025-12-31"], ["reactions"]]
+)
+def test_without_a_system_it_says_what_to_do(tmp_path: Path, arguments: list[str]) -> None:
+    """Given no system, when something is asked, then one sentence says how to start one, and nothing else."""
+    asked = ooc(tmp_path, *arguments)
+    assert asked.returncode == 1
+    assert "start one with `ooc up`" in asked.stderr
+    assert "Traceback" not in asked.stderr
+
+
+def test_a_malformed_story_is_said_before_a_system_is_looked_for(tmp_path: Path) -> None:
+    """Given a malformed file and no system, when it is to be played, then the file is what is complained of."""
+    file = tmp_path / "story.yaml"
+    file.write_text("id: x", encoding="utf-8")
+    for command in ("run", "check"):
+        asked = ooc(tmp_path, "scenario", command, str(file))
+        assert asked.returncode == 1
+        assert asked.stderr.startswith(str(file))
+        assert "Traceback" not in asked.stderr
+
+
+def test_the_stories_of_the_house_are_well_told() -> None:
+    """Given the services' declarations, when the stories are checked, then nothing that they name is missing."""
+    services = {service.name: service for service in DECIDING}
+    for file in sorted(TOLD.glob("*.yaml")):
+        assert not list(problems_of(read_scenario(file), services)), file
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("by: SUPERVISOR, do: education.Teach, to: s1, with: {}", "no command Teach"),
+        ("by: ANALYST, do: education.DeliverSession, to: s1, with: {}", "ANALYST may not use DeliverSession"),
+        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {headcount: many}", "with.headcount"),
+        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {}, expect: {refused: [E99]}", "no rule E99"),
+        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {}, expect: {accepted: [Rain]}", "no event Rain"),
+    ],
+)
+def test_what_does_not_exist_is_said(tmp_path: Path, step: str, said: str) -> None:
+    """Given a story that names what no service knows, when it is checked, then its step and the name are said."""
+    file = tmp_path / "story.yaml"
+    file.write_text(f"id: x\ntitle: y\nsteps:\n  - {{at: 2026-05-04T10:00:00+01:00, {step}}}\n", encoding="utf-8")
+    problems = list(problems_of(read_scenario(file), {service.name: service for service in DECIDING}))
+    assert len(problems) == 1
+    assert problems[0].startswith("step 1: ")
+    assert said in problems[0]
+
+
+def test_the_story_that_comes_with_the_program_is_the_tested_one() -> None:
+    """Given the packaged story, when it is compared with the tested one, then they are the same bytes."""
+    packaged = STORIES / "01-shoplifting-ycc.yaml"
+    assert packaged.read_bytes() == (TOLD / packaged.name).read_bytes()
+
+
+def test_the_runner_knows_where_each_service_keeps_its_streams() -> None:
+    """Given the declarations, when they are compared with the runner's table, then they agree."""
+    assert {service.name: service.collection for service in DECIDING} == dict(COLLECTIONS)
+
+
+def test_a_case_names_its_streams_once() -> None:
+    """Given a projected case, when its streams are gathered, then each comes with its service."""
+    answer = {
+        "case_id": str(UUID(int=1)),
+        "referral": {"id": str(UUID(int=2))},
+        "disposals": [{"id": str(UUID(int=3))}],
+        "sessions": [{"id": str(UUID(int=4)), "register": {str(UUID(int=9)): "ATTENDED"}}],
+        "duties": [{"service": "disposal", "stream": str(UUID(int=3)), "duty": "CONDITION"}],
+    }
+    assert set(streams_of(answer)) == {
+        ("referral", UUID(int=2)),
+        ("disposal", UUID(int=3)),
+        ("education", UUID(int=4)),
+    }
+
+
+def test_a_timeline_is_in_order_of_occurrence_with_both_times() -> None:
+    """Given events of two streams, when they are shown, then the earlier stands first, and what is late is marked."""
+
+    def event(kind: str, occurred: str, recorded: str, **more: Any) -> dict[str, Any]:
+        actor = {"role": "SUPERVISOR", "id": str(STREAM)}
+        return {
+            "version": 1, "type": kind, "occurred_at": occurred, "recorded_at": recorded, "actor": actor, "rules": ["T1"], **more,
+        }  # fmt: skip
+
+    late = event("ConditionAttended", "2026-02-25T17:05:00+00:00", "2026-03-02T10:00:00+00:00", late=True)
+    first = event("ReferralReceived", "2026-02-01T09:00:00+00:00", "2026-02-01T09:00:01+00:00")
+    text = printed(timeline("Case", [("disposal", late), ("referral", first)]))
+    assert text.index("ReferralReceived") < text.index("ConditionAttended")
+    assert "2026-02-25 17:05:00" in text
+    assert "late" in text
+
+
+def test_measures_are_tables() -> None:
+    """Given measures of each form, when they are shown, then groups are rows and numbers keep their names."""
+    head = {"measure": "m", "from": "2025-10-01", "to": "2025-12-31", "definition_version": "1", "positions": {}}
+    kpi6 = printed(measure("kpi6", head | {"columns": {"youth_caution": {"ended": 1, "completed": 0}}}))
+    assert "youth_caution" in kpi6
+    assert "ended" in kpi6
+    fte = printed(measure("fte", head | {"count": 2, "by_quarter": {"2025-26-Q3": 2}}))
+    assert "by_quarter.2025-26-Q3" in fte
+    assert printed(measure("fte", head | {"count": 0, "by_quarter": {}}))
+    assert "due" in printed(records("Duties", [{"duty": "TERM", "due": "2026-01-01", "met_on": None}]))
+
+
+def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_path: Path) -> None:
+    """Given the addresses of a local system, when its processes are listed, then order, role and key are as they should."""
+    addresses = Addresses(tmp_path, 9100, "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i")
+    made = {process.name: process for process in processes(addresses, {})}
+    assert set(made) == {"migrate", "topics", *(f"{s}-{kind}" for s in urls(addresses) for kind in ("api", "worker"))}
+    worker = made["disposal-worker"]
+    assert set(worker.after) == {"migrate", "topics"}
+    assert worker.env["OOC_DATABASE_URL"] == "postgresql://ooc_app@127.0.0.1:9120/postgres"
+    assert "OOC_ADMIN_DATABASE_URL" not in worker.env
+    assert made["migrate"].env["OOC_ADMIN_DATABASE_URL"] == addresses.database_url
+    key = Path(worker.env["OOC_KEK_FILE"])
+    assert key.stat().st_mode & 0o777 == 0o600
+    first = key.read_text(encoding="ascii")
+    processes(addresses, {})
+    assert key.read_text(encoding="ascii") == first
+    assert set(made["disposal-api"].after) & set(SERVERS)
+
+
+def test_stores_of_the_environment_are_used(tmp_path: Path) -> None:
+    """Given a database and a Kafka in the environment, when the stores are looked for, then those are taken as they are."""
+    environment = {"OOC_DATABASE_URL": "postgresql://ooc_app@db/", "OOC_KAFKA": "kafka:9092"}
+    addresses = Addresses(tmp_path, 9100, environment["OOC_DATABASE_URL"], environment["OOC_KAFKA"], "http://i")
+    stores = Stores.of(addresses, environment | {"OOC_ADMIN_DATABASE_URL": "postgresql://owner@db/"})
+    assert (stores.database, stores.owner, stores.replication) == (
+        "postgresql://ooc_app@db/",
+        "postgresql://owner@db/",
+        3,
+    )
