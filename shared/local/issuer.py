@@ -1,7 +1,8 @@
 """A development OpenID Connect issuer: it signs whatever it is asked to, so it serves a local machine alone.
 
-`python -m shared.local.issuer`, told by the environment: OOC_MODE must be `local`, else it refuses to start; OOC_PORT
-(8100), OOC_VAR (`var`) for its key, OOC_ISSUER for its own name (`http://127.0.0.1:<port>`), OOC_AUDIENCE (`ooc`).
+`python -m shared.local.issuer`, told by the environment: OOC_MODE must be `local`, else it refuses to start; OOC_HOST
+(127.0.0.1) and OOC_PORT (8100) for where it listens, OOC_VAR (`var`) for its key, OOC_ISSUER for its own name
+(`http://127.0.0.1:<port>`), OOC_AUDIENCE (`ooc`).
 
 `POST /token` takes a form: grant_type=client_credentials, sub (a UUID), role, organisation, area, and optionally
 conflicts (UUIDs, separated by spaces). It answers as RFC 6749 section 5 says. The tokens are JWTs (RFC 9068 without
@@ -136,7 +137,7 @@ def _refusal(error: str, description: str) -> JSONResponse:
 
 
 def main() -> None:
-    """Serve on the loopback address until told to stop."""
+    """Serve until told to stop."""
     if os.environ.get("OOC_MODE") != "local":
         sys.exit(
             "This issuer signs a token for anyone who asks, so it runs in local mode only (OOC_MODE=local).\n"
@@ -150,7 +151,7 @@ def main() -> None:
         audience=os.environ.get("OOC_AUDIENCE") or "ooc",
         key=key_in(Path(os.environ.get("OOC_VAR") or "var") / "issuer"),
     )
-    uvicorn.run(served, host=HOST, port=port, log_level="warning")
+    uvicorn.run(served, host=os.environ.get("OOC_HOST") or HOST, port=port, log_level="warning")
 
 
 if __name__ == "__main__":

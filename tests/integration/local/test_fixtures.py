@@ -9,6 +9,7 @@ from tests.integration.local.waiting import eventually
 
 
 async def test_the_database_is_empty_and_its_server_writes_through(database: str) -> None:
+    """A fresh database has no table, speaks UTF-8, and its server waits for the disk."""
     connection = await asyncpg.connect(database)
     try:
         assert (
@@ -25,6 +26,7 @@ async def is_listed(admin: AIOKafkaAdminClient, topic: str) -> bool:
 
 
 async def test_the_broker_creates_a_topic_when_told_to_and_not_before(kafka_bootstrap: str, topic_prefix: str) -> None:
+    """A topic is not there until it is created, and there soon after."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
     await admin.start()
     try:

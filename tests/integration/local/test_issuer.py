@@ -43,6 +43,7 @@ async def issuer(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_a_token_verifies_against_the_published_keys(issuer: httpx.AsyncClient) -> None:
+    """A token asked for by form has the claims asked for, the lifetime, and a signature by the published key."""
     configuration = (await issuer.get("/.well-known/openid-configuration")).json()
     keys = KeySet.import_key_set((await issuer.get(configuration["jwks_uri"])).json())
     form = {**FORM, "conflicts": " ".join(OTHERS)}
@@ -66,6 +67,7 @@ async def test_a_token_verifies_against_the_published_keys(issuer: httpx.AsyncCl
 
 
 async def test_a_changed_token_does_not_verify(issuer: httpx.AsyncClient) -> None:
+    """Claims under the signature of other claims are refused."""
     keys = KeySet.import_key_set((await issuer.get("/jwks")).json())
     header, _, signature = (await issuer.post("/token", data=FORM)).json()["access_token"].split(".")
     _, other, _ = (await issuer.post("/token", data={**FORM, "role": "MANAGER"})).json()["access_token"].split(".")
@@ -77,6 +79,7 @@ async def test_the_private_half_stays_in_a_file_that_its_owner_alone_can_read(
     issuer: httpx.AsyncClient,
     tmp_path: Path,
 ) -> None:
+    """The published key is the public half of the one in the file, which nobody else can read."""
     (key,) = (await issuer.get("/jwks")).json()["keys"]
     assert "d" not in key
     assert stat.S_IMODE((tmp_path / "issuer" / "key.pem").stat().st_mode) == 0o600
@@ -99,6 +102,7 @@ async def test_a_request_that_makes_no_sense_is_refused_with_the_field(
     error: str,
     names: str,
 ) -> None:
+    """A malformed request is answered as RFC 6749 says, naming the field."""
     answer = await issuer.post("/token", data={**FORM, **change})
     assert answer.status_code == 400
     assert answer.json()["error"] == error
@@ -107,6 +111,7 @@ async def test_a_request_that_makes_no_sense_is_refused_with_the_field(
 
 @pytest.mark.parametrize("mode", [None, "", "production"])
 def test_it_does_not_start_outside_local_mode(mode: str | None, tmp_path: Path) -> None:
+    """Without OOC_MODE=local it exits, says why, and leaves no key behind."""
     environment = {**os.environ, "OOC_VAR": str(tmp_path)}
     environment.pop("OOC_MODE", None)
     if mode is not None:

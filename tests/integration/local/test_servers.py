@@ -76,6 +76,7 @@ async def comes_back(supervisor: Supervisor, name: str, killed: int) -> None:
 
 
 async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
+    """Given committed rows, when the server is killed twice and then stopped, they are all there each time."""
     (port,) = local.free_ports(1)
     url = postgres.dsn(port)
     async with local.servers(tmp_path, postgres_port=port) as supervisor:
@@ -91,6 +92,7 @@ async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
 
 
 async def test_kafka_killed_comes_back_with_its_messages(tmp_path: Path) -> None:
+    """Given a committed message, when the broker is killed, it is read again, and new transactions go on, also on other ports."""
     port, controller = local.free_ports(2)
     bootstrap = f"127.0.0.1:{port}"
     async with local.servers(tmp_path, kafka_ports=(port, controller)) as supervisor:
@@ -125,6 +127,7 @@ asyncio.run(main())
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
 async def test_killing_the_supervisor_ends_both_and_loses_nothing(tmp_path: Path) -> None:
+    """When the supervisor is killed just after a commit, both servers end, and the next start has row and message."""
     port, kafka_port, controller = local.free_ports(3)
     bootstrap = f"127.0.0.1:{kafka_port}"
     arguments = [str(tmp_path), str(port), str(kafka_port), str(controller)]
@@ -144,6 +147,7 @@ async def test_killing_the_supervisor_ends_both_and_loses_nothing(tmp_path: Path
 
 
 def test_a_jar_that_is_not_what_was_pinned_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A jar whose hash is another is named, and the reader is told what to do."""
     jars.kafka_jars()
     for jar in jars.pinned():
         copy = jar.path(tmp_path)

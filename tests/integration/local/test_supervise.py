@@ -33,6 +33,7 @@ def exits(code: int, saying: str = "") -> list[str]:
 
 
 async def test_what_is_killed_comes_back_under_another_number(tmp_path: Path) -> None:
+    """When a process is killed, another takes its place, and the pid file names it."""
     async with Supervisor(tmp_path, [Process(name="one", argv=SLEEPS)]) as supervisor:
         first = supervisor.pid("one")
         assert first is not None
@@ -45,6 +46,7 @@ async def test_what_is_killed_comes_back_under_another_number(tmp_path: Path) ->
 
 
 async def test_each_starts_when_what_it_needs_is_ready_and_ends_before_it(tmp_path: Path) -> None:
+    """Processes start in the order of `after`, and end in the reverse."""
     seen: list[tuple[str, State]] = []
     opened = asyncio.Event()
 
@@ -71,6 +73,8 @@ async def test_each_starts_when_what_it_needs_is_ready_and_ends_before_it(tmp_pa
 
 
 async def test_what_ignores_the_request_to_end_is_killed_after_its_grace(tmp_path: Path) -> None:
+    """A process deaf to SIGTERM is given its grace, and then SIGKILL."""
+
     async def is_up() -> bool:
         return (tmp_path / "log" / "deaf.log").read_text(encoding="utf-8") == "up\n"
 
@@ -86,6 +90,7 @@ async def never() -> bool:
 
 
 async def test_what_never_comes_up_says_why_and_takes_the_rest_with_it(tmp_path: Path) -> None:
+    """A process that ends again and again before it is ready fails the start, with the end of its log."""
     broken = Process(name="broken", argv=exits(3, "no key in the environment"), ready=never)
     processes = [Process(name="one", argv=SLEEPS), broken]
     with pytest.raises(CannotStart, match=r"broken ended with exit code 3.*\n.*no key in the environment"):
@@ -95,6 +100,7 @@ async def test_what_never_comes_up_says_why_and_takes_the_rest_with_it(tmp_path:
 
 
 async def test_a_step_that_fails_stops_the_start(tmp_path: Path) -> None:
+    """A step that exits with an error fails the start, and what comes after it never starts."""
     processes = [
         Process(name="migrate", argv=exits(1, "relation exists"), once=True),
         Process(name="api", argv=SLEEPS, after=("migrate",)),
@@ -105,12 +111,14 @@ async def test_a_step_that_fails_stops_the_start(tmp_path: Path) -> None:
 
 
 async def test_what_is_not_ready_in_time_says_so(tmp_path: Path) -> None:
+    """A process that runs but is never ready fails the start."""
     with pytest.raises(CannotStart, match="slow was not ready within 0 seconds"):
         async with Supervisor(tmp_path, [Process(name="slow", argv=SLEEPS, ready=never, patience=0.2)]):
             raise AssertionError("it must not come so far")
 
 
 async def test_a_taken_port_is_named_with_who_holds_it_and_the_way_out(tmp_path: Path) -> None:
+    """Given a port that another program listens on, the refusal names port, program and another range."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(CannotStart) as refusal:
@@ -122,6 +130,7 @@ async def test_a_taken_port_is_named_with_who_holds_it_and_the_way_out(tmp_path:
 
 
 async def test_a_second_system_on_the_same_directory_is_refused(tmp_path: Path) -> None:
+    """While one runs, a second is refused, naming the first; afterwards it may start."""
     async with Supervisor(tmp_path, [Process(name="one", argv=SLEEPS)]):
         with pytest.raises(CannotStart, match=f"already running.*process {os.getpid()}"):
             async with Supervisor(tmp_path, [Process(name="one", argv=SLEEPS)]):
@@ -131,17 +140,21 @@ async def test_a_second_system_on_the_same_directory_is_refused(tmp_path: Path) 
 
 
 def test_a_full_disk_says_how_much_is_missing(tmp_path: Path) -> None:
+    """Too little room is told with how much there is, and how to go elsewhere."""
     with pytest.raises(CannotStart, match=r"almost full(.|\n)*OOC_VAR="):
         require_room(tmp_path, needed=2**62)
 
 
 def test_a_directory_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    """A directory that cannot be written is told, and how to go elsewhere."""
     (tmp_path / "file").write_text("not a directory", encoding="utf-8")
     with pytest.raises(CannotStart, match=r"cannot be used(.|\n)*OOC_VAR="):
         require_room(tmp_path / "file" / "var")
 
 
 def test_processes_that_wait_for_each_other_or_for_nobody_are_a_mistake(tmp_path: Path) -> None:
+    """An impossible order is found before anything starts."""
+
     def named(name: str, *after: str) -> Process:
         return Process(name=name, argv=SLEEPS, after=after)
 
@@ -175,6 +188,7 @@ def supervised_elsewhere(var: Path, argv: Sequence[str]) -> subprocess.Popen[str
 
 
 async def test_a_signal_ends_everything_in_order(tmp_path: Path) -> None:
+    """SIGTERM ends the body and then the processes, and the program goes on to its own end."""
     with supervised_elsewhere(tmp_path, SLEEPS) as supervisor:
         await eventually(lambda: len(local.running(tmp_path)) == 2)
         supervisor.send_signal(signal.SIGTERM)
@@ -185,6 +199,7 @@ async def test_a_signal_ends_everything_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
 async def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path) -> None:
+    """When the supervisor is killed, even children that ignore SIGTERM end."""
     with supervised_elsewhere(tmp_path, SHRUGS) as supervisor:
         await eventually(lambda: len(local.running(tmp_path)) == 2)
         children = psutil.Process(supervisor.pid).children(recursive=True)
@@ -194,6 +209,7 @@ async def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path) -> None
 
 
 async def test_what_a_killed_supervisor_left_all_the_same_is_ended_by_the_next(tmp_path: Path) -> None:
+    """A process that an earlier pid file means is ended before its successor starts."""
     (tmp_path / "run").mkdir()
     with subprocess.Popen(SLEEPS, stdout=subprocess.DEVNULL) as left:
         (tmp_path / "run" / "one.pid").write_text(f"{left.pid}\n", encoding="utf-8")
@@ -203,6 +219,7 @@ async def test_what_a_killed_supervisor_left_all_the_same_is_ended_by_the_next(t
 
 
 async def test_a_number_that_another_program_has_now_is_left_alone(tmp_path: Path) -> None:
+    """A process younger than the pid file that has its number is a stranger, and goes on."""
     (tmp_path / "run").mkdir()
     note = tmp_path / "run" / "one.pid"
     with subprocess.Popen(SLEEPS, stdout=subprocess.DEVNULL) as stranger:

@@ -1,0 +1,130 @@
+"""docker-compose.yml and Dockerfile name only what is there.
+
+There is no Docker engine where this is developed, so neither has been run there; this is what can be known without.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.console.addresses import SERVICES
+from services.console.main import app
+from shared.local import Ports
+from shared.local.jars import ENDPOINT
+from shared.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: container for name, container in CONTAINERS.items() if container["image"] == COMPOSE["x-ooc"]["image"]}
+SETTINGS = {f"OOC_{field.upper()}" for field in Settings.model_fields}
+PORTS = Ports()
+
+
+def modules() -> Iterator[tuple[str, list[str]]]:
+    for name, container in OURS.items():
+        yield name, container["command"]
+
+
+def test_every_service_has_an_api_and_a_worker_and_there_is_no_other() -> None:
+    """The containers of ours are two for each service, the two steps before them, and the issuer."""
+    expected = {f"{service}-{kind}" for service in SERVICES for kind in ("api", "worker")}
+    assert set(OURS) == {*expected, "migrate", "topics", "issuer"}
+    for service in SERVICES:
+        assert OURS[f"{service}-api"]["command"] == [f"services.{service}", "api"]
+        assert OURS[f"{service}-worker"]["command"] == [f"services.{service}", "worker"]
+
+
+@pytest.mark.parametrize(("name", "command"), list(modules()))
+def test_what_a_container_runs_is_there(name: str, command: list[str]) -> None:
+    """A command names a module that can be run, and `ooc` commands that exist."""
+    module, *arguments = command
+    spec = importlib.util.find_spec(module)
+    assert spec is not None, f"{name} runs {module}, which is not there"
+    if spec.submodule_search_locations is not None:
+        assert importlib.util.find_spec(f"{module}.__main__") is not None, f"{module} cannot be run"
+    if module == "services.console.main":
+        commands = {found.name or getattr(found.callback, "__name__", "") for found in app.registered_commands}
+        assert set(arguments) <= commands
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_variable_is_a_setting(name: str) -> None:
+    """A container of ours is told nothing that no setting reads."""
+    assert set(OURS[name].get("environment", {})) <= SETTINGS
+
+
+def test_the_image_sets_settings_only_and_installs_what_is_pinned() -> None:
+    """The Dockerfile installs by hash, copies what is there and sets what is read."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert set(re.findall(r"OOC_\w+", text)) <= SETTINGS
+    assert "--require-hashes -r requirements/run.txt" in text
+    for source in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE):
+        for path in source.split():
+            assert (ROOT / path).exists(), f"the Dockerfile copies {path}, which is not there"
+
+
+def test_the_settings_are_accepted() -> None:
+    """The values given to an API parse, and lead to its database."""
+    environment = {name: str(value) for name, value in OURS["referral-api"]["environment"].items()}
+    settings = Settings.model_validate(
+        {name.removeprefix("OOC_").lower(): value for name, value in environment.items()}
+    )
+    assert settings.database("referral") == "postgresql://ooc_app@postgres:5432/ooc_referral"
+    assert settings.kafka_replication == 1
+
+
+def test_the_ports_are_those_of_the_local_system() -> None:
+    """A service answers on the same port in a container as under `ooc up`."""
+    assert int(OURS["issuer"]["environment"]["OOC_PORT"]) == PORTS.issuer
+    for nth, service in enumerate(SERVICES):
+        container = OURS[f"{service}-api"]
+        port = PORTS.api(nth)
+        assert int(container["environment"]["OOC_PORT"]) == port
+        assert container["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_nothing_but_the_apis_and_the_issuers_can_be_reached_from_outside() -> None:
+    """Database, broker and workers publish no port, the others only on the loopback address."""
+    for name, container in CONTAINERS.items():
+        if name.endswith("-api") or name in {"issuer", "keycloak"}:
+            assert all(port.startswith("127.0.0.1:") for port in container["ports"])
+        else:
+            assert "ports" not in container
+
+
+def test_what_is_waited_for_can_come() -> None:
+    """Whoever is waited for to be healthy has a health check; whoever is waited for to end may end."""
+    for name, container in CONTAINERS.items():
+        for needed, how in container.get("depends_on", {}).items():
+            assert needed in CONTAINERS, f"{name} waits for {needed}"
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in CONTAINERS[needed], f"{needed} never says that it is healthy"
+            else:
+                assert how["condition"] == "service_completed_successfully"
+                assert CONTAINERS[needed]["restart"] == "no", f"{needed} never ends"
+
+
+def test_the_health_that_is_asked_for_is_served() -> None:
+    """The health check is a program that compiles, and asks for an address that the API has."""
+    (probe,) = {container["healthcheck"]["test"][-1] for name, container in OURS.items() if name.endswith("-api")}
+    compile(probe, "healthcheck", "exec")
+    assert "/health/ready" in probe
+    assert "/health/ready" in (ROOT / "shared" / "api.py").read_text(encoding="utf-8")
+
+
+def test_the_broker_is_the_one_that_the_tests_run_on() -> None:
+    """The broker has the version that the tests start, and is named as the clients name it."""
+    version = ENDPOINT.split("+")[0].rpartition(":")[2]
+    assert CONTAINERS["kafka"]["image"] == f"apache/kafka:{version}"
+    assert (
+        OURS["referral-worker"]["environment"]["OOC_KAFKA"]
+        in CONTAINERS["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    )
