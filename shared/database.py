@@ -16,6 +16,7 @@ TRANSIENT: Final = (
     OSError,
     asyncio.TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says that was lost in the middle of a call
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -46,8 +47,13 @@ async def pool(dsn: str, *, most: int = 8) -> asyncpg.Pool[asyncpg.Record]:
 
 async def patiently(call: Callable[[], Awaitable[T]], seconds: float, on: tuple[type[Exception], ...] = TRANSIENT) -> T:
     """Call again, with growing pauses, while it fails with one of these errors; the last one passes after `seconds`."""
+
+    def passing(error: Exception) -> bool:
+        # asyncpg calls an argument that does not fit an interface error too; that one fails every time.
+        return isinstance(error, on) and not isinstance(error, ValueError)
+
     async for attempt in stamina.retry_context(
-        on=on, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+        on=passing, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
     ):
         with attempt:
             return await call()
@@ -59,4 +65,6 @@ async def retrying(call: Callable[[], Awaitable[T]], unavailable: type[Exception
     try:
         return await patiently(call, seconds)
     except TRANSIENT as error:
+        if isinstance(error, ValueError):
+            raise
         raise unavailable(f"the database did not answer for {seconds:g} seconds: {error}") from error

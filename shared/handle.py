@@ -45,7 +45,7 @@ from shared.messages import (
     write,
 )
 from shared.sealing import Sealed, seal_model, sealed_fields, subjects_in
-from shared.service import Service
+from shared.service import Claims, Service
 
 ATTEMPTS: Final = 40
 """How often a command without an expected version is decided again when its stream has moved meanwhile."""
@@ -199,7 +199,7 @@ class Handler:
             previous,
             tuple(events),
             tuple(key for claims in outcome.claims for key in claims.take),
-            tuple(key for claims in outcome.claims for key in claims.release),
+            _given_back(outcome.claims),
         )
 
     def _lost(self, outcome: Outcome, key: str) -> BrokenRule:
@@ -275,6 +275,16 @@ def bounds(labels: Any, conflicts: Any, first: Record, inherits: frozenset[str])
         if label in marked and labels.get(label) not in ("*", marked[label]):
             return OutOfBounds(f"this belongs to another {label}")
     return None
+
+
+def _given_back(made: Sequence[Claims]) -> tuple[str, ...]:
+    """The keys that are released in the end: one that a later event takes again stays taken."""
+    released: dict[str, None] = {}
+    for claims in made:
+        released.update(dict.fromkeys(claims.release))
+        for key in claims.take:
+            released.pop(key, None)
+    return tuple(released)
 
 
 def _plain(command: Command) -> dict[str, Any]:

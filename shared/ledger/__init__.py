@@ -17,6 +17,10 @@ class LedgerUnavailable(Exception):
     """The ledger did not answer in time. The command may or may not have been recorded: ask again with the same key."""
 
 
+class NotChained(Exception):
+    """A writer's hash does not follow from the bytes and the hash before: a defect of the writer. Nothing was recorded."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """An event ready to be recorded: its bytes, and the hash that its writer took over them."""
@@ -33,7 +37,8 @@ class Append:
     """What one command asks to be recorded.
 
     `version` and `previous` are those of the stream that the decision was made on (0 and 32 zero bytes for a new one).
-    `digest` is the keyed digest of the request. Claims are unique keys taken and released in the same call.
+    `digest` is the keyed digest of the request. Claims are unique keys: all of `takes` are taken, or the append is refused;
+    then `releases` are given back, as far as this stream holds them. So a key in both was held for a moment only.
     """
 
     command_id: UUID
@@ -123,7 +128,7 @@ class Ledger(Protocol):
         """A whole stream in order of version, and a command's kept answer."""
 
     async def append(self, append: Append) -> AppendResult:
-        """Record a command's events, all or none; raises `LedgerUnavailable`."""
+        """Record a command's events, all or none; raises `LedgerUnavailable` or `NotChained`."""
 
     async def read(self, after: int, limit: int) -> Sequence[Record]:
         """Up to `limit` events after a position, in order, without a gap."""

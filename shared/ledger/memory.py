@@ -6,7 +6,19 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from shared.ledger import Append, Appended, AppendResult, Claimed, Head, Kept, Loaded, Moved, Record, Repeated
+from shared.ledger import (
+    Append,
+    Appended,
+    AppendResult,
+    Claimed,
+    Head,
+    Kept,
+    Loaded,
+    Moved,
+    NotChained,
+    Record,
+    Repeated,
+)
 from shared.messages import GENESIS, chain
 
 
@@ -35,14 +47,14 @@ class MemoryLedger:
         if (version, previous) != (append.version, append.previous):
             return Moved(version)
         for key in append.takes:
-            if key not in append.releases and self._claims.get(key, append.stream) != append.stream:
+            if self._claims.get(key, append.stream) != append.stream:
                 return Claimed(key)
         records: list[Record] = []
         at = self._records[-1].recorded_at if self._records else datetime.min.replace(tzinfo=UTC)
         for n, event in enumerate(append.events, start=1):
             previous = chain(previous, event.body)
             if previous != event.hash:
-                raise ValueError(
+                raise NotChained(
                     f"the hash of {append.stream} version {version + n} does not follow from the one before"
                 )
             at = max(self._clock(), at + timedelta(microseconds=1))
@@ -60,10 +72,10 @@ class MemoryLedger:
                     event.body,
                 )
             )
+        self._claims.update(dict.fromkeys(append.takes, append.stream))
         for key in append.releases:
             if self._claims.get(key) == append.stream:
                 del self._claims[key]
-        self._claims.update(dict.fromkeys(append.takes, append.stream))
         self._records += records
         self._streams.setdefault(append.stream, []).extend(records)
         self._answers[append.command_id] = Kept(append.digest, append.stream, tuple(records))

@@ -27,6 +27,7 @@ from shared.ledger import (
     LedgerUnavailable,
     Loaded,
     Moved,
+    NotChained,
     Record,
     Repeated,
 )
@@ -131,7 +132,12 @@ class PostgresLedger:
         async def call() -> list[asyncpg.Record]:
             nonlocal attempts
             attempts += 1
-            return await self._pool.fetch(_APPEND, *arguments)
+            try:
+                return await self._pool.fetch(_APPEND, *arguments)
+            except asyncpg.DataError as error:
+                if error.sqlstate == "22000":
+                    raise NotChained(error.message) from error
+                raise
 
         rows = await retrying(call, LedgerUnavailable)
         results = [_result(row) for row in rows]

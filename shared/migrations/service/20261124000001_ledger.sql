@@ -82,16 +82,15 @@ begin
             return next; continue;
         end if;
         select t.key into v_key from jsonb_array_elements_text(p_takes[i]) as t (key)
-        join claim on claim.key = t.key and claim.stream <> p_streams[i]
-        where not p_releases[i] ? t.key limit 1;
+        join claim on claim.key = t.key and claim.stream <> p_streams[i] limit 1;
         if found then
             outcome := 'claimed'; detail := v_key;
             v_at := v_at + p_counts[i];
             return next; continue;
         end if;
-        delete from claim where claim.stream = p_streams[i] and p_releases[i] ? claim.key;
         insert into claim (key, stream)
         select t.key, p_streams[i] from jsonb_array_elements_text(p_takes[i]) as t (key) on conflict do nothing;
+        delete from claim where claim.stream = p_streams[i] and p_releases[i] ? claim.key;
         for k in 1 .. p_counts[i] loop
             v_at := v_at + 1;
             v_hash := sha256(v_hash || p_bodies[v_at]);
