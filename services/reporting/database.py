@@ -7,5 +7,8 @@ from typing import Final
 
 from shared.provision import MIGRATIONS
 
-DATABASE: Final = ("ooc_reporting", (MIGRATIONS / "access", MIGRATIONS / "projection", Path(__file__).parent / "migrations"))
+DATABASE: Final = (
+    "ooc_reporting",
+    (MIGRATIONS / "access", MIGRATIONS / "projection", Path(__file__).parent / "migrations"),
+)
 """Name and folders of migrations, as `shared.provision.databases` takes them."""

@@ -1,0 +1,270 @@
+"""What each measure counts, told on records: no database, no events."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.disposal.events import OffenceCategory
+from services.reporting.measures import MEASURES, Book, answer
+from services.reporting.measures.disproportionality import group_of
+from services.reporting.memory import measure_facts
+from services.reporting.period import BadQuestion, Period, quarter
+from services.reporting.policy import POLICY
+from services.reporting.records import ReferralRecord, SessionRecord
+from services.reporting.records.disposal import SealedWords
+from services.reporting.table import as_csv
+from services.vocabulary import SessionKind, Topic
+from shared.messages import Shape
+from tests.unit.reporting.records_told import case, conference, day, victim
+
+Q4 = Period(date(2026, 1, 1), date(2026, 3, 31))
+
+
+def ask(name: str, *records: Any, period: Period = Q4, group_by: str | None = None, **more: Any) -> dict[str, Any]:
+    return answer(MEASURES[name], Book(records, **more), period, {"disposal": 7}, group_by)
+
+
+def kpi6(*records: Any) -> dict[str, tuple[int, int, int]]:
+    columns = ask("kpi6", *records)["columns"]
+    return {
+        name: (found["ended"], found["completed"], found["not_completed"])
+        for name, found in columns.items()
+        if found["ended"]
+    }
+
+
+def test_an_answer_says_what_it_is() -> None:
+    """Given any measure, when it is answered, then name, period, version and positions stand beside the columns."""
+    for name in MEASURES:
+        answered = ask(name)
+        assert {"measure", "from", "to", "definition_version", "positions"} < set(answered)
+        assert (answered["measure"], answered["from"], answered["positions"]) == (name, "2026-01-01", {"disposal": 7})
+
+
+@pytest.mark.parametrize(
+    ("given", "column"),
+    [("YRD", "community_resolution"), ("YCC", "youth_conditional_caution")],
+)
+def test_an_intervention_counts_where_it_ended(given: str, column: str) -> None:
+    """Given disposals, when one ended in the quarter and others before or not at all, then that one counts."""
+    found = kpi6(
+        case(given, "2025-11-01", ended="2026-01-01"),
+        case(given, "2025-11-01", ended="2026-03-31", completed=False),
+        case(given, "2025-11-01", ended="2025-12-31"),
+        case(given, "2026-01-05"),
+    )
+    assert found == {column: (2, 1, 1)}
+
+
+def test_a_youth_caution_ends_when_it_is_given() -> None:
+    """Given a youth caution, when nothing more is recorded, then it ended, completed, on the day of giving."""
+    assert kpi6(case("YC", "2026-01-10")) == {"youth_caution": (1, 1, 0)}
+    assert kpi6(case("YC", "2025-12-31")) == {}
+    assert kpi6(case("YC", "2025-12-31", ended="2026-02-01", completed=False)) == {"youth_caution": (1, 0, 1)}
+
+
+def test_a_diversion_ends_on_the_day_of_its_code() -> None:
+    """Given diversions, when 22 or 21 is assigned, or the child leaves before, then each counts in its column."""
+    assert kpi6(case(code="22")) == {"outcome_22": (1, 1, 0)}
+    assert kpi6(case(code="22", code_on="2026-04-01")) == {}
+    assert kpi6(case(code="21")) == {"outcome_20_21": (1, 1, 0)}
+    assert kpi6(case(code="20")) == {"outcome_20_21": (1, 1, 0)}
+    assert kpi6(case(ended="2026-02-01", completed=False)) == {"outcome_22": (1, 0, 1)}
+    assert kpi6(case(code="1")) == kpi6(case()) == {}
+
+
+def test_only_children_of_ten_to_seventeen_at_the_start_count() -> None:
+    """Given ages at the start, when it is 9 or 18, then the row is left out; the age at the decision starts a diversion."""
+    ages = {age: kpi6(case("YCC", ended="2026-02-01", age=age)) for age in (9, 10, 17, 18)}
+    assert [age for age, found in ages.items() if found] == [10, 17]
+    assert kpi6(case(code="22", age=17, decided_age=18)) == {}
+
+
+def test_a_child_and_offence_count_once_the_most_serious_first() -> None:
+    """Given outcome 21 and then a caution for the same offence, when both ended in the quarter, then the caution counts."""
+    child = uuid4()
+    both = (case(code="21", child=child), case("YCC", ended="2026-03-01", child=child))
+    assert kpi6(*both) == kpi6(*reversed(both)) == {"youth_conditional_caution": (1, 1, 0)}
+    other = case(code="21", child=child, offence_on="2025-12-21")
+    assert kpi6(*both, other) == {"youth_conditional_caution": (1, 1, 0), "outcome_20_21": (1, 1, 0)}
+
+
+def test_serious_violence_needs_category_score_and_a_caution() -> None:
+    """Given cautions, when category, YJB score, kind or day is another, then KPI 9 leaves them out."""
+    robbery = OffenceCategory.ROBBERY
+    found = ask(
+        "kpi9",
+        case("YCC", category=robbery, yjb_score=5, age=15),
+        case("YC", category=OffenceCategory.VIOLENCE, yjb_score=6, age=16),
+        case("YCC", category=robbery, yjb_score=4),
+        case("YCC", category=robbery),
+        case("YRD", category=robbery, yjb_score=5),
+        case("YCC", category=OffenceCategory.THEFT, yjb_score=8),
+        case("YCC", "2026-04-01", category=robbery, yjb_score=5),
+    )
+    assert found["cases"] == 2
+    assert found["by_category"] == {"DRUGS": 0, "ROBBERY": 1, "VIOLENCE": 1}
+    assert found["by_age"] == {"10-15": 1, "16-17": 1}
+
+
+def test_a_victim_counts_once_and_is_engaged_only_in_a_conference_that_was_held() -> None:
+    """Given one person harmed by two children, when one conference was held, then victims are distinct people."""
+    ruth = uuid4()
+    first = case("YCC", ended="2026-02-01", victims=(victim(person=ruth, consents=True, asked_before=True),))
+    second = case("YCC", ended="2026-02-01", victims=(victim(person=ruth), victim(consents=False)))
+    unseen = case("YCC", victims=(victim(consents=True),))
+    expected = {"victims": 2, "children_with_a_victim": 2, "consented_to_contact": 1, "view_sought_before_decision": 1}
+    for met, engaged in ((conference(first, ruth), 1), (conference(first, ruth, linked=False), 1)):
+        found = ask("kpi10", first, second, unseen, met)
+        assert {key: found[key] for key in expected} == expected
+        assert found["engaged_and_consented"] == engaged
+    assert ask("kpi10", first, conference(first, ruth, held=None))["engaged_and_consented"] == 0
+    assert ask("kpi10", first, conference(unseen, ruth, linked=False))["engaged_and_consented"] == 0
+
+
+def test_a_first_time_entrant_has_nothing_before() -> None:
+    """Given cautions, when one is a second, unrecordable, with a prior, or no caution, then it makes no entrant."""
+    child = uuid4()
+    found = ask(
+        "fte",
+        case("YCC", "2026-01-10", child=child, prior_cautions=0),
+        case("YC", "2026-03-10", child=child),
+        case("YC", "2026-02-10"),
+        case("YCC", prior_cautions=1),
+        case("YCC", recordable=False),
+        case("YRD"),
+        case(code="22"),
+        case("YCC", age=18),
+        case("YC", "2025-12-31"),
+    )
+    assert (found["count"], found["by_quarter"]) == (2, {"2025-26-Q4": 2})
+    before = case("YC", "2025-12-01", child=child)
+    assert ask("fte", before, case("YC", "2026-03-10", child=child))["count"] == 0
+
+
+def test_timeliness_takes_each_stretch_where_it_ends() -> None:
+    """Given stretches of known length, when the quarter is asked, then n, median and in-target follow from days."""
+
+    def referral(reported: str, triaged: str | None) -> ReferralRecord:
+        return ReferralRecord(
+            stream=uuid4(),
+            home=uuid4(),
+            reported_on=day(reported),
+            triaged_on=triaged and day(triaged),  # type: ignore[arg-type]
+        )
+
+    found = ask(
+        "timeliness",
+        referral("2026-01-09", "2026-01-13"),
+        referral("2026-01-09", "2026-01-14"),
+        referral("2026-01-09", None),
+        referral("2026-03-31", "2026-04-01"),
+        case(
+            "YCC",
+            "2026-01-10",
+            offence_on="2025-12-20",
+            ended="2026-02-10",
+            assessment_asked_on=day("2025-12-22"),
+            assessed_on=day("2026-01-09"),
+        ),
+        case("YCC", "2025-10-10", ended="2026-01-31", completed=False),
+        case("YCC", "2025-10-10", ended="2026-01-31"),
+    )
+    assert found["report_to_triage"] == {"n": 2, "median_days": 4.5, "in_target": 1}
+    assert found["referral_to_assessment"] == {"n": 1, "median_days": 18.0, "in_target": 0}
+    assert found["offence_to_disposal"] == {"n": 1, "median_days": 21.0, "in_target": 1}
+    assert found["issue_to_completion"] == {"n": 2, "median_days": 72.0, "in_target": 1}
+    assert ask("timeliness")["report_to_triage"] == {"n": 0, "median_days": None, "in_target": 0}
+
+
+def session(topic: Topic, on: str | None, **heads: Any) -> SessionRecord:
+    return SessionRecord(
+        stream=uuid4(),
+        home=uuid4(),
+        topic=topic,
+        kind=SessionKind.GROUP,
+        starts_at=datetime(2026, 1, 1, tzinfo=UTC),
+        delivered_on=None if on is None else day(on),
+        **heads,
+    )
+
+
+def test_education_counts_heads_as_delivered() -> None:
+    """Given sessions, when one gave no headcount and one was never delivered, then nothing is inferred."""
+    found = ask(
+        "education",
+        session(Topic.DIVERSITY, "2026-01-01", pupils=28, staff=2, key_stage="KS3"),
+        session(Topic.DIVERSITY, "2026-03-31", parents=14),
+        session(Topic.WEAPONS, None, pupils=30),
+        session(Topic.WEAPONS, "2026-04-01", pupils=30),
+        group_by="key_stage",
+    )
+    assert (found["sessions"], found["pupils"], found["staff"], found["parents"]) == (2, 28, 2, 14)
+    assert found["by_topic"] == {"DIVERSITY": {"sessions": 2, "pupils": 28}}
+    assert {key: group["sessions"] for key, group in found["by_key_stage"].items()} == {"KS3": 1, "NOT_RECORDED": 1}
+
+
+def test_a_small_ethnic_group_is_never_shown() -> None:
+    """Given a grant of keys, when a group has fewer than five, then its count, rate and index are null."""
+    words: dict[Shape, str] = {}
+    cases = []
+    for text, n in (("White British", 6), ("British Indian", 4), ("Black British African", 5)):
+        for _ in range(n):
+            sealed = SealedWords(event_id=uuid4(), token=f"s1:{text}")
+            words[sealed] = text
+            cases.append(case("YCC", ethnicity=sealed))
+    policy = POLICY.with_entry("population_10_17", date(2020, 1, 1), {"WHITE": 60_000, "BLACK": 1_000, "ASIAN": 900})
+    found = ask("disproportionality", *cases, ethnicities=words, policy=policy)["groups"]
+    assert found == {
+        "WHITE": {"disposals": 6, "rate": 0.1, "relative_rate_index": 1.0},
+        "BLACK": {"disposals": 5, "rate": 5.0, "relative_rate_index": 50.0},
+        "ASIAN": {"disposals": None, "rate": None, "relative_rate_index": None},
+    }
+    assert ask("disproportionality", *cases)["groups"] == {}
+    assert ask("disproportionality", *cases, ethnicities={})["groups"]["NOT_KNOWN"]["rate"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "group"),
+    [
+        ("Mixed White and Asian", "MIXED"),
+        ("White and Black Caribbean", "MIXED"),
+        ("British Indian", "ASIAN"),
+        ("Black British African", "BLACK"),
+        ("White British", "WHITE"),
+        (None, "NOT_KNOWN"),
+        ("would rather not say", "NOT_KNOWN"),
+    ],
+)
+def test_recorded_words_have_a_group(words: str | None, group: str) -> None:
+    """Given what an officer wrote, when it is grouped, then the first telling word decides."""
+    assert group_of(words, POLICY.on(date(2026, 1, 1))) == group
+
+
+def test_a_bad_question_says_what_to_ask() -> None:
+    """Given an unknown measure, grouping or a reversed period, when asked, then the refusal names what there is."""
+    with pytest.raises(BadQuestion, match="kpi6"):
+        measure_facts("kpi7", [], date(2026, 1, 1), date(2026, 1, 2))
+    with pytest.raises(BadQuestion, match="area"):
+        ask("kpi6", group_by="shoe_size")
+    with pytest.raises(BadQuestion, match="before"):
+        Period(date(2026, 1, 2), date(2026, 1, 1))
+
+
+def test_quarters_begin_in_april() -> None:
+    """Given days at the edges, when a quarter is named, then the year of the returns runs from April to March."""
+    days = ("2025-03-31", "2025-04-01", "2025-12-31", "2026-01-01")
+    assert [quarter(day(text)) for text in days] == ["2024-25-Q4", "2025-26-Q1", "2025-26-Q3", "2025-26-Q4"]
+
+
+def test_csv_has_the_same_names_as_the_json() -> None:
+    """Given an answer, when written as CSV, then each column is named by its path and null is empty."""
+    head, line = as_csv(ask("timeliness")).splitlines()
+    row = dict(zip(head.split(","), line.split(","), strict=True))
+    assert row["measure"] == "timeliness"
+    assert row["report_to_triage.n"] == "0"
+    assert not row["report_to_triage.median_days"]
