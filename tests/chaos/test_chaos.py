@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from services.console.addresses import find_addresses
@@ -65,6 +66,13 @@ def system(tmp_path: Path) -> Iterator[Path]:
             process.wait(90)
 
 
+@contextlib.contextmanager
+def _client(var: Path) -> Iterator[Client]:
+    """A person at a keyboard, patient while what was killed comes back."""
+    with httpx.Client(timeout=30) as http:
+        yield Client(find_addresses((), {}, var), http=http, patience=120, reason="CHAOS")
+
+
 def _free_base() -> int:
     """A base port from which every port of the system is free."""
     for _ in range(50):
@@ -96,9 +104,9 @@ def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
 
     def write() -> None:
         try:
-            client = Client(find_addresses((), {}, system), patience=120, reason="CHAOS")
-            while not stop.is_set():
-                told.append(_story(client))
+            with _client(system) as client:
+                while not stop.is_set():
+                    told.append(_story(client))
         except BaseException as error:  # noqa: BLE001 - a writer's failure is the test's
             failures.append(error)
 
@@ -114,9 +122,9 @@ def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
     assert len(told) > WRITERS, "the writers hardly wrote"
 
     _until(lambda: _ooc(system, "status") == 0, 180, "the system to catch up")
-    client = Client(find_addresses((), {}, system), patience=60, reason="CHAOS")
-    for story in told:
-        _whole(client, story)
+    with _client(system) as client:
+        for story in told:
+            _whole(client, story)
     verified = subprocess.run(
         [OOC, "verify"], env={**os.environ, "OOC_VAR": str(system)}, capture_output=True, text=True, check=False
     )
