@@ -1,0 +1,37 @@
+"""A projection's database, and what a test looks for in it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from shared import database as connections
+from shared.provision import MIGRATIONS, databases
+from tests.integration.consumers.worker import EFFECTS
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+@pytest.fixture
+async def projection(database: str, postgres_url: str) -> AsyncIterator[Pool]:
+    """Connections to a projection's database, with a table of effects besides."""
+    await databases(postgres_url, [(urlsplit(database).path[1:], [MIGRATIONS / "projection"])])
+    pool = await connections.pool(database)
+    await pool.execute(EFFECTS)
+    yield pool
+    await asyncio.wait_for(pool.close(), 10)
+
+
+async def until(look: Callable[[], Awaitable[Any]], seconds: float = 20, why: str = "") -> Any:
+    """Look again until what is seen is true; fails at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not (seen := await look()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} seconds: {why or look}"
+        await asyncio.sleep(0.05)
+    return seen

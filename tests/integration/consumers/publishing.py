@@ -1,0 +1,126 @@
+"""Events as a relay publishes them, without a ledger: in transactions, some of which are aborted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from aiokafka import AIOKafkaProducer
+
+from shared.messages import GENESIS, chain
+from shared.provision import events_topic, position_topic, topics
+from shared.relay import address_of
+
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One event on its way."""
+
+    home: UUID
+    body: bytes | None
+    headers: list[tuple[str, bytes]]
+    stream: str
+    version: int
+
+    def without(self, header: str) -> Message:
+        """The same, a header lost."""
+        return replace(self, headers=[(name, value) for name, value in self.headers if name != header])
+
+    def having(self, header: str, value: bytes) -> Message:
+        """The same with another header."""
+        return replace(self.without(header), headers=[*self.without(header).headers, (header, value)])
+
+
+@dataclass
+class Author:
+    """Writes the events of a service: gapless versions, whole chains, dense positions."""
+
+    service: str
+    position: int = 0
+    versions: dict[str, int] = field(default_factory=dict)
+    hashes: dict[str, bytes] = field(default_factory=dict)
+
+    def write(self, home: UUID, **data: Any) -> Message:
+        """The next event of the stream that has this home's id."""
+        stream = f"{self.service}/{home}"
+        version = self.versions[stream] = self.versions.get(stream, 0) + 1
+        self.position += 1
+        event_id = uuid5(home, str(version))
+        body = json.dumps({"event_id": str(event_id), "stream": stream, "version": version, "data": data}).encode()
+        self.hashes[stream] = chain(self.hashes.get(stream, GENESIS), body)
+        headers = [
+            ("ce_id", str(event_id).encode()),
+            ("ce_type", f"ooc.{self.service}.Noted.v1".encode()),
+            ("ce_subject", stream.encode()),
+            ("ooc_version", b"%d" % version),
+            ("ooc_position", b"%d" % self.position),
+            ("ooc_recorded_at", (START + timedelta(seconds=self.position)).isoformat().encode()),
+            ("ooc_hash", self.hashes[stream].hex().encode()),
+        ]
+        return Message(home, body, headers, stream, version)
+
+
+class Publisher:
+    """Publishes to the topics of a service under a namespace, each batch in a transaction of its own."""
+
+    def __init__(self, producer: Any, namespace: str, service: str) -> None:
+        self._producer = producer
+        self._namespace = namespace
+        self.service = service
+        self.offsets: dict[int, int] = {}
+
+    @property
+    def topic(self) -> str:
+        """Where the events go."""
+        return f"{self._namespace}.{self.service}.events"
+
+    async def publish(self, messages: Sequence[Message], *, position: int | None = None, abort: bool = False) -> None:
+        """Publish events and, if given, the position reached; or write them and abort."""
+        await self._producer.begin_transaction()
+        sent = []
+        for message in messages:
+            key, partition = address_of(message.home)
+            sent.append(
+                await self._producer.send(
+                    self.topic, key=key, value=message.body, headers=message.headers, partition=partition
+                )
+            )
+        offsets = dict(self.offsets)
+        for future in sent:
+            place = await future
+            offsets[place.partition] = place.offset + 1
+        if abort:
+            await self._producer.abort_transaction()
+            return
+        self.offsets = offsets
+        if position is not None:
+            record = {"service": self.service, "position": position, "offsets": {str(p): o for p, o in offsets.items()}}
+            await self._producer.send_and_wait(
+                f"{self._namespace}.{self.service}.position",
+                key=self.service.encode(),
+                value=json.dumps(record).encode(),
+                partition=0,
+            )
+        await self._producer.commit_transaction()
+
+
+@asynccontextmanager
+async def publishing(bootstrap: str, namespace: str, service: str) -> AsyncIterator[Publisher]:
+    """A publisher whose topics exist."""
+    await topics(
+        bootstrap,
+        [events_topic(f"{namespace}.{service}.events", 1), position_topic(f"{namespace}.{service}.position", 1)],
+    )
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=f"{namespace}-{service}-{uuid4()}")
+    await producer.start()
+    try:
+        yield Publisher(producer, namespace, service)
+    finally:
+        await producer.stop()
