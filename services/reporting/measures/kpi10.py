@@ -25,26 +25,26 @@ class VictimOf:
 
 def victims(book: Book, period: Period) -> list[VictimOf]:
     """The victims of the interventions that ended in the period."""
-    return [
-        VictimOf(found.record, victim, victim.person_id in _took_part(found.record, book.conferences))
-        for found in ended(book, period)
-        for victim in found.record.victims
-    ]
+    by_harmer: dict[UUID, list[ConferenceRecord]] = {}
+    for conference in book.conferences:
+        by_harmer.setdefault(conference.harmer, []).append(conference)
+    found: list[VictimOf] = []
+    for intervention in ended(book, period):
+        record = intervention.record
+        took_part = _took_part(record, by_harmer.get(record.child, ()))
+        found += [VictimOf(record, victim, victim.person_id in took_part) for victim in record.victims]
+    return found
 
 
 def _took_part(record: DisposalRecord, conferences: Sequence[ConferenceRecord]) -> set[UUID]:
-    """Who took part in a conference, held in any mode, for this disposal, or for the same child in the same case."""
+    """Who took part in a conference of this child, held in any mode, for this disposal or, naming none, in its case."""
     return {
         person
         for conference in conferences
         if conference.held_on is not None
         and (
             conference.disposal_id == record.stream
-            or (
-                conference.disposal_id is None
-                and conference.harmer == record.child
-                and set(conference.cases) & set(record.cases)
-            )
+            or (conference.disposal_id is None and set(conference.cases) & set(record.cases))
         )
         for person in conference.took_part
     }
