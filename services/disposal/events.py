@@ -171,6 +171,21 @@ class Change(Shape):
     condition: Condition | None = None
 
 
+class OmittedCondition(Shape):
+    """A condition that a variation omitted, and of what type it was."""
+
+    condition_id: UUID
+    type: ConditionType
+
+
+class RetypedCondition(Shape):
+    """A condition that a variation made one of another type, with both types."""
+
+    condition_id: UUID
+    before: ConditionType
+    after: ConditionType
+
+
 Victims = Annotated[tuple[UUID, ...], Field(max_length=100)]
 Factors = Annotated[tuple[Words, ...], Field(max_length=50)]
 
@@ -467,7 +482,8 @@ class ConditionExcused(Event):
 class ConditionsVaried(Event):
     """Conditions were added, modified or omitted. `conditions` is the resulting set, without what was omitted.
 
-    Beside the changes it carries what a conference for an added condition needs: who, which case, which offence.
+    Beside the changes it carries what a conference needs: for a new one who, which case, which offence; for one whose
+    condition is gone, of what type a condition was that was omitted (`omitted`) or made another (`retyped`).
     """
 
     changes: Annotated[tuple[Change, ...], Field(max_length=100)]
@@ -478,6 +494,8 @@ class ConditionsVaried(Event):
     referral_id: UUID | None = None
     disposal: Disposal
     conditions: Annotated[tuple[ConditionTerms, ...], Field(max_length=200)]
+    omitted: Annotated[tuple[OmittedCondition, ...], Field(max_length=100)] = ()
+    retyped: Annotated[tuple[RetypedCondition, ...], Field(max_length=100)] = ()
     ends_on: date | None = None
     spent_on: date | None = None
     offence_category: OffenceCategory

@@ -1,8 +1,8 @@
-"""What a disposal's events ask of conferences: propose one for a condition, close one whose condition was dropped."""
+"""What a disposal's events ask of conferences: propose one for a condition, close one whose condition is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -34,17 +34,28 @@ def propose_at_issue(fact: Fact) -> Iterable[Effect]:
 
 
 def propose_or_close_at_variation(fact: Fact) -> Iterable[Effect]:
-    """ConditionsVaried -> ProposeConference for each conference added, CloseConference for each one omitted."""
+    """ConditionsVaried -> ProposeConference for each conference that is new, CloseConference for each one that is gone.
+
+    A condition made of another type is a conference gone, or a new one, as much as one omitted or added.
+    """
     event = fact.event
     assert isinstance(event, ConditionsVaried)
-    effects: list[Effect] = []
+    proposals = [_proposal(fact, event, condition) for condition in _new(event) if _is_conference(condition)]
+    return [*proposals, *(_closing(fact, condition_id) for condition_id in _conferences_gone(event))]
+
+
+def _new(event: ConditionsVaried) -> Iterator[ConditionTerms]:
+    retyped = {one.condition_id for one in event.retyped}
     for change in event.changes:
-        condition = change.condition
-        if change.action is ChangeAction.ADD and condition is not None and _is_conference(condition):
-            effects.append(_proposal(fact, event, condition))
-        if change.action is ChangeAction.OMIT and (condition is None or _is_conference(condition)):
-            effects.append(_closing(fact, change.condition_id))
-    return effects
+        is_new = change.action is ChangeAction.ADD or change.condition_id in retyped
+        if is_new and change.condition is not None:
+            yield change.condition
+
+
+def _conferences_gone(event: ConditionsVaried) -> Iterator[UUID]:
+    before = [(one.condition_id, one.type) for one in event.omitted]
+    before += [(one.condition_id, one.before) for one in event.retyped]
+    return (condition_id for condition_id, was in before if was is ConditionType.RJ_CONFERENCE)
 
 
 def _is_conference(condition: ConditionTerms) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.disposal.domain.case import ConditionState, DisposalState, Standing
 from services.disposal.domain.commands import ProposeCondition, VaryConditions
-from services.disposal.events import ChangeAction, Condition
+from services.disposal.events import ChangeAction, Condition, OmittedCondition, RetypedCondition
 from services.vocabulary import Disposal
 from shared.policy import Policy
 from shared.rules import Occasion
@@ -65,6 +65,29 @@ def varied(command: VaryConditions, state: DisposalState) -> Mapping[UUID, Condi
                 else replace(held, terms=change.condition)
             )
     return after
+
+
+def omitted_by(command: VaryConditions, state: DisposalState) -> tuple[OmittedCondition, ...]:
+    """What a variation omits, with the types that the changes themselves do not name."""
+    return tuple(
+        OmittedCondition(condition_id=change.condition_id, type=state.conditions[change.condition_id].terms.type)
+        for change in command.changes
+        if change.action is ChangeAction.OMIT
+    )
+
+
+def retyped_by(command: VaryConditions, state: DisposalState) -> tuple[RetypedCondition, ...]:
+    """What a variation makes of another type."""
+    pairs = (
+        (state.conditions[change.condition_id].terms.type, change.condition)
+        for change in command.changes
+        if change.action is ChangeAction.MODIFY and change.condition is not None
+    )
+    return tuple(
+        RetypedCondition(condition_id=condition.condition_id, before=before, after=condition.type)
+        for before, condition in pairs
+        if before is not condition.type
+    )
 
 
 def ends_on(conditions: Iterable[Condition]) -> date | None:

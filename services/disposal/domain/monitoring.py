@@ -14,7 +14,7 @@ from services.disposal.domain.commands import (
     VaryConditions,
 )
 from services.disposal.domain.completion import completed_by, disposal_completed, latest_credit, of_child
-from services.disposal.domain.condition_set import REMAINS, ends_on, spent_on, varied
+from services.disposal.domain.condition_set import REMAINS, ends_on, omitted_by, retyped_by, spent_on, varied
 from services.disposal.events import (
     AbsenceDecided,
     ChangeAction,
@@ -87,6 +87,8 @@ def varied_by(command: VaryConditions, state: DisposalState, occasion: Occasion)
         **of_child(state),
         disposal=issue.disposal,
         conditions=tuple(condition.terms for condition in remaining),
+        omitted=omitted_by(command, state),
+        retyped=retyped_by(command, state),
         ends_on=agreed_end,
         spent_on=spent,
         offence_category=state.opened.offence.category,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import assert_never
 
+from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import (
     AddParticipant,
     ApproveRisk,
@@ -59,7 +60,9 @@ from shared.rules import Occasion
 
 
 def decide(command: ConferenceCommand, conference: Conference | None, occasion: Occasion) -> Sequence[ConferenceEvent]:
-    """The event of a command that no rule refuses."""
+    """The event of a command that no rule refuses; none where a reaction would close what was held or is closed."""
+    if isinstance(command, CloseConference) and conference is not None and comes_too_late(conference, occasion):
+        return ()
     return (_event(command, conference, occasion),)
 
 

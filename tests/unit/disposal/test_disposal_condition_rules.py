@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.disposal.domain.commands import CompleteCondition
-from services.disposal.events import Condition
+from services.disposal.events import Change, Condition, ConditionsVaried, OmittedCondition, RetypedCondition
 from services.disposal.service import service
 from services.vocabulary import ConditionObject, ConditionType, TrialMode
 from tests.unit.disposal.stories import (
@@ -252,6 +252,35 @@ def test_a_variation_moves_the_deadline_and_the_spent_date() -> None:
 def test_changes_that_make_no_sense_are_refused(changes: tuple[Any, ...]) -> None:
     """Given changes of nothing, twice, of unknown ids or without terms, when it is varied, then S1 refuses."""
     assert CaseStory().given().refused(variation(*changes), by=SUPERVISOR, at=AFTER) == {"S1"}
+
+
+def as_varied(story: CaseStory, *changes: Change) -> ConditionsVaried:
+    """The event of a variation."""
+    story.ask(variation(*changes), by=SUPERVISOR, at=AFTER)
+    event = story.facts[-1].event
+    assert isinstance(event, ConditionsVaried)
+    return event
+
+
+def test_a_variation_says_what_was_omitted() -> None:
+    """Given a conference and reparation, when the conference is omitted, then the event says that it was one, in clear."""
+    event = as_varied(CaseStory().given("YCC", condition(), conference()), omitting(MEETING), adding(letter()))
+    assert event.omitted == (OmittedCondition(condition_id=MEETING, type=ConditionType.RJ_CONFERENCE),)
+    assert event.retyped == ()
+
+
+def test_a_variation_says_what_became_of_another_type() -> None:
+    """Given a conference and reparation, when one becomes a letter and one shorter, then the event names the first alone."""
+    shorter = condition(hours=Decimal(2))
+    instead = condition(ConditionType.LETTER_OF_APOLOGY, MEETING)
+    story = CaseStory().given("YCC", condition(), conference())
+    event = as_varied(story, modifying(instead), modifying(shorter))
+    retyped = RetypedCondition(
+        condition_id=MEETING, before=ConditionType.RJ_CONFERENCE, after=ConditionType.LETTER_OF_APOLOGY
+    )
+    assert (event.omitted, event.retyped) == ((), (retyped,))
+    again = as_varied(story, omitting(MEETING))
+    assert again.omitted == (OmittedCondition(condition_id=MEETING, type=ConditionType.LETTER_OF_APOLOGY),)
 
 
 def test_omitting_the_last_active_condition_completes() -> None:

@@ -18,6 +18,8 @@ from services.disposal.events import (
     ConditionTerms,
     DisposalIssued,
     OffenceCategory,
+    OmittedCondition,
+    RetypedCondition,
 )
 from services.rj_conference.domain.commands import CloseConference, ProposeConference, RecordDidNotProceed
 from services.rj_conference.events import ConferenceDidNotProceed, ConferenceHeld, Sensitivity, WhyNot
@@ -86,7 +88,9 @@ def issued(*conditions: ConditionTerms, category: OffenceCategory = OffenceCateg
     )
 
 
-def varied(*changes: Change) -> ConditionsVaried:
+def varied(
+    *changes: Change, omitted: tuple[OmittedCondition, ...] = (), retyped: tuple[RetypedCondition, ...] = ()
+) -> ConditionsVaried:
     """Reece's conditions as they were changed."""
     return ConditionsVaried(
         changes=changes,
@@ -96,6 +100,8 @@ def varied(*changes: Change) -> ConditionsVaried:
         case_id=CASE,
         disposal=Disposal.YCC,
         conditions=(),
+        omitted=omitted,
+        retyped=retyped,
         offence_category=OffenceCategory.DAMAGE,
         age_at_issue=14,
         deciding_officer=DECIDER,
@@ -160,12 +166,66 @@ def test_added_condition_proposes_a_conference() -> None:
     assert effects(varied(change(ChangeAction.MODIFY, ConditionType.RJ_CONFERENCE))) == []
 
 
-def test_omitted_condition_closes_its_conference(conference: ConferenceStory) -> None:
-    """Given a variation that omits a condition, then its conference is closed, and can be closed so."""
-    (effect,) = effects(varied(change(ChangeAction.OMIT, None)))
+def omission(kind: ConditionType, condition: UUID = CONDITION) -> ConditionsVaried:
+    """A condition of some type is omitted."""
+    gone = OmittedCondition(condition_id=condition, type=kind)
+    return varied(change(ChangeAction.OMIT, None, condition), omitted=(gone,))
+
+
+def retyping(before: ConditionType, after: ConditionType) -> ConditionsVaried:
+    """A condition is made one of another type."""
+    retyped = RetypedCondition(condition_id=CONDITION, before=before, after=after)
+    return varied(change(ChangeAction.MODIFY, after), retyped=(retyped,))
+
+
+def test_omitted_conference_is_closed(conference: ConferenceStory) -> None:
+    """Given a variation that omits a conference, then it is closed, and can be closed so."""
+    (effect,) = effects(omission(ConditionType.RJ_CONFERENCE))
     assert effect == Effect(uuid5(DISPOSAL, str(CONDITION)), CloseConference(occurred_at=WHEN))
     conference.proposed().ask(effect.command, by="SYSTEM")
     assert conference.stage == "CLOSED"
+
+
+@pytest.mark.parametrize("kind", sorted(set(ConditionType) - {ConditionType.RJ_CONFERENCE}))
+def test_omitted_condition_of_another_type_closes_nothing(kind: ConditionType) -> None:
+    """Given a variation that omits what was no conference, then nothing is asked that would wait for ever."""
+    assert effects(omission(kind)) == []
+
+
+def test_conference_made_another_condition_is_closed() -> None:
+    """Given a variation that makes a letter of a conference, then the conference is closed and nothing is proposed."""
+    (effect,) = effects(retyping(ConditionType.RJ_CONFERENCE, ConditionType.LETTER_OF_APOLOGY))
+    assert effect == Effect(uuid5(DISPOSAL, str(CONDITION)), CloseConference(occurred_at=WHEN))
+
+
+def test_condition_made_a_conference_proposes_it(conference: ConferenceStory) -> None:
+    """Given a variation that makes a conference of a letter, then it is proposed, and can be proposed so."""
+    (effect,) = effects(retyping(ConditionType.LETTER_OF_APOLOGY, ConditionType.RJ_CONFERENCE))
+    assert effect.stream == uuid5(DISPOSAL, str(CONDITION))
+    conference.ask(effect.command, by="SYSTEM")
+    assert conference.stage == "PROPOSED"
+
+
+def test_condition_made_another_without_a_conference_asks_nothing() -> None:
+    """Given a variation that makes sessions of a letter, then no conference is concerned."""
+    assert effects(retyping(ConditionType.LETTER_OF_APOLOGY, ConditionType.YJS_SESSIONS)) == []
+
+
+def test_conferences_come_and_go_in_one_variation() -> None:
+    """Given one conference omitted, a workshop omitted and a conference added, then one is proposed and one closed."""
+    workshop = uuid4()
+    added, gone, other = (
+        change(ChangeAction.ADD, ConditionType.RJ_CONFERENCE, OTHER),
+        change(ChangeAction.OMIT, None),
+        change(ChangeAction.OMIT, None, workshop),
+    )
+    omitted = (
+        OmittedCondition(condition_id=CONDITION, type=ConditionType.RJ_CONFERENCE),
+        OmittedCondition(condition_id=workshop, type=ConditionType.RETAIL_WORKSHOP),
+    )
+    found = effects(varied(gone, other, added, omitted=omitted))
+    asked = {effect.stream: type(effect.command) for effect in found}
+    assert asked == {uuid5(DISPOSAL, str(OTHER)): ProposeConference, uuid5(DISPOSAL, str(CONDITION)): CloseConference}
 
 
 def test_reaction_is_asked_once() -> None:

@@ -270,10 +270,41 @@ def test_reaction_closes_what_was_not_held(conference: ConferenceStory) -> None:
 
 
 def test_reaction_leaves_alone_what_was_held(conference: ConferenceStory) -> None:
-    """Given a condition that was dropped, when the conference was held, then the reaction is refused, for good."""
+    """Given a condition that was dropped, when the conference was held, then the reaction has no effect, at any stage."""
     conference.held()
-    assert conference.refused(CloseConference(), by="SYSTEM", at=LATER) == {"S1"}
+    assert conference.ask(CloseConference(), by="SYSTEM", at=LATER) == []
+    assert conference.stage == "HELD"
     conference.ask(RecordNoAgreement(), by=BY, at=SIGNED_AT)
+    assert conference.ask(CloseConference(), by="SYSTEM", at=LATER) == []
+    assert conference.stage == "FOLLOW_UP"
+
+
+def test_reaction_leaves_an_agreement_to_be_kept(conference: ConferenceStory) -> None:
+    """Given an open term, when the condition is dropped, then the reaction has no effect; a facilitator is refused C12."""
+    conference.agreed()
+    assert conference.ask(CloseConference(), by="SYSTEM", at=LATER) == []
+    assert conference.stage == "MONITORING"
+    assert conference.refused(CLOSE, by=BY, at=LATER) == {"C12"}
+
+
+def test_reaction_that_was_overtaken_has_no_effect(conference: ConferenceStory) -> None:
+    """Given a condition dropped on a day before the conference that was recorded first, then nothing is refused."""
+    conference.held()
+    assert conference.ask(CloseConference(), by="SYSTEM", at="2025-12-01T09:00:00+00:00") == []
+    assert conference.stage == "HELD"
+
+
+@pytest.mark.parametrize("was_held", [True, False])
+def test_reaction_closes_nothing_twice(conference: ConferenceStory, was_held: bool) -> None:
+    """Given a conference that is closed, when the condition is dropped, then the reaction has no effect; a person is refused."""
+    _ = conference.kept() if was_held else conference.scheduled()
+    conference.ask(CLOSE, by=BY, at=LATER)
+    assert conference.ask(CloseConference(), by="SYSTEM", at=LATER) == []
+    assert conference.refused(CLOSE, by=BY, at=LATER) == {"S1"}
+
+
+def test_reaction_closes_nothing_that_was_not_proposed(conference: ConferenceStory) -> None:
+    """Given no conference yet, when the condition is dropped, then S1 refuses, so that the closing waits for it."""
     assert conference.refused(CloseConference(), by="SYSTEM", at=LATER) == {"S1"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import (
     ApproveRisk,
     AssignFacilitator,
@@ -72,9 +73,9 @@ def everyone_is_prepared(_command: ScheduleConference, conference: Conference, o
 @rules.forbids("C4", ScheduleConference)
 @once_proposed
 def risk_is_approved_and_recent(command: ScheduleConference, conference: Conference, occasion: Occasion) -> bool:
-    """The risk assessment must be approved, at most 28 days before the day of the conference: assess it again if older.
+    """The risk assessment must be approved, not too long before the day of the conference: assess it again if older.
 
-    Source: RJC Best Practice Guidance (safety); 28 days by local policy
+    Source: RJC Best Practice Guidance (safety); how old it may be by local policy
     """
     if conference.risk is None or conference.risk.approved_at is None:
         return False
@@ -159,12 +160,13 @@ def agreement_is_signed_and_specific(command: SignAgreement, conference: Confere
 
 @rules.forbids("C12", CloseConference)
 @once_proposed
-def no_term_is_open(_command: CloseConference, conference: Conference, _occasion: Occasion) -> bool:
+def no_term_is_open(_command: CloseConference, conference: Conference, occasion: Occasion) -> bool:
     """A term of the agreement is still open: record that it was kept or that it was not, then close the conference.
 
     Source: RJC Best Practice Guidance (monitoring of outcome agreements)
     """
-    return all(term.status is not TermStatus.OPEN for term in conference.terms.values())
+    settled = all(term.status is not TermStatus.OPEN for term in conference.terms.values())
+    return settled or comes_too_late(conference, occasion)
 
 
 @rules.warns("C5W", AssignFacilitator)
@@ -180,18 +182,19 @@ def facilitator_did_not_decide(command: AssignFacilitator, conference: Conferenc
 @rules.warns("C10", RecordFollowUp)
 @once_proposed
 def followed_up_in_time(_command: RecordFollowUp, conference: Conference, occasion: Occasion) -> bool:
-    """Each party is asked how it was within six weeks of the conference: say why it is later.
+    """Each party is asked how it was by the day on which the follow-up is due: say why it is later.
 
-    Source: RJC Best Practice Guidance (follow-up); six weeks by local policy
+    Source: RJC Best Practice Guidance (follow-up); the time for it by local policy
     """
     return conference.held is None or occasion.day <= conference.held.follow_up_due
 
 
 @rules.warns("C10", CloseConference)
 @once_proposed
-def all_were_followed_up(_command: CloseConference, conference: Conference, _occasion: Occasion) -> bool:
+def all_were_followed_up(_command: CloseConference, conference: Conference, occasion: Occasion) -> bool:
     """The harmer or a harmed party who took part has not been asked how it was: ask them, or say why not.
 
     Source: RJC Best Practice Guidance (follow-up)
     """
-    return conference.held is None or conference.followed_up_on is not None
+    followed_up = conference.held is None or conference.followed_up_on is not None
+    return followed_up or comes_too_late(conference, occasion)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import (
     LATER,
     AddParticipant,
@@ -27,7 +28,6 @@ from services.rj_conference.domain.commands import (
 )
 from services.rj_conference.domain.rules.book import OTHER_SIDE, is_prepared, once_proposed, rules
 from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage, TermStatus
-from services.vocabulary import Role
 from shared.messages import Command
 from shared.rules import Occasion
 
@@ -208,9 +208,7 @@ def it_was_held_and_is_open(_command: RecordFollowUp, conference: Conference, _o
 def it_can_be_closed(_command: CloseConference, conference: Conference, occasion: Occasion) -> bool:
     """A conference is closed before it was held, or in follow-up: record first what was agreed, or that nothing was.
 
-    One that was held is closed by its facilitator, never because a condition was dropped.
-
     Source: state machine of a conference (rule S1)
     """
-    by_reaction = occasion.actor.role == Role.SYSTEM
-    return conference.stage in BEFORE_HELD or (conference.stage is Stage.FOLLOW_UP and not by_reaction)
+    is_open_to_it = conference.stage in BEFORE_HELD or conference.stage is Stage.FOLLOW_UP
+    return is_open_to_it or comes_too_late(conference, occasion)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import (
     LATER,
     ApproveRisk,
@@ -132,7 +133,8 @@ def closed_after_its_last_step(_command: CloseConference, conference: Conference
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
-    return conference.held is None or occasion.occurred_at >= conference.since
+    in_order = conference.held is None or occasion.occurred_at >= conference.since
+    return in_order or comes_too_late(conference, occasion)
 
 
 @rules.forbids("E1", RecordConferenceHeld)
