@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError
 
 from shared.database import database_dsn, patiently
 from shared.settings import Settings
@@ -110,6 +110,8 @@ async def topics(bootstrap: str, wanted: Sequence[NewTopic]) -> None:
                 with contextlib.suppress(TopicAlreadyExistsError):
                     await admin.create_topics(missing)
             described: list[dict[str, Any]] = await admin.describe_topics([topic.name for topic in wanted])
+            if not all(topic["partitions"] for topic in described):
+                raise LeaderNotAvailableError("a topic is not known to the broker yet")  # it has just been created
             return described
         finally:
             await admin.close()

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import faust
+import faust.types.tuples
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.projection import alarms, quarantined
+from shared.projection import Published, alarms, quarantined
 from shared.relay import address_of
+from shared.stream import LedgerSchema
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, Publisher, publishing
 from tests.integration.consumers.worker import CONSUMER, consumer
@@ -286,3 +289,14 @@ async def test_an_error_that_no_retry_heals_ends_the_process(
     await projection.execute("alter table hidden rename to effect")
     await workers.start()
     await applied(projection, author)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\xff\x00"])
+async def test_the_schema_never_raises(value: bytes | None) -> None:
+    """Given a record that cannot be read, when Faust decodes it, then the event carries the bytes and the error."""
+    message = faust.types.tuples.Message("t", 0, 5, 0.0, 0, [("zero", b"\x00")], None, value, None)
+    topic = faust.App("schema-under-test", broker="kafka://127.0.0.1:1").topic("t", schema=LedgerSchema())
+    event = await topic.decode(message)
+    assert isinstance(event.value, Published)
+    assert (event.value.body, event.value.offset) == (value or b"", 5)
+    assert event.value.error

@@ -1,0 +1,136 @@
+"""Two small services: a bell that rings, and a desk that answers each ring, once it is open and has the hands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from uuid import UUID
+
+from shared.decider import Decider, impossible
+from shared.messages import Command, Event, EventBook, Fact, event_of
+from shared.policy import PolicyBook
+from shared.rules import Occasion, RuleBook
+from shared.service import Effect, Reaction, Reading, Service
+
+
+class Rung(Event):
+    desk_id: UUID
+    hands: int
+
+
+class Ring(Command):
+    opens = True
+    type: Literal["Ring"] = "Ring"
+    desk_id: UUID
+    hands: int
+
+
+class Opened(Event):
+    pass
+
+
+class Staffed(Event):
+    hands: int
+
+
+class Answered(Event):
+    hands: int
+
+
+class Open(Command):
+    opens = True
+    type: Literal["Open"] = "Open"
+
+
+class Staff(Command):
+    type: Literal["Staff"] = "Staff"
+    hands: int
+
+
+class Answer(Command):
+    type: Literal["Answer"] = "Answer"
+    hands: int
+
+
+@dataclass(frozen=True)
+class Desk:
+    hands: int = 0
+    answered: int = 0
+
+
+BELL = EventBook("bell", (Rung,))
+DESK = EventBook("desk", (Opened, Staffed, Answered))
+bell_rules: RuleBook[int] = RuleBook("bell")
+rules: RuleBook[Desk] = RuleBook("desk")
+
+
+@rules.forbids("D1", Answer)
+def hands_enough(command: Answer, state: Desk | None, _occasion: Occasion) -> bool:
+    """Staff the desk first.
+
+    Source: the house rules
+    """
+    return state is not None and command.hands <= state.hands
+
+
+def decide(command: Command, _state: Any, _occasion: Occasion) -> list[Event]:
+    match command:
+        case Ring():
+            return [event_of(Rung, command)]
+        case Open():
+            return [Opened()]
+        case Staff():
+            return [event_of(Staffed, command)]
+        case Answer():
+            return [event_of(Answered, command)]
+    raise AssertionError(command)
+
+
+def evolve_bell(state: int | None, _fact: Fact) -> int:
+    return (state or 0) + 1
+
+
+def evolve(state: Desk | None, fact: Fact) -> Desk:
+    match fact.event:
+        case Opened():
+            return Desk()
+        case Staffed(hands=hands) if state is not None:
+            return replace(state, hands=hands)
+        case Answered() if state is not None:
+            return replace(state, answered=state.answered + 1)
+    raise impossible(fact, "the desk is not open")
+
+
+def answer_ring(fact: Fact) -> Iterable[Effect]:
+    """Rung -> Answer at the desk."""
+    assert isinstance(fact.event, Rung)
+    command = Answer(hands=fact.event.hands, occurred_at=fact.occurred_at)
+    return [Effect(fact.event.desk_id, command)]
+
+
+def _service(name: str, commands: Any, book: EventBook, decider: Any, reactions: tuple[Reaction, ...]) -> Service[Any]:
+    reading: Reading[Any] = Reading(name, f"{name}s", book, decider, lambda _: {}, lambda _s, _p: (), PolicyBook({}))
+    return Service(
+        name=name,
+        collection=f"{name}s",
+        commands=commands,
+        default_roles=frozenset({"CLERK"}),
+        reading=reading,
+        home=lambda _: None,
+        readers={},
+        reactions=reactions,
+        published=(BELL,),
+    )
+
+
+def bell(namespace: str = "ooc") -> Service[Any]:
+    return _service("bell", (Ring,), replace(BELL, namespace=namespace), Decider(bell_rules, decide, evolve_bell), ())
+
+
+def desk(namespace: str = "ooc") -> Service[Any]:
+    reaction = Reaction("answer-ring", "bell", Rung, answer_ring)
+    service = _service(
+        "desk", (Open, Staff, Answer), replace(DESK, namespace=namespace), Decider(rules, decide, evolve), (reaction,)
+    )
+    return replace(service, published=(replace(BELL, namespace=namespace),))

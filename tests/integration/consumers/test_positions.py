@@ -1,0 +1,110 @@
+"""Position records: whether a consumer has passed a position, and whether the end of a topic is lost."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+from shared.feed import note_positions, passed, progress, reconcile
+from shared.projection import Published, alarms, decode, take
+from tests.integration.consumers.conftest import Pool, until
+from tests.integration.consumers.publishing import Author, publishing
+from tests.integration.consumers.test_adapters import running
+from tests.integration.consumers.worker import CONSUMER, write_down
+
+NAME = "reader"
+TOPIC = "ooc.note.events"
+
+
+def said(position: int, offsets: dict[int, int], offset: int) -> Published:
+    body = json.dumps({"service": "note", "position": position, "offsets": offsets}).encode()
+    return decode("ooc.note.position", 0, offset, b"note", [], body)
+
+
+async def test_a_position_is_passed_when_every_offset_before_it_is(projection: Pool) -> None:
+    """Given a record of position 3 in two partitions, when both are taken as far, then 3 is passed, and 4 is not."""
+    author = Author("note")
+    one, two, three = (author.write(uuid4()) for _ in range(3))
+    async with projection.acquire() as connection:
+        assert not await passed(connection, NAME, "note", 1)
+        assert await passed(connection, NAME, "note", 0)
+        await note_positions(connection, NAME, [said(3, {0: 2, 5: 8, 7: 0}, 0)])
+        first = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate((one, two))]
+        await take(connection, NAME, TOPIC, 0, first, write_down)
+        assert not await passed(connection, NAME, "note", 2)
+        assert await progress(connection, NAME, "note") == (0, 3)
+        await take(connection, NAME, TOPIC, 5, [decode(TOPIC, 5, 7, None, three.headers, three.body)], write_down)
+        assert [await passed(connection, NAME, "note", n) for n in (1, 3, 4)] == [True, True, False]
+        assert await progress(connection, NAME, "note") == (3, 3)
+
+
+async def test_only_the_recent_records_are_kept(projection: Pool) -> None:
+    """Given a thousand position records and one that is none, when they are noted, then the last five hundred stay."""
+    async with projection.acquire() as connection:
+        broken = decode("ooc.note.position", 0, 0, b"note", [], b"{}")
+        for start in (1, 501):
+            batch = [said(n, {0: n}, n) for n in range(start, start + 500)]
+            await note_positions(connection, NAME, [broken, *batch])
+    row = await projection.fetchrow("select min(position) as first, count(*) as many from position_record")
+    assert row is not None
+    assert (row["first"], row["many"]) == (501, 500)
+
+
+async def test_a_lost_tail_is_an_alarm_until_the_count_is_right(projection: Pool) -> None:
+    """Given a passed position of 3 and two events taken, when they are counted, then the tail is lost; a third heals it."""
+    author = Author("note")
+    messages = [author.write(uuid4()) for _ in range(4)]
+    records = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate(messages)]
+    async with projection.acquire() as connection:
+        await note_positions(connection, NAME, [said(3, {0: 2}, 0)])
+        await take(connection, NAME, TOPIC, 0, records[:2], write_down)
+        assert await reconcile(connection, NAME, "note") == 3
+        assert [(alarm.name, alarm.place) for alarm in await alarms(connection)] == [("lost_tail", "note")]
+        await take(connection, NAME, TOPIC, 0, records[2:3], write_down)
+        await reconcile(connection, NAME, "note")
+        assert await alarms(connection) == []
+        await note_positions(connection, NAME, [said(4, {0: 4}, 1)])
+        await take(connection, NAME, TOPIC, 0, records[3:], write_down)
+        extra = author.write(uuid4())
+        await take(connection, NAME, TOPIC, 1, [decode(TOPIC, 1, 0, None, extra.headers, extra.body)], write_down)
+        await reconcile(connection, NAME, "note")
+        assert await alarms(connection) == []  # later events may well have been taken
+
+
+async def test_more_events_than_positions_are_an_alarm_too(projection: Pool) -> None:
+    """Given a passed position of 1 and exactly its offsets taken, when two events are counted, then one too many is there."""
+    author = Author("note")
+    messages = [author.write(uuid4()) for _ in range(2)]
+    records = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate(messages)]
+    async with projection.acquire() as connection:
+        await note_positions(connection, NAME, [said(1, {0: 2}, 0)])
+        await take(connection, NAME, TOPIC, 0, records, write_down)
+        await reconcile(connection, NAME, "note")
+        assert [alarm.name for alarm in await alarms(connection)] == ["surplus"]
+
+
+async def test_the_feed_follows_positions_and_finds_a_lost_tail(
+    projection: Pool, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    """Given a feed, when events and positions are published, then they are passed; when the last event is missing, an alarm."""
+    author, homes = Author("note"), [uuid4() for _ in range(20)]
+    async with (
+        publishing(kafka_bootstrap, topic_prefix, "note") as publisher,
+        running("feed", projection, kafka_bootstrap, topic_prefix),
+    ):
+        for _ in range(5):
+            await publisher.publish([author.write(home) for home in homes], position=author.position)
+
+        async def is_passed() -> bool:
+            return await passed(projection, CONSUMER, "note", 100, namespace=topic_prefix)
+
+        await until(is_passed, why="position 100 passed")
+        assert await projection.fetchval("select count(*) from effect") == 100
+        assert await alarms(projection) == []
+        kept, _lost = author.write(homes[0]), author.write(homes[1])
+        await publisher.publish([kept], position=author.position)
+
+        async def lost_tail() -> bool:
+            return [alarm.name for alarm in await alarms(projection)] == ["lost_tail"]
+
+        await until(lost_tail, why="the lost tail noticed")

@@ -1,0 +1,225 @@
+"""Reactions: a command of our own for another service's event, parked while it is refused, and done once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from shared import database as connections
+from shared.deciding import Asked
+from shared.handle import Accepted, Handler
+from shared.keyring import MemoryKeyring
+from shared.ledger.memory import MemoryLedger
+from shared.ledger.postgres import PostgresLedger
+from shared.messages import GENESIS, Actor, Command, chain
+from shared.projection import Published, Taken, decode, quarantined, take
+from shared.provision import databases, service_database
+from shared.reacting import Reacting, parked, parked_summary, system_actor
+from shared.settings import Settings
+from shared.stream import reactor
+from tests.integration.consumers.conftest import Pool, until
+from tests.integration.consumers.desk import Open, Ring, Staff, bell, desk
+from tests.integration.consumers.publishing import Message, publishing
+from tests.integration.consumers.worker import QUICK
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+CLERK = Actor(id=UUID(int=7), role="CLERK", organisation="TEST", labels={"area": "DORSET"})
+
+
+@dataclass
+class House:
+    """The desk on a real ledger, its reactions, and a bell to ring."""
+
+    pool: Pool
+    desk: Handler
+    bell: Handler
+    reacting: Reacting
+    desk_id: UUID
+    rings: int = 0
+
+    async def ask(self, handler: Handler, stream: UUID, command: Command) -> None:
+        command_id = uuid4()
+        result = await handler.handle(Asked(command, stream, command_id, CLERK, NOON, command_id))
+        assert isinstance(result, Accepted), result
+
+    async def ring(self, hands: int) -> Message:
+        """Ring the bell, and what is published of it."""
+        await self.ask(self.bell, uuid4(), Ring(desk_id=self.desk_id, hands=hands))
+        record = (await self.bell.ledger.read(self.rings, 1))[0]
+        self.rings += 1
+        headers = {
+            "ce_id": str(record.event_id),
+            "ce_type": record.type,
+            "ce_subject": record.stream,
+            "ooc_version": str(record.version),
+            "ooc_position": str(record.position),
+            "ooc_recorded_at": record.recorded_at.isoformat(),
+            "ooc_hash": record.hash.hex(),
+        }
+        pairs = [(name, value.encode()) for name, value in headers.items()]
+        return Message(record.home, record.body, pairs, record.stream, record.version)
+
+    async def take(self, messages: Sequence[Message], first_offset: int = 0) -> Taken:
+        records: list[Published] = [
+            decode("ooc.bell.events", 0, offset, str(message.home).encode(), message.headers, message.body)
+            for offset, message in enumerate(messages, start=first_offset)
+        ]
+        async with self.pool.acquire() as connection:
+            return await take(connection, self.reacting.consumer, "ooc.bell.events", 0, records, self.reacting.apply)
+
+    async def answered(self) -> list[int]:
+        """The hands of each answered ring, in order."""
+        facts = await self.desk.open((await self.desk.ledger.load(f"desk/{self.desk_id}")).records)
+        return [fact.event.hands for fact in facts if fact.name == "Answered"]  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+async def house(database: str, postgres_url: str, topic_prefix: str) -> AsyncIterator[House]:
+    await databases(postgres_url, [(urlsplit(database).path[1:], service_database("desk")[1])])
+    pool = await connections.pool(database)
+    keyring = MemoryKeyring()
+    service = desk()
+    handler = Handler(service, PostgresLedger(pool), keyring, b"digest")
+    yield House(
+        pool,
+        handler,
+        Handler(bell(), MemoryLedger(), keyring, b"digest"),
+        Reacting(handler, "desk-reactor", lambda: NOON + timedelta(hours=1)),
+        uuid4(),
+    )
+    await asyncio.wait_for(pool.close(), 10)
+
+
+async def test_a_ring_is_answered_once_however_often_it_comes(house: House) -> None:
+    """Given an open desk, when a ring is taken, lost and taken again, then it is answered once, as SYSTEM, and points back."""
+    await house.ask(house.desk, house.desk_id, Open())
+    await house.ask(house.desk, house.desk_id, Staff(hands=3))
+    ring = await house.ring(2)
+    assert (await house.take([ring])).applied == 1
+    await house.pool.execute("delete from checkpoint")
+    await house.pool.execute("delete from seen")
+    assert (await house.take([ring])).applied == 1
+    assert await house.answered() == [2]
+    records = (await house.desk.ledger.load(f"desk/{house.desk_id}")).records
+    envelope = (await house.desk.open(records))[-1].envelope
+    source = house.reacting.service.published[0].read(ring.body or b"")
+    assert envelope.actor == system_actor(house.desk.service).model_copy(update={"labels": {}})
+    assert envelope.causation_id == source.event_id
+    assert envelope.correlation_id == source.envelope.correlation_id
+    assert (envelope.origin.kind, envelope.origin.reference) == ("REACTION", "ooc.bell.Rung.v1")
+    assert envelope.labels == {"area": "DORSET"}
+
+
+async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_moves(house: House) -> None:
+    """Given a desk not yet open, then open without hands, when it gets them, then the rings go through in their order."""
+    rings = [await house.ring(hands) for hands in (2, 9, 1)]
+    taken = await house.take(rings)
+    assert (taken.applied, taken.quarantined) == (3, ())
+    waiting = await parked(house.pool)
+    assert [one.reason for one in waiting] == ["the stream that it asks has not begun"] * 3
+    assert {one.target_stream for one in waiting} == {f"desk/{house.desk_id}"}
+    assert await house.reacting.retry_parked(house.pool) == 0
+
+    await house.ask(house.desk, house.desk_id, Open())
+    assert await house.reacting.retry_parked(house.pool) == 0
+    assert [(one.rules, one.reason) for one in await parked(house.pool)] == [(("D1",), "Staff the desk first.")] * 3
+
+    await house.ask(house.desk, house.desk_id, Staff(hands=4))
+    assert await house.reacting.retry_parked(house.pool) == 2
+    assert await house.answered() == [2, 1]
+    (left,) = await parked(house.pool)
+    assert left.view()["reaction"] == "answer-ring"
+    many, age = await parked_summary(house.pool)
+    assert (many, age > timedelta(0)) == (1, True)
+
+    await house.ask(house.desk, house.desk_id, Staff(hands=9))
+    assert await house.reacting.retry_parked(house.pool) == 1
+    assert await house.answered() == [2, 1, 9]
+    assert await parked_summary(house.pool) == (0, timedelta(0))
+
+
+async def test_parking_twice_is_parking_once_and_later_ones_are_not_blocked(house: House) -> None:
+    """Given a parked ring, when it comes again, then one row stands; and a later ring that may go is answered."""
+    await house.ask(house.desk, house.desk_id, Open())
+    await house.ask(house.desk, house.desk_id, Staff(hands=1))
+    much, little = await house.ring(5), await house.ring(1)
+    await house.take([much])
+    await house.pool.execute("delete from checkpoint")
+    await house.pool.execute("delete from seen")
+    await house.take([much, little])
+    (row,) = await parked(house.pool)
+    assert (row.attempts, row.rules) == (2, ("D1",))
+    assert await house.answered() == [1]
+
+
+async def test_an_event_of_an_unknown_version_is_held_and_one_without_reaction_passes(house: House) -> None:
+    """Given a newer shape of an event that is reacted to, when it comes, then it is quarantined; other types pass by."""
+    newer = (await house.ring(1)).having("ce_type", b"ooc.bell.Rung.v2")
+    body = (newer.body or b"").replace(b"Rung.v1", b"Rung.v2")
+    newer = Message(newer.home, body, newer.headers, newer.stream, newer.version).having(
+        "ooc_hash", chain(GENESIS, body).hex().encode()
+    )
+    other = (await house.ring(1)).having("ce_type", b"ooc.bell.Cleaned.v1")
+    taken = await house.take([newer, other])
+    assert (taken.applied, [held.record.version for held in taken.quarantined]) == (1, [1])
+    (held,) = await quarantined(house.pool)
+    assert held.error.startswith("UnknownEvent")
+
+
+async def test_the_reactor_reacts_on_kafka_and_unparks_by_itself(
+    house: House, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    """Given a running reactor, when rings are published before the desk has hands, then they are answered when it has."""
+    settings = Settings(kafka=kafka_bootstrap)
+    service = desk(topic_prefix)
+    handler = Handler(service, PostgresLedger(house.pool), MemoryKeyring(), b"digest")
+    source = Handler(bell(topic_prefix), house.bell.ledger, house.bell.keyring, b"digest")
+    house.bell, house.desk = source, handler
+    async with publishing(kafka_bootstrap, topic_prefix, "bell") as publisher:
+        running: Any = reactor(service, handler, house.pool, settings, membership=QUICK)
+        await running.start()
+        try:
+            await until(_true_of(lambda: running.ready), why="ready")
+            await publisher.publish([await house.ring(hands) for hands in (3, 1, 2)])
+            await until(_many_parked(house.pool, 3), why="three parked")
+            await house.ask(handler, house.desk_id, Open())
+            await house.ask(handler, house.desk_id, Staff(hands=3))
+            await until(_many_parked(house.pool, 0), why="all answered")
+            assert sorted(await house.answered()) == [1, 2, 3]
+            await publisher.publish([await house.ring(2)])
+
+            async def four() -> bool:
+                return len(await house.answered()) == 4
+
+            await until(four, why="the fourth answered")
+        finally:
+            await asyncio.wait_for(running.stop(), 20)
+
+
+def _true_of(look: Any) -> Any:
+    async def seen() -> bool:
+        return bool(look())
+
+    return seen
+
+
+def _many_parked(pool: asyncpg.Pool[asyncpg.Record], many: int) -> Any:
+    async def seen() -> bool:
+        return (await parked_summary(pool))[0] == many
+
+    return seen
+
+
+def test_a_service_reacts_only_to_books_that_it_lists() -> None:
+    """Given a reaction to a service whose events are not listed, when the reactor is built, then it says so."""
+    service = replace(desk(), published=())
+    with pytest.raises(ValueError, match="answer-ring"):
+        Reacting(Handler(service, MemoryLedger(), MemoryKeyring(), b""), "x")
