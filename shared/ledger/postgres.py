@@ -43,9 +43,9 @@ _LOAD = f"""
     left join answer as a on a.command_id = $2
     left join event as e on e.stream = $1
     order by e.version
-"""
-_RANGE = f"select {_RECORD} from event where stream = $1 and version >= $2 and version < $2 + $3 order by version"
-_READ = f"select {_RECORD} from event where position > $1 order by position limit $2"
+"""  # noqa: S608 - the columns are the constant above
+_RANGE = f"select {_RECORD} from event where stream = $1 and version >= $2 and version < $2 + $3 order by version"  # noqa: S608 - the same
+_READ = f"select {_RECORD} from event where position > $1 order by position limit $2"  # noqa: S608 - the same
 _APPEND = (
     "select n, outcome, detail, last_position, last_recorded_at from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)"
 )

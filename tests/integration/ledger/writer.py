@@ -1,0 +1,28 @@
+"""A process that writes: python writer.py DSN STREAMS EVENTS. Prints READY, and at the end how many it was told of."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from shared import database as connections
+from shared.ledger.postgres import PostgresLedger
+from tests.integration.ledger.streams import Stream
+
+
+async def main(dsn: str, streams: int, events: int) -> None:
+    pool = await connections.pool(dsn)
+    ledger = PostgresLedger(pool)
+    print("READY", flush=True)
+
+    async def fill(stream: Stream) -> int:
+        for n in range(events):
+            await stream.write(ledger, b"%d" % n)
+        return events
+
+    print(sum(await asyncio.gather(*(fill(Stream()) for _ in range(streams)))), flush=True)
+    await pool.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
