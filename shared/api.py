@@ -164,7 +164,9 @@ async def _answered(at: Surroundings, actor: Actor, name: str, target: str, resu
             headers = {"Idempotency-Replayed": "true"} if repeated else None
             return JSONResponse(answer.model_dump(mode="json"), 201, headers)
         case NoEffect():
-            return problem(409, "no-effect", "There is nothing to be done", f"{target} needs no {name} any more: read it again.")
+            return problem(
+                409, "no-effect", "There is nothing to be done", f"{target} needs no {name} any more: read it again."
+            )
         case Refused(rules):
             await at.log.record(actor, name, target, outcome="REFUSED", rules=result.ids)
             return refused(rules, needs_rationale=False)
@@ -313,8 +315,7 @@ def _queries(app: FastAPI, service: Service[Any]) -> None:
         stream = service.stream_name(read_id(id_))
         reason = read_reason(request)
         records = list((await at.ledger.load(stream)).records)
-        barred = bounds(actor.labels, actor.conflicts, records[0], service.inherits) if records else None
-        await at.gate.read(actor, what, stream, reason, allowed=None if barred is None else barred.why)
+        await at.gate.read(actor, what, stream, reason, allowed=_barred(service, actor, records))
         return records, actor
 
     def nothing(id_: str) -> JSONResponse:
@@ -360,6 +361,18 @@ def _queries(app: FastAPI, service: Service[Any]) -> None:
         facts = [_closed(service, record) for record in records]
         found = duties_on(service.reading, facts, as_of, read_time(query, "known_at"))
         return JSONResponse([duty_shown(duty, as_of) for duty in found])
+
+
+def _barred(service: Service[Any], actor: Actor, records: list[Record]) -> str | None:
+    """Why an actor may not read this stream, whatever the role; None where nothing bars it."""
+    if not records:
+        return None
+    barred = bounds(actor.labels, actor.conflicts, records[0], service.inherits)
+    if barred is not None:
+        return barred.why
+    if actor.role in service.own_only and json.loads(records[0].body)["actor"]["organisation"] != actor.organisation:
+        return f"the role {actor.role} may read only what its own organisation opened"
+    return None
 
 
 def end_of_today() -> date:

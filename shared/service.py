@@ -93,6 +93,8 @@ class Service(Generic[S]):
     """Role -> what it may read of this service: any of state, history, duties."""
     reasons: frozenset[str] = frozenset()
     """Roles whose reads must give a reason."""
+    own_only: frozenset[str] = frozenset()
+    """Roles that may read only what their own organisation opened."""
     reactions: tuple[Reaction, ...] = ()
     claims: Callable[[S | None, Fact], Claims | None] = lambda _state, _fact: None
     claim_rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)

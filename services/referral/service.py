@@ -45,6 +45,7 @@ service: Final[Service[Referral]] = Service(
         Role.SCHOOL: frozenset({"state"}),
     },
     reasons=frozenset({Role.AUDITOR, Role.DATA_PROTECTION_OFFICER}),
+    own_only=frozenset({Role.SCHOOL}),
     reactions=REACTIONS,
     published=(EDUCATION, DISPOSAL),
 )

@@ -1,0 +1,60 @@
+"""The school portal: a school sees the status of what it reported itself, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import httpx
+
+from services.referral.service import service
+from shared.api import service_api
+from shared.provision import provision_databases
+from shared.settings import Settings
+
+
+async def _token(issuer: str, role: str, organisation: str) -> dict[str, str]:
+    form = {
+        "grant_type": "client_credentials",
+        "sub": str(uuid4()),
+        "role": role,
+        "organisation": organisation,
+        "area": "DORSET",
+    }
+    async with httpx.AsyncClient() as client:
+        token = (await client.post(f"{issuer}/token", data=form)).raise_for_status().json()["access_token"]
+    return {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())}
+
+
+async def test_a_school_reads_its_own_referral_only(settings: Settings, issuer: str) -> None:
+    """Anyone of the school that reported may ask how it stands; another school may not, and nobody there sees the history."""
+    await asyncio.to_thread(lambda: asyncio.run(provision_databases(settings, [service.name], ())))
+    app = service_api(service, settings)
+    referral = f"/v1/referrals/{uuid4()}"
+    body = {
+        "type": "ReceiveReferral",
+        "case_id": str(uuid4()),
+        "source": "SCHOOL",
+        "reported_at": "2026-04-28T14:10:00+01:00",
+        "occurred_at": "2026-04-28T14:15:00+01:00",
+        "incident_type": "ASB",
+        "happened_at": "2026-04-28T12:40:00+01:00",
+        "setting": "SCHOOL",
+        "on_premises": True,
+        "in_school_hours": True,
+        "flags": [],
+        "narrative": "A bin was set on fire behind the hall.",
+        "lawful_basis": "law enforcement",
+    }
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://referral") as http,
+    ):
+        reported = await http.post(
+            f"{referral}/commands", json=body, headers=await _token(issuer, "SCHOOL", "SCHOOL_113867")
+        )
+        assert reported.status_code == 201, reported.text
+        own, other = await _token(issuer, "SCHOOL", "SCHOOL_113867"), await _token(issuer, "SCHOOL", "SCHOOL_113901")
+        assert (await http.get(referral, headers=own)).json()["state"] == "RECEIVED"
+        assert (await http.get(referral, headers=other)).status_code == 403
+        assert (await http.get(f"{referral}/history", headers=own)).status_code == 403
