@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
@@ -44,7 +45,7 @@ async def test_positions_are_dense_and_recorded_at_only_grows(ledger: Ledger) ->
     await asyncio.gather(*(fill(stream) for stream in streams))
     records = await ledger.read(0, 1000)
     assert [r.position for r in records] == list(range(1, 301))
-    assert all(a.recorded_at < b.recorded_at for a, b in zip(records, records[1:], strict=False))
+    assert all(a.recorded_at < b.recorded_at for a, b in pairwise(records))
     head = await ledger.head()
     assert (head.position, head.recorded_at) == (300, records[-1].recorded_at)
 

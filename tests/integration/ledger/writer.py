@@ -1,4 +1,4 @@
-"""A process that writes: python writer.py DSN STREAMS EVENTS. Prints READY, and at the end how many it was told of."""
+"""A process that writes: python writer.py DSN STREAMS EVENTS. Says at the end how many were recorded."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.integration.ledger.streams import Stream
 async def main(dsn: str, streams: int, events: int) -> None:
     pool = await connections.pool(dsn)
     ledger = PostgresLedger(pool)
-    print("READY", flush=True)
 
     async def fill(stream: Stream) -> int:
         for n in range(events):
             await stream.write(ledger, b"%d" % n)
         return events
 
-    print(sum(await asyncio.gather(*(fill(Stream()) for _ in range(streams)))), flush=True)
+    recorded = sum(await asyncio.gather(*(fill(Stream()) for _ in range(streams))))
+    sys.stdout.write(f"{recorded}\n")
     await pool.close()
 
 
