@@ -14,8 +14,10 @@ TESTS ?=
 
 # The first Python that is new enough; PYTHON=/path/to/python3 overrides.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+endif
 
 .PHONY: help
 help: ## List what can be done
@@ -81,6 +83,6 @@ lock: ## Renew requirements/*.txt from requirements/*.in (a release rests a week
 
 .PHONY: reset
 reset: ## Remove var/: the local system's data, keys and logs
-	@if [ -e var/lock ] && ! $(BIN)/python -m shared.local.supervise var; then exit 1; fi
+	@if [ -e var/lock ] && [ -x $(BIN)/python ]; then $(BIN)/python -c 'from shared.local.room import main; main("var")'; fi
 	rm -rf var
 	@echo "var/ is gone; the next 'make run' starts from nothing."

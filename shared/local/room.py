@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -81,3 +82,12 @@ def alone(var: Path) -> Iterator[None]:
             yield
         finally:
             lock.truncate(0)
+
+
+def main(var: str) -> None:
+    """Exit with 1, saying who, if a system runs on the directory; for the Makefile."""
+    try:
+        with alone(Path(var)):
+            pass
+    except CannotStart as error:
+        sys.exit(str(error))
