@@ -13,7 +13,7 @@ from services.console.client import Client
 from services.console.playing import STORIES, play
 from services.console.scenario.naming import Names
 from services.console.scenario.reading import read_scenario
-from services.console.showing import OUT, complain, measure, table, timeline
+from services.console.showing import OUT, complain, measure, standings, table, timeline
 from services.console.system import Interrupted, running_system, urls
 from services.console.telling import Telling, failures_said
 from services.console.tokens import officer_id
@@ -101,7 +101,8 @@ def _show_case(client: Client, seen: Statuses) -> None:
     except NotFound as error:
         OUT.print(f"The demonstration's case is not in this system ({error}).")
         return
-    OUT.print(timeline(f"Case file {case}", histories(client, answer, "AUDITOR")))
+    OUT.print(standings(f"Case file {case}", answer))
+    OUT.print(timeline("What happened", histories(client, answer, "AUDITOR")))
 
 
 async def show_verification() -> bool:

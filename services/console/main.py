@@ -15,7 +15,7 @@ from services.console.case import found, histories, projected
 from services.console.client import Client
 from services.console.playing import play
 from services.console.scenario.reading import read_scenario
-from services.console.showing import OUT, complain, measure, records, table, timeline
+from services.console.showing import OUT, complain, measure, records, standings, table, timeline
 from services.console.standing import standing
 from services.console.telling import Telling, debugging, said
 from services.vocabulary import Role
@@ -171,7 +171,8 @@ def case(case_id: Annotated[UUID, typer.Argument(metavar="ID")], url: Urls = Non
     """A case as a timeline across the services: both times, actor, rules."""
     client = _client(url)
     answer = projected(client, case_id, role)
-    OUT.print(timeline(f"Case {case_id}", histories(client, answer, role)))
+    OUT.print(standings(f"Case {case_id}", answer))
+    OUT.print(timeline("What happened", histories(client, answer, role)))
 
 
 @app.command()

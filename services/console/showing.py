@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from shared.working_days import LONDON
 
-OUT: Final = Console(highlight=False)
+# In a file or a pipe there is no screen to fold tables for.
+WIDE: Final = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
+OUT: Final = Console(highlight=False, width=WIDE)
 ERR: Final = Console(highlight=False, stderr=True)
 
 
@@ -21,14 +25,15 @@ def complain(text: str) -> None:
     ERR.print(text, style="red", markup=False, soft_wrap=True)
 
 
-def table(title: str, *columns: str, rows: Iterable[Sequence[Any]]) -> Table:
-    """A table whose cells are plain text."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+def table(title: str, *columns: str, rows: Iterable[Sequence[Any]]) -> Group:
+    """A titled table whose cells are plain text."""
+    made = Table(header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
         made.add_row(*(Text(shown(cell)) for cell in row))
-    return made
+    # A table's own title is folded to the table's width.
+    return Group(Text(title, style="bold"), made)
 
 
 def shown(value: Any) -> str:
@@ -54,7 +59,7 @@ def moment(text: Any) -> str:
         return shown(text)
 
 
-def measure(name: str, answer: Mapping[str, Any]) -> Table:
+def measure(name: str, answer: Mapping[str, Any]) -> Group:
     """A measure: a row for each group of numbers, else one for each number."""
     period = f"{answer.get('from', '')} to {answer.get('to', '')}"
     title = f"{name}, {period} (definition {answer.get('definition_version', '?')})"
@@ -86,18 +91,34 @@ def _flat(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]
             yield here, item
 
 
-def records(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+def records(title: str, rows: Sequence[Mapping[str, Any]]) -> Group:
     """Any list of flat records, with the columns that occur."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     return table(title, *columns, rows=[[row.get(column) for column in columns] for row in rows])
 
 
-def timeline(title: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
+def standings(title: str, case: Mapping[str, Any]) -> Group:
+    """Where a projected case stands: each piece of work with its state, and what is still to be done."""
+    kinds = {"referrals": "referral", "disposals": "disposal", "conferences": "conference", "sessions": "session"}
+    work = [
+        (kind, item.get("id"), item.get("state"), item.get("outcome"), moment(item.get("updated_at")))
+        for name, kind in kinds.items()
+        for item in case.get(name) or ()
+    ]
+    due = [
+        ("duty", duty.get("duty"), "overdue" if duty.get("overdue") else "open", None, f"due {duty.get('due')}")
+        for duty in case.get("duties") or ()
+        if duty.get("met_on") is None
+    ]
+    return table(title, "", "which", "state", "outcome", "when", rows=[*work, *due])
+
+
+def timeline(title: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> Group:
     """Events of several streams by the time at which they occurred, with both times, actor and rules."""
     ordered = sorted(events, key=lambda item: (item[1]["occurred_at"], item[1]["recorded_at"] or ""))
     return table(
         title,
-        *("occurred", "recorded", "service", "event", "by", "rules passed", ""),
+        *("occurred", "recorded", "service", "event", "by", "rules passed", "notes"),
         rows=[
             (
                 moment(event["occurred_at"]),

@@ -105,16 +105,16 @@ def test_it_is_ready_caught_up_and_whole(system: Running) -> None:
 def test_a_process_killed_during_a_story_changes_nothing(system: Running, killed: str) -> None:
     """Given a story being played, when a process is killed outright, then the story ends in the same state."""
     story = next(file for file in STORIES if "13-" in file)
-    playing = subprocess.Popen(
-        [OOC, "scenario", "run", story], env=system.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    assert playing.stdout is not None
     told = b""
-    while b"\n   40 " not in told and (line := playing.stdout.readline()):
-        told += line
-    os.kill(system.pids()[killed], signal.SIGKILL)
-    rest = playing.stdout.read()
-    assert playing.wait(300) == 0, (told + rest).decode()[-3000:]
+    with subprocess.Popen(
+        [OOC, "scenario", "run", story], env=system.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as playing:
+        assert playing.stdout is not None
+        while b"\n   40 " not in told and (line := playing.stdout.readline()):
+            told += line
+        os.kill(system.pids()[killed], signal.SIGKILL)
+        told += playing.stdout.read()
+    assert playing.returncode == 0, told.decode()[-3000:]
     _until(lambda: system.ooc("status").returncode == 0, 90, "the system to catch up")
     assert system.ooc("verify").returncode == 0
 
