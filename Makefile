@@ -69,6 +69,7 @@ $(STAMP): requirements/test.txt pyproject.toml
 		exit 1; \
 	} >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m shared.local.fetch
 	@touch $@
 
 .PHONY: lock

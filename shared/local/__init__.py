@@ -7,8 +7,8 @@ two servers alone; `found` tells where the system of a directory answers. Nothin
 from __future__ import annotations
 
 from shared.local.failure import CannotStart
-from shared.local.machine import SERVERS, Addresses, System, found, servers, system
-from shared.local.ports import Ports, free_ports
+from shared.local.machine import SERVERS, Addresses, Interrupted, System, found, servers, system
+from shared.local.ports import Ports, free_ports, is_free
 from shared.local.readiness import http_ok
 from shared.local.supervise import Process, State, Supervisor, running, until_signalled
 
@@ -16,6 +16,7 @@ __all__ = [
     "SERVERS",
     "Addresses",
     "CannotStart",
+    "Interrupted",
     "Ports",
     "Process",
     "State",
@@ -24,6 +25,7 @@ __all__ = [
     "found",
     "free_ports",
     "http_ok",
+    "is_free",
     "running",
     "servers",
     "system",

@@ -3,7 +3,7 @@
 `kafka-jars.txt` names each with its SHA-256. They come from Maven Central by jgo, once, into the machine's Maven
 repository (`~/.m2/repository`, or where M2_REPO points); afterwards nothing needs the network.
 
-`python -m shared.local.jars` resolves them anew and prints the list, for when the version is raised here.
+When the version is raised here, `python -m shared.local.fetch --list > shared/local/kafka-jars.txt` pins the new ones.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ def kafka_jars() -> list[Path]:
     """
     if missing():
         _fetch()
-    wrong = [jar for jar in pinned() if _sha256(jar.path(repository())) != jar.sha256]
+    wrong = [jar for jar in pinned() if sha256_of(jar.path(repository())) != jar.sha256]
     if wrong:
         raise CannotStart(
             "\n".join(
@@ -95,7 +94,7 @@ def kafka_jars() -> list[Path]:
 def _fetch() -> None:
     try:
         with _one_at_a_time():
-            _resolve()
+            resolve()
     except Exception as error:
         raise CannotStart(
             f"Apache Kafka could not be fetched from Maven Central: {error}\n"
@@ -119,30 +118,17 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _resolve() -> list[Path]:
+def resolve() -> list[str]:
+    """Let jgo fetch what ENDPOINT needs into the Maven repository; the names of the files."""
     import jgo  # noqa: PLC0415 - a quarter of a second that only the first start needs
 
     logging.getLogger("jgo").setLevel(logging.ERROR)
     # jgo's own folder of links is of no use to us: the files are where Maven keeps them.
     with tempfile.TemporaryDirectory() as links:
-        return [Path(jar.name) for jar in jgo.build(ENDPOINT, cache_dir=Path(links)).all_jars]
+        return [jar.name for jar in jgo.build(ENDPOINT, cache_dir=Path(links)).all_jars]
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The hash of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _print_list() -> None:
-    wanted = {jar.name for jar in _resolve()}
-    found = []
-    for path in repository().rglob("*.jar"):
-        if path.name in wanted:
-            *group, artifact, version, _ = path.relative_to(repository()).parts
-            found.append(Jar(".".join(group), artifact, version, _sha256(path)))
-    sys.stdout.write(f"# {ENDPOINT}, by `python -m shared.local.jars`: SHA-256, group:artifact:version\n")
-    sys.stdout.writelines(f"{jar}\n" for jar in sorted(found))
-
-
-if __name__ == "__main__":
-    _print_list()

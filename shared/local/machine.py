@@ -58,6 +58,10 @@ class Addresses:
         }
 
 
+class Interrupted(RuntimeError):
+    """A signal came before the system was up; nothing runs any more."""
+
+
 @dataclass(frozen=True)
 class System:
     """A system that runs: where it answers, and who keeps it running."""
@@ -101,6 +105,7 @@ async def system(
 
     Raises:
         CannotStart: saying what to do.
+        Interrupted: a signal came before the system was up.
 
     """
     environment = os.environ if environment is None else environment
@@ -122,9 +127,13 @@ async def system(
         own.append(_issuer(addresses))
     provided = set(SERVERS) - {process.name for process in own}
     processes = [_told(process, addresses, provided) for process in (*own, *extra(addresses))]
+    up = False
     async with until_signalled() as signalled, Supervisor(var, processes, listener=listener) as supervisor:
         _note(addresses)
+        up = True
         yield System(addresses, supervisor, signalled)
+    if not up:
+        raise Interrupted("a signal came before the system was up: the body didn't yield, nothing runs any more")
 
 
 @contextlib.asynccontextmanager
