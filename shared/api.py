@@ -4,15 +4,17 @@ POST /v1/{collection}/{id}/commands     the union of commands, discriminated by 
 GET  /v1/{collection}/{id}              the state; ?as_of=&known_at=
 GET  /v1/{collection}/{id}/history      every event, in order
 GET  /v1/{collection}/{id}/duties       what is due; ?as_of=DATE
+GET  /v1/{collection}/{id}/documents/{name}  a document as PDF; ?lang=en|cy&as_of=&known_at=
 GET  /v1/reactions                      reactions that wait to be tried again
 GET  /status /health/live /health/ready without a token: positions and readiness, no data
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,20 +24,22 @@ from uuid import UUID
 import asyncpg
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from pydantic.json_schema import models_json_schema
 
 from shared.access import SYSTEM, AccessLog, Gate, NotAllowed, Tokens
 from shared.database import TRANSIENT, pool, retrying
+from shared.decider import cut
 from shared.deciding import Asked
+from shared.documents import LANGUAGES, Document, Filled, NotPrintable, NotYet, Print, render
 from shared.duties import Duty
 from shared.handle import Accepted, Conflict, Handler, KeyReused, NoEffect, OutOfBounds, Result, UnknownStream, bounds
 from shared.history import show
 from shared.keyring import PostgresKeyring
 from shared.ledger import Ledger, LedgerUnavailable, Record
 from shared.ledger.postgres import PostgresLedger
-from shared.messages import Actor, Answer, Command, NeedsRationale, Refused
+from shared.messages import Actor, Answer, Command, Fact, NeedsRationale, Refused
 from shared.problems import Malformed, install, problem, refused
 from shared.reading import duties_on, end_of_day
 from shared.service import Service
@@ -73,7 +77,7 @@ async def surroundings(service: Service[Any], settings: Settings) -> AsyncIterat
     handler = Handler(service, ledger, PostgresKeyring(keys, kek), kek.derived("request-digest"))
     tokens = Tokens(settings.issuer, settings.audience, sorted(service.inherits))
     try:
-        yield Surroundings(handler, ledger, Gate(log, service.readers, service.reasons), log, tokens, database)
+        yield Surroundings(handler, ledger, Gate(log, service.rights, service.reasons), log, tokens, database)
     finally:
         await database.close()
         await keys.close()
@@ -97,6 +101,8 @@ def service_api(service: Service[Any], settings: Settings) -> FastAPI:
     install(app)
     _commands(app, service, settings)
     _queries(app, service)
+    if service.documents:
+        _documents(app, service)
     _operations(app, service)
     _describe(app, service)
     return app
@@ -308,43 +314,25 @@ def read_day(query: Mapping[str, str], name: str) -> date | None:
 def _queries(app: FastAPI, service: Service[Any]) -> None:
     path = f"/v1/{service.collection}/{{id}}"
 
-    async def history_of(request: Request, id_: str, what: str) -> tuple[list[Record], Actor]:
-        """The records of a stream, once the gate has let the read pass."""
-        at: Surroundings = request.app.state.at
-        actor = await at.tokens.actor(request.headers.get("authorization"))
-        stream = service.stream_name(read_id(id_))
-        reason = read_reason(request)
-        records = list((await at.ledger.load(stream)).records)
-        await at.gate.read(actor, what, stream, reason, allowed=_barred(service, actor, records))
-        return records, actor
-
-    def nothing(id_: str) -> JSONResponse:
-        return problem(
-            404,
-            "unknown",
-            "There is no such record",
-            f"{service.stream_name(read_id(id_))} does not exist, or had not begun by then.",
-        )
-
     @app.get(path, tags=["queries"])
     async def state(request: Request, id: str) -> JSONResponse:  # noqa: A002
         """The state: of all facts, of those that had occurred by `as_of`, or of those known at `known_at`."""
         query = read_query(request, "as_of", "known_at")
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
-        records, _ = await history_of(request, id, "state")
+        records, _ = await _history_of(request, service, id, "state")
         facts = [_closed(service, record) for record in records]
         view = service.reading.view_of(facts, as_of=as_of, known_at=known_at) if facts else None
         if view is None:
-            return nothing(id)
+            return _nothing(service, id)
         return JSONResponse({"id": str(read_id(id)), "version": facts[-1].version, **view})
 
     @app.get(f"{path}/history", tags=["queries"])
     async def history(request: Request, id: str) -> JSONResponse:  # noqa: A002
         """Every event in order, with both times, actor, rules, rationale and hash, and corrections beside what they correct."""
         read_query(request)
-        records, actor = await history_of(request, id, "history")
+        records, actor = await _history_of(request, service, id, "history")
         if not records:
-            return nothing(id)
+            return _nothing(service, id)
         personal = "personal" in service.readers.get(actor.role, frozenset())
         at: Surroundings = request.app.state.at
         facts = await at.handler.open(records) if personal else [_closed(service, record) for record in records]
@@ -355,12 +343,37 @@ def _queries(app: FastAPI, service: Service[Any]) -> None:
         """The duties as they stood at the end of a day (today by default), soonest first."""
         query = read_query(request, "as_of", "known_at")
         as_of = read_day(query, "as_of") or end_of_today()
-        records, _ = await history_of(request, id, "duties")
+        records, _ = await _history_of(request, service, id, "duties")
         if not records:
-            return nothing(id)
+            return _nothing(service, id)
         facts = [_closed(service, record) for record in records]
         found = duties_on(service.reading, facts, as_of, read_time(query, "known_at"))
         return JSONResponse([duty_shown(duty, as_of) for duty in found])
+
+
+async def _history_of(
+    request: Request, service: Service[Any], id_: str, what: str, part: str = "", only: frozenset[str] | None = None
+) -> tuple[list[Record], Actor]:
+    """The records of a stream, once the gate has let the read pass: of a part of it, for some roles only."""
+    at: Surroundings = request.app.state.at
+    actor = await at.tokens.actor(request.headers.get("authorization"))
+    stream = service.stream_name(read_id(id_))
+    reason = read_reason(request)
+    records = list((await at.ledger.load(stream)).records)
+    why = _barred(service, actor, records)
+    if only is not None and actor.role not in only:
+        why = f"the role {actor.role} may not print this; it is for {', '.join(sorted(only))}"
+    await at.gate.read(actor, what, f"{stream}{part}", reason, allowed=why)
+    return records, actor
+
+
+def _nothing(service: Service[Any], id_: str) -> JSONResponse:
+    return problem(
+        404,
+        "unknown",
+        "There is no such record",
+        f"{service.stream_name(read_id(id_))} does not exist, or had not begun by then.",
+    )
 
 
 def _barred(service: Service[Any], actor: Actor, records: list[Record]) -> str | None:
@@ -396,6 +409,68 @@ def duty_shown(duty: Duty, as_of: date) -> dict[str, Any]:
 def _closed(service: Service[Any], record: Record) -> Any:
     """A fact with its personal fields closed: enough for state and duties, which never need them."""
     return service.events.read(record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash)
+
+
+# Documents
+
+PDF: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/pdf": {}}, "description": "The document, tagged (PDF/UA-1)"}
+}
+
+
+def _documents(app: FastAPI, service: Service[Any]) -> None:
+    @app.get(
+        f"/v1/{service.collection}/{{id}}/documents/{{name}}", tags=["queries"], response_class=Response, responses=PDF
+    )
+    async def document(request: Request, id: str, name: str) -> Response:  # noqa: A002
+        """A document as PDF in a language: the same bytes for the same facts. Its SHA-256 is the ETag."""
+        at: Surroundings = request.app.state.at
+        query = read_query(request, "lang", "as_of", "known_at")
+        as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
+        language = read_language(query)
+        asked = service.documents.get(name)
+        if asked is None:
+            await at.tokens.actor(request.headers.get("authorization"))
+            there_is = ", ".join(service.documents)
+            return problem(404, "unknown", "There is no such document", f"{name!r} is none of {there_is}.")
+        records, _ = await _history_of(request, service, id, "document", f"/documents/{name}", asked.roles)
+        facts = cut(await at.handler.open(records), as_of=as_of, known_at=known_at)
+        if not facts:
+            return _nothing(service, id)
+        return await _printed(service, name, asked, facts, language, f"{name}-{read_id(id)}.pdf")
+
+
+def read_language(query: Mapping[str, str]) -> str:
+    """The language of a document, English by default; raises `Malformed`."""
+    language = query.get("lang", "en")
+    if language not in LANGUAGES:
+        raise Malformed(("lang", f"choose one of {', '.join(LANGUAGES)}"))
+    return language
+
+
+async def _printed(
+    service: Service[Any], name: str, document: Document[Any], facts: Sequence[Fact], language: str, file: str
+) -> Response:
+    """The document of these facts, or the problem that says why there is none yet."""
+    match document.fill(service.decider.fold(facts), facts):
+        case NotYet(why):
+            return problem(409, "not-yet", "This document cannot be printed now", why)
+        case Filled() as filled:
+            try:
+                printed = await asyncio.to_thread(render, name, document, filled, language)
+            except NotPrintable as error:
+                return problem(409, "not-printable", "This document cannot be printed", str(error))
+            return Response(printed.body, media_type="application/pdf", headers=_headers(printed, file))
+
+
+def _headers(printed: Print, file: str) -> dict[str, str]:
+    return {
+        "ETag": f'"{printed.sha256}"',
+        "Repr-Digest": printed.digest,
+        "Content-Language": ", ".join(printed.languages),
+        "Content-Disposition": f'inline; filename="{file}"',
+        "Cache-Control": "no-store",
+    }
 
 
 # Operations

@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import Field, TypeAdapter
 
 from shared.decider import Decider
+from shared.documents import Document
 from shared.duties import Duty
 from shared.messages import Command, Event, EventBook, Fact, derive
 from shared.policy import Policy, PolicyBook
@@ -103,6 +104,8 @@ class Service(Generic[S]):
     """Labels that a stream takes from whoever opens it, and that bound who may act on it."""
     published: tuple[EventBook, ...] = field(default=())
     """The event books of the services whose events the reactions read."""
+    documents: Mapping[str, Document[S]] = field(default_factory=dict)
+    """What can be printed of a stream, by name."""
 
     @property
     def events(self) -> EventBook:
@@ -118,6 +121,15 @@ class Service(Generic[S]):
     def policy(self) -> PolicyBook:
         """The service's dated values."""
         return self.reading.policy
+
+    @property
+    def rights(self) -> Mapping[str, frozenset[str]]:
+        """Role -> what it may read: as declared, and `document` where it may print any."""
+        printing = frozenset[str]().union(*(document.roles for document in self.documents.values()))
+        return {
+            role: self.readers.get(role, frozenset()) | ({"document"} if role in printing else set())
+            for role in self.readers.keys() | printing
+        }
 
     def roles_for(self, command: type[Command]) -> frozenset[str]:
         """Who may send a command through the API."""

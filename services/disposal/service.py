@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+from services.disposal.documents import DOCUMENTS
 from services.disposal.domain.case import DisposalState, Stage
 from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.disposal.domain.correction import as_corrected
@@ -82,5 +83,6 @@ service: Final[Service[DisposalState]] = Service(
         )
     },
     published=(education.EVENTS, rj_conference.EVENTS),
+    documents=DOCUMENTS,
 )
 """Out-of-court disposals."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.disposal.events import EVENTS as DISPOSAL
 from services.education.events import EVENTS as EDUCATION
+from services.referral.documents import DOCUMENTS
 from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.referral.domain.state import Referral
 from services.referral.events import ReferralReceived
@@ -48,5 +49,6 @@ service: Final[Service[Referral]] = Service(
     own_only=frozenset({Role.SCHOOL}),
     reactions=REACTIONS,
     published=(EDUCATION, DISPOSAL),
+    documents=DOCUMENTS,
 )
 """The service: referrals, their triage, and the crime's outcome."""

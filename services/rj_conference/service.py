@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from services.disposal.events import EVENTS as DISPOSAL_EVENTS
+from services.rj_conference.documents import DOCUMENTS
 from services.rj_conference.domain.commands import COMMANDS
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ConferenceProposed
@@ -47,4 +48,5 @@ service: Final[Service[Conference]] = Service(
     reasons=frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value}),
     reactions=REACTIONS,
     published=(DISPOSAL_EVENTS,),
+    documents=DOCUMENTS,
 )

@@ -1,0 +1,33 @@
+"""What a disposal case prints: the caution's document, the notice, the agreement, the panel's pack, the warning.
+
+Each layout NAME.typ has the texts of its name in LANGUAGE.toml; what fills it is a function of the state and its facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from services.disposal.documents.giving import caution_notice, conditional_caution, restorative_disposal
+from services.disposal.documents.panel import panel_pack
+from services.disposal.documents.warning import warning_letter
+from services.disposal.domain.case import DisposalState
+from services.vocabulary import Role
+from shared.documents import Document
+
+FOLDER: Final = Path(__file__).parent
+OFFICERS: Final = frozenset(
+    {Role.POLICE_DECISION_MAKER.value, Role.SUPERVISOR.value, Role.YJS_CASE_MANAGER.value},
+)
+MONITORS: Final = OFFICERS | {Role.SAFE_SCHOOLS_OFFICER.value}
+"""Those who record attendance also write to the child who did not come."""
+
+DOCUMENTS: Final[Mapping[str, Document[DisposalState]]] = {
+    "ycc": Document(FOLDER, conditional_caution, OFFICERS),
+    "yc": Document(FOLDER, caution_notice, OFFICERS),
+    "yrd": Document(FOLDER, restorative_disposal, OFFICERS),
+    "panel-pack": Document(FOLDER, panel_pack, OFFICERS),
+    "warning-letter": Document(FOLDER, warning_letter, MONITORS),
+}
+"""Every document of a disposal case by name."""

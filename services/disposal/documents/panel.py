@@ -1,0 +1,104 @@
+"""The pack that the weekly panel reads before it recommends. It says what is recorded, and recommends nothing (R26)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from services.disposal.documents.words import child, offence
+from services.disposal.domain.case import BEFORE_ISSUE, DisposalState
+from services.disposal.events import (
+    AssessmentCompleted,
+    GravityScored,
+    PanelRecommended,
+    ProsecutorDecisionRecorded,
+    VictimViewSought,
+)
+from shared.documents import Filled, NotYet, day_of, shown
+from shared.messages import Fact
+
+TOO_LATE: Final = NotYet(
+    "The case is past the panel: ask for the pack as it was with as_of, the day that the panel sat."
+)
+
+
+def panel_pack(state: DisposalState, facts: Sequence[Fact]) -> Filled | NotYet:
+    """Everything that is recorded for the panel, by the facts until now."""
+    if state.stage not in BEFORE_ISSUE:
+        return TOO_LATE
+    details = state.opened.details
+    values = {
+        "child": {
+            **child(state),
+            "age_at_offence": state.opened.age_at_offence,
+            "school_urn": details.school_urn,
+            "needs": shown(details.needs),
+        },
+        "offence": {
+            **offence(state),
+            "trial_mode": state.opened.offence.trial_mode.value,
+            "time_limit": None
+            if state.opened.prosecution_time_limit is None
+            else state.opened.prosecution_time_limit.isoformat(),
+        },
+        "admission": None if state.admission is None else _admission(state),
+        "evidence": None
+        if state.evidence is None
+        else {"sufficient": state.evidence.sufficient, "standard": state.evidence.standard.value},
+        "gravity": _gravity(facts),
+        "prior": None if state.opened.prior is None else state.opened.prior.model_dump(),
+        "harmed": _harmed(state, facts),
+        "assessments": [_assessment(fact, fact.event) for fact in facts if isinstance(fact.event, AssessmentCompleted)],
+        "prosecutor": [
+            {"reference": fact.event.reference, "decision": fact.event.decision.value, "on": day_of(fact.occurred_at)}
+            for fact in facts
+            if isinstance(fact.event, ProsecutorDecisionRecorded)
+        ],
+        "recommended": next(
+            (fact.event.recommended.value for fact in reversed(facts) if isinstance(fact.event, PanelRecommended)), None
+        ),
+    }
+    return Filled(values, max(fact.occurred_at for fact in facts))
+
+
+def _admission(state: DisposalState) -> dict[str, Any]:
+    assert state.admission is not None
+    return {
+        "facts_accepted": state.admission.facts_accepted,
+        "adult_present": state.admission.appropriate_adult_present,
+        "on": day_of(state.admission.at),
+    }
+
+
+def _gravity(facts: Sequence[Fact]) -> dict[str, Any] | None:
+    scored = next((fact.event for fact in reversed(facts) if isinstance(fact.event, GravityScored)), None)
+    if scored is None:
+        return None
+    return {
+        "offence_score": scored.offence_score,
+        "final_score": scored.final_score,
+        "matrix": scored.matrix_version,
+        "aggravating": shown(scored.aggravating),
+        "mitigating": shown(scored.mitigating),
+    }
+
+
+def _harmed(state: DisposalState, facts: Sequence[Fact]) -> list[dict[str, Any]]:
+    """Each victim's last view, in the order of the case; a victim has no name here."""
+    views = {fact.event.person_id: fact.event for fact in facts if isinstance(fact.event, VictimViewSought)}
+    people = tuple(dict.fromkeys((*state.victims, *views)))
+    return [
+        {"sought": view.sought, "view": shown(view.view), "wants_rj": view.wants_rj}
+        if (view := views.get(person)) is not None
+        else {"sought": False, "view": None, "wants_rj": None}
+        for person in people
+    ]
+
+
+def _assessment(fact: Fact, event: AssessmentCompleted) -> dict[str, Any]:
+    return {
+        "tool": event.tool.value,
+        "on": day_of(fact.occurred_at),
+        "programme_plan": event.programme_plan,
+        "why_none": shown(event.programme_inappropriate_reason),
+    }

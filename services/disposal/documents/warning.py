@@ -1,0 +1,33 @@
+"""The letter to a child who did not come, after a warning was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.disposal.documents.words import child, condition
+from services.disposal.domain.case import DisposalState
+from services.disposal.events import WarningIssued
+from shared.documents import Filled, NotYet, clock_of, day_of
+from shared.messages import Fact
+
+
+def warning_letter(state: DisposalState, facts: Sequence[Fact]) -> Filled | NotYet:
+    """The last written warning: which session was missed, what to do, what may follow."""
+    warnings = [fact for fact in facts if isinstance(fact.event, WarningIssued)]
+    if not warnings:
+        return NotYet("No warning is recorded in this case: record one for the missed session before printing.")
+    last = warnings[-1]
+    assert isinstance(last.event, WarningIssued)
+    missed = state.last_attendance(last.event.session_id)
+    assert missed is not None
+    booking = state.bookings.get(last.event.session_id)
+    held = state.conditions.get(missed.condition_id)
+    values = {
+        "child": child(state),
+        "reference": state.opened.crime_number,
+        "missed_on": day_of(missed.at if booking is None else booking.starts_at),
+        "missed_at": None if booking is None else clock_of(booking.starts_at),
+        "condition": None if held is None else condition(held.terms),
+        "number": len(warnings),
+    }
+    return Filled(values, last.occurred_at)

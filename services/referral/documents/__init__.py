@@ -1,0 +1,23 @@
+"""What a referral prints: the letter that closes it. The layout has the texts of its name in LANGUAGE.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from services.referral.documents.closing import closing_letter
+from services.referral.domain.state import Referral
+from services.vocabulary import Role
+from shared.documents import Document
+
+DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
+    "closing-letter": Document(
+        Path(__file__).parent,
+        closing_letter,
+        frozenset(
+            {Role.SAFE_SCHOOLS_OFFICER.value, Role.INTERNET_SAFETY_OFFICER.value, Role.SUPERVISOR.value},
+        ),
+    )
+}
+"""Every document of a referral by name."""

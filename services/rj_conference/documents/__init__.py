@@ -1,0 +1,21 @@
+"""What a conference prints: its agreement. The layout has the texts of its name in LANGUAGE.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from services.rj_conference.documents.agreement import conference_agreement
+from services.rj_conference.domain.state import Conference
+from services.vocabulary import Role
+from shared.documents import Document
+
+DOCUMENTS: Final[Mapping[str, Document[Conference]]] = {
+    "conference-agreement": Document(
+        Path(__file__).parent,
+        conference_agreement,
+        frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
+    )
+}
+"""Every document of a conference by name."""
