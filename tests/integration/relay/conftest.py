@@ -1,0 +1,160 @@
+"""A service's ledger and topics, and relays between them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared import database as connections
+from shared.ledger.postgres import PostgresLedger
+from shared.provision import databases, events_topic, position_topic, service_database, topics
+from shared.relay import Reached, Relay, last_reached
+from tests.integration.ledger.streams import Stream, as_application
+from tests.integration.local.waiting import eventually
+
+
+@dataclass
+class House:
+    """A service with its ledger, and the topics that its relay fills."""
+
+    service: str
+    owner: str
+    bootstrap: str
+    ledger: PostgresLedger
+
+    @property
+    def events(self) -> str:
+        return f"ooc.{self.service}.events"
+
+    @property
+    def position(self) -> str:
+        return f"ooc.{self.service}.position"
+
+    def relay(self, moved: asyncio.Event | None = None) -> Relay:
+        """A relay, not yet started."""
+        return Relay(
+            self.service,
+            events_topic=self.events,
+            position_topic=self.position,
+            dsn=as_application(self.owner),
+            bootstrap=self.bootstrap,
+            moved=moved,
+        )
+
+    async def write(self, streams: int, events: int, size: int = 0) -> None:
+        """Fill the ledger with some streams, written in turns."""
+        lives = [Stream() for _ in range(streams)]
+        for n in range(events):
+            await asyncio.gather(*(life.write(self.ledger, body_of(life, n + 1, size)) for life in lives))
+
+    async def relayed(self, within: float = 30) -> Reached:
+        """Wait until the topic holds what the ledger holds now."""
+        head = (await self.ledger.head()).position
+
+        async def there() -> bool:
+            reached = await last_reached(self.bootstrap, self.position)
+            return reached is not None and reached.position >= head
+
+        await eventually(there, within)
+        reached = await last_reached(self.bootstrap, self.position)
+        assert reached is not None
+        return reached
+
+    async def published(self) -> list[Any]:
+        """Every committed message of the events topic, in order of position in the ledger."""
+        reached = await last_reached(self.bootstrap, self.position)
+        messages = await committed(self.bootstrap, self.events, {} if reached is None else reached.offsets)
+        return sorted(messages, key=lambda message: int(dict(message.headers)["ooc_position"]))
+
+    async def assert_exactly_the_ledger(self) -> None:
+        """The topic holds each event of the ledger once, in order within its partition, byte for byte."""
+        records = await connections.patiently(lambda: self.ledger.read(0, 1_000_000), 30)
+        messages = await self.published()
+        assert [int(dict(m.headers)["ooc_position"]) for m in messages] == [r.position for r in records]
+        assert all(m.value == r.body for m, r in zip(messages, records, strict=True))
+        last: dict[int, int] = {}
+        for message in messages:
+            assert message.offset > last.get(message.partition, -1)
+            last[message.partition] = message.offset
+
+
+@asynccontextmanager
+async def running(relay: Relay) -> AsyncIterator[Relay]:
+    """A relay, started and stopped."""
+    async with relay:
+        yield relay
+
+
+def body_of(stream: Stream, version: int, size: int = 0) -> bytes:
+    """An event's bytes, with the envelope's fields that the relay looks at."""
+    return json.dumps(
+        {
+            "event_id": str(stream.id),
+            "stream": stream.name,
+            "version": version,
+            "occurred_at": "2026-03-02T12:00:00.500000Z",
+            "actor": {"id": "x", "role": "R", "organisation": 'says "traceparent":"lies"'},
+            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" if version % 2 else None,
+            "data": {"occurred_at": "1999-01-01T00:00:00Z", "padding": "x" * size},
+        },
+        separators=(",", ":"),
+        ensure_ascii=False,
+    ).encode()
+
+
+async def committed(bootstrap: str, topic: str, offsets: Mapping[int, int] | None = None) -> list[Any]:
+    """What a reader of committed records sees in a topic, to its end, or further to some offsets.
+
+    A broker marks the partitions of a committed transaction one after the other, so the end alone may be an old one.
+    """
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic, n) for n in await consumer._client._wait_on_metadata(topic)]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning()
+        ends = {
+            tp: max(end, (offsets or {}).get(tp.partition, 0))
+            for tp, end in (await consumer.end_offsets(partitions)).items()
+        }
+        found: list[Any] = []
+        async with asyncio.timeout(30):
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                for messages in (await consumer.getmany(timeout_ms=200)).values():
+                    found += messages
+        return found
+    finally:
+        await consumer.stop()
+
+
+@pytest.fixture
+async def house(database: str, postgres_url: str, kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[House]:
+    """A service of the test's own, with nothing recorded."""
+    await databases(postgres_url, [(urlsplit(database).path[1:], service_database("tests")[1])])
+    pool = await connections.pool(as_application(database))
+    house = House(topic_prefix, database, kafka_bootstrap, PostgresLedger(pool))
+    await topics(kafka_bootstrap, [events_topic(house.events, 1), position_topic(house.position, 1)])
+    yield house
+    await pool.close()
+
+
+@pytest.fixture
+async def owner(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection that may do what no service may."""
+    connection = await asyncpg.connect(database)
+    yield connection
+    await connection.close()

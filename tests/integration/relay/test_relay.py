@@ -1,0 +1,306 @@
+"""How the relay comes from the ledger to the topic, once, in order, and never past what it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic
+from aiokafka.errors import KafkaError
+
+from shared.provision import topics
+from shared.relay import MOST, Reached, last_reached
+from tests.integration.ledger.streams import Stream
+from tests.integration.local.waiting import eventually
+from tests.integration.relay.conftest import House, body_of, committed, running
+
+Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def test_the_topic_becomes_the_ledger(house: House) -> None:
+    """Given a ledger with a backlog larger than one transaction, the topic holds each event once and in order."""
+    await house.write(streams=200, events=MOST // 200 + 3)
+    async with house.relay():
+        reached = await house.relayed()
+    assert reached.position == (await house.ledger.head()).position > MOST
+    await house.assert_exactly_the_ledger()
+
+
+async def test_what_is_appended_later_follows(house: House) -> None:
+    """Given a relay at the end of the ledger, what is appended then is published, whether or not it is woken."""
+    async with house.relay(house.ledger.moved):
+        for _ in range(3):
+            await house.write(streams=3, events=2)
+            await house.relayed()
+    async with house.relay():
+        await house.write(streams=3, events=2)
+        await house.relayed()
+    await house.assert_exactly_the_ledger()
+
+
+async def test_a_busy_relay_is_quick(house: House) -> None:
+    """Given a relay that is running, an event is visible to readers within a second (it takes some 20 ms)."""
+    async with running(house.relay(house.ledger.moved)) as relay:
+        await house.write(streams=1, events=1)
+        await house.relayed()
+        began = time.monotonic()
+        await house.write(streams=1, events=1)
+        await eventually(lambda: relay.reached is not None and relay.reached.position == 2, within=5)
+        assert time.monotonic() - began < 1
+
+
+async def test_each_position_record_is_true(house: House) -> None:
+    """Given any position record, all events up to its position, and none later, lie before its offsets."""
+    async with house.relay():
+        for _ in range(4):
+            await house.write(streams=7, events=1)
+            await house.relayed()
+    messages = await house.published()
+    marks = await committed(house.bootstrap, house.position)
+    assert len(marks) >= 4
+    before = Reached()
+    for mark in marks:
+        assert mark.key == house.service.encode()
+        value = json.loads(mark.value)
+        assert set(value) == {"service", "position", "offsets"}
+        reached = Reached.read(mark.value, mark.headers)
+        assert reached.position > before.position
+        assert all(reached.offsets[partition] >= offset for partition, offset in before.offsets.items())
+        for message in messages:
+            early = int(dict(message.headers)["ooc_position"]) <= reached.position
+            assert early == (message.offset < reached.offsets.get(message.partition, 0))
+        for partition, offset in reached.offsets.items():  # and each is the offset right after an event
+            assert offset - 1 in {m.offset for m in messages if m.partition == partition}
+        before = reached
+    assert before.position == 28
+
+
+async def test_a_relay_goes_on_where_the_last_one_stopped(house: House) -> None:
+    """Given a relay stopped at any moment and another one started, nothing is lost or published twice."""
+    await house.write(streams=50, events=10)
+    for events in (1, 2, 3):
+        relay = house.relay()
+        await relay.start()
+        await eventually(lambda: relay.reached is not None)  # noqa: B023 - it is this one
+        await relay.stop()
+        await house.write(streams=5, events=events)
+    async with house.relay():
+        await house.relayed()
+    await house.assert_exactly_the_ledger()
+
+
+async def test_what_was_published_is_noted_for_people(house: House, owner: Owner) -> None:
+    """Given a relay that has caught up, the table `relayed` says the same as the position record."""
+    await house.write(streams=4, events=4)
+    async with house.relay():
+        reached = await house.relayed()
+
+        async def noted() -> bool:
+            row = await owner.fetchrow("select position, offsets from relayed")
+            return row is not None and (row["position"], json.loads(row["offsets"])) == (
+                reached.position,
+                {str(partition): offset for partition, offset in reached.offsets.items()},
+            )
+
+        await eventually(noted)
+
+
+async def test_many_heavy_events_of_one_home_stay_in_order(house: House) -> None:
+    """Given more of one partition than a record batch takes and more than one transaction should, order is kept."""
+    stream = Stream()
+    for start in range(0, 200, 20):
+        await stream.write(house.ledger, *(body_of(stream, start + n, 120_000) for n in range(20)))
+    async with house.relay():
+        await house.relayed(within=60)
+    await house.assert_exactly_the_ledger()
+    assert len(await committed(house.bootstrap, house.position)) > 1
+
+
+async def test_a_clock_that_ran_ahead_stops_nothing(house: House, owner: Owner) -> None:
+    """Given a ledger whose recorded_at stands days ahead of the broker's clock, its events are published."""
+    await owner.execute("update head set recorded_at = now() + interval '3 days'")
+    await house.write(streams=1, events=2)
+    async with house.relay():
+        await house.relayed()
+    await house.assert_exactly_the_ledger()
+
+
+# --- one at a time --------------------------------------------------------------------------------
+
+
+async def test_a_second_relay_waits_for_the_first(house: House) -> None:
+    """Given two relays of a service, one publishes; when it stops, the other goes on."""
+    await house.write(streams=3, events=3)
+    first, second = house.relay(), house.relay()
+    await first.start()
+    await eventually(lambda: first.reached is not None)
+    await second.start()
+    await house.write(streams=3, events=3)
+    await house.relayed()
+    assert second.reached is None
+    await first.stop()
+    await eventually(lambda: second.reached is not None)
+    await house.write(streams=3, events=3)
+    await house.relayed()
+    await second.stop()
+    await house.assert_exactly_the_ledger()
+
+
+async def test_a_relay_that_waits_can_be_stopped(house: House) -> None:
+    """Given a relay that waits for its lock, stopping it takes no longer than a moment."""
+    async with running(house.relay()) as first:
+        await eventually(lambda: first.reached is not None)
+        second = house.relay()
+        await second.start()
+        async with asyncio.timeout(5):
+            await second.stop()
+
+
+async def test_a_paused_predecessor_is_fenced(house: House) -> None:
+    """Given a predecessor in the middle of a transaction, the new relay ends it: it can commit nothing any more."""
+    zombie = AIOKafkaProducer(
+        bootstrap_servers=house.bootstrap, transactional_id=f"ooc-{house.service}-relay", transaction_timeout_ms=10_000
+    )
+    await zombie.start()
+    await zombie.begin_transaction()
+    await zombie.send_and_wait(house.events, key=b"k", value=b"from the past", partition=0)
+    await house.write(streams=20, events=2)
+    async with house.relay():
+        await house.relayed()
+    with pytest.raises(KafkaError):
+        await asyncio.wait_for(_goes_on(zombie, house.events), 20)
+    with contextlib.suppress(KafkaError):
+        await zombie.stop()
+    await zombie.client.close()
+    await house.assert_exactly_the_ledger()
+
+
+async def _goes_on(zombie: AIOKafkaProducer, topic: str) -> None:
+    await zombie.send_and_wait(topic, key=b"k", value=b"still there", partition=0)
+    await zombie.commit_transaction()
+
+
+# --- connections that are lost --------------------------------------------------------------------
+
+
+async def test_a_lost_database_connection_loses_no_event(house: House, owner: Owner) -> None:
+    """Given a relay whose connection is killed again and again, it takes its lock anew and the topic stays exact."""
+    async with house.relay():
+        for _ in range(5):
+            await house.write(streams=20, events=3)
+
+            async def killed() -> bool:
+                return bool(
+                    await owner.fetchval(
+                        "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                        " where datname = current_database() and application_name like 'ooc % relay'"
+                    )
+                )
+
+            await eventually(killed)
+        await house.relayed()
+    await house.assert_exactly_the_ledger()
+
+
+# --- alarms ---------------------------------------------------------------------------------------
+
+
+async def _alarm(house: House, name: str) -> None:
+    """A relay that starts stands still with this alarm, and publishes nothing."""
+    before = len(await committed(house.bootstrap, house.events))
+    async with running(house.relay()) as relay:
+        await eventually(lambda: relay.alarm is not None)
+        assert relay.alarm is not None
+        assert relay.alarm.name == name, str(relay.alarm)
+        assert relay.reached is None
+        async with running(house.relay()) as other:  # it has given its lock back, so that a person can try again
+            await eventually(lambda: other.alarm is not None)
+    assert len(await committed(house.bootstrap, house.events)) == before
+
+
+async def _mark(house: House, reached: Reached) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=house.bootstrap)
+    async with producer:
+        headers = [("ooc_hash", reached.hash.hex().encode())]
+        await producer.send_and_wait(
+            house.position, key=b"k", value=reached.record(house.service), partition=0, headers=headers
+        )
+
+
+async def test_a_topic_ahead_of_its_ledger_is_an_alarm(house: House) -> None:
+    """Given a ledger restored to before what was published, the relay stands still."""
+    await house.write(streams=2, events=2)
+    await _mark(house, Reached(1000, {0: 7}))
+    await _alarm(house, "topic_ahead_of_ledger")
+
+
+async def test_a_ledger_that_went_another_way_is_an_alarm(house: House) -> None:
+    """Given a ledger that was restored and has grown again past the position, with other events, it stands still."""
+    await house.write(streams=2, events=2)
+    await _mark(house, Reached(3, {0: 7}, bytes(32)))
+    await _alarm(house, "topic_ahead_of_ledger")
+
+
+async def test_a_missing_event_is_an_alarm(house: House, owner: Owner) -> None:
+    """Given a ledger in which a position is missing, nothing of that part is published."""
+    await house.write(streams=4, events=4)
+    await owner.execute("alter table event disable trigger event_is_append_only")
+    await owner.execute("delete from event where position = 7")
+    await _alarm(house, "ledger_gap")
+
+
+async def test_a_missing_tail_is_an_alarm(house: House, owner: Owner) -> None:
+    """Given a ledger whose last events are missing, which leaves no gap between events, it stands still."""
+    await house.write(streams=4, events=4)
+    await owner.execute("alter table event disable trigger event_is_append_only")
+    await owner.execute("delete from event where position > 12")
+    await _alarm(house, "ledger_gap")
+
+
+async def test_the_event_reached_being_gone_is_an_alarm(house: House, owner: Owner) -> None:
+    """Given a ledger without the event that the position record names, it stands still."""
+    await house.write(streams=4, events=4)
+    async with house.relay():
+        await house.relayed()
+    await house.write(streams=4, events=1)
+    await owner.execute("alter table event disable trigger event_is_append_only")
+    await owner.execute("delete from event where position = 16")
+    await _alarm(house, "topic_ahead_of_ledger")
+
+
+async def test_a_topic_with_other_partitions_is_an_alarm(house: House) -> None:
+    """Given an events topic that has not the partitions that keys were assigned by, it stands still."""
+    house.service += "-few"
+    await topics(house.bootstrap, [NewTopic(house.events, 3, 1), NewTopic(house.position, 1, 1)])
+    await house.write(streams=1, events=1)
+    await _alarm(house, "wrong_partitions")
+
+
+# --- the position record --------------------------------------------------------------------------
+
+
+async def test_the_last_record_is_found_behind_many_others(house: House) -> None:
+    """Given a position topic whose end is all aborted transactions, the last committed record is found."""
+    producer = AIOKafkaProducer(bootstrap_servers=house.bootstrap, transactional_id=f"{house.service}-other")
+    async with producer:
+        for position in (1, 2):
+            async with producer.transaction():
+                await producer.send_and_wait(house.position, Reached(position).record("s"), b"s", partition=0)
+        for position in range(3, 4 + 3):
+            await producer.begin_transaction()
+            for _ in range(40):
+                await producer.send(house.position, Reached(position).record("s"), b"s", partition=0)
+            await producer.flush()
+            await producer.abort_transaction()
+    assert await last_reached(house.bootstrap, house.position) == Reached(2)
+
+
+async def test_an_empty_position_topic_has_no_record(house: House) -> None:
+    """Given a service that has published nothing, there is no last record."""
+    assert await last_reached(house.bootstrap, house.position) is None
