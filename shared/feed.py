@@ -32,6 +32,7 @@ from shared.projection import (
     Membership,
     Published,
     Taken,
+    batch_of,
     clear_alarm,
     decode,
     load_checkpoints,
@@ -223,7 +224,7 @@ class Feed(Service):
     async def _take(self, batch: Batch) -> list[Taken]:
         """Take a batch, in the order of its partitions, so that two who meet wait for each other in one direction."""
         taken: list[Taken] = []
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with batch_of(self._pool, self._membership) as connection:
             for tp in sorted(batch):
                 if tp.topic in self._positions:
                     await note_positions(connection, self.name, batch[tp])

@@ -12,7 +12,8 @@ whole and in order, and everything else flows on.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -216,7 +217,8 @@ It may be called again with a part of the events where it fails: what it did bef
 def transient(error: BaseException) -> bool:
     """Whether the same call, made again, may well succeed."""
     if isinstance(error, asyncpg.PostgresError):
-        return isinstance(error, TRANSIENT) or str(error.sqlstate)[:2] in _SERVER_TROUBLE
+        paused = isinstance(error, asyncpg.IdleInTransactionSessionTimeoutError)
+        return paused or isinstance(error, TRANSIENT) or str(error.sqlstate)[:2] in _SERVER_TROUBLE
     # asyncpg files an argument of the wrong type under the errors of its interface.
     return isinstance(error, (*TRANSIENT, LedgerUnavailable, KeyringUnavailable)) and not isinstance(error, ValueError)
 
@@ -246,6 +248,21 @@ async def persistently(call: Callable[[], Awaitable[T]], seconds: float) -> T:
         with attempt:
             return await call()
     raise AssertionError("unreachable")
+
+
+@asynccontextmanager
+async def batch_of(pool: asyncpg.Pool[asyncpg.Record], membership: Membership) -> AsyncIterator[Connection]:
+    """A connection in a transaction for one batch.
+
+    A consumer that is paused in the middle of it must not keep the checkpoint's lock from its successor: PostgreSQL
+    ends the transaction when nothing has come for as long as the broker waits for a heartbeat.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "select set_config('idle_in_transaction_session_timeout', $1, true)",
+            f"{int(membership.session_seconds * 1000)}ms",
+        )
+        yield connection
 
 
 _TAKE: Final = """

@@ -26,6 +26,7 @@ from shared.projection import (
     Membership,
     Published,
     Taken,
+    batch_of,
     decode,
     load_checkpoints,
     persistently,
@@ -238,7 +239,7 @@ class Stream(Service):
 
     async def _take(self, batch: Mapping[tuple[str, int], Sequence[Published]]) -> list[Taken]:
         """Take a batch, in the order of its partitions, so that two who meet wait for each other in one direction."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with batch_of(self._pool, self._membership) as connection:
             return [
                 await take(connection, self.name, topic, partition, batch[topic, partition], self._apply)
                 for topic, partition in sorted(batch)
