@@ -77,15 +77,14 @@ def _assessment(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
 def _programme(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     """A conditional caution, or a second caution, given without an assessment: assess, and plan a programme (R13).
 
-    It is met by an assessment that plans a programme or says why one would be inappropriate, and nothing hides it.
+    It is met by an assessment that plans a programme or says why one would be inappropriate, and nothing hides it; one
+    that was asked for before and not completed is due by its own date beside it.
     """
     issue = state.issue
     if issue is None or not _must_be_assessed(state):
         return
     if any(assessment.at <= issue.at for assessment in state.assessments):
         return
-    if any(request.at <= issue.at and request.completed_at is None for request in state.requests):
-        return  # the duty is open already
     yield Duty(
         "ASSESSMENT",
         issue.on,

@@ -10,7 +10,7 @@ from services.disposal.domain.commands import (
     OpenDisposalCase,
     RecordVictimView,
 )
-from services.disposal.domain.completion import disposal_completed, of_child
+from services.disposal.domain.completion import of_child
 from services.disposal.domain.condition_set import ends_on, spent_on
 from services.disposal.domain.time_limit import prosecution_time_limit
 from services.disposal.events import (
@@ -56,14 +56,7 @@ def decided(command: DecideDisposal, state: DisposalState, occasion: Occasion) -
 
 
 def issued(state: DisposalState, occasion: Occasion) -> Decided:
-    """The disposal is given; a restorative disposal without agreed actions is completed with it."""
-    event = _issue(state, occasion)
-    if event.disposal is Disposal.YRD and not event.conditions:
-        return (event, *disposal_completed(state.given(event, occasion.occurred_at), {}, occasion))
-    return (event,)
-
-
-def _issue(state: DisposalState, occasion: Occasion) -> DisposalIssued:
+    """The disposal is given. A restorative disposal without agreed actions is completed by that alone."""
     disposal, age, decision = state.to_be_issued, state.age_on(occasion.day), state.decision
     assert disposal is not None
     assert age is not None
@@ -71,7 +64,7 @@ def _issue(state: DisposalState, occasion: Occasion) -> DisposalIssued:
     offence = state.opened.offence
     conditions = [held.terms for held in state.conditions.values() if disposal is not Disposal.YC]
     agreed_end = ends_on(conditions)
-    return DisposalIssued(
+    event = DisposalIssued(
         **of_child(state),
         disposal=disposal,
         issued_on=occasion.day,
@@ -92,3 +85,4 @@ def _issue(state: DisposalState, occasion: Occasion) -> DisposalIssued:
         deciding_officer=decision.by,
         investigating_officer=state.opened.investigating_officer,
     )
+    return (event,)

@@ -264,8 +264,11 @@ def _issued(state: DisposalState, fact: Fact, event: DisposalIssued) -> Disposal
     }
     if missing := {terms.condition_id for terms in event.conditions} - conditions.keys():
         raise impossible(fact, f"conditions {sorted(map(str, missing))} were never proposed")
-    given = state.given(event, fact.occurred_at)
-    return replace(given, stage=ISSUED[event.disposal], conditions=conditions)
+    given = replace(state.given(event, fact.occurred_at), stage=ISSUED[event.disposal], conditions=conditions)
+    if event.disposal is Disposal.YRD and not conditions:
+        # Nothing was agreed that is still to be done: given is completed.
+        return replace(given, stage=Stage.COMPLETED, completed_on=event.issued_on, ended_at=fact.occurred_at)
+    return given
 
 
 def _attended(

@@ -55,7 +55,7 @@ def _given(record: DisposalRecord) -> Intervention | None:
 
 
 def _diverted(record: DisposalRecord) -> Intervention | None:
-    """A diversion: it ends on the day on which its code is assigned, or on which the child is said to have left it."""
+    """A diversion: it ends on the day on which the child is said to have left it, else when its code is assigned."""
     outcome, end, decided = record.outcome, record.ended, record.decided
     left = end is not None and end.how is End.NOT_COMPLETED
     told = [found.age for found in (decided, outcome) if found is not None and found.age is not None]
@@ -69,10 +69,10 @@ def _diverted(record: DisposalRecord) -> Intervention | None:
             column = OUTCOME_22
         case _:
             return None
-    if outcome is not None:
-        return Intervention(record, column, outcome.on, not left, age)
-    assert end is not None
-    return Intervention(record, column, end.on, completed=False, age_at_start=age)
+    if left and end is not None:
+        return Intervention(record, column, end.on, completed=False, age_at_start=age)
+    assert outcome is not None
+    return Intervention(record, column, outcome.on, completed=True, age_at_start=age)
 
 
 def ended(book: Book, period: Period) -> list[Intervention]:

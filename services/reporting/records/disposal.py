@@ -161,6 +161,8 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
                 found["given"] = GivenRecord(
                     disposal=event.disposal, at=fact.occurred_at, on=event.issued_on, age=event.age_at_issue
                 )
+                if event.disposal is Disposal.YRD and not event.conditions:  # completed at issue
+                    found["ended"] = EndRecord(on=event.issued_on, how=End.COMPLETED)
             case DisposalCompleted(completed_on=day):
                 found["ended"] = EndRecord(on=day, how=End.COMPLETED)
             case DisposalCeased(ceased_on=day):

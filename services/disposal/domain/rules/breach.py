@@ -81,8 +81,8 @@ def prosecution_was_decided(_command: InstituteProceedings, state: DisposalState
 
     Source: CDA 1998 s66E(1)
     """
-    under_review = state.stage is Stage.BREACH_REVIEW and state.breach is not None
-    return under_review and state.breach is not None and state.breach.decision is BreachDecision.PROSECUTE
+    # Where proceedings were instituted already the decision stands, and the state machine refuses them.
+    return state.breach is not None and state.breach.decision is BreachDecision.PROSECUTE
 
 
 @rules.forbids("R21", InstituteProceedings)
