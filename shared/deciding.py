@@ -64,7 +64,7 @@ def decide(service: Service[Any], asked: Asked, history: Sequence[Fact]) -> Outc
     decider = service.decider
     occurred_at = asked.occurred_at
     policy = service.policy.on(local_day(occurred_at))
-    occasion = Occasion(asked.stream, asked.actor, occurred_at, asked.received_at, policy)
+    occasion = Occasion(asked.stream, asked.actor, occurred_at, asked.received_at, policy, service.policy.on)
     state = decider.fold(cut(history))
     answer = decider.answer(asked.command, state, occasion)
     if isinstance(answer, (Refused, NeedsRationale)):

@@ -47,6 +47,8 @@ class Occasion:
     occurred_at: datetime
     received_at: datetime
     policy: Policy
+    policy_on: Callable[[date], Policy]
+    """The policy of another day, for what is judged again on the day on which it happened."""
 
     @property
     def day(self) -> date:

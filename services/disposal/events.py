@@ -600,9 +600,14 @@ class ActivityUndertaken(Event):
 
 
 class RecordCorrected(Correction):
-    """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does."""
+    """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does.
+
+    `unlawful_by` names the rules by which the disposal could not have been given, had this been known; None where the
+    correction was not judged, because nothing was given or it only follows from another one.
+    """
 
     owner: UUID | None = None
+    unlawful_by: tuple[str, ...] | None = None
     sealed: Annotated[Sealed[Any] | None, OwnedBy("owner")] = None
 
 

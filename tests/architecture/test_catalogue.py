@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import types
 from datetime import date, datetime
@@ -18,11 +19,21 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from services import vocabulary
+from services.console.scenario.in_memory import Memory
+from services.console.scenario.reading import read_scenario
+from services.console.scenario.runner import Run
+from services.reporting.measures import MEASURES
+from services.reporting.memory import Counted
 from shared.messages import COMMAND_FIELDS, Command, RuleKind
+from shared.reading import all_duties
 from shared.sealing import Sealed
 from shared.service import Service
 
+OURS = {"DISPOSAL_REVIEW"}
+"""Duties that the catalogue does not know: a correction has shown that a disposal was not lawful."""
+
 CATALOGUE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8"))
+ROOT = Path(__file__).parents[2]
 DECIDING = ("referral", "education", "disposal", "rj_conference")
 COMMANDS = [(name, command) for name in DECIDING for command in CATALOGUE[name]["commands"]]
 
@@ -163,3 +174,37 @@ def test_reactions_are_declared_for_the_catalogues_events(name: str) -> None:
         if then.split(".")[0] == name:
             wanted.add(reaction["when"])
     assert {f"{reaction.service}.{reaction.event.__name__}" for reaction in service(name).reactions} == wanted
+
+
+@pytest.fixture(scope="module")
+def told() -> Memory:
+    """Every story of tests/scenarios, played in memory."""
+    memory = Memory([service(name) for name in DECIDING], Counted())
+    for file in sorted((ROOT / "tests" / "scenarios").glob("*.yaml")):
+        Run(read_scenario(file), memory).play()
+    return memory
+
+
+def test_no_duty_is_computed_that_the_catalogue_does_not_know(told: Memory) -> None:
+    """Whatever the stories open is a duty of the catalogue, or one of ours with its reason."""
+    found = {duty.duty for name, facts in told.histories for duty in all_duties(service(name).reading, facts)}
+    assert found <= set(CATALOGUE["duties"]) | OURS
+
+
+def test_each_duty_of_the_catalogue_is_computed() -> None:
+    """Each duty is named in a service's duties."""
+    text = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("services/*/domain/duties*.py"))
+    assert not [duty for duty in sorted({*CATALOGUE["duties"], *OURS}) if f'"{duty}"' not in text]
+
+
+def test_the_measures_are_the_catalogues() -> None:
+    """Reporting answers each measure of the catalogue and no other."""
+    assert set(MEASURES) == set(CATALOGUE["measures"])
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_a_state_is_shown_with_the_catalogues_fields(name: str, told: Memory) -> None:
+    """What is shown of a state are the catalogue's fields, all of them and no other, in every story."""
+    reading = service(name).reading
+    shown = {frozenset(reading.view_of(facts) or ()) for owner, facts in told.histories if owner == name}
+    assert shown == {frozenset(CATALOGUE[name]["state"])}

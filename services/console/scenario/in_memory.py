@@ -108,6 +108,11 @@ class Memory:
         """The reactions that were refused and wait for their stream to move, in words."""
         return [f"{item.reaction.name} in {item.service}: {item.why}" for item in self._parked]
 
+    @property
+    def histories(self) -> Sequence[tuple[str, Sequence[Fact]]]:
+        """Every stream's facts, with the service that owns it."""
+        return [(name, facts) for name, house in self._houses.items() for facts in house.streams.values()]
+
     # --- the backend's side -----------------------------------------------------------------------
 
     def officer(self, officer: Officer) -> UUID:

@@ -104,6 +104,15 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """A correction has shown that the disposal could not lawfully have been given; until another one changes that."""
+
+    unlawful_by: tuple[str, ...]
+    at: datetime
+    met_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What was explained, to whom and how."""
 
@@ -259,6 +268,7 @@ class DisposalState:
     assessments: tuple[Assessment, ...] = ()
     informed: Mapping[UUID, Informed] = field(default_factory=dict)
     monitors: frozenset[UUID] = frozenset()
+    reviews: tuple[Review, ...] = ()
     record: Entry | None = field(default=None, compare=False, repr=False)
 
     # --- as it would be --------------------------------------------------------------------------

@@ -26,6 +26,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         *_missed_contact(state, policy_on),
         *_condition(state),
         *_prosecution_time_limit(state),
+        *_review(state, policy_on),
     )
 
 
@@ -210,3 +211,20 @@ def _settled(state: DisposalState) -> date | None:
     if state.stage is Stage.DIVERTED and state.decision is not None:
         return local_day(state.decision.at)
     return _ended(state)
+
+
+def _review(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
+    """A disposal that a correction has shown to be unlawful: decide what to do about it, and correct what was wrong.
+
+    Named by the rules that it breaks. It is met by a correction after which it would have been lawful (or breaks other
+    rules, which opens another); nothing hides it, the end of the disposal included.
+    """
+    for number, review in enumerate(state.reviews, start=1):
+        opened_on = local_day(review.at)
+        yield Duty(
+            "DISPOSAL_REVIEW",
+            opened_on,
+            add_working_days(opened_on, policy_on(opened_on).number("disposal_review_days")),
+            met_on=_day(review.met_at),
+            item=f"{number}: {', '.join(review.unlawful_by)}",
+        )

@@ -7,6 +7,7 @@ reference is impossible here, never an unusual order.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from services.disposal.domain.case import (
     Explanation,
     Informed,
     Issue,
+    Review,
     Stage,
     Standing,
 )
@@ -191,10 +193,20 @@ def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 
             return replace(state, outcome=event.code)
         case ActivityUndertaken() as event:
             return replace(state, activities={**state.activities, event.session_id: at})
-        case RecordCorrected():
-            return state  # the corrected value already stands in its place
+        case RecordCorrected() as event:  # the corrected value already stands in its place
+            return state if event.unlawful_by is None else replace(state, reviews=_reviewed(state, event, at))
         case _:
             raise impossible(fact, "this event is not one of a disposal case")
+
+
+def _reviewed(state: DisposalState, event: RecordCorrected, at: datetime) -> tuple[Review, ...]:
+    """The reviews that a correction asks for: its finding ends the one before, and opens one where it finds anything."""
+    assert event.unlawful_by is not None
+    if state.reviews and state.reviews[-1].met_at is None:
+        if state.reviews[-1].unlawful_by == event.unlawful_by:
+            return state.reviews
+        state = replace(state, reviews=(*state.reviews[:-1], replace(state.reviews[-1], met_at=at)))
+    return (*state.reviews, Review(event.unlawful_by, at)) if event.unlawful_by else state.reviews
 
 
 def _known(state: DisposalState, fact: Fact, condition_id: UUID) -> ConditionState:

@@ -157,3 +157,38 @@ def test_a_corrected_offence_moves_the_claim() -> None:
     issued = next(fact.event for fact in story.state.record if fact.name == "DisposalIssued")
     assert isinstance(issued, DisposalIssued)
     assert issued.offence_code == "14920"
+
+
+def test_a_disposal_that_was_not_lawful_is_to_be_reviewed() -> None:
+    """Given a caution, when the birth date is found to make the child 18 at giving, then its review is due a working day later."""
+    story = CaseStory().given()
+    assert "DISPOSAL_REVIEW" not in story.duties(date(2026, 3, 25))
+    story.ask(correction(story, "DisposalCaseOpened", "details.date_of_birth", "2007-11-30"), by=SUPERVISOR, at=THEN)
+    review = story.duties(date(2026, 3, 25))["DISPOSAL_REVIEW"]
+    assert (review.due, review.met_on, review.item) == (date(2026, 3, 26), None, "1: R2")
+    assert story.duties(date(2026, 3, 27))["DISPOSAL_REVIEW"].overdue(date(2026, 3, 27))
+
+
+def test_a_review_is_met_by_the_correction_that_makes_it_lawful_again() -> None:
+    """Given a review for a wrong birth date, when that is corrected once more, then the review is met and nothing else is asked."""
+    story = CaseStory().given()
+    wrong = correction(story, "DisposalCaseOpened", "details.date_of_birth", "2007-11-30")
+    story.ask(wrong, by=SUPERVISOR, at=THEN)
+    right = correction(story, "DisposalCaseOpened", "details.date_of_birth", "2010-03-14")
+    story.ask(right, by=SUPERVISOR, at="2026-03-26T10:00:00+00:00")
+    assert story.duties(date(2026, 3, 27))["DISPOSAL_REVIEW"].met_on == date(2026, 3, 26)
+
+
+def test_a_correction_that_changes_no_lawfulness_asks_for_no_review() -> None:
+    """Given a caution, when its outcome code is corrected, then no review is due."""
+    story = CaseStory().given()
+    story.ask(AssignOutcome(code=OutcomeCode.C2A), by=POLICE, at=THEN)
+    story.ask(correction(story, "OutcomeAssigned", "code", "2"), by=SUPERVISOR, at=THEN)
+    assert "DISPOSAL_REVIEW" not in story.duties(date(2026, 4, 30))
+
+
+def test_a_withdrawn_admission_found_later_is_to_be_reviewed() -> None:
+    """Given a caution, when the record of the admission is found to be wrong, then the review names R4."""
+    story = CaseStory().given()
+    story.ask(correction(story, "AdmissionRecorded", "facts_accepted", value=False), by=SUPERVISOR, at=THEN)
+    assert story.duties(date(2026, 3, 25))["DISPOSAL_REVIEW"].item == "1: R4"

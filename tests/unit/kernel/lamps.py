@@ -145,7 +145,8 @@ def decider(rules: RuleBook[Lamp] | None = None) -> Decider[Lamp]:
 def occasion(at: datetime = NOON, received_at: datetime | None = None, policy: Policy | None = None) -> Occasion:
     """The occasion on which something is asked: at noon, at once, under no policy."""
     actor = Actor(id=OWNER, role="KEEPER", organisation="HOUSE")
-    return Occasion(STREAM, actor, at, received_at or at, policy or Policy(at.date(), "none", {}))
+    judged_by = policy or Policy(at.date(), "none", {})
+    return Occasion(STREAM, actor, at, received_at or at, judged_by, lambda _day: judged_by)
 
 
 def fact(event: Event, version: int, at: datetime = NOON, recorded_at: datetime | None = None) -> Fact:
