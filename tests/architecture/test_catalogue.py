@@ -61,10 +61,8 @@ def kind(annotation: Any) -> str:  # noqa: PLR0911 - one line for each kind
     if origin is Literal:
         return f"enum({'|'.join(args)})"
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        named = (
-            getattr(vocabulary, annotation.__name__, None) is annotation and annotation.__name__ in CATALOGUE["enums"]
-        )
-        return annotation.__name__ if named else f"enum({'|'.join(annotation)})"
+        name = annotation.__name__
+        return name if name in CATALOGUE["enums"] else f"enum({'|'.join(annotation)})"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         if annotation.__name__ in CATALOGUE["shapes"]:
             return annotation.__name__
