@@ -158,11 +158,7 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
             case DisposalDecided(decision=decision, age=age):
                 found["decided"] = DecidedRecord(decision=decision, on=fact.day, age=age)
             case DisposalIssued() as event:
-                found["given"] = GivenRecord(
-                    disposal=event.disposal, at=fact.occurred_at, on=event.issued_on, age=event.age_at_issue
-                )
-                if event.disposal is Disposal.YRD and not event.conditions:  # completed at issue
-                    found["ended"] = EndRecord(on=event.issued_on, how=End.COMPLETED)
+                found |= _given(fact, event)
             case DisposalCompleted(completed_on=day):
                 found["ended"] = EndRecord(on=day, how=End.COMPLETED)
             case DisposalCeased(ceased_on=day):
@@ -174,6 +170,14 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
             case _:
                 pass
     return found
+
+
+def _given(fact: Fact, event: DisposalIssued) -> dict[str, Any]:
+    """What was given; a restorative disposal without agreed actions is completed by that."""
+    given = GivenRecord(disposal=event.disposal, at=fact.occurred_at, on=event.issued_on, age=event.age_at_issue)
+    if event.disposal is not Disposal.YRD or event.conditions:
+        return {"given": given}
+    return {"given": given, "ended": EndRecord(on=event.issued_on, how=End.COMPLETED)}
 
 
 def _assessment_asked_on(opening: Fact, history: Sequence[Fact]) -> date:
