@@ -1,0 +1,136 @@
+"""The relay beside servers that are killed and stopped: nothing is lost, doubled or reordered for who reads commits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from shared import database as connections
+from shared import local
+from shared.ledger.postgres import PostgresLedger
+from shared.local import kafka, postgres
+from shared.local.supervise import Supervisor
+from shared.provision import databases, events_topic, position_topic, service_database, topics
+from tests.integration.ledger.streams import Stream, as_application
+from tests.integration.local.waiting import eventually
+from tests.integration.relay.conftest import House, body_of, running
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@dataclass
+class Machine:
+    """Servers that may be killed, and a house on them."""
+
+    servers: Supervisor
+    house: House
+
+    async def kill(self, name: str) -> None:
+        """Kill -9 a server and wait until its supervisor has it up again."""
+        restarts = self.servers.restarts(name)
+        pid = self.servers.pid(name)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await eventually(lambda: self.servers.restarts(name) > restarts)
+        await self.servers.ready(name)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Stop a server in its tracks, or let it go on."""
+        pid = self.servers.pid(name)
+        assert pid is not None
+        os.kill(pid, number)
+
+
+@pytest.fixture
+async def machine() -> AsyncIterator[Machine]:
+    """PostgreSQL and Kafka of the test's own."""
+    postgres_port, kafka_port, controller = local.free_ports(3)
+    with tempfile.TemporaryDirectory(prefix="ooc-test-", ignore_cleanup_errors=True) as folder:
+        async with local.servers(
+            Path(folder), postgres_port=postgres_port, kafka_ports=(kafka_port, controller)
+        ) as servers:
+            await databases(postgres.dsn(postgres_port), [service_database("tests")])
+            owner = postgres.dsn(postgres_port, "ooc_tests")
+            pool = await connections.pool(as_application(owner))
+            house = House("tests", owner, f"127.0.0.1:{kafka_port}", PostgresLedger(pool))
+            await topics(house.bootstrap, [events_topic(house.events, 1), position_topic(house.position, 1)])
+            yield Machine(servers, house)
+            pool.terminate()
+
+
+class Writing:
+    """Streams that grow until they are told to end; what the ledger says it has, it must have."""
+
+    def __init__(self, house: House, streams: int = 20) -> None:
+        self.count = 0
+        self._house = house
+        self._ended = asyncio.Event()
+        self._tasks = [asyncio.create_task(self._grow(Stream())) for _ in range(streams)]
+
+    async def _grow(self, stream: Stream) -> None:
+        while not self._ended.is_set():
+            await stream.write(self._house.ledger, body_of(stream, stream.version + 1))
+            self.count += 1
+
+    async def more(self, events: int) -> None:
+        """Wait until so many more are written."""
+        until = self.count + events
+        await eventually(lambda: self.count >= until, within=60)
+
+    async def end(self) -> None:
+        """Let every stream end its last append."""
+        self._ended.set()
+        await asyncio.gather(*self._tasks)
+
+
+async def test_killed_servers_cost_no_event(machine: Machine) -> None:
+    """Given writers and a relay, kill -9 of broker and database in turns leaves the topic exactly the ledger."""
+    chance = random.Random(11)
+    async with running(machine.house.relay(machine.house.ledger.moved)) as relay:
+        writing = Writing(machine.house)
+        for name in (kafka.NAME, postgres.NAME, kafka.NAME, postgres.NAME, kafka.NAME):
+            await writing.more(chance.randrange(200, 1500))
+            await machine.kill(name)
+            await eventually(lambda: relay.reached is not None, within=60)
+        await writing.more(200)
+        await writing.end()
+        await machine.house.relayed(within=60)
+        assert relay.alarm is None
+    assert (await machine.house.ledger.head()).position == writing.count
+    await machine.house.assert_exactly_the_ledger()
+
+
+async def test_a_broker_that_stands_still_leaves_no_commit_in_doubt(machine: Machine) -> None:
+    """Given a broker that stops answering in the middle of commits, the relay gives up, asks again, and goes on."""
+    async with running(machine.house.relay(machine.house.ledger.moved)) as relay:
+        writing = Writing(machine.house)
+        for events in (300, 500):
+            await writing.more(events)
+            machine.signal(kafka.NAME, signal.SIGSTOP)
+            await eventually(lambda: relay.reached is None, within=30)
+            machine.signal(kafka.NAME, signal.SIGCONT)
+            await eventually(lambda: relay.reached is not None, within=60)
+        await writing.end()
+        await machine.house.relayed(within=60)
+    await machine.house.assert_exactly_the_ledger()
+
+
+async def test_two_relays_take_over_from_each_other(machine: Machine) -> None:
+    """Given two relays and a database that is killed, whichever gets the lock next fences the other: still exact."""
+    async with running(machine.house.relay()) as one, running(machine.house.relay()) as other:
+        writing = Writing(machine.house)
+        for _ in range(3):
+            await writing.more(300)
+            await machine.kill(postgres.NAME)
+            await eventually(lambda: (one.reached is None) != (other.reached is None), within=60)
+        await writing.end()
+        await machine.house.relayed(within=60)
+    await machine.house.assert_exactly_the_ledger()
