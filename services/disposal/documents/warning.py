@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from services.disposal.documents.words import child, condition
 from services.disposal.domain.case import DisposalState
 from services.disposal.events import WarningIssued
+from services.vocabulary import AttendanceStatus
 from shared.documents import Filled, NotYet, clock_of, day_of
 from shared.messages import Fact
 
@@ -28,6 +29,7 @@ def warning_letter(state: DisposalState, facts: Sequence[Fact]) -> Filled | NotY
         "missed_on": day_of(missed.at if booking is None else booking.starts_at),
         "missed_at": None if booking is None else clock_of(booking.starts_at),
         "condition": None if held is None else condition(held.terms),
+        "excluded": missed.status is AttendanceStatus.EXCLUDED_CONDUCT,
         "number": len(warnings),
     }
     return Filled(values, last.occurred_at)

@@ -1,0 +1,88 @@
+"""Reading printed documents back: their text, their headings, and what they say of themselves."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from pypdf import PdfReader
+
+from services.disposal.service import service as disposal
+from services.referral.service import service as referral
+from services.rj_conference.service import service as rj_conference
+from services.vocabulary import PersonDetails
+from shared.decider import cut
+from shared.documents import Filled, NotYet, Print, render
+from shared.messages import Fact
+from shared.sealing import Sealed
+from shared.service import Service
+from shared.testing import Story
+
+PRINTING: tuple[Service[Any], ...] = (disposal, rj_conference, referral)
+
+LEO = PersonDetails(
+    name=Sealed("Leo Hartnell"),
+    date_of_birth=Sealed(date(2011, 3, 14)),
+    address=Sealed("12 Wollaston Road\nDorchester DT1 1EH"),
+    school_urn="113911",
+    needs=Sealed(("dyslexia",)),
+)
+
+
+def filled(story: Story, name: str, facts: Sequence[Fact] | None = None) -> Filled | NotYet:
+    """What the story fills a document with, or why it cannot yet."""
+    known = cut(story.facts if facts is None else facts)
+    return story.service.documents[name].fill(story.service.decider.fold(known), known)
+
+
+def why_not(story: Story, name: str) -> str:
+    """Why the story has no such document."""
+    found = filled(story, name)
+    assert isinstance(found, NotYet), found
+    return found.why
+
+
+def printed(story: Story, name: str, language: str = "en", facts: Sequence[Fact] | None = None) -> Print:
+    """The document, printed."""
+    found = filled(story, name, facts)
+    assert isinstance(found, Filled), found
+    return render(name, story.service.documents[name], found, language)
+
+
+def text_of(document: Print) -> str:
+    """Everything that stands on its pages, spaces evened out."""
+    pages = PdfReader(io.BytesIO(document.body)).pages
+    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages))
+
+
+def says(document: Print, *words: str) -> bool:
+    """Whether the document says all of this, in this order."""
+    return re.search(".*".join(map(re.escape, words)), text_of(document)) is not None
+
+
+def headings(document: Print, level: int) -> int:
+    """How many headings of a level are tagged."""
+    return sum(1 for kind in tags(document) if kind == f"/H{level}")
+
+
+def tags(document: Print) -> list[str]:
+    """The kinds of the structure elements, in reading order."""
+    root: Any = PdfReader(io.BytesIO(document.body)).trailer["/Root"]
+    found: list[str] = []
+
+    def walk(element: Any) -> None:
+        element = element.get_object() if hasattr(element, "get_object") else element
+        if isinstance(element, list):
+            for one in element:
+                walk(one)
+        elif isinstance(element, dict):
+            if "/S" in element:
+                found.append(str(element["/S"]))
+            if "/K" in element:
+                walk(element["/K"])
+
+    walk(root["/StructTreeRoot"])
+    return found

@@ -1,0 +1,213 @@
+"""What a child and family are handed: the caution's four parts, the notice, the agreement, the pack, the warning."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.disposal.domain.commands import (
+    CorrectRecord,
+    DecideAbsence,
+    IssueDisposal,
+    IssueWarning,
+    RecordVictimView,
+    SignDocument,
+    WithdrawAdmission,
+    WithdrawCondition,
+)
+from services.disposal.events import Prior
+from services.vocabulary import AttendanceStatus
+from shared.sealing import Sealed
+from shared.working_days import LONDON
+from tests.unit.disposal.stories import (
+    AFTER,
+    DECIDED_AT,
+    FIRST,
+    GIVEN_AT,
+    MANAGER,
+    POLICE,
+    PROPOSED_AT,
+    SECOND,
+    SUPERVISOR,
+    VICTIM_WORKER,
+    WORK,
+    YJS,
+    CaseStory,
+    absence,
+    adding,
+    attendance,
+    booking,
+    condition,
+    decision,
+    letter,
+    omitting,
+    opening,
+    penalty,
+    proposed,
+    variation,
+)
+from tests.unit.documents.paper import LEO, headings, printed, says, text_of, why_not
+
+LEOS = opening(details=LEO)
+BY_NOW = "2026-03-12T16:15:00+00:00"
+
+
+def test_the_conditional_caution_has_exactly_its_four_statutory_parts() -> None:
+    """CDA 1998 s66B(6): the offence, the admission, the consent, the conditions; nothing else but a signature."""
+    case = CaseStory().prepared("YCC", condition(), penalty(), command=LEOS)
+    document = printed(case, "ycc")
+    assert headings(document, 1) == 1
+    assert headings(document, 2) == 4
+    assert headings(document, 3) == 0
+    assert text_of(document).strip() == (
+        "Dorset Police Reference: 55260013127 Youth conditional caution "
+        "1. Details of the offence Name Leo Hartnell Date of birth 14 March 2011 Offence Theft from a shop "
+        "Date of the offence 2 March 2026 Crime number 55260013127 "
+        "2. My admission I admit that I committed this offence. I admitted it on 4 March 2026, and I admit it now. "
+        "3. My consent I agree to be given a youth conditional caution for this offence. "
+        "4. The conditions These are the conditions attached to my caution. "
+        "1. Do unpaid work to make up for the harm Hours 4 To be done by 28 May 2026 "
+        "2. Pay a financial penalty Amount £50 To be paid to HMCTS How to pay By card To be done by 28 May 2026 "
+        "Signed by me, the young person named in part 1: Leo Hartnell Signature Date "
+        "Youth conditional caution Page 1 of 1"
+    )
+
+
+def test_what_was_signed_can_be_printed_again_for_ever() -> None:
+    """Given the document that is signed by its digest, when the caution runs to its end, then it prints as it was."""
+    case = CaseStory().prepared("YCC", condition(), without=("signature",), command=LEOS)
+    digest = printed(case, "ycc").sha256
+    case.ask(SignDocument(document_sha256=digest, consent=True, signed_by_child=True), by=POLICE, at=BY_NOW)
+    case.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    case.ask(booking(hours="4"), by=YJS, at=AFTER)
+    case.ask(attendance(hours="4"), by=YJS, at="2026-03-18T20:30:00+00:00")
+    assert case.view["state"] == "COMPLETED"
+    assert printed(case, "ycc").sha256 == digest
+
+
+def test_another_condition_makes_another_document() -> None:
+    """What is signed names the conditions: a change of them is another document, and an omitted one is not in it."""
+    case = CaseStory().given("YCC", condition(), command=LEOS)
+    before = printed(case, "ycc")
+    case.ask(variation(adding(letter()), omitting(WORK)), by=SUPERVISOR, at=AFTER)
+    after = printed(case, "ycc")
+    assert after.sha256 != before.sha256
+    assert "Write a letter of apology" in text_of(after)
+    assert "unpaid work" not in text_of(after)
+
+
+def test_a_correction_is_printed() -> None:
+    """A name that was misheard is printed as corrected."""
+    case = CaseStory().prepared("YCC", condition(), command=LEOS)
+    opened = case.facts[0].event_id
+    case.ask(
+        CorrectRecord(corrects=opened, field="details.name", value="Leo Hartwell", why=Sealed("Misheard.")), by=YJS
+    )
+    assert "Leo Hartwell" in text_of(printed(case, "ycc"))
+
+
+def test_no_document_of_a_caution_that_is_not_one_yet() -> None:
+    """Undecided, decided otherwise, without admission or without condition: each is refused with what to do."""
+    assert "record that decision" in why_not(CaseStory().ready("YCC"), "ycc")
+    assert "record that decision" in why_not(CaseStory().given("YC"), "ycc")
+    case = CaseStory().decided("YCC")
+    assert "at least one" in why_not(case, "ycc")
+    case.ask(proposed(condition()), by=YJS, at=PROPOSED_AT)
+    assert "Theft" in text_of(printed(case, "ycc"))
+    case.ask(WithdrawCondition(condition_id=WORK), by=YJS, at=BY_NOW)
+    assert "at least one" in why_not(case, "ycc")
+    case.ask(proposed(condition()), by=YJS, at=BY_NOW)
+    case.ask(WithdrawAdmission(), by=YJS, at=BY_NOW)
+    assert "has not admitted" in why_not(case, "ycc")
+
+
+@pytest.mark.parametrize("name", ["yc", "yrd"])
+def test_notice_and_agreement_belong_to_their_own_disposal(name: str) -> None:
+    """The notice of a caution is not printed for another disposal, nor the agreement."""
+    assert "record that decision" in why_not(CaseStory().given("YCC"), name)
+
+
+def test_the_notice_says_what_a_caution_means() -> None:
+    """R8, R24, R25: recorded, spent at once, no automatic disclosure, and help that is offered."""
+    document = printed(CaseStory().given("YC", command=LEOS), "yc")
+    assert says(document, "Leo Hartnell", "Caution given on 12 March 2026", "not a conviction")
+    assert says(document, "Police National Computer", "“spent” as soon as it is given", "never shown automatically")
+    assert says(document, "may offer you a programme")
+    assert not says(document, "will arrange a programme")
+
+
+def test_the_notice_after_an_earlier_caution_says_that_help_will_come() -> None:
+    """R13: after an earlier caution the service must assess and arrange a programme."""
+    before = opening(details=LEO, prior=Prior(yc=1, ycc=0, convictions=0, yrd=0))
+    case = CaseStory().ready("YC", command=before)
+    case.ask(decision("YC", rationale={"R10": "Long ago."}), by=POLICE, at=DECIDED_AT)
+    assert says(printed(case, "yc"), "will arrange a programme")
+
+
+def test_an_agreement_without_actions_says_so() -> None:
+    """A youth restorative disposal may be completed when it is given."""
+    document = printed(CaseStory().prepared("YRD", command=LEOS), "yrd")
+    assert says(document, "I take responsibility", "Nothing more needs to be done", "voluntary")
+    assert "court for that alone" in text_of(document)
+
+
+def test_an_agreement_names_its_actions() -> None:
+    """What was agreed stands with its day."""
+    document = printed(CaseStory().prepared("YRD", letter(), command=LEOS), "yrd")
+    assert says(document, "Write a letter of apology", "To be done by 28 May 2026")
+
+
+def test_the_panel_reads_what_is_recorded_and_no_more() -> None:
+    """Scores, views and assessment are there; what is not recorded is said to be missing, and nothing is recommended."""
+    case = CaseStory().ready("YCC", without=("assessment", "panel", "evidence"), command=LEOS)
+    case.ask(
+        RecordVictimView(
+            person_id=MANAGER,
+            sought=True,
+            view=Sealed("He should hear it from me."),
+            wants_rj=True,
+            before_decision=True,
+        ),
+        by=VICTIM_WORKER,
+        at="2026-03-09T12:00:00+00:00",
+    )
+    document = printed(case, "panel-pack")
+    assert says(document, "Age at the offence 14", "School (URN) 113911", "Needs dyslexia")
+    assert says(document, "Evidence Not recorded")
+    assert says(document, "Final score 4")
+    assert says(document, "Person 1", "He should hear it from me.", "Interested in restorative justice Yes")
+    assert says(document, "No assessment is completed")
+    assert says(document, "The system recommends nothing")
+
+
+def test_after_the_panel_its_pack_is_asked_for_by_day() -> None:
+    """Once the disposal is given the pack of now is refused, and the pack of then can be had with as_of."""
+    case = CaseStory().given("YCC")
+    assert "as_of" in why_not(case, "panel-pack")
+    then = [fact for fact in case.facts if fact.occurred_at.astimezone(LONDON).day < 10]
+    assert "Panel pack" in text_of(printed(case, "panel-pack", facts=then))
+
+
+def test_a_warning_tells_the_child_what_was_missed_and_what_follows() -> None:
+    """The first warning names the session and offers a way back; the second announces the meeting."""
+    case = CaseStory().given("YCC", command=LEOS)
+    assert "No warning" in why_not(case, "warning-letter")
+    case.ask(booking(), by=YJS, at=AFTER)
+    case.ask(absence(), by=YJS, at="2026-03-18T18:00:00+00:00")
+    case.ask(IssueWarning(session_id=FIRST), by=YJS, at="2026-03-19T10:00:00+00:00")
+    first = printed(case, "warning-letter")
+    assert says(first, "Leo Hartnell", "12 Wollaston Road", "19 March 2026")
+    assert says(first, "18 March 2026 at 16:00", "unpaid work", "warning number 1", "If you miss another session")
+    case.ask(absence(AttendanceStatus.DNA_PENDING, session=SECOND), by=YJS, at="2026-03-25T18:00:00+00:00")
+    case.ask(DecideAbsence(session_id=SECOND, acceptable=False), by=YJS, at="2026-03-26T10:00:00+00:00")
+    case.ask(IssueWarning(session_id=SECOND), by=YJS, at="2026-03-26T11:00:00+00:00")
+    second = printed(case, "warning-letter")
+    assert says(second, "25 March 2026", "warning number 2", "We will now ask you")
+
+
+def test_a_child_who_was_sent_out_is_not_told_of_an_absence() -> None:
+    """An exclusion for conduct is named as what it was."""
+    case = CaseStory().given("YCC", command=LEOS)
+    sent_out = attendance(AttendanceStatus.EXCLUDED_CONDUCT, "0", complied=False)
+    case.ask(sent_out, by=YJS, at="2026-03-18T18:00:00+00:00")
+    case.ask(IssueWarning(session_id=FIRST), by=YJS, at="2026-03-19T10:00:00+00:00")
+    assert says(printed(case, "warning-letter"), "could not stay at your session on 18 March 2026")

@@ -1,0 +1,238 @@
+"""What holds for every printed document: the same bytes, accessible, and its texts apart from its layout."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+from pypdf import PdfReader
+
+from services.disposal.domain.commands import IssueWarning
+from services.disposal.events import AssessmentTool, EvidenceStandard, PaymentMethod, ProsecutorDecision
+from services.referral.events import ClosingReason
+from services.rj_conference.documents.agreement import SIGNING
+from services.vocabulary import ConditionType, ConferenceMode, Recommendation, TrialMode
+from shared.documents import AWAITING, PAPER, Filled, NotPrintable, Print, pounds, render, text_file
+from shared.messages import Fact
+from shared.sealing import Sealed
+from shared.testing import Story
+from tests.unit.disposal.stories import FIRST, YJS, CaseStory, absence, condition, opening
+from tests.unit.documents.paper import LEO, PRINTING, filled, printed, tags, text_of
+from tests.unit.referral.stories import ReferralStory
+from tests.unit.rj_conference.stories import ConferenceStory
+
+FOLDERS = [PAPER, *sorted({d.folder for service in PRINTING for d in service.documents.values()})]
+
+
+def warned() -> CaseStory:
+    case = CaseStory().given(command=opening(details=LEO))
+    case.ask(absence(), by=YJS, at="2026-03-18T18:00:00+00:00")
+    case.ask(IssueWarning(session_id=FIRST), by=YJS, at="2026-03-19T10:00:00+00:00")
+    return case
+
+
+STORIES: dict[str, Callable[[], Story]] = {
+    "ycc": lambda: CaseStory().prepared("YCC", condition(), command=opening(details=LEO)),
+    "yc": lambda: CaseStory().given("YC", command=opening(details=LEO)),
+    "yrd": lambda: CaseStory().prepared("YRD", command=opening(details=LEO)),
+    "panel-pack": lambda: CaseStory().ready("YCC", command=opening(details=LEO)),
+    "warning-letter": warned,
+    "conference-agreement": lambda: ConferenceStory().agreed(),
+    "closing-letter": lambda: ReferralStory().acknowledged().linked().closed(),
+}
+
+
+def test_every_declared_document_has_a_story_here() -> None:
+    """No document is declared that these tests do not print."""
+    assert set(STORIES) == {name for service in PRINTING for name in service.documents}
+
+
+@pytest.mark.parametrize("language", ["en", "cy"])
+@pytest.mark.parametrize("name", STORIES)
+def test_it_is_accessible(name: str, language: str) -> None:
+    """Tagged PDF/UA-1 (ISO 14289-1) with a title that is shown, a language, a first heading and embedded fonts."""
+    document = printed(STORIES[name](), name, language)
+    reader = PdfReader(io.BytesIO(document.body))
+    root: Any = reader.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"] == True  # noqa: E712 - a PDF's own boolean
+    assert root["/ViewerPreferences"]["/DisplayDocTitle"] == True  # noqa: E712 - the same
+    assert b"pdfuaid:part" in root["/Metadata"].get_data()
+    assert root["/Lang"].startswith("cy-GB" if document.languages == ("cy",) else "en-GB")
+    assert reader.metadata is not None
+    assert reader.metadata.title
+    assert next(kind for kind in tags(document) if re.fullmatch(r"/H\d", kind)) == "/H1"
+    fonts = [one.get_object() for page in reader.pages for one in page["/Resources"]["/Font"].values()]  # type: ignore[index]
+    assert {str(font["/BaseFont"]).partition("+")[2].split("-")[0] for font in fonts} == {"LibertinusSerif"}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_same_state_prints_the_same_bytes(name: str) -> None:
+    """Two printings, the second in a process of its own with another zone, hash seed and clock, are equal."""
+    story = STORIES[name]()
+    found = filled(story, name)
+    assert isinstance(found, Filled)
+    here = render(name, story.service.documents[name], found, "en")
+    program = (
+        "import sys, json, datetime\n"
+        "from pathlib import Path\n"
+        "from shared.documents import Document, Filled, render\n"
+        "asked = json.load(sys.stdin)\n"
+        "at = datetime.datetime.fromisoformat(asked['at'])\n"
+        "document = Document(Path(asked['folder']), lambda state, facts: None, frozenset())\n"
+        "print(render(asked['name'], document, Filled(asked['values'], at), 'en').sha256)\n"
+    )
+    asked = {
+        "name": name,
+        "folder": str(story.service.documents[name].folder),
+        "values": found.values,
+        "at": found.at.isoformat(),
+    }
+    there = subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PAPER.parents[1],
+        env={"TZ": "Pacific/Auckland", "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1", "HOME": "/nonexistent"},
+    )
+    assert there.stdout.strip() == here.sha256
+    assert printed(story, name).body == here.body
+
+
+def test_its_date_is_that_of_the_facts() -> None:
+    """Neither the clock nor the recording dates a document: the latest fact that it rests on does."""
+    reader = PdfReader(io.BytesIO(printed(STORIES["ycc"](), "ycc").body))
+    assert reader.metadata is not None
+    assert str(reader.metadata.creation_date).startswith("2026-03-11 09:00")
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_forgotten_person_is_printed_as_erased(name: str) -> None:
+    """Once the keys are destroyed the document can still be printed, and names nobody."""
+    story = STORIES[name]()
+    facts = [forgotten(fact) for fact in story.facts]
+    document = printed(story, name, facts=facts)
+    assert "[erased]" in text_of(document)
+    assert not re.search("Leo|Hart|Wollaston|downstairs", text_of(document))
+
+
+def forgotten(fact: Fact) -> Fact:
+    """A fact as it is read after the keys of everybody in it were destroyed."""
+
+    def without(value: Any) -> Any:
+        if isinstance(value, Sealed):
+            return Sealed.of_token("s1:x:1:y:AA:AA").forgotten()
+        if isinstance(value, BaseModel):
+            held = {name: without(getattr(value, name)) for name in type(value).model_fields}
+            return value.model_copy(update=held)
+        return tuple(without(one) for one in value) if isinstance(value, tuple) else value
+
+    return replace(fact, event=without(fact.event))
+
+
+def test_a_name_is_never_read_as_markup() -> None:
+    """What people are called is a value, not source: signs of the layout language print as they are."""
+    name = '#panic("x") *bold* _it_ $x$ <a> @b \\ {name} [c]'
+    document = render_with(name)
+    assert name in text_of(document)
+
+
+def test_names_of_other_scripts_are_printed() -> None:
+    """Welsh, Polish, Vietnamese, Greek and Cyrillic letters all have a shape."""
+    for name in ("Llŷr Gŵyn", "Zażółć Gęślą", "Nguyễn Thị Ánh", "Ελένη", "Наталія"):
+        assert name.split()[0] in text_of(render_with(name))
+
+
+def test_a_character_without_a_shape_is_refused_in_a_sentence() -> None:
+    """A document with a hole in it is never printed: the answer names the character."""
+    with pytest.raises(NotPrintable, match="😀"):
+        render_with("Leo 😀")
+
+
+def test_a_long_text_is_printed_whole() -> None:
+    """A detail of twenty thousand characters runs over pages, and none of it is lost."""
+    found = filled(STORIES["ycc"](), "ycc")
+    assert isinstance(found, Filled)
+    words = " ".join(f"word{number}" for number in range(2000))
+    one = {**found.values["conditions"][0], "detail": words}
+    document = render(
+        "ycc",
+        PRINTING[0].documents["ycc"],
+        Filled({**found.values, "conditions": [one]}, found.at),
+        "en",
+    )
+    assert all(f"word{number}" in text_of(document) for number in (0, 999, 1999))
+
+
+def render_with(name: str) -> Print:
+    """The conditional caution's document with another name in it."""
+    found = filled(STORIES["ycc"](), "ycc")
+    assert isinstance(found, Filled)
+    values = {**found.values, "child": {**found.values["child"], "name": name}}
+    return render("ycc", PRINTING[0].documents["ycc"], Filled(values, found.at), "en")
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
+def test_both_languages_have_the_same_texts(folder: Path) -> None:
+    """Welsh has every key of English and no other, with the same values to fill in; English awaits nothing."""
+    english, welsh = text_file(folder / "en.toml"), text_file(folder / "cy.toml")
+    assert list(english) == list(welsh)
+    assert AWAITING not in english.values()
+    for key, text in english.items():
+        if welsh[key] != AWAITING:
+            assert set(re.findall(r"\{\w+\}", welsh[key])) == set(re.findall(r"\{\w+\}", text)), key
+
+
+def test_what_awaits_translation_is_printed_in_english_and_says_so() -> None:
+    """A Welsh document is as Welsh as its texts are, and is labelled with the languages that it is in."""
+    document = printed(STORIES["ycc"](), "ycc", "cy")
+    assert document.languages == ("en", "cy")
+    assert "Dyddiad geni" in text_of(document)
+    assert "2 Mawrth 2026" in text_of(document)
+    assert AWAITING not in text_of(document)
+    assert printed(STORIES["ycc"](), "ycc").languages == ("en",)
+
+
+@pytest.mark.parametrize("layout", sorted({p for f in FOLDERS for p in f.glob("*.typ")}), ids=lambda path: path.name)
+def test_a_layout_holds_no_words(layout: Path) -> None:
+    """A text in a layout could not be translated: between its signs there is nothing to read."""
+    source = re.sub(r"//.*", "", layout.read_text(encoding="utf-8"))
+    assert not re.findall(r"^[A-Z][a-z]+ [a-z]+.*", source, re.MULTILINE)
+    assert not [text for text in re.findall(r'"([^"]*)"', source) if re.search(r"[a-z] [a-z]", text)]
+
+
+@pytest.mark.parametrize("folder", FOLDERS[1:], ids=lambda folder: folder.parent.name)
+def test_every_code_has_its_words(folder: Path) -> None:
+    """Each value of an enum that a layout looks up has a text, so that no case fails to print."""
+    wanted: dict[str, dict[str, Any]] = {
+        "disposal": {
+            "condition": ConditionType,
+            "method": PaymentMethod,
+            "trial": TrialMode,
+            "standard": EvidenceStandard,
+            "tool": AssessmentTool,
+            "prosecutor": ProsecutorDecision,
+            "recommendation": Recommendation,
+        },
+        "rj_conference": {"mode": ConferenceMode, "part": SIGNING},
+        "referral": {"reason": get_args(ClosingReason)},
+    }
+    texts = tomllib.loads((folder / "en.toml").read_text(encoding="utf-8"))
+    for table, codes in wanted[folder.parent.name].items():
+        assert set(texts[table]) == {str(code) for code in codes}
+
+
+def test_pence_are_shown_as_pounds() -> None:
+    """Whole pounds without pence, others with both digits."""
+    assert [pounds(amount) for amount in (None, 0, 5000, 3850, 5)] == [None, "£0", "£50", "£38.50", "£0.05"]
