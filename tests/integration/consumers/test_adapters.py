@@ -240,7 +240,7 @@ async def test_killed_paused_joining_and_leaving_workers_lose_and_repeat_nothing
         named, paused = await workers.join("named"), await workers.join()
         await moved(projection)
         paused.send_signal(signal.SIGSTOP)  # past its session: a zombie
-        for _ in range(3):
+        for _ in range(2):
             assert await workers.end(named, signal.SIGKILL) < 0
             named = await workers.join("named")
             await moved(projection)
