@@ -14,11 +14,11 @@ from services.console.playing import STORIES, play
 from services.console.scenario.naming import Names
 from services.console.scenario.reading import read_scenario
 from services.console.showing import OUT, complain, measure, standings, table, timeline
-from services.console.system import Interrupted, running_system, urls
+from services.console.system import running_system, urls
 from services.console.telling import Telling, failures_said
 from services.console.tokens import officer_id
 from services.console.verifying import stores, verify
-from shared.local import Addresses
+from shared.local import Addresses, Interrupted
 
 STORY: Final = STORIES / "01-shoplifting-ycc.yaml"
 RUN: Final = "demonstration"

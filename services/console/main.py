@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 from uuid import UUID
 
 import typer
@@ -15,7 +15,7 @@ from services.console.case import found, histories, projected
 from services.console.client import Client
 from services.console.playing import play
 from services.console.scenario.reading import read_scenario
-from services.console.showing import OUT, complain, measure, records, standings, table, timeline
+from services.console.showing import OUT, case_list, complain, measure, records, sheet, standings, table, timeline
 from services.console.standing import standing
 from services.console.telling import Telling, debugging, said
 from services.vocabulary import Role
@@ -54,7 +54,8 @@ def _client(url: list[str] | None, patience: float = SOON) -> Client:
 @app.command()
 def up() -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
-    from services.console.system import Interrupted, running_system, urls  # noqa: PLC0415  only where it is started
+    from services.console.system import running_system, urls  # noqa: PLC0415  only where it is started
+    from shared.local import Interrupted  # noqa: PLC0415
 
     async def run() -> None:
         async with running_system(Telling()) as started:
@@ -187,7 +188,9 @@ def cases(
     """The list of cases."""
     params = {"state": state, "officer": officer and str(officer), "due_before": due_before, "page": page}
     reply = _client(url).get("reporting", "/v1/cases", role=role, params=params)
-    _print_list("Cases", found(reply, "list of cases", role))
+    answer = found(reply, "list of cases", role)
+    shown = f"Cases, page {answer['page']} of {max(1, -(-answer['total'] // answer['page_size']))}"
+    OUT.print(case_list(shown, answer["cases"]) if answer["cases"] else f"{shown}: none")
 
 
 @app.command("measure")
@@ -222,7 +225,8 @@ def duties(
     """The daily sheet: what is due, overdue and met."""
     params = {"as_of": as_of, "overdue": "true" if overdue else None}
     reply = _client(url).get("reporting", "/v1/duties", role=role, params=params)
-    _print_list(f"Duties on {as_of}", found(reply, "daily sheet", role))
+    listed = found(reply, "daily sheet", role)["duties"]
+    OUT.print(sheet(f"Duties on {as_of}", listed) if listed else f"Duties on {as_of}: none")
 
 
 @app.command()
@@ -232,15 +236,7 @@ def reactions(url: Urls = None, role: As = Role.AUDITOR) -> None:
     rows = []
     for service in SERVICES[:-1]:
         rows += found(client.get(service, "/v1/reactions", role=role), f"list of reactions of {service}", role)
-    _print_list("Reactions that wait", rows)
-
-
-def _print_list(title: str, answer: Any) -> None:
-    """A list, or the list that an answer holds beside its page."""
-    rows = answer
-    if isinstance(answer, dict):
-        rows = next((value for value in answer.values() if isinstance(value, list)), [])
-    OUT.print(records(title, rows) if rows else f"{title}: none")
+    OUT.print(records("Reactions that wait", rows) if rows else "Reactions that wait: none")
 
 
 def _fail(text: str) -> NoReturn:

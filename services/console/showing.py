@@ -20,6 +20,10 @@ OUT: Final = Console(highlight=False, width=WIDE)
 ERR: Final = Console(highlight=False, stderr=True)
 
 
+WHOLE: Final = frozenset({"event", "due", "duty"})
+"""Columns whose words are not broken while others can give way."""
+
+
 def complain(text: str) -> None:
     """Say what is wrong, on standard error, as it stands."""
     ERR.print(text, style="red", markup=False, soft_wrap=True)
@@ -29,7 +33,7 @@ def table(title: str, *columns: str, rows: Iterable[Sequence[Any]]) -> Group:
     """A titled table whose cells are plain text."""
     made = Table(header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold", no_wrap=column in WHOLE)
     for row in rows:
         made.add_row(*(Text(shown(cell)) for cell in row))
     # A table's own title is folded to the table's width.
@@ -97,6 +101,42 @@ def records(title: str, rows: Sequence[Mapping[str, Any]]) -> Group:
     return table(title, *columns, rows=[[row.get(column) for column in columns] for row in rows])
 
 
+def sheet(title: str, duties: Sequence[Mapping[str, Any]]) -> Group:
+    """The daily sheet: soonest first, with the case in which each duty stands."""
+    return table(
+        title,
+        *("due", "duty", "", "case", "in", "of"),
+        rows=[
+            (
+                duty["due"],
+                duty["duty"],
+                "overdue" if duty["overdue"] else "",
+                "\n".join(duty["case_ids"]),
+                duty["service"],
+                duty["item"],
+            )
+            for duty in duties
+        ],
+    )
+
+
+def case_list(title: str, cases: Sequence[Mapping[str, Any]]) -> Group:
+    """The list of cases: what is due next in each, and where its work stands."""
+    return table(
+        title,
+        *("case", "next due", "overdue", "work"),
+        rows=[
+            (
+                case["case_id"],
+                case["next_due"],
+                case["overdue_duties"] or "",
+                "\n".join(f"{item['service']} {item['state']}" for item in case["work"]),
+            )
+            for case in cases
+        ],
+    )
+
+
 def standings(title: str, case: Mapping[str, Any]) -> Group:
     """Where a projected case stands: each piece of work with its state, and what is still to be done."""
     kinds = {"referrals": "referral", "disposals": "disposal", "conferences": "conference", "sessions": "session"}
@@ -118,13 +158,12 @@ def timeline(title: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> Gro
     ordered = sorted(events, key=lambda item: (item[1]["occurred_at"], item[1]["recorded_at"] or ""))
     return table(
         title,
-        *("occurred", "recorded", "service", "event", "by", "rules passed", "notes"),
+        *("occurred", "recorded", "event", "by", "rules passed", "notes"),
         rows=[
             (
                 moment(event["occurred_at"]),
                 moment(event["recorded_at"]),
-                service,
-                f"{event['version']} {event['type']}",
+                f"{service} {event['version']}\n{event['type']}",
                 event["actor"]["role"],
                 event["rules"],
                 _notes(event),

@@ -115,28 +115,18 @@ def _key_encryption_key(var: Path, environment: Mapping[str, str]) -> dict[str, 
     return {"OOC_KEK_FILE": str(file)}
 
 
-class Interrupted(Exception):
-    """A signal came before the system was up; nothing runs any more."""
-
-
 @contextlib.asynccontextmanager
 async def running_system(listener: Callable[[str, State], None], var: Path = VAR) -> AsyncIterator[System]:
-    """The system, ready, with its addresses written down; raises `CannotStart` or `Interrupted`.
+    """The system, ready, with its addresses written down; raises `CannotStart`, or `Interrupted` by an early signal.
 
-    A signal ends the body, quietly, and then everything that runs.
+    A later signal ends the body, quietly, and then everything that runs.
     """
-    try:
-        async with system(var, extra=processes, listener=listener) as started:
-            note = _write_down(started.addresses)
-            try:
-                yield started
-            finally:
-                note.unlink(missing_ok=True)
-    except RuntimeError as error:
-        # What a context that was ended before it began says of itself.
-        if "didn't yield" in str(error):
-            raise Interrupted from None
-        raise
+    async with system(var, extra=processes, listener=listener) as started:
+        note = _write_down(started.addresses)
+        try:
+            yield started
+        finally:
+            note.unlink(missing_ok=True)
 
 
 def _write_down(addresses: Addresses) -> Path:
