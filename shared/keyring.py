@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import asyncpg
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -84,10 +85,13 @@ class Kek:
         return nonce + AESGCM(self.epochs[self.epoch]).encrypt(nonce, key.secret, _bound(key.subject, key.generation))
 
     def unwrap(self, subject: str, generation: int, epoch: str, wrapped: bytes) -> DataKey:
-        """The data key from its wrapping; raises `BadKek` where the epoch's KEK is not at hand."""
+        """The data key from its wrapping; raises `BadKek` where the epoch's KEK is not at hand, or is another one."""
         if epoch not in self.epochs:
             raise BadKek(f"the key of {subject} is wrapped by epoch {epoch}, which is not among the keys in OOC_KEK")
-        secret = AESGCM(self.epochs[epoch]).decrypt(wrapped[:12], wrapped[12:], _bound(subject, generation))
+        try:
+            secret = AESGCM(self.epochs[epoch]).decrypt(wrapped[:12], wrapped[12:], _bound(subject, generation))
+        except InvalidTag as error:
+            raise BadKek(f"the key of {subject} was not wrapped by the key of epoch {epoch} in OOC_KEK") from error
         return DataKey(subject, generation, secret)
 
     def derived(self, purpose: str) -> bytes:
@@ -209,8 +213,9 @@ class PostgresKeyring:
     async def for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
         """See `Keyring.for_sealing`."""
         now = self._clock()
+        subjects = list(dict.fromkeys(subjects))
         found = {s: key for s in subjects for until, key in [self._current.get(s, (0.0, None))] if key and until > now}
-        missing = [subject for subject in dict.fromkeys(subjects) if subject not in found]
+        missing = [subject for subject in subjects if subject not in found]
         if missing:
             found |= await self._fetch(missing, now)
             new = [subject for subject in missing if subject not in found]

@@ -26,16 +26,20 @@ begin
 end $$;
 create trigger no_key_after_destruction before insert on data_key for each row execute function refuse_destroyed();
 
-create function destroy_keys(p_subject text) returns void language plpgsql as $$
+create function destroy_keys(p_subject text) returns void
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     perform pg_advisory_xact_lock(hashtextextended(p_subject, 0));
     insert into tombstone (subject) values (p_subject) on conflict do nothing;
     delete from data_key where data_key.subject = p_subject;
 end $$;
 
+-- The application cannot take a key away without the tombstone that says so.
+revoke all on all tables in schema public from ooc_app;
+revoke execute on function destroy_keys, refuse_destroyed from public;
 grant usage on schema public to ooc_app;
-grant select, insert, delete on data_key to ooc_app;
-grant select, insert on tombstone to ooc_app;
+grant select, insert on data_key to ooc_app;
+grant select on tombstone to ooc_app;
 grant execute on function destroy_keys to ooc_app;
 
 -- migrate:down

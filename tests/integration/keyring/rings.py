@@ -1,0 +1,31 @@
+"""Keyrings' databases for tests."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import asyncpg
+
+from shared.database import database_dsn
+from shared.keyring import Kek
+from shared.provision import KEYRING_DATABASE, databases
+
+
+@asynccontextmanager
+async def ring_database(postgres_url: str) -> AsyncIterator[str]:
+    """A keyring's database, as long as the body runs: its address, as its owner."""
+    name = f"test_keyring_{uuid4().hex[:12]}"
+    await databases(postgres_url, [(name, KEYRING_DATABASE[1])])
+    yield database_dsn(postgres_url, name)
+    owner = await asyncpg.connect(postgres_url)
+    await owner.execute(f"drop database {name} with (force)")
+    await owner.close()
+
+
+def new_kek(*epochs: str) -> Kek:
+    """Fresh key-encryption keys."""
+    return Kek.read(" ".join(f"{epoch}:{base64.b64encode(os.urandom(32)).decode()}" for epoch in epochs or ("1",)))
