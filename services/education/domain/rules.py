@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from services.education.domain.commands import (
     BookPlace,
     CancelPlace,
@@ -174,12 +172,16 @@ def planned_once(_command: PlanSession, state: Session | None, _occasion: Occasi
 
 
 @rules.allows(PlanSession)
-def within_the_calendar(command: PlanSession, _state: Session | None, _occasion: Occasion) -> bool:
+def within_the_calendar(command: PlanSession, _state: Session | None, occasion: Occasion) -> bool:
     """The date of the session lies outside the years whose bank holidays are known: check the date.
 
     Source: gov.uk/bank-holidays (England and Wales), as vendored
     """
-    return calendar_covers(local_day(command.starts_at))
+    try:
+        add_working_days(local_day(command.starts_at), occasion.policy.number("attendance_recorded_working_days"))
+    except BeyondCalendar:
+        return False
+    return True
 
 
 @rules.allows(BookPlace)
@@ -227,15 +229,6 @@ def feedback_of_what_was_held(_command: RecordFeedback, state: Session, _occasio
     Source: team practice (states of a session)
     """
     return state.stage is Stage.DELIVERED
-
-
-def calendar_covers(day: date) -> bool:
-    """Whether due dates can be counted from a day."""
-    try:
-        add_working_days(day, 1)
-    except BeyondCalendar:
-        return False
-    return True
 
 
 def _cancelled(state: Session) -> bool:
