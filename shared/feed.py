@@ -30,11 +30,9 @@ from shared.projection import (
     Apply,
     Connection,
     Membership,
-    Published,
     Taken,
     batch_of,
     clear_alarm,
-    decode,
     load_checkpoints,
     persistently,
     raise_alarm,
@@ -42,6 +40,7 @@ from shared.projection import (
     take,
     transient,
 )
+from shared.published import Published, decode
 
 MOST: Final = 5_000
 """How many records make a batch at most."""

@@ -20,19 +20,8 @@ from faust.types import TP
 from mode import CrashingSupervisor, Service
 
 from shared.handle import Handler
-from shared.projection import (
-    USUAL,
-    Apply,
-    Membership,
-    Published,
-    Taken,
-    batch_of,
-    decode,
-    load_checkpoints,
-    persistently,
-    report,
-    take,
-)
+from shared.projection import USUAL, Apply, Membership, Taken, batch_of, load_checkpoints, persistently, report, take
+from shared.published import Published, decode
 from shared.reacting import ParkedAgain, Reacting
 from shared.service import Service as Declared
 from shared.settings import Settings

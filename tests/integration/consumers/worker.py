@@ -18,7 +18,8 @@ from mode import Worker
 
 from shared import database
 from shared.feed import Feed, events_topic
-from shared.projection import Connection, Membership, Published
+from shared.projection import Connection, Membership
+from shared.published import Published
 from shared.stream import Stream
 
 CONSUMER = "under-test"
