@@ -64,3 +64,16 @@ def histories(client: Client, answer: Any, role: str) -> Iterator[tuple[str, Map
         reply = client.get(service, f"/v1/{COLLECTIONS[service]}/{stream}/history", role=role)
         body = found(reply, f"history of {service}/{stream}", role)
         yield from ((service, event) for event in body["events"])
+
+
+def printed(client: Client, stream: str, name: str, language: str, role: str) -> bytes:
+    """A document of a stream (`service/uuid`) as PDF; raises `NotFound` or `NoAnswer`."""
+    service, _, id_ = stream.partition("/")
+    try:
+        path = f"/v1/{COLLECTIONS[service]}/{UUID(id_)}/documents/{name}"
+    except (KeyError, ValueError):
+        raise NotFound(f"{stream} is no stream: write SERVICE/ID, with one of {', '.join(COLLECTIONS)}.") from None
+    body = found(client.get(service, path, role=role, params={"lang": language}), f"document {name} of {stream}", role)
+    if not isinstance(body, bytes):
+        raise NoAnswer(f"The document {name} of {stream} was answered with something else than a PDF.")
+    return body

@@ -142,6 +142,8 @@ def _http() -> httpx.Client:
 
 
 def _body(answer: httpx.Response) -> Any:
+    if answer.headers.get("content-type") == "application/pdf":
+        return answer.content
     try:
         return answer.json()
     except ValueError:

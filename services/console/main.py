@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, NoReturn
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid import UUID
 import typer
 
 from services.console.addresses import SERVICES, VAR, find_addresses
-from services.console.case import found, histories, projected
+from services.console.case import found, histories, printed, projected
 from services.console.client import Client
 from services.console.playing import play
 from services.console.scenario.reading import read_scenario
@@ -227,6 +228,21 @@ def duties(
     reply = _client(url).get("reporting", "/v1/duties", role=role, params=params)
     listed = found(reply, "daily sheet", role)["duties"]
     OUT.print(sheet(f"Duties on {as_of}", listed) if listed else f"Duties on {as_of}: none")
+
+
+@app.command("document")
+def document_command(
+    stream: Annotated[str, typer.Argument(help="SERVICE/ID, such as disposal/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11.")],
+    name: Annotated[str, typer.Argument(help="ycc, yc, yrd, panel-pack, warning-letter, conference-agreement, …")],
+    out: Annotated[Path, typer.Option("--out", help="The PDF's file.")],
+    lang: Annotated[str, typer.Option("--lang", help="en or cy.")] = "en",
+    url: Urls = None,
+    role: As = Role.SUPERVISOR,
+) -> None:
+    """Print a document into a file, and say its SHA-256, which its signature names."""
+    body = printed(_client(url), stream, name, lang, role)
+    out.write_bytes(body)
+    OUT.print(f"{out}: SHA-256 {sha256(body).hexdigest()}", markup=False, soft_wrap=True)
 
 
 @app.command()
