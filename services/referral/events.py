@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from services.vocabulary import (
     Category,
@@ -36,9 +36,6 @@ Means = Literal["PHONE", "VISIT", "LETTER", "EMAIL"]
 ClosingReason = Literal[
     "INTERVENTION_COMPLETE", "ADVICE_GIVEN", "SCHOOL_LED", "DISPOSED", "REFERRED_ON", "REJECTED", "DUPLICATE"
 ]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-"""A SHA-256 digest (FIPS 180-4) in lower-case hexadecimal."""
-
 Years = Annotated[int, Field(ge=0)]
 """An age in whole years."""
 
@@ -123,7 +120,7 @@ class DocumentAttached(Event):
 
     document_id: UUID
     media_type: Text
-    sha256: Sha256
+    sha256: Text
     title: Sealed[Words]
 
 

@@ -13,7 +13,6 @@ from services.referral.events import (
     Preference,
     PreferenceGiver,
     Setting,
-    Sha256,
     Source,
 )
 from services.vocabulary import (
@@ -131,7 +130,7 @@ class AttachDocument(Command):
     type: Literal["AttachDocument"] = "AttachDocument"
     document_id: UUID
     media_type: Text
-    sha256: Sha256
+    sha256: Text
     title: Sealed[Words]
 
 
