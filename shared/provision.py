@@ -72,7 +72,7 @@ async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
 
 def service_database(name: str, *more: Path) -> tuple[str, Sequence[Path]]:
     """The database of a deciding service, for `databases`."""
-    return f"ooc_{name}", (MIGRATIONS / "access", MIGRATIONS / "service", *more)
+    return f"ooc_{name}", (MIGRATIONS / "access", MIGRATIONS / "consumer", MIGRATIONS / "service", *more)
 
 
 KEYRING_DATABASE: Final = ("ooc_keyring", (MIGRATIONS / "keyring",))

@@ -9,6 +9,6 @@ from shared.provision import MIGRATIONS
 
 DATABASE: Final = (
     "ooc_reporting",
-    (MIGRATIONS / "access", MIGRATIONS / "projection", Path(__file__).parent / "migrations"),
+    (MIGRATIONS / "access", MIGRATIONS / "consumer", MIGRATIONS / "projection", Path(__file__).parent / "migrations"),
 )
 """Name and folders of migrations, as `shared.provision.databases` takes them."""

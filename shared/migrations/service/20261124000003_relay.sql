@@ -7,6 +7,7 @@ create table relayed (
     offsets jsonb not null,
     relayed_at timestamptz not null default clock_timestamp()
 );
+grant select, insert, update on relayed to ooc_app;
 
 -- migrate:down
 drop table relayed;

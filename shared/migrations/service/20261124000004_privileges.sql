@@ -5,7 +5,6 @@ revoke execute on function append from public;
 grant usage on schema public to ooc_app;
 grant select on event, head, answer, claim to ooc_app;
 grant execute on function append to ooc_app;
-grant select, insert, update, delete on checkpoint, seen, parked, quarantine, relayed to ooc_app;
 
 -- migrate:down
-revoke all on event, head, answer, claim, checkpoint, seen, parked, quarantine, relayed from ooc_app;
+revoke all on event, head, answer, claim from ooc_app;

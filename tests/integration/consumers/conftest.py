@@ -21,7 +21,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 @pytest.fixture
 async def projection(database: str, postgres_url: str) -> AsyncIterator[Pool]:
     """Connections to a projection's database, with a table of effects besides."""
-    await databases(postgres_url, [(urlsplit(database).path[1:], [MIGRATIONS / "projection"])])
+    await databases(postgres_url, [(urlsplit(database).path[1:], [MIGRATIONS / "consumer", MIGRATIONS / "projection"])])
     pool = await connections.pool(database)
     await pool.execute(EFFECTS)
     yield pool

@@ -18,24 +18,6 @@ create table seen (
     primary key (consumer, stream)
 );
 
--- Reactions that were refused, to be tried again when their target stream moves.
-create table parked (
-    command_id uuid primary key,
-    consumer text not null,
-    reaction text not null,
-    source_stream text not null,
-    source_version integer not null,
-    target_stream text not null,
-    body bytea not null,
-    rules text [] not null,
-    reason text not null,
-    attempts integer not null default 1,
-    tried_version integer not null,
-    parked_at timestamptz not null default clock_timestamp(),
-    sequence bigint generated always as identity
-);
-create index parked_by_target on parked (target_stream);
-
 -- Events that a consumer could not read or apply, and all later ones of the same stream, in order and whole.
 create table quarantine (
     consumer text not null,
@@ -52,5 +34,18 @@ create table quarantine (
 );
 create index quarantine_by_stream on quarantine (consumer, stream);
 
+-- What a person must look at, for as long as it holds: a gap stops a partition, a lost tail leaves none.
+create table alarm (
+    consumer text not null,
+    name text not null,
+    place text not null,
+    detail text not null,
+    raised_at timestamptz not null default clock_timestamp(),
+    primary key (consumer, name, place)
+);
+
+grant usage on schema public to ooc_app;
+grant select, insert, update, delete on checkpoint, seen, quarantine, alarm to ooc_app;
+
 -- migrate:down
-drop table quarantine, parked, seen, checkpoint;
+drop table alarm, quarantine, seen, checkpoint;
