@@ -33,7 +33,7 @@ from services.rj_conference.service import service as rj_conference
 from shared.messages import Fact
 from shared.provision import databases
 
-STORIES = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
+STORIES = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))[:14]
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
 
 
