@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
@@ -26,13 +28,12 @@ from mode import Service
 
 from shared.database import patiently
 from shared.projection import (
-    USUAL,
     Apply,
     Connection,
-    Membership,
+    Published,
     Taken,
-    batch_of,
     clear_alarm,
+    decode,
     load_checkpoints,
     persistently,
     raise_alarm,
@@ -40,7 +41,6 @@ from shared.projection import (
     take,
     transient,
 )
-from shared.published import Published, decode
 
 MOST: Final = 5_000
 """How many records make a batch at most."""
@@ -52,6 +52,46 @@ RECONCILE_SECONDS: Final = 10.0
 """Seconds between two counts of what was taken against what was published."""
 
 _log = structlog.get_logger("consumer")
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """How a consumer takes part in its group, and how long it tries again.
+
+    Attributes:
+        session_seconds: after so long without a heartbeat the broker gives its partitions to others.
+        heartbeat_seconds: between two heartbeats.
+        rebalance_seconds: how long the others wait for it to join again.
+        retry_seconds: how long a transient error is tried again before it ends the process.
+        instance: names this member, one name each, if it is to get its partitions back at once after a restart
+            (static membership, KIP-345); None: any member will do.
+
+    """
+
+    session_seconds: float = 6.0
+    heartbeat_seconds: float = 0.5
+    rebalance_seconds: float = 20.0
+    retry_seconds: float = 3.0
+    instance: str | None = None
+
+
+USUAL: Final = Membership()
+
+
+@asynccontextmanager
+async def batch_of(pool: asyncpg.Pool[asyncpg.Record], membership: Membership) -> AsyncIterator[Connection]:
+    """A connection in a transaction for one batch.
+
+    A consumer that is paused in the middle of it must not keep the checkpoint's lock from its successor: PostgreSQL
+    ends the transaction when nothing has come for as long as the broker waits for a heartbeat.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "select set_config('idle_in_transaction_session_timeout', $1, true)",
+            f"{int(membership.session_seconds * 1000)}ms",
+        )
+        yield connection
+
 
 Batch = Mapping[TopicPartition, Sequence[Published]]
 

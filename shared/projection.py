@@ -12,12 +12,12 @@ whole and in order, and everything else flows on.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
+from uuid import UUID
 
 import asyncpg
 import stamina
@@ -26,40 +26,118 @@ import structlog
 from shared.database import TRANSIENT
 from shared.keyring import KeyringUnavailable
 from shared.ledger import LedgerUnavailable
-from shared.messages import GENESIS, chain
-from shared.published import Headers, Published, decode
+from shared.messages import GENESIS, EventBook, Fact, chain
 
 T = TypeVar("T")
 Connection = Any
 """A connection of asyncpg, from its pool or its own."""
 
 TopicPartition = tuple[str, int]
+Headers = Sequence[tuple[str, bytes]]
 
+_NEVER: Final = datetime.fromtimestamp(0, UTC)
+_NOBODY: Final = UUID(int=0)
 _log = structlog.get_logger("consumer")
 
 
 @dataclass(frozen=True, slots=True)
-class Membership:
-    """How a consumer takes part in its group, and how long it tries again.
+class Published:
+    """An event as it came from its topic.
 
-    Attributes:
-        session_seconds: after so long without a heartbeat the broker gives its partitions to others.
-        heartbeat_seconds: between two heartbeats.
-        rebalance_seconds: how long the others wait for it to join again.
-        retry_seconds: how long a transient error is tried again before it ends the process.
-        instance: names this member, one name each, if it is to get its partitions back at once after a restart
-            (static membership, KIP-345); None: any member will do.
+    `body` is the event's bytes, the ledger's own; the other fields come from the headers. Where they cannot be read,
+    `error` says why, stream and version are as far as they can be told, and the rest means nothing.
 
+    `follows` is the offset that its reader had come to when it read this record: nothing lies between. None: not known.
     """
 
-    session_seconds: float = 6.0
-    heartbeat_seconds: float = 0.5
-    rebalance_seconds: float = 20.0
-    retry_seconds: float = 3.0
-    instance: str | None = None
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    stream: str
+    version: int
+    type: str = ""
+    event_id: UUID = _NOBODY
+    position: int = 0
+    recorded_at: datetime = _NEVER
+    hash: bytes = field(default=b"", repr=False)
+    error: str | None = None
+    follows: int | None = None
+    reading: int = 0
+
+    def fact(self, book: EventBook, keys: Mapping[tuple[str, int], Any] | None = None) -> Fact:
+        """The event with its place in the ledger; opened where keys are given. Raises `UnknownEvent`."""
+        return book.read(self.body, keys=keys, position=self.position, recorded_at=self.recorded_at, hash=self.hash)
 
 
-USUAL: Final = Membership()
+def decode(
+    topic: str,
+    partition: int,
+    offset: int,
+    key: bytes | None,
+    headers: Headers | None,
+    body: bytes | None,
+    *,
+    follows: int | None = None,
+    reading: int = 0,
+) -> Published:
+    """Read a record's headers; never raises, since an error here must not cost the event."""
+    headers = tuple(headers or ())
+    named = dict(headers)
+    whole = body or b""
+    try:
+        if body is None:
+            raise ValueError("the record has no value")
+        version = int(named["ooc_version"])
+        if version < 1:
+            raise ValueError(f"a version of {version}")
+        return Published(
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            key=key,
+            headers=headers,
+            body=whole,
+            stream=named["ce_subject"].decode(),
+            version=version,
+            type=named["ce_type"].decode(),
+            event_id=UUID(named["ce_id"].decode()),
+            position=int(named["ooc_position"]),
+            recorded_at=datetime.fromisoformat(named["ooc_recorded_at"].decode()),
+            hash=bytes.fromhex(named["ooc_hash"].decode()),
+            follows=follows,
+            reading=reading,
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        stream, told = _whatever_tells(named, whole)
+        return Published(
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            key=key,
+            headers=headers,
+            body=whole,
+            stream=stream or f"?/{topic}/{partition}/{offset}",
+            version=told,
+            error=f"its headers cannot be read: {type(error).__name__}: {error}"[:500],
+            follows=follows,
+            reading=reading,
+        )
+
+
+def _whatever_tells(named: Mapping[str, bytes], body: bytes) -> tuple[str, int]:
+    """The stream and version of a broken record by its headers, else by its body; empty and 0 where nothing tells."""
+    try:
+        raw = json.loads(body)
+        stream, version = str(raw["stream"]), int(raw["version"])
+    except (KeyError, ValueError, TypeError):
+        stream, version = "", 0
+    try:
+        return named["ce_subject"].decode(), int(named.get("ooc_version", b"%d" % version))
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return stream, version
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,21 +223,6 @@ async def persistently(call: Callable[[], Awaitable[T]], seconds: float) -> T:
         with attempt:
             return await call()
     raise AssertionError("unreachable")
-
-
-@asynccontextmanager
-async def batch_of(pool: asyncpg.Pool[asyncpg.Record], membership: Membership) -> AsyncIterator[Connection]:
-    """A connection in a transaction for one batch.
-
-    A consumer that is paused in the middle of it must not keep the checkpoint's lock from its successor: PostgreSQL
-    ends the transaction when nothing has come for as long as the broker waits for a heartbeat.
-    """
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(
-            "select set_config('idle_in_transaction_session_timeout', $1, true)",
-            f"{int(membership.session_seconds * 1000)}ms",
-        )
-        yield connection
 
 
 _TAKE: Final = """

@@ -22,8 +22,7 @@ from shared.deciding import Asked
 from shared.handle import Accepted, Conflict, Handler, KeyReused, NoEffect, OutOfBounds, Result, UnknownStream
 from shared.keyring import OwnerForgotten
 from shared.messages import Actor, EventBook, Fact, NeedsRationale, Origin, Refused, derive
-from shared.projection import Connection, transient
-from shared.published import Published
+from shared.projection import Connection, Published, transient
 from shared.service import Effect, Reaction, Service
 
 SYSTEM: Final = "SYSTEM"

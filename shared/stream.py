@@ -19,9 +19,9 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP
 from mode import CrashingSupervisor, Service
 
+from shared.feed import USUAL, Membership, batch_of
 from shared.handle import Handler
-from shared.projection import USUAL, Apply, Membership, Taken, batch_of, load_checkpoints, persistently, report, take
-from shared.published import Published, decode
+from shared.projection import Apply, Published, Taken, decode, load_checkpoints, persistently, report, take
 from shared.reacting import ParkedAgain, Reacting
 from shared.service import Service as Declared
 from shared.settings import Settings

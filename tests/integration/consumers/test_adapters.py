@@ -18,8 +18,7 @@ import faust.types.tuples
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.projection import alarms, quarantined
-from shared.published import Published
+from shared.projection import Published, alarms, quarantined
 from shared.relay import address_of
 from shared.stream import LedgerSchema
 from tests.integration.consumers.conftest import Pool, until

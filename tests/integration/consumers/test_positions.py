@@ -6,8 +6,7 @@ import json
 from uuid import uuid4
 
 from shared.feed import note_positions, passed, progress, reconcile
-from shared.projection import alarms, take
-from shared.published import Published, decode
+from shared.projection import Published, alarms, decode, take
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, publishing
 from tests.integration.consumers.test_adapters import running

@@ -20,9 +20,8 @@ from shared.keyring import MemoryKeyring
 from shared.ledger.memory import MemoryLedger
 from shared.ledger.postgres import PostgresLedger
 from shared.messages import GENESIS, Actor, Command, chain
-from shared.projection import Taken, quarantined, take
+from shared.projection import Published, Taken, decode, quarantined, take
 from shared.provision import databases, service_database
-from shared.published import Published, decode
 from shared.reacting import Reacting, parked, parked_summary, system_actor
 from shared.settings import Settings
 from shared.stream import reactor

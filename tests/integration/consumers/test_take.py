@@ -11,8 +11,7 @@ import asyncpg
 import pytest
 
 from shared.ledger import LedgerUnavailable
-from shared.projection import Hole, alarms, load_checkpoints, quarantined, retry_quarantine, take
-from shared.published import Published, decode
+from shared.projection import Hole, Published, alarms, decode, load_checkpoints, quarantined, retry_quarantine, take
 from tests.integration.consumers.conftest import Pool
 from tests.integration.consumers.publishing import Author, Message
 from tests.integration.consumers.worker import write_down

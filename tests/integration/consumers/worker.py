@@ -17,9 +17,8 @@ import uvloop
 from mode import Worker
 
 from shared import database
-from shared.feed import Feed, events_topic
-from shared.projection import Connection, Membership
-from shared.published import Published
+from shared.feed import Feed, Membership, events_topic
+from shared.projection import Connection, Published
 from shared.stream import Stream
 
 CONSUMER = "under-test"
