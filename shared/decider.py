@@ -82,10 +82,10 @@ def cut(history: Sequence[Fact], *, as_of: datetime | None = None, known_at: dat
     by_id = {fact.event_id: fact for fact in known}
     for fact in known:
         if isinstance(fact.event, Correction):
-            target = by_id.get(fact.event.corrects)
-            if target is None:
-                raise BrokenHistory(fact, "it corrects an event that is not in this stream")
-            by_id[target.event_id] = corrected(target, fact)
+            for target in fact.event.targets:
+                if target not in by_id:
+                    raise BrokenHistory(fact, "it corrects an event that is not in this stream")
+                by_id[target] = corrected(by_id[target], fact)
 
     def when(fact: Fact) -> datetime:
         return by_id[fact.event.corrects].occurred_at if isinstance(fact.event, Correction) else fact.occurred_at
@@ -95,12 +95,16 @@ def cut(history: Sequence[Fact], *, as_of: datetime | None = None, known_at: dat
 
 def corrected(target: Fact, correction: Fact) -> Fact:
     """The fact as it should have been; raises `BrokenHistory` where the correction names no field of it."""
-    assert isinstance(correction.event, Correction)
-    value = correction.event.value if correction.event.sealed is None else correction.event.sealed
-    try:
-        event = put(target.event, correction.event.field, value)
-    except (KeyError, ValueError, TypeError) as error:
-        raise BrokenHistory(correction, f"{correction.event.field} cannot be corrected: {error}") from error
+    right = correction.event
+    assert isinstance(right, Correction)
+    values = [(right.corrects, right.field, right.value if right.sealed is None else right.sealed)]
+    values += [(one.corrects, one.field, one.value) for one in right.also]
+    event = target.event
+    for _, field, value in (one for one in values if one[0] == target.event_id):
+        try:
+            event = put(event, field, value)
+        except (KeyError, ValueError, TypeError) as error:
+            raise BrokenHistory(correction, f"{field} cannot be corrected: {error}") from error
     return replace(target, event=event, corrected_by=(*target.corrected_by, correction.event_id))
 
 

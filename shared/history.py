@@ -24,7 +24,8 @@ def show(history: Sequence[Fact]) -> list[dict[str, Any]]:
     corrected_by: dict[UUID, list[str]] = {}
     for fact in history:
         if isinstance(fact.event, Correction):
-            corrected_by.setdefault(fact.event.corrects, []).append(str(fact.event_id))
+            for target in fact.event.targets:
+                corrected_by.setdefault(target, []).append(str(fact.event_id))
     latest: datetime | None = None
     shown: list[dict[str, Any]] = []
     for fact in history:

@@ -120,18 +120,33 @@ class Event(Message):
     version: ClassVar[int] = 1
 
 
+class Consequence(Shape):
+    """What else is other after a correction: a clear field that had been computed from the corrected one."""
+
+    corrects: UUID
+    field: Text
+    value: Any = None
+
+
 class Correction(Event):
     """An event that points at an earlier one of its stream and says what a field of it should have been.
 
     `field` is a dotted path; the corrected field's own type decides whether the value stands in `value` or `sealed`.
-    The original stays; the fold puts the value in its place from the time of the fact that it corrects.
+    The original stays; the fold puts the value in its place from the time of the fact that it corrects. `also` names
+    what was computed from that field, in this or in other events, and is put in its place with it.
     """
 
     corrects: UUID
     field: Text
     value: Any = None
     sealed: Sealed[Any] | None = None
+    also: Annotated[tuple[Consequence, ...], Field(max_length=1000)] = ()
     why: Sealed[Words]
+
+    @property
+    def targets(self) -> tuple[UUID, ...]:
+        """The events that it changes, each once, the one that it points at first."""
+        return tuple(dict.fromkeys((self.corrects, *(one.corrects for one in self.also))))
 
 
 E = TypeVar("E", bound=Event)

@@ -156,7 +156,10 @@ async def _keep(connection: Connection, facts: Sequence[Fact]) -> None:
     ]
     await connection.execute(_KEEP, *(list(column) for column in zip(*rows, strict=True)))
     corrections = [
-        (*stream_of(fact), fact.event.corrects, fact.event_id) for fact in facts if isinstance(fact.event, Correction)
+        (*stream_of(fact), target, fact.event_id)
+        for fact in facts
+        if isinstance(fact.event, Correction)
+        for target in fact.event.targets
     ]
     if corrections:
         await connection.execute(_CORRECT, *(list(column) for column in zip(*corrections, strict=True)))

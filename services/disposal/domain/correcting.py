@@ -16,11 +16,11 @@ from shared.working_days import local_day
 
 
 def corrected(command: CorrectRecord, state: DisposalState, occasion: Occasion) -> Decided:
-    """The correction, judged, and those of what had been computed from the corrected field."""
-    first = correction_of(target_of(command, state), command.field, command.value, command.why)
-    others = following(state, first, occasion.policy)
-    after = as_corrected(state, [first, *others])
-    return (first.model_copy(update={"unlawful_by": unlawful_by(after, occasion)}), *others)
+    """The correction, judged, with what had been computed from the corrected field."""
+    alone = correction_of(target_of(command, state), command.field, command.value, command.why)
+    whole = alone.model_copy(update={"also": following(state, alone, occasion.policy)})
+    after = as_corrected(state, [whole])
+    return (whole.model_copy(update={"unlawful_by": unlawful_by(after, occasion)}),)
 
 
 def unlawful_by(state: DisposalState, occasion: Occasion) -> tuple[str, ...] | None:

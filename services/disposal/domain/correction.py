@@ -26,7 +26,7 @@ from services.disposal.events import (
     RecordCorrected,
 )
 from shared.decider import BrokenHistory, corrected
-from shared.messages import Correction, Event, Fact
+from shared.messages import Consequence, Correction, Event, Fact
 from shared.policy import Policy
 from shared.sealing import OwnedBy, Sealed
 
@@ -91,7 +91,7 @@ def as_corrected(state: DisposalState, corrections: Sequence[RecordCorrected]) -
     facts = facts_of(state)
     for correction in corrections:
         facts = [
-            corrected(fact, Fact(fact.envelope, correction)) if fact.event_id == correction.corrects else fact
+            corrected(fact, Fact(fact.envelope, correction)) if fact.event_id in correction.targets else fact
             for fact in facts
         ]
     after: DisposalState | None = None
@@ -111,8 +111,8 @@ def why_not(command: CorrectRecord, state: DisposalState) -> str | None:
     return None
 
 
-def following(state: DisposalState, first: RecordCorrected, policy: Policy) -> list[RecordCorrected]:
-    """The corrections that follow from one: what was computed from the corrected field, computed again."""
+def following(state: DisposalState, first: RecordCorrected, policy: Policy) -> tuple[Consequence, ...]:
+    """What follows from a correction: what was computed from the corrected field, computed again."""
     after = as_corrected(state, [first])
     facts = facts_of(after)
     corrected_event = next(fact.event for fact in facts if fact.event_id == first.corrects)
@@ -124,13 +124,13 @@ def following(state: DisposalState, first: RecordCorrected, policy: Policy) -> l
         setters = [fact for fact in facts if isinstance(fact.event, DisposalIssued | ConditionsVaried)]
         right = [(fact, _of_deadline(fact.event, after, policy)) for fact in setters[-1:]]
     else:
-        return []
-    return [
-        RecordCorrected(corrects=fact.event_id, field=name, value=_as_json(value), why=first.why)
+        return ()
+    return tuple(
+        Consequence(corrects=fact.event_id, field=name, value=_as_json(value))
         for fact, fields in right
         for name, value in fields.items()
         if value != getattr(fact.event, name)
-    ]
+    )
 
 
 def _as_json(value: Any) -> Any:

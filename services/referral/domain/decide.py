@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
@@ -61,7 +61,7 @@ from services.referral.events import (
 )
 from services.vocabulary import Category
 from shared.decider import Decider, put
-from shared.messages import Decided, event_of
+from shared.messages import Consequence, Decided, Event, event_of
 from shared.rules import Occasion
 from shared.sealing import Sealed
 from shared.working_days import age_on, local_day
@@ -106,7 +106,7 @@ def decide(command: ReferralCommand, state: Referral | None, occasion: Occasion)
         case RecordActivityUndertaken():
             return [event_of(ActivityUndertaken, command)]
         case CorrectReferral():
-            return list(_corrections(command, state, occasion))
+            return [_corrected(command, state, occasion)]
         case CloseReferral():
             return [event_of(ReferralClosed, command)]
         case ReopenReferral():
@@ -121,52 +121,50 @@ def _triaged(command: TriageReferral, state: Referral) -> ReferralTriaged:
     return event_of(ReferralTriaged, command, incident_type=state.incident_type, setting=state.setting, flags=flags)
 
 
-def _corrections(command: CorrectReferral, state: Referral, occasion: Occasion) -> Iterator[ReferralCorrected]:
-    """The correction asked for, and those of what was computed from the corrected field."""
+def _corrected(command: CorrectReferral, state: Referral, occasion: Occasion) -> ReferralCorrected:
+    """The correction asked for, with what was computed from the corrected field."""
     event = state.told[command.corrects]
     field = field_of(event, command.field)
     assert field is not None
     value = to_jsonable_python(command.value)
     sealed = field.inside is not None and value is not None
-    yield ReferralCorrected(
+    return ReferralCorrected(
         corrects=command.corrects,
         field=command.field,
         value=None if sealed else value,
         sealed=Sealed(value) if sealed else None,
         person_id=field.owner if sealed else None,
+        also=tuple(_computed(command, event, value, state, occasion)),
         why=command.why,
     )
+
+
+def _computed(
+    command: CorrectReferral, event: Event, value: Any, state: Referral, occasion: Occasion
+) -> Iterator[Consequence]:
+    """What had been computed from the corrected field, computed again."""
     if isinstance(event, PersonLinked) and command.field == "details.date_of_birth":
         corrected = put(event, command.field, Sealed(value))
-        yield from _ages(command, {command.corrects: corrected}, state.happened_on, occasion)
+        yield from _ages({command.corrects: corrected}, state.happened_on, occasion)
     if isinstance(event, ReferralReceived) and command.field == "happened_at":
         happened_on = local_day(put(event, command.field, value).happened_at)
         linked = {event_id: told for event_id, told in state.told.items() if isinstance(told, PersonLinked)}
-        yield from _ages(command, linked, happened_on, occasion)
+        yield from _ages(linked, happened_on, occasion)
 
 
-def _ages(
-    command: CorrectReferral,
-    linked: Mapping[UUID, PersonLinked],
-    happened_on: date,
-    occasion: Occasion,
-) -> Iterator[ReferralCorrected]:
+def _ages(linked: Mapping[UUID, PersonLinked], happened_on: date, occasion: Occasion) -> Iterator[Consequence]:
     """What another birth date or another day of the incident changes: ages, and who was under ten after all."""
-
-    def also(event_id: UUID, field: str, value: int | str) -> ReferralCorrected:
-        return ReferralCorrected(corrects=event_id, field=field, value=value, why=command.why)
-
     for event_id, event in linked.items():
         born = born_on(event.details.date_of_birth)
         if born is None:
             continue
         age = age_on(born, happened_on)
         if age != event.age_at_incident:
-            yield also(event_id, "age_at_incident", age)
+            yield Consequence(corrects=event_id, field="age_at_incident", value=age)
         # A child who was under ten is never a suspect (B8).
         under_ten = age < occasion.policy.number("age_of_criminal_responsibility")
         if under_ten and event.category in people.OF_AN_OFFENDER:
-            yield also(event_id, "category", Category.CHILD_UNDER_10.value)
+            yield Consequence(corrects=event_id, field="category", value=Category.CHILD_UNDER_10.value)
 
 
 decider: Final[Decider[Referral]] = Decider(rules, decide, evolve)

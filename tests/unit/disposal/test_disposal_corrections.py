@@ -64,8 +64,9 @@ def test_what_was_computed_is_computed_again() -> None:
     story.ask(correction(story, "DisposalCaseOpened", "offence.date", "2026-03-01"), by=SUPERVISOR, at=THEN)
     assert (story.view["age_at_offence"], story.view["prosecution_time_limit"]) == (13, "2026-09-01")
     issued = next(fact.event_id for fact in story.facts if fact.name == "DisposalIssued")
-    follow = [fact.event for fact in story.facts if isinstance(fact.event, RecordCorrected)]
-    assert {event.field for event in follow if event.corrects == issued} == {"age_at_offence", "offence_date"}
+    corrections = [fact.event for fact in story.facts if isinstance(fact.event, RecordCorrected)]
+    assert len(corrections) == 1
+    assert {one.field for one in corrections[0].also if one.corrects == issued} == {"age_at_offence", "offence_date"}
 
 
 def test_a_corrected_birth_date_moves_the_ages() -> None:

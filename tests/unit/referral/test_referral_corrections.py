@@ -68,7 +68,7 @@ def test_a_birth_date_brings_its_age(referral: ReferralStory) -> None:
     referral.received().recorded().linked(LEO, "2015-02-22")
     assert referral.breaks(outcome("11")) == {"O11"}
     names = referral.does(referral.corrects("PersonLinked", "details.date_of_birth", "2016-02-22"))
-    assert names == ["ReferralCorrected"] * 3
+    assert names == ["ReferralCorrected"]
     assert referral.view["people"] == {str(LEO): "CHILD_UNDER_10"}
     assert referral.does(outcome("11")) == ["CrimeOutcomeAssigned"]
 
@@ -85,7 +85,7 @@ def test_another_day_of_the_incident_brings_the_ages(referral: ReferralStory) ->
     """Given an incident that was a day later, the boy was ten after all and his age says so; his category is for officers."""
     referral.received().linked(LEO, "2016-02-22", category=Category.CHILD_UNDER_10)
     names = referral.does(referral.corrects("ReferralReceived", "happened_at", "2026-02-22T10:00:00+00:00"))
-    assert names == ["ReferralCorrected"] * 2
+    assert names == ["ReferralCorrected"]
     assert referral.state.people[LEO].age_at_incident == 10
     assert referral.view["people"] == {str(LEO): "CHILD_UNDER_10"}
 
