@@ -55,12 +55,15 @@ def _record(row: asyncpg.Record) -> Record:
     return Record(*(row[column] for column in _RECORD.split(", ")))
 
 
+_Waiting = tuple[Append, asyncio.Future[AppendResult]]
+
+
 class PostgresLedger:
     """A service's ledger behind a connection pool."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
-        self._waiting: list[tuple[Append, asyncio.Future[AppendResult]]] = []
+        self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self.moved = asyncio.Event()
         """Set after each commit of this process, for a relay that shares it; others poll."""
@@ -95,7 +98,7 @@ class PostgresLedger:
         """Send what waits, group after group, until nothing waits."""
         try:
             while self._waiting:
-                group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+                group, self._waiting = _group(self._waiting)
                 try:
                     results = await self._send([append for append, _ in group])
                 except Exception as error:  # noqa: BLE001 - every waiting caller must hear of it
@@ -108,7 +111,7 @@ class PostgresLedger:
         finally:
             self._flushing = None
 
-    async def _fail(self, group: list[tuple[Append, asyncio.Future[AppendResult]]], error: Exception) -> None:
+    async def _fail(self, group: list[_Waiting], error: Exception) -> None:
         """A group that the database refused whole is sent one by one, so that one bad append fails alone."""
         if len(group) == 1 or isinstance(error, LedgerUnavailable):
             for _, future in group:
@@ -164,6 +167,21 @@ class PostgresLedger:
         row = await self._pool.fetchrow("select position, recorded_at from head")
         assert row is not None
         return Head(row["position"], row["recorded_at"])
+
+
+def _group(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
+    """Who goes down together, in order of arrival, and who waits on: a command and a stream go once in a call."""
+    group: list[_Waiting] = []
+    later: list[_Waiting] = []
+    taken: set[UUID | str] = set()
+    for one in waiting:
+        append = one[0]
+        if len(group) == GROUP or append.command_id in taken or append.stream in taken:
+            later.append(one)
+        else:
+            group.append(one)
+        taken |= {append.command_id, append.stream}
+    return group, later
 
 
 def _columns(appends: Sequence[Append]) -> tuple[Any, ...]:
