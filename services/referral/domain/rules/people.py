@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from services.referral.domain.ages import born_on
-from services.referral.domain.commands import AttachDocument, LinkPerson
+from services.referral.domain.commands import AttachDocument, CorrectReferral, LinkPerson
+from services.referral.domain.corrections import field_of
 from services.referral.domain.rules.book import rules
 from services.referral.domain.state import Referral
+from services.referral.events import PersonLinked
 from services.vocabulary import Category, PersonRole
+from shared.decider import put
 from shared.rules import Occasion
 from shared.working_days import age_on
 
@@ -31,12 +34,23 @@ def child_under_ten_is_no_suspect(command: LinkPerson, state: Referral, occasion
 
     Source: CYPA 1933 s50
     """
-    age = age_at_incident(command, state)
-    if age is None or age >= occasion.policy.number("age_of_criminal_responsibility"):
-        return command.category is not Category.CHILD_UNDER_10
-    if command.role is PersonRole.HARMER:
-        return command.category is Category.CHILD_UNDER_10
-    return command.category not in OF_AN_OFFENDER
+    return _fits_the_age(age_at_incident(command, state), command.role, command.category, occasion)
+
+
+@rules.forbids("B8", CorrectReferral)
+def child_under_ten_becomes_no_suspect(command: CorrectReferral, state: Referral, occasion: Occasion) -> bool:
+    """A child who was under ten cannot commit a crime, nor be made a suspect by a correction; nobody older was under ten.
+
+    Source: CYPA 1933 s50
+    """
+    event = state.told.get(command.corrects)
+    field = None if event is None else field_of(event, command.field)
+    if not isinstance(event, PersonLinked) or command.field not in {"role", "category"}:
+        return True
+    if field is None or not field.takes(command.value):
+        return True  # S1 says so
+    after = put(event, command.field, command.value)
+    return _fits_the_age(event.age_at_incident, after.role, after.category, occasion)
 
 
 @rules.allows(LinkPerson)
@@ -53,3 +67,9 @@ def age_at_incident(command: LinkPerson, state: Referral) -> int | None:
     """The person's age in whole years on the day of the incident; negative where born later."""
     born = born_on(command.details.date_of_birth)
     return None if born is None else age_on(born, state.happened_on)
+
+
+def _fits_the_age(age: int | None, role: PersonRole, category: Category, occasion: Occasion) -> bool:
+    if age is None or age >= occasion.policy.number("age_of_criminal_responsibility"):
+        return category is not Category.CHILD_UNDER_10
+    return category is Category.CHILD_UNDER_10 if role is PersonRole.HARMER else category not in OF_AN_OFFENDER

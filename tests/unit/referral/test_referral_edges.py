@@ -1,0 +1,144 @@
+"""Where a rule of a referral turns: the same moment, the day of birth, and what a correction must not bring about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.vocabulary import Category, PersonRole, TriageOutcome
+from shared.sealing import Sealed
+from tests.unit.referral.stories import (
+    LATER,
+    LEO,
+    MIA,
+    MOTHER,
+    NEXT_DAY,
+    NOON,
+    RECEIVED,
+    REPORTED,
+    ReferralStory,
+    outcome,
+    triage,
+    wish,
+)
+
+
+def harmed(born: str, category: Category = Category.VICTIM) -> dict[str, Any]:
+    """A harmed person with a birth date."""
+    return {"who": MIA, "born": born, "role": PersonRole.HARMED, "category": category}
+
+
+def forget_birth(referral: ReferralStory) -> None:
+    """Given: the birth date that was told last can be opened by nobody any more."""
+    fact = referral.facts[-1]
+    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").forgotten()
+    details = fact.event.details.model_copy(update={"date_of_birth": hidden})  # type: ignore[attr-defined]
+    referral.facts[-1] = replace(fact, event=fact.event.model_copy(update={"details": details}))
+
+
+# --- B8 by a correction ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("category", [Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC, Category.VICTIM])
+def test_a_correction_makes_no_suspect_of_a_child_of_nine(referral: ReferralStory, category: Category) -> None:
+    """Given a boy of nine who did it, no correction makes him anything but a child under ten."""
+    referral.received().linked(LEO, "2016-02-22", category=Category.CHILD_UNDER_10)
+    assert referral.breaks(referral.corrects("PersonLinked", "category", category.value), LATER) == {"B8"}
+
+
+def test_a_harmed_child_of_nine_may_be_called_a_witness_not_a_suspect(referral: ReferralStory) -> None:
+    """Given a harmed girl of nine, she is corrected to a witness; to a suspect or, as she stands, a harmer she is not."""
+    referral.received().linked(**harmed("2016-02-22"))
+    assert referral.breaks(referral.corrects("PersonLinked", "category", "SUSPECT"), LATER) == {"B8"}
+    assert referral.breaks(referral.corrects("PersonLinked", "role", "HARMER"), LATER) == {"B8"}
+    assert referral.does(referral.corrects("PersonLinked", "category", "WITNESS"), LATER) == ["ReferralCorrected"]
+
+
+def test_the_right_order_corrects_role_and_category(referral: ReferralStory) -> None:
+    """Given a girl of nine taken for the harmed one, her category is put right first, then her role."""
+    referral.received().linked(**harmed("2016-02-22"))
+    referral.does(referral.corrects("PersonLinked", "category", "CHILD_UNDER_10"), LATER)
+    assert referral.does(referral.corrects("PersonLinked", "role", "HARMER"), LATER) == ["ReferralCorrected"]
+    assert referral.view["people"] == {str(MIA): "CHILD_UNDER_10"}
+
+
+def test_a_boy_of_ten_is_corrected_to_a_suspect_not_to_a_child_under_ten(referral: ReferralStory) -> None:
+    """Given a boy of ten, his category is for officers to correct, but for the one that his age rules out."""
+    referral.received().linked(LEO, "2016-02-21")
+    assert referral.breaks(referral.corrects("PersonLinked", "category", "CHILD_UNDER_10"), LATER) == {"B8"}
+    referral.does(referral.corrects("PersonLinked", "category", "WITNESS"), LATER)
+    assert referral.does(referral.corrects("PersonLinked", "role", "WITNESS"), LATER) == ["ReferralCorrected"]
+    assert referral.does(referral.corrects("PersonLinked", "category", "SUSPECT"), LATER) == ["ReferralCorrected"]
+
+
+# --- ages -----------------------------------------------------------------------------------------
+
+
+def test_a_child_born_on_the_day_may_be_harmed(referral: ReferralStory) -> None:
+    """Given a child born on the day of the incident, she may be linked, or corrected to it, as harmed."""
+    referral.received().linked(**harmed("2026-02-21"))
+    referral.linked(MOTHER, "2011-06-30", role=PersonRole.HARMED, category=Category.VICTIM)
+    assert referral.does(referral.corrects("PersonLinked", "details.date_of_birth", "2026-02-21")) == [
+        "ReferralCorrected"
+    ]
+    assert {person.age_at_incident for person in referral.state.people.values()} == {0}
+
+
+def test_an_incident_may_be_corrected_back_to_a_birth_not_beyond(referral: ReferralStory) -> None:
+    """Given a child born on 20 February, the incident may have been on that day but not the day before."""
+    referral.received().linked(**harmed("2026-02-20"))
+    earlier = referral.corrects("ReferralReceived", "happened_at", "2026-02-19T12:00:00+00:00")
+    assert referral.breaks(earlier) == {"S1"}
+    same_day = referral.corrects("ReferralReceived", "happened_at", "2026-02-20T12:00:00+00:00")
+    assert referral.does(same_day) == ["ReferralCorrected"]
+
+
+def test_a_suspect_of_ten_stays_one(referral: ReferralStory) -> None:
+    """Given a suspect of eleven whose birth date is corrected to make him ten, he is a suspect still."""
+    referral.received().linked(LEO, "2015-02-21")
+    referral.does(referral.corrects("PersonLinked", "details.date_of_birth", "2016-02-21"))
+    assert referral.state.people[LEO].age_at_incident == 10
+    assert referral.view["people"] == {str(LEO): "SUSPECT"}
+
+
+def test_a_forgotten_birth_date_stops_nobody_elses_age(referral: ReferralStory) -> None:
+    """Given one birth date forgotten, when the day of the incident is corrected, then the other person's age follows."""
+    referral.received().linked(MOTHER, "1990-01-01")
+    forget_birth(referral)
+    referral.linked(LEO, "2011-02-22")
+    referral.does(referral.corrects("ReferralReceived", "happened_at", "2026-02-22T10:00:00+00:00"))
+    assert referral.state.people[LEO].age_at_incident == 15
+
+
+def test_outcome_11_is_for_nobody_older_than_ten(referral: ReferralStory) -> None:
+    """Given a suspect of fourteen, outcome 11 is refused."""
+    referral.received().recorded().linked(LEO, "2011-06-30")
+    assert referral.breaks(outcome("11"), LATER) == {"O11"}
+
+
+# --- times ----------------------------------------------------------------------------------------
+
+
+def test_what_happened_reported_and_received_may_be_one_moment(referral: ReferralStory) -> None:
+    """Given a report in the moment of the incident, taken in in the moment of the report, the corrections are let through."""
+    referral.received()
+    happened = referral.corrects("ReferralReceived", "happened_at", REPORTED.isoformat())
+    assert referral.does(happened) == ["ReferralCorrected"]
+    assert referral.does(referral.corrects("ReferralReceived", "reported_at", RECEIVED)) == ["ReferralCorrected"]
+
+
+def test_only_the_school_led_outcome_rests_on_the_wishes(referral: ReferralStory) -> None:
+    """Given a wish told next day, the day before it was too early to leave it to the school, and to nobody else."""
+    referral.acknowledged().does(wish(), NEXT_DAY)
+    assert referral.breaks(triage(TriageOutcome.SCHOOL_LED), NOON) == {"T1"}
+    assert referral.does(triage(TriageOutcome.ADVICE_ONLY), NOON) == ["ReferralTriaged"]
+
+
+def test_a_yes_or_no_is_corrected_to_a_yes_or_no(referral: ReferralStory) -> None:
+    """Given a field that is true or false, the word "true" is no value of it."""
+    referral.received()
+    assert referral.breaks(referral.corrects("ReferralReceived", "on_premises", "true")) == {"S1"}
+    assert referral.does(referral.corrects("ReferralReceived", "on_premises", value=True)) == ["ReferralCorrected"]
