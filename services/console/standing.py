@@ -49,6 +49,9 @@ def standing(client: Client, var: Path = VAR, *, local: bool = True) -> Standing
         lag = behind.get(service, []) if kind == "worker" else []
         rows.append((name, str(pid or ""), state, "; ".join(lag) or _position(name, seen)))
         reasons += lag
+    for service, status in seen.items():
+        # An alarm stands until a person has looked: what it stopped does not go on by itself.
+        reasons += [f"{service}: alarm {alarm['name']} at {alarm['place']}" for alarm in status.get("alarms") or ()]
     return Standing(rows, reasons)
 
 

@@ -32,7 +32,8 @@ from services.reporting.sheet import daily_sheet
 from services.reporting.table import as_csv
 from services.vocabulary import Role
 from shared.access import AccessLog, Gate, Tokens
-from shared.api import consumed, end_of_today, health, read_day, read_id, read_query, read_reason, read_time
+from shared.api.asking import end_of_today, read_day, read_id, read_query, read_reason, read_time
+from shared.api.operations import consumed, health, standing_alarms
 from shared.database import pool, retrying
 from shared.feed import events_topic, passed
 from shared.keyring import PostgresKeyring
@@ -278,6 +279,7 @@ def _operations(app: FastAPI) -> None:
                 "consumed": await consumed(at.database),
                 "parked": 0,
                 "quarantined": await at.database.fetchval("select count(distinct stream) from quarantine"),
+                "alarms": await standing_alarms(at.database),
             }
 
         return JSONResponse(await retrying(look, LedgerUnavailable))

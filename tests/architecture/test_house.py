@@ -29,7 +29,7 @@ IMPURE = {
 PATTERNS = {"utils", "util", "manager", "helper", "helpers", "base", "common", "misc"}
 
 FILES = {
-    "access", "api", "database", "decider", "deciding", "documents", "duties", "feed", "handle", "history", "keyring", "messages", "policy",
+    "access", "database", "decider", "deciding", "documents", "duties", "feed", "handle", "history", "keyring", "messages", "policy",
     "problems", "process", "projection", "provision", "reacting", "reading", "relay", "rules", "sealing", "service", "settings", "stream",
     "telemetry", "testing", "verify", "worker", "working_days",
 }  # fmt: skip

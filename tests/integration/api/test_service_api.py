@@ -254,6 +254,7 @@ async def test_status_and_health_need_no_token(api: Client) -> None:
     status = (await api.http.get("/status")).json()
     assert status["service"] == "education"
     assert status["position"] > 0
+    assert (status["parked"], status["quarantined"], status["alarms"]) == (0, 0, [])
 
 
 async def _log(settings: Settings, stream: UUID) -> list[asyncpg.Record]:

@@ -1,0 +1,67 @@
+"""The API of a deciding service, built from its declaration: commands, queries, receipts, problem details.
+
+POST /v1/{collection}/{id}/commands     the union of commands, discriminated by `type`; needs Idempotency-Key
+GET  /v1/{collection}/{id}              the state; ?as_of=&known_at=
+GET  /v1/{collection}/{id}/history      every event, in order
+GET  /v1/{collection}/{id}/duties       what is due; ?as_of=DATE
+GET  /v1/{collection}/{id}/documents/{name}  a document as PDF; ?lang=en|cy&as_of=&known_at=
+GET  /v1/reactions                      reactions that wait to be tried again
+GET  /status /health/live /health/ready without a token: positions and readiness, no data
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from shared.api.commands import add_commands, describe_commands
+from shared.api.documents import add_documents
+from shared.api.operations import add_operations
+from shared.api.queries import add_queries
+from shared.api.surroundings import surroundings
+from shared.problems import install
+from shared.service import Service
+from shared.settings import Settings
+
+
+def service_api(service: Service[Any], settings: Settings) -> FastAPI:
+    """The application of one deciding service."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with surroundings(service, settings) as app.state.at:
+            yield
+
+    app = FastAPI(
+        title=f"{service.name} of the out-of-court partnership",
+        version="1",
+        description=f"Commands and queries of the service {service.name}. Every read is recorded.",
+        lifespan=lifespan,
+        openapi_url="/openapi.json",
+    )
+    install(app)
+    add_commands(app, service, settings)
+    add_queries(app, service)
+    if service.documents:
+        add_documents(app, service)
+    add_operations(app, service)
+    describe_commands(app, service)
+    return app
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Serve an application until SIGTERM; requests under way end first."""
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )

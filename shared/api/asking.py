@@ -1,0 +1,147 @@
+"""What a request says: its body, ids, times and reasons; whatever cannot be understood is `Malformed`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from shared.documents import LANGUAGES
+from shared.messages import Command
+from shared.problems import Malformed
+from shared.reading import end_of_day
+from shared.service import Service
+from shared.working_days import local_day
+
+KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
+REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{2,39}")
+TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+CORRELATION: Final = "Correlation-Id"
+"""Header that ties the commands of one piece of work together; the command's own id where it is absent."""
+
+
+async def read_command(request: Request, service: Service[Any], limit: int) -> Command:
+    """The command of a request's body; raises `Malformed`."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise Malformed(("body", f"the body is larger than {limit} bytes: shorten the texts"))
+    try:
+        command = service.command_adapter.validate_json(bytes(body))
+    except ValidationError as error:
+        raise Malformed.of(error) from error
+    except ValueError as error:
+        raise Malformed(("body", f"the body is not JSON in UTF-8: {type(error).__name__}")) from error
+    repeated = _repeated_keys(bytes(body))
+    if repeated:
+        raise Malformed(*((name, "this field is given twice: give it once") for name in repeated))
+    return command
+
+
+def _repeated_keys(body: bytes) -> list[str]:
+    """Names that stand twice in one object of a JSON text: which of the two was meant cannot be known."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        found.extend(sorted({name for name in names if names.count(name) > 1}))
+        return dict(pairs)
+
+    json.loads(body, object_pairs_hook=look)
+    return found
+
+
+def read_id(text: str) -> UUID:
+    """An id of a path; raises `Malformed`."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Malformed(("id", "an id is a UUID such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11")) from None
+
+
+def read_correlation(request: Request) -> UUID | None:
+    """The Correlation-Id header; raises `Malformed`."""
+    text = request.headers.get(CORRELATION)
+    return None if text is None else read_id(text)
+
+
+def read_traceparent(request: Request) -> str | None:
+    """The W3C traceparent header, where it is well formed."""
+    text = request.headers.get("traceparent", "")
+    return text if TRACEPARENT.fullmatch(text) else None
+
+
+def read_reason(request: Request) -> str | None:
+    """The reason for a read: a code, so that the log holds nothing personal; raises `Malformed`."""
+    reason = request.headers.get("access-reason")
+    if reason is not None and not REASON.fullmatch(reason):
+        raise Malformed(
+            (
+                "Access-Reason",
+                "a reason is a code of 3 to 40 capital letters, digits and underscores, such as CASE_REVIEW",
+            )
+        )
+    return reason
+
+
+def read_query(request: Request, *known: str) -> dict[str, str]:
+    """The query parameters by name; raises `Malformed` for one that is unknown or given twice."""
+    wrong = [
+        (
+            name,
+            "this parameter is given twice: give it once"
+            if name in known
+            else f"there is no such parameter; there is {', '.join(known) or 'none'}",
+        )
+        for name in request.query_params
+        if name not in known or len(request.query_params.getlist(name)) > 1
+    ]
+    if wrong:
+        raise Malformed(*wrong)
+    return dict(request.query_params)
+
+
+def read_time(query: Mapping[str, str], name: str) -> datetime | None:
+    """A time with its zone, or a date, which means the end of that Europe/London day; raises `Malformed`."""
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            return end_of_day(date.fromisoformat(text))
+        # In an address a plus sign stands for a space unless it is written %2B.
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        if moment.tzinfo is None:
+            raise ValueError(text)
+    except (ValueError, OverflowError):
+        raise Malformed(
+            (name, "give a date (2026-06-09) or a time with its zone (2026-06-09T23:50:00+01:00)")
+        ) from None
+    return moment
+
+
+def read_day(query: Mapping[str, str], name: str) -> date | None:
+    """A date, or a time whose Europe/London date counts; raises `Malformed`."""
+    moment = read_time(query, name)
+    return None if moment is None else local_day(moment)
+
+
+def end_of_today() -> date:
+    """Today, in Europe/London."""
+    return local_day(datetime.now(UTC))
+
+
+def read_language(query: Mapping[str, str]) -> str:
+    """The language of a document, English by default; raises `Malformed`."""
+    language = query.get("lang", "en")
+    if language not in LANGUAGES:
+        raise Malformed(("lang", f"choose one of {', '.join(LANGUAGES)}"))
+    return language

@@ -1,0 +1,72 @@
+"""The documents of a stream, as PDF: GET /v1/{collection}/{id}/documents/{name}."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from shared.api.asking import read_id, read_language, read_query, read_time
+from shared.api.queries import history_of, nothing
+from shared.api.surroundings import Surroundings
+from shared.decider import cut
+from shared.documents import Document, Filled, NotPrintable, NotYet, Print, render
+from shared.messages import Fact
+from shared.problems import problem
+from shared.service import Service
+
+PDF: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/pdf": {}}, "description": "The document, tagged (PDF/UA-1)"}
+}
+
+
+def add_documents(app: FastAPI, service: Service[Any]) -> None:
+    """Mount the documents that the service prints."""
+
+    @app.get(
+        f"/v1/{service.collection}/{{id}}/documents/{{name}}", tags=["queries"], response_class=Response, responses=PDF
+    )
+    async def document(request: Request, id: str, name: str) -> Response:  # noqa: A002
+        """A document as PDF in a language: the same bytes for the same facts. Its SHA-256 is the ETag."""
+        at: Surroundings = request.app.state.at
+        query = read_query(request, "lang", "as_of", "known_at")
+        as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
+        language = read_language(query)
+        asked = service.documents.get(name)
+        if asked is None:
+            await at.tokens.actor(request.headers.get("authorization"))
+            there_is = ", ".join(service.documents)
+            return problem(404, "unknown", "There is no such document", f"{name!r} is none of {there_is}.")
+        records, _ = await history_of(request, service, id, "document", f"/documents/{name}", asked.roles)
+        facts = cut(await at.handler.open(records), as_of=as_of, known_at=known_at)
+        if not facts:
+            return nothing(service, id)
+        return await _printed(service, name, asked, facts, language, f"{name}-{read_id(id)}.pdf")
+
+
+async def _printed(
+    service: Service[Any], name: str, document: Document[Any], facts: Sequence[Fact], language: str, file: str
+) -> Response:
+    """The document of these facts, or the problem that says why there is none yet."""
+    match document.fill(service.decider.fold(facts), facts):
+        case NotYet(why):
+            return problem(409, "not-yet", "This document cannot be printed now", why)
+        case Filled() as filled:
+            try:
+                printed = await asyncio.to_thread(render, name, document, filled, language)
+            except NotPrintable as error:
+                return problem(409, "not-printable", "This document cannot be printed", str(error))
+            return Response(printed.body, media_type="application/pdf", headers=_headers(printed, file))
+
+
+def _headers(printed: Print, file: str) -> dict[str, str]:
+    return {
+        "ETag": f'"{printed.sha256}"',
+        "Repr-Digest": printed.digest,
+        "Content-Language": ", ".join(printed.languages),
+        "Content-Disposition": f'inline; filename="{file}"',
+        "Cache-Control": "no-store",
+    }

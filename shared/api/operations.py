@@ -1,0 +1,98 @@
+"""Probes and positions, without a token and without data; and the reactions that wait."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from shared.api.asking import read_reason
+from shared.api.surroundings import Surroundings
+from shared.database import TRANSIENT, retrying
+from shared.ledger import LedgerUnavailable
+from shared.problems import problem
+from shared.projection import alarms
+from shared.reacting import parked
+from shared.service import Service
+
+
+def health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> None:
+    """The probes: live says that the process answers, ready that it can do its work."""
+
+    @app.get("/health/live", tags=["operations"])
+    async def live() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "live"}
+
+    @app.get("/health/ready", tags=["operations"])
+    async def is_ready(request: Request) -> JSONResponse:
+        """What it depends on answers."""
+        try:
+            await ready(request)
+        except (*TRANSIENT, LedgerUnavailable) as error:
+            return problem(503, "unavailable", "Not ready", f"a database does not answer: {error}")
+        return JSONResponse({"status": "ready"})
+
+
+async def consumed(database: asyncpg.Pool[asyncpg.Record]) -> dict[str, dict[str, int]]:
+    """How far the consumers with a checkpoint in this database have come: topic -> partition -> next offset."""
+    found: dict[str, dict[str, int]] = {}
+    for row in await database.fetch("select topic, partition, next_offset from checkpoint"):
+        found.setdefault(row["topic"], {})[str(row["partition"])] = row["next_offset"]
+    return found
+
+
+async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[str, str]]:
+    """What a person must look at: a gap that stops a partition, a lost tail."""
+    async with database.acquire() as connection:
+        return [
+            {"name": alarm.name, "consumer": alarm.consumer, "place": alarm.place} for alarm in await alarms(connection)
+        ]
+
+
+def add_operations(app: FastAPI, service: Service[Any]) -> None:
+    """Mount the probes, the positions and the list of reactions that wait."""
+
+    async def ready(request: Request) -> None:
+        await request.app.state.at.ledger.head()
+
+    health(app, ready)
+
+    @app.get("/status", tags=["operations"])
+    async def status(request: Request) -> JSONResponse:
+        """Positions: of the ledger, of the relay, of the reactions; how many reactions wait and streams are quarantined."""
+        at: Surroundings = request.app.state.at
+
+        async def look() -> dict[str, Any]:
+            head = await at.ledger.head()
+            relayed = await at.database.fetchrow("select position, offsets from relayed")
+            return {
+                "service": service.name,
+                "time": max(datetime.now(UTC), head.recorded_at).isoformat(),
+                "position": head.position,
+                "relayed": None
+                if relayed is None
+                else {"position": relayed["position"], "offsets": json.loads(relayed["offsets"])},
+                "reacts_to": sorted({f"{service.events.namespace}.{r.service}.events" for r in service.reactions}),
+                "consumed": await consumed(at.database),
+                "parked": await at.database.fetchval("select count(*) from parked"),
+                "quarantined": await at.database.fetchval("select count(distinct stream) from quarantine"),
+                "alarms": await standing_alarms(at.database),
+            }
+
+        return JSONResponse(await retrying(look, LedgerUnavailable))
+
+    @app.get("/v1/reactions", tags=["operations"])
+    async def reactions(request: Request) -> JSONResponse:
+        """Reactions that were refused and wait until their target stream moves, oldest first."""
+        at: Surroundings = request.app.state.at
+        actor = await at.tokens.actor(request.headers.get("authorization"))
+        await at.gate.read(actor, "history", f"{service.name}/reactions", read_reason(request))
+        async with at.database.acquire() as connection:
+            waiting = await parked(connection)
+        return JSONResponse([item.view() for item in waiting])

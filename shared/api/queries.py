@@ -1,0 +1,118 @@
+"""The queries of a stream: its state, history and duties. Each passes the read gate before its body leaves."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from shared.api.asking import end_of_today, read_day, read_id, read_query, read_reason, read_time
+from shared.api.surroundings import Surroundings
+from shared.duties import Duty
+from shared.handle import bounds
+from shared.history import show
+from shared.ledger import Record
+from shared.messages import Actor
+from shared.problems import problem
+from shared.reading import duties_on
+from shared.service import Service
+
+
+def add_queries(app: FastAPI, service: Service[Any]) -> None:
+    """Mount the state, the history and the duties of a stream."""
+    path = f"/v1/{service.collection}/{{id}}"
+
+    @app.get(path, tags=["queries"])
+    async def state(request: Request, id: str) -> JSONResponse:  # noqa: A002
+        """The state: of all facts, of those that had occurred by `as_of`, or of those known at `known_at`."""
+        query = read_query(request, "as_of", "known_at")
+        as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
+        records, _ = await history_of(request, service, id, "state")
+        facts = [_closed(service, record) for record in records]
+        view = service.reading.view_of(facts, as_of=as_of, known_at=known_at) if facts else None
+        if view is None:
+            return nothing(service, id)
+        return JSONResponse({"id": str(read_id(id)), "version": facts[-1].version, **view})
+
+    @app.get(f"{path}/history", tags=["queries"])
+    async def history(request: Request, id: str) -> JSONResponse:  # noqa: A002
+        """Every event in order, with both times, actor, rules, rationale and hash, and corrections beside what they correct."""
+        read_query(request)
+        records, actor = await history_of(request, service, id, "history")
+        if not records:
+            return nothing(service, id)
+        personal = "personal" in service.readers.get(actor.role, frozenset())
+        at: Surroundings = request.app.state.at
+        facts = await at.handler.open(records) if personal else [_closed(service, record) for record in records]
+        return JSONResponse({"stream": records[0].stream, "events": show(facts)})
+
+    @app.get(f"{path}/duties", tags=["queries"])
+    async def duties(request: Request, id: str) -> JSONResponse:  # noqa: A002
+        """The duties as they stood at the end of a day (today by default), soonest first."""
+        query = read_query(request, "as_of", "known_at")
+        as_of = read_day(query, "as_of") or end_of_today()
+        records, _ = await history_of(request, service, id, "duties")
+        if not records:
+            return nothing(service, id)
+        facts = [_closed(service, record) for record in records]
+        found = duties_on(service.reading, facts, as_of, read_time(query, "known_at"))
+        return JSONResponse([duty_shown(duty, as_of) for duty in found])
+
+
+async def history_of(
+    request: Request, service: Service[Any], id_: str, what: str, part: str = "", only: frozenset[str] | None = None
+) -> tuple[list[Record], Actor]:
+    """The records of a stream, once the gate has let the read pass: of a part of it, for some roles only."""
+    at: Surroundings = request.app.state.at
+    actor = await at.tokens.actor(request.headers.get("authorization"))
+    stream = service.stream_name(read_id(id_))
+    reason = read_reason(request)
+    records = list((await at.ledger.load(stream)).records)
+    why = _barred(service, actor, records)
+    if only is not None and actor.role not in only:
+        why = f"the role {actor.role} may not print this; it is for {', '.join(sorted(only))}"
+    await at.gate.read(actor, what, f"{stream}{part}", reason, allowed=why)
+    return records, actor
+
+
+def nothing(service: Service[Any], id_: str) -> JSONResponse:
+    """404: no such stream, or none that had begun by then."""
+    return problem(
+        404,
+        "unknown",
+        "There is no such record",
+        f"{service.stream_name(read_id(id_))} does not exist, or had not begun by then.",
+    )
+
+
+def _barred(service: Service[Any], actor: Actor, records: list[Record]) -> str | None:
+    """Why an actor may not read this stream, whatever the role; None where nothing bars it."""
+    if not records:
+        return None
+    barred = bounds(actor.labels, actor.conflicts, records[0], service.inherits)
+    if barred is not None:
+        return barred.why
+    if actor.role in service.own_only and json.loads(records[0].body)["actor"]["organisation"] != actor.organisation:
+        return f"the role {actor.role} may read only what its own organisation opened"
+    return None
+
+
+def duty_shown(duty: Duty, as_of: date) -> dict[str, Any]:
+    """A duty as JSON."""
+    return {
+        "duty": duty.duty,
+        "item": duty.item or None,
+        "opened_on": duty.opened_on.isoformat(),
+        "due": duty.due.isoformat(),
+        "met_on": None if duty.met_on is None else duty.met_on.isoformat(),
+        "overdue": duty.overdue(as_of),
+        "late": duty.late,
+    }
+
+
+def _closed(service: Service[Any], record: Record) -> Any:
+    """A fact with its personal fields closed: enough for state and duties, which never need them."""
+    return service.events.read(record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash)
