@@ -23,6 +23,11 @@ COLUMN: Final = {
 }
 OUTCOME_22: Final = "outcome_22"
 OUTCOME_20_21: Final = "outcome_20_21"
+COLUMN_OF_CODE: Final = {
+    OutcomeCode.C22: OUTCOME_22,
+    OutcomeCode.C20: OUTCOME_20_21,
+    OutcomeCode.C21: OUTCOME_20_21,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +62,14 @@ def _given(record: DisposalRecord) -> Intervention | None:
 def _diverted(record: DisposalRecord) -> Intervention | None:
     """A diversion: it ends on the day on which the child is said to have left it, else when its code is assigned."""
     outcome, end, decided = record.outcome, record.ended, record.decided
-    left = end is not None and end.how is End.NOT_COMPLETED
     told = [found.age for found in (decided, outcome) if found is not None and found.age is not None]
     age = told[0] if told else record.age_at_offence
-    match outcome.code if outcome else None:
-        case OutcomeCode.C22:
-            column = OUTCOME_22
-        case OutcomeCode.C20 | OutcomeCode.C21:
-            column = OUTCOME_20_21
-        case None if left:
-            column = OUTCOME_22
-        case _:
-            return None
-    if left and end is not None:
-        return Intervention(record, column, end.on, completed=False, age_at_start=age)
-    assert outcome is not None
-    return Intervention(record, column, outcome.on, completed=True, age_at_start=age)
+    if end is not None and end.how is End.NOT_COMPLETED:
+        # Only a diversion for outcome 22 can be left; what becomes of the crime after that is another matter.
+        return Intervention(record, OUTCOME_22, end.on, completed=False, age_at_start=age)
+    if outcome is None or outcome.code not in COLUMN_OF_CODE:
+        return None
+    return Intervention(record, COLUMN_OF_CODE[outcome.code], outcome.on, completed=True, age_at_start=age)
 
 
 def ended(book: Book, period: Period) -> list[Intervention]:

@@ -34,7 +34,8 @@ KPI6: Final = Measure(
     definition=(
         "Children whose intervention ended in the period, by kind, and whether they completed it. The period is that of"
         " the actual end: completion, ceasing, closing without proceedings or non-engagement; a youth caution ends when"
-        " it is given, outcomes 20, 21 and 22 on the day on which the code is assigned. Aged 10 to 17 at the start; one"
+        " it is given, outcomes 20, 21 and 22 on the day on which the code is assigned, or a diversion on the day on"
+        " which the child left it. Aged 10 to 17 at the start; one"
         " row for each child and offence, the most serious, then the latest. A deferred outcome 22 cannot be told apart"
         " by anything that is recorded, so its column stays empty."
     ),

@@ -110,6 +110,20 @@ def test_an_assessment_is_due_ten_working_days_after_its_request() -> None:
     assert (met.met_on, met.late) == (date(2026, 3, 20), True)
 
 
+def test_an_assessment_asked_for_is_no_assessment() -> None:
+    """Given an assessment asked for and not made, when a YCC is given, then R13 opens a duty beside the older one."""
+    story = CaseStory()
+    story.ready("YCC", without=["assessment"])
+    story.ask(PDAT, by=YJS, at="2026-03-10T10:00:00+00:00")
+    story.ask(decision("YCC", rationale={"A1": "Urgent."}), by=POLICE, at="2026-03-10T12:00:00+00:00")
+    story.ask(proposed(), by=YJS, at="2026-03-11T12:00:00+00:00")
+    for step in (ADULT, EXPLAINED, SIGNED):
+        story.ask(step, by=YJS, at="2026-03-12T16:00:00+00:00")
+    story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    found = named(story, "ASSESSMENT", date(2026, 3, 12))
+    assert [duty.due for duty in found] == [date(2026, 3, 24), date(2026, 3, 26)]
+
+
 @pytest.mark.parametrize(
     ("what", "prior", "due"),
     [

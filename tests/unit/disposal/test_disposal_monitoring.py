@@ -381,6 +381,9 @@ def test_proceedings_end_the_caution() -> None:
     story.ask(decided(BreachDecision.PROSECUTE), by=POLICE, at=LATER)
     story.ask(InstituteProceedings(reference="55/1"), by=POLICE, at="2026-04-02T09:00:00+01:00")
     assert story.view["state"] == "CEASED"
+    # The decision to prosecute is there (D4): it is the state machine that refuses a second time.
+    again = InstituteProceedings(reference="55/2")
+    assert story.refused(again, by=POLICE, at="2026-04-03T09:00:00+01:00") == {"S1"}
     assert story.view["spent_on"] == "2026-04-02"
     assert story.view["outcome"] == "1"
     ceased, outcome = story.facts[-2].event, story.facts[-1].event

@@ -74,6 +74,8 @@ def test_a_diversion_ends_on_the_day_of_its_code() -> None:
     assert kpi6(case(code="21")) == {"outcome_20_21": (1, 1, 0)}
     assert kpi6(case(code="20")) == {"outcome_20_21": (1, 1, 0)}
     assert kpi6(case(ended="2026-02-01", completed=False)) == {"outcome_22": (1, 0, 1)}
+    assert kpi6(case(ended="2026-02-01", completed=False, code="22", code_on="2026-04-01")) == {"outcome_22": (1, 0, 1)}
+    assert kpi6(case(ended="2026-02-01", completed=False, code="10")) == {"outcome_22": (1, 0, 1)}
     assert kpi6(case(code="1")) == kpi6(case()) == {}
 
 
