@@ -12,7 +12,7 @@ def within_the_policy(_command: Command, _state: DisposalState | None, occasion:
 
     Source: rule T1 of this house; LASPO 2012 ss135-138 (in force 8 April 2013)
     """
-    return "youth_cautions" in occasion.policy.values
+    return occasion.policy.values.get("youth_cautions") is True
 
 
 class DisposalRules(RuleBook[DisposalState]):
