@@ -72,6 +72,10 @@ $(STAMP): requirements/test.txt pyproject.toml
 	@$(BIN)/python -m shared.local.fetch
 	@touch $@
 
+.PHONY: docs
+docs: install ## Write docs/reference from the code (a test fails where it is stale)
+	@$(BIN)/python -m services.console.reference
+
 .PHONY: lock
 lock: ## Renew requirements/*.txt from requirements/*.in (a release rests a week first)
 	@[ -x .venv-lock/bin/uv ] || { "$(PYTHON)" -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv==0.13.8; }

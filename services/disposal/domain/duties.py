@@ -15,7 +15,19 @@ PolicyOn = Callable[[date], Policy]
 
 
 def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
-    """Every duty that the case has ever opened: met, open, or fallen away."""
+    """Every duty that the case has ever opened: met, open, or fallen away.
+
+    Duties:
+        VICTIM_RJ_INFORMATION: the case is opened, for each victim; `victim_information_days`, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice.
+        ASSESSMENT: an assessment is requested, or a conditional caution or second caution is given without one; `assessment_days`; the assessment is completed (after giving: with a programme, or the reason for none); the case ends, for one that was requested.
+        YOT_REFERRAL: a youth caution or conditional caution is given; `yot_referral_days`; the child is referred to the youth offending team.
+        ATTENDANCE_RECORDED: the day of a booked session; `attendance_record_days`; the attendance is recorded; the session is cancelled, its condition done, or the case at its end.
+        ABSENCE_REASON: an absence is recorded whose reason is not known; `absence_reason_days`; the reason is decided; the case ends.
+        MISSED_CONTACT: an absence is recorded that is not acceptable, or whose reason is not known; `missed_contact_days`; somebody tries to reach the child; the case ends.
+        CONDITION: the disposal is given, for each condition; the condition's own date; the condition is completed; it is excused, omitted or failed, or the case ends.
+        PROSECUTION_TIME_LIMIT: the case is opened for a summary offence; `prosecution_limit_months` after the offence; the child is charged or proceedings are instituted; the case ends otherwise.
+        DISPOSAL_REVIEW: a correction shows that the disposal would not have been lawful; `disposal_review_days`; a correction after which it would have been lawful, or breaks other rules.
+    """
     return (
         *_victim_information(state, policy_on),
         *_assessment(state, policy_on),

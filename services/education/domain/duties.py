@@ -15,7 +15,13 @@ PolicyOn = Callable[[date], Policy]
 
 
 def duties(state: Session, policy_on: PolicyOn) -> Sequence[Duty]:
-    """Every duty that the session has opened."""
+    """Every duty that the session has opened.
+
+    Duties:
+        ATTENDANCE_RECORDED: the day of the session, for each place (for the session itself where nobody has a place); `attendance_recorded_working_days`; the attendance is recorded (the session is recorded as delivered); the session is cancelled.
+        MISSED_CONTACT: an absence is recorded that serves no condition of a disposal; `missed_contact_working_days`; somebody tries to reach the child, or the parent of the only child who was missed.
+        ABSENCE_REASON: an absence is recorded whose reason is not known and that serves no condition of a disposal; `absence_reason_working_days`; the reason is decided.
+    """
     return (*_register(state, policy_on), *_absences(state, policy_on))
 
 

@@ -15,7 +15,16 @@ PolicyOn = Callable[[date], Policy]
 
 
 def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
-    """Every duty that the referral has opened."""
+    """Every duty that the referral has opened.
+
+    Duties:
+        REFERRAL_ACKNOWLEDGED: the referral is received; `acknowledge_working_days`; it is acknowledged.
+        REFERRAL_TRIAGED: the referral is received; `triage_working_days`; it is triaged for the first time.
+        REFERRAL_CLOSED: the referral is received; `close_working_days`; it is closed.
+        MASH_REFERRED: a safeguarding concern is raised; `mash_referral_working_days`; the MASH referral is recorded, or a supervisor lifts the hold.
+        FIRST_CONTACT: the referral is triaged for the first time; `first_contact_working_days`; somebody is reached.
+        INTERVENTION_DELIVERED: the referral is accepted for an intervention; `intervention_working_days`; an activity is undertaken; a later triage has another outcome.
+    """
     return (*_of_receipt(state, policy_on), *_of_concerns(state, policy_on), *_of_triage(state, policy_on))
 
 

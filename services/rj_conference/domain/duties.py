@@ -17,6 +17,10 @@ def duties(conference: Conference, _policy_on: Callable[[date], Policy]) -> Sequ
     """Every duty of a conference. A term that failed is settled as well; one follow-up duty stands for all parties.
 
     The follow-up's date was reckoned by the policy of the day of the conference and stands in its event.
+
+    Duties:
+        TERM: an agreement is signed, for each of its terms; the term's own date; the term is recorded as kept or as not kept.
+        RJ_FOLLOW_UP: the conference is held; `follow_up_weeks`; the harmer and each harmed party who took part are asked how it was; the conference is closed with the reason why somebody was not asked.
     """
     terms = [
         Duty(TERM, term.agreed_on, term.due, met_on=term.settled_on, item=str(term_id))

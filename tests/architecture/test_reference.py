@@ -1,0 +1,70 @@
+"""The reference pages say what the code says; `make docs` writes them anew."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.console.declared import DECIDING
+from services.console.reference.__main__ import declared_pages, explored_pages
+from services.console.reference.emitting import emitted
+from services.console.reference.pages import duty_texts
+from services.vocabulary import Role
+from shared.service import Service
+
+PLACE = Path(__file__).parents[2] / "docs" / "reference"
+STORIES = Path(__file__).parents[1] / "scenarios"
+CATALOGUE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8"))
+STALE = "docs/reference is not what the code says: run `make docs` and commit what it writes"
+
+
+def differing(pages: dict[str, str]) -> list[str]:
+    return [
+        path
+        for path, text in sorted(pages.items())
+        if not (PLACE / path).is_file() or (PLACE / path).read_text(encoding="utf-8") != text
+    ]
+
+
+def test_the_pages_of_declarations_are_fresh() -> None:
+    """Commands, events, rules, duties, policy and measures are committed as the code has them, and nothing besides."""
+    pages = declared_pages()
+    assert not differing(pages), STALE
+    states = {f"{service.name}/states.md" for service in DECIDING}
+    assert {str(path.relative_to(PLACE)) for path in PLACE.rglob("*.md")} == {*pages, *states}, STALE
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_state_machines_are_fresh() -> None:
+    """The pictures show the moves that the rules let through today, and every state of the catalogue that is stayed in."""
+    pages = explored_pages(STORIES)
+    assert not differing(pages), STALE
+    for service in DECIDING:
+        (named,) = re.findall(r"enum\((.*)\)", CATALOGUE[service.name]["state"]["state"])
+        missing = {state for state in named.split("|") if f"`{state}`" not in pages[f"{service.name}/states.md"]}
+        # An agreement, or none, is passed in the moment in which it is reached.
+        assert missing <= {"AGREED", "NO_AGREEMENT"}
+
+
+@pytest.mark.parametrize("service", DECIDING, ids=lambda service: service.name)
+def test_the_events_of_a_command_are_read_right(service: Service[Any]) -> None:
+    """What is read in the source of decide is what the catalogue says that each command emits."""
+    wanted = CATALOGUE[service.name]["commands"]
+    for command in service.commands:
+        assert {event.__name__ for event in emitted(service, command)} == set(wanted[command.__name__]["emits"])
+        assert service.roles_for(command) <= set(Role)
+
+
+def test_every_duty_of_the_catalogue_is_described() -> None:
+    """The docstrings name each duty with what opens it, when it is due and what meets it, and name only values that are there."""
+    described = {name for service in DECIDING for name in duty_texts(service)}
+    assert described >= set(CATALOGUE["duties"])
+    for service in DECIDING:
+        for name, parts in duty_texts(service).items():
+            assert len(parts) in {3, 4}, name
+            assert set(re.findall(r"`(\w+)`", parts[1])) <= set(service.policy.terms), name
