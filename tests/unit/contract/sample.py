@@ -1,0 +1,71 @@
+"""Write a golden sample of every event that has none: `python -m tests.unit.contract.sample`.
+
+A sample, once written, is never written again: what has been published can be read for ever. The events come from the
+stories of tests/scenarios; one that no story tells must be told first.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from services.console.scenario.in_memory import Memory
+from services.console.scenario.reading import read_scenario
+from services.console.scenario.runner import Run
+from services.disposal.service import service as disposal
+from services.education.service import service as education
+from services.referral.service import service as referral
+from services.rj_conference.service import service as rj_conference
+from shared.messages import Fact
+from shared.service import Service
+
+SERVICES: tuple[Service[Any], ...] = (referral, education, disposal, rj_conference)
+GOLDEN = Path(__file__).parent / "golden"
+STORIES = Path(__file__).parents[2] / "scenarios"
+
+
+def samples(service: str) -> dict[str, dict[str, str]]:
+    """The samples of a service by type name: the hash before, the bytes as text, and the hash after."""
+    file = GOLDEN / f"{service}.json"
+    found: dict[str, dict[str, str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found
+
+
+def told() -> dict[str, list[tuple[bytes, Fact]]]:
+    """Every fact that the stories tell, by service, with the hash before it."""
+    memory = Memory(SERVICES)
+    for file in sorted(STORIES.glob("*.yaml")):
+        Run(read_scenario(file), memory).play()
+    found: dict[str, list[tuple[bytes, Fact]]] = {}
+    for service, history in memory.histories:
+        previous = bytes(32)
+        for fact in history:
+            found.setdefault(service, []).append((previous, fact))
+            assert fact.hash is not None
+            previous = fact.hash
+    return found
+
+
+def main() -> None:
+    """Add what is missing, and say what."""
+    GOLDEN.mkdir(exist_ok=True)
+    for service, facts in told().items():
+        kept = samples(service)
+        for previous, fact in facts:
+            if fact.envelope.type not in kept:
+                assert fact.body is not None
+                assert fact.hash is not None
+                kept[fact.envelope.type] = {
+                    "previous": previous.hex(),
+                    "body": fact.body.decode(),
+                    "hash": fact.hash.hex(),
+                }
+                print(f"{fact.envelope.type}: sampled")  # noqa: T201 - it talks to whoever runs it
+        (GOLDEN / f"{service}.json").write_text(
+            json.dumps(dict(sorted(kept.items())), indent=1) + "\n", encoding="utf-8"
+        )
+
+
+if __name__ == "__main__":
+    main()
