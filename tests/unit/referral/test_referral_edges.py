@@ -74,6 +74,14 @@ def test_a_boy_of_ten_is_corrected_to_a_suspect_not_to_a_child_under_ten(referra
     assert referral.does(referral.corrects("PersonLinked", "category", "SUSPECT"), LATER) == ["ReferralCorrected"]
 
 
+def test_a_category_left_for_officers_bars_no_other_correction(referral: ReferralStory) -> None:
+    """Given a boy who was ten after all, before an officer has put his category right, then his name can be corrected."""
+    referral.received().linked(LEO, "2016-02-22", category=Category.CHILD_UNDER_10)
+    referral.does(referral.corrects("ReferralReceived", "happened_at", "2026-02-22T10:00:00+00:00"))
+    name = referral.corrects("PersonLinked", "details.name", "Leo Hart-Smith")
+    assert referral.does(name, LATER) == ["ReferralCorrected"]
+
+
 # --- ages -----------------------------------------------------------------------------------------
 
 
