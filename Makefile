@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ONCE ?=
 TESTS ?=
+SERVICES ?=
 
 # The first Python that is new enough; PYTHON=/path/to/python3 overrides.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -33,7 +34,7 @@ test: install lint ## Run everything: lint, types, layers and every test, on rea
 
 .PHONY: check
 check: install lint ## The ten-second loop: lint, types, layers and unit tests
-	$(BIN)/pytest -q tests/unit
+	$(BIN)/pytest -q -n auto -m "not slow" tests/unit
 
 .PHONY: lint
 lint: install
@@ -71,6 +72,13 @@ $(STAMP): requirements/test.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m shared.local.fetch
 	@touch $@
+
+.PHONY: mutate
+mutate: ## Break the rules on purpose, in a copy, and see whether unit tests notice (SERVICES=education: one of them)
+	@[ -x .venv-mutate/bin/cosmic-ray ] || { "$(PYTHON)" -m venv --clear .venv-mutate \
+		&& .venv-mutate/bin/python -m pip install --quiet --require-hashes -r requirements/test.txt \
+		&& .venv-mutate/bin/python -m pip install --quiet cosmic-ray==8.7.0; }
+	@.venv-mutate/bin/python tests/mutation/mutate.py $(SERVICES)
 
 .PHONY: docs
 docs: install ## Write docs/reference from the code (a test fails where it is stale)
