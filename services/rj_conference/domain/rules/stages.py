@@ -26,7 +26,7 @@ from services.rj_conference.domain.commands import (
     SignAgreement,
     WithdrawConsent,
 )
-from services.rj_conference.domain.rules.book import OTHER_SIDE, is_prepared, once_proposed, rules
+from services.rj_conference.domain.rules.book import OTHER_SIDE, once_proposed, rules
 from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage, TermStatus
 from shared.messages import Command
 from shared.rules import Occasion
@@ -140,26 +140,6 @@ def it_is_scheduled(_command: Command, conference: Conference, _occasion: Occasi
     Source: state machine of a conference (rule S1)
     """
     return conference.stage is Stage.SCHEDULED
-
-
-@rules.allows(RecordConferenceHeld)
-@once_proposed
-def those_present_were_invited(command: RecordConferenceHeld, conference: Conference, _occasion: Occasion) -> bool:
-    """Somebody is named who was not added to the conference in that role: add them, or correct the list.
-
-    Source: state machine of a conference (rule S1)
-    """
-    return all(conference.role_of(one.person_id) is one.role for one in command.present)
-
-
-@rules.allows(RecordConferenceHeld)
-@once_proposed
-def those_who_attended_were_prepared(command: RecordConferenceHeld, conference: Conference, occasion: Occasion) -> bool:
-    """Somebody took part without a preparation meeting: record the meeting, or that they did not take part.
-
-    Source: state machine of a conference (rule S1); Best Practice Guidance for Restorative Practice (preparation)
-    """
-    return all(is_prepared(conference, one.person_id, occasion) for one in command.present if one.attended)
 
 
 @rules.allows(ConvertToIndirect)
