@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -9,14 +10,18 @@ import pytest
 
 from services.disposal.domain.commands import (
     AssignOutcome,
+    CompleteCondition,
+    CorrectRecord,
     DecideAbsence,
     DecideBreach,
+    ExcuseCondition,
     IssueDisposal,
+    RecordActivityUndertaken,
     ReferToYot,
     WithdrawConsent,
 )
-from services.disposal.events import Because, Prior
-from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode
+from services.disposal.events import Because, PanelMember, Prior, RecordCorrected
+from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.sealing import Sealed
 from tests.unit.disposal.stories import (
     ADULT,
@@ -26,6 +31,8 @@ from tests.unit.disposal.stories import (
     POLICE,
     SECOND,
     SIGNED,
+    SUPERVISOR,
+    WORK,
     YJS,
     CaseStory,
     absence,
@@ -35,7 +42,9 @@ from tests.unit.disposal.stories import (
     condition,
     decision,
     letter,
+    offence,
     opening,
+    recommended,
     variation,
 )
 
@@ -150,3 +159,85 @@ def test_what_follows_may_happen_in_the_moment_of_the_giving() -> None:
     assert story.ask(ReferToYot(), by=POLICE, at=GIVEN_AT) == ["YotReferred"]
     assert story.ask(variation(adding(letter())), by=YJS, at=GIVEN_AT) == ["ConditionsVaried"]
     assert "ConsentWithdrawn" in story.ask(WithdrawConsent(), by=YJS, at=GIVEN_AT)
+
+
+def test_outcome_22_rests_on_an_earlier_activity() -> None:
+    """Given an activity of the 25th, when outcome 22 is dated the 18th, then O22 refuses; in the activity's moment it fits."""
+    story = CaseStory().decided("OUTCOME_22")
+    story.ask(RecordActivityUndertaken(session_id=SECOND), by="SYSTEM", at=LATER)
+    assert story.refused(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at=SESSION) == {"O22"}
+    story.ask(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at=LATER)
+
+
+def test_more_hours_than_needed_are_completed_by_hand() -> None:
+    """Given five hours credited of four, some without compliance, then the condition may be completed by hand."""
+    story = CaseStory().given()
+    story.ask(attendance(hours="3"), by=YJS, at=SESSION)
+    story.ask(attendance(hours="2", session=SECOND, complied=False), by=YJS, at=LATER)
+    assert "ConditionCompleted" in story.ask(CompleteCondition(condition_id=WORK), by=YJS, at=LATER)
+
+
+def test_a_panel_may_be_larger_than_its_quorum(case: CaseStory) -> None:
+    """Given police, youth justice and health, when the panel recommends, then P1 has nothing against it."""
+    case.ready(without=("panel",))
+    three = (PanelMember.HEALTH, PanelMember.YJS, PanelMember.POLICE)
+    assert case.ask(recommended("YCC", three), by=YJS, at=DECIDED_AT) == ["PanelRecommended"]
+
+
+def test_an_adult_needs_no_appropriate_adult() -> None:
+    """Given a person of eighteen without an appropriate adult, when a caution is given, then R2 speaks and R6 does not."""
+    born = opening(date(2008, 3, 12))
+    story = CaseStory().prepared("YCC", condition(), without=("adult",), command=born)
+    assert story.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"R2"}
+
+
+def test_only_an_active_condition_of_a_disposal_under_way_is_excused() -> None:
+    """Given a disposal under way, an unknown condition is not excused; under review, neither is the active one."""
+    story = CaseStory().given()
+    unknown = ExcuseCondition(condition_id=LOWEST, why=Sealed("He is ill."))
+    assert story.refused(unknown, by=SUPERVISOR, at=SESSION) == {"S1"}
+    known = ExcuseCondition(condition_id=WORK, why=Sealed("He is ill."))
+    assert CaseStory().in_breach().refused(known, by=SUPERVISOR, at=LATER) == {"S1"}
+
+
+def test_a_case_is_opened_in_the_moment_of_the_report(case: CaseStory) -> None:
+    """Given a report, when the case is opened in its moment, then T1 is silent."""
+    case.ask(opening(), by=YJS, at="2026-03-02T15:20:00+00:00")
+
+
+def test_withdrawn_consent_is_a_ground_from_its_own_moment() -> None:
+    """Given consent withdrawn and excused in one moment, when a breach is referred in that moment, then it has a ground."""
+    story = CaseStory().given()
+    story.ask(WithdrawConsent(), by=YJS, at=SESSION)
+    excused = DecideBreach(
+        reasonable_excuse=True, decision=BreachDecision.EXCUSED, rationale_text=Sealed("He was ill.")
+    )
+    story.ask(excused, by=POLICE, at=SESSION)
+    assert story.ask(breach(), by=YJS, at=SESSION) == ["BreachReferred"]
+
+
+def _correct(story: CaseStory, field: str, value: str) -> RecordCorrected:
+    opened = story.facts[0].event_id
+    story.ask(CorrectRecord(corrects=opened, field=field, value=value, why=Sealed("Misread.")), by=SUPERVISOR, at=LATER)
+    corrected = story.facts[-1].event
+    assert isinstance(corrected, RecordCorrected)
+    return corrected
+
+
+def test_an_offence_that_is_not_summary_after_all_has_no_last_day() -> None:
+    """Given a summary offence corrected to one triable either way, then its time limit is corrected to none."""
+    story = CaseStory().opened(opening(offence=offence(TrialMode.SUMMARY)))
+    corrected = _correct(story, "offence.trial_mode", "EITHER_WAY")
+    assert {one.field: one.value for one in corrected.also} == {"prosecution_time_limit": None}
+    assert story.view["prosecution_time_limit"] is None
+
+
+def test_an_age_stays_where_the_birth_date_is_forgotten() -> None:
+    """Given a forgotten birth date, when the day of the offence is corrected, then no age is computed anew."""
+    story = CaseStory().given(command=opening(offence=offence(TrialMode.SUMMARY)))
+    first = story.facts[0]
+    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").forgotten()
+    details = first.event.details.model_copy(update={"date_of_birth": hidden})  # type: ignore[attr-defined]
+    story.facts[0] = replace(first, event=first.event.model_copy(update={"details": details}))
+    corrected = _correct(story, "offence.date", "2026-03-01")
+    assert {one.field for one in corrected.also} == {"prosecution_time_limit", "offence_date"}
