@@ -15,6 +15,8 @@ from shared.access import BadToken, IssuerUnavailable, LogUnavailable, NotAllowe
 from shared.keyring import KeyringUnavailable, OwnerForgotten
 from shared.ledger import LedgerUnavailable
 from shared.messages import BrokenRule
+from shared.policy import NoPolicy
+from shared.working_days import BeyondCalendar
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -48,7 +50,8 @@ def _message(item: Any) -> str:
         case "extra_forbidden":
             return "there is no such field: remove it or correct its name"
         case "union_tag_invalid" | "union_tag_not_found":
-            return f"the type of command is missing or unknown: {item['msg']}"
+            known = item.get("ctx", {}).get("expected_tags")
+            return "the type of command is missing or unknown" + (f": there is {known}" if known else "")
         case "json_invalid":
             return f"the body is not JSON: {item['msg']}"
         case "timezone_aware":
@@ -111,6 +114,12 @@ def install(app: FastAPI) -> None:
     async def _malformed(_request: Request, raised: Exception) -> JSONResponse:
         assert isinstance(raised, Malformed)
         return malformed(raised)
+
+    @app.exception_handler(NoPolicy)
+    @app.exception_handler(BeyondCalendar)
+    async def _out_of_time(_request: Request, raised: Exception) -> JSONResponse:
+        # The day comes from the request: no rule is judged and no duty dated on a day that policy does not reach.
+        return malformed(Malformed(("time", f"{raised}; check the year of the times given")))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, raised: Exception) -> JSONResponse:

@@ -116,15 +116,22 @@ def read_time(query: Mapping[str, str], name: str) -> datetime | None:
         return None
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            return end_of_day(date.fromisoformat(text))
+            return _within(end_of_day(date.fromisoformat(text)))
         # In an address a plus sign stands for a space unless it is written %2B.
         moment = datetime.fromisoformat(text.replace(" ", "+"))
         if moment.tzinfo is None:
             raise ValueError(text)
+        return _within(moment)
     except (ValueError, OverflowError):
         raise Malformed(
             (name, "give a date (2026-06-09) or a time with its zone (2026-06-09T23:50:00+01:00)")
         ) from None
+
+
+def _within(moment: datetime) -> datetime:
+    # The years of a command's times: at the ends of Python's own, zones overflow.
+    if not 1900 <= moment.year < 2200:
+        raise ValueError("give a year from 1900 to 2199")
     return moment
 
 

@@ -235,6 +235,34 @@ async def test_the_state_is_cut_by_both_times(api: Client, stream: UUID) -> None
     assert (await api.read(f"{path}?asof=2026-05-08")).status_code == 422
 
 
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59Z", "9999-12-31", "0001-01-01T00:00:00Z"]
+)
+@pytest.mark.parametrize("asked", ["?as_of=", "?known_at=", "/duties?as_of=", "/duties?known_at="])
+async def test_a_time_beyond_every_calendar_is_malformed(api: Client, stream: UUID, asked: str, moment: str) -> None:
+    """A year that zones or calendars cannot hold is answered with a sentence."""
+    await api.send(stream, PLAN)
+    answer = await api.read(f"/v1/sessions/{stream}{asked}{moment}")
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"]
+
+
+async def test_a_fact_before_any_policy_is_malformed(api: Client, stream: UUID) -> None:
+    """Given a time on which no policy was in force, the officer is told to check the year, and nothing is recorded."""
+    early = {"occurred_at": "1950-06-01T10:00:00Z", "starts_at": "1950-06-02T10:00:00Z"}
+    answer = await api.send(stream, {**PLAN, **early})
+    assert answer.status_code == 422, answer.text
+    assert (await api.read(f"/v1/sessions/{stream}")).status_code == 404
+
+
+async def test_an_unknown_type_is_not_repeated(api: Client, stream: UUID) -> None:
+    """Whatever stands where the type belongs may be a name, so the answer does not say it again."""
+    answer = await api.send(stream, {**PLAN, "type": "Leo Hartnell"})
+    assert answer.status_code == 422
+    assert "Hartnell" not in answer.text
+    assert "PlanSession" in answer.text
+
+
 async def test_the_openapi_document_lists_each_command(api: Client) -> None:
     """The union of commands is a oneOf with a discriminator, made from the declaration."""
     document = (await api.http.get("/openapi.json")).json()
