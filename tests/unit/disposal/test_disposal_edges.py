@@ -17,17 +17,21 @@ from services.disposal.domain.commands import (
     ExcuseCondition,
     IssueDisposal,
     RecordActivityUndertaken,
+    RecordNonEngagement,
     ReferToYot,
     WithdrawConsent,
 )
-from services.disposal.events import Because, PanelMember, Prior, RecordCorrected
+from services.disposal.events import Because, OutcomeAssigned, PanelMember, Prior, RecordCorrected
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.sealing import Sealed
 from tests.unit.disposal.stories import (
+    ADMITTED,
     ADULT,
     DECIDED_AT,
     EXPLAINED,
+    FIRST,
     GIVEN_AT,
+    MEETING,
     POLICE,
     SECOND,
     SIGNED,
@@ -40,7 +44,9 @@ from tests.unit.disposal.stories import (
     attendance,
     breach,
     condition,
+    conference,
     decision,
+    evidence,
     letter,
     offence,
     opening,
@@ -241,3 +247,41 @@ def test_an_age_stays_where_the_birth_date_is_forgotten() -> None:
     story.facts[0] = replace(first, event=first.event.model_copy(update={"details": details}))
     corrected = _correct(story, "offence.date", "2026-03-01")
     assert {one.field for one in corrected.also} == {"prosecution_time_limit", "offence_date"}
+
+
+def test_evidence_and_admission_count_from_their_own_moment(case: CaseStory) -> None:
+    """Given an admission and evidence of noon, when it is decided before, then R3 and R4 refuse; at noon they count."""
+    case.ready(without=("admission", "evidence"))
+    case.ask(ADMITTED, by=YJS, at=DECIDED_AT)
+    case.ask(evidence(), by=POLICE, at=DECIDED_AT)
+    assert case.refused(decision("YCC"), by=POLICE, at="2026-03-10T11:59:00+00:00") == {"R3", "R4"}
+    case.ask(decision("YCC"), by=POLICE, at=DECIDED_AT)
+
+
+def test_a_variation_names_a_condition_once() -> None:
+    """Given a variation that adds one condition twice, then S1 refuses it."""
+    twice = variation(adding(letter()), adding(letter()))
+    assert CaseStory().given().refused(twice, by=YJS, at=SESSION) == {"S1"}
+
+
+def test_no_absence_is_decided_in_an_ended_case() -> None:
+    """Given an absence that waited for a reason when the child left a voluntary disposal, then it is decided no more."""
+    story = CaseStory().given("YRD", conference())
+    missed = attendance(AttendanceStatus.DNA_PENDING, "0", key=MEETING, complied=False)
+    story.ask(missed, by=YJS, at=SESSION)
+    story.ask(RecordNonEngagement(why=Sealed("He will not meet.")), by=YJS, at=LATER)
+    assert story.refused(DecideAbsence(session_id=FIRST, acceptable=True), by=YJS, at=LATER) == {"S1"}
+
+
+def test_only_a_session_with_compliance_is_an_activity() -> None:
+    """Given a session attended without complying, then an outcome says of no activity; after one with compliance it does."""
+    story = CaseStory().given()
+    story.ask(attendance(complied=False), by=YJS, at=SESSION)
+    story.ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=SESSION)
+    before = story.facts[-1].event
+    story.ask(attendance(session=SECOND, hours="1"), by=YJS, at=LATER)
+    story.ask(AssignOutcome(code=OutcomeCode.C2A), by=POLICE, at=LATER)
+    after = story.facts[-1].event
+    assert isinstance(before, OutcomeAssigned)
+    assert isinstance(after, OutcomeAssigned)
+    assert (before.activity_on, after.activity_on) == (None, date(2026, 3, 25))
