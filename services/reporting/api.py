@@ -185,6 +185,7 @@ def _cases(app: FastAPI) -> None:
                 due_before=due_before,
                 page=int(page),
                 areas=_areas(actor),
+                barred=actor.conflicts,
             ),
             LedgerUnavailable,
         )
@@ -261,7 +262,9 @@ def _duties(app: FastAPI) -> None:
         at: Surroundings = request.app.state.at
         actor = await _passing(request, "duties", "duties")
         found = await retrying(
-            lambda: daily_sheet(at.database, day, None if overdue is None else overdue == "true", _areas(actor)),
+            lambda: daily_sheet(
+                at.database, day, None if overdue is None else overdue == "true", _areas(actor), actor.conflicts
+            ),
             LedgerUnavailable,
         )
         return JSONResponse(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -57,6 +57,7 @@ _CASES: Final = f"""
        and ($2::uuid is null or bool_or(officer = $2))
        and ($3::date is null or waiting.next_due < $3)
        and ($5::text[] is null or bool_or(area = any($5)))
+       and work.home <> all($7::uuid[])
     order by waiting.next_due nulls last, work.home
     limit {PAGE} offset $6
 """  # noqa: S608 - the clauses above, and no value
@@ -145,19 +146,21 @@ async def cases(
     due_before: date | None = None,
     page: int = 1,
     areas: Sequence[str] | None = None,
+    barred: Collection[UUID] = (),
     today: date | None = None,
 ) -> dict[str, Any]:
     """One page of the list of cases, the soonest duty first; raises `BadQuestion`.
 
     `state` is that of any work of the case, or PANEL_QUEUE; `officer` has any of it; `due_before` asks for an unmet duty
-    that is due before a day; `areas` limits it to what a reader may see.
+    that is due before a day; `areas` limits it to what a reader may see; `barred` are cases in which the reader has
+    declared a conflict of interest.
     """
     if page < 1:
         raise BadQuestion("pages are numbered from 1")
     today = today or local_day(datetime.now(UTC))
     only = None if areas is None else list(areas)
     async with snapshot(pool) as connection:
-        rows = await connection.fetch(_CASES, state, officer, due_before, today, only, (page - 1) * PAGE)
+        rows = await connection.fetch(_CASES, state, officer, due_before, today, only, (page - 1) * PAGE, list(barred))
         reached = await positions(connection, ("disposal", "education", "referral", "rj_conference"))
     return {
         "page": page,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
@@ -17,19 +18,25 @@ _SHEET: Final = """
     where d.opened_on <= $1 and (d.met_on is null or d.met_on > $1) and (d.closed_on is null or d.closed_on > $1)
       and ($2::boolean is null or (d.due < $1) = $2)
       and ($3::text[] is null or d.area = any($3))
+      and not s.cases && $4::uuid[] and d.home <> all($4::uuid[])
     order by d.due, d.service, d.stream, d.duty, d.item
 """
 
 
 async def daily_sheet(
-    pool: Pool, as_of: date, overdue: bool | None = None, areas: Sequence[str] | None = None
+    pool: Pool,
+    as_of: date,
+    overdue: bool | None = None,
+    areas: Sequence[str] | None = None,
+    barred: Collection[UUID] = (),
 ) -> dict[str, Any]:
     """Every duty that is not met at the end of a Europe/London day, soonest first.
 
-    `overdue` true: only those past their due date; false: only the others. `areas` limits it to what a reader may see.
+    `overdue` true: only those past their due date; false: only the others. `areas` limits it to what a reader may see; `barred` are cases in which the
+    reader has declared a conflict of interest.
     """
     async with snapshot(pool) as connection:
-        rows = await connection.fetch(_SHEET, as_of, overdue, None if areas is None else list(areas))
+        rows = await connection.fetch(_SHEET, as_of, overdue, None if areas is None else list(areas), list(barred))
         reached = await positions(connection, ("disposal", "education", "referral", "rj_conference"))
     return {
         "as_of": as_of.isoformat(),

@@ -220,6 +220,10 @@ async def test_the_list_of_cases_is_narrowed_and_paged(pool: asyncpg.Pool[asyncp
     assert all(found["next_due"] < "2026-04-01" for found in due["cases"])
     assert (await cases(pool, areas=["KENT"]))["total"] == 0
     assert (await cases(pool, page=9))["cases"] == []
+    first = UUID(everything["cases"][0]["case_id"])
+    without = await cases(pool, today=date(2026, 8, 1), barred=[first])
+    assert without["total"] == everything["total"] - 1
+    assert str(first) not in {case["case_id"] for case in without["cases"]}
     with pytest.raises(BadQuestion):
         await cases(pool, page=0)
 
@@ -237,6 +241,8 @@ async def test_the_daily_sheet_shows_a_duty_until_it_is_met(pool: asyncpg.Pool[a
     assert overdue["duties"] == [duty for duty in sheet["duties"] if duty["overdue"]]
     rest = await daily_sheet(pool, date(2026, 1, 15), overdue=False)
     assert len(rest["duties"]) == len(sheet["duties"]) - len(overdue["duties"])
+    barred = [UUID(case) for duty in sheet["duties"] for case in duty["case_ids"]]
+    assert (await daily_sheet(pool, date(2026, 1, 15), barred=barred))["duties"] == []
     after = await daily_sheet(pool, date(2026, 1, 23) + timedelta(days=1))
     assert "REFERRAL_CLOSED" not in {duty["duty"] for duty in after["duties"]}
     assert (await daily_sheet(pool, date(2026, 1, 15), areas=["KENT"]))["duties"] == []
