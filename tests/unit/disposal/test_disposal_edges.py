@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 import pytest
@@ -21,12 +21,15 @@ from services.disposal.domain.commands import (
     ReferToYot,
     WithdrawConsent,
 )
+from services.disposal.domain.rules.book import within_the_policy
 from services.disposal.events import Because, OutcomeAssigned, PanelMember, Prior, RecordCorrected
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
+from shared.messages import Refused
 from shared.sealing import Sealed
 from tests.unit.disposal.stories import (
     ADMITTED,
     ADULT,
+    AFTER,
     DECIDED_AT,
     EXPLAINED,
     FIRST,
@@ -48,8 +51,11 @@ from tests.unit.disposal.stories import (
     decision,
     evidence,
     letter,
+    modifying,
     offence,
+    omitting,
     opening,
+    proposed,
     recommended,
     variation,
 )
@@ -285,3 +291,59 @@ def test_only_a_session_with_compliance_is_an_activity() -> None:
     assert isinstance(before, OutcomeAssigned)
     assert isinstance(after, OutcomeAssigned)
     assert (before.activity_on, after.activity_on) == (None, date(2026, 3, 25))
+
+
+def test_before_the_first_youth_cautions_the_refusal_says_so(case: CaseStory) -> None:
+    """Given a day in 2012, when a case is opened, then T1 refuses, with the text about that day and no other."""
+    early = opening(
+        date(1999, 3, 14),
+        offence=offence(date=date(2012, 3, 2)),
+        reported_at=datetime.fromisoformat("2012-03-02T15:20:00+00:00"),
+    )
+    refused = case.answer(early, by=YJS, at="2012-03-03T09:00:00+00:00")
+    assert isinstance(refused, Refused)
+    assert [rule.id for rule in refused.rules] == ["T1"]
+    assert refused.rules[0].text.startswith(str(within_the_policy.__doc__).split(".", maxsplit=1)[0])
+
+
+@pytest.mark.parametrize(("panel", "decided"), [("YRD", "YC"), ("YCC", "YC"), ("YC", "YRD")])
+def test_any_other_decision_than_the_panels_warns(case: CaseStory, panel: str, decided: str) -> None:
+    """Given what the panel recommends, when the police decide otherwise, harder or milder, then PD1 warns."""
+    case.ready(panel)
+    if decided != "YRD":
+        case.ask(evidence(), by=POLICE, at=DECIDED_AT)
+    assert "PD1" in case.warned(decision(decided), by=POLICE, at=DECIDED_AT)
+
+
+def test_a_conference_is_not_held_before_it_did_not_proceed() -> None:
+    """Given a conference that did not proceed on the 25th, when the same one is said to be held before, then E5 refuses."""
+    story = CaseStory().given("YCC", conference())
+    lost = absence(AttendanceStatus.CANCELLED_BY_SERVICE, session=SECOND, key=MEETING, because=Because.HARMED_WITHDREW)
+    story.ask(lost, by="SYSTEM", at=LATER)
+    held = attendance(hours="1.5", session=SECOND, key=MEETING)
+    assert story.refused(held, by="SYSTEM", at=SESSION) == {"E5"}
+
+
+@pytest.mark.parametrize("other", [LOWEST, HIGHEST])
+def test_a_changed_condition_keeps_its_id(other: UUID) -> None:
+    """Given a modification that names another id inside than outside, then S1 refuses it."""
+    change = modifying(condition(key=other)).model_copy(update={"condition_id": WORK})
+    assert CaseStory().given().refused(variation(change), by=YJS, at=SESSION) == {"S1"}
+
+
+def test_an_omitted_condition_is_not_waited_for() -> None:
+    """Given two conditions of which one was omitted, when the other is done, then the disposal is completed that day."""
+    story = CaseStory().given("YCC", condition(), letter())
+    story.ask(variation(omitting(letter().condition_id)), by=YJS, at=AFTER)
+    names = story.ask(attendance(hours="4"), by=YJS, at=SESSION)
+    assert names == ["ConditionAttended", "ConditionCompleted", "DisposalCompleted"]
+    assert story.view["completed_on"] == "2026-03-18"
+
+
+def test_a_condition_may_be_proposed_in_the_moment_of_the_giving() -> None:
+    """Given a condition proposed and signed in the moment of the giving, then T1 is silent."""
+    story = CaseStory().decided()
+    story.ask(proposed(), by=YJS, at=GIVEN_AT)
+    for step in (ADULT, EXPLAINED, SIGNED):
+        story.ask(step, by=POLICE, at=GIVEN_AT)
+    assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
