@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -17,12 +18,14 @@ from services.disposal.domain.commands import (
     ExcuseCondition,
     IssueDisposal,
     RecordActivityUndertaken,
+    RecordAdmission,
     RecordNonEngagement,
     ReferToYot,
     WithdrawConsent,
 )
 from services.disposal.domain.rules.book import within_the_policy
 from services.disposal.events import Because, OutcomeAssigned, PanelMember, Prior, RecordCorrected
+from services.disposal.reading import READING
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.messages import Refused
 from shared.sealing import Sealed
@@ -36,6 +39,7 @@ from tests.unit.disposal.stories import (
     GIVEN_AT,
     MEETING,
     POLICE,
+    PROPOSED_AT,
     SECOND,
     SIGNED,
     SUPERVISOR,
@@ -45,6 +49,7 @@ from tests.unit.disposal.stories import (
     absence,
     adding,
     attendance,
+    booking,
     breach,
     condition,
     conference,
@@ -347,3 +352,91 @@ def test_a_condition_may_be_proposed_in_the_moment_of_the_giving() -> None:
     for step in (ADULT, EXPLAINED, SIGNED):
         story.ask(step, by=POLICE, at=GIVEN_AT)
     assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+
+
+def test_work_without_hours_takes_nothing_off_the_limit() -> None:
+    """Given reparation proposed without hours, when ten and a half hours are added, then the limit is exceeded all the same."""
+    story = CaseStory().decided()
+    story.ask(proposed(condition(key=LOWEST, hours=None)), by=YJS, at=PROPOSED_AT)
+    assert story.refused(proposed(condition(hours=Decimal("10.5"))), by=YJS, at=PROPOSED_AT) == {"R15"}
+    story.ask(proposed(condition(hours=Decimal(10))), by=YJS, at=PROPOSED_AT)
+
+
+def test_an_hour_credited_later_moves_the_completion_an_absence_does_not() -> None:
+    """Given the last hour credited on the 25th, or nothing but an absence then, a late record completes on the last credit."""
+    for later, hours, day in ((attendance(hours="1", session=SECOND), "3", 25), (absence(session=SECOND), "4", 18)):
+        story = CaseStory().given()
+        story.ask(later, by=YJS, at=LATER)
+        assert "ConditionCompleted" in story.ask(attendance(hours=hours), by=YJS, at=SESSION)
+        assert story.view["completed_on"] == f"2026-03-{day}"
+
+
+def test_a_disposal_is_completed_on_the_last_day_that_any_condition_needed() -> None:
+    """Given a letter checked on the 25th, when the hours of the 18th are recorded late, then the disposal ended on the 25th."""
+    story = CaseStory().given("YCC", condition(), letter())
+    checked = CompleteCondition(condition_id=letter().condition_id, quality_checked=True)
+    story.ask(checked, by=YJS, at=LATER)
+    assert "DisposalCompleted" in story.ask(attendance(hours="4"), by=YJS, at=SESSION)
+    assert story.view["completed_on"] == "2026-03-25"
+
+
+def test_a_yes_or_no_is_corrected_to_a_yes_or_no() -> None:
+    """Given a field that is true or false, the word "true" is no value of it."""
+    story = CaseStory().opened()
+    word = CorrectRecord(
+        corrects=story.facts[0].event_id, field="offence.recordable", value="true", why=Sealed("Misread.")
+    )
+    assert story.refused(word, by=SUPERVISOR, at=LATER) == {"S1"}
+
+
+def _alone(story: CaseStory, what: str) -> CaseStory:
+    """Given: the child admitted it without an appropriate adult."""
+    story.ready(what, without=("admission",))
+    alone = RecordAdmission(appropriate_adult_present=False, facts_accepted=True)
+    story.ask(alone, by=YJS, at="2026-03-04T16:00:00+00:00")
+    story.ask(decision(what), by=POLICE, at=DECIDED_AT)
+    if what == "YCC":
+        story.ask(proposed(), by=YJS, at=PROPOSED_AT)
+    for step in (ADULT, EXPLAINED, SIGNED):
+        story.ask(step, by=POLICE, at=GIVEN_AT)
+    return story
+
+
+def test_a_caution_asks_for_the_adult_at_the_giving_only() -> None:
+    """Given an admission without an adult, a caution is given with one that day; a restorative disposal is refused R6."""
+    assert "DisposalIssued" in _alone(CaseStory(), "YCC").ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    assert _alone(CaseStory(), "YRD").refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"R6"}
+
+
+def test_the_adult_at_the_admission_is_policy() -> None:
+    """Given a policy that asks for no adult at the admission, a restorative disposal is given without."""
+    story = CaseStory()
+    policy = READING.policy.with_entry("appropriate_adult_for_yrd", date(2026, 3, 1), value=False)
+    story.service = replace(story.service, reading=replace(READING, policy=policy))
+    assert "DisposalIssued" in _alone(story, "YRD").ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+
+
+def test_nothing_is_given_that_no_person_decided(case: CaseStory) -> None:
+    """Given a decision of the system itself, when the disposal is given, then R26 refuses."""
+    case.ready("YC")
+    case.ask(decision("YC"), by="SYSTEM", at=DECIDED_AT)
+    assert "R26" in case.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+
+
+def test_an_outcome_may_be_assigned_in_the_moment_of_the_giving() -> None:
+    """Given a caution, when its outcome is assigned in the moment of its giving, then O2 lets it through."""
+    CaseStory().given().ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=GIVEN_AT)
+
+
+@pytest.mark.parametrize("other", [LOWEST, HIGHEST])
+def test_a_booked_session_serves_no_other_condition(other: UUID) -> None:
+    """Given a session booked for one condition, when attendance is recorded for another, then S1 refuses."""
+    story = CaseStory().given("YCC", condition(), condition(key=other))
+    story.ask(booking(), by=YJS, at=AFTER)
+    assert story.refused(attendance(key=other), by=YJS, at=SESSION) == {"S1"}
+    story.ask(attendance(), by=YJS, at=SESSION)
+
+
+def test_a_case_opened_again_is_s1_alone(case: CaseStory) -> None:
+    """Given an open case, when it is opened again as of an earlier time, then S1 speaks and T1 does not."""
+    assert case.opened().refused(opening(), by=YJS, at="2026-03-02T16:00:00+00:00") == {"S1"}
