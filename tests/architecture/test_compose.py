@@ -117,7 +117,7 @@ def test_the_health_that_is_asked_for_is_served() -> None:
     (probe,) = {container["healthcheck"]["test"][-1] for name, container in OURS.items() if name.endswith("-api")}
     compile(probe, "healthcheck", "exec")
     assert "/health/ready" in probe
-    assert "/health/ready" in (ROOT / "shared" / "api.py").read_text(encoding="utf-8")
+    assert "/health/ready" in (ROOT / "shared" / "api" / "operations.py").read_text(encoding="utf-8")
 
 
 def test_the_broker_is_the_one_that_the_tests_run_on() -> None:
