@@ -201,11 +201,23 @@ def test_a_panel_may_be_larger_than_its_quorum(case: CaseStory) -> None:
     assert case.ask(recommended("YCC", three), by=YJS, at=DECIDED_AT) == ["PanelRecommended"]
 
 
-def test_an_adult_needs_no_appropriate_adult() -> None:
-    """Given a person of eighteen without an appropriate adult, when a caution is given, then R2 speaks and R6 does not."""
-    born = opening(date(2008, 3, 12))
-    story = CaseStory().prepared("YCC", condition(), without=("adult",), command=born)
+@pytest.mark.parametrize("born", [date(2008, 3, 12), date(2007, 3, 12)])
+def test_an_adult_needs_no_appropriate_adult(born: date) -> None:
+    """Given somebody of eighteen or nineteen without an appropriate adult, then R2 speaks at the giving and R6 does not."""
+    story = CaseStory().prepared("YCC", condition(), without=("adult",), command=opening(born))
     assert story.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"R2"}
+
+
+def test_a_child_of_ten_at_the_offence_is_given_a_disposal() -> None:
+    """Given a child who was ten that very day, when the caution is given, then R1 lets it through."""
+    story = CaseStory().given(command=opening(date(2016, 3, 2)))
+    assert story.view["age_at_offence"] == 10
+
+
+def test_adult_outcomes_are_for_any_adult() -> None:
+    """Given somebody of nineteen, when an adult caution is assigned as outcome, then R11 lets it through."""
+    story = CaseStory().decided("CHARGE", command=opening(date(2007, 3, 1)))
+    story.ask(AssignOutcome(code=OutcomeCode.C3), by=POLICE, at=LATER)
 
 
 def test_only_an_active_condition_of_a_disposal_under_way_is_excused() -> None:

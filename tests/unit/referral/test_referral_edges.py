@@ -104,11 +104,12 @@ def test_an_incident_may_be_corrected_back_to_a_birth_not_beyond(referral: Refer
     assert referral.does(same_day) == ["ReferralCorrected"]
 
 
-def test_a_suspect_of_ten_stays_one(referral: ReferralStory) -> None:
-    """Given a suspect of eleven whose birth date is corrected to make him ten, he is a suspect still."""
-    referral.received().linked(LEO, "2015-02-21")
-    referral.does(referral.corrects("PersonLinked", "details.date_of_birth", "2016-02-21"))
-    assert referral.state.people[LEO].age_at_incident == 10
+@pytest.mark.parametrize(("born", "age"), [("2016-02-21", 10), ("2012-02-21", 14)])
+def test_a_suspect_of_ten_or_more_stays_one(referral: ReferralStory, born: str, age: int) -> None:
+    """Given a suspect whose birth date is corrected to make him ten or older, he is a suspect still."""
+    referral.received().linked(LEO, "2011-02-21")
+    referral.does(referral.corrects("PersonLinked", "details.date_of_birth", born))
+    assert referral.state.people[LEO].age_at_incident == age
     assert referral.view["people"] == {str(LEO): "SUSPECT"}
 
 
