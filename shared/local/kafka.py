@@ -157,7 +157,8 @@ async def _prepare(folder: Path, port: int, controller: int) -> None:
         (folder / file).write_text(filled, encoding="utf-8")
     if not (data / "meta.properties").exists():
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ("--ignore-formatted", "--cluster-id", cluster, "--config", str(folder / "server.properties"))
+        # An id may begin with "-", so it stands behind "=": as a word of its own it would be taken for an option.
+        arguments = ("--ignore-formatted", f"--cluster-id={cluster}", "--config", str(folder / "server.properties"))
         await tool.run(
             _java(folder / "log4j2.properties", "kafka.tools.StorageTool", "format", *arguments),
             otherwise=f"Kafka could not format {data}:",

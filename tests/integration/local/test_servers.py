@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import psutil
@@ -89,6 +90,17 @@ async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
         assert await rows(url) == ["one", "two"]
     async with local.servers(tmp_path, postgres_port=port):
         assert await rows(url) == ["one", "two"]
+
+
+async def test_kafka_starts_whatever_its_cluster_id_begins_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.local.kafka.uuid.uuid4", lambda: UUID(int=0xF8 << 120))  # "-AAA…" in base 64
+    port, controller = local.free_ports(2)
+    async with local.servers(tmp_path, kafka_ports=(port, controller)):
+        await make_topic(f"127.0.0.1:{port}")
+    properties = (tmp_path / "kafka" / "data" / "meta.properties").read_text()
+    assert "cluster.id=-AAAAAAAAAAAAAAAAAAAAA\n" in properties
 
 
 async def test_kafka_killed_comes_back_with_its_messages(tmp_path: Path) -> None:
