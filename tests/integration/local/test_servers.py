@@ -95,6 +95,7 @@ async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
 async def test_kafka_starts_whatever_its_cluster_id_begins_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Given a random cluster id that begins with a dash, the storage is formatted with it all the same."""
     monkeypatch.setattr("shared.local.kafka.uuid.uuid4", lambda: UUID(int=0xF8 << 120))  # "-AAA…" in base 64
     port, controller = local.free_ports(2)
     async with local.servers(tmp_path, kafka_ports=(port, controller)):
