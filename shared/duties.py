@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,23 @@ class Duty:
     def late(self) -> bool:
         """Whether it was met, but after its due date."""
         return self.met_on is not None and self.met_on > self.due
+
+    def standing(self, as_of: date) -> Duty:
+        """The duty as it stood at the end of a day: one that was met later was not met yet."""
+        return replace(self, met_on=None) if self.met_on is not None and self.met_on > as_of else self
+
+    def as_json(self, as_of: date) -> dict[str, Any]:
+        """The duty as it stood at the end of a day, in the catalogue's words."""
+        duty = self.standing(as_of)
+        return {
+            "duty": duty.duty,
+            "item": duty.item or None,
+            "opened_on": duty.opened_on.isoformat(),
+            "due": duty.due.isoformat(),
+            "met_on": None if duty.met_on is None else duty.met_on.isoformat(),
+            "overdue": duty.overdue(as_of),
+            "late": duty.late,
+        }
 
     def shown(self, as_of: date) -> bool:
         """Whether the daily sheet of a day knows of it."""

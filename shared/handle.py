@@ -11,10 +11,9 @@ import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
-
-from pydantic import BaseModel
 
 from shared.deciding import Asked, Outcome, decide
 from shared.keyring import Keyring
@@ -35,7 +34,6 @@ from shared.messages import (
     GENESIS,
     Answer,
     BrokenRule,
-    Command,
     Fact,
     NeedsRationale,
     RecordedEvent,
@@ -44,7 +42,7 @@ from shared.messages import (
     derive,
     write,
 )
-from shared.sealing import Sealed, seal_model, sealed_fields, subjects_in
+from shared.sealing import plain, seal_model, sealed_fields, subjects_in
 from shared.service import Claims, Service
 
 ATTEMPTS: Final = 40
@@ -132,8 +130,8 @@ class Handler:
             return NoEffect()
         append = await self._seal(asked, outcome, loaded, digest)
         match await self.ledger.append(append):
-            case Appended(position, recorded_at):
-                return Accepted(self._answer(asked.command_id, append, position, recorded_at), repeated=False)
+            case Appended() as appended:
+                return Accepted(self._answer(asked.command_id, append, appended), repeated=False)
             case Claimed(key):
                 return Refused((self._lost(outcome, key),))
             case Moved(version) if asked.command.expected_version is not None:
@@ -212,57 +210,42 @@ class Handler:
         return BrokenRule(rule_id, text, source)
 
     def _kept(self, asked: Asked, kept: Kept, digest: bytes) -> Result:
+        """The first answer again, if it was given to the same request."""
         if not hmac.compare_digest(kept.digest, digest):
             return KeyReused()
-        last = kept.records[-1]
-        return Accepted(
-            Answer(
-                command_id=asked.command_id,
-                service=self.service.name,
-                stream=kept.stream,
-                version=last.version,
-                position=last.position,
-                position_token=f"{self.service.name}:{last.position}",
-                recorded_at=last.recorded_at,
-                hash=last.hash.hex(),
-                events=tuple(
-                    RecordedEvent(
-                        event_id=r.event_id, type=r.type, version=r.version, position=r.position, hash=r.hash.hex()
-                    )
-                    for r in kept.records
-                ),
-            ),
-            repeated=True,
-        )
+        events = tuple(_recorded(record, record.version, record.position) for record in kept.records)
+        receipt = self._receipt(asked.command_id, kept.stream, kept.records[-1].recorded_at, events)
+        return Accepted(receipt, repeated=True)
 
-    def _answer(self, command_id: UUID, append: Append, position: int, recorded_at: Any) -> Answer:
-        count = len(append.events)
+    def _answer(self, command_id: UUID, append: Append, appended: Appended) -> Answer:
+        """The receipt of what has just been recorded; positions are dense, so the last one gives the others."""
+        before = appended.position - len(append.events)
+        events = tuple(
+            _recorded(event, append.version + n, before + n) for n, event in enumerate(append.events, start=1)
+        )
+        return self._receipt(command_id, append.stream, appended.recorded_at, events)
+
+    def _receipt(
+        self, command_id: UUID, stream: str, recorded_at: datetime, events: tuple[RecordedEvent, ...]
+    ) -> Answer:
+        last = events[-1]
         return Answer(
             command_id=command_id,
             service=self.service.name,
-            stream=append.stream,
-            version=append.version + count,
-            position=position,
-            position_token=f"{self.service.name}:{position}",
+            stream=stream,
+            version=last.version,
+            position=last.position,
+            position_token=f"{self.service.name}:{last.position}",
             recorded_at=recorded_at,
-            hash=append.events[-1].hash.hex(),
-            events=tuple(
-                RecordedEvent(
-                    event_id=event.event_id,
-                    type=event.type,
-                    version=append.version + n,
-                    position=position - count + n,
-                    hash=event.hash.hex(),
-                )
-                for n, event in enumerate(append.events, start=1)
-            ),
+            hash=last.hash,
+            events=events,
         )
 
     def digest(self, asked: Asked) -> bytes:
         """HMAC-SHA256 (RFC 2104) over the target and the command as asked, so that a kept digest reveals nothing."""
-        plain = _plain(asked.command)
-        plain.pop("expected_version", None)
-        text = json.dumps([str(asked.stream), plain], sort_keys=True, separators=(",", ":"), default=str)
+        body = plain(asked.command, lambda sealed: sealed.value)
+        body.pop("expected_version", None)
+        text = json.dumps([str(asked.stream), body], sort_keys=True, separators=(",", ":"))
         return hmac.new(self._digest_key, text.encode(), hashlib.sha256).digest()
 
 
@@ -277,6 +260,13 @@ def bounds(labels: Any, conflicts: Any, first: Record, inherits: frozenset[str])
     return None
 
 
+def _recorded(event: NewEvent | Record, version: int, position: int) -> RecordedEvent:
+    """A receipt's line for an event."""
+    return RecordedEvent(
+        event_id=event.event_id, type=event.type, version=version, position=position, hash=event.hash.hex()
+    )
+
+
 def _given_back(made: Sequence[Claims]) -> tuple[str, ...]:
     """The keys that are released in the end: one that a later event takes again stays taken."""
     released: dict[str, None] = {}
@@ -285,23 +275,3 @@ def _given_back(made: Sequence[Claims]) -> tuple[str, ...]:
         for key in claims.take:
             released.pop(key, None)
     return tuple(released)
-
-
-def _plain(command: Command) -> dict[str, Any]:
-    """A command's values for its digest, personal ones included; they go nowhere else."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Sealed):
-            return plain(value.value)
-        if isinstance(value, BaseModel):
-            return {name: plain(getattr(value, name)) for name in type(value).model_fields}
-        if isinstance(value, (tuple, list)):
-            return [plain(item) for item in value]
-        if isinstance(value, (set, frozenset)):
-            return sorted(str(item) for item in value)
-        if isinstance(value, dict):
-            return {str(key): plain(item) for key, item in value.items()}
-        return value
-
-    result: dict[str, Any] = plain(command)
-    return result

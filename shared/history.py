@@ -7,12 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, TypeAdapter
-
 from shared.messages import Correction, Fact
-from shared.sealing import Sealed
-
-_JSON: TypeAdapter[Any] = TypeAdapter(Any)
+from shared.sealing import Sealed, plain
 
 
 def show(history: Sequence[Fact]) -> list[dict[str, Any]]:
@@ -47,11 +43,11 @@ def show(history: Sequence[Fact]) -> list[dict[str, Any]]:
             "actor": {"id": str(fact.actor.id), "role": fact.actor.role, "organisation": fact.actor.organisation},
             "policy": envelope.policy.model_dump(mode="json"),
             "rules": list(envelope.rules),
-            "rationale": {rule: plain(text) for rule, text in envelope.rationale.items()},
+            "rationale": {rule: plain(text, _as_opened) for rule, text in envelope.rationale.items()},
             "labels": envelope.labels,
             "origin": envelope.origin.model_dump(mode="json"),
             "hash": None if fact.hash is None else fact.hash.hex(),
-            "data": plain(fact.event),
+            "data": plain(fact.event, _as_opened),
             "corrected_by": corrected_by.get(fact.event_id, []),
         }
         if isinstance(fact.event, Correction):
@@ -60,20 +56,8 @@ def show(history: Sequence[Fact]) -> list[dict[str, Any]]:
     return shown
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON, personal parts shown only where they were opened."""
-    if isinstance(value, Sealed):
-        if value.is_forgotten:
-            return {"forgotten": True}
-        opened = value.or_else(_CLOSED)
-        return {"sealed": True} if opened is _CLOSED else plain(opened)
-    if isinstance(value, BaseModel):
-        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
-    if isinstance(value, (tuple, list, set, frozenset)):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    return _JSON.dump_python(value, mode="json")
-
-
-_CLOSED: Any = object()
+def _as_opened(sealed: Sealed[Any]) -> Any:
+    """A personal value where it was opened, else what is known of it."""
+    if sealed.is_forgotten:
+        return {"forgotten": True}
+    return {"sealed": True} if sealed.is_closed else sealed.value

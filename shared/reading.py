@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -31,9 +30,5 @@ def duties_on(
     state = reading.decider.state_of(history, as_of=end_of_day(as_of), known_at=known_at)
     if state is None:
         return ()
-    shown = (
-        duty if duty.met_on is None or duty.met_on <= as_of else replace(duty, met_on=None)
-        for duty in reading.duties(state, reading.policy.on)
-        if duty.shown(as_of)
-    )
+    shown = (duty.standing(as_of) for duty in reading.duties(state, reading.policy.on) if duty.shown(as_of))
     return tuple(sorted(shown, key=lambda duty: (duty.due, duty.duty, duty.item)))

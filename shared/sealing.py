@@ -33,6 +33,7 @@ M = TypeVar("M", bound=BaseModel)
 
 PREFIX: Final = "s1:"
 BLOCK: Final = 64
+_JSON: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 _TOKEN_HEAD: Final = re.compile(rb'(?<!\\)"s1:([^":]+):(\d+):')
 
 
@@ -252,6 +253,21 @@ def map_sealed(model: M, home: UUID, change: Change) -> M:
     return cast("M", _walk(model, f"home/{home}", "", change))
 
 
+def plain(value: Any, shown: Callable[[Sealed[Any]], Any]) -> Any:
+    """A model or another value as JSON, with `shown` of each sealed part; sets in the order of their texts."""
+    if isinstance(value, Sealed):
+        return plain(shown(value), shown)
+    if isinstance(value, BaseModel):
+        return {name: plain(getattr(value, name), shown) for name in type(value).model_fields}
+    if isinstance(value, (tuple, list)):
+        return [plain(item, shown) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((plain(item, shown) for item in value), key=str)
+    if isinstance(value, dict):
+        return {str(key): plain(item, shown) for key, item in value.items()}
+    return _jsonable(value)
+
+
 def _walk(value: Any, owner: str, path: str, change: Change) -> Any:
     if isinstance(value, Sealed):
         return change(path, owner, value)
@@ -309,10 +325,10 @@ class DataKey:
 
 def seal(value: Any, key: DataKey, event_id: UUID, path: str) -> str:
     """Encrypt a plain value for one field of one event, and return its token."""
-    plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_jsonable).encode()
-    plain += b" " * (-len(plain) % BLOCK)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_jsonable).encode()
+    text += b" " * (-len(text) % BLOCK)
     nonce = os.urandom(12)
-    ciphertext = AESGCM(key.secret).encrypt(nonce, plain, _associated(event_id, path))
+    ciphertext = AESGCM(key.secret).encrypt(nonce, text, _associated(event_id, path))
     return str(Token(key.subject, key.generation, path, nonce, ciphertext))
 
 
@@ -364,7 +380,7 @@ def _associated(event_id: UUID, path: str) -> bytes:
 
 
 def _jsonable(value: Any) -> Any:
-    return TypeAdapter(type(value)).dump_python(value, mode="json")
+    return _JSON.dump_python(value, mode="json")
 
 
 def _b64(raw: bytes) -> str:

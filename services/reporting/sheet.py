@@ -50,17 +50,10 @@ async def daily_sheet(
 
 def duty_shown(row: asyncpg.Record, as_of: date) -> dict[str, Any]:
     """A duty as JSON, as it stands at the end of a day. The row has the duty's columns and its stream's cases."""
-    met_on = row["met_on"] if row["met_on"] is not None and row["met_on"] <= as_of else None
-    duty = Duty(row["duty"], row["opened_on"], row["due"], met_on, row["item"], row["closed_on"])
+    duty = Duty(row["duty"], row["opened_on"], row["due"], row["met_on"], row["item"], row["closed_on"])
     return {
-        "duty": duty.duty,
-        "item": duty.item or None,
+        **duty.as_json(as_of),
         "service": row["service"],
         "stream": str(row["stream"]),
         "case_ids": [str(case) for case in row["cases"]],
-        "opened_on": duty.opened_on.isoformat(),
-        "due": duty.due.isoformat(),
-        "met_on": None if met_on is None else met_on.isoformat(),
-        "overdue": duty.overdue(as_of),
-        "late": duty.late,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,7 +10,6 @@ from fastapi.responses import JSONResponse
 
 from shared.api.asking import end_of_today, read_day, read_id, read_query, read_reason, read_time
 from shared.api.surroundings import Surroundings
-from shared.duties import Duty
 from shared.handle import bounds
 from shared.history import show
 from shared.ledger import Record
@@ -59,7 +57,7 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
             return nothing(service, id)
         facts = [_closed(service, record) for record in records]
         found = duties_on(service.reading, facts, as_of, read_time(query, "known_at"))
-        return JSONResponse([duty_shown(duty, as_of) for duty in found])
+        return JSONResponse([duty.as_json(as_of) for duty in found])
 
 
 async def history_of(
@@ -98,19 +96,6 @@ def _barred(service: Service[Any], actor: Actor, records: list[Record]) -> str |
     if actor.role in service.own_only and json.loads(records[0].body)["actor"]["organisation"] != actor.organisation:
         return f"the role {actor.role} may read only what its own organisation opened"
     return None
-
-
-def duty_shown(duty: Duty, as_of: date) -> dict[str, Any]:
-    """A duty as JSON."""
-    return {
-        "duty": duty.duty,
-        "item": duty.item or None,
-        "opened_on": duty.opened_on.isoformat(),
-        "due": duty.due.isoformat(),
-        "met_on": None if duty.met_on is None else duty.met_on.isoformat(),
-        "overdue": duty.overdue(as_of),
-        "late": duty.late,
-    }
 
 
 def _closed(service: Service[Any], record: Record) -> Any:

@@ -157,15 +157,7 @@ class Memory:
         house = self._read(service, "duties")
         day = as_of or local_day(self._clock())
         return [
-            {
-                "duty": str(duty.duty),
-                "item": duty.item,
-                "due": duty.due.isoformat(),
-                "met_on": None if duty.met_on is None else duty.met_on.isoformat(),
-                "overdue": duty.overdue(day),
-                "late": duty.late,
-            }
-            for duty in duties_on(house.service.reading, house.streams.get(stream, ()), day, known_at)
+            duty.as_json(day) for duty in duties_on(house.service.reading, house.streams.get(stream, ()), day, known_at)
         ]
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
