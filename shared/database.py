@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import stamina
 
 T = TypeVar("T")
+Connection = Any
+"""A connection of asyncpg, from its pool or its own."""
 
 TRANSIENT: Final = (
     OSError,

@@ -26,10 +26,9 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
-from shared.database import patiently
+from shared.database import Connection, patiently
 from shared.projection import (
     Apply,
-    Connection,
     Published,
     Taken,
     clear_alarm,

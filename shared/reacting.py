@@ -18,11 +18,12 @@ import asyncpg
 import structlog
 from mode import Service as Running
 
+from shared.database import Connection
 from shared.deciding import Asked
 from shared.handle import Accepted, Conflict, Handler, KeyReused, NoEffect, OutOfBounds, Result, UnknownStream
 from shared.keyring import OwnerForgotten
 from shared.messages import Actor, EventBook, Fact, NeedsRationale, Origin, Refused, derive
-from shared.projection import Connection, Published, transient
+from shared.projection import Published, transient
 from shared.service import Effect, Reaction, Service
 
 SYSTEM: Final = "SYSTEM"

@@ -17,8 +17,9 @@ import uvloop
 from mode import Worker
 
 from shared import database
+from shared.database import Connection
 from shared.feed import Feed, Membership, events_topic
-from shared.projection import Connection, Published
+from shared.projection import Published
 from shared.stream import Stream
 
 CONSUMER = "under-test"
