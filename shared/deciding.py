@@ -21,6 +21,7 @@ from shared.messages import (
     Refused,
     event_id,
 )
+from shared.policy import NoPolicy
 from shared.rules import Occasion, Passed
 from shared.sealing import Sealed
 from shared.service import Claims, Service
@@ -60,10 +61,15 @@ class Outcome:
 
 
 def decide(service: Service[Any], asked: Asked, history: Sequence[Fact]) -> Outcome | Refused | NeedsRationale:
-    """Judge and decide a command on the whole history of its stream (opened, in order of version)."""
+    """Judge and decide a command on the whole history of its stream (opened, in order of version).
+
+    Raises `NoPolicy` for a day that the policy does not reach.
+    """
     decider = service.decider
     occurred_at = asked.occurred_at
     policy = service.policy.on(local_day(occurred_at))
+    if not policy.values:
+        raise NoPolicy(f"no policy of this service was in force yet on {policy.day}")
     occasion = Occasion(asked.stream, asked.actor, occurred_at, asked.received_at, policy, service.policy.on)
     state = decider.fold(cut(history))
     answer = decider.answer(asked.command, state, occasion)

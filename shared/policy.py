@@ -27,7 +27,7 @@ from shared.messages import PolicyStamp
 
 
 class NoPolicy(Exception):
-    """A value that the policy does not hold, or not yet on that day."""
+    """A value, or a whole policy, that is not in force yet on the day that a fact would be judged by."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,13 @@ class Policy:
     day: date
     edition: str
     values: Mapping[str, Any]
+    later: frozenset[str] = frozenset()
+    """The names of values that come into force after the day."""
 
     def value(self, name: str) -> Any:
-        """A value as it stands in the file; raises `NoPolicy`."""
-        if name not in self.values:
-            raise NoPolicy(f"the policy has no value {name!r} on {self.day}")
+        """A value as it stands in the file; raises `NoPolicy`, or KeyError for a name that no file holds."""
+        if name in self.later:
+            raise NoPolicy(f"the policy has no value {name!r} yet on {self.day}")
         return self.values[name]
 
     def number(self, name: str) -> int:
@@ -122,7 +124,7 @@ class PolicyBook:
             if in_force:
                 values[term.name] = in_force[-1].value
                 since.append(in_force[-1].since)
-        return Policy(day, max(since).isoformat() if since else "none", values)
+        return Policy(day, max(since).isoformat() if since else "none", values, frozenset(self.terms) - values.keys())
 
     def with_entry(self, name: str, since: date, value: Any) -> PolicyBook:
         """A book with one more entry: for tests that move a value and see the rule move."""

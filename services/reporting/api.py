@@ -61,6 +61,7 @@ READERS: Final = {
 REASONS: Final = frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value})
 
 STATE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
+PAGE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,4}")
 
 PATIENCE_SECONDS: Final = 15.0
 """How long a query waits for the position that it asks for."""
@@ -170,11 +171,11 @@ def _cases(app: FastAPI) -> None:
         query = read_query(request, "state", "officer", "due_before", "page")
         at: Surroundings = request.app.state.at
         page = query.get("page", "1")
-        if not page.isdecimal() or not 1 <= int(page) <= 100_000:
-            raise Malformed(("page", "give a page number from 1"))
+        if not PAGE_NUMBER.fullmatch(page):
+            raise Malformed(("page", "give a page number from 1 to 99999"))
         if "state" in query and not STATE.fullmatch(query["state"]):
             raise Malformed(("state", "give the code of a state, such as PANEL_QUEUE"))
-        officer = None if "officer" not in query else read_id(query["officer"])
+        officer = None if "officer" not in query else read_id(query["officer"], "officer")
         due_before = read_day(query, "due_before")
         actor = await _passing(request, "cases", "cases")
         found = await retrying(
@@ -196,7 +197,7 @@ def _cases(app: FastAPI) -> None:
         """The projected case: its referral, disposals, conferences, sessions and duties; waits for `min_position`."""
         at: Surroundings = request.app.state.at
         wanted = _min_positions(request)
-        id_ = read_id(case_id)
+        id_ = read_id(case_id, "case_id")
         # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
         actor = await at.tokens.actor(request.headers.get("authorization"))
         late = await _wait(at, wanted)

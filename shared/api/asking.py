@@ -59,18 +59,18 @@ def _repeated_keys(body: bytes) -> list[str]:
     return found
 
 
-def read_id(text: str) -> UUID:
-    """An id of a path; raises `Malformed`."""
+def read_id(text: str, name: str = "id") -> UUID:
+    """An id of a path or a header of this name; raises `Malformed`."""
     try:
         return UUID(text)
     except ValueError:
-        raise Malformed(("id", "an id is a UUID such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11")) from None
+        raise Malformed((name, "an id is a UUID such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11")) from None
 
 
 def read_correlation(request: Request) -> UUID | None:
     """The Correlation-Id header; raises `Malformed`."""
     text = request.headers.get(CORRELATION)
-    return None if text is None else read_id(text)
+    return None if text is None else read_id(text, CORRELATION)
 
 
 def read_traceparent(request: Request) -> str | None:

@@ -65,10 +65,10 @@ def test_value_of_the_day(book: PolicyBook, day: date, weeks: int) -> None:
 
 
 def test_nothing_holds_before_its_day(book: PolicyBook) -> None:
-    """Given a day before a value came into force, or an unknown name, then there is no value, and no guess."""
+    """Given a day before a value came into force, or a name that no file holds, then there is no value, and no guess."""
     with pytest.raises(NoPolicy, match="limit_weeks"):
         book.on(date(2013, 4, 7)).number("limit_weeks")
-    with pytest.raises(NoPolicy, match="speed"):
+    with pytest.raises(KeyError, match="speed"):
         book.on(date(2025, 1, 1)).value("speed")
 
 
