@@ -34,7 +34,7 @@ test: install lint ## Run everything: lint, types, layers and every test, on rea
 
 .PHONY: check
 check: install lint ## The ten-second loop: lint, types, layers and unit tests
-	$(BIN)/pytest -q -n auto -m "not slow" tests/unit
+	$(BIN)/pytest -q -n auto -m "not slow" --hypothesis-profile=quick tests/unit
 
 .PHONY: lint
 lint: install

@@ -23,11 +23,16 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 import stamina
+from hypothesis import settings
 
 from shared import local
 from shared.local import jars, kafka, postgres
 
 T = TypeVar("T")
+
+settings.register_profile("whole", max_examples=150, deadline=None)
+settings.register_profile("quick", max_examples=15, deadline=None)
+settings.load_profile("whole")  # `make check` asks for the quick one
 
 POSTGRES_IMAGE = "postgres:18"
 KAFKA_IMAGE = "apache/kafka:4.3.1"

@@ -27,7 +27,10 @@ class BadFile(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without timestamps, and without a key that stands twice."""
+    """YAML without timestamps, and without a key that stands twice.
+
+    Not the loader in C: a deeply nested file ends the whole process there.
+    """
 
 
 _Loader.yaml_implicit_resolvers = {

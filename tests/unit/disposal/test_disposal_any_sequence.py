@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.disposal.domain import state as state_module
@@ -204,7 +204,6 @@ def told(start: str, asked: list[tuple[object, str, timedelta]]) -> CaseStory:
     return story
 
 
-@settings(max_examples=150, deadline=None)
 @given(starts, steps)
 def test_any_sequence_folds_and_cuts(start: str, asked: list[tuple[object, str, timedelta]]) -> None:
     """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
@@ -217,7 +216,6 @@ def test_any_sequence_folds_and_cuts(start: str, asked: list[tuple[object, str, 
             service.reading.duties(state, service.policy.on)
 
 
-@settings(max_examples=100, deadline=None)
 @given(starts, steps)
 def test_no_order_breaks_what_the_law_wants(start: str, asked: list[tuple[object, str, timedelta]]) -> None:
     """Given any commands in any order, then no caution is breached that cannot be, and no hour is credited twice."""
@@ -244,7 +242,6 @@ def test_no_order_breaks_what_the_law_wants(start: str, asked: list[tuple[object
                 assert held_session.hours <= max(booked[held_session.session_id], Decimal(2))
 
 
-@settings(max_examples=60, deadline=None)
 @given(starts, steps)
 def test_every_event_survives_its_bytes(start: str, asked: list[tuple[object, str, timedelta]]) -> None:
     """Given any history, when it is sealed, written and read, then it shows the same; forgotten, it shows the same."""

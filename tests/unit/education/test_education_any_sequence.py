@@ -6,7 +6,7 @@ import os
 from datetime import datetime, timedelta
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.education.domain.commands import BookPlace, DeliverSession
@@ -67,7 +67,6 @@ def told(asked: list[tuple[Command, timedelta]]) -> SessionStory:
     return session
 
 
-@settings(max_examples=150, deadline=None)
 @given(steps)
 def test_any_sequence_folds_at_any_time(asked: list[tuple[Command, timedelta]]) -> None:
     """Given any commands in any order, every state by either time can be folded, and no credit exceeds the schedule."""
@@ -81,7 +80,6 @@ def test_any_sequence_folds_at_any_time(asked: list[tuple[Command, timedelta]]) 
         assert session.service.decider.state_of(session.facts[:length]) is not None
 
 
-@settings(max_examples=60, deadline=None)
 @given(steps)
 def test_any_event_survives_its_bytes_and_forgetting(asked: list[tuple[Command, timedelta]]) -> None:
     """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""

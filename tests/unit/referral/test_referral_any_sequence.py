@@ -6,7 +6,7 @@ import os
 from datetime import datetime, timedelta
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.referral.domain.commands import (
@@ -110,7 +110,6 @@ def told(flags: set[Flag], asked: list[tuple[Command | tuple[str, str, object], 
     return referral
 
 
-@settings(max_examples=150, deadline=None)
 @given(flagged, steps)
 def test_any_sequence_folds_at_any_time(
     flags: set[Flag], asked: list[tuple[Command | tuple[str, str, object], timedelta]]
@@ -126,7 +125,6 @@ def test_any_sequence_folds_at_any_time(
         assert set(referral.service.reading.view(state)) == set(referral.view)
 
 
-@settings(max_examples=60, deadline=None)
 @given(flagged, steps)
 def test_any_event_survives_its_bytes_and_forgetting(
     flags: set[Flag], asked: list[tuple[Command | tuple[str, str, object], timedelta]]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.rj_conference.domain.commands import (
@@ -130,7 +130,6 @@ def told(start: frozenset[str] | str, asked: list[tuple[Command, Role, timedelta
     return conference
 
 
-@settings(max_examples=150, deadline=None)
 @given(starts, steps)
 def test_any_sequence_folds_and_cuts(start: frozenset[str] | str, asked: list[tuple[Command, Role, timedelta]]) -> None:
     """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
@@ -144,7 +143,6 @@ def test_any_sequence_folds_and_cuts(start: frozenset[str] | str, asked: list[tu
             service.reading.duties(state, service.policy.on)
 
 
-@settings(max_examples=60, deadline=None)
 @given(starts, steps)
 def test_every_event_survives_its_bytes(
     start: frozenset[str] | str, asked: list[tuple[Command, Role, timedelta]]
