@@ -42,6 +42,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 .PHONY: install
 install: $(STAMP) ## Make .venv and install what requirements/ pins, checked by hash
@@ -76,8 +77,7 @@ $(STAMP): requirements/test.txt pyproject.toml
 .PHONY: mutate
 mutate: ## Break the rules on purpose, in a copy, and see whether unit tests notice (SERVICES=education: one of them)
 	@[ -x .venv-mutate/bin/cosmic-ray ] || { "$(PYTHON)" -m venv --clear .venv-mutate \
-		&& .venv-mutate/bin/python -m pip install --quiet --require-hashes -r requirements/test.txt \
-		&& .venv-mutate/bin/python -m pip install --quiet cosmic-ray==8.7.0; }
+		&& .venv-mutate/bin/python -m pip install --quiet --require-hashes -r requirements/mutate.txt; }
 	@.venv-mutate/bin/python tests/mutation/mutate.py $(SERVICES)
 
 .PHONY: docs
@@ -87,7 +87,7 @@ docs: install ## Write docs/reference from the code (a test fails where it is st
 .PHONY: lock
 lock: ## Renew requirements/*.txt from requirements/*.in (a release rests a week first)
 	@[ -x .venv-lock/bin/uv ] || { "$(PYTHON)" -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv==0.13.8; }
-	@for name in run test; do \
+	@for name in run test mutate; do \
 		env -u UV_FIND_LINKS .venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 			--exclude-newer "$$($(PYTHON) -c 'import datetime as d; print(d.date.today() - d.timedelta(7))')" \
