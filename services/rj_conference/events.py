@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from services.vocabulary import ConferenceCategory, ConferenceMode, Regime
 from shared.messages import Event, EventBook, Hours, Shape, Text, Time, Words
@@ -81,11 +81,15 @@ class Present(Shape):
     attended: bool
 
 
+TermText = Annotated[str, StringConstraints(max_length=20_000)]
+"""What was agreed, in words; none at all where somebody left it out."""
+
+
 class Term(Shape):
-    """One thing agreed. That it has a due date is rule C9, so that a missing one is refused with the reason."""
+    """One thing agreed. That it has a text and a due date is rule C9, so that a missing one is refused with the reason."""
 
     term_id: UUID
-    text: Sealed[Words]
+    text: Sealed[TermText]
     due: date | None = None
 
 

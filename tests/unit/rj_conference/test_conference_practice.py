@@ -327,9 +327,10 @@ def test_nothing_is_recorded_before_the_start(conference: ConferenceStory) -> No
         agreement(by=(REECE, HIS_MOTHER)),
         agreement(term(due=None)),
         agreement(term(text="  ")),
+        agreement(term(text="")),
         agreement().model_copy(update={"terms": ()}),
     ],
-    ids=["harmer alone", "harmed alone", "nobody", "a supporter", "no date", "no text", "no term"],
+    ids=["harmer alone", "harmed alone", "nobody", "a supporter", "no date", "blank text", "no text", "no term"],
 )
 def test_agreement_is_specific_and_signed(conference: ConferenceStory, wanted: Command) -> None:
     """Given a conference that was held, when a faulty agreement is recorded, then C9 refuses."""

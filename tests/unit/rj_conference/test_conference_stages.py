@@ -21,6 +21,7 @@ from services.rj_conference.domain.commands import (
     RecordFollowUp,
     RecordNoAgreement,
     RecordResponsibility,
+    SignAgreement,
     WithdrawConsent,
 )
 from services.rj_conference.events import IndirectMode, ParticipantRole, Present, PresentRole, WhyNot
@@ -411,6 +412,13 @@ def test_nobody_and_nothing_is_named_twice() -> None:
     ):
         with pytest.raises(ValidationError):
             service.command_adapter.validate_json(_json(body))
+
+
+def test_what_an_agreement_lacks_is_well_formed() -> None:
+    """Given an agreement without terms, words, a date or a signature, then it can be read, and C9 says what is missing."""
+    for terms in ([], [{"term_id": str(BUS), "text": ""}]):
+        body = {"type": "SignAgreement", "terms": terms, "signed_by": []}
+        assert isinstance(service.command_adapter.validate_json(_json(body)), SignAgreement)
 
 
 def _json(body: object) -> bytes:
