@@ -1,0 +1,114 @@
+"""Policy is data: each value that the measures compare with, changed, moves an answer, and nothing else had to change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+
+from services.disposal.events import OffenceCategory
+from services.reporting.measures import MEASURES, Book, answer
+from services.reporting.period import Period
+from services.reporting.policy import POLICY
+from services.reporting.records import Record, ReferralRecord
+from services.reporting.records.disposal import SealedWords
+from shared.policy import PolicyBook
+from tests.unit.reporting.records_told import case, day
+
+Q4: Final = Period(date(2026, 1, 1), date(2026, 3, 31))
+
+SINCE: Final = date(2025, 2, 2)
+"""The day of the changed entry: before every story, after every entry that the file holds."""
+
+Asked = Callable[[PolicyBook], Any]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A value, what it becomes, and what is asked with the old value and with the new one."""
+
+    becomes: Any
+    asked: Asked
+
+
+def counts(measure: str, *records: Record) -> Asked:
+    return lambda policy: answer(MEASURES[measure], Book(records, policy=policy), Q4, {})
+
+
+# --- who is counted -----------------------------------------------------------------------------
+
+CHILD: Final = uuid4()
+TWICE: Final = (case(code="21", child=CHILD), case("YCC", ended="2026-03-01", child=CHILD))
+ROBBERY: Final = case("YCC", category=OffenceCategory.ROBBERY, yjb_score=5, age=15)
+
+
+# --- how long it took ---------------------------------------------------------------------------
+
+TRIAGED: Final = ReferralRecord(
+    stream=uuid4(), home=uuid4(), reported_on=day("2026-01-09"), triaged_on=day("2026-01-13")
+)
+ASSESSED: Final = case(assessment_asked_on=day("2026-01-05"), assessed_on=day("2026-01-19"))
+GIVEN: Final = case("YCC", "2026-02-03", offence_on="2025-12-20")
+COMPLETED: Final = case("YCC", "2025-10-20", ended="2026-02-09")
+
+
+# --- ethnic groups ------------------------------------------------------------------------------
+
+POPULATION: Final = {"WHITE": 60_000, "BLACK": 1_000}
+
+
+def groups(**counted: int) -> Asked:
+    """Disproportionality, where so many children were recorded in these words; the population is loaded."""
+    words = {SealedWords(event_id=uuid4(), token=f"s1:{text}"): text for text, n in counted.items() for _ in range(n)}
+    cases = [case("YCC", ethnicity=sealed) for sealed in words]
+
+    def asked(policy: PolicyBook) -> Any:
+        if not policy.on(Q4.last).table("population_10_17"):
+            policy = policy.with_entry("population_10_17", date(2020, 1, 1), POPULATION)
+        return answer(MEASURES["disproportionality"], Book(cases, ethnicities=words, policy=policy), Q4, {})
+
+    return asked
+
+
+TABLE: Final = {
+    "child_age_from": Moved(16, counts("kpi6", case("YCC", ended="2026-02-01", age=15))),
+    "child_age_to": Moved(14, counts("fte", case("YC", age=15))),
+    "seriousness": Moved(["outcome_20_21", "youth_conditional_caution"], counts("kpi6", *TWICE)),
+    "serious_violence_categories": Moved(["DRUGS"], counts("kpi9", ROBBERY)),
+    "serious_violence_score": Moved(6, counts("kpi9", ROBBERY)),
+    "serious_violence_disposals": Moved(["YC"], counts("kpi9", ROBBERY)),
+    "age_bands": Moved({"10-14": [10, 14], "15-17": [15, 17]}, counts("kpi9", ROBBERY)),
+    "first_time_entrant_disposals": Moved(["YCC"], counts("fte", case("YC"))),
+    "report_to_triage_working_days": Moved(1, counts("timeliness", TRIAGED)),
+    "referral_to_assessment_working_days": Moved(9, counts("timeliness", ASSESSED)),
+    "offence_to_disposal_working_days": Moved(28, counts("timeliness", GIVEN)),
+    "issue_to_completion_weeks": Moved(15, counts("timeliness", COMPLETED)),
+    "suppress_below": Moved(6, groups(white=5)),
+    "ethnic_groups": Moved([["white", "BLACK"]], groups(white=5)),
+    "reference_group": Moved("BLACK", groups(white=5, black=5)),
+    "population_10_17": Moved({"WHITE": 30_000}, groups(white=5)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(POLICY.terms))
+def test_a_changed_value_moves_a_measure(name: str) -> None:
+    """Given records, when one value of policy is another from a day before them, then a measure answers otherwise."""
+    moved = TABLE[name]
+    assert moved.asked(POLICY) != moved.asked(POLICY.with_entry(name, SINCE, moved.becomes))
+
+
+@pytest.mark.parametrize("name", sorted(POLICY.terms))
+def test_a_later_value_leaves_a_return_that_was_made(name: str) -> None:
+    """Given records, when a value changes only after the period, then the return of the period is as it was."""
+    moved = TABLE[name]
+    after = Q4.last + timedelta(days=1)
+    assert moved.asked(POLICY) == moved.asked(POLICY.with_entry(name, after, moved.becomes))
+
+
+def test_no_value_is_left_out() -> None:
+    """Given the file of policy, when its values are listed, then each has its story here, and no other has."""
+    assert set(TABLE) == set(POLICY.terms)
