@@ -41,12 +41,12 @@ def find_addresses(urls: Sequence[str] = (), environment: Mapping[str, str] = os
 
     A URL is written SERVICE=http://host:port, or alone, as that of a gateway with a service under each name.
     """
-    written = _written(var)
+    noted = written(var)
     given = [*urls] or environment.get("OOC_URL", "").split()
-    issuer = environment.get("OOC_ISSUER") or (written.get("issuer") if written else None)
-    if not given and written is None:
+    issuer = environment.get("OOC_ISSUER") or (noted.get("issuer") if noted else None)
+    if not given and noted is None:
         raise NoSystem(f"No system was found: start one with `ooc up`, or give --url (there is no {var}/system.json).")
-    services: dict[str, str] = dict(written["services"]) if written else {}
+    services: dict[str, str] = dict(noted["services"]) if noted else {}
     for url in given:
         name, named, address = url.partition("=")
         if not named:
@@ -66,13 +66,14 @@ def _checked(url: str) -> str:
     return url.rstrip("/")
 
 
-def _written(var: Path) -> dict[str, Any] | None:
+def written(var: Path) -> dict[str, Any] | None:
+    """What `ooc up` wrote down of the system that it started; None where it never did. Raises `NoSystem`."""
     file = var / "system.json"
     try:
-        written: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        dict(written["services"])
+        noted: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        dict(noted["services"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
         raise NoSystem(f"{file} cannot be read: stop the system, remove the file and start `ooc up` again.") from None
-    return written
+    return noted

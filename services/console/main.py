@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 from uuid import UUID
 
 import typer
+from stamina.instrumentation import set_on_retry_hooks
 
 from services.console.addresses import SERVICES, VAR, find_addresses
 from services.console.case import found, histories, printed, projected
@@ -262,6 +263,8 @@ def _fail(text: str) -> NoReturn:
 
 def main() -> None:
     """Run a command; whatever goes wrong is said in a sentence, with exit code 1."""
+    if not debugging():
+        set_on_retry_hooks(())  # a person is told how it ends, not of every attempt
     try:
         app()
     except KeyboardInterrupt:

@@ -6,15 +6,16 @@ The ledgers' positions are taken once; everything up to them must be whole in ev
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Final
+from urllib.parse import urlsplit
 
 import asyncpg
 
-from services.console.addresses import VAR
+from services.console.addresses import VAR, NoSystem, written
 from services.console.at_rest import REPORTING
 from services.console.declared import DECIDING
 from services.reporting.snapshot import positions, snapshot
@@ -24,18 +25,49 @@ from shared.ledger.postgres import PostgresLedger
 from shared.settings import Settings
 from shared.verify import PATIENCE_SECONDS, Finding, verify_service
 
+ANSWER_SECONDS: Final = 5.0
+"""How long a server may take to answer at all."""
+
 
 def stores(var: Path = VAR) -> Settings:
-    """Where the data are: as the local system wrote it down, else as the environment says."""
+    """Where the data are: as the local system wrote it down, else as the environment says; raises `NoSystem`."""
+    noted = written(var)
+    if noted is not None:
+        return Settings(database_url=noted["postgres"], kafka=noted["kafka"])
+    if not (os.environ.get("OOC_DATABASE_URL") and os.environ.get("OOC_KAFKA")):
+        raise NoSystem(
+            f"No system was found: start one with `ooc up`, or set OOC_DATABASE_URL and OOC_KAFKA (there is no {var}/system.json)."
+        )
+    return Settings()
+
+
+async def require_answers(settings: Settings) -> None:
+    """See that both servers listen, before anything is waited for; raises `NoSystem`."""
+    database = urlsplit(settings.database_url)
+    for what, addresses in {
+        "PostgreSQL": [f"{database.hostname or 'localhost'}:{database.port or 5432}"],
+        "Kafka": settings.kafka.split(","),
+    }.items():
+        if not any([await _listens(address) for address in addresses]):
+            raise NoSystem(
+                f"{what} does not answer at {', '.join(addresses)}: start the system with `ooc up`, or correct the address."
+            )
+
+
+async def _listens(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
     try:
-        noted: dict[str, Any] = json.loads((var / "system.json").read_text(encoding="utf-8"))
+        async with asyncio.timeout(ANSWER_SECONDS):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     except (OSError, ValueError):
-        return Settings()
-    return Settings(database_url=noted["postgres"], kafka=noted["kafka"])
+        return False
+    writer.close()
+    return True
 
 
 async def verify(settings: Settings) -> AsyncIterator[Finding]:
-    """Every finding about every service, as soon as it is known."""
+    """Every finding about every service, as soon as it is known; raises `NoSystem`."""
+    await require_answers(settings)
     heads: dict[str, int] = {}
     for service in DECIDING:
         database = await pool(settings.database(service.name), most=2)

@@ -18,6 +18,7 @@ from typing import Final
 from shared.local import kafka, postgres
 from shared.local.ports import HOST, Ports
 from shared.local.readiness import http_ok
+from shared.local.room import require_room
 from shared.local.supervise import Listener, Process, Supervisor, until_signalled
 
 ISSUER: Final = "issuer"
@@ -118,6 +119,7 @@ async def system(
         kafka=environment.get("OOC_KAFKA") or f"{HOST}:{ports.kafka}",
         issuer=environment.get("OOC_ISSUER") or f"http://{HOST}:{ports.issuer}",
     )
+    require_room(var)
     own: list[Process] = []
     if not environment.get("OOC_DATABASE_URL"):
         own.append(postgres.process(var / "postgres", ports.postgres))

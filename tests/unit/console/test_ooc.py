@@ -28,11 +28,11 @@ TOLD = Path(__file__).parents[2] / "scenarios"
 STREAM = UUID(int=5)
 
 
-def ooc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def ooc(folder: Path, *arguments: str, **told: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OOC_")}
     return subprocess.run(
         [OOC, *arguments],
-        env=environment | {"OOC_VAR": str(folder / "var"), "COLUMNS": "200"},
+        env=environment | {"OOC_VAR": str(folder / "var"), "COLUMNS": "200"} | told,
         capture_output=True,
         text=True,
         check=False,
@@ -48,7 +48,8 @@ def printed(thing: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["status"], ["measure", "kpi6", "--from", "2025-10-01", "--to", "2025-12-31"], ["reactions"]]
+    "arguments",
+    [["status"], ["measure", "kpi6", "--from", "2025-10-01", "--to", "2025-12-31"], ["reactions"], ["verify"]],
 )
 def test_without_a_system_it_says_what_to_do(tmp_path: Path, arguments: list[str]) -> None:
     """Given no system, when something is asked, then one sentence says how to start one, and nothing else."""
@@ -56,6 +57,23 @@ def test_without_a_system_it_says_what_to_do(tmp_path: Path, arguments: list[str
     assert asked.returncode == 1
     assert "start one with `ooc up`" in asked.stderr
     assert "Traceback" not in asked.stderr
+
+
+def test_servers_that_do_not_answer_are_named_and_not_waited_for(tmp_path: Path) -> None:
+    """Given addresses where nothing listens, when all is to be verified, then it is said at once, and nothing else."""
+    asked = ooc(tmp_path, "verify", OOC_DATABASE_URL="postgresql://ooc_app@127.0.0.1:1", OOC_KAFKA="127.0.0.1:1")
+    assert asked.returncode == 1
+    assert asked.stderr.startswith("PostgreSQL does not answer at 127.0.0.1:1")
+    assert len(asked.stderr.splitlines()) == 1
+
+
+def test_a_place_that_cannot_hold_data_is_said(tmp_path: Path) -> None:
+    """Given a directory that cannot be made, when the system is started, then it says so and names the way out."""
+    (tmp_path / "file").touch()
+    asked = ooc(tmp_path / "file", "up")
+    assert asked.returncode == 1
+    assert "OOC_VAR=/another/path" in asked.stderr
+    assert "fault of the program" not in asked.stderr
 
 
 def test_a_malformed_story_is_said_before_a_system_is_looked_for(tmp_path: Path) -> None:
