@@ -12,7 +12,7 @@ import asyncpg
 
 from services.reporting.period import BadQuestion
 from services.reporting.records import SessionRecord
-from services.reporting.sheet import duty_shown
+from services.reporting.sheet import Listed
 from services.reporting.snapshot import Pool, positions, snapshot
 from shared.working_days import local_day
 
@@ -30,7 +30,7 @@ _CASE: Final = f"""
     select s.*, {_QUEUED} as queued from stream as s where s.cases @> array[$1::uuid] order by s.opened_at, s.stream
 """  # noqa: S608 - the clause above, and no value
 _DUTIES: Final = """
-    select d.*, s.cases from duty as d join stream as s using (service, stream)
+    select d.*, s.cases, s.officer from duty as d join stream as s using (service, stream)
     where s.cases @> array[$1::uuid] and d.opened_on <= $2 and (d.closed_on is null or d.closed_on > $2)
     order by d.due, d.duty, d.item
 """
@@ -99,7 +99,7 @@ async def case(pool: Pool, case_id: UUID, today: date | None = None) -> dict[str
         "conferences": by_service["rj_conference"],
         "sessions": by_service["education"],
         "duties": [
-            duty_shown(row, today) | {"case_ids": [str(case_id)]}
+            Listed.of_row(row).as_json(today) | {"case_ids": [str(case_id)]}
             for row in duties
             if not (row["service"] == "education" and row["item"] in strangers)
         ],

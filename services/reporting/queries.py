@@ -6,24 +6,22 @@ A measure by `as_of` or `known_at` folds anew only the streams that a cut touche
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
+from services.reporting.cutting import refolded
 from services.reporting.ethnicity import Grant
-from services.reporting.fold import Folded, fold
 from services.reporting.measures import Book, Measure, Standing, answer, measure_named
 from services.reporting.measures.disproportionality import DISPROPORTIONALITY, given
 from services.reporting.period import Period
-from services.reporting.projection import Stream, load, stream_of
 from services.reporting.records import RECORDS, Record
 from services.reporting.records.disposal import SealedWords
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from shared.duties import Duty
-from shared.messages import Fact
 from shared.reading import end_of_day
 
 _UNTOUCHED: Final = """
@@ -31,16 +29,32 @@ _UNTOUCHED: Final = """
     where service = any($1::text[])
       and ($2::timestamptz is null or updated_at <= $2) and ($3::timestamptz is null or recorded_at <= $3)
 """
-_TOUCHED: Final = """
-    select service, stream from stream
-    where service = any($1::text[]) and (updated_at > $2 or recorded_at > $3)
-      and ($2::timestamptz is null or opened_at <= $2)
-"""
 _OVERDUE: Final = """
     select service, stream, duty, item, opened_on, due, met_on, closed_on from duty
     where service = any($1::text[]) and due < $2 and opened_on <= $2
       and (met_on is null or met_on > $2) and (closed_on is null or closed_on > $2)
 """
+_HOMES: Final = "select distinct home from stream where stream = any($1::uuid[])"
+# Times of occurrence are what somebody says; the order of recording is not. A session is nobody's case.
+_AREA: Final = """
+    select s.area from stream as s join fact as f on f.service = s.service and f.stream = s.stream and f.version = 1
+    where s.home = $1 and s.area is not null and s.service <> 'education'
+    order by f.recorded_at, s.stream limit 1
+"""
+
+
+async def barred_cases(pool: Pool, conflicts: Collection[UUID]) -> frozenset[UUID]:
+    """The ids of a reader's declared conflicts of interest, and the cases of the streams that are among them."""
+    if not conflicts:
+        return frozenset()
+    rows = await pool.fetch(_HOMES, list(conflicts))
+    return frozenset(conflicts) | {row["home"] for row in rows}
+
+
+async def area_of(pool: Pool, case_id: UUID) -> str | None:
+    """The area in which a case's own work was first recorded; None where there is none."""
+    area: str | None = await pool.fetchval(_AREA, case_id)
+    return area
 
 
 async def measure(
@@ -74,8 +88,8 @@ async def _book(
         as_of = min(as_of or end_of_day(period.last), end_of_day(period.last))
     services = sorted(asked.reads)
     rows = await connection.fetch(_UNTOUCHED, services, as_of, known_at)
-    refolded = await _refolded(connection, services, as_of, known_at)
-    records = [_record(row) for row in rows] + [item.record for item in refolded]
+    touched = await refolded(connection, services, as_of, known_at)
+    records = [_record(row) for row in rows] + [item.record for item in touched]
     if not asked.standings:
         return Book(records)
     overdue = await _overdue(connection, services, period.last)
@@ -83,30 +97,11 @@ async def _book(
         Standing(row["service"], record, row["state"], row["open"], tuple(overdue[row["service"], row["stream"]]))
         for row, record in zip(rows, records, strict=False)
     ]
-    return Book(records, standings + [item.standing for item in refolded])
+    return Book(records, standings + [item.standing for item in touched])
 
 
 def _record(row: asyncpg.Record) -> Record:
     return RECORDS[row["service"]].model_validate_json(row["record"])
-
-
-async def _refolded(
-    connection: Connection, services: list[str], as_of: datetime | None, known_at: datetime | None
-) -> list[Folded]:
-    if as_of is None and known_at is None:
-        return []
-    rows = await connection.fetch(_TOUCHED, services, as_of, known_at)
-    histories = await histories_of(connection, [(row["service"], row["stream"]) for row in rows])
-    folded = (fold(history, as_of=as_of, known_at=known_at) for history in histories.values())
-    return [item for item in folded if item is not None]
-
-
-async def histories_of(connection: Connection, streams: list[Stream]) -> Mapping[Stream, list[Fact]]:
-    """The whole histories of some streams."""
-    histories: dict[Stream, list[Fact]] = defaultdict(list)
-    for fact in await load(connection, streams) if streams else ():
-        histories[stream_of(fact)].append(fact)
-    return histories
 
 
 async def _overdue(connection: Connection, services: list[str], day: date) -> Mapping[tuple[str, UUID], list[Duty]]:

@@ -1,26 +1,69 @@
-"""The daily sheet: the duties of all services as they stand on a day, one query."""
+"""The daily sheet: the duties of all services as they stood at the end of a day."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
+from services.reporting.cutting import refolded
+from services.reporting.fold import Folded
+from services.reporting.readings import READINGS
 from services.reporting.snapshot import Pool, positions, snapshot
 from shared.duties import Duty
+from shared.reading import end_of_day
 
-_SHEET: Final = """
-    select d.service, d.stream, d.home, d.duty, d.item, d.opened_on, d.due, d.met_on, d.closed_on, d.area, s.cases, s.officer
+_STANDING: Final = """
+    select d.*, s.cases, s.officer
     from duty as d join stream as s using (service, stream)
     where d.opened_on <= $1 and (d.met_on is null or d.met_on > $1) and (d.closed_on is null or d.closed_on > $1)
-      and ($2::boolean is null or (d.due < $1) = $2)
-      and ($3::text[] is null or d.area = any($3))
-      and not s.cases && $4::uuid[] and d.home <> all($4::uuid[])
-    order by d.due, d.service, d.stream, d.duty, d.item
+      and s.updated_at <= $2
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A duty with whose it is: its stream, and the home, cases, officer and area of that."""
+
+    duty: Duty
+    service: str
+    stream: UUID
+    home: UUID
+    cases: tuple[UUID, ...]
+    officer: UUID | None
+    area: str | None
+
+    @classmethod
+    def of_row(cls, row: asyncpg.Record) -> Listed:
+        """From a row of the duty's columns and its stream's cases and officer."""
+        duty = Duty(row["duty"], row["opened_on"], row["due"], row["met_on"], row["item"], row["closed_on"])
+        return cls(duty, row["service"], row["stream"], row["home"], tuple(row["cases"]), row["officer"], row["area"])
+
+    @classmethod
+    def of_fold(cls, folded: Folded) -> Iterable[Listed]:
+        """The duties of a stream that was folded anew."""
+        record = folded.record
+        for duty in folded.duties:
+            yield cls(duty, folded.service, record.stream, record.home, record.cases, record.officer, record.area)
+
+    def as_json(self, as_of: date) -> dict[str, Any]:
+        """The duty as it stood at the end of a day."""
+        return {
+            **self.duty.as_json(as_of),
+            "service": self.service,
+            "stream": str(self.stream),
+            "case_ids": [str(case) for case in self.cases],
+            "officer": self.officer and str(self.officer),
+            "area": self.area,
+        }
+
+    def open_on(self, as_of: date) -> bool:
+        """Whether the sheet of a day shows it: opened, and neither met nor fallen away by its end."""
+        return self.duty.shown(as_of) and self.duty.standing(as_of).met_on is None
 
 
 async def daily_sheet(
@@ -30,30 +73,27 @@ async def daily_sheet(
     areas: Sequence[str] | None = None,
     barred: Collection[UUID] = (),
 ) -> dict[str, Any]:
-    """Every duty that is not met at the end of a Europe/London day, soonest first.
+    """Every duty that is not met at the end of a Europe/London day, soonest first, as it stood then.
 
-    `overdue` true: only those past their due date; false: only the others. `areas` limits it to what a reader may see; `barred` are cases in which the
-    reader has declared a conflict of interest.
+    `overdue` true: only those past their due date; false: only the others. `areas` limits it to what a reader may see;
+    `barred` are cases in which the reader has declared a conflict of interest.
     """
+    until = end_of_day(as_of)
     async with snapshot(pool) as connection:
-        rows = await connection.fetch(_SHEET, as_of, overdue, None if areas is None else list(areas), list(barred))
-        reached = await positions(connection, ("disposal", "education", "referral", "rj_conference"))
+        found = [Listed.of_row(row) for row in await connection.fetch(_STANDING, as_of, until)]
+        for folded in await refolded(connection, READINGS, until):
+            found += [one for one in Listed.of_fold(folded) if one.open_on(as_of)]
+        reached = await positions(connection, READINGS)
+    shown = [
+        one
+        for one in found
+        if (overdue is None or one.duty.overdue(as_of) == overdue)
+        and (areas is None or one.area in areas)
+        and not {*one.cases, one.home} & set(barred)
+    ]
+    shown.sort(key=lambda one: (one.duty.due, one.service, one.stream, one.duty.duty, one.duty.item))
     return {
         "as_of": as_of.isoformat(),
         "positions": reached,
-        "duties": [
-            {**duty_shown(row, as_of), "officer": row["officer"] and str(row["officer"]), "area": row["area"]}
-            for row in rows
-        ],
-    }
-
-
-def duty_shown(row: asyncpg.Record, as_of: date) -> dict[str, Any]:
-    """A duty as JSON, as it stands at the end of a day. The row has the duty's columns and its stream's cases."""
-    duty = Duty(row["duty"], row["opened_on"], row["due"], row["met_on"], row["item"], row["closed_on"])
-    return {
-        **duty.as_json(as_of),
-        "service": row["service"],
-        "stream": str(row["stream"]),
-        "case_ids": [str(case) for case in row["cases"]],
+        "duties": [one.as_json(as_of) for one in shown],
     }

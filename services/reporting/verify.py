@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import asyncpg
 
+from services.reporting.cutting import histories_of
 from services.reporting.fold import fold
 from services.reporting.projection import COLUMNS, DUTY_COLUMNS, Stream, duty_rows, stream_row
-from services.reporting.queries import histories_of
 from services.reporting.readings import READINGS
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from shared.decider import BrokenHistory, check_gapless
