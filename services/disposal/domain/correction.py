@@ -75,11 +75,18 @@ def typed(event: BaseModel, path: str, value: Any) -> tuple[Any, UUID | None]:
     raise NotAField("a field must be named")
 
 
+def _must_be_taken_apart(value: Any) -> bool:
+    """Whether it is a group of fields of which one is personal, or a list of groups, which holds more than one fact."""
+    if isinstance(value, BaseModel):
+        return any(isinstance(held, Sealed) or _must_be_taken_apart(held) for _, held in value)
+    return isinstance(value, tuple) and any(isinstance(one, BaseModel) for one in value)
+
+
 def correction_of(target: Fact, path: str, value: Any, why: Sealed[str]) -> RecordCorrected:
     """The event that corrects one field; raises `NotAField`."""
     held, owner = typed(target.event, path, value)
-    if isinstance(held, BaseModel) or (isinstance(held, tuple) and any(isinstance(one, BaseModel) for one in held)):
-        raise NotAField(f"{path} is a group of fields, which may hold personal ones: correct them one by one")
+    if _must_be_taken_apart(held):
+        raise NotAField(f"{path} is a group of fields, with personal ones or of many facts: correct them one by one")
     if isinstance(held, Sealed):
         # The value stands as in JSON, since that is how it will be opened again.
         return RecordCorrected(corrects=target.event_id, field=path, sealed=Sealed(value), owner=owner, why=why)
@@ -116,11 +123,11 @@ def following(state: DisposalState, first: RecordCorrected, policy: Policy) -> t
     after = as_corrected(state, [first])
     facts = facts_of(after)
     corrected_event = next(fact.event for fact in facts if fact.event_id == first.corrects)
-    if isinstance(corrected_event, DisposalCaseOpened) and first.field.startswith(
-        ("offence.", "details.date_of_birth")
+    if isinstance(corrected_event, DisposalCaseOpened) and f"{first.field}.".startswith(
+        ("offence.", "details.date_of_birth.")
     ):
         right = [(fact, _of_offence(fact.event, after, policy)) for fact in facts]
-    elif isinstance(corrected_event, ConditionProposed) and first.field == "condition.due":
+    elif isinstance(corrected_event, ConditionProposed) and first.field in {"condition", "condition.due"}:
         setters = [fact for fact in facts if isinstance(fact.event, DisposalIssued | ConditionsVaried)]
         right = [(fact, _of_deadline(fact.event, after, policy)) for fact in setters[-1:]]
     else:

@@ -346,13 +346,11 @@ def _varied(state: DisposalState, fact: Fact, event: ConditionsVaried) -> Dispos
 def _consent_withdrawn(state: DisposalState, fact: Fact) -> DisposalState:
     if state.issue is None:
         return replace(state, signed_at=None)
-    broken = tuple(state.with_standing(Standing.ACTIVE))
-    return replace(
-        state,
-        stage=Stage.BREACH_REVIEW,
-        consent_withdrawn_at=fact.occurred_at,
-        breach=Breach(broken, fact.occurred_at),
-    )
+    without = replace(state, stage=Stage.BREACH_REVIEW, consent_withdrawn_at=fact.occurred_at)
+    if state.stage is Stage.BREACH_REVIEW:
+        return without  # a breach that was referred stays as it was, and so does what was decided on it
+    # Nothing was referred, so that no condition is named as broken.
+    return replace(without, breach=Breach((), fact.occurred_at))
 
 
 def _breach_decided(state: DisposalState, fact: Fact, event: BreachDecided) -> DisposalState:

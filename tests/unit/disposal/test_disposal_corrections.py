@@ -22,6 +22,7 @@ from tests.unit.disposal.stories import (
     CaseStory,
     adding,
     attendance,
+    condition,
     letter,
     offence,
     opening,
@@ -133,6 +134,31 @@ def test_groups_that_may_hold_personal_fields_are_corrected_one_by_one() -> None
     story.ask(variation(adding(letter())), by=SUPERVISOR, at=THEN)
     changes = [{"action": "OMIT", "condition_id": str(WORK)}]
     assert story.refused(correction(story, "ConditionsVaried", "changes", changes), by=SUPERVISOR, at=THEN) == {"S1"}
+
+
+def test_the_offence_may_be_corrected_as_a_whole() -> None:
+    """Given an either-way offence, when it is corrected to a summary one of the day before, then its time limit follows."""
+    story = CaseStory().given()
+    whole = {**offence().model_dump(mode="json"), "trial_mode": "SUMMARY", "date": "2026-03-01"}
+    story.ask(correction(story, "DisposalCaseOpened", "offence", whole), by=SUPERVISOR, at=THEN)
+    assert story.view["prosecution_time_limit"] == "2026-09-01"
+    issued = next(fact.event for fact in story.facts if isinstance(fact.event, DisposalIssued))
+    corrected = story.facts[-1].event
+    assert isinstance(corrected, RecordCorrected)
+    assert issued.offence_date == date(2026, 3, 2)
+    assert {"offence_date", "trial_mode"} <= {one.field for one in corrected.also}
+
+
+def test_a_condition_may_be_corrected_as_a_whole_where_nothing_in_it_is_personal() -> None:
+    """Given a condition due on 28 May, when it is corrected to 14 May, then the deadline follows; with a payee S1 refuses."""
+    story = CaseStory().given()
+    whole = {**condition(due=date(2026, 5, 14)).model_dump(mode="json"), "hours": 4}
+    story.ask(correction(story, "ConditionProposed", "condition", whole), by=SUPERVISOR, at=THEN)
+    assert story.view["ends_on"] == "2026-05-14"
+    personal = {**whole, "payee": "Her aunt"}
+    assert story.refused(correction(story, "ConditionProposed", "condition", personal), by=SUPERVISOR, at=THEN) == {
+        "S1"
+    }
 
 
 def test_neither_a_correction_nor_an_unknown_event_is_corrected() -> None:

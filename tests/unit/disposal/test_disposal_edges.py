@@ -115,10 +115,11 @@ def test_cautions_and_convictions_add_up(case: CaseStory, prior: Prior) -> None:
 
 
 def test_no_outcome_of_a_caution_before_it_was_given() -> None:
-    """Given a caution of the 12th, when its outcome is dated the day before, then O2 refuses."""
+    """Given a caution of the 12th, when its outcome is dated the day before, then T1 refuses: it was given, but later."""
     story = CaseStory().given()
-    refused = story.refused(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at="2026-03-11T10:00:00+00:00")
-    assert "O2" in refused
+    early = "2026-03-11T10:00:00+00:00"
+    assert story.refused(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=early) == {"T1"}
+    assert story.refused(AssignOutcome(code=OutcomeCode.C8), by=POLICE, at=early) >= {"O8"}
     story.ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=SESSION)
 
 
@@ -159,15 +160,31 @@ def test_any_other_officer_may_decide(case: CaseStory, investigator: UUID) -> No
 
 
 def test_all_may_happen_in_the_moment_of_what_it_rests_on() -> None:
-    """Given an adult, an explanation and a signature in the moment of the giving, then they count; a minute later not."""
-    for at, rules in ((GIVEN_AT, set[str]()), ("2026-03-12T16:31:00+00:00", {"R6", "R8", "R9"})):
-        story = CaseStory().prepared("YCC", condition(), without=("adult", "explanation", "signature"))
-        for step in (ADULT, EXPLAINED, SIGNED):
-            story.ask(step, by=POLICE, at=at)
-        if rules:
-            assert story.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == rules
-        else:
-            assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    """Given an adult, an explanation and a signature in the moment of the giving, then they count."""
+    story = CaseStory().prepared("YCC", condition(), without=("adult", "explanation", "signature"))
+    for step in (ADULT, EXPLAINED, SIGNED):
+        story.ask(step, by=POLICE, at=GIVEN_AT)
+    assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+
+
+@pytest.mark.parametrize("later", ["adult", "explanation", "signature"])
+@pytest.mark.parametrize(("what", "needs"), [("YCC", "adult explanation signature"), ("YRD", "signature")])
+def test_what_a_giving_rests_on_is_not_dated_after_it(later: str, what: str, needs: str) -> None:
+    """Given a preparation dated a minute after the giving, then T1 alone refuses, where the disposal needs it at all."""
+    story = CaseStory().prepared(what, condition(), without=(later,))
+    step = {"adult": ADULT, "explanation": EXPLAINED, "signature": SIGNED}[later]
+    story.ask(step, by=POLICE, at="2026-03-12T16:31:00+00:00")
+    if later in needs:
+        assert story.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"T1"}
+    story.ask(IssueDisposal(), by=POLICE, at="2026-03-12T16:31:00+00:00")
+
+
+def test_a_later_repetition_takes_nothing_from_what_was_there() -> None:
+    """Given adult and explanation again after the moment of the giving, when it is given then, then the first ones count."""
+    story = CaseStory().prepared("YCC", condition())
+    for step in (ADULT, EXPLAINED):
+        story.ask(step, by=POLICE, at="2026-03-12T17:00:00+00:00")
+    assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
 
 
 def test_what_follows_may_happen_in_the_moment_of_the_giving() -> None:
@@ -179,10 +196,10 @@ def test_what_follows_may_happen_in_the_moment_of_the_giving() -> None:
 
 
 def test_outcome_22_rests_on_an_earlier_activity() -> None:
-    """Given an activity of the 25th, when outcome 22 is dated the 18th, then O22 refuses; in the activity's moment it fits."""
+    """Given an activity of the 25th, when outcome 22 is dated the 18th, then T1 refuses; in the activity's moment it fits."""
     story = CaseStory().decided("OUTCOME_22")
     story.ask(RecordActivityUndertaken(session_id=SECOND), by="SYSTEM", at=LATER)
-    assert story.refused(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at=SESSION) == {"O22"}
+    assert story.refused(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at=SESSION) == {"T1"}
     story.ask(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at=LATER)
 
 
@@ -202,10 +219,10 @@ def test_a_panel_may_be_larger_than_its_quorum(case: CaseStory) -> None:
 
 
 @pytest.mark.parametrize("born", [date(2008, 3, 12), date(2007, 3, 12)])
-def test_an_adult_needs_no_appropriate_adult(born: date) -> None:
-    """Given somebody of eighteen or nineteen without an appropriate adult, then R2 speaks at the giving and R6 does not."""
+def test_who_is_too_old_is_excused_from_nothing_else(born: date) -> None:
+    """Given somebody of eighteen or nineteen without an appropriate adult, then R2 and R6 speak at the giving."""
     story = CaseStory().prepared("YCC", condition(), without=("adult",), command=opening(born))
-    assert story.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"R2"}
+    assert story.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"R2", "R6"}
 
 
 def test_a_child_of_ten_at_the_offence_is_given_a_disposal() -> None:
@@ -272,12 +289,21 @@ def test_an_age_stays_where_the_birth_date_is_forgotten() -> None:
     assert {one.field for one in corrected.also} == {"prosecution_time_limit", "offence_date"}
 
 
-def test_evidence_and_admission_count_from_their_own_moment(case: CaseStory) -> None:
-    """Given an admission and evidence of noon, when it is decided before, then R3 and R4 refuse; at noon they count."""
+def test_a_disposal_rests_on_evidence_and_admission_and_a_diversion_does_not(case: CaseStory) -> None:
+    """Given an admission and evidence of noon, when it is decided before, then T1 refuses; a diversion rests on neither."""
     case.ready(without=("admission", "evidence"))
     case.ask(ADMITTED, by=YJS, at=DECIDED_AT)
     case.ask(evidence(), by=POLICE, at=DECIDED_AT)
-    assert case.refused(decision("YCC"), by=POLICE, at="2026-03-10T11:59:00+00:00") == {"R3", "R4"}
+    assert case.refused(decision("YCC"), by=POLICE, at="2026-03-10T11:59:00+00:00") == {"T1"}
+    case.ask(decision("OUTCOME_22", rationale={"PD1": "x", "R27": "x"}), by=POLICE, at="2026-03-10T11:59:00+00:00")
+
+
+@pytest.mark.parametrize("later", ["admission", "evidence"])
+def test_a_disposal_is_not_decided_before_either(case: CaseStory, later: str) -> None:
+    """Given one of the two dated noon, when a disposal is decided a minute before, then T1 refuses; at noon it is decided."""
+    case.ready(without=(later,))
+    case.ask({"admission": ADMITTED, "evidence": evidence()}[later], by=POLICE, at=DECIDED_AT)
+    assert case.refused(decision("YCC"), by=POLICE, at="2026-03-10T11:59:00+00:00") == {"T1"}
     case.ask(decision("YCC"), by=POLICE, at=DECIDED_AT)
 
 

@@ -304,11 +304,22 @@ def test_a_session_the_service_lost_does_not_excuse_for_ever() -> None:
 
 
 def test_withdrawn_consent_goes_straight_to_review() -> None:
-    """Given withdrawn consent, then it is under review without a referral, and proceedings fail what was active."""
+    """Given withdrawn consent, then it is under review without a referral, and no condition is named that proceedings would fail."""
     story = CaseStory().given()
     story.ask(WithdrawConsent(), by=YJS, at=SESSION)
     assert story.view["state"] == "BREACH_REVIEW"
     assert story.refused(breach(), by=YJS, at=LATER) == {"D2"}
+    story.ask(decided(BreachDecision.PROSECUTE), by=POLICE, at=LATER)
+    names = story.ask(InstituteProceedings(reference="55/1"), by=POLICE, at=LATER)
+    assert names == ["ProceedingsInstituted", "DisposalCeased", "OutcomeAssigned"]
+    assert story.view["conditions"] == {str(WORK): "ACTIVE"}
+
+
+def test_consent_withdrawn_under_review_leaves_the_breach_as_it_was_referred() -> None:
+    """Given a breach under review, when consent is withdrawn as well, once, then proceedings fail what was referred."""
+    story = CaseStory().in_breach()
+    assert story.ask(WithdrawConsent(), by=YJS, at=LATER) == ["ConsentWithdrawn"]
+    assert story.refused(WithdrawConsent(), by=YJS, at=LATER) == {"S1"}
     story.ask(decided(BreachDecision.PROSECUTE), by=POLICE, at=LATER)
     names = story.ask(InstituteProceedings(reference="55/1"), by=POLICE, at=LATER)
     assert names == ["ProceedingsInstituted", "ConditionFailed", "DisposalCeased", "OutcomeAssigned"]

@@ -120,9 +120,9 @@ def test_nothing_that_follows_the_decision_comes_before_it(command: Command) -> 
 
 
 def test_a_disposal_is_not_given_before_its_conditions() -> None:
-    """Given a condition proposed after the given time, when the disposal is given, then T1 refuses beside R6 to R9."""
+    """Given a condition proposed after the given time, when the disposal is given, then T1 refuses beside R6, the adult of another day."""
     story = CaseStory().prepared("YCC", condition())
-    assert story.refused(IssueDisposal(), by=POLICE, at="2026-03-11T08:00:00+00:00") == {"T1", "R6", "R8", "R9"}
+    assert story.refused(IssueDisposal(), by=POLICE, at="2026-03-11T08:00:00+00:00") == {"T1", "R6"}
     assert story.refused(WithdrawCondition(condition_id=WORK), by=YJS, at="2026-03-11T08:00:00+00:00") == {"T1"}
 
 
@@ -168,6 +168,15 @@ def test_nothing_answers_what_has_not_happened() -> None:
     command = InstituteProceedings(reference="55/1")
     assert story.refused(command, by=POLICE, at="2026-03-20T10:30:00+00:00") == {"T1"}
     story.ask(command, by=POLICE, at="2026-03-20T11:00:00+00:00")
+
+
+def test_a_breach_is_not_referred_before_it() -> None:
+    """Given an absence found without reason on the 19th, when its breach is dated the 18th, then T1 refuses it."""
+    story = CaseStory().given()
+    story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at="2026-03-18T18:00:00+00:00")
+    story.ask(DecideAbsence(session_id=FIRST, acceptable=False), by=YJS, at="2026-03-19T10:00:00+00:00")
+    assert story.refused(breach(), by=YJS, at="2026-03-18T19:00:00+00:00") == {"T1"}
+    story.ask(breach(), by=YJS, at="2026-03-19T10:00:00+00:00")
 
 
 def test_an_added_condition_binds_from_then_on() -> None:
@@ -265,8 +274,9 @@ def test_active() -> None:
 def test_under_review() -> None:
     """Given a breach under review, then sessions wait, and contact, assessment and the prosecutor do not."""
     story = CaseStory().in_breach()
-    refused_in(story, attendance(session=LETTER), booking(), WithdrawConsent(), CompleteCondition(condition_id=LETTER))
-    accepted_in(story, CONTACT, PROSECUTOR, ASSESS, RecordComplianceMeeting(attended=True, parent_present=True))
+    refused_in(story, attendance(session=LETTER), booking(), CompleteCondition(condition_id=LETTER))
+    meeting = RecordComplianceMeeting(attended=True, parent_present=True)
+    accepted_in(story, CONTACT, PROSECUTOR, ASSESS, meeting, WithdrawConsent())
 
 
 def test_diverted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from services.disposal.domain.case import LOST_TO_HARMED, DisposalState, Stage
@@ -11,16 +12,23 @@ from services.vocabulary import BreachDecision
 from shared.rules import Occasion
 
 
-def _broken(condition_id: UUID, state: DisposalState, occasion: Occasion) -> bool:
-    """Whether an active condition has a ground of breach by then."""
-    condition = state.active(condition_id)
-    if condition is None:
-        return False
-    withdrawn = state.consent_withdrawn_at is not None and state.consent_withdrawn_at <= occasion.occurred_at
-    if withdrawn or occasion.day > condition.terms.due:
-        return True
+def broken_since(condition_id: UUID, state: DisposalState) -> datetime | None:
+    """Since when there is an unacceptable absence from a condition, or no consent to it; None where there is neither."""
     absences = (a.unacceptable_since for a in state.attendances if a.condition_id == condition_id)
-    return any(since is not None and since <= occasion.occurred_at for since in absences)
+    return min((at for at in (state.consent_withdrawn_at, *absences) if at is not None), default=None)
+
+
+def is_past_due(condition_id: UUID, state: DisposalState, occasion: Occasion) -> bool:
+    """Whether the date of an active condition has passed."""
+    condition = state.active(condition_id)
+    return condition is not None and occasion.day > condition.terms.due
+
+
+def _broken(condition_id: UUID, state: DisposalState, occasion: Occasion) -> bool:
+    """Whether an active condition has a ground of breach."""
+    if state.active(condition_id) is None:
+        return False
+    return is_past_due(condition_id, state, occasion) or broken_since(condition_id, state) is not None
 
 
 @rules.forbids("D2", ReferBreach)

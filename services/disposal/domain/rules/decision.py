@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from services.disposal.domain.case import BEFORE_ISSUE, DisposalState
 from services.disposal.domain.commands import DecideDisposal, IssueDisposal
 from services.disposal.domain.rules.book import rules
@@ -14,54 +12,53 @@ from shared.rules import Occasion
 CAUTIONS = frozenset({Disposal.YC, Disposal.YCC})
 
 
-def _evidence_suffices(state: DisposalState, disposal: Disposal | None, at: datetime) -> bool:
+def _evidence_suffices(state: DisposalState, disposal: Disposal | None) -> bool:
     evidence = state.evidence
-    if evidence is None or not evidence.sufficient or evidence.at > at:
+    if evidence is None or not evidence.sufficient:
         return False
     return disposal not in CAUTIONS or evidence.standard is EvidenceStandard.CHARGE
 
 
-def _admitted(state: DisposalState, at: datetime) -> bool:
-    admission = state.admission
-    return admission is not None and admission.facts_accepted and admission.at <= at
+def _admitted(state: DisposalState) -> bool:
+    return state.admission is not None and state.admission.facts_accepted
 
 
 @rules.forbids("R3", DecideDisposal)
-def evidence_suffices_to_decide(command: DecideDisposal, state: DisposalState, occasion: Occasion) -> bool:
+def evidence_suffices_to_decide(command: DecideDisposal, state: DisposalState, _occasion: Occasion) -> bool:
     """The evidence has not been found sufficient: for a caution it must suffice to charge, for a restorative disposal it must show that the offence occurred.
 
     Source: CDA 1998 s66B(2), s66ZA(1)(a); NPCC community resolution guidance
     """
     if command.decision not in Disposal.__members__:
         return True
-    return _evidence_suffices(state, Disposal(command.decision), occasion.occurred_at)
+    return _evidence_suffices(state, Disposal(command.decision))
 
 
 @rules.forbids("R3", IssueDisposal)
-def evidence_suffices_to_give(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+def evidence_suffices_to_give(_command: IssueDisposal, state: DisposalState, _occasion: Occasion) -> bool:
     """The evidence has not been found sufficient for this disposal: have it decided before giving the disposal.
 
     Source: CDA 1998 s66B(2), s66ZA(1)(a); NPCC community resolution guidance
     """
-    return state.stage not in BEFORE_ISSUE or _evidence_suffices(state, state.to_be_issued, occasion.occurred_at)
+    return state.stage not in BEFORE_ISSUE or _evidence_suffices(state, state.to_be_issued)
 
 
 @rules.forbids("R4", DecideDisposal)
-def admitted_before_the_decision(command: DecideDisposal, state: DisposalState, occasion: Occasion) -> bool:
+def admitted_before_the_decision(command: DecideDisposal, state: DisposalState, _occasion: Occasion) -> bool:
     """The child has not admitted the offence, or took the admission back: silence is no admission. Consider outcome 22.
 
     Source: CDA 1998 s66B(3), s66ZA(1)(b); NPCC community resolution guidance
     """
-    return command.decision not in Disposal.__members__ or _admitted(state, occasion.occurred_at)
+    return command.decision not in Disposal.__members__ or _admitted(state)
 
 
 @rules.forbids("R4", IssueDisposal)
-def admitted_before_giving(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+def admitted_before_giving(_command: IssueDisposal, state: DisposalState, _occasion: Occasion) -> bool:
     """There is no admission that stands: the disposal may not be given.
 
     Source: CDA 1998 s66B(3), s66ZA(1)(b); NPCC community resolution guidance
     """
-    return state.stage not in BEFORE_ISSUE or _admitted(state, occasion.occurred_at)
+    return state.stage not in BEFORE_ISSUE or _admitted(state)
 
 
 @rules.forbids("R5", DecideDisposal)

@@ -33,7 +33,9 @@ def is_not_yet_eighteen(_command: IssueDisposal, state: DisposalState, occasion:
 
 def _needs_an_adult(state: DisposalState, occasion: Occasion) -> bool:
     age = state.age_on(occasion.day)
-    return age is None or age < occasion.policy.number("appropriate_adult_below_age")
+    if age is None or age > occasion.policy.number("highest_age_at_issue"):
+        return True  # who is too old for the disposal is refused it by R2, and excused from nothing else
+    return age < occasion.policy.number("appropriate_adult_below_age")
 
 
 @rules.forbids("R6", IssueDisposal)
@@ -44,7 +46,7 @@ def appropriate_adult_is_present(_command: IssueDisposal, state: DisposalState, 
     """
     if state.to_be_issued not in {Disposal.YC, Disposal.YCC} or not _needs_an_adult(state, occasion):
         return True
-    return any(local_day(at) == occasion.day and at <= occasion.occurred_at for at in state.adults_at)
+    return any(local_day(at) == occasion.day for at in state.adults_at)
 
 
 @rules.forbids("R6", IssueDisposal)
@@ -70,10 +72,10 @@ def appropriate_adult_may_act(command: ConfirmAppropriateAdult, _state: Disposal
     return command.adult and not command.police_employee
 
 
-def _explains(explanation: Explanation, disposal: Disposal, occasion: Occasion) -> bool:
+def explains(explanation: Explanation, disposal: Disposal) -> bool:
+    """Whether it says to both, in ordinary language, all that is to be said of this disposal."""
     return (
-        explanation.at <= occasion.occurred_at
-        and explanation.to_child
+        explanation.to_child
         and explanation.to_appropriate_adult
         and explanation.ordinary_language
         and (explanation.warned_of_prosecution or disposal is not Disposal.YCC)
@@ -81,7 +83,7 @@ def _explains(explanation: Explanation, disposal: Disposal, occasion: Occasion) 
 
 
 @rules.forbids("R8", IssueDisposal)
-def effect_was_explained(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+def effect_was_explained(_command: IssueDisposal, state: DisposalState, _occasion: Occasion) -> bool:
     """Explain the effect to the child and the adult in ordinary language; for a conditional caution warn that failing may mean prosecution.
 
     Source: CDA 1998 s66B(4), s66ZA(3)
@@ -89,7 +91,7 @@ def effect_was_explained(_command: IssueDisposal, state: DisposalState, occasion
     disposal = state.to_be_issued
     if disposal not in {Disposal.YC, Disposal.YCC}:
         return True
-    return any(_explains(explanation, disposal, occasion) for explanation in state.explanations)
+    return any(explains(explanation, disposal) for explanation in state.explanations)
 
 
 @rules.forbids("R9", SignDocument)
@@ -103,12 +105,12 @@ def signature_binds(command: SignDocument, state: DisposalState, _occasion: Occa
 
 
 @rules.forbids("R9", IssueDisposal)
-def document_was_signed(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+def document_was_signed(_command: IssueDisposal, state: DisposalState, _occasion: Occasion) -> bool:
     """The document is not signed with consent, or a condition changed after it was signed: have it signed as it stands.
 
     Source: CDA 1998 s66B(6); NPCC community resolution guidance
     """
-    signed = state.signed_at is not None and state.signed_at <= occasion.occurred_at
+    signed = state.signed_at is not None
     match state.to_be_issued:
         case Disposal.YCC:
             return signed and not state.changed_since_signing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.disposal.domain.activity import last_activity
+from services.disposal.domain.activity import activities
 from services.disposal.domain.case import DisposalState
 from services.disposal.domain.commands import AssignOutcome
 from services.disposal.domain.rules.book import rules
@@ -12,38 +12,35 @@ from shared.rules import Occasion
 CAUTIONED = frozenset({OutcomeCode.C2, OutcomeCode.C2A})
 
 
-def _given(state: DisposalState, occasion: Occasion, *disposals: Disposal) -> bool:
-    issue = state.issue
-    return issue is not None and issue.disposal in disposals and issue.at <= occasion.occurred_at
+def _given(state: DisposalState, *disposals: Disposal) -> bool:
+    return state.issue is not None and state.issue.disposal in disposals
 
 
 @rules.forbids("O2", AssignOutcome)
-def a_caution_was_given(command: AssignOutcome, state: DisposalState, occasion: Occasion) -> bool:
+def a_caution_was_given(command: AssignOutcome, state: DisposalState, _occasion: Occasion) -> bool:
     """Outcome 2 or 2A is for a youth caution or youth conditional caution that was given: none was.
 
     Source: Home Office crime outcomes framework, outcomes 2 and 2A
     """
-    return command.code not in CAUTIONED or _given(state, occasion, Disposal.YC, Disposal.YCC)
+    return command.code not in CAUTIONED or _given(state, Disposal.YC, Disposal.YCC)
 
 
 @rules.forbids("O8", AssignOutcome)
-def a_restorative_disposal_was_given(command: AssignOutcome, state: DisposalState, occasion: Occasion) -> bool:
+def a_restorative_disposal_was_given(command: AssignOutcome, state: DisposalState, _occasion: Occasion) -> bool:
     """Outcome 8 is for a youth restorative disposal that was given: none was.
 
     Source: Home Office crime outcomes framework, outcome 8
     """
-    return command.code is not OutcomeCode.C8 or _given(state, occasion, Disposal.YRD)
+    return command.code is not OutcomeCode.C8 or _given(state, Disposal.YRD)
 
 
 @rules.forbids("O22", AssignOutcome)
-def an_activity_was_undertaken(command: AssignOutcome, state: DisposalState, occasion: Occasion) -> bool:
+def an_activity_was_undertaken(command: AssignOutcome, state: DisposalState, _occasion: Occasion) -> bool:
     """Outcome 22 says that an activity has been undertaken: none is recorded yet.
 
     Source: Home Office crime outcomes framework, outcome 22
     """
-    if command.code is not OutcomeCode.C22:
-        return True
-    return last_activity(state, occasion.occurred_at) is not None
+    return command.code is not OutcomeCode.C22 or bool(activities(state))
 
 
 @rules.forbids("R11", AssignOutcome)

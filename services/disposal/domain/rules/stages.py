@@ -239,7 +239,10 @@ def consent_may_be_withdrawn(_command: WithdrawConsent, state: DisposalState, _o
 
     Source: the state machine of a disposal
     """
-    return state.stage is Stage.ACTIVE or (state.stage is Stage.DECIDED and state.signed_at is not None)
+    if state.stage is Stage.DECIDED:
+        return state.signed_at is not None
+    under_review = state.stage is Stage.BREACH_REVIEW and state.consent_withdrawn_at is None
+    return state.stage is Stage.ACTIVE or under_review
 
 
 @rules.allows(RecordNonEngagement)

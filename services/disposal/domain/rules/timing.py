@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from uuid import UUID
 
+from services.disposal.domain.activity import activities
 from services.disposal.domain.case import DisposalState
 from services.disposal.domain.commands import (
+    AssignOutcome,
     BookConditionSession,
     CompleteCondition,
     ConfirmAppropriateAdult,
@@ -33,7 +35,10 @@ from services.disposal.domain.commands import (
     WithdrawConsent,
 )
 from services.disposal.domain.rules.book import rules
-from services.vocabulary import AttendanceStatus
+from services.disposal.domain.rules.breach import broken_since, is_past_due
+from services.disposal.domain.rules.giving import explains
+from services.disposal.domain.rules.outcome import CAUTIONED
+from services.vocabulary import AttendanceStatus, Disposal, OutcomeCode
 from shared.messages import Command
 from shared.rules import Occasion
 from shared.working_days import BeyondCalendar, is_working_day, local_day
@@ -88,6 +93,51 @@ def not_before_the_decision(_command: Command, state: DisposalState, occasion: O
     return state.decision is None or occasion.occurred_at >= state.decision.at
 
 
+def _rests_on(disposal: Disposal | None, state: DisposalState) -> Iterator[datetime]:
+    """When the evidence and the admission were recorded on which a decision for a disposal, and its giving, rest."""
+    if disposal is None:
+        return
+    if state.evidence is not None and state.evidence.sufficient:
+        yield state.evidence.at
+    if state.admission is not None and state.admission.facts_accepted:
+        yield state.admission.at
+
+
+@rules.forbids("T1", DecideDisposal)
+def not_decided_before_what_it_rests_on(command: DecideDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """A disposal cannot have been decided before the evidence was judged and the offence admitted: check the time.
+
+    Source: rule T1 of this house; CDA 1998 ss66B(2)-(3), 66ZA(1)
+    """
+    disposal = Disposal(command.decision) if command.decision in Disposal.__members__ else None
+    return all(at <= occasion.occurred_at for at in _rests_on(disposal, state))
+
+
+def _prepared_by(disposal: Disposal, state: DisposalState, day: date) -> Iterator[datetime]:
+    """When adult, explanation and signature were there, as far as the disposal needs them and they are recorded."""
+    adults = [at for at in state.adults_at if local_day(at) == day]
+    if disposal is not Disposal.YRD and adults:
+        yield min(adults)
+    explanations = [held.at for held in state.explanations if explains(held, disposal)]
+    if disposal is not Disposal.YRD and explanations:
+        yield min(explanations)
+    if disposal is not Disposal.YC and state.signed_at is not None:
+        yield state.signed_at
+
+
+@rules.forbids("T1", IssueDisposal)
+def not_given_before_it_was_prepared(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
+    """A disposal cannot have been given before admission, adult, explanation and signature: check the time.
+
+    Source: rule T1 of this house; CDA 1998 ss66B, 66ZA
+    """
+    disposal = state.to_be_issued
+    if disposal is None:
+        return True
+    needed = (*_rests_on(disposal, state), *_prepared_by(disposal, state, occasion.day))
+    return all(at <= occasion.occurred_at for at in needed)
+
+
 @rules.forbids("T1", IssueDisposal)
 def not_given_before_its_conditions(_command: IssueDisposal, state: DisposalState, occasion: Occasion) -> bool:
     """A disposal cannot have been given before its conditions were proposed: check the time.
@@ -115,6 +165,30 @@ def not_before_it_was_given(_command: Command, state: DisposalState, occasion: O
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     return state.issue is None or occasion.occurred_at >= state.issue.at
+
+
+@rules.forbids("T1", AssignOutcome)
+def not_before_what_the_outcome_says(command: AssignOutcome, state: DisposalState, occasion: Occasion) -> bool:
+    """The outcome says what had not been done by then: check the time.
+
+    Source: rule T1 of this house; Home Office crime outcomes framework
+    """
+    done: Sequence[datetime] = ()
+    if command.code in CAUTIONED | {OutcomeCode.C8} and state.issue is not None:
+        done = [state.issue.at]
+    elif command.code is OutcomeCode.C22:
+        done = activities(state)
+    return not done or min(done) <= occasion.occurred_at
+
+
+@rules.forbids("T1", ReferBreach)
+def not_before_the_breach(command: ReferBreach, state: DisposalState, occasion: Occasion) -> bool:
+    """The absence or the withdrawal that is referred had not happened by then: check the time.
+
+    Source: rule T1 of this house; CDA 1998 s66E(1)
+    """
+    grounds = [broken_since(key, state) for key in command.condition_ids if not is_past_due(key, state, occasion)]
+    return all(since is None or since <= occasion.occurred_at for since in grounds)
 
 
 def _conditions_of(command: Command) -> Iterator[UUID]:
