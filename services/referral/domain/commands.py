@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from uuid import UUID
+
+from pydantic import StringConstraints, model_validator
 
 from services.referral.events import (
     AdviceTo,
@@ -30,6 +32,9 @@ from shared.sealing import OwnedBy, Sealed
 
 DEFAULT_ROLES: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.SUPERVISOR})
 """Who may send a command that names no roles of its own."""
+
+Rationale = Annotated[str, StringConstraints(max_length=20_000)]
+"""Why an outcome is right. Where a rule asks for it, it may come empty: the rule then refuses by its name."""
 
 _SUPERVISOR: Final = frozenset({Role.SUPERVISOR})
 _SYSTEM: Final = frozenset({Role.SYSTEM})
@@ -188,9 +193,16 @@ class AssignCrimeOutcome(Command):
     code: OutcomeCode
     person_id: UUID | None = None
     named_suspect: bool
-    rationale_text: Sealed[Words]
+    rationale_text: Sealed[Rationale]
     victim_informed: bool
     parent_informed: bool
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Self:
+        """Refuse an empty rationale as malformed, save for outcome 21: there rule O21 says so."""
+        if not self.rationale_text.value and self.code is not OutcomeCode.C21:
+            raise ValueError("rationale_text: write why this outcome is right")
+        return self
 
 
 class RecordActivityUndertaken(Command):

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
+from services.referral.domain.commands import CorrectReferral
 from services.referral.events import ActivityUndertaken, CrimeOutcomeAssigned, PersonLinked, ReferralReceived
 from shared.messages import Event
 from shared.sealing import OwnedBy, Sealed
@@ -65,8 +66,23 @@ def field_of(event: BaseModel, path: str, owner: UUID | None = None) -> Field | 
     return None if rest else Field(info.rebuild_annotation(), _inside_sealed(info.annotation), owner)
 
 
-def may_be_corrected(event: Event, path: str) -> bool:
+def full_path(event: BaseModel, named: str) -> str:
+    """The dotted path of the field that an officer named: `date_of_birth` alone does where one group has such a field."""
+    if named in type(event).model_fields:
+        return named
+    groups = [group for group, held in event if isinstance(held, BaseModel) and named in type(held).model_fields]
+    return f"{groups[0]}.{named}" if len(groups) == 1 else named
+
+
+def named_in(event: BaseModel, command: CorrectReferral) -> tuple[str, Field | None]:
+    """The field that a correction names: its path, and what it is if the event has it."""
+    path = full_path(event, command.field)
+    return path, field_of(event, path)
+
+
+def may_be_corrected(event: Event, named: str) -> bool:
     """Whether an event has that field and officers may correct it."""
+    path = full_path(event, named)
     return (type(event), path) not in FIXED and field_of(event, path) is not None
 
 

@@ -34,7 +34,7 @@ from services.referral.domain.commands import (
     ReopenReferral,
     TriageReferral,
 )
-from services.referral.domain.corrections import field_of
+from services.referral.domain.corrections import named_in
 from services.referral.domain.rules import people, rules
 from services.referral.domain.state import Referral, evolve
 from services.referral.events import (
@@ -124,30 +124,30 @@ def _triaged(command: TriageReferral, state: Referral) -> ReferralTriaged:
 def _corrected(command: CorrectReferral, state: Referral, occasion: Occasion) -> ReferralCorrected:
     """The correction asked for, with what was computed from the corrected field."""
     event = state.told[command.corrects]
-    field = field_of(event, command.field)
+    path, field = named_in(event, command)
     assert field is not None
     value = to_jsonable_python(command.value)
     sealed = field.inside is not None and value is not None
     return ReferralCorrected(
         corrects=command.corrects,
-        field=command.field,
+        field=path,
         value=None if sealed else value,
         sealed=Sealed(value) if sealed else None,
         person_id=field.owner if sealed else None,
-        also=tuple(_computed(command, event, value, state, occasion)),
+        also=tuple(_computed(command.corrects, event, path, value, state, occasion)),
         why=command.why,
     )
 
 
 def _computed(
-    command: CorrectReferral, event: Event, value: Any, state: Referral, occasion: Occasion
+    corrects: UUID, event: Event, path: str, value: Any, state: Referral, occasion: Occasion
 ) -> Iterator[Consequence]:
     """What had been computed from the corrected field, computed again."""
-    if isinstance(event, PersonLinked) and command.field == "details.date_of_birth":
-        corrected = put(event, command.field, Sealed(value))
-        yield from _ages({command.corrects: corrected}, state.happened_on, occasion)
-    if isinstance(event, ReferralReceived) and command.field == "happened_at":
-        happened_on = local_day(put(event, command.field, value).happened_at)
+    if isinstance(event, PersonLinked) and path == "details.date_of_birth":
+        corrected = put(event, path, Sealed(value))
+        yield from _ages({corrects: corrected}, state.happened_on, occasion)
+    if isinstance(event, ReferralReceived) and path == "happened_at":
+        happened_on = local_day(put(event, path, value).happened_at)
         linked = {event_id: told for event_id, told in state.told.items() if isinstance(told, PersonLinked)}
         yield from _ages(linked, happened_on, occasion)
 

@@ -166,8 +166,8 @@ class Referral:
 
     @property
     def nude_imagery(self) -> bool:
-        """Whether a nude image of a child is part of it."""
-        return Flag.NUDE_IMAGERY in self.flags
+        """Whether a nude image of a child is part of it: the flags say so, or somebody answered the five questions."""
+        return Flag.NUDE_IMAGERY in self.flags or self.screening is not None
 
     @property
     def on_hold(self) -> bool:

@@ -63,6 +63,16 @@ def test_another_outcome_of_triage_leads_elsewhere(referral: ReferralStory) -> N
     assert (referral.stage, referral.view["triage_outcome"]) == ("WITH_PANEL", "REFER_DISPOSAL_PANEL")
 
 
+def test_a_birth_date_is_found_by_its_own_name(referral: ReferralStory) -> None:
+    """Given a birth date named without the group that it stands in, it is corrected, and kept under its full path."""
+    referral.received().linked(LEO, "2015-02-22")
+    referral.does(referral.corrects("PersonLinked", "date_of_birth", "2016-02-22"))
+    correction = referral.facts[-1].event
+    assert isinstance(correction, ReferralCorrected)
+    assert correction.field == "details.date_of_birth"
+    assert referral.view["people"] == {str(LEO): "CHILD_UNDER_10"}
+
+
 def test_a_birth_date_brings_its_age(referral: ReferralStory) -> None:
     """Given a birth date a year too early, the age follows, and the suspect turns out to have been nine."""
     referral.received().recorded().linked(LEO, "2015-02-22")

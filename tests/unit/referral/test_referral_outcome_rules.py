@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.referral.reading import READING
 from services.vocabulary import Category, Flag
@@ -52,13 +53,25 @@ def test_outcome_11_is_for_a_named_child_under_ten(referral: ReferralStory) -> N
 
 @pytest.mark.parametrize(
     "missing",
-    [{"named_suspect": False}, {"victim_informed": False}, {"parent_informed": False}, {"rationale_text": Sealed(" ")}],
+    [
+        {"named_suspect": False},
+        {"victim_informed": False},
+        {"parent_informed": False},
+        {"rationale_text": Sealed(" ")},
+        {"rationale_text": Sealed("")},
+    ],
 )
 def test_outcome_21_needs_everything(referral: ReferralStory, missing: dict[str, Any]) -> None:
     """Given outcome 21 without one of its four conditions, it is refused; with all it is assigned."""
     referral.received().recorded().linked()
     assert referral.breaks(outcome("21", **missing)) == {"O21"}
     assert referral.does(outcome("21")) == ["CrimeOutcomeAssigned"]
+
+
+def test_an_empty_rationale_is_malformed_where_no_rule_asks_for_it() -> None:
+    """Given outcome 10 without a word of why, the command is malformed, and names the field."""
+    with pytest.raises(ValidationError, match="rationale_text"):
+        outcome("10", rationale_text=Sealed(""))
 
 
 @pytest.mark.parametrize("flag", [Flag.DOMESTIC, Flag.HATE])

@@ -193,9 +193,12 @@ def test_one_number_for_one_crime(referral: ReferralStory) -> None:
     assert referral.received().recorded().breaks(RecordCrime(crime_number="2")) == {"S1"}
 
 
-def test_only_a_nude_image_is_screened(referral: ReferralStory) -> None:
-    """Given a referral without a nude image, there is nothing to screen."""
-    assert referral.received().breaks(screening()) == {"S1"}
+def test_who_screens_says_that_there_is_a_nude_image(referral: ReferralStory) -> None:
+    """Given a report that told of no image, the screening does: nothing is attached, and a Yes bars education."""
+    referral.acknowledged().does(screening(coercion=True))
+    assert referral.breaks(document()) == {"B5"}
+    assert referral.breaks(triage(TriageOutcome.ACCEPT_INTERVENTION), NEXT_DAY) == {"B4"}
+    assert referral.does(triage(TriageOutcome.REFER_MASH), NEXT_DAY) == ["ReferralTriaged"]
 
 
 def test_nobody_is_born_after_the_incident(referral: ReferralStory) -> None:

@@ -25,7 +25,7 @@ from services.referral.domain.commands import (
     ReopenReferral,
     TriageReferral,
 )
-from services.referral.domain.corrections import field_of, may_be_corrected
+from services.referral.domain.corrections import may_be_corrected, named_in
 from services.referral.domain.rules.book import rules
 from services.referral.domain.state import Referral, Stage
 from services.referral.events import PersonLinked, ReferralReceived
@@ -96,15 +96,6 @@ def a_hold_to_lift(_command: OverrideSafeguardingHold, state: Referral, _occasio
     Source: team practice (states of a referral)
     """
     return state.on_hold
-
-
-@rules.allows(CompleteNudesScreening)
-def a_nude_image_to_screen(_command: CompleteNudesScreening, state: Referral, _occasion: Occasion) -> bool:
-    """The referral does not say that a nude image is involved: correct its flags first.
-
-    Source: UKCIS, Sharing nudes and semi-nudes (2024)
-    """
-    return state.nude_imagery
 
 
 @rules.allows(RecordCrime)
@@ -205,7 +196,7 @@ def corrects_to_the_right_type(command: CorrectReferral, state: Referral, _occas
     Source: DPA 2018 s46 (rectification)
     """
     event = state.told.get(command.corrects)
-    field = None if event is None else field_of(event, command.field)
+    field = None if event is None else named_in(event, command)[1]
     return field is None or field.takes(command.value)
 
 
@@ -216,14 +207,16 @@ def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _o
     Source: DPA 2018 s38 (accuracy)
     """
     event = state.told.get(command.corrects)
-    field = None if event is None else field_of(event, command.field)
-    if event is None or field is None or not field.takes(command.value):
+    if event is None:
         return True  # another of these functions says so
-    if isinstance(event, PersonLinked) and command.field == "details.date_of_birth":
+    path, field = named_in(event, command)
+    if field is None or not field.takes(command.value):
+        return True  # another of these functions says so
+    if isinstance(event, PersonLinked) and path == "details.date_of_birth":
         born = born_on(Sealed(command.value))
         return born is not None and age_on(born, state.happened_on) >= 0
-    if isinstance(event, ReferralReceived) and command.field in {"reported_at", "happened_at"}:
-        after = put(event, command.field, command.value)
+    if isinstance(event, ReferralReceived) and path in {"reported_at", "happened_at"}:
+        after = put(event, path, command.value)
         births = [born_on(person.date_of_birth) for person in state.people.values()]
         ordered = after.happened_at <= after.reported_at <= state.received_at
         return ordered and all(born <= local_day(after.happened_at) for born in births if born is not None)
