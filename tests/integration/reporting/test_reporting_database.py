@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
@@ -14,77 +12,22 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.console.scenario.in_memory import Memory
-from services.console.scenario.reading import read_scenario
-from services.console.scenario.runner import Run
-from services.disposal.service import service as disposal
-from services.education.service import service as education
-from services.referral.service import service as referral
 from services.reporting.cases import case, cases
 from services.reporting.database import DATABASE
+from services.reporting.fold import service_of
 from services.reporting.measures import MEASURES
-from services.reporting.memory import Counted, measure_facts
+from services.reporting.memory import measure_facts
 from services.reporting.period import BadQuestion
-from services.reporting.projection import apply
 from services.reporting.queries import measure
+from services.reporting.readings import READINGS
 from services.reporting.sheet import daily_sheet
 from services.reporting.verify import refold_differences
-from services.rj_conference.service import service as rj_conference
-from shared.messages import Fact
 from shared.provision import databases
+from shared.reading import duties_on
+from shared.working_days import local_day
+from tests.integration.reporting.telling import Told, play, project
 
-STORIES = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))[:14]
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A recorded event as a topic or a ledger hands it over."""
-
-    stream: str
-    body: bytes
-    position: int
-    recorded_at: datetime
-    hash: bytes
-
-
-class Told(Counted):
-    """Every fact in the order of its recording, and what the scenarios themselves ask."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.facts: list[Fact] = []
-
-    def record(self, service: str, fact: Fact) -> None:
-        super().record(service, fact)
-        self.facts.append(fact)
-
-    def history(self, name: str) -> list[Fact]:
-        return [fact for fact in self.facts if fact.envelope.stream == name]
-
-    @property
-    def histories(self) -> list[list[Fact]]:
-        return [self.history(name) for name in dict.fromkeys(fact.envelope.stream for fact in self.facts)]
-
-
-def stored(facts: Sequence[Fact]) -> list[Stored]:
-    found = []
-    for fact in facts:
-        assert fact.body is not None
-        assert fact.position is not None
-        assert fact.recorded_at is not None
-        assert fact.hash is not None
-        found.append(Stored(fact.envelope.stream, fact.body, fact.position, fact.recorded_at, fact.hash))
-    return found
-
-
-def play(*names: str) -> Told:
-    told = Told()
-    memory = Memory((referral, education, disposal, rj_conference), told)
-    for file in STORIES:
-        if not names or file.name[:2] in names:
-            Run(read_scenario(file), memory).play()
-    return told
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +50,6 @@ async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]
     admin = await asyncpg.connect(postgres_url)
     await admin.execute(f'drop database "{name}" with (force)')
     await admin.close()
-
-
-async def project(pool: asyncpg.Pool[asyncpg.Record], facts: Sequence[Fact], batch: int) -> None:
-    for n in range(0, len(facts), batch):
-        async with pool.acquire() as connection, connection.transaction():
-            await apply(connection, stored(facts[n : n + batch]))
 
 
 async def test_a_projection_in_batches_of_any_size_equals_a_fresh_fold(
@@ -246,6 +183,23 @@ async def test_the_daily_sheet_shows_a_duty_until_it_is_met(pool: asyncpg.Pool[a
     after = await daily_sheet(pool, date(2026, 1, 23) + timedelta(days=1))
     assert "REFERRAL_CLOSED" not in {duty["duty"] for duty in after["duties"]}
     assert (await daily_sheet(pool, date(2026, 1, 15), areas=["KENT"]))["duties"] == []
+
+
+async def test_the_sheet_of_a_past_day_shows_what_was_due_then(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given due dates that were varied (scenario 16), when the sheet of an earlier day is asked, then it shows the old ones."""
+    told = play("16")
+    await project(pool, told.facts, 500)
+    days = {local_day(fact.occurred_at) - timedelta(days=1) for fact in told.facts if fact.name == "ConditionsVaried"}
+    for day in sorted(days):
+        sheet = await daily_sheet(pool, day)
+        shown = sorted((line["stream"], line["duty"], line["item"] or "", line["due"]) for line in sheet["duties"])
+        assert ("CONDITION", "2026-04-30") in {(duty, due) for _, duty, _, due in shown}
+        assert shown == sorted(
+            (str(history[0].stream_id), duty.duty, duty.item, duty.due.isoformat())
+            for history in told.histories
+            for duty in duties_on(READINGS[service_of(history[0])], history, day)
+            if duty.met_on is None
+        )
 
 
 async def test_a_changed_row_or_byte_is_found(pool: asyncpg.Pool[asyncpg.Record]) -> None:

@@ -1,0 +1,84 @@
+"""Scenarios told in memory, and what they recorded put into a projection's real tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+
+from services.console.scenario.in_memory import Memory
+from services.console.scenario.reading import read_scenario
+from services.console.scenario.runner import Run
+from services.disposal.service import service as disposal
+from services.education.service import service as education
+from services.referral.service import service as referral
+from services.reporting.memory import Counted
+from services.reporting.projection import apply
+from services.rj_conference.service import service as rj_conference
+from shared.messages import Fact
+
+STORIES = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
+GIVEN = 14
+"""So many of them, the first, are the acceptance tests; they are told where none is named."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A recorded event as a topic or a ledger hands it over."""
+
+    stream: str
+    body: bytes
+    position: int
+    recorded_at: datetime
+    hash: bytes
+
+
+class Told(Counted):
+    """Every fact in the order of its recording, and what the scenarios themselves ask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.facts: list[Fact] = []
+        self.memory = Memory((referral, education, disposal, rj_conference), self)
+
+    def record(self, service: str, fact: Fact) -> None:
+        super().record(service, fact)
+        self.facts.append(fact)
+
+    def history(self, name: str) -> list[Fact]:
+        return [fact for fact in self.facts if fact.envelope.stream == name]
+
+    @property
+    def histories(self) -> list[list[Fact]]:
+        return [self.history(name) for name in dict.fromkeys(fact.envelope.stream for fact in self.facts)]
+
+
+def stored(facts: Sequence[Fact]) -> list[Stored]:
+    """The same facts as they are handed over."""
+    found = []
+    for fact in facts:
+        assert fact.body is not None
+        assert fact.position is not None
+        assert fact.recorded_at is not None
+        assert fact.hash is not None
+        found.append(Stored(fact.envelope.stream, fact.body, fact.position, fact.recorded_at, fact.hash))
+    return found
+
+
+def play(*names: str) -> Told:
+    """The scenarios whose names begin so, or those given, in one system."""
+    told = Told()
+    for n, file in enumerate(STORIES):
+        if file.name[:2] in names if names else n < GIVEN:
+            Run(read_scenario(file), told.memory).play()
+    return told
+
+
+async def project(pool: asyncpg.Pool[asyncpg.Record], facts: Sequence[Fact], batch: int) -> None:
+    """Project facts as the application does, in batches of a size."""
+    for n in range(0, len(facts), batch):
+        async with pool.acquire() as connection, connection.transaction():
+            await apply(connection, stored(facts[n : n + batch]))
