@@ -59,11 +59,18 @@ def streams_of(answer: Any, kind: str = "") -> Iterator[tuple[str, UUID]]:
 
 
 def histories(client: Client, answer: Any, role: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every event of a case's streams with its service; raises `NotFound`."""
+    """Every event of a case's streams with its service; raises `NotFound`.
+
+    Of a session that several cases share, only what concerns this case or all of them.
+    """
+    places = {session["id"]: session["register"] for session in answer.get("sessions") or ()}
     for service, stream in dict.fromkeys(streams_of(answer)):
         reply = client.get(service, f"/v1/{COLLECTIONS[service]}/{stream}/history", role=role)
         body = found(reply, f"history of {service}/{stream}", role)
-        yield from ((service, event) for event in body["events"])
+        for event in body["events"]:
+            person = event["data"].get("person_id")
+            if service != "education" or person is None or person in places.get(str(stream), ()):
+                yield service, event
 
 
 def printed(client: Client, stream: str, name: str, language: str, role: str) -> bytes:

@@ -18,6 +18,7 @@ import pytest
 
 from services.console.addresses import SERVICES, Addresses, NoSystem, find_addresses
 from services.console.at_rest import NotAtRest, consumers_behind, relays_behind, wait_until_at_rest
+from services.console.case import histories
 from services.console.client import Client, NoAnswer, Reply
 from services.console.scenario.backend import Request, Unplayable
 from services.console.scenario.over_http import Http, answered
@@ -260,3 +261,22 @@ def test_the_wait_ends_when_nothing_moved_between_two_looks() -> None:
         pytest.raises(NotAtRest, match="the relay of referral is at 2 of 3"),
     ):
         wait_until_at_rest(client(url), patience=0.2)
+
+
+# --- a case ---------------------------------------------------------------------------------------
+
+
+def test_a_case_tells_of_a_shared_session_only_what_is_its_own() -> None:
+    """Given a session with children of two cases, when one case is told, then the other's places are not in it."""
+    ours, theirs = str(UUID(int=7)), str(UUID(int=8))
+    events = [
+        {"type": "SessionPlanned", "data": {"topic": "DRUGS_WORKSHOP"}},
+        {"type": "PlaceBooked", "data": {"person_id": ours}},
+        {"type": "PlaceBooked", "data": {"person_id": theirs}},
+        {"type": "SessionDelivered", "data": {"headcount": 2}},
+        {"type": "AttendanceRecorded", "data": {"person_id": theirs}},
+    ]
+    answer = {"case_id": str(UUID(int=9)), "sessions": [{"id": str(STREAM), "register": {ours: "BOOKED"}}]}
+    with serving((200, {"events": events})) as (url, _):
+        told = list(histories(client(url), answer, "SUPERVISOR"))
+    assert [event["type"] for _, event in told] == ["SessionPlanned", "PlaceBooked", "SessionDelivered"]
