@@ -10,6 +10,7 @@ import pytest
 from services.disposal.domain.commands import (
     AssignOutcome,
     CompleteCondition,
+    CorrectRecord,
     DecideAbsence,
     DecideBreach,
     ExcuseCondition,
@@ -168,6 +169,14 @@ def test_nothing_answers_what_has_not_happened() -> None:
     command = InstituteProceedings(reference="55/1")
     assert story.refused(command, by=POLICE, at="2026-03-20T10:30:00+00:00") == {"T1"}
     story.ask(command, by=POLICE, at="2026-03-20T11:00:00+00:00")
+
+
+def test_a_fact_is_not_corrected_before_it() -> None:
+    """Given a caution given at half past four, when its giving is corrected a minute before, then T1 refuses it."""
+    story = CaseStory().given()
+    correct = CorrectRecord(corrects=story.facts[-1].event_id, field="gravity_score", value=3, why=Sealed("Misread."))
+    assert story.refused(correct, by=SUPERVISOR, at="2026-03-12T16:29:00+00:00") == {"T1"}
+    story.ask(correct, by=SUPERVISOR, at=GIVEN_AT)
 
 
 def test_a_breach_is_not_referred_before_it() -> None:

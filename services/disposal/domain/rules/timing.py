@@ -13,6 +13,7 @@ from services.disposal.domain.commands import (
     BookConditionSession,
     CompleteCondition,
     ConfirmAppropriateAdult,
+    CorrectRecord,
     DecideAbsence,
     DecideBreach,
     DecideDisposal,
@@ -34,6 +35,7 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
     WithdrawConsent,
 )
+from services.disposal.domain.correction import facts_of
 from services.disposal.domain.rules.book import rules
 from services.disposal.domain.rules.breach import broken_since, is_past_due
 from services.disposal.domain.rules.giving import explains
@@ -238,6 +240,16 @@ def not_before_what_it_answers(command: Command, state: DisposalState, occasion:
     """
     answered = _answered(command, state)
     return answered is None or occasion.occurred_at >= answered
+
+
+@rules.forbids("T1", CorrectRecord)
+def not_before_what_it_corrects(command: CorrectRecord, state: DisposalState, occasion: Occasion) -> bool:
+    """Nobody corrects a fact before it happened: check the time.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    corrected = (fact for fact in facts_of(state) if fact.event_id == command.corrects)
+    return all(fact.occurred_at <= occasion.occurred_at for fact in corrected)
 
 
 def _answered(command: Command, state: DisposalState) -> datetime | None:
