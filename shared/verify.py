@@ -44,6 +44,11 @@ class Finding:
         return not self.breaks
 
 
+def counted(number: int, what: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 @dataclass
 class _Walk:
     """What one walk through a ledger collects."""
@@ -78,13 +83,13 @@ async def verify_service(
         for record in records:
             _look(service, walk, record)
         await asyncio.sleep(0)
-    events = f"{head} events"
+    events = counted(head, "event")
     name = service.name
     yield Finding(name, "positions dense, recorded_at growing", events, tuple(walk.dense))
-    yield Finding(name, "versions gapless", f"{len(walk.versions)} streams", tuple(walk.gapless))
+    yield Finding(name, "versions gapless", counted(len(walk.versions), "stream"), tuple(walk.gapless))
     yield Finding(name, "chains whole", events, tuple(walk.chained))
     yield Finding(
-        name, "events readable, histories fold", f"{len(walk.histories)} streams", tuple(_folds(service, walk))
+        name, "events readable, histories fold", counted(len(walk.histories), "stream"), tuple(_folds(service, walk))
     )
     yield Finding(
         name, "answers and claims follow from events", events, tuple(await _derived(service, database, walk, head))
@@ -93,7 +98,7 @@ async def verify_service(
         name, "topic equals ledger, byte for byte", events, tuple(await _topic(service, walk, head, bootstrap))
     )
     count, broken = await _access_log(database)
-    yield Finding(name, "access log dense and chained", f"{count} lines", tuple(broken))
+    yield Finding(name, "access log dense and chained", counted(count, "line"), tuple(broken))
 
 
 def _look(service: Service[Any], walk: _Walk, record: Any) -> None:

@@ -23,7 +23,7 @@ from services.reporting.verify import refold_differences
 from shared.database import pool
 from shared.ledger.postgres import PostgresLedger
 from shared.settings import Settings
-from shared.verify import PATIENCE_SECONDS, Finding, verify_service
+from shared.verify import PATIENCE_SECONDS, Finding, counted, verify_service
 
 ANSWER_SECONDS: Final = 5.0
 """How long a server may take to answer at all."""
@@ -83,7 +83,7 @@ async def verify(settings: Settings) -> AsyncIterator[Finding]:
         async with snapshot(database) as connection:
             count = await connection.fetchval("select count(*) from stream")
         broken = tuple(await refold_differences(database))
-        yield Finding(REPORTING, "projection equals a fresh fold", f"{count} streams", broken)
+        yield Finding(REPORTING, "projection equals a fresh fold", counted(count, "stream"), broken)
     finally:
         await database.close()
 
@@ -100,5 +100,5 @@ async def _caught_up(database: asyncpg.Pool[asyncpg.Record], heads: Mapping[str,
             if reached[service] < head
         )
         if not missing or time.monotonic() >= until:
-            return Finding(REPORTING, "every event has arrived", f"{sum(heads.values())} events", missing)
+            return Finding(REPORTING, "every event has arrived", counted(sum(heads.values()), "event"), missing)
         await asyncio.sleep(0.2)
