@@ -171,11 +171,12 @@ def test_what_is_with_others_is_not_allocated(referral: ReferralStory) -> None:
     assert (referral.stage, referral.view["advice_given"]) == ("WITH_PANEL", 1)
 
 
-def test_no_advice_on_what_was_rejected(referral: ReferralStory) -> None:
-    """Given a rejected referral, no advice is given on it, and it can be closed."""
-    referral.acknowledged().triaged(TriageOutcome.DUPLICATE)
-    assert referral.breaks(advice(), NEXT_DAY) == {"S1"}
-    assert referral.does(CloseReferral(reason="DUPLICATE"), NEXT_DAY) == ["ReferralClosed"]
+def test_whoever_is_rejected_may_be_told_where_to_turn(referral: ReferralStory) -> None:
+    """Given a rejected referral, advice moves it nowhere, and it can be closed."""
+    referral.acknowledged().triaged(TriageOutcome.REJECT_OUT_OF_SCOPE)
+    referral.does(advice(), NEXT_DAY)
+    assert (referral.stage, referral.view["advice_given"]) == ("REJECTED", 1)
+    assert referral.does(CloseReferral(reason="REJECTED"), NEXT_DAY) == ["ReferralClosed"]
 
 
 def test_what_a_closed_referral_does_not_allow(referral: ReferralStory) -> None:

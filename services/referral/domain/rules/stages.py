@@ -134,15 +134,6 @@ def left_to_the_school(_command: ConfirmSchoolLedOutcome, state: Referral, _occa
     return state.stage is Stage.SCHOOL_LED and not state.school_confirmed
 
 
-@rules.allows(GiveAdvice)
-def not_rejected(_command: GiveAdvice, state: Referral, _occasion: Occasion) -> bool:
-    """The referral was rejected: no advice is given on it.
-
-    Source: team practice (states of a referral)
-    """
-    return state.stage is not Stage.REJECTED
-
-
 @rules.allows(CloseReferral)
 def triaged_before_closing(_command: CloseReferral, state: Referral, _occasion: Occasion) -> bool:
     """Only a triaged referral can be closed, and only once.
