@@ -12,6 +12,10 @@ STAMP := $(VENV)/.installed
 ONCE ?=
 TESTS ?=
 SERVICES ?=
+BENCH ?=
+SECONDS ?= 3
+ROUNDS ?= 5
+JSON ?= var/bench/latest.json
 
 # The first Python that is new enough; PYTHON=/path/to/python3 overrides.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -79,6 +83,16 @@ mutate: ## Break the rules on purpose, in a copy, and see whether unit tests not
 	@[ -x .venv-mutate/bin/cosmic-ray ] || { "$(PYTHON)" -m venv --clear .venv-mutate \
 		&& .venv-mutate/bin/python -m pip install --quiet --require-hashes -r requirements/mutate.txt; }
 	@.venv-mutate/bin/python tests/mutation/mutate.py $(SERVICES)
+
+.PHONY: bench
+bench: .venv-bench/.installed ## How fast it is, beside a peer and what the machine can do (BENCH=relay SECONDS=10 ROUNDS=5 JSON=path)
+	@.venv-bench/bin/python -m tests.bench $(BENCH) --seconds $(SECONDS) --rounds $(ROUNDS) --json $(JSON)
+
+.venv-bench/.installed: requirements/bench.txt
+	@"$(PYTHON)" -m venv --clear .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@.venv-bench/bin/python -m shared.local.fetch
+	@touch $@
 
 .PHONY: docs
 docs: install ## Write docs/reference from the code (a test fails where it is stale)

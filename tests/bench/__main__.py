@@ -1,0 +1,104 @@
+"""`make bench`: how fast it is, in one run with a peer and with what the machine can do at all.
+
+Nothing is asserted of a time, and a target that is not reached fails nothing: it is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from tests.bench.append import by_64, by_one
+from tests.bench.command import commands
+from tests.bench.machine import machine
+from tests.bench.place import place
+from tests.bench.projection import live, rebuild
+from tests.bench.relay import relay
+from tests.bench.rounds import Bench, alternating
+from tests.bench.table import Part, as_json, lines, part
+from tests.bench.targets import ELSEWHERE
+from tests.bench.visible import visible
+
+BENCHES: Final = (
+    Bench("append-64", "Append, 64 callers in one process, one event each", by_64),
+    Bench("append-1", "Append, one caller", by_one),
+    Bench("command", "The whole path of a command, one process", commands),
+    Bench("relay", "Relay, transactional", relay),
+    Bench("live", "Projection, live (reporting)", live),
+    Bench("rebuild", "Rebuild from the topics (reporting)", rebuild),
+    Bench("visible", "Command accepted to visible in reporting", visible),
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for on the command line."""
+
+    benches: Sequence[Bench]
+    seconds: float
+    rounds: int
+    json: Path
+
+
+def asked(arguments: Sequence[str] | None = None) -> Wanted:
+    """Read the command line; exits where it makes no sense."""
+    names = [bench.name for bench in BENCHES]
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*names, []], metavar="name", help=f"of {', '.join(names)}; or all")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long a round lasts, where it has no fixed work")
+    parser.add_argument("--rounds", type=int, default=5, help="how many rounds of each side are counted")
+    parser.add_argument("--json", type=Path, default=Path("var/bench/latest.json"), help="where all values go")
+    read = parser.parse_args(arguments)
+    return Wanted(
+        [bench for bench in BENCHES if not read.names or bench.name in read.names], read.seconds, read.rounds, read.json
+    )
+
+
+async def main(wanted: Wanted) -> None:
+    """Start the servers, run the benches, and print what was found."""
+    began = datetime.now(UTC)
+    wanted.json.parent.mkdir(parents=True, exist_ok=True)
+    parts: list[Part] = []
+    async with place(Path("var/bench/servers")) as here:
+        surroundings = await machine(here)
+        for bench in wanted.benches:
+
+            def tell(what: str, name: str = bench.name) -> None:
+                print(f"{name}: {what}", file=sys.stderr, flush=True)
+
+            tell("setting up")
+            async with bench.sides(here) as sides:
+                found = await alternating(sides, wanted.rounds, wanted.seconds, tell)
+            parts.append(part(bench.name, bench.title, {side.name: side.what for side in sides}, found))
+    print(f"{began:%Y-%m-%d %H:%M} UTC, {wanted.rounds} rounds of {wanted.seconds:g} s after a warm-up")
+    for name, what in surroundings.items():
+        print(f"  {name}: {what}")
+    print()
+    for line in lines(parts):
+        print(line)
+    print()
+    missed = [sentence for one in parts for sentence in one.missed]
+    print("\n".join(["Not reached:", *(f"  {one}" for one in missed)] if missed else ["Every target was reached."]))
+    print("\n".join(["Not measured here:", *(f"  {one}" for one in ELSEWHERE)]))
+    document = {
+        "began": began.isoformat(),
+        "seconds": wanted.seconds,
+        "rounds": wanted.rounds,
+        "machine": dict(surroundings),
+        "benches": as_json(parts),
+    }
+    await asyncio.to_thread(wanted.json.write_text, json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    print(f"All values: {wanted.json}")
+
+
+if __name__ == "__main__":
+    uvloop.run(main(asked()))

@@ -1,0 +1,98 @@
+"""Appending single events to the ledger: by 64 callers of one process at once, and by one caller alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+
+from shared.database import pool
+from shared.ledger import Appended
+from shared.ledger.postgres import PostgresLedger
+from tests.bench.corpus import Corpus
+from tests.bench.figures import milliseconds
+from tests.bench.limits import Disk, DurableRows
+from tests.bench.peer import PEER, Recorder
+from tests.bench.place import Place
+from tests.bench.rounds import OURS, Side
+from tests.integration.ledger.streams import Stream
+
+LENGTH: Final = 10
+"""How many events a caller writes to a stream before it begins another."""
+
+
+class Appending:
+    """Callers that append one event after the other, each to streams of its own, and wait for every answer."""
+
+    def __init__(self, ledger: PostgresLedger, callers: int, body: bytes) -> None:
+        self._ledger = ledger
+        self._callers = callers
+        self._body = body
+
+    async def round(self, seconds: float) -> Mapping[str, float]:
+        """Events a second, and how long one takes."""
+        took: list[float] = []
+        start = time.perf_counter()
+        until = start + seconds
+
+        async def call() -> None:
+            now = time.perf_counter()
+            while now < until:
+                stream = Stream()
+                while stream.version < LENGTH and now < until:
+                    append = stream.asks(self._body)
+                    result = await self._ledger.append(append)
+                    assert isinstance(result, Appended), result
+                    stream.knows(append)
+                    took.append(-now + (now := time.perf_counter()))
+
+        await asyncio.gather(*(call() for _ in range(self._callers)))
+        return {"events/s": len(took) / (time.perf_counter() - start), "p99 ms": milliseconds(took)["p99 ms"]}
+
+
+@contextlib.asynccontextmanager
+async def by_64(place: Place) -> AsyncIterator[Sequence[Side]]:
+    """64 callers; the limit is 32 connections that commit single rows."""
+    async with _sides(place, 64, 32) as sides:
+        yield sides
+
+
+@contextlib.asynccontextmanager
+async def by_one(place: Place) -> AsyncIterator[Sequence[Side]]:
+    """One caller; the limit is one connection that commits single rows, and that one's is the disk."""
+    async with _sides(place, 1, 1) as sides:
+        disk = Side("disk", "writing and fdatasync of 8 KiB, one after the other", Disk(place.folder).round)
+        yield [*sides, disk]
+
+
+@contextlib.asynccontextmanager
+async def _sides(place: Place, callers: int, connections: int) -> AsyncIterator[Sequence[Side]]:
+    body = Corpus().body()
+    database = await pool(await place.ledger_database(), most=10)
+    empty = await place.empty_database()
+    rows = await DurableRows.open(empty, connections, body)
+    peer = Recorder(empty, callers, body)
+    try:
+        yield [
+            Side(
+                OURS,
+                f"{_of(callers, 'caller')}, events of {len(body)} bytes",
+                Appending(PostgresLedger(database), callers, body).round,
+            ),
+            Side("peer", f"{PEER}, safe mode, {_of(callers, 'thread')}", peer.round),
+            Side(
+                "limit",
+                f"asyncpg, {_of(connections, 'connection')} committing single rows",
+                rows.round,
+            ),
+        ]
+    finally:
+        await asyncio.to_thread(peer.close)
+        await rows.close()
+        await database.close()
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

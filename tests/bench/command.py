@@ -1,0 +1,107 @@
+"""The whole path of a command, in one process: load, fold, decide, seal, append; on real commands of all services."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shared.database import pool
+from shared.handle import Accepted, Handler
+from shared.keyring import Kek, PostgresKeyring
+from shared.ledger.postgres import PostgresLedger
+from tests.bench.corpus import SERVICES, Corpus
+from tests.bench.figures import milliseconds
+from tests.bench.limits import DurableRows
+from tests.bench.peer import PEER, Commands
+from tests.bench.place import Place
+from tests.bench.rounds import OURS, Side
+
+CALLERS: Final = 64
+FASTEST: Final = 6_000
+"""More commands a second than a round can need: so many are made ready before it."""
+
+
+@dataclass(frozen=True)
+class House:
+    """The four deciding services' handlers, each on a ledger of its own, and their ledgers' addresses."""
+
+    handlers: Mapping[str, Handler]
+    ledgers: Mapping[str, str]
+
+
+@contextlib.asynccontextmanager
+async def house(place: Place) -> AsyncIterator[House]:
+    """The services on fresh databases, with the pools that their APIs have."""
+    kek = Kek.read(base64.b64encode(os.urandom(32)).decode())
+    async with contextlib.AsyncExitStack() as stack:
+        keys = await pool(await place.keyring_database(), most=6)
+        stack.push_async_callback(keys.close)
+        handlers: dict[str, Handler] = {}
+        ledgers = {name: await place.ledger_database() for name in SERVICES}
+        for name, service in SERVICES.items():
+            database = await pool(ledgers[name], most=12)
+            stack.push_async_callback(database.close)
+            handlers[name] = Handler(
+                service, PostgresLedger(database), PostgresKeyring(keys, kek), kek.derived("request-digest")
+            )
+        yield House(handlers, ledgers)
+
+
+class Handling:
+    """Callers who each live one life after the other, command by command."""
+
+    def __init__(self, house: House, corpus: Corpus) -> None:
+        self._house = house
+        self._corpus = corpus
+
+    async def round(self, seconds: float) -> Mapping[str, float]:
+        """Accepted commands a second, and how long one takes."""
+        lives = iter(self._corpus.lives(math.ceil(seconds * FASTEST)))
+        took: list[float] = []
+        start = time.perf_counter()
+        until = start + seconds
+
+        async def call() -> None:
+            now = time.perf_counter()
+            for life in lives:
+                for spoken in life.spoken:
+                    result = await self._house.handlers[spoken.service].handle(spoken.asked)
+                    assert isinstance(result, Accepted), (spoken, result)
+                    took.append(-now + (now := time.perf_counter()))
+                    if now > until:
+                        return
+
+        await asyncio.gather(*(call() for _ in range(CALLERS)))
+        return {"commands/s": len(took) / (time.perf_counter() - start), "p99 ms": milliseconds(took)["p99 ms"]}
+
+
+@contextlib.asynccontextmanager
+async def commands(place: Place) -> AsyncIterator[Sequence[Side]]:
+    """64 callers; the limit is 32 connections that commit single rows."""
+    corpus = Corpus()
+    body = corpus.body()
+    empty = await place.empty_database()
+    rows = await DurableRows.open(empty, 32, body)
+
+    async def durable(seconds: float) -> Mapping[str, float]:
+        found = await rows.round(seconds)
+        return {"commands/s": found["events/s"]}
+
+    peer = Commands(empty, CALLERS, body.decode())
+    async with house(place) as ours:
+        try:
+            yield [
+                Side(OURS, f"{CALLERS} callers, the scenarios' commands", Handling(ours, corpus).round),
+                Side("peer", f"{PEER}, safe mode, {CALLERS} threads: get, change, save; nothing sealed", peer.round),
+                Side("limit", "asyncpg, 32 connections committing single rows", durable),
+            ]
+        finally:
+            await asyncio.to_thread(peer.close)
+            await rows.close()

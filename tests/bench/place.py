@@ -1,0 +1,78 @@
+"""Where the benches run: one PostgreSQL with fsync on and one Kafka, started for them and removed afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+
+from services.reporting.database import DATABASE
+from shared import local
+from shared.database import database_dsn
+from shared.local import postgres
+from shared.provision import KEYRING_DATABASE, databases, events_topic, position_topic, service_database, topics
+
+
+@dataclass(frozen=True)
+class Place:
+    """The servers' addresses, and fresh databases and topics on them."""
+
+    folder: Path
+    database_url: str
+    kafka: str
+
+    async def ledger_database(self) -> str:
+        """A new ledger: its address, for the application's role."""
+        return self.as_application(await self._database(service_database("bench")[1]))
+
+    async def keyring_database(self) -> str:
+        """A new keyring, likewise."""
+        return self.as_application(await self._database(KEYRING_DATABASE[1]))
+
+    async def reporting_database(self) -> str:
+        """A new database of reporting, likewise."""
+        return self.as_application(await self._database(DATABASE[1]))
+
+    async def empty_database(self) -> str:
+        """A database without anything: its address, for its owner."""
+        return await self._database(())
+
+    async def topics(self, services: Sequence[str]) -> str:
+        """New topics for some services: their namespace."""
+        namespace = f"bench-{uuid4().hex[:8]}"
+        wanted = [events_topic(f"{namespace}.{service}.events", 1) for service in services]
+        wanted += [position_topic(f"{namespace}.{service}.position", 1) for service in services]
+        await topics(self.kafka, wanted)
+        return namespace
+
+    async def _database(self, folders: Sequence[Path]) -> str:
+        name = f"bench_{uuid4().hex[:8]}"
+        if folders:
+            await databases(self.database_url, [(name, folders)])
+        else:
+            connection = await asyncpg.connect(self.database_url)
+            await connection.execute(f"create database {name}")
+            await connection.close()
+        return database_dsn(self.database_url, name)
+
+    @staticmethod
+    def as_application(dsn: str) -> str:
+        """The same database for the role that owns nothing, as services connect."""
+        parts = urlsplit(dsn)
+        return urlunsplit(parts._replace(netloc=f"ooc_app@{parts.hostname}:{parts.port}"))
+
+
+@contextlib.asynccontextmanager
+async def place(folder: Path) -> AsyncIterator[Place]:
+    """The servers, with their data in `folder`, as long as the body runs."""
+    shutil.rmtree(folder, ignore_errors=True)
+    port, *kafka_ports = local.free_ports(3)
+    async with local.servers(folder, postgres_port=port, kafka_ports=(kafka_ports[0], kafka_ports[1])):
+        yield Place(folder, postgres.dsn(port), f"127.0.0.1:{kafka_ports[0]}")
+    shutil.rmtree(folder, ignore_errors=True)

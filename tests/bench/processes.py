@@ -1,0 +1,68 @@
+"""What runs in processes of its own beside the bench, as it does in the system: relays, and reporting's feed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import uvloop
+
+from services.reporting.projection import apply
+from services.reporting.readings import CONSUMER, READINGS
+from shared.database import pool
+from shared.feed import Feed
+from shared.relay import Relay
+
+
+def relay_of(service: str, dsn: str, kafka: str, namespace: str) -> Relay:
+    """The relay of a service into the topics of a namespace, not yet started."""
+    return Relay(
+        f"{namespace}.{service}",  # its transactional id is of this namespace too
+        events_topic=f"{namespace}.{service}.events",
+        position_topic=f"{namespace}.{service}.position",
+        dsn=dsn,
+        bootstrap=kafka,
+    )
+
+
+async def relaying(ledgers: Mapping[str, str], kafka: str, namespace: str) -> None:
+    """Relay the ledgers of some services, for ever."""
+    async with contextlib.AsyncExitStack() as stack:
+        for service, dsn in ledgers.items():
+            await stack.enter_async_context(relay_of(service, dsn, kafka, namespace))
+        await asyncio.Event().wait()
+
+
+async def feeding(dsn: str, kafka: str, namespace: str) -> None:
+    """Feed reporting's projection, for ever."""
+    database = await pool(dsn, most=6)
+    feed = Feed(
+        CONSUMER,
+        services=sorted(READINGS),
+        pool=database,
+        bootstrap=kafka,
+        apply=apply,
+        namespace=namespace,
+        group=namespace,
+    )
+    async with feed:
+        await asyncio.Event().wait()
+
+
+@contextlib.contextmanager
+def beside(work: Callable[..., Awaitable[None]], *arguments: Any) -> Iterator[None]:
+    """Run this in a process of its own as long as the body runs."""
+    process = multiprocessing.get_context("spawn").Process(target=_run, args=(work, arguments), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _run(work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    uvloop.run(work(*arguments))

@@ -1,0 +1,161 @@
+"""Reporting's projection, on real events of all four services: as they are relayed, and again from the beginning."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from services.reporting.projection import apply
+from services.reporting.readings import CONSUMER, READINGS
+from shared.database import pool
+from shared.feed import MOST, Feed
+from shared.ledger.postgres import PostgresLedger
+from shared.projection import Published
+from tests.bench.corpus import SERVICES, Corpus, mixed
+from tests.bench.limits import Copied
+from tests.bench.peer import PEER, Projecting
+from tests.bench.place import Place
+from tests.bench.processes import beside, relaying
+from tests.bench.relay import fill
+from tests.bench.rounds import OURS, Side
+
+EVENTS: Final = 12_000
+"""How many events one round projects."""
+
+PEER_EVENTS: Final = 3_000
+"""How many the peer projects: it takes them one by one."""
+
+_FACT: Final = {
+    "service": "text",
+    "stream": "uuid",
+    "version": "integer",
+    "event_id": "uuid",
+    "type": "text",
+    "home": "uuid",
+    "occurred_at": "timestamptz",
+    "recorded_at": "timestamptz",
+    "position": "bigint",
+    "hash": "bytea",
+    "body": "bytea",
+}
+
+
+class Projected:
+    """The feed in this process, into a new database each round, until so many events stand in its tables."""
+
+    def __init__(self, place: Place, events: int) -> None:
+        self._place = place
+        self._events = events
+
+    async def seconds(self, namespace: str) -> float:
+        """From the first event that comes to the commit of the last."""
+        database = await pool(await self._place.reporting_database(), most=6)
+        applied = 0
+        began: float | None = None
+        done = asyncio.Event()
+
+        async def counted(connection: Any, records: Sequence[Published]) -> None:
+            nonlocal applied, began
+            began = began or time.perf_counter()
+            await apply(connection, records)
+            applied += len(records)
+            if applied >= self._events:
+                done.set()
+
+        feed = Feed(
+            CONSUMER,
+            services=sorted(READINGS),
+            pool=database,
+            bootstrap=self._place.kafka,
+            apply=counted,
+            namespace=namespace,
+            group=f"{namespace}-{time.monotonic_ns()}",
+        )
+        try:
+            async with feed:
+                await done.wait()
+                async with feed.busy:  # which is free again when the transaction is committed
+                    assert began is not None
+                    took = time.perf_counter() - began
+            kept = await database.fetchval("select count(*) from fact")
+            assert kept == self._events, f"{kept} facts of {self._events} events"
+            return took
+        finally:
+            await database.close()
+
+
+@contextlib.contextmanager
+def _relayed(place: Place, ledgers: Mapping[str, str], namespace: str) -> Iterator[None]:
+    with beside(relaying, dict(ledgers), place.kafka, namespace):
+        yield
+
+
+async def _ledgers(place: Place, corpus: Corpus) -> tuple[dict[str, str], int]:
+    """Filled ledgers of the four services: their addresses, and how many events they hold together."""
+    told = list(mixed(corpus.lives(EVENTS)))
+    ledgers = {service: await place.ledger_database() for service in SERVICES}
+    events = 0
+    for service, dsn in ledgers.items():
+        events += await fill(dsn, [one for one in told if one.service == service])
+    return ledgers, events
+
+
+async def _copied(place: Place, ledgers: Mapping[str, str]) -> Side:
+    rows: list[tuple[Any, ...]] = []
+    for service, dsn in ledgers.items():
+        database = await pool(dsn, most=1)
+        for record in await PostgresLedger(database).read(0, 1_000_000):
+            stream = record.stream.rpartition("/")[2]
+            rows.append((service, stream, record.version, record.event_id, record.type, record.home,
+                         record.recorded_at, record.recorded_at, record.position, record.hash, record.body))  # fmt: skip
+        await database.close()
+    copied = Copied(await place.empty_database(), _FACT, rows, MOST)
+    return Side("limit", f"asyncpg, the events alone copied into a table, {MOST:,} at a time", copied.round)
+
+
+async def _peer(place: Place, corpus: Corpus) -> Side:
+    peer = Projecting(await place.empty_database(), corpus.body().decode())
+    await asyncio.to_thread(peer.fill, PEER_EVENTS)
+    return Side("peer", f"{PEER}'s projection runner, writing only its position", peer.round)
+
+
+@contextlib.asynccontextmanager
+async def live(place: Place) -> AsyncIterator[Sequence[Side]]:
+    """Relays in a process of their own publish a backlog, while the feed projects what comes."""
+    corpus = Corpus()
+    ledgers, events = await _ledgers(place, corpus)
+    projected = Projected(place, events)
+
+    async def together(_seconds: float) -> Mapping[str, float]:
+        namespace = await place.topics(list(SERVICES))
+        with _relayed(place, ledgers, namespace):
+            return {"events/s": events / await projected.seconds(namespace)}
+
+    yield [
+        Side(OURS, f"{events:,} events of four ledgers, as their relays publish them", together),
+        await _peer(place, corpus),
+        await _copied(place, ledgers),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def rebuild(place: Place) -> AsyncIterator[Sequence[Side]]:
+    """Everything stands in the topics, and the feed reads it from the beginning into empty tables."""
+    corpus = Corpus()
+    ledgers, events = await _ledgers(place, corpus)
+    namespace = await place.topics(list(SERVICES))
+    projected = Projected(place, events)
+    with _relayed(place, ledgers, namespace):
+        await projected.seconds(namespace)
+
+    async def again(_seconds: float) -> Mapping[str, float]:
+        return {"events/s": events / await projected.seconds(namespace)}
+
+    yield [
+        Side(OURS, f"{events:,} events of four services, from their topics", again),
+        await _peer(place, corpus),
+        await _copied(place, ledgers),
+    ]

@@ -1,0 +1,118 @@
+"""From a command's acceptance to its being visible in reporting, at a modest rate, across all processes between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+
+from services.reporting.readings import CONSUMER
+from shared.database import pool
+from shared.handle import Accepted
+from tests.bench.command import House, house
+from tests.bench.corpus import SERVICES, Corpus, Life
+from tests.bench.figures import milliseconds
+from tests.bench.place import Place
+from tests.bench.processes import beside, feeding, relaying
+from tests.bench.rounds import OURS, Side
+
+RATE: Final = 200
+"""Commands a second."""
+
+GLANCE: Final = 0.002
+"""Seconds between two looks at what has become visible: latencies are right to so much."""
+
+CASES: Final = 100
+"""How many lives are under way at once."""
+
+_SEEN: Final = "select stream, version from seen where consumer = $1 and stream = any($2)"
+
+
+class Watching:
+    """Knows when which version of which stream was accepted, and sees in reporting's tables when it has come."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[tuple[int, float]]] = {}
+        self.took: list[float] = []
+
+    def accepted(self, stream: str, version: int) -> None:
+        """A command has just been accepted."""
+        self._waiting.setdefault(stream, deque()).append((version, time.perf_counter()))
+
+    @property
+    def streams(self) -> list[str]:
+        """The streams of which something is not visible yet."""
+        return list(self._waiting)
+
+    def seen(self, stream: str, version: int) -> None:
+        """Reporting has committed this stream to this version."""
+        now = time.perf_counter()
+        waiting = self._waiting[stream]
+        while waiting and waiting[0][0] <= version:
+            self.took.append(now - waiting.popleft()[1])
+        if not waiting:
+            del self._waiting[stream]
+
+
+class Following:
+    """Commands at an even pace, whatever becomes of those before."""
+
+    def __init__(self, house: House, corpus: Corpus, reporting: str) -> None:
+        self._house = house
+        self._corpus = corpus
+        self._reporting = reporting
+
+    async def round(self, seconds: float) -> Mapping[str, float]:
+        """The median and the 99th percentile in milliseconds, and the commands a second that were really asked."""
+        count = math.ceil(seconds * RATE)
+        watching = Watching()
+        asking = asyncio.create_task(self._ask(count, watching))
+        database = await pool(self._reporting, most=1)
+        try:
+            async with asyncio.timeout(seconds + 60):
+                while not asking.done() or watching.streams:
+                    for row in await database.fetch(_SEEN, CONSUMER, watching.streams):
+                        watching.seen(row["stream"], row["version"])
+                    await asyncio.sleep(GLANCE)
+            return {**milliseconds(watching.took), "commands/s": count / await asking}
+        finally:
+            asking.cancel()
+            await database.close()
+
+    async def _ask(self, count: int, watching: Watching) -> float:
+        """Ask so many commands; the seconds that it took."""
+        lives = iter(self._corpus.lives(2 * count + CASES * 40))
+        ready = deque((life, 0) for life, _ in zip(lives, range(CASES), strict=False))
+        start = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for n in range(count):
+                await asyncio.sleep(max(0.0, start + n / RATE - time.perf_counter()))
+                life, at = ready.popleft() if ready else (next(lives), 0)
+                group.create_task(self._next(life, at, ready, watching))
+        return time.perf_counter() - start
+
+    async def _next(self, life: Life, at: int, ready: deque[tuple[Life, int]], watching: Watching) -> None:
+        spoken = life.spoken[at]
+        result = await self._house.handlers[spoken.service].handle(spoken.asked)
+        assert isinstance(result, Accepted), (spoken, result)
+        watching.accepted(result.answer.stream, result.answer.version)
+        if at + 1 < len(life.spoken):
+            ready.append((life, at + 1))
+
+
+@contextlib.asynccontextmanager
+async def visible(place: Place) -> AsyncIterator[Sequence[Side]]:
+    """Commands here, relays and reporting's feed each in a process of its own. There is no peer for the whole way."""
+    reporting = await place.reporting_database()
+    namespace = await place.topics(list(SERVICES))
+    async with house(place) as ours:
+        with (
+            beside(relaying, dict(ours.ledgers), place.kafka, namespace),
+            beside(feeding, reporting, place.kafka, namespace),
+        ):
+            following = Following(ours, Corpus(), reporting)
+            yield [Side(OURS, f"{RATE} commands/s of the scenarios, relayed and projected", following.round)]
