@@ -5,7 +5,8 @@
     GET /v1/cases/{case_id}      ?min_position=service:position (repeatable)
     GET /v1/duties               ?as_of=&overdue=
 
-Each read passes the gate, like every read of the house. Cases and duties are those of the reader's own area.
+Each read passes the gate, like every read of the house. Cases and duties are those of the reader's own area. What is
+wrong is said in this order: the token (401), the question (422), the right to ask it (403), and what is not there (404).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from services.reporting import queries
 from services.reporting.cases import case, cases
 from services.reporting.ethnicity import Grant, keyring_grant
 from services.reporting.measures import MEASURES
-from services.reporting.period import BadQuestion
+from services.reporting.queries import area_of, barred_cases
 from services.reporting.readings import CONSUMER, READINGS
 from services.reporting.sheet import daily_sheet
 from services.reporting.table import as_csv
@@ -41,6 +42,7 @@ from shared.feed import events_topic, passed
 from shared.keyring import PostgresKeyring
 from shared.ledger import LedgerUnavailable
 from shared.messages import Actor
+from shared.policy import NoPolicy
 from shared.problems import Malformed, install, problem
 from shared.settings import Settings
 
@@ -62,6 +64,8 @@ REASONS: Final = frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.val
 
 STATE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 PAGE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,4}")
+
+POSITION: Final = re.compile(r"[0-9]{1,18}")
 
 PATIENCE_SECONDS: Final = 15.0
 """How long a query waits for the position that it asks for."""
@@ -105,26 +109,14 @@ def reporting_api(settings: Settings) -> FastAPI:
     _cases(app)
     _duties(app)
     _operations(app)
-
-    @app.exception_handler(BadQuestion)
-    async def _bad(_request: Request, raised: Exception) -> JSONResponse:
-        return problem(
-            422,
-            "malformed",
-            "The question cannot be answered",
-            str(raised),
-            errors=[{"field": "query", "message": str(raised)}],
-        )
-
     return app
 
 
-async def _passing(request: Request, what: str, target: str, *, allowed: str | None = None) -> Actor:
-    """The actor, once the gate has let the read pass."""
+async def _known(request: Request) -> tuple[Surroundings, Actor, str | None]:
+    """What is at hand, and who asks and why: before anything else is said."""
     at: Surroundings = request.app.state.at
     actor = await at.tokens.actor(request.headers.get("authorization"))
-    await at.gate.read(actor, what, f"reporting/{target}", read_reason(request), allowed=allowed)
-    return actor
+    return at, actor, read_reason(request)
 
 
 def _areas(actor: Actor) -> list[str] | None:
@@ -137,25 +129,37 @@ def _measures(app: FastAPI) -> None:
     @app.get("/v1/measures/{measure}", tags=["measures"])
     async def measure(request: Request, measure: str) -> Response:
         """A measure of a period of Europe/London days, both included, as JSON or CSV."""
+        at, actor, reason = await _known(request)
+        if measure not in MEASURES:
+            raise Malformed(("measure", f"there is no such measure; there is {', '.join(MEASURES)}"))
         query = read_query(request, "from", "to", "group_by", "format", "as_of", "known_at")
         wanted = query.get("format", "json")
         if wanted not in ("json", "csv"):
             raise Malformed(("format", "give json or csv"))
+        group_by = query.get("group_by")
+        if group_by is not None and group_by not in MEASURES[measure].groupings:
+            known = ", ".join(MEASURES[measure].groupings)
+            raise Malformed(("group_by", f"group {measure} by {known}" if known else f"leave it out for {measure}"))
         first, last = read_day(query, "from"), read_day(query, "to")
         if first is None or last is None:
             raise Malformed(
                 *((name, "give a date, such as 2026-06-09") for name in ("from", "to") if name not in query)
             )
+        if last < first:
+            raise Malformed(("to", "the period ends before it begins: give a date that is not before 'from'"))
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
-        at: Surroundings = request.app.state.at
-        # The log takes no text that anyone may write into an address.
-        await _passing(request, "measures", f"measures/{measure if measure in MEASURES else 'unknown'}")
-        found = await retrying(
-            lambda: queries.measure(
-                at.database, measure, first, last, query.get("group_by"), as_of, known_at, ethnicity=at.ethnicity
-            ),
-            LedgerUnavailable,
-        )
+        await at.gate.read(actor, "measures", f"reporting/measures/{measure}", reason)
+        try:
+            found = await retrying(
+                lambda: queries.measure(
+                    at.database, measure, first, last, group_by, as_of, known_at, ethnicity=at.ethnicity
+                ),
+                LedgerUnavailable,
+            )
+        except NoPolicy:
+            raise Malformed(
+                ("to", "not every value that this measure needs is in force by then: give a later date")
+            ) from None
         if wanted == "csv":
             name = f"{measure}-{first}-{last}.csv"
             return Response(
@@ -168,8 +172,8 @@ def _cases(app: FastAPI) -> None:
     @app.get("/v1/cases", tags=["cases"])
     async def case_list(request: Request) -> JSONResponse:
         """The cases of the reader's area, those with the soonest duty first."""
+        at, actor, reason = await _known(request)
         query = read_query(request, "state", "officer", "due_before", "page")
-        at: Surroundings = request.app.state.at
         page = query.get("page", "1")
         if not PAGE_NUMBER.fullmatch(page):
             raise Malformed(("page", "give a page number from 1 to 99999"))
@@ -177,7 +181,8 @@ def _cases(app: FastAPI) -> None:
             raise Malformed(("state", "give the code of a state, such as PANEL_QUEUE"))
         officer = None if "officer" not in query else read_id(query["officer"], "officer")
         due_before = read_day(query, "due_before")
-        actor = await _passing(request, "cases", "cases")
+        await at.gate.read(actor, "cases", "reporting/cases", reason)
+        barred = await _conflicts(at, actor)
         found = await retrying(
             lambda: cases(
                 at.database,
@@ -186,7 +191,7 @@ def _cases(app: FastAPI) -> None:
                 due_before=due_before,
                 page=int(page),
                 areas=_areas(actor),
-                barred=actor.conflicts,
+                barred=barred,
             ),
             LedgerUnavailable,
         )
@@ -195,14 +200,19 @@ def _cases(app: FastAPI) -> None:
     @app.get("/v1/cases/{case_id}", tags=["cases"])
     async def one_case(request: Request, case_id: str) -> JSONResponse:
         """The projected case: its referral, disposals, conferences, sessions and duties; waits for `min_position`."""
-        at: Surroundings = request.app.state.at
+        at, actor, reason = await _known(request)
         wanted = _min_positions(request)
         id_ = read_id(case_id, "case_id")
-        # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
-        actor = await at.tokens.actor(request.headers.get("authorization"))
-        late = await _wait(at, wanted)
-        found = None if late else await retrying(lambda: case(at.database, id_), LedgerUnavailable)
-        await _passing(request, "cases", f"cases/{id_}", allowed=_barred(actor, id_, found))
+        found, late, why = None, None, None
+        # Whom the gate refuses whatever the case is need not wait for that.
+        if "cases" in READERS.get(actor.role, ()) and (reason is not None or actor.role not in REASONS):
+            late = await _wait(at, wanted)
+            # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
+            found = await retrying(lambda: case(at.database, id_), LedgerUnavailable)
+            if found is not None:
+                found["area"] = await retrying(lambda: area_of(at.database, id_), LedgerUnavailable) or found["area"]
+            why = _barred(actor, await _conflicts(at, actor), id_, found)
+        await at.gate.read(actor, "cases", f"reporting/cases/{id_}", reason, allowed=why)
         if late:
             return problem(
                 503,
@@ -217,9 +227,14 @@ def _cases(app: FastAPI) -> None:
         return JSONResponse(found)
 
 
-def _barred(actor: Actor, case_id: UUID, found: dict[str, Any] | None) -> str | None:
+async def _conflicts(at: Surroundings, actor: Actor) -> frozenset[UUID]:
+    """The cases, and the ids in them, from which an actor is barred."""
+    return await retrying(lambda: barred_cases(at.database, actor.conflicts), LedgerUnavailable)
+
+
+def _barred(actor: Actor, conflicts: frozenset[UUID], case_id: UUID, found: dict[str, Any] | None) -> str | None:
     """Why an actor may not see this case, whatever the role: another area, or a declared conflict of interest."""
-    if case_id in actor.conflicts:
+    if case_id in conflicts:
         return "a conflict of interest is declared for this case"
     areas = _areas(actor)
     if found is not None and areas is not None and found["area"] is not None and found["area"] not in areas:
@@ -227,23 +242,24 @@ def _barred(actor: Actor, case_id: UUID, found: dict[str, Any] | None) -> str | 
     return None
 
 
-def _min_positions(request: Request) -> list[tuple[str, int]]:
+def _min_positions(request: Request) -> dict[str, int]:
+    """For each service the furthest position that is asked for; raises `Malformed`."""
     unknown = set(request.query_params) - {"min_position"}
     if unknown:
         raise Malformed(*((name, "there is no such parameter; there is min_position") for name in sorted(unknown)))
-    found: list[tuple[str, int]] = []
+    found: dict[str, int] = {}
     for text in request.query_params.getlist("min_position"):
         service, _, position = text.partition(":")
-        if service not in READINGS or not position.isdecimal() or len(position) > 18:
+        if service not in READINGS or not POSITION.fullmatch(position):
             raise Malformed(("min_position", "give the position_token of a receipt, such as disposal:1234"))
-        found.append((service, int(position)))
+        found[service] = max(found.get(service, 0), int(position))
     return found
 
 
-async def _wait(at: Surroundings, wanted: list[tuple[str, int]]) -> str | None:
+async def _wait(at: Surroundings, wanted: Mapping[str, int]) -> str | None:
     """Wait until all positions have been projected; the first that was not in time."""
     until = time.monotonic() + PATIENCE_SECONDS
-    for service, position in wanted:
+    for service, position in wanted.items():
         while not await retrying(lambda: passed(at.database, CONSUMER, service, position), LedgerUnavailable):  # noqa: B023 - called at once
             if time.monotonic() > until:
                 return f"{service}:{position}"
@@ -255,16 +271,17 @@ def _duties(app: FastAPI) -> None:
     @app.get("/v1/duties", tags=["duties"])
     async def duties(request: Request) -> JSONResponse:
         """The daily sheet: every duty of the reader's area that is not met at the end of a day, soonest first."""
+        at, actor, reason = await _known(request)
         query = read_query(request, "as_of", "overdue")
         overdue = query.get("overdue")
         if overdue not in (None, "true", "false"):
             raise Malformed(("overdue", "give true or false"))
         day = read_day(query, "as_of") or end_of_today()
-        at: Surroundings = request.app.state.at
-        actor = await _passing(request, "duties", "duties")
+        await at.gate.read(actor, "duties", "reporting/duties", reason)
+        barred = await _conflicts(at, actor)
         found = await retrying(
             lambda: daily_sheet(
-                at.database, day, None if overdue is None else overdue == "true", _areas(actor), actor.conflicts
+                at.database, day, None if overdue is None else overdue == "true", _areas(actor), barred
             ),
             LedgerUnavailable,
         )

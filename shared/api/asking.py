@@ -21,6 +21,10 @@ from shared.working_days import local_day
 
 KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
 REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{2,39}")
+ID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Python reads more than these, such as weeks, digits of other scripts and any sign between the day and the hour.
+MOMENT: Final = re.compile(DAY.pattern + r"T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})")
 TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 CORRELATION: Final = "Correlation-Id"
@@ -61,10 +65,9 @@ def _repeated_keys(body: bytes) -> list[str]:
 
 def read_id(text: str, name: str = "id") -> UUID:
     """An id of a path or a header of this name; raises `Malformed`."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Malformed((name, "an id is a UUID such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11")) from None
+    if not ID.fullmatch(text):
+        raise Malformed((name, "an id is a UUID such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"))
+    return UUID(text)
 
 
 def read_correlation(request: Request) -> UUID | None:
@@ -115,16 +118,19 @@ def read_time(query: Mapping[str, str], name: str) -> datetime | None:
     if text is None:
         return None
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        if DAY.fullmatch(text):
             return _within(end_of_day(date.fromisoformat(text)))
         # In an address a plus sign stands for a space unless it is written %2B.
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-        if moment.tzinfo is None:
-            raise ValueError(text)
-        return _within(moment)
+        text = text.replace(" ", "+")
+        if not MOMENT.fullmatch(text):
+            raise ValueError(name)
+        return _within(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise Malformed(
-            (name, "give a date (2026-06-09) or a time with its zone (2026-06-09T23:50:00+01:00)")
+            (
+                name,
+                "give a date (2026-06-09) or a time with its zone (2026-06-09T23:50:00+01:00), from 1900 to 2199",
+            )
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""An API in process on a real PostgreSQL, and a real issuer in a process of its own."""
+"""The APIs of a service and of reporting, in process on a real PostgreSQL; and a real issuer in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from services.console.scenario import in_memory
 from services.education.service import service
+from services.reporting.api import reporting_api
+from services.reporting.database import DATABASE
 from shared.api import service_api
-from shared.database import patiently
+from shared.database import database_dsn, patiently
 from shared.local import free_ports
-from shared.provision import provision_databases
+from shared.provision import KEYRING_DATABASE, databases, provision_databases
 from shared.settings import Settings
+from tests.integration.reporting.telling import Told, project
 
 
 @pytest.fixture(scope="session")
@@ -106,3 +114,81 @@ async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://education") as http,
     ):
         yield Client(http, issuer)
+
+
+HOUSE = f"test_api_{uuid4().hex[:12]}"
+
+
+class Apart(Settings):
+    """The settings of a house of its own, beside others on the same server."""
+
+    def database(self, name: str) -> str:
+        return database_dsn(self.database_url, f"{HOUSE}_{name}")
+
+
+@pytest.fixture(scope="session")
+def apart(postgres_url: str, issuer: str) -> Iterator[Apart]:
+    found = Apart(
+        mode="local",
+        database_url=postgres_url.replace("postgres@", "ooc_app@"),
+        issuer=issuer,
+        kek=base64.b64encode(os.urandom(32)).decode(),
+    )
+    wanted = [(f"{HOUSE}_reporting", DATABASE[1]), (f"{HOUSE}_keyring", KEYRING_DATABASE[1])]
+    asyncio.run(databases(postgres_url, wanted))
+    yield found
+
+    async def drop() -> None:
+        owner = await asyncpg.connect(postgres_url)
+        for name, _ in wanted:
+            await owner.execute(f'drop database "{name}" with (force)')
+        await owner.close()
+
+    asyncio.run(drop())
+
+
+@pytest.fixture(scope="session")
+def told(apart: Apart) -> Told:
+    """Scenarios, projected, one of them in another area; and their keys, in the keyring."""
+    told = Told()
+    told.hear("01", "02", "03", "06", "09", "13", "14")
+    with mock.patch.object(in_memory, "AREA", {"area": "DEVON"}):
+        told.hear("05")
+
+    async def fill() -> None:
+        async with asyncpg.create_pool(apart.database("reporting"), min_size=1, max_size=1) as pool:
+            await project(pool, told.facts, 500)
+        kek = apart.read_kek()
+        keyring = await asyncpg.connect(apart.database("keyring"))
+        rows = [(s, key.generation, kek.epoch, kek.wrap(key)) for s, key in told.memory._keys.items()]
+        await keyring.executemany("insert into data_key values ($1, $2, $3, $4)", rows)
+        await keyring.close()
+
+    asyncio.run(fill())
+    return told
+
+
+@pytest.fixture
+async def projected(apart: Apart) -> AsyncIterator[Any]:
+    """A connection to reporting's database, as the application has it."""
+    connection = await asyncpg.connect(apart.database("reporting"))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def reporting_app(apart: Apart, told: Told) -> AsyncIterator[FastAPI]:
+    app = reporting_api(apart)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def reporting(reporting_app: FastAPI, issuer: str) -> AsyncIterator[Client]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(reporting_app), base_url="http://reporting") as http:
+        yield Client(http, issuer)
+
+
+async def last_line(projected: Any) -> int:
+    """The number of the last line in the access log."""
+    return int(await projected.fetchval("select sequence from access_head"))

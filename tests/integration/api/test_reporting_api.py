@@ -1,0 +1,400 @@
+"""What reporting's API answers: figures, cases and duties, who may ask, and what is said to a bad question."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
+
+from services.reporting import api as served
+from services.reporting.measures import MEASURES
+from services.reporting.memory import measure_facts
+from services.vocabulary import Role
+from shared.feed import passed
+from shared.reading import end_of_day
+from tests.integration.api.conftest import Client, last_line
+from tests.integration.reporting.telling import Told
+
+YEAR = "from=2025-04-01&to=2026-12-31"
+SOME_CASE = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
+
+
+@pytest.fixture
+def in_dorset(told: Told) -> UUID:
+    """A case that has a referral, a disposal, and places in sessions."""
+    return told.facts[0].envelope.home
+
+
+@pytest.fixture
+def in_devon(told: Told) -> UUID:
+    return next(fact.envelope.home for fact in told.facts if fact.envelope.labels.get("area") == "DEVON")
+
+
+async def _lines(projected: Any, after: int = 0) -> list[asyncpg.Record]:
+    found: list[asyncpg.Record] = await projected.fetch(
+        "select * from access_log where sequence > $1 order by sequence", after
+    )
+    return found
+
+
+def _ids(answer: httpx.Response) -> set[str]:
+    assert answer.status_code == 200, answer.text
+    return {found["case_id"] for found in answer.json()["cases"]}
+
+
+# --- what is said first ---------------------------------------------------------------------------
+
+READS = [f"/v1/measures/kpi6?{YEAR}", "/v1/cases", f"/v1/cases/{SOME_CASE}", "/v1/duties"]
+
+
+@pytest.mark.parametrize("path", READS)
+async def test_without_a_valid_token_nothing_is_said_of_the_question(
+    reporting: Client, path: str, projected: Any
+) -> None:
+    """Whoever has not signed in is told that alone, however wrong the question is; nobody known asked, so no line."""
+    before = await last_line(projected)
+    for asked in (path, f"{path}{'&' if '?' in path else '?'}colour=blue"):
+        for bad in ({}, {"Authorization": "Bearer abc"}):
+            answer = await reporting.http.get(asked, headers=bad)
+            assert answer.status_code == 401, answer.text
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert await _lines(projected, before) == []
+
+
+async def test_the_question_is_judged_before_the_right_and_the_right_before_what_is_there(
+    reporting: Client, in_dorset: UUID
+) -> None:
+    """Order: 422 for the shape, 403 for the role, 404 for what is not there."""
+    for path in READS:
+        bad = f"{path}{'&' if '?' in path else '?'}colour=blue"
+        assert (await reporting.read(bad, role="VICTIM_WORKER")).status_code == 422
+        assert (await reporting.read(path, role="VICTIM_WORKER")).status_code == 403
+    assert (await reporting.read("/v1/cases/1", role="ANALYST")).status_code == 422
+    assert (await reporting.read(f"/v1/cases/{uuid4()}", role="ANALYST")).status_code == 403
+    missing = await reporting.read(f"/v1/cases/{uuid4()}")
+    assert (missing.status_code, missing.json()["type"]) == (404, "/problems/unknown")
+    assert (await reporting.read(f"/v1/cases/{in_dorset}")).status_code == 200
+    assert (await reporting.read("/v1/nothing")).headers["content-type"] == "application/problem+json"
+    assert (await reporting.http.post("/v1/cases")).status_code == 405
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def _flat(value: Mapping[str, Any], path: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, item in value.items():
+        if isinstance(item, dict):
+            found |= _flat(item, f"{path}{name}.")
+        else:
+            found[f"{path}{name}"] = "" if item is None else str(item)
+    return found
+
+
+@pytest.mark.parametrize("name", MEASURES)
+async def test_a_table_has_the_figures_of_the_answer(reporting: Client, told: Told, name: str) -> None:
+    """As CSV a measure has a row of names and a row of values, equal to the JSON, and no cell that a sheet would run."""
+    token = await reporting.token("ANALYST")
+    for group_by in (None, *MEASURES[name].groupings):
+        path = f"/v1/measures/{name}?{YEAR}" + (f"&group_by={group_by}" if group_by else "")
+        answer = await reporting.read(f"{path}&format=json", token=token)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == (await reporting.read(path, token=token)).json()
+        table = await reporting.read(f"{path}&format=csv", token=token)
+        assert table.headers["content-type"] == "text/csv; charset=utf-8"
+        disposition = f'attachment; filename="{name}-2025-04-01-2026-12-31.csv"'
+        assert table.headers["content-disposition"] == disposition
+        header, values = csv.reader(io.StringIO(table.text))
+        assert dict(zip(header, values, strict=True)) == _flat(answer.json())
+        assert len(set(header)) == len(header)
+        assert header[:4] == ["measure", "from", "to", "definition_version"]
+        assert not [cell for cell in header + values if re.match(r"[=+\-@\t\r\n]|.*[\r\n]", cell)]
+        if name != "disproportionality":
+            plain = measure_facts(name, told.histories, date(2025, 4, 1), date(2026, 12, 31), group_by)
+            assert answer.json() == plain
+
+
+async def test_ethnic_groups_are_counted_with_small_counts_left_out(reporting: Client) -> None:
+    """The keys are granted for the one question: groups are named, and a count under five is null."""
+    answer = await reporting.read(f"/v1/measures/disproportionality?{YEAR}", role="ANALYST")
+    groups = answer.json()["groups"]
+    assert groups
+    assert all(group["disposals"] is None or group["disposals"] >= 5 for group in groups.values())
+
+
+async def test_a_measure_is_cut_by_both_times(reporting: Client, told: Told) -> None:
+    """as_of counts what had occurred, known_at what had been recorded; each moves the answer, which then stays."""
+    token = await reporting.token("ANALYST")
+    path, period = f"/v1/measures/kpi6?{YEAR}", (date(2025, 4, 1), date(2026, 12, 31))
+
+    async def ended(cut: str = "") -> int:
+        return _ended((await reporting.read(path + cut, token=token)).json())
+
+    now = await ended()
+    assert now > 0
+    assert await ended("&as_of=2025-04-01") == await ended("&known_at=2025-04-01") == 0
+    early = (await reporting.read(f"{path}&known_at=2025-04-01", token=token)).json()
+    assert early["positions"] == {"disposal": 0}
+    endings = sorted(fact.recorded_at for fact in told.facts if fact.name == "DisposalCompleted" and fact.recorded_at)
+    for moment in (endings[0], endings[len(endings) // 2]):
+        occurred = _ended(measure_facts("kpi6", told.histories, *period, as_of=end_of_day(moment.date())))
+        assert await ended(f"&as_of={moment.date()}") == occurred
+        known = _ended(measure_facts("kpi6", told.histories, *period, known_at=moment))
+        assert 0 < known < now
+        text = moment.astimezone(UTC).isoformat()
+        for written in (text, text.replace("+", "%2B"), text.replace("+00:00", "Z")):
+            assert await ended(f"&known_at={written}") == known
+
+
+def _ended(answered: Mapping[str, Any]) -> int:
+    return sum(column["ended"] for column in answered["columns"].values())
+
+
+# --- who may see what -----------------------------------------------------------------------------
+
+OFFICERS = {
+    Role.SAFE_SCHOOLS_OFFICER,
+    Role.INTERNET_SAFETY_OFFICER,
+    Role.YJS_CASE_MANAGER,
+    Role.RJ_FACILITATOR,
+    Role.POLICE_DECISION_MAKER,
+    Role.SUPERVISOR,
+    Role.AUDITOR,
+    Role.DATA_PROTECTION_OFFICER,
+}
+
+
+@pytest.mark.parametrize("role", [*Role, "MAYOR"])
+async def test_each_role_reads_what_is_its_own(reporting: Client, role: str, in_dorset: UUID) -> None:
+    """Officers read cases, duties and measures; the analyst measures alone; everybody else nothing."""
+    token = await reporting.token(str(role))
+    expected = {
+        f"/v1/measures/kpi6?{YEAR}": role in {*OFFICERS, Role.ANALYST},
+        "/v1/cases": role in OFFICERS,
+        f"/v1/cases/{in_dorset}": role in OFFICERS,
+        "/v1/duties": role in OFFICERS,
+    }
+    for path, may in expected.items():
+        answer = await reporting.read(path, token=token, reason="CASE_REVIEW")
+        assert answer.status_code == (200 if may else 403), (path, answer.text)
+        if not may:
+            assert str(in_dorset) not in answer.text
+
+
+async def test_those_who_oversee_must_give_a_reason(reporting: Client) -> None:
+    """Auditor and data protection officer read nothing without a reason, numbers neither."""
+    for role in ("AUDITOR", "DATA_PROTECTION_OFFICER"):
+        for path in READS:
+            answer = await reporting.read(path, role=role)
+            assert answer.status_code == 403, path
+            assert "Access-Reason" in answer.json()["detail"]
+
+
+async def test_another_area_is_out_of_sight(reporting: Client, in_dorset: UUID, in_devon: UUID) -> None:
+    """An officer reads the own area's cases and duties alone; who has all areas reads all."""
+    tokens = {area: await reporting.token("SUPERVISOR", area=area) for area in ("DORSET", "DEVON", "KENT")}
+    everywhere = {"DORSET": in_dorset, "DEVON": in_devon}
+    for area, token in tokens.items():
+        for home, case_id in everywhere.items():
+            answer = await reporting.read(f"/v1/cases/{case_id}", token=token)
+            assert answer.status_code == (200 if home == area else 403), answer.text
+            assert answer.status_code == 200 or "referral" not in answer.text
+        listed = _ids(await reporting.read("/v1/cases", token=token))
+        assert listed & {str(found) for found in everywhere.values()} == {
+            str(found) for home, found in everywhere.items() if home == area
+        }
+        sheet = (await reporting.read("/v1/duties?as_of=2026-01-15", token=token)).json()["duties"]
+        assert {duty["area"] for duty in sheet} <= {area}
+        assert (area == "DEVON") <= bool(sheet)
+    auditor = await reporting.token("AUDITOR")
+    assert (await reporting.read(f"/v1/cases/{in_devon}", token=auditor, reason="CASE_REVIEW")).status_code == 403
+
+
+async def test_a_place_in_another_areas_session_hands_no_case_over(
+    reporting: Client, projected: Any, in_dorset: UUID
+) -> None:
+    """A case's area is that in which its work was recorded first, whatever a session that names it is said to begin."""
+    sessions = await projected.fetch(
+        "select stream, area, opened_at from stream where service = 'education' and cases @> array[$1::uuid]", in_dorset
+    )
+    assert sessions
+    change = "update stream set area = $2, opened_at = $3 where stream = $1"
+    for row in sessions:
+        await projected.execute(change, row["stream"], "DEVON", datetime(2001, 1, 1, tzinfo=UTC))
+    try:
+        shown = await reporting.read(f"/v1/cases/{in_dorset}")
+        assert (shown.status_code, shown.json()["area"]) == (200, "DORSET")
+        other = await reporting.token("SUPERVISOR", area="DEVON")
+        assert (await reporting.read(f"/v1/cases/{in_dorset}", token=other)).status_code == 403
+    finally:
+        for row in sessions:
+            await projected.execute(change, *row)
+
+
+@pytest.mark.parametrize("by", ["case", "referral", "disposal"])
+async def test_a_declared_conflict_bars_the_case_everywhere(
+    reporting: Client, projected: Any, in_dorset: UUID, by: str
+) -> None:
+    """Declared for the case or for a stream of it, a conflict of interest hides it, in the list and on the sheet too."""
+    declared = in_dorset
+    if by != "case":
+        declared = await projected.fetchval(
+            "select stream from stream where service = $1 and home = $2 limit 1", by, in_dorset
+        )
+    involved = await reporting.token("SUPERVISOR", conflicts=f"{declared} {uuid4()}")
+    free = await reporting.token("SUPERVISOR")
+    days = [f"/v1/duties?as_of=2026-{month:02}-15" for month in range(1, 7)] + ["/v1/duties?as_of=2025-11-15"]
+
+    async def on_sheets(token: str) -> list[list[str]]:
+        sheets = [(await reporting.read(day, token=token)).json()["duties"] for day in days]
+        return [duty["case_ids"] for sheet in sheets for duty in sheet if str(in_dorset) in duty["case_ids"]]
+
+    assert await on_sheets(free)
+    assert not await on_sheets(involved)
+    assert (await reporting.read(f"/v1/cases/{in_dorset}", token=involved)).status_code == 403
+    everything, without = [_ids(await reporting.read("/v1/cases", token=token)) for token in (free, involved)]
+    assert everything - without == {str(in_dorset)}
+
+
+# --- the access log -------------------------------------------------------------------------------
+
+
+async def test_each_read_has_one_line_given_or_refused(
+    reporting: Client, projected: Any, in_dorset: UUID, in_devon: UUID
+) -> None:
+    """The log says who asked for what and why, in codes and ids: nothing of what was asked with, and nothing personal."""
+    before, unknown = await last_line(projected), uuid4()
+    asked = [
+        ("SUPERVISOR", f"/v1/measures/kpi6?{YEAR}&group_by=area&format=csv", "MEASURES", "measures/kpi6", "GIVEN"),
+        ("SUPERVISOR", f"/v1/cases?state=ACTIVE&officer={uuid4()}", "CASES", "cases", "GIVEN"),
+        ("SUPERVISOR", f"/v1/cases/{in_dorset}", "CASES", f"cases/{in_dorset}", "GIVEN"),
+        ("SUPERVISOR", f"/v1/cases/{str(in_dorset).upper()}", "CASES", f"cases/{in_dorset}", "GIVEN"),
+        ("SUPERVISOR", f"/v1/cases/{in_devon}", "CASES", f"cases/{in_devon}", "FORBIDDEN"),
+        ("SUPERVISOR", f"/v1/cases/{unknown}", "CASES", f"cases/{unknown}", "GIVEN"),
+        ("SUPERVISOR", "/v1/duties?overdue=true", "DUTIES", "duties", "GIVEN"),
+        ("ANALYST", f"/v1/cases/{in_dorset}", "CASES", f"cases/{in_dorset}", "FORBIDDEN"),
+        ("ANALYST", "/v1/cases", "CASES", "cases", "FORBIDDEN"),
+        ("ANALYST", "/v1/duties", "DUTIES", "duties", "FORBIDDEN"),
+        ("SCHOOL", f"/v1/measures/fte?{YEAR}", "MEASURES", "measures/fte", "FORBIDDEN"),
+    ]
+    for role, path, *_ in asked:
+        await reporting.read(path, role=role, reason="CASE_REVIEW")
+    await reporting.read("/v1/duties", role="AUDITOR")
+    await reporting.read("/v1/cases?state=Leo%20Hartnell")
+    await reporting.read("/v1/measures/Leo%20Hartnell")
+    lines = await _lines(projected, before)
+    assert [(row["role"], row["action"], row["target"], row["outcome"], row["reason"]) for row in lines] == [
+        *((role, f"READ_{what}", f"reporting/{target}", how, "CASE_REVIEW") for role, _, what, target, how in asked),
+        ("AUDITOR", "READ_DUTIES", "reporting/duties", "FORBIDDEN", None),
+    ]
+    assert [row["sequence"] for row in lines] == list(range(before + 1, before + 1 + len(lines)))
+    assert {(row["organisation"], tuple(row["rules"])) for row in lines} == {("DORSET_POLICE", ())}
+
+
+async def test_the_line_is_there_before_the_answer_leaves(
+    reporting_app: FastAPI, reporting: Client, projected: Any, in_dorset: UUID
+) -> None:
+    """When the first byte of an answer is sent, given or refused, its line in the log is committed already."""
+    seen: list[int] = []
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen.append(await last_line(projected))
+            await send(message)
+
+        await reporting_app(scope, receive, sent)
+
+    before = await last_line(projected)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(watched), base_url="http://reporting") as http:
+        reader = Client(http, reporting.issuer)
+        paths = [f"/v1/measures/kpi6?{YEAR}&format=csv", "/v1/cases", f"/v1/cases/{in_dorset}", "/v1/duties"]
+        for role in ("SUPERVISOR", "VICTIM_WORKER"):
+            for path in paths:
+                await reader.read(path, role=role)
+    assert seen == [before + n for n in range(1, 9)]
+
+
+# --- waiting, pages, and what needs no token ------------------------------------------------------
+
+
+async def test_a_case_waits_for_the_position_that_is_asked_for(
+    reporting: Client, projected: Any, in_dorset: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A position that has not come is waited for, then 503 says to ask again; once it has come, the case is shown."""
+    token = await reporting.token("SUPERVISOR")
+    path = f"/v1/cases/{in_dorset}?min_position=referral:0&min_position="
+    monkeypatch.setattr(served, "PATIENCE_SECONDS", 0.1)
+    late = await reporting.read(f"{path}disposal:{'9' * 18}", token=token)
+    assert (late.status_code, late.json()["type"], late.headers["Retry-After"]) == (503, "/problems/not-yet", "2")
+    assert "ask again" in late.json()["detail"]
+    other = await reporting.token("SUPERVISOR", area="DEVON")
+    assert (await reporting.read(f"{path}disposal:{'9' * 18}", token=other)).status_code == 403
+    monkeypatch.setattr(served, "PATIENCE_SECONDS", 100.0)
+    asked: list[int] = []
+
+    async def comes(connection: Any, consumer: str, service: str, position: int) -> bool:
+        asked.append(position)
+        found = await passed(connection, consumer, service, position)
+        if not found:
+            await projected.execute("insert into position_record values ($1, $2, '{}')", service, position)
+        return found
+
+    monkeypatch.setattr(served, "passed", comes)
+    async with asyncio.timeout(60):
+        answer = await reporting.read(f"{path}disposal:7&min_position=disposal:000000000000000008", token=token)
+    assert asked == [0, 8, 8]
+    assert (answer.status_code, answer.json()["case_id"]) == (200, str(in_dorset))
+
+
+async def test_who_may_read_no_case_does_not_wait(
+    reporting: Client, in_dorset: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The role, a missing reason and a bad question are said at once, however far the position is."""
+    monkeypatch.setattr(served, "PATIENCE_SECONDS", 3600.0)
+    path = f"/v1/cases/{in_dorset}?min_position=disposal:{'9' * 18}"
+    async with asyncio.timeout(60):
+        assert (await reporting.read(path, role="ANALYST")).status_code == 403
+        assert (await reporting.read(path, role="AUDITOR")).status_code == 403
+        assert (await reporting.read(path, role="AUDITOR", reason="because")).status_code == 422
+
+
+async def test_the_list_of_cases_comes_in_pages(reporting: Client, projected: Any) -> None:
+    """101 cases are three pages, each case on one of them; a page after the last is empty."""
+    columns = await projected.fetchval(
+        "select string_agg(column_name, ', ') from information_schema.columns"
+        " where table_name = 'stream' and column_name not in ('stream', 'home', 'area')"
+    )
+    await projected.execute(
+        f"insert into stream (stream, home, area, {columns}) select gen_random_uuid(), gen_random_uuid(), 'KENT',"
+        f" {columns} from (select * from stream where service = 'referral' limit 1) as one, generate_series(1, 101)"
+    )
+    try:
+        token = await reporting.token("SUPERVISOR", area="KENT")
+        pages = [await reporting.read(f"/v1/cases?page={n}", token=token) for n in (1, 2, 3, 4, 99999)]
+        assert [len(_ids(page)) for page in pages] == [50, 50, 1, 0, 0]
+        assert len(set().union(*(_ids(page) for page in pages))) == 101
+        assert [page.json()["page"] for page in pages] == [1, 2, 3, 4, 99999]
+        assert [page.json()["total"] for page in pages[:3]] == [101, 101, 101]
+        assert _ids(await reporting.read("/v1/cases", token=token)) == _ids(pages[0])
+    finally:
+        await projected.execute("delete from stream where area = 'KENT'")
+
+
+async def test_status_and_health_need_no_token(reporting: Client) -> None:
+    """How far the projection has come carries no data about anybody."""
+    assert (await reporting.http.get("/health/live")).status_code == 200
+    assert (await reporting.http.get("/health/ready")).status_code == 200
+    status = (await reporting.http.get("/status")).json()
+    assert (status["service"], status["quarantined"], status["alarms"]) == ("reporting", 0, [])
