@@ -58,7 +58,7 @@ class Counted:
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any]:
         """A measure, by the parameters of its query as text."""
-        times = {key: datetime.fromisoformat(params[key]) for key in ("as_of", "known_at") if key in params}
+        times = {key: _moment(params[key]) for key in ("as_of", "known_at") if key in params}
         return measure_facts(
             name,
             self._streams.values(),
@@ -67,3 +67,9 @@ class Counted:
             params.get("group_by"),
             **times,
         )
+
+
+def _moment(text: str) -> datetime:
+    """A time with its zone; a date means the end of that Europe/London day."""
+    moment = datetime.fromisoformat(text)
+    return end_of_day(date.fromisoformat(text)) if moment.tzinfo is None else moment

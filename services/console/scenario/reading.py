@@ -33,7 +33,7 @@ ASK_KEYS: Final = frozenset({"at", "by", "do", "to", "with", "expect", "key", "e
 STATE_KEYS: Final = frozenset({"check", "as_of", "known_at", "is"})
 DUTIES_KEYS: Final = frozenset({"check", "as_of", "known_at", "has", "lacks"})
 HISTORY_KEYS: Final = frozenset({"check", "as_of", "known_at", "types"})
-MEASURE_KEYS: Final = frozenset({"check", "with", "adds"})
+MEASURE_KEYS: Final = frozenset({"check", "as_of", "known_at", "with", "adds"})
 DUTY_KEYS: Final = frozenset({"duty", "item", "due", "met_on", "overdue", "late"})
 STREAM: Final = re.compile(rf"{NAME}(\+{NAME})?")
 EXPECTED: Final = ", ".join(
@@ -175,7 +175,7 @@ def _check(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> Check:
     what = _text(raw, "check", "disposal/d1")
     place, *rest = what.split("/")
     if place == "measures":
-        return _measure(number, raw, what, rest)
+        return _measure(number, raw, what, rest, sofar)
     if place not in COLLECTIONS or not 1 <= len(rest) <= 2 or rest[1:] not in ([], ["duties"], ["history"]):
         raise _Wrong(
             f"check: {what!r} is none of SERVICE/STREAM, SERVICE/STREAM/duties, SERVICE/STREAM/history and measures/NAME;"
@@ -223,7 +223,7 @@ def _known_at(raw: Mapping[str, Any], sofar: _SoFar) -> str | None:
     return known_at
 
 
-def _measure(number: int, raw: Mapping[str, Any], what: str, rest: list[str]) -> Check:
+def _measure(number: int, raw: Mapping[str, Any], what: str, rest: list[str], sofar: _SoFar) -> Check:
     _no_other(raw, MEASURE_KEYS)
     if len(rest) != 1 or not re.fullmatch(NAME, rest[0]):
         raise _Wrong(f"check: {what!r} is no measures/NAME")
@@ -237,7 +237,8 @@ def _measure(number: int, raw: Mapping[str, Any], what: str, rest: list[str]) ->
     for key, value in adds.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _Wrong(f"adds.{key}: {value!r} is not a number")
-    return Check(number, what, Place.MEASURE, measure=rest[0], params=params, adds=adds)
+    look = Check(number, what, Place.MEASURE, as_of=_as_of(raw), known_at=_known_at(raw, sofar))
+    return replace(look, measure=rest[0], params=params, adds=adds)
 
 
 def _duties(raw: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:

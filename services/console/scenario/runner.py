@@ -195,7 +195,8 @@ class Run:
                 if before is None:
                     return None
                 adds = {self._path(key): value for key, value in step.adds.items()}
-                return lambda: sums_differ(adds, before, backend.measure(step.measure, step.params) or {})
+                params = _measure_params(step) | ({"known_at": known_at.isoformat()} if known_at else {})
+                return lambda: sums_differ(adds, before, backend.measure(step.measure, params) or {})
 
     def _note_measures(self) -> None:
         """The values of all measures that are checked, before the first step."""
@@ -203,7 +204,7 @@ class Run:
         if wanted:
             self.backend.settle()
         for key, step in wanted.items():
-            found = self.backend.measure(step.measure, step.params)
+            found = self.backend.measure(step.measure, _measure_params(step))
             if found is not None:
                 self._before[key] = found
 
@@ -224,7 +225,12 @@ def _states_an_absence(step: Check) -> bool:
 
 
 def _measure_key(step: Check) -> tuple[str, str]:
-    return step.measure, str(sorted(step.params.items()))
+    return step.measure, str(sorted(_measure_params(step).items()))
+
+
+def _measure_params(step: Check) -> dict[str, str]:
+    """What a measure is asked with; everything that is there before the first step is known at every mark."""
+    return {**step.params, **({"as_of": _moment_of(step.as_of).isoformat()} if step.as_of else {})}
 
 
 def _moment_of(text: str) -> datetime:
