@@ -119,7 +119,9 @@ def _ask(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> Ask:
         sofar.at = at
     fields = _mapping(raw.get("with") or {}, "with")
     _mapping(fields.get("rationale") or {}, "with.rationale")
-    if clash := fields.keys() & {"type", "occurred_at", "expected_version"}:
+    # Malformed on purpose, a step may say otherwise what it says itself.
+    clash = fields.keys() & {"type", "occurred_at", "expected_version"}
+    if clash and expected.word is not Word.INVALID:
         raise _Wrong(f"with: {min(clash)} is set by the step itself (do, at, expected_version): remove it here")
     _known(fields, sofar)
     key = _text(raw, "key", "receive-r1") if "key" in raw else None

@@ -95,7 +95,7 @@ class Run:
 
     def _ask(self, step: Ask) -> str:
         self._services.setdefault(step.to, set()).add(step.service)
-        body: dict[str, Any] = {"type": step.command, **self._filled(step), "occurred_at": step.at}
+        body: dict[str, Any] = {"type": step.command, "occurred_at": step.at, **self._filled(step)}
         if step.expected_version is not None:
             body["expected_version"] = step.expected_version
         key = self.names.key("step", step.number) if step.key is None else self.names.key("named", step.key)

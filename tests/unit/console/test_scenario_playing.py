@@ -92,6 +92,7 @@ def test_ids_in_a_difference_are_shown_by_name(tmp_path: Path) -> None:
         ("by: ANALYST, do: education.PlanSession, to: s2, with: {kind: GROUP, topic: RETAIL, starts_at: 2026-06-01T10:00:00Z, hours: 1, place: A}", "forbidden"),
         ("by: SYSTEM, do: education.CancelPlace, to: s1, with: {person_id: $mia, why: OTHER}", "forbidden"),
         ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {headcount: many}", "invalid"),
+        ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {occurred_at: 2026-02-30T10:00:00Z}", "invalid"),
         ("by: SUPERVISOR, do: education.NoSuchThing, to: s1, with: {}", "invalid"),
         ("by: SUPERVISOR, do: education.DeliverSession, to: s1, expected_version: 7, with: {}", "conflict"),
         ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {}", "{refused: [E1]}"),
