@@ -51,8 +51,11 @@ _APPEND = (
 )
 
 
+_WIDTH: Final = len(_RECORD.split(", "))
+
+
 def _record(row: asyncpg.Record) -> Record:
-    return Record(*(row[column] for column in _RECORD.split(", ")))
+    return Record(*row[:_WIDTH])
 
 
 _Waiting = tuple[Append, asyncio.Future[AppendResult]]
@@ -192,8 +195,8 @@ def _columns(appends: Sequence[Append]) -> tuple[Any, ...]:
         [append.stream for append in appends],
         [append.version for append in appends],
         [append.previous for append in appends],
-        [json.dumps(append.takes) for append in appends],
-        [json.dumps(append.releases) for append in appends],
+        [json.dumps(append.takes) if append.takes else "[]" for append in appends],
+        [json.dumps(append.releases) if append.releases else "[]" for append in appends],
         [len(append.events) for append in appends],
         [event.event_id for event in events],
         [event.type for event in events],
