@@ -29,7 +29,7 @@ from services.reporting import queries
 from services.reporting.cases import case, cases
 from services.reporting.ethnicity import Grant, keyring_grant
 from services.reporting.measures import MEASURES
-from services.reporting.queries import area_of, barred_cases
+from services.reporting.queries import barred_cases
 from services.reporting.readings import CONSUMER, READINGS
 from services.reporting.sheet import daily_sheet
 from services.reporting.table import as_csv
@@ -209,8 +209,6 @@ def _cases(app: FastAPI) -> None:
             late = await _wait(at, wanted)
             # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
             found = await retrying(lambda: case(at.database, id_), LedgerUnavailable)
-            if found is not None:
-                found["area"] = await retrying(lambda: area_of(at.database, id_), LedgerUnavailable) or found["area"]
             why = _barred(actor, await _conflicts(at, actor), id_, found)
         await at.gate.read(actor, "cases", f"reporting/cases/{id_}", reason, allowed=why)
         if late:

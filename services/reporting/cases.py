@@ -26,26 +26,30 @@ _QUEUED: Final = """
     s.service = 'referral' and s.state = 'WITH_PANEL'
     and not exists (select 1 from stream as d where d.service = 'disposal' and d.referral_id = s.stream)
 """
+_BEGUN: Final = "join fact as f on f.service = s.service and f.stream = s.stream and f.version = 1"
 _CASE: Final = f"""
-    select s.*, {_QUEUED} as queued from stream as s where s.cases @> array[$1::uuid] order by s.opened_at, s.stream
+    select s.*, {_QUEUED} as queued, f.recorded_at as begun_at
+    from stream as s {_BEGUN} where s.cases @> array[$1::uuid] order by s.opened_at, s.stream
 """  # noqa: S608 - the clause above, and no value
 _DUTIES: Final = """
     select d.*, s.cases, s.officer from duty as d join stream as s using (service, stream)
     where s.cases @> array[$1::uuid] and d.opened_on <= $2 and (d.closed_on is null or d.closed_on > $2)
     order by d.due, d.duty, d.item
 """
+# Times of occurrence are what somebody says, the order of recording is not: so no later work moves a case elsewhere.
+_AREA: Final = "(array_agg(work.area order by work.begun_at, work.stream) filter (where work.area is not null))[1]"
 _CASES: Final = f"""
     with work as (
         select s.home, s.service, s.stream, s.officer, s.area, s.open, s.opened_at, s.updated_at, s.state,
-               {_QUEUED} as queued
-        from stream as s where s.service in ('referral', 'disposal', 'rj_conference')
+               f.recorded_at as begun_at, {_QUEUED} as queued
+        from stream as s {_BEGUN} where s.service in ('referral', 'disposal', 'rj_conference')
     ),
     waiting as (
         select home, min(due) as next_due, count(*) filter (where due < $4) as overdue
         from duty where met_on is null and closed_on is null group by home
     )
     select work.home, min(opened_at) as opened_at, max(updated_at) as updated_at, bool_or(open) as open,
-           bool_or(queued) as queued, min(area) as area, waiting.next_due, coalesce(waiting.overdue, 0) as overdue,
+           bool_or(queued) as queued, {_AREA} as area, waiting.next_due, coalesce(waiting.overdue, 0) as overdue,
            jsonb_agg(
                jsonb_build_object('service', service, 'id', stream, 'state', state, 'officer', officer)
                order by opened_at, stream
@@ -56,7 +60,7 @@ _CASES: Final = f"""
     having ($1::text is null or bool_or(state = $1) or ($1 = '{PANEL_QUEUE}' and bool_or(queued)))
        and ($2::uuid is null or bool_or(officer = $2))
        and ($3::date is null or waiting.next_due < $3)
-       and ($5::text[] is null or bool_or(area = any($5)))
+       and ($5::text[] is null or {_AREA} = any($5))
        and work.home <> all($7::uuid[])
     order by waiting.next_due nulls last, work.home
     limit {PAGE} offset $6
@@ -91,7 +95,7 @@ async def case(pool: Pool, case_id: UUID, today: date | None = None) -> dict[str
         by_service[row["service"]].append(shown)
     return {
         "case_id": str(case_id),
-        "area": next((row["area"] for row in rows if row["area"] is not None), None),
+        "area": _area(rows, case_id),
         "panel_queue": any(row["queued"] for row in rows),
         "referral": by_service["referral"][0] if by_service["referral"] else None,
         "referrals": by_service["referral"],
@@ -105,6 +109,14 @@ async def case(pool: Pool, case_id: UUID, today: date | None = None) -> dict[str
         ],
         "positions": reached,
     }
+
+
+def _area(rows: Sequence[asyncpg.Record], case_id: UUID) -> str | None:
+    """The area in which the case's own work was first recorded; without any, that of what it takes part in."""
+    own = [row for row in rows if row["home"] == case_id and row["service"] != "education"]
+    labelled = [row for row in own or rows if row["area"] is not None]
+    first = min(labelled, key=lambda row: (row["begun_at"], row["stream"]), default=None)
+    return None if first is None else str(first["area"])
 
 
 def _shown(row: asyncpg.Record) -> dict[str, Any]:
@@ -160,12 +172,14 @@ async def cases(
     today = today or local_day(datetime.now(UTC))
     only = None if areas is None else list(areas)
     async with snapshot(pool) as connection:
-        rows = await connection.fetch(_CASES, state, officer, due_before, today, only, (page - 1) * PAGE, list(barred))
+        asked = (state, officer, due_before, today, only)
+        rows = await connection.fetch(_CASES, *asked, (page - 1) * PAGE, list(barred))
+        first = rows or await connection.fetch(_CASES, *asked, 0, list(barred))
         reached = await positions(connection, ("disposal", "education", "referral", "rj_conference"))
     return {
         "page": page,
         "page_size": PAGE,
-        "total": rows[0]["total"] if rows else 0,
+        "total": first[0]["total"] if first else 0,
         "positions": reached,
         "cases": [
             {

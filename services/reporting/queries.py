@@ -35,12 +35,6 @@ _OVERDUE: Final = """
       and (met_on is null or met_on > $2) and (closed_on is null or closed_on > $2)
 """
 _HOMES: Final = "select distinct home from stream where stream = any($1::uuid[])"
-# Times of occurrence are what somebody says; the order of recording is not. A session is nobody's case.
-_AREA: Final = """
-    select s.area from stream as s join fact as f on f.service = s.service and f.stream = s.stream and f.version = 1
-    where s.home = $1 and s.area is not null and s.service <> 'education'
-    order by f.recorded_at, s.stream limit 1
-"""
 
 
 async def barred_cases(pool: Pool, conflicts: Collection[UUID]) -> frozenset[UUID]:
@@ -49,12 +43,6 @@ async def barred_cases(pool: Pool, conflicts: Collection[UUID]) -> frozenset[UUI
         return frozenset()
     rows = await pool.fetch(_HOMES, list(conflicts))
     return frozenset(conflicts) | {row["home"] for row in rows}
-
-
-async def area_of(pool: Pool, case_id: UUID) -> str | None:
-    """The area in which a case's own work was first recorded; None where there is none."""
-    area: str | None = await pool.fetchval(_AREA, case_id)
-    return area
 
 
 async def measure(
