@@ -1,8 +1,9 @@
 """Who may do what: bearer tokens, roles, the one read gate, and the access log.
 
-Tokens are JWTs (RFC 7519) of an OpenID Connect issuer, signed asymmetrically and checked against its published keys.
-Claims used: `sub` (a UUID), `role`, `organisation`, and the labels (`area`) and `conflicts` (ids of streams, homes or
-persons from which the officer is barred). The role SYSTEM comes from no token.
+Tokens are access tokens by RFC 9068 of an OpenID Connect issuer: JWTs signed asymmetrically, checked against its
+published keys. An ID token, which tells a client who signed in, opens nothing, whatever audience it names.
+Claims used: `sub` (a UUID), `role`, `organisation`, and the labels (`area`) and `conflicts` (ids of streams or
+homes from which the officer is barred). The role SYSTEM comes from no token.
 
 Every read passes `Gate.read`: its line in the access log is committed before the body leaves. The log is append-only,
 dense and chained by SHA-256, and holds ids and codes only.
@@ -11,14 +12,14 @@ dense and chained by SHA-256, and holds ids and codes only.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import Any, Final
 
 import asyncpg
 import httpx
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import ClaimError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from pydantic import ValidationError
 
@@ -26,10 +27,18 @@ from shared.database import retrying
 from shared.messages import Actor
 
 ALGORITHMS: Final = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
+TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
+"""What the header `typ` of an access token says (RFC 9068, section 4)."""
 SYSTEM: Final = "SYSTEM"
 LEEWAY_SECONDS: Final = 10
 KEYS_SECONDS: Final = 300.0
 """How long the issuer's keys are used before they are fetched again; an unknown key id fetches them at once."""
+TRUSTED_SECONDS: Final = 3600.0
+"""How long they are used when the issuer does not give them again: a key that it has withdrawn ends here at the latest."""
+PAUSE_SECONDS: Final = 2.0
+"""The issuer is asked no more often than this, however many forged tokens come, and whether or not it answers."""
+PATIENCE_SECONDS: Final = 5.0
+"""How long it may take to answer."""
 
 
 class BadToken(Exception):
@@ -56,7 +65,8 @@ class Tokens:
         self._audience = audience
         self._labels = tuple(labels)
         self._keys: KeySet | None = None
-        self._fetched = 0.0
+        self._fetched = self._asked = float("-inf")
+        self._failure: str | None = None
         self._lock = asyncio.Lock()
         self._claims = jwt.JWTClaimsRegistry(
             leeway=LEEWAY_SECONDS,
@@ -90,37 +100,56 @@ class Tokens:
             ) from error
 
     async def _verified(self, token: str) -> Mapping[str, Any]:
-        fresh = False
-        while True:
-            keys = await self._key_set(fresh=fresh)
+        keys = await self._key_set()
+        try:
             try:
                 decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
-                self._claims.validate(decoded.claims)
-            except (JoseError, ValueError) as error:
-                # A key that we do not know may be a new one: ask the issuer once, but not for every forged token.
-                if not fresh and time.monotonic() - self._fetched > 5 and "key" in str(error).lower():
-                    fresh = True
-                    continue
-                raise BadToken(f"the access token is not valid ({error}); sign in again") from error
-            return decoded.claims
+            except InvalidKeyIdError:
+                # It may be signed with a new key.
+                decoded = jwt.decode(token, await self._newest(), algorithms=ALGORITHMS)
+            if str(decoded.header.get("typ")).lower() not in TYPES:
+                raise BadToken("this is not an access token (RFC 9068); send the access token, not the ID token")
+            self._claims.validate(decoded.claims)
+        except (JoseError, ValueError, TypeError, RecursionError) as error:
+            # What the token says is not repeated; a header of odd shapes ends in a TypeError.
+            why = error if isinstance(error, ClaimError) else getattr(error, "error", "") or "malformed"
+            raise BadToken(f"the access token is not valid ({why}); sign in again") from error
+        return decoded.claims
 
-    async def _key_set(self, *, fresh: bool) -> KeySet:
+    async def _key_set(self) -> KeySet:
+        """The issuer's keys, fetched where they are missing or have aged."""
+        age = monotonic() - self._fetched
+        # While one request asks, the others go on with keys that may still be trusted.
+        if age > KEYS_SECONDS and not (age <= TRUSTED_SECONDS and self._lock.locked()):
+            await self._ask()
+        if self._keys is None or monotonic() - self._fetched > TRUSTED_SECONDS:
+            raise self._unavailable()
+        return self._keys
+
+    async def _newest(self) -> KeySet:
+        """The issuer's keys as they are now: whether it knows a key can be said only if it answers."""
+        await self._ask()
+        if self._keys is None or self._failure is not None:
+            raise self._unavailable()
+        return self._keys
+
+    def _unavailable(self) -> IssuerUnavailable:
+        return IssuerUnavailable(f"the keys of {self._issuer} cannot be fetched: {self._failure}")
+
+    async def _ask(self) -> None:
+        """Fetch the keys, unless that was just tried; what came of it is in `_keys` and `_failure`."""
         async with self._lock:
-            if self._keys is None or fresh or time.monotonic() - self._fetched > KEYS_SECONDS:
-                try:
-                    async with httpx.AsyncClient(timeout=5) as client:
-                        found = (
-                            (await client.get(f"{self._issuer}/.well-known/openid-configuration"))
-                            .raise_for_status()
-                            .json()
-                        )
-                        keys = (await client.get(found["jwks_uri"])).raise_for_status().json()
-                    self._keys = KeySet.import_key_set(keys)
-                    self._fetched = time.monotonic()
-                except (httpx.HTTPError, KeyError, ValueError, JoseError) as error:
-                    if self._keys is None:
-                        raise IssuerUnavailable(f"the keys of {self._issuer} cannot be fetched: {error}") from error
-            return self._keys
+            if monotonic() - self._asked < PAUSE_SECONDS:
+                return
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS), httpx.AsyncClient() as client:
+                    where = await client.get(f"{self._issuer}/.well-known/openid-configuration")
+                    keys = await client.get(where.raise_for_status().json()["jwks_uri"])
+                    self._keys = KeySet.import_key_set(keys.raise_for_status().json())
+                self._fetched, self._failure = monotonic(), None
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with its answer, it has given no keys
+                self._failure = f"{type(error).__name__} {error}".strip()
+            self._asked = monotonic()
 
 
 class AccessLog:
