@@ -68,7 +68,7 @@ def decide(service: Service[Any], asked: Asked, history: Sequence[Fact]) -> Outc
     decider = service.decider
     occurred_at = asked.occurred_at
     policy = service.policy.on(local_day(occurred_at))
-    if not policy.values:
+    if policy.later and not policy.values:
         raise NoPolicy(f"no policy of this service was in force yet on {policy.day}")
     occasion = Occasion(asked.stream, asked.actor, occurred_at, asked.received_at, policy, service.policy.on)
     state = decider.fold(cut(history))

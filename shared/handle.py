@@ -20,6 +20,7 @@ from shared.keyring import Keyring
 from shared.ledger import (
     Append,
     Appended,
+    AppendResult,
     Claimed,
     Kept,
     Ledger,
@@ -47,6 +48,8 @@ from shared.service import Claims, Service
 
 ATTEMPTS: Final = 40
 """How often a command without an expected version is decided again when its stream has moved meanwhile."""
+
+CONFLICT: Final = "a conflict of interest is declared for this case"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,14 @@ class Handler:
             return outcome
         if not outcome.facts:
             return NoEffect()
+        if not loaded.records and outcome.facts[0].envelope.home in asked.actor.conflicts:
+            return OutOfBounds(CONFLICT)
         append = await self._seal(asked, outcome, loaded, digest)
-        match await self.ledger.append(append):
+        return self._settled(asked, outcome, append, await self.ledger.append(append))
+
+    def _settled(self, asked: Asked, outcome: Outcome, append: Append, result: AppendResult) -> Result | None:
+        """What the ledger's answer means; None where all is to be looked at again."""
+        match result:
             case Appended() as appended:
                 return Accepted(self._answer(asked.command_id, append, appended), repeated=False)
             case Claimed(key):
@@ -252,7 +261,7 @@ class Handler:
 def bounds(labels: Any, conflicts: Any, first: Record, inherits: frozenset[str]) -> OutOfBounds | None:
     """Whether an actor with these labels and conflicts may touch a stream that begins with this record."""
     if first.home in conflicts or UUID(first.stream.rpartition("/")[2]) in conflicts:
-        return OutOfBounds("a conflict of interest is declared for this case")
+        return OutOfBounds(CONFLICT)
     marked = json.loads(first.body)["labels"]
     for label in inherits:
         if label in marked and labels.get(label) not in ("*", marked[label]):

@@ -35,7 +35,7 @@ from services.reporting.sheet import daily_sheet
 from services.reporting.table import as_csv
 from services.vocabulary import Role
 from shared.access import AccessLog, Gate, Tokens
-from shared.api.asking import end_of_today, read_day, read_id, read_query, read_reason, read_time
+from shared.api.asking import end_of_today, read_actor, read_day, read_id, read_query, read_reason, read_time
 from shared.api.operations import consumed, health, standing_alarms
 from shared.database import pool, retrying
 from shared.feed import events_topic, passed
@@ -115,7 +115,7 @@ def reporting_api(settings: Settings) -> FastAPI:
 async def _known(request: Request) -> tuple[Surroundings, Actor, str | None]:
     """What is at hand, and who asks and why: before anything else is said."""
     at: Surroundings = request.app.state.at
-    actor = await at.tokens.actor(request.headers.get("authorization"))
+    actor = await read_actor(request)
     return at, actor, read_reason(request)
 
 

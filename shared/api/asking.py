@@ -13,7 +13,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from shared.documents import LANGUAGES
-from shared.messages import Command
+from shared.messages import Actor, Command
 from shared.problems import Malformed
 from shared.reading import end_of_day
 from shared.service import Service
@@ -29,6 +29,12 @@ TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 CORRELATION: Final = "Correlation-Id"
 """Header that ties the commands of one piece of work together; the command's own id where it is absent."""
+
+
+async def read_actor(request: Request) -> Actor:
+    """Who asks, by the bearer token, before anything else is said; raises `BadToken` or `IssuerUnavailable`."""
+    actor: Actor = await request.app.state.at.tokens.actor(request.headers.get("authorization"))
+    return actor
 
 
 async def read_command(request: Request, service: Service[Any], limit: int) -> Command:

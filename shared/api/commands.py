@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic.json_schema import models_json_schema
 
 from shared.access import SYSTEM, NotAllowed
-from shared.api.asking import KEY, read_command, read_correlation, read_id, read_traceparent
+from shared.api.asking import KEY, read_actor, read_command, read_correlation, read_id, read_traceparent
 from shared.api.surroundings import Surroundings
 from shared.deciding import Asked
 from shared.handle import Accepted, Conflict, KeyReused, NoEffect, OutOfBounds, Result, UnknownStream
@@ -27,7 +27,7 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
     async def command(request: Request, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """Ask for something to happen. The answer is a receipt; the same Idempotency-Key again gives it again."""
         at: Surroundings = request.app.state.at
-        actor = await at.tokens.actor(request.headers.get("authorization"))
+        actor = await read_actor(request)
         asked = await read_command(request, service, settings.body_limit)
         stream = read_id(id)
         key = request.headers.get("idempotency-key", "")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from shared.api.asking import read_id, read_language, read_query, read_time
+from shared.api.asking import read_actor, read_id, read_language, read_query, read_time
 from shared.api.queries import history_of, nothing
 from shared.api.surroundings import Surroundings
 from shared.decider import cut
@@ -32,15 +32,15 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
     async def document(request: Request, id: str, name: str) -> Response:  # noqa: A002
         """A document as PDF in a language: the same bytes for the same facts. Its SHA-256 is the ETag."""
         at: Surroundings = request.app.state.at
+        actor = await read_actor(request)
         query = read_query(request, "lang", "as_of", "known_at")
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         language = read_language(query)
         asked = service.documents.get(name)
         if asked is None:
-            await at.tokens.actor(request.headers.get("authorization"))
             there_is = ", ".join(service.documents)
             return problem(404, "unknown", "There is no such document", f"{name!r} is none of {there_is}.")
-        records, _ = await history_of(request, service, id, "document", f"/documents/{name}", asked.roles)
+        records = await history_of(request, service, actor, id, "document", f"/documents/{name}", asked.roles)
         facts = cut(await at.handler.open(records), as_of=as_of, known_at=known_at)
         if not facts:
             return nothing(service, id)

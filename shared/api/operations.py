@@ -11,7 +11,7 @@ import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from shared.api.asking import read_reason
+from shared.api.asking import read_actor, read_reason
 from shared.api.surroundings import Surroundings
 from shared.database import TRANSIENT, retrying
 from shared.ledger import LedgerUnavailable
@@ -91,7 +91,7 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
     async def reactions(request: Request) -> JSONResponse:
         """Reactions that were refused and wait until their target stream moves, oldest first."""
         at: Surroundings = request.app.state.at
-        actor = await at.tokens.actor(request.headers.get("authorization"))
+        actor = await read_actor(request)
         await at.gate.read(actor, "history", f"{service.name}/reactions", read_reason(request))
         async with at.database.acquire() as connection:
             waiting = await parked(connection)

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from shared.api.asking import end_of_today, read_day, read_id, read_query, read_reason, read_time
+from shared.api.asking import end_of_today, read_actor, read_day, read_id, read_query, read_reason, read_time
 from shared.api.surroundings import Surroundings
 from shared.handle import bounds
 from shared.history import show
@@ -26,9 +26,10 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
     @app.get(path, tags=["queries"])
     async def state(request: Request, id: str) -> JSONResponse:  # noqa: A002
         """The state: of all facts, of those that had occurred by `as_of`, or of those known at `known_at`."""
+        actor = await read_actor(request)
         query = read_query(request, "as_of", "known_at")
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
-        records, _ = await history_of(request, service, id, "state")
+        records = await history_of(request, service, actor, id, "state")
         facts = [_closed(service, record) for record in records]
         view = service.reading.view_of(facts, as_of=as_of, known_at=known_at) if facts else None
         if view is None:
@@ -38,8 +39,9 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
     @app.get(f"{path}/history", tags=["queries"])
     async def history(request: Request, id: str) -> JSONResponse:  # noqa: A002
         """Every event in order, with both times, actor, rules, rationale and hash, and corrections beside what they correct."""
+        actor = await read_actor(request)
         read_query(request)
-        records, actor = await history_of(request, service, id, "history")
+        records = await history_of(request, service, actor, id, "history")
         if not records:
             return nothing(service, id)
         personal = "personal" in service.readers.get(actor.role, frozenset())
@@ -50,9 +52,10 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
     @app.get(f"{path}/duties", tags=["queries"])
     async def duties(request: Request, id: str) -> JSONResponse:  # noqa: A002
         """The duties as they stood at the end of a day (today by default), soonest first."""
+        actor = await read_actor(request)
         query = read_query(request, "as_of", "known_at")
         as_of = read_day(query, "as_of") or end_of_today()
-        records, _ = await history_of(request, service, id, "duties")
+        records = await history_of(request, service, actor, id, "duties")
         if not records:
             return nothing(service, id)
         facts = [_closed(service, record) for record in records]
@@ -61,11 +64,16 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
 
 
 async def history_of(
-    request: Request, service: Service[Any], id_: str, what: str, part: str = "", only: frozenset[str] | None = None
-) -> tuple[list[Record], Actor]:
+    request: Request,
+    service: Service[Any],
+    actor: Actor,
+    id_: str,
+    what: str,
+    part: str = "",
+    only: frozenset[str] | None = None,
+) -> list[Record]:
     """The records of a stream, once the gate has let the read pass: of a part of it, for some roles only."""
     at: Surroundings = request.app.state.at
-    actor = await at.tokens.actor(request.headers.get("authorization"))
     stream = service.stream_name(read_id(id_))
     reason = read_reason(request)
     records = list((await at.ledger.load(stream)).records)
@@ -73,7 +81,7 @@ async def history_of(
     if only is not None and actor.role not in only:
         why = f"the role {actor.role} may not print this; it is for {', '.join(sorted(only))}"
     await at.gate.read(actor, what, f"{stream}{part}", reason, allowed=why)
-    return records, actor
+    return records
 
 
 def nothing(service: Service[Any], id_: str) -> JSONResponse:

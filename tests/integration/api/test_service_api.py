@@ -144,6 +144,8 @@ async def test_without_a_valid_token_nothing_is_said(api: Client, stream: UUID) 
         answer = await api.http.get(f"/v1/sessions/{stream}", headers={"Authorization": bad})
         assert answer.status_code == 401, (bad, answer.text)
         assert answer.headers["WWW-Authenticate"] == "Bearer"
+    for malformed in (f"{stream}?colour=red", f"{stream}/duties?as_of=soon", f"{stream}/history?x=1", "no-id"):
+        assert (await api.http.get(f"/v1/sessions/{malformed}")).status_code == 401, malformed
 
 
 async def test_the_shape_is_judged_before_the_role_and_the_role_before_the_rules(api: Client, stream: UUID) -> None:
@@ -179,6 +181,10 @@ async def test_another_area_and_a_declared_conflict_are_forbidden(api: Client, s
             await api.send(stream, {"type": "BookPlace", "person_id": str(uuid4())}, token=token)
         ).status_code == 403
         assert (await api.read(f"/v1/sessions/{stream}", token=token)).status_code == 403
+    begun = uuid4()
+    involved = await api.token("SAFE_SCHOOLS_OFFICER", conflicts=str(begun))
+    assert (await api.send(begun, PLAN, token=involved)).status_code == 403
+    assert (await api.read(f"/v1/sessions/{begun}")).status_code == 404
 
 
 async def test_every_read_is_in_the_log_before_it_is_given(api: Client, stream: UUID, settings: Settings) -> None:
