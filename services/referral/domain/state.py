@@ -147,6 +147,8 @@ class Referral:
     closed_on: date | None = None
     told: Mapping[UUID, Event] = field(default_factory=dict)
     """Every event so far, as corrected, by id: what a correction may point at."""
+    told_at: Mapping[UUID, datetime] = field(default_factory=dict)
+    """When each of them occurred."""
     corrections: frozenset[UUID] = frozenset()
 
     @property
@@ -208,7 +210,11 @@ def evolve(state: Referral | None, fact: Fact) -> Referral:
         # The kernel has put the corrected value in its place already.
         return replace(state, corrections=state.corrections | {fact.event_id})
     after = _after(state, fact, event)
-    return replace(after, told={**after.told, fact.event_id: event})
+    return replace(
+        after,
+        told={**after.told, fact.event_id: event},
+        told_at={**after.told_at, fact.event_id: fact.occurred_at},
+    )
 
 
 def _after(state: Referral | None, fact: Fact, event: ReferralEvent) -> Referral:

@@ -63,6 +63,14 @@ def test_another_outcome_of_triage_leads_elsewhere(referral: ReferralStory) -> N
     assert (referral.stage, referral.view["triage_outcome"]) == ("WITH_PANEL", "REFER_DISPOSAL_PANEL")
 
 
+def test_nothing_is_corrected_before_it_happened(referral: ReferralStory) -> None:
+    """Given a triage of the next day, its correction is dated then or later, not on the day before."""
+    referral.acknowledged().triaged()
+    correction = referral.corrects("ReferralTriaged", "outcome", "REFER_DISPOSAL_PANEL")
+    assert referral.breaks(correction, SOON) == {"T1"}
+    assert referral.does(correction, NEXT_DAY) == ["ReferralCorrected"]
+
+
 def test_a_birth_date_is_found_by_its_own_name(referral: ReferralStory) -> None:
     """Given a birth date named without the group that it stands in, it is corrected, and kept under its full path."""
     referral.received().linked(LEO, "2015-02-22")
