@@ -6,6 +6,7 @@ There is no Docker engine where this is developed, so neither has been run there
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from services.console.main import app
 from shared.local import Ports
 from shared.local.jars import ENDPOINT
 from shared.settings import Settings
+from tests.integration.identity import keycloak
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -128,3 +130,27 @@ def test_the_broker_is_the_one_that_the_tests_run_on() -> None:
         OURS["referral-worker"]["environment"]["OOC_KAFKA"]
         in CONTAINERS["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     )
+
+
+def test_the_identity_provider_is_the_one_that_the_tests_run_on() -> None:
+    """Keycloak has the version that the tests start, imports the realm that they import, and has no password by default."""
+    container = CONTAINERS["keycloak"]
+    assert container["image"] == f"keycloak/keycloak:{keycloak.VERSION}"
+    assert "--import-realm" in container["command"]
+    folder = keycloak.REALM_FILE.parent.relative_to(ROOT)
+    assert f"./{folder}:/opt/keycloak/data/import:ro" in container["volumes"]
+    assert container["environment"]["KC_BOOTSTRAP_ADMIN_PASSWORD"] == "${KEYCLOAK_PASSWORD:-}"
+    named = {volume.split(":")[0] for each in CONTAINERS.values() for volume in each.get("volumes", ())}
+    assert {volume for volume in named if not volume.startswith(".")} == set(COMPOSE["volumes"])
+
+
+def test_the_realm_has_nobody_in_it_and_no_secret() -> None:
+    """The shipped realm is a public client and what its tokens carry: no person, password, secret or key."""
+    text = keycloak.REALM_FILE.read_text(encoding="utf-8")
+    assert "users" not in keycloak.REALM
+    assert not re.search(r"secret|credential|privateKey", text, re.IGNORECASE)
+    (client,) = keycloak.REALM["clients"]
+    assert (client["publicClient"], client["directAccessGrantsEnabled"]) == (True, False)
+    (profile,) = keycloak.REALM["components"]["org.keycloak.userprofile.UserProfileProvider"]
+    (attributes,) = profile["config"]["kc.user.profile.config"]
+    assert all(attribute["permissions"]["edit"] == ["admin"] for attribute in json.loads(attributes)["attributes"])

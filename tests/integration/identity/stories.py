@@ -1,0 +1,40 @@
+"""What the stories ask for."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+from uuid import UUID
+
+from joserfc import jws
+from joserfc.jwk import RSAKey
+
+from tests.integration.api.conftest import Client
+from tests.integration.identity.signing_in import part
+
+PLAN: Final = {
+    "type": "PlanSession",
+    "occurred_at": "2026-05-08T09:00:00+01:00",
+    "kind": "WORKSHOP",
+    "topic": "RETAIL",
+    "starts_at": "2026-05-23T10:00:00+01:00",
+    "hours": 3,
+    "place": "The old court house in Dorchester",
+}
+
+
+async def status(api: Client, stream: UUID, token: str) -> int:
+    """How it is answered when the bearer of a token asks for the state of a stream."""
+    answer = await api.read(f"/v1/sessions/{stream}", token=token)
+    if answer.status_code == 401:
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    if answer.status_code == 503:
+        assert answer.headers["Retry-After"]
+    return answer.status_code
+
+
+def with_unknown_key(token: str) -> str:
+    """The same token as a key would sign it that the API has not seen: a new one of the issuer's, or a forger's."""
+    return jws.serialize_compact(
+        {**part(token, 0), "kid": "new"}, json.dumps(part(token, 1)), RSAKey.generate_key(2048)
+    )

@@ -1,0 +1,53 @@
+"""The realm's keys change, or cannot be had in time: what is still believed, and for how long."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from shared import access
+from tests.integration.api.conftest import Client
+from tests.integration.identity.conftest import Clock, Keycloak
+from tests.integration.identity.signing_in import part
+from tests.integration.identity.stories import PLAN, status, with_unknown_key
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+async def test_a_rotated_key(keycloak: Keycloak, api: Client, stream: UUID, clock: Clock) -> None:
+    """Tokens of a new key are believed at once, those of the old one until it is withdrawn and the keys have aged."""
+    anna = keycloak.person()
+    old = anna.token()
+    assert (await api.send(stream, PLAN, token=old)).status_code == 201
+
+    component = keycloak.admin.rotate()
+    clock.ahead += access.PAUSE_SECONDS
+    new = anna.token()
+    assert part(new, 0)["kid"] != part(old, 0)["kid"]
+    assert await status(api, stream, new) == 200
+    assert await status(api, stream, old) == 200
+
+    keycloak.admin.disable(component)
+    assert await status(api, stream, old) == 200
+    clock.ahead += access.KEYS_SECONDS
+    assert await status(api, stream, old) == 401
+    assert await status(api, stream, new) == 200
+
+
+async def test_a_provider_that_hangs(
+    keycloak: Keycloak, api: Client, stream: UUID, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Keycloak that takes the question and gives no answer holds up nobody whose key is known."""
+    monkeypatch.setattr(access, "PATIENCE_SECONDS", 0.5)
+    token = keycloak.person().token()
+    assert (await api.send(stream, PLAN, token=token)).status_code == 201
+    with keycloak.hanging():
+        clock.ahead += access.PAUSE_SECONDS
+        assert await status(api, stream, token) == 200
+        assert await status(api, stream, with_unknown_key(token)) == 503
+        clock.ahead += access.KEYS_SECONDS
+        assert await status(api, stream, token) == 200
+    clock.ahead += access.PAUSE_SECONDS
+    monkeypatch.setattr(access, "PATIENCE_SECONDS", 30.0)
+    assert await status(api, stream, with_unknown_key(token)) == 401

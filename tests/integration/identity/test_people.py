@@ -1,0 +1,144 @@
+"""People of Keycloak at the API of a service: who may what, and what a token carries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+
+from services.vocabulary import Role
+from shared.settings import Settings
+from tests.integration.api.conftest import Client
+from tests.integration.identity.conftest import OFFICER, Keycloak
+from tests.integration.identity.keycloak import mapper
+from tests.integration.identity.signing_in import HERE, part, question
+from tests.integration.identity.stories import PLAN, status
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+async def test_what_a_person_does_is_recorded_as_theirs(
+    keycloak: Keycloak, api: Client, stream: UUID, settings: Settings
+) -> None:
+    """A token of a person in a role is accepted, and the event carries their id, role, organisation and area."""
+    anna = keycloak.person()
+    answer = await api.send(stream, PLAN, token=anna.token())
+    assert answer.status_code == 201, answer.text
+    connection = await asyncpg.connect(settings.database("education"))
+    body = json.loads(await connection.fetchval("select body from event where stream = $1", f"education/{stream}"))
+    await connection.close()
+    assert body["actor"] == {"id": anna.id, "role": OFFICER["role"], "organisation": OFFICER["organisation"]}
+    assert body["labels"]["area"] == OFFICER["area"]
+
+
+async def test_role_area_and_conflict_bar(keycloak: Keycloak, api: Client, stream: UUID) -> None:
+    """Another role, another area and a declared conflict are 403 for commands and reads; a colleague may both."""
+    assert (await api.send(stream, PLAN, token=keycloak.person().token())).status_code == 201
+    booking = {"type": "BookPlace", "person_id": str(stream)}
+    other = str(UUID(int=1))
+    for attributes, command, read in (
+        ({"role": "ANALYST"}, 403, 403),
+        ({"area": "DEVON"}, 403, 403),
+        ({"conflicts": [other, str(stream)]}, 403, 403),
+        ({"conflicts": [other]}, 201, 200),
+    ):
+        token = keycloak.person(**attributes).token()
+        assert (await api.send(stream, booking, token=token)).status_code == command, attributes
+        assert await status(api, stream, token) == read, attributes
+
+
+async def test_a_token_carries_what_is_needed_and_no_name(keycloak: Keycloak) -> None:
+    """An access token names who, as what and where, for five minutes; there is no name or address in it."""
+    ids = [str(UUID(int=1)), str(UUID(int=2))]
+    anna = keycloak.person(conflicts=ids)
+    tokens = anna.tokens()
+    header, claims = part(tokens["access"], 0), part(tokens["access"], 1)
+    assert (header["alg"], header["typ"]) == ("RS256", "at+jwt")
+    assert claims["exp"] - claims["iat"] == 300
+    assert claims | OFFICER | {"sub": anna.id, "aud": "ooc", "iss": keycloak.issuer} == claims
+    assert sorted(claims["conflicts"]) == ids
+    session = {"azp", "auth_time", "exp", "iat", "jti", "scope", "sid", "typ"}
+    assert set(claims) - session == {"iss", "sub", "aud", "role", "organisation", "area", "conflicts"}
+    assert not set(part(tokens["id"], 1)) & {"role", "organisation", "area", "conflicts"}
+
+
+async def test_people_sign_in_by_code_and_pkce_alone(keycloak: Keycloak) -> None:
+    """The client takes no password, gives no code without PKCE, and sends nobody elsewhere."""
+    anna = keycloak.person()
+    password = {"grant_type": "password", "client_id": "ooc-people", "username": anna.name, "password": anna.password}
+    pkce = {"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256"}
+    async with httpx.AsyncClient(base_url=keycloak.issuer, timeout=60, trust_env=False) as browser:
+        answer = await browser.post("/protocol/openid-connect/token", data=password)
+        assert (answer.status_code, answer.json()["error"]) == (400, "unauthorized_client")
+
+        async def asked(**more: str) -> httpx.Response:
+            return await browser.get("/protocol/openid-connect/auth", params=question("ooc-people", **more))
+
+        assert (await asked(redirect_uri=HERE, **pkce)).status_code == 200
+        without = await asked(redirect_uri=HERE)
+        assert parse_qs(urlsplit(without.headers["location"]).query)["error"] == ["invalid_request"]
+        assert (await asked(redirect_uri="http://elsewhere.example/done", **pkce)).status_code == 400
+
+
+async def test_nobody_gives_themself_a_role(keycloak: Keycloak) -> None:
+    """What a token says of a person is changed by an administrator and not by the person, who may change the password."""
+    anna = keycloak.person()
+    account = f"{keycloak.issuer}/account/"
+    own = anna.tokens("account-console", back=account)["access"]
+    headers = {"Authorization": f"Bearer {own}", "Accept": "application/json"}
+    async with httpx.AsyncClient(headers=headers, timeout=60, trust_env=False) as http:
+        profile = (await http.get(account)).raise_for_status().json()
+        for change in ({"role": ["SUPERVISOR"]}, {"area": ["*"]}, {"organisation": ["OTHER"]}):
+            answer = await http.post(account, json={**profile, "attributes": {**profile["attributes"], **change}})
+            assert answer.status_code == 400, answer.text
+            assert answer.json()["field"] == next(iter(change))
+        # What the profile does not show is not in the way of what it does.
+        await http.post(account, json={**profile, "attributes": {**profile["attributes"], "conflicts": ["x"]}})
+    claims = part(anna.token(), 1)
+    assert claims | OFFICER == claims
+    assert "conflicts" not in claims
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"role": "SYSTEM"}, {"role": ["AUDITOR", "SUPERVISOR"]}, {"role": []}, {"area": []}, {"conflicts": ["Leo"]}],
+    ids=str,
+)
+async def test_an_administrator_is_told_what_makes_no_sense(keycloak: Keycloak, attributes: dict[str, Any]) -> None:
+    """SYSTEM, two roles, none, no area and a conflict that is no id are refused when the person is added."""
+    answer, _, _ = keycloak.admin.try_person({**OFFICER, **attributes})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["field"] == next(iter(attributes))
+
+
+async def test_every_role_can_be_given(keycloak: Keycloak) -> None:
+    """The realm offers each role of the vocabulary but SYSTEM."""
+    profile = keycloak.admin.ask("GET", "/ooc/users/profile").json()
+    (role,) = [attribute for attribute in profile["attributes"] if attribute["name"] == "role"]
+    assert set(role["validations"]["options"]["options"]) == set(Role) - {Role.SYSTEM}
+
+
+async def test_nobody_acts_as_the_system(keycloak: Keycloak, api: Client, stream: UUID) -> None:
+    """Even a token that the realm signs with the role SYSTEM neither commands nor reads."""
+    system = mapper("system", "oidc-hardcoded-claim-mapper", claim_name="role", claim_value="SYSTEM")
+    token = keycloak.person().token(keycloak.admin.add_client(without="role", mappers=(system,)))
+    assert part(token, 1)["role"] == "SYSTEM"
+    assert (await api.send(stream, PLAN, token=token)).status_code == 403
+    assert (await api.send(stream, PLAN, token=keycloak.person().token())).status_code == 201
+    assert await status(api, stream, token) == 403
+
+
+@pytest.mark.parametrize("claim", ["role", "organisation"])
+async def test_a_token_without_a_claim_is_refused_by_name(
+    keycloak: Keycloak, api: Client, stream: UUID, claim: str
+) -> None:
+    """A client that lacks a mapper gives tokens that are 401, and the answer names the claim."""
+    token = keycloak.person().token(keycloak.admin.add_client(without=claim))
+    answer = await api.send(stream, PLAN, token=token)
+    assert answer.status_code == 401
+    assert repr(claim) in answer.json()["detail"]

@@ -1,0 +1,162 @@
+"""Tokens that are not to be believed: each is 401, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import json
+from uuid import UUID
+
+import httpx
+import pytest
+from joserfc import jws
+from joserfc.jwk import RSAKey
+
+from shared import access
+from shared.database import patiently
+from shared.settings import Settings
+from tests.integration.api.conftest import Client
+from tests.integration.identity.conftest import Keycloak, an_api
+from tests.integration.identity.keycloak import mapper
+from tests.integration.identity.signing_in import encoded, part
+from tests.integration.identity.stories import PLAN, status
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+async def known(keycloak: Keycloak, api: Client, stream: UUID) -> str:
+    """A token that is believed, of one who has just planned the session."""
+    token = keycloak.person().token()
+    assert (await api.send(stream, PLAN, token=token)).status_code == 201
+    return token
+
+
+async def test_a_token_for_another_audience(keycloak: Keycloak, api: Client, known: str, stream: UUID) -> None:
+    """A client of the same realm whose tokens are for someone else, or for nobody, opens nothing."""
+    person = keycloak.person()
+    elsewhere = mapper("elsewhere", "oidc-audience-mapper", included_custom_audience="elsewhere")
+    for mappers, audience in (((elsewhere,), "elsewhere"), ((), None)):
+        token = person.token(keycloak.admin.add_client(without="audience", mappers=mappers))
+        assert part(token, 1).get("aud") == audience
+        assert await status(api, stream, token) == 401
+
+
+async def test_a_token_of_another_realm(keycloak: Keycloak, api: Client, known: str, stream: UUID) -> None:
+    """A realm of the same server, made like ours and with the same person in the same role, is not our issuer."""
+    keycloak.admin.add_realm("elsewhere")
+    token = keycloak.person(realm="elsewhere").token()
+    assert part(token, 1)["aud"] == "ooc"
+    assert await status(api, stream, token) == 401
+
+
+async def test_an_expired_token(
+    keycloak: Keycloak, settings: Settings, known: str, stream: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that lives for two seconds is refused when they have passed, and the answer says why."""
+    monkeypatch.setattr(access, "LEEWAY_SECONDS", 0)
+    token = keycloak.person().token(keycloak.admin.add_client(access_token_lifespan="2"))
+    assert part(token, 1)["exp"] - part(token, 1)["iat"] == 2
+    async with an_api(settings) as api:
+
+        async def refused() -> httpx.Response:
+            answer = await api.read(f"/v1/sessions/{stream}", token=token)
+            assert answer.status_code == 401
+            return answer
+
+        answer = await patiently(refused, 10, on=(AssertionError,))
+        assert "expired_token" in answer.json()["detail"]
+        assert await status(api, stream, known) == 200
+
+
+async def test_id_and_refresh_tokens(keycloak: Keycloak, api: Client, known: str, stream: UUID) -> None:
+    """An ID token opens nothing, not even one for our audience with every claim, and neither does a refresh token."""
+    person = keycloak.person()
+    shipped = person.tokens()
+    chatty = person.tokens(keycloak.admin.add_client(everywhere=True))
+    claims = part(chatty["id"], 1)
+    assert "ooc" in claims["aud"]
+    assert claims["role"] == part(shipped["access"], 1)["role"]
+    assert await status(api, stream, chatty["access"]) == 200
+    for token in (shipped["id"], chatty["id"], shipped["refresh"]):
+        assert await status(api, stream, token) == 401
+
+
+async def test_a_tampered_token(api: Client, known: str, stream: UUID) -> None:
+    """Other claims under the signature, a signature with one bit turned, and one cut short are refused."""
+    head, claims, signature = known.split(".")
+    other = encoded(part(known, 1) | {"role": "SUPERVISOR"})
+    turned = ("B" if signature[0] == "A" else "A") + signature[1:]
+    for token in (f"{head}.{other}.{signature}", f"{head}.{claims}.{turned}", f"{head}.{claims}.{signature[:-8]}"):
+        assert await status(api, stream, token) == 401
+
+
+async def test_a_token_that_chooses_how_it_is_checked(
+    keycloak: Keycloak, api: Client, known: str, stream: UUID
+) -> None:
+    """No signature, one made with the public key as a secret, and one by a key of the sender's own are refused."""
+    claims, header = part(known, 1), part(known, 0)
+    async with httpx.AsyncClient(trust_env=False) as http:
+        keys = (await http.get(f"{keycloak.issuer}/protocol/openid-connect/certs")).json()["keys"]
+    (public,) = [key for key in keys if key["kid"] == header["kid"]]
+    secret = RSAKey.import_key(public).as_pem(private=False)
+    own = RSAKey.generate_key(2048)
+    for alg in ("none", "None", "NONE"):
+        for signature in ("", known.rpartition(".")[2]):
+            assert await status(api, stream, f"{encoded({**header, 'alg': alg})}.{encoded(claims)}.{signature}") == 401
+    text = json.dumps(claims)
+    signed = f"{encoded({**header, 'alg': 'HS256'})}.{encoded(claims)}"
+    digest = hmac.digest(secret, signed.encode(), "sha256")
+    forged = [
+        f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}",
+        jws.serialize_compact(header, text, own),
+        jws.serialize_compact({**header, "jwk": own.as_dict(private=False)}, text, own),
+        jws.serialize_compact({**header, "kid": "unknown"}, text, own),
+        jws.serialize_compact({"alg": "RS256", "typ": "at+jwt"}, text, own),
+    ]
+    for token in forged:
+        assert await status(api, stream, token) == 401
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": ["RS256"]},
+        {"alg": None},
+        {"crit": 5},
+        {"crit": [[]]},
+        {"crit": ["b64"], "b64": False},
+        {"kid": {"a": 1}},
+        {"kid": None},
+        {"typ": ["at+jwt"]},
+        [],
+        "at+jwt",
+    ],
+    ids=str,
+)
+async def test_a_header_of_an_odd_shape(api: Client, known: str, stream: UUID, header: object) -> None:
+    """Whatever stands where the header belongs, the answer is 401 and not a fault."""
+    _, claims, signature = known.split(".")
+    odd = {**part(known, 0), **header} if isinstance(header, dict) else header
+    assert await status(api, stream, f"{encoded(odd)}.{claims}.{signature}") == 401
+
+
+async def test_many_forged_tokens_ask_the_issuer_once(
+    keycloak: Keycloak, api: Client, known: str, stream: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred tokens with unknown keys make no hundred questions to Keycloak."""
+    asked: list[str] = []
+    get = httpx.AsyncClient.get
+
+    async def counted(client: httpx.AsyncClient, url: str, **more: object) -> httpx.Response:
+        if url.startswith(keycloak.url):
+            asked.append(url)
+        return await get(client, url, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(httpx.AsyncClient, "get", counted)
+    monkeypatch.setattr(access, "PAUSE_SECONDS", 60.0)
+    tail = known.partition(".")[2]
+    tokens = [f"{encoded({**part(known, 0), 'kid': str(number)})}.{tail}" for number in range(100)]
+    assert set(await asyncio.gather(*(status(api, stream, token) for token in tokens))) == {401}
+    assert len(asked) <= 2  # the configuration and the keys

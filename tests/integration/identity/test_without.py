@@ -1,0 +1,36 @@
+"""Keycloak is down. It is the last story told here, so that it need not be started again."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from shared import access
+from shared.settings import Settings
+from tests.integration.api.conftest import Client
+from tests.integration.identity.conftest import Clock, Keycloak, an_api
+from tests.integration.identity.stories import PLAN, status, with_unknown_key
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+async def test_no_provider(keycloak: Keycloak, api: Client, settings: Settings, stream: UUID, clock: Clock) -> None:
+    """While Keycloak is down, known keys serve for an hour; a key that is not known is 503 and not 401."""
+    token = keycloak.person().token()
+    head, _, signature = token.rpartition(".")
+    assert (await api.send(stream, PLAN, token=token)).status_code == 201
+    keycloak.stop()
+
+    unknown = with_unknown_key(token)
+    for later in (access.PAUSE_SECONDS, 0, access.KEYS_SECONDS, access.PAUSE_SECONDS):
+        clock.ahead += later
+        assert await status(api, stream, token) == 200
+        assert await status(api, stream, unknown) == 503
+        assert await status(api, stream, f"{head}.{signature[::-1]}") == 401
+    assert (await api.http.get(f"/v1/sessions/{stream}")).status_code == 401
+    async with an_api(settings) as started_meanwhile:
+        assert await status(started_meanwhile, stream, token) == 503
+
+    clock.ahead += access.TRUSTED_SECONDS
+    assert await status(api, stream, token) == 503
