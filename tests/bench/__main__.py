@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from tests.bench.place import place
 from tests.bench.projection import live, rebuild
 from tests.bench.relay import relay
 from tests.bench.rounds import Bench, alternating
-from tests.bench.table import Part, as_json, lines, part
+from tests.bench.table import Part, as_json, lines, part, verdict
 from tests.bench.targets import ELSEWHERE
 from tests.bench.visible import visible
 
@@ -35,7 +36,8 @@ BENCHES: Final = (
     Bench("relay", "Relay, transactional", relay),
     Bench("live", "Projection, live (reporting)", live),
     Bench("rebuild", "Rebuild from the topics (reporting)", rebuild),
-    Bench("visible", "Command accepted to visible in reporting", visible),
+    Bench("visible", "Command accepted to visible in reporting, 200 commands/s", partial(visible, rate=200)),
+    Bench("visible-20", "Command accepted to visible in reporting, 20 commands/s", partial(visible, rate=20)),
 )
 
 
@@ -86,8 +88,7 @@ async def main(wanted: Wanted) -> None:
     for line in lines(parts):
         print(line)
     print()
-    missed = [sentence for one in parts for sentence in one.missed]
-    print("\n".join(["Not reached:", *(f"  {one}" for one in missed)] if missed else ["Every target was reached."]))
+    print("\n".join(verdict(parts)))
     print("\n".join(["Not measured here:", *(f"  {one}" for one in ELSEWHERE)]))
     document = {
         "began": began.isoformat(),

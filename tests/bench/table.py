@@ -100,6 +100,19 @@ def _cells(row: Row) -> Sequence[str]:
     return (row.side, row.figure, amount(row.samples.median), spread, ratio, must, verdict)
 
 
+def verdict(parts: Sequence[Part]) -> Iterator[str]:
+    """Every target that was not reached, or that all were that were judged."""
+    judged = sum(row.reached is not None for one in parts for row in one.rows)
+    missed = [sentence for one in parts for sentence in one.missed]
+    if not judged:
+        yield "None of these figures has a target."
+    elif not missed:
+        yield f"Reached: all {judged} targets judged."
+    else:
+        yield f"Not reached, {len(missed)} of {judged}:"
+        yield from (f"  {sentence}" for sentence in missed)
+
+
 def as_json(parts: Sequence[Part]) -> list[dict[str, Any]]:
     """The same for machines: every value of every round."""
     return [

@@ -20,9 +20,6 @@ from tests.bench.place import Place
 from tests.bench.processes import beside, feeding, relaying
 from tests.bench.rounds import OURS, Side
 
-RATE: Final = 200
-"""Commands a second."""
-
 GLANCE: Final = 0.002
 """Seconds between two looks at what has become visible: latencies are right to so much."""
 
@@ -61,14 +58,15 @@ class Watching:
 class Following:
     """Commands at an even pace, whatever becomes of those before."""
 
-    def __init__(self, house: House, corpus: Corpus, reporting: str) -> None:
+    def __init__(self, house: House, corpus: Corpus, reporting: str, rate: int) -> None:
+        self._rate = rate
         self._house = house
         self._corpus = corpus
         self._reporting = reporting
 
     async def round(self, seconds: float) -> Mapping[str, float]:
         """The median and the 99th percentile in milliseconds, and the commands a second that were really asked."""
-        count = math.ceil(seconds * RATE)
+        count = math.ceil(seconds * self._rate)
         watching = Watching()
         asking = asyncio.create_task(self._ask(count, watching))
         database = await pool(self._reporting, most=1)
@@ -90,7 +88,7 @@ class Following:
         start = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for n in range(count):
-                await asyncio.sleep(max(0.0, start + n / RATE - time.perf_counter()))
+                await asyncio.sleep(max(0.0, start + n / self._rate - time.perf_counter()))
                 life, at = ready.popleft() if ready else (next(lives), 0)
                 group.create_task(self._next(life, at, ready, watching))
         return time.perf_counter() - start
@@ -105,8 +103,8 @@ class Following:
 
 
 @contextlib.asynccontextmanager
-async def visible(place: Place) -> AsyncIterator[Sequence[Side]]:
-    """Commands here, relays and reporting's feed each in a process of its own. There is no peer for the whole way."""
+async def visible(place: Place, rate: int) -> AsyncIterator[Sequence[Side]]:
+    """So many commands a second here, relays and reporting's feed each in a process of its own; the way has no peer."""
     reporting = await place.reporting_database()
     namespace = await place.topics(list(SERVICES))
     async with house(place) as ours:
@@ -114,5 +112,5 @@ async def visible(place: Place) -> AsyncIterator[Sequence[Side]]:
             beside(relaying, dict(ours.ledgers), place.kafka, namespace),
             beside(feeding, reporting, place.kafka, namespace),
         ):
-            following = Following(ours, Corpus(), reporting)
-            yield [Side(OURS, f"{RATE} commands/s of the scenarios, relayed and projected", following.round)]
+            following = Following(ours, Corpus(), reporting, rate)
+            yield [Side(OURS, f"{rate} commands/s of the scenarios, relayed and projected", following.round)]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.bench.figures import Samples
-from tests.bench.table import Part, amount, as_json, lines, part
+from tests.bench.table import Part, amount, as_json, lines, part, verdict
 from tests.bench.targets import TARGETS, target_of
 
 
@@ -54,7 +54,13 @@ def test_what_is_not_reached_is_said_plainly() -> None:
         "Append: events/s 0.50 x 32 connections; it must be ≥ 1 x",
         "Append: p99 ms 12; it must be ≤ 10",
     ]
-    assert found(1_000, 1_000).missed == []
+    assert next(iter(verdict([found(500, 1_000, latency=12.0)]))) == "Not reached, 2 of 2:"
+
+
+def test_what_was_not_judged_is_not_called_reached() -> None:
+    """Given targets that are all reached, their number is told; given none, nothing is claimed."""
+    assert list(verdict([found(1_000, 1_000)])) == ["Reached: all 2 targets judged."]
+    assert list(verdict([])) == ["None of these figures has a target."]
 
 
 def test_the_table_names_every_side_and_every_verdict() -> None:
