@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -67,8 +68,15 @@ async def patiently(call: Callable[[], Awaitable[T]], seconds: float, on: tuple[
         # asyncpg calls an argument that does not fit an interface error too; that one fails every time.
         return isinstance(error, on) and not isinstance(error, ValueError)
 
+    began = time.monotonic()
+    try:
+        return await call()  # nearly always: what makes the pauses costs more than many a call
+    except Exception as error:
+        if not passing(error):
+            raise
+    left = max(0.0, seconds - (time.monotonic() - began))
     async for attempt in stamina.retry_context(
-        on=passing, attempts=None, timeout=seconds, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+        on=passing, attempts=None, timeout=left, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
     ):
         with attempt:
             return await call()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -60,8 +60,15 @@ class Outcome:
     claims: tuple[Claims, ...]
 
 
-def decide(service: Service[Any], asked: Asked, history: Sequence[Fact]) -> Outcome | Refused | NeedsRationale:
+def decide(
+    service: Service[Any],
+    asked: Asked,
+    history: Sequence[Fact],
+    fold: Callable[[Sequence[Fact]], Any] | None = None,
+) -> Outcome | Refused | NeedsRationale:
     """Judge and decide a command on the whole history of its stream (opened, in order of version).
+
+    `fold` makes the state of the history where the caller knows a shorter way to the same.
 
     Raises `NoPolicy` for a day that the policy does not reach.
     """
@@ -71,7 +78,7 @@ def decide(service: Service[Any], asked: Asked, history: Sequence[Fact]) -> Outc
     if policy.later and not policy.values:
         raise NoPolicy(f"no policy of this service was in force yet on {policy.day}")
     occasion = Occasion(asked.stream, asked.actor, occurred_at, asked.received_at, policy, service.policy.on)
-    state = decider.fold(cut(history))
+    state = decider.state_of(history) if fold is None else fold(history)
     answer = decider.answer(asked.command, state, occasion)
     if isinstance(answer, (Refused, NeedsRationale)):
         return answer

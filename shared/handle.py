@@ -43,7 +43,8 @@ from shared.messages import (
     derive,
     write,
 )
-from shared.sealing import plain, seal_model, sealed_fields, subjects_in
+from shared.recent import Recent
+from shared.sealing import plain, seal_model, sealed_fields
 from shared.service import Claims, Service
 
 ATTEMPTS: Final = 40
@@ -100,6 +101,7 @@ class Handler:
         self.service = service
         self.ledger = ledger
         self.keyring = keyring
+        self._recent = Recent(service.events, service.decider, keyring)
         self._digest_key = digest_key
 
     def command_id(self, actor: UUID, key: str) -> UUID:
@@ -126,7 +128,7 @@ class Handler:
 
     async def _decided(self, asked: Asked, loaded: Loaded, digest: bytes) -> Result | None:
         """Fold, decide, seal and append; None where the ledger has moved meanwhile and all is to be looked at again."""
-        outcome = decide(self.service, asked, await self.open(loaded.records))
+        outcome = decide(self.service, asked, await self.open(loaded.records), self._recent.fold)
         if not isinstance(outcome, Outcome):
             return outcome
         if not outcome.facts:
@@ -169,14 +171,7 @@ class Handler:
 
     async def open(self, records: Sequence[Record]) -> list[Fact]:
         """The facts of some records, their sealed fields opened."""
-        wanted = {want for record in records for want in subjects_in(record.body)}
-        keys = await self.keyring.open(wanted) if wanted else {}
-        return [
-            self.service.events.read(
-                record.body, keys=keys, position=record.position, recorded_at=record.recorded_at, hash=record.hash
-            )
-            for record in records
-        ]
+        return await self._recent.open(records)
 
     async def _seal(self, asked: Asked, outcome: Outcome, loaded: Loaded, digest: bytes) -> Append:
         """Seal the facts, write their bytes and chain them. A new owner's key is committed before the append."""

@@ -88,6 +88,7 @@ class RuleBook(Generic[S]):
     def __init__(self, service: str) -> None:
         self.service = service
         self.rules: list[Rule] = []
+        self._guarding: dict[tuple[type[Command], tuple[RuleKind, ...]], list[Rule]] = {}
         self.forbids("T1", Command)(not_in_the_future)
 
     def forbids(self, rule_id: str, *commands: type[Command]) -> Callable[[F], F]:
@@ -110,6 +111,7 @@ class RuleBook(Generic[S]):
                     f"rule {rule_id} ({check.__name__}) needs a docstring with its text and a line 'Source: …'"
                 )
             one_line = " ".join(text.split())
+            self._guarding.clear()
             self.rules.append(Rule(rule_id, kind, commands, check, check.__name__, one_line, " ".join(source.split())))
             return check
 
@@ -117,7 +119,11 @@ class RuleBook(Generic[S]):
 
     def guarding(self, command: type[Command], *kinds: RuleKind) -> list[Rule]:
         """The rules that guard a command, of the kinds given (all by default)."""
-        return [rule for rule in self.rules if issubclass(command, rule.commands) and (not kinds or rule.kind in kinds)]
+        found = self._guarding.get((command, kinds))
+        if found is None:
+            found = [rule for rule in self.rules if issubclass(command, rule.commands)]
+            found = self._guarding[command, kinds] = [rule for rule in found if not kinds or rule.kind in kinds]
+        return found
 
     def judge(self, command: Command, state: S | None, occasion: Occasion) -> Passed | Refused | NeedsRationale:
         """Ask every rule that guards the command."""

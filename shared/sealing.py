@@ -34,7 +34,7 @@ M = TypeVar("M", bound=BaseModel)
 PREFIX: Final = "s1:"
 BLOCK: Final = 64
 _JSON: Final[TypeAdapter[Any]] = TypeAdapter(Any)
-_TOKEN_HEAD: Final = re.compile(rb'(?<!\\)"s1:([^":]+):(\d+):')
+_TOKEN_HEAD: Final = re.compile(rb'"s1:([^":]+):(\d+):')
 
 
 class NotSealed(Exception):
@@ -283,17 +283,13 @@ def _walk(value: Any, owner: str, path: str, change: Change) -> Any:
 
 
 def _walk_model(model: BaseModel, owner: str, path: str, change: Change) -> BaseModel:
-    if not _may_hold_sealed(type(model)):
-        return model
     changes: dict[str, Any] = {}
-    for name, field in type(model).model_fields.items():
+    for name, owned_by in _may_hold_sealed(type(model)):
         held = getattr(model, name)
-        if held is None or isinstance(held, (bool, int, str)):
+        if held is None:
             continue
-        below = owner
-        for mark in field.metadata:
-            if isinstance(mark, OwnedBy) and (person := getattr(model, mark.field)) is not None:
-                below = f"person/{person}"
+        person = None if owned_by is None else getattr(model, owned_by)
+        below = owner if person is None else f"person/{person}"
         new = _walk(held, below, f"{path}.{name}" if path else name, change)
         if new is not held:
             changes[name] = new
@@ -301,16 +297,20 @@ def _walk_model(model: BaseModel, owner: str, path: str, change: Change) -> Base
 
 
 @cache
-def _may_hold_sealed(cls: type[BaseModel]) -> bool:
-    """Whether a model class has a sealed field at any depth."""
-    return any(_mentions_sealed(field.annotation) for field in cls.model_fields.values())
+def _may_hold_sealed(cls: type[BaseModel]) -> tuple[tuple[str, str | None], ...]:
+    """The fields of a model class that are sealed at any depth, each with the field that names its owner."""
+    return tuple(
+        (name, next((mark.field for mark in field.metadata if isinstance(mark, OwnedBy)), None))
+        for name, field in cls.model_fields.items()
+        if _mentions_sealed(field.annotation)
+    )
 
 
 def _mentions_sealed(annotation: Any) -> bool:
     if annotation is Any or getattr(annotation, "__origin__", None) is Sealed:
         return True
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _may_hold_sealed(annotation)
+        return bool(_may_hold_sealed(annotation))
     return any(_mentions_sealed(part) for part in get_args(annotation))
 
 
@@ -360,7 +360,8 @@ def seal_model(model: M, home: UUID, event_id: UUID, keys: Mapping[str, DataKey]
 
 def subjects_in(body: bytes) -> set[tuple[str, int]]:
     """The (subject, key generation) of every token in an event's bytes, so that all keys are fetched at once."""
-    return {(m[1].decode(), int(m[2])) for m in _TOKEN_HEAD.finditer(body)}
+    # Behind a backslash a quotation mark begins no text; a lookbehind would be looked for at every byte.
+    return {(m[1].decode(), int(m[2])) for m in _TOKEN_HEAD.finditer(body) if body[m.start() - 1 : m.start()] != b"\\"}
 
 
 def _from_json(adapter: TypeAdapter[Any], value: Any) -> Any:

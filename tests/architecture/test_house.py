@@ -30,7 +30,7 @@ PATTERNS = {"utils", "util", "manager", "helper", "helpers", "base", "common", "
 
 FILES = {
     "access", "database", "decider", "deciding", "documents", "duties", "feed", "handle", "history", "keyring", "messages", "policy",
-    "problems", "process", "provision", "reacting", "reading", "relay", "rules", "sealing", "service", "settings", "stream",
+    "problems", "process", "provision", "reacting", "reading", "recent", "relay", "rules", "sealing", "service", "settings", "stream",
     "telemetry", "testing", "verify", "worker", "working_days",
 }  # fmt: skip
 """The kernel's modules. One more needs a use in three services, and a line here."""
