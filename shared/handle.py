@@ -50,6 +50,9 @@ from shared.service import Claims, Service
 ATTEMPTS: Final = 40
 """How often a command without an expected version is decided again when its stream has moved meanwhile."""
 
+EVERY: Final = "*"
+"""The value of a label that stands for all of them, in a token."""
+
 CONFLICT: Final = "a conflict of interest is declared for this case"
 
 
@@ -133,10 +136,20 @@ class Handler:
             return outcome
         if not outcome.facts:
             return NoEffect()
-        if not loaded.records and outcome.facts[0].envelope.home in asked.actor.conflicts:
-            return OutOfBounds(CONFLICT)
+        if not loaded.records and (barred := self._may_not_begin(asked, outcome)) is not None:
+            return barred
         append = await self._seal(asked, outcome, loaded, digest)
         return self._settled(asked, outcome, append, await self.ledger.append(append))
+
+    def _may_not_begin(self, asked: Asked, outcome: Outcome) -> OutOfBounds | None:
+        """Rule T2 where a stream begins: its home is known only now, and it belongs to one area, never to all."""
+        first = outcome.facts[0].envelope
+        if first.home in asked.actor.conflicts:
+            return OutOfBounds(CONFLICT)
+        for label in sorted(self.service.inherits):
+            if first.labels.get(label) == EVERY:
+                return OutOfBounds(f"who acts in every {label} begins nothing: sign in for the {label} it belongs to")
+        return None
 
     def _settled(self, asked: Asked, outcome: Outcome, append: Append, result: AppendResult) -> Result | None:
         """What the ledger's answer means; None where all is to be looked at again."""
@@ -259,7 +272,7 @@ def bounds(labels: Any, conflicts: Any, first: Record, inherits: frozenset[str])
         return OutOfBounds(CONFLICT)
     marked = json.loads(first.body)["labels"]
     for label in inherits:
-        if label in marked and labels.get(label) not in ("*", marked[label]):
+        if label in marked and labels.get(label) not in (EVERY, marked[label]):
             return OutOfBounds(f"this belongs to another {label}")
     return None
 

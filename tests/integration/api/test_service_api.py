@@ -172,7 +172,10 @@ async def test_an_expected_version_that_has_passed_is_a_conflict(api: Client, st
 
 
 async def test_another_area_and_a_declared_conflict_are_forbidden(api: Client, stream: UUID) -> None:
-    """Rule T2: an officer acts and reads within the own area, and not where a conflict of interest is declared."""
+    """Rule T2: an officer acts and reads within the own area, and not where a conflict of interest is declared.
+
+    Who acts in every area reads in all, and begins in none: what is begun belongs to one.
+    """
     await api.send(stream, PLAN)
     elsewhere = await api.token("SAFE_SCHOOLS_OFFICER", area="DEVON")
     involved = await api.token("SAFE_SCHOOLS_OFFICER", conflicts=str(stream))
@@ -183,8 +186,11 @@ async def test_another_area_and_a_declared_conflict_are_forbidden(api: Client, s
         assert (await api.read(f"/v1/sessions/{stream}", token=token)).status_code == 403
     begun = uuid4()
     involved = await api.token("SAFE_SCHOOLS_OFFICER", conflicts=str(begun))
-    assert (await api.send(begun, PLAN, token=involved)).status_code == 403
-    assert (await api.read(f"/v1/sessions/{begun}")).status_code == 404
+    everywhere = await api.token("SAFE_SCHOOLS_OFFICER", area="*")
+    for token in (involved, everywhere):
+        assert (await api.send(begun, PLAN, token=token)).status_code == 403
+        assert (await api.read(f"/v1/sessions/{begun}")).status_code == 404
+    assert (await api.read(f"/v1/sessions/{stream}", token=everywhere)).status_code == 200
 
 
 async def test_every_read_is_in_the_log_before_it_is_given(api: Client, stream: UUID, settings: Settings) -> None:
