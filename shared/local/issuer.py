@@ -4,7 +4,7 @@
 (127.0.0.1) and OOC_PORT (8100) for where it listens, OOC_VAR (`var`) for its key, OOC_ISSUER for its own name
 (`http://127.0.0.1:<port>`), OOC_AUDIENCE (`ooc`).
 
-`POST /token` takes a form: grant_type=client_credentials, sub (a UUID), role, organisation, area, and optionally
+`POST /token` takes a form: grant_type=client_credentials, sub (a UUID), role, organisation, area (`*`: all), and optionally
 conflicts (UUIDs, separated by spaces). It answers as RFC 6749 section 5 says. The tokens are JWTs (RFC 9068 without
 the client), signed with ES256, and live for five minutes; `/jwks` has the key, `/.well-known/openid-configuration`
 (OpenID Connect Discovery 1.0) tells where everything is.
@@ -33,6 +33,8 @@ from shared.local.ports import DEFAULT_BASE, HOST
 LIFETIME: Final = 300
 """Seconds a token lives."""
 ALGORITHM: Final = "ES256"
+EVERY: Final = "*"
+"""The area of whoever acts in all of them."""
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}")
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -69,7 +71,7 @@ def claims_of(form: Mapping[str, Any], *, issuer: str, audience: str, now: int) 
         "sub": _uuid(form, "sub"),
         "role": _word(form, "role"),
         "organisation": _word(form, "organisation"),
-        "area": _word(form, "area"),
+        "area": EVERY if form.get("area") == EVERY else _word(form, "area"),
         "conflicts": [_uuid({"conflicts": one}, "conflicts") for one in str(form.get("conflicts", "")).split()],
         "iat": now,
         "exp": now + LIFETIME,
