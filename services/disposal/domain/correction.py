@@ -65,9 +65,13 @@ def typed(event: BaseModel, path: str, value: Any) -> tuple[Any, UUID | None]:
         if depth == len(names) - 1:
             adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation(), config=None)
             try:
-                return adapter.validate_json(json.dumps(value), strict=True), owner
+                right = adapter.validate_json(json.dumps(value), strict=True)
             except (ValidationError, ValueError, TypeError) as error:
                 raise NotAField(f"{path} cannot be that: {error}") from error
+            # What stands there counts too: a group without its personal fields would take them away.
+            if _must_be_taken_apart(right) or _must_be_taken_apart(getattr(model, name)):
+                raise NotAField(f"{path} is a group, with personal fields or of many facts: correct them one by one")
+            return right, owner
         inner = getattr(model, name)
         if not isinstance(inner, BaseModel):
             raise NotAField(f"{path} is no field that can be corrected")
@@ -84,10 +88,8 @@ def _must_be_taken_apart(value: Any) -> bool:
 
 def correction_of(target: Fact, path: str, value: Any, why: Sealed[str]) -> RecordCorrected:
     """The event that corrects one field; raises `NotAField`."""
-    held, owner = typed(target.event, path, value)
-    if _must_be_taken_apart(held):
-        raise NotAField(f"{path} is a group of fields, with personal ones or of many facts: correct them one by one")
-    if isinstance(held, Sealed):
+    right, owner = typed(target.event, path, value)
+    if isinstance(right, Sealed):
         # The value stands as in JSON, since that is how it will be opened again.
         return RecordCorrected(corrects=target.event_id, field=path, sealed=Sealed(value), owner=owner, why=why)
     return RecordCorrected(corrects=target.event_id, field=path, value=value, why=why)

@@ -161,6 +161,16 @@ def test_a_condition_may_be_corrected_as_a_whole_where_nothing_in_it_is_personal
     }
 
 
+def test_a_whole_in_clear_takes_nothing_personal_away() -> None:
+    """Given a condition with words about the child, and a variation, when the whole is corrected to one without, then S1 refuses."""
+    story = CaseStory().given("YCC", condition(detail=Sealed("With her aunt.")))
+    story.ask(variation(adding(letter())), by=SUPERVISOR, at=THEN)
+    whole = {**condition(due=date(2026, 5, 14)).model_dump(mode="json"), "hours": 4}
+    for event, field, value in (("ConditionProposed", "condition", whole), ("ConditionsVaried", "changes", [])):
+        assert story.refused(correction(story, event, field, value), by=SUPERVISOR, at=THEN) == {"S1"}
+    story.ask(correction(story, "ConditionProposed", "condition.due", "2026-05-14"), by=SUPERVISOR, at=THEN)
+
+
 def test_neither_a_correction_nor_an_unknown_event_is_corrected() -> None:
     """Given a correction, or an id of another case, when it is corrected, then S1 refuses."""
     story = CaseStory().given()
