@@ -2,17 +2,19 @@
 
 Records are loaded from the ledger each time all the same, and only what is the same to the byte is taken from here. A
 fact is kept opened for as long as a data key is, a minute, and only for the keys that opened it: when the keyring says
-that a key was destroyed, or is another, the bytes are read anew. A state is kept beside the facts that made it, and
-serves only where the same facts come first.
+that a key was destroyed, or is another, the bytes are read anew. A state is kept beside the facts that made it, serves
+only where the same facts come first, and goes with the first of them that goes. Nothing waits for another command: what
+has had its minute is let go by the clock.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from shared.decider import Decider, check_gapless, cut
 from shared.keyring import CACHED_SECONDS, Keyring, Wanted
@@ -23,10 +25,7 @@ from shared.sealing import DataKey, subjects_in
 S = TypeVar("S")
 
 MOST_FACTS: Final = 20_000
-"""How many opened facts are kept: some 60 MB."""
-
-MOST_STATES: Final = 2_000
-"""How many states are kept."""
+"""How many opened facts are kept: some 60 MB. There are no more states than facts."""
 
 Keys = Mapping[Wanted, DataKey | None]
 
@@ -42,7 +41,6 @@ class _Opened:
 class _Folded(Generic[S]):
     history: Sequence[Fact]
     state: S | None
-    until: float
 
 
 class Recent(Generic[S]):
@@ -57,7 +55,8 @@ class Recent(Generic[S]):
         self._clock = clock
         # The soonest to end come first.
         self._opened: OrderedDict[bytes, _Opened] = OrderedDict()
-        self._folded: OrderedDict[str, _Folded[S]] = OrderedDict()
+        self._folded: dict[str, _Folded[S]] = {}
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def open(self, records: Sequence[Record]) -> list[Fact]:
         """The facts of some records, their sealed fields opened; raises `KeyringUnavailable` or `UnknownEvent`."""
@@ -69,20 +68,18 @@ class Recent(Generic[S]):
         every = {want for wants in wanted for want in wants}
         keys = await self._keyring.open(every) if every else {}
         return [
-            one.fact
-            if one is not None and all(keys[want] == key for want, key in one.keys.items())
-            else self._open(record, {want: keys[want] for want in wants})
-            for record, wants, one in zip(records, wanted, kept, strict=True)
+            self._fact(record, {want: keys[want] for want in wants})
+            for record, wants in zip(records, wanted, strict=True)
         ]
 
     def fold(self, history: Sequence[Fact]) -> S | None:
-        """The state after a whole history of `open`'s facts, in order of version; raises `BrokenHistory`."""
+        """The state after a whole history as `open` just gave it, in order of version; raises `BrokenHistory`."""
         if not history:
             return None
         stream = history[0].envelope.stream
         known = self._folded.pop(stream, None)
         state = self._continued(known, history) if known is not None else self._decider.fold(cut(history))
-        self._folded[stream] = _Folded(history, state, self._clock() + CACHED_SECONDS)
+        self._folded[stream] = _Folded(history, state)
         return state
 
     def _continued(self, known: _Folded[S], history: Sequence[Fact]) -> S | None:
@@ -105,21 +102,43 @@ class Recent(Generic[S]):
         same = (fact.body, fact.position, fact.recorded_at) == (record.body, record.position, record.recorded_at)
         return one if same else None
 
-    def _open(self, record: Record, keys: Keys) -> Fact:
+    def _fact(self, record: Record, keys: Keys) -> Fact:
+        """The fact of a record by these keys; while they were asked for, it may have gone, or another may have opened it."""
+        one = self._kept(record)
+        if one is not None and one.keys == keys:
+            return one.fact
         fact = self._events.read(
             record.body, keys=keys, position=record.position, recorded_at=record.recorded_at, hash=record.hash
         )
-        self._opened.pop(record.hash, None)
+        self._forget(record.hash)
         self._opened[record.hash] = _Opened(fact, keys, self._clock() + CACHED_SECONDS)
+        self._set_the_alarm()
         return fact
+
+    def _forget(self, hash_: bytes) -> None:
+        """Let go of a fact, and of the state that was made of it."""
+        one = self._opened.pop(hash_, None)
+        if one is not None:
+            self._folded.pop(one.fact.envelope.stream, None)
 
     def _let_go(self) -> None:
         """Forget what has had its minute, and the oldest of what is too much."""
         now = self._clock()
-        both: tuple[tuple[OrderedDict[Any, Any], int], ...] = (
-            (self._opened, MOST_FACTS),
-            (self._folded, MOST_STATES),
-        )
-        for kept, most in both:
-            while kept and (len(kept) > most or next(iter(kept.values())).until <= now):
-                kept.popitem(last=False)
+        while self._opened:
+            oldest, one = next(iter(self._opened.items()))
+            if one.until > now and len(self._opened) <= MOST_FACTS:
+                break
+            self._forget(oldest)
+
+    def _set_the_alarm(self) -> None:
+        """See that the oldest goes when its minute is over, also where nobody asks for anything more."""
+        if self._alarm is None and self._opened:
+            left = next(iter(self._opened.values())).until - self._clock()
+            # Not for each fact on its own: once a second is often enough.
+            seconds = max(left, CACHED_SECONDS / 60)
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        self._alarm = None
+        self._let_go()
+        self._set_the_alarm()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import weakref
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -93,8 +95,8 @@ async def test_a_destroyed_key_closes_what_was_opened_with_it() -> None:
     assert held.is_forgotten
 
 
-async def test_nothing_stays_longer_than_a_minute() -> None:
-    """Given an opened fact, when its minute is over, then it is read anew; so no opened text outlives the keys' own minute."""
+async def test_nothing_serves_longer_than_a_minute() -> None:
+    """Given an opened fact, when its minute is over, then it is read anew; so no opened text serves beyond the keys' own minute."""
     shelf = Shelf()
     records = await shelf.records(hung())
     (first,) = await shelf.recent.open(records)
@@ -104,6 +106,54 @@ async def test_nothing_stays_longer_than_a_minute() -> None:
     (third,) = await shelf.recent.open(records)
     assert first is second
     assert third is not first
+
+
+async def test_nothing_stays_in_memory_where_nobody_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given opened facts and their state, when their time is over and no command comes, then they are gone all the same."""
+    shelf = Shelf()
+    records = await shelf.records(hung(), LampLit())
+    monkeypatch.setattr("shared.recent.CACHED_SECONDS", 0.02)
+    recent: Recent[Lamp] = Recent(EVENTS, decider(), shelf.keyring)
+    facts = await recent.open(records)
+    state = recent.fold(facts)
+    assert state is not None
+    gone = [asyncio.Event() for _ in (state, *facts)]
+    for thing, event in zip((state, *facts), gone, strict=True):
+        weakref.finalize(thing, event.set)
+    del facts, state, thing
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(event.wait() for event in gone))
+
+
+async def test_a_state_goes_with_a_fact_that_made_it() -> None:
+    """Given a state with an opened text in it, when the text's key is destroyed and somebody reads, then the state is gone too."""
+    shelf = Shelf()
+    records = await shelf.records(hung())
+    state = shelf.recent.fold(await shelf.recent.open(records))
+    assert state is not None
+    kept = weakref.ref(state)
+    del state
+    await shelf.recent.open(records)
+    assert kept() is not None
+    await shelf.keyring.destroy(PERSON)
+    await shelf.recent.open(records)
+    assert kept() is None
+
+
+async def test_callers_at_once_get_the_same_fact() -> None:
+    """Given two callers who wait for the same keys, then the second takes what the first has opened meanwhile."""
+    shelf = Shelf()
+    records = await shelf.records(hung(), LampLit())
+    both = asyncio.Barrier(2)
+    asked = shelf.keyring.open
+
+    async def together(wanted: Any) -> Any:
+        await both.wait()
+        return await asked(wanted)
+
+    shelf.keyring.open = together  # type: ignore[method-assign]
+    one, other = await asyncio.gather(shelf.recent.open(records), shelf.recent.open(records))
+    assert all(a is b for a, b in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -166,3 +216,13 @@ async def test_a_history_with_a_hole_is_broken_also_behind_a_known_beginning() -
     shelf.recent.fold(facts[:2])
     with pytest.raises(BrokenHistory, match="version 3 is missing"):
         shelf.recent.fold([*facts[:2], facts[3]])
+
+
+async def test_a_state_serves_only_where_its_own_facts_come_first() -> None:
+    """Given a state, when an earlier reader comes with fewer facts, or one with another first fact, then theirs is folded."""
+    shelf = Shelf()
+    facts = await shelf.recent.open(await shelf.records(hung(), LampLit(), LampOut(), LampLit()))
+    elsewhere = replace(facts[0], event=LampHung(room="loft"))
+    for history in (facts[:2], facts[:1], [elsewhere, *facts[1:2]], [elsewhere, *facts[1:]]):
+        for told in (facts[:3], history):
+            assert shelf.recent.fold(told) == decider().fold(cut(told))
