@@ -72,9 +72,9 @@ async def patiently(call: Callable[[], Awaitable[T]], seconds: float, on: tuple[
     try:
         return await call()  # nearly always: what makes the pauses costs more than many a call
     except Exception as error:
-        if not passing(error):
+        left = seconds - (time.monotonic() - began)
+        if left <= 0 or not passing(error):
             raise
-    left = max(0.0, seconds - (time.monotonic() - began))
     async for attempt in stamina.retry_context(
         on=passing, attempts=None, timeout=left, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
     ):

@@ -1,0 +1,49 @@
+"""Patience with a server: the call is sent again while it fails with what passes, and no longer than was said."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.database import patiently, retrying
+
+
+class Away(Exception):
+    """No answer in time."""
+
+
+class Server:
+    """A server that fails with these errors, one after the other, and then answers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    async def answer(self) -> str:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "here"
+
+
+async def test_what_passes_is_waited_for() -> None:
+    """Given a server that is away twice, the third call answers."""
+    server = Server(ConnectionRefusedError(), TimeoutError())
+    assert await patiently(server.answer, 30) == "here"
+    assert server.calls == 3
+
+
+@pytest.mark.parametrize("error", [ValueError("a fault of ours"), KeyError("another")])
+async def test_a_fault_is_not_tried_again(error: Exception) -> None:
+    """Given an error that comes every time, then it passes at once, as it is."""
+    server = Server(error)
+    with pytest.raises(type(error)):
+        await retrying(server.answer, Away)
+    assert server.calls == 1
+
+
+async def test_a_call_that_took_all_the_time_is_the_last() -> None:
+    """Given no time left after a call that failed, then it is not sent once more."""
+    server = Server(TimeoutError(), TimeoutError())
+    with pytest.raises(Away):
+        await retrying(server.answer, Away, seconds=0)
+    assert server.calls == 1
