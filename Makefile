@@ -101,7 +101,7 @@ docs: install ## Write docs/reference from the code (a test fails where it is st
 .PHONY: lock
 lock: ## Renew requirements/*.txt from requirements/*.in (a release rests a week first)
 	@[ -x .venv-lock/bin/uv ] || { "$(PYTHON)" -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv==0.13.8; }
-	@for name in run test mutate; do \
+	@for name in run test mutate bench; do \
 		env -u UV_FIND_LINKS .venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 			--exclude-newer "$$($(PYTHON) -c 'import datetime as d; print(d.date.today() - d.timedelta(7))')" \
