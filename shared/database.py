@@ -61,10 +61,16 @@ async def _as_it_is(_connection: object) -> None:
     """
 
 
-async def patiently(call: Callable[[], Awaitable[T]], seconds: float, on: tuple[type[Exception], ...] = TRANSIENT) -> T:
+async def patiently(
+    call: Callable[[], Awaitable[T]],
+    seconds: float,
+    on: tuple[type[Exception], ...] | Callable[[Exception], bool] = TRANSIENT,
+) -> T:
     """Call again, with growing pauses, while it fails with one of these errors; the last one passes after `seconds`."""
 
     def passing(error: Exception) -> bool:
+        if callable(on):
+            return on(error)
         # asyncpg calls an argument that does not fit an interface error too; that one fails every time.
         return isinstance(error, on) and not isinstance(error, ValueError)
 

@@ -10,14 +10,16 @@ Keys are cached in memory for a minute at most, so a destruction is felt everywh
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import asyncpg
 from cryptography.exceptions import InvalidTag
@@ -182,8 +184,10 @@ class PostgresKeyring:
         self._pool = pool
         self._kek = kek
         self._clock = clock
+        # The soonest to end come first.
         self._cache: dict[Wanted, tuple[float, DataKey]] = {}
         self._current: dict[str, tuple[float, DataKey]] = {}
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def open(self, wanted: Iterable[Wanted]) -> Mapping[Wanted, DataKey | None]:
         """See `Keyring.open`."""
@@ -232,6 +236,7 @@ class PostgresKeyring:
             if row["wrapped"] is not None:
                 key = self._kek.unwrap(row["subject"], row["generation"], row["epoch"], row["wrapped"])
                 found[key.subject] = self._keep(key, now)
+                self._current.pop(key.subject, None)
                 self._current[key.subject] = (now + CACHED_SECONDS, key)
         return found
 
@@ -252,8 +257,25 @@ class PostgresKeyring:
         if len(self._cache) > 50_000:
             self._cache.clear()
             self._current.clear()
+        self._cache.pop((key.subject, key.generation), None)
         self._cache[key.subject, key.generation] = (now + CACHED_SECONDS, key)
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(CACHED_SECONDS, self._time_is_up)
         return key
+
+    def _time_is_up(self) -> None:
+        """Let go of the keys that have had their minute, also where nobody asks for any more."""
+        now = self._clock()
+        caches: tuple[dict[Any, tuple[float, DataKey]], ...] = (self._cache, self._current)
+        for cache in caches:
+            for name in list(itertools.takewhile(lambda name: cache[name][0] <= now, cache)):  # noqa: B023 - used at once
+                del cache[name]
+        soonest = next(iter(self._cache.values()), None)
+        self._alarm = (
+            None
+            if soonest is None
+            else asyncio.get_running_loop().call_later(max(soonest[0] - now, 1.0), self._time_is_up)
+        )
 
     async def destroy(self, subject: str) -> None:
         """See `Keyring.destroy`."""

@@ -88,7 +88,7 @@ class RuleBook(Generic[S]):
     def __init__(self, service: str) -> None:
         self.service = service
         self.rules: list[Rule] = []
-        self._guarding: dict[tuple[type[Command], tuple[RuleKind, ...]], list[Rule]] = {}
+        self._guarding: dict[tuple[type[Command], tuple[RuleKind, ...]], tuple[Rule, ...]] = {}
         self.forbids("T1", Command)(not_in_the_future)
 
     def forbids(self, rule_id: str, *commands: type[Command]) -> Callable[[F], F]:
@@ -117,12 +117,13 @@ class RuleBook(Generic[S]):
 
         return register
 
-    def guarding(self, command: type[Command], *kinds: RuleKind) -> list[Rule]:
+    def guarding(self, command: type[Command], *kinds: RuleKind) -> tuple[Rule, ...]:
         """The rules that guard a command, of the kinds given (all by default)."""
         found = self._guarding.get((command, kinds))
         if found is None:
-            found = [rule for rule in self.rules if issubclass(command, rule.commands)]
-            found = self._guarding[command, kinds] = [rule for rule in found if not kinds or rule.kind in kinds]
+            found = self._guarding[command, kinds] = tuple(
+                rule for rule in self.rules if issubclass(command, rule.commands) and (not kinds or rule.kind in kinds)
+            )
         return found
 
     def judge(self, command: Command, state: S | None, occasion: Occasion) -> Passed | Refused | NeedsRationale:

@@ -45,10 +45,11 @@ async def require_answers(settings: Settings) -> None:
     """See that both servers listen, before anything is waited for; raises `NoSystem`."""
     database = urlsplit(settings.database_url)
     for what, addresses in {
-        "PostgreSQL": [f"{database.hostname or 'localhost'}:{database.port or 5432}"],
+        # Without a host it is a socket in the file system, which is not looked for.
+        "PostgreSQL": [f"{database.hostname}:{database.port or 5432}"] if database.hostname else [],
         "Kafka": settings.kafka.split(","),
     }.items():
-        if not any([await _listens(address) for address in addresses]):
+        if addresses and not any([await _listens(address) for address in addresses]):
             raise NoSystem(
                 f"{what} does not answer at {', '.join(addresses)}: start the system with `ooc up`, or correct the address."
             )

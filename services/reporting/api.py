@@ -208,8 +208,9 @@ def _cases(app: FastAPI) -> None:
         if "cases" in READERS.get(actor.role, ()) and (reason is not None or actor.role not in REASONS):
             late = await _wait(at, wanted)
             # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
-            found = await retrying(lambda: case(at.database, id_), LedgerUnavailable)
-            why = _barred(actor, await _conflicts(at, actor), id_, found)
+            conflicts = await _conflicts(at, actor)
+            found = await retrying(lambda: case(at.database, id_, barred=conflicts - {id_}), LedgerUnavailable)
+            why = _barred(actor, conflicts, id_, found)
         await at.gate.read(actor, "cases", f"reporting/cases/{id_}", reason, allowed=why)
         if late:
             return problem(
@@ -235,7 +236,7 @@ def _barred(actor: Actor, conflicts: frozenset[UUID], case_id: UUID, found: dict
     if case_id in conflicts:
         return "a conflict of interest is declared for this case"
     areas = _areas(actor)
-    if found is not None and areas is not None and found["area"] is not None and found["area"] not in areas:
+    if found is not None and areas is not None and found["area"] not in areas:
         return "this belongs to another area"
     return None
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from services.reporting.period import BadQuestion
+from services.reporting.readings import READINGS
 from services.reporting.records import SessionRecord
 from services.reporting.sheet import Listed
 from services.reporting.snapshot import Pool, positions, snapshot
@@ -67,16 +68,20 @@ _CASES: Final = f"""
 """  # noqa: S608 - the clauses above, and no value
 
 
-async def case(pool: Pool, case_id: UUID, today: date | None = None) -> dict[str, Any] | None:
+async def case(
+    pool: Pool, case_id: UUID, today: date | None = None, barred: Collection[UUID] = ()
+) -> dict[str, Any] | None:
     """The projected case: its referral, disposals, conferences, sessions and duties; None where nothing is known of it.
 
-    A session shows the places of this case alone. `today` is the Europe/London day for which duties are judged.
+    A session shows the places of this case alone, and work that it shares with a case among `barred`, in which the
+    reader has declared a conflict of interest, is left out where it belongs to that one. `today` is the Europe/London
+    day for which duties are judged.
     """
     today = today or local_day(datetime.now(UTC))
     async with snapshot(pool) as connection:
-        rows = await connection.fetch(_CASE, case_id)
-        duties = await connection.fetch(_DUTIES, case_id, today)
-        reached = await positions(connection, ("disposal", "education", "referral", "rj_conference"))
+        rows = [row for row in await connection.fetch(_CASE, case_id) if row["home"] not in barred]
+        duties = [row for row in await connection.fetch(_DUTIES, case_id, today) if row["home"] not in barred]
+        reached = await positions(connection, READINGS)
     if not rows:
         return None
     by_service: dict[str, list[dict[str, Any]]] = {
@@ -174,8 +179,8 @@ async def cases(
     async with snapshot(pool) as connection:
         asked = (state, officer, due_before, today, only)
         rows = await connection.fetch(_CASES, *asked, (page - 1) * PAGE, list(barred))
-        first = rows or await connection.fetch(_CASES, *asked, 0, list(barred))
-        reached = await positions(connection, ("disposal", "education", "referral", "rj_conference"))
+        first = rows or (await connection.fetch(_CASES, *asked, 0, list(barred)) if page > 1 else [])
+        reached = await positions(connection, READINGS)
     return {
         "page": page,
         "page_size": PAGE,

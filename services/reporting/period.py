@@ -7,7 +7,7 @@ from datetime import date
 
 
 class BadQuestion(ValueError):
-    """What was asked cannot be answered; the message says what to ask instead (422)."""
+    """What was asked cannot be answered; the message says what to ask instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _STANDING: Final = """
     select d.*, s.cases, s.officer
     from duty as d join stream as s using (service, stream)
     where d.opened_on <= $1 and (d.met_on is null or d.met_on > $1) and (d.closed_on is null or d.closed_on > $1)
-      and s.updated_at <= $2
+      and s.updated_at <= $2 and ($3::text[] is null or d.area = any($3))
 """
 
 
@@ -78,18 +78,16 @@ async def daily_sheet(
     `overdue` true: only those past their due date; false: only the others. `areas` limits it to what a reader may see;
     `barred` are cases in which the reader has declared a conflict of interest.
     """
-    until = end_of_day(as_of)
+    until, only = end_of_day(as_of), None if areas is None else list(areas)
     async with snapshot(pool) as connection:
-        found = [Listed.of_row(row) for row in await connection.fetch(_STANDING, as_of, until)]
-        for folded in await refolded(connection, READINGS, until):
+        found = [Listed.of_row(row) for row in await connection.fetch(_STANDING, as_of, until, only)]
+        for folded in await refolded(connection, READINGS, until, areas=only):
             found += [one for one in Listed.of_fold(folded) if one.open_on(as_of)]
         reached = await positions(connection, READINGS)
     shown = [
         one
         for one in found
-        if (overdue is None or one.duty.overdue(as_of) == overdue)
-        and (areas is None or one.area in areas)
-        and not {*one.cases, one.home} & set(barred)
+        if (overdue is None or one.duty.overdue(as_of) == overdue) and not {*one.cases, one.home} & set(barred)
     ]
     shown.sort(key=lambda one: (one.duty.due, one.service, one.stream, one.duty.duty, one.duty.item))
     return {

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import asyncpg
-import stamina
 
-from shared.database import TRANSIENT, Connection
+from shared.database import TRANSIENT, Connection, patiently
 from shared.keyring import KeyringUnavailable
 from shared.ledger import LedgerUnavailable
 from shared.projection.published import Published
@@ -60,17 +59,7 @@ def _poisonous(error: Exception) -> bool:
 
 async def persistently(call: Callable[[], Awaitable[T]], seconds: float) -> T:
     """Call again while it fails with a transient error, for so many seconds; any other passes at once."""
-    async for attempt in stamina.retry_context(
-        on=transient,
-        attempts=None,
-        timeout=seconds,
-        wait_initial=0.05,
-        wait_max=0.5,
-        wait_jitter=0.05,
-    ):
-        with attempt:
-            return await call()
-    raise AssertionError("unreachable")
+    return await patiently(call, seconds, transient)
 
 
 async def apply_or_hold(

@@ -28,7 +28,7 @@ from services.disposal.events import (
 from shared.decider import BrokenHistory, corrected
 from shared.messages import Consequence, Correction, Event, Fact
 from shared.policy import Policy
-from shared.sealing import OwnedBy, Sealed
+from shared.sealing import OwnedBy, Sealed, plain
 
 FIXED: Final = frozenset({"case_id", "person_id"})
 """What a case is known by, and whose key seals it: a case of another child is another case."""
@@ -135,15 +135,11 @@ def following(state: DisposalState, first: RecordCorrected, policy: Policy) -> t
     else:
         return ()
     return tuple(
-        Consequence(corrects=fact.event_id, field=name, value=_as_json(value))
+        Consequence(corrects=fact.event_id, field=name, value=plain(value, lambda sealed: sealed.token))
         for fact, fields in right
         for name, value in fields.items()
         if value != getattr(fact.event, name)
     )
-
-
-def _as_json(value: Any) -> Any:
-    return TypeAdapter(Any).dump_python(value, mode="json")
 
 
 def _of_offence(event: Event, state: DisposalState, policy: Policy) -> dict[str, Any]:

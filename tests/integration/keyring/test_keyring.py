@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from shared.keyring import (
 from shared.sealing import DataKey
 from tests.integration.keyring.rings import new_kek, ring_database
 from tests.integration.ledger.streams import as_application
+from tests.integration.local.waiting import eventually
 
 ROBIN, ALEX = "person/robin", "person/alex"
 
@@ -105,6 +107,22 @@ async def test_a_destruction_is_felt_everywhere_within_a_minute(rings: Rings) ->
     assert await there.open([(ROBIN, 1)]) == {(ROBIN, 1): None}
     with pytest.raises(OwnerForgotten):
         await there.for_sealing([ROBIN])
+
+
+async def test_no_key_stays_in_memory_when_its_minute_is_over(rings: Rings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given keys in use, when nobody asks for anything more, then none is left in the process after its minute."""
+    monkeypatch.setattr("shared.keyring.CACHED_SECONDS", 0.2)
+    ring = PostgresKeyring(rings.pool, rings.kek)
+    subjects = {"person/who-goes", "person/who-goes-too"}
+    keys = await ring.for_sealing(subjects)
+    assert keys.keys() == subjects
+
+    def held() -> list[DataKey]:
+        return [one for one in gc.get_objects() if isinstance(one, DataKey) and one.subject in subjects]
+
+    assert held()
+    del keys
+    await eventually(lambda: not held(), within=10)
 
 
 async def test_a_key_and_its_destruction_at_once_leave_no_key(rings: Rings) -> None:

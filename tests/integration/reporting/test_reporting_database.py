@@ -165,6 +165,19 @@ async def test_the_list_of_cases_is_narrowed_and_paged(pool: asyncpg.Pool[asyncp
         await cases(pool, page=0)
 
 
+async def test_a_conflict_in_one_case_hides_its_work_in_another(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given work that two cases share, then who is barred from the one that it belongs to does not see it in the other."""
+    facts = play("05").facts
+    await project(pool, facts, 100)
+    theirs, ours = facts[0].envelope.home, uuid4()
+    await pool.execute("update stream set cases = cases || $1::uuid where service = 'disposal'", ours)
+    shared = await case(pool, ours)
+    assert shared is not None
+    assert len(shared["disposals"]) == 1
+    assert await case(pool, ours, barred=[theirs]) is None
+    assert await case(pool, theirs, barred=[ours]) is not None
+
+
 async def test_the_daily_sheet_shows_a_duty_until_it_is_met(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     """Given a late record (scenario 10), when a day is asked, then the sheet is that day's, overdue or not."""
     facts = play("05").facts
