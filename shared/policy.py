@@ -17,7 +17,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -62,6 +62,8 @@ class Policy:
         """A value as it stands in the file; raises `NoPolicy`, or KeyError for a name that no file holds."""
         if name in self.later:
             raise NoPolicy(f"the policy has no value {name!r} yet on {self.day}")
+        if name not in self.values:
+            raise KeyError(f"no policy.toml of this service has a value {name!r}: correct the name, or add it there")
         return self.values[name]
 
     def number(self, name: str) -> int:
@@ -100,17 +102,12 @@ class PolicyBook:
 
     @classmethod
     def load(cls, path: Path) -> PolicyBook:
-        """Read a policy.toml; raises ValueError naming the entry that is wrong."""
-        terms: dict[str, Term] = {}
-        for name, raw in tomllib.loads(path.read_text(encoding="utf-8")).items():
-            entries = tuple(Entry(entry["from"], entry["value"]) for entry in raw["entries"])
-            days = [entry.since for entry in entries]
-            if not entries or days != sorted(set(days)):
-                raise ValueError(f"{path}: the entries of {name} must be dated, each later than the one before")
-            if not raw.get("source") or not raw.get("unit"):
-                raise ValueError(f"{path}: {name} needs a source and a unit")
-            terms[name] = Term(name, raw["unit"], raw["source"], entries)
-        return cls(terms)
+        """Read a policy.toml; raises ValueError naming the file, the value and what is wrong with it."""
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+            return cls({name: _term(name, table) for name, table in raw.items()})
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
     def on(self, day: date) -> Policy:
         """The policy in force on a day."""
@@ -133,3 +130,36 @@ class PolicyBook:
             sorted((*(e for e in term.entries if e.since != since), Entry(since, value)), key=lambda e: e.since)
         )
         return PolicyBook({**self.terms, name: Term(name, term.unit, term.source, entries)})
+
+
+def _term(name: str, raw: Any) -> Term:
+    """A value as its table says it; raises ValueError."""
+    _require_keys(name, raw, {"unit", "source", "entries"})
+    _require(raw["source"] and raw["unit"], f"{name} needs a source and a unit")
+    listed = isinstance(raw["entries"], list)
+    _require(listed, f"the entries of {name} must be a list: entries = [{{from = 2025-01-01, value = 1}}]")
+    entries = tuple(_entry(name, entry) for entry in raw["entries"])
+    days = [entry.since for entry in entries]
+    in_order = bool(days) and days == sorted(set(days))
+    _require(in_order, f"the entries of {name} must be dated, each later than the one before, and at least one")
+    return Term(name, raw["unit"], raw["source"], entries)
+
+
+def _entry(name: str, raw: Any) -> Entry:
+    _require_keys(f"an entry of {name}", raw, {"from", "value"})
+    since = raw["from"]
+    a_day = isinstance(since, date) and not isinstance(since, datetime)
+    _require(a_day, f"an entry of {name} is from {since!r}: it must be a day, without quotes, such as 2025-01-01")
+    return Entry(since, raw["value"])
+
+
+def _require_keys(what: str, raw: Any, wanted: set[str]) -> None:
+    """Refuse what lacks a key or has one that is misspelt."""
+    _require(isinstance(raw, dict), f"{what} must be a table with {', '.join(sorted(wanted))}, and is {raw!r}")
+    wrong = [f"{key!r} is {'missing' if key in wanted else 'not known'}" for key in sorted(wanted ^ raw.keys())]
+    _require(not wrong, f"{what} needs {', '.join(sorted(wanted))} and nothing else: {', '.join(wrong)}")
+
+
+def _require(holds: object, fault: str) -> None:
+    if not holds:
+        raise ValueError(fault)

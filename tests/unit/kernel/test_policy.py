@@ -68,7 +68,7 @@ def test_nothing_holds_before_its_day(book: PolicyBook) -> None:
     """Given a day before a value came into force, or a name that no file holds, then there is no value, and no guess."""
     with pytest.raises(NoPolicy, match="limit_weeks"):
         book.on(date(2013, 4, 7)).number("limit_weeks")
-    with pytest.raises(KeyError, match="speed"):
+    with pytest.raises(KeyError, match=r"policy\.toml .* 'speed'"):
         book.on(date(2025, 1, 1)).value("speed")
 
 
@@ -121,18 +121,52 @@ def test_latest_entry_holds(values: dict[date, int], day: date) -> None:
             book.on(day).number("n")
 
 
+UNIT = '[n]\nunit = "weeks"\n'
+HEAD = f'{UNIT}source = "x"\n'
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "said"),
     [
-        '[n]\nunit = "weeks"\nsource = "x"\nentries = []',
-        '[n]\nunit = "weeks"\nsource = "x"\nentries = [{from = 2025-01-01, value = 1}, {from = 2024-01-01, value = 2}]',
-        '[n]\nunit = "weeks"\nsource = "x"\nentries = [{from = 2025-01-01, value = 1}, {from = 2025-01-01, value = 2}]',
-        '[n]\nunit = "weeks"\nentries = [{from = 2025-01-01, value = 1}]',
-        '[n]\nsource = "x"\nentries = [{from = 2025-01-01, value = 1}]',
+        (f"{HEAD}entries = []", "the entries of n must be dated"),
+        (f"{HEAD}entries = [{{from = 2025-01-01, value = 1}}, {{from = 2024-01-01, value = 2}}]", "each later"),
+        (f"{HEAD}entries = [{{from = 2025-01-01, value = 1}}, {{from = 2025-01-01, value = 2}}]", "each later"),
+        (f"{UNIT}entries = [{{from = 2025-01-01, value = 1}}]", "n needs .*'source' is missing"),
+        ('[n]\nsource = "x"\nentries = [{from = 2025-01-01, value = 1}]', "n needs .*'unit' is missing"),
+        (f'{UNIT}source = ""\nentries = [{{from = 2025-01-01, value = 1}}]', "n needs a source"),
+        (HEAD, "n needs .*'entries' is missing"),
+        (f"{HEAD}entrys = [{{from = 2025-01-01, value = 1}}]", "'entries' is missing, 'entrys' is not known"),
+        (f"{HEAD}entries = [{{form = 2025-01-01, value = 1}}]", "an entry of n .*'form' is not known"),
+        (f"{HEAD}entries = [{{from = 2025-01-01, values = 1}}]", "an entry of n .*'value' is missing"),
+        (f"{HEAD}entries = [{{from = 2025-01-01, value = 1, until = 2026-01-01}}]", "'until' is not known"),
+        (f"{HEAD}entries = [1]", "an entry of n must be a table"),
+        (f"{HEAD}entries = {{from = 2025-01-01, value = 1}}", "the entries of n must be a list"),
+        (f'{HEAD}entries = [{{from = "2025-01-01", value = 1}}]', "an entry of n is from '2025-01-01'"),
+        (f"{HEAD}entries = [{{from = 2025-01-01T00:00:00Z, value = 1}}]", "an entry of n is from .*must be a day"),
+        ("n = 1", "n must be a table"),
+        ("[n", "at end of document"),
     ],
-    ids=["no entry", "out of order", "twice a day", "no source", "no unit"],
+    ids=[
+        "no entry",
+        "out of order",
+        "twice a day",
+        "no source",
+        "no unit",
+        "empty source",
+        "no entries",
+        "entries misspelt",
+        "from misspelt",
+        "value misspelt",
+        "more than wanted",
+        "a bare value",
+        "one table",
+        "a day in quotes",
+        "a time of day",
+        "no table",
+        "no TOML",
+    ],
 )
-def test_faulty_file_is_refused(tmp_path: Path, text: str) -> None:
-    """Given a value without entry, order, source or unit, then the file is refused and the value named."""
-    with pytest.raises(ValueError, match=r"\bn\b"):
+def test_faulty_file_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    """Given a file in which a value is not as it should be, then it is refused, and file, value and fault are named."""
+    with pytest.raises(ValueError, match=rf"policy\.toml: .*{said}"):
         written(tmp_path, text)
