@@ -28,4 +28,8 @@ def test_a_published_event_reads_and_writes_as_it_was(service: Service[Any], nam
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_each_event_has_a_golden_sample(service: Service[Any]) -> None:
     """An event without a sample is not frozen yet: `python -m tests.unit.contract.sample` takes it from the stories."""
-    assert set(service.events.by_type) <= set(samples(service.name))
+    missing = sorted(set(service.events.by_type) - set(samples(service.name)))
+    assert not missing, (
+        f"{missing} have no sample: let a story of tests/scenarios tell them, run `python -m tests.unit.contract.sample`"
+        f" and commit tests/unit/contract/golden/{service.name}.json"
+    )
