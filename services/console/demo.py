@@ -121,6 +121,6 @@ async def show_verification() -> bool:
 
 
 def _show_addresses(addresses: Addresses) -> None:
-    rows = [(service, url, f"{url}/docs") for service, url in urls(addresses).items()]
-    rows += [("issuer", addresses.issuer, f"{addresses.issuer}/.well-known/openid-configuration")]
-    OUT.print(table("Addresses", "what", "where", "to open", rows=rows))
+    rows = [(service, f"{url}/docs") for service, url in urls(addresses).items()]
+    rows += [("issuer", f"{addresses.issuer}/.well-known/openid-configuration")]
+    OUT.print(table("Addresses", "what", "to open", rows=rows))

@@ -197,7 +197,9 @@ def cases(
 
 @app.command("measure")
 def measure_command(
-    name: Annotated[str, typer.Argument(help="kpi6, kpi9, kpi10, fte, timeliness, education, …")],
+    name: Annotated[
+        str, typer.Argument(help="kpi6, kpi9, kpi10, fte, timeliness, education, disproportionality or workload.")
+    ],
     from_: Annotated[str, typer.Option("--from", help="First day, such as 2025-10-01.")],
     to: Annotated[str, typer.Option("--to", help="Last day.")],
     group_by: Annotated[str | None, typer.Option(help="Split the answer by this.")] = None,
@@ -218,7 +220,7 @@ def measure_command(
 
 @app.command()
 def duties(
-    as_of: Annotated[str, typer.Option("--as-of", help="The day, such as 2025-10-02.")],
+    as_of: Annotated[str | None, typer.Option("--as-of", help="The day, such as 2025-10-02. Default: today.")] = None,
     url: Urls = None,
     role: As = Role.SUPERVISOR,
     *,
@@ -227,14 +229,17 @@ def duties(
     """The daily sheet: what is due, overdue and met."""
     params = {"as_of": as_of, "overdue": "true" if overdue else None}
     reply = _client(url).get("reporting", "/v1/duties", role=role, params=params)
-    listed = found(reply, "daily sheet", role)["duties"]
-    OUT.print(sheet(f"Duties on {as_of}", listed) if listed else f"Duties on {as_of}: none")
+    answer = found(reply, "daily sheet", role)
+    title = f"Duties on {answer['as_of']}"
+    OUT.print(sheet(title, answer["duties"]) if answer["duties"] else f"{title}: none")
 
 
 @app.command("document")
 def document_command(
     stream: Annotated[str, typer.Argument(help="SERVICE/ID, such as disposal/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11.")],
-    name: Annotated[str, typer.Argument(help="ycc, yc, yrd, panel-pack, warning-letter, conference-agreement, …")],
+    name: Annotated[
+        str, typer.Argument(help="ycc, yc, yrd, panel-pack, warning-letter, conference-agreement or closing-letter.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="The PDF's file.")],
     lang: Annotated[str, typer.Option("--lang", help="en or cy.")] = "en",
     url: Urls = None,
@@ -244,6 +249,12 @@ def document_command(
     body = printed(_client(url), stream, name, lang, role)
     out.write_bytes(body)
     OUT.print(f"{out}: SHA-256 {sha256(body).hexdigest()}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def token(url: Urls = None, role: As = Role.SUPERVISOR) -> None:
+    """A token of the development issuer, for a request by hand: `curl -H "Authorization: Bearer $(ooc token)" …`."""
+    OUT.print(_client(url).tokens.token(role).text, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -20,7 +20,8 @@ OUT: Final = Console(highlight=False, width=WIDE)
 ERR: Final = Console(highlight=False, stderr=True)
 
 
-WHOLE: Final = frozenset({"event", "due", "duty"})
+TIMES: Final = "occurred, recorded"
+WHOLE: Final = frozenset({TIMES, "event", "due", "duty"})
 """Columns whose words are not broken while others can give way."""
 
 
@@ -154,19 +155,16 @@ def standings(title: str, case: Mapping[str, Any]) -> Group:
 
 
 def timeline(title: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> Group:
-    """Events of several streams by the time at which they occurred, with both times, actor and rules."""
+    """Events of several streams by the time at which they occurred, with both times, actor and rules; 80 columns do."""
     ordered = sorted(events, key=lambda item: (item[1]["occurred_at"], item[1]["recorded_at"] or ""))
     return table(
-        title,
-        *("occurred", "recorded", "event", "by", "rules passed", "notes"),
+        f"{title} (times in Europe/London)",
+        *(TIMES, "event", "by, rules passed, notes"),
         rows=[
             (
-                moment(event["occurred_at"]),
-                moment(event["recorded_at"]),
-                f"{service} {event['version']}\n{event['type']}",
-                event["actor"]["role"],
-                event["rules"],
-                _notes(event),
+                f"{moment(event['occurred_at'])}\n{moment(event['recorded_at'])}",
+                f"{event['type']}\n{service} {event['version']}",
+                "\n".join([event["actor"]["role"], shown(event["rules"]), *_notes(event)]),
             )
             for service, event in ordered
         ],

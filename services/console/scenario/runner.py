@@ -70,6 +70,7 @@ class Run:
         self._marks: dict[str, datetime] = {}
         self._first: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._before: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._moved: set[str] = set()
         self._skipped = 0
 
     def play(self) -> Played:
@@ -95,6 +96,7 @@ class Run:
 
     def _ask(self, step: Ask) -> str:
         self._services.setdefault(step.to, set()).add(step.service)
+        self._let_time_pass(step.service)
         body: dict[str, Any] = {"type": step.command, "occurred_at": step.at, **self._filled(step)}
         if step.expected_version is not None:
             body["expected_version"] = step.expected_version
@@ -105,7 +107,14 @@ class Run:
             raise Difference(step, differences)
         if step.expected.word is Word.ACCEPTED:
             self._first[step.service, key] = got.receipt
+            self._moved.add(step.service)
         return _in_short(got)
+
+    def _let_time_pass(self, service: str) -> None:
+        """Between two steps of a story lie hours: what follows elsewhere from the last step has happened by the next."""
+        if self._moved - {service}:
+            self.backend.settle()
+            self._moved.clear()
 
     def _filled(self, step: Ask) -> Mapping[str, Any]:
         try:

@@ -40,8 +40,8 @@ def ooc(folder: Path, *arguments: str, **told: str) -> subprocess.CompletedProce
     )
 
 
-def printed(thing: Any) -> str:
-    console = Console(width=200, file=io.StringIO())
+def printed(thing: Any, width: int = 200) -> str:
+    console = Console(width=width, file=io.StringIO())
     console.print(thing)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -156,6 +156,9 @@ def test_a_timeline_is_in_order_of_occurrence_with_both_times() -> None:
     assert text.index("ReferralReceived") < text.index("ConditionAttended")
     assert "2026-02-25 17:05:00" in text
     assert "late" in text
+    narrow = printed(timeline("Case", [("disposal", late), ("referral", first)]), width=80)
+    for whole in ("2026-02-25 17:05:00", "ConditionAttended", "referral 1"):
+        assert whole in narrow
 
 
 def test_measures_are_tables() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from services.console.scenario.backend import Answered, Request
 from services.console.scenario.in_memory import Memory
 from services.console.scenario.reading import read_scenario
 from services.console.scenario.runner import Difference, Played, Run
@@ -135,6 +136,26 @@ def test_a_mark_separates_what_was_known(tmp_path: Path) -> None:
   - {{check: education/s1, is: {{state: DELIVERED, register: {{mia: ATTENDED}}}}}}
 """
     play(tmp_path, steps)
+
+
+class Noting(Memory):
+    """Notes the commands, and where the story waited for what follows from them."""
+
+    noted: ClassVar[list[str]] = []
+
+    def send(self, request: Request) -> Answered:
+        self.noted.append(request.service)
+        return super().send(request)
+
+    def settle(self) -> None:
+        self.noted.append("waited")
+
+
+def test_what_follows_elsewhere_has_happened_by_the_next_step(tmp_path: Path) -> None:
+    """Given commands to one service after another's, then the story waits for the reactions in between, and only there."""
+    Noting.noted.clear()
+    play(tmp_path, PLAN + RECEIVE + ATTEND, Noting((referral, education, rj_conference)))
+    assert Noting.noted == ["education", "waited", "referral", "waited", "education", "education", "education"]
 
 
 def test_a_reaction_happens_at_once(tmp_path: Path) -> None:
