@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import types
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -91,11 +92,27 @@ def plain(text: str) -> str:
     return re.sub(r"\bpence\b", "int", text).replace(" ", "")
 
 
+def same(code: Iterable[str], catalogue: Iterable[str], *, of: str, where: str, file: str) -> None:
+    """Fail where one side names what the other does not, saying what it is and which file to edit."""
+    found, wanted = set(code), set(catalogue)
+    missing, unknown = sorted(found - wanted), sorted(wanted - found)
+    assert not missing, f"{of} {missing}: add it to tests/architecture/catalogue.yaml, under {where}"
+    assert not unknown, f"{of} {unknown} of tests/architecture/catalogue.yaml, {where}: add it to {file}"
+
+
 @pytest.mark.parametrize("name", DECIDING)
 def test_each_service_has_the_catalogues_commands(name: str) -> None:
     """No command is missing, and none is there that the catalogue does not know."""
-    assert set(commands(name)) == set(CATALOGUE[name]["commands"])
+    file = f"services/{name}/domain/commands.py"
+    same(commands(name), CATALOGUE[name]["commands"], of="command", where=f"{name}, commands", file=file)
     assert service(name).collection == CATALOGUE["collections"][name]
+
+
+def agree(key: str, code: str, catalogue: str, file: str) -> None:
+    """Fail where a field is not of the catalogue's type, saying both."""
+    assert plain(code) == plain(catalogue), (
+        f"{key} is {code!r} in {file} and {catalogue!r} in tests/architecture/catalogue.yaml: correct one of them"
+    )
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS)
@@ -107,16 +124,29 @@ def test_a_command_has_the_catalogues_fields(name: str, command: str) -> None:
         if key not in COMMAND_FIELDS
     }
     wanted = CATALOGUE[name]["commands"][command]["fields"]
-    assert set(fields) == set(wanted)
+    where, file = f"{name}, commands, {command}, fields", f"services/{name}/domain/commands.py"
+    same(fields, wanted, of=f"field of {command}", where=where, file=file)
     for key, text in wanted.items():
-        assert plain(said(fields[key])) == plain(text), key
+        agree(f"{command}.{key}", said(fields[key]), text, file)
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS)
 def test_a_command_is_open_to_the_catalogues_roles(name: str, command: str) -> None:
     """Who may send a command is what the catalogue says; SYSTEM is named there for reactions."""
     wanted = set(CATALOGUE[name]["commands"][command].get("roles", CATALOGUE["default_roles"][name]))
-    assert set(service(name).roles_for(commands(name)[command])) - {"SYSTEM"} == wanted - {"SYSTEM"}
+    same(
+        service(name).roles_for(commands(name)[command]) - {"SYSTEM"},
+        wanted - {"SYSTEM"},
+        of=f"role of {command}",
+        where=f"{name}, commands, {command}, roles (without them: default_roles)",
+        file=f"services/{name}/domain/commands.py, as roles of {command} (without them: DEFAULT_ROLES)",
+    )
+
+
+def rules_of(name: str) -> str:
+    """Where the rules of a service are: a folder, or a file where they are few."""
+    place = f"services/{name}/domain/rules"
+    return place if (ROOT / place).is_dir() else f"{place}.py"
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS)
@@ -127,16 +157,20 @@ def test_a_command_is_guarded_by_the_catalogues_rules(name: str, command: str) -
     book = service(name).decider.rules
     claimed = {"R28"} if "R28" in spec.get("refuses", []) and "R28" in service(name).claim_rules else set()
     forbidding = {rule.id for rule in book.guarding(cls, RuleKind.FORBIDS)} - {"T1"} | claimed
-    assert forbidding == set(spec.get("refuses", [])) | JUDGED_AGAIN.get(command, set())
-    assert {rule.id for rule in book.guarding(cls, RuleKind.WARNS)} == set(spec.get("warns", []))
-    assert any(rule.id == "T1" for rule in book.guarding(cls, RuleKind.FORBIDS))
+    warning = {rule.id for rule in book.guarding(cls, RuleKind.WARNS)}
+    judged = {*spec.get("refuses", []), *JUDGED_AGAIN.get(command, ())}
+    where, file = f"{name}, commands, {command}", rules_of(name)
+    same(forbidding, judged, of=f"rule that forbids {command}", where=f"{where}, refuses", file=file)
+    same(warning, spec.get("warns", []), of=f"rule that warns of {command}", where=f"{where}, warns", file=file)
+    assert any(rule.id == "T1" for rule in book.guarding(cls, RuleKind.FORBIDS)), f"T1 does not guard {command}: {file}"
 
 
 @pytest.mark.parametrize("name", DECIDING)
 def test_each_service_has_the_catalogues_events(name: str) -> None:
     """The events are those that the catalogue's commands emit."""
     wanted = {event for spec in CATALOGUE[name]["commands"].values() for event in spec["emits"]}
-    assert set(service(name).events.by_name) == wanted
+    where, file = f"{name}, commands, emits of the command that makes it happen", f"services/{name}/events.py"
+    same(service(name).events.by_name, wanted, of="event", where=where, file=file)
 
 
 @pytest.mark.parametrize("shape", sorted(CATALOGUE["shapes"]))
@@ -149,20 +183,24 @@ def test_each_shape_has_the_catalogues_fields(shape: str) -> None:
         found for place in (vocabulary, disposal, conference) if (found := getattr(place, shape, None)) is not None
     )
     wanted = CATALOGUE["shapes"][shape]
-    assert set(cls.model_fields) == set(wanted)
+    file = f"{cls.__module__.replace('.', '/')}.py"
+    same(cls.model_fields, wanted, of=f"field of {shape}", where=f"shapes, {shape}", file=file)
     for key, text in wanted.items():
-        assert plain(said(cls.model_fields[key])) == plain(text), key
+        agree(f"{shape}.{key}", said(cls.model_fields[key]), text, file)
 
 
 @pytest.mark.parametrize("enum", sorted(CATALOGUE["enums"]))
 def test_each_enum_has_the_catalogues_values(enum: str) -> None:
     """The words of the trade are the catalogue's, in its order."""
-    assert list(getattr(vocabulary, enum)) == [str(value) for value in CATALOGUE["enums"][enum]]
+    code, wanted = list(getattr(vocabulary, enum)), [str(value) for value in CATALOGUE["enums"][enum]]
+    same(code, wanted, of=f"value of {enum}", where=f"enums, {enum}", file="services/vocabulary.py")
+    assert code == wanted, f"{enum}: services/vocabulary.py and tests/architecture/catalogue.yaml differ in order"
 
 
 def test_the_roles_are_the_catalogues() -> None:
     """Nobody acts in a role that the catalogue does not name."""
-    assert list(vocabulary.Role) == CATALOGUE["roles"]
+    same(vocabulary.Role, CATALOGUE["roles"], of="role", where="roles", file="services/vocabulary.py")
+    assert list(vocabulary.Role) == CATALOGUE["roles"], "the roles of services/vocabulary.py are in another order"
 
 
 @pytest.mark.parametrize("name", DECIDING)
@@ -173,7 +211,8 @@ def test_reactions_are_declared_for_the_catalogues_events(name: str) -> None:
         then = "rj_conference.ProposeConference" if reaction["then"] == "the same" else reaction["then"]
         if then.split(".")[0] == name:
             wanted.add(reaction["when"])
-    assert {f"{reaction.service}.{reaction.event.__name__}" for reaction in service(name).reactions} == wanted
+    declared = {f"{reaction.service}.{reaction.event.__name__}" for reaction in service(name).reactions}
+    same(declared, wanted, of=f"reaction of {name} to", where="reactions", file=f"services/{name}/reactions.py")
 
 
 @pytest.fixture(scope="module")
@@ -188,18 +227,25 @@ def told() -> Memory:
 def test_no_duty_is_computed_that_the_catalogue_does_not_know(told: Memory) -> None:
     """Whatever the stories open is a duty of the catalogue, or one of ours with its reason."""
     found = {duty.duty for name, facts in told.histories for duty in all_duties(service(name).reading, facts)}
-    assert found <= set(CATALOGUE["duties"]) | OURS
+    unknown = sorted(found - set(CATALOGUE["duties"]) - OURS)
+    assert not unknown, (
+        f"duty {unknown}: add it to tests/architecture/catalogue.yaml, under duties;"
+        " or to OURS in tests/architecture/test_catalogue.py, with its reason"
+    )
 
 
 def test_each_duty_of_the_catalogue_is_computed() -> None:
     """Each duty is named in a service's duties."""
     text = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("services/*/domain/duties*.py"))
-    assert not [duty for duty in sorted({*CATALOGUE["duties"], *OURS}) if f'"{duty}"' not in text]
+    missing = [duty for duty in sorted({*CATALOGUE["duties"], *OURS}) if f'"{duty}"' not in text]
+    assert not missing, (
+        f"duty {missing} of tests/architecture/catalogue.yaml: add it to services/<name>/domain/duties.py"
+    )
 
 
 def test_the_measures_are_the_catalogues() -> None:
     """Reporting answers each measure of the catalogue and no other."""
-    assert set(MEASURES) == set(CATALOGUE["measures"])
+    same(MEASURES, CATALOGUE["measures"], of="measure", where="measures", file="services/reporting/measures")
 
 
 @pytest.mark.parametrize("name", DECIDING)
@@ -207,4 +253,8 @@ def test_a_state_is_shown_with_the_catalogues_fields(name: str, told: Memory) ->
     """What is shown of a state are the catalogue's fields, all of them and no other, in every story."""
     reading = service(name).reading
     shown = {frozenset(reading.view_of(facts) or ()) for owner, facts in told.histories if owner == name}
-    assert shown == {frozenset(CATALOGUE[name]["state"])}
+    assert shown
+    for fields in shown:
+        same(
+            fields, CATALOGUE[name]["state"], of="field shown", where=f"{name}, state", file=f"services/{name}/views.py"
+        )

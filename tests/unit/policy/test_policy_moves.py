@@ -42,6 +42,8 @@ from tests.unit.rj_conference import stories as conference
 SINCE: Final = date(2025, 2, 2)
 """The day of the changed entry: before every story, after every entry that the files hold."""
 
+HERE: Final = "tests/unit/policy/test_policy_moves.py"
+
 SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in DECIDING}
 
 
@@ -347,7 +349,9 @@ CASES: Final = [(service, name) for service, values in TABLE.items() for name in
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_value_is_left_out(service: str) -> None:
     """Given the file of a service, when its values are listed, then each has its story here, and no other has."""
-    assert set(TABLE[service]) == set(SERVICES[service].policy.terms)
+    told, held = set(TABLE[service]), set(SERVICES[service].policy.terms)
+    assert not held - told, f"{sorted(held - told)}: add what each moves to {HERE}"
+    assert not told - held, f"{sorted(told - held)}: no policy.toml of {service} has them; take them from {HERE}"
 
 
 @pytest.mark.parametrize(("service", "name"), CASES)
@@ -356,8 +360,11 @@ def test_a_changed_value_moves_an_answer(service: str, name: str) -> None:
     before = SERVICES[service]
     book = before.policy.with_entry(name, SINCE, TABLE[service][name].becomes)
     after = replace(before, reading=replace(before.reading, policy=book))
-    asked = TABLE[service][name].asked
-    assert asked(before) != asked(after)
+    moved = TABLE[service][name]
+    assert moved.asked(before) != moved.asked(after), (
+        f"{name} as {moved.becomes!r} changes nothing: let a rule, a duty or a date of services/{service}/domain read it,"
+        f" or choose in {HERE} another value or another story"
+    )
 
 
 @pytest.mark.parametrize(("service", "name"), CASES)
@@ -367,4 +374,6 @@ def test_a_later_entry_leaves_what_was_judged(service: str, name: str) -> None:
     book = before.policy.with_entry(name, date(2026, 11, 1), TABLE[service][name].becomes)
     later = replace(before, reading=replace(before.reading, policy=book))
     asked = TABLE[service][name].asked
-    assert asked(before) == asked(later)
+    assert asked(before) == asked(later), (
+        f"{name} was read by another day than that of the fact: read it in services/{service}/domain from occasion.policy"
+    )
