@@ -56,15 +56,31 @@ def test_the_events_of_a_command_are_read_right(service: Service[Any]) -> None:
     """What is read in the source of decide is what the catalogue says that each command emits."""
     wanted = CATALOGUE[service.name]["commands"]
     for command in service.commands:
-        assert {event.__name__ for event in emitted(service, command)} == set(wanted[command.__name__]["emits"])
-        assert service.roles_for(command) <= set(Role)
+        name = command.__name__
+        assert name in wanted, f"{name}: add it to tests/architecture/catalogue.yaml, under {service.name}, commands"
+        made, told = {event.__name__ for event in emitted(service, command)}, set(wanted[name]["emits"])
+        assert made == told, (
+            f"{name} makes {sorted(made)} by services/{service.name}/domain/decide.py, and emits {sorted(told)} by"
+            " tests/architecture/catalogue.yaml: correct one of them"
+        )
+        unknown = sorted(service.roles_for(command) - set(Role))
+        assert not unknown, (
+            f"{name} is open to {unknown}: add the role to services/vocabulary.py, or take it from {name}"
+        )
 
 
 def test_every_duty_of_the_catalogue_is_described() -> None:
     """The docstrings name each duty with what opens it, when it is due and what meets it, and name only values that are there."""
     described = {name for service in DECIDING for name in duty_texts(service)}
-    assert described >= set(CATALOGUE["duties"])
+    missing = sorted(set(CATALOGUE["duties"]) - described)
+    assert not missing, (
+        f"{missing}: say in the docstrings of services/<name>/domain/duties.py what opens and meets each"
+    )
     for service in DECIDING:
         for name, parts in duty_texts(service).items():
-            assert len(parts) in {3, 4}, name
-            assert set(re.findall(r"`(\w+)`", parts[1])) <= set(service.policy.terms), name
+            place = f"{name} in services/{service.name}/domain/duties.py"
+            assert len(parts) in {3, 4}, (
+                f"{place}: say what opens it, when it is due and what meets it, as its neighbours do"
+            )
+            unknown = sorted(set(re.findall(r"`(\w+)`", parts[1])) - set(service.policy.terms))
+            assert not unknown, f"{place} names {unknown}: add it to services/{service.name}/domain/policy.toml"
