@@ -17,12 +17,22 @@ SECONDS ?= 3
 ROUNDS ?= 5
 JSON ?= var/bench/latest.json
 
-# The first Python that is new enough; PYTHON=/path/to/python3 overrides.
+# The first Python that is new enough, by its plain name before any other; PYTHON=/path/to/python3 overrides.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 ifndef PYTHON
-PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	"$$p" -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 endif
+
+# Whatever makes a virtual environment asks for it first.
+define REQUIRE_PYTHON
+if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then \
+	echo "No Python 3.11 or newer was found$(if $(PYTHON), at '$(PYTHON)'): the newest python3 on PATH is $$(python3 --version 2>/dev/null || echo missing)."; \
+	echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv; macOS: brew install python3)"; \
+	echo "or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; \
+	exit 1; \
+fi >&2
+endef
 
 .PHONY: help
 help: ## List what can be done
@@ -53,12 +63,7 @@ install: $(STAMP) ## Make .venv and install what requirements/ pins, checked by 
 	@:
 
 $(STAMP): requirements/test.txt pyproject.toml
-	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then \
-		echo "No Python 3.11 or newer was found$(if $(PYTHON), at '$(PYTHON)'): the newest python3 on PATH is $$(python3 --version 2>/dev/null || echo missing)."; \
-		echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv; macOS: brew install python3)"; \
-		echo "or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; \
-		exit 1; \
-	fi >&2
+	@$(REQUIRE_PYTHON)
 	@if ! { [ -x $(BIN)/python ] && $(BIN)/python -c '$(NEW_ENOUGH)' && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
 		echo "Making $(VENV) with $$($(PYTHON) --version)"; \
 		"$(PYTHON)" -m venv --clear $(VENV) || { \
@@ -80,7 +85,7 @@ $(STAMP): requirements/test.txt pyproject.toml
 
 .PHONY: mutate
 mutate: ## Break the rules on purpose, in a copy, and see whether unit tests notice (SERVICES=education: one of them)
-	@[ -x .venv-mutate/bin/cosmic-ray ] || { "$(PYTHON)" -m venv --clear .venv-mutate \
+	@[ -x .venv-mutate/bin/cosmic-ray ] || { $(REQUIRE_PYTHON); "$(PYTHON)" -m venv --clear .venv-mutate \
 		&& .venv-mutate/bin/python -m pip install --quiet --require-hashes -r requirements/mutate.txt; }
 	@.venv-mutate/bin/python tests/mutation/mutate.py $(SERVICES)
 
@@ -89,6 +94,7 @@ bench: .venv-bench/.installed ## How fast it is, beside a peer and what the mach
 	@.venv-bench/bin/python -m tests.bench $(BENCH) --seconds $(SECONDS) --rounds $(ROUNDS) --json $(JSON)
 
 .venv-bench/.installed: requirements/bench.txt
+	@$(REQUIRE_PYTHON)
 	@"$(PYTHON)" -m venv --clear .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@.venv-bench/bin/python -m shared.local.fetch
@@ -100,16 +106,21 @@ docs: install ## Write docs/reference from the code (a test fails where it is st
 
 .PHONY: lock
 lock: ## Renew requirements/*.txt from requirements/*.in (a release rests a week first)
-	@[ -x .venv-lock/bin/uv ] || { "$(PYTHON)" -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv==0.13.8; }
+	@[ -x .venv-lock/bin/uv ] || { $(REQUIRE_PYTHON); "$(PYTHON)" -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv==0.13.8; }
 	@for name in run test mutate bench; do \
 		env -u UV_FIND_LINKS .venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
-			--exclude-newer "$$($(PYTHON) -c 'import datetime as d; print(d.date.today() - d.timedelta(7))')" \
+			--exclude-newer "$$(.venv-lock/bin/python -c 'import datetime as d; print(d.date.today() - d.timedelta(7))')" \
 			--output-file requirements/$$name.txt requirements/$$name.in; \
 	done
 
 .PHONY: reset
-reset: ## Remove var/: the local system's data, keys and logs
-	@if [ -e var/lock ] && [ -x $(BIN)/python ]; then $(BIN)/python -c 'from shared.local.room import main; main("var")'; fi
-	rm -rf var
-	@echo "var/ is gone; the next 'make run' starts from nothing."
+reset: ## Remove var/, or what OOC_VAR names: the local system's data, keys and logs
+	@var="$${OOC_VAR:-var}"; \
+	if [ -e "$$var/lock" ] && [ -x $(BIN)/python ]; then \
+		$(BIN)/python -c 'import sys; from shared.local.room import main; main(sys.argv[1])' "$$var"; \
+	elif [ "$$var" != var ] && [ -e "$$var" ] && [ ! -e "$$var/lock" ]; then \
+		echo "$$var holds no local system (no file named lock), so nothing is removed." >&2; exit 1; \
+	fi; \
+	rm -rf -- "$$var"; \
+	echo "$$var is gone; the next 'make run' there starts from nothing."

@@ -1,0 +1,81 @@
+"""What make says and does before anything is installed, in a copy that holds nothing but the Makefile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.local.room import alone
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {"OOC_VAR", "PYTHON", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkout of the Makefile alone, with this Python as its .venv."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements").mkdir()
+    for name in ("test", "bench"):
+        (tmp_path / "requirements" / f"{name}.txt").touch()
+    (tmp_path / "pyproject.toml").touch()
+    return tmp_path
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def with_python(folder: Path) -> None:
+    (folder / ".venv").symlink_to(sys.prefix)
+
+
+@pytest.mark.parametrize("goal", ["install", "mutate", "bench", "lock"])
+def test_without_a_fitting_python_it_is_said_what_to_do(folder: Path, goal: str) -> None:
+    """Given no Python that is new enough, whatever makes a virtual environment fails and says how to name one."""
+    ended = make(folder, goal, "PYTHON=/nowhere/python3")
+    assert ended.returncode != 0
+    assert "No Python 3.11 or newer was found at '/nowhere/python3'" in ended.stderr
+    assert f"make {goal} PYTHON=" in ended.stderr
+
+
+@pytest.mark.parametrize("named", ["var", "var2", "a place/of its own"])
+def test_reset_removes_what_a_system_left(folder: Path, named: str) -> None:
+    """Given a system that has ended, reset removes its directory, wherever OOC_VAR put it, and no other."""
+    with_python(folder)
+    for name in ("var", "var2", "a place/of its own"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "lock").touch()
+    ended = make(folder, "reset", *([] if named == "var" else [f"OOC_VAR={named}"]))
+    assert ended.returncode == 0, ended.stderr
+    left = {name for name in ("var", "var2", "a place/of its own") if (folder / name).exists()}
+    assert left == {"var", "var2", "a place/of its own"} - {named}
+
+
+@pytest.mark.parametrize("named", ["var", "var2"])
+def test_reset_refuses_while_a_system_runs_there(folder: Path, named: str) -> None:
+    """Given a system that runs, reset removes nothing and says who it is."""
+    with_python(folder)
+    (folder / named).mkdir()
+    with alone(folder / named):
+        ended = make(folder, "reset", f"OOC_VAR={named}")
+    assert ended.returncode != 0
+    assert f"already running on {named} (process {os.getpid()})" in ended.stderr
+    assert (folder / named / "lock").exists()
+
+
+def test_reset_removes_no_directory_of_somebody_else(folder: Path) -> None:
+    """Given an OOC_VAR in which no system ever ran, reset refuses."""
+    (folder / "letters").mkdir()
+    ended = make(folder, "reset", "OOC_VAR=letters")
+    assert ended.returncode != 0
+    assert "holds no local system" in ended.stderr
+    assert (folder / "letters").exists()
