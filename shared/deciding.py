@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -84,16 +84,21 @@ def decide(
         return answer
     decided, passed = answer
     facts = tuple(_facts(service, asked, occasion, decided, passed, history))
-    claims = []
-    for n, fact in enumerate(facts):
-        claimed = service.claims(state, fact)
-        if claimed is not None:
-            claims.append(claimed)
+    return Outcome(facts, tuple(claims_of(service, facts, history, state)))
+
+
+def claims_of(
+    service: Service[Any], facts: Sequence[Fact], history: Sequence[Fact] = (), state: Any = None
+) -> Iterator[Claims]:
+    """What facts take and give back, in order, behind a history that has come to a state."""
+    for n, fact in enumerate(facts, start=1):
+        claims = service.claims(state, fact)
+        if claims is not None:
+            yield claims
         if isinstance(fact.event, Correction):
-            state = decider.fold(cut([*history, *facts[: n + 1]]))
+            state = service.decider.fold(cut([*history, *facts[:n]]))
         else:
-            state = decider.evolve(state, fact)
-    return Outcome(facts, tuple(claims))
+            state = service.decider.evolve(state, fact)
 
 
 def _facts(

@@ -19,6 +19,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.decider import BrokenHistory
+from shared.deciding import claims_of
 from shared.ledger.postgres import PostgresLedger
 from shared.messages import GENESIS, Fact, UnknownEvent, chain
 from shared.relay import address_of, last_reached
@@ -78,7 +79,7 @@ async def verify_service(
     while walk.position < head:
         records = [record for record in await ledger.read(walk.position, PAGE) if record.position <= head]
         if not records:
-            walk.dense.append(f"positions {walk.position + 1} to {head} are missing")
+            _note_missing(walk, head, "the end")
             break
         for record in records:
             _look(service, walk, record)
@@ -105,10 +106,7 @@ def _look(service: Service[Any], walk: _Walk, record: Any) -> None:
     """Take one record of the ledger into the walk."""
     here = f"position {record.position} ({record.stream} version {record.version})"
     if record.position != walk.position + 1:
-        walk.dense.append(f"position {walk.position + 1} is missing before {here}")
-        for _ in range(walk.position + 1, record.position):
-            walk.bodies.append(b"")
-            walk.places.append(("", 0, UUID(int=0)))
+        _note_missing(walk, record.position - 1, here)
     if walk.last_recorded_at is not None and record.recorded_at <= walk.last_recorded_at:
         walk.dense.append(f"{here}: recorded_at does not grow")
     walk.position, walk.last_recorded_at = record.position, record.recorded_at
@@ -136,6 +134,16 @@ def _look(service: Service[Any], walk: _Walk, record: Any) -> None:
     walk.histories[record.stream].append(fact)
 
 
+def _note_missing(walk: _Walk, last: int, before: str) -> None:
+    """Note the positions up to the last that the ledger does not hold; what is known of each is nothing."""
+    first = walk.position + 1
+    which = f"position {first} is" if first == last else f"positions {first} to {last} are"
+    walk.dense.append(f"{which} missing before {before}")
+    for _ in range(first, last + 1):
+        walk.bodies.append(b"")
+        walk.places.append(("", 0, UUID(int=0)))
+
+
 def _folds(service: Service[Any], walk: _Walk) -> Iterator[str]:
     yield from walk.readable
     for stream, history in walk.histories.items():
@@ -159,14 +167,13 @@ async def _derived(service: Service[Any], database: asyncpg.Pool[asyncpg.Record]
         return breaks  # claims are held as of now: they can be compared only while nothing moves
     due: dict[str, str] = {}
     for stream, history in walk.histories.items():
-        state = None
-        for fact in history:
-            claims = service.claims(state, fact)
-            if claims is not None:
-                for key in claims.release:
-                    due.pop(key, None)
-                due.update(dict.fromkeys(claims.take, stream))
-            state = service.decider.fold([fact], state)
+        kept: set[str] = set()
+        try:
+            for claims in claims_of(service, history):
+                kept = kept - set(claims.release) | set(claims.take)
+        except BrokenHistory:
+            continue  # said already of the events
+        due.update(dict.fromkeys(kept, stream))
     held = {row["key"]: row["stream"] for row in await database.fetch("select key, stream from claim")}
     breaks += [
         f"claim {key}: held by {held.get(key)}, by the events it is {due.get(key)}" for key in held.keys() ^ due.keys()
@@ -226,6 +233,9 @@ def _message(
 ) -> Iterator[str]:
     stream, version, home = walk.places[position]
     here = f"position {position}"
+    if not stream:
+        yield f"{here}: the topic holds an event that the ledger has lost"
+        return
     if hashlib.sha256(message.value).digest() != walk.bodies[position]:
         yield f"{here}: the topic's bytes are not the ledger's"
     if (headers["ce_subject"], int(headers["ooc_version"])) != (stream, version) or message.key != str(home).encode():

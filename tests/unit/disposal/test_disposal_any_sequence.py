@@ -37,9 +37,10 @@ from services.disposal.domain.commands import (
     WithdrawConsent,
 )
 from services.disposal.events import EVENTS, AssessmentTool, Because, ContactMeans, ProsecutorDecision
-from services.disposal.service import claims, service
+from services.disposal.service import bar_of, service
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.decider import cut
+from shared.deciding import claims_of
 from shared.messages import Command, Fact, NeedsRationale, Refused, write
 from shared.sealing import DataKey, Sealed, seal_model, sealed_fields, subjects_in
 from tests.unit.disposal.stories import (
@@ -225,17 +226,14 @@ def test_no_order_breaks_what_the_law_wants(start: str, asked: list[tuple[object
     if "BreachReferred" in names or "DisposalCeased" in names:
         assert view["disposal"] == "YCC"
     assert names.count("DisposalIssued") <= 1
+    held: set[str] = set()
+    for claimed in claims_of(service, story.facts):
+        assert not held & set(claimed.take)
+        assert set(claimed.release) <= held
+        held = (held | set(claimed.take)) - set(claimed.release)
+    assert held == set(bar_of(service.decider.state_of(story.facts)))
+    assert bool(held) is (view["state"] != "CLOSED")
     if not any(name == "RecordCorrected" for name in names):
-        held: set[str] = set()
-        state = None
-        for fact in story.facts:
-            claimed = claims(state, fact)
-            if claimed is not None:
-                assert not held & set(claimed.take)
-                assert set(claimed.release) <= held
-                held = (held | set(claimed.take)) - set(claimed.release)
-            state = service.decider.evolve(state, fact)
-        assert bool(held) is (view["state"] != "CLOSED")
         booked = {key: booking.hours for key, booking in story.state.bookings.items()}
         for held_session in story.state.attendances:
             if held_session.session_id in booked and held_session.at > story.state.opened_at:
