@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from shared.access import BadToken, IssuerUnavailable, LogUnavailable, NotAllowed
@@ -19,6 +19,65 @@ from shared.policy import NoPolicy
 from shared.working_days import BeyondCalendar
 
 MEDIA_TYPE = "application/problem+json"
+
+
+class WrongField(BaseModel):
+    """A field, parameter or header that cannot be understood, and what to do."""
+
+    field: str
+    message: str
+
+
+class RuleBroken(BaseModel):
+    """A rule that refuses, or that waits for a rationale: its id, its text and its source in law or practice."""
+
+    id: str
+    text: str
+    source: str
+
+
+class Problem(BaseModel):
+    """Why what was asked was not done, and what to do about it (RFC 9457). Members beyond the first four are of a type."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(pattern="^/problems/[a-z-]+$", description="Which problem: a relative reference that is stable.")
+    title: str
+    status: int
+    detail: str
+    errors: list[WrongField] = Field(default=[], description="422: every field that is wrong.")
+    rules: list[RuleBroken] = Field(default=[], description="422: every rule that refuses or waits for a rationale.")
+    needs_rationale: bool = Field(default=False, description="422: whether a rationale for `rules` lets it go ahead.")
+    expected_version: int | None = Field(default=None, description="409: the version that the command expected.")
+    actual_version: int | None = Field(default=None, description="409: the version that the record has.")
+
+
+_MEANINGS: Final = {
+    401: "There is no valid access token: sign in.",
+    403: "The actor's role, area, organisation or declared conflict of interest forbids it.",
+    404: "There is no such thing, or there was none then.",
+    409: "Not as things stand: read again, and decide again.",
+    410: "The key of a person has been destroyed: nothing more can be recorded of them.",
+    422: "The request cannot be understood, a rule refuses it, or it waits for a rationale. Nothing was recorded.",
+    503: "Something that this rests on does not answer: try again in a moment.",
+}
+_HEADERS: Final = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that answers with these problems, as OpenAPI 3.1 describes them."""
+    return {
+        status: {
+            "description": _MEANINGS[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            **(
+                {"headers": {name: {"schema": {"type": "string"}} for name in _HEADERS[status]}}
+                if status in _HEADERS
+                else {}
+            ),
+        }
+        for status in statuses
+    }
 
 
 class Malformed(Exception):
@@ -62,9 +121,8 @@ def _message(item: Any) -> str:
 
 def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> JSONResponse:
     """A problem answer; `kind` makes its type, a relative reference that is stable and documented."""
-    body = {"type": f"/problems/{kind}", "title": title, "status": status, "detail": detail, **more}
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "2"} if status == 503 else None
-    return JSONResponse(body, status, headers, MEDIA_TYPE)
+    body = Problem(type=f"/problems/{kind}", title=title, status=status, detail=detail, **more)
+    return JSONResponse(body.model_dump(mode="json", exclude_unset=True), status, _HEADERS.get(status), MEDIA_TYPE)
 
 
 def refused(rules: Sequence[BrokenRule], *, needs_rationale: bool) -> JSONResponse:

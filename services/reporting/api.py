@@ -17,13 +17,14 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.reporting import queries
 from services.reporting.cases import case, cases
@@ -36,14 +37,27 @@ from services.reporting.table import as_csv
 from services.vocabulary import Role
 from shared.access import AccessLog, Gate, Tokens
 from shared.api.asking import end_of_today, read_actor, read_day, read_id, read_query, read_reason, read_time
+from shared.api.description import describe, described
 from shared.api.operations import consumed, health, standing_alarms
+from shared.api.parameters import (
+    ACCESS_REASON,
+    AS_OF,
+    KNOWN_AT,
+    ON_DAY,
+    Parameter,
+    a_day,
+    an_id,
+    choice,
+    declared,
+)
+from shared.api.shapes import DutyLine, Shown, State, Status
 from shared.database import pool, retrying
 from shared.feed import events_topic, passed
 from shared.keyring import PostgresKeyring
 from shared.ledger import LedgerUnavailable
 from shared.messages import Actor
 from shared.policy import NoPolicy
-from shared.problems import Malformed, install, problem
+from shared.problems import Malformed, install, problem, problems
 from shared.settings import Settings
 
 _OFFICER: Final = frozenset({"cases", "duties", "measures"})
@@ -62,10 +76,146 @@ READERS: Final = {
 
 REASONS: Final = frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value})
 
-STATE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
-PAGE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,4}")
+_MEASURE: Final = choice(
+    "measure", "Which measure.", MEASURES, f"there is no such measure; there is {', '.join(MEASURES)}", "path"
+)
+_GROUPINGS: Final = {name: tuple(measure.groupings) for name, measure in MEASURES.items()}
+_BY: Final = "; ".join(f"{name} by {' or '.join(known)}" for name, known in _GROUPINGS.items() if known)
+_GROUP_BY: Final = choice(
+    "group_by",
+    f"Counts each group apart: {_BY}.",
+    sorted({one for by in _GROUPINGS.values() for one in by}),
+    f"group {_BY}",
+)
+_FORMAT: Final = choice("format", "How it is answered.", ("json", "csv"), "give json or csv", default="json")
+_MEASURES: Final = (
+    _MEASURE,
+    a_day("from", "The first day of the period.", required=True),
+    a_day("to", "The last day of the period.", required=True),
+    _GROUP_BY,
+    _FORMAT,
+    AS_OF,
+    KNOWN_AT,
+    ACCESS_REASON,
+)
 
-POSITION: Final = re.compile(r"[0-9]{1,18}")
+_PAGE: Final = Parameter(
+    "page",
+    "Which page.",
+    re.compile(r"[1-9][0-9]{0,4}"),
+    "give a page number from 1 to 99999",
+    schema={"type": "integer", "minimum": 1, "maximum": 99999, "default": 1},
+)
+_STATE: Final = Parameter(
+    "state",
+    "Cases with work in this state; PANEL_QUEUE: with a referral that waits for the panel.",
+    re.compile(r"[A-Z][A-Z0-9_]{0,39}"),
+    "give the code of a state, such as PANEL_QUEUE",
+)
+_CASES: Final = (
+    _PAGE,
+    _STATE,
+    an_id("officer", "Cases of which this officer has any work.", "query"),
+    a_day("due_before", "Cases with an unmet duty that is due before this day."),
+    ACCESS_REASON,
+)
+
+_MIN_POSITION: Final = Parameter(
+    "min_position",
+    "The position token of a receipt: the answer waits until that has been projected.",
+    re.compile(f"({'|'.join(READINGS)}):[0-9]{{1,18}}"),
+    "give the position_token of a receipt, such as disposal:1234",
+    repeatable=True,
+)
+_CASE: Final = (an_id("case_id", "Which case.", "path"), _MIN_POSITION, ACCESS_REASON)
+
+_OVERDUE: Final = Parameter(
+    "overdue",
+    "true: only what is past its day; false: only the rest.",
+    re.compile("true|false"),
+    "give true or false",
+    schema={"type": "boolean"},
+)
+_DUTIES: Final = (ON_DAY, _OVERDUE, ACCESS_REASON)
+
+
+class Measured(BaseModel):
+    """A measure of a period; the other members are the measure's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    measure: str
+    first: date = Field(alias="from")
+    last: date = Field(alias="to")
+    definition_version: int
+    positions: dict[str, int]
+
+
+class ListedDuty(DutyLine):
+    """A duty with whose it is."""
+
+    service: str
+    stream: UUID
+    case_ids: list[UUID]
+    officer: UUID | None
+    area: str | None
+
+
+class Sheet(Shown):
+    """The daily sheet."""
+
+    as_of: date
+    positions: dict[str, int]
+    duties: list[ListedDuty]
+
+
+class Work(Shown):
+    """A piece of work of a case, in brief."""
+
+    service: str
+    id: UUID
+    state: str
+    officer: UUID | None
+
+
+class CaseLine(Shown):
+    """A case in brief."""
+
+    case_id: UUID
+    area: str | None
+    open: bool
+    panel_queue: bool
+    work: list[Work]
+    next_due: date | None
+    overdue_duties: int
+    opened_at: datetime
+    updated_at: datetime
+
+
+class CaseList(Shown):
+    """A page of cases."""
+
+    page: int
+    page_size: int
+    total: int
+    positions: dict[str, int]
+    cases: list[CaseLine]
+
+
+class OneCase(Shown):
+    """The projected case; each piece of work has the members of its service's state."""
+
+    case_id: UUID
+    area: str | None
+    panel_queue: bool
+    referral: State | None
+    referrals: list[State]
+    disposals: list[State]
+    conferences: list[State]
+    sessions: list[State]
+    duties: list[ListedDuty]
+    positions: dict[str, int]
+
 
 PATIENCE_SECONDS: Final = 15.0
 """How long a query waits for the position that it asks for."""
@@ -98,10 +248,9 @@ def reporting_api(settings: Settings) -> FastAPI:
             await database.close()
             await keys.close()
 
-    app = FastAPI(
-        title="reporting of the out-of-court partnership",
-        version="1",
-        description="What is counted and shown across services, from events. Every read is recorded.",
+    app = described(
+        "reporting of the out-of-court partnership",
+        "What is counted and shown across services, from events. Every read is recorded.",
         lifespan=lifespan,
     )
     install(app)
@@ -109,6 +258,7 @@ def reporting_api(settings: Settings) -> FastAPI:
     _cases(app)
     _duties(app)
     _operations(app)
+    describe(app, settings)
     return app
 
 
@@ -126,19 +276,21 @@ def _areas(actor: Actor) -> list[str] | None:
 
 
 def _measures(app: FastAPI) -> None:
-    @app.get("/v1/measures/{measure}", tags=["measures"])
+    @app.get(
+        "/v1/measures/{measure}",
+        tags=["measures"],
+        response_model=Measured,
+        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The measure."}},
+        openapi_extra=declared(_MEASURES),
+    )
     async def measure(request: Request, measure: str) -> Response:
         """A measure of a period of Europe/London days, both included, as JSON or CSV."""
         at, actor, reason = await _known(request)
-        if measure not in MEASURES:
-            raise Malformed(("measure", f"there is no such measure; there is {', '.join(MEASURES)}"))
-        query = read_query(request, "from", "to", "group_by", "format", "as_of", "known_at")
-        wanted = query.get("format", "json")
-        if wanted not in ("json", "csv"):
-            raise Malformed(("format", "give json or csv"))
+        _MEASURE.take(measure)
+        query = read_query(request, _MEASURES)
         group_by = query.get("group_by")
-        if group_by is not None and group_by not in MEASURES[measure].groupings:
-            known = ", ".join(MEASURES[measure].groupings)
+        if group_by is not None and group_by not in _GROUPINGS[measure]:
+            known = ", ".join(_GROUPINGS[measure])
             raise Malformed(("group_by", f"group {measure} by {known}" if known else f"leave it out for {measure}"))
         first, last = read_day(query, "from"), read_day(query, "to")
         if first is None or last is None:
@@ -160,7 +312,7 @@ def _measures(app: FastAPI) -> None:
             raise Malformed(
                 ("to", "not every value that this measure needs is in force by then: give a later date")
             ) from None
-        if wanted == "csv":
+        if query.get("format") == "csv":
             name = f"{measure}-{first}-{last}.csv"
             return Response(
                 as_csv(found), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
@@ -169,16 +321,11 @@ def _measures(app: FastAPI) -> None:
 
 
 def _cases(app: FastAPI) -> None:
-    @app.get("/v1/cases", tags=["cases"])
+    @app.get("/v1/cases", tags=["cases"], response_model=CaseList, openapi_extra=declared(_CASES))
     async def case_list(request: Request) -> JSONResponse:
         """The cases of the reader's area, those with the soonest duty first."""
         at, actor, reason = await _known(request)
-        query = read_query(request, "state", "officer", "due_before", "page")
-        page = query.get("page", "1")
-        if not PAGE_NUMBER.fullmatch(page):
-            raise Malformed(("page", "give a page number from 1 to 99999"))
-        if "state" in query and not STATE.fullmatch(query["state"]):
-            raise Malformed(("state", "give the code of a state, such as PANEL_QUEUE"))
+        query = read_query(request, _CASES)
         officer = None if "officer" not in query else read_id(query["officer"], "officer")
         due_before = read_day(query, "due_before")
         await at.gate.read(actor, "cases", "reporting/cases", reason)
@@ -189,7 +336,7 @@ def _cases(app: FastAPI) -> None:
                 state=query.get("state"),
                 officer=officer,
                 due_before=due_before,
-                page=int(page),
+                page=int(query.get("page", "1")),
                 areas=_areas(actor),
                 barred=barred,
             ),
@@ -197,7 +344,13 @@ def _cases(app: FastAPI) -> None:
         )
         return JSONResponse(found)
 
-    @app.get("/v1/cases/{case_id}", tags=["cases"])
+    @app.get(
+        "/v1/cases/{case_id}",
+        tags=["cases"],
+        response_model=OneCase,
+        responses=problems(404),
+        openapi_extra=declared(_CASE),
+    )
     async def one_case(request: Request, case_id: str) -> JSONResponse:
         """The projected case: its referral, disposals, conferences, sessions and duties; waits for `min_position`."""
         at, actor, reason = await _known(request)
@@ -243,14 +396,10 @@ def _barred(actor: Actor, conflicts: frozenset[UUID], case_id: UUID, found: dict
 
 def _min_positions(request: Request) -> dict[str, int]:
     """For each service the furthest position that is asked for; raises `Malformed`."""
-    unknown = set(request.query_params) - {"min_position"}
-    if unknown:
-        raise Malformed(*((name, "there is no such parameter; there is min_position") for name in sorted(unknown)))
+    read_query(request, _CASE)
     found: dict[str, int] = {}
     for text in request.query_params.getlist("min_position"):
         service, _, position = text.partition(":")
-        if service not in READINGS or not POSITION.fullmatch(position):
-            raise Malformed(("min_position", "give the position_token of a receipt, such as disposal:1234"))
         found[service] = max(found.get(service, 0), int(position))
     return found
 
@@ -267,14 +416,12 @@ async def _wait(at: Surroundings, wanted: Mapping[str, int]) -> str | None:
 
 
 def _duties(app: FastAPI) -> None:
-    @app.get("/v1/duties", tags=["duties"])
+    @app.get("/v1/duties", tags=["duties"], response_model=Sheet, openapi_extra=declared(_DUTIES))
     async def duties(request: Request) -> JSONResponse:
         """The daily sheet: every duty of the reader's area that is not met at the end of a day, soonest first."""
         at, actor, reason = await _known(request)
-        query = read_query(request, "as_of", "overdue")
+        query = read_query(request, _DUTIES)
         overdue = query.get("overdue")
-        if overdue not in (None, "true", "false"):
-            raise Malformed(("overdue", "give true or false"))
         day = read_day(query, "as_of") or end_of_today()
         await at.gate.read(actor, "duties", "reporting/duties", reason)
         barred = await _conflicts(at, actor)
@@ -293,7 +440,7 @@ def _operations(app: FastAPI) -> None:
 
     health(app, ready)
 
-    @app.get("/status", tags=["operations"])
+    @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))
     async def status(request: Request) -> JSONResponse:
         """How far the projection has come, and how many streams are quarantined."""
         at: Surroundings = request.app.state.at

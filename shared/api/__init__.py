@@ -7,6 +7,7 @@ GET  /v1/{collection}/{id}/duties       what is due; ?as_of=DATE
 GET  /v1/{collection}/{id}/documents/{name}  a document as PDF; ?lang=en|cy&as_of=&known_at=
 GET  /v1/reactions                      reactions that wait to be tried again
 GET  /status /health/live /health/ready without a token: positions and readiness, no data
+GET  /docs /openapi.json                without a token: what can be asked
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from shared.api.commands import add_commands, describe_commands
+from shared.api.commands import add_commands, command_schemas
+from shared.api.description import describe, described
 from shared.api.documents import add_documents
 from shared.api.operations import add_operations
 from shared.api.queries import add_queries
@@ -36,12 +38,10 @@ def service_api(service: Service[Any], settings: Settings) -> FastAPI:
         async with surroundings(service, settings) as app.state.at:
             yield
 
-    app = FastAPI(
-        title=f"{service.name} of the out-of-court partnership",
-        version="1",
-        description=f"Commands and queries of the service {service.name}. Every read is recorded.",
+    app = described(
+        f"{service.name} of the out-of-court partnership",
+        f"Commands and queries of the service {service.name}. Every read is recorded.",
         lifespan=lifespan,
-        openapi_url="/openapi.json",
     )
     install(app)
     add_commands(app, service, settings)
@@ -49,7 +49,7 @@ def service_api(service: Service[Any], settings: Settings) -> FastAPI:
     if service.documents:
         add_documents(app, service)
     add_operations(app, service)
-    describe_commands(app, service)
+    describe(app, settings, command_schemas(service))
     return app
 
 

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from fastapi import Request
 from pydantic import ValidationError
 
-from shared.documents import LANGUAGES
+from shared.api.parameters import (
+    ACCESS_REASON,
+    CORRELATION,
+    DAY,
+    IDEMPOTENCY_KEY,
+    TIME_HINT,
+    TRACEPARENT,
+    UUID_HINT,
+    UUID_TEXT,
+    Parameter,
+)
 from shared.messages import Actor, Command
 from shared.problems import Malformed
 from shared.reading import end_of_day
 from shared.service import Service
 from shared.working_days import local_day
-
-KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
-REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{2,39}")
-ID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# Python reads more than these, such as weeks, digits of other scripts and any sign between the day and the hour.
-MOMENT: Final = re.compile(DAY.pattern + r"T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})")
-TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-CORRELATION: Final = "Correlation-Id"
-"""Header that ties the commands of one piece of work together; the command's own id where it is absent."""
 
 
 async def read_actor(request: Request) -> Actor:
@@ -71,73 +69,72 @@ def _repeated_keys(body: bytes) -> list[str]:
 
 def read_id(text: str, name: str = "id") -> UUID:
     """An id of a path or a header of this name; raises `Malformed`."""
-    if not ID.fullmatch(text):
-        raise Malformed((name, "an id is a UUID such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"))
+    if not UUID_TEXT.fullmatch(text):
+        raise Malformed((name, UUID_HINT))
     return UUID(text)
+
+
+def read_key(request: Request) -> str:
+    """The Idempotency-Key header; raises `Malformed`."""
+    return IDEMPOTENCY_KEY.take(request.headers.get(IDEMPOTENCY_KEY.name, ""))
 
 
 def read_correlation(request: Request) -> UUID | None:
     """The Correlation-Id header; raises `Malformed`."""
-    text = request.headers.get(CORRELATION)
-    return None if text is None else read_id(text, CORRELATION)
+    text = request.headers.get(CORRELATION.name)
+    return None if text is None else UUID(CORRELATION.take(text))
 
 
 def read_traceparent(request: Request) -> str | None:
     """The W3C traceparent header, where it is well formed."""
-    text = request.headers.get("traceparent", "")
-    return text if TRACEPARENT.fullmatch(text) else None
+    text = request.headers.get(TRACEPARENT.name, "")
+    return text if TRACEPARENT.pattern.fullmatch(text) else None
 
 
 def read_reason(request: Request) -> str | None:
     """The reason for a read: a code, so that the log holds nothing personal; raises `Malformed`."""
-    reason = request.headers.get("access-reason")
-    if reason is not None and not REASON.fullmatch(reason):
-        raise Malformed(
-            (
-                "Access-Reason",
-                "a reason is a code of 3 to 40 capital letters, digits and underscores, such as CASE_REVIEW",
-            )
-        )
-    return reason
+    reason = request.headers.get(ACCESS_REASON.name)
+    return None if reason is None else ACCESS_REASON.take(reason)
 
 
-def read_query(request: Request, *known: str) -> dict[str, str]:
-    """The query parameters by name; raises `Malformed` for one that is unknown or given twice."""
+def read_query(request: Request, known: Sequence[Parameter]) -> dict[str, str]:
+    """The query parameters by name, the last of one that is repeatable.
+
+    Raises `Malformed` for one that is unknown, given twice or, by its pattern, of no meaning.
+    """
+    given, there_is = request.query_params, {one.name: one for one in known if one.place == "query"}
     wrong = [
         (
             name,
             "this parameter is given twice: give it once"
-            if name in known
-            else f"there is no such parameter; there is {', '.join(known) or 'none'}",
+            if name in there_is
+            else f"there is no such parameter; there is {', '.join(there_is) or 'none'}",
         )
-        for name in request.query_params
-        if name not in known or len(request.query_params.getlist(name)) > 1
+        for name in given
+        if name not in there_is or (len(given.getlist(name)) > 1 and not there_is[name].repeatable)
     ]
     if wrong:
         raise Malformed(*wrong)
-    return dict(request.query_params)
+    for name, parameter in there_is.items():
+        for text in given.getlist(name):
+            parameter.take(text)
+    return dict(given)
 
 
 def read_time(query: Mapping[str, str], name: str) -> datetime | None:
-    """A time with its zone, or a date, which means the end of that Europe/London day; raises `Malformed`."""
+    """A time with its zone, or a date, which means the end of that Europe/London day; raises `Malformed`.
+
+    The query is one that `read_query` gave: the text has the pattern of a time, and may yet be no time.
+    """
     text = query.get(name)
     if text is None:
         return None
     try:
         if DAY.fullmatch(text):
             return _within(end_of_day(date.fromisoformat(text)))
-        # In an address a plus sign stands for a space unless it is written %2B.
-        text = text.replace(" ", "+")
-        if not MOMENT.fullmatch(text):
-            raise ValueError(name)
-        return _within(datetime.fromisoformat(text))
+        return _within(datetime.fromisoformat(text.replace(" ", "+")))
     except (ValueError, OverflowError):
-        raise Malformed(
-            (
-                name,
-                "give a date (2026-06-09) or a time with its zone (2026-06-09T23:50:00+01:00), from 1900 to 2199",
-            )
-        ) from None
+        raise Malformed((name, TIME_HINT)) from None
 
 
 def _within(moment: datetime) -> datetime:
@@ -156,11 +153,3 @@ def read_day(query: Mapping[str, str], name: str) -> date | None:
 def end_of_today() -> date:
     """Today, in Europe/London."""
     return local_day(datetime.now(UTC))
-
-
-def read_language(query: Mapping[str, str]) -> str:
-    """The language of a document, English by default; raises `Malformed`."""
-    language = query.get("lang", "en")
-    if language not in LANGUAGES:
-        raise Malformed(("lang", f"choose one of {', '.join(LANGUAGES)}"))
-    return language

@@ -3,41 +3,65 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic.json_schema import models_json_schema
 
 from shared.access import SYSTEM, NotAllowed
-from shared.api.asking import KEY, read_actor, read_command, read_correlation, read_id, read_traceparent
+from shared.api.asking import (
+    read_actor,
+    read_command,
+    read_correlation,
+    read_id,
+    read_key,
+    read_query,
+    read_traceparent,
+)
+from shared.api.parameters import CORRELATION, ID, IDEMPOTENCY_KEY, TRACEPARENT, declared
 from shared.api.surroundings import Surroundings
 from shared.deciding import Asked
 from shared.handle import Accepted, Conflict, KeyReused, NoEffect, OutOfBounds, Result, UnknownStream
 from shared.messages import Actor, Answer, NeedsRationale, Refused
-from shared.problems import Malformed, problem, refused
+from shared.problems import Malformed, problem, problems, refused
 from shared.service import Service
 from shared.settings import Settings
+
+SCHEMAS: Final = "#/components/schemas/{model}"
+COMMAND: Final = (ID, IDEMPOTENCY_KEY, CORRELATION, TRACEPARENT)
+RECEIPT: Final[dict[int | str, dict[str, Any]]] = {
+    201: {
+        "description": "It was recorded: the receipt.",
+        "headers": {
+            "Idempotency-Replayed": {
+                "description": "Sent where this key was answered before.",
+                "schema": {"const": "true"},
+            }
+        },
+    }
+}
 
 
 def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> None:
     """Mount the service's commands."""
 
-    @app.post(f"/v1/{service.collection}/{{id}}/commands", status_code=201, response_model=Answer, tags=["commands"])
+    @app.post(
+        f"/v1/{service.collection}/{{id}}/commands",
+        status_code=201,
+        response_model=Answer,
+        tags=["commands"],
+        responses=RECEIPT | problems(404, 409, 410),
+        openapi_extra=declared(COMMAND, requestBody=_body(service)),
+    )
     async def command(request: Request, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """Ask for something to happen. The answer is a receipt; the same Idempotency-Key again gives it again."""
         at: Surroundings = request.app.state.at
         actor = await read_actor(request)
+        read_query(request, COMMAND)
         asked = await read_command(request, service, settings.body_limit)
         stream = read_id(id)
-        key = request.headers.get("idempotency-key", "")
-        if not KEY.fullmatch(key):
-            raise Malformed(
-                (
-                    "Idempotency-Key",
-                    "send this header with 1 to 200 visible characters: a new key for each command, the same for a retry",
-                )
-            )
+        key = read_key(request)
         target = service.stream_name(stream)
         name = type(asked).__name__
         if actor.role == SYSTEM or actor.role not in service.roles_for(type(asked)):
@@ -98,39 +122,23 @@ async def _answered(at: Surroundings, actor: Actor, name: str, target: str, resu
             raise NotAllowed(why)
 
 
-def describe_commands(app: FastAPI, service: Service[Any]) -> None:
-    """Put the union of commands into the OpenAPI document: a new command needs no edit here."""
-    original = app.openapi
+def command_schemas(service: Service[Any]) -> dict[str, Any]:
+    """The schema of each command, and of what they are made of, by name: a new command needs no edit here."""
+    refs, found = models_json_schema([(one, "validation") for one in service.commands], ref_template=SCHEMAS)
+    schemas: dict[str, Any] = found["$defs"]
+    for command in service.commands:
+        schema = schemas[refs[command, "validation"]["$ref"].rpartition("/")[2]]
+        # In Python a command has its type by being of its class; in a request it must be said.
+        del schema["properties"]["type"]["default"]
+        schema["required"] = ["type", *schema.get("required", [])]
+    return schemas
 
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = original()
-            refs, schema = models_json_schema(
-                [(command, "validation") for command in service.commands], ref_template="#/components/schemas/{model}"
-            )
-            document.setdefault("components", {}).setdefault("schemas", {}).update(schema.get("$defs", {}))
-            mapping = {command.__name__: refs[command, "validation"]["$ref"] for command in service.commands}
-            operation = document["paths"][f"/v1/{service.collection}/{{id}}/commands"]["post"]
-            operation["requestBody"] = {
-                "required": True,
-                "content": {
-                    "application/json": {
-                        "schema": {
-                            "oneOf": [{"$ref": ref} for ref in mapping.values()],
-                            "discriminator": {"propertyName": "type", "mapping": mapping},
-                        }
-                    }
-                },
-            }
-            operation.setdefault("parameters", []).append(
-                {
-                    "name": "Idempotency-Key",
-                    "in": "header",
-                    "required": True,
-                    "schema": {"type": "string", "maxLength": 200},
-                }
-            )
-            app.openapi_schema = document
-        return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign]
+def _body(service: Service[Any]) -> dict[str, Any]:
+    """The union of commands, discriminated by `type`, as the OpenAPI document has it."""
+    mapping = {command.__name__: SCHEMAS.format(model=command.__name__) for command in service.commands}
+    schema = {
+        "oneOf": [{"$ref": ref} for ref in mapping.values()],
+        "discriminator": {"propertyName": "type", "mapping": mapping},
+    }
+    return {"required": True, "content": {"application/json": {"schema": schema}}}

@@ -9,33 +9,45 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from shared.api.asking import read_actor, read_id, read_language, read_query, read_time
+from shared.api.asking import read_actor, read_id, read_query, read_time
+from shared.api.parameters import ACCESS_REASON, AS_OF, ID, KNOWN_AT, LANG, choice, declared
 from shared.api.queries import history_of, nothing
 from shared.api.surroundings import Surroundings
 from shared.decider import cut
-from shared.documents import Document, Filled, NotPrintable, NotYet, Print, render
+from shared.documents import LANGUAGES, Document, Filled, NotPrintable, NotYet, Print, render
 from shared.messages import Fact
-from shared.problems import problem
+from shared.problems import problem, problems
 from shared.service import Service
 
+HEADERS: Final = ("ETag", "Repr-Digest", "Content-Language", "Content-Disposition", "Cache-Control")
 PDF: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {"application/pdf": {}}, "description": "The document, tagged (PDF/UA-1)"}
+    200: {
+        "description": "The document, tagged (PDF/UA-1).",
+        "content": {"application/pdf": {}},
+        "headers": {name: {"schema": {"type": "string"}} for name in HEADERS},
+    }
 }
 
 
 def add_documents(app: FastAPI, service: Service[Any]) -> None:
     """Mount the documents that the service prints."""
+    which = choice("name", "Which document.", service.documents, f"there is {', '.join(service.documents)}", "path")
+    asks = (ID, which, LANG, AS_OF, KNOWN_AT, ACCESS_REASON)
 
     @app.get(
-        f"/v1/{service.collection}/{{id}}/documents/{{name}}", tags=["queries"], response_class=Response, responses=PDF
+        f"/v1/{service.collection}/{{id}}/documents/{{name}}",
+        tags=["queries"],
+        response_class=Response,
+        responses=PDF | problems(404, 409),
+        openapi_extra=declared(asks),
     )
     async def document(request: Request, id: str, name: str) -> Response:  # noqa: A002
         """A document as PDF in a language: the same bytes for the same facts. Its SHA-256 is the ETag."""
         at: Surroundings = request.app.state.at
         actor = await read_actor(request)
-        query = read_query(request, "lang", "as_of", "known_at")
+        query = read_query(request, asks)
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
-        language = read_language(query)
+        language = query.get(LANG.name, LANGUAGES[0])
         asked = service.documents.get(name)
         if asked is None:
             there_is = ", ".join(service.documents)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from shared.api.asking import read_actor, read_reason
+from shared.api.asking import read_actor, read_query, read_reason
+from shared.api.parameters import ACCESS_REASON, declared
+from shared.api.shapes import ServiceStatus, WaitingReaction
 from shared.api.surroundings import Surroundings
 from shared.database import TRANSIENT, retrying
 from shared.ledger import LedgerUnavailable
-from shared.problems import problem
+from shared.problems import problem, problems
 from shared.projection import alarms
 from shared.reacting import parked
 from shared.service import Service
+
+REACTIONS: Final = (ACCESS_REASON,)
 
 
 def health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> None:
@@ -29,7 +33,7 @@ def health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> None:
         """The process answers."""
         return {"status": "live"}
 
-    @app.get("/health/ready", tags=["operations"])
+    @app.get("/health/ready", tags=["operations"], response_model=dict[str, str], responses=problems(503))
     async def is_ready(request: Request) -> JSONResponse:
         """What it depends on answers."""
         try:
@@ -63,7 +67,7 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
 
     health(app, ready)
 
-    @app.get("/status", tags=["operations"])
+    @app.get("/status", tags=["operations"], response_model=ServiceStatus, responses=problems(503))
     async def status(request: Request) -> JSONResponse:
         """Positions: of the ledger, of the relay, of the reactions; how many reactions wait and streams are quarantined."""
         at: Surroundings = request.app.state.at
@@ -87,11 +91,14 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
 
         return JSONResponse(await retrying(look, LedgerUnavailable))
 
-    @app.get("/v1/reactions", tags=["operations"])
+    @app.get(
+        "/v1/reactions", tags=["operations"], response_model=list[WaitingReaction], openapi_extra=declared(REACTIONS)
+    )
     async def reactions(request: Request) -> JSONResponse:
         """Reactions that were refused and wait until their target stream moves, oldest first."""
         at: Surroundings = request.app.state.at
         actor = await read_actor(request)
+        read_query(request, REACTIONS)
         await at.gate.read(actor, "history", f"{service.name}/reactions", read_reason(request))
         async with at.database.acquire() as connection:
             waiting = await parked(connection)

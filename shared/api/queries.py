@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from shared.api.asking import end_of_today, read_actor, read_day, read_id, read_query, read_reason, read_time
+from shared.api.parameters import ACCESS_REASON, AS_OF, ID, KNOWN_AT, ON_DAY, declared
+from shared.api.shapes import DutyLine, History, State
 from shared.api.surroundings import Surroundings
 from shared.handle import bounds
 from shared.history import show
 from shared.ledger import Record
 from shared.messages import Actor
-from shared.problems import problem
+from shared.problems import problem, problems
 from shared.reading import duties_on
 from shared.service import Service
+
+STATE: Final = (ID, AS_OF, KNOWN_AT, ACCESS_REASON)
+HISTORY: Final = (ID, ACCESS_REASON)
+DUTIES: Final = (ID, ON_DAY, KNOWN_AT, ACCESS_REASON)
 
 
 def add_queries(app: FastAPI, service: Service[Any]) -> None:
     """Mount the state, the history and the duties of a stream."""
     path = f"/v1/{service.collection}/{{id}}"
 
-    @app.get(path, tags=["queries"])
+    @app.get(path, tags=["queries"], response_model=State, responses=problems(404), openapi_extra=declared(STATE))
     async def state(request: Request, id: str) -> JSONResponse:  # noqa: A002
         """The state: of all facts, of those that had occurred by `as_of`, or of those known at `known_at`."""
         actor = await read_actor(request)
-        query = read_query(request, "as_of", "known_at")
+        query = read_query(request, STATE)
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         records = await history_of(request, service, actor, id, "state")
         facts = [_closed(service, record) for record in records]
@@ -36,11 +42,17 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
             return nothing(service, id)
         return JSONResponse({"id": str(read_id(id)), "version": facts[-1].version, **view})
 
-    @app.get(f"{path}/history", tags=["queries"])
+    @app.get(
+        f"{path}/history",
+        tags=["queries"],
+        response_model=History,
+        responses=problems(404),
+        openapi_extra=declared(HISTORY),
+    )
     async def history(request: Request, id: str) -> JSONResponse:  # noqa: A002
         """Every event in order, with both times, actor, rules, rationale and hash, and corrections beside what they correct."""
         actor = await read_actor(request)
-        read_query(request)
+        read_query(request, HISTORY)
         records = await history_of(request, service, actor, id, "history")
         if not records:
             return nothing(service, id)
@@ -49,11 +61,17 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         facts = await at.handler.open(records) if personal else [_closed(service, record) for record in records]
         return JSONResponse({"stream": records[0].stream, "events": show(facts)})
 
-    @app.get(f"{path}/duties", tags=["queries"])
+    @app.get(
+        f"{path}/duties",
+        tags=["queries"],
+        response_model=list[DutyLine],
+        responses=problems(404),
+        openapi_extra=declared(DUTIES),
+    )
     async def duties(request: Request, id: str) -> JSONResponse:  # noqa: A002
         """The duties as they stood at the end of a day (today by default), soonest first."""
         actor = await read_actor(request)
-        query = read_query(request, "as_of", "known_at")
+        query = read_query(request, DUTIES)
         as_of = read_day(query, "as_of") or end_of_today()
         records = await history_of(request, service, actor, id, "duties")
         if not records:
