@@ -37,7 +37,7 @@ def test_evolve_knows_every_event(service: Service[Any]) -> None:
     name, file, union = EVENT_UNIONS[service.name]
     place, known, booked = f"services/{service.name}", set(get_args(union)), set(service.events.events)
     assert not booked - known, (
-        f"{named(booked - known)}: add it to {name} in {place}/{file}, and its branch to {place}/domain/state.py"
+        f"{named(booked - known)}: add it to {name} in {place}/{file}, and a branch for it in {place}/domain/state.py"
     )
     assert not known - booked, f"{named(known - booked)}: add it to EVENTS (or REGIMES) in {place}/events.py"
 
