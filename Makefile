@@ -47,7 +47,7 @@ test: install lint ## Run everything: lint, types, layers and every test, on rea
 	$(BIN)/pytest $(TESTS)
 
 .PHONY: check
-check: install lint ## The ten-second loop: lint, types, layers and unit tests
+check: install lint ## The quick loop: lint, types, layers and unit tests; no servers, no architecture tests
 	$(BIN)/pytest -q -n auto -m "not slow" --hypothesis-profile=quick tests/unit
 
 .PHONY: lint
