@@ -37,7 +37,7 @@ def read() -> set[str]:
     names = {f"OOC_{field.upper()}" for field in Settings.model_fields}
     for text in sources():
         names |= set(re.findall(r"\bOOC_[A-Z][A-Z0-9_]*", text))
-        names |= set(re.findall(r'environ(?:ment)?\.get\("([A-Z][A-Z0-9_]*)"', text))
+        names |= set(re.findall(r'environ\w*\.get\("([A-Z][A-Z0-9_]*)"', text))
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     names |= set(re.findall(r"\$\{([A-Z][A-Z0-9_]*)", compose))
     return {ANY_ROLE if name.startswith("OOC_TOKEN_") else name for name in names} - NO_VARIABLES
