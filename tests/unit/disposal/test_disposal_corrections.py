@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -204,6 +204,17 @@ def test_a_disposal_that_was_not_lawful_is_to_be_reviewed() -> None:
     review = story.duties(date(2026, 3, 25))["DISPOSAL_REVIEW"]
     assert (review.due, review.met_on, review.item) == (date(2026, 3, 26), None, "1: R2")
     assert story.duties(date(2026, 3, 27))["DISPOSAL_REVIEW"].overdue(date(2026, 3, 27))
+
+
+def test_a_fact_is_corrected_after_it_happened_whatever_happened_since() -> None:
+    """Given a case opened and later decided, a correction between the two is of the opening, and not of the decision."""
+    story = CaseStory().given()
+    decided = next(fact.occurred_at for fact in story.facts if fact.name == "DisposalDecided")
+    between = (decided - timedelta(minutes=1)).isoformat()
+    late = correction(story, "DisposalDecided", "rationale_text", "Because.")
+    assert story.refused(late, by=SUPERVISOR, at=between) == {"T1"}
+    early = correction(story, "DisposalCaseOpened", "offence.title", "Theft from a shop")
+    assert story.ask(early, by=SUPERVISOR, at=between) == ["RecordCorrected"]
 
 
 def test_a_review_is_met_by_the_correction_that_makes_it_lawful_again() -> None:
