@@ -24,7 +24,7 @@ TRANSIENT: Final = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # too many connections, or no room on the disk
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
 )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable
 from typing import Final
 
-from services.console.addresses import NoSystem
+from services.console.addresses import VAR, NoSystem
 from services.console.at_rest import NotAtRest
 from services.console.case import NotFound
 from services.console.client import NoAnswer
@@ -37,7 +37,7 @@ class Telling:
                 self._been_up.add(name)
                 OUT.print(f"  {time.monotonic() - self._began:5.1f} s  {name} {state.value}{again}", style="dim")
             case State.RESTARTING:
-                OUT.print(f"  {name} has ended and is started again: see its log", style="yellow")
+                OUT.print(f"  {name} has ended and is started again: see {VAR / 'log' / name}.log", style="yellow")
             case _:
                 pass
 
