@@ -89,7 +89,7 @@ class WaitingReaction(Shown):
     source_version: int
     target_stream: str
     rules: list[str]
-    reason: str | None
+    reason: str
     attempts: int
     parked_at: datetime
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 from unittest import mock
@@ -19,8 +21,10 @@ from pydantic import TypeAdapter
 from services.console.addresses import SERVICES
 from services.reporting.api import reporting_api
 from shared.api import service_api
+from shared.api.shapes import WaitingReaction
 from shared.messages import Actor
 from shared.problems import MEDIA_TYPE, Problem
+from shared.reacting import Parked
 from shared.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.api.test_service_api import PLAN
@@ -197,6 +201,12 @@ async def test_what_a_service_answers_has_the_declared_shape(api: Client, educat
 @pytest.fixture
 def education(settings: Settings) -> FastAPI:
     return service_api(import_module("services.education.service").service, settings)
+
+
+def test_a_reaction_that_waits_has_the_declared_shape() -> None:
+    """A parked reaction is shown with the members that are declared of it."""
+    waits = Parked(uuid4(), "c", "r", "a/1", 1, "b/1", ("R1",), "why", 2, datetime.now(UTC))
+    WaitingReaction.model_validate_json(json.dumps(dict(waits.view())))
 
 
 async def test_what_reporting_answers_has_the_declared_shape(reporting: Client, reporting_app: FastAPI) -> None:
