@@ -135,7 +135,7 @@ HEAD = f'{UNIT}source = "x"\n'
         ('[n]\nsource = "x"\nentries = [{from = 2025-01-01, value = 1}]', "n needs .*'unit' is missing"),
         (f'{UNIT}source = ""\nentries = [{{from = 2025-01-01, value = 1}}]', "n needs a source"),
         (HEAD, "n needs .*'entries' is missing"),
-        (f"{HEAD}entrys = [{{from = 2025-01-01, value = 1}}]", "'entries' is missing, 'entrys' is not known"),
+        (f"{HEAD}entry = [{{from = 2025-01-01, value = 1}}]", "'entries' is missing, 'entry' is not known"),
         (f"{HEAD}entries = [{{form = 2025-01-01, value = 1}}]", "an entry of n .*'form' is not known"),
         (f"{HEAD}entries = [{{from = 2025-01-01, values = 1}}]", "an entry of n .*'value' is missing"),
         (f"{HEAD}entries = [{{from = 2025-01-01, value = 1, until = 2026-01-01}}]", "'until' is not known"),
