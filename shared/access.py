@@ -193,6 +193,14 @@ class Gate:
         self._readers = readers
         self._reasons = reasons
 
+    def refusal(self, actor: Actor, what: str, reason: str | None, allowed: str | None = None) -> str | None:
+        """Why a read is refused, whichever record is looked for or because `allowed` says so; None where it is not."""
+        if actor.role == SYSTEM or what not in self._readers.get(actor.role, frozenset()):
+            return f"the role {actor.role} may not read {what} here"
+        if allowed is None and actor.role in self._reasons and not reason:
+            return f"the role {actor.role} must give a reason: send a code such as AUDIT in the header 'Access-Reason'"
+        return allowed
+
     async def read(
         self, actor: Actor, what: str, target: str, reason: str | None, *, allowed: str | None = None
     ) -> None:
@@ -200,11 +208,7 @@ class Gate:
 
         `what` is the right that is needed (state, history, duties, …); `allowed` says why this one record is barred.
         """
-        why = allowed
-        if actor.role == SYSTEM or what not in self._readers.get(actor.role, frozenset()):
-            why = f"the role {actor.role} may not read {what} here"
-        elif why is None and actor.role in self._reasons and not reason:
-            why = f"the role {actor.role} must give a reason: send a code such as AUDIT in the header 'Access-Reason'"
+        why = self.refusal(actor, what, reason, allowed)
         if why is not None:
             await self._log.record(actor, f"READ_{what.upper()}", target, outcome="FORBIDDEN", reason=reason)
             raise NotAllowed(why)

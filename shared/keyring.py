@@ -175,6 +175,27 @@ _MAKE = """
 """
 
 
+class Reminder:
+    """Sees that what is kept for a while goes when its time is over, also where nobody asks for anything more."""
+
+    def __init__(self, let_go: Callable[[], float | None]) -> None:
+        """`let_go` forgets what has had its time, and says how many seconds the next has left; None: nothing is kept."""
+        self._let_go = let_go
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float) -> None:
+        """Look again after so many seconds, unless that is settled already."""
+        if self._timer is None:
+            # Not for each thing on its own: once a second is often enough.
+            self._timer = asyncio.get_running_loop().call_later(max(seconds, 1.0), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        left = self._let_go()
+        if left is not None:
+            self.set(left)
+
+
 class PostgresKeyring:
     """The keyring in its own PostgreSQL database, with a cache of a minute."""
 
@@ -187,7 +208,7 @@ class PostgresKeyring:
         # The soonest to end come first.
         self._cache: dict[Wanted, tuple[float, DataKey]] = {}
         self._current: dict[str, tuple[float, DataKey]] = {}
-        self._alarm: asyncio.TimerHandle | None = None
+        self._reminder = Reminder(self._let_go)
 
     async def open(self, wanted: Iterable[Wanted]) -> Mapping[Wanted, DataKey | None]:
         """See `Keyring.open`."""
@@ -259,23 +280,18 @@ class PostgresKeyring:
             self._current.clear()
         self._cache.pop((key.subject, key.generation), None)
         self._cache[key.subject, key.generation] = (now + CACHED_SECONDS, key)
-        if self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_later(CACHED_SECONDS, self._time_is_up)
+        self._reminder.set(CACHED_SECONDS)
         return key
 
-    def _time_is_up(self) -> None:
-        """Let go of the keys that have had their minute, also where nobody asks for any more."""
+    def _let_go(self) -> float | None:
+        """Forget the keys that have had their minute; how many seconds the next has left."""
         now = self._clock()
         caches: tuple[dict[Any, tuple[float, DataKey]], ...] = (self._cache, self._current)
         for cache in caches:
             for name in list(itertools.takewhile(lambda name: cache[name][0] <= now, cache)):  # noqa: B023 - used at once
                 del cache[name]
         soonest = next(iter(self._cache.values()), None)
-        self._alarm = (
-            None
-            if soonest is None
-            else asyncio.get_running_loop().call_later(max(soonest[0] - now, 1.0), self._time_is_up)
-        )
+        return None if soonest is None else soonest[0] - now
 
     async def destroy(self, subject: str) -> None:
         """See `Keyring.destroy`."""

@@ -17,6 +17,12 @@ def end_of_day(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time.min, LONDON) - timedelta(microseconds=1)
 
 
+def moment_of(text: str) -> datetime:
+    """A time with its zone as ISO 8601 writes it; a date alone means the end of that Europe/London day."""
+    moment = datetime.fromisoformat(text)
+    return end_of_day(date.fromisoformat(text)) if moment.tzinfo is None else moment
+
+
 def all_duties(reading: Reading[Any], history: Sequence[Fact]) -> tuple[Duty, ...]:
     """Every duty that a history has opened, met or not."""
     state = reading.decider.state_of(history)

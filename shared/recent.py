@@ -9,7 +9,6 @@ has had its minute is let go by the clock.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from shared.decider import Decider, check_gapless, cut
-from shared.keyring import CACHED_SECONDS, Keyring, Wanted
+from shared.keyring import CACHED_SECONDS, Keyring, Reminder, Wanted
 from shared.ledger import Record
 from shared.messages import Correction, EventBook, Fact
 from shared.sealing import DataKey, subjects_in
@@ -56,7 +55,7 @@ class Recent(Generic[S]):
         # The soonest to end come first.
         self._opened: OrderedDict[bytes, _Opened] = OrderedDict()
         self._folded: dict[str, _Folded[S]] = {}
-        self._alarm: asyncio.TimerHandle | None = None
+        self._reminder = Reminder(self._let_go)
 
     async def open(self, records: Sequence[Record]) -> list[Fact]:
         """The facts of some records, their sealed fields opened; raises `KeyringUnavailable` or `UnknownEvent`."""
@@ -112,7 +111,7 @@ class Recent(Generic[S]):
         )
         self._forget(record.hash)
         self._opened[record.hash] = _Opened(fact, keys, self._clock() + CACHED_SECONDS)
-        self._set_the_alarm()
+        self._reminder.set(CACHED_SECONDS)
         return fact
 
     def _forget(self, hash_: bytes) -> None:
@@ -121,24 +120,12 @@ class Recent(Generic[S]):
         if one is not None:
             self._folded.pop(one.fact.envelope.stream, None)
 
-    def _let_go(self) -> None:
-        """Forget what has had its minute, and the oldest of what is too much."""
+    def _let_go(self) -> float | None:
+        """Forget what has had its minute, and the oldest of what is too much; how many seconds the next has left."""
         now = self._clock()
         while self._opened:
             oldest, one = next(iter(self._opened.items()))
             if one.until > now and len(self._opened) <= MOST_FACTS:
-                break
+                return one.until - now
             self._forget(oldest)
-
-    def _set_the_alarm(self) -> None:
-        """See that the oldest goes when its minute is over, also where nobody asks for anything more."""
-        if self._alarm is None and self._opened:
-            left = next(iter(self._opened.values())).until - self._clock()
-            # Not for each fact on its own: once a second is often enough.
-            seconds = max(left, CACHED_SECONDS / 60)
-            self._alarm = asyncio.get_running_loop().call_later(seconds, self._time_is_up)
-
-    def _time_is_up(self) -> None:
-        self._alarm = None
-        self._let_go()
-        self._set_the_alarm()
+        return None

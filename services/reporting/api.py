@@ -358,7 +358,7 @@ def _cases(app: FastAPI) -> None:
         id_ = read_id(case_id, "case_id")
         found, late, why = None, None, None
         # Whom the gate refuses whatever the case is need not wait for that.
-        if "cases" in READERS.get(actor.role, ()) and (reason is not None or actor.role not in REASONS):
+        if at.gate.refusal(actor, "cases", reason) is None:
             late = await _wait(at, wanted)
             # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
             conflicts = await _conflicts(at, actor)

@@ -11,7 +11,7 @@ from services.reporting.fold import Folded, fold, service_of
 from services.reporting.measures import Book, answer, measure_named
 from services.reporting.period import Period
 from shared.messages import Fact
-from shared.reading import end_of_day
+from shared.reading import end_of_day, moment_of
 
 
 def measure_facts(
@@ -58,7 +58,7 @@ class Counted:
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any]:
         """A measure, by the parameters of its query as text."""
-        times = {key: _moment(params[key]) for key in ("as_of", "known_at") if key in params}
+        times = {key: moment_of(params[key]) for key in ("as_of", "known_at") if key in params}
         return measure_facts(
             name,
             self._streams.values(),
@@ -67,9 +67,3 @@ class Counted:
             params.get("group_by"),
             **times,
         )
-
-
-def _moment(text: str) -> datetime:
-    """A time with its zone; a date means the end of that Europe/London day."""
-    moment = datetime.fromisoformat(text)
-    return end_of_day(date.fromisoformat(text)) if moment.tzinfo is None else moment

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -64,19 +65,24 @@ def decode(
     headers = tuple(headers or ())
     named = dict(headers)
     whole = body or b""
+    published = partial(
+        Published,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        key=key,
+        headers=headers,
+        body=whole,
+        follows=follows,
+        reading=reading,
+    )
     try:
         if body is None:
             raise ValueError("the record has no value")
         version = int(named["ooc_version"])
         if version < 1:
             raise ValueError(f"a version of {version}")
-        return Published(
-            topic=topic,
-            partition=partition,
-            offset=offset,
-            key=key,
-            headers=headers,
-            body=whole,
+        return published(
             stream=named["ce_subject"].decode(),
             version=version,
             type=named["ce_type"].decode(),
@@ -84,23 +90,13 @@ def decode(
             position=int(named["ooc_position"]),
             recorded_at=datetime.fromisoformat(named["ooc_recorded_at"].decode()),
             hash=bytes.fromhex(named["ooc_hash"].decode()),
-            follows=follows,
-            reading=reading,
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         stream, told = _whatever_tells(named, whole)
-        return Published(
-            topic=topic,
-            partition=partition,
-            offset=offset,
-            key=key,
-            headers=headers,
-            body=whole,
+        return published(
             stream=stream or f"?/{topic}/{partition}/{offset}",
             version=told,
             error=f"its headers cannot be read: {type(error).__name__}: {error}"[:500],
-            follows=follows,
-            reading=reading,
         )
 
 

@@ -21,7 +21,7 @@ from services.console.scenario.expecting import (
 )
 from services.console.scenario.naming import Names
 from services.console.scenario.story import Ask, Check, Mark, Place, Scenario, Step, Word
-from shared.reading import end_of_day
+from shared.reading import moment_of
 from shared.working_days import local_day
 
 GLANCE: Final = 0.05
@@ -176,7 +176,7 @@ class Run:
         known_at = self._marks[step.known_at] if step.known_at is not None else None
         match step.place:
             case Place.STATE:
-                as_of = None if step.as_of is None else _moment_of(step.as_of)
+                as_of = None if step.as_of is None else moment_of(step.as_of)
                 return lambda: state_differs(
                     self.names.filled(step.state),
                     backend.state(step.service, stream, as_of=as_of, known_at=known_at),
@@ -239,13 +239,7 @@ def _measure_key(step: Check) -> tuple[str, str]:
 
 def _measure_params(step: Check) -> dict[str, str]:
     """What a measure is asked with; everything that is there before the first step is known at every mark."""
-    return {**step.params, **({"as_of": _moment_of(step.as_of).isoformat()} if step.as_of else {})}
-
-
-def _moment_of(text: str) -> datetime:
-    """A time as it is written; of a date, the end of that London day."""
-    moment = datetime.fromisoformat(text)
-    return end_of_day(date.fromisoformat(text)) if moment.tzinfo is None else moment
+    return {**step.params, **({"as_of": moment_of(step.as_of).isoformat()} if step.as_of else {})}
 
 
 def _day_of(text: str) -> date:
@@ -258,7 +252,7 @@ def _within(line: Mapping[str, Any], as_of: str | None, known_at: datetime | Non
         value = line[name]
         return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
-    return (as_of is None or moment("occurred_at") <= _moment_of(as_of)) and (
+    return (as_of is None or moment("occurred_at") <= moment_of(as_of)) and (
         known_at is None or moment("recorded_at") <= known_at
     )
 
