@@ -80,7 +80,7 @@ $(STAMP): requirements/test.txt pyproject.toml
 		exit 1; \
 	} >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m shared.local.fetch
+	@$(BIN)/python -m tools.local.fetch
 	@touch $@
 
 .PHONY: mutate
@@ -97,12 +97,12 @@ bench: .venv-bench/.installed ## How fast it is, beside a peer and what the mach
 	@$(REQUIRE_PYTHON)
 	@"$(PYTHON)" -m venv --clear .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
-	@.venv-bench/bin/python -m shared.local.fetch
+	@.venv-bench/bin/python -m tools.local.fetch
 	@touch $@
 
 .PHONY: docs
 docs: install ## Write docs/reference from the code (a test fails where it is stale)
-	@$(BIN)/python -m services.console.reference
+	@$(BIN)/python -m tools.reference
 
 .PHONY: lock
 lock: ## Renew requirements/*.txt from requirements/*.in (a release rests a week first)
@@ -118,7 +118,7 @@ lock: ## Renew requirements/*.txt from requirements/*.in (a release rests a week
 reset: ## Remove var/, or what OOC_VAR names: the local system's data, keys and logs
 	@var="$${OOC_VAR:-var}"; \
 	if [ -e "$$var/lock" ] && [ -x $(BIN)/python ]; then \
-		$(BIN)/python -c 'import sys; from shared.local.room import main; main(sys.argv[1])' "$$var"; \
+		$(BIN)/python -c 'import sys; from tools.local.data_dir import main; main(sys.argv[1])' "$$var"; \
 	elif [ "$$var" != var ] && [ -e "$$var" ] && [ ! -e "$$var/lock" ]; then \
 		echo "$$var holds no local system (no file named lock), so nothing is removed." >&2; exit 1; \
 	fi; \

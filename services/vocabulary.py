@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
-from shared.messages import Shape, Text, Words
-from shared.sealing import Sealed
+from shared.domain.messages import FreeText, ShortText, ValueObject
+from shared.privacy.sealing import Sealed
 
 
 class Role(StrEnum):
@@ -269,13 +269,13 @@ class Regime(StrEnum):
     UK_GDPR = "UK_GDPR"
 
 
-class PersonDetails(Shape):
+class PersonDetails(ValueObject):
     """Who a person is: sealed under that person's own key, save the school's number."""
 
-    name: Sealed[Words]
+    name: Sealed[FreeText]
     date_of_birth: Sealed[date]
-    address: Sealed[Words] | None = None
-    contact: Sealed[Words] | None = None
-    school_urn: Text | None = None
-    ethnicity: Sealed[Words] | None = None
-    needs: Sealed[tuple[Words, ...]] | None = None
+    address: Sealed[FreeText] | None = None
+    contact: Sealed[FreeText] | None = None
+    school_urn: ShortText | None = None
+    ethnicity: Sealed[FreeText] | None = None
+    needs: Sealed[tuple[FreeText, ...]] | None = None

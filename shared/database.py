@@ -37,21 +37,21 @@ def database_dsn(server: str, database: str) -> str:
     return urlunsplit(parts._replace(path=f"/{database}"))
 
 
-async def pool(dsn: str, *, most: int = 8) -> asyncpg.Pool[asyncpg.Record]:
+async def create_pool(dsn: str, *, max_size: int = 8) -> asyncpg.Pool[asyncpg.Record]:
     """A connection pool; waits up to a minute for the server to answer."""
 
     async def connect() -> asyncpg.Pool[asyncpg.Record]:
         return await asyncpg.create_pool(
             dsn,
             min_size=1,
-            max_size=most,
+            max_size=max_size,
             command_timeout=15,
             timeout=10,
             max_inactive_connection_lifetime=300,
             reset=_as_it_is,
         )
 
-    return await patiently(connect, 60)
+    return await retry_for(connect, 60)
 
 
 async def _as_it_is(_connection: object) -> None:
@@ -61,7 +61,7 @@ async def _as_it_is(_connection: object) -> None:
     """
 
 
-async def patiently(
+async def retry_for(
     call: Callable[[], Awaitable[T]],
     seconds: float,
     on: tuple[type[Exception], ...] | Callable[[Exception], bool] = TRANSIENT,
@@ -89,10 +89,10 @@ async def patiently(
     raise AssertionError("unreachable")
 
 
-async def retrying(call: Callable[[], Awaitable[T]], unavailable: type[Exception], seconds: float = 15) -> T:
+async def retry_or_raise(call: Callable[[], Awaitable[T]], unavailable: type[Exception], seconds: float = 15) -> T:
     """Call until it answers; after `seconds` of transient errors raise `unavailable`."""
     try:
-        return await patiently(call, seconds)
+        return await retry_for(call, seconds)
     except TRANSIENT as error:
         if isinstance(error, ValueError):
             raise

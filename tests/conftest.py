@@ -25,8 +25,8 @@ import pytest
 import stamina
 from hypothesis import settings
 
-from shared import local
-from shared.local import jars, kafka, postgres
+from tools import local
+from tools.local import jars, kafka, postgres
 
 T = TypeVar("T")
 

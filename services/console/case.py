@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from services.console.at_rest import SOURCES, Statuses
 from services.console.client import Client, NoAnswer, Reply
-from services.console.scenario.story import COLLECTIONS
+from services.console.idle import SOURCES, Statuses
+from tools.scenario.story import COLLECTIONS
 
 PLURALS = {plural: service for service, plural in COLLECTIONS.items()}
 

@@ -7,18 +7,30 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from services.console.addresses import find_addresses
-from services.console.at_rest import SOURCES, Statuses, statuses, wait_until_at_rest
 from services.console.case import NotFound, histories, projected
 from services.console.client import Client
-from services.console.playing import STORIES, play
-from services.console.scenario.naming import Names
-from services.console.scenario.reading import read_scenario
-from services.console.showing import OUT, complain, measure, standings, table, timeline
+from services.console.idle import (
+    SOURCES,
+    Statuses,
+    statuses,
+    wait_until_idle,
+)
+from services.console.progress import Progress, failures_said
+from services.console.scenario_command import STORIES, run_scenario_files
 from services.console.system import running_system, urls
-from services.console.telling import Telling, failures_said
+from services.console.tables import (
+    OUT,
+    complain,
+    measure,
+    standings,
+    table,
+    timeline,
+)
 from services.console.tokens import officer_id
-from services.console.verifying import stores, verify
-from shared.local import Addresses, Interrupted
+from services.console.verification import stores, verify
+from tools.local import Addresses, Interrupted
+from tools.scenario.naming import Names
+from tools.scenario.parser import read_scenario
 
 STORY: Final = STORIES / "01-shoplifting-ycc.yaml"
 RUN: Final = "demonstration"
@@ -36,7 +48,7 @@ async def demonstrate(*, once: bool) -> int:
     """Start, play, show, verify; then stay up, or with `once` stop. The exit code: 0 where everything went well."""
     code: int | None = None
     try:
-        async with running_system(Telling()) as started:
+        async with running_system(Progress()) as started:
             client = Client(find_addresses((), {}, started.addresses.var))
             try:
                 code = await failures_said(_show_all(client, started.addresses))
@@ -64,11 +76,11 @@ async def _show_all(client: Client, addresses: Addresses) -> None:
 
 
 def _play_and_show(client: Client) -> None:
-    wait_until_at_rest(client)
+    wait_until_idle(client)
     if _empty(statuses(client)):
         OUT.print(f"The system is empty: playing {STORY.name}", style="bold")
-        play([STORY], client, run=RUN, quiet=True)
-        wait_until_at_rest(client)
+        run_scenario_files([STORY], client, run=RUN, quiet=True)
+        wait_until_idle(client)
     else:
         OUT.print("The system holds cases already: nothing is played.")
     seen = statuses(client)
@@ -110,13 +122,13 @@ async def show_verification() -> bool:
     whole = True
     OUT.print("Verification", style="bold")
     async for finding in verify(stores()):
-        mark = "[green]whole[/]" if finding.whole else "[red]BROKEN[/]"
+        mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
         OUT.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
-        for line in finding.breaks[:20]:
+        for line in finding.problems[:20]:
             OUT.print(f"          {line}", markup=False)
-        if len(finding.breaks) > 20:
-            OUT.print(f"          and {len(finding.breaks) - 20} more")
-        whole = whole and finding.whole
+        if len(finding.problems) > 20:
+            OUT.print(f"          and {len(finding.problems) - 20} more")
+        whole = whole and finding.ok
     return whole
 
 

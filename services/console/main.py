@@ -15,12 +15,22 @@ from stamina.instrumentation import set_on_retry_hooks
 from services.console.addresses import SERVICES, VAR, find_addresses
 from services.console.case import found, histories, printed, projected
 from services.console.client import Client
-from services.console.playing import play
-from services.console.scenario.reading import read_scenario
-from services.console.showing import OUT, case_list, complain, measure, records, sheet, standings, table, timeline
-from services.console.standing import standing
-from services.console.telling import Telling, debugging, said
+from services.console.progress import Progress, debugging, said
+from services.console.scenario_command import run_scenario_files
+from services.console.status import system_status
+from services.console.tables import (
+    OUT,
+    case_list,
+    complain,
+    measure,
+    records,
+    sheet,
+    standings,
+    table,
+    timeline,
+)
 from services.vocabulary import Role
+from tools.scenario.parser import read_scenario
 
 SOON = 5.0
 """Seconds for which a question waits for a service that does not answer."""
@@ -57,10 +67,10 @@ def _client(url: list[str] | None, patience: float = SOON) -> Client:
 def up() -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
     from services.console.system import running_system, urls  # noqa: PLC0415  only where it is started
-    from shared.local import Interrupted  # noqa: PLC0415
+    from tools.local import Interrupted  # noqa: PLC0415
 
     async def run() -> None:
-        async with running_system(Telling()) as started:
+        async with running_system(Progress()) as started:
             where = started.addresses
             rows = [*urls(where).items(), ("issuer", where.issuer), ("kafka", where.kafka)]
             OUT.print(table("The system is up. Ctrl-C stops it.", "what", "where", rows=rows))
@@ -90,7 +100,7 @@ def demo(
 @app.command()
 def status(url: Urls = None) -> None:
     """Each process and its lag; exit code 0 when all is ready and caught up."""
-    seen = standing(_client(url, 0.0), VAR, local=not url and (VAR / "system.json").exists())
+    seen = system_status(_client(url, 0.0), VAR, local=not url and (VAR / "system.json").exists())
     OUT.print(table("The system", "process", "pid", "state", "where it is", rows=seen.rows))
     for reason in seen.reasons:
         complain(reason)
@@ -100,9 +110,9 @@ def status(url: Urls = None) -> None:
 @app.command()
 def migrate() -> None:
     """Create the databases and bring their schemas up to date (OOC_ADMIN_DATABASE_URL)."""
-    from services.console.declared import DECIDING, PROJECTIONS  # noqa: PLC0415  half a second
-    from shared.provision import ProvisionFailed, provision_databases  # noqa: PLC0415  the same
-    from shared.settings import Settings  # noqa: PLC0415  the same
+    from services.registry import DECIDING, PROJECTIONS  # noqa: PLC0415  half a second
+    from shared.runtime.provision import ProvisionFailed, provision_databases  # noqa: PLC0415  the same
+    from shared.runtime.settings import Settings  # noqa: PLC0415  the same
 
     try:
         asyncio.run(provision_databases(Settings(), [service.name for service in DECIDING], PROJECTIONS))
@@ -113,9 +123,9 @@ def migrate() -> None:
 @app.command()
 def topics() -> None:
     """Create the topics that are missing (OOC_KAFKA)."""
-    from services.console.declared import DECIDING  # noqa: PLC0415  half a second
-    from shared.provision import ProvisionFailed, provision_topics  # noqa: PLC0415  the same
-    from shared.settings import Settings  # noqa: PLC0415  the same
+    from services.registry import DECIDING  # noqa: PLC0415  half a second
+    from shared.runtime.provision import ProvisionFailed, provision_topics  # noqa: PLC0415  the same
+    from shared.runtime.settings import Settings  # noqa: PLC0415  the same
 
     try:
         asyncio.run(provision_topics(Settings(), [service.name for service in DECIDING]))
@@ -144,15 +154,15 @@ def scenario_run(
     """Play scenarios against the running system; exit code 1 at the first difference."""
     for file in files:
         read_scenario(file)  # what is wrong with a file is said before a system is looked for
-    for played in play(files, Client(find_addresses(url or ())), quiet=quiet):
+    for played in run_scenario_files(files, Client(find_addresses(url or ())), quiet=quiet):
         OUT.print(f"{played.scenario.id}: {played.steps} steps agree (run {played.run})", markup=False)
 
 
 @scenarios.command("check")
 def scenario_check(files: Files) -> None:
     """Check scenario files: their form, and that what they name exists."""
-    from services.console.declared import DECIDING  # noqa: PLC0415  half a second
-    from services.console.scenario.checking import problems_of  # noqa: PLC0415  only here
+    from services.registry import DECIDING  # noqa: PLC0415  half a second
+    from tools.scenario.validation import problems_of  # noqa: PLC0415  only here
 
     services = {service.name: service for service in DECIDING}
     wrong = 0

@@ -17,7 +17,15 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from services.console.addresses import SERVICES, VAR
-from shared.local import SERVERS, Addresses, Process, State, System, http_ok, system
+from tools.local import (
+    SERVERS,
+    Addresses,
+    LocalSystem,
+    Process,
+    State,
+    http_ok,
+    local_system,
+)
 
 MIGRATE: Final = "migrate"
 TOPICS: Final = "topics"
@@ -116,12 +124,12 @@ def _key_encryption_key(var: Path, environment: Mapping[str, str]) -> dict[str, 
 
 
 @contextlib.asynccontextmanager
-async def running_system(listener: Callable[[str, State], None], var: Path = VAR) -> AsyncIterator[System]:
+async def running_system(listener: Callable[[str, State], None], var: Path = VAR) -> AsyncIterator[LocalSystem]:
     """The system, ready, with its addresses written down; raises `CannotStart`, or `Interrupted` by an early signal.
 
     A later signal ends the body, quietly, and then everything that runs.
     """
-    async with system(var, extra=processes, listener=listener) as started:
+    async with local_system(var, extra=processes, listener=listener) as started:
         note = _write_down(started.addresses)
         try:
             yield started

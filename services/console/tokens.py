@@ -17,7 +17,7 @@ from uuid import UUID
 
 import httpx
 
-from shared.messages import derive
+from shared.domain.messages import derived_uuid
 
 AREA: Final = "DORSET"
 ORGANISATION: Final = "OOC_DEVELOPMENT"
@@ -40,7 +40,7 @@ class Token:
 
 def officer_id(role: str, number: int) -> UUID:
     """The id of the person who acts in a role on a development system: the same one every time."""
-    return derive("officer", role, number)
+    return derived_uuid("officer", role, number)
 
 
 class Tokens:

@@ -27,8 +27,18 @@ from services.vocabulary import (
     Regime,
     TrialMode,
 )
-from shared.messages import Correction, Event, EventBook, Hours, Pence, Shape, Text, Time, Words
-from shared.sealing import OwnedBy, Sealed
+from shared.domain.messages import (
+    Correction,
+    Event,
+    EventRegistry,
+    FreeText,
+    Hours,
+    Pence,
+    ShortText,
+    Timestamp,
+    ValueObject,
+)
+from shared.privacy.sealing import OwnedBy, Sealed
 
 # --- words of this service alone ----------------------------------------------------------------
 
@@ -98,7 +108,7 @@ class ProsecutorDecision(StrEnum):
     RETURN_TO_POLICE = "RETURN_TO_POLICE"
 
 
-class Because(StrEnum):
+class CancellationReason(StrEnum):
     """Why a session was lost that the child did not miss."""
 
     SERVICE = "SERVICE"
@@ -118,11 +128,11 @@ class ContactMeans(StrEnum):
 # --- shapes that commands and events share ------------------------------------------------------
 
 
-class Offence(Shape):
+class Offence(ValueObject):
     """What the child is said to have done. `date` is the Europe/London day of it."""
 
-    code: Text
-    title: Text
+    code: ShortText
+    title: ShortText
     date: date
     trial_mode: TrialMode
     recordable: bool
@@ -130,7 +140,7 @@ class Offence(Shape):
     category: OffenceCategory
 
 
-class Prior(Shape):
+class PriorRecord(ValueObject):
     """What is recorded against the child before: how many of each."""
 
     yc: Annotated[int, Field(ge=0, le=1000)]
@@ -139,7 +149,7 @@ class Prior(Shape):
     yrd: Annotated[int, Field(ge=0, le=1000)]
 
 
-class ConditionTerms(Shape):
+class ConditionTerms(ValueObject):
     """What a condition asks, in clear: enough for others to react and to count."""
 
     condition_id: UUID
@@ -153,9 +163,9 @@ class ConditionTerms(Shape):
 class Condition(ConditionTerms):
     """A condition of a caution, or an agreed action of a youth restorative disposal."""
 
-    payee: Sealed[Words] | None = None
+    payee: Sealed[FreeText] | None = None
     method: PaymentMethod | None = None
-    detail: Sealed[Words] | None = None
+    detail: Sealed[FreeText] | None = None
 
     @property
     def terms(self) -> ConditionTerms:
@@ -163,7 +173,7 @@ class Condition(ConditionTerms):
         return ConditionTerms(**{name: getattr(self, name) for name in ConditionTerms.model_fields})
 
 
-class Change(Shape):
+class Change(ValueObject):
     """One change of a variation; `condition` is the whole condition as it shall be, none where it is omitted."""
 
     action: ChangeAction
@@ -171,14 +181,14 @@ class Change(Shape):
     condition: Condition | None = None
 
 
-class OmittedCondition(Shape):
+class OmittedCondition(ValueObject):
     """A condition that a variation omitted, and of what type it was."""
 
     condition_id: UUID
     type: ConditionType
 
 
-class RetypedCondition(Shape):
+class RetypedCondition(ValueObject):
     """A condition that a variation made one of another type, with both types."""
 
     condition_id: UUID
@@ -187,10 +197,10 @@ class RetypedCondition(Shape):
 
 
 Victims = Annotated[tuple[UUID, ...], Field(max_length=100)]
-Factors = Annotated[tuple[Words, ...], Field(max_length=50)]
+Factors = Annotated[tuple[FreeText, ...], Field(max_length=50)]
 
 
-class OfChild(Event):
+class ChildEvent(Event):
     """An event that names the child, as a pseudonym, and the case: who reads it alone must know whom it concerns."""
 
     person_id: UUID
@@ -208,13 +218,13 @@ class DisposalCaseOpened(Event):
     referral_id: UUID | None = None
     person_id: UUID
     details: Annotated[PersonDetails, OwnedBy("person_id")]
-    crime_number: Text
+    crime_number: ShortText
     offence: Offence
     investigating_officer: UUID | None = None
-    reported_at: Time
+    reported_at: Timestamp
     victims: Victims | None = None
     victims_with_enhanced_rights: Victims | None = None
-    prior: Prior | None = None
+    prior: PriorRecord | None = None
     age_at_offence: int
     prosecution_time_limit: date | None = None
 
@@ -244,7 +254,7 @@ class GravityScored(Event):
     final_score: int
     aggravating: Sealed[Factors]
     mitigating: Sealed[Factors]
-    matrix_version: Text
+    matrix_version: ShortText
     yjb_seriousness_score: int | None = None
 
 
@@ -253,7 +263,7 @@ class VictimViewSought(Event):
 
     person_id: UUID
     sought: bool
-    view: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    view: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
     wants_rj: bool | None = None
     consents_to_contact: bool | None = None
     before_decision: bool
@@ -281,7 +291,7 @@ class AssessmentCompleted(Event):
     person_id: UUID
     tool: AssessmentTool
     programme_plan: bool
-    programme_inappropriate_reason: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    programme_inappropriate_reason: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
 class PanelRecommended(Event):
@@ -294,7 +304,7 @@ class PanelRecommended(Event):
 class ProsecutorDecisionRecorded(Event):
     """The prosecutor answered, having been sent the child information form."""
 
-    reference: Text
+    reference: ShortText
     decision: ProsecutorDecision
     child_information_form: bool
 
@@ -303,8 +313,8 @@ class DisposalDecided(Event):
     """The police decided what shall be done. `age` is the child's on that day, None where it can no longer be known."""
 
     decision: Recommendation
-    rationale_text: Sealed[Words]
-    public_interest: Sealed[Words]
+    rationale_text: Sealed[FreeText]
+    public_interest: Sealed[FreeText]
     prosecution_inappropriate: bool | None = None
     ycc_inappropriate: bool | None = None
     person_id: UUID
@@ -349,12 +359,12 @@ class EffectExplained(Event):
 class DocumentSigned(Event):
     """The document with this SHA-256 was signed."""
 
-    document_sha256: Text
+    document_sha256: ShortText
     consent: bool
     signed_by_child: bool
 
 
-class DisposalIssued(OfChild):
+class DisposalIssued(ChildEvent):
     """The disposal was given: all that others need to react to it, monitor it and count it."""
 
     disposal: Disposal
@@ -364,14 +374,14 @@ class DisposalIssued(OfChild):
     conditions: Annotated[tuple[ConditionTerms, ...], Field(max_length=100)]
     ends_on: date | None = None
     spent_on: date | None = None
-    offence_code: Text
+    offence_code: ShortText
     offence_category: OffenceCategory
     offence_date: date
     trial_mode: TrialMode
     recordable: bool
     gravity_score: int | None = None
     yjb_seriousness_score: int | None = None
-    prior: Prior | None = None
+    prior: PriorRecord | None = None
     victims: Victims = ()
     deciding_officer: UUID
     investigating_officer: UUID | None = None
@@ -389,7 +399,7 @@ class ConditionSessionBooked(Event):
 
     condition_id: UUID
     session_id: UUID
-    starts_at: Time
+    starts_at: Timestamp
     hours: Hours
 
 
@@ -402,8 +412,8 @@ class ConditionAttended(Event):
     status: AttendanceStatus
     hours_credited: Hours
     complied: bool
-    because: Because | None = None
-    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    because: CancellationReason | None = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
 class ConditionMissed(Event):
@@ -415,8 +425,8 @@ class ConditionMissed(Event):
     status: AttendanceStatus
     hours_credited: Hours
     complied: bool
-    because: Because | None = None
-    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    because: CancellationReason | None = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
 class ConditionSessionCancelled(Event):
@@ -428,8 +438,8 @@ class ConditionSessionCancelled(Event):
     status: AttendanceStatus
     hours_credited: Hours
     complied: bool
-    because: Because | None = None
-    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    because: CancellationReason | None = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
 class AbsenceDecided(Event):
@@ -438,7 +448,7 @@ class AbsenceDecided(Event):
     person_id: UUID
     session_id: UUID
     acceptable: bool
-    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
 class ContactRecorded(Event):
@@ -469,14 +479,14 @@ class ConditionCompleted(Event):
     condition_id: UUID
     completed_on: date
     quality_checked: bool | None = None
-    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
 class ConditionExcused(Event):
     """A condition need no longer be completed."""
 
     condition_id: UUID
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 class ConditionsVaried(Event):
@@ -488,7 +498,7 @@ class ConditionsVaried(Event):
 
     changes: Annotated[tuple[Change, ...], Field(max_length=100)]
     consent: bool
-    why: Sealed[Words]
+    why: Sealed[FreeText]
     person_id: UUID
     case_id: UUID
     referral_id: UUID | None = None
@@ -511,7 +521,7 @@ class ConsentWithdrawn(Event):
 # --- the end ------------------------------------------------------------------------------------
 
 
-class DisposalCompleted(OfChild):
+class DisposalCompleted(ChildEvent):
     """Nothing is left to do: the last active condition was completed, excused or omitted."""
 
     disposal: Disposal
@@ -521,10 +531,10 @@ class DisposalCompleted(OfChild):
     age_at_issue: int
 
 
-class DisposalNotCompleted(OfChild):
+class DisposalNotCompleted(ChildEvent):
     """A voluntary disposal or programme was not taken up: recorded, and never a breach. None: a diversion."""
 
-    why: Annotated[Sealed[Words], OwnedBy("person_id")]
+    why: Annotated[Sealed[FreeText], OwnedBy("person_id")]
     disposal: Disposal | None = None
     issued_on: date | None = None
     ended_on: date
@@ -535,7 +545,7 @@ class BreachReferred(Event):
     """Conditions were referred as broken, for a decision-maker to judge."""
 
     condition_ids: Annotated[tuple[UUID, ...], Field(max_length=100)]
-    grounds: Sealed[Words]
+    grounds: Sealed[FreeText]
 
 
 class BreachDecided(Event):
@@ -543,7 +553,7 @@ class BreachDecided(Event):
 
     reasonable_excuse: bool
     decision: BreachDecision
-    rationale_text: Sealed[Words]
+    rationale_text: Sealed[FreeText]
 
 
 class ConditionFailed(Event):
@@ -552,7 +562,7 @@ class ConditionFailed(Event):
     condition_id: UUID
 
 
-class DisposalClosedWithoutProceedings(OfChild):
+class DisposalClosedWithoutProceedings(ChildEvent):
     """The caution failed and nobody is prosecuted for it."""
 
     disposal: Disposal
@@ -565,10 +575,10 @@ class DisposalClosedWithoutProceedings(OfChild):
 class ProceedingsInstituted(Event):
     """Proceedings for the offence were instituted after a breach (CDA 1998 s66E)."""
 
-    reference: Text
+    reference: ShortText
 
 
-class DisposalCeased(OfChild):
+class DisposalCeased(ChildEvent):
     """The conditional caution ceased to have effect (CDA 1998 s66E(3))."""
 
     disposal: Disposal
@@ -578,14 +588,14 @@ class DisposalCeased(OfChild):
     age_at_issue: int
 
 
-class OutcomeAssigned(OfChild):
+class OutcomeAssigned(ChildEvent):
     """A Home Office outcome code was given; `superseded` is the code that it replaces. `age` is the child's that day.
 
     `activity_on` is the day of the last educational or diversionary activity undertaken, which outcome 22 rests on.
     """
 
     code: OutcomeCode
-    rationale_text: Sealed[Words] | None = None
+    rationale_text: Sealed[FreeText] | None = None
     disposal: Disposal | None = None
     superseded: OutcomeCode | None = None
     age: int | None = None
@@ -616,7 +626,7 @@ def labels(_cls: type[Event]) -> Mapping[str, str]:
     return {"regime": Regime.LE_PART3.value}
 
 
-EVENTS = EventBook(
+EVENTS = EventRegistry(
     "disposal",
     (
         DisposalCaseOpened,

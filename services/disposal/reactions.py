@@ -8,23 +8,23 @@ from typing import Final
 from uuid import UUID
 
 from services.disposal.domain.commands import DecideAbsence, RecordActivityUndertaken, RecordConditionAttendance
-from services.disposal.events import Because
+from services.disposal.events import CancellationReason
 from services.education import events as education
 from services.rj_conference import events as conference
 from services.vocabulary import AttendanceStatus
-from shared.messages import Fact
-from shared.service import Effect, Reaction
+from shared.domain.messages import Fact
+from shared.runtime.service import CommandFor, Reaction
 
 LOST: Final = {
-    conference.WhyNot.HARMED_WITHDREW: Because.HARMED_WITHDREW,
-    conference.WhyNot.HARMED_ABSENT: Because.HARMED_ABSENT,
+    conference.NotProceedingReason.HARMED_WITHDREW: CancellationReason.HARMED_WITHDREW,
+    conference.NotProceedingReason.HARMED_ABSENT: CancellationReason.HARMED_ABSENT,
 }
 """Conferences that a harmed person lost: never the child's failure (C7)."""
 
 NO_HOURS: Final = Decimal(0)
 
 
-def register_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
+def register_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
     """A place that serves a condition: its attendance counts there."""
     event = fact.event
     assert isinstance(event, education.AttendanceRecorded)
@@ -39,10 +39,10 @@ def register_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
         hours_credited=event.hours_credited,
         complied=event.complied,
     )
-    yield Effect(booking.disposal_id, command)
+    yield CommandFor(booking.disposal_id, command)
 
 
-def reason_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
+def reason_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
     """The reason for an absence from a condition's session, decided in education."""
     event = fact.event
     assert isinstance(event, education.AbsenceReasonDecided)
@@ -50,30 +50,30 @@ def reason_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
     if booking.disposal_id is None or booking.condition_id is None:
         return
     command = DecideAbsence(occurred_at=fact.occurred_at, session_id=fact.stream_id, acceptable=event.acceptable)
-    yield Effect(booking.disposal_id, command)
+    yield CommandFor(booking.disposal_id, command)
 
 
-def cancellation_reaches_each_condition(fact: Fact) -> Iterator[Effect]:
+def cancellation_reaches_each_condition(fact: Fact) -> Iterator[CommandFor]:
     """A cancelled session: nothing changes for any child who had a place for a condition."""
     event = fact.event
     assert isinstance(event, education.SessionCancelled)
     for booking in event.bookings:
         if booking.disposal_id is not None and booking.condition_id is not None:
-            command = _lost(fact, booking.condition_id, Because.SERVICE)
-            yield Effect(booking.disposal_id, command, str(booking.condition_id))
+            command = _lost(fact, booking.condition_id, CancellationReason.SERVICE)
+            yield CommandFor(booking.disposal_id, command, str(booking.condition_id))
 
 
-def activity_reaches_the_disposal(fact: Fact) -> Iterator[Effect]:
+def activity_reaches_the_disposal(fact: Fact) -> Iterator[CommandFor]:
     """An activity at a place that serves a diversion, and no condition: outcome 22 may rest on it."""
     event = fact.event
     assert isinstance(event, education.AttendanceRecorded)
     booking = event.booking
     if event.activity and booking.disposal_id is not None and booking.condition_id is None:
         command = RecordActivityUndertaken(occurred_at=fact.occurred_at, session_id=fact.stream_id)
-        yield Effect(booking.disposal_id, command)
+        yield CommandFor(booking.disposal_id, command)
 
 
-def conference_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
+def conference_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
     """A conference that serves a condition was held, with the child taking part (C8)."""
     event = fact.event
     assert isinstance(event, conference.ConferenceHeld)
@@ -87,16 +87,16 @@ def conference_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
         hours_credited=event.hours,
         complied=True,
     )
-    yield Effect(event.disposal_id, command)
+    yield CommandFor(event.disposal_id, command)
 
 
-def failed_conference_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
+def failed_conference_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
     """A conference did not proceed: the child's absence waits for a reason, a harmed person's is never the child's."""
     event = fact.event
     assert isinstance(event, conference.ConferenceDidNotProceed)
     if event.disposal_id is None or event.condition_id is None:
         return
-    if event.why is conference.WhyNot.HARMER_ABSENT:
+    if event.why is conference.NotProceedingReason.HARMER_ABSENT:
         command = RecordConditionAttendance(
             occurred_at=fact.occurred_at,
             condition_id=event.condition_id,
@@ -105,12 +105,12 @@ def failed_conference_reaches_the_condition(fact: Fact) -> Iterator[Effect]:
             hours_credited=NO_HOURS,
             complied=False,
         )
-        yield Effect(event.disposal_id, command)
+        yield CommandFor(event.disposal_id, command)
     elif event.why in LOST:
-        yield Effect(event.disposal_id, _lost(fact, event.condition_id, LOST[event.why]))
+        yield CommandFor(event.disposal_id, _lost(fact, event.condition_id, LOST[event.why]))
 
 
-def _lost(fact: Fact, condition_id: UUID, because: Because) -> RecordConditionAttendance:
+def _lost(fact: Fact, condition_id: UUID, because: CancellationReason) -> RecordConditionAttendance:
     return RecordConditionAttendance(
         occurred_at=fact.occurred_at,
         condition_id=condition_id,

@@ -6,18 +6,18 @@ from typing import Final
 from uuid import UUID
 
 from services.disposal.documents import DOCUMENTS
-from services.disposal.domain.case import DisposalState, Stage
 from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES
-from services.disposal.domain.correction import as_corrected
-from services.disposal.domain.state import evolve
+from services.disposal.domain.corrections import as_corrected
+from services.disposal.domain.evolve import evolve
+from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import DisposalCaseOpened, DisposalDecided, RecordCorrected
 from services.disposal.reactions import REACTIONS
-from services.disposal.reading import READING
+from services.disposal.read_model import READ_MODEL
 from services.education import events as education
 from services.rj_conference import events as rj_conference
 from services.vocabulary import Role
-from shared.messages import Event, Fact
-from shared.service import Claims, Service
+from shared.domain.messages import Event, Fact
+from shared.runtime.service import Claims, Service
 
 READERS: Final = {
     Role.SUPERVISOR.value: frozenset({"state", "history", "duties"}),
@@ -37,7 +37,7 @@ def home_of(event: Event) -> UUID | None:
     return event.case_id if isinstance(event, DisposalCaseOpened) else None
 
 
-def bar_of(state: DisposalState | None) -> tuple[str, ...]:
+def uniqueness_key(state: DisposalState | None) -> tuple[str, ...]:
     """What bars another case (R28): the child, the offence and its day, unless the case is closed."""
     if state is None or state.stage is Stage.CLOSED:
         return ()
@@ -55,7 +55,7 @@ def claims(state: DisposalState | None, fact: Fact) -> Claims | None:
             after = as_corrected(state, [correction])
         case _:
             return None
-    before, held = bar_of(state), bar_of(after)
+    before, held = uniqueness_key(state), uniqueness_key(after)
     if before == held:
         return None
     return Claims(
@@ -70,7 +70,7 @@ service: Final[Service[DisposalState]] = Service(
     collection="disposals",
     commands=COMMANDS,
     default_roles=DEFAULT_ROLES,
-    reading=READING,
+    read_model=READ_MODEL,
     home=home_of,
     readers=READERS,
     reasons=frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value}),

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from services.disposal.domain.case import DisposalState
+from services.disposal.domain.state import DisposalState
 
 
 def view(state: DisposalState) -> Mapping[str, Any]:

@@ -13,8 +13,16 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from services.vocabulary import AttendanceStatus, Regime, SessionKind, Topic
-from shared.messages import Event, EventBook, Hours, Shape, Text, Time, Words
-from shared.sealing import OwnedBy, Sealed
+from shared.domain.messages import (
+    Event,
+    EventRegistry,
+    FreeText,
+    Hours,
+    ShortText,
+    Timestamp,
+    ValueObject,
+)
+from shared.privacy.sealing import OwnedBy, Sealed
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
 """A number of heads."""
@@ -31,7 +39,7 @@ Means = Literal["PHONE", "VISIT", "LETTER", "EMAIL"]
 FeedbackGiver = Literal["PUPIL", "PARENT", "STAFF"]
 
 
-class Booking(Shape):
+class Booking(ValueObject):
     """Whose place it is, and what it serves."""
 
     person_id: UUID
@@ -46,11 +54,11 @@ class SessionPlanned(Event):
 
     kind: SessionKind
     topic: Topic
-    starts_at: Time
+    starts_at: Timestamp
     hours: Hours
-    place: Sealed[Words]
-    school_urn: Text | None = None
-    key_stage: Text | None = None
+    place: Sealed[FreeText]
+    school_urn: ShortText | None = None
+    key_stage: ShortText | None = None
     referral_id: UUID | None = None
 
 
@@ -87,7 +95,7 @@ class AttendanceRecorded(Event):
     hours_credited: Hours
     complied: bool
     minutes_late: Minutes | None = None
-    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
     booking: Booking
     kind: SessionKind
     topic: Topic
@@ -100,7 +108,7 @@ class AbsenceReasonDecided(Event):
 
     person_id: UUID
     acceptable: bool
-    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
     booking: Booking
 
 
@@ -108,7 +116,7 @@ class SessionCancelled(Event):
     """The session will not be held; `bookings` are the places that were still open."""
 
     by: CancelledBy
-    why: Sealed[Words]
+    why: Sealed[FreeText]
     bookings: tuple[Booking, ...]
 
 
@@ -127,7 +135,7 @@ class FeedbackRecorded(Event):
 
     score: Score
     giver: Annotated[FeedbackGiver, Field(alias="from")]
-    comment: Sealed[Words] | None = None
+    comment: Sealed[FreeText] | None = None
 
 
 REGIMES: Final[Mapping[type[Event], Regime]] = {
@@ -145,7 +153,7 @@ REGIMES: Final[Mapping[type[Event], Regime]] = {
 }
 """The law under which each event is processed (DPA 2018 part 3, or UK GDPR)."""
 
-EVENTS: Final = EventBook(
+EVENTS: Final = EventRegistry(
     "education",
     tuple(REGIMES),
     labels=lambda event: {"regime": REGIMES[event].value},

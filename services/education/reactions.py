@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.service import Reaction
+from shared.runtime.service import Reaction
 
 REACTIONS: Final[tuple[Reaction, ...]] = ()
 """None."""

@@ -7,9 +7,9 @@ from typing import Final
 from services.education.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.education.domain.state import Session
 from services.education.reactions import REACTIONS
-from services.education.reading import READING
+from services.education.read_model import READ_MODEL
 from services.vocabulary import Role
-from shared.service import Service
+from shared.runtime.service import Service
 
 _ALL: Final = frozenset({"state", "history", "duties"})
 
@@ -18,7 +18,7 @@ service: Final[Service[Session]] = Service(
     collection="sessions",
     commands=COMMANDS,
     default_roles=DEFAULT_ROLES,
-    reading=READING,
+    read_model=READ_MODEL,
     # A session belongs to no case: its home is its own id.
     home=lambda _event: None,
     readers={

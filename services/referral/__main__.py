@@ -1,7 +1,7 @@
 """`python -m services.referral api` or `worker`."""
 
 from services.referral.service import service
-from shared.process import main
+from shared.runtime.entrypoint import run_service
 
 if __name__ == "__main__":
-    main(service)
+    run_service(service)

@@ -23,8 +23,15 @@ from services.vocabulary import (
     Topic,
     TriageOutcome,
 )
-from shared.messages import Correction, Event, EventBook, Text, Time, Words
-from shared.sealing import OwnedBy, Sealed
+from shared.domain.messages import (
+    Correction,
+    Event,
+    EventRegistry,
+    FreeText,
+    ShortText,
+    Timestamp,
+)
+from shared.privacy.sealing import OwnedBy, Sealed
 
 Source = Literal["SCHOOL", "POLICE_101", "POLICE_ONLINE", "OFFICER", "OTHER_AGENCY"]
 Setting = Literal["SCHOOL", "ONLINE", "COMMUNITY"]
@@ -45,17 +52,17 @@ class ReferralReceived(Event):
 
     case_id: UUID
     source: Source
-    reported_at: Time
+    reported_at: Timestamp
     incident_type: IncidentType
-    happened_at: Time
+    happened_at: Timestamp
     setting: Setting
-    school_urn: Text | None = None
+    school_urn: ShortText | None = None
     on_premises: bool
     in_school_hours: bool
     flags: Flags
-    narrative: Sealed[Words]
-    assessment: Sealed[Words] | None = None
-    lawful_basis: Text
+    narrative: Sealed[FreeText]
+    assessment: Sealed[FreeText] | None = None
+    lawful_basis: ShortText
 
 
 class PersonLinked(Event):
@@ -75,20 +82,20 @@ class ReferralAcknowledged(Event):
 class SafeguardingConcernRaised(Event):
     """A child may be at risk: nothing goes on until MASH is told, or a supervisor says why not."""
 
-    concern: Sealed[Words]
+    concern: Sealed[FreeText]
     dsl_informed: bool
 
 
 class MashReferralMade(Event):
     """The multi-agency safeguarding hub was told."""
 
-    mash_ref: Text
+    mash_ref: ShortText
 
 
 class SafeguardingHoldOverridden(Event):
     """A supervisor lifted the hold."""
 
-    reason: Sealed[Words]
+    reason: Sealed[FreeText]
 
 
 class NudesScreeningCompleted(Event):
@@ -104,7 +111,7 @@ class NudesScreeningCompleted(Event):
 class CrimeRecorded(Event):
     """The incident was recorded as a crime."""
 
-    crime_number: Text
+    crime_number: ShortText
 
 
 class VictimPreferenceRecorded(Event):
@@ -119,16 +126,16 @@ class DocumentAttached(Event):
     """A document belongs to the referral; its bytes are kept elsewhere."""
 
     document_id: UUID
-    media_type: Text
-    sha256: Text
-    title: Sealed[Words]
+    media_type: ShortText
+    sha256: ShortText
+    title: Sealed[FreeText]
 
 
 class ReferralTriaged(Event):
     """Where the referral goes, with what others count by."""
 
     outcome: TriageOutcome
-    rationale_text: Sealed[Words]
+    rationale_text: Sealed[FreeText]
     supervisor_reviewed: bool | None = None
     incident_type: IncidentType
     setting: Setting
@@ -160,7 +167,7 @@ class ContactRecorded(Event):
 class SchoolLedOutcomeConfirmed(Event):
     """The school said what it did."""
 
-    action: Sealed[Words]
+    action: Sealed[FreeText]
 
 
 class CrimeOutcomeAssigned(Event):
@@ -169,7 +176,7 @@ class CrimeOutcomeAssigned(Event):
     code: OutcomeCode
     person_id: UUID | None = None
     named_suspect: bool | None = None
-    rationale_text: Sealed[Words] | None = None
+    rationale_text: Sealed[FreeText] | None = None
     victim_informed: bool | None = None
     parent_informed: bool | None = None
     disposal_id: UUID | None = None
@@ -198,7 +205,7 @@ class ReferralClosed(Event):
 class ReferralReopened(Event):
     """A supervisor opened it again."""
 
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 REGIMES: Final[Mapping[type[Event], Regime]] = dict.fromkeys(
@@ -228,7 +235,7 @@ REGIMES: Final[Mapping[type[Event], Regime]] = dict.fromkeys(
 )
 """The law under which each event is processed: a referral serves law enforcement throughout (DPA 2018 part 3)."""
 
-EVENTS: Final = EventBook(
+EVENTS: Final = EventRegistry(
     "referral",
     tuple(REGIMES),
     labels=lambda event: {"regime": REGIMES[event].value},

@@ -8,11 +8,11 @@ from typing import Final
 from services.disposal.events import OutcomeAssigned
 from services.education.events import AttendanceRecorded
 from services.referral.domain.commands import CarryOutcome, RecordActivityUndertaken
-from shared.messages import Fact
-from shared.service import Effect, Reaction
+from shared.domain.messages import Fact
+from shared.runtime.service import CommandFor, Reaction
 
 
-def activity_undertaken(fact: Fact) -> Iterator[Effect]:
+def activity_undertaken(fact: Fact) -> Iterator[CommandFor]:
     """An activity (O22) in a place that was booked for a referral."""
     event = fact.event
     assert isinstance(event, AttendanceRecorded)
@@ -20,10 +20,10 @@ def activity_undertaken(fact: Fact) -> Iterator[Effect]:
         command = RecordActivityUndertaken(
             occurred_at=fact.occurred_at, session_id=fact.stream_id, person_id=event.person_id
         )
-        yield Effect(event.booking.referral_id, command)
+        yield CommandFor(event.booking.referral_id, command)
 
 
-def outcome_carried(fact: Fact) -> Iterator[Effect]:
+def outcome_carried(fact: Fact) -> Iterator[CommandFor]:
     """The outcome of a disposal that came from a referral."""
     event = fact.event
     assert isinstance(event, OutcomeAssigned)
@@ -31,7 +31,7 @@ def outcome_carried(fact: Fact) -> Iterator[Effect]:
         command = CarryOutcome(
             occurred_at=fact.occurred_at, code=event.code, disposal_id=fact.stream_id, person_id=event.person_id
         )
-        yield Effect(event.referral_id, command)
+        yield CommandFor(event.referral_id, command)
 
 
 REACTIONS: Final[tuple[Reaction, ...]] = (

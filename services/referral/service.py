@@ -12,10 +12,10 @@ from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.referral.domain.state import Referral
 from services.referral.events import ReferralReceived
 from services.referral.reactions import REACTIONS
-from services.referral.reading import READING
+from services.referral.read_model import READ_MODEL
 from services.vocabulary import Role
-from shared.messages import Event
-from shared.service import Service
+from shared.domain.messages import Event
+from shared.runtime.service import Service
 
 _ALL: Final = frozenset({"state", "history", "duties"})
 _NOW: Final = frozenset({"state", "duties"})
@@ -31,7 +31,7 @@ service: Final[Service[Referral]] = Service(
     collection="referrals",
     commands=COMMANDS,
     default_roles=DEFAULT_ROLES,
-    reading=READING,
+    read_model=READ_MODEL,
     home=home,
     readers={
         Role.SAFE_SCHOOLS_OFFICER: _ALL,
@@ -46,7 +46,7 @@ service: Final[Service[Referral]] = Service(
         Role.SCHOOL: frozenset({"state"}),
     },
     reasons=frozenset({Role.AUDITOR, Role.DATA_PROTECTION_OFFICER}),
-    own_only=frozenset({Role.SCHOOL}),
+    own_organisation_only=frozenset({Role.SCHOOL}),
     reactions=REACTIONS,
     published=(EDUCATION, DISPOSAL),
     documents=DOCUMENTS,

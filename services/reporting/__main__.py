@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.process import choose
-from shared.settings import Settings
+from shared.runtime.entrypoint import run_process
+from shared.runtime.settings import Settings
 
 
 def api(settings: Settings) -> None:
@@ -17,10 +17,10 @@ def api(settings: Settings) -> None:
 def worker(settings: Settings) -> None:
     """Take events and project them."""
     from services.reporting.worker import parts  # noqa: PLC0415 - each process imports what it needs
-    from shared.worker import run  # noqa: PLC0415
+    from shared.runtime.worker import run  # noqa: PLC0415
 
     run(lambda: parts(settings))
 
 
 if __name__ == "__main__":
-    choose("reporting", {"api": api, "worker": worker})
+    run_process("reporting", {"api": api, "worker": worker})

@@ -28,16 +28,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.reporting import queries
 from services.reporting.cases import case, cases
+from services.reporting.csv_export import as_csv
+from services.reporting.daily_sheet import daily_sheet
 from services.reporting.ethnicity import Grant, keyring_grant
 from services.reporting.measures import MEASURES
 from services.reporting.queries import barred_cases
-from services.reporting.readings import CONSUMER, READINGS
-from services.reporting.sheet import daily_sheet
-from services.reporting.table import as_csv
+from services.reporting.read_models import CONSUMER, READ_MODELS
 from services.vocabulary import Role
-from shared.access import AccessLog, Gate, Tokens
-from shared.api.asking import end_of_today, read_actor, read_day, read_id, read_query, read_reason, read_time
-from shared.api.description import describe, described
+from shared.api.authorisation import AccessLog, ReadGate, TokenVerifier
+from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import consumed, health, standing_alarms
 from shared.api.parameters import (
     ACCESS_REASON,
@@ -50,15 +49,34 @@ from shared.api.parameters import (
     choice,
     declared,
 )
-from shared.api.shapes import DutyLine, Shown, State, Status
-from shared.database import pool, retrying
-from shared.feed import events_topic, passed
-from shared.keyring import PostgresKeyring
-from shared.ledger import LedgerUnavailable
-from shared.messages import Actor
-from shared.policy import NoPolicy
-from shared.problems import Malformed, install, problem, problems
-from shared.settings import Settings
+from shared.api.problems import (
+    Malformed,
+    install_handlers,
+    problem_response,
+    problems,
+)
+from shared.api.request import (
+    end_of_today,
+    read_actor,
+    read_day,
+    read_id,
+    read_query,
+    read_reason,
+    read_time,
+)
+from shared.api.schemas import (
+    DutyLine,
+    Schema,
+    StateView,
+    Status,
+)
+from shared.database import create_pool, retry_or_raise
+from shared.domain.messages import Actor
+from shared.domain.policy import NoPolicy
+from shared.event_store import EventStoreUnavailable
+from shared.messaging.projection_consumer import events_topic, has_reached
+from shared.privacy.keyring import PostgresKeyring
+from shared.runtime.settings import Settings
 
 _OFFICER: Final = frozenset({"cases", "duties", "measures"})
 READERS: Final = {
@@ -123,7 +141,7 @@ _CASES: Final = (
 _MIN_POSITION: Final = Parameter(
     "min_position",
     "The position token of a receipt: the answer waits until that has been projected.",
-    re.compile(f"({'|'.join(READINGS)}):[0-9]{{1,18}}"),
+    re.compile(f"({'|'.join(READ_MODELS)}):[0-9]{{1,18}}"),
     "give the position_token of a receipt, such as disposal:1234",
     repeatable=True,
 )
@@ -161,7 +179,7 @@ class ListedDuty(DutyLine):
     area: str | None
 
 
-class Sheet(Shown):
+class Sheet(Schema):
     """The daily sheet."""
 
     as_of: date
@@ -169,7 +187,7 @@ class Sheet(Shown):
     duties: list[ListedDuty]
 
 
-class Work(Shown):
+class Work(Schema):
     """A piece of work of a case, in brief."""
 
     service: str
@@ -178,7 +196,7 @@ class Work(Shown):
     officer: UUID | None
 
 
-class CaseLine(Shown):
+class CaseLine(Schema):
     """A case in brief."""
 
     case_id: UUID
@@ -192,7 +210,7 @@ class CaseLine(Shown):
     updated_at: datetime
 
 
-class CaseList(Shown):
+class CaseList(Schema):
     """A page of cases."""
 
     page: int
@@ -202,17 +220,17 @@ class CaseList(Shown):
     cases: list[CaseLine]
 
 
-class OneCase(Shown):
+class OneCase(Schema):
     """The projected case; each piece of work has the members of its service's state."""
 
     case_id: UUID
     area: str | None
     panel_queue: bool
-    referral: State | None
-    referrals: list[State]
-    disposals: list[State]
-    conferences: list[State]
-    sessions: list[State]
+    referral: StateView | None
+    referrals: list[StateView]
+    disposals: list[StateView]
+    conferences: list[StateView]
+    sessions: list[StateView]
     duties: list[ListedDuty]
     positions: dict[str, int]
 
@@ -222,12 +240,12 @@ PATIENCE_SECONDS: Final = 15.0
 
 
 @dataclass
-class Surroundings:
+class Dependencies:
     """What the API needs at hand while it runs."""
 
     database: asyncpg.Pool[asyncpg.Record]
-    gate: Gate
-    tokens: Tokens
+    gate: ReadGate
+    tokens: TokenVerifier
     ethnicity: Grant
 
 
@@ -237,34 +255,34 @@ def reporting_api(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         kek = settings.read_kek()
-        database = await pool(settings.database("reporting"), most=12)
-        keys = await pool(settings.database("keyring"), most=2)
-        gate = Gate(AccessLog(database), READERS, REASONS)
-        tokens = Tokens(settings.issuer, settings.audience)
-        app.state.at = Surroundings(database, gate, tokens, keyring_grant(PostgresKeyring(keys, kek)))
+        database = await create_pool(settings.database("reporting"), max_size=12)
+        keys = await create_pool(settings.database("keyring"), max_size=2)
+        gate = ReadGate(AccessLog(database), READERS, REASONS)
+        tokens = TokenVerifier(settings.issuer, settings.audience)
+        app.state.deps = Dependencies(database, gate, tokens, keyring_grant(PostgresKeyring(keys, kek)))
         try:
             yield
         finally:
             await database.close()
             await keys.close()
 
-    app = described(
+    app = new_application(
         "reporting of the out-of-court partnership",
         "What is counted and shown across services, from events. Every read is recorded.",
         lifespan=lifespan,
     )
-    install(app)
+    install_handlers(app)
     _measures(app)
     _cases(app)
     _duties(app)
     _operations(app)
-    describe(app, settings)
+    complete_openapi(app, settings)
     return app
 
 
-async def _known(request: Request) -> tuple[Surroundings, Actor, str | None]:
+async def _known(request: Request) -> tuple[Dependencies, Actor, str | None]:
     """What is at hand, and who asks and why: before anything else is said."""
-    at: Surroundings = request.app.state.at
+    at: Dependencies = request.app.state.deps
     actor = await read_actor(request)
     return at, actor, read_reason(request)
 
@@ -302,11 +320,11 @@ def _measures(app: FastAPI) -> None:
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         await at.gate.read(actor, "measures", f"reporting/measures/{measure}", reason)
         try:
-            found = await retrying(
+            found = await retry_or_raise(
                 lambda: queries.measure(
                     at.database, measure, first, last, group_by, as_of, known_at, ethnicity=at.ethnicity
                 ),
-                LedgerUnavailable,
+                EventStoreUnavailable,
             )
         except NoPolicy:
             raise Malformed(
@@ -330,7 +348,7 @@ def _cases(app: FastAPI) -> None:
         due_before = read_day(query, "due_before")
         await at.gate.read(actor, "cases", "reporting/cases", reason)
         barred = await _conflicts(at, actor)
-        found = await retrying(
+        found = await retry_or_raise(
             lambda: cases(
                 at.database,
                 state=query.get("state"),
@@ -340,7 +358,7 @@ def _cases(app: FastAPI) -> None:
                 areas=_areas(actor),
                 barred=barred,
             ),
-            LedgerUnavailable,
+            EventStoreUnavailable,
         )
         return JSONResponse(found)
 
@@ -362,26 +380,28 @@ def _cases(app: FastAPI) -> None:
             late = await _wait(at, wanted)
             # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
             conflicts = await _conflicts(at, actor)
-            found = await retrying(lambda: case(at.database, id_, barred=conflicts - {id_}), LedgerUnavailable)
+            found = await retry_or_raise(
+                lambda: case(at.database, id_, barred=conflicts - {id_}), EventStoreUnavailable
+            )
             why = _barred(actor, conflicts, id_, found)
         await at.gate.read(actor, "cases", f"reporting/cases/{id_}", reason, allowed=why)
         if late:
-            return problem(
+            return problem_response(
                 503,
                 "not-yet",
                 "Not yet",
                 f"{late} has not been projected within {PATIENCE_SECONDS:g} seconds: ask again.",
             )
         if found is None:
-            return problem(
+            return problem_response(
                 404, "unknown", "There is no such case", f"Nothing is known of the case {id_}: check the id."
             )
         return JSONResponse(found)
 
 
-async def _conflicts(at: Surroundings, actor: Actor) -> frozenset[UUID]:
+async def _conflicts(at: Dependencies, actor: Actor) -> frozenset[UUID]:
     """The cases, and the ids in them, from which an actor is barred."""
-    return await retrying(lambda: barred_cases(at.database, actor.conflicts), LedgerUnavailable)
+    return await retry_or_raise(lambda: barred_cases(at.database, actor.conflicts), EventStoreUnavailable)
 
 
 def _barred(actor: Actor, conflicts: frozenset[UUID], case_id: UUID, found: dict[str, Any] | None) -> str | None:
@@ -404,11 +424,13 @@ def _min_positions(request: Request) -> dict[str, int]:
     return found
 
 
-async def _wait(at: Surroundings, wanted: Mapping[str, int]) -> str | None:
+async def _wait(at: Dependencies, wanted: Mapping[str, int]) -> str | None:
     """Wait until all positions have been projected; the first that was not in time."""
     until = time.monotonic() + PATIENCE_SECONDS
     for service, position in wanted.items():
-        while not await retrying(lambda: passed(at.database, CONSUMER, service, position), LedgerUnavailable):  # noqa: B023 - called at once
+        while not await retry_or_raise(
+            lambda: has_reached(at.database, CONSUMER, service, position), EventStoreUnavailable
+        ):  # noqa: B023 - called at once
             if time.monotonic() > until:
                 return f"{service}:{position}"
             await asyncio.sleep(0.02)
@@ -425,35 +447,35 @@ def _duties(app: FastAPI) -> None:
         day = read_day(query, "as_of") or end_of_today()
         await at.gate.read(actor, "duties", "reporting/duties", reason)
         barred = await _conflicts(at, actor)
-        found = await retrying(
+        found = await retry_or_raise(
             lambda: daily_sheet(
                 at.database, day, None if overdue is None else overdue == "true", _areas(actor), barred
             ),
-            LedgerUnavailable,
+            EventStoreUnavailable,
         )
         return JSONResponse(found)
 
 
 def _operations(app: FastAPI) -> None:
     async def ready(request: Request) -> None:
-        await request.app.state.at.database.fetchval("select 1")
+        await request.app.state.deps.database.fetchval("select 1")
 
     health(app, ready)
 
     @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))
     async def status(request: Request) -> JSONResponse:
         """How far the projection has come, and how many streams are quarantined."""
-        at: Surroundings = request.app.state.at
+        at: Dependencies = request.app.state.deps
 
         async def look() -> dict[str, Any]:
             return {
                 "service": "reporting",
                 "time": datetime.now(UTC).isoformat(),
-                "reacts_to": sorted(events_topic(service) for service in READINGS),
+                "reacts_to": sorted(events_topic(service) for service in READ_MODELS),
                 "consumed": await consumed(at.database),
                 "parked": 0,
                 "quarantined": await at.database.fetchval("select count(distinct stream) from quarantine"),
                 "alarms": await standing_alarms(at.database),
             }
 
-        return JSONResponse(await retrying(look, LedgerUnavailable))
+        return JSONResponse(await retry_or_raise(look, EventStoreUnavailable))

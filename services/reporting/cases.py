@@ -10,12 +10,12 @@ from uuid import UUID
 
 import asyncpg
 
+from services.reporting.daily_sheet import Listed
 from services.reporting.period import BadQuestion
-from services.reporting.readings import READINGS
-from services.reporting.records import SessionRecord
-from services.reporting.sheet import Listed
+from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Pool, positions, snapshot
-from shared.working_days import local_day
+from services.reporting.summaries import SessionSummary
+from shared.domain.dates import local_day
 
 PAGE: Final = 50
 """Cases on one page of the list."""
@@ -81,7 +81,7 @@ async def case(
     async with snapshot(pool) as connection:
         rows = [row for row in await connection.fetch(_CASE, case_id) if row["home"] not in barred]
         duties = [row for row in await connection.fetch(_DUTIES, case_id, today) if row["home"] not in barred]
-        reached = await positions(connection, READINGS)
+        reached = await positions(connection, READ_MODELS)
     if not rows:
         return None
     by_service: dict[str, list[dict[str, Any]]] = {
@@ -140,7 +140,7 @@ def _shown(row: asyncpg.Record) -> dict[str, Any]:
 
 def _session(row: asyncpg.Record, case_id: UUID) -> tuple[dict[str, Any], set[str]]:
     """A session as this case may see it, and whose places it must not see."""
-    record = SessionRecord.model_validate_json(row["record"])
+    record = SessionSummary.model_validate_json(row["record"])
     ours = {str(place.person_id) for place in record.places if place.case_id == case_id}
     shown = _shown(row)
     register: dict[str, str] = shown["register"]
@@ -180,7 +180,7 @@ async def cases(
         asked = (state, officer, due_before, today, only)
         rows = await connection.fetch(_CASES, *asked, (page - 1) * PAGE, list(barred))
         first = rows or (await connection.fetch(_CASES, *asked, 0, list(barred)) if page > 1 else [])
-        reached = await positions(connection, READINGS)
+        reached = await positions(connection, READ_MODELS)
     return {
         "page": page,
         "page_size": PAGE,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from shared.provision import MIGRATIONS
+from shared.runtime.provision import MIGRATIONS
 
 DATABASE: Final = (
     "ooc_reporting",
     (MIGRATIONS / "access", MIGRATIONS / "consumer", MIGRATIONS / "projection", Path(__file__).parent / "migrations"),
 )
-"""Name and folders of migrations, as `shared.provision.databases` takes them."""
+"""Name and folders of migrations, as `shared.runtime.provision.databases` takes them."""

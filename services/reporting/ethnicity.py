@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from services.reporting.records.disposal import SealedWords
-from shared.keyring import Keyring
-from shared.sealing import Token, unseal
+from services.reporting.summaries.disposal import SealedTexts
+from shared.privacy.keyring import Keyring
+from shared.privacy.sealing import SealedToken, unseal
 
-Grant = Callable[[Sequence[SealedWords]], Awaitable[Mapping[SealedWords, str]]]
+Grant = Callable[[Sequence[SealedTexts]], Awaitable[Mapping[SealedTexts, str]]]
 """Opens sealed words; what is forgotten is left out."""
 
 
 def keyring_grant(keyring: Keyring) -> Grant:
     """A grant by a keyring whose role may read keys only. Raises `KeyringUnavailable` where it does not answer."""
 
-    async def opened(sealed: Sequence[SealedWords]) -> Mapping[SealedWords, str]:
-        tokens = {words: Token.parse(words.token) for words in sealed}
+    async def opened(sealed: Sequence[SealedTexts]) -> Mapping[SealedTexts, str]:
+        tokens = {words: SealedToken.parse(words.token) for words in sealed}
         keys = await keyring.open({(token.subject, token.generation) for token in tokens.values()})
         return {
             words: str(unseal(token, key, words.event_id))

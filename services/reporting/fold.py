@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from services.reporting.measures import Standing
-from services.reporting.readings import READINGS
-from services.reporting.records import Record, record_of
-from shared.decider import cut
-from shared.duties import Duty
-from shared.messages import Fact
+from services.reporting.measures import WorkItem
+from services.reporting.read_models import READ_MODELS
+from services.reporting.summaries import Summary, summary_of
+from shared.domain.decider import history_at
+from shared.domain.duties import Duty
+from shared.domain.messages import Fact
 
 ENDED: Final[Mapping[str, frozenset[str]]] = {
     "referral": frozenset({"CLOSED"}),
@@ -33,7 +33,7 @@ class Folded:
     last: Fact
     view: Mapping[str, Any]
     duties: tuple[Duty, ...]
-    record: Record
+    record: Summary
     opened_at: datetime
     updated_at: datetime
     """When the last of its facts occurred: as of then and later it stands as it stands now."""
@@ -53,9 +53,9 @@ class Folded:
         return self.state not in ENDED[self.service]
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> WorkItem:
         """Where the work stands."""
-        return Standing(self.service, self.record, self.state, self.open, self.duties)
+        return WorkItem(self.service, self.record, self.state, self.open, self.duties)
 
 
 def service_of(fact: Fact) -> str:
@@ -66,17 +66,17 @@ def service_of(fact: Fact) -> str:
 def fold(history: Sequence[Fact], *, as_of: datetime | None = None, known_at: datetime | None = None) -> Folded | None:
     """Fold a whole history, cut by both times; None where nothing had begun. Raises `BrokenHistory`."""
     service = service_of(history[0])
-    reading = READINGS[service]
-    shown = cut(history, as_of=as_of, known_at=known_at)
-    record = record_of(service, shown) if shown else None
-    state = reading.decider.fold(shown)
+    read_model = READ_MODELS[service]
+    shown = history_at(history, as_of=as_of, known_at=known_at)
+    record = summary_of(service, shown) if shown else None
+    state = read_model.decider.fold(shown)
     if state is None or record is None:
         return None
     return Folded(
         service=service,
         last=history[-1],
-        view=reading.view(state),
-        duties=tuple(reading.duties(state, reading.policy.on)),
+        view=read_model.view(state),
+        duties=tuple(read_model.duties(state, read_model.policy.on)),
         record=record,
         opened_at=shown[0].occurred_at,
         updated_at=max(fact.occurred_at for fact in shown),

@@ -5,6 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from shared.policy import PolicyBook
+from shared.domain.policy import PolicyBook
 
 POLICY: Final = PolicyBook.load(Path(__file__).parent / "policy.toml")

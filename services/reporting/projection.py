@@ -15,17 +15,17 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from services.reporting.fold import Folded, fold
-from services.reporting.readings import READINGS
-from services.reporting.records import DisposalRecord
+from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Connection
-from shared.decider import check_gapless
-from shared.messages import Correction, Fact
+from services.reporting.summaries import DisposalSummary
+from shared.domain.decider import check_gapless
+from shared.domain.messages import Correction, Fact
 
 Stream = tuple[str, UUID]
 
 
 class Recorded(Protocol):
-    """A recorded event, from its topic or from its ledger: its bytes, and what is known outside them."""
+    """A recorded event, from its topic or from its event store: its bytes, and what is known outside them."""
 
     @property
     def stream(self) -> str:
@@ -39,7 +39,7 @@ class Recorded(Protocol):
 
     @property
     def position(self) -> int:
-        """Its place in its service's ledger."""
+        """Its place in its service's event store."""
         ...
 
     @property
@@ -133,7 +133,7 @@ async def apply(connection: Connection, records: Sequence[Recorded]) -> None:
 def read(record: Recorded) -> Fact:
     """A recorded event as a fact whose sealed fields stay closed; raises `UnknownEvent`."""
     service = record.stream.partition("/")[0]
-    return READINGS[service].events.read(
+    return READ_MODELS[service].events.read(
         record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash
     )
 
@@ -199,7 +199,7 @@ async def load(connection: Connection, streams: Iterable[Stream]) -> list[Fact]:
     streams = list(streams)
     rows = await connection.fetch(_HISTORIES, [service for service, _ in streams], [stream for _, stream in streams])
     return [
-        READINGS[row["service"]].events.read(
+        READ_MODELS[row["service"]].events.read(
             row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
         )
         for row in rows
@@ -237,7 +237,7 @@ def stream_row(item: Folded) -> tuple[Any, ...]:
         record.area,
         record.officer,
         list(record.cases),
-        record.referral_id if isinstance(record, DisposalRecord) else None,
+        record.referral_id if isinstance(record, DisposalSummary) else None,
         item.opened_at,
         item.updated_at,
         item.recorded_at,

@@ -13,16 +13,22 @@ from uuid import UUID
 
 import asyncpg
 
-from services.reporting.cutting import refolded
+from services.reporting.as_of import refolded
 from services.reporting.ethnicity import Grant
-from services.reporting.measures import Book, Measure, Standing, answer, measure_named
+from services.reporting.measures import (
+    Dataset,
+    Measure,
+    WorkItem,
+    answer,
+    measure_named,
+)
 from services.reporting.measures.disproportionality import DISPROPORTIONALITY, given
 from services.reporting.period import Period
-from services.reporting.records import RECORDS, Record
-from services.reporting.records.disposal import SealedWords
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
-from shared.duties import Duty
-from shared.reading import end_of_day
+from services.reporting.summaries import SUMMARIES, Summary
+from services.reporting.summaries.disposal import SealedTexts
+from shared.domain.duties import Duty
+from shared.domain.duties_by_day import end_of_day
 
 _UNTOUCHED: Final = """
     select service, stream, state, open, record from stream
@@ -71,7 +77,7 @@ async def measure(
 
 async def _book(
     connection: Connection, asked: Measure[Any], period: Period, as_of: datetime | None, known_at: datetime | None
-) -> Book:
+) -> Dataset:
     if asked.standings:
         as_of = min(as_of or end_of_day(period.last), end_of_day(period.last))
     services = sorted(asked.reads)
@@ -79,17 +85,17 @@ async def _book(
     touched = await refolded(connection, services, as_of, known_at)
     records = [_record(row) for row in rows] + [item.record for item in touched]
     if not asked.standings:
-        return Book(records)
+        return Dataset(records)
     overdue = await _overdue(connection, services, period.last)
     standings = [
-        Standing(row["service"], record, row["state"], row["open"], tuple(overdue[row["service"], row["stream"]]))
+        WorkItem(row["service"], record, row["state"], row["open"], tuple(overdue[row["service"], row["stream"]]))
         for row, record in zip(rows, records, strict=False)
     ]
-    return Book(records, standings + [item.standing for item in touched])
+    return Dataset(records, standings + [item.standing for item in touched])
 
 
-def _record(row: asyncpg.Record) -> Record:
-    return RECORDS[row["service"]].model_validate_json(row["record"])
+def _record(row: asyncpg.Record) -> Summary:
+    return SUMMARIES[row["service"]].model_validate_json(row["record"])
 
 
 async def _overdue(connection: Connection, services: list[str], day: date) -> Mapping[tuple[str, UUID], list[Duty]]:
@@ -100,6 +106,6 @@ async def _overdue(connection: Connection, services: list[str], day: date) -> Ma
     return found
 
 
-async def _with_ethnicities(book: Book, period: Period, grant: Grant) -> Book:
-    sealed: list[SealedWords] = [row.ethnicity for row in given(book, period) if row.ethnicity is not None]
-    return Book(book.records, ethnicities=await grant(sealed))
+async def _with_ethnicities(book: Dataset, period: Period, grant: Grant) -> Dataset:
+    sealed: list[SealedTexts] = [row.ethnicity for row in given(book, period) if row.ethnicity is not None]
+    return Dataset(book.records, ethnicities=await grant(sealed))

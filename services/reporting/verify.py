@@ -9,13 +9,18 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.reporting.cutting import histories_of
+from services.reporting.as_of import histories_of
 from services.reporting.fold import fold
 from services.reporting.projection import COLUMNS, DUTY_COLUMNS, Stream, duty_rows, stream_row
-from services.reporting.readings import READINGS
+from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
-from shared.decider import BrokenHistory, check_gapless
-from shared.messages import GENESIS, Fact, UnknownEvent, chain
+from shared.domain.decider import BrokenHistory, check_gapless
+from shared.domain.messages import (
+    GENESIS,
+    Fact,
+    UnknownEvent,
+    next_hash,
+)
 
 STREAMS: Final = 200
 """How many streams are folded at a time."""
@@ -37,7 +42,7 @@ async def refold_differences(pool: Pool) -> list[str]:
 
 async def _missing(connection: Connection) -> list[str]:
     last = await connection.fetch("select service, max(position) as last from fact group by service")
-    reached = await positions(connection, READINGS)
+    reached = await positions(connection, READ_MODELS)
     return [
         f"{row['service']}: position {reached[row['service']] + 1} is missing"
         for row in last
@@ -90,7 +95,7 @@ def _broken_link(history: Sequence[Fact]) -> Fact | None:
     """The first fact whose hash does not follow."""
     held = GENESIS
     for fact in history:
-        held = chain(held, fact.body or b"")
+        held = next_hash(held, fact.body or b"")
         if held != fact.hash:
             return fact
     return None

@@ -5,13 +5,15 @@ from __future__ import annotations
 from mode import Service as Part
 
 from services.reporting.projection import apply
-from services.reporting.readings import CONSUMER, READINGS
-from shared.database import pool
-from shared.feed import Feed
-from shared.settings import Settings
+from services.reporting.read_models import CONSUMER, READ_MODELS
+from shared.database import create_pool
+from shared.messaging.projection_consumer import ProjectionConsumer
+from shared.runtime.settings import Settings
 
 
 async def parts(settings: Settings) -> list[Part]:
     """The feed, which ends the process where it cannot go on."""
-    database = await pool(settings.database("reporting"), most=6)
-    return [Feed(CONSUMER, services=sorted(READINGS), pool=database, bootstrap=settings.kafka, apply=apply)]
+    database = await create_pool(settings.database("reporting"), max_size=6)
+    return [
+        ProjectionConsumer(CONSUMER, services=sorted(READ_MODELS), pool=database, bootstrap=settings.kafka, apply=apply)
+    ]

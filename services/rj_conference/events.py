@@ -11,8 +11,16 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from services.vocabulary import ConferenceCategory, ConferenceMode, Regime
-from shared.messages import Event, EventBook, Hours, Shape, Text, Time, Words
-from shared.sealing import OwnedBy, Sealed
+from shared.domain.messages import (
+    Event,
+    EventRegistry,
+    FreeText,
+    Hours,
+    ShortText,
+    Timestamp,
+    ValueObject,
+)
+from shared.privacy.sealing import OwnedBy, Sealed
 
 
 class Sensitivity(StrEnum):
@@ -54,7 +62,7 @@ class RiskLevel(StrEnum):
     HIGH = "HIGH"
 
 
-class WhyNot(StrEnum):
+class NotProceedingReason(StrEnum):
     """Why a scheduled conference did not proceed."""
 
     HARMED_WITHDREW = "HARMED_WITHDREW"
@@ -73,7 +81,7 @@ class IndirectMode(StrEnum):
     REPRESENTATIVE = "REPRESENTATIVE"
 
 
-class Present(Shape):
+class Present(ValueObject):
     """One person expected at the conference, and whether they took part."""
 
     person_id: UUID
@@ -85,7 +93,7 @@ TermText = Annotated[str, StringConstraints(max_length=20_000)]
 """What was agreed, in words; none at all where somebody left it out."""
 
 
-class Term(Shape):
+class Term(ValueObject):
     """One thing agreed. That it has a text and a due date is rule C9, so that a missing one is refused with the reason."""
 
     term_id: UUID
@@ -133,7 +141,7 @@ class ConsentGiven(Event):
     """A party has consented, to the modes named and on the wording of that version."""
 
     person_id: UUID
-    consent_version: Text
+    consent_version: ShortText
     scope: tuple[ConferenceMode, ...]
     parental_agreement: bool | None = None
     valid_until: date | None = None
@@ -157,7 +165,7 @@ class RiskAssessed(Event):
     """The risks have been assessed, with a plan; an approval of an earlier assessment no longer counts."""
 
     level: RiskLevel
-    plan: Sealed[Words]
+    plan: Sealed[FreeText]
 
 
 class RiskApproved(Event):
@@ -174,9 +182,9 @@ class ConferenceScheduled(Event):
     """A time, a place and a mode have been fixed."""
 
     mode: ConferenceMode
-    starts_at: Time
+    starts_at: Timestamp
     hours: Hours
-    place: Sealed[Words]
+    place: Sealed[FreeText]
 
 
 class ConferenceHeld(Event):
@@ -200,7 +208,7 @@ class ConferenceHeld(Event):
 class ConferenceDidNotProceed(Event):
     """The scheduled conference did not take place; carries what disposals react to."""
 
-    why: WhyNot
+    why: NotProceedingReason
     disposal_id: UUID | None = None
     condition_id: UUID | None = None
     harmer: UUID
@@ -233,7 +241,7 @@ class TermNotCompleted(Event):
     """A term of the agreement has not been kept and will not be."""
 
     term_id: UUID
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 class FollowUpCompleted(Event):
@@ -241,14 +249,14 @@ class FollowUpCompleted(Event):
 
     person_id: UUID
     satisfaction: int
-    comment: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    comment: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
 class ConferenceClosed(Event):
     """Nothing more is recorded in this conference."""
 
 
-LaterEvent = (
+EventAfterProposal = (
     ParticipantAdded
     | ResponsibilityRecorded
     | VictimInformed
@@ -271,12 +279,12 @@ LaterEvent = (
 )
 """Whatever may follow the proposal."""
 
-ConferenceEvent = ConferenceProposed | LaterEvent
+ConferenceEvent = ConferenceProposed | EventAfterProposal
 
 REGIME: Mapping[str, str] = {"regime": Regime.LE_PART3.value}
 """Conferences serve out-of-court disposals: every event is law-enforcement processing (DPA 2018 part 3)."""
 
-EVENTS = EventBook(
+EVENTS = EventRegistry(
     "rj_conference",
     (
         ConferenceProposed,

@@ -10,8 +10,8 @@ from services.disposal.events import ChangeAction, ConditionsVaried, ConditionTe
 from services.rj_conference.domain.commands import CloseConference, ProposeConference
 from services.rj_conference.events import Sensitivity
 from services.vocabulary import ConditionType, ConferenceCategory
-from shared.messages import Fact
-from shared.service import Effect, Reaction
+from shared.domain.messages import Fact
+from shared.runtime.service import CommandFor, Reaction
 
 CATEGORY: Final[Mapping[OffenceCategory, ConferenceCategory]] = {
     OffenceCategory.THEFT: ConferenceCategory.SHOPLIFTING,
@@ -26,14 +26,14 @@ def conference_id(disposal: UUID, condition: UUID) -> UUID:
     return uuid5(disposal, str(condition))
 
 
-def propose_at_issue(fact: Fact) -> Iterable[Effect]:
+def propose_at_issue(fact: Fact) -> Iterable[CommandFor]:
     """DisposalIssued -> ProposeConference for each condition that is a conference."""
     event = fact.event
     assert isinstance(event, DisposalIssued)
     return [_proposal(fact, event, condition) for condition in event.conditions if _is_conference(condition)]
 
 
-def propose_or_close_at_variation(fact: Fact) -> Iterable[Effect]:
+def propose_or_close_at_variation(fact: Fact) -> Iterable[CommandFor]:
     """ConditionsVaried -> ProposeConference for each conference that is new, CloseConference for each one that is gone.
 
     A condition made of another type is a conference gone, or a new one, as much as one omitted or added.
@@ -62,7 +62,7 @@ def _is_conference(condition: ConditionTerms) -> bool:
     return condition.type is ConditionType.RJ_CONFERENCE
 
 
-def _proposal(fact: Fact, event: DisposalIssued | ConditionsVaried, condition: ConditionTerms) -> Effect:
+def _proposal(fact: Fact, event: DisposalIssued | ConditionsVaried, condition: ConditionTerms) -> CommandFor:
     sexual = event.offence_category is OffenceCategory.SEXUAL
     command = ProposeConference(
         occurred_at=fact.occurred_at,
@@ -76,11 +76,11 @@ def _proposal(fact: Fact, event: DisposalIssued | ConditionsVaried, condition: C
         harmer_age=event.age_at_issue,
         deciding_officer=event.deciding_officer,
     )
-    return Effect(conference_id(fact.stream_id, condition.condition_id), command)
+    return CommandFor(conference_id(fact.stream_id, condition.condition_id), command)
 
 
-def _closing(fact: Fact, condition: UUID) -> Effect:
-    return Effect(conference_id(fact.stream_id, condition), CloseConference(occurred_at=fact.occurred_at))
+def _closing(fact: Fact, condition: UUID) -> CommandFor:
+    return CommandFor(conference_id(fact.stream_id, condition), CloseConference(occurred_at=fact.occurred_at))
 
 
 REACTIONS: Final = (

@@ -12,10 +12,10 @@ from services.rj_conference.domain.commands import COMMANDS
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ConferenceProposed
 from services.rj_conference.reactions import REACTIONS
-from services.rj_conference.reading import READING
+from services.rj_conference.read_model import READ_MODEL
 from services.vocabulary import Role
-from shared.messages import Event
-from shared.service import Service
+from shared.domain.messages import Event
+from shared.runtime.service import Service
 
 EVERYTHING: Final = frozenset({"state", "history", "duties"})
 STATE: Final = frozenset({"state"})
@@ -42,7 +42,7 @@ service: Final[Service[Conference]] = Service(
     collection="conferences",
     commands=COMMANDS,
     default_roles=frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
-    reading=READING,
+    read_model=READ_MODEL,
     home=home,
     readers=READERS,
     reasons=frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value}),

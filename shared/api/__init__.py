@@ -20,14 +20,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from shared.api.commands import add_commands, command_schemas
-from shared.api.description import describe, described
+from shared.api.dependencies import open_dependencies
 from shared.api.documents import add_documents
+from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_operations
+from shared.api.problems import install_handlers
 from shared.api.queries import add_queries
-from shared.api.surroundings import surroundings
-from shared.problems import install
-from shared.service import Service
-from shared.settings import Settings
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
 
 
 def service_api(service: Service[Any], settings: Settings) -> FastAPI:
@@ -35,21 +35,21 @@ def service_api(service: Service[Any], settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with surroundings(service, settings) as app.state.at:
+        async with open_dependencies(service, settings) as app.state.deps:
             yield
 
-    app = described(
+    app = new_application(
         f"{service.name} of the out-of-court partnership",
         f"Commands and queries of the service {service.name}. Every read is recorded.",
         lifespan=lifespan,
     )
-    install(app)
+    install_handlers(app)
     add_commands(app, service, settings)
     add_queries(app, service)
     if service.documents:
         add_documents(app, service)
     add_operations(app, service)
-    describe(app, settings, command_schemas(service))
+    complete_openapi(app, settings, command_schemas(service))
     return app
 
 

@@ -9,8 +9,16 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic.json_schema import models_json_schema
 
-from shared.access import SYSTEM, NotAllowed
-from shared.api.asking import (
+from shared.api.authorisation import SYSTEM, NotAllowed
+from shared.api.dependencies import Dependencies
+from shared.api.parameters import CORRELATION, ID, IDEMPOTENCY_KEY, TRACEPARENT, declared
+from shared.api.problems import (
+    Malformed,
+    problem_response,
+    problems,
+    refused_response,
+)
+from shared.api.request import (
     read_actor,
     read_command,
     read_correlation,
@@ -19,14 +27,24 @@ from shared.api.asking import (
     read_query,
     read_traceparent,
 )
-from shared.api.parameters import CORRELATION, ID, IDEMPOTENCY_KEY, TRACEPARENT, declared
-from shared.api.surroundings import Surroundings
-from shared.deciding import Asked
-from shared.handle import Accepted, Conflict, KeyReused, NoEffect, OutOfBounds, Result, UnknownStream
-from shared.messages import Actor, Answer, NeedsRationale, Refused
-from shared.problems import Malformed, problem, problems, refused
-from shared.service import Service
-from shared.settings import Settings
+from shared.command_handler import (
+    Accepted,
+    Forbidden,
+    IdempotencyKeyReused,
+    NoChange,
+    Result,
+    StreamNotFound,
+    VersionConflict,
+)
+from shared.domain.execution import CommandRequest
+from shared.domain.messages import (
+    Actor,
+    NeedsRationale,
+    Receipt,
+    Refused,
+)
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
 
 SCHEMAS: Final = "#/components/schemas/{model}"
 COMMAND: Final = (ID, IDEMPOTENCY_KEY, CORRELATION, TRACEPARENT)
@@ -49,14 +67,14 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
     @app.post(
         f"/v1/{service.collection}/{{id}}/commands",
         status_code=201,
-        response_model=Answer,
+        response_model=Receipt,
         tags=["commands"],
         responses=RECEIPT | problems(404, 409, 410),
         openapi_extra=declared(COMMAND, requestBody=_body(service)),
     )
     async def command(request: Request, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """Ask for something to happen. The answer is a receipt; the same Idempotency-Key again gives it again."""
-        at: Surroundings = request.app.state.at
+        at: Dependencies = request.app.state.deps
         actor = await read_actor(request)
         read_query(request, COMMAND)
         asked = await read_command(request, service, settings.body_limit)
@@ -71,7 +89,7 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
             )
         command_id = at.handler.command_id(actor.id, key)
         result = await at.handler.handle(
-            Asked(
+            CommandRequest(
                 command=asked,
                 stream=stream,
                 command_id=command_id,
@@ -84,24 +102,24 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
         return await _answered(at, actor, name, target, result)
 
 
-async def _answered(at: Surroundings, actor: Actor, name: str, target: str, result: Result) -> JSONResponse:
+async def _answered(at: Dependencies, actor: Actor, name: str, target: str, result: Result) -> JSONResponse:
     """The HTTP answer to a handled command; what was refused is logged."""
     match result:
         case Accepted(answer, repeated):
             headers = {"Idempotency-Replayed": "true"} if repeated else None
             return JSONResponse(answer.model_dump(mode="json"), 201, headers)
-        case NoEffect():
-            return problem(
+        case NoChange():
+            return problem_response(
                 409, "no-effect", "There is nothing to be done", f"{target} needs no {name} any more: read it again."
             )
         case Refused(rules):
             await at.log.record(actor, name, target, outcome="REFUSED", rules=result.ids)
-            return refused(rules, needs_rationale=False)
+            return refused_response(rules, needs_rationale=False)
         case NeedsRationale(rules):
             await at.log.record(actor, name, target, outcome="NEEDS_RATIONALE", rules=result.ids)
-            return refused(rules, needs_rationale=True)
-        case Conflict(expected, actual):
-            return problem(
+            return refused_response(rules, needs_rationale=True)
+        case VersionConflict(expected, actual):
+            return problem_response(
                 409,
                 "conflict",
                 "The record has moved on",
@@ -109,15 +127,15 @@ async def _answered(at: Surroundings, actor: Actor, name: str, target: str, resu
                 expected_version=expected,
                 actual_version=actual,
             )
-        case UnknownStream():
-            return problem(
+        case StreamNotFound():
+            return problem_response(
                 404, "unknown", "There is no such record", f"{target} does not exist: check the id, or begin it first."
             )
-        case KeyReused():
+        case IdempotencyKeyReused():
             raise Malformed(
                 ("Idempotency-Key", "this key was used before for another request: use a new key for a new command")
             )
-        case OutOfBounds(why):
+        case Forbidden(why):
             await at.log.record(actor, name, target, outcome="FORBIDDEN", rules=["T2"])
             raise NotAllowed(why)
 

@@ -9,15 +9,28 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from shared.api.asking import read_actor, read_id, read_query, read_time
+from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, AS_OF, ID, KNOWN_AT, LANG, choice, declared
+from shared.api.problems import problem_response, problems
 from shared.api.queries import history_of, nothing
-from shared.api.surroundings import Surroundings
-from shared.decider import cut
-from shared.documents import LANGUAGES, Document, Filled, NotPrintable, NotYet, Print, render
-from shared.messages import Fact
-from shared.problems import problem, problems
-from shared.service import Service
+from shared.api.request import (
+    read_actor,
+    read_id,
+    read_query,
+    read_time,
+)
+from shared.domain.decider import history_at
+from shared.domain.messages import Fact
+from shared.printing.documents import (
+    LANGUAGES,
+    Document,
+    DocumentData,
+    NotAvailable,
+    NotPrintable,
+    RenderedDocument,
+    render,
+)
+from shared.runtime.service import Service
 
 HEADERS: Final = ("ETag", "Repr-Digest", "Content-Language", "Content-Disposition", "Cache-Control")
 PDF: Final[dict[int | str, dict[str, Any]]] = {
@@ -43,7 +56,7 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
     )
     async def document(request: Request, id: str, name: str) -> Response:  # noqa: A002
         """A document as PDF in a language: the same bytes for the same facts. Its SHA-256 is the ETag."""
-        at: Surroundings = request.app.state.at
+        at: Dependencies = request.app.state.deps
         actor = await read_actor(request)
         query = read_query(request, asks)
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
@@ -51,9 +64,9 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
         asked = service.documents.get(name)
         if asked is None:
             there_is = ", ".join(service.documents)
-            return problem(404, "unknown", "There is no such document", f"{name!r} is none of {there_is}.")
+            return problem_response(404, "unknown", "There is no such document", f"{name!r} is none of {there_is}.")
         records = await history_of(request, service, actor, id, "document", f"/documents/{name}", asked.roles)
-        facts = cut(await at.handler.open(records), as_of=as_of, known_at=known_at)
+        facts = history_at(await at.handler.open(records), as_of=as_of, known_at=known_at)
         if not facts:
             return nothing(service, id)
         return await _printed(service, name, asked, facts, language, f"{name}-{read_id(id)}.pdf")
@@ -64,17 +77,17 @@ async def _printed(
 ) -> Response:
     """The document of these facts, or the problem that says why there is none yet."""
     match document.fill(service.decider.fold(facts), facts):
-        case NotYet(why):
-            return problem(409, "not-yet", "This document cannot be printed now", why)
-        case Filled() as filled:
+        case NotAvailable(why):
+            return problem_response(409, "not-yet", "This document cannot be printed now", why)
+        case DocumentData() as filled:
             try:
                 printed = await asyncio.to_thread(render, name, document, filled, language)
             except NotPrintable as error:
-                return problem(409, "not-printable", "This document cannot be printed", str(error))
+                return problem_response(409, "not-printable", "This document cannot be printed", str(error))
             return Response(printed.body, media_type="application/pdf", headers=_headers(printed, file))
 
 
-def _headers(printed: Print, file: str) -> dict[str, str]:
+def _headers(printed: RenderedDocument, file: str) -> dict[str, str]:
     return {
         "ETag": f'"{printed.sha256}"',
         "Repr-Digest": printed.digest,

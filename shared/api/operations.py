@@ -11,16 +11,16 @@ import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from shared.api.asking import read_actor, read_query, read_reason
+from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, declared
-from shared.api.shapes import ServiceStatus, WaitingReaction
-from shared.api.surroundings import Surroundings
-from shared.database import TRANSIENT, retrying
-from shared.ledger import LedgerUnavailable
-from shared.problems import problem, problems
-from shared.projection import alarms
-from shared.reacting import parked
-from shared.service import Service
+from shared.api.problems import problem_response, problems
+from shared.api.request import read_actor, read_query, read_reason
+from shared.api.schemas import ServiceStatus, WaitingReaction
+from shared.database import TRANSIENT, retry_or_raise
+from shared.event_store import EventStoreUnavailable
+from shared.messaging.consumer import alarms
+from shared.messaging.reactions import parked_reactions
+from shared.runtime.service import Service
 
 REACTIONS: Final = (ACCESS_REASON,)
 
@@ -38,8 +38,8 @@ def health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> None:
         """What it depends on answers."""
         try:
             await ready(request)
-        except (*TRANSIENT, LedgerUnavailable) as error:
-            return problem(503, "unavailable", "Not ready", f"a database does not answer: {error}")
+        except (*TRANSIENT, EventStoreUnavailable) as error:
+            return problem_response(503, "unavailable", "Not ready", f"a database does not answer: {error}")
         return JSONResponse({"status": "ready"})
 
 
@@ -63,17 +63,17 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
     """Mount the probes, the positions and the list of reactions that wait."""
 
     async def ready(request: Request) -> None:
-        await request.app.state.at.ledger.head()
+        await request.app.state.deps.event_store.head()
 
     health(app, ready)
 
     @app.get("/status", tags=["operations"], response_model=ServiceStatus, responses=problems(503))
     async def status(request: Request) -> JSONResponse:
-        """Positions: of the ledger, of the relay, of the reactions; how many reactions wait and streams are quarantined."""
-        at: Surroundings = request.app.state.at
+        """Positions: of the event store, of the relay, of the reactions; how many reactions wait and streams are quarantined."""
+        at: Dependencies = request.app.state.deps
 
         async def look() -> dict[str, Any]:
-            head = await at.ledger.head()
+            head = await at.event_store.head()
             relayed = await at.database.fetchrow("select position, offsets from relayed")
             return {
                 "service": service.name,
@@ -89,17 +89,17 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
                 "alarms": await standing_alarms(at.database),
             }
 
-        return JSONResponse(await retrying(look, LedgerUnavailable))
+        return JSONResponse(await retry_or_raise(look, EventStoreUnavailable))
 
     @app.get(
         "/v1/reactions", tags=["operations"], response_model=list[WaitingReaction], openapi_extra=declared(REACTIONS)
     )
     async def reactions(request: Request) -> JSONResponse:
         """Reactions that were refused and wait until their target stream moves, oldest first."""
-        at: Surroundings = request.app.state.at
+        at: Dependencies = request.app.state.deps
         actor = await read_actor(request)
         read_query(request, REACTIONS)
         await at.gate.read(actor, "history", f"{service.name}/reactions", read_reason(request))
         async with at.database.acquire() as connection:
-            waiting = await parked(connection)
+            waiting = await parked_reactions(connection)
         return JSONResponse([item.view() for item in waiting])

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from shared.documents import LANGUAGES
-from shared.problems import Malformed
+from shared.api.problems import Malformed
+from shared.printing.documents import LANGUAGES
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,25 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from shared.api.asking import end_of_today, read_actor, read_day, read_id, read_query, read_reason, read_time
+from shared.api.dependencies import Dependencies
+from shared.api.history_view import history_view
 from shared.api.parameters import ACCESS_REASON, AS_OF, ID, KNOWN_AT, ON_DAY, declared
-from shared.api.shapes import DutyLine, History, State
-from shared.api.surroundings import Surroundings
-from shared.handle import bounds
-from shared.history import show
-from shared.ledger import Record
-from shared.messages import Actor
-from shared.problems import problem, problems
-from shared.reading import duties_on
-from shared.service import Service
+from shared.api.problems import problem_response, problems
+from shared.api.request import (
+    end_of_today,
+    read_actor,
+    read_day,
+    read_id,
+    read_query,
+    read_reason,
+    read_time,
+)
+from shared.api.schemas import DutyLine, History, StateView
+from shared.command_handler import check_access
+from shared.domain.duties_by_day import duties_on
+from shared.domain.messages import Actor
+from shared.event_store import RecordedEvent
+from shared.runtime.service import Service
 
 STATE: Final = (ID, AS_OF, KNOWN_AT, ACCESS_REASON)
 HISTORY: Final = (ID, ACCESS_REASON)
@@ -29,7 +37,7 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
     """Mount the state, the history and the duties of a stream."""
     path = f"/v1/{service.collection}/{{id}}"
 
-    @app.get(path, tags=["queries"], response_model=State, responses=problems(404), openapi_extra=declared(STATE))
+    @app.get(path, tags=["queries"], response_model=StateView, responses=problems(404), openapi_extra=declared(STATE))
     async def state(request: Request, id: str) -> JSONResponse:  # noqa: A002
         """The state: of all facts, of those that had occurred by `as_of`, or of those known at `known_at`."""
         actor = await read_actor(request)
@@ -37,7 +45,7 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         records = await history_of(request, service, actor, id, "state")
         facts = [_closed(service, record) for record in records]
-        view = service.reading.view_of(facts, as_of=as_of, known_at=known_at) if facts else None
+        view = service.read_model.view_of(facts, as_of=as_of, known_at=known_at) if facts else None
         if view is None:
             return nothing(service, id)
         return JSONResponse({"id": str(read_id(id)), "version": facts[-1].version, **view})
@@ -57,9 +65,9 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         if not records:
             return nothing(service, id)
         personal = "personal" in service.readers.get(actor.role, frozenset())
-        at: Surroundings = request.app.state.at
+        at: Dependencies = request.app.state.deps
         facts = await at.handler.open(records) if personal else [_closed(service, record) for record in records]
-        return JSONResponse({"stream": records[0].stream, "events": show(facts)})
+        return JSONResponse({"stream": records[0].stream, "events": history_view(facts)})
 
     @app.get(
         f"{path}/duties",
@@ -77,7 +85,7 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         if not records:
             return nothing(service, id)
         facts = [_closed(service, record) for record in records]
-        found = duties_on(service.reading, facts, as_of, read_time(query, "known_at"))
+        found = duties_on(service.read_model, facts, as_of, read_time(query, "known_at"))
         return JSONResponse([duty.as_json(as_of) for duty in found])
 
 
@@ -89,12 +97,12 @@ async def history_of(
     what: str,
     part: str = "",
     only: frozenset[str] | None = None,
-) -> list[Record]:
+) -> list[RecordedEvent]:
     """The records of a stream, once the gate has let the read pass: of a part of it, for some roles only."""
-    at: Surroundings = request.app.state.at
+    at: Dependencies = request.app.state.deps
     stream = service.stream_name(read_id(id_))
     reason = read_reason(request)
-    records = list((await at.ledger.load(stream)).records)
+    records = list((await at.event_store.load(stream)).records)
     why = _barred(service, actor, records)
     if only is not None and actor.role not in only:
         why = f"the role {actor.role} may not print this; it is for {', '.join(sorted(only))}"
@@ -104,7 +112,7 @@ async def history_of(
 
 def nothing(service: Service[Any], id_: str) -> JSONResponse:
     """404: no such stream, or none that had begun by then."""
-    return problem(
+    return problem_response(
         404,
         "unknown",
         "There is no such record",
@@ -112,18 +120,21 @@ def nothing(service: Service[Any], id_: str) -> JSONResponse:
     )
 
 
-def _barred(service: Service[Any], actor: Actor, records: list[Record]) -> str | None:
+def _barred(service: Service[Any], actor: Actor, records: list[RecordedEvent]) -> str | None:
     """Why an actor may not read this stream, whatever the role; None where nothing bars it."""
     if not records:
         return None
-    barred = bounds(actor.labels, actor.conflicts, records[0], service.inherits)
+    barred = check_access(actor.labels, actor.conflicts, records[0], service.inherited_labels)
     if barred is not None:
         return barred.why
-    if actor.role in service.own_only and json.loads(records[0].body)["actor"]["organisation"] != actor.organisation:
+    if (
+        actor.role in service.own_organisation_only
+        and json.loads(records[0].body)["actor"]["organisation"] != actor.organisation
+    ):
         return f"the role {actor.role} may read only what its own organisation opened"
     return None
 
 
-def _closed(service: Service[Any], record: Record) -> Any:
+def _closed(service: Service[Any], record: RecordedEvent) -> Any:
     """A fact with its personal fields closed: enough for state and duties, which never need them."""
     return service.events.read(record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash)

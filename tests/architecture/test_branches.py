@@ -7,12 +7,12 @@ from typing import Any, Final, get_args, get_type_hints
 
 import pytest
 
-from services.console.declared import DECIDING
-from services.disposal.domain.state import DisposalEvent
+from services.disposal.domain.evolve import DisposalEvent
 from services.education.domain.state import EducationEvent
 from services.referral.domain.state import ReferralEvent
+from services.registry import DECIDING
 from services.rj_conference.events import ConferenceEvent
-from shared.service import Service
+from shared.runtime.service import Service
 
 ROOT = Path(__file__).parents[2]
 

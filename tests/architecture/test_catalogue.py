@@ -19,15 +19,15 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from services import vocabulary
-from services.console.scenario.in_memory import Memory
-from services.console.scenario.reading import read_scenario
-from services.console.scenario.runner import Run
+from services.reporting.in_memory import InMemoryReporting
 from services.reporting.measures import MEASURES
-from services.reporting.memory import Counted
-from shared.messages import COMMAND_FIELDS, Command, RuleKind
-from shared.reading import all_duties
-from shared.sealing import Sealed
-from shared.service import Service
+from shared.domain.duties_by_day import all_duties
+from shared.domain.messages import COMMAND_FIELDS, Command, RuleKind
+from shared.privacy.sealing import Sealed
+from shared.runtime.service import Service
+from tools.scenario.in_memory import Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Run
 
 OURS = {"DISPOSAL_REVIEW"}
 """Duties that the catalogue does not know: a correction has shown that a disposal was not lawful."""
@@ -156,13 +156,15 @@ def test_a_command_is_guarded_by_the_catalogues_rules(name: str, command: str) -
     spec = CATALOGUE[name]["commands"][command]
     book = service(name).decider.rules
     claimed = {"R28"} if "R28" in spec.get("refuses", []) and "R28" in service(name).claim_rules else set()
-    forbidding = {rule.id for rule in book.guarding(cls, RuleKind.FORBIDS)} - {"T1"} | claimed
-    warning = {rule.id for rule in book.guarding(cls, RuleKind.WARNS)}
+    forbidding = {rule.id for rule in book.rules_for(cls, RuleKind.FORBIDS)} - {"T1"} | claimed
+    warning = {rule.id for rule in book.rules_for(cls, RuleKind.WARNS)}
     judged = {*spec.get("refuses", []), *JUDGED_AGAIN.get(command, ())}
     where, file = f"{name}, commands, {command}", rules_of(name)
     same(forbidding, judged, of=f"rule that forbids {command}", where=f"{where}, refuses", file=file)
     same(warning, spec.get("warns", []), of=f"rule that warns of {command}", where=f"{where}, warns", file=file)
-    assert any(rule.id == "T1" for rule in book.guarding(cls, RuleKind.FORBIDS)), f"T1 does not guard {command}: {file}"
+    assert any(rule.id == "T1" for rule in book.rules_for(cls, RuleKind.FORBIDS)), (
+        f"T1 does not guard {command}: {file}"
+    )
 
 
 @pytest.mark.parametrize("name", DECIDING)
@@ -218,7 +220,7 @@ def test_reactions_are_declared_for_the_catalogues_events(name: str) -> None:
 @pytest.fixture(scope="module")
 def told() -> Memory:
     """Every story of tests/scenarios, played in memory."""
-    memory = Memory([service(name) for name in DECIDING], Counted())
+    memory = Memory([service(name) for name in DECIDING], InMemoryReporting())
     for file in sorted((ROOT / "tests" / "scenarios").glob("*.yaml")):
         Run(read_scenario(file), memory).play()
     return memory
@@ -226,7 +228,7 @@ def told() -> Memory:
 
 def test_no_duty_is_computed_that_the_catalogue_does_not_know(told: Memory) -> None:
     """Whatever the stories open is a duty of the catalogue, or one of ours with its reason."""
-    found = {duty.duty for name, facts in told.histories for duty in all_duties(service(name).reading, facts)}
+    found = {duty.duty for name, facts in told.histories for duty in all_duties(service(name).read_model, facts)}
     unknown = sorted(found - set(CATALOGUE["duties"]) - OURS)
     assert not unknown, (
         f"duty {unknown}: add it to tests/architecture/catalogue.yaml, under duties;"
@@ -251,8 +253,8 @@ def test_the_measures_are_the_catalogues() -> None:
 @pytest.mark.parametrize("name", DECIDING)
 def test_a_state_is_shown_with_the_catalogues_fields(name: str, told: Memory) -> None:
     """What is shown of a state are the catalogue's fields, all of them and no other, in every story."""
-    reading = service(name).reading
-    shown = {frozenset(reading.view_of(facts) or ()) for owner, facts in told.histories if owner == name}
+    read_model = service(name).read_model
+    shown = {frozenset(read_model.view_of(facts) or ()) for owner, facts in told.histories if owner == name}
     assert shown
     for fields in shown:
         same(

@@ -17,10 +17,10 @@ import yaml
 
 from services.console.addresses import SERVICES
 from services.console.main import app
-from shared.local import Ports
-from shared.local.jars import ENDPOINT
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 from tests.integration.identity import keycloak
+from tools.local import Ports
+from tools.local.jars import ENDPOINT
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

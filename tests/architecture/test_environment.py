@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGE: Final = "docs/how-to/environment.md"
@@ -51,7 +51,7 @@ def test_every_variable_stands_in_the_page() -> None:
 
 
 def test_the_defaults_are_those_of_the_code() -> None:
-    """A default of shared/settings.py is the page's too."""
+    """A default of shared/runtime/settings.py is the page's too."""
     for field, info in Settings.model_fields.items():
         name = f"OOC_{field.upper()}"
         if info.default is not None:

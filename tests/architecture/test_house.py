@@ -69,7 +69,7 @@ def test_only_the_stream_module_imports_faust() -> None:
         for p in [*KERNEL, *ROOT.glob("services/**/*.py")]
         if {n.split(".")[0] for n in imported(p)} & {"faust"}
     }
-    assert found == {"shared/stream.py"}
+    assert found == {"shared/messaging/faust_consumer.py"}
 
 
 def test_the_kernel_has_the_files_that_it_should() -> None:
@@ -110,5 +110,5 @@ def test_every_test_says_in_a_sentence_what_it_shows(path: Path) -> None:
 
 def test_no_file_carries_an_address_of_a_registry_or_a_path_of_a_machine() -> None:
     """Locks carry hashes and names only, so that they hold wherever the packages come from."""
-    locks = [*ROOT.glob("requirements/*"), ROOT / "shared/local/kafka-jars.txt"]
+    locks = [*ROOT.glob("requirements/*"), ROOT / "tools/local/kafka-jars.txt"]
     assert not [relative(path) for path in locks if re.search(r"https?://", path.read_text(encoding="utf-8"))]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.local.room import alone
+from tools.local.data_dir import lock_data_dir
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"OOC_VAR", "PYTHON", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
@@ -65,7 +65,7 @@ def test_reset_refuses_while_a_system_runs_there(folder: Path, named: str) -> No
     """Given a system that runs, reset removes nothing and says who it is."""
     with_python(folder)
     (folder / named).mkdir()
-    with alone(folder / named):
+    with lock_data_dir(folder / named):
         ended = make(folder, "reset", f"OOC_VAR={named}")
     assert ended.returncode != 0
     assert f"already running on {named} (process {os.getpid()})" in ended.stderr

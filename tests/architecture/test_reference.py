@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from services.console.declared import DECIDING
-from services.console.reference.__main__ import declared_pages, explored_pages
-from services.console.reference.emitting import emitted
-from services.console.reference.pages import duty_texts
+from services.registry import DECIDING
 from services.vocabulary import Role
-from shared.service import Service
+from shared.runtime.service import Service
+from tools.reference.__main__ import declared_pages, explored_pages
+from tools.reference.emitted_events import emitted
+from tools.reference.pages import duty_texts
 
 PLACE = Path(__file__).parents[2] / "docs" / "reference"
 STORIES = Path(__file__).parents[1] / "scenarios"

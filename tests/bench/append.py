@@ -1,4 +1,4 @@
-"""Appending single events to the ledger: by 64 callers of one process at once, and by one caller alone."""
+"""Appending single events to the event store: by 64 callers of one process at once, and by one caller alone."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
-from shared.database import pool
-from shared.ledger import Appended
-from shared.ledger.postgres import PostgresLedger
+from shared.database import create_pool
+from shared.event_store import Appended
+from shared.event_store.postgres import PostgresEventStore
 from tests.bench.corpus import Corpus
 from tests.bench.figures import milliseconds
 from tests.bench.limits import Disk, DurableRows
 from tests.bench.peer import PEER, Recorder
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
-from tests.integration.ledger.streams import Stream
+from tests.integration.event_store.streams import Stream
 
 LENGTH: Final = 10
 """How many events a caller writes to a stream before it begins another."""
@@ -26,8 +26,8 @@ LENGTH: Final = 10
 class Appending:
     """Callers that append one event after the other, each to streams of its own, and wait for every answer."""
 
-    def __init__(self, ledger: PostgresLedger, callers: int, body: bytes) -> None:
-        self._ledger = ledger
+    def __init__(self, event_store: PostgresEventStore, callers: int, body: bytes) -> None:
+        self._event_store = event_store
         self._callers = callers
         self._body = body
 
@@ -43,7 +43,7 @@ class Appending:
                 stream = Stream()
                 while stream.version < LENGTH and now < until:
                     append = stream.asks(self._body)
-                    result = await self._ledger.append(append)
+                    result = await self._event_store.append(append)
                     assert isinstance(result, Appended), result
                     stream.knows(append)
                     took.append(-now + (now := time.perf_counter()))
@@ -70,7 +70,7 @@ async def by_one(place: Place) -> AsyncIterator[Sequence[Side]]:
 @contextlib.asynccontextmanager
 async def _sides(place: Place, callers: int, connections: int) -> AsyncIterator[Sequence[Side]]:
     body = Corpus().body()
-    database = await pool(await place.ledger_database(), most=10)
+    database = await create_pool(await place.event_store_database(), max_size=10)
     empty = await place.empty_database()
     rows = await DurableRows.open(empty, connections, body)
     peer = Recorder(empty, callers, body)
@@ -79,7 +79,7 @@ async def _sides(place: Place, callers: int, connections: int) -> AsyncIterator[
             Side(
                 OURS,
                 f"{_of(callers, 'caller')}, events of {len(body)} bytes",
-                Appending(PostgresLedger(database), callers, body).round,
+                Appending(PostgresEventStore(database), callers, body).round,
             ),
             Side("peer", f"{PEER}, safe mode, {_of(callers, 'thread')}", peer.round),
             Side(

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.database import pool
-from shared.handle import Accepted, Handler
-from shared.keyring import Kek, PostgresKeyring
-from shared.ledger.postgres import PostgresLedger
+from shared.command_handler import Accepted, CommandHandler
+from shared.database import create_pool
+from shared.event_store.postgres import PostgresEventStore
+from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
 from tests.bench.corpus import SERVICES, Corpus, Life
 from tests.bench.figures import milliseconds
 from tests.bench.limits import DurableRows
@@ -31,28 +31,28 @@ FIRST_RATE: Final = 1_000.0
 
 @dataclass(frozen=True)
 class House:
-    """The four deciding services' handlers, each on a ledger of its own, and their ledgers' addresses."""
+    """The four deciding services' handlers, each on an event store of its own, and their event stores' addresses."""
 
-    handlers: Mapping[str, Handler]
-    ledgers: Mapping[str, str]
+    handlers: Mapping[str, CommandHandler]
+    event_stores: Mapping[str, str]
 
 
 @contextlib.asynccontextmanager
 async def house(place: Place) -> AsyncIterator[House]:
     """The services on fresh databases, with the pools that their APIs have."""
-    kek = Kek.read(base64.b64encode(os.urandom(32)).decode())
+    kek = KeyEncryptionKeys.read(base64.b64encode(os.urandom(32)).decode())
     async with contextlib.AsyncExitStack() as stack:
-        keys = await pool(await place.keyring_database(), most=6)
+        keys = await create_pool(await place.keyring_database(), max_size=6)
         stack.push_async_callback(keys.close)
-        handlers: dict[str, Handler] = {}
-        ledgers = {name: await place.ledger_database() for name in SERVICES}
+        handlers: dict[str, CommandHandler] = {}
+        event_stores = {name: await place.event_store_database() for name in SERVICES}
         for name, service in SERVICES.items():
-            database = await pool(ledgers[name], most=12)
+            database = await create_pool(event_stores[name], max_size=12)
             stack.push_async_callback(database.close)
-            handlers[name] = Handler(
-                service, PostgresLedger(database), PostgresKeyring(keys, kek), kek.derived("request-digest")
+            handlers[name] = CommandHandler(
+                service, PostgresEventStore(database), PostgresKeyring(keys, kek), kek.derived("request-digest")
             )
-        yield House(handlers, ledgers)
+        yield House(handlers, event_stores)
 
 
 class Handling:

@@ -17,26 +17,26 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from services.console.scenario.in_memory import Memory
-from services.console.scenario.reading import read_scenario
-from services.console.scenario.runner import Run
 from services.disposal.service import service as disposal
 from services.education.service import service as education
 from services.referral.service import service as referral
-from services.reporting.memory import Counted
+from services.reporting.in_memory import InMemoryReporting
 from services.rj_conference.service import service as rj_conference
-from shared.deciding import Asked
-from shared.ledger import Append, NewEvent
-from shared.messages import GENESIS
-from shared.messages import chain as chained
-from shared.messages import event_id as event_id_of
-from shared.sealing import plain
-from shared.service import Service
+from shared.domain.execution import CommandRequest
+from shared.domain.messages import GENESIS
+from shared.domain.messages import event_id as event_id_of
+from shared.domain.messages import next_hash as chained
+from shared.event_store import AppendRequest, EventToAppend
+from shared.privacy.sealing import to_json
+from shared.runtime.service import Service
+from tools.scenario.in_memory import Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Run
 
 SERVICES: Final = {service.name: service for service in (referral, education, disposal, rj_conference)}
 STORIES: Final = Path(__file__).parents[1] / "scenarios"
 AT_ONCE: Final = 300
-"""How many lives are under way at once where events of many are mixed, as they would be in a ledger."""
+"""How many lives are under way at once where events of many are mixed, as they would be in an event store."""
 
 _ID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
@@ -46,7 +46,7 @@ class Spoken:
     """An accepted command: of which service, and all of its asking, its body as JSON besides."""
 
     service: str
-    asked: Asked
+    asked: CommandRequest
     body: str
 
 
@@ -80,15 +80,15 @@ class _Listening(Memory):
     """A system in memory that remembers what it accepted."""
 
     def __init__(self) -> None:
-        super().__init__(SERVICES.values(), Counted())
+        super().__init__(SERVICES.values(), InMemoryReporting())
         self.spoken: list[Spoken] = []
         self.told: list[Told] = []
 
-    def _record(self, house: Any, asked: Asked) -> Any:
+    def _record(self, house: Any, asked: CommandRequest) -> Any:
         recorded = super()._record(house, asked)
         if isinstance(recorded, list) and recorded:
             name = house.service.name
-            body = json.dumps(plain(asked.command, lambda sealed: sealed.value))
+            body = json.dumps(to_json(asked.command, lambda sealed: sealed.value))
             first = recorded[0].envelope
             events = tuple((fact.event_id, fact.envelope.type, (fact.body or b"").decode()) for fact in recorded)
             self.spoken.append(Spoken(name, asked, body))
@@ -124,24 +124,24 @@ class Corpus:
 
 
 def mixed(lives: Sequence[Life]) -> Iterator[Told]:
-    """What the lives tell, in the order of a ledger: `AT_ONCE` at a time, in turns."""
+    """What the lives tell, in the order of an event store: `AT_ONCE` at a time, in turns."""
     waiting = iter(lives)
     while several := list(islice(waiting, AT_ONCE)):
         yield from (told for told in chain(*zip_longest(*(life.told for life in several))) if told is not None)
 
 
-def appends(told: Iterator[Told]) -> Iterator[Append]:
+def appends(told: Iterator[Told]) -> Iterator[AppendRequest]:
     """The appends that record what is told, chained as their writer would."""
     hashes: dict[str, bytes] = defaultdict(lambda: GENESIS)
     for one in told:
         previous = hash_ = hashes[one.stream]
-        events: list[NewEvent] = []
+        events: list[EventToAppend] = []
         for event_id, type_, text in one.events:
             body = text.encode()
             hash_ = chained(hash_, body)
-            events.append(NewEvent(event_id, type_, one.home, body, hash_))
+            events.append(EventToAppend(event_id, type_, one.home, body, hash_))
         hashes[one.stream] = hash_
-        yield Append(one.command_id, bytes(32), one.stream, one.version, previous, tuple(events))
+        yield AppendRequest(one.command_id, bytes(32), one.stream, one.version, previous, tuple(events))
 
 
 def _again(life: Life, n: int) -> Life:

@@ -11,10 +11,10 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from shared.local import jars
 from tests.bench.limits import Disk
 from tests.bench.peer import PEER
 from tests.bench.place import Place
+from tools.local import jars
 
 
 async def machine(place: Place) -> Mapping[str, str]:

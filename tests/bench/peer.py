@@ -1,7 +1,7 @@
 """The peer: eventsourcing with PostgreSQL, as it is by default, which is its safe mode.
 
 Safe: each insert locks the table (`LOCK TABLE … IN EXCLUSIVE MODE`), so that the order of its notifications is the order
-of commit (eventsourcing.postgres, `PostgresApplicationRecorder._lock_table`), which is what our ledger promises too.
+of commit (eventsourcing.postgres, `PostgresApplicationRecorder._lock_table`), which is what our event store promises too.
 """
 
 from __future__ import annotations

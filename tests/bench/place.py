@@ -13,10 +13,17 @@ from uuid import uuid4
 import asyncpg
 
 from services.reporting.database import DATABASE
-from shared import local
 from shared.database import database_dsn
-from shared.local import postgres
-from shared.provision import KEYRING_DATABASE, databases, events_topic, position_topic, service_database, topics
+from shared.runtime.provision import (
+    KEYRING_DATABASE,
+    databases,
+    events_topic,
+    position_topic,
+    service_database,
+    topics,
+)
+from tools import local
+from tools.local import postgres
 
 
 @dataclass(frozen=True)
@@ -27,8 +34,8 @@ class Place:
     database_url: str
     kafka: str
 
-    async def ledger_database(self) -> str:
-        """A new ledger: its address, for the application's role."""
+    async def event_store_database(self) -> str:
+        """A new event store: its address, for the application's role."""
         return self.as_application(await self._database(service_database("bench")[1]))
 
     async def keyring_database(self) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 import uvloop
 
 from services.reporting.projection import apply
-from services.reporting.readings import CONSUMER, READINGS
-from shared.database import pool
-from shared.feed import Feed
-from shared.relay import Relay
+from services.reporting.read_models import CONSUMER, READ_MODELS
+from shared.database import create_pool
+from shared.messaging.projection_consumer import ProjectionConsumer
+from shared.messaging.relay import Relay
 
 
 def relay_of(service: str, dsn: str, kafka: str, namespace: str) -> Relay:
@@ -28,20 +28,20 @@ def relay_of(service: str, dsn: str, kafka: str, namespace: str) -> Relay:
     )
 
 
-async def relaying(ledgers: Mapping[str, str], kafka: str, namespace: str) -> None:
-    """Relay the ledgers of some services, for ever."""
+async def relaying(event_stores: Mapping[str, str], kafka: str, namespace: str) -> None:
+    """Relay the event stores of some services, for ever."""
     async with contextlib.AsyncExitStack() as stack:
-        for service, dsn in ledgers.items():
+        for service, dsn in event_stores.items():
             await stack.enter_async_context(relay_of(service, dsn, kafka, namespace))
         await asyncio.Event().wait()
 
 
 async def feeding(dsn: str, kafka: str, namespace: str) -> None:
     """Feed reporting's projection, for ever."""
-    database = await pool(dsn, most=6)
-    feed = Feed(
+    database = await create_pool(dsn, max_size=6)
+    feed = ProjectionConsumer(
         CONSUMER,
-        services=sorted(READINGS),
+        services=sorted(READ_MODELS),
         pool=database,
         bootstrap=kafka,
         apply=apply,

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from services.reporting.projection import apply
-from services.reporting.readings import CONSUMER, READINGS
-from shared.database import pool
-from shared.feed import MOST, Feed
-from shared.ledger.postgres import PostgresLedger
-from shared.projection import Published
+from services.reporting.read_models import CONSUMER, READ_MODELS
+from shared.database import create_pool
+from shared.event_store.postgres import PostgresEventStore
+from shared.messaging.consumer import ConsumedEvent
+from shared.messaging.projection_consumer import MAX_RECORDS, ProjectionConsumer
 from tests.bench.corpus import SERVICES, Corpus, mixed
 from tests.bench.limits import Copied
 from tests.bench.peer import PEER, Projecting
@@ -52,12 +52,12 @@ class Projected:
 
     async def seconds(self, namespace: str) -> float:
         """From the first event that comes to the commit of the last."""
-        database = await pool(await self._place.reporting_database(), most=6)
+        database = await create_pool(await self._place.reporting_database(), max_size=6)
         applied = 0
         began: float | None = None
         done = asyncio.Event()
 
-        async def counted(connection: Any, records: Sequence[Published]) -> None:
+        async def counted(connection: Any, records: Sequence[ConsumedEvent]) -> None:
             nonlocal applied, began
             began = began or time.perf_counter()
             await apply(connection, records)
@@ -65,9 +65,9 @@ class Projected:
             if applied >= self._events:
                 done.set()
 
-        feed = Feed(
+        feed = ProjectionConsumer(
             CONSUMER,
-            services=sorted(READINGS),
+            services=sorted(READ_MODELS),
             pool=database,
             bootstrap=self._place.kafka,
             apply=counted,
@@ -88,32 +88,32 @@ class Projected:
 
 
 @contextlib.contextmanager
-def _relayed(place: Place, ledgers: Mapping[str, str], namespace: str) -> Iterator[None]:
-    with beside(relaying, dict(ledgers), place.kafka, namespace):
+def _relayed(place: Place, event_stores: Mapping[str, str], namespace: str) -> Iterator[None]:
+    with beside(relaying, dict(event_stores), place.kafka, namespace):
         yield
 
 
-async def _ledgers(place: Place, corpus: Corpus) -> tuple[dict[str, str], int]:
-    """Filled ledgers of the four services: their addresses, and how many events they hold together."""
+async def _event_stores(place: Place, corpus: Corpus) -> tuple[dict[str, str], int]:
+    """Filled event stores of the four services: their addresses, and how many events they hold together."""
     told = list(mixed(corpus.lives(EVENTS)))
-    ledgers = {service: await place.ledger_database() for service in SERVICES}
+    event_stores = {service: await place.event_store_database() for service in SERVICES}
     events = 0
-    for service, dsn in ledgers.items():
+    for service, dsn in event_stores.items():
         events += await fill(dsn, [one for one in told if one.service == service])
-    return ledgers, events
+    return event_stores, events
 
 
-async def _copied(place: Place, ledgers: Mapping[str, str]) -> Side:
+async def _copied(place: Place, event_stores: Mapping[str, str]) -> Side:
     rows: list[tuple[Any, ...]] = []
-    for service, dsn in ledgers.items():
-        database = await pool(dsn, most=1)
-        for record in await PostgresLedger(database).read(0, 1_000_000):
+    for service, dsn in event_stores.items():
+        database = await create_pool(dsn, max_size=1)
+        for record in await PostgresEventStore(database).read(0, 1_000_000):
             stream = record.stream.rpartition("/")[2]
             rows.append((service, stream, record.version, record.event_id, record.type, record.home,
                          record.recorded_at, record.recorded_at, record.position, record.hash, record.body))  # fmt: skip
         await database.close()
-    copied = Copied(await place.empty_database(), _FACT, rows, MOST)
-    return Side("limit", f"asyncpg, the events alone copied into a table, {MOST:,} at a time", copied.round)
+    copied = Copied(await place.empty_database(), _FACT, rows, MAX_RECORDS)
+    return Side("limit", f"asyncpg, the events alone copied into a table, {MAX_RECORDS:,} at a time", copied.round)
 
 
 async def _peer(place: Place, corpus: Corpus) -> Side:
@@ -126,18 +126,18 @@ async def _peer(place: Place, corpus: Corpus) -> Side:
 async def live(place: Place) -> AsyncIterator[Sequence[Side]]:
     """Relays in a process of their own publish a backlog, while the feed projects what comes."""
     corpus = Corpus()
-    ledgers, events = await _ledgers(place, corpus)
+    event_stores, events = await _event_stores(place, corpus)
     projected = Projected(place, events)
 
     async def together(_seconds: float) -> Mapping[str, float]:
         namespace = await place.topics(list(SERVICES))
-        with _relayed(place, ledgers, namespace):
+        with _relayed(place, event_stores, namespace):
             return {"events/s": events / await projected.seconds(namespace)}
 
     yield [
-        Side(OURS, f"{events:,} events of four ledgers, as their relays publish them", together),
+        Side(OURS, f"{events:,} events of four event stores, as their relays publish them", together),
         await _peer(place, corpus),
-        await _copied(place, ledgers),
+        await _copied(place, event_stores),
     ]
 
 
@@ -145,10 +145,10 @@ async def live(place: Place) -> AsyncIterator[Sequence[Side]]:
 async def rebuild(place: Place) -> AsyncIterator[Sequence[Side]]:
     """Everything stands in the topics, and the feed reads it from the beginning into empty tables."""
     corpus = Corpus()
-    ledgers, events = await _ledgers(place, corpus)
+    event_stores, events = await _event_stores(place, corpus)
     namespace = await place.topics(list(SERVICES))
     projected = Projected(place, events)
-    with _relayed(place, ledgers, namespace):
+    with _relayed(place, event_stores, namespace):
         await projected.seconds(namespace)
 
     async def again(_seconds: float) -> Mapping[str, float]:
@@ -157,5 +157,5 @@ async def rebuild(place: Place) -> AsyncIterator[Sequence[Side]]:
     yield [
         Side(OURS, f"{events:,} events of four services, from their topics", again),
         await _peer(place, corpus),
-        await _copied(place, ledgers),
+        await _copied(place, event_stores),
     ]

@@ -1,4 +1,4 @@
-"""The relay, on a ledger that is ahead of its topic: transactional, with every header, in the ledger's order."""
+"""The relay, on an event store that is ahead of its topic: transactional, with every header, in the event store's order."""
 
 from __future__ import annotations
 
@@ -11,17 +11,24 @@ from typing import Any, Final
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from shared.database import pool
-from shared.ledger import Appended
-from shared.ledger.postgres import PostgresLedger
-from shared.relay import BATCH_BYTES, MOST, Headers, Relay, address_of, headers_of
+from shared.database import create_pool
+from shared.event_store import Appended
+from shared.event_store.postgres import PostgresEventStore
+from shared.messaging.relay import (
+    BATCH_BYTES,
+    MAX_EVENTS,
+    Headers,
+    Relay,
+    headers_of,
+    key_and_partition,
+)
 from tests.bench.corpus import Corpus, Told, appends, mixed
 from tests.bench.place import Place
 from tests.bench.processes import relay_of
 from tests.bench.rounds import OURS, Side
 
 BACKLOG: Final = 60_000
-"""How many events the ledger is ahead."""
+"""How many events the event store is ahead."""
 
 SERVICE: Final = "bench"
 _ROWS: Final = """
@@ -31,14 +38,14 @@ _ROWS: Final = """
 
 async def fill(dsn: str, told: Sequence[Told]) -> int:
     """Record what is told, in this order; how many events that was."""
-    database = await pool(dsn, most=4)
+    database = await create_pool(dsn, max_size=4)
     try:
-        ledger = PostgresLedger(database)
+        event_store = PostgresEventStore(database)
         waiting = list(appends(iter(told)))
         for n in range(0, len(waiting), 2_000):
-            for result in await asyncio.gather(*map(ledger.append, waiting[n : n + 2_000])):
+            for result in await asyncio.gather(*map(event_store.append, waiting[n : n + 2_000])):
                 assert isinstance(result, Appended), result
-        return (await ledger.head()).position
+        return (await event_store.head()).position
     finally:
         await database.close()
 
@@ -86,11 +93,11 @@ class Producing:
             topic = f"{namespace}.{SERVICE}.events"
             await producer.partitions_for(topic)
             start = time.perf_counter()
-            for n in range(0, len(self._messages), MOST):
+            for n in range(0, len(self._messages), MAX_EVENTS):
                 async with producer.transaction():
                     sent = [
                         await producer.send(topic, body, key, headers=headers)
-                        for key, body, headers in self._messages[n : n + MOST]
+                        for key, body, headers in self._messages[n : n + MAX_EVENTS]
                     ]
                     await asyncio.gather(*sent)
             return {"events/s": len(self._messages) / (time.perf_counter() - start)}
@@ -99,15 +106,15 @@ class Producing:
 @contextlib.asynccontextmanager
 async def relay(place: Place) -> AsyncIterator[Sequence[Side]]:
     """A backlog of real events; the limit is aiokafka's producer, which reads and computes nothing."""
-    dsn = await place.ledger_database()
+    dsn = await place.event_store_database()
     events = await fill(dsn, list(mixed(Corpus().lives(BACKLOG))))
     connection = await asyncpg.connect(dsn)
     messages = [
-        (address_of(row["home"])[0], row["body"], headers_of(row, b"/ooc/bench"))
+        (key_and_partition(row["home"])[0], row["body"], headers_of(row, b"/ooc/bench"))
         for row in await connection.fetch(_ROWS)
     ]
     await connection.close()
     yield [
-        Side(OURS, f"a ledger {events:,} events ahead", Relaying(place, dsn, events).round),
-        Side("limit", f"aiokafka, transactions of {MOST:,} ready messages", Producing(place, messages).round),
+        Side(OURS, f"an event store {events:,} events ahead", Relaying(place, dsn, events).round),
+        Side("limit", f"aiokafka, transactions of {MAX_EVENTS:,} ready messages", Producing(place, messages).round),
     ]

@@ -49,7 +49,7 @@ TARGETS: Final = (
 )
 
 ELSEWHERE: Final = (
-    "rebuild, 250,000 events/s from the ledgers: a rebuild reads the topics; there is none from the ledgers to measure",
+    "rebuild, 250,000 events/s from the event stores: a rebuild reads the topics; there is none from the event stores to measure",
     "nothing lost, duplicated or reordered after kill -9: tests/chaos shows it, and it is no speed",
 )
 """What must be reached too, and is not measured here."""

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
-from services.reporting.readings import CONSUMER
-from shared.database import pool
-from shared.handle import Accepted
+from services.reporting.read_models import CONSUMER
+from shared.command_handler import Accepted
+from shared.database import create_pool
 from tests.bench.command import House, house
 from tests.bench.corpus import SERVICES, Corpus, Life
 from tests.bench.figures import milliseconds
@@ -69,7 +69,7 @@ class Following:
         count = math.ceil(seconds * self._rate)
         watching = Watching()
         asking = asyncio.create_task(self._ask(count, watching))
-        database = await pool(self._reporting, most=1)
+        database = await create_pool(self._reporting, max_size=1)
         try:
             async with asyncio.timeout(seconds + 60):
                 while not asking.done() or watching.streams:
@@ -109,7 +109,7 @@ async def visible(place: Place, rate: int) -> AsyncIterator[Sequence[Side]]:
     namespace = await place.topics(list(SERVICES))
     async with house(place) as ours:
         with (
-            beside(relaying, dict(ours.ledgers), place.kafka, namespace),
+            beside(relaying, dict(ours.event_stores), place.kafka, namespace),
             beside(feeding, reporting, place.kafka, namespace),
         ):
             following = Following(ours, Corpus(), reporting, rate)

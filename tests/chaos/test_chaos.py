@@ -1,4 +1,4 @@
-"""The promise under kill -9: nothing lost, duplicated or reordered in ledger, topic, reaction and projection.
+"""The promise under kill -9: nothing lost, duplicated or reordered in event store, topic, reaction and projection.
 
 The whole system runs as `ooc up` starts it. Six writers play short stories while, at random moments, each kind of
 process, the broker and PostgreSQL included, is killed. OOC_CHAOS_SECONDS says for how long (120 by default), and
@@ -28,7 +28,7 @@ import pytest
 
 from services.console.addresses import find_addresses
 from services.console.client import Client
-from shared.local.ports import free_ports, is_free
+from tools.local.ports import free_ports, is_free
 
 SECONDS = float(os.environ.get("OOC_CHAOS_SECONDS", "120"))
 SEED = int(os.environ.get("OOC_CHAOS_SEED", str(random.randrange(10**6))))

@@ -138,7 +138,7 @@ def _answer(service: str, tests: list[str], modules: Mapping[str, list[str]], re
     sys.path.insert(0, str(Path.cwd()))
     sys.dont_write_bytecode = True
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    for name in (*WARM, "shared.testing", f"services.{service}.events", f"services.{service}.domain.commands"):
+    for name in (*WARM, "tests.command_spec", f"services.{service}.events", f"services.{service}.domain.commands"):
         importlib.import_module(name)
     for module in modules:
         assert _module(module) not in sys.modules, f"{module} is loaded too early"

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from services.console.scenario.in_memory import Memory
-from services.console.scenario.reading import read_scenario
-from services.console.scenario.runner import Run
 from services.disposal.service import service as disposal
 from services.education.service import service as education
 from services.referral.service import service as referral
-from services.reporting.memory import Counted
+from services.reporting.in_memory import InMemoryReporting
 from services.rj_conference.service import service as rj_conference
-from shared.service import Service
+from shared.runtime.service import Service
+from tools.scenario.in_memory import Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Run
 
 SERVICES: tuple[Service[Any], ...] = (referral, education, disposal, rj_conference)
 STORIES = sorted(Path(__file__).parent.glob("*.yaml"))
@@ -24,7 +24,7 @@ STORIES = sorted(Path(__file__).parent.glob("*.yaml"))
 @pytest.mark.parametrize("file", STORIES, ids=lambda file: file.stem)
 def test_story(file: Path) -> None:
     """Given the services in memory, when a story is played, then every step finds what it expects."""
-    memory = Memory(SERVICES, Counted())
+    memory = Memory(SERVICES, InMemoryReporting())
     played = Run(read_scenario(file), memory).play()
     assert played.skipped == 0
     assert not memory.parked
@@ -32,6 +32,6 @@ def test_story(file: Path) -> None:
 
 def test_all_stories_twice_in_one_system() -> None:
     """Given one system, when every story is played twice in it, then no run meets what another has left."""
-    memory = Memory(SERVICES, Counted())
+    memory = Memory(SERVICES, InMemoryReporting())
     for file in [*STORIES, *STORIES]:
         Run(read_scenario(file), memory).play()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.local.ports import free_ports, is_free
+from tools.local.ports import free_ports, is_free
 
 OOC = str(Path(sys.executable).parent / "ooc")
 STORIES = sorted(str(file) for file in Path(__file__).parent.glob("*.yaml"))

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from services.disposal.documents.giving import caution_notice, conditional_caution, restorative_disposal
+from services.disposal.documents.cautions import caution_notice, conditional_caution, restorative_disposal
 from services.disposal.documents.panel import panel_pack
 from services.disposal.documents.warning import warning_letter
-from services.disposal.domain.case import DisposalState
+from services.disposal.domain.state import DisposalState
 from services.vocabulary import Role
-from shared.documents import Document
+from shared.printing.documents import Document
 
 FOLDER: Final = Path(__file__).parent
 OFFICERS: Final = frozenset(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.disposal.documents.words import child, offence
-from services.disposal.domain.case import BEFORE_ISSUE, DisposalState
+from services.disposal.domain.state import BEFORE_ISSUE, DisposalState
 from services.disposal.events import (
     AssessmentCompleted,
     GravityScored,
@@ -14,15 +14,20 @@ from services.disposal.events import (
     ProsecutorDecisionRecorded,
     VictimViewSought,
 )
-from shared.documents import Filled, NotYet, day_of, shown
-from shared.messages import Fact
+from shared.domain.messages import Fact
+from shared.printing.documents import (
+    DocumentData,
+    NotAvailable,
+    day_of,
+    shown,
+)
 
-TOO_LATE: Final = NotYet(
+TOO_LATE: Final = NotAvailable(
     "The case is past the panel: ask for the pack as it was with as_of, the day that the panel sat."
 )
 
 
-def panel_pack(state: DisposalState, facts: Sequence[Fact]) -> Filled | NotYet:
+def panel_pack(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """Everything that is recorded for the panel, by the facts until now."""
     if state.stage not in BEFORE_ISSUE:
         return TOO_LATE
@@ -58,7 +63,7 @@ def panel_pack(state: DisposalState, facts: Sequence[Fact]) -> Filled | NotYet:
             (fact.event.recommended.value for fact in reversed(facts) if isinstance(fact.event, PanelRecommended)), None
         ),
     }
-    return Filled(values, max(fact.occurred_at for fact in facts))
+    return DocumentData(values, max(fact.occurred_at for fact in facts))
 
 
 def _admission(state: DisposalState) -> dict[str, Any]:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.disposal.documents.words import child, condition
-from services.disposal.domain.case import DisposalState
+from services.disposal.domain.state import DisposalState
 from services.disposal.events import WarningIssued
 from services.vocabulary import AttendanceStatus
-from shared.documents import Filled, NotYet, clock_of, day_of
-from shared.messages import Fact
+from shared.domain.messages import Fact
+from shared.printing.documents import (
+    DocumentData,
+    NotAvailable,
+    clock_of,
+    day_of,
+)
 
 
-def warning_letter(state: DisposalState, facts: Sequence[Fact]) -> Filled | NotYet:
+def warning_letter(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """The last written warning: which session was missed, what to do, what may follow."""
     warnings = [fact for fact in facts if isinstance(fact.event, WarningIssued)]
     if not warnings:
-        return NotYet("No warning is recorded in this case: record one for the missed session before printing.")
+        return NotAvailable("No warning is recorded in this case: record one for the missed session before printing.")
     last = warnings[-1]
     assert isinstance(last.event, WarningIssued)
     missed = state.last_attendance(last.event.session_id)
@@ -32,4 +37,4 @@ def warning_letter(state: DisposalState, facts: Sequence[Fact]) -> Filled | NotY
         "excluded": missed.status is AttendanceStatus.EXCLUDED_CONDUCT,
         "number": len(warnings),
     }
-    return Filled(values, last.occurred_at)
+    return DocumentData(values, last.occurred_at)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.disposal.domain.case import DisposalState, Standing
+from services.disposal.domain.state import ConditionStatus, DisposalState
 from services.disposal.events import Condition
-from shared.documents import pounds, shown
+from shared.printing.documents import pounds, shown
 
-UNTOUCHED: Final = frozenset(Standing) - {Standing.OMITTED}
+UNTOUCHED: Final = frozenset(ConditionStatus) - {ConditionStatus.OMITTED}
 """A condition is part of what was given, whatever became of it, unless a variation took it out."""
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.disposal.domain.case import CAME, DisposalState
+from services.disposal.domain.state import PRESENT, DisposalState
 
 
 def activities(state: DisposalState) -> Sequence[datetime]:
     """When the child undertook one: by a register of education, or at a session of a condition, with compliance."""
-    attended = (a.at for a in state.attendances if a.status in CAME and a.complied)
+    attended = (a.at for a in state.attendances if a.status in PRESENT and a.complied)
     return [*state.activities.values(), *attended]
 
 

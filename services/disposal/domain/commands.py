@@ -9,7 +9,7 @@ from pydantic import Field
 
 from services.disposal.events import (
     AssessmentTool,
-    Because,
+    CancellationReason,
     Change,
     Condition,
     ContactMeans,
@@ -17,7 +17,7 @@ from services.disposal.events import (
     Factors,
     Offence,
     PanelMember,
-    Prior,
+    PriorRecord,
     ProsecutorDecision,
     Victims,
 )
@@ -30,8 +30,14 @@ from services.vocabulary import (
     Recommendation,
     Role,
 )
-from shared.messages import Command, Hours, Text, Time, Words
-from shared.sealing import Sealed
+from shared.domain.messages import (
+    Command,
+    FreeText,
+    Hours,
+    ShortText,
+    Timestamp,
+)
+from shared.privacy.sealing import Sealed
 
 
 def _roles(*roles: Role) -> frozenset[str]:
@@ -63,13 +69,13 @@ class OpenDisposalCase(Command):
     referral_id: UUID | None = None
     person_id: UUID
     details: PersonDetails
-    crime_number: Text
+    crime_number: ShortText
     offence: Offence
     investigating_officer: UUID | None = None
-    reported_at: Time
+    reported_at: Timestamp
     victims: Victims | None = None
     victims_with_enhanced_rights: Victims | None = None
-    prior: Prior | None = None
+    prior: PriorRecord | None = None
 
 
 class RecordAdmission(Command):
@@ -104,7 +110,7 @@ class ScoreGravity(Command):
     final_score: int
     aggravating: Sealed[Factors]
     mitigating: Sealed[Factors]
-    matrix_version: Text
+    matrix_version: ShortText
     yjb_seriousness_score: int | None = None
 
 
@@ -116,7 +122,7 @@ class RecordVictimView(Command):
     type: Literal["RecordVictimView"] = "RecordVictimView"
     person_id: UUID
     sought: bool
-    view: Sealed[Words] | None = None
+    view: Sealed[FreeText] | None = None
     wants_rj: bool | None = None
     consents_to_contact: bool | None = None
     before_decision: bool
@@ -151,7 +157,7 @@ class CompleteAssessment(Command):
     type: Literal["CompleteAssessment"] = "CompleteAssessment"
     tool: AssessmentTool
     programme_plan: bool
-    programme_inappropriate_reason: Sealed[Words] | None = None
+    programme_inappropriate_reason: Sealed[FreeText] | None = None
 
 
 class RecordPanelRecommendation(Command):
@@ -166,7 +172,7 @@ class RecordProsecutorDecision(Command):
     """Record what the prosecutor answered."""
 
     type: Literal["RecordProsecutorDecision"] = "RecordProsecutorDecision"
-    reference: Text
+    reference: ShortText
     decision: ProsecutorDecision
     child_information_form: bool
 
@@ -178,8 +184,8 @@ class DecideDisposal(Command):
 
     type: Literal["DecideDisposal"] = "DecideDisposal"
     decision: Recommendation
-    rationale_text: Sealed[Words]
-    public_interest: Sealed[Words]
+    rationale_text: Sealed[FreeText]
+    public_interest: Sealed[FreeText]
     prosecution_inappropriate: bool | None = None
     ycc_inappropriate: bool | None = None
 
@@ -225,7 +231,7 @@ class SignDocument(Command):
     """Record the signature under the document with this SHA-256."""
 
     type: Literal["SignDocument"] = "SignDocument"
-    document_sha256: Text
+    document_sha256: ShortText
     consent: bool
     signed_by_child: bool
 
@@ -253,7 +259,7 @@ class BookConditionSession(Command):
     type: Literal["BookConditionSession"] = "BookConditionSession"
     condition_id: UUID
     session_id: UUID
-    starts_at: Time
+    starts_at: Timestamp
     hours: Hours
 
 
@@ -268,8 +274,8 @@ class RecordConditionAttendance(Command):
     status: AttendanceStatus
     hours_credited: Hours
     complied: bool
-    because: Because | None = None
-    evidence: Sealed[Words] | None = None
+    because: CancellationReason | None = None
+    evidence: Sealed[FreeText] | None = None
 
 
 class DecideAbsence(Command):
@@ -280,7 +286,7 @@ class DecideAbsence(Command):
     type: Literal["DecideAbsence"] = "DecideAbsence"
     session_id: UUID
     acceptable: bool
-    evidence: Sealed[Words] | None = None
+    evidence: Sealed[FreeText] | None = None
 
 
 class RecordContact(Command):
@@ -315,7 +321,7 @@ class CompleteCondition(Command):
     type: Literal["CompleteCondition"] = "CompleteCondition"
     condition_id: UUID
     quality_checked: bool | None = None
-    evidence: Sealed[Words] | None = None
+    evidence: Sealed[FreeText] | None = None
 
 
 class ExcuseCondition(Command):
@@ -325,7 +331,7 @@ class ExcuseCondition(Command):
 
     type: Literal["ExcuseCondition"] = "ExcuseCondition"
     condition_id: UUID
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 class VaryConditions(Command):
@@ -336,7 +342,7 @@ class VaryConditions(Command):
     type: Literal["VaryConditions"] = "VaryConditions"
     changes: Annotated[tuple[Change, ...], Field(max_length=100)]
     consent: bool
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 class WithdrawConsent(Command):
@@ -349,7 +355,7 @@ class RecordNonEngagement(Command):
     """Record that a voluntary disposal or programme is not taken up: never a breach."""
 
     type: Literal["RecordNonEngagement"] = "RecordNonEngagement"
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 # --- breach and outcome -------------------------------------------------------------------------
@@ -360,7 +366,7 @@ class ReferBreach(Command):
 
     type: Literal["ReferBreach"] = "ReferBreach"
     condition_ids: Annotated[tuple[UUID, ...], Field(max_length=100)]
-    grounds: Sealed[Words]
+    grounds: Sealed[FreeText]
 
 
 class DecideBreach(Command):
@@ -371,7 +377,7 @@ class DecideBreach(Command):
     type: Literal["DecideBreach"] = "DecideBreach"
     reasonable_excuse: bool
     decision: BreachDecision
-    rationale_text: Sealed[Words]
+    rationale_text: Sealed[FreeText]
 
 
 class InstituteProceedings(Command):
@@ -380,7 +386,7 @@ class InstituteProceedings(Command):
     roles: ClassVar[frozenset[str] | None] = POLICE
 
     type: Literal["InstituteProceedings"] = "InstituteProceedings"
-    reference: Text
+    reference: ShortText
 
 
 class AssignOutcome(Command):
@@ -388,7 +394,7 @@ class AssignOutcome(Command):
 
     type: Literal["AssignOutcome"] = "AssignOutcome"
     code: OutcomeCode
-    rationale_text: Sealed[Words] | None = None
+    rationale_text: Sealed[FreeText] | None = None
 
 
 class RecordActivityUndertaken(Command):
@@ -405,9 +411,9 @@ class CorrectRecord(Command):
 
     type: Literal["CorrectRecord"] = "CorrectRecord"
     corrects: UUID
-    field: Text
+    field: ShortText
     value: Any
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 COMMANDS: Final[tuple[type[Command], ...]] = (

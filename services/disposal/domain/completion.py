@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from services.disposal.domain.case import CAME, DisposalState, Standing
 from services.disposal.domain.commands import RecordConditionAttendance
+from services.disposal.domain.state import PRESENT, ConditionStatus, DisposalState
 from services.disposal.events import DisposalCompleted
 from services.vocabulary import AttendanceStatus
-from shared.messages import At
-from shared.rules import Occasion
-from shared.working_days import local_day
+from shared.domain.dates import local_day
+from shared.domain.messages import EventAt
+from shared.domain.rules import Context
 
 
 def of_child(state: DisposalState) -> dict[str, Any]:
@@ -23,42 +23,42 @@ def of_child(state: DisposalState) -> dict[str, Any]:
     return {"person_id": opened.person_id, "case_id": opened.case_id, "referral_id": opened.referral_id}
 
 
-def completed_by(command: RecordConditionAttendance, state: DisposalState, occasion: Occasion) -> datetime | None:
+def completed_by(command: RecordConditionAttendance, state: DisposalState, context: Context) -> datetime | None:
     """When the attendance completes its condition: at the latest of the sessions needed; None where it does not.
 
     A condition with hours is complete when all are credited; one without, of a kind that is done at one sitting, when
     the child attended it to its end.
     """
     condition = state.active(command.condition_id)
-    if condition is None or not command.complied or command.status not in CAME:
+    if condition is None or not command.complied or command.status not in PRESENT:
         return None
-    types = occasion.policy.words("attendance_types")
+    types = context.policy.words("attendance_types")
     if condition.terms.type not in types:
         return None
     if condition.terms.hours is None:
-        at_one_sitting = condition.terms.type in occasion.policy.words("single_attendance_types")
+        at_one_sitting = condition.terms.type in context.policy.words("single_attendance_types")
         whole = command.status is AttendanceStatus.ATTENDED
-        return occasion.occurred_at if at_one_sitting and whole else None
+        return context.occurred_at if at_one_sitting and whole else None
     if state.credited(command.condition_id) + command.hours_credited < condition.terms.hours:
         return None
-    return latest_credit(state, command.condition_id, occasion)
+    return latest_credit(state, command.condition_id, context)
 
 
-def latest_credit(state: DisposalState, condition_id: UUID, occasion: Occasion) -> datetime:
+def latest_credit(state: DisposalState, condition_id: UUID, context: Context) -> datetime:
     """The latest of now and the sessions credited for a condition: one may have been recorded late."""
     credited = (a.at for a in state.attendances if a.condition_id == condition_id and a.hours > Decimal(0))
-    return max((occasion.occurred_at, *credited))
+    return max((context.occurred_at, *credited))
 
 
-def disposal_completed(state: DisposalState, done: Mapping[UUID, datetime], occasion: Occasion) -> Sequence[At]:
+def disposal_completed(state: DisposalState, done: Mapping[UUID, datetime], context: Context) -> Sequence[EventAt]:
     """`DisposalCompleted`, where the conditions now done were the last active ones; else nothing.
 
     It is completed on the latest of the days that its conditions needed.
     """
-    if any(key not in done for key in state.with_standing(Standing.ACTIVE)) or state.issue is None:
+    if any(key not in done for key in state.with_standing(ConditionStatus.ACTIVE)) or state.issue is None:
         return ()
     needed = [held.done_at for key, held in state.conditions.items() if held.done_at is not None and key not in done]
-    when = max((*needed, *done.values()), default=occasion.occurred_at)
+    when = max((*needed, *done.values()), default=context.occurred_at)
     event = DisposalCompleted(
         **of_child(state),
         disposal=state.issue.disposal,
@@ -67,4 +67,4 @@ def disposal_completed(state: DisposalState, done: Mapping[UUID, datetime], occa
         spent_on=state.issue.spent_on,
         age_at_issue=state.issue.age,
     )
-    return (At(event, when),)
+    return (EventAt(event, when),)

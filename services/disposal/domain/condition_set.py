@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from services.disposal.domain.case import ConditionState, DisposalState, Standing
 from services.disposal.domain.commands import ProposeCondition, VaryConditions
+from services.disposal.domain.state import ConditionState, ConditionStatus, DisposalState
 from services.disposal.events import ChangeAction, Condition, OmittedCondition, RetypedCondition
 from services.vocabulary import Disposal
-from shared.policy import Policy
-from shared.rules import Occasion
-from shared.working_days import add_months
+from shared.domain.dates import add_months
+from shared.domain.policy import Policy
+from shared.domain.rules import Context
 
-REMAINS = frozenset({Standing.PROPOSED, Standing.ACTIVE, Standing.COMPLETED, Standing.EXCUSED})
+REMAINS = frozenset(
+    {ConditionStatus.PROPOSED, ConditionStatus.ACTIVE, ConditionStatus.COMPLETED, ConditionStatus.EXCUSED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def resulting(command: ProposeCondition | VaryConditions, state: DisposalState) 
             return ResultingSet(
                 state.issue.disposal,
                 tuple(held.terms for held in after.values() if held.standing in REMAINS),
-                tuple(held.terms for held in after.values() if held.standing is Standing.ACTIVE),
+                tuple(held.terms for held in after.values() if held.standing is ConditionStatus.ACTIVE),
             )
 
 
@@ -57,10 +59,10 @@ def varied(command: VaryConditions, state: DisposalState) -> Mapping[UUID, Condi
         held = after.get(change.condition_id)
         if change.action is ChangeAction.OMIT:
             if held is not None:
-                after[change.condition_id] = replace(held, standing=Standing.OMITTED)
+                after[change.condition_id] = replace(held, standing=ConditionStatus.OMITTED)
         elif change.condition is not None:
             after[change.condition_id] = (
-                ConditionState(change.condition, Standing.ACTIVE, state.opened_at)
+                ConditionState(change.condition, ConditionStatus.ACTIVE, state.opened_at)
                 if held is None
                 else replace(held, terms=change.condition)
             )
@@ -112,6 +114,6 @@ def spent_on(disposal: Disposal, issued_on: date, agreed_end: date | None, polic
             return latest if agreed_end is None else min(agreed_end, latest)
 
 
-def given_day(state: DisposalState, occasion: Occasion) -> date:
+def given_day(state: DisposalState, context: Context) -> date:
     """The day from which deadlines count: that of giving, before that the day of the command."""
-    return occasion.day if state.issue is None else state.issue.on
+    return context.day if state.issue is None else state.issue.on

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.disposal.domain.case import DisposalState
 from services.disposal.domain.commands import CorrectRecord, IssueDisposal
-from services.disposal.domain.correction import as_corrected, correction_of, facts_of, following, target_of
+from services.disposal.domain.corrections import (
+    as_corrected,
+    correction_of,
+    derived_corrections,
+    facts_of,
+    target_of,
+)
+from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
-from services.disposal.domain.state import evolve
+from services.disposal.domain.state import DisposalState
 from services.disposal.events import DisposalIssued, RecordCorrected
-from shared.messages import Decided, RuleKind
-from shared.rules import Occasion
-from shared.working_days import local_day
+from shared.domain.dates import local_day
+from shared.domain.messages import NewEvents, RuleKind
+from shared.domain.rules import Context
 
 
-def corrected(command: CorrectRecord, state: DisposalState, occasion: Occasion) -> Decided:
+def decide_correction(command: CorrectRecord, state: DisposalState, context: Context) -> NewEvents:
     """The correction, judged, with what had been computed from the corrected field."""
     alone = correction_of(target_of(command, state), command.field, command.value, command.why)
-    whole = alone.model_copy(update={"also": following(state, alone, occasion.policy)})
+    whole = alone.model_copy(update={"also": derived_corrections(state, alone, context.policy)})
     after = as_corrected(state, [whole])
-    return (whole.model_copy(update={"unlawful_by": unlawful_by(after, occasion)}),)
+    return (whole.model_copy(update={"unlawful_by": unlawful_by(after, context)}),)
 
 
-def unlawful_by(state: DisposalState, occasion: Occasion) -> tuple[str, ...] | None:
+def unlawful_by(state: DisposalState, context: Context) -> tuple[str, ...] | None:
     """The rules that forbid the giving of this disposal, on the facts as they are known now.
 
     None where none was given, or where the child's data have been erased and it cannot be judged any more.
@@ -36,14 +42,14 @@ def unlawful_by(state: DisposalState, occasion: Occasion) -> tuple[str, ...] | N
     for fact in facts_of(state):
         if isinstance(fact.event, DisposalIssued):
             given = replace(
-                occasion,
+                context,
                 actor=fact.actor,
                 occurred_at=fact.occurred_at,
-                policy=occasion.policy_on(local_day(fact.occurred_at)),
+                policy=context.policy_on(local_day(fact.occurred_at)),
             )
             broken = (
                 rule.id
-                for rule in rules.guarding(IssueDisposal, RuleKind.FORBIDS)
+                for rule in rules.rules_for(IssueDisposal, RuleKind.FORBIDS)
                 if not rule.check(IssueDisposal(), before, given)
             )
             return tuple(dict.fromkeys(broken))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from services.disposal.domain import breaching, correcting, giving, monitoring
-from services.disposal.domain.case import DisposalState
+from services.disposal.domain import (
+    breach,
+    correcting,
+    issuing,
+    monitoring,
+)
 from services.disposal.domain.commands import (
     AssignOutcome,
     BookConditionSession,
@@ -44,6 +48,7 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
     WithdrawConsent,
 )
+from services.disposal.domain.state import DisposalState
 from services.disposal.events import (
     ActivityUndertaken,
     AdmissionRecorded,
@@ -66,8 +71,8 @@ from services.disposal.events import (
     WarningIssued,
     YotReferred,
 )
-from shared.messages import Decided, event_of
-from shared.rules import Occasion
+from shared.domain.messages import NewEvents, event_from
+from shared.domain.rules import Context
 
 Command = (
     OpenDisposalCase
@@ -109,87 +114,87 @@ Command = (
 )
 
 
-def decide(command: Command, state: DisposalState | None, occasion: Occasion) -> Decided:
+def decide(command: Command, state: DisposalState | None, context: Context) -> NewEvents:
     """The events that an accepted command makes happen, in order."""
     if isinstance(command, OpenDisposalCase):
-        return giving.opened(command, occasion)
+        return issuing.decide_opening(command, context)
     assert state is not None
-    return _in_case(command, state, occasion)
+    return _in_case(command, state, context)
 
 
-def _in_case(command: Command, state: DisposalState, occasion: Occasion) -> Decided:
+def _in_case(command: Command, state: DisposalState, context: Context) -> NewEvents:
     match command:
         case OpenDisposalCase():
             raise AssertionError
         case RecordAdmission():
-            return (event_of(AdmissionRecorded, command),)
+            return (event_from(AdmissionRecorded, command),)
         case WithdrawAdmission():
-            return (event_of(AdmissionWithdrawn, command),)
+            return (event_from(AdmissionWithdrawn, command),)
         case DecideEvidence():
-            return (event_of(EvidenceSufficiencyDecided, command),)
+            return (event_from(EvidenceSufficiencyDecided, command),)
         case ScoreGravity():
-            return (event_of(GravityScored, command),)
+            return (event_from(GravityScored, command),)
         case RecordVictimView():
-            return giving.victim_asked(command, state)
+            return issuing.decide_victim_view(command, state)
         case InformVictimOfRestorativeJustice():
-            return giving.victim_informed(command, state)
+            return issuing.decide_victim_information(command, state)
         case RequestAssessment():
-            return (event_of(AssessmentRequested, command),)
+            return (event_from(AssessmentRequested, command),)
         case CompleteAssessment():
-            return giving.assessed(command, state)
+            return issuing.decide_assessment(command, state)
         case RecordPanelRecommendation():
-            return (event_of(PanelRecommended, command),)
+            return (event_from(PanelRecommended, command),)
         case RecordProsecutorDecision():
-            return (event_of(ProsecutorDecisionRecorded, command),)
+            return (event_from(ProsecutorDecisionRecorded, command),)
         case DecideDisposal():
-            return giving.decided(command, state, occasion)
+            return issuing.decide_decision(command, state, context)
         case ProposeCondition():
-            return (event_of(ConditionProposed, command),)
+            return (event_from(ConditionProposed, command),)
         case WithdrawCondition():
-            return (event_of(ConditionWithdrawn, command),)
+            return (event_from(ConditionWithdrawn, command),)
         case ConfirmAppropriateAdult():
-            return (event_of(AppropriateAdultConfirmed, command),)
+            return (event_from(AppropriateAdultConfirmed, command),)
         case ExplainEffect():
-            return (event_of(EffectExplained, command),)
+            return (event_from(EffectExplained, command),)
         case SignDocument():
-            return (event_of(DocumentSigned, command),)
+            return (event_from(DocumentSigned, command),)
         case IssueDisposal():
-            return giving.issued(state, occasion)
+            return issuing.decide_issue(state, context)
         case ReferToYot():
-            return (event_of(YotReferred, command),)
+            return (event_from(YotReferred, command),)
         case BookConditionSession():
-            return (event_of(ConditionSessionBooked, command),)
+            return (event_from(ConditionSessionBooked, command),)
         case RecordConditionAttendance():
-            return monitoring.attended(command, state, occasion)
+            return monitoring.decide_attendance(command, state, context)
         case DecideAbsence():
-            return monitoring.absence_decided(command, state)
+            return monitoring.decide_absence(command, state)
         case RecordContact():
-            return (event_of(ContactRecorded, command),)
+            return (event_from(ContactRecorded, command),)
         case IssueWarning():
-            return (event_of(WarningIssued, command),)
+            return (event_from(WarningIssued, command),)
         case RecordComplianceMeeting():
-            return (event_of(ComplianceMeetingRecorded, command),)
+            return (event_from(ComplianceMeetingRecorded, command),)
         case CompleteCondition():
-            return monitoring.completed(command, state, occasion)
+            return monitoring.decide_completion(command, state, context)
         case ExcuseCondition():
-            return monitoring.excused(command, state, occasion)
+            return monitoring.decide_excuse(command, state, context)
         case VaryConditions():
-            return monitoring.varied_by(command, state, occasion)
+            return monitoring.decide_variation(command, state, context)
         case WithdrawConsent():
-            return (event_of(ConsentWithdrawn, command),)
+            return (event_from(ConsentWithdrawn, command),)
         case RecordNonEngagement():
-            return monitoring.not_engaged(command, state, occasion)
+            return monitoring.decide_non_engagement(command, state, context)
         case ReferBreach():
-            return (event_of(BreachReferred, command),)
+            return (event_from(BreachReferred, command),)
         case DecideBreach():
-            return breaching.decided(command, state, occasion)
+            return breach.decide_breach(command, state, context)
         case InstituteProceedings():
-            return breaching.prosecuted(command, state, occasion)
+            return breach.decide_proceedings(command, state, context)
         case AssignOutcome():
-            return breaching.outcome_assigned(command, state, occasion)
+            return breach.decide_outcome(command, state, context)
         case RecordActivityUndertaken():
-            return (event_of(ActivityUndertaken, command),)
+            return (event_from(ActivityUndertaken, command),)
         case CorrectRecord():
-            return correcting.corrected(command, state, occasion)
+            return correcting.decide_correction(command, state, context)
         case _:
             assert_never(command)

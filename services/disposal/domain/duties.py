@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
-from services.disposal.domain.case import MISSED, DisposalState, Stage, Standing
+from services.disposal.domain.state import (
+    ABSENT,
+    ConditionStatus,
+    DisposalState,
+    Stage,
+)
 from services.vocabulary import AttendanceStatus, Disposal
-from shared.duties import Duty
-from shared.policy import Policy
-from shared.working_days import add_working_days, local_day
+from shared.domain.dates import add_working_days, local_day
+from shared.domain.duties import Duty
+from shared.domain.policy import Policy
 
 PolicyOn = Callable[[date], Policy]
 
@@ -170,7 +175,7 @@ def _absence_reason(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]
 def _missed_contact(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     """A child who did not come is contacted, whether reached or not."""
     for missed in state.attendances:
-        if missed.status in MISSED and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
+        if missed.status in ABSENT and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
             opened_on = local_day(missed.at)
             met_on = _day(min((at for at in state.contacts_at if at >= missed.at), default=None))
             yield Duty(
@@ -189,7 +194,7 @@ def _condition(state: DisposalState) -> Iterator[Duty]:
         if condition.given_on is None:
             continue
         done_on = _day(condition.done_at)
-        met_on = done_on if condition.standing is Standing.COMPLETED else None
+        met_on = done_on if condition.standing is ConditionStatus.COMPLETED else None
         yield Duty(
             "CONDITION",
             condition.given_on,

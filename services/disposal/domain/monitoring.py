@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.disposal.domain.case import MISSED, DisposalState, Standing
 from services.disposal.domain.commands import (
     CompleteCondition,
     DecideAbsence,
@@ -15,6 +14,7 @@ from services.disposal.domain.commands import (
 )
 from services.disposal.domain.completion import completed_by, disposal_completed, latest_credit, of_child
 from services.disposal.domain.condition_set import REMAINS, ends_on, omitted_by, retyped_by, spent_on, varied
+from services.disposal.domain.state import ABSENT, ConditionStatus, DisposalState
 from services.disposal.events import (
     AbsenceDecided,
     ChangeAction,
@@ -27,9 +27,9 @@ from services.disposal.events import (
     DisposalNotCompleted,
 )
 from services.vocabulary import AttendanceStatus
-from shared.messages import At, Decided, event_of
-from shared.rules import Occasion
-from shared.working_days import local_day
+from shared.domain.dates import local_day
+from shared.domain.messages import EventAt, NewEvents, event_from
+from shared.domain.rules import Context
 
 RecordOfSession = type[ConditionAttended] | type[ConditionMissed] | type[ConditionSessionCancelled]
 OMIT: Final = ChangeAction.OMIT
@@ -38,41 +38,41 @@ OMIT: Final = ChangeAction.OMIT
 def _record_of(status: AttendanceStatus) -> RecordOfSession:
     if status is AttendanceStatus.CANCELLED_BY_SERVICE:
         return ConditionSessionCancelled
-    return ConditionMissed if status in MISSED else ConditionAttended
+    return ConditionMissed if status in ABSENT else ConditionAttended
 
 
-def attended(command: RecordConditionAttendance, state: DisposalState, occasion: Occasion) -> Decided:
+def decide_attendance(command: RecordConditionAttendance, state: DisposalState, context: Context) -> NewEvents:
     """How a session ended; where it was the last that was needed, the condition and perhaps the disposal is complete."""
     person_id = state.opened.person_id
-    record = event_of(_record_of(command.status), command, person_id=person_id)
-    when = completed_by(command, state, occasion)
+    record = event_from(_record_of(command.status), command, person_id=person_id)
+    when = completed_by(command, state, context)
     if when is None:
         return (record,)
     completion = ConditionCompleted(
         person_id=person_id, condition_id=command.condition_id, completed_on=local_day(when)
     )
-    return (record, At(completion, when), *disposal_completed(state, {command.condition_id: when}, occasion))
+    return (record, EventAt(completion, when), *disposal_completed(state, {command.condition_id: when}, context))
 
 
-def absence_decided(command: DecideAbsence, state: DisposalState) -> Decided:
+def decide_absence(command: DecideAbsence, state: DisposalState) -> NewEvents:
     """Whether the reason for an absence is acceptable, with the child whose key seals the evidence."""
-    return (event_of(AbsenceDecided, command, person_id=state.opened.person_id),)
+    return (event_from(AbsenceDecided, command, person_id=state.opened.person_id),)
 
 
-def completed(command: CompleteCondition, state: DisposalState, occasion: Occasion) -> Decided:
+def decide_completion(command: CompleteCondition, state: DisposalState, context: Context) -> NewEvents:
     """A condition is complete, at the latest of now and the sessions credited for it."""
-    when = latest_credit(state, command.condition_id, occasion)
-    completion = event_of(ConditionCompleted, command, person_id=state.opened.person_id, completed_on=local_day(when))
-    return (At(completion, when), *disposal_completed(state, {command.condition_id: when}, occasion))
+    when = latest_credit(state, command.condition_id, context)
+    completion = event_from(ConditionCompleted, command, person_id=state.opened.person_id, completed_on=local_day(when))
+    return (EventAt(completion, when), *disposal_completed(state, {command.condition_id: when}, context))
 
 
-def excused(command: ExcuseCondition, state: DisposalState, occasion: Occasion) -> Decided:
+def decide_excuse(command: ExcuseCondition, state: DisposalState, context: Context) -> NewEvents:
     """The child is released from a condition."""
-    done = {command.condition_id: occasion.occurred_at}
-    return (event_of(ConditionExcused, command), *disposal_completed(state, done, occasion))
+    done = {command.condition_id: context.occurred_at}
+    return (event_from(ConditionExcused, command), *disposal_completed(state, done, context))
 
 
-def varied_by(command: VaryConditions, state: DisposalState, occasion: Occasion) -> Decided:
+def decide_variation(command: VaryConditions, state: DisposalState, context: Context) -> NewEvents:
     """Conditions change, and with them the deadline and the day on which the caution is spent (R24)."""
     issue, decision = state.issue, state.decision
     assert issue is not None
@@ -80,8 +80,8 @@ def varied_by(command: VaryConditions, state: DisposalState, occasion: Occasion)
     after = varied(command, state)
     remaining = [held.terms for held in after.values() if held.standing in REMAINS]
     agreed_end = ends_on(remaining)
-    spent = spent_on(issue.disposal, issue.on, agreed_end, occasion.policy)
-    event = event_of(
+    spent = spent_on(issue.disposal, issue.on, agreed_end, context.policy)
+    event = event_from(
         ConditionsVaried,
         command,
         **of_child(state),
@@ -96,22 +96,22 @@ def varied_by(command: VaryConditions, state: DisposalState, occasion: Occasion)
         victims=state.victims,
         deciding_officer=decision.by,
     )
-    if any(held.standing is Standing.ACTIVE for held in after.values()):
+    if any(held.standing is ConditionStatus.ACTIVE for held in after.values()):
         return (event,)
-    omitted = {change.condition_id: occasion.occurred_at for change in command.changes if change.action is OMIT}
-    return (event, *disposal_completed(state.spent_by(spent), omitted, occasion))
+    omitted = {change.condition_id: context.occurred_at for change in command.changes if change.action is OMIT}
+    return (event, *disposal_completed(state.spent_by(spent), omitted, context))
 
 
-def not_engaged(command: RecordNonEngagement, state: DisposalState, occasion: Occasion) -> Decided:
+def decide_non_engagement(command: RecordNonEngagement, state: DisposalState, context: Context) -> NewEvents:
     """A voluntary disposal or programme was not taken up: recorded, never a breach."""
     issue = state.issue
-    event = event_of(
+    event = event_from(
         DisposalNotCompleted,
         command,
         **of_child(state),
         disposal=None if issue is None else issue.disposal,
         issued_on=None if issue is None else issue.on,
-        ended_on=occasion.day,
+        ended_on=context.day,
         age_at_issue=None if issue is None else issue.age,
     )
     return (event,)

@@ -1,409 +1,353 @@
-"""The state of a disposal case, and `evolve`: what each fact changes. It applies no rules.
-
-A history cut by time is still a history: facts depend on others only as T1 makes sure of, so that only a broken
-reference is impossible here, never an unusual order.
-"""
+"""What a disposal case is at any moment: frozen values, and the plain questions that one may ask of them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
-from typing import Final, TypeAlias, assert_never
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
-from services.disposal.domain.case import (
-    Admission,
-    Assessment,
-    AssessmentRequest,
-    Attendance,
-    Booking,
-    Breach,
-    ConditionState,
-    Decision,
-    DisposalState,
-    Entry,
-    Evidence,
-    Explanation,
-    Informed,
-    Issue,
-    Review,
-    Stage,
-    Standing,
-)
 from services.disposal.events import (
-    AbsenceDecided,
-    ActivityUndertaken,
-    AdmissionRecorded,
-    AdmissionWithdrawn,
-    AppropriateAdultConfirmed,
-    AssessmentCompleted,
-    AssessmentRequested,
-    BreachDecided,
-    BreachReferred,
-    ChangeAction,
-    ComplianceMeetingRecorded,
-    ConditionAttended,
-    ConditionCompleted,
-    ConditionExcused,
-    ConditionFailed,
-    ConditionMissed,
-    ConditionProposed,
-    ConditionSessionBooked,
-    ConditionSessionCancelled,
-    ConditionsVaried,
-    ConditionWithdrawn,
-    ConsentWithdrawn,
-    ContactRecorded,
+    CancellationReason,
+    Condition,
     DisposalCaseOpened,
-    DisposalCeased,
-    DisposalClosedWithoutProceedings,
-    DisposalCompleted,
-    DisposalDecided,
     DisposalIssued,
-    DisposalNotCompleted,
-    DocumentSigned,
-    EffectExplained,
-    EvidenceSufficiencyDecided,
-    GravityScored,
-    OutcomeAssigned,
-    PanelRecommended,
-    ProceedingsInstituted,
-    ProsecutorDecisionRecorded,
-    RecordCorrected,
-    VictimInformedOfRestorativeJustice,
-    VictimViewSought,
-    WarningIssued,
-    YotReferred,
+    EvidenceStandard,
+    ProsecutorDecision,
 )
-from services.vocabulary import BreachDecision, Disposal, Recommendation, Role
-from shared.decider import impossible
-from shared.messages import Fact
-
-__all__ = ["DisposalState", "evolve"]
-
-EXITS: Final = {
-    Recommendation.OUTCOME_22: Stage.DIVERTED,
-    Recommendation.CHARGE: Stage.CHARGED,
-    Recommendation.OUTCOME_21: Stage.CLOSED,
-    Recommendation.NO_FURTHER_ACTION: Stage.CLOSED,
-}
-ISSUED: Final = {Disposal.YRD: Stage.AGREED, Disposal.YC: Stage.RECORDED, Disposal.YCC: Stage.ACTIVE}
+from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, OutcomeCode, Recommendation
+from shared.domain.dates import age_on
+from shared.domain.messages import Fact
 
 
-DisposalEvent: TypeAlias = (
-    DisposalCaseOpened
-    | AdmissionRecorded
-    | AdmissionWithdrawn
-    | EvidenceSufficiencyDecided
-    | GravityScored
-    | VictimViewSought
-    | VictimInformedOfRestorativeJustice
-    | AssessmentRequested
-    | AssessmentCompleted
-    | PanelRecommended
-    | ProsecutorDecisionRecorded
-    | DisposalDecided
-    | ConditionProposed
-    | ConditionWithdrawn
-    | AppropriateAdultConfirmed
-    | EffectExplained
-    | DocumentSigned
-    | DisposalIssued
-    | YotReferred
-    | ConditionSessionBooked
-    | ConditionAttended
-    | ConditionMissed
-    | ConditionSessionCancelled
-    | AbsenceDecided
-    | ContactRecorded
-    | WarningIssued
-    | ComplianceMeetingRecorded
-    | ConditionCompleted
-    | ConditionExcused
-    | ConditionsVaried
-    | ConsentWithdrawn
-    | DisposalCompleted
-    | DisposalNotCompleted
-    | BreachReferred
-    | BreachDecided
-    | ConditionFailed
-    | DisposalClosedWithoutProceedings
-    | ProceedingsInstituted
-    | DisposalCeased
-    | OutcomeAssigned
-    | ActivityUndertaken
-    | RecordCorrected
+class Stage(StrEnum):
+    """Where the case stands."""
+
+    OPENED = "OPENED"
+    ASSESSED = "ASSESSED"
+    RECOMMENDED = "RECOMMENDED"
+    DECIDED = "DECIDED"
+    ACTIVE = "ACTIVE"
+    AGREED = "AGREED"
+    RECORDED = "RECORDED"
+    COMPLETED = "COMPLETED"
+    NOT_COMPLETED = "NOT_COMPLETED"
+    BREACH_REVIEW = "BREACH_REVIEW"
+    CEASED = "CEASED"
+    CLOSED_NO_PROCEEDINGS = "CLOSED_NO_PROCEEDINGS"
+    DIVERTED = "DIVERTED"
+    CHARGED = "CHARGED"
+    CLOSED = "CLOSED"
+
+
+BEFORE_ISSUE: Final = frozenset({Stage.OPENED, Stage.ASSESSED, Stage.RECOMMENDED, Stage.DECIDED})
+UNDER_WAY: Final = frozenset({Stage.AGREED, Stage.ACTIVE})
+ISSUED_AND_OPEN: Final = UNDER_WAY | {Stage.BREACH_REVIEW}
+
+
+class ConditionStatus(StrEnum):
+    """How a condition stands."""
+
+    PROPOSED = "PROPOSED"
+    ACTIVE = "ACTIVE"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    EXCUSED = "EXCUSED"
+    OMITTED = "OMITTED"
+
+
+PRESENT: Final = frozenset({AttendanceStatus.ATTENDED, AttendanceStatus.ATTENDED_LATE, AttendanceStatus.LEFT_EARLY})
+"""The child was there (O22: with compliance, an activity)."""
+
+ABSENT: Final = frozenset(
+    {AttendanceStatus.DNA_ACCEPTABLE, AttendanceStatus.DNA_UNACCEPTABLE, AttendanceStatus.DNA_PENDING}
 )
-"""Every event of a disposal case; mypy says which has no branch in `_after`."""
+"""The child was not there."""
+
+LOST_TO_HARMED: Final = frozenset({CancellationReason.HARMED_WITHDREW, CancellationReason.HARMED_ABSENT})
 
 
-def evolve(state: DisposalState | None, fact: Fact) -> DisposalState:
-    """The state after one more fact; raises `BrokenHistory` where the facts contradict one another."""
-    if state is None:
-        if not isinstance(fact.event, DisposalCaseOpened):
-            raise impossible(fact, "the case was never opened")
-        after = DisposalState(opened=fact.event, opened_at=fact.occurred_at)
-        return replace(after, record=Entry(fact, None))
-    return replace(_after(state, fact), record=Entry(fact, state.record))
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the child said last, until it is taken back."""
+
+    facts_accepted: bool
+    appropriate_adult_present: bool
+    at: datetime
 
 
-def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 - one match over all events
-    at = fact.occurred_at
-    event: DisposalEvent = fact.event  # type: ignore[assignment]  # the book of this service reads no other
-    match event:
-        case DisposalCaseOpened():
-            raise impossible(fact, "the case is open already")
-        case AdmissionRecorded():
-            admission = Admission(event.facts_accepted, event.appropriate_adult_present, at)
-            return replace(state, admission=admission)
-        case AdmissionWithdrawn():
-            return replace(state, admission=None)
-        case EvidenceSufficiencyDecided():
-            return replace(state, evidence=Evidence(event.sufficient, event.standard, at))
-        case GravityScored():
-            return replace(state, gravity=event.final_score, yjb_seriousness=event.yjb_seriousness_score)
-        case VictimViewSought() | ComplianceMeetingRecorded():
-            return state
-        case VictimInformedOfRestorativeJustice():
-            return _victim_informed(state, fact, event)
-        case AssessmentRequested():
-            return replace(state, requests=(*state.requests, AssessmentRequest(event.tool, at)))
-        case AssessmentCompleted():
-            return _assessed(state, fact, event)
-        case PanelRecommended():
-            stage = state.stage if state.decision is not None else Stage.RECOMMENDED
-            return replace(state, panel=event.recommended, stage=stage)
-        case ProsecutorDecisionRecorded():
-            return replace(state, prosecutor=event.decision)
-        case DisposalDecided():
-            return _decided(state, fact, event)
-        case ConditionProposed():
-            condition = ConditionState(event.condition, Standing.PROPOSED, at)
-            conditions = {**state.conditions, event.condition.condition_id: condition}
-            return replace(state, conditions=conditions, changed_since_signing=True)
-        case ConditionWithdrawn():
-            _known(state, fact, event.condition_id)
-            conditions = {key: held for key, held in state.conditions.items() if key != event.condition_id}
-            return replace(state, conditions=conditions, changed_since_signing=True)
-        case AppropriateAdultConfirmed():
-            return replace(state, adults_at=(*state.adults_at, at))
-        case EffectExplained():
-            explanation = Explanation(
-                event.to_child, event.to_appropriate_adult, event.ordinary_language, event.warned_of_prosecution, at
-            )
-            return replace(state, explanations=(*state.explanations, explanation))
-        case DocumentSigned():
-            signed_at = at if event.consent and event.signed_by_child else None
-            return replace(state, signed_at=signed_at, changed_since_signing=False)
-        case DisposalIssued():
-            return _issued(state, fact, event)
-        case YotReferred():
-            return replace(state, yot_referred_at=at)
-        case ConditionSessionBooked():
-            booking = Booking(event.condition_id, event.session_id, event.starts_at, event.hours)
-            return replace(state, bookings={**state.bookings, event.session_id: booking})
-        case ConditionAttended() | ConditionMissed() | ConditionSessionCancelled():
-            return _attended(state, fact, event)
-        case AbsenceDecided():
-            return _absence_decided(state, fact, event)
-        case ContactRecorded():
-            return replace(state, contacts_at=(*state.contacts_at, at))
-        case WarningIssued():
-            return _warned(state, fact, event)
-        case ConditionCompleted():
-            return _stands(state, fact, event.condition_id, Standing.COMPLETED)
-        case ConditionExcused():
-            return _stands(state, fact, event.condition_id, Standing.EXCUSED)
-        case ConditionFailed():
-            return _stands(state, fact, event.condition_id, Standing.FAILED)
-        case ConditionsVaried():
-            return _varied(state, fact, event)
-        case ConsentWithdrawn():
-            return _consent_withdrawn(state, fact)
-        case DisposalCompleted():
-            return replace(state, stage=Stage.COMPLETED, completed_on=event.completed_on, ended_at=at)
-        case DisposalNotCompleted():
-            # A voluntary programme beside a caution or a diversion is tracked without consequence.
-            return replace(state, stage=Stage.NOT_COMPLETED, ended_at=at) if state.stage is Stage.AGREED else state
-        case BreachReferred():
-            breach = Breach(event.condition_ids, at)
-            return replace(_by_monitor(state, fact), stage=Stage.BREACH_REVIEW, breach=breach)
-        case BreachDecided():
-            return _breach_decided(state, fact, event)
-        case DisposalClosedWithoutProceedings():
-            return replace(state, stage=Stage.CLOSED_NO_PROCEEDINGS, ended_at=at)
-        case ProceedingsInstituted():
-            return replace(state, proceedings_at=at)
-        case DisposalCeased():
-            issue = _given(state, fact)
-            return replace(state, stage=Stage.CEASED, ended_at=at, issue=replace(issue, spent_on=event.spent_on))
-        case OutcomeAssigned():
-            return replace(state, outcome=event.code)
-        case ActivityUndertaken():
-            return replace(state, activities={**state.activities, event.session_id: at})
-        case RecordCorrected():  # the corrected value already stands in its place
-            return state if event.unlawful_by is None else replace(state, reviews=_reviewed(state, event, at))
-        case _:
-            assert_never(event)
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The last judgement of the evidence."""
+
+    sufficient: bool
+    standard: EvidenceStandard
+    at: datetime
 
 
-def _reviewed(state: DisposalState, event: RecordCorrected, at: datetime) -> tuple[Review, ...]:
-    """The reviews that a correction asks for: its finding ends the one before, and opens one where it finds anything."""
-    assert event.unlawful_by is not None
-    if state.reviews and state.reviews[-1].met_at is None:
-        if state.reviews[-1].unlawful_by == event.unlawful_by:
-            return state.reviews
-        state = replace(state, reviews=(*state.reviews[:-1], replace(state.reviews[-1], met_at=at)))
-    return (*state.reviews, Review(event.unlawful_by, at)) if event.unlawful_by else state.reviews
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the police decided last, and who did."""
+
+    what: Recommendation
+    by: UUID
+    human: bool
+    at: datetime
+
+    @property
+    def disposal(self) -> Disposal | None:
+        """The disposal that was decided, if it was one."""
+        return Disposal(self.what) if self.what in Disposal.__members__ else None
 
 
-def _known(state: DisposalState, fact: Fact, condition_id: UUID) -> ConditionState:
-    if condition_id not in state.conditions:
-        raise impossible(fact, f"there is no condition {condition_id}")
-    return state.conditions[condition_id]
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A correction has shown that the disposal could not lawfully have been given; until another one changes that."""
+
+    unlawful_by: tuple[str, ...]
+    at: datetime
+    met_at: datetime | None = None
 
 
-def _given(state: DisposalState, fact: Fact) -> Issue:
-    if state.issue is None:
-        raise impossible(fact, "no disposal was issued")
-    return state.issue
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was explained, to whom and how."""
+
+    to_child: bool
+    to_appropriate_adult: bool
+    ordinary_language: bool
+    warned_of_prosecution: bool
+    at: datetime
 
 
-def _by_monitor(state: DisposalState, fact: Fact) -> DisposalState:
-    """Whoever records, decides or warns has monitored the conditions (D3); a reaction is nobody."""
-    if fact.actor.role == Role.SYSTEM:
-        return state
-    return replace(state, monitors=state.monitors | {fact.actor.id})
+@dataclass(frozen=True, slots=True)
+class ConditionState:
+    """A condition with its standing. `since` is when it was proposed or added, `done_at` when it needed no more."""
+
+    terms: Condition
+    standing: ConditionStatus
+    since: datetime
+    given_on: date | None = None
+    done_at: datetime | None = None
 
 
-def _victim_informed(state: DisposalState, fact: Fact, event: VictimInformedOfRestorativeJustice) -> DisposalState:
-    before = state.informed.get(event.person_id)
-    at = fact.occurred_at if before is None else min(before.at, fact.occurred_at)
-    enhanced = event.enhanced_rights or (before is not None and before.enhanced_rights)
-    return replace(state, informed={**state.informed, event.person_id: Informed(at, enhanced)})
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A session booked in this stream for a condition."""
+
+    condition_id: UUID
+    session_id: UUID
+    starts_at: datetime
+    hours: Decimal
 
 
-def _assessed(state: DisposalState, fact: Fact, event: AssessmentCompleted) -> DisposalState:
-    at = fact.occurred_at
-    requests = tuple(
-        replace(request, completed_at=at) if request.completed_at is None and request.at <= at else request
-        for request in state.requests
-    )
-    programme = event.programme_plan or event.programme_inappropriate_reason is not None
-    return replace(
-        state,
-        requests=requests,
-        assessments=(*state.assessments, Assessment(at, programme)),
-        stage=Stage.ASSESSED if state.stage is Stage.OPENED else state.stage,
-    )
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """How one session of a condition ended for the child; `acceptable` is None until an absence is decided."""
+
+    condition_id: UUID
+    session_id: UUID
+    status: AttendanceStatus
+    hours: Decimal
+    complied: bool
+    because: CancellationReason | None
+    at: datetime
+    acceptable: bool | None = None
+    decided_at: datetime | None = None
+    warned: bool = False
+
+    @property
+    def waits_for_a_reason(self) -> bool:
+        """Whether nobody has decided yet if the absence is acceptable."""
+        return self.status is AttendanceStatus.DNA_PENDING and self.acceptable is None
+
+    @property
+    def unacceptable_since(self) -> datetime | None:
+        """Since when the absence counts as unacceptable, if it does."""
+        if self.status is AttendanceStatus.DNA_UNACCEPTABLE:
+            return self.at
+        return self.decided_at if self.acceptable is False else None
 
 
-def _decided(state: DisposalState, fact: Fact, event: DisposalDecided) -> DisposalState:
-    """A decision; what was prepared under an earlier one is void, since it was prepared for another disposal."""
-    stage = EXITS.get(event.decision, Stage.DECIDED)
-    return replace(
-        state,
-        stage=stage,
-        decision=Decision(event.decision, fact.actor.id, fact.actor.role != Role.SYSTEM, fact.occurred_at),
-        conditions={},
-        adults_at=(),
-        explanations=(),
-        signed_at=None,
-        changed_since_signing=False,
-        ended_at=fact.occurred_at if stage in {Stage.CHARGED, Stage.CLOSED} else None,
-    )
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A breach under review: the conditions said to be broken, and the last decision on it."""
+
+    condition_ids: tuple[UUID, ...]
+    at: datetime
+    decision: BreachDecision | None = None
+    decided_at: datetime | None = None
 
 
-def _issued(state: DisposalState, fact: Fact, event: DisposalIssued) -> DisposalState:
-    if state.decision is None:
-        raise impossible(fact, "nothing was decided")
-    conditions = {
-        key: replace(held, standing=Standing.ACTIVE, since=fact.occurred_at, given_on=event.issued_on)
-        for key, held in state.conditions.items()
-        if event.disposal is not Disposal.YC
-    }
-    if missing := {terms.condition_id for terms in event.conditions} - conditions.keys():
-        raise impossible(fact, f"conditions {sorted(map(str, missing))} were never proposed")
-    given = replace(state.given(event, fact.occurred_at), stage=ISSUED[event.disposal], conditions=conditions)
-    if event.disposal is Disposal.YRD and not conditions:
-        # Nothing was agreed that is still to be done: given is completed.
-        return replace(given, stage=Stage.COMPLETED, completed_on=event.issued_on, ended_at=fact.occurred_at)
-    return given
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """The disposal as given. `spent_on` is the day by the calculator (R24), earlier where the caution ceased."""
+
+    disposal: Disposal
+    at: datetime
+    on: date
+    age: int
+    ends_on: date | None
+    spent_on: date | None
 
 
-def _attended(
-    state: DisposalState, fact: Fact, event: ConditionAttended | ConditionMissed | ConditionSessionCancelled
-) -> DisposalState:
-    attendance = Attendance(
-        event.condition_id,
-        event.session_id,
-        event.status,
-        event.hours_credited,
-        event.complied,
-        event.because,
-        fact.occurred_at,
-    )
-    return replace(_by_monitor(state, fact), attendances=(*state.attendances, attendance))
+@dataclass(frozen=True, slots=True)
+class AssessmentRequest:
+    """An assessment asked for, and when it was completed."""
+
+    tool: str
+    at: datetime
+    completed_at: datetime | None = None
 
 
-def _absence_decided(state: DisposalState, fact: Fact, event: AbsenceDecided) -> DisposalState:
-    pending = state.pending_absence(event.session_id)
-    if pending is None:
-        raise impossible(fact, "no absence waited for a reason")
-    decided = replace(pending, acceptable=event.acceptable, decided_at=fact.occurred_at)
-    attendances = tuple(decided if held is pending else held for held in state.attendances)
-    return replace(_by_monitor(state, fact), attendances=attendances)
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A completed assessment; `programme` says whether it plans one or gives the reason why not."""
+
+    at: datetime
+    programme: bool
 
 
-def _warned(state: DisposalState, fact: Fact, event: WarningIssued) -> DisposalState:
-    missed = state.last_attendance(event.session_id)
-    if missed is None:
-        raise impossible(fact, "there is no record of that session")
-    attendances = tuple(replace(held, warned=True) if held is missed else held for held in state.attendances)
-    return replace(_by_monitor(state, fact), attendances=attendances)
+@dataclass(frozen=True, slots=True)
+class Informed:
+    """When a victim was told of restorative justice, and whether the victim has enhanced rights."""
+
+    at: datetime
+    enhanced_rights: bool
 
 
-def _stands(state: DisposalState, fact: Fact, condition_id: UUID, standing: Standing) -> DisposalState:
-    condition = _known(state, fact, condition_id)
-    done_at = None if standing is Standing.FAILED else fact.occurred_at
-    changed = replace(condition, standing=standing, done_at=done_at)
-    return replace(state, conditions={**state.conditions, condition_id: changed})
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The facts so far, the latest first: what a correction may point at."""
+
+    fact: Fact
+    earlier: Entry | None
+
+    def __iter__(self) -> Iterator[Fact]:
+        entry: Entry | None = self
+        while entry is not None:
+            yield entry.fact
+            entry = entry.earlier
 
 
-def _varied(state: DisposalState, fact: Fact, event: ConditionsVaried) -> DisposalState:
-    conditions = dict(state.conditions)
-    for change in event.changes:
-        if change.action is ChangeAction.OMIT:
-            held = _known(state, fact, change.condition_id)
-            conditions[change.condition_id] = replace(held, standing=Standing.OMITTED, done_at=fact.occurred_at)
-        elif change.condition is None:
-            raise impossible(fact, "a condition was added or modified without its terms")
-        elif change.action is ChangeAction.MODIFY:
-            held = _known(state, fact, change.condition_id)
-            conditions[change.condition_id] = replace(held, terms=change.condition)
-        else:
-            conditions[change.condition_id] = ConditionState(
-                change.condition, Standing.ACTIVE, fact.occurred_at, fact.day
-            )
-    issue = replace(_given(state, fact), ends_on=event.ends_on, spent_on=event.spent_on)
-    # Consent to the variation is consent to the caution as it now stands.
-    withdrawn = None if event.consent else state.consent_withdrawn_at
-    return replace(state, conditions=conditions, issue=issue, consent_withdrawn_at=withdrawn)
+@dataclass(frozen=True)
+class DisposalState:
+    """A disposal case after some facts."""
 
+    opened: DisposalCaseOpened
+    opened_at: datetime
+    stage: Stage = Stage.OPENED
+    admission: Admission | None = None
+    evidence: Evidence | None = None
+    gravity: int | None = None
+    yjb_seriousness: int | None = None
+    panel: Recommendation | None = None
+    prosecutor: ProsecutorDecision | None = None
+    decision: Decision | None = None
+    conditions: Mapping[UUID, ConditionState] = field(default_factory=dict)
+    adults_at: tuple[datetime, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
+    signed_at: datetime | None = None
+    changed_since_signing: bool = False
+    issue: Issue | None = None
+    yot_referred_at: datetime | None = None
+    bookings: Mapping[UUID, Booking] = field(default_factory=dict)
+    attendances: tuple[Attendance, ...] = ()
+    contacts_at: tuple[datetime, ...] = ()
+    consent_withdrawn_at: datetime | None = None
+    breach: Breach | None = None
+    proceedings_at: datetime | None = None
+    completed_on: date | None = None
+    ended_at: datetime | None = None
+    outcome: OutcomeCode | None = None
+    activities: Mapping[UUID, datetime] = field(default_factory=dict)
+    requests: tuple[AssessmentRequest, ...] = ()
+    assessments: tuple[Assessment, ...] = ()
+    informed: Mapping[UUID, Informed] = field(default_factory=dict)
+    monitors: frozenset[UUID] = frozenset()
+    reviews: tuple[Review, ...] = ()
+    record: Entry | None = field(default=None, compare=False, repr=False)
 
-def _consent_withdrawn(state: DisposalState, fact: Fact) -> DisposalState:
-    if state.issue is None:
-        return replace(state, signed_at=None)
-    without = replace(state, stage=Stage.BREACH_REVIEW, consent_withdrawn_at=fact.occurred_at)
-    if state.stage is Stage.BREACH_REVIEW:
-        return without  # a breach that was referred stays as it was, and so does what was decided on it
-    # Nothing was referred, so that no condition is named as broken.
-    return replace(without, breach=Breach((), fact.occurred_at))
+    # --- as it would be --------------------------------------------------------------------------
 
+    def given(self, event: DisposalIssued, at: datetime) -> DisposalState:
+        """The case with the disposal given; its conditions are another matter."""
+        return replace(
+            self, issue=Issue(event.disposal, at, event.issued_on, event.age_at_issue, event.ends_on, event.spent_on)
+        )
 
-def _breach_decided(state: DisposalState, fact: Fact, event: BreachDecided) -> DisposalState:
-    if state.breach is None:
-        raise impossible(fact, "no breach was under review")
-    breach = replace(state.breach, decision=event.decision, decided_at=fact.occurred_at)
-    goes_on = event.decision in {BreachDecision.EXCUSED, BreachDecision.VARY, BreachDecision.EXTEND}
-    return replace(state, breach=breach, stage=Stage.ACTIVE if goes_on else state.stage)
+    def spent_by(self, day: date | None) -> DisposalState:
+        """The case with another day on which its disposal is spent."""
+        return self if self.issue is None else replace(self, issue=replace(self.issue, spent_on=day))
+
+    # --- questions -------------------------------------------------------------------------------
+
+    @property
+    def disposal(self) -> Disposal | None:
+        """The disposal given, else the one decided."""
+        if self.issue is not None:
+            return self.issue.disposal
+        return None if self.decision is None else self.decision.disposal
+
+    @property
+    def is_conditional_caution(self) -> bool:
+        """Whether a youth conditional caution was given, or decided."""
+        return self.disposal is Disposal.YCC
+
+    @property
+    def to_be_issued(self) -> Disposal | None:
+        """The disposal that is decided and not yet given."""
+        return self.disposal if self.stage is Stage.DECIDED else None
+
+    @property
+    def hours_credited(self) -> Decimal:
+        """All hours credited in this case."""
+        return sum((attendance.hours for attendance in self.attendances), Decimal(0))
+
+    @property
+    def warnings_issued(self) -> int:
+        """How many written warnings were given."""
+        return sum(attendance.warned for attendance in self.attendances)
+
+    @property
+    def victims(self) -> tuple[UUID, ...]:
+        """The victims of the offence, each once."""
+        return tuple(dict.fromkeys(self.opened.victims or ()))
+
+    def active(self, condition_id: UUID) -> ConditionState | None:
+        """The condition, if it is active."""
+        condition = self.conditions.get(condition_id)
+        return condition if condition is not None and condition.standing is ConditionStatus.ACTIVE else None
+
+    def with_standing(self, standing: ConditionStatus) -> list[UUID]:
+        """The conditions that stand so, in the order in which they came."""
+        return [key for key, condition in self.conditions.items() if condition.standing is standing]
+
+    def credited(self, condition_id: UUID) -> Decimal:
+        """The hours credited for a condition."""
+        return sum((a.hours for a in self.attendances if a.condition_id == condition_id), Decimal(0))
+
+    def last_attendance(self, session_id: UUID) -> Attendance | None:
+        """What was recorded last of a session."""
+        return next((a for a in reversed(self.attendances) if a.session_id == session_id), None)
+
+    def pending_absence(self, session_id: UUID) -> Attendance | None:
+        """The absence from a session that waits for a reason."""
+        return next((a for a in self.attendances if a.session_id == session_id and a.waits_for_a_reason), None)
+
+    def age_on(self, day: date) -> int | None:
+        """The child's age on a day, None where the date of birth can no longer be known."""
+        born: object = self.opened.details.date_of_birth.or_else(date.min)
+        if isinstance(born, str):  # a corrected value is opened as it stands in JSON
+            born = date.fromisoformat(born)
+        return age_on(born, day) if isinstance(born, date) and born != date.min else None
+
+    def age_when_given(self, day: date) -> int:
+        """The age that R16 asks for: at giving, before that on the day; never known: at the offence, the lower one."""
+        if self.issue is not None:
+            return self.issue.age
+        age = self.age_on(day)
+        return self.opened.age_at_offence if age is None else age

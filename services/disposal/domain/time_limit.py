@@ -6,8 +6,8 @@ from datetime import date
 
 from services.disposal.events import Offence
 from services.vocabulary import TrialMode
-from shared.policy import Policy
-from shared.working_days import add_months
+from shared.domain.dates import add_months
+from shared.domain.policy import Policy
 
 
 def prosecution_time_limit(offence: Offence, policy: Policy) -> date | None:

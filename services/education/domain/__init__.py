@@ -1,1 +1,1 @@
-"""The domain of education: pure, without clock, ledger or log."""
+"""The domain of education: pure, without clock, event store or log."""

@@ -9,8 +9,14 @@ from pydantic import ConfigDict, Field
 
 from services.education.events import CancelledBy, Count, FeedbackGiver, Means, Minutes, Score, WhyPlaceCancelled
 from services.vocabulary import AttendanceStatus, Role, SessionKind, Topic
-from shared.messages import Command, Hours, Text, Time, Words
-from shared.sealing import OwnedBy, Sealed
+from shared.domain.messages import (
+    Command,
+    FreeText,
+    Hours,
+    ShortText,
+    Timestamp,
+)
+from shared.privacy.sealing import OwnedBy, Sealed
 
 DEFAULT_ROLES: Final = frozenset(
     {Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR}
@@ -26,11 +32,11 @@ class PlanSession(Command):
     type: Literal["PlanSession"] = "PlanSession"
     kind: SessionKind
     topic: Topic
-    starts_at: Time
+    starts_at: Timestamp
     hours: Hours
-    place: Sealed[Words]
-    school_urn: Text | None = None
-    key_stage: Text | None = None
+    place: Sealed[FreeText]
+    school_urn: ShortText | None = None
+    key_stage: ShortText | None = None
     referral_id: UUID | None = None
 
 
@@ -71,7 +77,7 @@ class RecordAttendance(Command):
     hours_credited: Hours
     complied: bool
     minutes_late: Minutes | None = None
-    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
 class DecideAbsenceReason(Command):
@@ -80,7 +86,7 @@ class DecideAbsenceReason(Command):
     type: Literal["DecideAbsenceReason"] = "DecideAbsenceReason"
     person_id: UUID
     acceptable: bool
-    evidence: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
 class CancelSession(Command):
@@ -88,7 +94,7 @@ class CancelSession(Command):
 
     type: Literal["CancelSession"] = "CancelSession"
     by: CancelledBy
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 class RecordContact(Command):
@@ -108,7 +114,7 @@ class RecordFeedback(Command):
     type: Literal["RecordFeedback"] = "RecordFeedback"
     score: Score
     giver: Annotated[FeedbackGiver, Field(alias="from")]
-    comment: Sealed[Words] | None = None
+    comment: Sealed[FreeText] | None = None
 
 
 EducationCommand = (

@@ -29,42 +29,42 @@ from services.education.events import (
     SessionDelivered,
     SessionPlanned,
 )
-from shared.decider import Decider
-from shared.messages import Decided, event_of
-from shared.rules import Occasion
+from shared.domain.decider import Decider
+from shared.domain.messages import NewEvents, event_from
+from shared.domain.rules import Context
 
 
-def decide(command: EducationCommand, state: Session | None, occasion: Occasion) -> Decided:
+def decide(command: EducationCommand, state: Session | None, context: Context) -> NewEvents:
     """The events of a command that no rule refuses."""
     if isinstance(command, PlanSession):
-        return [event_of(SessionPlanned, command)]
+        return [event_from(SessionPlanned, command)]
     assert state is not None
     match command:
         case BookPlace():
-            return [event_of(PlaceBooked, command)]
+            return [event_from(PlaceBooked, command)]
         case CancelPlace():
-            return [event_of(PlaceCancelled, command)]
+            return [event_from(PlaceCancelled, command)]
         case DeliverSession():
-            return [event_of(SessionDelivered, command)]
+            return [event_from(SessionDelivered, command)]
         case RecordAttendance():
-            return _record_attendance(command, state, occasion)
+            return _record_attendance(command, state, context)
         case DecideAbsenceReason():
             booking = state.places[command.person_id].booking
-            return [event_of(AbsenceReasonDecided, command, booking=booking)]
+            return [event_from(AbsenceReasonDecided, command, booking=booking)]
         case CancelSession():
-            return [event_of(SessionCancelled, command, bookings=state.open_bookings)]
+            return [event_from(SessionCancelled, command, bookings=state.open_bookings)]
         case RecordContact():
-            return [event_of(ContactRecorded, command)]
+            return [event_from(ContactRecorded, command)]
         case RecordFeedback():
             return [FeedbackRecorded(score=command.score, giver=command.giver, comment=command.comment)]
         case _:
             assert_never(command)
 
 
-def _record_attendance(command: RecordAttendance, state: Session, occasion: Occasion) -> Decided:
-    taken_part = command.status.value in occasion.policy.words("statuses_of_an_activity")
+def _record_attendance(command: RecordAttendance, state: Session, context: Context) -> NewEvents:
+    taken_part = command.status.value in context.policy.words("statuses_of_an_activity")
     return [
-        event_of(
+        event_from(
             AttendanceRecorded,
             command,
             booking=state.places[command.person_id].booking,

@@ -7,9 +7,9 @@ from datetime import date
 from uuid import UUID
 
 from services.education.domain.state import Absence, Place, Session
-from shared.duties import Duty
-from shared.policy import Policy
-from shared.working_days import add_working_days, local_day
+from shared.domain.dates import add_working_days, local_day
+from shared.domain.duties import Duty
+from shared.domain.policy import Policy
 
 PolicyOn = Callable[[date], Policy]
 

@@ -15,8 +15,8 @@ from services.education.domain.commands import (
 )
 from services.education.domain.state import Session, Stage
 from services.vocabulary import AttendanceStatus
-from shared.rules import Occasion, RuleBook
-from shared.working_days import BeyondCalendar, add_working_days, local_day
+from shared.domain.dates import BeyondCalendar, add_working_days, local_day
+from shared.domain.rules import Context, RuleBook
 
 rules: RuleBook[Session] = RuleBook("education")
 
@@ -27,92 +27,92 @@ rules: RuleBook[Session] = RuleBook("education")
 @rules.forbids(
     "T1", BookPlace, CancelPlace, DeliverSession, DecideAbsenceReason, CancelSession, RecordContact, RecordFeedback
 )
-def not_before_planning(_command: object, state: Session, occasion: Occasion) -> bool:
+def not_before_planning(_command: object, state: Session, context: Context) -> bool:
     """Nothing can happen to a session before it was planned: give the time at which it happened.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
-    return occasion.occurred_at >= state.planned_at
+    return context.occurred_at >= state.planned_at
 
 
 @rules.forbids("T1", BookPlace)
-def booked_again_after_giving_back(command: BookPlace, state: Session, occasion: Occasion) -> bool:
+def booked_again_after_giving_back(command: BookPlace, state: Session, context: Context) -> bool:
     """A place is booked again after the earlier one was given back: give the time at which that happened.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     given_back = state.given_back.get(command.person_id)
-    return given_back is None or occasion.occurred_at >= given_back
+    return given_back is None or context.occurred_at >= given_back
 
 
 @rules.forbids("T1", RecordAttendance)
-def attendance_not_before_delivery(command: RecordAttendance, state: Session, occasion: Occasion) -> bool:
+def attendance_not_before_delivery(command: RecordAttendance, state: Session, context: Context) -> bool:
     """Attendance is taken once the session was held and the place was booked: give a time after both.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     place = state.places.get(command.person_id)
     by_service = command.status is AttendanceStatus.CANCELLED_BY_SERVICE
-    if _cancelled(state) or place is None or (occasion.occurred_at < state.starts_at and not by_service):
+    if _cancelled(state) or place is None or (context.occurred_at < state.starts_at and not by_service):
         return True  # E2, S1 or E1 alone says so
     delivered = None if by_service else state.delivered_at
-    return occasion.occurred_at >= place.booked_at and (delivered is None or occasion.occurred_at >= delivered)
+    return context.occurred_at >= place.booked_at and (delivered is None or context.occurred_at >= delivered)
 
 
 @rules.forbids("T1", CancelPlace)
-def cancelled_after_booking(command: CancelPlace, state: Session, occasion: Occasion) -> bool:
+def cancelled_after_booking(command: CancelPlace, state: Session, context: Context) -> bool:
     """A place is given back after it was booked: give the time at which that happened.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     place = state.places.get(command.person_id)
-    return place is None or occasion.occurred_at >= place.booked_at
+    return place is None or context.occurred_at >= place.booked_at
 
 
 @rules.forbids("T1", DecideAbsenceReason)
-def reason_after_absence(command: DecideAbsenceReason, state: Session, occasion: Occasion) -> bool:
+def reason_after_absence(command: DecideAbsenceReason, state: Session, context: Context) -> bool:
     """A reason is decided after the absence was recorded: give the time at which that happened.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
     place = state.places.get(command.person_id)
-    return place is None or place.recorded_at is None or occasion.occurred_at >= place.recorded_at
+    return place is None or place.recorded_at is None or context.occurred_at >= place.recorded_at
 
 
 @rules.forbids("T1", CancelSession)
-def called_off_after_bookings(_command: CancelSession, state: Session, occasion: Occasion) -> bool:
+def called_off_after_bookings(_command: CancelSession, state: Session, context: Context) -> bool:
     """Calling off a session cancels the places booked by then: give a time after the last of them.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
-    return all(occasion.occurred_at >= place.booked_at for place in state.places.values())
+    return all(context.occurred_at >= place.booked_at for place in state.places.values())
 
 
 @rules.forbids("T1", RecordFeedback)
-def feedback_after_delivery(_command: RecordFeedback, state: Session, occasion: Occasion) -> bool:
+def feedback_after_delivery(_command: RecordFeedback, state: Session, context: Context) -> bool:
     """Feedback follows the session: give a time after it was held.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
-    return state.delivered_at is None or occasion.occurred_at >= state.delivered_at
+    return state.delivered_at is None or context.occurred_at >= state.delivered_at
 
 
 # --- E1 to E6: the register ---------------------------------------------------------------------
 
 
 @rules.forbids("E1", DeliverSession, RecordAttendance)
-def session_has_started(command: DeliverSession | RecordAttendance, state: Session, occasion: Occasion) -> bool:
+def session_has_started(command: DeliverSession | RecordAttendance, state: Session, context: Context) -> bool:
     """The session has not started yet: record it once it has.
 
     Source: team practice (attendance register)
     """
     # A place that the service itself takes back may be recorded before the start.
     by_service = isinstance(command, RecordAttendance) and command.status is AttendanceStatus.CANCELLED_BY_SERVICE
-    return _cancelled(state) or by_service or occasion.occurred_at >= state.starts_at
+    return _cancelled(state) or by_service or context.occurred_at >= state.starts_at
 
 
 @rules.forbids("E2", DeliverSession, RecordAttendance)
-def session_not_cancelled(_command: DeliverSession | RecordAttendance, state: Session, _occasion: Occasion) -> bool:
+def session_not_cancelled(_command: DeliverSession | RecordAttendance, state: Session, _occasion: Context) -> bool:
     """The session was cancelled: plan another one.
 
     Source: team practice (attendance register)
@@ -121,7 +121,7 @@ def session_not_cancelled(_command: DeliverSession | RecordAttendance, state: Se
 
 
 @rules.forbids("E3", RecordAttendance)
-def hours_within_schedule(command: RecordAttendance, state: Session, _occasion: Occasion) -> bool:
+def hours_within_schedule(command: RecordAttendance, state: Session, _occasion: Context) -> bool:
     """More hours are credited than the session had: credit at most the hours scheduled.
 
     Source: team practice (attendance register)
@@ -130,17 +130,17 @@ def hours_within_schedule(command: RecordAttendance, state: Session, _occasion: 
 
 
 @rules.forbids("E4", RecordAttendance)
-def credit_only_for_attending(command: RecordAttendance, state: Session, occasion: Occasion) -> bool:
+def credit_only_for_attending(command: RecordAttendance, state: Session, context: Context) -> bool:
     """Hours are credited for being there, not for an absence or a cancelled place: credit none.
 
     Source: team practice (attendance register)
     """
-    uncredited = command.status.value in occasion.policy.words("statuses_without_credit")
+    uncredited = command.status.value in context.policy.words("statuses_without_credit")
     return _cancelled(state) or not uncredited or command.hours_credited == 0
 
 
 @rules.forbids("E5", RecordAttendance)
-def recorded_once(command: RecordAttendance, state: Session, _occasion: Occasion) -> bool:
+def recorded_once(command: RecordAttendance, state: Session, _occasion: Context) -> bool:
     """Attendance is already recorded for this person: do not record it twice.
 
     Source: team practice (attendance register)
@@ -150,7 +150,7 @@ def recorded_once(command: RecordAttendance, state: Session, _occasion: Occasion
 
 
 @rules.forbids("E6", DecideAbsenceReason)
-def absence_waits(command: DecideAbsenceReason, state: Session, _occasion: Occasion) -> bool:
+def absence_waits(command: DecideAbsenceReason, state: Session, _occasion: Context) -> bool:
     """No absence of this person waits for a reason.
 
     Source: team practice (attendance register)
@@ -162,8 +162,8 @@ def absence_waits(command: DecideAbsenceReason, state: Session, _occasion: Occas
 # --- S1: the state machine ----------------------------------------------------------------------
 
 
-@rules.allows(PlanSession)
-def planned_once(_command: PlanSession, state: Session | None, _occasion: Occasion) -> bool:
+@rules.allowed_in(PlanSession)
+def planned_once(_command: PlanSession, state: Session | None, _occasion: Context) -> bool:
     """This session is planned already: give a new session an id of its own.
 
     Source: team practice (states of a session)
@@ -171,21 +171,21 @@ def planned_once(_command: PlanSession, state: Session | None, _occasion: Occasi
     return state is None
 
 
-@rules.allows(PlanSession)
-def within_the_calendar(command: PlanSession, _state: Session | None, occasion: Occasion) -> bool:
+@rules.allowed_in(PlanSession)
+def within_the_calendar(command: PlanSession, _state: Session | None, context: Context) -> bool:
     """The date of the session lies outside the years whose bank holidays are known: check the date.
 
     Source: gov.uk/bank-holidays (England and Wales), as vendored
     """
     try:
-        add_working_days(local_day(command.starts_at), occasion.policy.number("attendance_recorded_working_days"))
+        add_working_days(local_day(command.starts_at), context.policy.number("attendance_recorded_working_days"))
     except BeyondCalendar:
         return False
     return True
 
 
-@rules.allows(BookPlace)
-def place_may_be_booked(command: BookPlace, state: Session, _occasion: Occasion) -> bool:
+@rules.allowed_in(BookPlace)
+def place_may_be_booked(command: BookPlace, state: Session, _occasion: Context) -> bool:
     """Places are booked in a planned session, one for each person.
 
     Source: team practice (states of a session)
@@ -193,8 +193,8 @@ def place_may_be_booked(command: BookPlace, state: Session, _occasion: Occasion)
     return state.stage is Stage.PLANNED and command.person_id not in state.places
 
 
-@rules.allows(CancelPlace)
-def place_may_be_cancelled(command: CancelPlace, state: Session, _occasion: Occasion) -> bool:
+@rules.allowed_in(CancelPlace)
+def place_may_be_cancelled(command: CancelPlace, state: Session, _occasion: Context) -> bool:
     """Only a booked place in a session still to be held can be given back; afterwards record the attendance.
 
     Source: team practice (states of a session)
@@ -203,8 +203,8 @@ def place_may_be_cancelled(command: CancelPlace, state: Session, _occasion: Occa
     return state.stage is Stage.PLANNED and place is not None and place.open
 
 
-@rules.allows(DeliverSession, CancelSession)
-def still_planned(_command: DeliverSession | CancelSession, state: Session, _occasion: Occasion) -> bool:
+@rules.allowed_in(DeliverSession, CancelSession)
+def still_planned(_command: DeliverSession | CancelSession, state: Session, _occasion: Context) -> bool:
     """A session is delivered or cancelled once, and not both.
 
     Source: team practice (states of a session)
@@ -212,8 +212,8 @@ def still_planned(_command: DeliverSession | CancelSession, state: Session, _occ
     return state.stage is Stage.PLANNED
 
 
-@rules.allows(RecordAttendance)
-def attendance_may_be_taken(command: RecordAttendance, state: Session, _occasion: Occasion) -> bool:
+@rules.allowed_in(RecordAttendance)
+def attendance_may_be_taken(command: RecordAttendance, state: Session, _occasion: Context) -> bool:
     """Attendance is taken of a booked place, after the session was recorded as held.
 
     Source: team practice (states of a session)
@@ -222,8 +222,8 @@ def attendance_may_be_taken(command: RecordAttendance, state: Session, _occasion
     return held and command.person_id in state.places
 
 
-@rules.allows(RecordFeedback)
-def feedback_of_what_was_held(_command: RecordFeedback, state: Session, _occasion: Occasion) -> bool:
+@rules.allowed_in(RecordFeedback)
+def feedback_of_what_was_held(_command: RecordFeedback, state: Session, _occasion: Context) -> bool:
     """Feedback is kept of a session that was held.
 
     Source: team practice (states of a session)

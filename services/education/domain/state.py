@@ -23,9 +23,9 @@ from services.education.events import (
     SessionPlanned,
 )
 from services.vocabulary import AttendanceStatus, SessionKind, Topic
-from shared.decider import impossible
-from shared.messages import Fact
-from shared.working_days import local_day
+from shared.domain.dates import local_day
+from shared.domain.decider import impossible
+from shared.domain.messages import Fact
 
 
 class Stage(StrEnum):

@@ -8,21 +8,26 @@ from typing import Final
 from services.referral.domain.state import Referral, Stage
 from services.referral.events import PersonLinked, ReferralClosed
 from services.vocabulary import PersonRole
-from shared.documents import Filled, NotYet, latest, shown
-from shared.messages import Fact
+from shared.domain.messages import Fact
+from shared.printing.documents import (
+    DocumentData,
+    NotAvailable,
+    latest,
+    shown,
+)
 
 CONCERNED: Final = frozenset({PersonRole.HARMER, PersonRole.HARMED})
 """Who is written to; a parent or carer reads the child's letter, since nothing says whose parent somebody is."""
 
 
-def closing_letter(state: Referral, facts: Sequence[Fact]) -> Filled | NotYet:
+def closing_letter(state: Referral, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """A letter to each child concerned, in one file, a page for each."""
     if state.stage is not Stage.CLOSED:
-        return NotYet("This referral is open: close it before printing the letter that says so.")
+        return NotAvailable("This referral is open: close it before printing the letter that says so.")
     people = {fact.event.person_id: fact.event for fact in facts if isinstance(fact.event, PersonLinked)}
     concerned = [person for person in people.values() if person.role in CONCERNED]
     if not concerned:
-        return NotYet("Nobody is linked to whom the letter could go: link the children concerned first.")
+        return NotAvailable("Nobody is linked to whom the letter could go: link the children concerned first.")
     reason = next(fact.event.reason for fact in reversed(facts) if isinstance(fact.event, ReferralClosed))
     values = {
         "letters": [
@@ -32,4 +37,4 @@ def closing_letter(state: Referral, facts: Sequence[Fact]) -> Filled | NotYet:
         "reason": reason,
         "reference": state.crime_number,
     }
-    return Filled(values, latest(facts, ReferralClosed))
+    return DocumentData(values, latest(facts, ReferralClosed))

@@ -1,1 +1,1 @@
-"""The domain of referral: pure, without clock, ledger or log."""
+"""The domain of referral: pure, without clock, event store or log."""

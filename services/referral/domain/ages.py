@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from shared.sealing import Forgotten, NotOpened, Sealed
+from shared.privacy.sealing import Forgotten, NotOpened, Sealed
 
 
 def born_on(date_of_birth: Sealed[date]) -> date | None:

@@ -27,8 +27,13 @@ from services.vocabulary import (
     Topic,
     TriageOutcome,
 )
-from shared.messages import Command, Text, Time, Words
-from shared.sealing import OwnedBy, Sealed
+from shared.domain.messages import (
+    Command,
+    FreeText,
+    ShortText,
+    Timestamp,
+)
+from shared.privacy.sealing import OwnedBy, Sealed
 
 DEFAULT_ROLES: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.SUPERVISOR})
 """Who may send a command that names no roles of its own."""
@@ -49,17 +54,17 @@ class ReceiveReferral(Command):
     type: Literal["ReceiveReferral"] = "ReceiveReferral"
     case_id: UUID
     source: Source
-    reported_at: Time
+    reported_at: Timestamp
     incident_type: IncidentType
-    happened_at: Time
+    happened_at: Timestamp
     setting: Setting
-    school_urn: Text | None = None
+    school_urn: ShortText | None = None
     on_premises: bool
     in_school_hours: bool
     flags: Flags
-    narrative: Sealed[Words]
-    assessment: Sealed[Words] | None = None
-    lawful_basis: Text
+    narrative: Sealed[FreeText]
+    assessment: Sealed[FreeText] | None = None
+    lawful_basis: ShortText
 
 
 class LinkPerson(Command):
@@ -82,7 +87,7 @@ class RaiseSafeguardingConcern(Command):
     """Say that a child may be at risk; everything else waits."""
 
     type: Literal["RaiseSafeguardingConcern"] = "RaiseSafeguardingConcern"
-    concern: Sealed[Words]
+    concern: Sealed[FreeText]
     dsl_informed: bool
 
 
@@ -90,7 +95,7 @@ class RecordMashReferral(Command):
     """Say that the multi-agency safeguarding hub was told; lifts a hold."""
 
     type: Literal["RecordMashReferral"] = "RecordMashReferral"
-    mash_ref: Text
+    mash_ref: ShortText
 
 
 class OverrideSafeguardingHold(Command):
@@ -99,7 +104,7 @@ class OverrideSafeguardingHold(Command):
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
 
     type: Literal["OverrideSafeguardingHold"] = "OverrideSafeguardingHold"
-    reason: Sealed[Words]
+    reason: Sealed[FreeText]
 
 
 class CompleteNudesScreening(Command):
@@ -117,7 +122,7 @@ class RecordCrime(Command):
     """Say under which number the incident was recorded as a crime."""
 
     type: Literal["RecordCrime"] = "RecordCrime"
-    crime_number: Text
+    crime_number: ShortText
 
 
 class RecordVictimPreference(Command):
@@ -134,9 +139,9 @@ class AttachDocument(Command):
 
     type: Literal["AttachDocument"] = "AttachDocument"
     document_id: UUID
-    media_type: Text
-    sha256: Text
-    title: Sealed[Words]
+    media_type: ShortText
+    sha256: ShortText
+    title: Sealed[FreeText]
 
 
 class TriageReferral(Command):
@@ -144,7 +149,7 @@ class TriageReferral(Command):
 
     type: Literal["TriageReferral"] = "TriageReferral"
     outcome: TriageOutcome
-    rationale_text: Sealed[Words]
+    rationale_text: Sealed[FreeText]
     supervisor_reviewed: bool | None = None
 
 
@@ -181,7 +186,7 @@ class ConfirmSchoolLedOutcome(Command):
     roles: ClassVar[frozenset[str] | None] = frozenset({Role.SCHOOL, Role.SAFE_SCHOOLS_OFFICER, Role.SUPERVISOR})
 
     type: Literal["ConfirmSchoolLedOutcome"] = "ConfirmSchoolLedOutcome"
-    action: Sealed[Words]
+    action: Sealed[FreeText]
 
 
 class AssignCrimeOutcome(Command):
@@ -231,9 +236,9 @@ class CorrectReferral(Command):
 
     type: Literal["CorrectReferral"] = "CorrectReferral"
     corrects: UUID
-    field: Text
+    field: ShortText
     value: Any
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 class CloseReferral(Command):
@@ -249,7 +254,7 @@ class ReopenReferral(Command):
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
 
     type: Literal["ReopenReferral"] = "ReopenReferral"
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 ReferralCommand = (

@@ -12,8 +12,8 @@ from pydantic_core import to_jsonable_python
 
 from services.referral.domain.commands import CorrectReferral
 from services.referral.events import ActivityUndertaken, CrimeOutcomeAssigned, PersonLinked, ReferralReceived
-from shared.messages import Event
-from shared.sealing import OwnedBy, Sealed
+from shared.domain.messages import Event
+from shared.privacy.sealing import OwnedBy, Sealed
 
 FIXED: Final[frozenset[tuple[type[Event], str]]] = frozenset(
     {

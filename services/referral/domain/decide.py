@@ -60,57 +60,62 @@ from services.referral.events import (
     VictimPreferenceRecorded,
 )
 from services.vocabulary import Category
-from shared.decider import Decider, put
-from shared.messages import Consequence, Decided, Event, event_of
-from shared.rules import Occasion
-from shared.sealing import Sealed
-from shared.working_days import age_on, local_day
+from shared.domain.dates import age_on, local_day
+from shared.domain.decider import Decider, with_value_at
+from shared.domain.messages import (
+    DerivedCorrection,
+    Event,
+    NewEvents,
+    event_from,
+)
+from shared.domain.rules import Context
+from shared.privacy.sealing import Sealed
 
 
-def decide(command: ReferralCommand, state: Referral | None, occasion: Occasion) -> Decided:
+def decide(command: ReferralCommand, state: Referral | None, context: Context) -> NewEvents:
     """The events of a command that no rule refuses."""
     if isinstance(command, ReceiveReferral):
-        return [event_of(ReferralReceived, command)]
+        return [event_from(ReferralReceived, command)]
     assert state is not None
     match command:
         case LinkPerson():
-            return [event_of(PersonLinked, command, age_at_incident=people.age_at_incident(command, state))]
+            return [event_from(PersonLinked, command, age_at_incident=people.age_at_incident(command, state))]
         case AcknowledgeReferral():
             return [ReferralAcknowledged()]
         case RaiseSafeguardingConcern():
-            return [event_of(SafeguardingConcernRaised, command)]
+            return [event_from(SafeguardingConcernRaised, command)]
         case RecordMashReferral():
-            return [event_of(MashReferralMade, command)]
+            return [event_from(MashReferralMade, command)]
         case OverrideSafeguardingHold():
-            return [event_of(SafeguardingHoldOverridden, command)]
+            return [event_from(SafeguardingHoldOverridden, command)]
         case CompleteNudesScreening():
-            return [event_of(NudesScreeningCompleted, command)]
+            return [event_from(NudesScreeningCompleted, command)]
         case RecordCrime():
-            return [event_of(CrimeRecorded, command)]
+            return [event_from(CrimeRecorded, command)]
         case RecordVictimPreference():
-            return [event_of(VictimPreferenceRecorded, command)]
+            return [event_from(VictimPreferenceRecorded, command)]
         case AttachDocument():
-            return [event_of(DocumentAttached, command)]
+            return [event_from(DocumentAttached, command)]
         case TriageReferral():
             return [_triaged(command, state)]
         case AllocateReferral():
-            return [event_of(ReferralAllocated, command)]
+            return [event_from(ReferralAllocated, command)]
         case GiveAdvice():
-            return [event_of(AdviceGiven, command)]
+            return [event_from(AdviceGiven, command)]
         case RecordContact():
-            return [event_of(ContactRecorded, command)]
+            return [event_from(ContactRecorded, command)]
         case ConfirmSchoolLedOutcome():
-            return [event_of(SchoolLedOutcomeConfirmed, command)]
+            return [event_from(SchoolLedOutcomeConfirmed, command)]
         case AssignCrimeOutcome() | CarryOutcome():
-            return [event_of(CrimeOutcomeAssigned, command)]
+            return [event_from(CrimeOutcomeAssigned, command)]
         case RecordActivityUndertaken():
-            return [event_of(ActivityUndertaken, command)]
+            return [event_from(ActivityUndertaken, command)]
         case CorrectReferral():
-            return [_corrected(command, state, occasion)]
+            return [_corrected(command, state, context)]
         case CloseReferral():
-            return [event_of(ReferralClosed, command)]
+            return [event_from(ReferralClosed, command)]
         case ReopenReferral():
-            return [event_of(ReferralReopened, command)]
+            return [event_from(ReferralReopened, command)]
         case _:
             assert_never(command)
 
@@ -118,10 +123,10 @@ def decide(command: ReferralCommand, state: Referral | None, occasion: Occasion)
 def _triaged(command: TriageReferral, state: Referral) -> ReferralTriaged:
     # Others count by these without asking back.
     flags = tuple(sorted(state.flags))
-    return event_of(ReferralTriaged, command, incident_type=state.incident_type, setting=state.setting, flags=flags)
+    return event_from(ReferralTriaged, command, incident_type=state.incident_type, setting=state.setting, flags=flags)
 
 
-def _corrected(command: CorrectReferral, state: Referral, occasion: Occasion) -> ReferralCorrected:
+def _corrected(command: CorrectReferral, state: Referral, context: Context) -> ReferralCorrected:
     """The correction asked for, with what was computed from the corrected field."""
     event = state.told[command.corrects]
     path, field = named_in(event, command)
@@ -134,25 +139,25 @@ def _corrected(command: CorrectReferral, state: Referral, occasion: Occasion) ->
         value=None if sealed else value,
         sealed=Sealed(value) if sealed else None,
         person_id=field.owner if sealed else None,
-        also=tuple(_computed(command.corrects, event, path, value, state, occasion)),
+        also=tuple(_computed(command.corrects, event, path, value, state, context)),
         why=command.why,
     )
 
 
 def _computed(
-    corrects: UUID, event: Event, path: str, value: Any, state: Referral, occasion: Occasion
-) -> Iterator[Consequence]:
+    corrects: UUID, event: Event, path: str, value: Any, state: Referral, context: Context
+) -> Iterator[DerivedCorrection]:
     """What had been computed from the corrected field, computed again."""
     if isinstance(event, PersonLinked) and path == "details.date_of_birth":
-        corrected = put(event, path, Sealed(value))
-        yield from _ages({corrects: corrected}, state.happened_on, occasion)
+        corrected = with_value_at(event, path, Sealed(value))
+        yield from _ages({corrects: corrected}, state.happened_on, context)
     if isinstance(event, ReferralReceived) and path == "happened_at":
-        happened_on = local_day(put(event, path, value).happened_at)
+        happened_on = local_day(with_value_at(event, path, value).happened_at)
         linked = {event_id: told for event_id, told in state.told.items() if isinstance(told, PersonLinked)}
-        yield from _ages(linked, happened_on, occasion)
+        yield from _ages(linked, happened_on, context)
 
 
-def _ages(linked: Mapping[UUID, PersonLinked], happened_on: date, occasion: Occasion) -> Iterator[Consequence]:
+def _ages(linked: Mapping[UUID, PersonLinked], happened_on: date, context: Context) -> Iterator[DerivedCorrection]:
     """What another birth date or another day of the incident changes: ages, and who was under ten after all."""
     for event_id, event in linked.items():
         born = born_on(event.details.date_of_birth)
@@ -160,11 +165,11 @@ def _ages(linked: Mapping[UUID, PersonLinked], happened_on: date, occasion: Occa
             continue
         age = age_on(born, happened_on)
         if age != event.age_at_incident:
-            yield Consequence(corrects=event_id, field="age_at_incident", value=age)
+            yield DerivedCorrection(corrects=event_id, field="age_at_incident", value=age)
         # A child who was under ten is never a suspect (B8).
-        under_ten = age < occasion.policy.number("age_of_criminal_responsibility")
+        under_ten = age < context.policy.number("age_of_criminal_responsibility")
         if under_ten and event.category in people.OF_AN_OFFENDER:
-            yield Consequence(corrects=event_id, field="category", value=Category.CHILD_UNDER_10.value)
+            yield DerivedCorrection(corrects=event_id, field="category", value=Category.CHILD_UNDER_10.value)
 
 
 decider: Final[Decider[Referral]] = Decider(rules, decide, evolve)

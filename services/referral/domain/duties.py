@@ -7,9 +7,9 @@ from datetime import date
 
 from services.referral.domain.state import Referral
 from services.vocabulary import TriageOutcome
-from shared.duties import Duty
-from shared.policy import Policy
-from shared.working_days import add_working_days, local_day
+from shared.domain.dates import add_working_days, local_day
+from shared.domain.duties import Duty
+from shared.domain.policy import Policy
 
 PolicyOn = Callable[[date], Policy]
 

@@ -34,10 +34,10 @@ from services.referral.events import (
     VictimPreferenceRecorded,
 )
 from services.vocabulary import Category, Flag, IncidentType, OutcomeCode, TriageOutcome
-from shared.decider import impossible
-from shared.messages import Event, Fact
-from shared.sealing import Sealed
-from shared.working_days import local_day
+from shared.domain.dates import local_day
+from shared.domain.decider import impossible
+from shared.domain.messages import Event, Fact
+from shared.privacy.sealing import Sealed
 
 
 class Stage(StrEnum):

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.reporting.measures.definition import NOT_RECORDED, Book, Measure, Standing
+from services.reporting.measures.definition import (
+    NOT_RECORDED,
+    Dataset,
+    Measure,
+    WorkItem,
+)
 from services.reporting.measures.disproportionality import DISPROPORTIONALITY
 from services.reporting.measures.education import EDUCATION
 from services.reporting.measures.fte import FTE
@@ -30,7 +35,7 @@ def measure_named(name: str) -> Measure[Any]:
 
 
 def answer(
-    measure: Measure[Any], book: Book, period: Period, positions: Mapping[str, int], group_by: str | None = None
+    measure: Measure[Any], book: Dataset, period: Period, positions: Mapping[str, int], group_by: str | None = None
 ) -> dict[str, Any]:
     """What is answered: the columns, with the definition's version and the positions that the count rests on.
 
@@ -56,4 +61,4 @@ def answer(
     return answered
 
 
-__all__ = ["MEASURES", "Book", "Measure", "Standing", "answer", "measure_named"]
+__all__ = ["MEASURES", "Dataset", "Measure", "WorkItem", "answer", "measure_named"]

@@ -10,36 +10,42 @@ from typing import Any, Final, Generic, TypeVar
 
 from services.reporting.period import Period
 from services.reporting.policy import POLICY
-from services.reporting.records import ConferenceRecord, DisposalRecord, Record, ReferralRecord, SessionRecord
-from services.reporting.records.disposal import SealedWords
-from shared.duties import Duty
-from shared.policy import Policy, PolicyBook
+from services.reporting.summaries import (
+    ConferenceSummary,
+    DisposalSummary,
+    ReferralSummary,
+    SessionSummary,
+    Summary,
+)
+from services.reporting.summaries.disposal import SealedTexts
+from shared.domain.duties import Duty
+from shared.domain.policy import Policy, PolicyBook
 
 Row = TypeVar("Row")
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=Summary)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WorkItem:
     """Where a piece of work stands: its state, whether anything is left to do, who has it, and all its duties."""
 
     service: str
-    record: Record
+    record: Summary
     state: str
     open: bool
     duties: tuple[Duty, ...] = ()
 
 
 @dataclass(frozen=True)
-class Book:
+class Dataset:
     """Everything that a measure may count from, cut by both times already.
 
     `ethnicities` are the words of each child's recorded ethnicity, where a grant of keys opened them for this question.
     """
 
-    records: Sequence[Record] = ()
-    standings: Sequence[Standing] = ()
-    ethnicities: Mapping[SealedWords, str] | None = None
+    records: Sequence[Summary] = ()
+    standings: Sequence[WorkItem] = ()
+    ethnicities: Mapping[SealedTexts, str] | None = None
     policy: PolicyBook = field(default=POLICY)
 
     def on(self, day: date) -> Policy:
@@ -50,24 +56,24 @@ class Book:
         return tuple(record for record in self.records if isinstance(record, kind))
 
     @cached_property
-    def referrals(self) -> tuple[ReferralRecord, ...]:
+    def referrals(self) -> tuple[ReferralSummary, ...]:
         """Every referral."""
-        return self._of(ReferralRecord)
+        return self._of(ReferralSummary)
 
     @cached_property
-    def disposals(self) -> tuple[DisposalRecord, ...]:
+    def disposals(self) -> tuple[DisposalSummary, ...]:
         """Every disposal case."""
-        return self._of(DisposalRecord)
+        return self._of(DisposalSummary)
 
     @cached_property
-    def conferences(self) -> tuple[ConferenceRecord, ...]:
+    def conferences(self) -> tuple[ConferenceSummary, ...]:
         """Every conference."""
-        return self._of(ConferenceRecord)
+        return self._of(ConferenceSummary)
 
     @cached_property
-    def sessions(self) -> tuple[SessionRecord, ...]:
+    def sessions(self) -> tuple[SessionSummary, ...]:
         """Every education session."""
-        return self._of(SessionRecord)
+        return self._of(SessionSummary)
 
 
 Grouping = Callable[[Any], str | None]
@@ -86,9 +92,9 @@ class Measure(Generic[Row]):
     source: str
     reads: frozenset[str]
     """The services whose streams it counts."""
-    rows: Callable[[Book, Period], Sequence[Row]]
+    rows: Callable[[Dataset, Period], Sequence[Row]]
     """What is counted in a period."""
-    count: Callable[[Sequence[Row], Book, Period], dict[str, Any]]
+    count: Callable[[Sequence[Row], Dataset, Period], dict[str, Any]]
     """The columns of the answer."""
     groupings: Mapping[str, Grouping]
     """By what the answer may be broken down."""

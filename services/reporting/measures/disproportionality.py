@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-from services.reporting.measures.definition import Book, Measure
+from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.period import Period
-from services.reporting.records import DisposalRecord
-from shared.policy import Policy
+from services.reporting.summaries import DisposalSummary
+from shared.domain.policy import Policy
 
 NOT_KNOWN: Final = "NOT_KNOWN"
 
 
-def given(book: Book, period: Period) -> list[DisposalRecord]:
+def given(book: Dataset, period: Period) -> list[DisposalSummary]:
     """The disposals given in the period."""
     return [record for record in book.disposals if record.given is not None and record.given.on in period]
 
@@ -26,7 +26,7 @@ def group_of(words: str | None, policy: Policy) -> str:
     return next((group for word, group in policy.value("ethnic_groups") if word in lowered), NOT_KNOWN)
 
 
-def count(rows: Sequence[DisposalRecord], book: Book, period: Period) -> dict[str, Any]:
+def aggregate(rows: Sequence[DisposalSummary], book: Dataset, period: Period) -> dict[str, Any]:
     """For each group: disposals, rate per 1,000 children aged 10 to 17, and that rate over the reference group's.
 
     A count under the limit is null, and so is whatever would reveal it. Without a grant of keys there are no groups.
@@ -68,7 +68,7 @@ DISPROPORTIONALITY: Final = Measure(
     source="YJB disproportionality toolkit; relative rate index",
     reads=frozenset({"disposal"}),
     rows=given,
-    count=count,
+    count=aggregate,
     # Breaking small groups down further would only help to find a child.
     groupings={},
     columns={

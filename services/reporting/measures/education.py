@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.reporting.measures.definition import Book, Measure
+from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.period import Period
-from services.reporting.records import SessionRecord
+from services.reporting.summaries import SessionSummary
 
 
-def delivered(book: Book, period: Period) -> list[SessionRecord]:
+def delivered(book: Dataset, period: Period) -> list[SessionSummary]:
     """The sessions delivered in the period."""
     return [session for session in book.sessions if session.delivered_on in period]
 
 
-def count(rows: Sequence[SessionRecord], _book: Book, _period: Period) -> dict[str, Any]:
+def aggregate(rows: Sequence[SessionSummary], _book: Dataset, _period: Period) -> dict[str, Any]:
     """Sessions and heads, and both by topic. A head that was not counted is not inferred."""
     by_topic: dict[str, dict[str, int]] = {}
     for row in sorted(rows, key=lambda row: row.topic):
@@ -41,7 +41,7 @@ EDUCATION: Final = Measure(
     source="local measure",
     reads=frozenset({"education"}),
     rows=delivered,
-    count=count,
+    count=aggregate,
     groupings={
         "area": lambda row: row.area,
         "topic": lambda row: row.topic.value,

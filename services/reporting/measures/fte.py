@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from services.reporting.measures.definition import Book, Measure
+from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.period import Period, quarter
-from services.reporting.records import DisposalRecord
+from services.reporting.summaries import DisposalSummary
 
 
-def entrants(book: Book, period: Period) -> list[DisposalRecord]:
+def entrants(book: Dataset, period: Period) -> list[DisposalSummary]:
     """The first recordable caution of each child, where it was given in the period and nothing came before."""
     policy = book.on(period.last)
     disposals = policy.words("first_time_entrant_disposals")
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
-    first: dict[UUID, DisposalRecord] = {}
+    first: dict[UUID, DisposalSummary] = {}
     cautions = (
         record
         for record in book.disposals
@@ -35,7 +35,7 @@ def entrants(book: Book, period: Period) -> list[DisposalRecord]:
     ]
 
 
-def count(rows: Sequence[DisposalRecord], _book: Book, _period: Period) -> dict[str, Any]:
+def aggregate(rows: Sequence[DisposalSummary], _book: Dataset, _period: Period) -> dict[str, Any]:
     """How many, and in which quarter each caution was given."""
     quarters = Counter(quarter(row.given.on) for row in rows if row.given is not None)
     return {"count": len(rows), "by_quarter": dict(sorted(quarters.items()))}
@@ -53,7 +53,7 @@ FTE: Final = Measure(
     source="Ministry of Justice, first-time entrants",
     reads=frozenset({"disposal"}),
     rows=entrants,
-    count=count,
+    count=aggregate,
     groupings={"area": lambda row: row.area},
     columns={
         "count": "children who entered in the period",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from services.reporting.measures.definition import Book
+from services.reporting.measures.definition import Dataset
 from services.reporting.period import Period
-from services.reporting.records import DisposalRecord
-from services.reporting.records.disposal import End
+from services.reporting.summaries import DisposalSummary
+from services.reporting.summaries.disposal import End
 from services.vocabulary import Disposal, OutcomeCode
 
 COLUMN: Final = {
@@ -34,19 +34,19 @@ COLUMN_OF_CODE: Final = {
 class Intervention:
     """One that ended: its column in KPI 6, its day, how, and the child's age in years when it began."""
 
-    record: DisposalRecord
+    record: DisposalSummary
     column: str
     ended_on: date
     completed: bool
     age_at_start: int
 
 
-def intervention_of(record: DisposalRecord) -> Intervention | None:
+def intervention_of(record: DisposalSummary) -> Intervention | None:
     """The ended intervention of a disposal case; None while it has not ended, or where there was none."""
     return _given(record) if record.given is not None else _diverted(record)
 
 
-def _given(record: DisposalRecord) -> Intervention | None:
+def _given(record: DisposalSummary) -> Intervention | None:
     """A disposal that was given. A youth caution has no term: it ends on the day on which it is given."""
     given, end = record.given, record.ended
     assert given is not None
@@ -59,7 +59,7 @@ def _given(record: DisposalRecord) -> Intervention | None:
     return Intervention(record, COLUMN[given.disposal], ended_on, completed, given.age)
 
 
-def _diverted(record: DisposalRecord) -> Intervention | None:
+def _diverted(record: DisposalSummary) -> Intervention | None:
     """A diversion: it ends on the day on which the child is said to have left it, else when its code is assigned."""
     outcome, end, decided = record.outcome, record.ended, record.decided
     told = [found.age for found in (decided, outcome) if found is not None and found.age is not None]
@@ -72,7 +72,7 @@ def _diverted(record: DisposalRecord) -> Intervention | None:
     return Intervention(record, COLUMN_OF_CODE[outcome.code], outcome.on, completed=True, age_at_start=age)
 
 
-def ended(book: Book, period: Period) -> list[Intervention]:
+def ended(book: Dataset, period: Period) -> list[Intervention]:
     """The interventions that a return for the period includes."""
     policy = book.on(period.last)
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from services.reporting.measures.definition import Book, Measure
+from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.interventions import ended
 from services.reporting.period import Period
-from services.reporting.records import ConferenceRecord, DisposalRecord
-from services.reporting.records.disposal import VictimRecord
+from services.reporting.summaries import ConferenceSummary, DisposalSummary
+from services.reporting.summaries.disposal import VictimSummary
 
 
 @dataclass(frozen=True, slots=True)
 class VictimOf:
     """A victim of one ended intervention's offence, and whether they took part in a conference with the child."""
 
-    record: DisposalRecord
-    victim: VictimRecord
+    record: DisposalSummary
+    victim: VictimSummary
     engaged: bool
 
 
-def victims(book: Book, period: Period) -> list[VictimOf]:
+def victims(book: Dataset, period: Period) -> list[VictimOf]:
     """The victims of the interventions that ended in the period."""
-    by_harmer: dict[UUID, list[ConferenceRecord]] = {}
+    by_harmer: dict[UUID, list[ConferenceSummary]] = {}
     for conference in book.conferences:
         by_harmer.setdefault(conference.harmer, []).append(conference)
     found: list[VictimOf] = []
@@ -36,7 +36,7 @@ def victims(book: Book, period: Period) -> list[VictimOf]:
     return found
 
 
-def _took_part(record: DisposalRecord, conferences: Sequence[ConferenceRecord]) -> set[UUID]:
+def _took_part(record: DisposalSummary, conferences: Sequence[ConferenceSummary]) -> set[UUID]:
     """Who took part in a conference of this child, held in any mode, for this disposal or, naming none, in its case."""
     return {
         person
@@ -50,7 +50,7 @@ def _took_part(record: DisposalRecord, conferences: Sequence[ConferenceRecord]) 
     }
 
 
-def count(rows: Sequence[VictimOf], _book: Book, _period: Period) -> dict[str, Any]:
+def aggregate(rows: Sequence[VictimOf], _book: Dataset, _period: Period) -> dict[str, Any]:
     """Distinct victims, and distinct children with one. A person harmed by two children counts once."""
     consenting = {row.victim.person_id for row in rows if row.victim.consents_to_contact}
     engaged = {row.victim.person_id for row in rows if row.engaged}
@@ -77,7 +77,7 @@ KPI10: Final = Measure(
     source="YJB key performance indicator 10",
     reads=frozenset({"disposal", "rj_conference"}),
     rows=victims,
-    count=count,
+    count=aggregate,
     groupings={"area": lambda row: row.record.area},
     columns={
         "victims": "distinct victims",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.reporting.measures.definition import Book, Measure
+from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.interventions import Intervention, ended
 from services.reporting.period import Period
 
@@ -19,7 +19,7 @@ COLUMNS: Final = (
 )
 
 
-def count(rows: Sequence[Intervention], _book: Book, _period: Period) -> dict[str, Any]:
+def aggregate(rows: Sequence[Intervention], _book: Dataset, _period: Period) -> dict[str, Any]:
     """For each kind: how many ended, how many of these were completed, how many were not."""
     columns = {column: {"ended": 0, "completed": 0, "not_completed": 0} for column in COLUMNS}
     for row in rows:
@@ -42,7 +42,7 @@ KPI6: Final = Measure(
     source="YJB key performance indicator 6, from 1 April 2023; KPI inclusion",
     reads=frozenset({"disposal"}),
     rows=ended,
-    count=count,
+    count=aggregate,
     groupings={"area": lambda row: row.record.area},
     columns={
         "ended": "children whose intervention ended in the period",

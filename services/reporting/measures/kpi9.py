@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.reporting.measures.definition import Book, Measure
+from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.period import Period
-from services.reporting.records import DisposalRecord
+from services.reporting.summaries import DisposalSummary
 
 
-def cautioned(book: Book, period: Period) -> list[DisposalRecord]:
+def cautioned(book: Dataset, period: Period) -> list[DisposalSummary]:
     """Cautions given in the period for an offence of these categories with a high enough YJB score."""
     policy = book.on(period.last)
     categories, disposals = policy.words("serious_violence_categories"), policy.words("serious_violence_disposals")
@@ -27,7 +27,7 @@ def cautioned(book: Book, period: Period) -> list[DisposalRecord]:
     ]
 
 
-def count(rows: Sequence[DisposalRecord], book: Book, period: Period) -> dict[str, Any]:
+def aggregate(rows: Sequence[DisposalSummary], book: Dataset, period: Period) -> dict[str, Any]:
     """How many, by category of offence, and by the child's age when it was given."""
     policy = book.on(period.last)
     by_category = dict.fromkeys(sorted(policy.words("serious_violence_categories")), 0)
@@ -51,7 +51,7 @@ KPI9: Final = Measure(
     source="YJB key performance indicator 9",
     reads=frozenset({"disposal"}),
     rows=cautioned,
-    count=count,
+    count=aggregate,
     groupings={"area": lambda row: row.area},
     columns={
         "cases": "cautions given",

@@ -8,34 +8,34 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Any, Final
 
-from services.reporting.measures.definition import Book, Measure
+from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.period import Period
-from services.reporting.records import Record
-from services.reporting.records.disposal import End
-from shared.working_days import add_working_days
+from services.reporting.summaries import Summary
+from services.reporting.summaries.disposal import End
+from shared.domain.dates import add_working_days
 
-STRETCHES: Final = ("report_to_triage", "referral_to_assessment", "offence_to_disposal", "issue_to_completion")
+INTERVALS: Final = ("report_to_triage", "referral_to_assessment", "offence_to_disposal", "issue_to_completion")
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Interval:
     """From one day to another, and the last day that would have been in target."""
 
     name: str
-    record: Record
+    record: Summary
     start: date
     end: date
     target: date
 
 
-def stretches(book: Book, period: Period) -> list[Stretch]:
+def intervals(book: Dataset, period: Period) -> list[Interval]:
     """The stretches that came to their end in the period; each target is that of the day on which it began."""
-    found: list[Stretch] = []
+    found: list[Interval] = []
 
-    def working(name: str, record: Record, start: date, end: date | None) -> None:
+    def working(name: str, record: Summary, start: date, end: date | None) -> None:
         if end is not None and end in period:
             days = book.on(start).number(f"{name}_working_days")
-            found.append(Stretch(name, record, start, end, add_working_days(start, days)))
+            found.append(Interval(name, record, start, end, add_working_days(start, days)))
 
     for referral in book.referrals:
         working("report_to_triage", referral, referral.reported_on, referral.triaged_on)
@@ -48,14 +48,14 @@ def stretches(book: Book, period: Period) -> list[Stretch]:
         if case.ended is not None and case.ended.how is End.COMPLETED and case.ended.on in period:
             weeks = book.on(case.given.on).number("issue_to_completion_weeks")
             target = case.given.on + timedelta(weeks=weeks)
-            found.append(Stretch("issue_to_completion", case, case.given.on, case.ended.on, target))
+            found.append(Interval("issue_to_completion", case, case.given.on, case.ended.on, target))
     return found
 
 
-def count(rows: Sequence[Stretch], _book: Book, _period: Period) -> dict[str, Any]:
+def aggregate(rows: Sequence[Interval], _book: Dataset, _period: Period) -> dict[str, Any]:
     """For each stretch: how many, the median in calendar days, and how many were in target."""
     answer: dict[str, Any] = {}
-    for name in STRETCHES:
+    for name in INTERVALS:
         these = [row for row in rows if row.name == name]
         days = [(row.end - row.start).days for row in these]
         answer[name] = {
@@ -77,8 +77,8 @@ TIMELINESS: Final = Measure(
     ),
     source="local measure [P]; YJB 2014 for the assessment",
     reads=frozenset({"referral", "disposal"}),
-    rows=stretches,
-    count=count,
+    rows=intervals,
+    count=aggregate,
     groupings={"area": lambda row: row.record.area},
     columns={
         "n": "stretches that ended in the period",

@@ -6,19 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.reporting.measures.definition import Book, Measure, Standing
+from services.reporting.measures.definition import Dataset, Measure, WorkItem
 from services.reporting.period import Period
 
 WORK: Final = frozenset({"referral", "disposal", "rj_conference"})
 """What is a piece of work: an education session belongs to no case, but its duties are somebody's."""
 
 
-def standings(book: Book, _period: Period) -> list[Standing]:
+def work_items(book: Dataset, _period: Period) -> list[WorkItem]:
     """Everything, as it stood at the end of the period."""
     return list(book.standings)
 
 
-def count(rows: Sequence[Standing], _book: Book, period: Period) -> dict[str, Any]:
+def aggregate(rows: Sequence[WorkItem], _book: Dataset, period: Period) -> dict[str, Any]:
     """Open referrals, disposal cases and conferences, and the duties of all services that were overdue."""
     work = [row for row in rows if row.open and row.service in WORK]
     by_state = Counter(row.state for row in work)
@@ -43,8 +43,8 @@ WORKLOAD: Final = Measure(
     ),
     source="local measure",
     reads=frozenset({"referral", "education", "disposal", "rj_conference"}),
-    rows=standings,
-    count=count,
+    rows=work_items,
+    count=aggregate,
     groupings={"area": lambda row: row.record.area, "service": lambda row: row.service},
     standings=True,
     columns={

@@ -10,20 +10,25 @@ from typing import Any
 
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import AgreementSigned, ConferenceHeld, NoAgreementReached, PresentRole
-from shared.documents import Filled, NotYet, day_of, shown
-from shared.messages import Fact
+from shared.domain.messages import Fact
+from shared.printing.documents import (
+    DocumentData,
+    NotAvailable,
+    day_of,
+    shown,
+)
 
 SIGNING = frozenset({PresentRole.HARMER, PresentRole.HARMED, PresentRole.REPRESENTATIVE})
 """Who may sign: the harmer, and the harmed or whoever came for them."""
 
 
-def conference_agreement(state: Conference, facts: Sequence[Fact]) -> Filled | NotYet:
+def conference_agreement(state: Conference, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """The terms that were signed, or room for them while the parties are still agreeing."""
     held = next((fact for fact in facts if isinstance(fact.event, ConferenceHeld)), None)
     if held is None or state.held is None:
-        return NotYet("The conference was not held yet: record that it was held before printing its agreement.")
+        return NotAvailable("The conference was not held yet: record that it was held before printing its agreement.")
     if any(isinstance(fact.event, NoAgreementReached) for fact in facts):
-        return NotYet("The conference ended without an agreement, which is a valid end: there is none to print.")
+        return NotAvailable("The conference ended without an agreement, which is a valid end: there is none to print.")
     signed = next((fact for fact in facts if isinstance(fact.event, AgreementSigned)), None)
     values = {
         "held_on": state.held.on.isoformat(),
@@ -31,7 +36,7 @@ def conference_agreement(state: Conference, facts: Sequence[Fact]) -> Filled | N
         "terms": None if signed is None else _terms(signed),
         "people": _people(held, signed),
     }
-    return Filled(values, held.occurred_at if signed is None else signed.occurred_at)
+    return DocumentData(values, held.occurred_at if signed is None else signed.occurred_at)
 
 
 def _terms(signed: Fact) -> list[dict[str, Any]]:

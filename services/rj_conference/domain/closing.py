@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from services.rj_conference.domain.state import BEFORE_HELD, Conference
 from services.vocabulary import Role
-from shared.rules import Occasion
+from shared.domain.rules import Context
 
 
-def comes_too_late(conference: Conference, occasion: Occasion) -> bool:
+def comes_too_late(conference: Conference, context: Context) -> bool:
     """Whether a reaction asks to close what was held or is closed already: then nothing is refused and nothing done.
 
     A dropped condition ends a conference that is still to be held; one that was held its facilitator closes.
     """
-    return occasion.actor.role == Role.SYSTEM and conference.stage not in BEFORE_HELD
+    return context.actor.role == Role.SYSTEM and conference.stage not in BEFORE_HELD

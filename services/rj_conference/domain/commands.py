@@ -11,16 +11,22 @@ from pydantic import AfterValidator, Field
 
 from services.rj_conference.events import (
     IndirectMode,
+    NotProceedingReason,
     ParticipantRole,
     Present,
     RiskLevel,
     Sensitivity,
     Term,
-    WhyNot,
 )
 from services.vocabulary import ConferenceCategory, ConferenceMode, Role
-from shared.messages import Command, Hours, Text, Time, Words
-from shared.sealing import OwnedBy, Sealed
+from shared.domain.messages import (
+    Command,
+    FreeText,
+    Hours,
+    ShortText,
+    Timestamp,
+)
+from shared.privacy.sealing import OwnedBy, Sealed
 
 WITH_VICTIM_WORKER: Final = frozenset({Role.RJ_FACILITATOR.value, Role.VICTIM_WORKER.value, Role.SUPERVISOR.value})
 WITH_REACTIONS: Final = frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value, Role.SYSTEM.value})
@@ -96,7 +102,7 @@ class GiveConsent(Command):
 
     type: Literal["GiveConsent"] = "GiveConsent"
     person_id: UUID
-    consent_version: Text
+    consent_version: ShortText
     scope: Annotated[tuple[ConferenceMode, ...], Field(min_length=1, max_length=4), AfterValidator(_once_each)]
     parental_agreement: bool | None = None
     valid_until: date | None = None
@@ -125,7 +131,7 @@ class AssessRisk(Command):
 
     type: Literal["AssessRisk"] = "AssessRisk"
     level: RiskLevel
-    plan: Sealed[Words]
+    plan: Sealed[FreeText]
 
 
 class ApproveRisk(Command):
@@ -148,9 +154,9 @@ class ScheduleConference(Command):
 
     type: Literal["ScheduleConference"] = "ScheduleConference"
     mode: ConferenceMode
-    starts_at: Time
+    starts_at: Timestamp
     hours: Hours
-    place: Sealed[Words]
+    place: Sealed[FreeText]
 
 
 class RecordConferenceHeld(Command):
@@ -165,7 +171,7 @@ class RecordDidNotProceed(Command):
     """Record that the scheduled conference did not take place."""
 
     type: Literal["RecordDidNotProceed"] = "RecordDidNotProceed"
-    why: WhyNot
+    why: NotProceedingReason
 
 
 class ConvertToIndirect(Command):
@@ -201,7 +207,7 @@ class FailTerm(Command):
 
     type: Literal["FailTerm"] = "FailTerm"
     term_id: UUID
-    why: Sealed[Words]
+    why: Sealed[FreeText]
 
 
 class RecordFollowUp(Command):
@@ -210,7 +216,7 @@ class RecordFollowUp(Command):
     type: Literal["RecordFollowUp"] = "RecordFollowUp"
     person_id: UUID
     satisfaction: Annotated[int, Field(ge=0, le=10)]
-    comment: Annotated[Sealed[Words] | None, OwnedBy("person_id")] = None
+    comment: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
 
 
 class CloseConference(Command):

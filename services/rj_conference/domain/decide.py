@@ -55,69 +55,69 @@ from services.rj_conference.events import (
     TermNotCompleted,
     VictimInformed,
 )
-from shared.messages import event_of
-from shared.rules import Occasion
+from shared.domain.messages import event_from
+from shared.domain.rules import Context
 
 
-def decide(command: ConferenceCommand, conference: Conference | None, occasion: Occasion) -> Sequence[ConferenceEvent]:
+def decide(command: ConferenceCommand, conference: Conference | None, context: Context) -> Sequence[ConferenceEvent]:
     """The event of a command that no rule refuses; none where a reaction would close what was held or is closed."""
-    if isinstance(command, CloseConference) and conference is not None and comes_too_late(conference, occasion):
+    if isinstance(command, CloseConference) and conference is not None and comes_too_late(conference, context):
         return ()
-    return (_event(command, conference, occasion),)
+    return (_event(command, conference, context),)
 
 
-def _event(command: ConferenceCommand, conference: Conference | None, occasion: Occasion) -> ConferenceEvent:
+def _event(command: ConferenceCommand, conference: Conference | None, context: Context) -> ConferenceEvent:
     match command:
         case ProposeConference():
-            return event_of(ConferenceProposed, command)
+            return event_from(ConferenceProposed, command)
         case AddParticipant():
-            return event_of(ParticipantAdded, command)
+            return event_from(ParticipantAdded, command)
         case RecordResponsibility():
-            return event_of(ResponsibilityRecorded, command)
+            return event_from(ResponsibilityRecorded, command)
         case InformVictim():
-            return event_of(VictimInformed, command)
+            return event_from(VictimInformed, command)
         case GiveConsent():
-            return event_of(ConsentGiven, command)
+            return event_from(ConsentGiven, command)
         case WithdrawConsent():
-            return event_of(ConsentWithdrawn, command)
+            return event_from(ConsentWithdrawn, command)
         case AssignFacilitator():
-            return event_of(FacilitatorAssigned, command)
+            return event_from(FacilitatorAssigned, command)
         case AssessRisk():
-            return event_of(RiskAssessed, command)
+            return event_from(RiskAssessed, command)
         case ApproveRisk():
-            return event_of(RiskApproved, command)
+            return event_from(RiskApproved, command)
         case HoldPreparation():
-            return event_of(PreparationHeld, command)
+            return event_from(PreparationHeld, command)
         case ScheduleConference():
-            return event_of(ConferenceScheduled, command)
+            return event_from(ConferenceScheduled, command)
         case RecordConferenceHeld():
-            return _held(command, conference, occasion)
+            return _held(command, conference, context)
         case RecordDidNotProceed():
             return _did_not_proceed(command, conference)
         case ConvertToIndirect():
-            return event_of(ConvertedToIndirect, command)
+            return event_from(ConvertedToIndirect, command)
         case SignAgreement():
-            return event_of(AgreementSigned, command)
+            return event_from(AgreementSigned, command)
         case RecordNoAgreement():
-            return event_of(NoAgreementReached, command)
+            return event_from(NoAgreementReached, command)
         case CompleteTerm():
-            return event_of(TermCompleted, command)
+            return event_from(TermCompleted, command)
         case FailTerm():
-            return event_of(TermNotCompleted, command)
+            return event_from(TermNotCompleted, command)
         case RecordFollowUp():
-            return event_of(FollowUpCompleted, command)
+            return event_from(FollowUpCompleted, command)
         case CloseConference():
-            return event_of(ConferenceClosed, command)
+            return event_from(ConferenceClosed, command)
         case _:
             assert_never(command)
 
 
-def _held(command: RecordConferenceHeld, conference: Conference | None, occasion: Occasion) -> ConferenceHeld:
+def _held(command: RecordConferenceHeld, conference: Conference | None, context: Context) -> ConferenceHeld:
     assert conference is not None
     assert conference.schedule is not None
     took_part = [one for one in command.present if one.attended]
     harmed = tuple(one.person_id for one in took_part if one.role is PresentRole.HARMED)
-    return event_of(
+    return event_from(
         ConferenceHeld,
         command,
         disposal_id=conference.disposal_id,
@@ -128,13 +128,13 @@ def _held(command: RecordConferenceHeld, conference: Conference | None, occasion
         mode=conference.schedule.mode,
         harmed_took_part=len(harmed),
         harmed_ids=harmed,
-        follow_up_due=occasion.day + timedelta(weeks=occasion.policy.number("follow_up_weeks")),
+        follow_up_due=context.day + timedelta(weeks=context.policy.number("follow_up_weeks")),
     )
 
 
 def _did_not_proceed(command: RecordDidNotProceed, conference: Conference | None) -> ConferenceDidNotProceed:
     assert conference is not None
-    return event_of(
+    return event_from(
         ConferenceDidNotProceed,
         command,
         disposal_id=conference.disposal_id,

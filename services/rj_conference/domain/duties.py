@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from services.rj_conference.domain.state import Conference, Held
-from shared.duties import Duty
-from shared.policy import Policy
+from shared.domain.duties import Duty
+from shared.domain.policy import Policy
 
 TERM = "TERM"
 RJ_FOLLOW_UP = "RJ_FOLLOW_UP"

@@ -21,9 +21,9 @@ from services.rj_conference.events import (
     ConsentGiven,
     ConsentWithdrawn,
     ConvertedToIndirect,
+    EventAfterProposal,
     FacilitatorAssigned,
     FollowUpCompleted,
-    LaterEvent,
     NoAgreementReached,
     ParticipantAdded,
     ParticipantRole,
@@ -39,9 +39,9 @@ from services.rj_conference.events import (
     VictimInformed,
 )
 from services.vocabulary import ConferenceCategory, ConferenceMode
-from shared.decider import impossible
-from shared.messages import Fact
-from shared.working_days import local_day
+from shared.domain.dates import local_day
+from shared.domain.decider import impossible
+from shared.domain.messages import Fact
 
 
 class Stage(StrEnum):
@@ -146,7 +146,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreed:
+class AgreedTerm:
     """One term of the agreement."""
 
     agreed_at: datetime
@@ -185,7 +185,7 @@ class Conference:
     """The mode last scheduled, or the one to which it was converted after that."""
     converted_to: ConferenceMode | None = None
     held: Held | None = None
-    terms: Mapping[UUID, Agreed] = field(default_factory=dict)
+    terms: Mapping[UUID, AgreedTerm] = field(default_factory=dict)
     follow_ups: Mapping[UUID, date] = field(default_factory=dict)
     """The day on which a participant was first asked how it was."""
     closed_on: date | None = None
@@ -259,7 +259,7 @@ def evolve(state: Conference | None, fact: Fact) -> Conference:
     return replace(after, stage=_readiness(after)) if after.stage in GETTING_READY else after
 
 
-def _after(state: Conference, fact: Fact, event: LaterEvent) -> Conference:
+def _after(state: Conference, fact: Fact, event: EventAfterProposal) -> Conference:
     at, day = fact.occurred_at, fact.day
     match event:
         case ParticipantAdded(person_id=person, role=role, under_16=under_16):
@@ -272,9 +272,9 @@ def _after(state: Conference, fact: Fact, event: LaterEvent) -> Conference:
             return replace(state, informed={**state.informed, person: min(at, state.informed.get(person, at))})
         case ConsentGiven() as given:
             scope, agreed = frozenset(given.scope), given.parental_agreement is True
-            return _said(state, given.person_id, Consent(at, True, scope, agreed, given.valid_until))  # noqa: FBT003 - `given` reads best
+            return _add_consent(state, given.person_id, Consent(at, True, scope, agreed, given.valid_until))  # noqa: FBT003 - `given` reads best
         case ConsentWithdrawn(person_id=person):
-            return _said(state, person, Consent(at, given=False))
+            return _add_consent(state, person, Consent(at, given=False))
         case FacilitatorAssigned(facilitator_id=facilitator):
             if state.facilitator is not None and state.facilitator.at > at:
                 return state
@@ -294,20 +294,20 @@ def _after(state: Conference, fact: Fact, event: LaterEvent) -> Conference:
             if state.stage not in BEFORE_HELD:
                 raise impossible(fact, f"it is {state.stage}")
             schedule = Schedule(scheduled.mode, scheduled.starts_at, scheduled.hours)
-            return replace(_on(state, Stage.SCHEDULED, fact), schedule=schedule, mode=schedule.mode)
+            return replace(_move_to(state, Stage.SCHEDULED, fact), schedule=schedule, mode=schedule.mode)
         case ConferenceHeld() as held:
-            return _held(_standing(state, fact, Stage.SCHEDULED), fact, held)
+            return _held(_require_stage(state, fact, Stage.SCHEDULED), fact, held)
         case ConferenceDidNotProceed():
-            return _on(_standing(state, fact, Stage.SCHEDULED), Stage.DID_NOT_PROCEED, fact)
+            return _move_to(_require_stage(state, fact, Stage.SCHEDULED), Stage.DID_NOT_PROCEED, fact)
         case ConvertedToIndirect(mode=mode):
             if state.stage not in BEFORE_HELD:
                 raise impossible(fact, f"it is {state.stage}")
             indirect = ConferenceMode(mode.value)
-            return replace(_on(state, Stage.PREPARED, fact), converted_to=indirect, mode=indirect)
+            return replace(_move_to(state, Stage.PREPARED, fact), converted_to=indirect, mode=indirect)
         case AgreementSigned() as agreement:
-            return _agreed(_standing(state, fact, Stage.HELD), fact, agreement)
+            return _agreed(_require_stage(state, fact, Stage.HELD), fact, agreement)
         case NoAgreementReached():
-            return _on(_standing(state, fact, Stage.HELD), Stage.FOLLOW_UP, fact)
+            return _move_to(_require_stage(state, fact, Stage.HELD), Stage.FOLLOW_UP, fact)
         case TermCompleted(term_id=term):
             return _settled(state, fact, term, TermStatus.COMPLETED)
         case TermNotCompleted(term_id=term):
@@ -317,7 +317,7 @@ def _after(state: Conference, fact: Fact, event: LaterEvent) -> Conference:
                 raise impossible(fact, "it was not held")
             return replace(state, follow_ups={**state.follow_ups, person: min(day, state.follow_ups.get(person, day))})
         case ConferenceClosed():
-            return replace(_on(state, Stage.CLOSED, fact), closed_on=day)
+            return replace(_move_to(state, Stage.CLOSED, fact), closed_on=day)
         case _:
             assert_never(event)
 
@@ -346,18 +346,18 @@ def _readiness(state: Conference) -> Stage:
     return Stage.ENGAGING if begun else Stage.PROPOSED
 
 
-def _standing(state: Conference, fact: Fact, stage: Stage) -> Conference:
+def _require_stage(state: Conference, fact: Fact, stage: Stage) -> Conference:
     if state.stage is not stage:
         raise impossible(fact, f"it is {state.stage}, not {stage}")
     return state
 
 
-def _on(state: Conference, stage: Stage, fact: Fact) -> Conference:
+def _move_to(state: Conference, stage: Stage, fact: Fact) -> Conference:
     """The conference moved on to a stage."""
     return replace(state, stage=stage, since=max(state.since, fact.occurred_at))
 
 
-def _said(state: Conference, person: UUID, said: Consent) -> Conference:
+def _add_consent(state: Conference, person: UUID, said: Consent) -> Conference:
     """What a party said, put in order of time; of two at one time the later recorded counts."""
     in_order = tuple(sorted((*state.consents.get(person, ()), said), key=lambda one: one.at))
     return replace(state, consents={**state.consents, person: in_order})
@@ -367,16 +367,16 @@ def _held(state: Conference, fact: Fact, event: ConferenceHeld) -> Conference:
     sides = {PresentRole.HARMED, PresentRole.REPRESENTATIVE}
     signatories = frozenset(one.person_id for one in event.present if one.attended and one.role in sides)
     held = Held(fact.occurred_at, fact.day, frozenset(event.harmed_ids), signatories, event.follow_up_due)
-    return replace(_on(state, Stage.HELD, fact), held=held)
+    return replace(_move_to(state, Stage.HELD, fact), held=held)
 
 
 def _agreed(state: Conference, fact: Fact, event: AgreementSigned) -> Conference:
-    terms: dict[UUID, Agreed] = {}
+    terms: dict[UUID, AgreedTerm] = {}
     for term in event.terms:
         if term.due is None:
             raise impossible(fact, "a term has no due date")
-        terms[term.term_id] = Agreed(fact.occurred_at, fact.day, term.due)
-    return replace(_on(state, Stage.MONITORING if terms else Stage.FOLLOW_UP, fact), terms=terms)
+        terms[term.term_id] = AgreedTerm(fact.occurred_at, fact.day, term.due)
+    return replace(_move_to(state, Stage.MONITORING if terms else Stage.FOLLOW_UP, fact), terms=terms)
 
 
 def _settled(state: Conference, fact: Fact, term_id: UUID, status: TermStatus) -> Conference:
@@ -385,4 +385,4 @@ def _settled(state: Conference, fact: Fact, term_id: UUID, status: TermStatus) -
         raise impossible(fact, "no such term is open")
     terms = {**state.terms, term_id: replace(term, status=status, settled_on=fact.day)}
     is_open = any(one.status is TermStatus.OPEN for one in terms.values())
-    return replace(_on(state, Stage.MONITORING if is_open else Stage.FOLLOW_UP, fact), terms=terms)
+    return replace(_move_to(state, Stage.MONITORING if is_open else Stage.FOLLOW_UP, fact), terms=terms)

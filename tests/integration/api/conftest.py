@@ -18,16 +18,16 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from services.console.scenario import in_memory
 from services.education.service import service
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from shared.api import service_api
-from shared.database import database_dsn, patiently
-from shared.local import free_ports
-from shared.provision import KEYRING_DATABASE, databases, provision_databases
-from shared.settings import Settings
+from shared.database import database_dsn, retry_for
+from shared.runtime.provision import KEYRING_DATABASE, databases, provision_databases
+from shared.runtime.settings import Settings
 from tests.integration.reporting.telling import Told, project
+from tools.local import free_ports
+from tools.scenario import in_memory
 
 
 @pytest.fixture(scope="session")
@@ -36,13 +36,13 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     folder: Path = tmp_path_factory.mktemp("issuer")
     environment = {**os.environ, "OOC_MODE": "local", "OOC_PORT": str(port), "OOC_VAR": str(folder), "OOC_ISSUER": url}
-    process = subprocess.Popen([sys.executable, "-m", "shared.local.issuer"], env=environment)
+    process = subprocess.Popen([sys.executable, "-m", "tools.local.issuer"], env=environment)
 
     async def answers() -> None:
         async with httpx.AsyncClient() as client:
             (await client.get(f"{url}/jwks")).raise_for_status()
 
-    asyncio.run(patiently(answers, 30, on=(httpx.HTTPError,)))
+    asyncio.run(retry_for(answers, 30, on=(httpx.HTTPError,)))
     yield url
     process.terminate()
     process.wait(10)

@@ -16,8 +16,8 @@ from pypdf import PdfReader
 
 from services.disposal.service import service
 from shared.api import service_api
-from shared.provision import provision_databases
-from shared.settings import Settings
+from shared.runtime.provision import provision_databases
+from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client
 
 POLICE, YJS = "POLICE_DECISION_MAKER", "YJS_CASE_MANAGER"
@@ -169,7 +169,7 @@ async def test_a_forgotten_child_is_printed_as_erased(api: Client, settings: Set
     stream, person = uuid4(), uuid4()
     await tell(api, stream, *case(person), condition())
     app: Any = api.http._transport
-    keyring = app.app.state.at.handler.keyring
+    keyring = app.app.state.deps.handler.keyring
     await keyring.destroy(f"person/{person}")
     answer = await api.read(f"/v1/disposals/{stream}/documents/ycc", role=POLICE)
     text = PdfReader(io.BytesIO(answer.content)).pages[0].extract_text()

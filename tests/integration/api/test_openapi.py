@@ -21,11 +21,11 @@ from pydantic import TypeAdapter
 from services.console.addresses import SERVICES
 from services.reporting.api import reporting_api
 from shared.api import service_api
-from shared.api.shapes import WaitingReaction
-from shared.messages import Actor
-from shared.problems import MEDIA_TYPE, Problem
-from shared.reacting import Parked
-from shared.settings import Settings
+from shared.api.problems import MEDIA_TYPE, Problem
+from shared.api.schemas import WaitingReaction
+from shared.domain.messages import Actor
+from shared.messaging.reactions import ParkedReaction
+from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.api.test_service_api import PLAN
 
@@ -44,9 +44,9 @@ def app(request: pytest.FixtureRequest) -> FastAPI:
         if name == "reporting"
         else service_api(import_module(f"services.{name}.service").service, settings)
     )
-    made.state.at = mock.Mock()
+    made.state.deps = mock.Mock()
     actor = Actor(id=uuid4(), role="SUPERVISOR", organisation="DORSET_POLICE")
-    made.state.at.tokens.actor = mock.AsyncMock(return_value=actor)
+    made.state.deps.tokens.actor = mock.AsyncMock(return_value=actor)
     return made
 
 
@@ -205,7 +205,7 @@ def education(settings: Settings) -> FastAPI:
 
 def test_a_reaction_that_waits_has_the_declared_shape() -> None:
     """A parked reaction is shown with the members that are declared of it."""
-    waits = Parked(uuid4(), "c", "r", "a/1", 1, "b/1", ("R1",), "why", 2, datetime.now(UTC))
+    waits = ParkedReaction(uuid4(), "c", "r", "a/1", 1, "b/1", ("R1",), "why", 2, datetime.now(UTC))
     WaitingReaction.model_validate_json(json.dumps(dict(waits.view())))
 
 

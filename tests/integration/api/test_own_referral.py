@@ -9,8 +9,8 @@ import httpx
 
 from services.referral.service import service
 from shared.api import service_api
-from shared.provision import provision_databases
-from shared.settings import Settings
+from shared.runtime.provision import provision_databases
+from shared.runtime.settings import Settings
 
 
 async def _token(issuer: str, role: str, organisation: str) -> dict[str, str]:

@@ -18,11 +18,11 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from services.reporting import api as served
+from services.reporting.in_memory import measure_facts
 from services.reporting.measures import MEASURES
-from services.reporting.memory import measure_facts
 from services.vocabulary import Role
-from shared.feed import passed
-from shared.reading import end_of_day
+from shared.domain.duties_by_day import end_of_day
+from shared.messaging.projection_consumer import has_reached
 from tests.integration.api.conftest import Client, last_line
 from tests.integration.reporting.telling import Told
 
@@ -348,7 +348,7 @@ async def test_a_case_waits_for_the_position_that_is_asked_for(
 
     async def comes(connection: Any, consumer: str, service: str, position: int) -> bool:
         asked.append(position)
-        found = await passed(connection, consumer, service, position)
+        found = await has_reached(connection, consumer, service, position)
         if not found:
             await projected.execute("insert into position_record values ($1, $2, '{}')", service, position)
         return found

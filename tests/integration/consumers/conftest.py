@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from shared import database as connections
-from shared.provision import MIGRATIONS, databases
+from shared.runtime.provision import MIGRATIONS, databases
 from tests.integration.consumers.worker import EFFECTS
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -22,7 +22,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 async def projection(database: str, postgres_url: str) -> AsyncIterator[Pool]:
     """Connections to a projection's database, with a table of effects besides."""
     await databases(postgres_url, [(urlsplit(database).path[1:], [MIGRATIONS / "consumer", MIGRATIONS / "projection"])])
-    pool = await connections.pool(database)
+    pool = await connections.create_pool(database)
     await pool.execute(EFFECTS)
     yield pool
     await asyncio.wait_for(pool.close(), 10)

@@ -7,11 +7,22 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
 
-from shared.decider import Decider, impossible
-from shared.messages import Command, Event, EventBook, Fact, event_of
-from shared.policy import PolicyBook
-from shared.rules import Occasion, RuleBook
-from shared.service import Effect, Reaction, Reading, Service
+from shared.domain.decider import Decider, impossible
+from shared.domain.messages import (
+    Command,
+    Event,
+    EventRegistry,
+    Fact,
+    event_from,
+)
+from shared.domain.policy import PolicyBook
+from shared.domain.rules import Context, RuleBook
+from shared.runtime.service import (
+    CommandFor,
+    Reaction,
+    ReadModel,
+    Service,
+)
 
 
 class Rung(Event):
@@ -59,14 +70,14 @@ class Desk:
     answered: int = 0
 
 
-BELL = EventBook("bell", (Rung,))
-DESK = EventBook("desk", (Opened, Staffed, Answered))
+BELL = EventRegistry("bell", (Rung,))
+DESK = EventRegistry("desk", (Opened, Staffed, Answered))
 bell_rules: RuleBook[int] = RuleBook("bell")
 rules: RuleBook[Desk] = RuleBook("desk")
 
 
 @rules.forbids("D1", Answer)
-def hands_enough(command: Answer, state: Desk | None, _occasion: Occasion) -> bool:
+def hands_enough(command: Answer, state: Desk | None, _occasion: Context) -> bool:
     """Staff the desk first.
 
     Source: the house rules
@@ -74,16 +85,16 @@ def hands_enough(command: Answer, state: Desk | None, _occasion: Occasion) -> bo
     return state is not None and command.hands <= state.hands
 
 
-def decide(command: Command, _state: Any, _occasion: Occasion) -> list[Event]:
+def decide(command: Command, _state: Any, _occasion: Context) -> list[Event]:
     match command:
         case Ring():
-            return [event_of(Rung, command)]
+            return [event_from(Rung, command)]
         case Open():
             return [Opened()]
         case Staff():
-            return [event_of(Staffed, command)]
+            return [event_from(Staffed, command)]
         case Answer():
-            return [event_of(Answered, command)]
+            return [event_from(Answered, command)]
     raise AssertionError(command)
 
 
@@ -102,21 +113,25 @@ def evolve(state: Desk | None, fact: Fact) -> Desk:
     raise impossible(fact, "the desk is not open")
 
 
-def answer_ring(fact: Fact) -> Iterable[Effect]:
+def answer_ring(fact: Fact) -> Iterable[CommandFor]:
     """Rung -> Answer at the desk."""
     assert isinstance(fact.event, Rung)
     command = Answer(hands=fact.event.hands, occurred_at=fact.occurred_at)
-    return [Effect(fact.event.desk_id, command)]
+    return [CommandFor(fact.event.desk_id, command)]
 
 
-def _service(name: str, commands: Any, book: EventBook, decider: Any, reactions: tuple[Reaction, ...]) -> Service[Any]:
-    reading: Reading[Any] = Reading(name, f"{name}s", book, decider, lambda _: {}, lambda _s, _p: (), PolicyBook({}))
+def _service(
+    name: str, commands: Any, book: EventRegistry, decider: Any, reactions: tuple[Reaction, ...]
+) -> Service[Any]:
+    read_model: ReadModel[Any] = ReadModel(
+        name, f"{name}s", book, decider, lambda _: {}, lambda _s, _p: (), PolicyBook({})
+    )
     return Service(
         name=name,
         collection=f"{name}s",
         commands=commands,
         default_roles=frozenset({"CLERK"}),
-        reading=reading,
+        read_model=read_model,
         home=lambda _: None,
         readers={},
         reactions=reactions,

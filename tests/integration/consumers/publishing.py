@@ -1,4 +1,4 @@
-"""Events as a relay publishes them, without a ledger: in transactions, some of which are aborted."""
+"""Events as a relay publishes them, without an event store: in transactions, some of which are aborted."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from uuid import UUID, uuid4, uuid5
 
 from aiokafka import AIOKafkaProducer
 
-from shared.messages import GENESIS, chain
-from shared.provision import events_topic, position_topic, topics
-from shared.relay import address_of
+from shared.domain.messages import GENESIS, next_hash
+from shared.messaging.relay import key_and_partition
+from shared.runtime.provision import events_topic, position_topic, topics
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
@@ -54,7 +54,7 @@ class Author:
         self.position += 1
         event_id = uuid5(home, str(version))
         body = json.dumps({"event_id": str(event_id), "stream": stream, "version": version, "data": data}).encode()
-        self.hashes[stream] = chain(self.hashes.get(stream, GENESIS), body)
+        self.hashes[stream] = next_hash(self.hashes.get(stream, GENESIS), body)
         headers = [
             ("ce_id", str(event_id).encode()),
             ("ce_type", f"ooc.{self.service}.Noted.v1".encode()),
@@ -86,7 +86,7 @@ class Publisher:
         await self._producer.begin_transaction()
         sent = []
         for message in messages:
-            key, partition = address_of(message.home)
+            key, partition = key_and_partition(message.home)
             sent.append(
                 await self._producer.send(
                     self.topic, key=key, value=message.body, headers=message.headers, partition=partition

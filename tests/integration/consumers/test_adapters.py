@@ -18,9 +18,9 @@ import faust.types.tuples
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.projection import Published, alarms, quarantined
-from shared.relay import address_of
-from shared.stream import LedgerSchema
+from shared.messaging.consumer import ConsumedEvent, alarms, quarantined_streams
+from shared.messaging.faust_consumer import EventSchema
+from shared.messaging.relay import key_and_partition
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, Publisher, publishing
 from tests.integration.consumers.worker import CONSUMER, consumer
@@ -138,7 +138,7 @@ async def test_a_gap_stops_its_partition_and_poison_its_stream(
     author, homes = Author(SERVICE), [uuid4() for _ in range(60)]
     by_partition: dict[int, list[UUID]] = defaultdict(list)
     for home in homes:
-        by_partition[address_of(home)[1]].append(home)
+        by_partition[key_and_partition(home)[1]].append(home)
     crowded = sorted(by_partition, key=lambda partition: -len(by_partition[partition]))
     robbed, poisoned = by_partition[crowded[0]][0], by_partition[crowded[1]][0]
     async with running(adapter, projection, kafka_bootstrap, topic_prefix) as one:
@@ -154,14 +154,14 @@ async def test_a_gap_stops_its_partition_and_poison_its_stream(
         expected[f"{SERVICE}/{poisoned}"] = [1]
 
         async def as_expected() -> bool:
-            return await versions(projection) == expected and len(await quarantined(projection)) == 1
+            return await versions(projection) == expected and len(await quarantined_streams(projection)) == 1
 
         await until(as_expected, why="all but the robbed partition and the poisoned stream")
         assert {(topic, partition) for topic, partition in one.stopped} == {(publisher.topic, crowded[0])}
         assert [(alarm.name, alarm.place) for alarm in await alarms(projection)] == [
             ("gap", f"{publisher.topic}/{crowded[0]}")
         ]
-        (held,) = await quarantined(projection)
+        (held,) = await quarantined_streams(projection)
         assert (held.consumer, held.stream, held.events) == (CONSUMER, f"{SERVICE}/{poisoned}", 3)
 
 
@@ -297,8 +297,8 @@ async def test_an_error_that_no_retry_heals_ends_the_process(
 async def test_the_schema_never_raises(value: bytes | None) -> None:
     """Given a record that cannot be read, when Faust decodes it, then the event carries the bytes and the error."""
     message = faust.types.tuples.Message("t", 0, 5, 0.0, 0, [("zero", b"\x00")], None, value, None)
-    topic = faust.App("schema-under-test", broker="kafka://127.0.0.1:1").topic("t", schema=LedgerSchema())
+    topic = faust.App("schema-under-test", broker="kafka://127.0.0.1:1").topic("t", schema=EventSchema())
     event = await topic.decode(message)
-    assert isinstance(event.value, Published)
+    assert isinstance(event.value, ConsumedEvent)
     assert (event.value.body, event.value.offset) == (value or b"", 5)
     assert event.value.error

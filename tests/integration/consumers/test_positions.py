@@ -5,8 +5,18 @@ from __future__ import annotations
 import json
 from uuid import uuid4
 
-from shared.feed import note_positions, passed, progress, reconcile
-from shared.projection import Published, alarms, decode, take
+from shared.messaging.consumer import (
+    ConsumedEvent,
+    alarms,
+    decode,
+    process_batch,
+)
+from shared.messaging.projection_consumer import (
+    has_reached,
+    note_positions,
+    progress,
+    reconcile,
+)
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, publishing
 from tests.integration.consumers.test_adapters import running
@@ -16,7 +26,7 @@ NAME = "reader"
 TOPIC = "ooc.note.events"
 
 
-def said(position: int, offsets: dict[int, int], offset: int) -> Published:
+def said(position: int, offsets: dict[int, int], offset: int) -> ConsumedEvent:
     body = json.dumps({"service": "note", "position": position, "offsets": offsets}).encode()
     return decode("ooc.note.position", 0, offset, b"note", [], body)
 
@@ -26,15 +36,17 @@ async def test_a_position_is_passed_when_every_offset_before_it_is(projection: P
     author = Author("note")
     one, two, three = (author.write(uuid4()) for _ in range(3))
     async with projection.acquire() as connection:
-        assert not await passed(connection, NAME, "note", 1)
-        assert await passed(connection, NAME, "note", 0)
+        assert not await has_reached(connection, NAME, "note", 1)
+        assert await has_reached(connection, NAME, "note", 0)
         await note_positions(connection, NAME, [said(3, {0: 2, 5: 8, 7: 0}, 0)])
         first = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate((one, two))]
-        await take(connection, NAME, TOPIC, 0, first, write_down)
-        assert not await passed(connection, NAME, "note", 2)
+        await process_batch(connection, NAME, TOPIC, 0, first, write_down)
+        assert not await has_reached(connection, NAME, "note", 2)
         assert await progress(connection, NAME, "note") == (0, 3)
-        await take(connection, NAME, TOPIC, 5, [decode(TOPIC, 5, 7, None, three.headers, three.body)], write_down)
-        assert [await passed(connection, NAME, "note", n) for n in (1, 3, 4)] == [True, True, False]
+        await process_batch(
+            connection, NAME, TOPIC, 5, [decode(TOPIC, 5, 7, None, three.headers, three.body)], write_down
+        )
+        assert [await has_reached(connection, NAME, "note", n) for n in (1, 3, 4)] == [True, True, False]
         assert await progress(connection, NAME, "note") == (3, 3)
 
 
@@ -57,16 +69,18 @@ async def test_a_lost_tail_is_an_alarm_until_the_count_is_right(projection: Pool
     records = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate(messages)]
     async with projection.acquire() as connection:
         await note_positions(connection, NAME, [said(3, {0: 2}, 0)])
-        await take(connection, NAME, TOPIC, 0, records[:2], write_down)
+        await process_batch(connection, NAME, TOPIC, 0, records[:2], write_down)
         assert await reconcile(connection, NAME, "note") == 3
         assert [(alarm.name, alarm.place) for alarm in await alarms(connection)] == [("lost_tail", "note")]
-        await take(connection, NAME, TOPIC, 0, records[2:3], write_down)
+        await process_batch(connection, NAME, TOPIC, 0, records[2:3], write_down)
         await reconcile(connection, NAME, "note")
         assert await alarms(connection) == []
         await note_positions(connection, NAME, [said(4, {0: 4}, 1)])
-        await take(connection, NAME, TOPIC, 0, records[3:], write_down)
+        await process_batch(connection, NAME, TOPIC, 0, records[3:], write_down)
         extra = author.write(uuid4())
-        await take(connection, NAME, TOPIC, 1, [decode(TOPIC, 1, 0, None, extra.headers, extra.body)], write_down)
+        await process_batch(
+            connection, NAME, TOPIC, 1, [decode(TOPIC, 1, 0, None, extra.headers, extra.body)], write_down
+        )
         await reconcile(connection, NAME, "note")
         assert await alarms(connection) == []  # later events may well have been taken
 
@@ -78,7 +92,7 @@ async def test_more_events_than_positions_are_an_alarm_too(projection: Pool) -> 
     records = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate(messages)]
     async with projection.acquire() as connection:
         await note_positions(connection, NAME, [said(1, {0: 2}, 0)])
-        await take(connection, NAME, TOPIC, 0, records, write_down)
+        await process_batch(connection, NAME, TOPIC, 0, records, write_down)
         await reconcile(connection, NAME, "note")
         assert [alarm.name for alarm in await alarms(connection)] == ["surplus"]
 
@@ -96,7 +110,7 @@ async def test_the_feed_follows_positions_and_finds_a_lost_tail(
             await publisher.publish([author.write(home) for home in homes], position=author.position)
 
         async def is_passed() -> bool:
-            return await passed(projection, CONSUMER, "note", 100, namespace=topic_prefix)
+            return await has_reached(projection, CONSUMER, "note", 100, namespace=topic_prefix)
 
         await until(is_passed, why="position 100 passed")
         assert await projection.fetchval("select count(*) from effect") == 100

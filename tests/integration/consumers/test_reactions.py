@@ -14,17 +14,33 @@ import asyncpg
 import pytest
 
 from shared import database as connections
-from shared.deciding import Asked
-from shared.handle import Accepted, Handler
-from shared.keyring import MemoryKeyring
-from shared.ledger.memory import MemoryLedger
-from shared.ledger.postgres import PostgresLedger
-from shared.messages import GENESIS, Actor, Command, chain
-from shared.projection import Published, Taken, decode, quarantined, take
-from shared.provision import databases, service_database
-from shared.reacting import Reacting, parked, parked_summary, system_actor
-from shared.settings import Settings
-from shared.stream import reactor
+from shared.command_handler import Accepted, CommandHandler
+from shared.domain.execution import CommandRequest
+from shared.domain.messages import (
+    GENESIS,
+    Actor,
+    Command,
+    next_hash,
+)
+from shared.event_store.memory import MemoryEventStore
+from shared.event_store.postgres import PostgresEventStore
+from shared.messaging.consumer import (
+    BatchResult,
+    ConsumedEvent,
+    decode,
+    process_batch,
+    quarantined_streams,
+)
+from shared.messaging.faust_consumer import reactor
+from shared.messaging.reactions import (
+    ReactionRunner,
+    parked_reactions,
+    parked_summary,
+    system_actor,
+)
+from shared.privacy.keyring import MemoryKeyring
+from shared.runtime.provision import databases, service_database
+from shared.runtime.settings import Settings
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.desk import Open, Ring, Staff, bell, desk
 from tests.integration.consumers.publishing import Message, publishing
@@ -36,24 +52,24 @@ CLERK = Actor(id=UUID(int=7), role="CLERK", organisation="TEST", labels={"area":
 
 @dataclass
 class House:
-    """The desk on a real ledger, its reactions, and a bell to ring."""
+    """The desk on a real event store, its reactions, and a bell to ring."""
 
     pool: Pool
-    desk: Handler
-    bell: Handler
-    reacting: Reacting
+    desk: CommandHandler
+    bell: CommandHandler
+    reacting: ReactionRunner
     desk_id: UUID
     rings: int = 0
 
-    async def ask(self, handler: Handler, stream: UUID, command: Command) -> None:
+    async def ask(self, handler: CommandHandler, stream: UUID, command: Command) -> None:
         command_id = uuid4()
-        result = await handler.handle(Asked(command, stream, command_id, CLERK, NOON, command_id))
+        result = await handler.handle(CommandRequest(command, stream, command_id, CLERK, NOON, command_id))
         assert isinstance(result, Accepted), result
 
     async def ring(self, hands: int) -> Message:
         """Ring the bell, and what is published of it."""
         await self.ask(self.bell, uuid4(), Ring(desk_id=self.desk_id, hands=hands))
-        record = (await self.bell.ledger.read(self.rings, 1))[0]
+        record = (await self.bell.event_store.read(self.rings, 1))[0]
         self.rings += 1
         headers = {
             "ce_id": str(record.event_id),
@@ -67,32 +83,34 @@ class House:
         pairs = [(name, value.encode()) for name, value in headers.items()]
         return Message(record.home, record.body, pairs, record.stream, record.version)
 
-    async def take(self, messages: Sequence[Message], first_offset: int = 0) -> Taken:
-        records: list[Published] = [
+    async def take(self, messages: Sequence[Message], first_offset: int = 0) -> BatchResult:
+        records: list[ConsumedEvent] = [
             decode("ooc.bell.events", 0, offset, str(message.home).encode(), message.headers, message.body)
             for offset, message in enumerate(messages, start=first_offset)
         ]
         async with self.pool.acquire() as connection:
-            return await take(connection, self.reacting.consumer, "ooc.bell.events", 0, records, self.reacting.apply)
+            return await process_batch(
+                connection, self.reacting.consumer, "ooc.bell.events", 0, records, self.reacting.apply
+            )
 
     async def answered(self) -> list[int]:
         """The hands of each answered ring, in order."""
-        facts = await self.desk.open((await self.desk.ledger.load(f"desk/{self.desk_id}")).records)
+        facts = await self.desk.open((await self.desk.event_store.load(f"desk/{self.desk_id}")).records)
         return [fact.event.hands for fact in facts if fact.name == "Answered"]  # type: ignore[attr-defined]
 
 
 @pytest.fixture
 async def house(database: str, postgres_url: str, topic_prefix: str) -> AsyncIterator[House]:
     await databases(postgres_url, [(urlsplit(database).path[1:], service_database("desk")[1])])
-    pool = await connections.pool(database)
+    pool = await connections.create_pool(database)
     keyring = MemoryKeyring()
     service = desk()
-    handler = Handler(service, PostgresLedger(pool), keyring, b"digest")
+    handler = CommandHandler(service, PostgresEventStore(pool), keyring, b"digest")
     yield House(
         pool,
         handler,
-        Handler(bell(), MemoryLedger(), keyring, b"digest"),
-        Reacting(handler, "desk-reactor", lambda: NOON + timedelta(hours=1)),
+        CommandHandler(bell(), MemoryEventStore(), keyring, b"digest"),
+        ReactionRunner(handler, "desk-reactor", lambda: NOON + timedelta(hours=1)),
         uuid4(),
     )
     await asyncio.wait_for(pool.close(), 10)
@@ -108,7 +126,7 @@ async def test_a_ring_is_answered_once_however_often_it_comes(house: House) -> N
     await house.pool.execute("delete from seen")
     assert (await house.take([ring])).applied == 1
     assert await house.answered() == [2]
-    records = (await house.desk.ledger.load(f"desk/{house.desk_id}")).records
+    records = (await house.desk.event_store.load(f"desk/{house.desk_id}")).records
     envelope = (await house.desk.open(records))[-1].envelope
     source = house.reacting.service.published[0].read(ring.body or b"")
     assert envelope.actor == system_actor(house.desk.service).model_copy(update={"labels": {}})
@@ -123,19 +141,21 @@ async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_mov
     rings = [await house.ring(hands) for hands in (2, 9, 1)]
     taken = await house.take(rings)
     assert (taken.applied, taken.quarantined) == (3, ())
-    waiting = await parked(house.pool)
+    waiting = await parked_reactions(house.pool)
     assert [one.reason for one in waiting] == ["the stream that it asks has not begun"] * 3
     assert {one.target_stream for one in waiting} == {f"desk/{house.desk_id}"}
     assert await house.reacting.retry_parked(house.pool) == 0
 
     await house.ask(house.desk, house.desk_id, Open())
     assert await house.reacting.retry_parked(house.pool) == 0
-    assert [(one.rules, one.reason) for one in await parked(house.pool)] == [(("D1",), "Staff the desk first.")] * 3
+    assert [(one.rules, one.reason) for one in await parked_reactions(house.pool)] == [
+        (("D1",), "Staff the desk first.")
+    ] * 3
 
     await house.ask(house.desk, house.desk_id, Staff(hands=4))
     assert await house.reacting.retry_parked(house.pool) == 2
     assert await house.answered() == [2, 1]
-    (left,) = await parked(house.pool)
+    (left,) = await parked_reactions(house.pool)
     assert left.view()["reaction"] == "answer-ring"
     many, age = await parked_summary(house.pool)
     assert (many, age > timedelta(0)) == (1, True)
@@ -155,7 +175,7 @@ async def test_parking_twice_is_parking_once_and_later_ones_are_not_blocked(hous
     await house.pool.execute("delete from checkpoint")
     await house.pool.execute("delete from seen")
     await house.take([much, little])
-    (row,) = await parked(house.pool)
+    (row,) = await parked_reactions(house.pool)
     assert (row.attempts, row.rules) == (2, ("D1",))
     assert await house.answered() == [1]
 
@@ -165,12 +185,12 @@ async def test_an_event_of_an_unknown_version_is_held_and_one_without_reaction_p
     newer = (await house.ring(1)).having("ce_type", b"ooc.bell.Rung.v2")
     body = (newer.body or b"").replace(b"Rung.v1", b"Rung.v2")
     newer = Message(newer.home, body, newer.headers, newer.stream, newer.version).having(
-        "ooc_hash", chain(GENESIS, body).hex().encode()
+        "ooc_hash", next_hash(GENESIS, body).hex().encode()
     )
     other = (await house.ring(1)).having("ce_type", b"ooc.bell.Cleaned.v1")
     taken = await house.take([newer, other])
     assert (taken.applied, [held.record.version for held in taken.quarantined]) == (1, [1])
-    (held,) = await quarantined(house.pool)
+    (held,) = await quarantined_streams(house.pool)
     assert held.error.startswith("UnknownEvent")
 
 
@@ -180,8 +200,8 @@ async def test_the_reactor_reacts_on_kafka_and_unparks_by_itself(
     """Given a running reactor, when rings are published before the desk has hands, then they are answered when it has."""
     settings = Settings(kafka=kafka_bootstrap)
     service = desk(topic_prefix)
-    handler = Handler(service, PostgresLedger(house.pool), MemoryKeyring(), b"digest")
-    source = Handler(bell(topic_prefix), house.bell.ledger, house.bell.keyring, b"digest")
+    handler = CommandHandler(service, PostgresEventStore(house.pool), MemoryKeyring(), b"digest")
+    source = CommandHandler(bell(topic_prefix), house.bell.event_store, house.bell.keyring, b"digest")
     house.bell, house.desk = source, handler
     async with publishing(kafka_bootstrap, topic_prefix, "bell") as publisher:
         running: Any = reactor(service, handler, house.pool, settings, membership=QUICK)
@@ -222,4 +242,4 @@ def test_a_service_reacts_only_to_books_that_it_lists() -> None:
     """Given a reaction to a service whose events are not listed, when the reactor is built, then it says so."""
     service = replace(desk(), published=())
     with pytest.raises(ValueError, match="answer-ring"):
-        Reacting(Handler(service, MemoryLedger(), MemoryKeyring(), b""), "x")
+        ReactionRunner(CommandHandler(service, MemoryEventStore(), MemoryKeyring(), b""), "x")

@@ -18,12 +18,12 @@ from mode import Worker
 
 from shared import database
 from shared.database import Connection
-from shared.feed import Feed, Membership, events_topic
-from shared.projection import Published
-from shared.stream import Stream
+from shared.messaging.consumer import ConsumedEvent
+from shared.messaging.faust_consumer import FaustConsumer
+from shared.messaging.projection_consumer import GroupSettings, ProjectionConsumer, events_topic
 
 CONSUMER = "under-test"
-QUICK = Membership(session_seconds=6.0, heartbeat_seconds=0.3, rebalance_seconds=6.0, retry_seconds=4.0)
+QUICK = GroupSettings(session_seconds=6.0, heartbeat_seconds=0.3, rebalance_seconds=6.0, retry_seconds=4.0)
 EFFECTS = "create table effect (stream text, version integer, event_id uuid, nth bigint generated always as identity)"
 
 
@@ -31,7 +31,7 @@ class Poison(Exception):
     """What an event says that nobody can apply."""
 
 
-async def write_down(connection: Connection, records: Sequence[Published]) -> None:
+async def write_down(connection: Connection, records: Sequence[ConsumedEvent]) -> None:
     """Apply: a row for each event, repeated ones included, so that a test can count; a poisoned one cannot be applied."""
     rows = []
     for record in records:
@@ -49,11 +49,11 @@ def consumer(
     service: str,
     *,
     apply: Any = write_down,
-    membership: Membership = QUICK,
+    membership: GroupSettings = QUICK,
 ) -> Any:
     """The consumer under test: `feed` or `stream`."""
     if adapter == "feed":
-        return Feed(
+        return ProjectionConsumer(
             CONSUMER,
             services=[service],
             pool=pool,
@@ -64,7 +64,7 @@ def consumer(
             membership=membership,
             reconcile_seconds=0.5,
         )
-    return Stream(
+    return FaustConsumer(
         CONSUMER,
         topics=[events_topic(service, namespace)],
         pool=pool,
@@ -81,7 +81,7 @@ def main() -> None:
     membership = replace(QUICK, instance=named[0] if named else None)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    pool = loop.run_until_complete(database.pool(dsn))
+    pool = loop.run_until_complete(database.create_pool(dsn))
     under_test = consumer(adapter, pool, bootstrap, namespace, service, membership=membership)
     Worker(under_test, loglevel="INFO", redirect_stdouts=False, loop=loop, daemon=True).execute_from_commandline()
 

@@ -17,15 +17,14 @@ import httpx
 import pytest
 
 from services.education.service import service
-from shared import access
-from shared.api import service_api
-from shared.local import Supervisor, free_ports
-from shared.provision import provision_databases
-from shared.settings import Settings
+from shared.api import authorisation, service_api
+from shared.runtime.provision import provision_databases
+from shared.runtime.settings import Settings
 from tests.conftest import _Background
 from tests.integration.api.conftest import Client
 from tests.integration.identity import keycloak as dist
 from tests.integration.identity.signing_in import Person
+from tools.local import Supervisor, free_ports
 
 OFFICER: dict[str, object] = {
     "role": "SAFE_SCHOOLS_OFFICER",
@@ -126,7 +125,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(access, "monotonic", made)
+    monkeypatch.setattr(authorisation, "monotonic", made)
     return made
 
 

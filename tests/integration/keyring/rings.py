@@ -11,8 +11,8 @@ from uuid import uuid4
 import asyncpg
 
 from shared.database import database_dsn
-from shared.keyring import Kek
-from shared.provision import KEYRING_DATABASE, databases
+from shared.privacy.keyring import KeyEncryptionKeys
+from shared.runtime.provision import KEYRING_DATABASE, databases
 
 
 @asynccontextmanager
@@ -26,6 +26,8 @@ async def ring_database(postgres_url: str) -> AsyncIterator[str]:
     await owner.close()
 
 
-def new_kek(*epochs: str) -> Kek:
+def new_kek(*epochs: str) -> KeyEncryptionKeys:
     """Fresh key-encryption keys."""
-    return Kek.read(" ".join(f"{epoch}:{base64.b64encode(os.urandom(32)).decode()}" for epoch in epochs or ("1",)))
+    return KeyEncryptionKeys.read(
+        " ".join(f"{epoch}:{base64.b64encode(os.urandom(32)).decode()}" for epoch in epochs or ("1",))
+    )

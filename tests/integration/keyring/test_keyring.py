@@ -12,19 +12,19 @@ import asyncpg
 import pytest
 
 from shared import database as connections
-from shared.keyring import (
+from shared.privacy.keyring import (
     CACHED_SECONDS,
-    BadKek,
-    Kek,
+    InvalidKeyEncryptionKeys,
+    KeyDestroyed,
+    KeyEncryptionKeys,
     Keyring,
     KeyringUnavailable,
     MemoryKeyring,
-    OwnerForgotten,
     PostgresKeyring,
 )
-from shared.sealing import DataKey
+from shared.privacy.sealing import DataKey
+from tests.integration.event_store.streams import as_application
 from tests.integration.keyring.rings import new_kek, ring_database
-from tests.integration.ledger.streams import as_application
 from tests.integration.local.waiting import eventually
 
 ROBIN, ALEX = "person/robin", "person/alex"
@@ -39,7 +39,7 @@ class Rings:
         self.kek = new_kek()
         self.seconds = 1000.0
 
-    def ring(self, kek: Kek | None = None) -> PostgresKeyring:
+    def ring(self, kek: KeyEncryptionKeys | None = None) -> PostgresKeyring:
         return PostgresKeyring(self.pool, kek or self.kek, lambda: self.seconds)
 
 
@@ -47,7 +47,7 @@ class Rings:
 async def rings(postgres_url: str) -> AsyncIterator[Rings]:
     """A keyring's database and the application's connections to it."""
     async with ring_database(postgres_url) as owner:
-        pool = await connections.pool(as_application(owner))
+        pool = await connections.create_pool(as_application(owner))
         yield Rings(owner, pool)
         pool.terminate()
 
@@ -63,58 +63,58 @@ def ring(request: pytest.FixtureRequest) -> Keyring:
 
 async def test_a_key_is_made_once(ring: Keyring) -> None:
     """Given a subject without a key, one of 32 bytes is made; asked again it is the same, and a token finds it."""
-    key = (await ring.for_sealing([ROBIN]))[ROBIN]
+    key = (await ring.keys_for_sealing([ROBIN]))[ROBIN]
     assert (key.subject, key.generation, len(key.secret)) == (ROBIN, 1, 32)
-    assert (await ring.for_sealing(iter([ROBIN, ROBIN])))[ROBIN] == key
+    assert (await ring.keys_for_sealing(iter([ROBIN, ROBIN])))[ROBIN] == key
     assert await ring.open([(ROBIN, 1)]) == {(ROBIN, 1): key}
 
 
 async def test_each_subject_has_its_own_key(ring: Keyring) -> None:
     """Given two subjects, their keys differ."""
-    keys = await ring.for_sealing([ROBIN, ALEX])
+    keys = await ring.keys_for_sealing([ROBIN, ALEX])
     assert keys[ROBIN].secret != keys[ALEX].secret
 
 
 async def test_a_destroyed_key_opens_as_forgotten_and_is_never_made_again(ring: Keyring) -> None:
     """Given a destroyed key, its tokens are known to be unreadable, no new key is made, and others are untouched."""
-    keys = await ring.for_sealing([ROBIN, ALEX])
+    keys = await ring.keys_for_sealing([ROBIN, ALEX])
     await ring.destroy(ROBIN)
     assert await ring.open([(ROBIN, 1), (ALEX, 1)]) == {(ROBIN, 1): None, (ALEX, 1): keys[ALEX]}
-    with pytest.raises(OwnerForgotten):
-        await ring.for_sealing([ALEX, ROBIN])
+    with pytest.raises(KeyDestroyed):
+        await ring.keys_for_sealing([ALEX, ROBIN])
     await ring.destroy(ROBIN)  # again, to no effect
 
 
 async def test_a_subject_that_never_had_a_key_can_be_forgotten(ring: Keyring) -> None:
     """Given a subject destroyed before anything was sealed for it, no key is made for it later."""
     await ring.destroy(ROBIN)
-    with pytest.raises(OwnerForgotten):
-        await ring.for_sealing([ROBIN])
+    with pytest.raises(KeyDestroyed):
+        await ring.keys_for_sealing([ROBIN])
 
 
 async def test_two_processes_that_make_a_key_at_once_get_the_same(rings: Rings) -> None:
     """Given ten keyrings that seal for the same new subjects at once, all get the same keys."""
-    found = await asyncio.gather(*(rings.ring().for_sealing([ROBIN, ALEX]) for _ in range(10)))
+    found = await asyncio.gather(*(rings.ring().keys_for_sealing([ROBIN, ALEX]) for _ in range(10)))
     assert len({(keys[ROBIN].secret, keys[ALEX].secret) for keys in found}) == 1
 
 
 async def test_a_destruction_is_felt_everywhere_within_a_minute(rings: Rings) -> None:
     """Given a key in another process's cache, it is gone there too when the minute is over."""
     here, there = rings.ring(), rings.ring()
-    await there.for_sealing([ROBIN])
+    await there.keys_for_sealing([ROBIN])
     await here.destroy(ROBIN)
     rings.seconds += CACHED_SECONDS + 0.001
     assert await there.open([(ROBIN, 1)]) == {(ROBIN, 1): None}
-    with pytest.raises(OwnerForgotten):
-        await there.for_sealing([ROBIN])
+    with pytest.raises(KeyDestroyed):
+        await there.keys_for_sealing([ROBIN])
 
 
 async def test_no_key_stays_in_memory_when_its_minute_is_over(rings: Rings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given keys in use, when nobody asks for anything more, then none is left in the process after its minute."""
-    monkeypatch.setattr("shared.keyring.CACHED_SECONDS", 0.2)
+    monkeypatch.setattr("shared.privacy.keyring.CACHED_SECONDS", 0.2)
     ring = PostgresKeyring(rings.pool, rings.kek)
     subjects = {"person/who-goes", "person/who-goes-too"}
-    keys = await ring.for_sealing(subjects)
+    keys = await ring.keys_for_sealing(subjects)
     assert keys.keys() == subjects
 
     def held() -> list[DataKey]:
@@ -129,9 +129,11 @@ async def test_a_key_and_its_destruction_at_once_leave_no_key(rings: Rings) -> N
     """Given making and destroying at the same moment, whichever comes first, no key is left behind a tombstone."""
     for n in range(20):
         subject = f"person/{n}"
-        await asyncio.gather(rings.ring().for_sealing([subject]), rings.ring().destroy(subject), return_exceptions=True)
-        with pytest.raises(OwnerForgotten):
-            await rings.ring().for_sealing([subject])
+        await asyncio.gather(
+            rings.ring().keys_for_sealing([subject]), rings.ring().destroy(subject), return_exceptions=True
+        )
+        with pytest.raises(KeyDestroyed):
+            await rings.ring().keys_for_sealing([subject])
     owner = await asyncpg.connect(rings.owner)
     assert await owner.fetchval("select count(*) from data_key") == 0
     await owner.close()
@@ -139,33 +141,33 @@ async def test_a_key_and_its_destruction_at_once_leave_no_key(rings: Rings) -> N
 
 async def test_keys_stand_wrapped(rings: Rings) -> None:
     """Given keys in the database, none of their bytes stands there, and another key-encryption key opens nothing."""
-    keys = await rings.ring().for_sealing([ROBIN, ALEX])
+    keys = await rings.ring().keys_for_sealing([ROBIN, ALEX])
     owner = await asyncpg.connect(rings.owner)
     stored = b"".join(row["wrapped"] for row in await owner.fetch("select wrapped from data_key"))
     await owner.close()
     assert all(key.secret not in stored for key in keys.values())
-    with pytest.raises(BadKek, match="was not wrapped by"):
+    with pytest.raises(InvalidKeyEncryptionKeys, match="was not wrapped by"):
         await rings.ring(new_kek()).open([(ROBIN, 1)])
 
 
 async def test_a_wrapped_key_moved_to_another_subject_does_not_open(rings: Rings) -> None:
     """Given one subject's wrapped key put in another's place, it does not open."""
-    await rings.ring().for_sealing([ROBIN, ALEX])
+    await rings.ring().keys_for_sealing([ROBIN, ALEX])
     owner = await asyncpg.connect(rings.owner)
     await owner.execute("update data_key set wrapped = (select wrapped from data_key where subject = $1)", ROBIN)
     await owner.close()
-    with pytest.raises(BadKek):
+    with pytest.raises(InvalidKeyEncryptionKeys):
         await rings.ring().open([(ALEX, 1)])
 
 
 async def test_a_new_epoch_wraps_and_the_old_one_still_opens(rings: Rings) -> None:
     """Given a second epoch, new keys are wrapped by it; without the old one, what that wrapped is not forgotten: it fails."""
-    await rings.ring().for_sealing([ROBIN])
-    both = Kek({**rings.kek.epochs, "2": os.urandom(32)})
-    keys = await rings.ring(both).for_sealing([ROBIN, ALEX])
-    only_new = Kek({"2": both.epochs["2"]})
+    await rings.ring().keys_for_sealing([ROBIN])
+    both = KeyEncryptionKeys({**rings.kek.epochs, "2": os.urandom(32)})
+    keys = await rings.ring(both).keys_for_sealing([ROBIN, ALEX])
+    only_new = KeyEncryptionKeys({"2": both.epochs["2"]})
     assert await rings.ring(only_new).open([(ALEX, 1)]) == {(ALEX, 1): keys[ALEX]}
-    with pytest.raises(BadKek, match="epoch 1"):
+    with pytest.raises(InvalidKeyEncryptionKeys, match="epoch 1"):
         await rings.ring(only_new).open([(ROBIN, 1)])
 
 
@@ -189,7 +191,7 @@ async def test_a_key_that_is_missing_without_a_tombstone_is_an_error(rings: Ring
 )
 async def test_the_application_can_only_make_and_destroy(rings: Rings, change: str) -> None:
     """Given the application's role, it cannot undo a destruction, nor take a key away without a tombstone."""
-    await rings.ring().for_sealing([ALEX])
+    await rings.ring().keys_for_sealing([ALEX])
     await rings.ring().destroy(ROBIN)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await rings.pool.execute(change)
@@ -210,8 +212,8 @@ async def test_a_key_cannot_be_put_back_behind_a_tombstone(rings: Rings) -> None
 @pytest.mark.parametrize("text", ["", "not-base64!", "1:c2hvcnQ=", "1:"])
 def test_a_malformed_kek_is_refused(text: str) -> None:
     """Given something that is not 32 bytes in base64, the error says what to do and does not repeat it."""
-    with pytest.raises(BadKek) as refused:
-        Kek.read(text)
+    with pytest.raises(InvalidKeyEncryptionKeys) as refused:
+        KeyEncryptionKeys.read(text)
     assert "OOC_KEK" in str(refused.value)
 
 
@@ -224,8 +226,8 @@ def test_a_kek_shows_no_key() -> None:
 
 def test_a_kek_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     """Given no such file, the error names it."""
-    with pytest.raises(BadKek, match="nowhere"):
-        Kek.from_file(tmp_path / "nowhere")
+    with pytest.raises(InvalidKeyEncryptionKeys, match="nowhere"):
+        KeyEncryptionKeys.from_file(tmp_path / "nowhere")
 
 
 def test_a_wrapped_key_differs_each_time() -> None:

@@ -17,9 +17,9 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
 
-from shared import local
-from shared.local import Process, Supervisor
-from shared.local.issuer import key_in
+from tools import local
+from tools.local import Process, Supervisor
+from tools.local.issuer import key_in
 
 SUB = str(uuid.uuid4())
 OTHERS = [str(uuid.uuid4()), str(uuid.uuid4())]
@@ -33,7 +33,7 @@ async def issuer(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     url = f"http://127.0.0.1:{port}"
     process = Process(
         name="issuer",
-        argv=[sys.executable, "-m", "shared.local.issuer"],
+        argv=[sys.executable, "-m", "tools.local.issuer"],
         env={"OOC_MODE": "local", "OOC_PORT": str(port), "OOC_VAR": str(tmp_path), "OOC_ISSUER": url},
         ready=local.http_ok(f"{url}/.well-known/openid-configuration"),
         ports=(port,),
@@ -117,7 +117,7 @@ def test_it_does_not_start_outside_local_mode(mode: str | None, tmp_path: Path) 
     if mode is not None:
         environment["OOC_MODE"] = mode
     ended = subprocess.run(
-        [sys.executable, "-m", "shared.local.issuer"],
+        [sys.executable, "-m", "tools.local.issuer"],
         env=environment,
         capture_output=True,
         text=True,

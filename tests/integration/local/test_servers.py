@@ -15,9 +15,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from shared import local
-from shared.local import Supervisor, jars, postgres
 from tests.integration.local.waiting import eventually
+from tools import local
+from tools.local import Supervisor, jars, postgres
 
 
 async def write_row(url: str, text: str) -> None:
@@ -96,7 +96,7 @@ async def test_kafka_starts_whatever_its_cluster_id_begins_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a random cluster id that begins with a dash, the storage is formatted with it all the same."""
-    monkeypatch.setattr("shared.local.kafka.uuid.uuid4", lambda: UUID(int=0xF8 << 120))  # "-AAA…" in base 64
+    monkeypatch.setattr("tools.local.kafka.uuid.uuid4", lambda: UUID(int=0xF8 << 120))  # "-AAA…" in base 64
     port, controller = local.free_ports(2)
     async with local.servers(tmp_path, kafka_ports=(port, controller)):
         await make_topic(f"127.0.0.1:{port}")

@@ -1,4 +1,4 @@
-"""A service's ledger and topics, and relays between them."""
+"""A service's event store and topics, and relays between them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,27 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared import database as connections
-from shared.ledger.postgres import PostgresLedger
-from shared.provision import databases, events_topic, position_topic, service_database, topics
-from shared.relay import Reached, Relay, last_reached
-from tests.integration.ledger.streams import Stream, as_application
+from shared.event_store.postgres import PostgresEventStore
+from shared.messaging.relay import HighWaterMark, Relay, last_high_water_mark
+from shared.runtime.provision import (
+    databases,
+    events_topic,
+    position_topic,
+    service_database,
+    topics,
+)
+from tests.integration.event_store.streams import Stream, as_application
 from tests.integration.local.waiting import eventually
 
 
 @dataclass
 class House:
-    """A service with its ledger, and the topics that its relay fills."""
+    """A service with its event store, and the topics that its relay fills."""
 
     service: str
     owner: str
     bootstrap: str
-    ledger: PostgresLedger
+    event_store: PostgresEventStore
 
     @property
     def events(self) -> str:
@@ -51,33 +57,33 @@ class House:
         )
 
     async def write(self, streams: int, events: int, size: int = 0) -> None:
-        """Fill the ledger with some streams, written in turns."""
+        """Fill the event store with some streams, written in turns."""
         lives = [Stream() for _ in range(streams)]
         for n in range(events):
-            await asyncio.gather(*(life.write(self.ledger, body_of(life, n + 1, size)) for life in lives))
+            await asyncio.gather(*(life.write(self.event_store, body_of(life, n + 1, size)) for life in lives))
 
-    async def relayed(self, within: float = 30) -> Reached:
-        """Wait until the topic holds what the ledger holds now."""
-        head = (await self.ledger.head()).position
+    async def relayed(self, within: float = 30) -> HighWaterMark:
+        """Wait until the topic holds what the event store holds now."""
+        head = (await self.event_store.head()).position
 
         async def there() -> bool:
-            reached = await last_reached(self.bootstrap, self.position)
+            reached = await last_high_water_mark(self.bootstrap, self.position)
             return reached is not None and reached.position >= head
 
         await eventually(there, within)
-        reached = await last_reached(self.bootstrap, self.position)
+        reached = await last_high_water_mark(self.bootstrap, self.position)
         assert reached is not None
         return reached
 
     async def published(self) -> list[Any]:
-        """Every committed message of the events topic, in order of position in the ledger."""
-        reached = await last_reached(self.bootstrap, self.position)
+        """Every committed message of the events topic, in order of position in the event store."""
+        reached = await last_high_water_mark(self.bootstrap, self.position)
         messages = await committed(self.bootstrap, self.events, {} if reached is None else reached.offsets)
         return sorted(messages, key=lambda message: int(dict(message.headers)["ooc_position"]))
 
-    async def assert_exactly_the_ledger(self) -> None:
-        """The topic holds each event of the ledger once, in order within its partition, byte for byte."""
-        records = await connections.patiently(lambda: self.ledger.read(0, 1_000_000), 30)
+    async def assert_exactly_the_event_store(self) -> None:
+        """The topic holds each event of the event store once, in order within its partition, byte for byte."""
+        records = await connections.retry_for(lambda: self.event_store.read(0, 1_000_000), 30)
         messages = await self.published()
         assert [int(dict(m.headers)["ooc_position"]) for m in messages] == [r.position for r in records]
         assert all(m.value == r.body for m, r in zip(messages, records, strict=True))
@@ -145,8 +151,8 @@ async def committed(bootstrap: str, topic: str, offsets: Mapping[int, int] | Non
 async def house(database: str, postgres_url: str, kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[House]:
     """A service of the test's own, with nothing recorded."""
     await databases(postgres_url, [(urlsplit(database).path[1:], service_database("tests")[1])])
-    pool = await connections.pool(as_application(database))
-    house = House(topic_prefix, database, kafka_bootstrap, PostgresLedger(pool))
+    pool = await connections.create_pool(as_application(database))
+    house = House(topic_prefix, database, kafka_bootstrap, PostgresEventStore(pool))
     await topics(kafka_bootstrap, [events_topic(house.events, 1), position_topic(house.position, 1)])
     yield house
     await pool.close()

@@ -8,9 +8,9 @@ import pytest
 from aiokafka.partitioner import murmur2
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 
-from shared.provision import PARTITIONS
-from shared.relay import address_of, rfc3339
-from tests.integration.ledger.streams import TYPE, Stream
+from shared.messaging.relay import key_and_partition, rfc3339
+from shared.runtime.provision import PARTITIONS
+from tests.integration.event_store.streams import TYPE, Stream
 from tests.integration.relay.conftest import House, body_of
 
 # What Kafka's own test holds its Java implementation to (UtilsTest.testMurmur2).
@@ -33,7 +33,7 @@ def test_murmur2_is_java_s(key: bytes, java: int) -> None:
 def test_the_key_is_the_home_and_the_partition_its_hash() -> None:
     """Given a home, its key is its text and its partition follows from the positive murmur2 of that key."""
     stream = Stream()
-    key, partition = address_of(stream.id)
+    key, partition = key_and_partition(stream.id)
     assert key == str(stream.id).encode()
     assert partition == (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
 
@@ -43,12 +43,12 @@ def test_a_moment_has_six_digits_and_a_z() -> None:
     assert rfc3339(datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)) == b"2026-03-02T12:00:05.000000Z"
 
 
-async def test_a_message_says_what_the_ledger_says(house: House) -> None:
-    """Given events in the ledger, each message has its bytes, key, partition and headers."""
+async def test_a_message_says_what_the_event_store_says(house: House) -> None:
+    """Given events in the event store, each message has its bytes, key, partition and headers."""
     await house.write(streams=5, events=4)
     async with house.relay():
         await house.relayed()
-    records = await house.ledger.read(0, 100)
+    records = await house.event_store.read(0, 100)
     messages = await house.published()
     assert len(messages) == 20
     for record, message in zip(records, messages, strict=True):
@@ -56,7 +56,7 @@ async def test_a_message_says_what_the_ledger_says(house: House) -> None:
         assert len(headers) == len(message.headers)  # none twice
         assert all(isinstance(value, bytes) for value in headers.values())
         assert message.value == record.body
-        assert (message.key, message.partition) == address_of(record.home)
+        assert (message.key, message.partition) == key_and_partition(record.home)
         assert headers.pop("traceparent", None) == (
             b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" if record.version % 2 else None
         )
@@ -77,12 +77,12 @@ async def test_a_message_says_what_the_ledger_says(house: House) -> None:
 
 
 async def test_a_message_is_a_cloud_event(house: House) -> None:
-    """Given a published event, the CloudEvents library reads it as a valid event with the ledger's ids."""
+    """Given a published event, the CloudEvents library reads it as a valid event with the event store's ids."""
     stream = Stream()
-    await stream.write(house.ledger, body_of(stream, 1))
+    await stream.write(house.event_store, body_of(stream, 1))
     async with house.relay():
         await house.relayed()
-    (record,) = await house.ledger.read(0, 10)
+    (record,) = await house.event_store.read(0, 10)
     (message,) = await house.published()
     event = from_binary_event(KafkaMessage(dict(message.headers), message.key, message.value))
     assert event.get_specversion() == "1.0"

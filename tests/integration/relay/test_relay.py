@@ -1,4 +1,4 @@
-"""How the relay comes from the ledger to the topic, once, in order, and never past what it knows."""
+"""How the relay comes from the event store to the topic, once, in order, and never past what it knows."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
-from shared.provision import topics
-from shared.relay import MOST, Reached, last_reached
-from tests.integration.ledger.streams import Stream
+from shared.messaging.relay import MAX_EVENTS, HighWaterMark, last_high_water_mark
+from shared.runtime.provision import topics
+from tests.integration.event_store.streams import Stream
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import House, body_of, committed, running
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
-async def test_the_topic_becomes_the_ledger(house: House) -> None:
-    """Given a ledger with a backlog larger than one transaction, the topic holds each event once and in order."""
-    await house.write(streams=200, events=MOST // 200 + 3)
+async def test_the_topic_becomes_the_event_store(house: House) -> None:
+    """Given an event store with a backlog larger than one transaction, the topic holds each event once and in order."""
+    await house.write(streams=200, events=MAX_EVENTS // 200 + 3)
     async with house.relay():
         reached = await house.relayed()
-    assert reached.position == (await house.ledger.head()).position > MOST
-    await house.assert_exactly_the_ledger()
+    assert reached.position == (await house.event_store.head()).position > MAX_EVENTS
+    await house.assert_exactly_the_event_store()
 
 
 async def test_what_is_appended_later_follows(house: House) -> None:
-    """Given a relay at the end of the ledger, what is appended then is published, whether or not it is woken."""
-    async with house.relay(house.ledger.moved):
+    """Given a relay at the end of the event store, what is appended then is published, whether or not it is woken."""
+    async with house.relay(house.event_store.moved):
         for _ in range(3):
             await house.write(streams=3, events=2)
             await house.relayed()
     async with house.relay():
         await house.write(streams=3, events=2)
         await house.relayed()
-    await house.assert_exactly_the_ledger()
+    await house.assert_exactly_the_event_store()
 
 
 async def test_a_busy_relay_is_quick(house: House) -> None:
     """Given a relay that is running, an event is visible to readers within a second (it takes some 20 ms)."""
-    async with running(house.relay(house.ledger.moved)) as relay:
+    async with running(house.relay(house.event_store.moved)) as relay:
         await house.write(streams=1, events=1)
         await house.relayed()
         began = time.monotonic()
@@ -64,12 +64,12 @@ async def test_each_position_record_is_true(house: House) -> None:
     messages = await house.published()
     marks = await committed(house.bootstrap, house.position)
     assert len(marks) >= 4
-    before = Reached()
+    before = HighWaterMark()
     for mark in marks:
         assert mark.key == house.service.encode()
         value = json.loads(mark.value)
         assert set(value) == {"service", "position", "offsets"}
-        reached = Reached.read(mark.value, mark.headers)
+        reached = HighWaterMark.read(mark.value, mark.headers)
         assert reached.position > before.position
         assert all(reached.offsets[partition] >= offset for partition, offset in before.offsets.items())
         for message in messages:
@@ -92,7 +92,7 @@ async def test_a_relay_goes_on_where_the_last_one_stopped(house: House) -> None:
         await house.write(streams=5, events=events)
     async with house.relay():
         await house.relayed()
-    await house.assert_exactly_the_ledger()
+    await house.assert_exactly_the_event_store()
 
 
 async def test_what_was_published_is_noted_for_people(house: House, owner: Owner) -> None:
@@ -115,20 +115,20 @@ async def test_many_heavy_events_of_one_home_stay_in_order(house: House) -> None
     """Given more of one partition than a record batch takes and more than one transaction should, order is kept."""
     stream = Stream()
     for start in range(0, 200, 20):
-        await stream.write(house.ledger, *(body_of(stream, start + n, 120_000) for n in range(20)))
+        await stream.write(house.event_store, *(body_of(stream, start + n, 120_000) for n in range(20)))
     async with house.relay():
         await house.relayed(within=60)
-    await house.assert_exactly_the_ledger()
+    await house.assert_exactly_the_event_store()
     assert len(await committed(house.bootstrap, house.position)) > 1
 
 
 async def test_a_clock_that_ran_ahead_stops_nothing(house: House, owner: Owner) -> None:
-    """Given a ledger whose recorded_at stands days ahead of the broker's clock, its events are published."""
+    """Given an event store whose recorded_at stands days ahead of the broker's clock, its events are published."""
     await owner.execute("update head set recorded_at = now() + interval '3 days'")
     await house.write(streams=1, events=2)
     async with house.relay():
         await house.relayed()
-    await house.assert_exactly_the_ledger()
+    await house.assert_exactly_the_event_store()
 
 
 # --- one at a time --------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ async def test_a_second_relay_waits_for_the_first(house: House) -> None:
     await house.write(streams=3, events=3)
     await house.relayed()
     await second.stop()
-    await house.assert_exactly_the_ledger()
+    await house.assert_exactly_the_event_store()
 
 
 async def test_a_relay_that_waits_can_be_stopped(house: House) -> None:
@@ -178,7 +178,7 @@ async def test_a_paused_predecessor_is_fenced(house: House) -> None:
     with contextlib.suppress(KafkaError):
         await zombie.stop()
     await zombie.client.close()
-    await house.assert_exactly_the_ledger()
+    await house.assert_exactly_the_event_store()
 
 
 async def _goes_on(zombie: AIOKafkaProducer, topic: str) -> None:
@@ -205,7 +205,7 @@ async def test_a_lost_database_connection_loses_no_event(house: House, owner: Ow
 
             await eventually(killed)
         await house.relayed()
-    await house.assert_exactly_the_ledger()
+    await house.assert_exactly_the_event_store()
 
 
 # --- alarms ---------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ async def _alarm(house: House, name: str) -> None:
     assert len(await committed(house.bootstrap, house.events)) == before
 
 
-async def _mark(house: House, reached: Reached) -> None:
+async def _mark(house: House, reached: HighWaterMark) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=house.bootstrap)
     async with producer:
         headers = [("ooc_hash", reached.hash.hex().encode())]
@@ -233,22 +233,22 @@ async def _mark(house: House, reached: Reached) -> None:
         )
 
 
-async def test_a_topic_ahead_of_its_ledger_is_an_alarm(house: House) -> None:
-    """Given a ledger restored to before what was published, the relay stands still."""
+async def test_a_topic_ahead_of_its_event_store_is_an_alarm(house: House) -> None:
+    """Given an event store restored to before what was published, the relay stands still."""
     await house.write(streams=2, events=2)
-    await _mark(house, Reached(1000, {0: 7}))
+    await _mark(house, HighWaterMark(1000, {0: 7}))
     await _alarm(house, "topic_ahead_of_ledger")
 
 
-async def test_a_ledger_that_went_another_way_is_an_alarm(house: House) -> None:
-    """Given a ledger that was restored and has grown again past the position, with other events, it stands still."""
+async def test_a_event_store_that_went_another_way_is_an_alarm(house: House) -> None:
+    """Given an event store that was restored and has grown again past the position, with other events, it stands still."""
     await house.write(streams=2, events=2)
-    await _mark(house, Reached(3, {0: 7}, bytes(32)))
+    await _mark(house, HighWaterMark(3, {0: 7}, bytes(32)))
     await _alarm(house, "topic_ahead_of_ledger")
 
 
 async def test_a_missing_event_is_an_alarm(house: House, owner: Owner) -> None:
-    """Given a ledger in which a position is missing, nothing of that part is published."""
+    """Given an event store in which a position is missing, nothing of that part is published."""
     await house.write(streams=4, events=4)
     await owner.execute("alter table event disable trigger event_is_append_only")
     await owner.execute("delete from event where position = 7")
@@ -256,7 +256,7 @@ async def test_a_missing_event_is_an_alarm(house: House, owner: Owner) -> None:
 
 
 async def test_a_missing_tail_is_an_alarm(house: House, owner: Owner) -> None:
-    """Given a ledger whose last events are missing, which leaves no gap between events, it stands still."""
+    """Given an event store whose last events are missing, which leaves no gap between events, it stands still."""
     await house.write(streams=4, events=4)
     await owner.execute("alter table event disable trigger event_is_append_only")
     await owner.execute("delete from event where position > 12")
@@ -264,7 +264,7 @@ async def test_a_missing_tail_is_an_alarm(house: House, owner: Owner) -> None:
 
 
 async def test_the_event_reached_being_gone_is_an_alarm(house: House, owner: Owner) -> None:
-    """Given a ledger without the event that the position record names, it stands still."""
+    """Given an event store without the event that the position record names, it stands still."""
     await house.write(streams=4, events=4)
     async with house.relay():
         await house.relayed()
@@ -291,16 +291,16 @@ async def test_the_last_record_is_found_behind_many_others(house: House) -> None
     async with producer:
         for position in (1, 2):
             async with producer.transaction():
-                await producer.send_and_wait(house.position, Reached(position).record("s"), b"s", partition=0)
+                await producer.send_and_wait(house.position, HighWaterMark(position).record("s"), b"s", partition=0)
         for position in range(3, 4 + 3):
             await producer.begin_transaction()
             for _ in range(40):
-                await producer.send(house.position, Reached(position).record("s"), b"s", partition=0)
+                await producer.send(house.position, HighWaterMark(position).record("s"), b"s", partition=0)
             await producer.flush()
             await producer.abort_transaction()
-    assert await last_reached(house.bootstrap, house.position) == Reached(2)
+    assert await last_high_water_mark(house.bootstrap, house.position) == HighWaterMark(2)
 
 
 async def test_an_empty_position_topic_has_no_record(house: House) -> None:
     """Given a service that has published nothing, there is no last record."""
-    assert await last_reached(house.bootstrap, house.position) is None
+    assert await last_high_water_mark(house.bootstrap, house.position) is None

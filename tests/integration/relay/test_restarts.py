@@ -14,14 +14,20 @@ from pathlib import Path
 import pytest
 
 from shared import database as connections
-from shared import local
-from shared.ledger.postgres import PostgresLedger
-from shared.local import kafka, postgres
-from shared.local.supervise import Supervisor
-from shared.provision import databases, events_topic, position_topic, service_database, topics
-from tests.integration.ledger.streams import Stream, as_application
+from shared.event_store.postgres import PostgresEventStore
+from shared.runtime.provision import (
+    databases,
+    events_topic,
+    position_topic,
+    service_database,
+    topics,
+)
+from tests.integration.event_store.streams import Stream, as_application
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import House, body_of, running
+from tools import local
+from tools.local import kafka, postgres
+from tools.local.supervisor import Supervisor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -59,15 +65,15 @@ async def machine() -> AsyncIterator[Machine]:
         ) as servers:
             await databases(postgres.dsn(postgres_port), [service_database("tests")])
             owner = postgres.dsn(postgres_port, "ooc_tests")
-            pool = await connections.pool(as_application(owner))
-            house = House("tests", owner, f"127.0.0.1:{kafka_port}", PostgresLedger(pool))
+            pool = await connections.create_pool(as_application(owner))
+            house = House("tests", owner, f"127.0.0.1:{kafka_port}", PostgresEventStore(pool))
             await topics(house.bootstrap, [events_topic(house.events, 1), position_topic(house.position, 1)])
             yield Machine(servers, house)
             pool.terminate()
 
 
 class Writing:
-    """Streams that grow until they are told to end; what the ledger says it has, it must have."""
+    """Streams that grow until they are told to end; what the event store says it has, it must have."""
 
     def __init__(self, house: House, streams: int = 20) -> None:
         self.count = 0
@@ -77,7 +83,7 @@ class Writing:
 
     async def _grow(self, stream: Stream) -> None:
         while not self._ended.is_set():
-            await stream.write(self._house.ledger, body_of(stream, stream.version + 1))
+            await stream.write(self._house.event_store, body_of(stream, stream.version + 1))
             self.count += 1
 
     async def more(self, events: int) -> None:
@@ -92,9 +98,9 @@ class Writing:
 
 
 async def test_killed_servers_cost_no_event(machine: Machine) -> None:
-    """Given writers and a relay, kill -9 of broker and database in turns leaves the topic exactly the ledger."""
+    """Given writers and a relay, kill -9 of broker and database in turns leaves the topic exactly the event store."""
     chance = random.Random(11)
-    async with running(machine.house.relay(machine.house.ledger.moved)) as relay:
+    async with running(machine.house.relay(machine.house.event_store.moved)) as relay:
         writing = Writing(machine.house)
         for name in (kafka.NAME, postgres.NAME, kafka.NAME, postgres.NAME, kafka.NAME):
             await writing.more(chance.randrange(200, 1500))
@@ -104,13 +110,13 @@ async def test_killed_servers_cost_no_event(machine: Machine) -> None:
         await writing.end()
         await machine.house.relayed(within=60)
         assert relay.alarm is None
-    assert (await machine.house.ledger.head()).position == writing.count
-    await machine.house.assert_exactly_the_ledger()
+    assert (await machine.house.event_store.head()).position == writing.count
+    await machine.house.assert_exactly_the_event_store()
 
 
 async def test_a_broker_that_stands_still_leaves_no_commit_in_doubt(machine: Machine) -> None:
     """Given a broker that stops answering in the middle of commits, the relay gives up, asks again, and goes on."""
-    async with running(machine.house.relay(machine.house.ledger.moved)) as relay:
+    async with running(machine.house.relay(machine.house.event_store.moved)) as relay:
         writing = Writing(machine.house)
         for events in (300, 500):
             await writing.more(events)
@@ -120,7 +126,7 @@ async def test_a_broker_that_stands_still_leaves_no_commit_in_doubt(machine: Mac
             await eventually(lambda: relay.reached is not None, within=60)
         await writing.end()
         await machine.house.relayed(within=60)
-    await machine.house.assert_exactly_the_ledger()
+    await machine.house.assert_exactly_the_event_store()
 
 
 async def test_two_relays_take_over_from_each_other(machine: Machine) -> None:
@@ -133,4 +139,4 @@ async def test_two_relays_take_over_from_each_other(machine: Machine) -> None:
             await eventually(lambda: (one.reached is None) != (other.reached is None), within=60)
         await writing.end()
         await machine.house.relayed(within=60)
-    await machine.house.assert_exactly_the_ledger()
+    await machine.house.assert_exactly_the_event_store()

@@ -1,4 +1,4 @@
-"""What `ooc verify` finds: each break of a ledger, its topic or its log is named, and a whole one has none."""
+"""What `ooc verify` finds: each break of an event store, its topic or its log is named, and a whole one has none."""
 
 from __future__ import annotations
 
@@ -13,21 +13,28 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from shared import database as connections
-from shared.access import AccessLog
-from shared.handle import Accepted, Handler
-from shared.keyring import MemoryKeyring
-from shared.messages import Command
-from shared.service import Service
-from shared.verify import verify_service
-from tests.integration.ledger.streams import as_application
-from tests.integration.ledger.tallies import KEEPER, SERVICE, CloseTally, Count, asked, opening
+from shared.api.authorisation import AccessLog
+from shared.command_handler import Accepted, CommandHandler
+from shared.domain.messages import Command
+from shared.privacy.keyring import MemoryKeyring
+from shared.runtime.service import Service
+from shared.runtime.verification import verify_service
+from tests.integration.event_store.streams import as_application
+from tests.integration.event_store.tallies import (
+    KEEPER,
+    SERVICE,
+    CloseTally,
+    Count,
+    asked,
+    opening,
+)
 from tests.integration.relay.conftest import House, committed
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 TAMPERED = {
-    "a byte": ("update event set body = set_byte(body, 60, 7) where position = 2", {"chains whole", "events readable, histories fold", "topic equals ledger, byte for byte"}),
-    "the last event": ("delete from event where position = 6", {"positions dense, recorded_at growing", "topic equals ledger, byte for byte"}),
+    "a byte": ("update event set body = set_byte(body, 60, 7) where position = 2", {"chains whole", "events readable, histories fold", "topic equals event store, byte for byte"}),
+    "the last event": ("delete from event where position = 6", {"positions dense, recorded_at growing", "topic equals event store, byte for byte"}),
     "an event between": ("delete from event where position = 3", {"positions dense, recorded_at growing", "versions gapless", "chains whole"}),
     "a time": ("update event set recorded_at = recorded_at - interval '1 hour' where position = 4", {"positions dense, recorded_at growing"}),
     "a type": ("update event set type = 'ooc.tallies.TallyClosed.v1' where position = 2", {"events readable, histories fold"}),
@@ -45,7 +52,7 @@ class Tallies:
     """A service of the test's own that counts, and one of its tallies that is open."""
 
     service: Service[Any]
-    handler: Handler
+    handler: CommandHandler
     open: UUID
 
     async def does(self, stream: UUID, command: Command) -> None:
@@ -57,7 +64,7 @@ async def tallies(house: House) -> Tallies:
     """Two tallies that were counted, published, and looked at."""
     service = replace(SERVICE, name=house.service)
     shop, school = uuid4(), uuid4()
-    made = Tallies(service, Handler(service, house.ledger, MemoryKeyring(), b"k" * 32), school)
+    made = Tallies(service, CommandHandler(service, house.event_store, MemoryKeyring(), b"k" * 32), school)
     await made.does(shop, opening("shop"))
     await made.does(shop, Count(by=1))
     await made.does(school, opening("school"))
@@ -66,7 +73,7 @@ async def tallies(house: House) -> Tallies:
     await made.does(shop, CloseTally())
     async with house.relay():
         await house.relayed()
-    pool = await connections.pool(as_application(house.owner))
+    pool = await connections.create_pool(as_application(house.owner))
     for stream in (shop, school, shop):
         await AccessLog(pool).record(KEEPER, "READ_STATE", service.stream_name(stream), outcome="GIVEN")
     await pool.close()
@@ -75,12 +82,10 @@ async def tallies(house: House) -> Tallies:
 
 async def broken(house: House, tallies: Tallies) -> set[str]:
     """The checks that find a break."""
-    pool = await connections.pool(as_application(house.owner))
+    pool = await connections.create_pool(as_application(house.owner))
     try:
         return {
-            finding.check
-            async for finding in verify_service(tallies.service, pool, house.bootstrap)
-            if not finding.whole
+            finding.check async for finding in verify_service(tallies.service, pool, house.bootstrap) if not finding.ok
         }
     finally:
         await pool.close()
@@ -111,8 +116,8 @@ async def test_whatever_is_changed_is_found(house: House, tallies: Tallies, owne
     assert checks <= await broken(house, tallies)
 
 
-async def test_what_is_not_the_ledgers_in_the_topic_is_found(house: House, tallies: Tallies) -> None:
-    """Given a message that somebody published again, the topic is no longer the ledger's."""
+async def test_what_is_not_the_event_stores_in_the_topic_is_found(house: House, tallies: Tallies) -> None:
+    """Given a message that somebody published again, the topic is no longer the event store's."""
     one = (await committed(house.bootstrap, house.events))[0]
     producer = AIOKafkaProducer(bootstrap_servers=house.bootstrap, transactional_id=f"intruder-{uuid4()}")
     await producer.start()
@@ -126,4 +131,4 @@ async def test_what_is_not_the_ledgers_in_the_topic_is_found(house: House, talli
     await tallies.does(tallies.open, Count(by=1))
     async with house.relay():
         await house.relayed()
-    assert "topic equals ledger, byte for byte" in await broken(house, tallies)
+    assert "topic equals event store, byte for byte" in await broken(house, tallies)

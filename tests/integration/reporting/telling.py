@@ -9,16 +9,16 @@ from pathlib import Path
 
 import asyncpg
 
-from services.console.scenario.in_memory import Memory
-from services.console.scenario.reading import read_scenario
-from services.console.scenario.runner import Run
 from services.disposal.service import service as disposal
 from services.education.service import service as education
 from services.referral.service import service as referral
-from services.reporting.memory import Counted
+from services.reporting.in_memory import InMemoryReporting
 from services.reporting.projection import apply
 from services.rj_conference.service import service as rj_conference
-from shared.messages import Fact
+from shared.domain.messages import Fact
+from tools.scenario.in_memory import Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Run
 
 STORIES = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
 GIVEN = 14
@@ -27,7 +27,7 @@ GIVEN = 14
 
 @dataclass(frozen=True)
 class Stored:
-    """A recorded event as a topic or a ledger hands it over."""
+    """A recorded event as a topic or an event store hands it over."""
 
     stream: str
     body: bytes
@@ -36,7 +36,7 @@ class Stored:
     hash: bytes
 
 
-class Told(Counted):
+class Told(InMemoryReporting):
     """Every fact in the order of its recording, and what the scenarios themselves ask."""
 
     def __init__(self) -> None:

@@ -13,18 +13,18 @@ import asyncpg
 import pytest
 
 from services.reporting.cases import case, cases
+from services.reporting.daily_sheet import daily_sheet
 from services.reporting.database import DATABASE
 from services.reporting.fold import service_of
+from services.reporting.in_memory import measure_facts
 from services.reporting.measures import MEASURES
-from services.reporting.memory import measure_facts
 from services.reporting.period import BadQuestion
 from services.reporting.queries import measure
-from services.reporting.readings import READINGS
-from services.reporting.sheet import daily_sheet
+from services.reporting.read_models import READ_MODELS
 from services.reporting.verify import refold_differences
-from shared.provision import databases
-from shared.reading import duties_on
-from shared.working_days import local_day
+from shared.domain.dates import local_day
+from shared.domain.duties_by_day import duties_on
+from shared.runtime.provision import databases
 from tests.integration.reporting.telling import Told, play, project
 
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
@@ -210,7 +210,7 @@ async def test_the_sheet_of_a_past_day_shows_what_was_due_then(pool: asyncpg.Poo
         assert shown == sorted(
             (str(history[0].stream_id), duty.duty, duty.item, duty.due.isoformat())
             for history in told.histories
-            for duty in duties_on(READINGS[service_of(history[0])], history, day)
+            for duty in duties_on(READ_MODELS[service_of(history[0])], history, day)
             if duty.met_on is None
         )
 

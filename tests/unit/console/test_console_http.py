@@ -17,13 +17,18 @@ import httpx
 import pytest
 
 from services.console.addresses import SERVICES, Addresses, NoSystem, find_addresses
-from services.console.at_rest import NotAtRest, consumers_behind, relays_behind, wait_until_at_rest
 from services.console.case import histories
 from services.console.client import Client, NoAnswer, Reply
-from services.console.scenario.backend import Request, Unplayable
-from services.console.scenario.over_http import Http, answered
-from services.console.scenario.story import Officer, Word
+from services.console.idle import (
+    NotIdle,
+    consumers_behind,
+    relays_behind,
+    wait_until_idle,
+)
 from services.console.tokens import NoToken, Tokens, officer_id
+from tools.scenario.backend import BackendError, Request
+from tools.scenario.over_http import Http, answered
+from tools.scenario.story import Officer, Result
 
 STREAM = UUID(int=1)
 
@@ -159,7 +164,7 @@ def test_a_command_carries_token_key_and_reason() -> None:
     """Given a command, when it is sent, then its headers and body are as agreed."""
     with serving((201, {"events": [{"type": "ooc.disposal.YotReferred.v1"}]})) as (url, told):
         got = Http(client(url)).send(request())
-    assert (got.word, got.events) == (Word.ACCEPTED, ("YotReferred",))
+    assert (got.word, got.events) == (Result.ACCEPTED, ("YotReferred",))
     (method, path, headers, body) = told.asked[0]
     assert (method, path) == ("POST", f"/v1/disposals/{STREAM}/commands")
     assert headers["Authorization"] == "Bearer t"
@@ -190,7 +195,7 @@ def test_a_token_that_ended_is_renewed_once() -> None:
     with serving((401, {}), (200, {"state": "ACTIVE"})) as (url, _):
         assert Http(client(url)).state("disposal", STREAM, as_of=None, known_at=None) == {"state": "ACTIVE"}
     with serving((401, {})) as (url, told):
-        with pytest.raises(Unplayable, match="not accepted"):
+        with pytest.raises(BackendError, match="not accepted"):
             Http(client(url)).state("disposal", STREAM, as_of=None, known_at=None)
         assert len(told.asked) == 2
 
@@ -198,15 +203,15 @@ def test_a_token_that_ended_is_renewed_once() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "word", "rules"),
     [
-        (422, {"rules": [{"id": "R6", "text": "An adult."}], "needs_rationale": False}, Word.REFUSED, ("R6",)),
-        (422, {"rules": [{"id": "A1", "text": "Why?"}], "needs_rationale": True}, Word.NEEDS_RATIONALE, ("A1",)),
-        (422, {"rules": [], "errors": [{"field": "due", "message": "a date"}]}, Word.INVALID, ()),
-        (403, {"detail": "not yours"}, Word.FORBIDDEN, ()),
-        (404, {}, Word.UNKNOWN, ()),
-        (409, None, Word.CONFLICT, ()),
+        (422, {"rules": [{"id": "R6", "text": "An adult."}], "needs_rationale": False}, Result.REFUSED, ("R6",)),
+        (422, {"rules": [{"id": "A1", "text": "Why?"}], "needs_rationale": True}, Result.NEEDS_RATIONALE, ("A1",)),
+        (422, {"rules": [], "errors": [{"field": "due", "message": "a date"}]}, Result.INVALID, ()),
+        (403, {"detail": "not yours"}, Result.FORBIDDEN, ()),
+        (404, {}, Result.UNKNOWN, ()),
+        (409, None, Result.CONFLICT, ()),
     ],
 )
-def test_each_answer_has_its_word(status: int, body: Any, word: Word, rules: tuple[str, ...]) -> None:
+def test_each_answer_has_its_word(status: int, body: Any, word: Result, rules: tuple[str, ...]) -> None:
     """Given an HTTP answer, when it is read, then its status and problem details make one word and the rules."""
     got = answered(Reply(status, body))
     assert (got.word, got.rules) == (word, rules)
@@ -214,7 +219,7 @@ def test_each_answer_has_its_word(status: int, body: Any, word: Word, rules: tup
 
 def test_an_answer_that_was_not_agreed_is_said() -> None:
     """Given an internal error, when it is read, then playing ends with a sentence, not with a difference."""
-    with pytest.raises(Unplayable, match="HTTP 500"):
+    with pytest.raises(BackendError, match="HTTP 500"):
         answered(Reply(500, None))
 
 
@@ -255,12 +260,12 @@ def test_the_wait_ends_when_nothing_moved_between_two_looks() -> None:
     """Given a system at rest, when one waits for it, then the wait ends; given one that lags, then it says what does."""
     at_rest = status(2, 2, 2, dict.fromkeys(("referral", "education", "disposal", "rj_conference"), 2))
     with serving((200, at_rest)) as (url, _):
-        wait_until_at_rest(client(url), patience=5)
+        wait_until_idle(client(url), patience=5)
     with (
         serving((200, at_rest | {"position": 3})) as (url, _),
-        pytest.raises(NotAtRest, match="the relay of referral is at 2 of 3"),
+        pytest.raises(NotIdle, match="the relay of referral is at 2 of 3"),
     ):
-        wait_until_at_rest(client(url), patience=0.2)
+        wait_until_idle(client(url), patience=0.2)
 
 
 # --- a case ---------------------------------------------------------------------------------------

@@ -14,14 +14,14 @@ import pytest
 from rich.console import Console
 
 from services.console.case import streams_of
-from services.console.declared import DECIDING
-from services.console.playing import STORIES
-from services.console.scenario.checking import problems_of
-from services.console.scenario.reading import read_scenario
-from services.console.scenario.story import COLLECTIONS
-from services.console.showing import measure, records, timeline
+from services.console.scenario_command import STORIES
 from services.console.system import Stores, processes, urls
-from shared.local import SERVERS, Addresses
+from services.console.tables import measure, records, timeline
+from services.registry import DECIDING
+from tools.local import SERVERS, Addresses
+from tools.scenario.parser import read_scenario
+from tools.scenario.story import COLLECTIONS
+from tools.scenario.validation import problems_of
 
 OOC = str(Path(sys.executable).parent / "ooc")
 TOLD = Path(__file__).parents[2] / "scenarios"

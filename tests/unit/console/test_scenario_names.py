@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID, uuid5
 
-from services.console.scenario.naming import Names
-from services.console.scenario.story import Officer
 from services.console.tokens import officer_id
+from tools.scenario.naming import Names
+from tools.scenario.story import Officer
 
 EVENT = UUID(int=7)
 

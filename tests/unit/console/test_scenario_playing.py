@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from services.console.scenario.backend import Answered, Request
-from services.console.scenario.in_memory import Memory
-from services.console.scenario.reading import read_scenario
-from services.console.scenario.runner import Difference, Played, Run
-from services.console.scenario.story import COLLECTIONS
 from services.education.service import service as education
 from services.referral.service import service as referral
 from services.rj_conference.service import service as rj_conference
-from shared.messages import Fact
+from shared.domain.messages import Fact
+from tools.scenario.backend import Request, Response
+from tools.scenario.in_memory import Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Difference, Played, Run
+from tools.scenario.story import COLLECTIONS
 
 HEAD = """
 id: a-story
@@ -143,7 +143,7 @@ class Noting(Memory):
 
     noted: ClassVar[list[str]] = []
 
-    def send(self, request: Request) -> Answered:
+    def send(self, request: Request) -> Response:
         self.noted.append(request.service)
         return super().send(request)
 

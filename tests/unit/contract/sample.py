@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.console.scenario.in_memory import Memory
-from services.console.scenario.reading import read_scenario
-from services.console.scenario.runner import Run
 from services.disposal.service import service as disposal
 from services.education.service import service as education
 from services.referral.service import service as referral
 from services.rj_conference.service import service as rj_conference
-from shared.messages import Fact
-from shared.service import Service
+from shared.domain.messages import Fact
+from shared.runtime.service import Service
+from tools.scenario.in_memory import Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Run
 
 SERVICES: tuple[Service[Any], ...] = (referral, education, disposal, rj_conference)
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.messages import chain, write
-from shared.service import Service
+from shared.domain.messages import encode_event, next_hash
+from shared.runtime.service import Service
 from tests.unit.contract.sample import SERVICES, samples
 
 EVERY = [(service, name) for service in SERVICES for name in samples(service.name)]
@@ -18,11 +18,11 @@ def test_a_published_event_reads_and_writes_as_it_was(service: Service[Any], nam
     """The frozen bytes read as their event, hash as they did, and are written again without a changed byte."""
     sample = samples(service.name)[name]
     body = sample["body"].encode()
-    assert chain(bytes.fromhex(sample["previous"]), body).hex() == sample["hash"]
+    assert next_hash(bytes.fromhex(sample["previous"]), body).hex() == sample["hash"]
     fact = service.events.read(body)
     assert fact.envelope.type == name
     if name in service.events.by_type:
-        assert write(fact.envelope, fact.event) == body
+        assert encode_event(fact.envelope, fact.event) == body
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)

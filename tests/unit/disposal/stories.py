@@ -36,7 +36,7 @@ from services.disposal.events import (
     OffenceCategory,
     PanelMember,
     PaymentMethod,
-    Prior,
+    PriorRecord,
 )
 from services.disposal.service import service
 from services.vocabulary import (
@@ -48,22 +48,22 @@ from services.vocabulary import (
     Recommendation,
     TrialMode,
 )
-from shared.messages import Command, derive
-from shared.sealing import Sealed
-from shared.testing import Story, officer
+from shared.domain.messages import Command, derived_uuid
+from shared.privacy.sealing import Sealed
+from tests.command_spec import CommandSpec, officer
 
-CASE: Final = derive("test", "case")
-REFERRAL: Final = derive("test", "referral")
-LEO: Final = derive("test", "leo")
-MANAGER: Final = derive("test", "manager")
-MOTHER: Final = derive("test", "mother")
+CASE: Final = derived_uuid("test", "case")
+REFERRAL: Final = derived_uuid("test", "referral")
+LEO: Final = derived_uuid("test", "leo")
+MANAGER: Final = derived_uuid("test", "manager")
+MOTHER: Final = derived_uuid("test", "mother")
 
-WORK: Final = derive("test", "reparation")
-LETTER: Final = derive("test", "letter")
-WORKSHOP: Final = derive("test", "workshop")
-MEETING: Final = derive("test", "conference")
-FIRST: Final = derive("test", "first session")
-SECOND: Final = derive("test", "second session")
+WORK: Final = derived_uuid("test", "reparation")
+LETTER: Final = derived_uuid("test", "letter")
+WORKSHOP: Final = derived_uuid("test", "workshop")
+MEETING: Final = derived_uuid("test", "conference")
+FIRST: Final = derived_uuid("test", "first session")
+SECOND: Final = derived_uuid("test", "second session")
 
 POLICE: Final = "POLICE_DECISION_MAKER"
 YJS: Final = "YJS_CASE_MANAGER"
@@ -108,7 +108,7 @@ def opening(born: date = date(2011, 3, 14), **other: Any) -> OpenDisposalCase:
             "offence": offence(),
             "reported_at": datetime.fromisoformat("2026-03-02T15:20:00+00:00"),
             "victims": (MANAGER,),
-            "prior": Prior(yc=0, ycc=0, convictions=0, yrd=0),
+            "prior": PriorRecord(yc=0, ycc=0, convictions=0, yrd=0),
             **other,
         }
     )
@@ -257,7 +257,7 @@ def proposed(what: Condition | None = None, **other: Any) -> ProposeCondition:
     return ProposeCondition(condition=what or condition(), **other)
 
 
-class CaseStory(Story):
+class CaseStory(CommandSpec):
     """A case that can be told as far as a test needs; `without` leaves steps out."""
 
     def __init__(self) -> None:

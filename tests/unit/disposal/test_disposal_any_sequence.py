@@ -12,7 +12,7 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.disposal.domain import state as state_module
+from services.disposal.domain import evolve as state_module
 from services.disposal.domain.commands import (
     AssignOutcome,
     CompleteCondition,
@@ -36,13 +36,31 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
     WithdrawConsent,
 )
-from services.disposal.events import EVENTS, AssessmentTool, Because, ContactMeans, ProsecutorDecision
-from services.disposal.service import bar_of, service
+from services.disposal.events import (
+    EVENTS,
+    AssessmentTool,
+    CancellationReason,
+    ContactMeans,
+    ProsecutorDecision,
+)
+from services.disposal.service import service, uniqueness_key
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
-from shared.decider import cut
-from shared.deciding import claims_of
-from shared.messages import Command, Fact, NeedsRationale, Refused, write
-from shared.sealing import DataKey, Sealed, seal_model, sealed_fields, subjects_in
+from shared.domain.decider import history_at
+from shared.domain.execution import claims_of
+from shared.domain.messages import (
+    Command,
+    Fact,
+    NeedsRationale,
+    Refused,
+    encode_event,
+)
+from shared.privacy.sealing import (
+    DataKey,
+    Sealed,
+    key_ids_in,
+    seal_model,
+    sealed_fields,
+)
 from tests.unit.disposal.stories import (
     ADMITTED,
     ADULT,
@@ -111,7 +129,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *(attendance(session=session) for session in (FIRST, SECOND)),
     *(absence(status, session=session) for status in AttendanceStatus for session in (FIRST, SECOND)),
     attendance(hours="1.5", key=MEETING, session=MEETING, evidence=Sealed("He listened.")),
-    absence(AttendanceStatus.CANCELLED_BY_SERVICE, key=MEETING, session=MEETING, because=Because.HARMED_WITHDREW),
+    absence(
+        AttendanceStatus.CANCELLED_BY_SERVICE, key=MEETING, session=MEETING, because=CancellationReason.HARMED_WITHDREW
+    ),
     *(DecideAbsence(session_id=FIRST, acceptable=acceptable) for acceptable in (True, False)),
     IssueWarning(session_id=FIRST),
     RecordComplianceMeeting(attended=False, parent_present=False),
@@ -211,10 +231,10 @@ def test_any_sequence_folds_and_cuts(start: str, asked: list[tuple[object, str, 
     story = told(start, asked)
     assert story.view["state"]
     for moment in {fact.occurred_at for fact in story.facts}:
-        state = service.decider.fold(cut(story.facts, as_of=moment))
+        state = service.decider.fold(history_at(story.facts, as_of=moment))
         if state is not None:
-            service.reading.view(state)
-            service.reading.duties(state, service.policy.on)
+            service.read_model.view(state)
+            service.read_model.duties(state, service.policy.on)
 
 
 @given(starts, steps)
@@ -231,7 +251,7 @@ def test_no_order_breaks_what_the_law_wants(start: str, asked: list[tuple[object
         assert not held & set(claimed.take)
         assert set(claimed.release) <= held
         held = (held | set(claimed.take)) - set(claimed.release)
-    assert held == set(bar_of(service.decider.state_of(story.facts)))
+    assert held == set(uniqueness_key(service.decider.state_at(story.facts)))
     assert bool(held) is (view["state"] != "CLOSED")
     if not any(name == "RecordCorrected" for name in names):
         booked = {key: booking.hours for key, booking in story.state.bookings.items()}
@@ -248,15 +268,15 @@ def test_every_event_survives_its_bytes(start: str, asked: list[tuple[object, st
     bodies = [_sealed(fact, keys) for fact in story.facts]
     known: dict[str, DataKey] | None
     for known in (keys, {}, None):
-        state = service.decider.state_of([_read(body, known) for body in bodies])
+        state = service.decider.state_at([_read(body, known) for body in bodies])
         assert state is not None
-        assert service.reading.view(state) == story.view
+        assert service.read_model.view(state) == story.view
     person = keys.pop(f"person/{LEO}")
     assert person.subject not in keys
-    forgotten = service.decider.state_of([_read(body, keys) for body in bodies])
+    forgotten = service.decider.state_at([_read(body, keys) for body in bodies])
     assert forgotten is not None
     assert forgotten.age_on(date(2026, 3, 12)) is None
-    assert service.reading.view(forgotten) == story.view
+    assert service.read_model.view(forgotten) == story.view
 
 
 def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
@@ -267,14 +287,14 @@ def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
             keys.setdefault(subject, DataKey(subject, 1, os.urandom(32)))
     event = seal_model(fact.event, home, fact.event_id, keys)
     envelope = seal_model(fact.envelope, home, fact.event_id, keys)
-    return write(envelope, event)
+    return encode_event(envelope, event)
 
 
 def _read(body: bytes, keys: Mapping[str, DataKey] | None) -> Fact:
     """The fact in some bytes: opened by the keys there are, forgotten without them, closed where None is given."""
     if keys is None:
         return EVENTS.read(body)
-    return EVENTS.read(body, keys={want: keys.get(want[0]) for want in subjects_in(body)})
+    return EVENTS.read(body, keys={want: keys.get(want[0]) for want in key_ids_in(body)})
 
 
 def test_every_event_has_its_place_in_the_state() -> None:

@@ -12,8 +12,8 @@ from services.disposal.domain.commands import AssignOutcome, CorrectRecord
 from services.disposal.events import DisposalIssued, RecordCorrected
 from services.disposal.service import claims
 from services.vocabulary import OutcomeCode, TrialMode
-from shared.messages import derive
-from shared.sealing import Sealed
+from shared.domain.messages import derived_uuid
+from shared.privacy.sealing import Sealed
 from tests.unit.disposal.stories import (
     LEO,
     POLICE,
@@ -176,7 +176,7 @@ def test_neither_a_correction_nor_an_unknown_event_is_corrected() -> None:
     story = CaseStory().given()
     story.ask(correction(story, "DisposalCaseOpened", "crime_number", "55260013128"), by=SUPERVISOR, at=THEN)
     assert story.refused(correction(story, "RecordCorrected", "field", "x"), by=SUPERVISOR, at=THEN) == {"S1"}
-    stranger = CorrectRecord(corrects=derive("test", "none"), field="x", value=1, why=Sealed("x"))
+    stranger = CorrectRecord(corrects=derived_uuid("test", "none"), field="x", value=1, why=Sealed("x"))
     assert story.refused(stranger, by=SUPERVISOR, at=THEN) == {"S1"}
     story.ask(correction(story, "DisposalCaseOpened", "crime_number", "55260013129"), by=SUPERVISOR, at=THEN)
     assert story.state.opened.crime_number == "55260013129"

@@ -7,7 +7,12 @@ from datetime import date
 import pytest
 
 from services.disposal.domain.commands import RecordAdmission, RecordProsecutorDecision, WithdrawAdmission
-from services.disposal.events import EvidenceStandard, PanelMember, Prior, ProsecutorDecision
+from services.disposal.events import (
+    EvidenceStandard,
+    PanelMember,
+    PriorRecord,
+    ProsecutorDecision,
+)
 from services.vocabulary import TrialMode
 from tests.unit.disposal.stories import (
     DECIDED_AT,
@@ -167,7 +172,7 @@ def test_deciding_without_an_assessment_warns(case: CaseStory) -> None:
 @pytest.mark.parametrize("field", ["yc", "ycc", "convictions", "yrd"])
 def test_an_earlier_caution_is_no_bar(case: CaseStory, field: str) -> None:
     """Given an earlier caution or conviction, when a disposal is decided, then R10 warns; an earlier YRD is neither."""
-    prior = Prior(**{"yc": 0, "ycc": 0, "convictions": 0, "yrd": 0, field: 1})
+    prior = PriorRecord(**{"yc": 0, "ycc": 0, "convictions": 0, "yrd": 0, field: 1})
     case.ready("YCC", command=opening(prior=prior))
     if field != "yrd":
         assert case.warned(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R10"}

@@ -19,11 +19,11 @@ from services.disposal.domain.commands import (
     ReferToYot,
     RequestAssessment,
 )
-from services.disposal.events import AssessmentTool, ContactMeans, Prior
+from services.disposal.events import AssessmentTool, ContactMeans, PriorRecord
 from services.vocabulary import AttendanceStatus, BreachDecision, TrialMode
-from shared.duties import Duty
-from shared.reading import duties_on
-from shared.sealing import Sealed
+from shared.domain.duties import Duty
+from shared.domain.duties_by_day import duties_on
+from shared.privacy.sealing import Sealed
 from tests.unit.disposal.stories import (
     ADULT,
     AFTER,
@@ -66,7 +66,7 @@ SEEN = "2026-03-18T18:00:00+00:00"
 
 def named(story: CaseStory, name: str, day: date) -> list[Duty]:
     """The duties of one name on the sheet of a day."""
-    return [duty for duty in duties_on(story.service.reading, story.facts, day) if duty.duty == name]
+    return [duty for duty in duties_on(story.service.read_model, story.facts, day) if duty.duty == name]
 
 
 def test_victims_are_told_in_five_working_days() -> None:
@@ -128,14 +128,14 @@ def test_an_assessment_asked_for_is_no_assessment() -> None:
     ("what", "prior", "due"),
     [
         ("YCC", None, True),
-        ("YC", Prior(yc=1, ycc=0, convictions=0, yrd=0), True),
-        ("YC", Prior(yc=0, ycc=1, convictions=0, yrd=0), True),
-        ("YC", Prior(yc=0, ycc=0, convictions=1, yrd=1), False),
+        ("YC", PriorRecord(yc=1, ycc=0, convictions=0, yrd=0), True),
+        ("YC", PriorRecord(yc=0, ycc=1, convictions=0, yrd=0), True),
+        ("YC", PriorRecord(yc=0, ycc=0, convictions=1, yrd=1), False),
         ("YC", None, False),
-        ("YRD", Prior(yc=1, ycc=0, convictions=0, yrd=0), False),
+        ("YRD", PriorRecord(yc=1, ycc=0, convictions=0, yrd=0), False),
     ],
 )
-def test_a_conditional_or_second_caution_must_be_assessed(what: str, prior: Prior | None, *, due: bool) -> None:
+def test_a_conditional_or_second_caution_must_be_assessed(what: str, prior: PriorRecord | None, *, due: bool) -> None:
     """Given no assessment, when a YCC or a second caution is given, then R13 opens the duty, which a programme meets."""
     story = CaseStory()
     command = opening(prior=prior)
@@ -192,7 +192,7 @@ def test_an_absence_opens_its_duties(status: AttendanceStatus, opened: set[str])
     """Given an absence, then contact is due in one working day and a pending reason in five."""
     story = CaseStory().given()
     story.ask(absence(status), by=YJS, at=SEEN)
-    due = {duty.duty: duty.due for duty in duties_on(story.service.reading, story.facts, date(2026, 3, 18))}
+    due = {duty.duty: duty.due for duty in duties_on(story.service.read_model, story.facts, date(2026, 3, 18))}
     assert {"MISSED_CONTACT", "ABSENCE_REASON"} & due.keys() == opened
     assert due.get("MISSED_CONTACT", date(2026, 3, 19)) == date(2026, 3, 19)
     assert due.get("ABSENCE_REASON", date(2026, 3, 25)) == date(2026, 3, 25)
@@ -276,5 +276,5 @@ def test_duties_of_monitoring_end_with_the_disposal() -> None:
     story = CaseStory().given()
     story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at=SEEN)
     story.ask(ExcuseCondition(condition_id=WORK, why=Sealed("Ill.")), by=SUPERVISOR, at="2026-03-20T10:00:00+00:00")
-    names = {duty.duty for duty in duties_on(story.service.reading, story.facts, date(2026, 3, 20))}
+    names = {duty.duty for duty in duties_on(story.service.read_model, story.facts, date(2026, 3, 20))}
     assert names == {"VICTIM_RJ_INFORMATION", "YOT_REFERRAL"}

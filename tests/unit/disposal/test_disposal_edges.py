@@ -23,12 +23,18 @@ from services.disposal.domain.commands import (
     ReferToYot,
     WithdrawConsent,
 )
-from services.disposal.domain.rules.book import within_the_policy
-from services.disposal.events import Because, OutcomeAssigned, PanelMember, Prior, RecordCorrected
-from services.disposal.reading import READING
+from services.disposal.domain.rules.rulebook import within_the_policy
+from services.disposal.events import (
+    CancellationReason,
+    OutcomeAssigned,
+    PanelMember,
+    PriorRecord,
+    RecordCorrected,
+)
+from services.disposal.read_model import READ_MODEL
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
-from shared.messages import Refused
-from shared.sealing import Sealed
+from shared.domain.messages import Refused
+from shared.privacy.sealing import Sealed
 from tests.unit.disposal.stories import (
     ADMITTED,
     ADULT,
@@ -102,13 +108,13 @@ def test_withdrawn_consent_stays_a_ground_after_it_was_excused() -> None:
 @pytest.mark.parametrize(
     "prior",
     [
-        Prior(yc=1, ycc=1, convictions=0, yrd=0),
-        Prior(yc=1, ycc=0, convictions=1, yrd=0),
-        Prior(yc=0, ycc=1, convictions=1, yrd=0),
-        Prior(yc=1, ycc=1, convictions=2, yrd=0),
+        PriorRecord(yc=1, ycc=1, convictions=0, yrd=0),
+        PriorRecord(yc=1, ycc=0, convictions=1, yrd=0),
+        PriorRecord(yc=0, ycc=1, convictions=1, yrd=0),
+        PriorRecord(yc=1, ycc=1, convictions=2, yrd=0),
     ],
 )
-def test_cautions_and_convictions_add_up(case: CaseStory, prior: Prior) -> None:
+def test_cautions_and_convictions_add_up(case: CaseStory, prior: PriorRecord) -> None:
     """Given earlier cautions and convictions, as many of the one as of the other, when it is decided, then R10 warns."""
     case.ready("YCC", command=opening(prior=prior))
     assert case.warned(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"R10"}
@@ -146,7 +152,12 @@ def test_what_another_condition_lost_to_the_harmed_bars_no_breach(other: UUID) -
     story = CaseStory().given("YCC", condition(), condition(key=other))
     story.ask(absence(), by=YJS, at=SESSION)
     lost = attendance(
-        AttendanceStatus.CANCELLED_BY_SERVICE, "0", SECOND, other, complied=False, because=Because.HARMED_WITHDREW
+        AttendanceStatus.CANCELLED_BY_SERVICE,
+        "0",
+        SECOND,
+        other,
+        complied=False,
+        because=CancellationReason.HARMED_WITHDREW,
     )
     story.ask(lost, by=YJS, at="2026-03-20T10:00:00+00:00")
     assert story.ask(breach(), by=YJS, at=LATER) == ["BreachReferred"]
@@ -361,7 +372,9 @@ def test_any_other_decision_than_the_panels_warns(case: CaseStory, panel: str, d
 def test_a_conference_is_not_held_before_it_did_not_proceed() -> None:
     """Given a conference that did not proceed on the 25th, when the same one is said to be held before, then E5 refuses."""
     story = CaseStory().given("YCC", conference())
-    lost = absence(AttendanceStatus.CANCELLED_BY_SERVICE, session=SECOND, key=MEETING, because=Because.HARMED_WITHDREW)
+    lost = absence(
+        AttendanceStatus.CANCELLED_BY_SERVICE, session=SECOND, key=MEETING, because=CancellationReason.HARMED_WITHDREW
+    )
     story.ask(lost, by="SYSTEM", at=LATER)
     held = attendance(hours="1.5", session=SECOND, key=MEETING)
     assert story.refused(held, by="SYSTEM", at=SESSION) == {"E5"}
@@ -449,8 +462,8 @@ def test_a_caution_asks_for_the_adult_at_the_giving_only() -> None:
 def test_the_adult_at_the_admission_is_policy() -> None:
     """Given a policy that asks for no adult at the admission, a restorative disposal is given without."""
     story = CaseStory()
-    policy = READING.policy.with_entry("appropriate_adult_for_yrd", date(2026, 3, 1), value=False)
-    story.service = replace(story.service, reading=replace(READING, policy=policy))
+    policy = READ_MODEL.policy.with_entry("appropriate_adult_for_yrd", date(2026, 3, 1), value=False)
+    story.service = replace(story.service, read_model=replace(READ_MODEL, policy=policy))
     assert "DisposalIssued" in _alone(story, "YRD").ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
 
 

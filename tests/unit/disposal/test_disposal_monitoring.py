@@ -21,9 +21,9 @@ from services.disposal.domain.commands import (
     ReferToYot,
     WithdrawConsent,
 )
-from services.disposal.events import Because, DisposalCeased, OutcomeAssigned
+from services.disposal.events import CancellationReason, DisposalCeased, OutcomeAssigned
 from services.vocabulary import AttendanceStatus, BreachDecision, ConditionObject, ConditionType, OutcomeCode, TrialMode
-from shared.sealing import Sealed
+from shared.privacy.sealing import Sealed
 from tests.unit.disposal.stories import (
     AFTER,
     FIRST,
@@ -80,7 +80,7 @@ def test_nothing_is_recorded_before_the_session_starts() -> None:
 def test_a_session_may_be_cancelled_before_it_starts() -> None:
     """Given a session to come, when the service cancels it, then it is recorded, and nothing changes for the child."""
     story = booked()
-    cancelled = absence(AttendanceStatus.CANCELLED_BY_SERVICE, because=Because.SERVICE)
+    cancelled = absence(AttendanceStatus.CANCELLED_BY_SERVICE, because=CancellationReason.SERVICE)
     assert story.ask(cancelled, by=YJS, at=AFTER) == ["ConditionSessionCancelled"]
     assert story.view["state"] == "ACTIVE"
     assert not {"MISSED_CONTACT", "ABSENCE_REASON", "ATTENDANCE_RECORDED"} & story.duties(date(2026, 3, 20)).keys()
@@ -110,7 +110,9 @@ def test_a_session_is_recorded_once() -> None:
 def test_a_conference_that_did_not_proceed_may_be_held() -> None:
     """Given a conference the harmed person left, when the same conference is held later, then it counts; twice it does not."""
     story = CaseStory().given("YCC", conference())
-    lost = absence(AttendanceStatus.CANCELLED_BY_SERVICE, session=SECOND, key=MEETING, because=Because.HARMED_WITHDREW)
+    lost = absence(
+        AttendanceStatus.CANCELLED_BY_SERVICE, session=SECOND, key=MEETING, because=CancellationReason.HARMED_WITHDREW
+    )
     held = attendance(hours="1.5", session=SECOND, key=MEETING)
     story.ask(lost, by="SYSTEM", at=SESSION)
     assert story.refused(held, by="SYSTEM", at=SESSION) == {"E5"}
@@ -284,8 +286,8 @@ def test_voluntary_disposals_are_never_breached(what: str) -> None:
     assert story.refused(breach(), by=YJS, at="2026-05-29T09:00:00+01:00") == {"D2"}
 
 
-@pytest.mark.parametrize("because", [Because.HARMED_WITHDREW, Because.HARMED_ABSENT])
-def test_what_a_harmed_person_lost_is_no_breach(because: Because) -> None:
+@pytest.mark.parametrize("because", [CancellationReason.HARMED_WITHDREW, CancellationReason.HARMED_ABSENT])
+def test_what_a_harmed_person_lost_is_no_breach(because: CancellationReason) -> None:
     """Given a conference lost to the harmed person, when a breach is referred, then C7 refuses, and D2 while nothing else is."""
     story = CaseStory().given("YCC", conference(), condition())
     lost = absence(AttendanceStatus.CANCELLED_BY_SERVICE, session=SECOND, key=MEETING, because=because)
@@ -299,7 +301,9 @@ def test_what_a_harmed_person_lost_is_no_breach(because: Because) -> None:
 def test_a_session_the_service_lost_does_not_excuse_for_ever() -> None:
     """Given a session that the service cancelled, when the date has passed, then C7 does not stand in the way."""
     story = CaseStory().given()
-    story.ask(absence(AttendanceStatus.CANCELLED_BY_SERVICE, because=Because.SERVICE), by="SYSTEM", at=SESSION)
+    story.ask(
+        absence(AttendanceStatus.CANCELLED_BY_SERVICE, because=CancellationReason.SERVICE), by="SYSTEM", at=SESSION
+    )
     story.ask(breach(), by=YJS, at="2026-05-29T09:00:00+01:00")
 
 

@@ -9,15 +9,23 @@ from typing import Final
 from uuid import UUID
 
 from services.disposal.domain.commands import DecideAbsence, RecordActivityUndertaken, RecordConditionAttendance
-from services.disposal.events import Because
+from services.disposal.events import CancellationReason
 from services.disposal.service import service
 from services.education import events as education
 from services.rj_conference import events as conference_events
 from services.vocabulary import AttendanceStatus, ConferenceCategory, ConferenceMode, SessionKind, Topic
-from shared.messages import Envelope, Event, EventBook, Fact, Origin, PolicyStamp, derive
-from shared.sealing import Sealed
-from shared.service import Effect
-from shared.testing import officer
+from shared.domain.messages import (
+    Envelope,
+    Event,
+    EventRegistry,
+    Fact,
+    Origin,
+    PolicyStamp,
+    derived_uuid,
+)
+from shared.privacy.sealing import Sealed
+from shared.runtime.service import CommandFor
+from tests.command_spec import officer
 from tests.unit.disposal.stories import (
     FIRST,
     LEO,
@@ -30,24 +38,24 @@ from tests.unit.disposal.stories import (
 )
 
 HELD_AT: Final = datetime(2026, 3, 18, 18, tzinfo=UTC)
-DISPOSAL: Final = derive("test", "disposal")
+DISPOSAL: Final = derived_uuid("test", "disposal")
 FOR_CONDITION: Final = education.Booking(person_id=LEO, disposal_id=DISPOSAL, condition_id=WORK)
 FOR_DIVERSION: Final = education.Booking(person_id=LEO, disposal_id=DISPOSAL, referral_id=REFERRAL)
 FOR_REFERRAL: Final = education.Booking(person_id=LEO, referral_id=REFERRAL)
 
 
-def fact(book: EventBook, event: Event, stream: UUID = FIRST) -> Fact:
+def fact(book: EventRegistry, event: Event, stream: UUID = FIRST) -> Fact:
     """Another service's event as it is read from its topic."""
     envelope = Envelope(
-        event_id=derive("test", "event"),
+        event_id=derived_uuid("test", "event"),
         type=book.type_name(type(event)),
         stream=f"{book.service}/{stream}",
         version=3,
         home=stream,
-        command_id=derive("test", "command"),
+        command_id=derived_uuid("test", "command"),
         occurred_at=HELD_AT,
         actor=officer("SAFE_SCHOOLS_OFFICER"),
-        correlation_id=derive("test", "correlation"),
+        correlation_id=derived_uuid("test", "correlation"),
         causation_id=None,
         traceparent=None,
         policy=PolicyStamp(edition="2026-01-01", day=date(2026, 3, 18)),
@@ -59,12 +67,12 @@ def fact(book: EventBook, event: Event, stream: UUID = FIRST) -> Fact:
     return Fact(envelope, event)
 
 
-def effects(of: Fact) -> list[Effect]:
+def effects(of: Fact) -> list[CommandFor]:
     """All that this service does about it."""
-    found: list[Effect] = []
+    found: list[CommandFor] = []
     for reaction in service.reactions:
         if isinstance(of.event, reaction.event):
-            made: Iterable[Effect] = reaction.react(of)
+            made: Iterable[CommandFor] = reaction.react(of)
             found.extend(made)
     return found
 
@@ -116,19 +124,19 @@ def test_a_reason_reaches_the_condition() -> None:
 
 def test_a_cancelled_session_reaches_every_condition() -> None:
     """Given a session with places for two conditions, a diversion and a referral, then the two learn that it was lost."""
-    second = education.Booking(person_id=LEO, disposal_id=derive("test", "other"), condition_id=MEETING)
+    second = education.Booking(person_id=LEO, disposal_id=derived_uuid("test", "other"), condition_id=MEETING)
     event = education.SessionCancelled(
         by="SCHOOL", why=Sealed("Snow."), bookings=(FOR_CONDITION, FOR_DIVERSION, FOR_REFERRAL, second)
     )
     found = effects(fact(education.EVENTS, event))
     assert [(effect.stream, effect.item) for effect in found] == [
         (DISPOSAL, str(WORK)),
-        (derive("test", "other"), str(MEETING)),
+        (derived_uuid("test", "other"), str(MEETING)),
     ]
     for effect in found:
         assert isinstance(effect.command, RecordConditionAttendance)
         assert effect.command.status is AttendanceStatus.CANCELLED_BY_SERVICE
-        assert effect.command.because is Because.SERVICE
+        assert effect.command.because is CancellationReason.SERVICE
 
 
 def held(**other: object) -> Fact:
@@ -151,7 +159,7 @@ def held(**other: object) -> Fact:
     return fact(conference_events.EVENTS, event)
 
 
-def not_held(why: conference_events.WhyNot) -> Fact:
+def not_held(why: conference_events.NotProceedingReason) -> Fact:
     """A conference that did not proceed."""
     event = conference_events.ConferenceDidNotProceed(why=why, disposal_id=DISPOSAL, condition_id=MEETING, harmer=LEO)
     return fact(conference_events.EVENTS, event)
@@ -167,7 +175,7 @@ def test_a_conference_counts_for_its_condition() -> None:
 
 def test_whose_absence_it_was_decides() -> None:
     """Given a conference that did not proceed, then the harmer's absence waits for a reason and the harmed's is never his."""
-    why = conference_events.WhyNot
+    why = conference_events.NotProceedingReason
     found = {
         reason: [
             (effect.command.status, effect.command.because)
@@ -179,8 +187,8 @@ def test_whose_absence_it_was_decides() -> None:
     lost = AttendanceStatus.CANCELLED_BY_SERVICE
     assert found == {
         why.HARMER_ABSENT: [(AttendanceStatus.DNA_PENDING, None)],
-        why.HARMED_WITHDREW: [(lost, Because.HARMED_WITHDREW)],
-        why.HARMED_ABSENT: [(lost, Because.HARMED_ABSENT)],
+        why.HARMED_WITHDREW: [(lost, CancellationReason.HARMED_WITHDREW)],
+        why.HARMED_ABSENT: [(lost, CancellationReason.HARMED_ABSENT)],
         why.HARMER_WITHDREW: [],
         why.FACILITATOR: [],
         why.RISK: [],

@@ -33,8 +33,8 @@ from services.disposal.domain.commands import (
 from services.disposal.events import AssessmentTool, ContactMeans, ProsecutorDecision
 from services.disposal.service import claims
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode
-from shared.messages import Command
-from shared.sealing import Sealed
+from shared.domain.messages import Command
+from shared.privacy.sealing import Sealed
 from tests.unit.disposal.stories import (
     ADMITTED,
     ADULT,

@@ -14,12 +14,17 @@ from services.disposal.service import service as disposal
 from services.referral.service import service as referral
 from services.rj_conference.service import service as rj_conference
 from services.vocabulary import PersonDetails
-from shared.decider import cut
-from shared.documents import Filled, NotYet, Print, render
-from shared.messages import Fact
-from shared.sealing import Sealed
-from shared.service import Service
-from shared.testing import Story
+from shared.domain.decider import history_at
+from shared.domain.messages import Fact
+from shared.printing.documents import (
+    DocumentData,
+    NotAvailable,
+    RenderedDocument,
+    render,
+)
+from shared.privacy.sealing import Sealed
+from shared.runtime.service import Service
+from tests.command_spec import CommandSpec
 
 PRINTING: tuple[Service[Any], ...] = (disposal, rj_conference, referral)
 
@@ -32,43 +37,45 @@ LEO = PersonDetails(
 )
 
 
-def filled(story: Story, name: str, facts: Sequence[Fact] | None = None) -> Filled | NotYet:
+def filled(story: CommandSpec, name: str, facts: Sequence[Fact] | None = None) -> DocumentData | NotAvailable:
     """What the story fills a document with, or why it cannot yet."""
-    known = cut(story.facts if facts is None else facts)
+    known = history_at(story.facts if facts is None else facts)
     return story.service.documents[name].fill(story.service.decider.fold(known), known)
 
 
-def why_not(story: Story, name: str) -> str:
+def why_not(story: CommandSpec, name: str) -> str:
     """Why the story has no such document."""
     found = filled(story, name)
-    assert isinstance(found, NotYet), found
+    assert isinstance(found, NotAvailable), found
     return found.why
 
 
-def printed(story: Story, name: str, language: str = "en", facts: Sequence[Fact] | None = None) -> Print:
+def printed(
+    story: CommandSpec, name: str, language: str = "en", facts: Sequence[Fact] | None = None
+) -> RenderedDocument:
     """The document, printed."""
     found = filled(story, name, facts)
-    assert isinstance(found, Filled), found
+    assert isinstance(found, DocumentData), found
     return render(name, story.service.documents[name], found, language)
 
 
-def text_of(document: Print) -> str:
+def text_of(document: RenderedDocument) -> str:
     """Everything that stands on its pages, spaces evened out."""
     pages = PdfReader(io.BytesIO(document.body)).pages
     return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages))
 
 
-def says(document: Print, *words: str) -> bool:
+def says(document: RenderedDocument, *words: str) -> bool:
     """Whether the document says all of this, in this order."""
     return re.search(".*".join(map(re.escape, words)), text_of(document)) is not None
 
 
-def headings(document: Print, level: int) -> int:
+def headings(document: RenderedDocument, level: int) -> int:
     """How many headings of a level are tagged."""
     return sum(1 for kind in tags(document) if kind == f"/H{level}")
 
 
-def tags(document: Print) -> list[str]:
+def tags(document: RenderedDocument) -> list[str]:
     """The kinds of the structure elements, in reading order."""
     root: Any = PdfReader(io.BytesIO(document.body)).trailer["/Root"]
     found: list[str] = []

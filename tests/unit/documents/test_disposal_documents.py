@@ -14,10 +14,10 @@ from services.disposal.domain.commands import (
     WithdrawAdmission,
     WithdrawCondition,
 )
-from services.disposal.events import Prior
+from services.disposal.events import PriorRecord
 from services.vocabulary import AttendanceStatus
-from shared.sealing import Sealed
-from shared.working_days import LONDON
+from shared.domain.dates import LONDON
+from shared.privacy.sealing import Sealed
 from tests.unit.disposal.stories import (
     AFTER,
     DECIDED_AT,
@@ -137,7 +137,7 @@ def test_the_notice_says_what_a_caution_means() -> None:
 
 def test_the_notice_after_an_earlier_caution_says_that_help_will_come() -> None:
     """R13: after an earlier caution the service must assess and arrange a programme."""
-    before = opening(details=LEO, prior=Prior(yc=1, ycc=0, convictions=0, yrd=0))
+    before = opening(details=LEO, prior=PriorRecord(yc=1, ycc=0, convictions=0, yrd=0))
     case = CaseStory().ready("YC", command=before)
     case.ask(decision("YC", rationale={"R10": "Long ago."}), by=POLICE, at=DECIDED_AT)
     assert says(printed(case, "yc"), "will arrange a programme")

@@ -22,10 +22,19 @@ from services.disposal.events import AssessmentTool, EvidenceStandard, PaymentMe
 from services.referral.events import ClosingReason
 from services.rj_conference.documents.agreement import SIGNING
 from services.vocabulary import ConditionType, ConferenceMode, Recommendation, TrialMode
-from shared.documents import AWAITING, PAPER, Filled, NotPrintable, Print, pounds, render, text_file
-from shared.messages import Fact
-from shared.sealing import Sealed
-from shared.testing import Story
+from shared.domain.messages import Fact
+from shared.printing.documents import (
+    AWAITING,
+    PAPER,
+    DocumentData,
+    NotPrintable,
+    RenderedDocument,
+    pounds,
+    render,
+    text_file,
+)
+from shared.privacy.sealing import Sealed
+from tests.command_spec import CommandSpec
 from tests.unit.disposal.stories import FIRST, YJS, CaseStory, absence, condition, opening
 from tests.unit.documents.paper import LEO, PRINTING, filled, printed, tags, text_of
 from tests.unit.referral.stories import ReferralStory
@@ -41,7 +50,7 @@ def warned() -> CaseStory:
     return case
 
 
-STORIES: dict[str, Callable[[], Story]] = {
+STORIES: dict[str, Callable[[], CommandSpec]] = {
     "ycc": lambda: CaseStory().prepared("YCC", condition(), command=opening(details=LEO)),
     "yc": lambda: CaseStory().given("YC", command=opening(details=LEO)),
     "yrd": lambda: CaseStory().prepared("YRD", command=opening(details=LEO)),
@@ -80,12 +89,12 @@ def test_the_same_state_prints_the_same_bytes(name: str) -> None:
     """Two printings, the second in a process of its own with another zone, hash seed and clock, are equal."""
     story = STORIES[name]()
     found = filled(story, name)
-    assert isinstance(found, Filled)
+    assert isinstance(found, DocumentData)
     here = render(name, story.service.documents[name], found, "en")
     program = (
         "import sys, json, datetime\n"
         "from pathlib import Path\n"
-        "from shared.documents import Document, Filled, render\n"
+        "from shared.printing.documents import Document, Filled, render\n"
         "asked = json.load(sys.stdin)\n"
         "at = datetime.datetime.fromisoformat(asked['at'])\n"
         "document = Document(Path(asked['folder']), lambda state, facts: None, frozenset())\n"
@@ -163,24 +172,24 @@ def test_a_character_without_a_shape_is_refused_in_a_sentence() -> None:
 def test_a_long_text_is_printed_whole() -> None:
     """A detail of twenty thousand characters runs over pages, and none of it is lost."""
     found = filled(STORIES["ycc"](), "ycc")
-    assert isinstance(found, Filled)
+    assert isinstance(found, DocumentData)
     words = " ".join(f"word{number}" for number in range(2000))
     one = {**found.values["conditions"][0], "detail": words}
     document = render(
         "ycc",
         PRINTING[0].documents["ycc"],
-        Filled({**found.values, "conditions": [one]}, found.at),
+        DocumentData({**found.values, "conditions": [one]}, found.at),
         "en",
     )
     assert all(f"word{number}" in text_of(document) for number in (0, 999, 1999))
 
 
-def render_with(name: str) -> Print:
+def render_with(name: str) -> RenderedDocument:
     """The conditional caution's document with another name in it."""
     found = filled(STORIES["ycc"](), "ycc")
-    assert isinstance(found, Filled)
+    assert isinstance(found, DocumentData)
     values = {**found.values, "child": {**found.values["child"], "name": name}}
-    return render("ycc", PRINTING[0].documents["ycc"], Filled(values, found.at), "en")
+    return render("ycc", PRINTING[0].documents["ycc"], DocumentData(values, found.at), "en")
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)

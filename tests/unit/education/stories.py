@@ -20,13 +20,13 @@ from services.education.domain.commands import (
     RecordContact,
     RecordFeedback,
 )
-from services.education.reading import READING
+from services.education.read_model import READ_MODEL
 from services.education.service import service
 from services.vocabulary import AttendanceStatus, SessionKind, Topic
-from shared.messages import Command
-from shared.policy import PolicyBook
-from shared.sealing import Sealed
-from shared.testing import Story
+from shared.domain.messages import Command
+from shared.domain.policy import PolicyBook
+from shared.privacy.sealing import Sealed
+from tests.command_spec import CommandSpec
 
 OFFICER = "SAFE_SCHOOLS_OFFICER"
 NAMES = UUID("6d0fbb0e-0f5a-4a39-8f51-5a2f0e0f7a11")
@@ -49,17 +49,17 @@ LEO, MIA, MOTHER = person("leo"), person("mia"), person("mother")
 REFERRAL, DISPOSAL, CONDITION, CASE = (person(name) for name in ("referral", "disposal", "condition", "case"))
 
 
-class SessionStory(Story):
+class SessionStory(CommandSpec):
     """A session on Tuesday 10 March 2026 at half past nine, for two hours."""
 
-    def __init__(self, policy: PolicyBook = READING.policy) -> None:
-        super().__init__(replace(service, reading=replace(READING, policy=policy)))
+    def __init__(self, policy: PolicyBook = READ_MODEL.policy) -> None:
+        super().__init__(replace(service, read_model=replace(READ_MODEL, policy=policy)))
 
     def does(self, command: Command, at: str) -> Sequence[str]:
         """Ask as an officer."""
         return self.ask(command, by=OFFICER, at=at)
 
-    def breaks(self, command: Command, at: str) -> set[str]:
+    def problems(self, command: Command, at: str) -> set[str]:
         """Ask as an officer, to be refused."""
         return self.refused(command, by=OFFICER, at=at)
 

@@ -13,10 +13,15 @@ from services.education.domain.commands import BookPlace, DeliverSession
 from services.education.events import EVENTS, AttendanceRecorded
 from services.education.service import service
 from services.vocabulary import AttendanceStatus as Status
-from shared.decider import cut
-from shared.messages import Command, Refused, write
-from shared.reading import duties_on
-from shared.sealing import DataKey, seal_model, sealed_fields, subjects_in
+from shared.domain.decider import history_at
+from shared.domain.duties_by_day import duties_on
+from shared.domain.messages import Command, Refused, encode_event
+from shared.privacy.sealing import (
+    DataKey,
+    key_ids_in,
+    seal_model,
+    sealed_fields,
+)
 from tests.unit.education.stories import (
     CONDITION,
     LEO,
@@ -72,12 +77,12 @@ def test_any_sequence_folds_at_any_time(asked: list[tuple[Command, timedelta]]) 
     """Given any commands in any order, every state by either time can be folded, and no credit exceeds the schedule."""
     session = told(asked)
     for fact in session.facts:
-        session.service.reading.view_of(session.facts, as_of=fact.occurred_at)
-        duties_on(session.service.reading, session.facts, fact.day)
+        session.service.read_model.view_of(session.facts, as_of=fact.occurred_at)
+        duties_on(session.service.read_model, session.facts, fact.day)
         if isinstance(fact.event, AttendanceRecorded):
             assert fact.event.hours_credited <= fact.event.hours_scheduled
     for length in range(1, len(session.facts) + 1):
-        assert session.service.decider.state_of(session.facts[:length]) is not None
+        assert session.service.decider.state_at(session.facts[:length]) is not None
 
 
 @given(steps)
@@ -89,11 +94,11 @@ def test_any_event_survives_its_bytes_and_forgetting(asked: list[tuple[Command, 
     for fact in session.facts:
         owners = {subject for _, subject, _ in sealed_fields(fact.event, home)}
         keys = {subject: DataKey(subject, 1, os.urandom(32)) for subject in owners}
-        body = write(fact.envelope, seal_model(fact.event, home, fact.event_id, keys))
-        assert write(fact.envelope, EVENTS.read(body).event) == body
+        body = encode_event(fact.envelope, seal_model(fact.event, home, fact.event_id, keys))
+        assert encode_event(fact.envelope, EVENTS.read(body).event) == body
         closed.append(EVENTS.read(body))
-        forgotten.append(EVENTS.read(body, keys=dict.fromkeys(subjects_in(body))))
+        forgotten.append(EVENTS.read(body, keys=dict.fromkeys(key_ids_in(body))))
     for history in (closed, forgotten):
-        state = service.decider.fold(cut(history))
+        state = service.decider.fold(history_at(history))
         assert state is not None
-        assert service.reading.view(state) == session.view
+        assert service.read_model.view(state) == session.view

@@ -20,7 +20,7 @@ from services.education.events import (
 )
 from services.vocabulary import AttendanceStatus as Status
 from services.vocabulary import SessionKind, Topic
-from shared.reading import duties_on
+from shared.domain.duties_by_day import duties_on
 from tests.unit.education.stories import (
     BEFORE,
     BOOKED,
@@ -189,14 +189,14 @@ def test_a_call_to_the_mother_counts_for_the_only_absent_child(session: SessionS
     session.does(contact(MOTHER), REGISTER)
     assert session.duties(START_DAY)["MISSED_CONTACT"].met_on == START_DAY
     session.recorded(Status.DNA_PENDING, MIA)
-    sheet = duties_on(session.service.reading, session.facts, START_DAY)
+    sheet = duties_on(session.service.read_model, session.facts, START_DAY)
     assert [duty.met_on for duty in sheet if duty.duty == "MISSED_CONTACT"] == [None, None]
 
 
 def test_the_past_shows_what_had_happened_by_then(session: SessionStory) -> None:
     """Given a delivered session, the day before shows it as planned and booked."""
     session.planned().booked().delivered().recorded(Status.ATTENDED, hours="2")
-    shown = session.service.reading.view_of(session.facts, as_of=datetime.fromisoformat(BEFORE))
+    shown = session.service.read_model.view_of(session.facts, as_of=datetime.fromisoformat(BEFORE))
     assert shown is not None
     assert (shown["state"], shown["register"]) == ("PLANNED", {str(LEO): "BOOKED"})
 

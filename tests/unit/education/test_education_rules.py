@@ -8,11 +8,11 @@ import pytest
 
 from services.education.domain.commands import BookPlace, DeliverSession
 from services.education.events import AttendanceRecorded
-from services.education.reading import READING
+from services.education.read_model import READ_MODEL
 from services.vocabulary import AttendanceStatus as Status
-from shared.deciding import Asked, decide
-from shared.messages import Refused
-from shared.testing import officer
+from shared.domain.execution import CommandRequest, execute
+from shared.domain.messages import Refused
+from tests.command_spec import officer
 from tests.unit.education.stories import (
     BEFORE,
     BOOKED,
@@ -39,31 +39,31 @@ ABSENT = (Status.DNA_ACCEPTABLE, Status.DNA_UNACCEPTABLE, Status.DNA_PENDING)
 def test_nothing_is_recorded_before_the_start(session: SessionStory) -> None:
     """Given a session at half past nine, a minute earlier it can neither be delivered nor attended; then it can."""
     session.planned().booked()
-    assert session.breaks(DeliverSession(headcount=1), BEFORE) == {"E1"}
-    assert session.breaks(attendance(Status.ATTENDED, hours="2"), BEFORE) == {"E1"}
+    assert session.problems(DeliverSession(headcount=1), BEFORE) == {"E1"}
+    assert session.problems(attendance(Status.ATTENDED, hours="2"), BEFORE) == {"E1"}
     assert session.does(DeliverSession(headcount=1), START) == ["SessionDelivered"]
 
 
 def test_an_attendance_before_its_session_is_e1_alone(session: SessionStory) -> None:
     """Given a session that was held, an attendance dated before its start, or before its planning, breaks E1 alone."""
     session.planned().booked().delivered()
-    assert session.breaks(attendance(Status.ATTENDED, hours="2"), BEFORE) == {"E1"}
-    assert session.breaks(attendance(Status.ATTENDED, hours="2"), "2026-03-01T09:00:00+00:00") == {"E1"}
+    assert session.problems(attendance(Status.ATTENDED, hours="2"), BEFORE) == {"E1"}
+    assert session.problems(attendance(Status.ATTENDED, hours="2"), "2026-03-01T09:00:00+00:00") == {"E1"}
 
 
 def test_a_cancelled_session_is_e2_alone(session: SessionStory) -> None:
     """Given a cancelled session, whatever is said of it is refused E2 and nothing else."""
     session.planned().booked()
     session.does(called_off(), BEFORE)
-    assert session.breaks(DeliverSession(), DELIVERED) == {"E2"}
-    assert session.breaks(attendance(Status.DNA_PENDING, hours="9"), REGISTER) == {"E2"}
-    assert session.breaks(attendance(Status.ATTENDED, hours="9"), BEFORE) == {"E2"}
+    assert session.problems(DeliverSession(), DELIVERED) == {"E2"}
+    assert session.problems(attendance(Status.DNA_PENDING, hours="9"), REGISTER) == {"E2"}
+    assert session.problems(attendance(Status.ATTENDED, hours="9"), BEFORE) == {"E2"}
 
 
 def test_hours_credited_stay_within_the_schedule(session: SessionStory) -> None:
     """Given two hours, two are credited and a quarter more is not."""
     session.planned().booked().delivered()
-    assert session.breaks(attendance(Status.ATTENDED, hours="2.25"), REGISTER) == {"E3"}
+    assert session.problems(attendance(Status.ATTENDED, hours="2.25"), REGISTER) == {"E3"}
     assert session.does(attendance(Status.ATTENDED, hours="2"), REGISTER) == ["AttendanceRecorded"]
 
 
@@ -71,8 +71,8 @@ def test_hours_credited_stay_within_the_schedule(session: SessionStory) -> None:
 def test_no_credit_for_not_being_there(session: SessionStory, status: Status) -> None:
     """Given an absence or a place that the service took back, no hour is credited; without hours it is recorded."""
     session.planned().booked().delivered()
-    assert session.breaks(attendance(status, hours="0.5"), REGISTER) == {"E4"}
-    assert session.breaks(attendance(status, hours="3"), REGISTER) == {"E3", "E4"}
+    assert session.problems(attendance(status, hours="0.5"), REGISTER) == {"E4"}
+    assert session.problems(attendance(status, hours="3"), REGISTER) == {"E3", "E4"}
     assert session.does(attendance(status), REGISTER) == ["AttendanceRecorded"]
 
 
@@ -86,41 +86,41 @@ def test_a_part_may_be_credited(session: SessionStory, status: Status) -> None:
 def test_attendance_is_recorded_once(session: SessionStory) -> None:
     """Given a recorded attendance, a second one for the same child is refused; another child's is not."""
     session.planned().booked(LEO).booked(MIA).delivered().recorded(Status.ATTENDED, LEO, "2")
-    assert session.breaks(attendance(Status.ATTENDED, LEO, "2"), REGISTER) == {"E5"}
+    assert session.problems(attendance(Status.ATTENDED, LEO, "2"), REGISTER) == {"E5"}
     assert session.does(attendance(Status.ATTENDED, MIA, "2"), REGISTER) == ["AttendanceRecorded"]
 
 
 def test_only_a_pending_absence_waits_for_a_reason(session: SessionStory) -> None:
     """Given no pending absence, there is nothing to decide; given one, it is decided once."""
     session.planned().booked()
-    assert session.breaks(decided(acceptable=True), LATER) == {"E6"}
-    assert session.breaks(decided(MIA, acceptable=True), LATER) == {"E6"}
+    assert session.problems(decided(acceptable=True), LATER) == {"E6"}
+    assert session.problems(decided(MIA, acceptable=True), LATER) == {"E6"}
     session.delivered().recorded(Status.DNA_PENDING)
     assert session.does(decided(acceptable=False), LATER) == ["AbsenceReasonDecided"]
-    assert session.breaks(decided(acceptable=True), LATER) == {"E6"}
+    assert session.problems(decided(acceptable=True), LATER) == {"E6"}
     assert session.view["register"] == {str(LEO): "DNA_UNACCEPTABLE"}
 
 
 def test_nothing_before_it_was_planned(session: SessionStory) -> None:
     """Given a planned session, a place cannot have been booked before; at that moment it can."""
     session.planned()
-    assert session.breaks(BookPlace(person_id=LEO), "2026-03-02T08:59:00+00:00") == {"T1"}
-    assert session.breaks(contact(), "2026-03-02T08:59:00+00:00") == {"T1"}
+    assert session.problems(BookPlace(person_id=LEO), "2026-03-02T08:59:00+00:00") == {"T1"}
+    assert session.problems(contact(), "2026-03-02T08:59:00+00:00") == {"T1"}
     assert session.does(BookPlace(person_id=LEO), PLANNED) == ["PlaceBooked"]
 
 
 def test_each_step_follows_the_one_before(session: SessionStory) -> None:
     """Given facts in order, what depends on them cannot be dated before them."""
     session.planned().booked()
-    assert session.breaks(given_back(), PLANNED) == {"T1"}
-    assert session.breaks(called_off(), PLANNED) == {"T1"}
+    assert session.problems(given_back(), PLANNED) == {"T1"}
+    assert session.problems(called_off(), PLANNED) == {"T1"}
     session.does(given_back(), "2026-03-03T09:00:00+00:00")
-    assert session.breaks(BookPlace(person_id=LEO), BOOKED) == {"T1"}
+    assert session.problems(BookPlace(person_id=LEO), BOOKED) == {"T1"}
     session.booked(at="2026-03-04T09:00:00+00:00").delivered()
-    assert session.breaks(attendance(Status.ATTENDED, hours="2"), START) == {"T1"}
-    assert session.breaks(feedback(), START) == {"T1"}
+    assert session.problems(attendance(Status.ATTENDED, hours="2"), START) == {"T1"}
+    assert session.problems(feedback(), START) == {"T1"}
     session.recorded(Status.DNA_PENDING)
-    assert session.breaks(decided(acceptable=True), DELIVERED) == {"T1"}
+    assert session.problems(decided(acceptable=True), DELIVERED) == {"T1"}
     assert session.does(decided(acceptable=True), REGISTER) == ["AbsenceReasonDecided"]
     assert session.does(feedback(), DELIVERED) == ["FeedbackRecorded"]
 
@@ -128,7 +128,7 @@ def test_each_step_follows_the_one_before(session: SessionStory) -> None:
 def test_a_place_taken_back_by_the_service_may_come_first(session: SessionStory) -> None:
     """Given a session to come, the service may take a place back before it starts, though not before it was booked."""
     session.planned().booked()
-    assert session.breaks(attendance(Status.CANCELLED_BY_SERVICE), PLANNED) == {"T1"}
+    assert session.problems(attendance(Status.CANCELLED_BY_SERVICE), PLANNED) == {"T1"}
     assert session.does(attendance(Status.CANCELLED_BY_SERVICE), BEFORE) == ["AttendanceRecorded"]
     assert session.view["register"] == {str(LEO): "CANCELLED_BY_SERVICE"}
 
@@ -137,8 +137,10 @@ def test_nothing_in_the_future(session: SessionStory) -> None:
     """Given a clock that says 2 March, a session cannot have been planned on 3 March."""
     asked = plan(occurred_at=datetime(2026, 3, 3, tzinfo=UTC))
     received = datetime(2026, 3, 2, tzinfo=UTC)
-    answer = decide(
-        session.service, Asked(asked, session.stream, LEO, officer("SUPERVISOR"), received, correlation_id=LEO), []
+    answer = execute(
+        session.service,
+        CommandRequest(asked, session.stream, LEO, officer("SUPERVISOR"), received, correlation_id=LEO),
+        [],
     )
     assert isinstance(answer, Refused)
     assert answer.ids == ("T1",)
@@ -148,14 +150,14 @@ def test_a_session_is_delivered_or_cancelled_once(session: SessionStory) -> None
     """Given a delivered session, it is neither delivered again, nor cancelled, nor planned, nor booked."""
     session.planned().booked().delivered()
     for command in (DeliverSession(), called_off(), plan(), BookPlace(person_id=MIA), given_back()):
-        assert session.breaks(command, LATER) == {"S1"}, command
+        assert session.problems(command, LATER) == {"S1"}, command
 
 
 def test_a_place_is_for_one_person_once(session: SessionStory) -> None:
     """Given a booked place, it is not booked twice, and nobody gives back a place that they do not have."""
     session.planned().booked()
-    assert session.breaks(BookPlace(person_id=LEO), BOOKED) == {"S1"}
-    assert session.breaks(given_back(MIA), BOOKED) == {"S1"}
+    assert session.problems(BookPlace(person_id=LEO), BOOKED) == {"S1"}
+    assert session.problems(given_back(MIA), BOOKED) == {"S1"}
     assert session.does(given_back(), BOOKED) == ["PlaceCancelled"]
     assert session.does(BookPlace(person_id=LEO), BOOKED) == ["PlaceBooked"]
 
@@ -163,15 +165,15 @@ def test_a_place_is_for_one_person_once(session: SessionStory) -> None:
 def test_no_attendance_before_delivery_or_without_a_place(session: SessionStory) -> None:
     """Given a session that has begun, attendance waits for its delivery, and for a place."""
     session.planned().booked()
-    assert session.breaks(attendance(Status.ATTENDED, hours="2"), REGISTER) == {"S1"}
-    assert session.breaks(feedback(), REGISTER) == {"S1"}
+    assert session.problems(attendance(Status.ATTENDED, hours="2"), REGISTER) == {"S1"}
+    assert session.problems(feedback(), REGISTER) == {"S1"}
     session.delivered()
-    assert session.breaks(attendance(Status.ATTENDED, MIA, "2"), REGISTER) == {"S1"}
+    assert session.problems(attendance(Status.ATTENDED, MIA, "2"), REGISTER) == {"S1"}
 
 
 def test_a_date_without_known_bank_holidays_is_refused(session: SessionStory) -> None:
     """Given a start in another century, the session is not planned, since no due date could be counted."""
-    assert session.breaks(plan(starts_at=datetime(2126, 3, 10, 9, 30, tzinfo=UTC)), PLANNED) == {"S1"}
+    assert session.problems(plan(starts_at=datetime(2126, 3, 10, 9, 30, tzinfo=UTC)), PLANNED) == {"S1"}
 
 
 @pytest.mark.parametrize(
@@ -180,14 +182,14 @@ def test_a_date_without_known_bank_holidays_is_refused(session: SessionStory) ->
 )
 def test_what_earns_no_credit_is_policy(term: str, value: list[str], status: Status) -> None:
     """Given a policy that credits an acceptable absence from March on, E4 lets it through."""
-    session = SessionStory(READING.policy.with_entry(term, date(2026, 3, 1), value))
+    session = SessionStory(READ_MODEL.policy.with_entry(term, date(2026, 3, 1), value))
     session.planned().booked().delivered()
     assert session.does(attendance(status, hours="2"), REGISTER) == ["AttendanceRecorded"]
 
 
 def test_what_is_an_activity_is_policy() -> None:
     """Given a policy that counts only full attendance from March on, leaving early is no activity."""
-    session = SessionStory(READING.policy.with_entry("statuses_of_an_activity", date(2026, 3, 1), ["ATTENDED"]))
+    session = SessionStory(READ_MODEL.policy.with_entry("statuses_of_an_activity", date(2026, 3, 1), ["ATTENDED"]))
     session.planned().booked().delivered().recorded(Status.LEFT_EARLY, hours="1")
     event = session.facts[-1].event
     assert isinstance(event, AttendanceRecorded)
@@ -204,6 +206,6 @@ def test_what_is_an_activity_is_policy() -> None:
 )
 def test_every_due_date_is_policy(term: str, duty: str, due: date) -> None:
     """Given three working days instead, each duty is due on the Friday after the Tuesday."""
-    session = SessionStory(READING.policy.with_entry(term, date(2026, 3, 1), 3))
+    session = SessionStory(READ_MODEL.policy.with_entry(term, date(2026, 3, 1), 3))
     session.planned().booked().delivered().recorded(Status.DNA_PENDING)
     assert session.duties(date(2026, 3, 10))[duty].due == due

@@ -9,27 +9,34 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID, uuid4, uuid5
 
-from shared.decider import Decider, impossible
-from shared.messages import (
+from shared.domain.decider import Decider, impossible
+from shared.domain.messages import (
     Actor,
     Command,
     Correction,
     Envelope,
     Event,
-    EventBook,
+    EventRegistry,
     Fact,
+    FreeText,
     Hours,
     Origin,
     PolicyStamp,
-    Shape,
-    Text,
-    Words,
-    event_of,
-    write,
+    ShortText,
+    ValueObject,
+    encode_event,
+    event_from,
 )
-from shared.policy import Policy
-from shared.rules import Occasion, RuleBook
-from shared.sealing import DataKey, OwnedBy, Sealed, seal_model, sealed_fields, subjects_in
+from shared.domain.policy import Policy
+from shared.domain.rules import Context, RuleBook
+from shared.privacy.sealing import (
+    DataKey,
+    OwnedBy,
+    Sealed,
+    key_ids_in,
+    seal_model,
+    sealed_fields,
+)
 
 HOME: Final = UUID("11111111-1111-4111-8111-111111111111")
 STREAM: Final = UUID("22222222-2222-4222-8222-222222222222")
@@ -37,25 +44,25 @@ OWNER: Final = UUID("33333333-3333-4333-8333-333333333333")
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-class Maker(Shape):
+class Maker(ValueObject):
     """Who made a lamp: a name, and the year in clear."""
 
-    name: Sealed[Words]
+    name: Sealed[FreeText]
     year: int
 
 
 class LampHung(Event):
     """A lamp was hung. Its note belongs to the owner where there is one, its price to the home."""
 
-    room: Text
+    room: ShortText
     bright: bool = False
     hours: Hours | None = None
     bought_on: date | None = None
     owner: UUID | None = None
-    note: Annotated[Sealed[Words] | None, OwnedBy("owner")] = None
+    note: Annotated[Sealed[FreeText] | None, OwnedBy("owner")] = None
     maker: Annotated[Maker | None, OwnedBy("owner")] = None
-    tags: tuple[Sealed[Words], ...] = ()
-    price: Sealed[Words] | None = None
+    tags: tuple[Sealed[FreeText], ...] = ()
+    price: Sealed[FreeText] | None = None
 
 
 class LampLit(Event):
@@ -70,7 +77,7 @@ class LampCorrected(Correction):
     """The record of a lamp was corrected."""
 
 
-EVENTS: Final = EventBook("lamps", (LampHung, LampLit, LampOut, LampCorrected))
+EVENTS: Final = EventRegistry("lamps", (LampHung, LampLit, LampOut, LampCorrected))
 
 
 @dataclass(frozen=True)
@@ -110,8 +117,8 @@ class HangLamp(Command):
 
     opens: ClassVar[bool] = True
     type: Literal["HangLamp"] = "HangLamp"
-    room: Text
-    note: Sealed[Words] | None = None
+    room: ShortText
+    note: Sealed[FreeText] | None = None
 
 
 class LightLamp(Command):
@@ -130,10 +137,10 @@ class PutOut(Command):
     type: Literal["PutOut"] = "PutOut"
 
 
-def decide(command: Command, _lamp: Lamp | None, _occasion: Occasion) -> Sequence[Event]:
+def decide(command: Command, _lamp: Lamp | None, _occasion: Context) -> Sequence[Event]:
     """What happens: one event for each command."""
     if isinstance(command, HangLamp):
-        return (event_of(LampHung, command),)
+        return (event_from(LampHung, command),)
     return (LampOut(),) if isinstance(command, PutOut) else (LampLit(),)
 
 
@@ -142,11 +149,11 @@ def decider(rules: RuleBook[Lamp] | None = None) -> Decider[Lamp]:
     return Decider(rules or RuleBook("lamps"), decide, evolve)
 
 
-def occasion(at: datetime = NOON, received_at: datetime | None = None, policy: Policy | None = None) -> Occasion:
+def context(at: datetime = NOON, received_at: datetime | None = None, policy: Policy | None = None) -> Context:
     """The occasion on which something is asked: at noon, at once, under no policy."""
     actor = Actor(id=OWNER, role="KEEPER", organisation="HOUSE")
     judged_by = policy or Policy(at.date(), "none", {})
-    return Occasion(STREAM, actor, at, received_at or at, judged_by, lambda _day: judged_by)
+    return Context(STREAM, actor, at, received_at or at, judged_by, lambda _day: judged_by)
 
 
 def fact(event: Event, version: int, at: datetime = NOON, recorded_at: datetime | None = None) -> Fact:
@@ -192,11 +199,11 @@ def keys_for(one: Fact) -> dict[str, DataKey]:
 
 def sealed_bytes(one: Fact, keys: Mapping[str, DataKey]) -> bytes:
     """The bytes of a fact, its personal fields sealed."""
-    return write(one.envelope, seal_model(one.event, one.envelope.home, one.event_id, keys))
+    return encode_event(one.envelope, seal_model(one.event, one.envelope.home, one.event_id, keys))
 
 
 def read(body: bytes, keys: Mapping[str, DataKey | None] | None) -> Fact:
     """The fact in some bytes, opened by the keys; None for a key means that it was destroyed."""
     if keys is None:
         return EVENTS.read(body)
-    return EVENTS.read(body, keys={want: keys[want[0]] for want in subjects_in(body) if want[0] in keys})
+    return EVENTS.read(body, keys={want: keys[want[0]] for want in key_ids_in(body) if want[0] in keys})

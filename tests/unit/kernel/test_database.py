@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from shared.database import patiently, retrying
+from shared.database import retry_for, retry_or_raise
 
 
 class Away(Exception):
@@ -29,7 +29,7 @@ class Server:
 async def test_what_passes_is_waited_for() -> None:
     """Given a server that is away twice, the third call answers."""
     server = Server(ConnectionRefusedError(), TimeoutError())
-    assert await patiently(server.answer, 30) == "here"
+    assert await retry_for(server.answer, 30) == "here"
     assert server.calls == 3
 
 
@@ -38,7 +38,7 @@ async def test_a_fault_is_not_tried_again(error: Exception) -> None:
     """Given an error that comes every time, then it passes at once, as it is."""
     server = Server(error)
     with pytest.raises(type(error)):
-        await retrying(server.answer, Away)
+        await retry_or_raise(server.answer, Away)
     assert server.calls == 1
 
 
@@ -46,7 +46,7 @@ async def test_a_call_that_took_all_the_time_is_the_last() -> None:
     """Given no time left after a call that failed, then it is not sent once more."""
     server = Server(TimeoutError(), TimeoutError())
     with pytest.raises(Away):
-        await retrying(server.answer, Away, seconds=0)
+        await retry_or_raise(server.answer, Away, seconds=0)
     assert server.calls == 1
 
 
@@ -54,5 +54,5 @@ async def test_a_full_disk_is_waited_for_and_then_said() -> None:
     """Given a database without room, then it is asked again for a while, and at last it is unavailable: no fault of ours."""
     server = Server(*[asyncpg.DiskFullError("no space left on device")] * 1_000)
     with pytest.raises(Away, match="no space left"):
-        await retrying(server.answer, Away, 0.2)
+        await retry_or_raise(server.answer, Away, 0.2)
     assert server.calls > 1

@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.decider import BrokenHistory, check_gapless, cut, put
-from shared.messages import Event, Fact, Refused
-from shared.sealing import Sealed
+from shared.domain.decider import (
+    BrokenHistory,
+    check_gapless,
+    history_at,
+    with_value_at,
+)
+from shared.domain.messages import Event, Fact, Refused
+from shared.privacy.sealing import Sealed
 from tests.unit.kernel.lamps import (
     NOON,
     HangLamp,
@@ -21,11 +26,11 @@ from tests.unit.kernel.lamps import (
     LampOut,
     LightLamp,
     Maker,
+    context,
     correction,
     decider,
     fact,
     history,
-    occasion,
 )
 
 HUNG = LampHung(room="hall")
@@ -60,38 +65,38 @@ def test_lost_event_is_noticed(lost: int) -> None:
     with pytest.raises(BrokenHistory, match=f"version {lost + 1} is missing"):
         check_gapless([one for n, one in enumerate(facts) if n != lost])
     with pytest.raises(BrokenHistory):
-        cut([facts[1], facts[0], *facts[2:]])
+        history_at([facts[1], facts[0], *facts[2:]])
 
 
 def test_decided_only_when_nothing_refuses() -> None:
     """Given a command, then it is decided where no rule refuses it, and only judged otherwise."""
-    answer = LAMPS.answer(LightLamp(), Lamp("hall", bright=False), occasion())
+    answer = LAMPS.evaluate_and_decide(LightLamp(), Lamp("hall", bright=False), context())
     assert isinstance(answer, tuple)
     assert answer[0] == (LampLit(),)
     assert answer[1].rules == ("T1",)
-    future = LAMPS.answer(HangLamp(room="hall"), None, occasion(NOON + HOUR, received_at=NOON))
+    future = LAMPS.evaluate_and_decide(HangLamp(room="hall"), None, context(NOON + HOUR, received_at=NOON))
     assert isinstance(future, Refused)
 
 
 def test_as_of_counts_what_had_occurred() -> None:
     """Given facts of noon, one and two, then as of half past one the lamp is lit; at the very moment it counts."""
     facts = history(HUNG, LampLit(), LampOut())
-    half_past = LAMPS.state_of(facts, as_of=NOON + 1.5 * HOUR)
+    half_past = LAMPS.state_at(facts, as_of=NOON + 1.5 * HOUR)
     assert half_past is not None
     assert half_past.lit
-    at_two = LAMPS.state_of(facts, as_of=NOON + 2 * HOUR)
+    at_two = LAMPS.state_at(facts, as_of=NOON + 2 * HOUR)
     assert at_two is not None
     assert not at_two.lit
-    assert LAMPS.state_of(facts, as_of=NOON - HOUR) is None
+    assert LAMPS.state_at(facts, as_of=NOON - HOUR) is None
 
 
 def test_known_at_counts_what_had_been_recorded() -> None:
     """Given a lamp that went out at one, which was recorded a day later, then it was not known before."""
     facts = [fact(HUNG, 1), fact(LampLit(), 2), fact(LampOut(), 3, NOON + HOUR, recorded_at=NOON + DAY)]
-    unknowing = LAMPS.state_of(facts, as_of=NOON + 2 * HOUR, known_at=NOON + 2 * HOUR)
+    unknowing = LAMPS.state_at(facts, as_of=NOON + 2 * HOUR, known_at=NOON + 2 * HOUR)
     assert unknowing is not None
     assert unknowing.lit
-    knowing = LAMPS.state_of(facts, as_of=NOON + 2 * HOUR, known_at=NOON + DAY)
+    knowing = LAMPS.state_at(facts, as_of=NOON + 2 * HOUR, known_at=NOON + DAY)
     assert knowing is not None
     assert not knowing.lit
 
@@ -99,8 +104,8 @@ def test_known_at_counts_what_had_been_recorded() -> None:
 def test_unrecorded_fact_is_not_known() -> None:
     """Given a fact that has no time of recording yet, then it was known at no time, and counts where none is asked."""
     facts = [fact(HUNG, 1), Fact(fact(LampLit(), 2).envelope, LampLit())]
-    assert len(cut(facts)) == 2
-    assert len(cut(facts, known_at=NOON + DAY)) == 1
+    assert len(history_at(facts)) == 2
+    assert len(history_at(facts, known_at=NOON + DAY)) == 1
 
 
 def corrected_lamp() -> list[Fact]:
@@ -113,26 +118,26 @@ def test_correction_applies_from_the_fact_that_it_corrects() -> None:
     """Given a correction of three o'clock, then the lamp hung in the cellar from noon on, and the original stays."""
     facts = corrected_lamp()
     for moment in (NOON, NOON + 2 * HOUR, NOON + 4 * HOUR):
-        lamp = LAMPS.state_of(facts, as_of=moment)
+        lamp = LAMPS.state_at(facts, as_of=moment)
         assert lamp is not None
         assert lamp.room == "cellar"
     assert facts[0].event == HUNG
-    assert cut(facts)[0].corrected_by == (facts[2].event_id,)
+    assert history_at(facts)[0].corrected_by == (facts[2].event_id,)
 
 
 def test_correction_is_known_from_its_recording() -> None:
     """Given a correction recorded at three, then as known at two the lamp hung in the hall."""
-    lamp = LAMPS.state_of(corrected_lamp(), known_at=NOON + 2 * HOUR)
+    lamp = LAMPS.state_at(corrected_lamp(), known_at=NOON + 2 * HOUR)
     assert lamp is not None
     assert lamp.room == "hall"
-    assert LAMPS.state_of(corrected_lamp(), as_of=NOON - HOUR) is None
+    assert LAMPS.state_at(corrected_lamp(), as_of=NOON - HOUR) is None
 
 
 def test_later_correction_wins() -> None:
     """Given two corrections of one field, then the later recorded holds, and both are told."""
     facts = corrected_lamp()
     facts.append(fact(correction(facts[0], "room", "attic"), 4, NOON + 4 * HOUR))
-    first = cut(facts)[0]
+    first = history_at(facts)[0]
     assert isinstance(first.event, LampHung)
     assert first.event.room == "attic"
     assert first.corrected_by == (facts[2].event_id, facts[3].event_id)
@@ -142,7 +147,7 @@ def test_corrections_of_several_fields_add_up() -> None:
     """Given corrections of two fields, then both stand, each in its field's own type."""
     facts = corrected_lamp()
     facts.append(fact(correction(facts[0], "bought_on", "2025-01-31"), 4, NOON + 4 * HOUR))
-    lamp = LAMPS.state_of(facts)
+    lamp = LAMPS.state_at(facts)
     assert lamp is not None
     assert (lamp.room, lamp.bought_on) == ("cellar", date(2025, 1, 31))
 
@@ -154,7 +159,7 @@ def test_sealed_field_is_corrected_sealed() -> None:
     facts.append(fact(correction(facts[0], "note", sealed=Sealed("new")), 2))
     facts.append(fact(correction(facts[0], "maker.name", sealed=Sealed("Brown")), 3))
     facts.append(fact(correction(facts[0], "maker.year", 1932), 4))
-    event = cut(facts)[0].event
+    event = history_at(facts)[0].event
     assert isinstance(event, LampHung)
     assert event.note == Sealed("new")
     assert event.maker == Maker(name=Sealed("Brown"), year=1932)
@@ -178,7 +183,7 @@ def test_correction_that_fits_no_field_is_broken(field: str, value: object) -> N
     facts = history(HUNG)
     facts.append(fact(correction(facts[0], field, value), 2))
     with pytest.raises(BrokenHistory, match="cannot be corrected"):
-        cut(facts)
+        history_at(facts)
 
 
 def test_correction_of_another_streams_event_is_broken() -> None:
@@ -186,13 +191,13 @@ def test_correction_of_another_streams_event_is_broken() -> None:
     facts = history(HUNG)
     elsewhere = correction(facts[0], "room", "attic").model_copy(update={"corrects": uuid4()})
     with pytest.raises(BrokenHistory, match="not in this stream"):
-        cut([*facts, fact(elsewhere, 2)])
+        history_at([*facts, fact(elsewhere, 2)])
 
 
 def test_put_leaves_the_original() -> None:
     """Given a model, when a value is put at a path, then the copy has it and the original does not."""
     hung = LampHung(room="hall", maker=Maker(name=Sealed("Braun"), year=1931))
-    changed = put(hung, "maker.year", 1932)
+    changed = with_value_at(hung, "maker.year", 1932)
     assert changed.maker is not None
     assert changed.maker.year == 1932
     assert hung.maker is not None
@@ -227,7 +232,7 @@ def histories(draw: st.DrawFn) -> list[Fact]:
 @given(histories(), st.none() | moments, st.none() | moments)
 def test_cut_never_breaks(facts: list[Fact], as_of: datetime | None, known_at: datetime | None) -> None:
     """Given any history that was once accepted, then any cut of it folds, and keeps the order of versions."""
-    left = cut(facts, as_of=as_of, known_at=known_at)
+    left = history_at(facts, as_of=as_of, known_at=known_at)
     LAMPS.fold(left)
     versions = [one.version for one in left]
     assert versions == sorted(set(versions))
@@ -238,9 +243,9 @@ def test_cut_never_breaks(facts: list[Fact], as_of: datetime | None, known_at: d
 def test_later_cut_holds_more(facts: list[Fact], one: datetime, other: datetime) -> None:
     """Given two moments, then the later knows and sees all that the earlier does."""
     early, late = sorted((one, other))
-    ids = [{each.event_id for each in cut(facts, as_of=moment)} for moment in (early, late)]
+    ids = [{each.event_id for each in history_at(facts, as_of=moment)} for moment in (early, late)]
     assert ids[0] <= ids[1]
-    known = [{each.event_id for each in cut(facts, known_at=moment)} for moment in (early, late)]
+    known = [{each.event_id for each in history_at(facts, known_at=moment)} for moment in (early, late)]
     assert known[0] <= known[1]
 
 
@@ -248,5 +253,5 @@ def test_later_cut_holds_more(facts: list[Fact], one: datetime, other: datetime)
 def test_cut_at_the_end_is_everything(facts: list[Fact]) -> None:
     """Given a history, then a cut after everything, or none, leaves all of it, each fact once."""
     end = NOON + 100 * DAY
-    assert cut(facts, as_of=end, known_at=end) == cut(facts)
-    assert [one.event_id for one in cut(facts)] == [one.event_id for one in facts]
+    assert history_at(facts, as_of=end, known_at=end) == history_at(facts)
+    assert [one.event_id for one in history_at(facts)] == [one.event_id for one in facts]

@@ -18,26 +18,31 @@ from uuid import UUID
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.messages import (
+from shared.domain.messages import (
     GENESIS,
     Actor,
     Envelope,
     Event,
-    EventBook,
+    EventRegistry,
+    FreeText,
     Hours,
     Origin,
     Pence,
     PolicyStamp,
-    Shape,
-    Text,
-    Time,
-    Words,
-    chain,
-    derive,
+    ShortText,
+    Timestamp,
+    ValueObject,
+    derived_uuid,
+    encode_event,
     event_id,
-    write,
+    next_hash,
 )
-from shared.sealing import DataKey, OwnedBy, Sealed, seal_model
+from shared.privacy.sealing import (
+    DataKey,
+    OwnedBy,
+    Sealed,
+    seal_model,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
@@ -54,10 +59,10 @@ class Size(StrEnum):
     LARGE = "LARGE"
 
 
-class Receiver(Shape):
+class Receiver(ValueObject):
     """A group of fields whose sealed ones belong to the person named beside it."""
 
-    name: Sealed[Words]
+    name: Sealed[FreeText]
     born: Sealed[date]
     age: int
 
@@ -68,23 +73,23 @@ class ParcelSent(Event):
     receiver_id: UUID
     receiver: Annotated[Receiver, OwnedBy("receiver_id")]
     size: Size
-    title: Text
+    title: ShortText
     sent_on: date
-    due_at: Time
+    due_at: Timestamp
     hours: Hours
     price: Pence
     fragile: bool
     counts: tuple[int, ...]
-    notes: tuple[Sealed[Words], ...]
-    missing: Text | None = None
-    unsaid: Sealed[Words] | None = None
+    notes: tuple[Sealed[FreeText], ...]
+    missing: ShortText | None = None
+    unsaid: Sealed[FreeText] | None = None
 
 
 class ParcelKept(Event):
     """One without fields."""
 
 
-EVENTS = EventBook("parcels", (ParcelSent, ParcelKept))
+EVENTS = EventRegistry("parcels", (ParcelSent, ParcelKept))
 STREAM = UUID("22222222-2222-4222-8222-222222222222")
 HOME = UUID("11111111-1111-4111-8111-111111111111")
 PERSON = UUID("33333333-3333-4333-8333-333333333333")
@@ -127,7 +132,7 @@ def _envelope(version: int, cls: type[Event]) -> Envelope:
         rules=("T1", "R2", "S1"),
         rationale={} if version > 1 else {"R2": Sealed("because it rains")},
         labels={"area": "DORSET", "regime": "UK_GDPR"},
-        origin=Origin() if version > 1 else Origin(kind="IMPORT", reference="ledger 1998, page 7"),
+        origin=Origin() if version > 1 else Origin(kind="IMPORT", reference="event store 1998, page 7"),
     )
 
 
@@ -137,7 +142,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     drawn = iter(range(1, 100))
     monkeypatch.setattr(os, "urandom", lambda size: next(drawn).to_bytes(size, "big"))
     return [
-        write(seal_model(envelope, HOME, envelope.event_id, KEYS), seal_model(event, HOME, envelope.event_id, KEYS))
+        encode_event(
+            seal_model(envelope, HOME, envelope.event_id, KEYS), seal_model(event, HOME, envelope.event_id, KEYS)
+        )
         for envelope, event in ((_envelope(1, ParcelSent), SENT), (_envelope(2, ParcelKept), ParcelKept()))
     ]
 
@@ -155,7 +162,7 @@ def test_the_samples_chain_to_the_frozen_hashes() -> None:
     """Given the samples in order, SHA-256 over the hash before and the bytes gives the frozen hashes."""
     hash_ = GENESIS
     for body, frozen in zip(_samples(), HASHES.values(), strict=True):
-        hash_ = chain(hash_, body)
+        hash_ = next_hash(hash_, body)
         assert hash_.hex() == frozen
 
 
@@ -196,5 +203,5 @@ def test_the_samples_open_without_this_kernel() -> None:
 
 def test_derived_ids_are_frozen() -> None:
     """Given the same parts, the ids of commands and events are the same for ever."""
-    assert str(derive("command", "parcels", PERSON, "key")) == "488f762a-f4da-544c-8d46-8e1f7840b0b9"
+    assert str(derived_uuid("command", "parcels", PERSON, "key")) == "488f762a-f4da-544c-8d46-8e1f7840b0b9"
     assert str(event_id(COMMAND, 0)) == "2bac0db8-c3b1-5816-b179-9ea790b6dc77"

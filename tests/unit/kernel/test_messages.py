@@ -14,26 +14,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from shared.messages import (
+from shared.domain.messages import (
     GENESIS,
     BrokenRule,
     Envelope,
-    EventBook,
+    EventRegistry,
     Hours,
     NeedsRationale,
     Pence,
     Refused,
-    Text,
-    Time,
+    ShortText,
+    Timestamp,
     UnknownEvent,
-    chain,
-    derive,
+    derived_uuid,
+    encode_event,
+    event_from,
     event_id,
-    event_of,
-    one_of_each,
-    write,
+    next_hash,
+    unique,
 )
-from shared.sealing import Sealed
+from shared.privacy.sealing import Sealed
 from tests.unit.kernel.lamps import (
     EVENTS,
     HOME,
@@ -54,8 +54,8 @@ class Held(BaseModel):
     """One of each clear kind."""
 
     model_config = ConfigDict(strict=True)
-    time: Time = NOON
-    text: Text = "x"
+    time: Timestamp = NOON
+    text: ShortText = "x"
     hours: Hours = Decimal(0)
     pence: Pence = 0
 
@@ -103,14 +103,14 @@ def test_times_are_kept_in_utc() -> None:
 )
 def test_time_is_the_same_moment(moment: datetime) -> None:
     """Given a moment in any zone, then what is kept is that moment."""
-    assert TypeAdapter(Time).validate_python(moment) == moment.astimezone(UTC)
+    assert TypeAdapter(Timestamp).validate_python(moment) == moment.astimezone(UTC)
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "1899-12-31T00:00:00Z"])
 def test_times_beyond_every_calendar_are_malformed(text: str) -> None:
     """Given a year in which no zone can be reckoned with, then it is malformed and breaks nothing."""
     with pytest.raises(ValidationError):
-        TypeAdapter(Time).validate_json(f'"{text}"')
+        TypeAdapter(Timestamp).validate_json(f'"{text}"')
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_messages_never_change() -> None:
 def test_event_takes_the_commands_fields() -> None:
     """Given a command, then its event has the fields of the same names, and what is given besides, which wins."""
     command = HangLamp(room="hall", note=Sealed("old"), occurred_at=NOON, rationale={"W1": "because"})
-    assert event_of(LampHung, command) == LampHung(room="hall", note=Sealed("old"))
-    assert event_of(LampHung, command, room="attic", bright=True) == LampHung(
+    assert event_from(LampHung, command) == LampHung(room="hall", note=Sealed("old"))
+    assert event_from(LampHung, command, room="attic", bright=True) == LampHung(
         room="attic", bright=True, note=Sealed("old")
     )
 
@@ -189,7 +189,7 @@ def test_event_survives_its_bytes(event: LampHung) -> None:
 
 def test_bytes_are_compact_and_in_order() -> None:
     """Given an event, then its bytes are compact JSON in UTF-8: the envelope's fields in their order, then the data."""
-    body = write(fact(LampHung(room="Küche"), 1).envelope, LampHung(room="Küche"))
+    body = encode_event(fact(LampHung(room="Küche"), 1).envelope, LampHung(room="Küche"))
     assert list(json.loads(body)) == [*Envelope.model_fields, "data"]
     assert "Küche".encode() in body
     assert b": " not in body
@@ -198,7 +198,7 @@ def test_bytes_are_compact_and_in_order() -> None:
 
 def test_labels_of_the_actor_stay_outside() -> None:
     """Given an actor with an area and declared conflicts, then the bytes name the actor and neither of these."""
-    actor = json.loads(write(fact(LampLit(), 1).envelope, LampLit()))["actor"]
+    actor = json.loads(encode_event(fact(LampLit(), 1).envelope, LampLit()))["actor"]
     assert actor == {"id": str(OWNER), "role": "KEEPER", "organisation": "HOUSE"}
 
 
@@ -226,7 +226,7 @@ def test_fact_knows_its_place() -> None:
 def test_unreadable_bytes_are_said_aloud(change: dict[str, Any]) -> None:
     """Given an unknown type, an unknown shape or a broken envelope, then reading is an error, never a guess."""
     event = LampHung(room="hall")
-    raw = {**json.loads(write(fact(event, 1).envelope, event)), **change}
+    raw = {**json.loads(encode_event(fact(event, 1).envelope, event)), **change}
     with pytest.raises(UnknownEvent):
         EVENTS.read(json.dumps(raw).encode())
 
@@ -245,7 +245,7 @@ def test_old_shapes_are_lifted_step_by_step() -> None:
         version = 3
 
     LampHungNow.__name__ = "LampHung"
-    book = EventBook(
+    book = EventRegistry(
         "lamps",
         (LampHungNow,),
         upcasters={
@@ -253,7 +253,7 @@ def test_old_shapes_are_lifted_step_by_step() -> None:
             "ooc.lamps.LampHung.v2": lambda data: {**data, "bright": True},
         },
     )
-    raw = json.loads(write(fact(LampHung(room="x"), 1).envelope, LampHung(room="x")))
+    raw = json.loads(encode_event(fact(LampHung(room="x"), 1).envelope, LampHung(room="x")))
     raw["data"] = {"place": "hall"}
     read_event = book.read(json.dumps(raw).encode()).event
     assert isinstance(read_event, LampHungNow)
@@ -275,15 +275,15 @@ def test_names_are_stable() -> None:
 @given(st.binary(min_size=32, max_size=32), st.binary())
 def test_chain_is_sha_256(previous: bytes, body: bytes) -> None:
     """Given bytes and the hash before them, then the hash is SHA-256 over both, so that an auditor can reckon it."""
-    assert chain(previous, body) == hashlib.sha256(previous + body).digest()
-    assert chain(GENESIS, body) == hashlib.sha256(bytes(32) + body).digest()
+    assert next_hash(previous, body) == hashlib.sha256(previous + body).digest()
+    assert next_hash(GENESIS, body) == hashlib.sha256(bytes(32) + body).digest()
 
 
 def test_ids_are_derived_and_told_apart() -> None:
     """Given parts, then the same parts give the same id (version 5), and others another; so do a command's events."""
-    assert derive("a", 1) == derive("a", 1)
-    assert derive("a", 1) != derive("a", 2)
-    assert derive("a").version == 5
+    assert derived_uuid("a", 1) == derived_uuid("a", 1)
+    assert derived_uuid("a", 1) != derived_uuid("a", 2)
+    assert derived_uuid("a").version == 5
     command = UUID("55555555-5555-4555-8555-555555555555")
     assert event_id(command, 0) == event_id(command, 0)
     assert len({event_id(command, n) for n in range(50)}) == 50
@@ -292,7 +292,7 @@ def test_ids_are_derived_and_told_apart() -> None:
 @given(st.lists(st.sampled_from("abc")))
 def test_one_of_each_keeps_the_first(items: list[str]) -> None:
     """Given items, then each stands once, in the order of its first appearance."""
-    found = one_of_each(items)
+    found = unique(items)
     assert set(found) == set(items)
     assert [items.index(item) for item in found] == sorted(items.index(item) for item in found)
 

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.policy import Entry, NoPolicy, PolicyBook, Term
+from shared.domain.policy import (
+    Entry,
+    NoPolicy,
+    PolicyBook,
+    PolicyValue,
+)
 
 FILE = """
 [limit_weeks]
@@ -111,7 +116,7 @@ def test_moved_value_moves_the_rule_only_from_its_day(book: PolicyBook) -> None:
 def test_latest_entry_holds(values: dict[date, int], day: date) -> None:
     """Given any entries, then the latest that is not after the day holds, whatever the order in which days are asked."""
     entries = tuple(Entry(since, values[since]) for since in sorted(values))
-    book = PolicyBook({"n": Term("n", "points", "local", entries)})
+    book = PolicyBook({"n": PolicyValue("n", "points", "local", entries)})
     past = [since for since in values if since <= day]
     book.on(day + timedelta(days=1))
     if past:

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared.messages import Command, NeedsRationale, Refused
-from shared.rules import Occasion, Passed, RuleBook
-from tests.unit.kernel.lamps import NOON, HangLamp, Lamp, LightLamp, LightLampBrightly, PutOut, occasion
+from shared.domain.messages import Command, NeedsRationale, Refused
+from shared.domain.rules import Approved, Context, RuleBook
+from tests.unit.kernel.lamps import NOON, HangLamp, Lamp, LightLamp, LightLampBrightly, PutOut, context
 
 DARK = Lamp("hall", bright=False)
 LIT = Lamp("hall", bright=True, lit=True)
@@ -20,7 +20,7 @@ def rules() -> RuleBook[Lamp]:
     book: RuleBook[Lamp] = RuleBook("lamps")
 
     @book.warns("W1", LightLamp)
-    def not_at_night(_command: Command, _lamp: Lamp | None, when: Occasion) -> bool:
+    def not_at_night(_command: Command, _lamp: Lamp | None, when: Context) -> bool:
         """It is late: say why the lamp must be lit.
 
         Source: the house
@@ -28,7 +28,7 @@ def rules() -> RuleBook[Lamp]:
         return when.occurred_at.hour < 20
 
     @book.forbids("L1", LightLamp)
-    def not_too_bright(_command: Command, lamp: Lamp | None, _when: Occasion) -> bool:
+    def not_too_bright(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
         """The lamp is too bright:
         take another.
 
@@ -37,7 +37,7 @@ def rules() -> RuleBook[Lamp]:
         return lamp is None or not lamp.bright
 
     @book.forbids("L1", LightLamp)
-    def not_in_the_cellar(_command: Command, lamp: Lamp | None, _when: Occasion) -> bool:
+    def not_in_the_cellar(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
         """No lamp is lit in the cellar.
 
         Source: the fire officer
@@ -45,15 +45,15 @@ def rules() -> RuleBook[Lamp]:
         return lamp is None or lamp.room != "cellar"
 
     @book.forbids("L2", LightLamp, PutOut)
-    def not_often(_command: Command, lamp: Lamp | None, _when: Occasion) -> bool:
+    def not_often(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
         """It was lit often enough.
 
         Source: the house
         """
         return lamp is None or lamp.times_lit < 3
 
-    @book.allows(LightLamp)
-    def it_is_out(_command: Command, lamp: Lamp | None, _when: Occasion) -> bool:
+    @book.allowed_in(LightLamp)
+    def it_is_out(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
         """It is lit already.
 
         Source: state machine
@@ -61,7 +61,7 @@ def rules() -> RuleBook[Lamp]:
         return lamp is not None and not lamp.lit
 
     @book.warns("W2", LightLamp)
-    def somebody_is_in(_command: Command, lamp: Lamp | None, _when: Occasion) -> bool:
+    def somebody_is_in(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
         """Nobody is in: say for whom it is lit.
 
         Source: the house
@@ -73,22 +73,22 @@ def rules() -> RuleBook[Lamp]:
 
 def test_all_that_forbids_is_named(rules: RuleBook[Lamp]) -> None:
     """Given a lamp that breaks two rules, when it is lit, then both are named, each once, and nothing else is."""
-    verdict = rules.judge(LightLamp(), Lamp("cellar", bright=True, lit=True, times_lit=3), occasion())
+    verdict = rules.evaluate(LightLamp(), Lamp("cellar", bright=True, lit=True, times_lit=3), context())
     assert isinstance(verdict, Refused)
     assert sorted(verdict.ids) == ["L1", "L2"]
 
 
 def test_state_machine_speaks_alone(rules: RuleBook[Lamp]) -> None:
     """Given a lamp that is lit and breaks no rule, when it is lit again at night, then S1 is named and no warning."""
-    verdict = rules.judge(LightLamp(), Lamp("attic", bright=False, lit=True), occasion(NOON + timedelta(hours=9)))
+    verdict = rules.evaluate(LightLamp(), Lamp("attic", bright=False, lit=True), context(NOON + timedelta(hours=9)))
     assert isinstance(verdict, Refused)
     assert verdict.ids == ("S1",)
 
 
 def test_warnings_come_last_and_together(rules: RuleBook[Lamp]) -> None:
     """Given nothing that forbids, when a lamp is lit at night for nobody, then both warnings want a reason."""
-    late = occasion(NOON + timedelta(hours=9))
-    verdict = rules.judge(LightLamp(), Lamp("attic", bright=False), late)
+    late = context(NOON + timedelta(hours=9))
+    verdict = rules.evaluate(LightLamp(), Lamp("attic", bright=False), late)
     assert isinstance(verdict, NeedsRationale)
     assert sorted(verdict.ids) == ["W1", "W2"]
 
@@ -96,9 +96,9 @@ def test_warnings_come_last_and_together(rules: RuleBook[Lamp]) -> None:
 @pytest.mark.parametrize("reason", ["", "   "])
 def test_empty_reason_is_none(rules: RuleBook[Lamp], reason: str) -> None:
     """Given a blank rationale, then the warning still wants one, and only that one."""
-    late = occasion(NOON + timedelta(hours=9))
+    late = context(NOON + timedelta(hours=9))
     asked = LightLamp().model_copy(update={"rationale": {"W1": reason, "W2": "For the cat."}})
-    verdict = rules.judge(asked, Lamp("attic", bright=False), late)
+    verdict = rules.evaluate(asked, Lamp("attic", bright=False), late)
     assert isinstance(verdict, NeedsRationale)
     assert verdict.ids == ("W1",)
 
@@ -106,39 +106,39 @@ def test_empty_reason_is_none(rules: RuleBook[Lamp], reason: str) -> None:
 def test_reasons_let_through_and_are_kept(rules: RuleBook[Lamp]) -> None:
     """Given a reason for each warning and one that none needs, then the command passes and all are kept."""
     reasons = {"W1": "A storm.", "W2": "For the cat.", "W9": "Nobody asked."}
-    late = occasion(NOON + timedelta(hours=9))
-    verdict = rules.judge(LightLamp(rationale=reasons), Lamp("attic", bright=False), late)
-    assert isinstance(verdict, Passed)
+    late = context(NOON + timedelta(hours=9))
+    verdict = rules.evaluate(LightLamp(rationale=reasons), Lamp("attic", bright=False), late)
+    assert isinstance(verdict, Approved)
     assert verdict.rationale == reasons
     assert sorted(verdict.rules) == ["L1", "L2", "S1", "T1", "W1", "W2"]
 
 
 def test_reason_does_not_move_what_forbids(rules: RuleBook[Lamp]) -> None:
     """Given a reason under a forbidding rule's id, then the rule refuses all the same."""
-    verdict = rules.judge(LightLamp(rationale={"L1": "I want it."}), Lamp("hall", bright=True), occasion())
+    verdict = rules.evaluate(LightLamp(rationale={"L1": "I want it."}), Lamp("hall", bright=True), context())
     assert isinstance(verdict, Refused)
     assert verdict.ids == ("L1",)
 
 
 def test_rules_guard_their_commands_only(rules: RuleBook[Lamp]) -> None:
     """Given a rule for lighting, then it guards a kind of lighting too, and neither hanging nor putting out."""
-    assert isinstance(rules.judge(PutOut(), LIT, occasion()), Passed)
-    assert isinstance(rules.judge(HangLamp(room="hall"), None, occasion()), Passed)
-    assert isinstance(rules.judge(LightLampBrightly(), LIT, occasion()), Refused)
+    assert isinstance(rules.evaluate(PutOut(), LIT, context()), Approved)
+    assert isinstance(rules.evaluate(HangLamp(room="hall"), None, context()), Approved)
+    assert isinstance(rules.evaluate(LightLampBrightly(), LIT, context()), Refused)
 
 
 def test_future_is_refused() -> None:
     """Given any command, when it happened after it was received, then T1 refuses; at the same instant it does not."""
     rules: RuleBook[Lamp] = RuleBook("lamps")
-    verdict = rules.judge(PutOut(), LIT, occasion(NOON + timedelta(microseconds=1), received_at=NOON))
+    verdict = rules.evaluate(PutOut(), LIT, context(NOON + timedelta(microseconds=1), received_at=NOON))
     assert isinstance(verdict, Refused)
     assert verdict.ids == ("T1",)
-    assert isinstance(rules.judge(PutOut(), LIT, occasion(NOON, received_at=NOON)), Passed)
+    assert isinstance(rules.evaluate(PutOut(), LIT, context(NOON, received_at=NOON)), Approved)
 
 
 def test_refusal_says_the_rule_in_one_line(rules: RuleBook[Lamp]) -> None:
     """Given a broken rule, then its text is one line of its docstring, and its source stands beside it."""
-    verdict = rules.judge(LightLamp(), Lamp("hall", bright=True), occasion())
+    verdict = rules.evaluate(LightLamp(), Lamp("hall", bright=True), context())
     assert isinstance(verdict, Refused)
     assert verdict.rules[0].text == "The lamp is too bright: take another."
     assert verdict.rules[0].source == "the fire officer"
@@ -146,7 +146,7 @@ def test_refusal_says_the_rule_in_one_line(rules: RuleBook[Lamp]) -> None:
 
 def test_broken_text_is_that_of_the_broken_function(rules: RuleBook[Lamp]) -> None:
     """Given two functions under one id, when the second is broken, then the text is the second's."""
-    verdict = rules.judge(LightLamp(), Lamp("cellar", bright=False), occasion())
+    verdict = rules.evaluate(LightLamp(), Lamp("cellar", bright=False), context())
     assert isinstance(verdict, Refused)
     assert verdict.rules[0].text == "No lamp is lit in the cellar."
 
@@ -156,7 +156,7 @@ def test_rule_needs_text_and_source(text: str | None) -> None:
     """Given a rule without text or source, when it is registered, then that is an error that names it."""
     rules: RuleBook[Lamp] = RuleBook("lamps")
 
-    def nameless(_command: Command, _lamp: Lamp | None, _when: Occasion) -> bool:
+    def nameless(_command: Command, _lamp: Lamp | None, _when: Context) -> bool:
         return True
 
     nameless.__doc__ = text
@@ -166,4 +166,4 @@ def test_rule_needs_text_and_source(text: str | None) -> None:
 
 def test_day_of_an_occasion_is_londons() -> None:
     """Given half past eleven at night in UTC in summer, then the day is London's next."""
-    assert occasion(NOON.replace(month=7, hour=23, minute=30)).day.day == NOON.day + 1
+    assert context(NOON.replace(month=7, hour=23, minute=30)).day.day == NOON.day + 1

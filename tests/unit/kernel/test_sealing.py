@@ -13,19 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from shared.messages import UnknownEvent
-from shared.sealing import (
-    BadToken,
+from shared.domain.messages import UnknownEvent
+from shared.privacy.sealing import (
     DataKey,
     Forgotten,
     NotOpened,
     NotSealed,
     Sealed,
-    Token,
+    SealedToken,
+    TamperedToken,
+    key_ids_in,
     map_sealed,
     seal,
     sealed_fields,
-    subjects_in,
     unseal,
 )
 from tests.unit.kernel.lamps import HOME, OWNER, STREAM, HangLamp, LampHung, Maker, fact, keys_for, read, sealed_bytes
@@ -53,7 +53,7 @@ paths = st.from_regex(r"[a-z_]{1,12}(\.[a-z0-9_]{1,8}){0,2}", fullmatch=True)
 @given(json_values, paths)
 def test_what_is_sealed_opens(value: Any, path: str) -> None:
     """Given any value, when it is sealed and its token written and read, then it opens as it was."""
-    token = Token.parse(seal(value, KEY, EVENT, path))
+    token = SealedToken.parse(seal(value, KEY, EVENT, path))
     assert (token.subject, token.generation, token.path) == ("person/a", 1, path)
     assert unseal(token, KEY, EVENT) == value
 
@@ -61,33 +61,33 @@ def test_what_is_sealed_opens(value: Any, path: str) -> None:
 @given(st.text(), paths)
 def test_token_moved_to_another_event_does_not_open(value: str, path: str) -> None:
     """Given a token, when it is put into another event, then it does not open."""
-    token = Token.parse(seal(value, KEY, EVENT, path))
-    with pytest.raises(BadToken):
+    token = SealedToken.parse(seal(value, KEY, EVENT, path))
+    with pytest.raises(TamperedToken):
         unseal(token, KEY, uuid4())
 
 
 @given(st.text(), paths, paths)
 def test_token_renamed_to_another_field_does_not_open(value: str, path: str, other: str) -> None:
     """Given a token, when it claims to be of another field, then it does not open."""
-    token = Token.parse(seal(value, KEY, EVENT, path))
-    moved = Token(token.subject, token.generation, other, token.nonce, token.ciphertext)
+    token = SealedToken.parse(seal(value, KEY, EVENT, path))
+    moved = SealedToken(token.subject, token.generation, other, token.nonce, token.ciphertext)
     if other == path:
         assert unseal(moved, KEY, EVENT) == value
     else:
-        with pytest.raises(BadToken):
+        with pytest.raises(TamperedToken):
             unseal(moved, KEY, EVENT)
 
 
 @given(st.text(), st.data())
 def test_altered_token_does_not_open(value: str, data: st.DataObject) -> None:
     """Given a token, when any bit of nonce or ciphertext is flipped, or the key is another, then it does not open."""
-    token = Token.parse(seal(value, KEY, EVENT, "note"))
+    token = SealedToken.parse(seal(value, KEY, EVENT, "note"))
     whole = bytearray(token.nonce + token.ciphertext)
     at = data.draw(st.integers(0, len(whole) * 8 - 1))
     whole[at // 8] ^= 1 << at % 8
-    altered = Token(token.subject, token.generation, token.path, bytes(whole[:12]), bytes(whole[12:]))
+    altered = SealedToken(token.subject, token.generation, token.path, bytes(whole[:12]), bytes(whole[12:]))
     for wrong, key in ((altered, KEY), (token, DataKey("person/a", 1, bytes(32)))):
-        with pytest.raises(BadToken):
+        with pytest.raises(TamperedToken):
             unseal(wrong, key, EVENT)
 
 
@@ -101,7 +101,7 @@ def test_padding_hides_length(one: str, other: str) -> None:
 @given(st.text(max_size=300))
 def test_length_tells_blocks_only(text: str) -> None:
     """Given any text, then its ciphertext is whole blocks of 64 bytes and the cipher's tag of 16."""
-    token = Token.parse(seal(text, KEY, EVENT, "note"))
+    token = SealedToken.parse(seal(text, KEY, EVENT, "note"))
     assert (len(token.ciphertext) - 16) % 64 == 0
 
 
@@ -115,8 +115,8 @@ def test_sealing_twice_gives_two_tokens() -> None:
 )
 def test_malformed_token_is_refused(text: str) -> None:
     """Given a text that is no token, then reading it is an error."""
-    with pytest.raises(BadToken):
-        Token.parse(text)
+    with pytest.raises(TamperedToken):
+        SealedToken.parse(text)
 
 
 def test_plain_value_cannot_be_written() -> None:
@@ -204,15 +204,15 @@ def test_nothing_personal_stands_in_the_bytes() -> None:
 def test_subjects_are_told_by_the_bytes() -> None:
     """Given an event's bytes, then they tell which keys open them, all at once."""
     one = fact(WHOLE, 1)
-    assert subjects_in(sealed_bytes(one, keys_for(one))) == {(HIS, 1), (HOMES, 1)}
-    assert subjects_in(b'{"room":"hall"}') == set()
+    assert key_ids_in(sealed_bytes(one, keys_for(one))) == {(HIS, 1), (HOMES, 1)}
+    assert key_ids_in(b'{"room":"hall"}') == set()
 
 
 def test_quoted_token_in_a_clear_text_names_no_key() -> None:
     """Given a clear text that quotes a token, then it is no token, and nobody asks for its key."""
     one = fact(LampHung(room='see "s1:person/x:1:note', price=Sealed("£40")), 1)
     keys = keys_for(one)
-    assert subjects_in(sealed_bytes(one, keys)) == {(HOMES, 1)}
+    assert key_ids_in(sealed_bytes(one, keys)) == {(HOMES, 1)}
 
 
 def test_forgotten_person_leaves_the_rest() -> None:
@@ -274,7 +274,7 @@ def test_types_survive(day: date, words: tuple[str, ...]) -> None:
     for kind, value in ((Sealed[date], day), (Sealed[tuple[str, ...]], words)):
         adapter: TypeAdapter[Sealed[Any]] = TypeAdapter(kind)
         plain = adapter.validate_python(value)
-        token = Token.parse(seal(plain.value, KEY, EVENT, "note"))
+        token = SealedToken.parse(seal(plain.value, KEY, EVENT, "note"))
         assert adapter.validate_json(json.dumps(unseal(token, KEY, EVENT))).value == value
 
 
@@ -298,6 +298,6 @@ def test_published_schema_shows_a_token() -> None:
 
 def test_keys_differ_between_owners() -> None:
     """Given two owners, then a token of one does not open with the key of the other."""
-    token = Token.parse(seal("secret", KEY, STREAM, "note"))
-    with pytest.raises(BadToken):
+    token = SealedToken.parse(seal("secret", KEY, STREAM, "note"))
+    with pytest.raises(TamperedToken):
         unseal(token, DataKey("person/b", 1, os.urandom(32)), STREAM)

@@ -12,9 +12,9 @@ from services.rj_conference.domain.commands import ProposeConference
 from services.rj_conference.events import Sensitivity
 from services.rj_conference.service import service
 from services.vocabulary import ConferenceCategory, Role
-from shared.deciding import Asked, Outcome, decide
-from shared.messages import Actor
-from shared.policy import NoPolicy
+from shared.domain.execution import CommandRequest, Decision, execute
+from shared.domain.messages import Actor
+from shared.domain.policy import NoPolicy
 
 
 def proposed(year: int) -> Any:
@@ -28,11 +28,13 @@ def proposed(year: int) -> Any:
         harmer_age=15,
     )
     actor = Actor(id=uuid4(), role=Role.RJ_FACILITATOR.value, organisation="DORSET_YJS", labels={"area": "DORSET"})
-    return decide(service, Asked(command, uuid4(), uuid4(), actor, datetime(2026, 6, 1, tzinfo=UTC), uuid4()), ())
+    return execute(
+        service, CommandRequest(command, uuid4(), uuid4(), actor, datetime(2026, 6, 1, tzinfo=UTC), uuid4()), ()
+    )
 
 
 def test_a_command_that_looks_at_no_policy_still_needs_one() -> None:
     """Given no policy in force on its day, a proposal is not accepted, though none of its rules reads a value."""
-    assert isinstance(proposed(2025), Outcome)
+    assert isinstance(proposed(2025), Decision)
     with pytest.raises(NoPolicy, match="1950-06-01"):
         proposed(1950)

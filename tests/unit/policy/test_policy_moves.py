@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import pytest
 
-from services.console.declared import DECIDING
 from services.disposal.domain.commands import (
     AssignOutcome,
     CorrectRecord,
@@ -20,6 +19,7 @@ from services.disposal.domain.commands import (
     RequestAssessment,
 )
 from services.disposal.events import AssessmentTool, PanelMember, ProsecutorDecision
+from services.registry import DECIDING
 from services.rj_conference.domain.commands import GiveConsent
 from services.vocabulary import (
     AttendanceStatus,
@@ -30,10 +30,10 @@ from services.vocabulary import (
     TriageOutcome,
     TrialMode,
 )
-from shared.messages import Command, NeedsRationale, Refused
-from shared.sealing import Sealed
-from shared.service import Service
-from shared.testing import Story
+from shared.domain.messages import Command, NeedsRationale, Refused
+from shared.privacy.sealing import Sealed
+from shared.runtime.service import Service
+from tests.command_spec import CommandSpec
 from tests.unit.disposal import stories as disposal
 from tests.unit.education import stories as education
 from tests.unit.referral import stories as referral
@@ -55,19 +55,19 @@ class Moved:
     asked: Callable[[Service[Any]], Any]
 
 
-def under(story: Story, service: Service[Any]) -> Any:
+def under(story: CommandSpec, service: Service[Any]) -> Any:
     """The story, judged by that service's policy."""
     story.service = service
     return story
 
 
-def answer(story: Story, command: Command, by: str, at: str) -> tuple[str, ...]:
+def answer(story: CommandSpec, command: Command, by: str, at: str) -> tuple[str, ...]:
     """The broken rules, the missing reasons, or the events."""
     result = story.answer(command, by=by, at=at)
     return result.ids if isinstance(result, (Refused, NeedsRationale)) else tuple(result)
 
 
-def due(story: Story, duty: str, day: date) -> date:
+def due(story: CommandSpec, duty: str, day: date) -> date:
     """When a duty is due, as the sheet of a day shows it."""
     return story.duties(day)[duty].due
 
@@ -359,7 +359,7 @@ def test_a_changed_value_moves_an_answer(service: str, name: str) -> None:
     """Given a story, when one value of policy is another from a day before it, then the answer is another."""
     before = SERVICES[service]
     book = before.policy.with_entry(name, SINCE, TABLE[service][name].becomes)
-    after = replace(before, reading=replace(before.reading, policy=book))
+    after = replace(before, read_model=replace(before.read_model, policy=book))
     moved = TABLE[service][name]
     assert moved.asked(before) != moved.asked(after), (
         f"{name} as {moved.becomes!r} changes nothing: let a rule, a duty or a date of services/{service}/domain read it,"
@@ -372,7 +372,7 @@ def test_a_later_entry_leaves_what_was_judged(service: str, name: str) -> None:
     """Given a story, when a value changes only after it, then the answer stays: a fact is judged by its own day."""
     before = SERVICES[service]
     book = before.policy.with_entry(name, date(2026, 11, 1), TABLE[service][name].becomes)
-    later = replace(before, reading=replace(before.reading, policy=book))
+    later = replace(before, read_model=replace(before.read_model, policy=book))
     asked = TABLE[service][name].asked
     assert asked(before) == asked(later), (
         f"{name} was read by another day than that of the fact: read it in services/{service}/domain from occasion.policy"

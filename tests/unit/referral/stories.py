@@ -29,7 +29,7 @@ from services.referral.domain.commands import (
     TriageReferral,
 )
 from services.referral.events import Preference
-from services.referral.reading import READING
+from services.referral.read_model import READ_MODEL
 from services.referral.service import service
 from services.vocabulary import (
     Category,
@@ -41,10 +41,10 @@ from services.vocabulary import (
     Topic,
     TriageOutcome,
 )
-from shared.messages import Command
-from shared.policy import PolicyBook
-from shared.sealing import Sealed
-from shared.testing import Story
+from shared.domain.messages import Command
+from shared.domain.policy import PolicyBook
+from shared.privacy.sealing import Sealed
+from tests.command_spec import CommandSpec
 
 OFFICER, SUPERVISOR, SYSTEM = "SAFE_SCHOOLS_OFFICER", "SUPERVISOR", "SYSTEM"
 NAMES = UUID("6d0fbb0e-0f5a-4a39-8f51-5a2f0e0f7a12")
@@ -68,17 +68,17 @@ LEO, MIA, MOTHER = named("leo"), named("mia"), named("mother")
 CASE, SESSION, DISPOSAL = named("case"), named("session"), named("disposal")
 
 
-class ReferralStory(Story):
+class ReferralStory(CommandSpec):
     """A referral about Saturday 21 February 2026, reported on Tuesday 24 February."""
 
-    def __init__(self, policy: PolicyBook = READING.policy) -> None:
-        super().__init__(replace(service, reading=replace(READING, policy=policy)))
+    def __init__(self, policy: PolicyBook = READ_MODEL.policy) -> None:
+        super().__init__(replace(service, read_model=replace(READ_MODEL, policy=policy)))
 
     def does(self, command: Command, at: str = NOON, by: str = OFFICER) -> Sequence[str]:
         """Ask, to be accepted."""
         return self.ask(command, by=by, at=at)
 
-    def breaks(self, command: Command, at: str = NOON, by: str = OFFICER) -> set[str]:
+    def problems(self, command: Command, at: str = NOON, by: str = OFFICER) -> set[str]:
         """Ask, to be refused."""
         return self.refused(command, by=by, at=at)
 

@@ -21,10 +21,16 @@ from services.referral.domain.commands import (
 from services.referral.events import EVENTS, REGIMES
 from services.referral.service import service
 from services.vocabulary import Category, Flag, TriageOutcome
-from shared.decider import cut
-from shared.messages import Command, Refused, write
-from shared.reading import duties_on
-from shared.sealing import DataKey, Sealed, seal_model, sealed_fields, subjects_in
+from shared.domain.decider import history_at
+from shared.domain.duties_by_day import duties_on
+from shared.domain.messages import Command, Refused, encode_event
+from shared.privacy.sealing import (
+    DataKey,
+    Sealed,
+    key_ids_in,
+    seal_model,
+    sealed_fields,
+)
 from tests.unit.referral.stories import (
     CASE,
     LEO,
@@ -117,12 +123,12 @@ def test_any_sequence_folds_at_any_time(
     """Given any commands in any order, every state by either time can be folded, shown and asked for duties."""
     referral = told(flags, asked)
     for fact in referral.facts:
-        referral.service.reading.view_of(referral.facts, as_of=fact.occurred_at)
-        duties_on(referral.service.reading, referral.facts, fact.day)
+        referral.service.read_model.view_of(referral.facts, as_of=fact.occurred_at)
+        duties_on(referral.service.read_model, referral.facts, fact.day)
     for length in range(1, len(referral.facts) + 1):
-        state = referral.service.decider.state_of(referral.facts[:length])
+        state = referral.service.decider.state_at(referral.facts[:length])
         assert state is not None
-        assert set(referral.service.reading.view(state)) == set(referral.view)
+        assert set(referral.service.read_model.view(state)) == set(referral.view)
 
 
 @given(flagged, steps)
@@ -137,16 +143,16 @@ def test_any_event_survives_its_bytes_and_forgetting(
         keys = {subject: DataKey(subject, 1, os.urandom(32)) for subject in owners}
         event = seal_model(fact.event, CASE, fact.event_id, keys)
         envelope = seal_model(fact.envelope, CASE, fact.event_id, keys)
-        body = write(envelope, event)
-        assert write(envelope, EVENTS.read(body).event) == body
-        subjects = subjects_in(body)
+        body = encode_event(envelope, event)
+        assert encode_event(envelope, EVENTS.read(body).event) == body
+        subjects = key_ids_in(body)
         closed.append(EVENTS.read(body))
         opened.append(EVENTS.read(body, keys={(subject, n): keys[subject] for subject, n in subjects}))
         forgotten.append(EVENTS.read(body, keys=dict.fromkeys(subjects)))
     for history in (closed, opened, forgotten):
-        state = service.decider.fold(cut(history))
+        state = service.decider.fold(history_at(history))
         assert state is not None
-        assert service.reading.view(state) == referral.view
+        assert service.read_model.view(state) == referral.view
 
 
 def test_every_event_of_the_contract_is_law_enforcement() -> None:

@@ -10,8 +10,8 @@ import pytest
 from services.referral.domain.commands import CorrectReferral
 from services.referral.events import PersonLinked, ReferralCorrected
 from services.vocabulary import Category, Flag, TriageOutcome
-from shared.decider import cut
-from shared.sealing import Sealed, sealed_fields
+from shared.domain.decider import history_at
+from shared.privacy.sealing import Sealed, sealed_fields
 from tests.unit.referral.stories import (
     CASE,
     LATER,
@@ -35,7 +35,7 @@ def test_a_crime_number_is_corrected(referral: ReferralStory) -> None:
         "ReferralCorrected"
     ]
     assert referral.view["crime_number"] == "55260027999"
-    shown = referral.service.reading.view_of(referral.facts, as_of=datetime.fromisoformat(SOON))
+    shown = referral.service.read_model.view_of(referral.facts, as_of=datetime.fromisoformat(SOON))
     assert shown is not None
     assert shown["crime_number"] == "55260027999"
     assert referral.facts[1].event.crime_number == "55260027303"  # type: ignore[attr-defined]
@@ -45,7 +45,7 @@ def test_a_missing_flag_changes_what_is_judged(referral: ReferralStory) -> None:
     """Given a flag that was forgotten, the rules that look at it bind afterwards."""
     referral.acknowledged()
     referral.does(referral.corrects("ReferralReceived", "flags", ["NUDE_IMAGERY", "WEAPON"]))
-    assert referral.breaks(triage(TriageOutcome.ACCEPT_INTERVENTION), NEXT_DAY) == {"B2", "B4"}
+    assert referral.problems(triage(TriageOutcome.ACCEPT_INTERVENTION), NEXT_DAY) == {"B2", "B4"}
     assert referral.does(screening(), NEXT_DAY) == ["NudesScreeningCompleted"]
 
 
@@ -67,7 +67,7 @@ def test_nothing_is_corrected_before_it_happened(referral: ReferralStory) -> Non
     """Given a triage of the next day, its correction is dated then or later, not on the day before."""
     referral.acknowledged().triaged()
     correction = referral.corrects("ReferralTriaged", "outcome", "REFER_DISPOSAL_PANEL")
-    assert referral.breaks(correction, SOON) == {"T1"}
+    assert referral.problems(correction, SOON) == {"T1"}
     assert referral.does(correction, NEXT_DAY) == ["ReferralCorrected"]
 
 
@@ -84,7 +84,7 @@ def test_a_birth_date_is_found_by_its_own_name(referral: ReferralStory) -> None:
 def test_a_birth_date_brings_its_age(referral: ReferralStory) -> None:
     """Given a birth date a year too early, the age follows, and the suspect turns out to have been nine."""
     referral.received().recorded().linked(LEO, "2015-02-22")
-    assert referral.breaks(outcome("11")) == {"O11"}
+    assert referral.problems(outcome("11")) == {"O11"}
     names = referral.does(referral.corrects("PersonLinked", "details.date_of_birth", "2016-02-22"))
     assert names == ["ReferralCorrected"]
     assert referral.view["people"] == {str(LEO): "CHILD_UNDER_10"}
@@ -118,7 +118,7 @@ def test_a_corrected_name_belongs_to_the_person(referral: ReferralStory) -> None
         assert event.value is None
         subjects = {path: subject for path, subject, _ in sealed_fields(event, CASE)}
         assert subjects == {"sealed": f"person/{LEO}", "why": f"home/{CASE}"}
-    linked = next(fact.event for fact in cut(referral.facts) if fact.name == "PersonLinked")
+    linked = next(fact.event for fact in history_at(referral.facts) if fact.name == "PersonLinked")
     assert isinstance(linked, PersonLinked)
     assert linked.details.name.value == "Leo Hart-Smith"
     assert linked.details.address == Sealed("3 Mallard Way")
@@ -129,7 +129,7 @@ def test_an_optional_value_may_be_taken_away(referral: ReferralStory) -> None:
     referral.received().linked()
     referral.does(referral.corrects("PersonLinked", "details.address", "3 Mallard Way"))
     assert referral.does(referral.corrects("PersonLinked", "details.address", None)) == ["ReferralCorrected"]
-    assert referral.breaks(referral.corrects("PersonLinked", "details.name", None)) == {"S1"}
+    assert referral.problems(referral.corrects("PersonLinked", "details.name", None)) == {"S1"}
 
 
 def test_a_narrative_belongs_to_the_case(referral: ReferralStory) -> None:
@@ -169,7 +169,7 @@ def test_what_cannot_be_corrected(referral: ReferralStory, event: str, field: st
     referral.does(activity(), NEXT_DAY, SYSTEM)
     referral.does(carried(), NEXT_DAY, SYSTEM)
     before = len(referral.facts)
-    assert referral.breaks(referral.corrects(event, field, value), LATER) == {"S1"}
+    assert referral.problems(referral.corrects(event, field, value), LATER) == {"S1"}
     assert len(referral.facts) == before
 
 
@@ -177,9 +177,9 @@ def test_neither_another_streams_event_nor_a_correction_is_corrected(referral: R
     """Given an unknown event id, or that of a correction, the correction is refused."""
     referral.received().recorded()
     stray = CorrectReferral(corrects=CASE, field="crime_number", value="1", why=Sealed("Misheard."))
-    assert referral.breaks(stray) == {"S1"}
+    assert referral.problems(stray) == {"S1"}
     referral.does(referral.corrects("CrimeRecorded", "crime_number", "1"))
-    assert referral.breaks(referral.corrects("ReferralCorrected", "value", "2")) == {"S1"}
+    assert referral.problems(referral.corrects("ReferralCorrected", "value", "2")) == {"S1"}
     assert referral.does(referral.corrects("CrimeRecorded", "crime_number", "2")) == ["ReferralCorrected"]
     assert referral.view["crime_number"] == "2"
 

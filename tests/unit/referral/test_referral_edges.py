@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.vocabulary import Category, PersonRole, TriageOutcome
-from shared.sealing import Sealed
+from shared.privacy.sealing import Sealed
 from tests.unit.referral.stories import (
     LATER,
     LEO,
@@ -46,14 +46,14 @@ def forget_birth(referral: ReferralStory) -> None:
 def test_a_correction_makes_no_suspect_of_a_child_of_nine(referral: ReferralStory, category: Category) -> None:
     """Given a boy of nine who did it, no correction makes him anything but a child under ten."""
     referral.received().linked(LEO, "2016-02-22", category=Category.CHILD_UNDER_10)
-    assert referral.breaks(referral.corrects("PersonLinked", "category", category.value), LATER) == {"B8"}
+    assert referral.problems(referral.corrects("PersonLinked", "category", category.value), LATER) == {"B8"}
 
 
 def test_a_harmed_child_of_nine_may_be_called_a_witness_not_a_suspect(referral: ReferralStory) -> None:
     """Given a harmed girl of nine, she is corrected to a witness; to a suspect or, as she stands, a harmer she is not."""
     referral.received().linked(**harmed("2016-02-22"))
-    assert referral.breaks(referral.corrects("PersonLinked", "category", "SUSPECT"), LATER) == {"B8"}
-    assert referral.breaks(referral.corrects("PersonLinked", "role", "HARMER"), LATER) == {"B8"}
+    assert referral.problems(referral.corrects("PersonLinked", "category", "SUSPECT"), LATER) == {"B8"}
+    assert referral.problems(referral.corrects("PersonLinked", "role", "HARMER"), LATER) == {"B8"}
     assert referral.does(referral.corrects("PersonLinked", "category", "WITNESS"), LATER) == ["ReferralCorrected"]
 
 
@@ -68,7 +68,7 @@ def test_the_right_order_corrects_role_and_category(referral: ReferralStory) -> 
 def test_a_boy_of_ten_is_corrected_to_a_suspect_not_to_a_child_under_ten(referral: ReferralStory) -> None:
     """Given a boy of ten, his category is for officers to correct, but for the one that his age rules out."""
     referral.received().linked(LEO, "2016-02-21")
-    assert referral.breaks(referral.corrects("PersonLinked", "category", "CHILD_UNDER_10"), LATER) == {"B8"}
+    assert referral.problems(referral.corrects("PersonLinked", "category", "CHILD_UNDER_10"), LATER) == {"B8"}
     referral.does(referral.corrects("PersonLinked", "category", "WITNESS"), LATER)
     assert referral.does(referral.corrects("PersonLinked", "role", "WITNESS"), LATER) == ["ReferralCorrected"]
     assert referral.does(referral.corrects("PersonLinked", "category", "SUSPECT"), LATER) == ["ReferralCorrected"]
@@ -99,7 +99,7 @@ def test_an_incident_may_be_corrected_back_to_a_birth_not_beyond(referral: Refer
     """Given a child born on 20 February, the incident may have been on that day but not the day before."""
     referral.received().linked(**harmed("2026-02-20"))
     earlier = referral.corrects("ReferralReceived", "happened_at", "2026-02-19T12:00:00+00:00")
-    assert referral.breaks(earlier) == {"S1"}
+    assert referral.problems(earlier) == {"S1"}
     same_day = referral.corrects("ReferralReceived", "happened_at", "2026-02-20T12:00:00+00:00")
     assert referral.does(same_day) == ["ReferralCorrected"]
 
@@ -125,7 +125,7 @@ def test_a_forgotten_birth_date_stops_nobody_elses_age(referral: ReferralStory) 
 def test_outcome_11_is_for_nobody_older_than_ten(referral: ReferralStory) -> None:
     """Given a suspect of fourteen, outcome 11 is refused."""
     referral.received().recorded().linked(LEO, "2011-06-30")
-    assert referral.breaks(outcome("11"), LATER) == {"O11"}
+    assert referral.problems(outcome("11"), LATER) == {"O11"}
 
 
 # --- times ----------------------------------------------------------------------------------------
@@ -142,12 +142,12 @@ def test_what_happened_reported_and_received_may_be_one_moment(referral: Referra
 def test_only_the_school_led_outcome_rests_on_the_wishes(referral: ReferralStory) -> None:
     """Given a wish told next day, the day before it was too early to leave it to the school, and to nobody else."""
     referral.acknowledged().does(wish(), NEXT_DAY)
-    assert referral.breaks(triage(TriageOutcome.SCHOOL_LED), NOON) == {"T1"}
+    assert referral.problems(triage(TriageOutcome.SCHOOL_LED), NOON) == {"T1"}
     assert referral.does(triage(TriageOutcome.ADVICE_ONLY), NOON) == ["ReferralTriaged"]
 
 
 def test_a_yes_or_no_is_corrected_to_a_yes_or_no(referral: ReferralStory) -> None:
     """Given a field that is true or false, the word "true" is no value of it."""
     referral.received()
-    assert referral.breaks(referral.corrects("ReferralReceived", "on_premises", "true")) == {"S1"}
+    assert referral.problems(referral.corrects("ReferralReceived", "on_premises", "true")) == {"S1"}
     assert referral.does(referral.corrects("ReferralReceived", "on_premises", value=True)) == ["ReferralCorrected"]

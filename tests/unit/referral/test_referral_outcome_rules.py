@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.referral.reading import READING
+from services.referral.read_model import READ_MODEL
 from services.vocabulary import Category, Flag
-from shared.sealing import Sealed
+from shared.privacy.sealing import Sealed
 from tests.unit.referral.stories import (
     LATER,
     LEO,
@@ -32,8 +32,8 @@ from tests.unit.referral.stories import (
 def test_only_a_recorded_crime_has_an_outcome(referral: ReferralStory) -> None:
     """Given no crime number, neither an officer nor a disposal gives an outcome; given one, both do."""
     referral.received()
-    assert referral.breaks(outcome("10")) == {"O1"}
-    assert referral.breaks(carried(), by=SYSTEM) == {"O1"}
+    assert referral.problems(outcome("10")) == {"O1"}
+    assert referral.problems(carried(), by=SYSTEM) == {"O1"}
     referral.recorded()
     assert referral.does(outcome("10")) == ["CrimeOutcomeAssigned"]
     assert referral.does(carried("1"), by=SYSTEM) == ["CrimeOutcomeAssigned"]
@@ -44,10 +44,10 @@ def test_outcome_11_is_for_a_named_child_under_ten(referral: ReferralStory) -> N
     """Given a boy of nine, outcome 11 names him; unnamed, unknown or ten years old it is refused."""
     referral.received().recorded().linked(LEO, "2016-02-22", category=Category.CHILD_UNDER_10)
     referral.linked(MOTHER, "2016-02-21")
-    assert referral.breaks(outcome("11", None)) == {"O11"}
-    assert referral.breaks(outcome("11", LEO, named_suspect=False)) == {"O11"}
-    assert referral.breaks(outcome("11", referral.stream)) == {"O11"}
-    assert referral.breaks(outcome("11", MOTHER)) == {"O11"}
+    assert referral.problems(outcome("11", None)) == {"O11"}
+    assert referral.problems(outcome("11", LEO, named_suspect=False)) == {"O11"}
+    assert referral.problems(outcome("11", referral.stream)) == {"O11"}
+    assert referral.problems(outcome("11", MOTHER)) == {"O11"}
     assert referral.does(outcome("11", LEO)) == ["CrimeOutcomeAssigned"]
 
 
@@ -64,7 +64,7 @@ def test_outcome_11_is_for_a_named_child_under_ten(referral: ReferralStory) -> N
 def test_outcome_21_needs_everything(referral: ReferralStory, missing: dict[str, Any]) -> None:
     """Given outcome 21 without one of its four conditions, it is refused; with all it is assigned."""
     referral.received().recorded().linked()
-    assert referral.breaks(outcome("21", **missing)) == {"O21"}
+    assert referral.problems(outcome("21", **missing)) == {"O21"}
     assert referral.does(outcome("21")) == ["CrimeOutcomeAssigned"]
 
 
@@ -86,40 +86,40 @@ def test_outcome_21_for_domestic_abuse_or_hate_wants_a_reason(referral: Referral
 def test_outcome_22_needs_an_activity(referral: ReferralStory) -> None:
     """Given advice only, outcome 22 is refused; after a session it is assigned."""
     referral.received().recorded().linked().does(advice())
-    assert referral.breaks(outcome("22")) == {"O22"}
+    assert referral.problems(outcome("22")) == {"O22"}
     referral.does(activity(), NEXT_DAY, SYSTEM)
-    assert referral.breaks(outcome("22")) == {"T1"}
+    assert referral.problems(outcome("22")) == {"T1"}
     assert referral.does(outcome("22"), NEXT_DAY) == ["CrimeOutcomeAssigned"]
 
 
 def test_outcome_21_on_nudes_needs_a_clean_screening(referral: ReferralStory) -> None:
     """Given a nude image, outcome 21 waits for the screening, and follows five times No."""
     referral.received(Flag.NUDE_IMAGERY).recorded().linked()
-    assert referral.breaks(outcome("21")) == {"B6"}
+    assert referral.problems(outcome("21")) == {"B6"}
     referral.does(screening(), NEXT_DAY)
-    assert referral.breaks(outcome("21")) == {"T1"}
+    assert referral.problems(outcome("21")) == {"T1"}
     assert referral.does(outcome("21"), NEXT_DAY) == ["CrimeOutcomeAssigned"]
 
 
 def test_outcome_21_on_nudes_is_refused_after_a_yes(referral: ReferralStory) -> None:
     """Given a Yes in the screening, outcome 21 is refused and another outcome is not."""
     referral.received(Flag.NUDE_IMAGERY).recorded().linked().does(screening(coercion=True))
-    assert referral.breaks(outcome("21")) == {"B6"}
+    assert referral.problems(outcome("21")) == {"B6"}
     assert referral.does(outcome("10")) == ["CrimeOutcomeAssigned"]
 
 
 def test_outcome_21_on_nudes_is_refused_where_somebody_gains(referral: ReferralStory) -> None:
     """Given exploitation, outcome 21 is refused although every answer is No."""
     referral.received(Flag.NUDE_IMAGERY, Flag.EXPLOITATION).recorded().linked().does(screening())
-    assert referral.breaks(outcome("21")) == {"B6"}
+    assert referral.problems(outcome("21")) == {"B6"}
 
 
 @pytest.mark.parametrize("code", ["3", "3A", "6"])
 def test_no_adult_caution_for_a_child(referral: ReferralStory, code: str) -> None:
     """Given a child of seventeen, or nobody named, an adult caution or penalty is refused; an adult may have it."""
     referral.received().recorded().linked(LEO, "2008-02-25").linked(MOTHER, "2008-02-24")
-    assert referral.breaks(outcome(code, LEO)) == {"R11"}
-    assert referral.breaks(outcome(code, None)) == {"R11"}
+    assert referral.problems(outcome(code, LEO)) == {"R11"}
+    assert referral.problems(outcome(code, None)) == {"R11"}
     assert referral.does(outcome(code, MOTHER)) == ["CrimeOutcomeAssigned"]
 
 
@@ -139,7 +139,7 @@ def test_an_adults_age_survives_forgetting(referral: ReferralStory) -> None:
 def test_a_disposals_outcome_comes_from_the_disposal(referral: ReferralStory, code: str) -> None:
     """Given outcome 2, 2A or 8, an officer cannot assign it here; the disposal's own is carried."""
     referral.received().recorded().linked()
-    assert referral.breaks(outcome(code)) == {"S1"}
+    assert referral.problems(outcome(code)) == {"S1"}
     assert referral.does(carried(code), by=SYSTEM) == ["CrimeOutcomeAssigned"]
 
 
@@ -149,7 +149,7 @@ def test_a_closed_referral_still_carries_the_disposals_outcome(referral: Referra
     referral.does(carried("2"), LATER, SYSTEM)
     referral.does(carried("1"), LATER, SYSTEM)
     assert (referral.stage, referral.view["outcome"]) == ("CLOSED", "1")
-    assert referral.breaks(outcome("10"), LATER) == {"S1"}
+    assert referral.problems(outcome("10"), LATER) == {"S1"}
 
 
 @pytest.mark.parametrize(
@@ -168,19 +168,19 @@ def test_which_outcomes_are_barred_is_policy(term: str, value: list[str], code: 
         return referral.answer(outcome(code), by=OFFICER, at=NEXT_DAY)
 
     assert asked(ReferralStory()) == ["CrimeOutcomeAssigned"]
-    assert asked(ReferralStory(READING.policy.with_entry(term, date(2026, 2, 1), value))) != ["CrimeOutcomeAssigned"]
+    assert asked(ReferralStory(READ_MODEL.policy.with_entry(term, date(2026, 2, 1), value))) != ["CrimeOutcomeAssigned"]
 
 
 def test_when_somebody_is_an_adult_is_policy() -> None:
     """Given an age of twenty-one, a penalty for somebody of twenty is refused."""
-    referral = ReferralStory(READING.policy.with_entry("adult_age", date(2026, 2, 1), 21))
+    referral = ReferralStory(READ_MODEL.policy.with_entry("adult_age", date(2026, 2, 1), 21))
     referral.received().recorded().linked(LEO, "2006-01-01")
-    assert referral.breaks(outcome("6", LEO)) == {"R11"}
+    assert referral.problems(outcome("6", LEO)) == {"R11"}
 
 
 def test_what_bars_outcome_21_on_nudes_is_policy() -> None:
     """Given a policy that names repetition instead, exploitation no longer bars outcome 21 and repetition does."""
-    policy = READING.policy.with_entry("flags_barring_outcome_21_on_nudes", date(2026, 2, 1), ["REPEAT"])
+    policy = READ_MODEL.policy.with_entry("flags_barring_outcome_21_on_nudes", date(2026, 2, 1), ["REPEAT"])
     referral = ReferralStory(policy).received(Flag.NUDE_IMAGERY, Flag.REPEAT).recorded().linked()
     referral.does(screening())
-    assert referral.breaks(outcome("21")) == {"B6"}
+    assert referral.problems(outcome("21")) == {"B6"}

@@ -14,9 +14,16 @@ from services.referral.domain.commands import CarryOutcome, RecordActivityUndert
 from services.referral.reactions import activity_undertaken, outcome_carried
 from services.referral.service import service
 from services.vocabulary import AttendanceStatus, OutcomeCode, Role, SessionKind, Topic
-from shared.messages import Actor, Envelope, Event, Fact, Origin, PolicyStamp
-from shared.sealing import Sealed
-from shared.service import Effect
+from shared.domain.messages import (
+    Actor,
+    Envelope,
+    Event,
+    Fact,
+    Origin,
+    PolicyStamp,
+)
+from shared.privacy.sealing import Sealed
+from shared.runtime.service import CommandFor
 from tests.unit.referral.stories import CASE, DISPOSAL, LEO, NAMES, SESSION
 
 THEN = datetime(2026, 3, 10, 10, 36, tzinfo=UTC)
@@ -78,7 +85,7 @@ def assigned(*, referred: bool = True) -> Fact:
 def test_an_activity_reaches_its_referral() -> None:
     """Given an activity in a place booked for a referral, the referral records it at the time of the attendance."""
     command = RecordActivityUndertaken(occurred_at=THEN, session_id=SESSION, person_id=LEO)
-    assert list(activity_undertaken(attended())) == [Effect(REFERRAL, command)]
+    assert list(activity_undertaken(attended())) == [CommandFor(REFERRAL, command)]
 
 
 @pytest.mark.parametrize(("activity", "booked"), [(False, True), (True, False)])
@@ -90,7 +97,7 @@ def test_what_is_no_activity_or_no_referrals_asks_nothing(*, activity: bool, boo
 def test_a_disposals_outcome_reaches_its_referral() -> None:
     """Given an outcome of a case with a referral, the referral carries it, with the disposal and the child."""
     command = CarryOutcome(occurred_at=THEN, code=OutcomeCode.C2, disposal_id=DISPOSAL, person_id=LEO)
-    assert list(outcome_carried(assigned())) == [Effect(REFERRAL, command)]
+    assert list(outcome_carried(assigned())) == [CommandFor(REFERRAL, command)]
 
 
 def test_an_outcome_without_a_referral_asks_nothing() -> None:

@@ -16,11 +16,11 @@ from services.referral.domain.commands import (
     ReopenReferral,
 )
 from services.referral.events import ReferralTriaged
-from services.referral.reading import READING
+from services.referral.read_model import READ_MODEL
 from services.vocabulary import Flag, IncidentType, TriageOutcome
-from shared.messages import Command
-from shared.reading import duties_on
-from shared.sealing import Sealed
+from shared.domain.duties_by_day import duties_on
+from shared.domain.messages import Command
+from shared.privacy.sealing import Sealed
 from tests.unit.referral.stories import (
     CASE,
     HAPPENED,
@@ -114,7 +114,7 @@ def test_a_hold_before_the_acknowledgement(referral: ReferralStory) -> None:
     referral.does(mash())
     assert referral.does(AcknowledgeReferral()) == ["ReferralAcknowledged"]
     assert referral.stage == "ACKNOWLEDGED"
-    assert referral.breaks(AcknowledgeReferral()) == {"S1"}
+    assert referral.problems(AcknowledgeReferral()) == {"S1"}
 
 
 def test_acknowledging_does_not_lift_a_hold(referral: ReferralStory) -> None:
@@ -128,7 +128,7 @@ def test_telling_mash_without_a_hold_moves_nothing(referral: ReferralStory) -> N
     """Given no concern, MASH may be told all the same; there is no hold to override."""
     referral.received().does(mash())
     assert referral.stage == "RECEIVED"
-    assert referral.breaks(OVERRIDE, by=SUPERVISOR) == {"S1"}
+    assert referral.problems(OVERRIDE, by=SUPERVISOR) == {"S1"}
 
 
 def test_what_is_closed_is_opened_by_a_supervisor(referral: ReferralStory) -> None:
@@ -144,29 +144,29 @@ def test_what_is_closed_is_opened_by_a_supervisor(referral: ReferralStory) -> No
 def test_the_school_says_once_what_it_did(referral: ReferralStory) -> None:
     """Given an incident left to the school, the school confirms once, and not for any other referral."""
     referral.acknowledged().does(wish())
-    assert referral.breaks(CONFIRM, by="SCHOOL") == {"S1"}
+    assert referral.problems(CONFIRM, by="SCHOOL") == {"S1"}
     referral.triaged(TriageOutcome.SCHOOL_LED).does(CONFIRM, NEXT_DAY, "SCHOOL")
-    assert referral.breaks(CONFIRM, NEXT_DAY, "SCHOOL") == {"S1"}
+    assert referral.problems(CONFIRM, NEXT_DAY, "SCHOOL") == {"S1"}
     assert referral.does(CLOSE, NEXT_DAY) == ["ReferralClosed"]
 
 
 @pytest.mark.parametrize("command", [triage(TriageOutcome.SIGNPOST), ALLOCATE, CLOSE, REOPEN, CONFIRM, receipt()])
 def test_what_a_received_referral_does_not_allow(referral: ReferralStory, command: Command) -> None:
     """Given a referral only just received, none of the later steps is possible, nor receiving it again."""
-    assert referral.received().breaks(command) == {"S1"}
+    assert referral.received().problems(command) == {"S1"}
 
 
 def test_what_a_triaged_referral_does_not_allow(referral: ReferralStory) -> None:
     """Given a triaged referral, it is not triaged or acknowledged again, nor opened again."""
     referral.acknowledged().triaged()
     for command in (triage(TriageOutcome.SIGNPOST), AcknowledgeReferral(), REOPEN):
-        assert referral.breaks(command, NEXT_DAY) == {"S1"}
+        assert referral.problems(command, NEXT_DAY) == {"S1"}
 
 
 def test_what_is_with_others_is_not_allocated(referral: ReferralStory) -> None:
     """Given a referral with the panel, no officer is given it; advice may still be given."""
     referral.acknowledged().triaged(TriageOutcome.REFER_DISPOSAL_PANEL)
-    assert referral.breaks(ALLOCATE, NEXT_DAY, SUPERVISOR) == {"S1"}
+    assert referral.problems(ALLOCATE, NEXT_DAY, SUPERVISOR) == {"S1"}
     referral.does(advice(), NEXT_DAY)
     assert (referral.stage, referral.view["advice_given"]) == ("WITH_PANEL", 1)
 
@@ -183,7 +183,7 @@ def test_what_a_closed_referral_does_not_allow(referral: ReferralStory) -> None:
     """Given a closed referral, nothing is added but what other services tell, contacts and corrections."""
     referral.acknowledged(Flag.REPEAT).closed()
     for command in (link(), concern(), mash(), RecordCrime(crime_number="1"), wish(), document(), advice(), CLOSE):
-        assert referral.breaks(command, LATEST) == {"S1"}, command
+        assert referral.problems(command, LATEST) == {"S1"}, command
     assert referral.does(activity(), LATEST, SYSTEM) == ["ActivityUndertaken"]
     assert referral.does(contact(), LATEST) == ["ContactRecorded"]
     assert referral.stage == "CLOSED"
@@ -191,26 +191,26 @@ def test_what_a_closed_referral_does_not_allow(referral: ReferralStory) -> None:
 
 def test_one_number_for_one_crime(referral: ReferralStory) -> None:
     """Given a crime number, another is not recorded."""
-    assert referral.received().recorded().breaks(RecordCrime(crime_number="2")) == {"S1"}
+    assert referral.received().recorded().problems(RecordCrime(crime_number="2")) == {"S1"}
 
 
 def test_who_screens_says_that_there_is_a_nude_image(referral: ReferralStory) -> None:
     """Given a report that told of no image, the screening does: nothing is attached, and a Yes bars education."""
     referral.acknowledged().does(screening(coercion=True))
-    assert referral.breaks(document()) == {"B5"}
-    assert referral.breaks(triage(TriageOutcome.ACCEPT_INTERVENTION), NEXT_DAY) == {"B4"}
+    assert referral.problems(document()) == {"B5"}
+    assert referral.problems(triage(TriageOutcome.ACCEPT_INTERVENTION), NEXT_DAY) == {"B4"}
     assert referral.does(triage(TriageOutcome.REFER_MASH), NEXT_DAY) == ["ReferralTriaged"]
 
 
 def test_nobody_is_born_after_the_incident(referral: ReferralStory) -> None:
     """Given a birth date after the incident, the person is not linked."""
-    assert "S1" in referral.received().breaks(link(born="2026-02-22", category=link().category.CHILD_UNDER_10))
+    assert "S1" in referral.received().problems(link(born="2026-02-22", category=link().category.CHILD_UNDER_10))
 
 
 def test_a_report_without_known_bank_holidays_is_refused(referral: ReferralStory) -> None:
     """Given a report of the last century, it is refused, since no due date could be counted."""
     then = datetime(1999, 1, 1, tzinfo=UTC)
-    assert referral.breaks(receipt(reported_at=then, happened_at=then), RECEIVED) == {"S1"}
+    assert referral.problems(receipt(reported_at=then, happened_at=then), RECEIVED) == {"S1"}
 
 
 # --- times --------------------------------------------------------------------------------------
@@ -218,8 +218,8 @@ def test_a_report_without_known_bank_holidays_is_refused(referral: ReferralStory
 
 def test_it_happens_is_reported_and_is_received_in_that_order(referral: ReferralStory) -> None:
     """Given times out of order, the referral is not received; given equal ones, it is."""
-    assert referral.breaks(receipt(happened_at=REPORTED + timedelta(minutes=1)), RECEIVED) == {"T1"}
-    assert referral.breaks(receipt(), (REPORTED - timedelta(minutes=1)).isoformat()) == {"T1"}
+    assert referral.problems(receipt(happened_at=REPORTED + timedelta(minutes=1)), RECEIVED) == {"T1"}
+    assert referral.problems(receipt(), (REPORTED - timedelta(minutes=1)).isoformat()) == {"T1"}
     assert referral.does(receipt(happened_at=REPORTED), REPORTED.isoformat()) == ["ReferralReceived"]
 
 
@@ -227,27 +227,27 @@ def test_it_happens_is_reported_and_is_received_in_that_order(referral: Referral
 def test_nothing_before_the_receipt(referral: ReferralStory, command: Command) -> None:
     """Given a referral received at twenty to ten, nothing was done about it a minute before; then it was."""
     referral.received()
-    assert referral.breaks(command, "2026-02-24T09:39:00+00:00") == {"T1"}
+    assert referral.problems(command, "2026-02-24T09:39:00+00:00") == {"T1"}
     assert referral.does(command, RECEIVED)
 
 
 def test_each_step_follows_the_one_before(referral: ReferralStory) -> None:
     """Given steps in order, each is refused before the one that it follows, and taken at the same moment."""
     referral.acknowledged()
-    assert referral.breaks(triage(TriageOutcome.ADVICE_ONLY), RECEIVED) == {"T1"}
+    assert referral.problems(triage(TriageOutcome.ADVICE_ONLY), RECEIVED) == {"T1"}
     referral.triaged(TriageOutcome.ADVICE_ONLY, SOON)
-    assert referral.breaks(ALLOCATE, RECEIVED, SUPERVISOR) == {"T1"}
-    assert referral.breaks(CLOSE, RECEIVED) == {"T1"}
+    assert referral.problems(ALLOCATE, RECEIVED, SUPERVISOR) == {"T1"}
+    assert referral.problems(CLOSE, RECEIVED) == {"T1"}
     referral.does(CLOSE, SOON)
-    assert referral.breaks(REOPEN, RECEIVED, SUPERVISOR) == {"T1"}
+    assert referral.problems(REOPEN, RECEIVED, SUPERVISOR) == {"T1"}
     assert referral.does(REOPEN, SOON, SUPERVISOR) == ["ReferralReopened"]
 
 
 def test_a_hold_is_lifted_after_it_began(referral: ReferralStory) -> None:
     """Given a concern at noon, MASH was not told of it before; a concern recorded late is answered in its own time."""
     referral.acknowledged().does(concern())
-    assert referral.breaks(mash(), SOON) == {"T1"}
-    assert referral.breaks(OVERRIDE, SOON, SUPERVISOR) == {"T1"}
+    assert referral.problems(mash(), SOON) == {"T1"}
+    assert referral.problems(OVERRIDE, SOON, SUPERVISOR) == {"T1"}
     assert referral.does(mash()) == ["MashReferralMade"]
 
 
@@ -255,22 +255,22 @@ def test_a_concern_recorded_late(referral: ReferralStory) -> None:
     """Given a triage next day, a concern of the day before is recorded late and answered on its day."""
     referral.acknowledged().triaged(at=NEXT_DAY).does(concern(), NOON)
     assert referral.does(mash(), NOON) == ["MashReferralMade"]
-    assert referral.breaks(triage(TriageOutcome.REFER_MASH), NOON) == {"T1"}
+    assert referral.problems(triage(TriageOutcome.REFER_MASH), NOON) == {"T1"}
 
 
 def test_triage_follows_what_it_rests_on(referral: ReferralStory) -> None:
     """Given a preference and a screening of the next day, triage does not rest on them the day before."""
     referral.acknowledged(Flag.NUDE_IMAGERY).does(screening(), NEXT_DAY)
     referral.does(wish(), NEXT_DAY)
-    assert referral.breaks(triage(TriageOutcome.SCHOOL_LED)) == {"T1"}
-    assert referral.breaks(triage(TriageOutcome.ADVICE_ONLY)) == {"T1"}
+    assert referral.problems(triage(TriageOutcome.SCHOOL_LED)) == {"T1"}
+    assert referral.problems(triage(TriageOutcome.ADVICE_ONLY)) == {"T1"}
     assert referral.does(triage(TriageOutcome.SCHOOL_LED), NEXT_DAY) == ["ReferralTriaged"]
 
 
 def test_an_outcome_follows_the_crime(referral: ReferralStory) -> None:
     """Given a crime recorded next day, it had no outcome the day before."""
     referral.received().does(RecordCrime(crime_number="1"), NEXT_DAY)
-    assert referral.breaks(outcome("10")) == {"T1"}
+    assert referral.problems(outcome("10")) == {"T1"}
     assert referral.does(outcome("10"), NEXT_DAY) == ["CrimeOutcomeAssigned"]
 
 
@@ -335,7 +335,7 @@ def test_a_second_concern_is_a_second_duty(referral: ReferralStory) -> None:
     referral.received().does(concern())
     referral.does(mash())
     referral.does(concern(), NEXT_DAY)
-    sheet = duties_on(referral.service.reading, referral.facts, date(2026, 2, 25))
+    sheet = duties_on(referral.service.read_model, referral.facts, date(2026, 2, 25))
     assert [duty.met_on for duty in sheet if duty.duty == "MASH_REFERRED"] == [REPORT_DAY, None]
 
 
@@ -367,7 +367,7 @@ def test_nothing_hides_a_duty(referral: ReferralStory) -> None:
 )
 def test_every_due_date_is_policy(term: str, duty: str) -> None:
     """Given three working days instead, each duty is due on Friday 27 February."""
-    referral = ReferralStory(READING.policy.with_entry(term, date(2026, 2, 1), 3))
+    referral = ReferralStory(READ_MODEL.policy.with_entry(term, date(2026, 2, 1), 3))
     referral.acknowledged().triaged().does(concern())
     assert referral.duties(REPORT_DAY)[duty].due == date(2026, 2, 27)
 
@@ -382,10 +382,10 @@ def test_a_report_after_midnight_counts_from_its_own_day(referral: ReferralStory
 def test_the_past_shows_what_had_happened_by_then(referral: ReferralStory) -> None:
     """Given a referral triaged at noon, at ten it was acknowledged, and before its receipt it was not there."""
     referral.acknowledged().triaged()
-    shown = referral.service.reading.view_of(referral.facts, as_of=datetime.fromisoformat(SOON))
+    shown = referral.service.read_model.view_of(referral.facts, as_of=datetime.fromisoformat(SOON))
     assert shown is not None
     assert shown["state"] == "ACKNOWLEDGED"
-    assert referral.service.reading.view_of(referral.facts, as_of=REPORTED) is None
+    assert referral.service.read_model.view_of(referral.facts, as_of=REPORTED) is None
 
 
 def test_its_home_is_the_case(referral: ReferralStory) -> None:

@@ -7,10 +7,10 @@ from datetime import date
 import pytest
 
 from services.referral.domain.commands import OverrideSafeguardingHold
-from services.referral.reading import READING
+from services.referral.read_model import READ_MODEL
 from services.vocabulary import Category, Flag, PersonRole, TriageOutcome
-from shared.messages import NeedsRationale
-from shared.sealing import Sealed
+from shared.domain.messages import NeedsRationale
+from shared.privacy.sealing import Sealed
 from tests.unit.referral.stories import (
     LEO,
     MIA,
@@ -46,7 +46,7 @@ SERIOUS = (
 def test_a_concern_holds_every_outcome(referral: ReferralStory, asked: TriageOutcome) -> None:
     """Given a safeguarding concern, no triage is possible, to MASH neither, until MASH was told."""
     referral.acknowledged().does(concern())
-    assert "B1" in referral.breaks(triage(asked))
+    assert "B1" in referral.problems(triage(asked))
     referral.does(mash())
     assert referral.stage == "ACKNOWLEDGED"
     assert referral.does(triage(ACCEPT)) == ["ReferralTriaged"]
@@ -55,8 +55,8 @@ def test_a_concern_holds_every_outcome(referral: ReferralStory, asked: TriageOut
 def test_a_concern_holds_the_crimes_outcome(referral: ReferralStory) -> None:
     """Given a hold, neither an officer nor a disposal gives an outcome; after a supervisor lifts it both may."""
     referral.acknowledged().recorded().does(concern())
-    assert referral.breaks(outcome("10")) == {"B1"}
-    assert referral.breaks(carried(), by=SYSTEM) == {"B1"}
+    assert referral.problems(outcome("10")) == {"B1"}
+    assert referral.problems(carried(), by=SYSTEM) == {"B1"}
     referral.does(OverrideSafeguardingHold(reason=Sealed("Her social worker knows.")), by=SUPERVISOR)
     assert referral.does(outcome("10")) == ["CrimeOutcomeAssigned"]
     assert referral.does(carried(), by=SYSTEM) == ["CrimeOutcomeAssigned"]
@@ -66,8 +66,8 @@ def test_a_concern_holds_the_crimes_outcome(referral: ReferralStory) -> None:
 def test_serious_matters_go_further(referral: ReferralStory, flag: Flag) -> None:
     """Given something serious, neither education nor the school alone answers it; the panel may have it."""
     referral.acknowledged(flag).does(wish())
-    assert referral.breaks(triage(ACCEPT)) == {"B2"}
-    assert referral.breaks(triage(SCHOOL)) == {"B2"}
+    assert referral.problems(triage(ACCEPT)) == {"B2"}
+    assert referral.problems(triage(SCHOOL)) == {"B2"}
     assert referral.does(triage(PANEL)) == ["ReferralTriaged"]
 
 
@@ -93,7 +93,7 @@ def test_a_reason_stands_for_the_review(referral: ReferralStory) -> None:
 def test_nudes_are_screened_first(referral: ReferralStory, asked: TriageOutcome) -> None:
     """Given a nude image, only MASH and the investigation need no screening; after five times No the rest is open."""
     referral.acknowledged(Flag.NUDE_IMAGERY)
-    assert referral.breaks(triage(asked)) == {"B4"}
+    assert referral.problems(triage(asked)) == {"B4"}
     referral.does(screening())
     assert referral.does(triage(asked)) == ["ReferralTriaged"]
 
@@ -110,15 +110,15 @@ def test_nudes_may_go_to_others_at_once(referral: ReferralStory, asked: TriageOu
 def test_each_yes_goes_to_others(referral: ReferralStory, question: str) -> None:
     """Given one Yes, education is refused, also after a second screening without it; MASH is not."""
     referral.acknowledged(Flag.NUDE_IMAGERY).does(screening(**{question: True}))
-    assert referral.breaks(triage(ACCEPT)) == {"B4"}
+    assert referral.problems(triage(ACCEPT)) == {"B4"}
     referral.does(screening())
-    assert referral.breaks(triage(ACCEPT)) == {"B4"}
+    assert referral.problems(triage(ACCEPT)) == {"B4"}
     assert referral.does(triage(MASH)) == ["ReferralTriaged"]
 
 
 def test_nothing_is_attached_to_nudes(referral: ReferralStory) -> None:
     """Given a nude image, no document of any kind is taken."""
-    assert referral.received(Flag.NUDE_IMAGERY).breaks(document()) == {"B5"}
+    assert referral.received(Flag.NUDE_IMAGERY).problems(document()) == {"B5"}
 
 
 def test_a_document_is_attached_elsewhere(referral: ReferralStory) -> None:
@@ -129,9 +129,9 @@ def test_a_document_is_attached_elsewhere(referral: ReferralStory) -> None:
 def test_the_school_deals_with_it_only_if_wished(referral: ReferralStory) -> None:
     """Given no preference, or one for the police, the school may not keep it; the newest word of each counts."""
     referral.acknowledged()
-    assert referral.breaks(triage(SCHOOL)) == {"B7"}
+    assert referral.problems(triage(SCHOOL)) == {"B7"}
     referral.does(wish("POLICE"))
-    assert referral.breaks(triage(SCHOOL)) == {"B7"}
+    assert referral.problems(triage(SCHOOL)) == {"B7"}
     referral.does(wish("SCHOOL_LED"))
     assert referral.does(triage(SCHOOL)) == ["ReferralTriaged"]
 
@@ -140,28 +140,28 @@ def test_every_harmed_person_is_heard(referral: ReferralStory) -> None:
     """Given two harmed children of whom one insists on the police, the school may not keep it."""
     referral.acknowledged().does(wish("SCHOOL_LED", MIA))
     referral.does(wish("POLICE", LEO))
-    assert referral.breaks(triage(SCHOOL)) == {"B7"}
+    assert referral.problems(triage(SCHOOL)) == {"B7"}
 
 
 @pytest.mark.parametrize("category", [Category.SUSPECT, Category.WITNESS])
 def test_a_child_under_ten_is_never_a_suspect(referral: ReferralStory, category: Category) -> None:
     """Given a boy ten the day after, he did it as CHILD_UNDER_10 and as nothing else."""
     referral.received()
-    assert referral.breaks(link(born="2016-02-22", category=category)) == {"B8"}
+    assert referral.problems(link(born="2016-02-22", category=category)) == {"B8"}
     assert referral.does(link(born="2016-02-22", category=Category.CHILD_UNDER_10)) == ["PersonLinked"]
 
 
 def test_a_child_of_ten_may_be_a_suspect(referral: ReferralStory) -> None:
     """Given a boy ten on the day, he is a suspect and not a child under ten."""
     referral.received()
-    assert referral.breaks(link(born="2016-02-21", category=Category.CHILD_UNDER_10)) == {"B8"}
+    assert referral.problems(link(born="2016-02-21", category=Category.CHILD_UNDER_10)) == {"B8"}
     assert referral.does(link(born="2016-02-21")) == ["PersonLinked"]
 
 
 def test_a_small_child_may_be_harmed(referral: ReferralStory) -> None:
     """Given a harmed girl of six, she is a victim, and never a suspect."""
     referral.received()
-    assert referral.breaks(link(MIA, "2019-05-01", PersonRole.HARMED, Category.SUSPECT)) == {"B8"}
+    assert referral.problems(link(MIA, "2019-05-01", PersonRole.HARMED, Category.SUSPECT)) == {"B8"}
     assert referral.does(link(MIA, "2019-05-01", PersonRole.HARMED, Category.VICTIM)) == ["PersonLinked"]
 
 
@@ -170,14 +170,14 @@ def test_every_broken_rule_is_named(referral: ReferralStory) -> None:
     referral.acknowledged(Flag.NUDE_IMAGERY, Flag.EXPLOITATION)
     referral.does(screening(coercion=True))
     referral.does(concern())
-    assert referral.breaks(triage(SCHOOL)) == {"B1", "B2", "B4", "B7"}
+    assert referral.problems(triage(SCHOOL)) == {"B1", "B2", "B4", "B7"}
 
 
 def test_the_age_of_responsibility_is_policy() -> None:
     """Given an age of twelve from February on, a boy of eleven is no suspect."""
-    policy = READING.policy.with_entry("age_of_criminal_responsibility", date(2026, 2, 1), 12)
+    policy = READ_MODEL.policy.with_entry("age_of_criminal_responsibility", date(2026, 2, 1), 12)
     referral = ReferralStory(policy).received()
-    assert referral.breaks(link(born="2014-06-01")) == {"B8"}
+    assert referral.problems(link(born="2014-06-01")) == {"B8"}
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_the_age_of_responsibility_is_policy() -> None:
 )
 def test_which_flags_count_is_policy(term: str, flag: Flag) -> None:
     """Given a policy that names repetition too, triage for education no longer goes through."""
-    policy = READING.policy.with_entry(term, date(2026, 2, 1), [flag.value])
+    policy = READ_MODEL.policy.with_entry(term, date(2026, 2, 1), [flag.value])
     assert ReferralStory().acknowledged(flag).does(triage(ACCEPT)) == ["ReferralTriaged"]
     answer = ReferralStory(policy).acknowledged(flag).answer(triage(ACCEPT), by=SUPERVISOR, at=NEXT_DAY)
     assert not isinstance(answer, list)

@@ -9,23 +9,28 @@ from uuid import uuid4
 import pytest
 
 from services.disposal.events import OffenceCategory
-from services.reporting.measures import MEASURES, Book, answer
+from services.reporting.csv_export import as_csv
+from services.reporting.in_memory import measure_facts
+from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
-from services.reporting.memory import measure_facts
 from services.reporting.period import BadQuestion, Period, quarter
 from services.reporting.policy import POLICY
-from services.reporting.records import ReferralRecord, SessionRecord
-from services.reporting.records.disposal import SealedWords
-from services.reporting.table import as_csv
+from services.reporting.summaries import ReferralSummary, SessionSummary
+from services.reporting.summaries.disposal import SealedTexts
 from services.vocabulary import SessionKind, Topic
-from shared.messages import Shape
-from tests.unit.reporting.records_told import case, conference, day, victim
+from shared.domain.messages import ValueObject
+from tests.unit.reporting.summaries_of import (
+    case,
+    conference,
+    day,
+    victim,
+)
 
 Q4 = Period(date(2026, 1, 1), date(2026, 3, 31))
 
 
 def ask(name: str, *records: Any, period: Period = Q4, group_by: str | None = None, **more: Any) -> dict[str, Any]:
-    return answer(MEASURES[name], Book(records, **more), period, {"disposal": 7}, group_by)
+    return answer(MEASURES[name], Dataset(records, **more), period, {"disposal": 7}, group_by)
 
 
 def kpi6(*records: Any) -> dict[str, tuple[int, int, int]]:
@@ -151,8 +156,8 @@ def test_a_first_time_entrant_has_nothing_before() -> None:
 def test_timeliness_takes_each_stretch_where_it_ends() -> None:
     """Given stretches of known length, when the quarter is asked, then n, median and in-target follow from days."""
 
-    def referral(reported: str, triaged: str | None) -> ReferralRecord:
-        return ReferralRecord(
+    def referral(reported: str, triaged: str | None) -> ReferralSummary:
+        return ReferralSummary(
             stream=uuid4(),
             home=uuid4(),
             reported_on=day(reported),
@@ -183,8 +188,8 @@ def test_timeliness_takes_each_stretch_where_it_ends() -> None:
     assert ask("timeliness")["report_to_triage"] == {"n": 0, "median_days": None, "in_target": 0}
 
 
-def session(topic: Topic, on: str | None, **heads: Any) -> SessionRecord:
-    return SessionRecord(
+def session(topic: Topic, on: str | None, **heads: Any) -> SessionSummary:
+    return SessionSummary(
         stream=uuid4(),
         home=uuid4(),
         topic=topic,
@@ -212,11 +217,11 @@ def test_education_counts_heads_as_delivered() -> None:
 
 def test_a_small_ethnic_group_is_never_shown() -> None:
     """Given a grant of keys, when a group has fewer than five, then its count, rate and index are null."""
-    words: dict[Shape, str] = {}
+    words: dict[ValueObject, str] = {}
     cases = []
     for text, n in (("White British", 6), ("British Indian", 4), ("Black British African", 5)):
         for _ in range(n):
-            sealed = SealedWords(event_id=uuid4(), token=f"s1:{text}")
+            sealed = SealedTexts(event_id=uuid4(), token=f"s1:{text}")
             words[sealed] = text
             cases.append(case("YCC", ethnicity=sealed))
     policy = POLICY.with_entry("population_10_17", date(2020, 1, 1), {"WHITE": 60_000, "BLACK": 1_000, "ASIAN": 900})

@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 
 from services.disposal.events import OffenceCategory
-from services.reporting.measures import MEASURES, Book, answer
+from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.period import Period
 from services.reporting.policy import POLICY
-from services.reporting.records import Record, ReferralRecord
-from services.reporting.records.disposal import SealedWords
-from shared.policy import PolicyBook
-from tests.unit.reporting.records_told import case, day
+from services.reporting.summaries import ReferralSummary, Summary
+from services.reporting.summaries.disposal import SealedTexts
+from shared.domain.policy import PolicyBook
+from tests.unit.reporting.summaries_of import case, day
 
 Q4: Final = Period(date(2026, 1, 1), date(2026, 3, 31))
 
@@ -35,8 +35,8 @@ class Moved:
     asked: Asked
 
 
-def counts(measure: str, *records: Record) -> Asked:
-    return lambda policy: answer(MEASURES[measure], Book(records, policy=policy), Q4, {})
+def counts(measure: str, *records: Summary) -> Asked:
+    return lambda policy: answer(MEASURES[measure], Dataset(records, policy=policy), Q4, {})
 
 
 # --- who is counted -----------------------------------------------------------------------------
@@ -48,7 +48,7 @@ ROBBERY: Final = case("YCC", category=OffenceCategory.ROBBERY, yjb_score=5, age=
 
 # --- how long it took ---------------------------------------------------------------------------
 
-TRIAGED: Final = ReferralRecord(
+TRIAGED: Final = ReferralSummary(
     stream=uuid4(), home=uuid4(), reported_on=day("2026-01-09"), triaged_on=day("2026-01-13")
 )
 ASSESSED: Final = case(assessment_asked_on=day("2026-01-05"), assessed_on=day("2026-01-19"))
@@ -63,13 +63,13 @@ POPULATION: Final = {"WHITE": 60_000, "BLACK": 1_000}
 
 def groups(**counted: int) -> Asked:
     """Disproportionality, where so many children were recorded in these words; the population is loaded."""
-    words = {SealedWords(event_id=uuid4(), token=f"s1:{text}"): text for text, n in counted.items() for _ in range(n)}
+    words = {SealedTexts(event_id=uuid4(), token=f"s1:{text}"): text for text, n in counted.items() for _ in range(n)}
     cases = [case("YCC", ethnicity=sealed) for sealed in words]
 
     def asked(policy: PolicyBook) -> Any:
         if not policy.on(Q4.last).table("population_10_17"):
             policy = policy.with_entry("population_10_17", date(2020, 1, 1), POPULATION)
-        return answer(MEASURES["disproportionality"], Book(cases, ethnicities=words, policy=policy), Q4, {})
+        return answer(MEASURES["disproportionality"], Dataset(cases, ethnicities=words, policy=policy), Q4, {})
 
     return asked
 

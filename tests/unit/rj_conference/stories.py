@@ -33,21 +33,21 @@ from services.rj_conference.events import (
 )
 from services.rj_conference.service import service
 from services.vocabulary import ConferenceCategory, ConferenceMode
-from shared.messages import Command, derive
-from shared.sealing import Sealed
-from shared.testing import Story
+from shared.domain.messages import Command, derived_uuid
+from shared.privacy.sealing import Sealed
+from tests.command_spec import CommandSpec
 
-CASE: Final = derive("test", "case")
-DISPOSAL: Final = derive("test", "disposal")
-CONDITION: Final = derive("test", "condition")
-REECE: Final = derive("test", "reece")
-NOAH: Final = derive("test", "noah")
-HIS_MOTHER: Final = derive("test", "reece's mother")
-MANAGER: Final = derive("test", "manager")
-STRANGER: Final = derive("test", "stranger")
-FACILITATOR: Final = derive("test", "facilitator")
-DECIDER: Final = derive("test", "deciding officer")
-BUS: Final = derive("test", "term")
+CASE: Final = derived_uuid("test", "case")
+DISPOSAL: Final = derived_uuid("test", "disposal")
+CONDITION: Final = derived_uuid("test", "condition")
+REECE: Final = derived_uuid("test", "reece")
+NOAH: Final = derived_uuid("test", "noah")
+HIS_MOTHER: Final = derived_uuid("test", "reece's mother")
+MANAGER: Final = derived_uuid("test", "manager")
+STRANGER: Final = derived_uuid("test", "stranger")
+FACILITATOR: Final = derived_uuid("test", "facilitator")
+DECIDER: Final = derived_uuid("test", "deciding officer")
+BUS: Final = derived_uuid("test", "term")
 
 DIRECT: Final = (ConferenceMode.DIRECT_CONFERENCE,)
 STARTS_AT: Final = datetime.fromisoformat("2025-12-04T16:00:00+00:00")
@@ -152,7 +152,7 @@ PREPARING: Final[Mapping[str, tuple[str, str, Command]]] = {
 SCHEDULED_AT: Final = "2025-11-28T09:00:00+00:00"
 
 
-class ConferenceStory(Story):
+class ConferenceStory(CommandSpec):
     """One conference in memory, and the usual ways to each of its stages."""
 
     def __init__(self) -> None:

@@ -24,12 +24,29 @@ from services.rj_conference.domain.commands import (
     RecordResponsibility,
     WithdrawConsent,
 )
-from services.rj_conference.events import EVENTS, IndirectMode, ParticipantRole, RiskLevel, WhyNot
+from services.rj_conference.events import (
+    EVENTS,
+    IndirectMode,
+    NotProceedingReason,
+    ParticipantRole,
+    RiskLevel,
+)
 from services.rj_conference.service import service
 from services.vocabulary import ConferenceMode, Role
-from shared.decider import cut
-from shared.messages import Command, Fact, Refused, write
-from shared.sealing import DataKey, Sealed, seal_model, sealed_fields, subjects_in
+from shared.domain.decider import history_at
+from shared.domain.messages import (
+    Command,
+    Fact,
+    Refused,
+    encode_event,
+)
+from shared.privacy.sealing import (
+    DataKey,
+    Sealed,
+    key_ids_in,
+    seal_model,
+    sealed_fields,
+)
 from tests.unit.rj_conference.stories import (
     BUS,
     MANAGER,
@@ -70,8 +87,8 @@ LATER_ON: Final[tuple[Command, ...]] = (
     schedule(ConferenceMode.SHUTTLE, STARTS_AT + timedelta(days=2)),
     held(),
     held(),
-    RecordDidNotProceed(why=WhyNot.HARMED_ABSENT),
-    RecordDidNotProceed(why=WhyNot.RISK),
+    RecordDidNotProceed(why=NotProceedingReason.HARMED_ABSENT),
+    RecordDidNotProceed(why=NotProceedingReason.RISK),
     ConvertToIndirect(mode=IndirectMode.SHUTTLE),
     agreement(),
     agreement(term(), term(STRANGER)),
@@ -137,10 +154,10 @@ def test_any_sequence_folds_and_cuts(start: frozenset[str] | str, asked: list[tu
     view = conference.view
     assert view["state"]
     for moment in {fact.occurred_at for fact in conference.facts}:
-        state = service.decider.fold(cut(conference.facts, as_of=moment))
+        state = service.decider.fold(history_at(conference.facts, as_of=moment))
         if state is not None:
-            service.reading.view(state)
-            service.reading.duties(state, service.policy.on)
+            service.read_model.view(state)
+            service.read_model.duties(state, service.policy.on)
 
 
 @given(starts, steps)
@@ -158,7 +175,7 @@ def test_every_event_survives_its_bytes(
         forgotten = [_read(body, known) for body in bodies]
         state = service.decider.fold(forgotten)
         assert state is not None
-        assert service.reading.view(state) == conference.view
+        assert service.read_model.view(state) == conference.view
 
 
 def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
@@ -169,11 +186,11 @@ def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
             keys.setdefault(subject, DataKey(subject, 1, os.urandom(32)))
     event = seal_model(fact.event, home, fact.event_id, keys)
     envelope = seal_model(fact.envelope, home, fact.event_id, keys)
-    return write(envelope, event)
+    return encode_event(envelope, event)
 
 
 def _read(body: bytes, keys: Mapping[str, DataKey] | None) -> Fact:
     """The fact in some bytes: opened by the keys there are, forgotten without them, closed where None is given."""
     if keys is None:
         return EVENTS.read(body)
-    return EVENTS.read(body, keys={want: keys.get(want[0]) for want in subjects_in(body)})
+    return EVENTS.read(body, keys={want: keys.get(want[0]) for want in key_ids_in(body)})

@@ -22,10 +22,16 @@ from services.rj_conference.domain.commands import (
     RecordResponsibility,
     WithdrawConsent,
 )
-from services.rj_conference.events import IndirectMode, ParticipantRole, Present, PresentRole, WhyNot
+from services.rj_conference.events import (
+    IndirectMode,
+    NotProceedingReason,
+    ParticipantRole,
+    Present,
+    PresentRole,
+)
 from services.vocabulary import ConferenceMode
-from shared.messages import Command
-from shared.sealing import Sealed
+from shared.domain.messages import Command
+from shared.privacy.sealing import Sealed
 from tests.unit.rj_conference.stories import (
     BUS,
     HELD_AT,
@@ -60,7 +66,7 @@ EVERY_LATER_COMMAND: tuple[Command, ...] = (
     HoldPreparation(person_id=NOAH),
     schedule(),
     held(),
-    RecordDidNotProceed(why=WhyNot.HARMER_ABSENT),
+    RecordDidNotProceed(why=NotProceedingReason.HARMER_ABSENT),
     ConvertToIndirect(mode=IndirectMode.SHUTTLE),
     agreement(),
     RecordNoAgreement(),
@@ -138,7 +144,7 @@ def test_a_conference_that_did_not_proceed_is_s1_alone(conference: ConferenceSto
     """Given a withdrawal after which it did not proceed, when it is recorded as held, then S1 speaks, not C2."""
     conference.scheduled()
     conference.ask(WithdrawConsent(person_id=NOAH), by=WORKER, at="2025-12-03T10:00:00+00:00")
-    conference.ask(RecordDidNotProceed(why=WhyNot.HARMED_WITHDREW), by=BY, at="2025-12-03T11:00:00+00:00")
+    conference.ask(RecordDidNotProceed(why=NotProceedingReason.HARMED_WITHDREW), by=BY, at="2025-12-03T11:00:00+00:00")
     assert conference.refused(held(), by=BY, at=HELD_AT) == {"S1"}
 
 

@@ -24,16 +24,16 @@ from services.rj_conference.domain.commands import (
 from services.rj_conference.events import (
     ConferenceHeld,
     IndirectMode,
+    NotProceedingReason,
     ParticipantRole,
     Present,
     PresentRole,
     RiskLevel,
     Sensitivity,
-    WhyNot,
 )
 from services.vocabulary import ConferenceMode
-from shared.messages import Command
-from shared.sealing import Sealed
+from shared.domain.messages import Command
+from shared.privacy.sealing import Sealed
 from tests.unit.rj_conference.stories import (
     BUS,
     DECIDER,
@@ -390,7 +390,7 @@ def test_late_follow_up_warns(conference: ConferenceStory) -> None:
 def test_conference_never_held_closes_without_either(conference: ConferenceStory) -> None:
     """Given a conference that did not proceed, when it is closed, then neither C10 nor C12 speaks."""
     conference.scheduled()
-    conference.ask(RecordDidNotProceed(why=WhyNot.FACILITATOR), by=BY, at="2025-12-04T09:00:00+00:00")
+    conference.ask(RecordDidNotProceed(why=NotProceedingReason.FACILITATOR), by=BY, at="2025-12-04T09:00:00+00:00")
     conference.ask(CloseConference(), by=BY, at="2025-12-05T09:00:00+00:00")
 
 

@@ -22,13 +22,24 @@ from services.disposal.events import (
     RetypedCondition,
 )
 from services.rj_conference.domain.commands import CloseConference, ProposeConference, RecordDidNotProceed
-from services.rj_conference.events import ConferenceDidNotProceed, ConferenceHeld, Sensitivity, WhyNot
+from services.rj_conference.events import (
+    ConferenceDidNotProceed,
+    ConferenceHeld,
+    NotProceedingReason,
+    Sensitivity,
+)
 from services.rj_conference.service import service
 from services.vocabulary import ConditionObject, ConditionType, ConferenceCategory, ConferenceMode, Disposal, TrialMode
-from shared.messages import Envelope, Event, Fact, Origin, PolicyStamp
-from shared.sealing import Sealed
-from shared.service import Effect
-from shared.testing import officer
+from shared.domain.messages import (
+    Envelope,
+    Event,
+    Fact,
+    Origin,
+    PolicyStamp,
+)
+from shared.privacy.sealing import Sealed
+from shared.runtime.service import CommandFor
+from tests.command_spec import officer
 from tests.unit.rj_conference.stories import CASE, CONDITION, DECIDER, DISPOSAL, HELD_AT, NOAH, REECE, ConferenceStory
 
 WHEN = datetime(2025, 11, 20, 16, 20, tzinfo=UTC)
@@ -114,10 +125,10 @@ def change(action: ChangeAction, kind: ConditionType | None, condition: UUID = C
     return Change(action=action, condition_id=condition, condition=whole)
 
 
-def effects(event: Event) -> list[Effect]:
+def effects(event: Event) -> list[CommandFor]:
     """What the reactions ask, all together."""
     fact = happened(event)
-    found: list[Iterable[Effect]] = [one.react(fact) for one in service.reactions if isinstance(event, one.event)]
+    found: list[Iterable[CommandFor]] = [one.react(fact) for one in service.reactions if isinstance(event, one.event)]
     return [effect for some in found for effect in some]
 
 
@@ -181,7 +192,7 @@ def retyping(before: ConditionType, after: ConditionType) -> ConditionsVaried:
 def test_omitted_conference_is_closed(conference: ConferenceStory) -> None:
     """Given a variation that omits a conference, then it is closed, and can be closed so."""
     (effect,) = effects(omission(ConditionType.RJ_CONFERENCE))
-    assert effect == Effect(uuid5(DISPOSAL, str(CONDITION)), CloseConference(occurred_at=WHEN))
+    assert effect == CommandFor(uuid5(DISPOSAL, str(CONDITION)), CloseConference(occurred_at=WHEN))
     conference.proposed().ask(effect.command, by="SYSTEM")
     assert conference.stage == "CLOSED"
 
@@ -195,7 +206,7 @@ def test_omitted_condition_of_another_type_closes_nothing(kind: ConditionType) -
 def test_conference_made_another_condition_is_closed() -> None:
     """Given a variation that makes a letter of a conference, then the conference is closed and nothing is proposed."""
     (effect,) = effects(retyping(ConditionType.RJ_CONFERENCE, ConditionType.LETTER_OF_APOLOGY))
-    assert effect == Effect(uuid5(DISPOSAL, str(CONDITION)), CloseConference(occurred_at=WHEN))
+    assert effect == CommandFor(uuid5(DISPOSAL, str(CONDITION)), CloseConference(occurred_at=WHEN))
 
 
 def test_condition_made_a_conference_proposes_it(conference: ConferenceStory) -> None:
@@ -258,8 +269,10 @@ def test_held_carries_what_others_need(conference: ConferenceStory) -> None:
 
 def test_did_not_proceed_carries_what_others_need(conference: ConferenceStory) -> None:
     """Given a conference that did not proceed, then its event alone says for which condition, whose, and why."""
-    conference.scheduled().ask(RecordDidNotProceed(why=WhyNot.HARMED_WITHDREW), by="RJ_FACILITATOR", at=HELD_AT)
+    conference.scheduled().ask(
+        RecordDidNotProceed(why=NotProceedingReason.HARMED_WITHDREW), by="RJ_FACILITATOR", at=HELD_AT
+    )
     event = conference.facts[-1].event
     assert isinstance(event, ConferenceDidNotProceed)
     assert (event.disposal_id, event.condition_id, event.harmer) == (DISPOSAL, CONDITION, REECE)
-    assert event.why is WhyNot.HARMED_WITHDREW
+    assert event.why is NotProceedingReason.HARMED_WITHDREW

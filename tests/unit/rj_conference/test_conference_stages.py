@@ -24,11 +24,17 @@ from services.rj_conference.domain.commands import (
     SignAgreement,
     WithdrawConsent,
 )
-from services.rj_conference.events import IndirectMode, ParticipantRole, Present, PresentRole, WhyNot
+from services.rj_conference.events import (
+    IndirectMode,
+    NotProceedingReason,
+    ParticipantRole,
+    Present,
+    PresentRole,
+)
 from services.rj_conference.service import service
 from services.vocabulary import ConferenceMode
-from shared.messages import Command
-from shared.sealing import Sealed
+from shared.domain.messages import Command
+from shared.privacy.sealing import Sealed
 from tests.unit.rj_conference.stories import (
     BUS,
     HELD_AT,
@@ -115,7 +121,7 @@ def test_closed_is_closed(conference: ConferenceStory, command: Command) -> None
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not c.opens], ids=lambda c: c.__name__)
 def test_nothing_comes_before_the_proposal(command: type[Command]) -> None:
     """Given no conference, then every other command is refused by the state machine alone."""
-    guards = service.decider.rules.guarding(command)
+    guards = service.decider.rules.rules_for(command)
     assert any(rule.name == "it_was_proposed" for rule in guards)
 
 
@@ -166,7 +172,7 @@ def test_scheduled_once(conference: ConferenceStory) -> None:
     again = schedule(starts_at=datetime(2025, 12, 11, 16, tzinfo=UTC))
     conference.scheduled()
     assert conference.refused(again, by=BY, at="2025-12-01T09:00:00+00:00") == {"S1"}
-    conference.ask(RecordDidNotProceed(why=WhyNot.FACILITATOR), by=BY, at="2025-12-04T09:00:00+00:00")
+    conference.ask(RecordDidNotProceed(why=NotProceedingReason.FACILITATOR), by=BY, at="2025-12-04T09:00:00+00:00")
     assert conference.stage == "DID_NOT_PROCEED"
     conference.ask(again, by=BY, at="2025-12-04T10:00:00+00:00")
     assert conference.stage == "SCHEDULED"
@@ -190,7 +196,9 @@ def test_only_the_converted_mode_is_scheduled(conference: ConferenceStory) -> No
     assert conference.view["mode"] == "LETTER_EXCHANGE"
 
 
-@pytest.mark.parametrize("command", [RecordDidNotProceed(why=WhyNot.RISK), held()], ids=["did not proceed", "held"])
+@pytest.mark.parametrize(
+    "command", [RecordDidNotProceed(why=NotProceedingReason.RISK), held()], ids=["did not proceed", "held"]
+)
 def test_what_was_not_scheduled_did_not_happen(conference: ConferenceStory, command: Command) -> None:
     """Given a conference without a date, when it is recorded as held or as not, then S1 refuses."""
     assert conference.prepared().refused(command, by=BY, at=HELD_AT) == {"S1"}
@@ -329,8 +337,8 @@ def test_not_withdrawn_before_it_was_given(conference: ConferenceStory) -> None:
     conference.ask(withdraw, by=BY, at="2025-11-20T18:20:00+00:00")
 
 
-@pytest.mark.parametrize("why", [WhyNot.HARMER_ABSENT, WhyNot.HARMED_ABSENT])
-def test_nobody_is_absent_before_the_start(conference: ConferenceStory, why: WhyNot) -> None:
+@pytest.mark.parametrize("why", [NotProceedingReason.HARMER_ABSENT, NotProceedingReason.HARMED_ABSENT])
+def test_nobody_is_absent_before_the_start(conference: ConferenceStory, why: NotProceedingReason) -> None:
     """Given a conference at four, when somebody was absent before that, then T1 refuses; withdrawing needs no start."""
     conference.scheduled()
     absent = RecordDidNotProceed(why=why)
@@ -340,7 +348,7 @@ def test_nobody_is_absent_before_the_start(conference: ConferenceStory, why: Why
 
 def test_did_not_proceed_after_it_was_scheduled(conference: ConferenceStory) -> None:
     """Given a date fixed at nine, when it did not proceed at eight, then T1 refuses."""
-    command = RecordDidNotProceed(why=WhyNot.HARMER_WITHDREW)
+    command = RecordDidNotProceed(why=NotProceedingReason.HARMER_WITHDREW)
     conference.scheduled()
     assert conference.refused(command, by=BY, at="2025-11-28T08:59:00+00:00") == {"T1"}
     conference.ask(command, by=BY, at=SCHEDULED_AT)
@@ -479,14 +487,14 @@ def test_follow_up_lapses_with_the_closing(conference: ConferenceStory) -> None:
 def test_state_is_cut_by_both_times(conference: ConferenceStory) -> None:
     """Given a conference that was held, then its state as of the day before has a date only."""
     conference.agreed()
-    reading = service.reading
-    before = reading.view_of(conference.facts, as_of=datetime(2025, 12, 3, tzinfo=UTC))
+    read_model = service.read_model
+    before = read_model.view_of(conference.facts, as_of=datetime(2025, 12, 3, tzinfo=UTC))
     assert before is not None
     assert before["state"] == "SCHEDULED"
     assert before["held_on"] is None
     unknown = conference.facts[0].recorded_at
     assert unknown is not None
-    assert reading.view_of(conference.facts, known_at=unknown - timedelta(days=1)) is None
+    assert read_model.view_of(conference.facts, known_at=unknown - timedelta(days=1)) is None
 
 
 def test_terms_stay_readable_without_keys(conference: ConferenceStory) -> None:

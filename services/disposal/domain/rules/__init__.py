@@ -7,25 +7,25 @@ the service's declaration; a claim that is lost is the refusal.
 from services.disposal.domain.rules import (
     attendance,
     breach,
+    chronology,
     conditions,
     decision,
-    gathering,
-    giving,
-    outcome,
-    stages,
-    timing,
+    issuing,
+    outcomes,
+    preparation,
+    state_machine,
 )
-from services.disposal.domain.rules.book import rules
+from services.disposal.domain.rules.rulebook import rules
 
 __all__ = [
     "attendance",
     "breach",
+    "chronology",
     "conditions",
     "decision",
-    "gathering",
-    "giving",
-    "outcome",
+    "issuing",
+    "outcomes",
+    "preparation",
     "rules",
-    "stages",
-    "timing",
+    "state_machine",
 ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from services.disposal.domain.case import MISSED, Attendance, DisposalState
 from services.disposal.domain.commands import CompleteCondition, DecideAbsence, RecordConditionAttendance
-from services.disposal.domain.rules.book import rules
+from services.disposal.domain.rules.rulebook import rules
+from services.disposal.domain.state import ABSENT, Attendance, DisposalState
 from services.vocabulary import AttendanceStatus, ConditionType
-from shared.rules import Occasion
+from shared.domain.rules import Context
 
 
 @rules.forbids("E1", RecordConditionAttendance)
-def session_has_started(command: RecordConditionAttendance, state: DisposalState, occasion: Occasion) -> bool:
+def session_has_started(command: RecordConditionAttendance, state: DisposalState, context: Context) -> bool:
     """The session has not started yet: record it when it has.
 
     Source: local policy on registers
@@ -18,12 +18,12 @@ def session_has_started(command: RecordConditionAttendance, state: DisposalState
     booking = state.bookings.get(command.session_id)
     if booking is None or command.status is AttendanceStatus.CANCELLED_BY_SERVICE:
         return True
-    return occasion.occurred_at >= booking.starts_at
+    return context.occurred_at >= booking.starts_at
 
 
 @rules.forbids("E3", RecordConditionAttendance)
 def credit_is_no_more_than_scheduled(
-    command: RecordConditionAttendance, state: DisposalState, _occasion: Occasion
+    command: RecordConditionAttendance, state: DisposalState, _occasion: Context
 ) -> bool:
     """More hours are credited than the session had: check the hours.
 
@@ -34,35 +34,35 @@ def credit_is_no_more_than_scheduled(
 
 
 @rules.forbids("E4", RecordConditionAttendance)
-def credit_is_for_attending(command: RecordConditionAttendance, _state: DisposalState, _occasion: Occasion) -> bool:
+def credit_is_for_attending(command: RecordConditionAttendance, _state: DisposalState, _occasion: Context) -> bool:
     """There is no credit for not attending, nor for a session that the service cancelled: credit no hours.
 
     Source: local policy on registers
     """
-    no_credit = command.status in MISSED or command.status is AttendanceStatus.CANCELLED_BY_SERVICE
+    no_credit = command.status in ABSENT or command.status is AttendanceStatus.CANCELLED_BY_SERVICE
     return not no_credit or command.hours_credited == 0
 
 
-def _may_meet_again(last: Attendance, command: RecordConditionAttendance, state: DisposalState, when: Occasion) -> bool:
+def _may_meet_again(last: Attendance, command: RecordConditionAttendance, state: DisposalState, when: Context) -> bool:
     """A conference that did not proceed may be held later under the same id; any other session ends once."""
     condition = state.conditions.get(command.condition_id)
     is_conference = condition is not None and condition.terms.type is ConditionType.RJ_CONFERENCE
-    did_not_proceed = last.status in MISSED or last.status is AttendanceStatus.CANCELLED_BY_SERVICE
+    did_not_proceed = last.status in ABSENT or last.status is AttendanceStatus.CANCELLED_BY_SERVICE
     return is_conference and did_not_proceed and when.occurred_at > last.at
 
 
 @rules.forbids("E5", RecordConditionAttendance)
-def recorded_once(command: RecordConditionAttendance, state: DisposalState, occasion: Occasion) -> bool:
+def recorded_once(command: RecordConditionAttendance, state: DisposalState, context: Context) -> bool:
     """This session is recorded already: correct that record, do not record it twice.
 
     Source: local policy on registers; DPA 2018 s46
     """
     last = state.last_attendance(command.session_id)
-    return last is None or _may_meet_again(last, command, state, occasion)
+    return last is None or _may_meet_again(last, command, state, context)
 
 
 @rules.forbids("E6", DecideAbsence)
-def an_absence_waits_for_a_reason(command: DecideAbsence, state: DisposalState, _occasion: Occasion) -> bool:
+def an_absence_waits_for_a_reason(command: DecideAbsence, state: DisposalState, _occasion: Context) -> bool:
     """No absence from this session waits for a reason.
 
     Source: local policy on registers
@@ -71,7 +71,7 @@ def an_absence_waits_for_a_reason(command: DecideAbsence, state: DisposalState, 
 
 
 @rules.forbids("D1", CompleteCondition)
-def letter_was_checked(command: CompleteCondition, state: DisposalState, _occasion: Occasion) -> bool:
+def letter_was_checked(command: CompleteCondition, state: DisposalState, _occasion: Context) -> bool:
     """A letter of apology is complete once its quality is checked: read it with the child first.
 
     Source: local policy on letters of apology
@@ -83,7 +83,7 @@ def letter_was_checked(command: CompleteCondition, state: DisposalState, _occasi
 
 
 @rules.forbids("D1", CompleteCondition)
-def hours_were_credited(command: CompleteCondition, state: DisposalState, occasion: Occasion) -> bool:
+def hours_were_credited(command: CompleteCondition, state: DisposalState, context: Context) -> bool:
     """The hours of this condition are not all credited: record the sessions.
 
     Source: local policy on registers
@@ -91,6 +91,6 @@ def hours_were_credited(command: CompleteCondition, state: DisposalState, occasi
     condition = state.active(command.condition_id)
     if condition is None or condition.terms.hours is None:
         return True
-    if condition.terms.type not in occasion.policy.words("attendance_types"):
+    if condition.terms.type not in context.policy.words("attendance_types"):
         return True
     return state.credited(command.condition_id) >= condition.terms.hours

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from services.disposal.domain.case import LOST_TO_HARMED, DisposalState, Stage
 from services.disposal.domain.commands import DecideBreach, InstituteProceedings, ReferBreach
-from services.disposal.domain.rules.book import rules
+from services.disposal.domain.rules.rulebook import rules
+from services.disposal.domain.state import LOST_TO_HARMED, DisposalState, Stage
 from services.vocabulary import BreachDecision
-from shared.rules import Occasion
+from shared.domain.rules import Context
 
 
 def broken_since(condition_id: UUID, state: DisposalState) -> datetime | None:
@@ -18,32 +18,32 @@ def broken_since(condition_id: UUID, state: DisposalState) -> datetime | None:
     return min((at for at in (state.consent_withdrawn_at, *absences) if at is not None), default=None)
 
 
-def is_past_due(condition_id: UUID, state: DisposalState, occasion: Occasion) -> bool:
+def is_past_due(condition_id: UUID, state: DisposalState, context: Context) -> bool:
     """Whether the date of an active condition has passed."""
     condition = state.active(condition_id)
-    return condition is not None and occasion.day > condition.terms.due
+    return condition is not None and context.day > condition.terms.due
 
 
-def _broken(condition_id: UUID, state: DisposalState, occasion: Occasion) -> bool:
+def _broken(condition_id: UUID, state: DisposalState, context: Context) -> bool:
     """Whether an active condition has a ground of breach."""
     if state.active(condition_id) is None:
         return False
-    return is_past_due(condition_id, state, occasion) or broken_since(condition_id, state) is not None
+    return is_past_due(condition_id, state, context) or broken_since(condition_id, state) is not None
 
 
 @rules.forbids("D2", ReferBreach)
-def breach_has_a_ground(command: ReferBreach, state: DisposalState, occasion: Occasion) -> bool:
+def breach_has_a_ground(command: ReferBreach, state: DisposalState, context: Context) -> bool:
     """A breach is of an active condition of an active conditional caution, by an unacceptable absence, a date that has passed, or withdrawn consent. Other disposals are voluntary.
 
     Source: CDA 1998 s66E; NPCC community resolution guidance
     """
     if not state.is_conditional_caution or state.stage is not Stage.ACTIVE:
         return False
-    return bool(command.condition_ids) and all(_broken(key, state, occasion) for key in command.condition_ids)
+    return bool(command.condition_ids) and all(_broken(key, state, context) for key in command.condition_ids)
 
 
 @rules.forbids("C7", ReferBreach)
-def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _occasion: Occasion) -> bool:
+def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _occasion: Context) -> bool:
     """The last session was lost because a harmed person withdrew or did not come. That is never the child's failure: vary the condition.
 
     Source: RJC principles (voluntarism); CDA 1998 s66D
@@ -57,7 +57,7 @@ def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _
 
 
 @rules.forbids("R23", DecideBreach)
-def breach_is_under_review(_command: DecideBreach, state: DisposalState, _occasion: Occasion) -> bool:
+def breach_is_under_review(_command: DecideBreach, state: DisposalState, _occasion: Context) -> bool:
     """No breach of this disposal is under review: refer it first.
 
     Source: CDA 1998 s66E(1)
@@ -66,7 +66,7 @@ def breach_is_under_review(_command: DecideBreach, state: DisposalState, _occasi
 
 
 @rules.forbids("R23", DecideBreach)
-def prosecution_needs_failure_without_excuse(command: DecideBreach, _state: DisposalState, _occasion: Occasion) -> bool:
+def prosecution_needs_failure_without_excuse(command: DecideBreach, _state: DisposalState, _occasion: Context) -> bool:
     """With a reasonable excuse there is no failure and no prosecution: excuse, vary or extend.
 
     Source: CDA 1998 s66E(1)
@@ -75,16 +75,16 @@ def prosecution_needs_failure_without_excuse(command: DecideBreach, _state: Disp
 
 
 @rules.warns("D3", DecideBreach)
-def officer_did_not_monitor(_command: DecideBreach, state: DisposalState, occasion: Occasion) -> bool:
+def officer_did_not_monitor(_command: DecideBreach, state: DisposalState, context: Context) -> bool:
     """You monitored these conditions: say why nobody else can decide on the breach.
 
     Source: local policy on the separation of monitoring and decision
     """
-    return occasion.actor.id not in state.monitors
+    return context.actor.id not in state.monitors
 
 
 @rules.forbids("D4", InstituteProceedings)
-def prosecution_was_decided(_command: InstituteProceedings, state: DisposalState, _occasion: Occasion) -> bool:
+def prosecution_was_decided(_command: InstituteProceedings, state: DisposalState, _occasion: Context) -> bool:
     """Proceedings need a decision on the breach to prosecute: decide first.
 
     Source: CDA 1998 s66E(1)
@@ -94,10 +94,10 @@ def prosecution_was_decided(_command: InstituteProceedings, state: DisposalState
 
 
 @rules.forbids("R21", InstituteProceedings)
-def there_is_time_to_prosecute(_command: InstituteProceedings, state: DisposalState, occasion: Occasion) -> bool:
+def there_is_time_to_prosecute(_command: InstituteProceedings, state: DisposalState, context: Context) -> bool:
     """The six months in which a summary offence can be prosecuted have passed.
 
     Source: MCA 1980 s127
     """
     limit = state.opened.prosecution_time_limit
-    return limit is None or occasion.day <= limit
+    return limit is None or context.day <= limit

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 
-from services.disposal.domain.case import DisposalState, Stage
 from services.disposal.domain.commands import ProposeCondition, VaryConditions
 from services.disposal.domain.condition_set import ResultingSet, given_day, resulting
-from services.disposal.domain.rules.book import rules
+from services.disposal.domain.rules.rulebook import rules
+from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import Condition
 from services.vocabulary import ConditionObject, ConditionType, Disposal, TrialMode
-from shared.rules import Occasion
+from shared.domain.rules import Context
 
 Asks = ProposeCondition | VaryConditions
 
@@ -24,7 +24,7 @@ def _of_caution(command: Asks, state: DisposalState) -> ResultingSet | None:
 
 
 @rules.forbids("R14", VaryConditions)
-def a_condition_remains(command: VaryConditions, state: DisposalState, _occasion: Occasion) -> bool:
+def a_condition_remains(command: VaryConditions, state: DisposalState, _occasion: Context) -> bool:
     """A conditional caution has at least one condition: add another for the one that is omitted.
 
     Source: CDA 1998 s66A(2)
@@ -34,7 +34,7 @@ def a_condition_remains(command: VaryConditions, state: DisposalState, _occasion
 
 
 @rules.forbids("R14", ProposeCondition, VaryConditions)
-def agreed_actions_do_not_punish(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+def agreed_actions_do_not_punish(command: Asks, state: DisposalState, context: Context) -> bool:
     """A restorative disposal holds agreed actions only: no punishment, penalty, curfew or restriction.
 
     Source: NPCC community resolution guidance; CDA 1998 s66A(3)
@@ -42,7 +42,7 @@ def agreed_actions_do_not_punish(command: Asks, state: DisposalState, occasion: 
     after = resulting(command, state)
     if after is None or after.disposal is not Disposal.YRD:
         return True
-    excluded = occasion.policy.words("yrd_excluded_types")
+    excluded = context.policy.words("yrd_excluded_types")
     return not any(c.type in excluded or c.object is ConditionObject.PUNISHMENT for c in after.remaining)
 
 
@@ -51,7 +51,7 @@ def _hours(conditions: Iterable[Condition]) -> Decimal:
 
 
 @rules.forbids("R15", ProposeCondition, VaryConditions)
-def attendance_is_within_its_limit(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+def attendance_is_within_its_limit(command: Asks, state: DisposalState, context: Context) -> bool:
     """Attendance may not exceed 20 hours in all, save for rehabilitation: ask for less.
 
     Source: CDA 1998 s66A(5)
@@ -59,13 +59,13 @@ def attendance_is_within_its_limit(command: Asks, state: DisposalState, occasion
     after = resulting(command, state)
     if after is None:
         return True
-    types = occasion.policy.words("attendance_types")
+    types = context.policy.words("attendance_types")
     counted = (c for c in after.remaining if c.type in types and c.object is not ConditionObject.REHABILITATION)
-    return _hours(counted) <= occasion.policy.decimal("attendance_limit_hours")
+    return _hours(counted) <= context.policy.decimal("attendance_limit_hours")
 
 
 @rules.forbids("R15", ProposeCondition, VaryConditions)
-def reparation_is_within_its_limit(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+def reparation_is_within_its_limit(command: Asks, state: DisposalState, context: Context) -> bool:
     """Unpaid reparation may not exceed 10 hours in all: ask for less.
 
     Source: DPP guidance on youth conditional cautions, annex A
@@ -74,20 +74,20 @@ def reparation_is_within_its_limit(command: Asks, state: DisposalState, occasion
     if after is None:
         return True
     work = (c for c in after.remaining if c.type is ConditionType.REPARATION_HOURS)
-    return _hours(work) <= occasion.policy.decimal("reparation_limit_hours")
+    return _hours(work) <= context.policy.decimal("reparation_limit_hours")
 
 
-def penalty_maximum(state: DisposalState, occasion: Occasion) -> int:
+def penalty_maximum(state: DisposalState, context: Context) -> int:
     """The most that a financial penalty may be, in pence: by age at giving and mode of trial (SI 2013/608)."""
-    age = state.age_when_given(occasion.day)
-    bands = occasion.policy.table("penalty_maximum_pence")
+    age = state.age_when_given(context.day)
+    bands = context.policy.table("penalty_maximum_pence")
     lowest_age = max(int(start) for start in bands if int(start) <= max(age, 0))
     maximum = int(bands[str(lowest_age)][state.opened.offence.trial_mode])
-    return min(maximum, occasion.policy.number("penalty_ceiling_pence"))
+    return min(maximum, context.policy.number("penalty_ceiling_pence"))
 
 
 @rules.forbids("R16", ProposeCondition, VaryConditions)
-def penalty_is_within_its_limit(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+def penalty_is_within_its_limit(command: Asks, state: DisposalState, context: Context) -> bool:
     """The financial penalty is above the maximum for this offence at this age: lower it.
 
     Source: CDA 1998 s66C; SI 2013/608
@@ -96,11 +96,11 @@ def penalty_is_within_its_limit(command: Asks, state: DisposalState, occasion: O
     if after is None:
         return True
     penalties = sum(c.amount or 0 for c in after.remaining if c.type is ConditionType.FINANCIAL_PENALTY)
-    return penalties <= penalty_maximum(state, occasion)
+    return penalties <= penalty_maximum(state, context)
 
 
 @rules.forbids("R16", ProposeCondition, VaryConditions)
-def penalty_is_stated_in_full(command: Asks, state: DisposalState, _occasion: Occasion) -> bool:
+def penalty_is_stated_in_full(command: Asks, state: DisposalState, _occasion: Context) -> bool:
     """A financial penalty must state its amount, to whom it is paid, and how.
 
     Source: CDA 1998 s66C(2)
@@ -113,7 +113,7 @@ def penalty_is_stated_in_full(command: Asks, state: DisposalState, _occasion: Oc
 
 
 @rules.warns("R17", ProposeCondition)
-def condition_does_not_punish(command: ProposeCondition, _state: DisposalState, _occasion: Occasion) -> bool:
+def condition_does_not_punish(command: ProposeCondition, _state: DisposalState, _occasion: Context) -> bool:
     """A punitive condition is for where others are absent or insufficient: say why it is needed.
 
     Source: DPP guidance on youth conditional cautions, annex A
@@ -129,31 +129,31 @@ def _in_weeks(day: date, weeks: int) -> date:
 
 
 @rules.forbids("R20", ProposeCondition, VaryConditions)
-def deadline_is_within_twenty_weeks(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+def deadline_is_within_twenty_weeks(command: Asks, state: DisposalState, context: Context) -> bool:
     """A condition is due more than 20 weeks after giving: set an earlier date.
 
     Source: YCC Code of Practice, section 9
     """
     after = _of_caution(command, state)
-    limit = _in_weeks(given_day(state, occasion), occasion.policy.number("completion_limit_weeks"))
+    limit = _in_weeks(given_day(state, context), context.policy.number("completion_limit_weeks"))
     return after is None or all(condition.due <= limit for condition in after.to_do)
 
 
 @rules.warns("R20W", ProposeCondition, VaryConditions)
-def deadline_is_within_sixteen_weeks(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+def deadline_is_within_sixteen_weeks(command: Asks, state: DisposalState, context: Context) -> bool:
     """A condition is due more than 16 weeks after the offence (summary) or after giving (others): say why.
 
     Source: YCC Code of Practice, section 9
     """
     after = _of_caution(command, state)
     offence = state.opened.offence
-    start = offence.date if offence.trial_mode is TrialMode.SUMMARY else given_day(state, occasion)
-    limit = _in_weeks(start, occasion.policy.number("completion_advised_weeks"))
+    start = offence.date if offence.trial_mode is TrialMode.SUMMARY else given_day(state, context)
+    limit = _in_weeks(start, context.policy.number("completion_advised_weeks"))
     return after is None or all(condition.due <= limit for condition in after.to_do)
 
 
 @rules.forbids("R21", ProposeCondition, VaryConditions)
-def deadline_leaves_prosecution_possible(command: Asks, state: DisposalState, _occasion: Occasion) -> bool:
+def deadline_leaves_prosecution_possible(command: Asks, state: DisposalState, _occasion: Context) -> bool:
     """A condition is due after the six months in which a summary offence can be prosecuted: set an earlier date.
 
     Source: MCA 1980 s127
@@ -164,7 +164,7 @@ def deadline_leaves_prosecution_possible(command: Asks, state: DisposalState, _o
 
 
 @rules.warns("R21W", ProposeCondition, VaryConditions)
-def deadline_leaves_time_to_prosecute(command: Asks, state: DisposalState, occasion: Occasion) -> bool:
+def deadline_leaves_time_to_prosecute(command: Asks, state: DisposalState, context: Context) -> bool:
     """A condition is due in the last 28 days in which a summary offence can be prosecuted: say why.
 
     Source: MCA 1980 s127; local policy
@@ -173,12 +173,12 @@ def deadline_leaves_time_to_prosecute(command: Asks, state: DisposalState, occas
     limit = state.opened.prosecution_time_limit
     if after is None or limit is None:
         return True
-    last_days = limit - timedelta(days=occasion.policy.number("prosecution_margin_days"))
+    last_days = limit - timedelta(days=context.policy.number("prosecution_margin_days"))
     return all(condition.due <= last_days for condition in after.to_do)
 
 
 @rules.forbids("R22", VaryConditions)
-def child_consents_to_the_variation(command: VaryConditions, state: DisposalState, _occasion: Occasion) -> bool:
+def child_consents_to_the_variation(command: VaryConditions, state: DisposalState, _occasion: Context) -> bool:
     """Conditions are varied with the child's consent, on an active conditional caution: ask the child first.
 
     Source: CDA 1998 s66D

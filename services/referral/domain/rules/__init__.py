@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from services.referral.domain.rules import outcomes, people, stages, times, triage
-from services.referral.domain.rules.book import rules
+from services.referral.domain.rules import (
+    chronology,
+    outcomes,
+    people,
+    state_machine,
+    triage,
+)
+from services.referral.domain.rules.rulebook import rules
 
-__all__ = ["outcomes", "people", "rules", "stages", "times", "triage"]
+__all__ = ["chronology", "outcomes", "people", "rules", "state_machine", "triage"]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from services.referral.domain.ages import born_on
 from services.referral.domain.commands import AssignCrimeOutcome, CarryOutcome
-from services.referral.domain.rules.book import rules
+from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import LinkedPerson, Referral
 from services.vocabulary import OutcomeCode
-from shared.rules import Occasion
-from shared.working_days import age_on
+from shared.domain.dates import age_on
+from shared.domain.rules import Context
 
 
 @rules.forbids("O1", AssignCrimeOutcome, CarryOutcome)
-def crime_is_recorded(_command: AssignCrimeOutcome | CarryOutcome, state: Referral, _occasion: Occasion) -> bool:
+def crime_is_recorded(_command: AssignCrimeOutcome | CarryOutcome, state: Referral, _occasion: Context) -> bool:
     """Only a recorded crime has an outcome: record its number first.
 
     Source: Home Office Counting Rules
@@ -21,7 +21,7 @@ def crime_is_recorded(_command: AssignCrimeOutcome | CarryOutcome, state: Referr
 
 
 @rules.forbids("O11", AssignCrimeOutcome)
-def named_and_under_ten(command: AssignCrimeOutcome, state: Referral, occasion: Occasion) -> bool:
+def named_and_under_ten(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
     """Outcome 11 is for a named suspect who was under ten when it happened: name that child.
 
     Source: Home Office outcome 11; CYPA 1933 s50
@@ -31,11 +31,11 @@ def named_and_under_ten(command: AssignCrimeOutcome, state: Referral, occasion: 
     person = _named(command, state)
     if person is None or not command.named_suspect:
         return False
-    return person.age_at_incident < occasion.policy.number("age_of_criminal_responsibility")
+    return person.age_at_incident < context.policy.number("age_of_criminal_responsibility")
 
 
 @rules.forbids("O21", AssignCrimeOutcome)
-def suspect_named_and_families_told(command: AssignCrimeOutcome, _state: Referral, _occasion: Occasion) -> bool:
+def suspect_named_and_families_told(command: AssignCrimeOutcome, _state: Referral, _occasion: Context) -> bool:
     """Outcome 21 needs a named suspect, a written rationale, and the victim and a parent informed.
 
     Source: Home Office outcome 21
@@ -47,17 +47,17 @@ def suspect_named_and_families_told(command: AssignCrimeOutcome, _state: Referra
 
 
 @rules.warns("O21W", AssignCrimeOutcome)
-def not_for_domestic_or_hate(command: AssignCrimeOutcome, state: Referral, occasion: Occasion) -> bool:
+def not_for_domestic_or_hate(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
     """Outcome 21 is rarely right for domestic abuse or hate: say why it is here.
 
     Source: Home Office outcome 21
     """
-    flags = occasion.policy.words("flags_warning_of_outcome_21")
+    flags = context.policy.words("flags_warning_of_outcome_21")
     return command.code is not OutcomeCode.C21 or flags.isdisjoint(flag.value for flag in state.flags)
 
 
 @rules.forbids("O22", AssignCrimeOutcome)
-def activity_undertaken(command: AssignCrimeOutcome, state: Referral, _occasion: Occasion) -> bool:
+def activity_undertaken(command: AssignCrimeOutcome, state: Referral, _occasion: Context) -> bool:
     """Outcome 22 says that an activity has been undertaken: record one first. Advice alone is none.
 
     Source: Home Office outcome 22
@@ -66,44 +66,44 @@ def activity_undertaken(command: AssignCrimeOutcome, state: Referral, _occasion:
 
 
 @rules.forbids("B6", AssignCrimeOutcome)
-def nudes_screened_without_yes(command: AssignCrimeOutcome, state: Referral, occasion: Occasion) -> bool:
+def nudes_screened_without_yes(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
     """Outcome 21 fits a nude image only where the screening is complete, every answer is No, and nobody exploited it.
 
     Source: College of Policing briefing note on youth-produced sexual imagery; Home Office outcome 21
     """
     if command.code is not OutcomeCode.C21 or not state.nude_imagery:
         return True
-    barring = occasion.policy.words("flags_barring_outcome_21_on_nudes")
+    barring = context.policy.words("flags_barring_outcome_21_on_nudes")
     screened = state.screening is not None and not state.screening.any_yes
     return screened and barring.isdisjoint(flag.value for flag in state.flags)
 
 
 @rules.forbids("R11", AssignCrimeOutcome)
-def no_adult_caution(command: AssignCrimeOutcome, state: Referral, occasion: Occasion) -> bool:
+def no_adult_caution(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
     """An adult caution or a penalty notice cannot be given to anyone under eighteen: name an adult or choose again.
 
     Source: CDA 1998 s66ZA(6)
     """
-    if command.code.value not in occasion.policy.words("outcomes_for_adults_only"):
+    if command.code.value not in context.policy.words("outcomes_for_adults_only"):
         return True
     person = _named(command, state)
-    return person is not None and _age_on(person, occasion) >= occasion.policy.number("adult_age")
+    return person is not None and _age_on(person, context) >= context.policy.number("adult_age")
 
 
-@rules.allows(AssignCrimeOutcome)
-def assigned_where_it_was_judged(command: AssignCrimeOutcome, _state: Referral, occasion: Occasion) -> bool:
+@rules.allowed_in(AssignCrimeOutcome)
+def assigned_where_it_was_judged(command: AssignCrimeOutcome, _state: Referral, context: Context) -> bool:
     """This outcome follows from a disposal: assign it in the disposal case, and it is carried here by itself.
 
     Source: rules O2 and O8 of this house; Home Office outcomes 2, 2A and 8
     """
-    return command.code.value not in occasion.policy.words("outcomes_of_a_disposal")
+    return command.code.value not in context.policy.words("outcomes_of_a_disposal")
 
 
 def _named(command: AssignCrimeOutcome, state: Referral) -> LinkedPerson | None:
     return None if command.person_id is None else state.people.get(command.person_id)
 
 
-def _age_on(person: LinkedPerson, occasion: Occasion) -> int:
+def _age_on(person: LinkedPerson, context: Context) -> int:
     """The age on the day; where the birth date is forgotten, the age at the incident, which is never more."""
     born = born_on(person.date_of_birth)
-    return person.age_at_incident if born is None else age_on(born, occasion.day)
+    return person.age_at_incident if born is None else age_on(born, context.day)

@@ -7,20 +7,20 @@ from typing import Final
 from services.referral.domain.ages import born_on
 from services.referral.domain.commands import AttachDocument, CorrectReferral, LinkPerson
 from services.referral.domain.corrections import field_of
-from services.referral.domain.rules.book import rules
+from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
 from services.referral.events import PersonLinked
 from services.vocabulary import Category, PersonRole
-from shared.decider import put
-from shared.rules import Occasion
-from shared.working_days import age_on
+from shared.domain.dates import age_on
+from shared.domain.decider import with_value_at
+from shared.domain.rules import Context
 
 OF_AN_OFFENDER: Final = frozenset({Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC})
 """Categories that a child under ten can never have."""
 
 
 @rules.forbids("B5", AttachDocument)
-def nothing_attached_to_nudes(_command: AttachDocument, state: Referral, _occasion: Occasion) -> bool:
+def nothing_attached_to_nudes(_command: AttachDocument, state: Referral, _occasion: Context) -> bool:
     """Nothing may be attached where a nude image of a child is involved. Do not view, copy, share or store the image.
 
     Source: UKCIS, Sharing nudes and semi-nudes (2024); College of Policing briefing note
@@ -29,16 +29,16 @@ def nothing_attached_to_nudes(_command: AttachDocument, state: Referral, _occasi
 
 
 @rules.forbids("B8", LinkPerson)
-def child_under_ten_is_no_suspect(command: LinkPerson, state: Referral, occasion: Occasion) -> bool:
+def child_under_ten_is_no_suspect(command: LinkPerson, state: Referral, context: Context) -> bool:
     """A child who was under ten cannot commit a crime: link the child who did it as CHILD_UNDER_10, and nobody older.
 
     Source: CYPA 1933 s50
     """
-    return _fits_the_age(age_at_incident(command, state), command.role, command.category, occasion)
+    return _fits_the_age(age_at_incident(command, state), command.role, command.category, context)
 
 
 @rules.forbids("B8", CorrectReferral)
-def child_under_ten_becomes_no_suspect(command: CorrectReferral, state: Referral, occasion: Occasion) -> bool:
+def child_under_ten_becomes_no_suspect(command: CorrectReferral, state: Referral, context: Context) -> bool:
     """A child who was under ten cannot commit a crime, nor be made a suspect by a correction; nobody older was under ten.
 
     Source: CYPA 1933 s50
@@ -49,12 +49,12 @@ def child_under_ten_becomes_no_suspect(command: CorrectReferral, state: Referral
         return True
     if field is None or not field.takes(command.value):
         return True  # S1 says so
-    after = put(event, command.field, command.value)
-    return _fits_the_age(event.age_at_incident, after.role, after.category, occasion)
+    after = with_value_at(event, command.field, command.value)
+    return _fits_the_age(event.age_at_incident, after.role, after.category, context)
 
 
-@rules.allows(LinkPerson)
-def born_before_the_incident(command: LinkPerson, state: Referral, _occasion: Occasion) -> bool:
+@rules.allowed_in(LinkPerson)
+def born_before_the_incident(command: LinkPerson, state: Referral, _occasion: Context) -> bool:
     """The date of birth lies after the incident: check it.
 
     Source: DPA 2018 s38 (accuracy)
@@ -69,7 +69,7 @@ def age_at_incident(command: LinkPerson, state: Referral) -> int | None:
     return None if born is None else age_on(born, state.happened_on)
 
 
-def _fits_the_age(age: int | None, role: PersonRole, category: Category, occasion: Occasion) -> bool:
-    if age is None or age >= occasion.policy.number("age_of_criminal_responsibility"):
+def _fits_the_age(age: int | None, role: PersonRole, category: Category, context: Context) -> bool:
+    if age is None or age >= context.policy.number("age_of_criminal_responsibility"):
         return category is not Category.CHILD_UNDER_10
     return category is Category.CHILD_UNDER_10 if role is PersonRole.HARMER else category not in OF_AN_OFFENDER

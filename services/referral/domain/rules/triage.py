@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from services.referral.domain.commands import AssignCrimeOutcome, CarryOutcome, TriageReferral
-from services.referral.domain.rules.book import rules
+from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
 from services.vocabulary import TriageOutcome
-from shared.policy import Policy
-from shared.rules import Occasion
+from shared.domain.policy import Policy
+from shared.domain.rules import Context
 
 EDUCATION_ONLY: Final = frozenset({TriageOutcome.ACCEPT_INTERVENTION, TriageOutcome.SCHOOL_LED})
 """Outcomes that leave an incident to education or to the school."""
@@ -20,7 +20,7 @@ TO_OTHERS: Final = frozenset({TriageOutcome.REFER_MASH, TriageOutcome.REFER_INVE
 
 @rules.forbids("B1", TriageReferral, AssignCrimeOutcome, CarryOutcome)
 def no_outcome_on_hold(
-    _command: TriageReferral | AssignCrimeOutcome | CarryOutcome, state: Referral, _occasion: Occasion
+    _command: TriageReferral | AssignCrimeOutcome | CarryOutcome, state: Referral, _occasion: Context
 ) -> bool:
     """A safeguarding concern comes first: record the MASH referral, or let a supervisor say why there is none.
 
@@ -30,27 +30,27 @@ def no_outcome_on_hold(
 
 
 @rules.forbids("B2", TriageReferral)
-def serious_goes_further(command: TriageReferral, state: Referral, occasion: Occasion) -> bool:
+def serious_goes_further(command: TriageReferral, state: Referral, context: Context) -> bool:
     """This is too serious to be met by education or by the school alone: refer it to the panel or the investigation.
 
     Source: Home Office Counting Rules, Schools Protocol; NPCC, When to call the police
     """
     return command.outcome not in EDUCATION_ONLY or not _flagged(
-        state, occasion.policy, "flags_too_serious_for_education"
+        state, context.policy, "flags_too_serious_for_education"
     )
 
 
 @rules.warns("B3", TriageReferral)
-def supervisor_reviewed(command: TriageReferral, state: Referral, occasion: Occasion) -> bool:
+def supervisor_reviewed(command: TriageReferral, state: Referral, context: Context) -> bool:
     """Hate, domestic abuse, a gap in age or a pattern aggravates: have a supervisor review it, or say why not.
 
     Source: NPCC, When to call the police (aggravating factors)
     """
-    return command.supervisor_reviewed is True or not _flagged(state, occasion.policy, "flags_for_supervisor_review")
+    return command.supervisor_reviewed is True or not _flagged(state, context.policy, "flags_for_supervisor_review")
 
 
 @rules.forbids("B4", TriageReferral)
-def nudes_are_screened(command: TriageReferral, state: Referral, _occasion: Occasion) -> bool:
+def nudes_are_screened(command: TriageReferral, state: Referral, _occasion: Context) -> bool:
     """A nude image of a child: complete the screening first; after any Yes refer to MASH or to the investigation.
 
     Source: UKCIS, Sharing nudes and semi-nudes (2024)
@@ -61,7 +61,7 @@ def nudes_are_screened(command: TriageReferral, state: Referral, _occasion: Occa
 
 
 @rules.forbids("B7", TriageReferral)
-def victim_prefers_the_school(command: TriageReferral, state: Referral, _occasion: Occasion) -> bool:
+def victim_prefers_the_school(command: TriageReferral, state: Referral, _occasion: Context) -> bool:
     """The school may deal with it only where the harmed child or a parent prefers that: ask them and record it.
 
     Source: Home Office Counting Rules, Schools Protocol

@@ -4,7 +4,7 @@ C7 is the disposal's to enforce: here a harmed party's withdrawal only becomes a
 C11 is kept by the shape of the events: there is no field for what was said.
 """
 
-from services.rj_conference.domain.rules import practice, stages, times
-from services.rj_conference.domain.rules.book import rules
+from services.rj_conference.domain.rules import chronology, practice, state_machine
+from services.rj_conference.domain.rules.rulebook import rules
 
-__all__ = ["practice", "rules", "stages", "times"]
+__all__ = ["chronology", "practice", "rules", "state_machine"]

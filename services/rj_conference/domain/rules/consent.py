@@ -8,25 +8,25 @@ from uuid import UUID
 from services.rj_conference.domain.state import Conference, Consent
 from services.rj_conference.events import ParticipantRole
 from services.vocabulary import ConferenceMode
-from shared.policy import Policy
-from shared.rules import Occasion
+from shared.domain.policy import Policy
+from shared.domain.rules import Context
 
 
 def all_consent(
-    conference: Conference, mode: ConferenceMode, day: date, occasion: Occasion, *, after: datetime | None = None
+    conference: Conference, mode: ConferenceMode, day: date, context: Context, *, after: datetime | None = None
 ) -> bool:
     """Whether each party's own consent stands at the time of the command, for this mode and day."""
-    return all(_consents(conference, person, mode, day, occasion, after) for person in conference.parties)
+    return all(_consents(conference, person, mode, day, context, after) for person in conference.parties)
 
 
 def _consents(
-    conference: Conference, person: UUID, mode: ConferenceMode, day: date, occasion: Occasion, after: datetime | None
+    conference: Conference, person: UUID, mode: ConferenceMode, day: date, context: Context, after: datetime | None
 ) -> bool:
-    consent = conference.consent_of(person, occasion.occurred_at)
+    consent = conference.consent_of(person, context.occurred_at)
     if consent is None or mode not in consent.scope or (after is not None and consent.at <= after):
         return False
     in_time = consent.valid_until is None or day <= consent.valid_until
-    agreed = consent.parental_agreement or not _needs_parent(conference, person, occasion.policy)
+    agreed = consent.parental_agreement or not _needs_parent(conference, person, context.policy)
     return in_time and agreed and _was_informed(conference, person, consent)
 
 

@@ -16,18 +16,23 @@ from services.rj_conference.domain.commands import (
     ScheduleConference,
     SignAgreement,
 )
-from services.rj_conference.domain.rules.book import OTHER_SIDE, is_prepared, once_proposed, rules
 from services.rj_conference.domain.rules.consent import all_consent
+from services.rj_conference.domain.rules.rulebook import (
+    OTHER_SIDE,
+    is_prepared,
+    once_proposed,
+    rules,
+)
 from services.rj_conference.domain.state import Conference, Stage, TermStatus
 from services.rj_conference.events import PresentRole, RiskLevel, Sensitivity
 from services.vocabulary import ConferenceMode, Role
-from shared.rules import Occasion
-from shared.working_days import local_day
+from shared.domain.dates import local_day
+from shared.domain.rules import Context
 
 
 @rules.forbids("C1", ScheduleConference)
 @once_proposed
-def harmer_accepts_responsibility(_command: ScheduleConference, conference: Conference, _occasion: Occasion) -> bool:
+def harmer_accepts_responsibility(_command: ScheduleConference, conference: Conference, _occasion: Context) -> bool:
     """The child must accept responsibility and not dispute the core facts: record that first.
 
     Source: RJC Best Practice Guidance for Restorative Practice (voluntarism, safety)
@@ -38,65 +43,65 @@ def harmer_accepts_responsibility(_command: ScheduleConference, conference: Conf
 
 @rules.forbids("C2", ScheduleConference)
 @once_proposed
-def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Conference, occasion: Occasion) -> bool:
+def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Conference, context: Context) -> bool:
     """The harmer and each harmed party, once told what it is, must each consent to this mode, valid on the day.
 
     For a child under 16 a parent or carer must agree too.
 
     Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism); age 16 by local policy
     """
-    return conference.has_other_side and all_consent(conference, command.mode, local_day(command.starts_at), occasion)
+    return conference.has_other_side and all_consent(conference, command.mode, local_day(command.starts_at), context)
 
 
 @rules.forbids("C2", RecordConferenceHeld)
 @once_proposed
-def all_consented_when_it_was_held(_command: RecordConferenceHeld, conference: Conference, occasion: Occasion) -> bool:
+def all_consented_when_it_was_held(_command: RecordConferenceHeld, conference: Conference, context: Context) -> bool:
     """A party's consent did not stand when the conference was held: record that it did not proceed, or the consent first.
 
     Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism)
     """
     if conference.stage is not Stage.SCHEDULED or conference.schedule is None:
         return True
-    return all_consent(conference, conference.schedule.mode, conference.schedule.day, occasion)
+    return all_consent(conference, conference.schedule.mode, conference.schedule.day, context)
 
 
 @rules.forbids("C3", ScheduleConference)
 @once_proposed
-def everyone_is_prepared(_command: ScheduleConference, conference: Conference, occasion: Occasion) -> bool:
+def everyone_is_prepared(_command: ScheduleConference, conference: Conference, context: Context) -> bool:
     """Each participant, supporters included, must have had a preparation meeting: hold and record those missing.
 
     Source: Best Practice Guidance for Restorative Practice (preparation)
     """
-    return all(is_prepared(conference, person, occasion) for person in conference.everyone)
+    return all(is_prepared(conference, person, context) for person in conference.everyone)
 
 
 @rules.forbids("C4", ScheduleConference)
 @once_proposed
-def risk_is_approved_and_recent(command: ScheduleConference, conference: Conference, occasion: Occasion) -> bool:
+def risk_is_approved_and_recent(command: ScheduleConference, conference: Conference, context: Context) -> bool:
     """The risk assessment must be approved, not too long before the day of the conference: assess it again if older.
 
     Source: RJC Best Practice Guidance (safety); how old it may be by local policy
     """
     if conference.risk is None or conference.risk.approved_at is None:
         return False
-    lasts = timedelta(days=occasion.policy.number("risk_approval_days"))
+    lasts = timedelta(days=context.policy.number("risk_approval_days"))
     return local_day(command.starts_at) <= local_day(conference.risk.approved_at) + lasts
 
 
 @rules.forbids("C4", ApproveRisk)
 @once_proposed
-def high_risk_is_approved_by_a_supervisor(_command: ApproveRisk, conference: Conference, occasion: Occasion) -> bool:
+def high_risk_is_approved_by_a_supervisor(_command: ApproveRisk, conference: Conference, context: Context) -> bool:
     """A high risk is approved by a supervisor: ask one to approve it.
 
     Source: RJC Best Practice Guidance (safety); local policy
     """
     high = conference.risk is not None and conference.risk.level is RiskLevel.HIGH
-    return not high or occasion.actor.role == Role.SUPERVISOR
+    return not high or context.actor.role == Role.SUPERVISOR
 
 
 @rules.forbids("C5", AssignFacilitator)
 @once_proposed
-def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _occasion: Occasion) -> bool:
+def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _occasion: Context) -> bool:
     """The facilitator must be trained in restorative justice, and accredited for sensitive cases where this is one.
 
     Source: RJC Best Practice Guidance (safety; domestic and sexual harm)
@@ -107,7 +112,7 @@ def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _
 
 @rules.forbids("C5", ScheduleConference)
 @once_proposed
-def facilitator_is_assigned(_command: ScheduleConference, conference: Conference, _occasion: Occasion) -> bool:
+def facilitator_is_assigned(_command: ScheduleConference, conference: Conference, _occasion: Context) -> bool:
     """A trained facilitator must be assigned before the conference is scheduled.
 
     Source: RJC Best Practice Guidance (safety)
@@ -117,20 +122,20 @@ def facilitator_is_assigned(_command: ScheduleConference, conference: Conference
 
 @rules.forbids("C6", ConvertToIndirect)
 @once_proposed
-def all_consent_anew(command: ConvertToIndirect, conference: Conference, occasion: Occasion) -> bool:
+def all_consent_anew(command: ConvertToIndirect, conference: Conference, context: Context) -> bool:
     """The harmer and each harmed party must consent to the new mode, after the latest withdrawal: ask each of them anew.
 
     Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism)
     """
-    latest = max(conference.withdrawals(occasion.occurred_at), default=None)
+    latest = max(conference.withdrawals(context.occurred_at), default=None)
     mode = ConferenceMode(command.mode.value)
-    return all_consent(conference, mode, occasion.day, occasion, after=latest)
+    return all_consent(conference, mode, context.day, context, after=latest)
 
 
 @rules.forbids("C8", RecordConferenceHeld)
 @once_proposed
 def both_sides_and_facilitator_attended(
-    command: RecordConferenceHeld, conference: Conference, _occasion: Occasion
+    command: RecordConferenceHeld, conference: Conference, _occasion: Context
 ) -> bool:
     """Held means that the harmer, a harmed party or representative, and the facilitator attended: else it did not proceed.
 
@@ -144,7 +149,7 @@ def both_sides_and_facilitator_attended(
 
 @rules.forbids("C9", SignAgreement)
 @once_proposed
-def agreement_is_signed_and_specific(command: SignAgreement, conference: Conference, _occasion: Occasion) -> bool:
+def agreement_is_signed_and_specific(command: SignAgreement, conference: Conference, _occasion: Context) -> bool:
     """An agreement has terms, each with a text and a due date, and is signed by the harmer and by one of the harmed side.
 
     Where nothing was agreed, record that there is no agreement: that is a valid end too.
@@ -160,18 +165,18 @@ def agreement_is_signed_and_specific(command: SignAgreement, conference: Confere
 
 @rules.forbids("C12", CloseConference)
 @once_proposed
-def no_term_is_open(_command: CloseConference, conference: Conference, occasion: Occasion) -> bool:
+def no_term_is_open(_command: CloseConference, conference: Conference, context: Context) -> bool:
     """A term of the agreement is still open: record that it was kept or that it was not, then close the conference.
 
     Source: RJC Best Practice Guidance (monitoring of outcome agreements)
     """
     settled = all(term.status is not TermStatus.OPEN for term in conference.terms.values())
-    return settled or comes_too_late(conference, occasion)
+    return settled or comes_too_late(conference, context)
 
 
 @rules.warns("C5W", AssignFacilitator)
 @once_proposed
-def facilitator_did_not_decide(command: AssignFacilitator, conference: Conference, _occasion: Occasion) -> bool:
+def facilitator_did_not_decide(command: AssignFacilitator, conference: Conference, _occasion: Context) -> bool:
     """The facilitator is the officer who decided the disposal: assign another, or say why it must be this one.
 
     Source: RJC Best Practice Guidance (neutrality)
@@ -181,20 +186,20 @@ def facilitator_did_not_decide(command: AssignFacilitator, conference: Conferenc
 
 @rules.warns("C10", RecordFollowUp)
 @once_proposed
-def followed_up_in_time(_command: RecordFollowUp, conference: Conference, occasion: Occasion) -> bool:
+def followed_up_in_time(_command: RecordFollowUp, conference: Conference, context: Context) -> bool:
     """Each party is asked how it was by the day on which the follow-up is due: say why it is later.
 
     Source: RJC Best Practice Guidance (follow-up); the time for it by local policy
     """
-    return conference.held is None or occasion.day <= conference.held.follow_up_due
+    return conference.held is None or context.day <= conference.held.follow_up_due
 
 
 @rules.warns("C10", CloseConference)
 @once_proposed
-def all_were_followed_up(_command: CloseConference, conference: Conference, occasion: Occasion) -> bool:
+def all_were_followed_up(_command: CloseConference, conference: Conference, context: Context) -> bool:
     """The harmer or a harmed party who took part has not been asked how it was: ask them, or say why not.
 
     Source: RJC Best Practice Guidance (follow-up)
     """
     followed_up = conference.held is None or conference.followed_up_on is not None
-    return followed_up or comes_too_late(conference, occasion)
+    return followed_up or comes_too_late(conference, context)

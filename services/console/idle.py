@@ -1,0 +1,105 @@
+"""Waiting until everything recorded so far has passed through relays, reactions and projections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from services.console.addresses import SERVICES
+from services.console.client import Client, Ended, NoAnswer
+
+Statuses = Mapping[str, Mapping[str, Any]]
+"""What GET /status of each service says."""
+
+REPORTING: Final = "reporting"
+SOURCES: Final = tuple(service for service in SERVICES if service != REPORTING)
+LONGEST_CHAIN: Final = len(SOURCES) + 2
+"""Rounds after which whatever was recorded before the first has had all its consequences: a reaction of a reaction
+goes through each service at most once, so a busy system need not fall silent."""
+
+PATIENCE: Final = 90.0
+"""Seconds to wait: enough for a broker that is being restarted."""
+
+GLANCE: Final = 0.03
+
+
+class NotIdle(Exception):
+    """Something recorded has not passed through everything in time: says what lags."""
+
+
+def statuses(client: Client) -> dict[str, Mapping[str, Any]]:
+    """The status of every service; raises `NoAnswer`."""
+    return {service: client.open(service, "/status").body or {} for service in SERVICES}
+
+
+def wait_until_idle(client: Client, patience: float = PATIENCE) -> None:
+    """Return when two looks in a row find everything passed and nothing new; raises `NotIdle`."""
+    deadline = time.monotonic() + patience
+    before: Mapping[str, int] | None = None
+    for _ in range(LONGEST_CHAIN):
+        goal = _round(client, deadline)
+        if goal == before:
+            return
+        before = goal
+
+
+def _round(client: Client, deadline: float) -> Mapping[str, int]:
+    """Wait until what is recorded now is relayed, and what is relayed then is consumed; the positions at the start."""
+    seen = _seen(client, deadline)
+    goal = {service: int(seen[service]["position"]) for service in SOURCES}
+    while lagging := list(relays_behind(seen, goal)):
+        seen = _again(client, deadline, lagging)
+    offsets = {service: (seen[service].get("relayed") or {}).get("offsets") or {} for service in SOURCES}
+    while lagging := list(consumers_behind(seen, offsets)):
+        seen = _again(client, deadline, lagging)
+    return goal
+
+
+def relays_behind(seen: Statuses, goal: Mapping[str, int]) -> Iterator[str]:
+    """The relays that have not come to a position, in words."""
+    for service, position in goal.items():
+        relayed = int((seen[service].get("relayed") or {}).get("position") or 0)
+        if relayed < position:
+            yield f"the relay of {service} is at {relayed} of {position}"
+
+
+def consumers_behind(seen: Statuses, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """The consumers that have not passed the offsets of what was relayed, in words."""
+    for consumer, status in seen.items():
+        consumed = status.get("consumed") or {}
+        # What was never consumed at all has no checkpoint, so a consumer says itself what it listens to.
+        heard = {*consumed, *status.get("reacts_to", ())}
+        for source, partitions in offsets.items():
+            topic = f"ooc.{source}.events"
+            if topic not in heard and consumer != REPORTING:
+                continue
+            reached = consumed.get(topic) or {}
+            left = sum(max(0, offset - int(reached.get(partition) or 0)) for partition, offset in partitions.items())
+            if left:
+                yield f"{consumer} is {left} behind on {topic}"
+
+
+def _seen(client: Client, deadline: float) -> Statuses:
+    while True:
+        try:
+            seen = statuses(client)
+            if all("position" in seen[service] for service in SOURCES):
+                return seen
+            why = "a service's status tells no position: is it of this version?"
+        except Ended:
+            raise
+        except NoAnswer as error:
+            why = str(error)
+        _pause(deadline, [why])
+
+
+def _again(client: Client, deadline: float, lagging: list[str]) -> Statuses:
+    _pause(deadline, lagging)
+    return _seen(client, deadline)
+
+
+def _pause(deadline: float, lagging: list[str]) -> None:
+    if time.monotonic() >= deadline:
+        raise NotIdle(f"The system has not come to rest: {'; '.join(lagging)}. Ask `ooc status`.")
+    time.sleep(GLANCE)

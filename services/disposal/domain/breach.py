@@ -1,0 +1,83 @@
+"""What happens on a breach, and which outcome the crime is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.disposal.domain.activity import last_activity
+from services.disposal.domain.commands import AssignOutcome, DecideBreach, InstituteProceedings
+from services.disposal.domain.completion import of_child
+from services.disposal.domain.state import DisposalState
+from services.disposal.events import (
+    BreachDecided,
+    ConditionFailed,
+    DisposalCeased,
+    DisposalClosedWithoutProceedings,
+    OutcomeAssigned,
+    ProceedingsInstituted,
+)
+from services.vocabulary import BreachDecision, OutcomeCode
+from shared.domain.dates import local_day
+from shared.domain.messages import NewEvents, event_from
+from shared.domain.rules import Context
+
+
+def _failed(state: DisposalState) -> Sequence[ConditionFailed]:
+    """The active conditions that the breach named."""
+    named = () if state.breach is None else state.breach.condition_ids
+    return [ConditionFailed(condition_id=key) for key in dict.fromkeys(named) if state.active(key) is not None]
+
+
+def _given(state: DisposalState) -> dict[str, Any]:
+    assert state.issue is not None
+    return {
+        **of_child(state),
+        "disposal": state.issue.disposal,
+        "issued_on": state.issue.on,
+        "age_at_issue": state.issue.age,
+    }
+
+
+def decide_breach(command: DecideBreach, state: DisposalState, context: Context) -> NewEvents:
+    """The decision; without proceedings the same conditions fail and the disposal closes."""
+    decision = event_from(BreachDecided, command)
+    if command.decision is not BreachDecision.NO_PROCEEDINGS:
+        return (decision,)
+    assert state.issue is not None
+    closed = DisposalClosedWithoutProceedings(**_given(state), ended_on=context.day, spent_on=state.issue.spent_on)
+    return (decision, *_failed(state), closed)
+
+
+def decide_proceedings(command: InstituteProceedings, state: DisposalState, context: Context) -> NewEvents:
+    """Proceedings: the conditions fail, the caution ceases (CDA 1998 s66E(3)), outcome 1 supersedes outcome 2."""
+    assert state.issue is not None
+    spent = state.issue.spent_on
+    ceased = DisposalCeased(
+        **_given(state),
+        ceased_on=context.day,
+        spent_on=context.day if spent is None else min(spent, context.day),
+    )
+    return (
+        event_from(ProceedingsInstituted, command),
+        *_failed(state),
+        ceased,
+        OutcomeAssigned(code=OutcomeCode.C1, **_about_outcome(state, context)),
+    )
+
+
+def decide_outcome(command: AssignOutcome, state: DisposalState, context: Context) -> NewEvents:
+    """The crime's outcome, with all that the referral and the returns need."""
+    return (event_from(OutcomeAssigned, command, **_about_outcome(state, context)),)
+
+
+def _about_outcome(state: DisposalState, context: Context) -> dict[str, Any]:
+    activity = last_activity(state, context.occurred_at)
+    return {
+        **of_child(state),
+        "disposal": None if state.issue is None else state.issue.disposal,
+        "superseded": state.outcome,
+        "age": state.age_on(context.day),
+        "age_at_offence": state.opened.age_at_offence,
+        "activity_on": None if activity is None else local_day(activity),
+    }

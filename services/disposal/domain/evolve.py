@@ -1,0 +1,409 @@
+"""The state of a disposal case, and `evolve`: what each fact changes. It applies no rules.
+
+A history cut by time is still a history: facts depend on others only as T1 makes sure of, so that only a broken
+reference is impossible here, never an unusual order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, TypeAlias, assert_never
+from uuid import UUID
+
+from services.disposal.domain.state import (
+    Admission,
+    Assessment,
+    AssessmentRequest,
+    Attendance,
+    Booking,
+    Breach,
+    ConditionState,
+    ConditionStatus,
+    Decision,
+    DisposalState,
+    Entry,
+    Evidence,
+    Explanation,
+    Informed,
+    Issue,
+    Review,
+    Stage,
+)
+from services.disposal.events import (
+    AbsenceDecided,
+    ActivityUndertaken,
+    AdmissionRecorded,
+    AdmissionWithdrawn,
+    AppropriateAdultConfirmed,
+    AssessmentCompleted,
+    AssessmentRequested,
+    BreachDecided,
+    BreachReferred,
+    ChangeAction,
+    ComplianceMeetingRecorded,
+    ConditionAttended,
+    ConditionCompleted,
+    ConditionExcused,
+    ConditionFailed,
+    ConditionMissed,
+    ConditionProposed,
+    ConditionSessionBooked,
+    ConditionSessionCancelled,
+    ConditionsVaried,
+    ConditionWithdrawn,
+    ConsentWithdrawn,
+    ContactRecorded,
+    DisposalCaseOpened,
+    DisposalCeased,
+    DisposalClosedWithoutProceedings,
+    DisposalCompleted,
+    DisposalDecided,
+    DisposalIssued,
+    DisposalNotCompleted,
+    DocumentSigned,
+    EffectExplained,
+    EvidenceSufficiencyDecided,
+    GravityScored,
+    OutcomeAssigned,
+    PanelRecommended,
+    ProceedingsInstituted,
+    ProsecutorDecisionRecorded,
+    RecordCorrected,
+    VictimInformedOfRestorativeJustice,
+    VictimViewSought,
+    WarningIssued,
+    YotReferred,
+)
+from services.vocabulary import BreachDecision, Disposal, Recommendation, Role
+from shared.domain.decider import impossible
+from shared.domain.messages import Fact
+
+__all__ = ["DisposalState", "evolve"]
+
+EXITS: Final = {
+    Recommendation.OUTCOME_22: Stage.DIVERTED,
+    Recommendation.CHARGE: Stage.CHARGED,
+    Recommendation.OUTCOME_21: Stage.CLOSED,
+    Recommendation.NO_FURTHER_ACTION: Stage.CLOSED,
+}
+ISSUED: Final = {Disposal.YRD: Stage.AGREED, Disposal.YC: Stage.RECORDED, Disposal.YCC: Stage.ACTIVE}
+
+
+DisposalEvent: TypeAlias = (
+    DisposalCaseOpened
+    | AdmissionRecorded
+    | AdmissionWithdrawn
+    | EvidenceSufficiencyDecided
+    | GravityScored
+    | VictimViewSought
+    | VictimInformedOfRestorativeJustice
+    | AssessmentRequested
+    | AssessmentCompleted
+    | PanelRecommended
+    | ProsecutorDecisionRecorded
+    | DisposalDecided
+    | ConditionProposed
+    | ConditionWithdrawn
+    | AppropriateAdultConfirmed
+    | EffectExplained
+    | DocumentSigned
+    | DisposalIssued
+    | YotReferred
+    | ConditionSessionBooked
+    | ConditionAttended
+    | ConditionMissed
+    | ConditionSessionCancelled
+    | AbsenceDecided
+    | ContactRecorded
+    | WarningIssued
+    | ComplianceMeetingRecorded
+    | ConditionCompleted
+    | ConditionExcused
+    | ConditionsVaried
+    | ConsentWithdrawn
+    | DisposalCompleted
+    | DisposalNotCompleted
+    | BreachReferred
+    | BreachDecided
+    | ConditionFailed
+    | DisposalClosedWithoutProceedings
+    | ProceedingsInstituted
+    | DisposalCeased
+    | OutcomeAssigned
+    | ActivityUndertaken
+    | RecordCorrected
+)
+"""Every event of a disposal case; mypy says which has no branch in `_after`."""
+
+
+def evolve(state: DisposalState | None, fact: Fact) -> DisposalState:
+    """The state after one more fact; raises `BrokenHistory` where the facts contradict one another."""
+    if state is None:
+        if not isinstance(fact.event, DisposalCaseOpened):
+            raise impossible(fact, "the case was never opened")
+        after = DisposalState(opened=fact.event, opened_at=fact.occurred_at)
+        return replace(after, record=Entry(fact, None))
+    return replace(_after(state, fact), record=Entry(fact, state.record))
+
+
+def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 - one match over all events
+    at = fact.occurred_at
+    event: DisposalEvent = fact.event  # type: ignore[assignment]  # the book of this service reads no other
+    match event:
+        case DisposalCaseOpened():
+            raise impossible(fact, "the case is open already")
+        case AdmissionRecorded():
+            admission = Admission(event.facts_accepted, event.appropriate_adult_present, at)
+            return replace(state, admission=admission)
+        case AdmissionWithdrawn():
+            return replace(state, admission=None)
+        case EvidenceSufficiencyDecided():
+            return replace(state, evidence=Evidence(event.sufficient, event.standard, at))
+        case GravityScored():
+            return replace(state, gravity=event.final_score, yjb_seriousness=event.yjb_seriousness_score)
+        case VictimViewSought() | ComplianceMeetingRecorded():
+            return state
+        case VictimInformedOfRestorativeJustice():
+            return _victim_informed(state, fact, event)
+        case AssessmentRequested():
+            return replace(state, requests=(*state.requests, AssessmentRequest(event.tool, at)))
+        case AssessmentCompleted():
+            return _assessed(state, fact, event)
+        case PanelRecommended():
+            stage = state.stage if state.decision is not None else Stage.RECOMMENDED
+            return replace(state, panel=event.recommended, stage=stage)
+        case ProsecutorDecisionRecorded():
+            return replace(state, prosecutor=event.decision)
+        case DisposalDecided():
+            return _decided(state, fact, event)
+        case ConditionProposed():
+            condition = ConditionState(event.condition, ConditionStatus.PROPOSED, at)
+            conditions = {**state.conditions, event.condition.condition_id: condition}
+            return replace(state, conditions=conditions, changed_since_signing=True)
+        case ConditionWithdrawn():
+            _known(state, fact, event.condition_id)
+            conditions = {key: held for key, held in state.conditions.items() if key != event.condition_id}
+            return replace(state, conditions=conditions, changed_since_signing=True)
+        case AppropriateAdultConfirmed():
+            return replace(state, adults_at=(*state.adults_at, at))
+        case EffectExplained():
+            explanation = Explanation(
+                event.to_child, event.to_appropriate_adult, event.ordinary_language, event.warned_of_prosecution, at
+            )
+            return replace(state, explanations=(*state.explanations, explanation))
+        case DocumentSigned():
+            signed_at = at if event.consent and event.signed_by_child else None
+            return replace(state, signed_at=signed_at, changed_since_signing=False)
+        case DisposalIssued():
+            return _issued(state, fact, event)
+        case YotReferred():
+            return replace(state, yot_referred_at=at)
+        case ConditionSessionBooked():
+            booking = Booking(event.condition_id, event.session_id, event.starts_at, event.hours)
+            return replace(state, bookings={**state.bookings, event.session_id: booking})
+        case ConditionAttended() | ConditionMissed() | ConditionSessionCancelled():
+            return _attended(state, fact, event)
+        case AbsenceDecided():
+            return _absence_decided(state, fact, event)
+        case ContactRecorded():
+            return replace(state, contacts_at=(*state.contacts_at, at))
+        case WarningIssued():
+            return _warned(state, fact, event)
+        case ConditionCompleted():
+            return _stands(state, fact, event.condition_id, ConditionStatus.COMPLETED)
+        case ConditionExcused():
+            return _stands(state, fact, event.condition_id, ConditionStatus.EXCUSED)
+        case ConditionFailed():
+            return _stands(state, fact, event.condition_id, ConditionStatus.FAILED)
+        case ConditionsVaried():
+            return _varied(state, fact, event)
+        case ConsentWithdrawn():
+            return _consent_withdrawn(state, fact)
+        case DisposalCompleted():
+            return replace(state, stage=Stage.COMPLETED, completed_on=event.completed_on, ended_at=at)
+        case DisposalNotCompleted():
+            # A voluntary programme beside a caution or a diversion is tracked without consequence.
+            return replace(state, stage=Stage.NOT_COMPLETED, ended_at=at) if state.stage is Stage.AGREED else state
+        case BreachReferred():
+            breach = Breach(event.condition_ids, at)
+            return replace(_by_monitor(state, fact), stage=Stage.BREACH_REVIEW, breach=breach)
+        case BreachDecided():
+            return _breach_decided(state, fact, event)
+        case DisposalClosedWithoutProceedings():
+            return replace(state, stage=Stage.CLOSED_NO_PROCEEDINGS, ended_at=at)
+        case ProceedingsInstituted():
+            return replace(state, proceedings_at=at)
+        case DisposalCeased():
+            issue = _given(state, fact)
+            return replace(state, stage=Stage.CEASED, ended_at=at, issue=replace(issue, spent_on=event.spent_on))
+        case OutcomeAssigned():
+            return replace(state, outcome=event.code)
+        case ActivityUndertaken():
+            return replace(state, activities={**state.activities, event.session_id: at})
+        case RecordCorrected():  # the corrected value already stands in its place
+            return state if event.unlawful_by is None else replace(state, reviews=_reviewed(state, event, at))
+        case _:
+            assert_never(event)
+
+
+def _reviewed(state: DisposalState, event: RecordCorrected, at: datetime) -> tuple[Review, ...]:
+    """The reviews that a correction asks for: its finding ends the one before, and opens one where it finds anything."""
+    assert event.unlawful_by is not None
+    if state.reviews and state.reviews[-1].met_at is None:
+        if state.reviews[-1].unlawful_by == event.unlawful_by:
+            return state.reviews
+        state = replace(state, reviews=(*state.reviews[:-1], replace(state.reviews[-1], met_at=at)))
+    return (*state.reviews, Review(event.unlawful_by, at)) if event.unlawful_by else state.reviews
+
+
+def _known(state: DisposalState, fact: Fact, condition_id: UUID) -> ConditionState:
+    if condition_id not in state.conditions:
+        raise impossible(fact, f"there is no condition {condition_id}")
+    return state.conditions[condition_id]
+
+
+def _given(state: DisposalState, fact: Fact) -> Issue:
+    if state.issue is None:
+        raise impossible(fact, "no disposal was issued")
+    return state.issue
+
+
+def _by_monitor(state: DisposalState, fact: Fact) -> DisposalState:
+    """Whoever records, decides or warns has monitored the conditions (D3); a reaction is nobody."""
+    if fact.actor.role == Role.SYSTEM:
+        return state
+    return replace(state, monitors=state.monitors | {fact.actor.id})
+
+
+def _victim_informed(state: DisposalState, fact: Fact, event: VictimInformedOfRestorativeJustice) -> DisposalState:
+    before = state.informed.get(event.person_id)
+    at = fact.occurred_at if before is None else min(before.at, fact.occurred_at)
+    enhanced = event.enhanced_rights or (before is not None and before.enhanced_rights)
+    return replace(state, informed={**state.informed, event.person_id: Informed(at, enhanced)})
+
+
+def _assessed(state: DisposalState, fact: Fact, event: AssessmentCompleted) -> DisposalState:
+    at = fact.occurred_at
+    requests = tuple(
+        replace(request, completed_at=at) if request.completed_at is None and request.at <= at else request
+        for request in state.requests
+    )
+    programme = event.programme_plan or event.programme_inappropriate_reason is not None
+    return replace(
+        state,
+        requests=requests,
+        assessments=(*state.assessments, Assessment(at, programme)),
+        stage=Stage.ASSESSED if state.stage is Stage.OPENED else state.stage,
+    )
+
+
+def _decided(state: DisposalState, fact: Fact, event: DisposalDecided) -> DisposalState:
+    """A decision; what was prepared under an earlier one is void, since it was prepared for another disposal."""
+    stage = EXITS.get(event.decision, Stage.DECIDED)
+    return replace(
+        state,
+        stage=stage,
+        decision=Decision(event.decision, fact.actor.id, fact.actor.role != Role.SYSTEM, fact.occurred_at),
+        conditions={},
+        adults_at=(),
+        explanations=(),
+        signed_at=None,
+        changed_since_signing=False,
+        ended_at=fact.occurred_at if stage in {Stage.CHARGED, Stage.CLOSED} else None,
+    )
+
+
+def _issued(state: DisposalState, fact: Fact, event: DisposalIssued) -> DisposalState:
+    if state.decision is None:
+        raise impossible(fact, "nothing was decided")
+    conditions = {
+        key: replace(held, standing=ConditionStatus.ACTIVE, since=fact.occurred_at, given_on=event.issued_on)
+        for key, held in state.conditions.items()
+        if event.disposal is not Disposal.YC
+    }
+    if missing := {terms.condition_id for terms in event.conditions} - conditions.keys():
+        raise impossible(fact, f"conditions {sorted(map(str, missing))} were never proposed")
+    given = replace(state.given(event, fact.occurred_at), stage=ISSUED[event.disposal], conditions=conditions)
+    if event.disposal is Disposal.YRD and not conditions:
+        # Nothing was agreed that is still to be done: given is completed.
+        return replace(given, stage=Stage.COMPLETED, completed_on=event.issued_on, ended_at=fact.occurred_at)
+    return given
+
+
+def _attended(
+    state: DisposalState, fact: Fact, event: ConditionAttended | ConditionMissed | ConditionSessionCancelled
+) -> DisposalState:
+    attendance = Attendance(
+        event.condition_id,
+        event.session_id,
+        event.status,
+        event.hours_credited,
+        event.complied,
+        event.because,
+        fact.occurred_at,
+    )
+    return replace(_by_monitor(state, fact), attendances=(*state.attendances, attendance))
+
+
+def _absence_decided(state: DisposalState, fact: Fact, event: AbsenceDecided) -> DisposalState:
+    pending = state.pending_absence(event.session_id)
+    if pending is None:
+        raise impossible(fact, "no absence waited for a reason")
+    decided = replace(pending, acceptable=event.acceptable, decided_at=fact.occurred_at)
+    attendances = tuple(decided if held is pending else held for held in state.attendances)
+    return replace(_by_monitor(state, fact), attendances=attendances)
+
+
+def _warned(state: DisposalState, fact: Fact, event: WarningIssued) -> DisposalState:
+    missed = state.last_attendance(event.session_id)
+    if missed is None:
+        raise impossible(fact, "there is no record of that session")
+    attendances = tuple(replace(held, warned=True) if held is missed else held for held in state.attendances)
+    return replace(_by_monitor(state, fact), attendances=attendances)
+
+
+def _stands(state: DisposalState, fact: Fact, condition_id: UUID, standing: ConditionStatus) -> DisposalState:
+    condition = _known(state, fact, condition_id)
+    done_at = None if standing is ConditionStatus.FAILED else fact.occurred_at
+    changed = replace(condition, standing=standing, done_at=done_at)
+    return replace(state, conditions={**state.conditions, condition_id: changed})
+
+
+def _varied(state: DisposalState, fact: Fact, event: ConditionsVaried) -> DisposalState:
+    conditions = dict(state.conditions)
+    for change in event.changes:
+        if change.action is ChangeAction.OMIT:
+            held = _known(state, fact, change.condition_id)
+            conditions[change.condition_id] = replace(held, standing=ConditionStatus.OMITTED, done_at=fact.occurred_at)
+        elif change.condition is None:
+            raise impossible(fact, "a condition was added or modified without its terms")
+        elif change.action is ChangeAction.MODIFY:
+            held = _known(state, fact, change.condition_id)
+            conditions[change.condition_id] = replace(held, terms=change.condition)
+        else:
+            conditions[change.condition_id] = ConditionState(
+                change.condition, ConditionStatus.ACTIVE, fact.occurred_at, fact.day
+            )
+    issue = replace(_given(state, fact), ends_on=event.ends_on, spent_on=event.spent_on)
+    # Consent to the variation is consent to the caution as it now stands.
+    withdrawn = None if event.consent else state.consent_withdrawn_at
+    return replace(state, conditions=conditions, issue=issue, consent_withdrawn_at=withdrawn)
+
+
+def _consent_withdrawn(state: DisposalState, fact: Fact) -> DisposalState:
+    if state.issue is None:
+        return replace(state, signed_at=None)
+    without = replace(state, stage=Stage.BREACH_REVIEW, consent_withdrawn_at=fact.occurred_at)
+    if state.stage is Stage.BREACH_REVIEW:
+        return without  # a breach that was referred stays as it was, and so does what was decided on it
+    # Nothing was referred, so that no condition is named as broken.
+    return replace(without, breach=Breach((), fact.occurred_at))
+
+
+def _breach_decided(state: DisposalState, fact: Fact, event: BreachDecided) -> DisposalState:
+    if state.breach is None:
+        raise impossible(fact, "no breach was under review")
+    breach = replace(state.breach, decision=event.decision, decided_at=fact.occurred_at)
+    goes_on = event.decision in {BreachDecision.EXCUSED, BreachDecision.VARY, BreachDecision.EXTEND}
+    return replace(state, breach=breach, stage=Stage.ACTIVE if goes_on else state.stage)

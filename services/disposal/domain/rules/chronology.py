@@ -1,0 +1,270 @@
+"""T1: nothing is recorded as having happened before the fact that it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from services.disposal.domain.activity import activities
+from services.disposal.domain.commands import (
+    AssignOutcome,
+    BookConditionSession,
+    CompleteCondition,
+    ConfirmAppropriateAdult,
+    CorrectRecord,
+    DecideAbsence,
+    DecideBreach,
+    DecideDisposal,
+    ExcuseCondition,
+    ExplainEffect,
+    InstituteProceedings,
+    IssueDisposal,
+    IssueWarning,
+    OpenDisposalCase,
+    ProposeCondition,
+    RecordComplianceMeeting,
+    RecordConditionAttendance,
+    RecordNonEngagement,
+    ReferBreach,
+    ReferToYot,
+    SignDocument,
+    VaryConditions,
+    WithdrawAdmission,
+    WithdrawCondition,
+    WithdrawConsent,
+)
+from services.disposal.domain.corrections import facts_of
+from services.disposal.domain.rules.breach import broken_since, is_past_due
+from services.disposal.domain.rules.issuing import explains
+from services.disposal.domain.rules.outcomes import CAUTIONED
+from services.disposal.domain.rules.rulebook import rules
+from services.disposal.domain.state import DisposalState
+from services.vocabulary import AttendanceStatus, Disposal, OutcomeCode
+from shared.domain.dates import BeyondCalendar, is_working_day, local_day
+from shared.domain.messages import Command
+from shared.domain.rules import Context
+
+
+@rules.forbids("T1", OpenDisposalCase)
+def opened_after_the_report(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
+    """A case is opened after the offence and its report: check the times.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return command.reported_at <= context.occurred_at and command.offence.date <= context.day
+
+
+@rules.forbids("T1", OpenDisposalCase)
+def report_is_within_the_calendar(command: OpenDisposalCase, _state: DisposalState | None, _occasion: Context) -> bool:
+    """The report lies outside the years whose bank holidays are known, so that no due date can be told: check the year.
+
+    Source: rule T1 of this house; Banking and Financial Dealings Act 1971
+    """
+    try:
+        is_working_day(local_day(command.reported_at))
+    except BeyondCalendar:
+        return False
+    return True
+
+
+@rules.forbids("T1", Command)
+def not_before_the_case_opened(command: Command, state: DisposalState | None, context: Context) -> bool:
+    """Nothing happens in a case before it is opened: check the time.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return state is None or isinstance(command, OpenDisposalCase) or context.occurred_at >= state.opened_at
+
+
+@rules.forbids(
+    "T1",
+    DecideDisposal,
+    ProposeCondition,
+    WithdrawCondition,
+    ConfirmAppropriateAdult,
+    ExplainEffect,
+    SignDocument,
+    IssueDisposal,
+)
+def not_before_the_decision(_command: Command, state: DisposalState, context: Context) -> bool:
+    """What follows from the decision cannot have happened before it: check the time.
+
+    Source: rule T1 of this house; CDA 1998 ss66A, 66ZA
+    """
+    return state.decision is None or context.occurred_at >= state.decision.at
+
+
+def _rests_on(disposal: Disposal | None, state: DisposalState) -> Iterator[datetime]:
+    """When the evidence and the admission were recorded on which a decision for a disposal, and its giving, rest."""
+    if disposal is None:
+        return
+    if state.evidence is not None and state.evidence.sufficient:
+        yield state.evidence.at
+    if state.admission is not None and state.admission.facts_accepted:
+        yield state.admission.at
+
+
+@rules.forbids("T1", DecideDisposal)
+def not_decided_before_what_it_rests_on(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
+    """A disposal cannot have been decided before the evidence was judged and the offence admitted: check the time.
+
+    Source: rule T1 of this house; CDA 1998 ss66B(2)-(3), 66ZA(1)
+    """
+    disposal = Disposal(command.decision) if command.decision in Disposal.__members__ else None
+    return all(at <= context.occurred_at for at in _rests_on(disposal, state))
+
+
+def _prepared_by(disposal: Disposal, state: DisposalState, day: date) -> Iterator[datetime]:
+    """When adult, explanation and signature were there, as far as the disposal needs them and they are recorded."""
+    adults = [at for at in state.adults_at if local_day(at) == day]
+    if disposal is not Disposal.YRD and adults:
+        yield min(adults)
+    explanations = [held.at for held in state.explanations if explains(held, disposal)]
+    if disposal is not Disposal.YRD and explanations:
+        yield min(explanations)
+    if disposal is not Disposal.YC and state.signed_at is not None:
+        yield state.signed_at
+
+
+@rules.forbids("T1", IssueDisposal)
+def not_given_before_it_was_prepared(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+    """A disposal cannot have been given before admission, adult, explanation and signature: check the time.
+
+    Source: rule T1 of this house; CDA 1998 ss66B, 66ZA
+    """
+    disposal = state.to_be_issued
+    if disposal is None:
+        return True
+    needed = (*_rests_on(disposal, state), *_prepared_by(disposal, state, context.day))
+    return all(at <= context.occurred_at for at in needed)
+
+
+@rules.forbids("T1", IssueDisposal)
+def not_given_before_its_conditions(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+    """A disposal cannot have been given before its conditions were proposed: check the time.
+
+    Source: rule T1 of this house; CDA 1998 s66B(6)
+    """
+    return all(condition.since <= context.occurred_at for condition in state.conditions.values())
+
+
+@rules.forbids(
+    "T1",
+    ReferToYot,
+    IssueWarning,
+    RecordComplianceMeeting,
+    VaryConditions,
+    WithdrawConsent,
+    RecordNonEngagement,
+    ReferBreach,
+    DecideBreach,
+    InstituteProceedings,
+)
+def not_before_it_was_given(_command: Command, state: DisposalState, context: Context) -> bool:
+    """What follows from the disposal cannot have happened before it was given: check the time.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return state.issue is None or context.occurred_at >= state.issue.at
+
+
+@rules.forbids("T1", AssignOutcome)
+def not_before_what_the_outcome_says(command: AssignOutcome, state: DisposalState, context: Context) -> bool:
+    """The outcome says what had not been done by then: check the time.
+
+    Source: rule T1 of this house; Home Office crime outcomes framework
+    """
+    done: Sequence[datetime] = ()
+    if command.code in CAUTIONED | {OutcomeCode.C8} and state.issue is not None:
+        done = [state.issue.at]
+    elif command.code is OutcomeCode.C22:
+        done = activities(state)
+    return not done or min(done) <= context.occurred_at
+
+
+@rules.forbids("T1", ReferBreach)
+def not_before_the_breach(command: ReferBreach, state: DisposalState, context: Context) -> bool:
+    """The absence or the withdrawal that is referred had not happened by then: check the time.
+
+    Source: rule T1 of this house; CDA 1998 s66E(1)
+    """
+    grounds = [broken_since(key, state) for key in command.condition_ids if not is_past_due(key, state, context)]
+    return all(since is None or since <= context.occurred_at for since in grounds)
+
+
+def _conditions_of(command: Command) -> Iterator[UUID]:
+    match command:
+        case RecordConditionAttendance(status=AttendanceStatus.CANCELLED_BY_SERVICE):
+            return  # a cancellation may be recorded at any time
+        case (
+            BookConditionSession(condition_id=condition_id)
+            | RecordConditionAttendance(condition_id=condition_id)
+            | CompleteCondition(condition_id=condition_id)
+            | ExcuseCondition(condition_id=condition_id)
+            | WithdrawCondition(condition_id=condition_id)
+        ):
+            yield condition_id
+        case VaryConditions(changes=changes):
+            yield from (change.condition_id for change in changes)
+        case ReferBreach(condition_ids=condition_ids):
+            yield from condition_ids
+        case _:
+            return
+
+
+@rules.forbids(
+    "T1",
+    BookConditionSession,
+    RecordConditionAttendance,
+    CompleteCondition,
+    ExcuseCondition,
+    WithdrawCondition,
+    VaryConditions,
+    ReferBreach,
+)
+def not_before_the_condition(command: Command, state: DisposalState, context: Context) -> bool:
+    """The condition did not bind the child yet at that time: check the time.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    bound = (state.conditions.get(condition_id) for condition_id in _conditions_of(command))
+    return all(condition is None or condition.since <= context.occurred_at for condition in bound)
+
+
+@rules.forbids("T1", WithdrawAdmission, DecideAbsence, IssueWarning, DecideBreach, InstituteProceedings)
+def not_before_what_it_answers(command: Command, state: DisposalState, context: Context) -> bool:
+    """This answers something that had not happened by then: check the time.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    answered = _answered(command, state)
+    return answered is None or context.occurred_at >= answered
+
+
+@rules.forbids("T1", CorrectRecord)
+def not_before_what_it_corrects(command: CorrectRecord, state: DisposalState, context: Context) -> bool:
+    """Nobody corrects a fact before it happened: check the time.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    corrected = (fact for fact in facts_of(state) if fact.event_id == command.corrects)
+    return all(fact.occurred_at <= context.occurred_at for fact in corrected)
+
+
+def _answered(command: Command, state: DisposalState) -> datetime | None:
+    match command:
+        case WithdrawAdmission():
+            return state.admission.at if state.admission is not None else None
+        case DecideAbsence(session_id=session_id):
+            pending = state.pending_absence(session_id)
+            return pending.at if pending is not None else None
+        case IssueWarning(session_id=session_id):
+            missed = state.last_attendance(session_id)
+            return None if missed is None else missed.decided_at or missed.at
+        case DecideBreach():
+            return state.breach.at if state.breach is not None else None
+        case InstituteProceedings():
+            return state.breach.decided_at if state.breach is not None else None
+        case _:
+            return None

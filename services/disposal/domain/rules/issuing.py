@@ -1,0 +1,156 @@
+"""Giving the disposal: age, adult, explanation, document, and the human who decided."""
+
+from __future__ import annotations
+
+from services.disposal.domain.commands import ConfirmAppropriateAdult, IssueDisposal, ReferToYot, SignDocument
+from services.disposal.domain.rules.rulebook import rules
+from services.disposal.domain.state import (
+    BEFORE_ISSUE,
+    DisposalState,
+    Explanation,
+    Stage,
+)
+from services.vocabulary import Disposal
+from shared.domain.dates import add_working_days, local_day
+from shared.domain.rules import Context
+
+
+@rules.forbids("R1", IssueDisposal)
+def was_ten_at_the_offence(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+    """The child was under ten at the offence: no disposal may be given.
+
+    Source: CYPA 1933 s50
+    """
+    return state.opened.age_at_offence >= context.policy.number("criminal_responsibility_age")
+
+
+@rules.forbids("R2", IssueDisposal)
+def is_not_yet_eighteen(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+    """The child is 18, or the date of birth can no longer be known: use the adult route.
+
+    Source: CDA 1998 ss66A(1), 66ZA(1)
+    """
+    if state.stage not in BEFORE_ISSUE:
+        return True
+    age = state.age_on(context.day)
+    return age is not None and age <= context.policy.number("highest_age_at_issue")
+
+
+def _needs_an_adult(state: DisposalState, context: Context) -> bool:
+    age = state.age_on(context.day)
+    if age is None or age > context.policy.number("highest_age_at_issue"):
+        return True  # who is too old for the disposal is refused it by R2, and excused from nothing else
+    return age < context.policy.number("appropriate_adult_below_age")
+
+
+@rules.forbids("R6", IssueDisposal)
+def appropriate_adult_is_present(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+    """A caution is given before an appropriate adult: confirm, today, who it is. Yesterday's does not count.
+
+    Source: CDA 1998 s66B(5), s66ZA(2)
+    """
+    if state.to_be_issued not in {Disposal.YC, Disposal.YCC} or not _needs_an_adult(state, context):
+        return True
+    return any(local_day(at) == context.day for at in state.adults_at)
+
+
+@rules.forbids("R6", IssueDisposal)
+def appropriate_adult_was_at_the_admission(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+    """No appropriate adult was present when the child accepted responsibility: ask again, with one.
+
+    Source: NPCC community resolution guidance, local policy
+    """
+    if state.to_be_issued is not Disposal.YRD or not _needs_an_adult(state, context):
+        return True
+    if not context.policy.flag("appropriate_adult_for_yrd"):
+        return True
+    # Without an admission R4 is what is broken.
+    return state.admission is None or state.admission.appropriate_adult_present
+
+
+@rules.forbids("R7", ConfirmAppropriateAdult)
+def appropriate_adult_may_act(command: ConfirmAppropriateAdult, _state: DisposalState, _occasion: Context) -> bool:
+    """An appropriate adult must be 18 or over and no police officer or employee: find another.
+
+    Source: CDA 1998 s66ZA(7)
+    """
+    return command.adult and not command.police_employee
+
+
+def explains(explanation: Explanation, disposal: Disposal) -> bool:
+    """Whether it says to both, in ordinary language, all that is to be said of this disposal."""
+    return (
+        explanation.to_child
+        and explanation.to_appropriate_adult
+        and explanation.ordinary_language
+        and (explanation.warned_of_prosecution or disposal is not Disposal.YCC)
+    )
+
+
+@rules.forbids("R8", IssueDisposal)
+def effect_was_explained(_command: IssueDisposal, state: DisposalState, _occasion: Context) -> bool:
+    """Explain the effect to the child and the adult in ordinary language; for a conditional caution warn that failing may mean prosecution.
+
+    Source: CDA 1998 s66B(4), s66ZA(3)
+    """
+    disposal = state.to_be_issued
+    if disposal not in {Disposal.YC, Disposal.YCC}:
+        return True
+    return any(explains(explanation, disposal) for explanation in state.explanations)
+
+
+@rules.forbids("R9", SignDocument)
+def signature_binds(command: SignDocument, state: DisposalState, _occasion: Context) -> bool:
+    """The document must be signed by the child, with consent; that of a conditional caution must name its conditions.
+
+    Source: CDA 1998 s66B(6)
+    """
+    has_conditions = bool(state.conditions) or state.to_be_issued is not Disposal.YCC
+    return command.signed_by_child and command.consent and has_conditions
+
+
+@rules.forbids("R9", IssueDisposal)
+def document_was_signed(_command: IssueDisposal, state: DisposalState, _occasion: Context) -> bool:
+    """The document is not signed with consent, or a condition changed after it was signed: have it signed as it stands.
+
+    Source: CDA 1998 s66B(6); NPCC community resolution guidance
+    """
+    signed = state.signed_at is not None
+    match state.to_be_issued:
+        case Disposal.YCC:
+            return signed and not state.changed_since_signing
+        case Disposal.YRD:
+            return signed
+        case _:
+            return True
+
+
+@rules.forbids("R14", IssueDisposal)
+def conditional_caution_has_conditions(_command: IssueDisposal, state: DisposalState, _occasion: Context) -> bool:
+    """A conditional caution has at least one condition: propose one.
+
+    Source: CDA 1998 s66A(2)
+    """
+    return state.to_be_issued is not Disposal.YCC or bool(state.conditions)
+
+
+@rules.forbids("R26", IssueDisposal)
+def a_person_decided(_command: IssueDisposal, state: DisposalState, _occasion: Context) -> bool:
+    """Nobody has decided on a disposal: a named decision-maker must decide before it is given.
+
+    Source: DPA 2018 ss49-50
+    """
+    if state.stage not in BEFORE_ISSUE:
+        return True
+    return state.stage is Stage.DECIDED and state.decision is not None and state.decision.human
+
+
+@rules.warns("R12", ReferToYot)
+def referred_as_soon_as_practicable(_command: ReferToYot, state: DisposalState, context: Context) -> bool:
+    """The referral comes later than one working day after giving: say why.
+
+    Source: CDA 1998 ss66A(6A), 66ZB(1)
+    """
+    if state.issue is None:
+        return True
+    return context.day <= add_working_days(state.issue.on, context.policy.number("yot_referral_days"))

@@ -1,0 +1,55 @@
+"""Home Office outcome codes: each is true only after what it says has been done."""
+
+from __future__ import annotations
+
+from services.disposal.domain.activity import activities
+from services.disposal.domain.commands import AssignOutcome
+from services.disposal.domain.rules.rulebook import rules
+from services.disposal.domain.state import DisposalState
+from services.vocabulary import Disposal, OutcomeCode
+from shared.domain.rules import Context
+
+CAUTIONED = frozenset({OutcomeCode.C2, OutcomeCode.C2A})
+
+
+def _given(state: DisposalState, *disposals: Disposal) -> bool:
+    return state.issue is not None and state.issue.disposal in disposals
+
+
+@rules.forbids("O2", AssignOutcome)
+def a_caution_was_given(command: AssignOutcome, state: DisposalState, _occasion: Context) -> bool:
+    """Outcome 2 or 2A is for a youth caution or youth conditional caution that was given: none was.
+
+    Source: Home Office crime outcomes framework, outcomes 2 and 2A
+    """
+    return command.code not in CAUTIONED or _given(state, Disposal.YC, Disposal.YCC)
+
+
+@rules.forbids("O8", AssignOutcome)
+def a_restorative_disposal_was_given(command: AssignOutcome, state: DisposalState, _occasion: Context) -> bool:
+    """Outcome 8 is for a youth restorative disposal that was given: none was.
+
+    Source: Home Office crime outcomes framework, outcome 8
+    """
+    return command.code is not OutcomeCode.C8 or _given(state, Disposal.YRD)
+
+
+@rules.forbids("O22", AssignOutcome)
+def an_activity_was_undertaken(command: AssignOutcome, state: DisposalState, _occasion: Context) -> bool:
+    """Outcome 22 says that an activity has been undertaken: none is recorded yet.
+
+    Source: Home Office crime outcomes framework, outcome 22
+    """
+    return command.code is not OutcomeCode.C22 or bool(activities(state))
+
+
+@rules.forbids("R11", AssignOutcome)
+def no_adult_outcome_for_a_child(command: AssignOutcome, state: DisposalState, context: Context) -> bool:
+    """Adult cautions and penalty notices are not for anyone under 18.
+
+    Source: CDA 1998 s66ZA(6); Criminal Justice and Police Act 2001 s2
+    """
+    if command.code not in context.policy.words("adult_outcomes"):
+        return True
+    age = state.age_on(context.day)
+    return age is not None and age >= context.policy.number("adult_outcomes_from_age")

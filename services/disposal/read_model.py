@@ -1,0 +1,31 @@
+"""How the events of a disposal fold, and what is shown of them; projections read by this alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from services.disposal.domain.decide import decide
+from services.disposal.domain.duties import duties
+from services.disposal.domain.evolve import evolve
+from services.disposal.domain.rules import rules
+from services.disposal.domain.state import DisposalState
+from services.disposal.events import EVENTS
+from services.disposal.views import view
+from shared.domain.decider import Decider
+from shared.domain.policy import PolicyBook
+from shared.runtime.service import ReadModel
+
+POLICY: Final = PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml")
+"""The dated values of this service."""
+
+READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
+    service="disposal",
+    collection="disposals",
+    events=EVENTS,
+    decider=Decider(rules=rules, decide=decide, evolve=evolve),
+    view=view,
+    duties=duties,
+    policy=POLICY,
+)
+"""The public reading face of disposals."""

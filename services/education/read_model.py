@@ -1,0 +1,25 @@
+"""The reading face of education: how its events fold, and what is shown of them. Reporting may import it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from services.education.domain.decide import decider
+from services.education.domain.duties import duties
+from services.education.domain.state import Session
+from services.education.events import EVENTS
+from services.education.views import view
+from shared.domain.policy import PolicyBook
+from shared.runtime.service import ReadModel
+
+READ_MODEL: Final[ReadModel[Session]] = ReadModel(
+    service="education",
+    collection="sessions",
+    events=EVENTS,
+    decider=decider,
+    view=view,
+    duties=duties,
+    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
+)
+"""How a session is read."""

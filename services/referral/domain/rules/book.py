@@ -1,9 +1,0 @@
-"""The registry that the rules of referral are entered in."""
-
-from __future__ import annotations
-
-from services.referral.domain.state import Referral
-from shared.rules import RuleBook
-
-rules: RuleBook[Referral] = RuleBook("referral")
-"""Every rule of referral."""

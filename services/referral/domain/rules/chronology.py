@@ -1,0 +1,132 @@
+"""T1: nothing before the fact that it depends on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.referral.domain.commands import (
+    AcknowledgeReferral,
+    AllocateReferral,
+    AssignCrimeOutcome,
+    AttachDocument,
+    CarryOutcome,
+    CloseReferral,
+    CompleteNudesScreening,
+    ConfirmSchoolLedOutcome,
+    CorrectReferral,
+    GiveAdvice,
+    LinkPerson,
+    OverrideSafeguardingHold,
+    RaiseSafeguardingConcern,
+    ReceiveReferral,
+    RecordActivityUndertaken,
+    RecordContact,
+    RecordCrime,
+    RecordMashReferral,
+    RecordVictimPreference,
+    ReopenReferral,
+    TriageReferral,
+)
+from services.referral.domain.rules.rulebook import rules
+from services.referral.domain.rules.triage import TO_OTHERS
+from services.referral.domain.state import Referral
+from services.vocabulary import OutcomeCode, TriageOutcome
+from shared.domain.messages import Command
+from shared.domain.rules import Context
+
+_ON_A_REFERRAL = (
+    LinkPerson,
+    AcknowledgeReferral,
+    RaiseSafeguardingConcern,
+    RecordMashReferral,
+    OverrideSafeguardingHold,
+    CompleteNudesScreening,
+    RecordCrime,
+    RecordVictimPreference,
+    AttachDocument,
+    TriageReferral,
+    AllocateReferral,
+    GiveAdvice,
+    RecordContact,
+    ConfirmSchoolLedOutcome,
+    AssignCrimeOutcome,
+    RecordActivityUndertaken,
+    CarryOutcome,
+    CorrectReferral,
+    CloseReferral,
+    ReopenReferral,
+)
+
+
+@rules.forbids("T1", ReceiveReferral)
+def reported_before_received(command: ReceiveReferral, _state: Referral | None, context: Context) -> bool:
+    """An incident happens, is reported, and is then taken in: give the three times in that order.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return command.happened_at <= command.reported_at <= context.occurred_at
+
+
+@rules.forbids("T1", *_ON_A_REFERRAL)
+def not_before_receipt(_command: Command, state: Referral, context: Context) -> bool:
+    """Nothing can be done about a referral before it was received: give the time at which it was done.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return context.occurred_at >= state.received_at
+
+
+@rules.forbids("T1", TriageReferral, AllocateReferral, ConfirmSchoolLedOutcome, CloseReferral, ReopenReferral)
+def not_before_the_step_before(_command: Command, state: Referral, context: Context) -> bool:
+    """This step follows the last one (acknowledged, triaged, allocated, closed): give a time after that.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return context.occurred_at >= state.since
+
+
+@rules.forbids("T1", RecordMashReferral, OverrideSafeguardingHold)
+def not_before_the_concern(_command: Command, state: Referral, context: Context) -> bool:
+    """A hold is lifted after the concern was raised: give a time after that.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return all(context.occurred_at >= concern.raised_at for concern in state.concerns if not concern.answered_on)
+
+
+@rules.forbids("T1", TriageReferral)
+def not_before_what_triage_rests_on(command: TriageReferral, state: Referral, context: Context) -> bool:
+    """This outcome rests on a screening or a preference that was recorded later: give a time after it.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    needed: list[datetime] = []
+    if command.outcome is TriageOutcome.SCHOOL_LED:
+        needed += [wish.recorded_at for wish in state.wishes.values()]
+    if state.nude_imagery and state.screening is not None and command.outcome not in TO_OTHERS:
+        needed.append(state.screening.completed_at)
+    return all(context.occurred_at >= moment for moment in needed)
+
+
+@rules.forbids("T1", AssignCrimeOutcome)
+def not_before_what_the_outcome_rests_on(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
+    """An outcome follows the record of the crime, and what that outcome rests on: give a time after them.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    needed = [state.crime_recorded_at]
+    if command.code is OutcomeCode.C22 and state.activities:
+        needed.append(min(state.activities))
+    if command.code is OutcomeCode.C21 and state.nude_imagery and state.screening is not None:
+        needed.append(state.screening.completed_at)
+    return all(context.occurred_at >= moment for moment in needed if moment is not None)
+
+
+@rules.forbids("T1", CorrectReferral)
+def not_before_what_it_corrects(command: CorrectReferral, state: Referral, context: Context) -> bool:
+    """Nobody corrects a fact before it happened: check the time.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    corrected_at = state.told_at.get(command.corrects)
+    return corrected_at is None or context.occurred_at >= corrected_at

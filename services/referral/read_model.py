@@ -1,0 +1,25 @@
+"""The reading face of referral: how its events fold, and what is shown of them. Reporting may import it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from services.referral.domain.decide import decider
+from services.referral.domain.duties import duties
+from services.referral.domain.state import Referral
+from services.referral.events import EVENTS
+from services.referral.views import view
+from shared.domain.policy import PolicyBook
+from shared.runtime.service import ReadModel
+
+READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
+    service="referral",
+    collection="referrals",
+    events=EVENTS,
+    decider=decider,
+    view=view,
+    duties=duties,
+    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
+)
+"""How a referral is read."""

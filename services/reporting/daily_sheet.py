@@ -1,0 +1,97 @@
+"""The daily sheet: the duties of all services as they stood at the end of a day."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from services.reporting.as_of import refolded
+from services.reporting.fold import Folded
+from services.reporting.read_models import READ_MODELS
+from services.reporting.snapshot import Pool, positions, snapshot
+from shared.domain.duties import Duty
+from shared.domain.duties_by_day import end_of_day
+
+_STANDING: Final = """
+    select d.*, s.cases, s.officer
+    from duty as d join stream as s using (service, stream)
+    where d.opened_on <= $1 and (d.met_on is null or d.met_on > $1) and (d.closed_on is null or d.closed_on > $1)
+      and s.updated_at <= $2 and ($3::text[] is null or d.area = any($3))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A duty with whose it is: its stream, and the home, cases, officer and area of that."""
+
+    duty: Duty
+    service: str
+    stream: UUID
+    home: UUID
+    cases: tuple[UUID, ...]
+    officer: UUID | None
+    area: str | None
+
+    @classmethod
+    def of_row(cls, row: asyncpg.Record) -> Listed:
+        """From a row of the duty's columns and its stream's cases and officer."""
+        duty = Duty(row["duty"], row["opened_on"], row["due"], row["met_on"], row["item"], row["closed_on"])
+        return cls(duty, row["service"], row["stream"], row["home"], tuple(row["cases"]), row["officer"], row["area"])
+
+    @classmethod
+    def of_fold(cls, folded: Folded) -> Iterable[Listed]:
+        """The duties of a stream that was folded anew."""
+        record = folded.record
+        for duty in folded.duties:
+            yield cls(duty, folded.service, record.stream, record.home, record.cases, record.officer, record.area)
+
+    def as_json(self, as_of: date) -> dict[str, Any]:
+        """The duty as it stood at the end of a day."""
+        return {
+            **self.duty.as_json(as_of),
+            "service": self.service,
+            "stream": str(self.stream),
+            "case_ids": [str(case) for case in self.cases],
+            "officer": self.officer and str(self.officer),
+            "area": self.area,
+        }
+
+    def open_on(self, as_of: date) -> bool:
+        """Whether the sheet of a day shows it: opened, and neither met nor fallen away by its end."""
+        return self.duty.shown(as_of) and self.duty.standing(as_of).met_on is None
+
+
+async def daily_sheet(
+    pool: Pool,
+    as_of: date,
+    overdue: bool | None = None,
+    areas: Sequence[str] | None = None,
+    barred: Collection[UUID] = (),
+) -> dict[str, Any]:
+    """Every duty that is not met at the end of a Europe/London day, soonest first, as it stood then.
+
+    `overdue` true: only those past their due date; false: only the others. `areas` limits it to what a reader may see;
+    `barred` are cases in which the reader has declared a conflict of interest.
+    """
+    until, only = end_of_day(as_of), None if areas is None else list(areas)
+    async with snapshot(pool) as connection:
+        found = [Listed.of_row(row) for row in await connection.fetch(_STANDING, as_of, until, only)]
+        for folded in await refolded(connection, READ_MODELS, until, areas=only):
+            found += [one for one in Listed.of_fold(folded) if one.open_on(as_of)]
+        reached = await positions(connection, READ_MODELS)
+    shown = [
+        one
+        for one in found
+        if (overdue is None or one.duty.overdue(as_of) == overdue) and not {*one.cases, one.home} & set(barred)
+    ]
+    shown.sort(key=lambda one: (one.duty.due, one.service, one.stream, one.duty.duty, one.duty.item))
+    return {
+        "as_of": as_of.isoformat(),
+        "positions": reached,
+        "duties": [one.as_json(as_of) for one in shown],
+    }

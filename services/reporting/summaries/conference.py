@@ -1,0 +1,55 @@
+"""The record of a restorative justice conference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from services.reporting.summaries.summary import Summary, head
+from services.rj_conference.events import ConferenceHeld, ConferenceProposed, FacilitatorAssigned, PresentRole
+from shared.domain.messages import Fact
+
+HARMED: Final = frozenset({PresentRole.HARMED, PresentRole.REPRESENTATIVE})
+"""As whom a victim takes part: for themselves, or for the store or school that was harmed."""
+
+
+class ConferenceSummary(Summary):
+    """Whose conference it is, and which harmed parties took part when it was held, in whatever mode."""
+
+    harmer: UUID
+    disposal_id: UUID | None = None
+    held_on: date | None = None
+    took_part: tuple[UUID, ...] = ()
+
+
+def conference_summary(history: Sequence[Fact]) -> ConferenceSummary | None:
+    """The record of a cut history; None where nothing had been proposed."""
+    proposed: ConferenceProposed | None = None
+    facilitator: UUID | None = None
+    held_on: date | None = None
+    took_part: dict[UUID, None] = {}
+    for fact in history:
+        match fact.event:
+            case ConferenceProposed() as event:
+                proposed = event
+            case FacilitatorAssigned(facilitator_id=facilitator_id):
+                facilitator = facilitator_id
+            case ConferenceHeld() as event:
+                held_on = fact.day
+                took_part |= dict.fromkeys(event.harmed_ids)
+                took_part |= {p.person_id: None for p in event.present if p.attended and p.role in HARMED}
+            case _:
+                pass
+    if proposed is None:
+        return None
+    return ConferenceSummary(
+        **head(history),
+        officer=facilitator,
+        cases=(proposed.case_id,),
+        harmer=proposed.harmer,
+        disposal_id=proposed.disposal_id,
+        held_on=held_on,
+        took_part=tuple(took_part),
+    )

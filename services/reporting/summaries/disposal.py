@@ -1,0 +1,225 @@
+"""The record of a disposal case: one child, one offence, what was given and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from services.disposal.events import (
+    AssessmentCompleted,
+    AssessmentRequested,
+    DisposalCaseOpened,
+    DisposalCeased,
+    DisposalClosedWithoutProceedings,
+    DisposalCompleted,
+    DisposalDecided,
+    DisposalIssued,
+    DisposalNotCompleted,
+    GravityScored,
+    OffenceCategory,
+    OutcomeAssigned,
+    RecordCorrected,
+    VictimInformedOfRestorativeJustice,
+    VictimViewSought,
+    YotReferred,
+)
+from services.reporting.summaries.summary import Summary, head
+from services.vocabulary import Disposal, OutcomeCode, Recommendation, Role
+from shared.domain.messages import Fact, Timestamp, ValueObject
+
+ETHNICITY: Final = "details.ethnicity"
+
+
+class End(StrEnum):
+    """How an intervention ended."""
+
+    COMPLETED = "COMPLETED"
+    NOT_COMPLETED = "NOT_COMPLETED"
+
+
+class SealedTexts(ValueObject):
+    """A sealed value as it stands in an event's bytes; the event's id is needed to open it."""
+
+    event_id: UUID
+    token: str
+
+
+class OffenceSummary(ValueObject):
+    """The offence, as corrected."""
+
+    code: str
+    on: date
+    category: OffenceCategory
+    recordable: bool
+
+
+class VictimSummary(ValueObject):
+    """A victim of the offence. Consent is as last said; None: never asked or not answered."""
+
+    person_id: UUID
+    consents_to_contact: bool | None = None
+    view_sought_before_decision: bool = False
+
+
+class DecisionSummary(ValueObject):
+    """What the police decided last; the child's age that day, in years."""
+
+    decision: Recommendation
+    on: date
+    age: int | None = None
+
+
+class IssueSummary(ValueObject):
+    """What was given, and the child's age that day, in years."""
+
+    disposal: Disposal
+    at: Timestamp
+    on: date
+    age: int
+
+
+class EndSummary(ValueObject):
+    """When and how what was given, or a diversion's programme, ended."""
+
+    on: date
+    how: End
+
+
+class OutcomeSummary(ValueObject):
+    """The crime outcome as it stands; the child's age on the day that it was assigned, in years."""
+
+    code: OutcomeCode
+    on: date
+    age: int | None = None
+
+
+class DisposalSummary(Summary):
+    """All that is counted of a disposal case. `prior_cautions` are earlier cautions and convictions, None if unknown."""
+
+    referral_id: UUID | None = None
+    child: UUID
+    age_at_offence: int
+    offence: OffenceSummary
+    victims: tuple[VictimSummary, ...] = ()
+    prior_cautions: int | None = None
+    ethnicity: SealedTexts | None = None
+    opened_on: date
+    yjb_score: int | None = None
+    assessment_asked_on: date | None = None
+    assessed_on: date | None = None
+    decided: DecisionSummary | None = None
+    given: IssueSummary | None = None
+    ended: EndSummary | None = None
+    outcome: OutcomeSummary | None = None
+
+
+def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
+    """The record of a cut history; None where no case had been opened."""
+    opening = next((fact for fact in history if isinstance(fact.event, DisposalCaseOpened)), None)
+    if opening is None:
+        return None
+    opened = opening.event
+    assert isinstance(opened, DisposalCaseOpened)
+    prior = opened.prior
+    return DisposalSummary(
+        **head(history),
+        officer=None if opening.actor.role == Role.SYSTEM else opening.actor.id,
+        cases=(opened.case_id,),
+        referral_id=opened.referral_id,
+        child=opened.person_id,
+        age_at_offence=opened.age_at_offence,
+        offence=OffenceSummary(
+            code=opened.offence.code,
+            on=opened.offence.date,
+            category=opened.offence.category,
+            recordable=opened.offence.recordable,
+        ),
+        victims=_victims(opened, history),
+        prior_cautions=None if prior is None else prior.yc + prior.ycc + prior.convictions,
+        ethnicity=_ethnicity(opening, history),
+        opened_on=opening.day,
+        assessment_asked_on=_assessment_asked_on(opening, history),
+        **_course(history),
+    )
+
+
+def _course(history: Sequence[Fact]) -> dict[str, Any]:
+    """What was scored, decided, given and ended, each as it stands last; an assessment as it was first completed."""
+    found: dict[str, Any] = {}
+    for fact in history:
+        match fact.event:
+            case GravityScored(yjb_seriousness_score=score):
+                found["yjb_score"] = score
+            case AssessmentCompleted():
+                found.setdefault("assessed_on", fact.day)
+            case DisposalDecided(decision=decision, age=age):
+                found["decided"] = DecisionSummary(decision=decision, on=fact.day, age=age)
+            case DisposalIssued() as event:
+                found |= _given(fact, event)
+            case DisposalCompleted(completed_on=day):
+                found["ended"] = EndSummary(on=day, how=End.COMPLETED)
+            case DisposalCeased(ceased_on=day):
+                found["ended"] = EndSummary(on=day, how=End.NOT_COMPLETED)
+            case DisposalNotCompleted(ended_on=day) | DisposalClosedWithoutProceedings(ended_on=day):
+                found["ended"] = EndSummary(on=day, how=End.NOT_COMPLETED)
+            case OutcomeAssigned(code=code, age=age):
+                found["outcome"] = OutcomeSummary(code=code, on=fact.day, age=age)
+            case _:
+                pass
+    return found
+
+
+def _given(fact: Fact, event: DisposalIssued) -> dict[str, Any]:
+    """What was given; a restorative disposal without agreed actions is completed by that."""
+    given = IssueSummary(disposal=event.disposal, at=fact.occurred_at, on=event.issued_on, age=event.age_at_issue)
+    if event.disposal is not Disposal.YRD or event.conditions:
+        return {"given": given}
+    return {"given": given, "ended": EndSummary(on=event.issued_on, how=End.COMPLETED)}
+
+
+def _assessment_asked_on(opening: Fact, history: Sequence[Fact]) -> date:
+    """The day on which the child was referred for assessment: asked for, else referred to the YOT, else opened."""
+    for kind in (AssessmentRequested, YotReferred):
+        days = [fact.day for fact in history if isinstance(fact.event, kind)]
+        if days:
+            return days[0]
+    return opening.day
+
+
+def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[VictimSummary, ...]:
+    """Those named at the opening, and those who were informed or asked as victims later."""
+    found: dict[UUID, VictimSummary] = {
+        person: VictimSummary(person_id=person)
+        for person in (*(opened.victims or ()), *(opened.victims_with_enhanced_rights or ()))
+    }
+    for fact in history:
+        match fact.event:
+            case VictimInformedOfRestorativeJustice(person_id=person):
+                found.setdefault(person, VictimSummary(person_id=person))
+            case VictimViewSought() as view:
+                known = found.get(view.person_id, VictimSummary(person_id=view.person_id))
+                said = known.consents_to_contact if view.consents_to_contact is None else view.consents_to_contact
+                before = known.view_sought_before_decision or (view.sought and view.before_decision)
+                found[view.person_id] = VictimSummary(
+                    person_id=view.person_id, consents_to_contact=said, view_sought_before_decision=before
+                )
+            case _:
+                pass
+    return tuple(found.values())
+
+
+def _ethnicity(opening: Fact, history: Sequence[Fact]) -> SealedTexts | None:
+    """The token of the child's ethnicity as corrected last; None where none was recorded, or it is not sealed yet."""
+    assert isinstance(opening.event, DisposalCaseOpened)
+    held, owner = opening.event.details.ethnicity, opening.event_id
+    for fact in history:
+        match fact.event:
+            case RecordCorrected(corrects=corrects, field=field, sealed=sealed) if sealed is not None:
+                if corrects == opening.event_id and field == ETHNICITY:
+                    held, owner = sealed, fact.event_id
+            case _:
+                pass
+    return None if held is None or not held.has_token else SealedTexts(event_id=owner, token=held.token)

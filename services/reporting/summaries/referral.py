@@ -1,0 +1,38 @@
+"""The record of a referral."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from services.referral.events import ReferralAllocated, ReferralReceived, ReferralTriaged
+from services.reporting.summaries.summary import Summary, head
+from services.vocabulary import TriageOutcome
+from shared.domain.dates import local_day
+from shared.domain.messages import Fact
+
+
+class ReferralSummary(Summary):
+    """When an incident was reported and first triaged. A reopened referral keeps its first triage."""
+
+    reported_on: date
+    triaged_on: date | None = None
+    triage_outcome: TriageOutcome | None = None
+
+
+def referral_summary(history: Sequence[Fact]) -> ReferralSummary | None:
+    """The record of a cut history; None where the referral had not been received."""
+    received = next((fact.event for fact in history if isinstance(fact.event, ReferralReceived)), None)
+    if received is None:
+        return None
+    triages = [fact for fact in history if isinstance(fact.event, ReferralTriaged)]
+    last = triages[-1].event if triages else None
+    officers = [fact.event.officer_id for fact in history if isinstance(fact.event, ReferralAllocated)]
+    return ReferralSummary(
+        **head(history),
+        officer=officers[-1] if officers else None,
+        cases=(received.case_id,),
+        reported_on=local_day(received.reported_at),
+        triaged_on=triages[0].day if triages else None,
+        triage_outcome=last.outcome if isinstance(last, ReferralTriaged) else None,
+    )

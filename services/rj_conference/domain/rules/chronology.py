@@ -1,0 +1,147 @@
+"""What must have happened before (rules T1 and E1)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.rj_conference.domain.closing import comes_too_late
+from services.rj_conference.domain.commands import (
+    LATER,
+    ApproveRisk,
+    CloseConference,
+    CompleteTerm,
+    ConvertToIndirect,
+    FailTerm,
+    RecordConferenceHeld,
+    RecordDidNotProceed,
+    RecordFollowUp,
+    RecordNoAgreement,
+    ScheduleConference,
+    SignAgreement,
+    WithdrawConsent,
+)
+from services.rj_conference.domain.rules.rulebook import once_proposed, rules
+from services.rj_conference.domain.state import Conference, Stage
+from services.rj_conference.events import NotProceedingReason
+from shared.domain.messages import Command
+from shared.domain.rules import Context
+
+ABSENCES: Final = frozenset({NotProceedingReason.HARMER_ABSENT, NotProceedingReason.HARMED_ABSENT})
+
+
+@rules.forbids("T1", *LATER)
+@once_proposed
+def after_the_proposal(_command: Command, conference: Conference, context: Context) -> bool:
+    """Nothing about a conference can have happened before it was proposed: check the time that you give.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return context.occurred_at >= conference.proposed_at
+
+
+@rules.forbids("T1", ScheduleConference)
+@once_proposed
+def scheduled_after_what_it_needs(_command: ScheduleConference, conference: Conference, context: Context) -> bool:
+    """A conference is scheduled after the harmer's responsibility, the facilitator and the approved risk were recorded.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    facts = (conference.responsibility, conference.facilitator)
+    moments = [one.at for one in facts if one is not None]
+    if conference.risk is not None and conference.risk.approved_at is not None:
+        moments.append(conference.risk.approved_at)
+    return all(moment <= context.occurred_at for moment in moments)
+
+
+@rules.forbids("T1", ScheduleConference, RecordDidNotProceed, ConvertToIndirect, SignAgreement, RecordNoAgreement)
+@once_proposed
+def after_the_step_before(_command: Command, conference: Conference, context: Context) -> bool:
+    """This cannot have happened before the step that led to where the conference stands: check the time that you give.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return context.occurred_at >= conference.since
+
+
+@rules.forbids("T1", RecordConferenceHeld)
+@once_proposed
+def held_after_it_was_scheduled(_command: RecordConferenceHeld, conference: Conference, context: Context) -> bool:
+    """A conference cannot have been held before it was scheduled: check the time that you give.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    # Before its start rule E1 speaks alone.
+    return not conference.has_begun(context.occurred_at) or context.occurred_at >= conference.since
+
+
+@rules.forbids("T1", RecordDidNotProceed)
+@once_proposed
+def absent_after_the_start(command: RecordDidNotProceed, conference: Conference, context: Context) -> bool:
+    """Nobody can have been absent before the conference was to begin: give a time after its start.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return command.why not in ABSENCES or conference.has_begun(context.occurred_at)
+
+
+@rules.forbids("T1", ApproveRisk)
+@once_proposed
+def approved_after_it_was_assessed(_command: ApproveRisk, conference: Conference, context: Context) -> bool:
+    """A risk assessment cannot have been approved before it was made: check the time that you give.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return conference.risk is None or context.occurred_at >= conference.risk.assessed_at
+
+
+@rules.forbids("T1", WithdrawConsent)
+@once_proposed
+def withdrawn_after_it_was_given(command: WithdrawConsent, conference: Conference, context: Context) -> bool:
+    """A consent cannot have been withdrawn before it was given: check the time that you give.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    consent = conference.consent_of(command.person_id)
+    return consent is None or context.occurred_at >= consent.at
+
+
+@rules.forbids("T1", CompleteTerm, FailTerm)
+@once_proposed
+def settled_after_the_agreement(command: CompleteTerm | FailTerm, conference: Conference, context: Context) -> bool:
+    """A term cannot have been kept or failed before it was agreed: check the time that you give.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    term = conference.terms.get(command.term_id)
+    return term is None or context.occurred_at >= term.agreed_at
+
+
+@rules.forbids("T1", RecordFollowUp)
+@once_proposed
+def followed_up_after_it_was_held(_command: RecordFollowUp, conference: Conference, context: Context) -> bool:
+    """A follow-up cannot have taken place before the conference: check the time that you give.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return conference.held is None or context.occurred_at >= conference.held.at
+
+
+@rules.forbids("T1", CloseConference)
+@once_proposed
+def closed_after_its_last_step(_command: CloseConference, conference: Conference, context: Context) -> bool:
+    """A conference that was held cannot have been closed before its last step: check the time that you give.
+
+    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
+    """
+    in_order = conference.held is None or context.occurred_at >= conference.since
+    return in_order or comes_too_late(conference, context)
+
+
+@rules.forbids("E1", RecordConferenceHeld)
+@once_proposed
+def the_conference_has_begun(_command: RecordConferenceHeld, conference: Conference, context: Context) -> bool:
+    """The conference has not begun yet, so nothing can be recorded of it: give the time at which it took place.
+
+    Source: rule E1 of this house; DPA 2018 s38 (accuracy)
+    """
+    return conference.stage is not Stage.SCHEDULED or conference.has_begun(context.occurred_at)

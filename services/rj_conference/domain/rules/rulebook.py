@@ -1,0 +1,36 @@
+"""The rule book of a conference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Final, TypeVar
+from uuid import UUID
+
+from services.rj_conference.domain.state import Conference
+from services.rj_conference.events import PresentRole
+from shared.domain.messages import Command
+from shared.domain.rules import Context, RuleBook
+
+rules: RuleBook[Conference] = RuleBook("rj_conference")
+
+OTHER_SIDE: Final = frozenset({PresentRole.HARMED, PresentRole.REPRESENTATIVE})
+"""The roles that stand against the harmer's."""
+
+C = TypeVar("C", bound=Command)
+
+
+def once_proposed(check: Callable[[C, Conference, Context], bool]) -> Callable[[C, Conference | None, Context], bool]:
+    """Ask a rule only of a conference that exists; the state machine refuses the rest."""
+
+    @wraps(check)
+    def judged(command: C, conference: Conference | None, context: Context) -> bool:
+        return conference is None or check(command, conference, context)
+
+    return judged
+
+
+def is_prepared(conference: Conference, person: UUID, context: Context) -> bool:
+    """Whether somebody had had the preparation meetings that the policy asks for by then."""
+    meetings = sum(moment <= context.occurred_at for moment in conference.preparations.get(person, ()))
+    return meetings >= context.policy.number("preparation_meetings")

@@ -1,0 +1,28 @@
+"""How a conference's events fold and what is shown of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from services.rj_conference.domain.decide import decide
+from services.rj_conference.domain.duties import duties
+from services.rj_conference.domain.rules import rules
+from services.rj_conference.domain.state import Conference, evolve
+from services.rj_conference.events import EVENTS
+from services.rj_conference.views import view
+from shared.domain.decider import Decider
+from shared.domain.policy import PolicyBook
+from shared.runtime.service import ReadModel
+
+POLICY: Final = PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml")
+
+READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
+    service="rj_conference",
+    collection="conferences",
+    events=EVENTS,
+    decider=Decider(rules, decide, evolve),
+    view=view,
+    duties=duties,
+    policy=POLICY,
+)

@@ -1,0 +1,48 @@
+"""What an API needs at hand while it runs: its database, the keyring, the issuer and the read gate."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from shared.api.authorisation import AccessLog, ReadGate, TokenVerifier
+from shared.command_handler import CommandHandler
+from shared.database import create_pool
+from shared.event_store import EventStore
+from shared.event_store.postgres import PostgresEventStore
+from shared.privacy.keyring import PostgresKeyring
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
+
+
+@dataclass
+class Dependencies:
+    """What an API needs at hand while it runs."""
+
+    handler: CommandHandler
+    event_store: EventStore
+    gate: ReadGate
+    log: AccessLog
+    tokens: TokenVerifier
+    database: asyncpg.Pool[asyncpg.Record]
+
+
+@asynccontextmanager
+async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncIterator[Dependencies]:
+    """Connect a service to its database, the keyring and the issuer."""
+    kek = settings.read_kek()
+    database = await create_pool(settings.database(service.name), max_size=12)
+    keys = await create_pool(settings.database("keyring"), max_size=6)
+    event_store = PostgresEventStore(database)
+    log = AccessLog(database)
+    handler = CommandHandler(service, event_store, PostgresKeyring(keys, kek), kek.derived("request-digest"))
+    tokens = TokenVerifier(settings.issuer, settings.audience, sorted(service.inherited_labels))
+    try:
+        yield Dependencies(handler, event_store, ReadGate(log, service.rights, service.reasons), log, tokens, database)
+    finally:
+        await database.close()
+        await keys.close()

@@ -1,0 +1,197 @@
+"""Problem details (RFC 9457): what an API answers where it does not do what was asked, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
+
+from shared.api.authorisation import (
+    InvalidToken,
+    IssuerUnavailable,
+    LogUnavailable,
+    NotAllowed,
+)
+from shared.domain.dates import BeyondCalendar
+from shared.domain.messages import BrokenRule
+from shared.domain.policy import NoPolicy
+from shared.event_store import EventStoreUnavailable
+from shared.privacy.keyring import KeyDestroyed, KeyringUnavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """A field, parameter or header that cannot be understood, and what to do."""
+
+    field: str
+    message: str
+
+
+class RuleBroken(BaseModel):
+    """A rule that refuses, or that waits for a rationale: its id, its text and its source in law or practice."""
+
+    id: str
+    text: str
+    source: str
+
+
+class Problem(BaseModel):
+    """Why what was asked was not done, and what to do about it (RFC 9457). Members beyond the first four are of a type."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(pattern="^/problems/[a-z-]+$", description="Which problem: a relative reference that is stable.")
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = Field(default=[], description="422: every field that is wrong.")
+    rules: list[RuleBroken] = Field(default=[], description="422: every rule that refuses or waits for a rationale.")
+    needs_rationale: bool = Field(default=False, description="422: whether a rationale for `rules` lets it go ahead.")
+    expected_version: int | None = Field(default=None, description="409: the version that the command expected.")
+    actual_version: int | None = Field(default=None, description="409: the version that the record has.")
+
+
+_MEANINGS: Final = {
+    401: "There is no valid access token: sign in.",
+    403: "The actor's role, area, organisation or declared conflict of interest forbids it.",
+    404: "There is no such thing, or there was none then.",
+    409: "Not as things stand: read again, and decide again.",
+    410: "The key of a person has been destroyed: nothing more can be recorded of them.",
+    422: "The request cannot be understood, a rule refuses it, or it waits for a rationale. Nothing was recorded.",
+    503: "Something that this rests on does not answer: try again in a moment.",
+}
+_HEADERS: Final = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that answers with these problems, as OpenAPI 3.1 describes them."""
+    return {
+        status: {
+            "description": _MEANINGS[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            **(
+                {"headers": {name: {"schema": {"type": "string"}} for name in _HEADERS[status]}}
+                if status in _HEADERS
+                else {}
+            ),
+        }
+        for status in statuses
+    }
+
+
+class Malformed(Exception):
+    """Input that cannot be understood: which field, and what to do (422)."""
+
+    def __init__(self, *errors: tuple[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors))
+        self.errors = errors
+
+    @classmethod
+    def of(cls, error: ValidationError | RequestValidationError) -> Malformed:
+        """From pydantic's errors, without the values that were given: they may be personal."""
+        found = []
+        for item in error.errors():
+            place = [str(part) for part in item["loc"] if not _is_tag(part)]
+            found.append((".".join(place) or "body", _message(item)))
+        return cls(*found)
+
+
+def _is_tag(part: object) -> bool:
+    """Whether a part of a location is the name of a member of the command union, not a field."""
+    return isinstance(part, str) and part[:1].isupper() and part.isidentifier()
+
+
+def _message(item: Any) -> str:
+    match item["type"]:
+        case "missing":
+            return "this field is missing: add it"
+        case "extra_forbidden":
+            return "there is no such field: remove it or correct its name"
+        case "union_tag_invalid" | "union_tag_not_found":
+            known = item.get("ctx", {}).get("expected_tags")
+            return "the type of command is missing or unknown" + (f": there is {known}" if known else "")
+        case "json_invalid":
+            return f"the body is not JSON: {item['msg']}"
+        case "timezone_aware":
+            return "a time needs its zone: write it as 2026-06-09T23:50:00+01:00"
+        case _:
+            return str(item["msg"])
+
+
+def problem_response(status: int, kind: str, title: str, detail: str, **more: Any) -> JSONResponse:
+    """A problem answer; `kind` makes its type, a relative reference that is stable and documented."""
+    body = Problem(type=f"/problems/{kind}", title=title, status=status, detail=detail, **more)
+    return JSONResponse(body.model_dump(mode="json", exclude_unset=True), status, _HEADERS.get(status), MEDIA_TYPE)
+
+
+def refused_response(rules: Sequence[BrokenRule], *, needs_rationale: bool) -> JSONResponse:
+    """Every rule that refuses, or every warning that waits for a rationale."""
+    ids = ", ".join(rule.id for rule in rules)
+    return problem_response(
+        422,
+        "needs-rationale" if needs_rationale else "refused",
+        "A reason is needed" if needs_rationale else "The rules do not allow this",
+        f"Give a rationale for {ids} to go ahead"
+        if needs_rationale
+        else f"Refused by {ids}: " + " ".join(r.text for r in rules),
+        rules=[{"id": rule.id, "text": rule.text, "source": rule.source} for rule in rules],
+        needs_rationale=needs_rationale,
+        errors=[],
+    )
+
+
+def malformed_response(error: Malformed) -> JSONResponse:
+    """Which fields are wrong and what to do; nothing was recorded."""
+    return problem_response(
+        422,
+        "malformed",
+        "The request cannot be understood",
+        "Nothing was recorded. Correct the fields named and send it again.",
+        errors=[{"field": field, "message": message} for field, message in error.errors],
+        rules=[],
+        needs_rationale=False,
+    )
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Answer every known error of the house as a problem."""
+
+    def on(error: type[Exception], status: int, kind: str, title: str) -> None:
+        @app.exception_handler(error)
+        async def _answer(_request: Request, raised: Exception) -> JSONResponse:
+            return problem_response(status, kind, title, str(raised))
+
+    on(InvalidToken, 401, "token", "A valid access token is needed")
+    on(NotAllowed, 403, "forbidden", "This is not yours to do or see")
+    for unavailable in (EventStoreUnavailable, KeyringUnavailable, IssuerUnavailable, LogUnavailable):
+        on(unavailable, 503, "unavailable", "Try again in a moment, with the same Idempotency-Key")
+    on(KeyDestroyed, 410, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them")
+
+    @app.exception_handler(Malformed)
+    async def _malformed(_request: Request, raised: Exception) -> JSONResponse:
+        assert isinstance(raised, Malformed)
+        return malformed_response(raised)
+
+    @app.exception_handler(NoPolicy)
+    @app.exception_handler(BeyondCalendar)
+    async def _out_of_time(_request: Request, raised: Exception) -> JSONResponse:
+        # The day comes from the request: no rule is judged and no duty dated on a day that policy does not reach.
+        return malformed_response(Malformed(("time", f"{raised}; check the year of the times given")))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, raised: Exception) -> JSONResponse:
+        assert isinstance(raised, RequestValidationError)
+        return malformed_response(Malformed.of(raised))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, raised: Exception) -> JSONResponse:
+        assert isinstance(raised, HTTPException)
+        return problem_response(
+            raised.status_code, "http", str(raised.detail), f"{raised.detail}: see /docs for what can be asked"
+        )

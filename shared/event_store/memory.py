@@ -1,0 +1,92 @@
+"""The event store in memory: the same answers as the real one, for seeded simulations and fast stories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from shared.domain.messages import GENESIS, next_hash
+from shared.event_store import (
+    Appended,
+    AppendRequest,
+    AppendResult,
+    DuplicateCommand,
+    HashMismatch,
+    Head,
+    KeyTaken,
+    LoadedStream,
+    RecordedEvent,
+    StoredReceipt,
+    WrongExpectedVersion,
+)
+
+
+class MemoryEventStore:
+    """Streams in a list. Nothing awaits between looking and writing, so appends are serial by construction."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
+        self._records: list[RecordedEvent] = []
+        self._streams: dict[str, list[RecordedEvent]] = {}
+        self._answers: dict[UUID, StoredReceipt] = {}
+        self._claims: dict[str, str] = {}
+
+    async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
+        """See `EventStore.load`."""
+        return LoadedStream(
+            tuple(self._streams.get(stream, ())), None if command_id is None else self._answers.get(command_id)
+        )
+
+    async def append(self, append: AppendRequest) -> AppendResult:
+        """See `EventStore.append`."""
+        if append.command_id in self._answers:
+            return DuplicateCommand()
+        stream = self._streams.get(append.stream, [])
+        version, previous = (stream[-1].version, stream[-1].hash) if stream else (0, GENESIS)
+        if (version, previous) != (append.version, append.previous):
+            return WrongExpectedVersion(version)
+        for key in append.takes:
+            if self._claims.get(key, append.stream) != append.stream:
+                return KeyTaken(key)
+        records: list[RecordedEvent] = []
+        at = self._records[-1].recorded_at if self._records else datetime.min.replace(tzinfo=UTC)
+        for n, event in enumerate(append.events, start=1):
+            previous = next_hash(previous, event.body)
+            if previous != event.hash:
+                raise HashMismatch(
+                    f"the hash of {append.stream} version {version + n} does not follow from the one before"
+                )
+            at = max(self._clock(), at + timedelta(microseconds=1))
+            position = len(self._records) + n
+            records.append(
+                RecordedEvent(
+                    position,
+                    at,
+                    append.stream,
+                    version + n,
+                    event.event_id,
+                    event.type,
+                    event.home,
+                    event.hash,
+                    event.body,
+                )
+            )
+        self._claims.update(dict.fromkeys(append.takes, append.stream))
+        for key in append.releases:
+            if self._claims.get(key) == append.stream:
+                del self._claims[key]
+        self._records += records
+        self._streams.setdefault(append.stream, []).extend(records)
+        self._answers[append.command_id] = StoredReceipt(append.digest, append.stream, tuple(records))
+        return Appended(records[-1].position, records[-1].recorded_at)
+
+    async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        """See `EventStore.read`."""
+        return self._records[after : after + limit]
+
+    async def head(self) -> Head:
+        """See `EventStore.head`."""
+        if not self._records:
+            return Head(0, datetime.fromtimestamp(0, UTC))
+        return Head(len(self._records), self._records[-1].recorded_at)

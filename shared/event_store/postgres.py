@@ -1,0 +1,220 @@
+"""The event store in PostgreSQL, with group commit.
+
+Appends that wait while a call is under way go down together in the next one, in one transaction and one round trip;
+a lone caller waits for nobody. The SQL function answers each separately. A connection lost around the commit leaves
+it unknown whether the group was recorded: the group is sent again on a new connection, and the command ids, looked up
+under the event store's lock, settle it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from shared.database import retry_or_raise
+from shared.event_store import (
+    Appended,
+    AppendRequest,
+    AppendResult,
+    DuplicateCommand,
+    EventStoreUnavailable,
+    HashMismatch,
+    Head,
+    KeyTaken,
+    LoadedStream,
+    RecordedEvent,
+    StoredReceipt,
+    WrongExpectedVersion,
+)
+
+MAX_GROUP: Final = 256
+"""How many commands go down in one call at most."""
+
+_RECORD = "position, recorded_at, stream, version, event_id, type, home, hash, body"
+_EVENT = ", ".join(f"e.{column}" for column in _RECORD.split(", "))
+_LOAD = f"""
+    select {_EVENT}, a.digest, a.stream as answered, a.first_version, a.events
+    from (select 1) as one
+    left join answer as a on a.command_id = $2
+    left join event as e on e.stream = $1
+    order by e.version
+"""  # noqa: S608 - the columns are the constant above
+_RANGE = f"select {_RECORD} from event where stream = $1 and version >= $2 and version < $2 + $3 order by version"  # noqa: S608 - the same
+_READ = f"select {_RECORD} from event where position > $1 order by position limit $2"  # noqa: S608 - the same
+_APPEND = (
+    "select n, outcome, detail, last_position, last_recorded_at from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)"
+)
+
+
+_WIDTH: Final = len(_RECORD.split(", "))
+
+
+def _record(row: asyncpg.Record) -> RecordedEvent:
+    return RecordedEvent(*row[:_WIDTH])
+
+
+_Waiting = tuple[AppendRequest, asyncio.Future[AppendResult]]
+
+
+class PostgresEventStore:
+    """A service's event store behind a connection pool."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+        self._waiting: list[_Waiting] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self.moved = asyncio.Event()
+        """Set after each commit of this process, for a relay that shares it; others poll."""
+
+    async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
+        """See `EventStore.load`."""
+        rows = await retry_or_raise(lambda: self._pool.fetch(_LOAD, stream, command_id), EventStoreUnavailable)
+        found = [_record(row) for row in rows if row["position"] is not None]
+        kept = None
+        if rows[0]["digest"] is not None:
+            first, count, answered = rows[0]["first_version"], rows[0]["events"], rows[0]["answered"]
+            mine = [record for record in found if record.stream == answered and first <= record.version < first + count]
+            if answered != stream:  # the key was used for another stream; what is recorded does not change any more
+                mine = [
+                    _record(row)
+                    for row in await retry_or_raise(
+                        lambda: self._pool.fetch(_RANGE, answered, first, count), EventStoreUnavailable
+                    )
+                ]
+            kept = StoredReceipt(rows[0]["digest"], answered, tuple(mine))
+        return LoadedStream(tuple(found), kept)
+
+    async def append(self, append: AppendRequest) -> AppendResult:
+        """See `EventStore.append`."""
+        future: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append((append, future))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        return await future
+
+    async def _flush(self) -> None:
+        """Send what waits, group after group, until nothing waits."""
+        try:
+            while self._waiting:
+                group, self._waiting = _group(self._waiting)
+                try:
+                    results = await self._send([append for append, _ in group])
+                except Exception as error:  # noqa: BLE001 - every waiting caller must hear of it
+                    await self._fail(group, error)
+                    continue
+                for (_, future), result in zip(group, results, strict=True):
+                    if not future.done():
+                        future.set_result(result)
+                self.moved.set()
+        finally:
+            self._flushing = None
+
+    async def _fail(self, group: list[_Waiting], error: Exception) -> None:
+        """A group that the database refused whole is sent one by one, so that one bad append fails alone."""
+        if len(group) == 1 or isinstance(error, EventStoreUnavailable):
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for append, future in group:
+            try:
+                result = (await self._send([append]))[0]
+            except Exception as alone:  # noqa: BLE001 - goes to its caller
+                if not future.done():
+                    future.set_exception(alone)
+            else:
+                if not future.done():
+                    future.set_result(result)
+
+    async def _send(self, appends: Sequence[AppendRequest]) -> list[AppendResult]:
+        arguments = _columns(appends)
+        attempts = 0
+
+        async def call() -> list[asyncpg.Record]:
+            nonlocal attempts
+            attempts += 1
+            try:
+                return await self._pool.fetch(_APPEND, *arguments)
+            except asyncpg.DataError as error:
+                if error.sqlstate == "22000":
+                    raise HashMismatch(error.message) from error
+                raise
+
+        rows = await retry_or_raise(call, EventStoreUnavailable)
+        results = [_result(row) for row in rows]
+        if attempts > 1:
+            # Sent again after a lost connection: what the event store has already is what the lost call recorded.
+            results = [
+                await self._settled(append) if isinstance(result, DuplicateCommand) else result
+                for append, result in zip(appends, results, strict=True)
+            ]
+        return results
+
+    async def _settled(self, append: AppendRequest) -> AppendResult:
+        kept = (await self.load(append.stream, append.command_id)).kept
+        if kept is None or kept.digest != append.digest:
+            return DuplicateCommand()
+        return Appended(kept.records[-1].position, kept.records[-1].recorded_at)
+
+    async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        """See `EventStore.read`; raises a database error, for a caller that loops anyway."""
+        return [_record(row) for row in await self._pool.fetch(_READ, after, limit)]
+
+    async def head(self) -> Head:
+        """See `EventStore.head`."""
+        row = await self._pool.fetchrow("select position, recorded_at from head")
+        assert row is not None
+        return Head(row["position"], row["recorded_at"])
+
+
+def _group(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
+    """Who goes down together, in order of arrival, and who waits on: a command and a stream go once in a call."""
+    group: list[_Waiting] = []
+    later: list[_Waiting] = []
+    taken: set[UUID | str] = set()
+    for one in waiting:
+        append = one[0]
+        if len(group) == MAX_GROUP or append.command_id in taken or append.stream in taken:
+            later.append(one)
+        else:
+            group.append(one)
+        taken |= {append.command_id, append.stream}
+    return group, later
+
+
+def _columns(appends: Sequence[AppendRequest]) -> tuple[Any, ...]:
+    events = [event for append in appends for event in append.events]
+    return (
+        [append.command_id for append in appends],
+        [append.digest for append in appends],
+        [append.stream for append in appends],
+        [append.version for append in appends],
+        [append.previous for append in appends],
+        [json.dumps(append.takes) if append.takes else "[]" for append in appends],
+        [json.dumps(append.releases) if append.releases else "[]" for append in appends],
+        [len(append.events) for append in appends],
+        [event.event_id for event in events],
+        [event.type for event in events],
+        [event.home for event in events],
+        [event.body for event in events],
+        [event.hash for event in events],
+    )
+
+
+def _result(row: asyncpg.Record) -> AppendResult:
+    match row["outcome"]:
+        case "appended":
+            return Appended(row["last_position"], row["last_recorded_at"])
+        case "repeated":
+            return DuplicateCommand()
+        case "conflict":
+            return WrongExpectedVersion(int(row["detail"]))
+        case "claimed":
+            return KeyTaken(row["detail"])
+        case other:
+            raise ValueError(f"append answered {other!r}")

@@ -1,0 +1,1 @@
+"""Kafka: the relay of the transactional outbox, consumers, projections and reactions."""

@@ -1,0 +1,110 @@
+"""Effects of events, and whose fault it is where one fails: the server's, for a while, or the event's, for good."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import asyncpg
+
+from shared.database import TRANSIENT, Connection, retry_for
+from shared.event_store import EventStoreUnavailable
+from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.privacy.keyring import KeyringUnavailable
+
+T = TypeVar("T")
+
+Apply = Callable[[Connection, Sequence[ConsumedEvent]], Awaitable[None]]
+"""What a consumer does with events, in the transaction of the checkpoint. Versions of a stream come in order, each once.
+
+It may be called again with a part of the events where it fails: what it did before is rolled back."""
+
+
+_SEEN: Final = """
+    insert into seen (consumer, stream, version) select $1, w.stream, w.version
+    from unnest($2::text[], $3::integer[]) as w (stream, version)
+    on conflict (consumer, stream) do update set version = excluded.version
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedEvent:
+    """An event that goes into quarantine, and why."""
+
+    record: ConsumedEvent
+    error: str
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call, made again, may well succeed."""
+    if isinstance(error, asyncpg.PostgresError):
+        paused = isinstance(error, asyncpg.IdleInTransactionSessionTimeoutError)
+        return paused or isinstance(error, TRANSIENT) or str(error.sqlstate)[:2] in _SERVER_TROUBLE
+    # asyncpg files an argument of the wrong type under the errors of its interface.
+    return isinstance(error, (*TRANSIENT, EventStoreUnavailable, KeyringUnavailable)) and not isinstance(
+        error, ValueError
+    )
+
+
+# PostgreSQL's classes of errors (its appendix A) that say nothing about the event that met them.
+_SERVER_TROUBLE: Final = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
+_NOT_PROVISIONED: Final = frozenset({"25", "28", "3D", "3F", "42"})
+
+
+def is_poison(error: Exception) -> bool:
+    """Whether an error is to be blamed on the event: not on a server, nor on tables that are not there."""
+    if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in _NOT_PROVISIONED:
+        return False
+    return not is_transient(error)
+
+
+async def retry_transient(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Call again while it fails with a transient error, for so many seconds; any other passes at once."""
+    return await retry_for(call, seconds, is_transient)
+
+
+async def apply_or_quarantine(
+    connection: Connection, consumer: str, records: Sequence[ConsumedEvent], apply: Apply
+) -> list[QuarantinedEvent]:
+    """Apply events and note how far each stream has come; those that must be held instead, with why.
+
+    Raises what no event is to blame for; then nothing was done.
+    """
+    failed = await _apply(connection, records, apply)
+    versions = _versions_after(records, failed)
+    if versions:
+        await connection.execute(_SEEN, consumer, list(versions), list(versions.values()))
+    return failed
+
+
+async def _apply(connection: Connection, records: Sequence[ConsumedEvent], apply: Apply) -> list[QuarantinedEvent]:
+    """Apply events; where it fails by an event, find it by halves and hold it with the later ones of its stream."""
+    if not records:
+        return []
+    try:
+        async with connection.transaction():
+            await apply(connection, records)
+    except Exception as error:
+        if not is_poison(error):
+            raise
+        if len(records) == 1:
+            return [QuarantinedEvent(records[0], f"{type(error).__name__}: {error}"[:2000])]
+    else:
+        return []
+    middle = len(records) // 2
+    failed = await _apply(connection, records[:middle], apply)
+    poisoned = {held.record.stream for held in failed}
+    behind = [
+        QuarantinedEvent(record, "an earlier event of this stream is in quarantine")
+        for record in records[middle:]
+        if record.stream in poisoned
+    ]
+    rest = [record for record in records[middle:] if record.stream not in poisoned]
+    return [*failed, *behind, *await _apply(connection, rest, apply)]
+
+
+def _versions_after(good: Sequence[ConsumedEvent], failed: Sequence[QuarantinedEvent]) -> dict[str, int]:
+    """The last version applied of each stream."""
+    not_applied = {held.record.offset for held in failed}
+    return {record.stream: record.version for record in good if record.offset not in not_applied}

@@ -1,0 +1,323 @@
+"""The Faust host, and the only module that imports faust: topics -> an agent of four lines -> `process_batch`.
+
+Faust's committed offsets are no marker: several paths commit past events that were never processed. So here nothing is
+committed at all; PostgreSQL owns the checkpoint, every assignment seeks each of its partitions to it, and each record
+says which offset its reader had come to, so that what Faust drops on its way to the agent is noticed (`Hole`). An
+error in the agent ends the process, whose supervisor starts it again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, cast
+
+import asyncpg
+import faust
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP
+from mode import CrashingSupervisor, Service
+
+from shared.command_handler import CommandHandler
+from shared.messaging.consumer import (
+    Apply,
+    BatchResult,
+    ConsumedEvent,
+    decode,
+    load_checkpoints,
+    log_results,
+    process_batch,
+    retry_transient,
+)
+from shared.messaging.projection_consumer import DEFAULT_GROUP, GroupSettings, batch_of
+from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
+from shared.runtime.service import Service as Declared
+from shared.runtime.settings import Settings
+
+MAX_RECORDS: Final = 500
+"""How many events make a batch at most."""
+
+BATCH_SECONDS: Final = 0.05
+"""Seconds that a batch waits for company; Faust waits them out unless the batch is full."""
+
+
+class _Placed(list[Any]):
+    """A record's headers, with the offset that its reader had come to and the number of the reading."""
+
+    follows: int | None = None
+    reading: int = 0
+
+
+class ConsumerThread(AIOKafkaConsumerThread):
+    """Reads committed records only, and knows of each what it follows.
+
+    All that touches `_reached` runs in this thread's loop, and nothing awaits between a fetch and its marking.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._reached: dict[TP, int] = {}
+        self.reading = 0
+        """Counts the times that reading began anew; what was read before the last is to be left alone."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - there is no setting for it; it is read at start
+        return consumer
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Mark what was read until now as not to be relied upon."""
+        self._begin_anew({})
+        await super().on_partitions_revoked(revoked)
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        self._begin_anew(partitions)
+        await super()._seek_wait(consumer, partitions)
+
+    def _begin_anew(self, partitions: Mapping[TP, int]) -> None:
+        self.reading += 1
+        self._reached = dict(partitions)
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        found = await super()._fetch_records(*args, **kwargs)
+        return {tp: [self._placed(tp, record) for record in records] for tp, records in found.items()}
+
+    def _placed(self, tp: TP, record: Any) -> Any:
+        headers = _Placed(record.headers)
+        headers.follows, headers.reading = self._reached.get(tp), self.reading
+        if headers.follows is not None:
+            self._reached[tp] = record.offset + 1
+        return dataclasses.replace(record, headers=headers)
+
+
+class CheckpointedConsumer(Consumer):
+    """Takes its offsets from PostgreSQL, and gives Kafka none."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def reading(self) -> int:
+        """The number of the reading under way."""
+        return cast("ConsumerThread", self._thread).reading
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek every assigned partition to its checkpoint; Faust calls this at every assignment."""
+        held = {TP(tp.topic, tp.partition) for tp in self.assignment()}
+        host = cast("ConsumerApp", self.app).host
+        kept = await host.checkpoints(held)
+        await self._thread.seek_wait(kept)
+        host.assignments += 1
+        return kept
+
+    async def _commit(self, _offsets: Mapping[TP, int]) -> bool:
+        return True  # an offset in Kafka could only lead past what is not taken
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's watch for stalls compares two different clocks; the checkpoint's age is the measure."""
+
+
+class CheckpointedTransport(Transport):
+    """Makes that consumer."""
+
+    Consumer: ClassVar[type[CheckpointedConsumer]] = CheckpointedConsumer
+
+
+class EventSchema(faust.Schema[Any, Any]):
+    """Reads headers and keeps the bytes; it never raises, since Faust would lose the record."""
+
+    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
+        """The key as it came."""
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
+        """The event as every consumer takes it, its error within."""
+        headers = message.headers
+        return decode(
+            *(message.topic, message.partition, message.offset, message.key, headers, message.value),
+            follows=getattr(headers, "follows", None),
+            reading=getattr(headers, "reading", 0),
+        )
+
+
+class ConsumerApp(faust.App):
+    """A Faust app without tables, web pages, topics of its own or files."""
+
+    host: FaustConsumer
+
+    def _new_transport(self) -> CheckpointedTransport:
+        return CheckpointedTransport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Nothing is kept on disk."""
+
+
+class FaustConsumer(Service):
+    """Feeds one consumer from some topics by a Faust agent.
+
+    Args:
+        name: the consumer, as its checkpoints, what it has seen and its quarantine are filed.
+        topics: what it reads.
+        pool: connections to the database of its checkpoints, from the event loop that it runs in.
+        bootstrap: Kafka's bootstrap servers.
+        apply: what it does with events, in the transaction of the checkpoint or before it.
+        app_id: the app's, and so the group's id.
+        membership: how it takes part in the group.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        topics: Sequence[str],
+        pool: asyncpg.Pool[asyncpg.Record],
+        bootstrap: str,
+        apply: Apply,
+        app_id: str,
+        membership: GroupSettings = DEFAULT_GROUP,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.assignments = 0
+        """How often partitions were sought to their checkpoints."""
+        self.stopped: set[tuple[str, int]] = set()
+        """The partitions that a gap has stopped."""
+        self._stopped_in = -1
+        self._pool = pool
+        self._apply = apply
+        self._membership = membership
+        self.app = _app(app_id, bootstrap, membership)
+        self.app.host = self
+        topic = self.app.topic(*topics, schema=EventSchema())
+        self.app.agent(topic, name=f"{app_id}-agent", concurrency=1, supervisor_strategy=CrashingSupervisor)(
+            self._agent
+        )
+
+    def on_init_dependencies(self) -> Iterable[Any]:
+        """The app starts and stops with this."""
+        return [self.app]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has joined its group and knows where to read on."""
+        return bool(self.app.started and not self.app.rebalancing and self.assignments)
+
+    async def _agent(self, stream: Any) -> None:
+        async for events in stream.take_events(MAX_RECORDS, within=BATCH_SECONDS):
+            await self._project([event.value for event in events])
+
+    async def checkpoints(self, partitions: Iterable[TP]) -> dict[TP, int]:
+        """Where to read on in each partition."""
+
+        async def load() -> dict[tuple[str, int], int]:
+            async with self._pool.acquire() as connection:
+                return await load_checkpoints(connection, self.name, partitions)
+
+        kept = await retry_transient(load, self._membership.retry_seconds)
+        return {TP(topic, partition): offset for (topic, partition), offset in kept.items()}
+
+    async def _project(self, records: Sequence[ConsumedEvent]) -> None:
+        reading = cast("CheckpointedConsumer", self.app.consumer).reading
+        if reading != self._stopped_in:
+            self.stopped.clear()
+        batch: dict[tuple[str, int], list[ConsumedEvent]] = {}
+        for record in records:
+            place = (record.topic, record.partition)
+            # What was read before the last seek comes again.
+            if record.reading == reading and record.follows is not None and place not in self.stopped:
+                batch.setdefault(place, []).append(record)
+        if not batch:
+            return
+        taken = await retry_transient(lambda: self._take(batch), self._membership.retry_seconds)
+        for gap in log_results(self.name, taken):
+            self.stopped.add((gap.topic, gap.partition))
+            self._stopped_in = reading
+
+    async def _take(self, batch: Mapping[tuple[str, int], Sequence[ConsumedEvent]]) -> list[BatchResult]:
+        """Take a batch, in the order of its partitions, so that two who meet wait for each other in one direction."""
+        async with batch_of(self._pool, self._membership) as connection:
+            return [
+                await process_batch(connection, self.name, topic, partition, batch[topic, partition], self._apply)
+                for topic, partition in sorted(batch)
+            ]
+
+
+def _app(app_id: str, bootstrap: str, membership: GroupSettings) -> ConsumerApp:
+    return ConsumerApp(
+        app_id,
+        broker=[f"kafka://{server.strip()}" for server in bootstrap.split(",")],
+        store="memory://",
+        autodiscover=False,
+        processing_guarantee="at_least_once",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=membership.instance,
+        broker_session_timeout=membership.session_seconds,
+        broker_heartbeat_interval=membership.heartbeat_seconds,
+        broker_rebalance_timeout=membership.rebalance_seconds,
+        # An event that waits for a server must hang neither a rebalance nor the end of the process.
+        stream_wait_empty=False,
+        stream_recovery_delay=0,
+        worker_redirect_stdouts=False,
+    )
+
+
+class Reactor(Service):
+    """The reactions of a service: its stream, and the parked ones that are tried again."""
+
+    def __init__(self, reacting: ReactionRunner, stream: FaustConsumer | None, parked: ParkedReactionRetrier) -> None:
+        super().__init__()
+        self.reacting = reacting
+        self.stream = stream
+        self._parked = parked
+
+    def on_init_dependencies(self) -> Iterable[Any]:
+        """What starts and stops with this."""
+        return [self._parked] if self.stream is None else [self._parked, self.stream]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it reacts; a service without reactions always does."""
+        return self.stream is None or self.stream.ready
+
+
+def reactor(
+    service: Declared[Any],
+    handler: CommandHandler,
+    pool: asyncpg.Pool[asyncpg.Record],
+    settings: Settings,
+    *,
+    consumer_name: str | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    membership: GroupSettings = DEFAULT_GROUP,
+) -> Reactor:
+    """The reactor of a service, to run beside others in one `mode.Worker`.
+
+    Args:
+        service: whose reactions.
+        handler: the service's own; its pool may be the same, with room for two connections at least.
+        pool: connections to the service's database.
+        settings: where Kafka is.
+        consumer_name: how its checkpoints are filed, else `<service>-reactor`.
+        clock: the time at which commands are received.
+        membership: how it takes part in its group, `ooc-<service>-reactor`.
+
+    """
+    reacting = ReactionRunner(handler, consumer_name or f"{service.name}-reactor", clock)
+    stream = None
+    if reacting.topics:  # a Faust worker without agents breaks
+        stream = FaustConsumer(
+            reacting.consumer,
+            topics=reacting.topics,
+            pool=pool,
+            bootstrap=settings.kafka,
+            apply=reacting.apply,
+            app_id=f"{service.events.namespace}-{service.name}-reactor",
+            membership=membership,
+        )
+    return Reactor(reacting, stream, ParkedReactionRetrier(reacting, pool))

@@ -1,0 +1,474 @@
+"""The relay: event store -> Kafka, byte for byte, in the event store's order, each event once.
+
+There is one for each service. It takes a lock in the service's database and its transactional id in Kafka, which fences
+a paused predecessor; it reads from the position topic how far the topic has come, and publishes what the event store has
+beyond. Every Kafka transaction ends with a record of the position reached and of the offset after the last event of
+each partition, so whoever reads committed records sees both or neither. That record is the truth: whenever anything
+breaks, a commit whose outcome is unknown included, the relay drops all that it holds and starts again from there.
+
+What no retry can heal is an alarm (`RelayAlarm`): the relay stands still, publishes nothing, and says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.partitioner import DefaultPartitioner
+from mode import Service
+
+from shared.runtime.provision import PARTITIONS
+
+MAX_EVENTS: Final = 4_000
+"""How many events go into one transaction at most."""
+
+MAX_BYTES: Final = 16_000_000
+"""How many bytes of events go into one transaction at most (but always one event)."""
+
+BATCH_BYTES: Final = 1_000_000
+"""The size of a record batch: a little below what a broker takes by default (message.max.bytes, 1,048,588)."""
+
+TRANSACTION_SECONDS: Final = 10.0
+"""How long a transaction lasts at most; then the broker aborts it and the relay starts again."""
+
+POLL_BACKOFF: Final = (0.005, 0.2)
+"""Seconds between two looks at an event store that has nothing new: the first, doubled up to the last."""
+
+LOCK: Final = 7350713002
+"""The advisory lock of a service's relay, in the service's own database."""
+
+_SECOND_LOOK: Final = 0.25
+_BREATH: Final = 100
+_log = structlog.get_logger("relay")
+
+_READ = """
+    select position, recorded_at, stream, version, event_id, type, home, hash, body
+    from event where position > $1 order by position limit $2
+"""
+_ENDS = """
+    select head.position as head, coalesce((select max(event.position) from event), 0) as last,
+           (select event.hash from event where event.position = $1) as hash
+    from head
+"""
+_NOTE = """
+    insert into relayed (position, offsets, relayed_at) values ($1, $2, clock_timestamp())
+    on conflict (only_row) do update
+    set position = excluded.position, offsets = excluded.offsets, relayed_at = excluded.relayed_at
+"""
+# The envelope's fields come in a fixed order before the data, and a quotation mark in a text is escaped, so the first
+# match is the envelope's own.
+_OCCURRED_AT = re.compile(rb'"occurred_at":"([^"]*)"')
+_TRACEPARENT = re.compile(rb'"traceparent":(?:null|"([^"]*)")')
+_partition_of = DefaultPartitioner()
+_ALL = list(range(PARTITIONS))
+
+_SPECVERSION: Final = ("ce_specversion", b"1.0")
+_CONTENT_TYPE: Final = ("content-type", b"application/json")
+
+Headers = list[tuple[str, bytes]]
+
+
+class RelayAlarm(Exception):
+    """Something that a person must look at before anything more is published.
+
+    `name` is one of `topic_ahead_of_ledger` (the topic holds events that the event store does not: it was restored from an
+    older backup, or is another one), `ledger_gap` (a position is missing) and `wrong_partitions`.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.name = name
+        self.why = why
+
+
+class _PlaceUnknown(Exception):
+    """The broker did not say where it put a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class HighWaterMark:
+    """How far a service's topic has come: a position record.
+
+    `offsets` gives for each partition the offset after its last event; a partition without events is not named.
+    `hash` is that of the event at the position, empty where there is none yet.
+    """
+
+    position: int = 0
+    offsets: Mapping[int, int] = field(default_factory=dict)
+    hash: bytes = b""
+
+    def record(self, service: str) -> bytes:
+        """The value of the position record."""
+        offsets = {str(partition): offset for partition, offset in sorted(self.offsets.items())}
+        value = {"service": service, "position": self.position, "offsets": offsets}
+        return json.dumps(value, separators=(",", ":")).encode()
+
+    @classmethod
+    def read(cls, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> HighWaterMark:
+        """Read a position record's value and headers; raises ValueError or KeyError."""
+        raw = json.loads(value)
+        offsets = {int(partition): int(offset) for partition, offset in raw["offsets"].items()}
+        return cls(int(raw["position"]), offsets, bytes.fromhex(dict(headers).get("ooc_hash", b"").decode()))
+
+
+def headers_of(row: asyncpg.Record, source: bytes) -> Headers:
+    """The headers of an event: CloudEvents 1.0 in Kafka's binary mode, and what stands outside an event's bytes."""
+    position, recorded_at, stream, version, event_id, type_, _, hash_, body = row
+    headers = [
+        _SPECVERSION,
+        _CONTENT_TYPE,
+        ("ce_source", source),
+        ("ce_id", str(event_id).encode()),
+        ("ce_type", type_.encode()),
+        ("ce_subject", stream.encode()),
+        ("ooc_version", b"%d" % version),
+        ("ooc_position", b"%d" % position),
+        ("ooc_recorded_at", rfc3339(recorded_at)),
+        ("ooc_hash", hash_.hex().encode()),
+    ]
+    occurred_at = _OCCURRED_AT.search(body)
+    if occurred_at is not None:
+        headers.append(("ce_time", occurred_at[1]))
+        traceparent = _TRACEPARENT.search(body, occurred_at.end())
+        if traceparent is not None and traceparent[1] is not None:
+            headers.append(("traceparent", traceparent[1]))
+    return headers
+
+
+def rfc3339(moment: datetime) -> bytes:
+    """A moment in UTC with microseconds, as RFC 3339 writes it (by hand: strftime takes six times as long)."""
+    m = moment.astimezone(UTC)
+    return b"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (
+        m.year,
+        m.month,
+        m.day,
+        m.hour,
+        m.minute,
+        m.second,
+        m.microsecond,
+    )
+
+
+@lru_cache(maxsize=65_536)
+def key_and_partition(home: UUID) -> tuple[bytes, int]:
+    """The key of a home, and its partition by murmur2, as every Kafka client computes it."""
+    key = str(home).encode()
+    return key, _partition_of(key, _ALL, _ALL)
+
+
+async def last_high_water_mark(bootstrap: str, position_topic: str) -> HighWaterMark | None:
+    """The last committed position record; None where there is none. Raises a KafkaError."""
+    partition = TopicPartition(position_topic, 0)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    try:
+        await consumer.start()
+        consumer.assign([partition])
+        end = (await consumer.end_offsets([partition]))[partition]
+        beginning = (await consumer.beginning_offsets([partition]))[partition]
+        # The last record is usually among the last few; aborted ones and markers take offsets too.
+        start, step = end, 100
+        while start > beginning:
+            start, step = max(beginning, start - step), step * 100
+            last = await _last_between(consumer, partition, start, end)
+            if last is not None:
+                return last
+        return None
+    finally:
+        await consumer.stop()
+
+
+async def _last_between(consumer: Any, partition: TopicPartition, start: int, end: int) -> HighWaterMark | None:
+    consumer.seek(partition, start)
+    last = None
+    while await consumer.position(partition) < end:
+        found = await consumer.getmany(partition, timeout_ms=200)
+        for record in found.get(partition, ()):
+            last = HighWaterMark.read(record.value, record.headers)
+    return last
+
+
+class Relay(Service):
+    """Publishes one service's event store.
+
+    Args:
+        service: its name, such as `disposal`.
+        events_topic: where its events go.
+        position_topic: where the position reached goes.
+        dsn: the service's database, for a connection of the relay's own, which holds its lock.
+        bootstrap: Kafka's bootstrap servers.
+        moved: set by a `PostgresEventStore` of this process after each commit; the relay looks by itself besides.
+
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        events_topic: str,
+        position_topic: str,
+        dsn: str,
+        bootstrap: str,
+        moved: asyncio.Event | None = None,
+    ) -> None:
+        super().__init__()
+        self.service = service
+        self.alarm: RelayAlarm | None = None
+        """Why it stands still, if it does."""
+        self.reached: HighWaterMark | None = None
+        """How far it knows the topic to have come; None while it waits for its lock, its servers, or a person."""
+        self._events_topic = events_topic
+        self._position_topic = position_topic
+        self._dsn = dsn
+        self._bootstrap = bootstrap
+        self._source = f"/ooc/{service}".encode()
+        self._moved = moved if moved is not None else asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def on_stop(self) -> None:
+        """Let the transaction under way end, so that no reader waits for the broker to abort it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), TRANSACTION_SECONDS)
+
+    @Service.task
+    async def _run(self) -> None:
+        attempt = 0
+        while not self.should_stop:
+            try:
+                async with self._locked() as event_store, self._fencing() as producer:
+                    reached = await self._compared(event_store, producer)
+                    attempt = 0
+                    await self._follow(event_store, producer, reached)
+            except RelayAlarm as alarm:
+                self.alarm = alarm
+                _log.critical(alarm.name, service=self.service, why=alarm.why)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever broke, the truth is in the position topic
+                attempt += 1
+                _log.warning("relay_starts_again", service=self.service, error=repr(error), attempt=attempt)
+                await self.sleep(min(2.0, 0.1 * 2 ** min(attempt, 5)))
+            finally:
+                self.reached = None
+
+    @contextlib.asynccontextmanager
+    async def _locked(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        """A connection that holds the lock; a second relay waits here."""
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            self._dsn,
+            timeout=10,
+            command_timeout=15,
+            server_settings={
+                "application_name": f"ooc {self.service} relay",
+                # What the relay notes in `relayed` may be lost: the truth is in Kafka.
+                "synchronous_commit": "off",
+                # A relay whose machine has vanished gives its lock back within half a minute.
+                "tcp_keepalives_idle": "10",
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
+            },
+        )
+        try:
+            while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+                await self.sleep(_SECOND_LOOK)
+                if self.should_stop:
+                    raise asyncio.CancelledError
+            yield connection
+        finally:
+            with contextlib.suppress(Exception):
+                await connection.close(timeout=2)
+
+    @contextlib.asynccontextmanager
+    async def _fencing(self) -> AsyncIterator[Any]:
+        """A producer whose start has fenced every earlier one and has ended what that left open."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            transactional_id=f"ooc-{self.service}-relay",
+            transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
+            request_timeout_ms=int(TRANSACTION_SECONDS * 1000),
+            max_batch_size=BATCH_BYTES,
+        )
+        try:
+            async with asyncio.timeout(60):
+                await producer.start()
+            yield producer
+        finally:
+            # A sender that is in trouble may never end by itself, and its connections must not stay.
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    await producer.stop()
+            with contextlib.suppress(Exception):
+                await producer.client.close()
+
+    async def _compared(self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any) -> HighWaterMark:
+        """How far the topic has come, which the event store must contain; raises `RelayAlarm`."""
+        partitions = await producer.partitions_for(self._events_topic)
+        if set(partitions) != set(_ALL):
+            raise RelayAlarm("wrong_partitions", f"{self._events_topic} has {len(partitions)} instead of {PARTITIONS}")
+        async with asyncio.timeout(60):
+            reached = await last_high_water_mark(self._bootstrap, self._position_topic) or HighWaterMark()
+        ends = await event_store.fetchrow(_ENDS, reached.position)
+        assert ends is not None
+        if reached.position > ends["head"] or (reached.position and ends["hash"] is None):
+            raise RelayAlarm(
+                "topic_ahead_of_ledger",
+                f"{self._events_topic} has come to position {reached.position}, the event store to {ends['head']}",
+            )
+        if reached.hash and reached.hash != ends["hash"]:
+            raise RelayAlarm(
+                "topic_ahead_of_ledger",
+                f"the event at position {reached.position} of {self._events_topic} is not the one in the event store",
+            )
+        if ends["last"] != ends["head"]:
+            raise RelayAlarm(
+                "ledger_gap", f"the event store gave out positions to {ends['head']} and ends at {ends['last']}"
+            )
+        return reached
+
+    async def _follow(
+        self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any, reached: HighWaterMark
+    ) -> None:
+        """Publish what the event store has beyond the position, and what comes, until the service stops."""
+        self.reached = reached
+        pause, longest = POLL_BACKOFF
+        portions = await self._portions(event_store, producer, reached.position)
+        while not self.should_stop:
+            if not portions:
+                await self._news(pause)
+                pause = min(2 * pause, longest)
+                portions = await self._portions(event_store, producer, reached.position)
+                continue
+            pause = POLL_BACKOFF[0]
+            end = portions[-1].position
+            # A backlog is prepared while the part before it is published; else the next look comes after, and sees more.
+            behind = end - reached.position >= MAX_EVENTS
+            ahead = asyncio.create_task(self._portions(event_store, producer, end)) if behind else None
+            try:
+                for portion in portions:
+                    self.reached = reached = await self._publish(producer, portion, reached)
+                portions = await (ahead or self._portions(event_store, producer, end))
+            finally:
+                if ahead is not None:
+                    ahead.cancel()
+                    await asyncio.gather(ahead, return_exceptions=True)
+            await event_store.execute(_NOTE, reached.position, json.dumps(reached.offsets))
+
+    async def _news(self, seconds: float) -> None:
+        """Wait for this process's event store to move, or for the time to pass."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), seconds)
+
+    async def _read(self, event_store: asyncpg.Connection[asyncpg.Record], after: int) -> list[asyncpg.Record]:
+        """The events after a position, without a gap; raises `RelayAlarm`."""
+        self._moved.clear()
+        rows = await event_store.fetch(_READ, after, MAX_EVENTS)
+        # Positions are unique and in order, so if the last is where it must be, none is missing before it.
+        if rows and rows[-1][0] != after + len(rows):
+            missing = next(n for n, row in enumerate(rows, start=after + 1) if row[0] != n)
+            raise RelayAlarm("ledger_gap", f"position {missing} is missing from the event store")
+        return rows
+
+    async def _portions(
+        self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any, after: int
+    ) -> list[_Transaction]:
+        """The next events, in portions ready to be sent; empty where there is nothing new. Raises `RelayAlarm`."""
+        portions: list[_Transaction] = []
+        for n, row in enumerate(await self._read(event_store, after)):
+            if not portions or portions[-1].bytes + len(row["body"]) > MAX_BYTES:
+                portions.append(_Transaction(producer.create_batch))
+            portions[-1].add(row, self._source)
+            if n % _BREATH == 0:
+                await asyncio.sleep(0)  # the transaction under way goes on meanwhile
+        return portions
+
+    async def _publish(self, producer: Any, portion: _Transaction, reached: HighWaterMark) -> HighWaterMark:
+        """Publish some events and the position they reach, in one transaction."""
+        self._idle.clear()
+        try:
+            async with asyncio.timeout(TRANSACTION_SECONDS):
+                await producer.begin_transaction()
+                offsets = await self._send(producer, portion)
+                reached = HighWaterMark(portion.position, {**reached.offsets, **offsets}, portion.hash)
+                # aiokafka commits past a batch that failed, so every one must have been confirmed before.
+                await producer.send_and_wait(
+                    self._position_topic,
+                    key=self.service.encode(),
+                    value=reached.record(self.service),
+                    partition=0,
+                    headers=[("ooc_hash", reached.hash.hex().encode())],
+                )
+                await producer.commit_transaction()
+        finally:
+            self._idle.set()
+        return reached
+
+    async def _send(self, producer: Any, portion: _Transaction) -> dict[int, int]:
+        """Send a portion; for each partition that got some of it, the offset after its last event."""
+        sent = [
+            (batch, await producer.send_batch(batch.builder, self._events_topic, partition=batch.partition))
+            for batch in portion.in_turn()
+        ]
+        places = await asyncio.gather(*(future for _, future in sent))
+        offsets: dict[int, int] = {}
+        for (batch, _), place in zip(sent, places, strict=True):
+            if place is None or place.offset < 0:
+                raise _PlaceUnknown(f"the broker did not say where it put a batch of partition {batch.partition}")
+            offsets[batch.partition] = place.offset + batch.count
+        return offsets
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Events of one partition, as they go over the wire."""
+
+    partition: int
+    builder: Any
+    count: int = 0
+
+
+class _Transaction:
+    """The events of one transaction, in batches by partition."""
+
+    def __init__(self, new: Callable[[], Any]) -> None:
+        self._new = new
+        self._batches: dict[int, list[_Batch]] = {}
+        self.bytes = 0
+        self.position = 0
+        self.hash = b""
+
+    def add(self, row: asyncpg.Record, source: bytes) -> None:
+        """Put an event at the end of its partition's last batch, or into a new one where that is full."""
+        key, partition = key_and_partition(row["home"])
+        body = row["body"]
+        # A broker refuses a timestamp ahead of its own clock, and recorded_at may be, so the message takes today's.
+        message = {"timestamp": None, "key": key, "value": body, "headers": headers_of(row, source)}
+        batches = self._batches.setdefault(partition, [])
+        if not batches or batches[-1].builder.append(**message) is None:
+            batches.append(_Batch(partition, self._new()))
+            batches[-1].builder.append(**message)
+        batches[-1].count += 1
+        self.bytes += len(body)
+        self.position, self.hash = row["position"], row["hash"]
+
+    def in_turn(self) -> Iterator[_Batch]:
+        """Every partition's first batch, then every second one: a batch waits for the one before it to be under way."""
+        for turn in itertools.zip_longest(*self._batches.values()):
+            for batch in filter(None, turn):
+                batch.builder.close()
+                yield batch

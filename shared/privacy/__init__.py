@@ -1,0 +1,1 @@
+"""Encryption of personal fields under keys that can be destroyed (crypto-shredding)."""

@@ -1,0 +1,1 @@
+"""From a declaration to running processes: settings, schema, topics, API and worker."""

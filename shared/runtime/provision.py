@@ -1,0 +1,149 @@
+"""Databases, migrations and topics: what must stand before a service runs. Safe to repeat.
+
+Migrations are plain SQL run by dbmate under the owner's address; the application's role owns nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError
+
+from shared.database import database_dsn, retry_for
+from shared.runtime.settings import Settings
+
+PARTITIONS: Final = 12
+"""Partitions of every events topic, for ever: the key decides the partition by their number."""
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+class ProvisionFailed(Exception):
+    """Something that must stand could not be made; the message says what to do."""
+
+
+async def databases(admin_url: str, wanted: Iterable[tuple[str, Sequence[Path]]]) -> None:
+    """Create each database and the application's role, and bring their schemas up to date.
+
+    `wanted` pairs a database's name with the folders of its migrations, in order. Raises `ProvisionFailed`.
+    """
+    wanted = list(wanted)
+    connection = await retry_for(lambda: asyncpg.connect(database_dsn(admin_url, "postgres"), timeout=10), 60)
+    try:
+        # Two provisioners at once take turns.
+        await connection.execute("select pg_advisory_lock(7350713001)")
+        if not await connection.fetchval("select 1 from pg_roles where rolname = 'ooc_app'"):
+            await connection.execute("create role ooc_app login nosuperuser nocreatedb nocreaterole")
+        there = {row["datname"] for row in await connection.fetch("select datname from pg_database")}
+        for name, _ in wanted:
+            if name not in there:
+                await connection.execute(f'create database "{name}"')
+        for name, folders in wanted:
+            await _migrate(database_dsn(admin_url, name), folders)
+    finally:
+        await connection.close()
+
+
+async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
+    dsn += ("&" if "?" in dsn else "?") + "sslmode=disable" if "sslmode" not in dsn else ""
+    command = [str(Path(sys.executable).parent / "dbmate"), "--no-dump-schema", "--wait"]
+    for folder in folders:
+        command += ["--migrations-dir", str(folder)]
+    process = await asyncio.to_thread(
+        subprocess.run,
+        [*command, "migrate"],
+        env={**os.environ, "DATABASE_URL": dsn},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if process.returncode != 0:
+        raise ProvisionFailed(f"the migrations of {dsn.rpartition('/')[2]} failed: {process.stderr.strip()}")
+
+
+def service_database(name: str, *more: Path) -> tuple[str, Sequence[Path]]:
+    """The database of a deciding service, for `databases`."""
+    return f"ooc_{name}", (MIGRATIONS / "access", MIGRATIONS / "consumer", MIGRATIONS / "service", *more)
+
+
+KEYRING_DATABASE: Final = ("ooc_keyring", (MIGRATIONS / "keyring",))
+
+
+def events_topic(name: str, replication: int) -> NewTopic:
+    """An events topic: kept for ever."""
+    return NewTopic(
+        name,
+        PARTITIONS,
+        replication,
+        topic_configs=_durable(replication) | {"retention.ms": "-1", "retention.bytes": "-1"},
+    )
+
+
+def position_topic(name: str, replication: int) -> NewTopic:
+    """A relay's position topic: one partition, compacted."""
+    return NewTopic(name, 1, replication, topic_configs=_durable(replication) | {"cleanup.policy": "compact"})
+
+
+def _durable(replication: int) -> dict[str, str]:
+    return {"min.insync.replicas": str(min(2, replication)), "compression.type": "producer"}
+
+
+async def topics(bootstrap: str, wanted: Sequence[NewTopic]) -> None:
+    """Create the topics that are missing; raises `ProvisionFailed` where one stands with other partitions."""
+
+    async def create() -> list[dict[str, Any]]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        try:
+            await admin.start()
+            there = set(await admin.list_topics())
+            missing = [topic for topic in wanted if topic.name not in there]
+            if missing:
+                with contextlib.suppress(TopicAlreadyExistsError):
+                    await admin.create_topics(missing)
+            described: list[dict[str, Any]] = await admin.describe_topics([topic.name for topic in wanted])
+            if not all(topic["partitions"] for topic in described):
+                raise LeaderNotAvailableError("a topic is not known to the broker yet")  # it has just been created
+            return described
+        finally:
+            await admin.close()
+
+    described = await retry_for(create, 60, on=(KafkaError, OSError))
+    by_name = {topic["topic"]: topic for topic in described}
+    for topic in wanted:
+        count = len(by_name[topic.name]["partitions"])
+        if count != topic.num_partitions:
+            raise ProvisionFailed(
+                f"the topic {topic.name} has {count} partitions where {topic.num_partitions} are needed: keys would move between"
+                " partitions. Make a new cluster, or name another one in OOC_KAFKA"
+            )
+
+
+async def provision_databases(
+    settings: Settings, services: Iterable[str], more: Iterable[tuple[str, Sequence[Path]]]
+) -> None:
+    """Every database of the house: the keyring, an event store for each service, and `more`."""
+    await databases(
+        settings.admin_database_url or settings.database_url,
+        [KEYRING_DATABASE, *(service_database(name) for name in services), *more],
+    )
+
+
+async def provision_topics(settings: Settings, services: Iterable[str], namespace: str = "ooc") -> None:
+    """Every topic of the house."""
+    replication = settings.kafka_replication
+    wanted: list[NewTopic] = []
+    for name in services:
+        wanted += [
+            events_topic(f"{namespace}.{name}.events", replication),
+            position_topic(f"{namespace}.{name}.position", replication),
+        ]
+    await topics(settings.kafka, wanted)

@@ -1,0 +1,164 @@
+"""A service as a declaration: the domain's parts by name. The kernel builds API, worker, relay and schema from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property, reduce
+from operator import or_
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import Field, TypeAdapter
+
+from shared.domain.decider import Decider
+from shared.domain.duties import Duty
+from shared.domain.messages import (
+    Command,
+    Event,
+    EventRegistry,
+    Fact,
+    derived_uuid,
+)
+from shared.domain.policy import Policy, PolicyBook
+from shared.printing.documents import Document
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Unique keys that an event takes or gives back, and the rule that a lost claim breaks.
+
+    A key names no person in clear beyond an opaque id. Claims follow from events alone, so they can be rebuilt.
+    """
+
+    rule: str
+    take: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFor:
+    """What a reaction asks of its own service: a command for a stream. `item` tells several for one stream apart."""
+
+    stream: UUID
+    command: Command
+    item: str = ""
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """Another service's event -> our commands. Pure: the fact's clear fields are all that it sees.
+
+    `name` is part of the derived command id and so of the contract: it is never changed.
+    """
+
+    name: str
+    service: str
+    event: type[Event]
+    react: Callable[[Fact], Iterable[CommandFor]]
+
+    def command_id(self, fact: Fact, effect: CommandFor) -> UUID:
+        """UUIDv5 of event, reaction, target stream and item, so that a repeat does nothing."""
+        return derived_uuid("reaction", fact.event_id, self.name, effect.stream, effect.item)
+
+
+@dataclass(frozen=True)
+class ReadModel(Generic[S]):
+    """A service's public reading face: how its events fold, and what of the state is shown."""
+
+    service: str
+    collection: str
+    events: EventRegistry
+    decider: Decider[S]
+    view: Callable[[S], Mapping[str, Any]]
+    """The state as the catalogue names it: clear JSON values only, nothing sealed."""
+    duties: Callable[[S, Callable[[date], Policy]], Sequence[Duty]]
+    """Every duty of the state, met, open or closed; the second argument gives the policy of a day."""
+    policy: PolicyBook
+
+    def view_of(self, history: Sequence[Fact], **times: Any) -> Mapping[str, Any] | None:
+        """What is shown of a history cut by `as_of` and `known_at`; None where nothing had begun."""
+        state = self.decider.state_at(history, **times)
+        return None if state is None else self.view(state)
+
+
+@dataclass(frozen=True)
+class Service(Generic[S]):
+    """A deciding service."""
+
+    name: str
+    collection: str
+    commands: tuple[type[Command], ...]
+    default_roles: frozenset[str]
+    read_model: ReadModel[S]
+    home: Callable[[Event], UUID | None]
+    """The home that a stream's first event fixes; None: the stream's own id."""
+    readers: Mapping[str, frozenset[str]]
+    """Role -> what it may read of this service: any of state, history, duties."""
+    reasons: frozenset[str] = frozenset()
+    """Roles whose reads must give a reason."""
+    own_organisation_only: frozenset[str] = frozenset()
+    """Roles that may read only what their own organisation opened."""
+    reactions: tuple[Reaction, ...] = ()
+    claims: Callable[[S | None, Fact], Claims | None] = lambda _state, _fact: None
+    claim_rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Rule id -> (text for the officer, source) of the rules that a lost claim breaks, where no function states them."""
+    inherited_labels: frozenset[str] = frozenset({"area"})
+    """Labels that a stream takes from whoever opens it, and that bound who may act on it."""
+    published: tuple[EventRegistry, ...] = field(default=())
+    """The event books of the services whose events the reactions read."""
+    documents: Mapping[str, Document[S]] = field(default_factory=dict)
+    """What can be printed of a stream, by name."""
+
+    @property
+    def events(self) -> EventRegistry:
+        """The service's own events."""
+        return self.read_model.events
+
+    @property
+    def decider(self) -> Decider[S]:
+        """The service's domain."""
+        return self.read_model.decider
+
+    @property
+    def policy(self) -> PolicyBook:
+        """The service's dated values."""
+        return self.read_model.policy
+
+    @property
+    def rights(self) -> Mapping[str, frozenset[str]]:
+        """Role -> what it may read: as declared, and `document` where it may print any."""
+        printing = frozenset[str]().union(*(document.roles for document in self.documents.values()))
+        return {
+            role: self.readers.get(role, frozenset()) | ({"document"} if role in printing else set())
+            for role in self.readers.keys() | printing
+        }
+
+    def roles_for(self, command: type[Command]) -> frozenset[str]:
+        """Who may send a command through the API."""
+        return self.default_roles if command.roles is None else command.roles
+
+    @cached_property
+    def command_adapter(self) -> TypeAdapter[Command]:
+        """The union of commands, discriminated by `type`."""
+        union: Any = reduce(or_, self.commands)
+        one: Any = Annotated[union, Field(discriminator="type")] if len(self.commands) > 1 else union
+        adapter: TypeAdapter[Command] = TypeAdapter(one)
+        return adapter
+
+    def stream_name(self, stream: UUID) -> str:
+        """`service/uuid`, as it stands in an event."""
+        return f"{self.name}/{stream}"
+
+    @property
+    def topic(self) -> str:
+        """Where the service's events are published."""
+        return f"{self.events.namespace}.{self.name}.events"
+
+    @property
+    def position_topic(self) -> str:
+        """Where the relay says how far it has come."""
+        return f"{self.events.namespace}.{self.name}.position"

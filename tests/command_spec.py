@@ -1,0 +1,104 @@
+"""Stories for tests: commands asked of a service in memory, in the domain's words.
+
+story = Story(disposal)
+story.ask(OpenDisposalCase(...), by="YJS_CASE_MANAGER", at="2025-09-10T09:00:00+01:00")
+assert story.refused(IssueDisposal(), by="POLICE_DECISION_MAKER", at=…) == {"R4"}
+assert story.view["state"] == "OPENED"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from shared.domain.duties import Duty
+from shared.domain.duties_by_day import duties_on
+from shared.domain.execution import (
+    CommandRequest,
+    Decision,
+    as_recorded,
+    execute,
+)
+from shared.domain.messages import (
+    Actor,
+    Command,
+    Fact,
+    NeedsRationale,
+    Refused,
+    derived_uuid,
+)
+from shared.runtime.service import Service
+
+AREA = {"area": "DORSET"}
+
+
+def officer(role: str, number: int = 1) -> Actor:
+    """The person who acts in a role: the same one every time."""
+    return Actor(id=derived_uuid("test-officer", role, number), role=role, organisation="TEST", labels=AREA)
+
+
+class CommandSpec:
+    """One stream of one service, in memory: the same rules, decide, evolve, cut and fold as the real path."""
+
+    def __init__(self, service: Service[Any], stream: UUID | None = None) -> None:
+        self.service = service
+        self.stream = stream or uuid4()
+        self.facts: list[Fact] = []
+
+    def answer(
+        self,
+        command: Command,
+        *,
+        by: str | Actor,
+        at: str | datetime | None = None,
+        received_at: datetime | None = None,
+    ) -> Sequence[str] | Refused | NeedsRationale:
+        """Ask a command and record what it makes happen: the names of the events, or the refusal."""
+        if at is not None:
+            moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+            command = command.model_copy(update={"occurred_at": moment})
+        now = received_at or datetime.now(UTC)
+        actor = officer(by) if isinstance(by, str) else by
+        command_id = uuid4()
+        result = execute(
+            self.service, CommandRequest(command, self.stream, command_id, actor, now, command_id), self.facts
+        )
+        if not isinstance(result, Decision):
+            return result
+        for fact in result.facts:
+            self.facts.append(as_recorded(fact, len(self.facts) + 1, now))
+        return [fact.name for fact in result.facts]
+
+    def ask(self, command: Command, *, by: str | Actor, at: str | datetime | None = None) -> Sequence[str]:
+        """Ask a command that must be accepted; the names of its events."""
+        result = self.answer(command, by=by, at=at)
+        assert not isinstance(result, (Refused, NeedsRationale)), f"{type(command).__name__}: {result}"
+        return result
+
+    def refused(self, command: Command, *, by: str | Actor, at: str | datetime | None = None) -> set[str]:
+        """Ask a command that must be refused; the ids of the broken rules."""
+        result = self.answer(command, by=by, at=at)
+        assert isinstance(result, Refused), f"{type(command).__name__}: {result}"
+        return set(result.ids)
+
+    def warned(self, command: Command, *, by: str | Actor, at: str | datetime | None = None) -> set[str]:
+        """Ask a command that must need a rationale; the ids of the warnings."""
+        result = self.answer(command, by=by, at=at)
+        assert isinstance(result, NeedsRationale), f"{type(command).__name__}: {result}"
+        return set(result.ids)
+
+    @property
+    def state(self) -> Any:
+        """The state now."""
+        return self.service.decider.state_at(self.facts)
+
+    @property
+    def view(self) -> Mapping[str, Any]:
+        """What is shown of the state now."""
+        return self.service.read_model.view(self.state)
+
+    def duties(self, as_of: date) -> dict[str, Duty]:
+        """The duties that the sheet of a day shows, by name (the last of each name)."""
+        return {duty.duty: duty for duty in duties_on(self.service.read_model, self.facts, as_of)}

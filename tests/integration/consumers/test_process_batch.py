@@ -1,0 +1,191 @@
+"""`process_batch`: what every consumer does with a batch, whatever reads the topics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from shared.event_store import EventStoreUnavailable
+from shared.messaging.consumer import (
+    ConsumedEvent,
+    OffsetGap,
+    alarms,
+    decode,
+    load_checkpoints,
+    process_batch,
+    quarantined_streams,
+    retry_quarantine,
+)
+from tests.integration.consumers.conftest import Pool
+from tests.integration.consumers.publishing import Author, Message
+from tests.integration.consumers.worker import write_down
+
+NAME = "reader"
+TOPIC = "ooc.note.events"
+
+
+def arriving(messages: Sequence[Message], first_offset: int = 0) -> list[ConsumedEvent]:
+    return [
+        decode(TOPIC, 0, offset, str(message.home).encode(), message.headers, message.body)
+        for offset, message in enumerate(messages, start=first_offset)
+    ]
+
+
+async def taking(pool: Pool, records: Sequence[ConsumedEvent], apply: Any = write_down) -> Any:
+    async with pool.acquire() as connection:
+        return await process_batch(connection, NAME, TOPIC, 0, records, apply)
+
+
+async def effects(pool: Pool) -> list[tuple[str, int]]:
+    return [tuple(row) for row in await pool.fetch("select stream, version from effect order by nth")]
+
+
+async def test_a_batch_is_applied_with_its_checkpoint_and_a_repeat_does_nothing(projection: Pool) -> None:
+    """Given events of three streams, when they are taken twice, then each is applied once and the checkpoint stands."""
+    author, homes = Author("note"), [uuid4() for _ in range(3)]
+    records = arriving([author.write(home) for _ in range(4) for home in homes])
+    assert (await taking(projection, records)).applied == 12
+    again = await taking(projection, records)
+    assert (again.applied, again.next_offset) == (0, 12)
+    assert await effects(projection) == [(record.stream, record.version) for record in records]
+    assert await load_checkpoints(projection, NAME, [(TOPIC, 0), (TOPIC, 1)]) == {(TOPIC, 0): 12, (TOPIC, 1): 0}
+
+
+async def test_an_event_published_twice_is_taken_once(projection: Pool) -> None:
+    """Given a version that comes again at a later offset, when it is taken, then it is skipped as a repetition."""
+    author, home = Author("note"), uuid4()
+    first, second = author.write(home), author.write(home)
+    taken = await taking(projection, arriving([first, second, first, second]))
+    assert (taken.applied, taken.repeated, taken.next_offset) == (2, 2, 4)
+
+
+async def test_a_gap_ends_the_batch_before_it_and_goes_when_the_missing_event_comes(projection: Pool) -> None:
+    """Given a missing version, when the batch is taken, then what is before it stands, nothing after, and an alarm says so."""
+    author, home, other = Author("note"), uuid4(), uuid4()
+    first, missing, third, behind = author.write(home), author.write(home), author.write(home), author.write(other)
+    taken = await taking(projection, arriving([first, third, behind]))
+    assert taken.gap is not None
+    assert (taken.gap.stream, taken.gap.held, taken.gap.found, taken.next_offset) == (first.stream, 1, 3, 1)
+    assert await effects(projection) == [(first.stream, 1)]
+    assert [(alarm.name, alarm.place) for alarm in await alarms(projection)] == [("gap", f"{TOPIC}/0")]
+    assert (await taking(projection, arriving([first, missing, third, behind]))).gap is None
+    assert await alarms(projection) == []
+
+
+async def test_poison_takes_its_own_stream_into_quarantine_and_no_other(projection: Pool) -> None:
+    """Given one event in a hundred that cannot be applied, when they are taken, then it and the later ones of its stream are held."""
+    author, homes = Author("note"), [uuid4() for _ in range(10)]
+    messages = [author.write(home, poison=(n == 4 and home == homes[3])) for n in range(10) for home in homes]
+    taken = await taking(projection, arriving(messages))
+    assert (taken.applied, len(taken.quarantined), taken.next_offset) == (94, 6, 100)
+    later = await taking(projection, arriving([author.write(home) for home in homes], 100))
+    assert (later.applied, len(later.quarantined)) == (9, 1)
+    (held,) = await quarantined_streams(projection)
+    assert (held.stream, held.events) == (f"note/{homes[3]}", 7)
+    assert held.error.startswith("Poison")
+
+
+async def test_a_version_in_quarantine_counts_as_held(projection: Pool) -> None:
+    """Given a stream in quarantine, when its versions come again or one is missing, then they repeat, or it is a gap."""
+    author, home = Author("note"), uuid4()
+    messages = [author.write(home, poison=True), *[author.write(home) for _ in range(3)]]
+    await taking(projection, arriving(messages[:2]))
+    assert (await taking(projection, arriving(messages[:2], 2))).repeated == 2
+    gap = (await taking(projection, arriving(messages[3:], 4))).gap
+    assert gap is not None
+    assert (gap.held, gap.found) == (2, 4)
+
+
+@pytest.mark.parametrize("header", ["ooc_version", "ce_subject", "ce_id", "ooc_hash", "ooc_recorded_at"])
+async def test_a_record_whose_headers_cannot_be_read_is_kept_whole(projection: Pool, header: str) -> None:
+    """Given a header lost, when the record is taken, then it is in quarantine under its stream, byte for byte."""
+    author, home, other = Author("note"), uuid4(), uuid4()
+    broken, behind, fine = author.write(home).without(header), author.write(home), author.write(other)
+    taken = await taking(projection, arriving([broken, behind, fine]))
+    assert (taken.applied, len(taken.quarantined), taken.gap) == (1, 2, None)
+    row = await projection.fetchrow('select stream, body, headers from quarantine where "offset" = 0')
+    assert row is not None
+    assert (row["stream"], row["body"]) == (broken.stream, broken.body)
+
+
+@pytest.mark.parametrize("body", [None, b"", b"\xff\x00not json"])
+async def test_a_record_that_tells_nothing_is_held_and_stops_nothing(projection: Pool, body: bytes | None) -> None:
+    """Given a record without readable headers or body, when it is taken, then it is held and the others flow."""
+    lost = decode(TOPIC, 0, 0, None, [("zero", b"\x00\xff")], body)
+    author = Author("note")
+    taken = await taking(projection, [lost, *arriving([author.write(uuid4())], 1)])
+    assert (taken.applied, len(taken.quarantined)) == (1, 1)
+
+
+async def test_an_altered_event_is_poison(projection: Pool) -> None:
+    """Given bytes that do not give the hash in the headers, when they are taken, then the event is held."""
+    author, home = Author("note"), uuid4()
+    first, second = author.write(home), author.write(home).having("ooc_hash", b"00" * 32)
+    taken = await taking(projection, arriving([first, second]))
+    assert [held.record.version for held in taken.quarantined] == [2]
+    assert "hash" in taken.quarantined[0].error
+
+
+async def test_a_quarantined_stream_is_released_in_order_to_the_first_event_that_fails(projection: Pool) -> None:
+    """Given a stream in quarantine, when it is tried again with what can apply it, then it is applied in order and goes on."""
+    author, home = Author("note"), uuid4()
+    await taking(projection, arriving([author.write(home), author.write(home, poison=True), author.write(home)]))
+    stream = f"note/{home}"
+
+    async def mended(connection: Any, records: Sequence[ConsumedEvent]) -> None:
+        for record in records:
+            await connection.execute(
+                "insert into effect (stream, version, event_id) values ($1, $2, $3)",
+                *(record.stream, record.version, record.event_id),
+            )
+
+    async with projection.acquire() as connection:
+        still = await retry_quarantine(connection, NAME, stream, write_down)
+        assert (still.released, still.left) == (0, 2)
+        free = await retry_quarantine(connection, NAME, stream, mended)
+        assert (free.released, free.left) == (2, 0)
+    assert (await taking(projection, arriving([author.write(home)], 3))).applied == 1
+    assert await effects(projection) == [(stream, version) for version in (1, 2, 3, 4)]
+
+
+async def test_a_zombie_waits_and_finds_its_events_taken(projection: Pool) -> None:
+    """Given two consumers that both believe to hold a partition, when both take a batch, then each event is applied once."""
+    author, homes = Author("note"), [uuid4() for _ in range(5)]
+    records = arriving([author.write(home) for _ in range(20) for home in homes])
+    results = await asyncio.gather(*(taking(projection, records) for _ in range(4)))
+    assert sorted(result.applied for result in results) == [0, 0, 0, 100]
+    assert len(await effects(projection)) == 100
+
+
+async def test_a_reader_that_passed_over_records_is_found_out(projection: Pool) -> None:
+    """Given a record whose reader had come further than what was taken, when it is taken, then nothing is, and it says so."""
+    author = Author("note")
+    message = author.write(uuid4())
+    record = decode(TOPIC, 0, 7, None, message.headers, message.body, follows=5)
+    with pytest.raises(OffsetGap):
+        await taking(projection, [record])
+    assert await effects(projection) == []
+
+
+async def test_trouble_of_a_server_is_blamed_on_no_event(projection: Pool) -> None:
+    """Given an event store that does not answer, or a table that is not there, when a batch is taken, then nothing is and none is held."""
+    author = Author("note")
+    records = arriving([author.write(uuid4())])
+
+    async def unavailable(_connection: Any, _records: Sequence[ConsumedEvent]) -> None:
+        raise EventStoreUnavailable("down")
+
+    async def not_migrated(connection: Any, _records: Sequence[ConsumedEvent]) -> None:
+        await connection.execute("insert into not_there values (1)")
+
+    with pytest.raises(EventStoreUnavailable):
+        await taking(projection, records, unavailable)
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await taking(projection, records, not_migrated)
+    assert await quarantined_streams(projection) == []
+    assert (await taking(projection, records)).applied == 1

@@ -1,0 +1,287 @@
+"""What only the real event store must stand: writers in several processes, readers beside them, killed connections, intruders."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import cast
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from shared import database as connections
+from shared.event_store import (
+    Appended,
+    AppendRequest,
+    DuplicateCommand,
+    RecordedEvent,
+)
+from shared.event_store.postgres import MAX_GROUP, PostgresEventStore
+from tests.integration.event_store.streams import Stream, as_application
+
+ROOT = Path(__file__).parents[3]
+PROCESSES, STREAMS, EVENTS = 3, 10, 40
+
+
+async def _writers(dsn: str) -> list[asyncio.subprocess.Process]:
+    return [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.integration.event_store.writer", dsn, str(STREAMS), str(EVENTS)),
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(PROCESSES)
+    ]
+
+
+async def _told(writer: asyncio.subprocess.Process) -> int:
+    async with asyncio.timeout(60):
+        out, _ = await writer.communicate()
+    assert writer.returncode == 0
+    return int(out.split()[-1])
+
+
+async def test_writers_in_several_processes_lose_nothing(
+    event_store_database: str, postgres_event_store: PostgresEventStore
+) -> None:
+    """Given three processes that write at once, positions are dense and each stream is whole and in order."""
+    writers = await _writers(as_application(event_store_database))
+    told = sum([await _told(writer) for writer in writers])
+    records = await postgres_event_store.read(0, 10_000)
+    assert told == PROCESSES * STREAMS * EVENTS == len(records)
+    assert [r.position for r in records] == list(range(1, told + 1))
+    assert all(a.recorded_at < b.recorded_at for a, b in pairwise(records))
+    versions: Counter[str] = Counter()
+    for record in records:
+        versions[record.stream] += 1
+        assert (record.version, record.body) == (versions[record.stream], b"%d" % (record.version - 1))
+
+
+async def test_a_reader_beside_the_writers_never_misses_one(
+    event_store_database: str, postgres_event_store: PostgresEventStore
+) -> None:
+    """Given a reader that follows by position while three processes write, it meets each position once and in order."""
+    writers = await _writers(as_application(event_store_database))
+    all_told = asyncio.gather(*(_told(writer) for writer in writers))
+    followed: list[RecordedEvent] = []
+    looks = 0
+    async with asyncio.timeout(60):
+        while not all_told.done() or len(followed) < sum(await all_told):
+            found = await postgres_event_store.read(followed[-1].position if followed else 0, 50)
+            followed += found
+            looks += bool(found)
+    assert [r.position for r in followed] == list(range(1, PROCESSES * STREAMS * EVENTS + 1))
+    assert looks > 10  # it did read while they wrote
+
+
+async def test_two_processes_never_share_a_version(
+    event_store_database: str, postgres_event_store: PostgresEventStore
+) -> None:
+    """Given two event stores of one database that decide on the same version at once, one is recorded and one has moved."""
+    pool = await connections.create_pool(as_application(event_store_database))
+    other = PostgresEventStore(pool)
+    for _ in range(20):
+        stream = Stream()
+        results = await asyncio.gather(
+            postgres_event_store.append(stream.asks(b"here")), other.append(stream.asks(b"there"))
+        )
+        assert sorted(type(result).__name__ for result in results) == ["Appended", "Moved"]
+    await pool.close()
+
+
+async def test_more_callers_than_a_group_holds_are_all_answered(postgres_event_store: PostgresEventStore) -> None:
+    """Given more callers at once than go down in one call, each is answered with a position of its own."""
+    count = 2 * MAX_GROUP + 10
+    results = await asyncio.gather(*(postgres_event_store.append(Stream().asks()) for _ in range(count)))
+    assert sorted(cast("Appended", result).position for result in results) == list(range(1, count + 1))
+
+
+async def test_a_commit_wakes_a_relay_of_the_same_process(postgres_event_store: PostgresEventStore) -> None:
+    """Given a relay that waits, it is woken after an append has been committed."""
+    assert not postgres_event_store.moved.is_set()
+    await Stream().write(postgres_event_store)
+    async with asyncio.timeout(5):
+        await postgres_event_store.moved.wait()
+
+
+async def test_a_caller_that_gives_up_disturbs_nobody(postgres_event_store: PostgresEventStore) -> None:
+    """Given a caller cancelled while it waits, the others of its group are answered all the same."""
+    appends = [Stream().asks(b"%d" % n) for n in range(10)]
+    tasks = [asyncio.create_task(postgres_event_store.append(append)) for append in appends]
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(results[3], asyncio.CancelledError)
+    assert all(isinstance(result, Appended) for n, result in enumerate(results) if n != 3)
+    assert isinstance(await Stream().write(postgres_event_store, b"after"), Appended)
+
+
+async def test_an_append_that_no_connection_can_carry_fails_alone_and_at_once(
+    postgres_event_store: PostgresEventStore,
+) -> None:
+    """Given a stream name that PostgreSQL cannot hold, its caller is told at once and the others are recorded."""
+    good = [Stream().asks(b"%d" % n) for n in range(5)]
+    bad = AppendRequest(uuid4(), b"d", "tests/\x00", 0, bytes(32), good[0].events)
+    async with asyncio.timeout(10):
+        results = await asyncio.gather(
+            *(postgres_event_store.append(append) for append in (*good, bad)), return_exceptions=True
+        )
+    assert isinstance(results[-1], asyncpg.PostgresError)
+    assert all(isinstance(result, Appended) for result in results[:-1])
+
+
+# --- connections that are lost --------------------------------------------------------------------
+
+
+async def test_connections_killed_around_commits_lose_and_double_nothing(
+    event_store_database: str, postgres_event_store: PostgresEventStore
+) -> None:
+    """Given connections killed again and again while many write, each append is recorded once and answered so."""
+    owner = await asyncpg.connect(event_store_database)
+    appended = 0
+    writing = True
+
+    async def fill(stream: Stream) -> None:
+        nonlocal appended
+        for n in range(40):
+            await stream.write(postgres_event_store, b"%d" % n)
+            appended += 1
+
+    async def kill() -> int:
+        killed, seen = 0, 0
+        while writing:
+            await asyncio.sleep(0)
+            if appended >= seen + 10:  # in the middle of the work, as far as it goes
+                seen = appended
+                killed += await owner.fetchval(
+                    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                    " where datname = current_database() and usename = 'ooc_app'"
+                )
+        return killed
+
+    killer = asyncio.create_task(kill())
+    streams = [Stream() for _ in range(16)]
+    try:
+        async with asyncio.timeout(90):
+            await asyncio.gather(*(fill(stream) for stream in streams))
+    finally:
+        writing = False
+    assert await killer > 10
+    records = await connections.retry_for(
+        lambda: postgres_event_store.read(0, 10_000), 15
+    )  # the last kill left dead ones
+    assert [r.position for r in records] == list(range(1, 641))
+    assert {r.stream: r.version for r in records} == {stream.name: 40 for stream in streams}
+    await owner.close()
+
+
+async def test_a_group_whose_commit_was_lost_on_the_way_is_answered_as_recorded(
+    event_store_database: str, postgres_event_store: PostgresEventStore
+) -> None:
+    """Given an append that was recorded by a call whose answer never came, the call sent again finds it recorded."""
+    stream = Stream()
+    append = stream.asks(b"once")
+    result = await postgres_event_store.append(append)
+    owner = await asyncpg.connect(event_store_database)
+    # The head row held by another keeps the next call waiting until its connection is killed.
+    async with owner.transaction():
+        await owner.execute("select 1 from head for update")
+        again = asyncio.create_task(postgres_event_store.append(append))
+        async with asyncio.timeout(10):
+            while not await owner.fetchval(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                " where datname = current_database() and usename = 'ooc_app' and wait_event_type = 'Lock'"
+            ):
+                pass
+    assert await again == result  # not Repeated: to this caller it is the first answer
+    assert await postgres_event_store.append(append) == DuplicateCommand()
+    assert (await postgres_event_store.head()).position == 1
+    await owner.close()
+
+
+# --- intruders ------------------------------------------------------------------------------------
+
+CHANGES = (
+    "update event set body = 'x'",
+    "delete from event",
+    "truncate event",
+    "truncate event cascade",
+    "update answer set digest = 'x'",
+    "delete from answer",
+    "truncate answer",
+)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_even_the_owner_cannot_change_what_is_recorded(
+    event_store_database: str, postgres_event_store: PostgresEventStore, change: str
+) -> None:
+    """Given a recorded event, UPDATE, DELETE and TRUNCATE are refused by trigger to the tables' owner."""
+    await Stream().write(postgres_event_store, b"evidence")
+    owner = await asyncpg.connect(event_store_database)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+        await owner.execute(change)
+    await owner.close()
+    assert [r.body for r in await postgres_event_store.read(0, 10)] == [b"evidence"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *CHANGES,
+        "insert into event select 2, now(), 's', 1, gen_random_uuid(), 't', gen_random_uuid(), sha256('x'), 'x'",
+        "insert into answer values (gen_random_uuid(), 'd', 's', 1, 1)",
+        "insert into claim values ('k', 's')",
+        "delete from claim",
+        "update head set position = 0",
+        "delete from head",
+        "drop table event",
+        "drop table head",
+        "alter table event owner to ooc_app",
+        "alter table event disable trigger all",
+        "drop trigger event_is_append_only on event",
+        "drop function append",
+        "create or replace function refuse_change() returns trigger language plpgsql as 'begin return null; end'",
+        "create table mine (x int)",
+        "set session_replication_role = replica",
+        "grant update on event to ooc_app",
+    ],
+)
+async def test_the_application_can_only_append(
+    event_store_database: str, postgres_event_store: PostgresEventStore, change: str
+) -> None:
+    """Given the application's role, whatever is not an append by the function is refused by privilege."""
+    await Stream().write(postgres_event_store, b"evidence", takes=["k"])
+    intruder = await asyncpg.connect(as_application(event_store_database))
+    if change.startswith("grant"):
+        # PostgreSQL only warns where nothing can be granted.
+        await intruder.execute(change)
+        change = "update event set body = 'x'"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await intruder.execute(change)
+    await intruder.close()
+    assert [r.body for r in await postgres_event_store.read(0, 10)] == [b"evidence"]
+
+
+async def test_the_application_owns_nothing(
+    event_store_database: str, postgres_event_store: PostgresEventStore
+) -> None:
+    """Given the migrated database, the application's role owns no table, function, schema or database."""
+    owner = await asyncpg.connect(event_store_database)
+    owned = await owner.fetchval(
+        """
+        select (select count(*) from pg_class where relowner = 'ooc_app'::regrole)
+             + (select count(*) from pg_proc where proowner = 'ooc_app'::regrole)
+             + (select count(*) from pg_namespace where nspowner = 'ooc_app'::regrole)
+             + (select count(*) from pg_database where datdba = 'ooc_app'::regrole)
+        """
+    )
+    await owner.close()
+    assert owned == 0

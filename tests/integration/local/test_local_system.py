@@ -1,0 +1,99 @@
+"""A whole system: its own servers unless the environment names others, and what runs on them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.integration.local.waiting import eventually
+from tools import local
+from tools.local import Addresses, Process, State
+
+NAMED = {
+    "OOC_DATABASE_URL": "postgresql://elsewhere:5432",
+    "OOC_KAFKA": "elsewhere:9092",
+    "OOC_ISSUER": "http://elsewhere",
+}
+TELLS = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if k.startswith('OOC_')}))"
+
+
+def base_port() -> int:
+    """The lowest of twenty-three ports in a row that nobody uses."""
+    for base in range(20100, 30000, 23):
+        if all(local.is_free(port) for port in range(base, base + 23)):
+            return base
+    raise AssertionError("no room")
+
+
+async def test_what_the_environment_names_is_used_and_not_started(tmp_path: Path) -> None:
+    """Given all three servers by the environment, nothing but the extra process runs, and it is told of them."""
+
+    def extra(addresses: Addresses) -> Sequence[Process]:
+        tell = [sys.executable, "-c", TELLS]
+        return [Process(name="told", argv=tell, env={"OOC_PORT": "1"}, once=True, after=local.SERVERS)]
+
+    seen: list[tuple[str, State]] = []
+    async with local.local_system(
+        tmp_path, 20077, extra, environment=NAMED, listener=lambda name, state: seen.append((name, state))
+    ) as system:
+        assert {name for name, _ in seen} == {"told"}
+        assert local.found(tmp_path) == system.addresses
+    told = json.loads((tmp_path / "log" / "told.log").read_text(encoding="utf-8"))
+    assert {name: told[name] for name in (*NAMED, "OOC_PORT", "OOC_MODE", "OOC_VAR")} == {
+        **NAMED,
+        "OOC_PORT": "1",
+        "OOC_MODE": "local",
+        "OOC_VAR": str(tmp_path),
+    }
+
+
+async def test_without_an_environment_all_three_start_and_a_signal_ends_them(tmp_path: Path) -> None:
+    """Given nothing, PostgreSQL, Kafka and the issuer come up on one base port, and SIGTERM ends the body quietly."""
+    async with local.local_system(tmp_path, base_port(), environment={}) as system:
+        assert set(local.running(tmp_path)) == set(local.SERVERS)
+        asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
+        await system.forever()
+    assert system.signalled.is_set()
+    assert local.running(tmp_path) == {}
+
+
+async def test_a_signal_before_all_is_up_is_told(tmp_path: Path) -> None:
+    """When SIGINT comes while a process is not ready yet, everything ends and the caller learns that it never was up."""
+
+    async def never() -> bool:
+        return False
+
+    def extra(_: Addresses) -> Sequence[Process]:
+        return [Process(name="slow", argv=[sys.executable, "-c", "import time; time.sleep(60)"], ready=never)]
+
+    asyncio.get_running_loop().call_later(0.5, os.kill, os.getpid(), signal.SIGINT)
+    with pytest.raises(local.Interrupted):
+        async with local.local_system(tmp_path, 20077, extra, environment=NAMED):
+            raise AssertionError("it must not come so far")
+    assert local.running(tmp_path) == {}
+
+
+def test_a_base_port_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OOC_PORT_BASE must be a number with room for the ports above it."""
+    for nonsense in ("http", "80", "65530"):
+        monkeypatch.setenv("OOC_PORT_BASE", nonsense)
+        with pytest.raises(local.CannotStart, match="OOC_PORT_BASE"):
+            local.Ports.from_environment()
+
+
+async def test_make_reset_asks_whether_someone_is_at_home(tmp_path: Path) -> None:
+    """While a system holds the directory, the check that `make reset` makes fails and names it."""
+    check = [sys.executable, "-c", f"from tools.local.data_dir import main; main({str(tmp_path)!r})"]
+    async with local.local_system(tmp_path, 20077, environment=NAMED):
+        refused = await asyncio.to_thread(subprocess.run, check, capture_output=True, text=True, check=False)
+        assert refused.returncode == 1
+        assert f"process {os.getpid()}" in refused.stderr
+    await eventually(lambda: subprocess.run(check, check=False).returncode == 0)

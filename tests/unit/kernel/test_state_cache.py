@@ -1,0 +1,233 @@
+"""What was opened and folded lately serves again only where it is the same, and only for a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.decider import BrokenHistory, history_at
+from shared.domain.messages import (
+    GENESIS,
+    Event,
+    Fact,
+    next_hash,
+)
+from shared.event_store import RecordedEvent
+from shared.privacy.keyring import CACHED_SECONDS, MemoryKeyring
+from shared.privacy.sealing import Sealed, sealed_fields
+from shared.state_cache import MOST_FACTS, StateCache
+from tests.unit.kernel.lamps import (
+    EVENTS,
+    HOME,
+    NOON,
+    OWNER,
+    Lamp,
+    LampHung,
+    LampLit,
+    LampOut,
+    correction,
+    decider,
+    fact,
+    sealed_bytes,
+)
+
+PERSON = f"person/{OWNER}"
+
+
+class Shelf:
+    """Records of lamps, a keyring, and a `StateCache` whose clock stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.keyring = MemoryKeyring()
+        self.now = 1_000.0
+        self.event_store: list[RecordedEvent] = []
+        self.recent: StateCache[Lamp] = StateCache(EVENTS, decider(), self.keyring, lambda: self.now)
+
+    async def records(self, *events: Event) -> list[RecordedEvent]:
+        """The event store's records after these events more."""
+        for event in events:
+            await self._record(fact(event, len(self.event_store) + 1, NOON + timedelta(hours=len(self.event_store))))
+        return list(self.event_store)
+
+    async def _record(self, one: Fact) -> None:
+        subjects = {subject for _, subject, _ in sealed_fields(one.event, HOME)}
+        body = sealed_bytes(one, await self.keyring.keys_for_sealing(sorted(subjects)))
+        hash_ = next_hash(self.event_store[-1].hash if self.event_store else GENESIS, body)
+        assert one.position is not None
+        assert one.recorded_at is not None
+        stream, type_ = one.envelope.stream, one.envelope.type
+        self.event_store.append(
+            RecordedEvent(one.position, one.recorded_at, stream, one.version, one.event_id, type_, HOME, hash_, body)
+        )
+
+
+def hung(note: str = "from Ann") -> LampHung:
+    return LampHung(room="hall", owner=OWNER, note=Sealed(note))
+
+
+def note_of(fact: Fact) -> Sealed[str] | None:
+    assert isinstance(fact.event, LampHung)
+    return fact.event.note
+
+
+async def test_what_was_opened_is_not_opened_again() -> None:
+    """Given a stream that was opened, when it comes again with one event more, then the facts before are the same objects."""
+    shelf = Shelf()
+    records = await shelf.records(hung(), LampLit(), LampOut())
+    first = await shelf.recent.open(records[:2])
+    again = await shelf.recent.open(records)
+    assert all(a is b for a, b in zip(first, again, strict=False))
+    assert [fact.name for fact in again] == ["LampHung", "LampLit", "LampOut"]
+
+
+async def test_a_destroyed_key_closes_what_was_opened_with_it() -> None:
+    """Given an opened fact, when its owner's key is destroyed, then the next look says that it is forgotten."""
+    shelf = Shelf()
+    records = await shelf.records(hung())
+    (before,) = await shelf.recent.open(records)
+    assert note_of(before) == Sealed("from Ann")
+    await shelf.keyring.destroy(PERSON)
+    (after,) = await shelf.recent.open(records)
+    held = note_of(after)
+    assert held is not None
+    assert held.is_forgotten
+
+
+async def test_nothing_serves_longer_than_a_minute() -> None:
+    """Given an opened fact, when its minute is over, then it is read anew; so no opened text serves beyond the keys' own minute."""
+    shelf = Shelf()
+    records = await shelf.records(hung())
+    (first,) = await shelf.recent.open(records)
+    shelf.now += CACHED_SECONDS - 1
+    (second,) = await shelf.recent.open(records)
+    shelf.now += 1
+    (third,) = await shelf.recent.open(records)
+    assert first is second
+    assert third is not first
+
+
+async def test_nothing_stays_in_memory_where_nobody_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given opened facts and their state, when their time is over and no command comes, then they are gone all the same."""
+    shelf = Shelf()
+    records = await shelf.records(hung(), LampLit())
+    monkeypatch.setattr("shared.state_cache.CACHED_SECONDS", 0.02)
+    recent: StateCache[Lamp] = StateCache(EVENTS, decider(), shelf.keyring)
+    facts = await recent.open(records)
+    state = recent.fold(facts)
+    assert state is not None
+    gone = [asyncio.Event() for _ in (state, *facts)]
+    for thing, event in zip((state, *facts), gone, strict=True):
+        weakref.finalize(thing, event.set)
+    del facts, state, thing
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(event.wait() for event in gone))
+
+
+async def test_a_state_goes_with_a_fact_that_made_it() -> None:
+    """Given a state with an opened text in it, when the text's key is destroyed and somebody reads, then the state is gone too."""
+    shelf = Shelf()
+    records = await shelf.records(hung())
+    state = shelf.recent.fold(await shelf.recent.open(records))
+    assert state is not None
+    kept = weakref.ref(state)
+    del state
+    await shelf.recent.open(records)
+    assert kept() is not None
+    await shelf.keyring.destroy(PERSON)
+    await shelf.recent.open(records)
+    assert kept() is None
+
+
+async def test_callers_at_once_get_the_same_fact() -> None:
+    """Given two callers who wait for the same keys, then the second takes what the first has opened meanwhile."""
+    shelf = Shelf()
+    records = await shelf.records(hung(), LampLit())
+    both = asyncio.Barrier(2)
+    asked = shelf.keyring.open
+
+    async def together(wanted: Any) -> Any:
+        await both.wait()
+        return await asked(wanted)
+
+    shelf.keyring.open = together  # type: ignore[method-assign]
+    one, other = await asyncio.gather(shelf.recent.open(records), shelf.recent.open(records))
+    assert all(a is b for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: replace(record, body=record.body.replace(b"hall", b"loft")),
+        lambda record: replace(record, position=record.position + 1),
+        lambda record: replace(record, recorded_at=record.recorded_at + timedelta(microseconds=1)),
+    ],
+    ids=["bytes", "position", "recorded_at"],
+)
+async def test_a_record_that_is_another_is_read(change: Any) -> None:
+    """Given an opened fact, when a record of the same hash differs in anything, then it is read as it stands."""
+    shelf = Shelf()
+    (record,) = await shelf.records(hung())
+    await shelf.recent.open([record])
+    changed = change(record)
+    (read,) = await shelf.recent.open([changed])
+    assert (read.body, read.position, read.recorded_at) == (changed.body, changed.position, changed.recorded_at)
+
+
+async def test_the_oldest_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given more facts than are kept, then the oldest are let go, and opened anew when they are wanted."""
+    assert MOST_FACTS > 1_000
+    monkeypatch.setattr("shared.state_cache.MOST_FACTS", 2)
+    shelf = Shelf()
+    records = await shelf.records(hung(), LampLit(), LampOut())
+    first = await shelf.recent.open(records)
+    second = await shelf.recent.open(records)
+    assert [a is b for a, b in zip(first, second, strict=True)] == [False, True, True]
+
+
+@given(st.lists(st.sampled_from(["next", "room", "note", "again", "minute"]), max_size=12))
+async def test_the_state_is_that_of_a_fresh_fold(steps: list[str]) -> None:
+    """Given any growing history, corrections and pauses included, then each state is what a fresh fold makes of it."""
+    shelf = Shelf()
+    first, *_ = await shelf.recent.open(await shelf.records(hung()))
+    lit = False
+    for n, step in enumerate(steps):
+        match step:
+            case "next":
+                await shelf.records(LampOut() if lit else LampLit())
+                lit = not lit
+            case "room":
+                await shelf.records(correction(first, "room", f"room {n}"))
+            case "note":
+                await shelf.records(correction(first, "note", sealed=Sealed("from Bea")))
+            case "minute":
+                shelf.now += CACHED_SECONDS
+            case _:
+                pass
+        opened = await shelf.recent.open(shelf.event_store)
+        assert shelf.recent.fold(opened) == decider().fold(history_at(opened))
+
+
+async def test_a_history_with_a_hole_is_broken_also_behind_a_known_beginning() -> None:
+    """Given a known beginning, when the event after it is missing, then the fold says so."""
+    shelf = Shelf()
+    facts = await shelf.recent.open(await shelf.records(hung(), LampLit(), LampOut(), LampLit()))
+    shelf.recent.fold(facts[:2])
+    with pytest.raises(BrokenHistory, match="version 3 is missing"):
+        shelf.recent.fold([*facts[:2], facts[3]])
+
+
+async def test_a_state_serves_only_where_its_own_facts_come_first() -> None:
+    """Given a state, when an earlier reader comes with fewer facts, or one with another first fact, then theirs is folded."""
+    shelf = Shelf()
+    facts = await shelf.recent.open(await shelf.records(hung(), LampLit(), LampOut(), LampLit()))
+    elsewhere = replace(facts[0], event=LampHung(room="loft"))
+    for history in (facts[:2], facts[:1], [elsewhere, *facts[1:2]], [elsewhere, *facts[1:]]):
+        for told in (facts[:3], history):
+            assert shelf.recent.fold(told) == decider().fold(history_at(told))

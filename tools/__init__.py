@@ -1,0 +1,1 @@
+"""Tools around the product: servers on a bare machine, scenarios, the reference pages."""

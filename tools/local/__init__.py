@@ -1,0 +1,47 @@
+"""PostgreSQL, Kafka and an identity provider on a bare machine, and a supervisor for what runs on them.
+
+For development, tests and the demonstration; the servers are the real ones. `local_system` runs everything, `servers` the
+two servers alone; `found` tells where the system of a directory answers. Nothing here knows what the system is for.
+"""
+
+from __future__ import annotations
+
+from tools.local.errors import CannotStart
+from tools.local.local_system import (
+    SERVERS,
+    Addresses,
+    Interrupted,
+    LocalSystem,
+    found,
+    local_system,
+    servers,
+)
+from tools.local.ports import Ports, free_ports, is_free
+from tools.local.readiness import http_ok
+from tools.local.supervisor import (
+    Process,
+    State,
+    Supervisor,
+    running,
+    until_signalled,
+)
+
+__all__ = [
+    "SERVERS",
+    "Addresses",
+    "CannotStart",
+    "Interrupted",
+    "LocalSystem",
+    "Ports",
+    "Process",
+    "State",
+    "Supervisor",
+    "found",
+    "free_ports",
+    "http_ok",
+    "is_free",
+    "local_system",
+    "running",
+    "servers",
+    "until_signalled",
+]

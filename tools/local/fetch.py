@@ -1,0 +1,49 @@
+"""`python -m tools.local.fetch`: what a first start would fetch, now; nothing if it is there. For `make install`.
+
+With `--list` it prints what kafka-jars.txt should hold, from a fresh resolution of jars.ENDPOINT.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tools.local.errors import CannotStart
+from tools.local.jars import (
+    ENDPOINT,
+    Jar,
+    kafka_jars,
+    missing,
+    repository,
+    resolve,
+    sha256_of,
+)
+
+
+def main() -> None:
+    """Fetch Apache Kafka if it is missing and wanted; exit 1, saying what to do, if that fails."""
+    if sys.argv[1:] == ["--list"]:
+        _print_list()
+        return
+    if not missing() or os.environ.get("OOC_KAFKA"):
+        return
+    print("Fetching Apache Kafka from Maven Central (45 MB, half a minute, once)", flush=True)  # noqa: T201 - to a person
+    try:
+        kafka_jars()
+    except CannotStart as error:
+        sys.exit(f"\n{error}")
+
+
+def _print_list() -> None:
+    wanted = set(resolve())
+    found = []
+    for path in repository().rglob("*.jar"):
+        if path.name in wanted:
+            *group, artifact, version, _ = path.relative_to(repository()).parts
+            found.append(Jar(".".join(group), artifact, version, sha256_of(path)))
+    sys.stdout.write(f"# {ENDPOINT}, by `python -m tools.local.fetch --list`: SHA-256, group:artifact:version\n")
+    sys.stdout.writelines(f"{jar}\n" for jar in sorted(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""A development OpenID Connect issuer: it signs whatever it is asked to, so it serves a local machine alone.
+
+`python -m tools.local.issuer`, told by the environment: OOC_MODE must be `local`, else it refuses to start; OOC_HOST
+(127.0.0.1) and OOC_PORT (8100) for where it listens, OOC_VAR (`var`) for its key, OOC_ISSUER for its own name
+(`http://127.0.0.1:<port>`), OOC_AUDIENCE (`ooc`).
+
+`POST /token` takes a form: grant_type=client_credentials, sub (a UUID), role, organisation, area (`*`: all), and optionally
+conflicts (UUIDs, separated by spaces). It answers as RFC 6749 section 5 says. The tokens are JWTs (RFC 9068 without
+the client), signed with ES256, and live for five minutes; `/jwks` has the key, `/.well-known/openid-configuration`
+(OpenID Connect Discovery 1.0) tells where everything is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from tools.local.ports import DEFAULT_BASE, HOST
+
+LIFETIME: Final = 300
+"""Seconds a token lives."""
+ALGORITHM: Final = "ES256"
+EVERY: Final = "*"
+"""The area of whoever acts in all of them."""
+WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}")
+NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+class BadRequest(ValueError):
+    """A field of the token request is missing or malformed."""
+
+
+def key_in(folder: Path) -> ECKey:
+    """The signing key kept in `folder`, made at the first call, readable by its owner alone."""
+    file = folder / "key.pem"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        new = folder / f".key.{os.getpid()}"
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(ECKey.generate_key("P-256").as_pem(private=True))
+        new.replace(file)
+    key = ECKey.import_key(file.read_text(encoding="ascii"))
+    key.ensure_kid()
+    return key
+
+
+def claims_of(form: Mapping[str, Any], *, issuer: str, audience: str, now: int) -> dict[str, Any]:
+    """The claims that a token request asks for.
+
+    Raises:
+        BadRequest: naming the field.
+
+    """
+    return {
+        "iss": issuer,
+        "aud": audience,
+        "sub": _uuid(form, "sub"),
+        "role": _word(form, "role"),
+        "organisation": _word(form, "organisation"),
+        "area": EVERY if form.get("area") == EVERY else _word(form, "area"),
+        "conflicts": [_uuid({"conflicts": one}, "conflicts") for one in str(form.get("conflicts", "")).split()],
+        "iat": now,
+        "exp": now + LIFETIME,
+        "jti": str(uuid.uuid4()),
+    }
+
+
+def _word(form: Mapping[str, Any], field: str) -> str:
+    value = form.get(field)
+    if not isinstance(value, str) or not WORD.fullmatch(value):
+        raise BadRequest(f"{field} must be up to 64 letters, digits, spaces and . _ : / -")
+    return value
+
+
+def _uuid(form: Mapping[str, Any], field: str) -> str:
+    try:
+        return str(uuid.UUID(str(form.get(field))))
+    except ValueError:
+        raise BadRequest(f"{field} must be a UUID") from None
+
+
+def app(*, issuer: str, audience: str, key: ECKey) -> Starlette:
+    """The issuer as an ASGI application."""
+
+    async def configuration(_: Request) -> JSONResponse:
+        return JSONResponse(
+            {
+                "issuer": issuer,
+                "jwks_uri": f"{issuer}/jwks",
+                "token_endpoint": f"{issuer}/token",
+                "token_endpoint_auth_methods_supported": ["none"],
+                "grant_types_supported": ["client_credentials"],
+                "response_types_supported": ["token"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": [ALGORITHM],
+            }
+        )
+
+    async def jwks(_: Request) -> JSONResponse:
+        return JSONResponse({"keys": [{**key.as_dict(private=False), "use": "sig", "alg": ALGORITHM}]})
+
+    async def token(request: Request) -> JSONResponse:
+        form = await request.form()
+        if form.get("grant_type") != "client_credentials":
+            return _refusal("unsupported_grant_type", "grant_type must be client_credentials")
+        try:
+            claims = claims_of(form, issuer=issuer, audience=audience, now=int(time.time()))
+        except BadRequest as error:
+            return _refusal("invalid_request", str(error))
+        signed = jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "at+jwt"}, claims, key)
+        answer = {"access_token": signed, "token_type": "Bearer", "expires_in": LIFETIME}
+        return JSONResponse(answer, headers=NO_STORE)
+
+    return Starlette(
+        routes=[
+            Route("/.well-known/openid-configuration", configuration),
+            Route("/jwks", jwks),
+            Route("/token", token, methods=["POST"]),
+        ],
+    )
+
+
+def _refusal(error: str, description: str) -> JSONResponse:
+    return JSONResponse({"error": error, "error_description": description}, status_code=400, headers=NO_STORE)
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    if os.environ.get("OOC_MODE") != "local":
+        sys.exit(
+            "This issuer signs a token for anyone who asks, so it runs in local mode only (OOC_MODE=local).\n"
+            "Elsewhere, point OOC_ISSUER at your identity provider.",
+        )
+    import uvicorn  # noqa: PLC0415 - not before the refusal
+
+    port = int(os.environ.get("OOC_PORT") or DEFAULT_BASE)
+    served = app(
+        issuer=os.environ.get("OOC_ISSUER") or f"http://{HOST}:{port}",
+        audience=os.environ.get("OOC_AUDIENCE") or "ooc",
+        key=key_in(Path(os.environ.get("OOC_VAR") or "var") / "issuer"),
+    )
+    uvicorn.run(served, host=os.environ.get("OOC_HOST") or HOST, port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

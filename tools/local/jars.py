@@ -1,0 +1,134 @@
+"""Apache Kafka's jars: which they are, where they lie, and that they are what was pinned.
+
+`kafka-jars.txt` names each with its SHA-256. They come from Maven Central by jgo, once, into the machine's Maven
+repository (`~/.m2/repository`, or where M2_REPO points); afterwards nothing needs the network.
+
+When the version is raised here, `python -m tools.local.fetch --list > tools/local/kafka-jars.txt` pins the new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tools.local.errors import CannotStart
+
+ENDPOINT: Final = "org.apache.kafka:kafka_2.13:4.3.1+org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!"
+"""Kafka itself, and the bridge that lets it log (`!`: whose own parent must not choose versions for Kafka)."""
+
+LIST: Final = Path(__file__).with_name("kafka-jars.txt")
+
+
+@dataclass(frozen=True, order=True)
+class Jar:
+    """One pinned file of the Maven repository."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    def path(self, repository: Path) -> Path:
+        """Where a Maven repository keeps it."""
+        return repository.joinpath(
+            *self.group.split("."), self.artifact, self.version, f"{self.artifact}-{self.version}.jar"
+        )
+
+    def __str__(self) -> str:
+        return f"{self.sha256}  {self.group}:{self.artifact}:{self.version}"
+
+
+def pinned() -> list[Jar]:
+    """The jars that kafka-jars.txt names."""
+    lines = [
+        line.split() for line in LIST.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+    ]
+    return [Jar(*_three(name), sha256) for sha256, name in lines]
+
+
+def _three(name: str) -> tuple[str, str, str]:
+    group, artifact, version = name.split(":")
+    return group, artifact, version
+
+
+def repository() -> Path:
+    """The machine's Maven repository."""
+    return Path(os.environ.get("M2_REPO") or "~/.m2/repository").expanduser()
+
+
+def missing() -> bool:
+    """Whether a first download is ahead (about 45 MB, 20 seconds)."""
+    return not all(jar.path(repository()).exists() for jar in pinned())
+
+
+def kafka_jars() -> list[Path]:
+    """The class path of Kafka, fetched if need be; every file is what was pinned.
+
+    Raises:
+        CannotStart: the download failed, or a file is not what was pinned.
+
+    """
+    if missing():
+        _fetch()
+    wrong = [jar for jar in pinned() if sha256_of(jar.path(repository())) != jar.sha256]
+    if wrong:
+        raise CannotStart(
+            "\n".join(
+                [
+                    "These files of Apache Kafka are not what tools/local/kafka-jars.txt pins; a download broke, or someone changed them:",
+                    *(f"  {jar.path(repository())}" for jar in wrong),
+                    "Remove them and start again, and they are fetched anew. If they come out wrong twice, do not run them: report it.",
+                ]
+            ),
+        )
+    return [jar.path(repository()) for jar in pinned()]
+
+
+def _fetch() -> None:
+    try:
+        with _one_at_a_time():
+            resolve()
+    except Exception as error:
+        raise CannotStart(
+            f"Apache Kafka could not be fetched from Maven Central: {error}\n"
+            "Check the connection (HTTPS_PROXY is honoured) and the room on the disk, then start again; what has come stays.\n"
+            "Or use a Kafka of your own: OOC_KAFKA=host:9092.",
+        ) from error
+    if missing():
+        absent = [str(jar) for jar in pinned() if not jar.path(repository()).exists()]
+        raise CannotStart(
+            "Maven Central did not deliver these files of Apache Kafka; start again:\n  " + "\n  ".join(absent)
+        )
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    import fcntl  # noqa: PLC0415 - only here
+
+    repository().mkdir(parents=True, exist_ok=True)
+    with (repository() / ".ooc-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def resolve() -> list[str]:
+    """Let jgo fetch what ENDPOINT needs into the Maven repository; the names of the files."""
+    import jgo  # noqa: PLC0415 - a quarter of a second that only the first start needs
+
+    logging.getLogger("jgo").setLevel(logging.ERROR)
+    # jgo's own folder of links is of no use to us: the files are where Maven keeps them.
+    with tempfile.TemporaryDirectory() as links:
+        return [jar.name for jar in jgo.build(ENDPOINT, cache_dir=Path(links)).all_jars]
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

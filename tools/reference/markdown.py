@@ -1,0 +1,48 @@
+"""Markdown that reads well on a forge: headings, tables, and a picture of a state machine in Mermaid."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from tools.reference.state_explorer import Move
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; nothing where it would be empty."""
+    lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    if not lines:
+        return "None.\n"
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'|'.join(' --- ' for _ in head)}|", *lines]) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def prose(text: str) -> str:
+    """A paragraph, wrapped."""
+    return textwrap.fill(" ".join(text.split()), 118, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
+def page(title: str, *parts: str) -> str:
+    """A page with its title and the line that says where it comes from."""
+    note = "<!-- Written by `make docs` from the code: change the code, not this page. -->\n"
+    return "\n".join([f"# {title}\n", note, *(part.rstrip("\n") + "\n" for part in parts if part.strip())])
+
+
+def codes(names: Iterable[str]) -> str:
+    """Names as code, with commas."""
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def state_diagram(moves: Sequence[Move]) -> str:
+    """A Mermaid state diagram: one arrow for each pair of states, with the events that lead from one to the other."""
+    lines = ["```mermaid", "stateDiagram-v2"]
+    for (before, after), group in groupby(moves, key=lambda move: (move.before, move.after)):
+        label = " / ".join(move.event for move in group)
+        lines.append(f"    {before or '[*]'} --> {after}: {label}")
+    final = {move.after for move in moves} - {move.before for move in moves}
+    lines += [f"    {state} --> [*]" for state in sorted(final)]
+    return "\n".join([*lines, "```"]) + "\n"

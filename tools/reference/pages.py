@@ -1,0 +1,288 @@
+"""The reference pages of a service and of reporting's measures, each from its declarations."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from services.reporting.measures import MEASURES
+from services.reporting.policy import POLICY
+from shared.domain.messages import Command, Event, RuleKind
+from shared.domain.policy import PolicyBook
+from shared.domain.rules import Rule
+from shared.runtime.service import Service
+from tools.reference.emitted_events import emitted
+from tools.reference.fields import HEAD, groups, rows
+from tools.reference.markdown import (
+    codes,
+    page,
+    prose,
+    state_diagram,
+    table,
+)
+from tools.reference.state_explorer import Move
+
+CLASSES: Final = {
+    RuleKind.FORBIDS: "forbids",
+    RuleKind.WARNS: "warns: a reason under its id lets the command through",
+    RuleKind.STATE: "state machine: named only where nothing else refuses",
+}
+_DUTY: Final = re.compile(r"^\s+([A-Z][A-Z_]+): (.+)$", re.MULTILINE)
+
+
+def of_service(service: Service[Any]) -> dict[str, str]:
+    """The pages of one service but its states, by path."""
+    pages = {
+        "commands": _commands(service),
+        "events": _events(service),
+        "rules": _rules(service),
+        "duties": _duties(service),
+        "policy": _policy(_title(service), service.policy),
+    }
+    return {f"{service.name}/{name}.md": text for name, text in pages.items()}
+
+
+def of_states(service: Service[Any], moves: Sequence[Move]) -> dict[str, str]:
+    """The page with the state machine's picture."""
+    text = page(
+        f"{_title(service)}: states",
+        prose(
+            "Every move below was found by asking the rules: the stories of tests/scenarios are played, and from each"
+            " state that they reach every command is tried in many variants. Corrections are left out. An arrow is"
+            " named by the event that makes the move; the rules say when the command for it is let through."
+        ),
+        state_diagram(moves),
+        "## The same as a table",
+        table(
+            ("From", "Event", "To"),
+            (
+                (f"`{move.before}`" if move.before else "(nothing yet)", f"`{move.event}`", f"`{move.after}`")
+                for move in moves
+            ),
+        ),
+    )
+    return {f"{service.name}/states.md": text}
+
+
+def of_measures() -> dict[str, str]:
+    """The page of the measures, and the policy they compare with."""
+    parts: list[str] = []
+    for measure in MEASURES.values():
+        parts += [
+            f"## {measure.name}",
+            prose(measure.definition),
+            prose(
+                f"Version {measure.version} of the definition. Source: {measure.source}. Counts the streams of:"
+                f" {codes(sorted(measure.reads))}. May be grouped by: {codes(sorted(measure.groupings)) or 'nothing'}."
+            ),
+            table(("Column", "Says"), ((f"`{name}`", text) for name, text in measure.columns.items())),
+        ]
+    note = prose(
+        "What reporting counts, as JSON and CSV, for a period, as of a day and as known at a moment. Every answer also"
+        " carries the measure's name, the period, the version of its definition and the positions it rests on."
+    )
+    return {
+        "reporting/measures.md": page("Reporting: measures", note, *parts),
+        "reporting/policy.md": _policy("Reporting", POLICY),
+    }
+
+
+def index(services: Iterable[Service[Any]]) -> dict[str, str]:
+    """The first page."""
+    lines = [
+        (
+            _title(service),
+            f"[{len(service.commands)} commands]({service.name}/commands.md)",
+            f"[{len(service.events.events)} events]({service.name}/events.md)",
+            f"[{len({rule.id for rule in service.decider.rules.rules} | set(service.claim_rules))} rules]({service.name}/rules.md)",
+            f"[{len(duty_texts(service))} duties]({service.name}/duties.md)",
+            f"[{len(service.policy.terms)} values]({service.name}/policy.md)",
+            f"[states]({service.name}/states.md)",
+        )
+        for service in services
+    ]
+    text = page(
+        "Reference",
+        prose(
+            "What each service can be asked, what it records, which rules it keeps and where they come from, what is"
+            " due when, and every figure with its source. These pages are written from the code by `make docs`, and a"
+            " test fails where they differ from it."
+        ),
+        table(("Service", "Commands", "Events", "Rules", "Duties", "Policy", "State machine"), lines),
+        f"Reporting decides nothing and counts: [{len(MEASURES)} measures](reporting/measures.md) and the"
+        f" [{len(POLICY.terms)} values](reporting/policy.md) that they compare with.",
+    )
+    return {"README.md": text}
+
+
+def duty_texts(service: Service[Any]) -> Mapping[str, tuple[str, ...]]:
+    """What the docstring of a service's duties says of each: what opens it, when it is due, what meets it, what ends it."""
+    text = inspect.getdoc(service.read_model.duties) or ""
+    return {name: tuple(part.strip() for part in said.rstrip(".").split(";")) for name, said in _DUTY.findall(text)}
+
+
+def _title(service: Service[Any]) -> str:
+    return {"rj_conference": "Restorative conference"}.get(service.name, service.name.capitalize())
+
+
+def _first_lines(cls: type[BaseModel]) -> str:
+    return prose(inspect.getdoc(cls) or "")
+
+
+def _commands(service: Service[Any]) -> str:
+    parts = [
+        prose(
+            "Every command may also carry `occurred_at` (when it happened, if not now), `rationale` (a reason for each"
+            " warning, by the id of its rule) and `expected_version`. An unknown field is refused. T1 guards every"
+            " command and is not named again."
+        ),
+    ]
+    for command in service.commands:
+        parts += [
+            f"## {command.__name__}",
+            _first_lines(command),
+            table(HEAD, rows(command)),
+            _around(service, command),
+        ]
+    parts += _groups(service.commands)
+    return page(f"{_title(service)}: commands", *parts)
+
+
+def _around(service: Service[Any], command: type[Command]) -> str:
+    book = service.decider.rules
+    events = ", ".join(
+        f"[`{event.__name__}`](events.md#{event.__name__.lower()})" for event in emitted(service, command)
+    )
+    forbidding = _links(rule.id for rule in book.rules_for(command, RuleKind.FORBIDS) if rule.id != "T1")
+    claimed = _links(service.claim_rules) if command.opens else ""
+    warning = _links(rule.id for rule in book.rules_for(command, RuleKind.WARNS))
+    lines = [
+        f"- Who may: {codes(sorted(service.roles_for(command)))}",
+        f"- May make: {events}",
+        f"- Forbidden by: {', '.join(one for one in (forbidding, claimed) if one) or 'no rule of its own'}",
+        f"- Warned of by: {warning or 'none'}",
+    ]
+    if command.opens:
+        lines.insert(0, f"- Opens a new {service.collection.removesuffix('s')}.")
+    return "\n".join(lines)
+
+
+def _links(ids: Iterable[str]) -> str:
+    return ", ".join(f"[{one}](rules.md#{one.lower()})" for one in dict.fromkeys(ids))
+
+
+def _groups(messages: Iterable[type[BaseModel]]) -> list[str]:
+    found = {inner.__name__: inner for message in messages for inner in groups(message)}
+    if not found:
+        return []
+    parts = ["# Groups of fields"]
+    for name in sorted(found):
+        parts += [f"## {name}", _first_lines(found[name]), table(HEAD, rows(found[name]))]
+    return parts
+
+
+def _events(service: Service[Any]) -> str:
+    parts = [
+        prose(
+            "What is recorded, stored and published as the same bytes. A sealed field stands there as a token that only"
+            " its key opens; where the key is destroyed the rest of the event stays."
+        ),
+    ]
+    for event in service.events.events:
+        labels = service.events.labels(event)
+        parts += [
+            f"## {event.__name__}",
+            _first_lines(event),
+            f"Type `{service.events.type_name(event)}`, regime `{labels.get('regime', 'none')}`. Made by: {_makers(service, event)}.",
+            table(HEAD, rows(event)),
+        ]
+    return page(f"{_title(service)}: events", *parts, *_groups(service.events.events))
+
+
+def _makers(service: Service[Any], event: type[Event]) -> str:
+    makers = [command.__name__ for command in service.commands if event in emitted(service, command)]
+    return ", ".join(f"[`{name}`](commands.md#{name.lower()})" for name in makers)
+
+
+def _rules(service: Service[Any]) -> str:
+    by_id: dict[str, list[Rule]] = {}
+    for rule in service.decider.rules.rules:
+        by_id.setdefault(rule.id, []).append(rule)
+    parts = [
+        prose(
+            "All forbidding rules that a command breaks are named at once; only where none is broken is the state"
+            " machine asked, and only then the warnings. One id may have several rules under it."
+        ),
+    ]
+    for rule_id in sorted({*by_id, *service.claim_rules}, key=_in_order):
+        parts.append(f"## {rule_id}")
+        lines = [
+            (f"`{rule.name}`", CLASSES[rule.kind], rule.text, rule.source, _guarded(service, rule))
+            for rule in by_id.get(rule_id, ())
+        ]
+        if rule_id in service.claim_rules:
+            text, source = service.claim_rules[rule_id]
+            openers = codes(command.__name__ for command in service.commands if command.opens)
+            lines.append(("a claim that another stream holds", CLASSES[RuleKind.FORBIDS], text, source, openers))
+        parts.append(table(("Rule", "Class", "What the officer reads", "Source", "Guards"), lines))
+    return page(f"{_title(service)}: rules", *parts)
+
+
+def _in_order(rule_id: str) -> tuple[str, int, str]:
+    letters, number, rest = re.fullmatch(r"([A-Z]+)(\d*)(.*)", rule_id).groups()  # type: ignore[union-attr]
+    return letters, int(number or 0), rest
+
+
+def _guarded(service: Service[Any], rule: Rule) -> str:
+    if Command in rule.commands:
+        return "every command"
+    return codes(command.__name__ for command in service.commands if issubclass(command, rule.commands))
+
+
+def _duties(service: Service[Any]) -> str:
+    terms = service.policy.terms
+    lines = []
+    for name, parts in duty_texts(service).items():
+        opens, due, met, *ends = parts
+        for term in terms.values():
+            due = due.replace(f"`{term.name}`", f"[`{term.name}`](policy.md#{term.name}) ({term.unit})")
+        lines.append((f"`{name}`", opens, due, met, ends[0] if ends else "nothing"))
+    return page(
+        f"{_title(service)}: duties",
+        prose(
+            "Computed from the facts when asked, never written because a day has passed. A due date follows from the"
+            " policy of the day of the fact that opens the duty; working days are those of England and Wales."
+        ),
+        table(("Duty", "Opened when", "Due", "Met when", "Falls away when"), lines),
+    )
+
+
+def _policy(title: str, book: PolicyBook) -> str:
+    parts = [
+        prose(
+            "A change is a new entry with its own day, never a rewritten one: what happened is judged by the values of"
+            " its own day for ever."
+        ),
+    ]
+    for term in book.terms.values():
+        entries = ((entry.since.isoformat(), _value(entry.value)) for entry in term.entries)
+        parts += [f"## {term.name}", f"In {term.unit}. Source: {term.source}.", table(("From", "Value"), entries)]
+    return page(f"{title}: policy", *parts)
+
+
+def _value(value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case Mapping():
+            return "<br>".join(f"{key}: {_value(item)}" for key, item in value.items()) or "(none yet)"
+        case list():
+            return ", ".join(
+                _value(item) if not isinstance(item, list) else " → ".join(map(str, item)) for item in value
+            )
+        case _:
+            return f"`{value}`"

@@ -1,0 +1,171 @@
+"""The state machine of a service, found by asking it: stories are played, and from where they lead all is tried.
+
+Nothing is drawn by hand. From each state that was reached, every command is tried in many variants; what the rules let
+through and where it leads is what the picture shows. Corrections are left out: they tell the same history better.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, Final
+
+from shared.domain.dates import local_day
+from shared.domain.execution import (
+    CommandRequest,
+    Decision,
+    as_recorded,
+    execute,
+)
+from shared.domain.messages import (
+    Actor,
+    Command,
+    Correction,
+    Event,
+    EventAt,
+    Fact,
+    derived_uuid,
+)
+from shared.domain.rules import Context
+from shared.runtime.service import Service
+from tools.reference.command_variants import (
+    Seen,
+    moments,
+    seen_in,
+    variants,
+)
+from tools.scenario.in_memory import AREA, Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Difference, Run
+
+WITNESSES: Final = 5
+"""How many histories of different kinds are followed from each state."""
+
+PLAYED_AT: Final = datetime(2030, 1, 1, tzinfo=UTC)
+"""When the stories are played: after all of them, so that none lies in the future."""
+
+STREAM: Final = derived_uuid("reference", "stream")
+
+BEGINNING: Final = ""
+"""The state of what has not begun."""
+
+
+@dataclass(frozen=True, order=True)
+class Move:
+    """One step of a state machine: an event that leads from one state to another."""
+
+    before: str
+    after: str
+    event: str
+
+
+def tell(services: Iterable[Service[Any]], stories: Path) -> Memory:
+    """A system in which every story of a folder has been told once."""
+    told = Memory(services, clock=lambda: PLAYED_AT)
+    for story in sorted(stories.glob("*.yaml")):
+        # Where a story no longer comes true its own test says so; what was told until then is of use.
+        with suppress(Difference):
+            Run(read_scenario(story), told, run="reference").play()
+    return told
+
+
+def moves(service: Service[Any], told: Memory) -> list[Move]:
+    """Every move of the state machine that was found, sorted."""
+    return sorted(_Exploration(service, [history for name, history in told.histories if name == service.name]).run())
+
+
+class _Exploration:
+    """What is tried of one service: histories wait to be gone on from, a few of each kind for each state."""
+
+    def __init__(self, service: Service[Any], histories: Sequence[Sequence[Fact]]) -> None:
+        self.service = service
+        self.told = seen_in(fact.event for history in histories for fact in history)
+        self.found: set[Move] = set()
+        self._kinds: dict[tuple[str, bool], set[frozenset[str]]] = {}
+        self._waiting: deque[tuple[Fact, ...]] = deque([()])
+        for history in histories:
+            self._retell(list(takewhile(lambda fact: not isinstance(fact.event, Correction), history)))
+
+    def run(self) -> set[Move]:
+        while self._waiting:
+            history = self._waiting.popleft()
+            state, here = self._fold(history), seen_in(fact.event for fact in history)
+            for command in self.service.commands:
+                self._try(command, history, state, here)
+        return self.found
+
+    def _retell(self, history: Sequence[Fact]) -> None:
+        """Note the moves of a story; it is followed from where it was ripest in each state."""
+        state: Any = None
+        for n, fact in enumerate(history):
+            after = self.service.decider.evolve(state, fact)
+            before, now = self._state(state), self._state(after)
+            if before != now:
+                self.found.add(Move(before, now, fact.name))
+                self._follow(tuple(history[:n]), before, told=True)
+            state = after
+        self._follow(tuple(history), self._state(state), told=True)
+
+    def _follow(self, history: tuple[Fact, ...], state: str, *, told: bool = False) -> None:
+        kind = frozenset(_kind(fact.event) for fact in history)
+        known = self._kinds.setdefault((state, told), set())
+        if history and kind not in known and len(known) < WITNESSES:
+            known.add(kind)
+            self._waiting.append(history)
+
+    def _fold(self, history: Sequence[Fact]) -> Any:
+        return self.service.decider.fold(history)
+
+    def _state(self, state: Any) -> str:
+        return BEGINNING if state is None else str(self.service.read_model.view(state)["state"])
+
+    def _try(self, command_class: type[Command], history: tuple[Fact, ...], state: Any, here: Seen) -> None:
+        if command_class.opens is bool(history):
+            return
+        officer, decider = _officer(self.service, command_class), self.service.decider
+        seen: set[tuple[str, ...]] = set()
+        for at in moments(history, here):
+            policy = self.service.policy.on(local_day(at))
+            context = Context(STREAM, officer, at, PLAYED_AT, policy, self.service.policy.on)
+            for command in variants(command_class, at, here, self.told, decider.rules):
+                answer = decider.evaluate_and_decide(command, state, context)
+                if isinstance(answer, tuple):
+                    kinds = tuple(_kind(one.event if isinstance(one, EventAt) else one) for one in answer[0])
+                    if kinds not in seen:
+                        seen.add(kinds)
+                        self._note(history, self._made(command, officer, history), state)
+
+    def _note(self, history: tuple[Fact, ...], facts: Sequence[Fact], state: Any) -> None:
+        for n, fact in enumerate(facts, start=1):
+            after = self.service.decider.evolve(state, fact)
+            before, now = self._state(state), self._state(after)
+            if before != now:
+                self.found.add(Move(before, now, fact.name))
+            state = after
+            self._follow((*history, *facts[:n]), now)
+
+    def _made(self, command: Command, officer: Actor, history: Sequence[Fact]) -> list[Fact]:
+        """What the command makes happen; nothing that a correction does."""
+        command_id = derived_uuid("reference", len(history), repr(command))
+        outcome = execute(
+            self.service, CommandRequest(command, STREAM, command_id, officer, PLAYED_AT, command_id), history
+        )
+        if not isinstance(outcome, Decision) or any(isinstance(fact.event, Correction) for fact in outcome.facts):
+            return []
+        return [as_recorded(fact, fact.version, PLAYED_AT) for fact in outcome.facts]
+
+
+def _kind(event: Event) -> str:
+    """What tells events apart here: their names, and what was decided."""
+    codes = (str(getattr(event, name, "")) for name in ("disposal", "decision", "outcome"))
+    return "/".join((type(event).__name__, *codes))
+
+
+def _officer(service: Service[Any], command: type[Command]) -> Actor:
+    roles = sorted(service.roles_for(command), key=lambda role: (role != "SUPERVISOR", role == "SYSTEM", role))
+    return Actor(id=derived_uuid("officer", roles[0], 1), role=roles[0], organisation="REFERENCE", labels=AREA)

@@ -1,0 +1,117 @@
+"""Names to ids: each is a UUID version 5 (RFC 9562) of the scenario's id, the run and the name.
+
+So a scenario can be run again and again in one system, and every run meets streams and people of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from shared.domain.messages import derived_uuid
+from tools.scenario.story import Officer
+
+NAME: Final = r"[A-Za-z_][\w-]*"
+_ID: Final = re.compile(rf"\$({NAME}(?:\+{NAME})?)")
+_DETAILS: Final = re.compile(rf"\$({NAME})\.details")
+_OFFICER: Final = re.compile(r"\$officer\.([A-Z_]+(?:/\d+)?)")
+_EVENT: Final = re.compile(rf"\$({NAME}(?:\+{NAME})?)\.([A-Z]\w*)")
+_REFERENCE: Final = re.compile(rf"\${NAME}[+./\w-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Mentioned:
+    """What a `$name` needs: a person's details, an officer's role, a stream's event; or that it is no name at all."""
+
+    text: str
+    details: str | None = None
+    role: str | None = None
+    stream: str | None = None
+    wrong: bool = False
+
+
+def mentioned(value: Any) -> Iterator[Mentioned]:
+    """Each `$name` anywhere in a value that is more than an id."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from mentioned(key)
+            yield from mentioned(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from mentioned(item)
+    elif isinstance(value, str) and _REFERENCE.fullmatch(value) and not _ID.fullmatch(value):
+        if found := _DETAILS.fullmatch(value):
+            yield Mentioned(value, details=found[1])
+        elif found := _OFFICER.fullmatch(value):
+            yield Mentioned(value, role=found[1])
+        elif found := _EVENT.fullmatch(value):
+            yield Mentioned(value, stream=found[1])
+        else:
+            yield Mentioned(value, wrong=True)
+
+
+class Names:
+    """The ids of one run of one scenario.
+
+    `officer_id` gives the id of the person who acts in a role, `latest_event` that of a stream's latest event of a
+    type.
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        run: str,
+        people: Mapping[str, Mapping[str, Any]],
+        officer_id: Callable[[Officer], UUID],
+        latest_event: Callable[[str, str], UUID],
+    ) -> None:
+        self._own = derived_uuid("scenario", scenario, run)
+        self._people = people
+        self._officer_id = officer_id
+        self._latest_event = latest_event
+        self._known: dict[str, str] = {}
+
+    def id(self, name: str) -> UUID:
+        """The id of a name; of `d1+c1`, the conference that is proposed for condition c1 of disposal d1."""
+        first, plus, second = name.partition("+")
+        found = uuid5(self._own, first)
+        if plus:
+            self.id(first)
+            found = uuid5(found, str(self.id(second)))
+        self._known[str(found)] = name
+        return found
+
+    def key(self, *parts: object) -> str:
+        """An idempotency key that belongs to this run alone."""
+        return str(uuid5(self._own, "/".join(("key", *map(str, parts)))))
+
+    def in_words(self, value: Any) -> Any:
+        """A value with the names of this run in place of their ids, for people to read."""
+        if isinstance(value, Mapping):
+            return {self.in_words(key): self.in_words(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.in_words(item) for item in value]
+        return self._known.get(value, value) if isinstance(value, str) else value
+
+    def filled(self, value: Any) -> Any:
+        """A value with ids, details and events in place of every `$name`."""
+        if isinstance(value, Mapping):
+            return {self._text(key): self.filled(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.filled(item) for item in value]
+        return self._text(value) if isinstance(value, str) else value
+
+    def _text(self, text: str) -> Any:
+        if found := _OFFICER.fullmatch(text):
+            role, _, number = found[1].partition("/")
+            return str(self._officer_id(Officer(role, int(number or 1))))
+        if (found := _DETAILS.fullmatch(text)) and found[1] in self._people:
+            return dict(self._people[found[1]])
+        if found := _EVENT.fullmatch(text):
+            return str(self._latest_event(found[1], found[2]))
+        if found := _ID.fullmatch(text):
+            return str(self.id(found[1]))
+        return text

@@ -1,0 +1,171 @@
+"""The running system as a backend: over HTTP, as its real clients do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from services.console.addresses import NoSystem
+from services.console.client import Client, NoAnswer, Reply
+from services.console.idle import NotIdle, statuses, wait_until_idle
+from services.console.tokens import NoToken
+from tools.scenario.backend import BackendError, Request, Response
+from tools.scenario.story import COLLECTIONS, Officer, Result
+
+REASON: Final = "SCENARIO"
+READER: Final = "AUDITOR"
+COUNTER: Final = "ANALYST"
+TROUBLE: Final = (NoAnswer, NoSystem, NoToken, NotIdle)
+
+
+class Http:
+    """A backend over the services' APIs."""
+
+    patience = 15.0
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        client.reason = REASON
+
+    def officer(self, officer: Officer) -> UUID:
+        """The person of the token for a role."""
+        try:
+            return self._client.tokens.token(officer.role, officer.number).person
+        except TROUBLE as error:
+            raise BackendError(str(error)) from None
+
+    def send(self, request: Request) -> Response:
+        """Send a command; where a service restarts meanwhile, again with the same key."""
+        try:
+            reply = self._client.post(
+                request.service,
+                f"/v1/{COLLECTIONS[request.service]}/{request.stream}/commands",
+                role=request.by.role,
+                number=request.by.number,
+                body=request.body,
+                key=request.key,
+            )
+        except NoToken:
+            if request.by.role == "SYSTEM":
+                # No issuer gives anyone the role of the reactions: that is the refusal.
+                return Response(Result.FORBIDDEN, why="nobody is given the role SYSTEM")
+            raise BackendError(f"There is no token for {request.by}: is the issuer up? Ask `ooc status`.") from None
+        except TROUBLE as error:
+            raise BackendError(str(error)) from None
+        return answered(reply)
+
+    def state(
+        self, service: str, stream: UUID, *, as_of: datetime | None, known_at: datetime | None
+    ) -> Mapping[str, Any] | None:
+        """GET the state as AUDITOR."""
+        reply = self._read(service, f"/v1/{COLLECTIONS[service]}/{stream}", as_of=_utc(as_of), known_at=_utc(known_at))
+        return None if reply is None else _mapping(reply, service)
+
+    def history(self, service: str, stream: UUID) -> Sequence[Mapping[str, Any]]:
+        """GET the history as AUDITOR."""
+        reply = self._read(service, f"/v1/{COLLECTIONS[service]}/{stream}/history")
+        return () if reply is None else _list(_mapping(reply, service).get("events"), service)
+
+    def duties(
+        self, service: str, stream: UUID, *, as_of: date | None, known_at: datetime | None
+    ) -> Sequence[Mapping[str, Any]]:
+        """GET the duties of a day as AUDITOR."""
+        reply = self._read(
+            service,
+            f"/v1/{COLLECTIONS[service]}/{stream}/duties",
+            as_of=None if as_of is None else as_of.isoformat(),
+            known_at=_utc(known_at),
+        )
+        return () if reply is None else _list(reply.body, service)
+
+    def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any]:
+        """GET a measure as ANALYST."""
+        try:
+            reply = self._client.get("reporting", f"/v1/measures/{name}", role=COUNTER, params=params)
+        except TROUBLE as error:
+            raise BackendError(str(error)) from None
+        if reply.status != 200:
+            raise BackendError(f"reporting gives no measure {name!r}: {_problem(reply)}")
+        return _mapping(reply, "reporting")
+
+    def settle(self) -> None:
+        """Wait until two looks at every service's status find everything passed."""
+        try:
+            wait_until_idle(self._client)
+        except TROUBLE as error:
+            raise BackendError(str(error)) from None
+
+    def now(self) -> datetime:
+        """The latest of the services' times."""
+        try:
+            return max(datetime.fromisoformat(status["time"]) for status in statuses(self._client).values())
+        except TROUBLE as error:
+            raise BackendError(str(error)) from None
+        except (KeyError, ValueError):
+            raise BackendError("A service's status tells no time: is it of this version?") from None
+
+    def _read(self, service: str, path: str, **params: Any) -> Reply | None:
+        try:
+            reply = self._client.get(service, path, role=READER, params=params)
+        except TROUBLE as error:
+            raise BackendError(str(error)) from None
+        if reply.status == 404:
+            return None
+        if reply.status != 200:
+            raise BackendError(f"{service} does not let {READER} read {path}: {_problem(reply)}")
+        return reply
+
+
+def answered(reply: Reply) -> Response:
+    """What the answer to a command means, by its status and problem details (RFC 9457)."""
+    body = reply.body if isinstance(reply.body, Mapping) else {}
+    match reply.status:
+        case 201:
+            replayed = str(reply.headers.get("Idempotency-Replayed", "")).lower() == "true"
+            events = tuple(_bare(str(event["type"])) for event in body.get("events", ()))
+            word = Result.REPEATED if replayed else Result.ACCEPTED
+            return Response(word, events=events, receipt=body, attempts=2 if reply.retried else 1)
+        case 422 if body.get("rules"):
+            rules = tuple(str(rule["id"]) for rule in body["rules"])
+            word = Result.NEEDS_RATIONALE if body.get("needs_rationale") else Result.REFUSED
+            return Response(word, rules=rules, why="; ".join(str(rule["text"]) for rule in body["rules"]))
+        case 422:
+            fields = (f"{error.get('field')}: {error.get('message')}" for error in body.get("errors") or ())
+            return Response(Result.INVALID, why="; ".join(fields) or str(body.get("detail", "")))
+        case 403:
+            return Response(Result.FORBIDDEN, why=str(body.get("detail", "")))
+        case 404:
+            return Response(Result.UNKNOWN, why=str(body.get("detail", "")))
+        case 409:
+            return Response(Result.CONFLICT, why=str(body.get("detail", "")))
+        case _:
+            raise BackendError(f"The command was answered with {_problem(reply)}.")
+
+
+def _bare(event_type: str) -> str:
+    """The event's name without namespace and version: `ConsentWithdrawn` of `ooc.disposal.ConsentWithdrawn.v1`."""
+    parts = event_type.split(".")
+    return parts[-2] if len(parts) > 1 else event_type
+
+
+def _problem(reply: Reply) -> str:
+    body = reply.body if isinstance(reply.body, Mapping) else {}
+    return f"HTTP {reply.status} {body.get('detail') or body.get('title') or ''}".strip()
+
+
+def _mapping(reply: Reply, service: str) -> Mapping[str, Any]:
+    if not isinstance(reply.body, Mapping):
+        raise BackendError(f"{service} answered without JSON fields: is it of this version?")
+    return reply.body
+
+
+def _list(value: Any, service: str) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(value, list):
+        raise BackendError(f"{service} answered without a list: is it of this version?")
+    return value
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()

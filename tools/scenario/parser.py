@@ -1,0 +1,329 @@
+"""Reading a scenario's file: every step checked for its form before the first is played.
+
+Whether a command, field, rule or role exists is the system's to say (`checking.py` asks its declarations).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from services.vocabulary import Role
+from tools.scenario.naming import NAME, mentioned
+from tools.scenario.story import (
+    COLLECTIONS,
+    CheckStep,
+    CommandStep,
+    Expected,
+    MarkStep,
+    Officer,
+    Result,
+    Scenario,
+    Step,
+    Target,
+)
+from tools.scenario.yaml_text import BadFile, read_yaml
+
+SCENARIO_KEYS: Final = frozenset({"id", "title", "rules", "people", "steps"})
+ASK_KEYS: Final = frozenset({"at", "by", "do", "to", "with", "expect", "key", "expected_version", "late"})
+STATE_KEYS: Final = frozenset({"check", "as_of", "known_at", "is"})
+DUTIES_KEYS: Final = frozenset({"check", "as_of", "known_at", "has", "lacks"})
+HISTORY_KEYS: Final = frozenset({"check", "as_of", "known_at", "types"})
+MEASURE_KEYS: Final = frozenset({"check", "as_of", "known_at", "with", "adds"})
+DUTY_KEYS: Final = frozenset({"duty", "item", "due", "met_on", "overdue", "late"})
+STREAM: Final = re.compile(rf"{NAME}(\+{NAME})?")
+EXPECTED: Final = ", ".join(
+    (
+        *("accepted", "forbidden", "conflict", "invalid", "repeated"),
+        *("{accepted: [Event, …]}", "{refused: [RULE, …]}", "{needs_rationale: [RULE, …]}"),
+    )
+)
+
+
+class _Wrong(Exception):
+    """What is wrong with a step, and what to do."""
+
+
+def read_scenario(path: Path) -> Scenario:
+    """The scenario of a file; raises `BadFile` naming file, step, what is wrong and what to do."""
+    content = read_yaml(path)
+    where = "the file"
+    try:
+        whole = _mapping(content, "a scenario")
+        _no_other(whole, SCENARIO_KEYS)
+        scenario_id = _text(whole, "id", "shoplifting-ycc")
+        title = _text(whole, "title", "A boy of 15 …")
+        people = {
+            alias: _mapping(details, f"people.{alias}")
+            for alias, details in _mapping(whole.get("people") or {}, "people").items()
+        }
+        rules = _texts(whole.get("rules") or [], "rules")
+        told = _steps(whole.get("steps"))
+        sofar = _SoFar(frozenset(people))
+        steps = []
+        for number, raw in enumerate(told, start=1):
+            where = f"step {number}"
+            steps.append(_step(number, _mapping(raw, "a step"), sofar))
+    except _Wrong as error:
+        raise BadFile(f"{path}: {where}: {error}.") from None
+    return Scenario(scenario_id, title, rules, people, tuple(steps))
+
+
+def _steps(told: Any) -> list[Any]:
+    if not isinstance(told, list) or not told:
+        raise _Wrong("steps: a list of steps is expected: write at least one")
+    return told
+
+
+class _SoFar:
+    """What earlier steps have named."""
+
+    def __init__(self, people: frozenset[str]) -> None:
+        self.people = people
+        self.streams: set[str] = set()
+        self.marks: set[str] = set()
+        self.keys: set[tuple[str, str]] = set()
+        self.at: datetime | None = None
+
+
+def _step(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> Step:
+    kinds = [kind for kind in ("do", "check", "mark") if kind in raw]
+    if len(kinds) != 1:
+        raise _Wrong("a step has exactly one of do (send a command), check (look) and mark (note the time)")
+    if kinds == ["mark"]:
+        _no_other(raw, frozenset({"mark"}))
+        name = _text(raw, "mark", "before_correction")
+        sofar.marks.add(name)
+        return MarkStep(number, name)
+    return _ask(number, raw, sofar) if kinds == ["do"] else _check(number, raw, sofar)
+
+
+def _ask(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> CommandStep:
+    _no_other(raw, ASK_KEYS)
+    service, dot, command = _text(raw, "do", "referral.ReceiveReferral").partition(".")
+    if not dot or service not in COLLECTIONS or not command.isidentifier():
+        raise _Wrong(f"do: {raw['do']!r} is no SERVICE.Command; the services are {', '.join(COLLECTIONS)}")
+    to = _stream(_text(raw, "to", "r1"), "to")
+    expected = _expected(raw.get("expect", "accepted"))
+    at = _moment(raw.get("at"), "at")
+    late = _flag(raw, "late")
+    if not late:
+        if sofar.at is not None and at < sofar.at:
+            raise _Wrong(
+                f"at: {raw['at']} is before the step above: mark the step `late: true` if that is meant, else reorder"
+            )
+        sofar.at = at
+    fields = _mapping(raw.get("with") or {}, "with")
+    _mapping(fields.get("rationale") or {}, "with.rationale")
+    # Malformed on purpose, a step may say otherwise what it says itself.
+    clash = fields.keys() & {"type", "occurred_at", "expected_version"}
+    if clash and expected.word is not Result.INVALID:
+        raise _Wrong(f"with: {min(clash)} is set by the step itself (do, at, expected_version): remove it here")
+    _known(fields, sofar)
+    key = _text(raw, "key", "receive-r1") if "key" in raw else None
+    if expected.word is Result.REPEATED and (service, key or "") not in sofar.keys:
+        raise _Wrong("expect: repeated needs the `key:` of an earlier step that was accepted by the same service")
+    if key is not None and expected.word is Result.ACCEPTED:
+        sofar.keys.add((service, key))
+    version = raw.get("expected_version")
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 0):
+        raise _Wrong(f"expected_version: {version!r} is no version: write a whole number, the first event's is 1")
+    sofar.streams.add(to)
+    return CommandStep(
+        number,
+        str(raw["at"]),
+        officer(_text(raw, "by", "SUPERVISOR")),
+        service,
+        command,
+        to,
+        fields,
+        expected,
+        key,
+        version,
+        late,
+    )
+
+
+def officer(text: str) -> Officer:
+    """`SUPERVISOR` or `SUPERVISOR/2`; raises `BadFile`'s sentence where there is no such role."""
+    role, slash, number = text.partition("/")
+    if role not in {*Role}:
+        raise _Wrong(f"{text!r} names no role; the roles are {', '.join(Role)}")
+    if slash and not (number.isascii() and number.isdecimal() and 1 <= int(number) <= 99):
+        raise _Wrong(f"{text!r}: the second person in a role is written {role}/2")
+    return Officer(role, int(number) if slash else 1)
+
+
+def _expected(raw: Any) -> Expected:
+    if isinstance(raw, str) and raw in {"accepted", "forbidden", "conflict", "invalid", "repeated"}:
+        return Expected(Result(raw))
+    if isinstance(raw, dict) and len(raw) == 1:
+        ((word, listed),) = raw.items()
+        if word == "accepted":
+            return Expected(Result.ACCEPTED, events=_texts(listed, "expect.accepted"))
+        if word in {"refused", "needs_rationale"}:
+            rules = _texts(listed, f"expect.{word}")
+            if not rules:
+                raise _Wrong(f"expect.{word}: name at least one rule")
+            return Expected(Result(word), rules=frozenset(rules))
+    raise _Wrong(f"expect: {raw!r} is unknown; it is one of {EXPECTED}")
+
+
+def _check(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> CheckStep:
+    what = _text(raw, "check", "disposal/d1")
+    place, *rest = what.split("/")
+    if place == "measures":
+        return _measure(number, raw, what, rest, sofar)
+    if place not in COLLECTIONS or not 1 <= len(rest) <= 2 or rest[1:] not in ([], ["duties"], ["history"]):
+        raise _Wrong(
+            f"check: {what!r} is none of SERVICE/STREAM, SERVICE/STREAM/duties, SERVICE/STREAM/history and measures/NAME;"
+            f" the services are {', '.join(COLLECTIONS)}"
+        )
+    stream = _stream(rest[0], "check")
+    if stream not in sofar.streams and stream.split("+")[0] not in sofar.streams:
+        raise _Wrong(f"check: nothing was done on {stream!r} before: check the name, or move the step")
+    sofar.streams.add(stream)
+    look = CheckStep(number, what, Target.STATE, place, stream, _as_of(raw), _known_at(raw, sofar))
+    match rest[1:]:
+        case ["duties"]:
+            _no_other(raw, DUTIES_KEYS)
+            has, lacks = _duties(raw, "has"), _duties(raw, "lacks")
+            if not has and not lacks:
+                raise _Wrong("a check of duties needs has or lacks")
+            return replace(look, place=Target.DUTIES, has=has, lacks=lacks)
+        case ["history"]:
+            _no_other(raw, HISTORY_KEYS)
+            if "types" not in raw:
+                raise _Wrong("a check of a history needs types: the event types in order, complete")
+            return replace(look, place=Target.HISTORY, types=_texts(raw["types"], "types"))
+        case _:
+            _no_other(raw, STATE_KEYS)
+            state = _mapping(raw.get("is"), "is")
+            if not state:
+                raise _Wrong("a check of a state needs is, with at least one field")
+            return replace(look, state=state)
+
+
+def _as_of(raw: Mapping[str, Any]) -> str | None:
+    as_of: str | None = raw.get("as_of")
+    if as_of is None or _is(date.fromisoformat, as_of):
+        return as_of
+    if not _is(datetime.fromisoformat, as_of):
+        raise _Wrong(f"as_of: {as_of!r} is neither a date nor a time with its zone")
+    _moment(as_of, "as_of")
+    return as_of
+
+
+def _known_at(raw: Mapping[str, Any], sofar: _SoFar) -> str | None:
+    known_at: str | None = raw.get("known_at")
+    if known_at is not None and known_at not in sofar.marks:
+        raise _Wrong(f"known_at: no `mark: {known_at}` stands before this step")
+    return known_at
+
+
+def _measure(number: int, raw: Mapping[str, Any], what: str, rest: list[str], sofar: _SoFar) -> CheckStep:
+    _no_other(raw, MEASURE_KEYS)
+    if len(rest) != 1 or not re.fullmatch(NAME, rest[0]):
+        raise _Wrong(f"check: {what!r} is no measures/NAME")
+    params = {name: str(value) for name, value in _mapping(raw.get("with") or {}, "with").items()}
+    for name in ("from", "to"):
+        if name in params and not _is(date.fromisoformat, params[name]):
+            raise _Wrong(f"with.{name}: {params[name]!r} is not a date")
+    adds = _mapping(raw.get("adds"), "adds")
+    if not adds:
+        raise _Wrong("a check of a measure needs adds, with at least one key")
+    for key, value in adds.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _Wrong(f"adds.{key}: {value!r} is not a number")
+    look = CheckStep(number, what, Target.MEASURE, as_of=_as_of(raw), known_at=_known_at(raw, sofar))
+    return replace(look, measure=rest[0], params=params, adds=adds)
+
+
+def _duties(raw: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
+    listed = raw.get(name, [])
+    if not isinstance(listed, list):
+        raise _Wrong(f"{name}: a list of duties is expected")
+    duties = tuple(_mapping(item, name) for item in listed)
+    for duty in duties:
+        _no_other(duty, DUTY_KEYS, f"{name}: ")
+        if not duty:
+            raise _Wrong(f"{name}: say which duty")
+        for key in ("due", "met_on"):
+            if duty.get(key) is not None and not _is(date.fromisoformat, duty[key]):
+                raise _Wrong(f"{name}: {key} {duty[key]!r} is not a date")
+    return duties
+
+
+def _known(value: Any, sofar: _SoFar) -> None:
+    """Every `$name` that needs something to exist: a person's details, a role, a stream that was spoken to."""
+    for found in mentioned(value):
+        if found.details is not None and found.details not in sofar.people:
+            raise _Wrong(f"with: there is no person {found.details!r} under people: add them, or check the name")
+        if found.role is not None:
+            officer(found.role)
+        if found.stream is not None and found.stream not in sofar.streams:
+            raise _Wrong(f"with: {found.text}: nothing was done on {found.stream!r} before: check the name")
+        if found.wrong:
+            raise _Wrong(
+                f"with: {found.text!r} is no name: write $name, $person.details, $officer.ROLE, $officer.ROLE/2 or $stream.EventType"
+            )
+
+
+def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _Wrong(f"{name}: fields are expected (key: value)")
+    return value
+
+
+def _text(raw: Mapping[str, Any], key: str, example: str) -> str:
+    value = raw.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise _Wrong(f"{key}: a text is expected, such as {example}")
+    return value
+
+
+def _texts(value: Any, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _Wrong(f"{name}: a list of names is expected")
+    return tuple(value)
+
+
+def _flag(raw: Mapping[str, Any], key: str) -> bool:
+    value = raw.get(key, False)
+    if not isinstance(value, bool):
+        raise _Wrong(f"{key}: true or false is expected")
+    return value
+
+
+def _stream(text: str, key: str) -> str:
+    if not STREAM.fullmatch(text):
+        raise _Wrong(f"{key}: {text!r} is no name of a stream: write d1, or d1+c1 for the conference of a condition")
+    return text
+
+
+def _moment(value: Any, key: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _Wrong(f"{key}: {value!r} is not a time with its zone, such as 2025-09-06T15:20:00+01:00")
+    return moment
+
+
+def _is(parse: Callable[[Any], Any], value: Any) -> bool:
+    try:
+        parse(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _no_other(raw: Mapping[str, Any], keys: frozenset[str], where: str = "") -> None:
+    for key in raw:
+        if key not in keys:
+            raise _Wrong(f"{where}there is no key {key!r} here; the keys are {', '.join(sorted(keys))}")

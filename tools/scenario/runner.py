@@ -1,0 +1,269 @@
+"""Playing a scenario, step by step, against any backend; the first difference ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from shared.domain.dates import local_day
+from shared.domain.duties_by_day import parse_moment
+from tools.scenario.backend import Backend, Request, Response
+from tools.scenario.comparison import (
+    MISSING,
+    Differs,
+    answer_differs,
+    duties_differ,
+    state_differs,
+    sums_differ,
+    types_differ,
+)
+from tools.scenario.naming import Names
+from tools.scenario.story import (
+    CheckStep,
+    CommandStep,
+    MarkStep,
+    Result,
+    Scenario,
+    Step,
+    Target,
+)
+
+GLANCE: Final = 0.05
+"""Seconds between two looks at something that does not agree yet."""
+
+
+class Difference(Exception):
+    """A step that found something else than it expected."""
+
+    def __init__(self, step: Step, differences: list[Differs]) -> None:
+        self.step = step
+        self.differences = differences
+        lines = [f"step {step.number}, {step}:"]
+        for difference in differences:
+            lines += [
+                f"  {difference.where}",
+                f"    expected: {difference.expected}",
+                f"    got:      {difference.got}",
+            ]
+        super().__init__("\n".join(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a run came to: its own id, how many steps it took and how many checks could not be made here."""
+
+    scenario: Scenario
+    run: str
+    steps: int
+    skipped: int
+
+
+@dataclass
+class Run:
+    """One run of one scenario."""
+
+    scenario: Scenario
+    backend: Backend
+    run: str = field(default_factory=lambda: str(uuid4()))
+    notice: Callable[[Step, str], None] = lambda _step, _what: None
+    """Called after each step, with what happened in a few words."""
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.scenario.id, self.run, self.scenario.people, self.backend.officer, self._latest_event)
+        self._services: dict[str, set[str]] = {}
+        self._marks: dict[str, datetime] = {}
+        self._first: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._before: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._moved: set[str] = set()
+        self._skipped = 0
+
+    def play(self) -> Played:
+        """Play every step; raises `Difference` at the first that differs, or `Unplayable`."""
+        self._note_measures()
+        for step in self.scenario.steps:
+            self.notice(step, self._take(step))
+        return Played(self.scenario, self.run, len(self.scenario.steps), self._skipped)
+
+    def _take(self, step: Step) -> str:
+        match step:
+            case CommandStep():
+                return self._ask(step)
+            case CheckStep():
+                return self._check(step)
+            case MarkStep():
+                # What was recorded before the mark includes what follows from it by reaction.
+                self.backend.settle()
+                self._marks[step.name] = self.backend.now()
+                return "noted"
+
+    # --- commands ---------------------------------------------------------------------------------
+
+    def _ask(self, step: CommandStep) -> str:
+        self._services.setdefault(step.to, set()).add(step.service)
+        self._let_time_pass(step.service)
+        body: dict[str, Any] = {"type": step.command, "occurred_at": step.at, **self._filled(step)}
+        if step.expected_version is not None:
+            body["expected_version"] = step.expected_version
+        key = self.names.key("step", step.number) if step.key is None else self.names.key("named", step.key)
+        got = self.backend.send(Request(step.service, self.names.id(step.to), step.by, body, key))
+        first = self._first.get((step.service, key))
+        if differences := list(answer_differs(step.expected, got, first)):
+            raise Difference(step, differences)
+        if step.expected.word is Result.ACCEPTED:
+            self._first[step.service, key] = got.receipt
+            self._moved.add(step.service)
+        return _in_short(got)
+
+    def _let_time_pass(self, service: str) -> None:
+        """Between two steps of a story lie hours: what follows elsewhere from the last step has happened by the next."""
+        if self._moved - {service}:
+            self.backend.settle()
+            self._moved.clear()
+
+    def _filled(self, step: CommandStep) -> Mapping[str, Any]:
+        try:
+            filled: Mapping[str, Any] = self.names.filled(step.fields)
+        except LookupError as error:
+            raise Difference(step, [Differs("with", str(error.args[0]), MISSING)]) from None
+        return filled
+
+    def _latest_event(self, stream: str, event: str) -> UUID:
+        """The id of a stream's latest event of a type; raises LookupError where there is none after waiting."""
+
+        def look() -> UUID | None:
+            for service in sorted(self._services.get(stream, ())):
+                for line in reversed(self.backend.history(service, self.names.id(stream))):
+                    if line["type"] == event:
+                        return UUID(str(line["event_id"]))
+            return None
+
+        self.backend.settle()
+        deadline = time.monotonic() + self.backend.patience
+        while (found := look()) is None:
+            if time.monotonic() >= deadline:
+                raise LookupError(f"an event {event} of {stream}")
+            time.sleep(GLANCE)
+        return found
+
+    # --- checks -----------------------------------------------------------------------------------
+
+    def _check(self, step: CheckStep) -> str:
+        if step.stream:
+            self._services.setdefault(step.stream, set()).add(step.service)
+        look = self._look(step)
+        if look is None:
+            self._skipped += 1
+            return "not counted here: skipped"
+        settled = _states_an_absence(step)
+        if settled:
+            self.backend.settle()
+        deadline = time.monotonic() + self.backend.patience
+        differences = list(look())
+        if not differences and not settled:
+            # It agrees before anything had time to pass: it must still agree when all has.
+            self.backend.settle()
+            differences = list(look())
+            settled = True
+        while differences and time.monotonic() < deadline:
+            time.sleep(GLANCE)
+            differences = list(look())
+        if differences and not settled:
+            # A slow machine, or a process that is being restarted, is no difference.
+            self.backend.settle()
+            differences = list(look())
+        if differences:
+            raise Difference(step, [self._in_words(difference) for difference in differences])
+        return "agrees"
+
+    def _look(self, step: CheckStep) -> Callable[[], Iterator[Differs]] | None:
+        backend, stream = self.backend, self.names.id(step.stream)
+        known_at = self._marks[step.known_at] if step.known_at is not None else None
+        match step.place:
+            case Target.STATE:
+                as_of = None if step.as_of is None else parse_moment(step.as_of)
+                return lambda: state_differs(
+                    self.names.filled(step.state),
+                    backend.state(step.service, stream, as_of=as_of, known_at=known_at),
+                    self._id_text,
+                )
+            case Target.DUTIES:
+                day = None if step.as_of is None else _day_of(step.as_of)
+                return lambda: duties_differ(
+                    self.names.filled(step.has),
+                    self.names.filled(step.lacks),
+                    backend.duties(step.service, stream, as_of=day, known_at=known_at),
+                    self._id_text,
+                )
+            case Target.HISTORY:
+                return lambda: types_differ(
+                    step.types or (),
+                    tuple(
+                        str(line["type"])
+                        for line in backend.history(step.service, stream)
+                        if _within(line, step.as_of, known_at)
+                    ),
+                )
+            case Target.MEASURE:
+                before = self._before.get(_measure_key(step))
+                if before is None:
+                    return None
+                adds = {self._path(key): value for key, value in step.adds.items()}
+                params = _measure_params(step) | ({"known_at": known_at.isoformat()} if known_at else {})
+                return lambda: sums_differ(adds, before, backend.measure(step.measure, params) or {})
+
+    def _note_measures(self) -> None:
+        """The values of all measures that are checked, before the first step."""
+        wanted = {_measure_key(step): step for step in self.scenario.measures}
+        if wanted:
+            self.backend.settle()
+        for key, step in wanted.items():
+            found = self.backend.measure(step.measure, _measure_params(step))
+            if found is not None:
+                self._before[key] = found
+
+    def _path(self, key: str) -> str:
+        """A dotted path with the ids of the names in it (`by_officer.$officer.SUPERVISOR`)."""
+        head, dollar, name = key.partition("$")
+        return f"{head}{self.names.filled('$' + name)}" if dollar else key
+
+    def _id_text(self, name: str) -> str:
+        return str(self.names.id(name))
+
+    def _in_words(self, difference: Differs) -> Differs:
+        return Differs(difference.where, self.names.in_words(difference.expected), self.names.in_words(difference.got))
+
+
+def _states_an_absence(step: CheckStep) -> bool:
+    return bool(step.lacks) or any(value == 0 for value in step.adds.values())
+
+
+def _measure_key(step: CheckStep) -> tuple[str, str]:
+    return step.measure, str(sorted(_measure_params(step).items()))
+
+
+def _measure_params(step: CheckStep) -> dict[str, str]:
+    """What a measure is asked with; everything that is there before the first step is known at every mark."""
+    return {**step.params, **({"as_of": parse_moment(step.as_of).isoformat()} if step.as_of else {})}
+
+
+def _day_of(text: str) -> date:
+    moment = datetime.fromisoformat(text)
+    return date.fromisoformat(text) if moment.tzinfo is None else local_day(moment)
+
+
+def _within(line: Mapping[str, Any], as_of: str | None, known_at: datetime | None) -> bool:
+    def moment(name: str) -> datetime:
+        value = line[name]
+        return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+    return (as_of is None or moment("occurred_at") <= parse_moment(as_of)) and (
+        known_at is None or moment("recorded_at") <= known_at
+    )
+
+
+def _in_short(got: Response) -> str:
+    return f"{got.word} {', '.join(got.rules or got.events)}".strip()
