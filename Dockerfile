@@ -19,6 +19,7 @@ RUN pip install --require-hashes -r requirements/run.txt
 COPY pyproject.toml ./
 COPY shared shared
 COPY services services
+COPY tools tools
 RUN pip install --no-deps --no-build-isolation --editable .
 
 USER ooc

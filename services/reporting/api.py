@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -428,9 +429,8 @@ async def _wait(at: Dependencies, wanted: Mapping[str, int]) -> str | None:
     """Wait until all positions have been projected; the first that was not in time."""
     until = time.monotonic() + PATIENCE_SECONDS
     for service, position in wanted.items():
-        while not await retry_or_raise(
-            lambda: has_reached(at.database, CONSUMER, service, position), EventStoreUnavailable
-        ):  # noqa: B023 - called at once
+        reached = partial(has_reached, at.database, CONSUMER, service, position)
+        while not await retry_or_raise(reached, EventStoreUnavailable):
             if time.monotonic() > until:
                 return f"{service}:{position}"
             await asyncio.sleep(0.02)

@@ -24,7 +24,7 @@ class BeyondCalendar(Exception):
 @lru_cache(maxsize=1)
 def bank_holidays() -> frozenset[date]:
     """The bank holidays of England and Wales, as vendored."""
-    text = resources.files("shared").joinpath("bank_holidays.json").read_text(encoding="utf-8")
+    text = resources.files("shared.domain").joinpath("bank_holidays.json").read_text(encoding="utf-8")
     return frozenset(date.fromisoformat(day) for day in json.loads(text)["days"])
 
 
@@ -44,7 +44,7 @@ def is_working_day(day: date) -> bool:
     first, last = _covered()
     if not first <= day <= last:
         raise BeyondCalendar(
-            f"no bank holidays are known for {day.year}: the list covers {first.year} to {last.year}; add the year to shared/bank_holidays.json"
+            f"no bank holidays are known for {day.year}: the list covers {first.year} to {last.year}; add the year to shared/domain/bank_holidays.json"
         )
     return day.weekday() < 5 and day not in bank_holidays()
 

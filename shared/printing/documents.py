@@ -25,10 +25,10 @@ from shared.privacy.sealing import Forgotten, Sealed
 
 S = TypeVar("S")
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 """What a layout may read: the packages themselves."""
 
-PAPER: Final = ROOT / "shared" / "paper"
+PAPER: Final = Path(__file__).parent / "layout"
 """The house's own form, and the words that every document uses."""
 
 LANGUAGES: Final = ("en", "cy")

@@ -24,7 +24,7 @@ from shared.runtime.settings import Settings
 PARTITIONS: Final = 12
 """Partitions of every events topic, for ever: the key decides the partition by their number."""
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MIGRATIONS: Final = Path(__file__).parents[1] / "event_store" / "migrations"
 
 
 class ProvisionFailed(Exception):

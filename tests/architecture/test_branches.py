@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
@@ -37,7 +38,7 @@ def test_evolve_knows_every_event(service: Service[Any]) -> None:
     name, file, union = EVENT_UNIONS[service.name]
     place, known, booked = f"services/{service.name}", set(get_args(union)), set(service.events.events)
     assert not booked - known, (
-        f"{named(booked - known)}: add it to {name} in {place}/{file}, and a branch for it in {place}/domain/state.py"
+        f"{named(booked - known)}: add it to {name} in {place}/{file}, and a branch for it in {place}/domain (the match of `evolve`)"
     )
     assert not known - booked, f"{named(known - booked)}: add it to EVENTS (or REGIMES) in {place}/events.py"
 
@@ -58,7 +59,7 @@ def test_decide_knows_every_command(service: Service[Any]) -> None:
 @SERVICES
 def test_mypy_says_which_branch_is_missing(service: Service[Any]) -> None:
     """Both matches end in assert_never, so that a member of the union without a branch is an error of type."""
-    for file, subject in (("state.py", "event"), ("decide.py", "command")):
-        path = ROOT / "services" / service.name / "domain" / file
+    for function, subject in ((service.decider.evolve, "event"), (service.decider.decide, "command")):
+        path = Path(inspect.getfile(function))
         ending = f"case _:\n            assert_never({subject})"
         assert ending in path.read_text(encoding="utf-8"), f"{path.relative_to(ROOT)}: end the match with `{ending}`"

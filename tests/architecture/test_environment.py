@@ -27,7 +27,7 @@ ANY_ROLE: Final = "OOC_TOKEN_<ROLE>"
 
 def sources() -> list[str]:
     """The code, and what starts it."""
-    modules = chain.from_iterable(ROOT.glob(f"{folder}/**/*.py") for folder in ("shared", "services", "tests"))
+    modules = chain.from_iterable(ROOT.glob(f"{folder}/**/*.py") for folder in ("shared", "services", "tools", "tests"))
     others = (ROOT / name for name in ("Makefile", "Dockerfile", "docker-compose.yml"))
     return [path.read_text(encoding="utf-8") for path in (*modules, *others) if path != Path(__file__)]
 

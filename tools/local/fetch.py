@@ -27,7 +27,7 @@ def main() -> None:
         return
     if not missing() or os.environ.get("OOC_KAFKA"):
         return
-    print("Fetching Apache Kafka from Maven Central (45 MB, half a minute, once)", flush=True)  # noqa: T201 - to a person
+    print("Fetching Apache Kafka from Maven Central (45 MB, half a minute, once)", flush=True)
     try:
         kafka_jars()
     except CannotStart as error:

@@ -94,11 +94,11 @@ def test_the_same_state_prints_the_same_bytes(name: str) -> None:
     program = (
         "import sys, json, datetime\n"
         "from pathlib import Path\n"
-        "from shared.printing.documents import Document, Filled, render\n"
+        "from shared.printing.documents import Document, DocumentData, render\n"
         "asked = json.load(sys.stdin)\n"
         "at = datetime.datetime.fromisoformat(asked['at'])\n"
         "document = Document(Path(asked['folder']), lambda state, facts: None, frozenset())\n"
-        "print(render(asked['name'], document, Filled(asked['values'], at), 'en').sha256)\n"
+        "print(render(asked['name'], document, DocumentData(asked['values'], at), 'en').sha256)\n"
     )
     asked = {
         "name": name,
@@ -112,7 +112,7 @@ def test_the_same_state_prints_the_same_bytes(name: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        cwd=PAPER.parents[1],
+        cwd=PAPER.parents[2],
         env={"TZ": "Pacific/Auckland", "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1", "HOME": "/nonexistent"},
     )
     assert there.stdout.strip() == here.sha256

@@ -132,7 +132,7 @@ def _envelope(version: int, cls: type[Event]) -> Envelope:
         rules=("T1", "R2", "S1"),
         rationale={} if version > 1 else {"R2": Sealed("because it rains")},
         labels={"area": "DORSET", "regime": "UK_GDPR"},
-        origin=Origin() if version > 1 else Origin(kind="IMPORT", reference="event store 1998, page 7"),
+        origin=Origin() if version > 1 else Origin(kind="IMPORT", reference="ledger 1998, page 7"),
     )
 
 
