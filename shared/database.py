@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 import stamina
@@ -35,6 +35,14 @@ def database_dsn(server: str, database: str) -> str:
     """The address of one database on a server."""
     parts = urlsplit(server)
     return urlunsplit(parts._replace(path=f"/{database}"))
+
+
+def as_role(address: str, role: str, password: str | None = None) -> str:
+    """The same address for another role, without the password of the one before; without a role where it is empty."""
+    parts = urlsplit(address)
+    secret = "" if password is None else f":{quote(password, safe='')}"
+    login = f"{role}{secret}@" if role else ""
+    return urlunsplit(parts._replace(netloc=login + parts.netloc.rpartition("@")[2]))
 
 
 async def create_pool(dsn: str, *, max_size: int = 8) -> asyncpg.Pool[asyncpg.Record]:

@@ -109,14 +109,14 @@ def status(url: Urls = None) -> None:
 
 @app.command()
 def migrate() -> None:
-    """Create the databases and bring their schemas up to date (OOC_ADMIN_DATABASE_URL)."""
+    """Create the databases and their roles, and bring schemas and privileges up to date (OOC_ADMIN_DATABASE_URL)."""
     from services.registry import DECIDING, PROJECTIONS  # noqa: PLC0415  half a second
     from shared.runtime.provision import ProvisionFailed, provision_databases  # noqa: PLC0415  the same
-    from shared.runtime.settings import Settings  # noqa: PLC0415  the same
+    from shared.runtime.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
     try:
         asyncio.run(provision_databases(Settings(), [service.name for service in DECIDING], PROJECTIONS))
-    except ProvisionFailed as error:
+    except (ProvisionFailed, NoPassword) as error:
         _fail(str(error))
 
 

@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from services.console.addresses import SERVICES, VAR
+from shared.database import as_role
 from tools.local import (
     SERVERS,
     Addresses,
@@ -30,16 +30,13 @@ from tools.local import (
 MIGRATE: Final = "migrate"
 TOPICS: Final = "topics"
 POSTGRES, KAFKA, ISSUER = SERVERS
-APPLICATION: Final = "ooc_app"
-"""The database role that the services use; it owns nothing."""
-
 PATIENCE: Final = 120.0
 """Seconds that a process may take at its first start on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where the data are: PostgreSQL for the services and for its owner, and Kafka with its replication."""
+    """Where the data are: PostgreSQL, for services (without a role) and for its owner, and Kafka with its replication."""
 
     database: str
     owner: str
@@ -51,14 +48,9 @@ class Stores:
         """The stores of a system: those that the environment names, else its own."""
         named = environment.get("OOC_DATABASE_URL")
         owner = environment.get("OOC_ADMIN_DATABASE_URL") or named or addresses.database_url
-        database = named or _as_application(addresses.database_url)
+        database = as_role(named or addresses.database_url, "")
         replication = environment.get("OOC_KAFKA_REPLICATION") or ("3" if environment.get("OOC_KAFKA") else "1")
         return cls(database, owner, addresses.kafka, int(replication))
-
-
-def _as_application(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"{APPLICATION}@{parts.netloc.rpartition('@')[2]}"))
 
 
 def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ) -> Sequence[Process]:

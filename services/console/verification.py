@@ -22,6 +22,7 @@ from services.reporting.snapshot import positions, snapshot
 from services.reporting.verify import refold_differences
 from shared.database import create_pool
 from shared.event_store.postgres import PostgresEventStore
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
 from shared.runtime.verification import (
     PATIENCE_SECONDS,
@@ -76,14 +77,14 @@ async def verify(settings: Settings) -> AsyncIterator[Finding]:
     await require_answers(settings)
     heads: dict[str, int] = {}
     for service in DECIDING:
-        database = await create_pool(settings.database(service.name), max_size=2)
+        database = await create_pool(settings.database(service.name, role_name(RoleKind.VERIFY)), max_size=2)
         try:
             heads[service.name] = (await PostgresEventStore(database).head()).position
             async for finding in verify_service(service, database, settings.kafka):
                 yield finding
         finally:
             await database.close()
-    database = await create_pool(settings.database(REPORTING), max_size=2)
+    database = await create_pool(settings.database(REPORTING, role_name(RoleKind.VERIFY)), max_size=2)
     try:
         yield await _caught_up(database, heads)
         async with snapshot(database) as connection:

@@ -77,6 +77,7 @@ from shared.domain.policy import NoPolicy
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.projection_consumer import events_topic, has_reached
 from shared.privacy.keyring import PostgresKeyring
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
 
 _OFFICER: Final = frozenset({"cases", "duties", "measures"})
@@ -256,8 +257,9 @@ def reporting_api(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         kek = settings.read_kek()
-        database = await create_pool(settings.database("reporting"), max_size=12)
-        keys = await create_pool(settings.database("keyring"), max_size=2)
+        role = role_name(RoleKind.API, "reporting")
+        database = await create_pool(settings.database("reporting", role), max_size=12)
+        keys = await create_pool(settings.database("keyring", role), max_size=2)
         gate = ReadGate(AccessLog(database), READERS, REASONS)
         tokens = TokenVerifier(settings.issuer, settings.audience)
         app.state.deps = Dependencies(database, gate, tokens, keyring_grant(PostgresKeyring(keys, kek)))

@@ -1,14 +1,32 @@
-"""The database of reporting, for provisioning: what every projection keeps, and reporting's own tables."""
+"""The database of reporting, for provisioning: every projection's tables and its own, and what each role may do with them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-from shared.runtime.provision import MIGRATIONS
-
-DATABASE: Final = (
-    "ooc_reporting",
-    (MIGRATIONS / "access", MIGRATIONS / "consumer", MIGRATIONS / "projection", Path(__file__).parent / "migrations"),
+from shared.runtime.privileges import (
+    ACCESS_LOG,
+    CONSUMER,
+    PROJECTING,
+    PROJECTION,
+    Part,
+    RoleKind,
+    Schema,
 )
-"""Name and folders of migrations, as `shared.runtime.provision.databases` takes them."""
+
+TABLES: Final = Part(
+    Path(__file__).parent / "migrations",
+    {
+        "fact": {
+            RoleKind.API: "select",
+            RoleKind.WORKER: "select, insert, update (corrected_by)",
+            RoleKind.VERIFY: "select",
+        },
+        "stream": {RoleKind.API: "select", RoleKind.WORKER: "select, insert, update", RoleKind.VERIFY: "select"},
+        "duty": {RoleKind.API: "select", RoleKind.WORKER: "select, insert, delete", RoleKind.VERIFY: "select"},
+    },
+)
+
+DATABASE: Final = ("ooc_reporting", Schema((ACCESS_LOG, CONSUMER, PROJECTION, TABLES), "reporting", PROJECTING))
+"""Its name and what it holds, as `shared.runtime.provision.databases` takes them."""

@@ -8,12 +8,13 @@ from services.reporting.projection import apply
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from shared.database import create_pool
 from shared.messaging.projection_consumer import ProjectionConsumer
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
 
 
 async def parts(settings: Settings) -> list[Part]:
     """The feed, which ends the process where it cannot go on."""
-    database = await create_pool(settings.database("reporting"), max_size=6)
+    database = await create_pool(settings.database("reporting", role_name(RoleKind.WORKER, "reporting")), max_size=6)
     return [
         ProjectionConsumer(CONSUMER, services=sorted(READ_MODELS), pool=database, bootstrap=settings.kafka, apply=apply)
     ]

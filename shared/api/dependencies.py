@@ -15,6 +15,7 @@ from shared.database import create_pool
 from shared.event_store import EventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.privacy.keyring import PostgresKeyring
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 
@@ -35,8 +36,9 @@ class Dependencies:
 async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncIterator[Dependencies]:
     """Connect a service to its database, the keyring and the issuer."""
     kek = settings.read_kek()
-    database = await create_pool(settings.database(service.name), max_size=12)
-    keys = await create_pool(settings.database("keyring"), max_size=6)
+    role = role_name(RoleKind.API, service.name)
+    database = await create_pool(settings.database(service.name, role), max_size=12)
+    keys = await create_pool(settings.database("keyring", role), max_size=6)
     event_store = PostgresEventStore(database)
     log = AccessLog(database)
     handler = CommandHandler(service, event_store, PostgresKeyring(keys, kek), kek.derived("request-digest"))

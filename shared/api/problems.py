@@ -21,7 +21,7 @@ from shared.domain.dates import BeyondCalendar
 from shared.domain.messages import BrokenRule
 from shared.domain.policy import NoPolicy
 from shared.event_store import EventStoreUnavailable
-from shared.privacy.keyring import KeyDestroyed, KeyringUnavailable
+from shared.privacy.keyring import KeyDestroyed, KeyringUnavailable, UnusableKey
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -171,6 +171,7 @@ def install_handlers(app: FastAPI) -> None:
     on(NotAllowed, 403, "forbidden", "This is not yours to do or see")
     for unavailable in (EventStoreUnavailable, KeyringUnavailable, IssuerUnavailable, LogUnavailable):
         on(unavailable, 503, "unavailable", "Try again in a moment, with the same Idempotency-Key")
+    on(UnusableKey, 503, "keyring", "A key of this record cannot be used: it needs a person who keeps the system")
     on(KeyDestroyed, 410, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them")
 
     @app.exception_handler(Malformed)

@@ -21,6 +21,10 @@ class HashMismatch(Exception):
     """A writer's hash does not follow from the bytes and the hash before: a defect of the writer. Nothing was recorded."""
 
 
+class NotAnEvent(Exception):
+    """The database refuses bytes that are no event of its service: a defect of the writer. Nothing was recorded."""
+
+
 @dataclass(frozen=True, slots=True)
 class EventToAppend:
     """An event ready to be recorded: its bytes, and the hash that its writer took over them."""
@@ -128,7 +132,7 @@ class EventStore(Protocol):
         """A whole stream in order of version, and a command's kept answer."""
 
     async def append(self, append: AppendRequest) -> AppendResult:
-        """Record a command's events, all or none; raises `EventStoreUnavailable` or `HashMismatch`."""
+        """Record a command's events, all or none; raises `EventStoreUnavailable`, `HashMismatch` or `NotAnEvent`."""
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Up to `limit` events after a position, in order, without a gap."""

@@ -27,6 +27,7 @@ from shared.event_store import (
     Head,
     KeyTaken,
     LoadedStream,
+    NotAnEvent,
     RecordedEvent,
     StoredReceipt,
     WrongExpectedVersion,
@@ -144,6 +145,8 @@ class PostgresEventStore:
                 if error.sqlstate == "22000":
                     raise HashMismatch(error.message) from error
                 raise
+            except asyncpg.CheckViolationError as error:
+                raise NotAnEvent(error.message) from error
 
         rows = await retry_or_raise(call, EventStoreUnavailable)
         results = [_result(row) for row in rows]

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import asyncpg
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -32,6 +33,8 @@ from shared.privacy.sealing import DataKey
 
 CACHED_SECONDS: Final = 60.0
 
+_log = structlog.get_logger("keyring")
+
 
 class KeyringUnavailable(Exception):
     """The keyring did not answer. Nothing can be opened or sealed until it does."""
@@ -39,6 +42,10 @@ class KeyringUnavailable(Exception):
 
 class KeyDestroyed(Exception):
     """A key was asked for a subject whose key has been destroyed: nothing more may be recorded of it."""
+
+
+class UnusableKey(Exception):
+    """A row of the keyring that no key-encryption key at hand opens; the message names its subject and what to do."""
 
 
 class InvalidKeyEncryptionKeys(Exception):
@@ -91,17 +98,19 @@ class KeyEncryptionKeys:
         return nonce + AESGCM(self.epochs[self.epoch]).encrypt(nonce, key.secret, _bound(key.subject, key.generation))
 
     def unwrap(self, subject: str, generation: int, epoch: str, wrapped: bytes) -> DataKey:
-        """The data key from its wrapping; raises `InvalidKeyEncryptionKeys` where the epoch's KEK is not at hand, or is another one."""
+        """The data key from its wrapping; raises `UnusableKey` where the epoch's KEK is not at hand, or does not open it."""
         if epoch not in self.epochs:
-            raise InvalidKeyEncryptionKeys(
-                f"the key of {subject} is wrapped by epoch {epoch}, which is not among the keys in OOC_KEK"
+            raise _unusable(
+                subject, generation, f"it is wrapped by epoch {epoch!r}, which is not among the keys in OOC_KEK"
             )
         try:
             secret = AESGCM(self.epochs[epoch]).decrypt(wrapped[:12], wrapped[12:], _bound(subject, generation))
-        except InvalidTag as error:
-            raise InvalidKeyEncryptionKeys(
-                f"the key of {subject} was not wrapped by the key of epoch {epoch} in OOC_KEK"
+        except (InvalidTag, ValueError) as error:  # a value that is too short is a ValueError
+            raise _unusable(
+                subject, generation, f"it was not wrapped by the key of epoch {epoch!r} in OOC_KEK"
             ) from error
+        if len(secret) != 32:
+            raise _unusable(subject, generation, f"it has {len(secret)} bytes, not 32")
         return DataKey(subject, generation, secret)
 
     def derived(self, purpose: str) -> bytes:
@@ -111,6 +120,15 @@ class KeyEncryptionKeys:
 
     def __repr__(self) -> str:
         return f"Kek(epochs={list(self.epochs)})"
+
+
+def _unusable(subject: str, generation: int, why: str) -> UnusableKey:
+    """Raise the alarm about a row of the keyring, in the log of whichever process met it."""
+    _log.critical("unusable_key", subject=subject, generation=generation, why=why)
+    return UnusableKey(
+        f"generation {generation} of the key of {subject} cannot be used: {why}. Compare OOC_KEK with that of the other"
+        " processes; where it is the same, restore this row of the keyring from a backup"
+    )
 
 
 def _bound(subject: str, generation: int) -> bytes:
@@ -125,13 +143,13 @@ class Keyring(Protocol):
     """What a keyring does."""
 
     async def open(self, wanted: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
-        """The keys that tokens name; None for a destroyed one. Raises `KeyringUnavailable`."""
+        """The keys that tokens name; None for a destroyed one. Raises `KeyringUnavailable` or `UnusableKey`."""
 
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
-        """The current key of each subject, made and committed where there is none. Raises `KeyDestroyed`."""
+        """The current key of each subject, made and committed where there is none. Raises `KeyDestroyed` or `UnusableKey`."""
 
     async def destroy(self, subject: str) -> None:
-        """Destroy every key of a subject, for ever."""
+        """Destroy every key of a subject, for ever; in PostgreSQL only the role `ooc_erasure` may."""
 
 
 class MemoryKeyring:
@@ -177,10 +195,7 @@ _CURRENT = """
     ) as k on true
     left join tombstone as t on t.subject = w.subject
 """
-_MAKE = """
-    insert into data_key (subject, generation, epoch, wrapped)
-    select * from unnest($1::text[], $2::int[], $3::text[], $4::bytea[]) on conflict do nothing
-"""
+_MAKE = "select create_keys($1, $2, $3)"
 
 
 class ExpiryTimer:
@@ -273,7 +288,6 @@ class PostgresKeyring:
         keys = [DataKey(subject, 1, os.urandom(32)) for subject in sorted(subjects)]
         columns = (
             [key.subject for key in keys],
-            [key.generation for key in keys],
             [self._kek.epoch for _ in keys],
             [self._kek.wrap(key) for key in keys],
         )

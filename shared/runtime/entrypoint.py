@@ -13,7 +13,7 @@ from typing import Any
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.runtime.logs import log_to_stderr
 from shared.runtime.service import Service
-from shared.runtime.settings import Settings
+from shared.runtime.settings import NoPassword, Settings
 
 
 def run_service(service: Service[Any]) -> None:
@@ -39,5 +39,5 @@ def run_process(name: str, kinds: Mapping[str, Callable[[Settings], None]]) -> N
     log_to_stderr(f"{name}-{sys.argv[1]}")
     try:
         kinds[sys.argv[1]](Settings())
-    except InvalidKeyEncryptionKeys as error:
+    except (InvalidKeyEncryptionKeys, NoPassword) as error:
         sys.exit(str(error))

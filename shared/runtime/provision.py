@@ -1,6 +1,6 @@
-"""Databases, migrations and topics: what must stand before a service runs. Safe to repeat.
+"""Databases, migrations, roles and topics: what must stand before a service runs. Safe to repeat.
 
-Migrations are plain SQL run by dbmate under the owner's address; the application's role owns nothing.
+Migrations are plain SQL run by dbmate under the owner's address; the roles of services own nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,39 +18,71 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError
 
-from shared.database import database_dsn, retry_for
+from shared.database import Connection, database_dsn, retry_for
+from shared.runtime.grants import create_roles, grant_privileges
+from shared.runtime.privileges import (
+    ACCESS_LOG,
+    CONSUMER,
+    DECIDING,
+    EVENT_STORE,
+    KEYRING,
+    Schema,
+)
 from shared.runtime.settings import Settings
 
 PARTITIONS: Final = 12
 """Partitions of every events topic, for ever: the key decides the partition by their number."""
-
-MIGRATIONS: Final = Path(__file__).parents[1] / "event_store" / "migrations"
 
 
 class ProvisionFailed(Exception):
     """Something that must stand could not be made; the message says what to do."""
 
 
-async def databases(admin_url: str, wanted: Iterable[tuple[str, Sequence[Path]]]) -> None:
-    """Create each database and the application's role, and bring their schemas up to date.
+Passwords = Callable[[str], str | None]
+"""The password of a role; None where the server asks for none."""
 
-    `wanted` pairs a database's name with the folders of its migrations, in order. Raises `ProvisionFailed`.
+
+async def databases(
+    admin_url: str, wanted: Iterable[tuple[str, Schema]], passwords: Passwords = lambda _role: None
+) -> None:
+    """Create each database and its roles, bring its schema up to date, and grant what `shared.runtime.privileges` says, no more.
+
+    `wanted` pairs a database's name with what it holds. Raises `ProvisionFailed`.
     """
     wanted = list(wanted)
     connection = await retry_for(lambda: asyncpg.connect(database_dsn(admin_url, "postgres"), timeout=10), 60)
     try:
         # Two provisioners at once take turns.
         await connection.execute("select pg_advisory_lock(7350713001)")
-        if not await connection.fetchval("select 1 from pg_roles where rolname = 'ooc_app'"):
-            await connection.execute("create role ooc_app login nosuperuser nocreatedb nocreaterole")
+        await create_roles(connection, [schema for _, schema in wanted], passwords)
         there = {row["datname"] for row in await connection.fetch("select datname from pg_database")}
         for name, _ in wanted:
             if name not in there:
                 await connection.execute(f'create database "{name}"')
-        for name, folders in wanted:
-            await _migrate(database_dsn(admin_url, name), folders)
+        for name, schema in wanted:
+            await _migrate(database_dsn(admin_url, name), [part.migrations for part in schema.parts])
+            await _settle(database_dsn(admin_url, name), name, schema)
     finally:
         await connection.close()
+
+
+async def _settle(dsn: str, name: str, schema: Schema) -> None:
+    """Write down whose event store a database is, and grant the privileges on it."""
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        async with connection.transaction():
+            if EVENT_STORE in schema.parts:
+                await _name_service(connection, name, schema.service)
+            await grant_privileges(connection, name, schema)
+    finally:
+        await connection.close()
+
+
+async def _name_service(connection: Connection, name: str, service: str | None) -> None:
+    await connection.execute("insert into event_store (service) values ($1) on conflict do nothing", service)
+    known = await connection.fetchval("select service from event_store")
+    if known != service:
+        raise ProvisionFailed(f"the database {name} is the event store of {known}, not of {service}: name another one")
 
 
 async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
@@ -70,12 +102,12 @@ async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
         raise ProvisionFailed(f"the migrations of {dsn.rpartition('/')[2]} failed: {process.stderr.strip()}")
 
 
-def service_database(name: str, *more: Path) -> tuple[str, Sequence[Path]]:
+def service_database(name: str) -> tuple[str, Schema]:
     """The database of a deciding service, for `databases`."""
-    return f"ooc_{name}", (MIGRATIONS / "access", MIGRATIONS / "consumer", MIGRATIONS / "service", *more)
+    return f"ooc_{name}", Schema((ACCESS_LOG, CONSUMER, EVENT_STORE), name, DECIDING)
 
 
-KEYRING_DATABASE: Final = ("ooc_keyring", (MIGRATIONS / "keyring",))
+KEYRING_DATABASE: Final = ("ooc_keyring", Schema((KEYRING,)))
 
 
 def events_topic(name: str, replication: int) -> NewTopic:
@@ -127,13 +159,17 @@ async def topics(bootstrap: str, wanted: Sequence[NewTopic]) -> None:
             )
 
 
-async def provision_databases(
-    settings: Settings, services: Iterable[str], more: Iterable[tuple[str, Sequence[Path]]]
-) -> None:
-    """Every database of the house: the keyring, an event store for each service, and `more`."""
+async def provision_databases(settings: Settings, services: Iterable[str], more: Iterable[tuple[str, Schema]]) -> None:
+    """Every database of the house: the keyring, an event store for each service, and `more`. Raises `NoPassword`."""
+    if settings.mode == "production" and settings.database_passwords is None:
+        raise ProvisionFailed(
+            "the database roles have no passwords: put one for each role into a file of a directory, named by the role, and"
+            " name the directory in OOC_DATABASE_PASSWORDS (docs/reference/database-roles.md lists the roles)"
+        )
     await databases(
-        settings.admin_database_url or settings.database_url,
+        settings.owner_database_url,
         [KEYRING_DATABASE, *(service_database(name) for name in services), *more],
+        settings.password_of,
     )
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.database import database_dsn
+from shared.database import as_role, database_dsn
 from shared.privacy.keyring import KeyEncryptionKeys
+
+
+class NoPassword(Exception):
+    """The password of a database role is not where it should be; the message says where."""
 
 
 class Settings(BaseSettings):
@@ -19,8 +24,10 @@ class Settings(BaseSettings):
 
     mode: Literal["local", "production"] = "production"
     """`local` allows the development issuer and a single broker's replication."""
-    database_url: str = "postgresql://ooc_app@127.0.0.1:8120"
-    """Server-level address for the application's role; databases are named ooc_<service> and ooc_keyring."""
+    database_url: str = "postgresql://127.0.0.1:8120"
+    """Server-level address; databases are named ooc_<service> and ooc_keyring, and each process has a role of its own."""
+    database_passwords: Path | None = None
+    """A directory that holds each role's password in a file named by the role; None: the server asks for none."""
     admin_database_url: str | None = None
     """The owner's address, for migrations only; never given to a service."""
     kafka: str = "127.0.0.1:8121"
@@ -52,6 +59,29 @@ class Settings(BaseSettings):
             else KeyEncryptionKeys.read(self.kek or "")
         )
 
-    def database(self, name: str) -> str:
-        """The address of a database by its bare name (`referral`, `keyring`)."""
-        return database_dsn(self.database_url, f"ooc_{name}")
+    def database(self, name: str, role: str) -> str:
+        """The address of a database by its bare name (`referral`, `keyring`), for a role; raises `NoPassword`."""
+        address = database_dsn(self.database_url, f"ooc_{name}")
+        return as_role(address, role, self.password_of(role))
+
+    def password_of(self, role: str) -> str | None:
+        """The password of a database role; None where the server asks for none. Raises `NoPassword`."""
+        if self.database_passwords is None:
+            return None
+        file = self.database_passwords / role
+        try:
+            password = file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise NoPassword(f"the password of the database role {role} cannot be read: {error}") from error
+        if not password:
+            raise NoPassword(f"the password of the database role {role} is empty: write one into {file}")
+        return password
+
+    @property
+    def owner_database_url(self) -> str:
+        """The address for the owner of the databases; its password from the directory where the address has none."""
+        address = self.admin_database_url or self.database_url
+        parts = urlsplit(address)
+        if self.database_passwords is None or not parts.username or parts.password:
+            return address
+        return as_role(address, parts.username, self.password_of(parts.username))

@@ -15,6 +15,7 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
 from shared.privacy.keyring import PostgresKeyring
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 
@@ -46,18 +47,19 @@ def run(build: Callable[[], Awaitable[Sequence[Part]]]) -> None:
 async def worker_components(service: Service[Any], settings: Settings) -> list[Part]:
     """What a deciding service's worker consists of; a service that reacts to nobody has no reactor."""
     kek = settings.read_kek()
-    database = await create_pool(settings.database(service.name), max_size=10)
+    role = role_name(RoleKind.WORKER, service.name)
+    database = await create_pool(settings.database(service.name, role), max_size=10)
     event_store = PostgresEventStore(database)
     relay = Relay(
         service.name,
         events_topic=service.topic,
         position_topic=service.position_topic,
-        dsn=settings.database(service.name),
+        dsn=settings.database(service.name, role_name(RoleKind.RELAY, service.name)),
         bootstrap=settings.kafka,
         moved=event_store.moved,
     )
     if not service.reactions:
         return [relay]
-    keys = await create_pool(settings.database("keyring"), max_size=4)
+    keys = await create_pool(settings.database("keyring", role), max_size=4)
     handler = CommandHandler(service, event_store, PostgresKeyring(keys, kek), kek.derived("request-digest"))
     return [relay, reactor(service, handler, database, settings)]

@@ -16,7 +16,14 @@ import pytest
 import yaml
 
 from services.console.addresses import SERVICES
+from services.console.idle import REPORTING
 from services.console.main import app
+from shared.runtime.privileges import (
+    DECIDING,
+    PROJECTING,
+    RoleKind,
+    role_name,
+)
 from shared.runtime.settings import Settings
 from tests.integration.identity import keycloak
 from tools.local import Ports
@@ -79,8 +86,28 @@ def test_the_settings_are_accepted() -> None:
     settings = Settings.model_validate(
         {name.removeprefix("OOC_").lower(): value for name, value in environment.items()}
     )
-    assert settings.database("referral") == "postgresql://ooc_app@postgres:5432/ooc_referral"
+    settings.database_passwords = None
+    assert (
+        settings.database("referral", "ooc_referral_api") == "postgresql://ooc_referral_api@postgres:5432/ooc_referral"
+    )
     assert settings.kafka_replication == 1
+
+
+def test_each_container_is_given_the_passwords_of_its_own_database_roles() -> None:
+    """An API and a worker get theirs alone, `migrate` all, and the script makes a password for each."""
+    system = {"postgres", role_name(RoleKind.VERIFY), role_name(RoleKind.ERASURE)}
+    for service in SERVICES:
+        kinds = PROJECTING if service == REPORTING else DECIDING
+        own = {kind: role_name(kind, service) for kind in kinds}
+        assert OURS[f"{service}-api"]["secrets"] == [own.pop(RoleKind.API)]
+        assert set(OURS[f"{service}-worker"]["secrets"]) == set(own.values())
+        system |= {role_name(kind, service) for kind in kinds}
+    assert set(OURS["migrate"]["secrets"]) == set(COMPOSE["secrets"]) == system
+    assert COMPOSE["secrets"] == {role: {"file": f"deploy/passwords/{role}"} for role in system}
+    assert CONTAINERS["postgres"]["environment"] == {"POSTGRES_PASSWORD_FILE": "/run/secrets/postgres"}
+    script = (ROOT / "deploy" / "passwords.sh").read_text(encoding="utf-8")
+    assert set(re.findall(r"^    (\w+)(?: \\|; do)$", script, re.MULTILINE)) == system
+    assert "/deploy/passwords/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_ports_are_those_of_the_local_system() -> None:

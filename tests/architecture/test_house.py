@@ -38,7 +38,7 @@ FILES = {
     "messaging/faust_consumer", "messaging/projection_consumer", "messaging/reactions", "messaging/relay",
     "printing/documents",
     "privacy/keyring", "privacy/sealing",
-    "runtime/entrypoint", "runtime/logs", "runtime/provision", "runtime/service", "runtime/settings", "runtime/verification", "runtime/worker",
+    "runtime/entrypoint", "runtime/grants", "runtime/logs", "runtime/privileges", "runtime/provision", "runtime/service", "runtime/settings", "runtime/verification", "runtime/worker",
 }  # fmt: skip
 """The kernel's modules. One more needs a use in three services, and a line here."""
 

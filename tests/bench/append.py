@@ -17,7 +17,7 @@ from tests.bench.limits import Disk, DurableRows
 from tests.bench.peer import PEER, Recorder
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
-from tests.integration.event_store.streams import Stream
+from tests.integration.event_store.streams import SERVICE, Rest, Stream
 
 LENGTH: Final = 10
 """How many events a caller writes to a stream before it begins another."""
@@ -29,7 +29,7 @@ class Appending:
     def __init__(self, event_store: PostgresEventStore, callers: int, body: bytes) -> None:
         self._event_store = event_store
         self._callers = callers
-        self._body = body
+        self._rest = Rest(body[body.index(b'"occurred_at"') :])
 
     async def round(self, seconds: float) -> Mapping[str, float]:
         """Events a second, and how long one takes."""
@@ -42,7 +42,7 @@ class Appending:
             while now < until:
                 stream = Stream()
                 while stream.version < LENGTH and now < until:
-                    append = stream.asks(self._body)
+                    append = stream.asks(self._rest)
                     result = await self._event_store.append(append)
                     assert isinstance(result, Appended), result
                     stream.knows(append)
@@ -70,7 +70,7 @@ async def by_one(place: Place) -> AsyncIterator[Sequence[Side]]:
 @contextlib.asynccontextmanager
 async def _sides(place: Place, callers: int, connections: int) -> AsyncIterator[Sequence[Side]]:
     body = Corpus().body()
-    database = await create_pool(await place.event_store_database(), max_size=10)
+    database = await create_pool(await place.event_store_database(SERVICE), max_size=10)
     empty = await place.empty_database()
     rows = await DurableRows.open(empty, connections, body)
     peer = Recorder(empty, callers, body)

@@ -42,10 +42,10 @@ async def house(place: Place) -> AsyncIterator[House]:
     """The services on fresh databases, with the pools that their APIs have."""
     kek = KeyEncryptionKeys.read(base64.b64encode(os.urandom(32)).decode())
     async with contextlib.AsyncExitStack() as stack:
-        keys = await create_pool(await place.keyring_database(), max_size=6)
-        stack.push_async_callback(keys.close)
         handlers: dict[str, CommandHandler] = {}
-        event_stores = {name: await place.event_store_database() for name in SERVICES}
+        event_stores = {name: await place.event_store_database(name) for name in SERVICES}
+        keys = await create_pool(await place.keyring_database(next(iter(SERVICES))), max_size=6)
+        stack.push_async_callback(keys.close)
         for name, service in SERVICES.items():
             database = await create_pool(event_stores[name], max_size=12)
             stack.push_async_callback(database.close)

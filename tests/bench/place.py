@@ -7,13 +7,13 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
 
 from services.reporting.database import DATABASE
-from shared.database import database_dsn
+from shared.database import as_role, database_dsn
+from shared.runtime.privileges import RoleKind, Schema, role_name
 from shared.runtime.provision import (
     KEYRING_DATABASE,
     databases,
@@ -34,21 +34,21 @@ class Place:
     database_url: str
     kafka: str
 
-    async def event_store_database(self) -> str:
-        """A new event store: its address, for the application's role."""
-        return self.as_application(await self._database(service_database("bench")[1]))
+    async def event_store_database(self, service: str) -> str:
+        """A new event store of a service: its address, for the role that appends."""
+        return as_role(await self._database(service_database(service)[1]), role_name(RoleKind.API, service))
 
-    async def keyring_database(self) -> str:
-        """A new keyring, likewise."""
-        return self.as_application(await self._database(KEYRING_DATABASE[1]))
+    async def keyring_database(self, service: str) -> str:
+        """A new keyring, likewise; the service has an event store already."""
+        return as_role(await self._database(KEYRING_DATABASE[1]), role_name(RoleKind.API, service))
 
     async def reporting_database(self) -> str:
-        """A new database of reporting, likewise."""
-        return self.as_application(await self._database(DATABASE[1]))
+        """A new database of reporting: its address, for the role that projects."""
+        return as_role(await self._database(DATABASE[1]), role_name(RoleKind.WORKER, "reporting"))
 
     async def empty_database(self) -> str:
         """A database without anything: its address, for its owner."""
-        return await self._database(())
+        return await self._database(None)
 
     async def topics(self, services: Sequence[str]) -> str:
         """New topics for some services: their namespace."""
@@ -58,21 +58,15 @@ class Place:
         await topics(self.kafka, wanted)
         return namespace
 
-    async def _database(self, folders: Sequence[Path]) -> str:
+    async def _database(self, schema: Schema | None) -> str:
         name = f"bench_{uuid4().hex[:8]}"
-        if folders:
-            await databases(self.database_url, [(name, folders)])
+        if schema is not None:
+            await databases(self.database_url, [(name, schema)])
         else:
             connection = await asyncpg.connect(self.database_url)
             await connection.execute(f"create database {name}")
             await connection.close()
         return database_dsn(self.database_url, name)
-
-    @staticmethod
-    def as_application(dsn: str) -> str:
-        """The same database for the role that owns nothing, as services connect."""
-        parts = urlsplit(dsn)
-        return urlunsplit(parts._replace(netloc=f"ooc_app@{parts.hostname}:{parts.port}"))
 
 
 @contextlib.asynccontextmanager

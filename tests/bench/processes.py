@@ -12,9 +12,10 @@ import uvloop
 
 from services.reporting.projection import apply
 from services.reporting.read_models import CONSUMER, READ_MODELS
-from shared.database import create_pool
+from shared.database import as_role, create_pool
 from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.relay import Relay
+from shared.runtime.privileges import RoleKind, role_name
 
 
 def relay_of(service: str, dsn: str, kafka: str, namespace: str) -> Relay:
@@ -23,7 +24,7 @@ def relay_of(service: str, dsn: str, kafka: str, namespace: str) -> Relay:
         f"{namespace}.{service}",  # its transactional id is of this namespace too
         events_topic=f"{namespace}.{service}.events",
         position_topic=f"{namespace}.{service}.position",
-        dsn=dsn,
+        dsn=as_role(dsn, role_name(RoleKind.RELAY, service)),
         bootstrap=kafka,
     )
 

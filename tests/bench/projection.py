@@ -96,7 +96,7 @@ def _relayed(place: Place, event_stores: Mapping[str, str], namespace: str) -> I
 async def _event_stores(place: Place, corpus: Corpus) -> tuple[dict[str, str], int]:
     """Filled event stores of the four services: their addresses, and how many events they hold together."""
     told = list(mixed(corpus.lives(EVENTS)))
-    event_stores = {service: await place.event_store_database() for service in SERVICES}
+    event_stores = {service: await place.event_store_database(service) for service in SERVICES}
     events = 0
     for service, dsn in event_stores.items():
         events += await fill(dsn, [one for one in told if one.service == service])

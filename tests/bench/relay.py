@@ -28,9 +28,9 @@ from tests.bench.processes import relay_of
 from tests.bench.rounds import OURS, Side
 
 BACKLOG: Final = 60_000
-"""How many events the event store is ahead."""
+"""How many events the four event stores would be ahead; the relay is one service's."""
 
-SERVICE: Final = "bench"
+SERVICE: Final = "disposal"
 _ROWS: Final = """
     select position, recorded_at, stream, version, event_id, type, home, hash, body from event order by position
 """
@@ -106,11 +106,11 @@ class Producing:
 @contextlib.asynccontextmanager
 async def relay(place: Place) -> AsyncIterator[Sequence[Side]]:
     """A backlog of real events; the limit is aiokafka's producer, which reads and computes nothing."""
-    dsn = await place.event_store_database()
-    events = await fill(dsn, list(mixed(Corpus().lives(BACKLOG))))
+    dsn = await place.event_store_database(SERVICE)
+    events = await fill(dsn, [one for one in mixed(Corpus().lives(BACKLOG)) if one.service == SERVICE])
     connection = await asyncpg.connect(dsn)
     messages = [
-        (key_and_partition(row["home"])[0], row["body"], headers_of(row, b"/ooc/bench"))
+        (key_and_partition(row["home"])[0], row["body"], headers_of(row, b"/ooc/disposal"))
         for row in await connection.fetch(_ROWS)
     ]
     await connection.close()

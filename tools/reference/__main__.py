@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from services.registry import DECIDING
+from tools.reference.database_roles import of_database_roles
 from tools.reference.pages import (
     index,
     of_measures,
@@ -20,7 +21,7 @@ STORIES: Final = Path("tests/scenarios")
 
 def declared_pages() -> dict[str, str]:
     """The pages that follow from declarations, by path."""
-    pages = index(DECIDING) | of_measures()
+    pages = index(DECIDING) | of_measures() | of_database_roles()
     for service in DECIDING:
         pages |= of_service(service)
     return pages

@@ -114,7 +114,8 @@ def index(services: Iterable[Service[Any]]) -> dict[str, str]:
         ),
         table(("Service", "Commands", "Events", "Rules", "Duties", "Policy", "State machine"), lines),
         f"Reporting decides nothing and counts: [{len(MEASURES)} measures](reporting/measures.md) and the"
-        f" [{len(POLICY.terms)} values](reporting/policy.md) that they compare with.",
+        f" [{len(POLICY.terms)} values](reporting/policy.md) that they compare with.\n",
+        "What each process may do in the databases: [database roles](database-roles.md).\n",
     )
     return {"README.md": text}
 

@@ -22,7 +22,8 @@ from services.education.service import service
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from shared.api import service_api
-from shared.database import database_dsn, retry_for
+from shared.database import as_role, database_dsn, retry_for
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, databases, provision_databases
 from shared.runtime.settings import Settings
 from tests.integration.reporting.telling import Told, project
@@ -52,7 +53,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def settings(postgres_url: str, issuer: str) -> Settings:
     found = Settings(
         mode="local",
-        database_url=postgres_url.replace("postgres@", "ooc_app@"),
+        database_url=postgres_url,
         admin_database_url=postgres_url,
         issuer=issuer,
         kek=base64.b64encode(os.urandom(32)).decode(),
@@ -122,15 +123,15 @@ HOUSE = f"test_api_{uuid4().hex[:12]}"
 class Apart(Settings):
     """The settings of a house of its own, beside others on the same server."""
 
-    def database(self, name: str) -> str:
-        return database_dsn(self.database_url, f"{HOUSE}_{name}")
+    def database(self, name: str, role: str) -> str:
+        return as_role(database_dsn(self.database_url, f"{HOUSE}_{name}"), role)
 
 
 @pytest.fixture(scope="session")
 def apart(postgres_url: str, issuer: str) -> Iterator[Apart]:
     found = Apart(
         mode="local",
-        database_url=postgres_url.replace("postgres@", "ooc_app@"),
+        database_url=postgres_url,
         issuer=issuer,
         kek=base64.b64encode(os.urandom(32)).decode(),
     )
@@ -156,10 +157,12 @@ def told(apart: Apart) -> Told:
         told.hear("05")
 
     async def fill() -> None:
-        async with asyncpg.create_pool(apart.database("reporting"), min_size=1, max_size=1) as pool:
+        async with asyncpg.create_pool(
+            apart.database("reporting", role_name(RoleKind.WORKER, "reporting")), min_size=1
+        ) as pool:
             await project(pool, told.facts, 500)
         kek = apart.read_kek()
-        keyring = await asyncpg.connect(apart.database("keyring"))
+        keyring = await asyncpg.connect(apart.database("keyring", "postgres"))
         rows = [(s, key.generation, kek.epoch, kek.wrap(key)) for s, key in told.memory._keys.items()]
         await keyring.executemany("insert into data_key values ($1, $2, $3, $4)", rows)
         await keyring.close()
@@ -170,8 +173,8 @@ def told(apart: Apart) -> Told:
 
 @pytest.fixture
 async def projected(apart: Apart) -> AsyncIterator[Any]:
-    """A connection to reporting's database, as the application has it."""
-    connection = await asyncpg.connect(apart.database("reporting"))
+    """A connection to reporting's database, as its owner has it."""
+    connection = await asyncpg.connect(apart.database("reporting", "postgres"))
     yield connection
     await connection.close()
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client
 
@@ -210,8 +211,8 @@ async def test_every_read_is_in_the_log_before_it_is_given(api: Client, stream: 
 
 async def test_the_access_log_cannot_be_changed(settings: Settings) -> None:
     """Neither the application's role nor the owner can alter a line of the log."""
-    for url in (settings.database("education"), settings.database("education").replace("ooc_app@", "postgres@")):
-        connection = await asyncpg.connect(url)
+    for role in (role_name(RoleKind.API, "education"), "postgres"):
+        connection = await asyncpg.connect(settings.database("education", role))
         try:
             for statement in (
                 "update access_log set outcome = 'GIVEN'",
@@ -227,7 +228,7 @@ async def test_the_access_log_cannot_be_changed(settings: Settings) -> None:
 async def test_personal_data_is_nowhere_in_clear(api: Client, stream: UUID, settings: Settings) -> None:
     """A sealed field is neither in the stored bytes nor in the history of one who may not see it."""
     await api.send(stream, PLAN)
-    connection = await asyncpg.connect(settings.database("education"))
+    connection = await asyncpg.connect(settings.database("education", role_name(RoleKind.VERIFY)))
     body = await connection.fetchval("select body from event where stream = $1", f"education/{stream}")
     await connection.close()
     assert b"Dorchester" not in body
@@ -298,7 +299,7 @@ async def test_status_and_health_need_no_token(api: Client) -> None:
 
 
 async def _log(settings: Settings, stream: UUID) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(settings.database("education"))
+    connection = await asyncpg.connect(settings.database("education", role_name(RoleKind.VERIFY)))
     try:
         return await connection.fetch(
             "select * from access_log where target = $1 order by sequence", f"education/{stream}"

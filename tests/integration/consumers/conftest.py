@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from shared import database as connections
-from shared.runtime.provision import MIGRATIONS, databases
+from shared.runtime.privileges import CONSUMER, PROJECTION, Schema
+from shared.runtime.provision import databases
 from tests.integration.consumers.worker import EFFECTS
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -21,7 +22,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 @pytest.fixture
 async def projection(database: str, postgres_url: str) -> AsyncIterator[Pool]:
     """Connections to a projection's database, with a table of effects besides."""
-    await databases(postgres_url, [(urlsplit(database).path[1:], [MIGRATIONS / "consumer", MIGRATIONS / "projection"])])
+    await databases(postgres_url, [(urlsplit(database).path[1:], Schema((CONSUMER, PROJECTION)))])
     pool = await connections.create_pool(database)
     await pool.execute(EFFECTS)
     yield pool

@@ -35,5 +35,5 @@ def event_store(request: pytest.FixtureRequest) -> EventStore:
     """Each of the two event stores; both answer alike."""
     if request.param == "memory":
         return MemoryEventStore()
-    real: EventStore = request.getfixturevalue("postgres_ledger")
+    real: EventStore = request.getfixturevalue("postgres_event_store")
     return real

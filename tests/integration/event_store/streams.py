@@ -1,13 +1,15 @@
-"""A writer's side of the event store: streams of small events, with the hashes that their writer takes."""
+"""A writer's side of the event store: streams of small events of a service `tests`, with the hashes that their writer takes."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 from uuid import UUID, uuid4
 
+from shared.database import as_role
 from shared.domain.messages import GENESIS, next_hash
 from shared.event_store import (
     Appended,
@@ -15,8 +17,38 @@ from shared.event_store import (
     EventStore,
     EventToAppend,
 )
+from shared.runtime.privileges import RoleKind, role_name
 
-TYPE = "ooc.tests.Noted.v1"
+SERVICE = "tests"
+TYPE = f"ooc.{SERVICE}.Noted.v1"
+REST: dict[str, Any] = {
+    "occurred_at": "2026-03-02T12:00:00Z",
+    "actor": {"id": str(UUID(int=1)), "role": "KEEPER", "organisation": "TESTS"},
+    "correlation_id": str(UUID(int=2)),
+    "causation_id": None,
+    "traceparent": None,
+    "policy": {"edition": "2026-01-01", "day": "2026-03-02"},
+    "rules": [],
+    "rationale": {},
+    "labels": {},
+    "origin": {"kind": "LIVE", "reference": None},
+}
+"""The fields of an envelope that no column of the event store repeats."""
+
+
+class Rest(bytes):
+    """An event's bytes from `occurred_at` on; what stands before them follows from its place."""
+
+
+def rest_of(data: Any, **fields: Any) -> Rest:
+    """The rest of an event with these data, some fields of its envelope other than usual."""
+    text = json.dumps(REST | fields | {"data": data}, separators=(",", ":"), ensure_ascii=False)
+    return Rest(text.encode()[1:])
+
+
+def note_of(body: bytes) -> bytes:
+    """What a test noted in an event, from the event's bytes."""
+    return bytes.fromhex(json.loads(body)["data"]["note"])
 
 
 @dataclass
@@ -29,24 +61,29 @@ class Stream:
 
     @property
     def name(self) -> str:
-        return f"tests/{self.id}"
+        return f"{SERVICE}/{self.id}"
 
     def asks(
         self,
-        *bodies: bytes,
+        *notes: bytes,
         command_id: UUID | None = None,
         takes: Sequence[str] = (),
         releases: Sequence[str] = (),
     ) -> AppendRequest:
-        """An append that follows from what the writer knows."""
+        """An append of an event for each note, or rest, that follows from what the writer knows."""
+        command_id = command_id or uuid4()
         events: list[EventToAppend] = []
         hash_ = self.hash
-        for body in bodies or (b"{}",):
+        for n, note in enumerate(notes or (b"",), start=1):
+            event_id = uuid4()
+            body = self._begin(event_id, self.version + n, command_id) + (
+                note if isinstance(note, Rest) else rest_of({"note": note.hex()})
+            )
             hash_ = next_hash(hash_, body)
-            events.append(EventToAppend(uuid4(), TYPE, self.id, body, hash_))
-        digest = hashlib.sha256(b"".join(bodies)).digest()
+            events.append(EventToAppend(event_id, TYPE, self.id, body, hash_))
+        digest = hashlib.sha256(b"".join(notes)).digest()
         return AppendRequest(
-            command_id or uuid4(),
+            command_id,
             digest,
             self.name,
             self.version,
@@ -56,23 +93,33 @@ class Stream:
             tuple(releases),
         )
 
+    def _begin(self, event_id: UUID, version: int, command_id: UUID) -> bytes:
+        return (
+            f'{{"event_id":"{event_id}","type":"{TYPE}","stream":"{self.name}","version":{version},"home":"{self.id}",'
+            f'"command_id":"{command_id}",'
+        ).encode()
+
     def knows(self, append: AppendRequest) -> None:
         """The writer learns that its append was recorded."""
         self.version += len(append.events)
         self.hash = append.events[-1].hash
 
     async def write(
-        self, event_store: EventStore, *bodies: bytes, takes: Sequence[str] = (), releases: Sequence[str] = ()
+        self, event_store: EventStore, *notes: bytes, takes: Sequence[str] = (), releases: Sequence[str] = ()
     ) -> Appended:
         """Append what must be recorded."""
-        append = self.asks(*bodies, takes=takes, releases=releases)
+        append = self.asks(*notes, takes=takes, releases=releases)
         result = await event_store.append(append)
         assert isinstance(result, Appended), result
         self.knows(append)
         return result
 
 
-def as_application(dsn: str) -> str:
-    """The same database for the application's role."""
-    parts = urlsplit(dsn)
-    return urlunsplit(parts._replace(netloc=f"ooc_app@{parts.hostname}:{parts.port}"))
+def as_application(dsn: str, kind: RoleKind = RoleKind.API) -> str:
+    """The same database for a role of the service; the keyring's too, of which the roles are members."""
+    return as_role(dsn, role_name(kind, SERVICE))
+
+
+def as_verifier(dsn: str) -> str:
+    """The same database for the role that only reads."""
+    return as_role(dsn, role_name(RoleKind.VERIFY))

@@ -46,7 +46,7 @@ class TallyClosed(Event):
     """The tally was closed, and its matter is free."""
 
 
-EVENTS = EventRegistry("tallies", (TallyOpened, Counted, TallyClosed))
+EVENTS = EventRegistry("tests", (TallyOpened, Counted, TallyClosed))
 
 
 class OpenTally(Command):
@@ -158,12 +158,12 @@ def claims(state: Tally | None, fact: Fact) -> Claims | None:
 
 
 SERVICE: Service[Tally] = Service(
-    name="tallies",
+    name="tests",
     collection="tallies",
     commands=(OpenTally, Count, CloseTally),
     default_roles=frozenset({"KEEPER"}),
     read_model=ReadModel(
-        service="tallies",
+        service="tests",
         collection="tallies",
         events=EVENTS,
         decider=Decider(rules, decide, evolve),

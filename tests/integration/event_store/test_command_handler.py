@@ -22,6 +22,7 @@ from shared.command_handler import (
     StreamNotFound,
     VersionConflict,
 )
+from shared.database import as_role
 from shared.domain.messages import Actor, NeedsRationale, Refused
 from shared.event_store import EventStore
 from shared.event_store.postgres import PostgresEventStore
@@ -45,6 +46,7 @@ from tests.integration.event_store.tallies import (
     opening,
     view,
 )
+from tests.integration.keyring.rings import KEEPER as SEALER_AND_ERASER
 from tests.integration.keyring.rings import new_kek, ring_database
 
 
@@ -58,7 +60,7 @@ async def keyring_database(postgres_url: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def postgres_keyring(keyring_database: str) -> AsyncIterator[PostgresKeyring]:
     """The real keyring, under a key-encryption key of its own."""
-    pool = await connections.create_pool(as_application(keyring_database))
+    pool = await connections.create_pool(as_role(keyring_database, SEALER_AND_ERASER))
     yield PostgresKeyring(pool, new_kek())
     pool.terminate()
 
@@ -112,7 +114,7 @@ async def test_a_command_is_answered_with_its_place(tally: Tallying) -> None:
     assert [(e.event_id, e.type, e.version, e.position, e.hash) for e in answer.events] == [
         (r.event_id, r.type, r.version, r.position, r.hash.hex()) for r in records
     ]
-    assert (answer.version, answer.position, answer.position_token) == (3, 3, "tallies:3")
+    assert (answer.version, answer.position, answer.position_token) == (3, 3, "tests:3")
     assert (answer.recorded_at, answer.hash) == (records[-1].recorded_at, records[-1].hash.hex())
     assert await view(tally.handler, tally.stream) == {"total": 5, "closed": False}
 

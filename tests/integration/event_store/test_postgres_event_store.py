@@ -23,7 +23,7 @@ from shared.event_store import (
     RecordedEvent,
 )
 from shared.event_store.postgres import MAX_GROUP, PostgresEventStore
-from tests.integration.event_store.streams import Stream, as_application
+from tests.integration.event_store.streams import Stream, as_application, note_of
 
 ROOT = Path(__file__).parents[3]
 PROCESSES, STREAMS, EVENTS = 3, 10, 40
@@ -61,7 +61,7 @@ async def test_writers_in_several_processes_lose_nothing(
     versions: Counter[str] = Counter()
     for record in records:
         versions[record.stream] += 1
-        assert (record.version, record.body) == (versions[record.stream], b"%d" % (record.version - 1))
+        assert (record.version, note_of(record.body)) == (versions[record.stream], b"%d" % (record.version - 1))
 
 
 async def test_a_reader_beside_the_writers_never_misses_one(
@@ -162,7 +162,7 @@ async def test_connections_killed_around_commits_lose_and_double_nothing(
                 seen = appended
                 killed += await owner.fetchval(
                     "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-                    " where datname = current_database() and usename = 'ooc_app'"
+                    " where datname = current_database() and usename = 'ooc_tests_api'"
                 )
         return killed
 
@@ -197,7 +197,7 @@ async def test_a_group_whose_commit_was_lost_on_the_way_is_answered_as_recorded(
         async with asyncio.timeout(10):
             while not await owner.fetchval(
                 "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-                " where datname = current_database() and usename = 'ooc_app' and wait_event_type = 'Lock'"
+                " where datname = current_database() and usename = 'ooc_tests_api' and wait_event_type = 'Lock'"
             ):
                 pass
     assert await again == result  # not Repeated: to this caller it is the first answer
@@ -229,7 +229,7 @@ async def test_even_the_owner_cannot_change_what_is_recorded(
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
         await owner.execute(change)
     await owner.close()
-    assert [r.body for r in await postgres_event_store.read(0, 10)] == [b"evidence"]
+    assert [note_of(r.body) for r in await postgres_event_store.read(0, 10)] == [b"evidence"]
 
 
 @pytest.mark.parametrize(
@@ -244,14 +244,14 @@ async def test_even_the_owner_cannot_change_what_is_recorded(
         "delete from head",
         "drop table event",
         "drop table head",
-        "alter table event owner to ooc_app",
+        "alter table event owner to ooc_tests_api",
         "alter table event disable trigger all",
         "drop trigger event_is_append_only on event",
         "drop function append",
         "create or replace function refuse_change() returns trigger language plpgsql as 'begin return null; end'",
         "create table mine (x int)",
         "set session_replication_role = replica",
-        "grant update on event to ooc_app",
+        "grant update on event to ooc_tests_api",
     ],
 )
 async def test_the_application_can_only_append(
@@ -267,7 +267,7 @@ async def test_the_application_can_only_append(
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await intruder.execute(change)
     await intruder.close()
-    assert [r.body for r in await postgres_event_store.read(0, 10)] == [b"evidence"]
+    assert [note_of(r.body) for r in await postgres_event_store.read(0, 10)] == [b"evidence"]
 
 
 async def test_the_application_owns_nothing(
@@ -277,10 +277,10 @@ async def test_the_application_owns_nothing(
     owner = await asyncpg.connect(event_store_database)
     owned = await owner.fetchval(
         """
-        select (select count(*) from pg_class where relowner = 'ooc_app'::regrole)
-             + (select count(*) from pg_proc where proowner = 'ooc_app'::regrole)
-             + (select count(*) from pg_namespace where nspowner = 'ooc_app'::regrole)
-             + (select count(*) from pg_database where datdba = 'ooc_app'::regrole)
+        select (select count(*) from pg_class where relowner = 'ooc_tests_api'::regrole)
+             + (select count(*) from pg_proc where proowner = 'ooc_tests_api'::regrole)
+             + (select count(*) from pg_namespace where nspowner = 'ooc_tests_api'::regrole)
+             + (select count(*) from pg_database where datdba = 'ooc_tests_api'::regrole)
         """
     )
     await owner.close()

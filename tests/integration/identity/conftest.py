@@ -18,12 +18,13 @@ import pytest
 
 from services.education.service import service
 from shared.api import authorisation, service_api
-from shared.runtime.provision import provision_databases
+from shared.runtime.provision import KEYRING_DATABASE, provision_databases, service_database
 from shared.runtime.settings import Settings
 from tests.conftest import _Background
 from tests.integration.api.conftest import Client
 from tests.integration.identity import keycloak as dist
 from tests.integration.identity.signing_in import Person
+from tests.integration.passwords import new_passwords
 from tools.local import Supervisor, free_ports
 
 OFFICER: dict[str, object] = {
@@ -100,10 +101,12 @@ def keycloak(_keycloak: Keycloak) -> Keycloak:
 
 
 @pytest.fixture(scope="session")
-def settings(postgres_url: str, _keycloak: Keycloak) -> Settings:
+def settings(postgres_url: str, _keycloak: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    schemas = (KEYRING_DATABASE[1], service_database(service.name)[1])
     found = Settings(
         mode="production",
-        database_url=postgres_url.replace("postgres@", "ooc_app@"),
+        database_url=postgres_url,
+        database_passwords=new_passwords(tmp_path_factory.mktemp("passwords"), schemas),
         admin_database_url=postgres_url,
         issuer=_keycloak.issuer,
         kek=base64.b64encode(os.urandom(32)).decode(),

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from services.vocabulary import Role
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import OFFICER, Keycloak
@@ -29,7 +30,7 @@ async def test_what_a_person_does_is_recorded_as_theirs(
     anna = keycloak.person()
     answer = await api.send(stream, PLAN, token=anna.token())
     assert answer.status_code == 201, answer.text
-    connection = await asyncpg.connect(settings.database("education"))
+    connection = await asyncpg.connect(settings.database("education", role_name(RoleKind.VERIFY)))
     body = json.loads(await connection.fetchval("select body from event where stream = $1", f"education/{stream}"))
     await connection.close()
     assert body["actor"] == {"id": anna.id, "role": OFFICER["role"], "organisation": OFFICER["organisation"]}

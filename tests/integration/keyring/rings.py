@@ -12,16 +12,24 @@ import asyncpg
 
 from shared.database import database_dsn
 from shared.privacy.keyring import KeyEncryptionKeys
-from shared.runtime.provision import KEYRING_DATABASE, databases
+from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
+
+KEEPER = "test_keeper"
+"""A role that may seal and erase, as no process of the system does: for what a keyring does with its caches."""
 
 
 @asynccontextmanager
 async def ring_database(postgres_url: str) -> AsyncIterator[str]:
-    """A keyring's database, as long as the body runs: its address, as its owner."""
+    """A keyring's database, as long as the body runs: its address, as its owner. The service `tests` may use it."""
     name = f"test_keyring_{uuid4().hex[:12]}"
-    await databases(postgres_url, [(name, KEYRING_DATABASE[1])])
-    yield database_dsn(postgres_url, name)
+    await databases(postgres_url, [(name, KEYRING_DATABASE[1]), service_database("tests")])
     owner = await asyncpg.connect(postgres_url)
+    if not await owner.fetchval("select 1 from pg_roles where rolname = $1", KEEPER):
+        await owner.execute(
+            f"create role {KEEPER} login in role {role_name(RoleKind.SEALING)}, {role_name(RoleKind.ERASURE)}"
+        )
+    yield database_dsn(postgres_url, name)
     await owner.execute(f"drop database {name} with (force)")
     await owner.close()
 

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from shared import database as connections
+from shared.database import as_role
 from shared.privacy.keyring import (
     CACHED_SECONDS,
     InvalidKeyEncryptionKeys,
@@ -21,10 +22,10 @@ from shared.privacy.keyring import (
     KeyringUnavailable,
     MemoryKeyring,
     PostgresKeyring,
+    UnusableKey,
 )
 from shared.privacy.sealing import DataKey
-from tests.integration.event_store.streams import as_application
-from tests.integration.keyring.rings import new_kek, ring_database
+from tests.integration.keyring.rings import KEEPER, new_kek, ring_database
 from tests.integration.local.waiting import eventually
 
 ROBIN, ALEX = "person/robin", "person/alex"
@@ -47,7 +48,7 @@ class Rings:
 async def rings(postgres_url: str) -> AsyncIterator[Rings]:
     """A keyring's database and the application's connections to it."""
     async with ring_database(postgres_url) as owner:
-        pool = await connections.create_pool(as_application(owner))
+        pool = await connections.create_pool(as_role(owner, KEEPER))
         yield Rings(owner, pool)
         pool.terminate()
 
@@ -146,7 +147,7 @@ async def test_keys_stand_wrapped(rings: Rings) -> None:
     stored = b"".join(row["wrapped"] for row in await owner.fetch("select wrapped from data_key"))
     await owner.close()
     assert all(key.secret not in stored for key in keys.values())
-    with pytest.raises(InvalidKeyEncryptionKeys, match="was not wrapped by"):
+    with pytest.raises(UnusableKey, match=f"key of {ROBIN} .* was not wrapped by"):
         await rings.ring(new_kek()).open([(ROBIN, 1)])
 
 
@@ -156,7 +157,7 @@ async def test_a_wrapped_key_moved_to_another_subject_does_not_open(rings: Rings
     owner = await asyncpg.connect(rings.owner)
     await owner.execute("update data_key set wrapped = (select wrapped from data_key where subject = $1)", ROBIN)
     await owner.close()
-    with pytest.raises(InvalidKeyEncryptionKeys):
+    with pytest.raises(UnusableKey, match=ALEX):
         await rings.ring().open([(ALEX, 1)])
 
 
@@ -167,7 +168,7 @@ async def test_a_new_epoch_wraps_and_the_old_one_still_opens(rings: Rings) -> No
     keys = await rings.ring(both).keys_for_sealing([ROBIN, ALEX])
     only_new = KeyEncryptionKeys({"2": both.epochs["2"]})
     assert await rings.ring(only_new).open([(ALEX, 1)]) == {(ALEX, 1): keys[ALEX]}
-    with pytest.raises(InvalidKeyEncryptionKeys, match="epoch 1"):
+    with pytest.raises(UnusableKey, match="epoch '1'"):
         await rings.ring(only_new).open([(ROBIN, 1)])
 
 
@@ -200,10 +201,12 @@ async def test_the_application_can_only_make_and_destroy(rings: Rings, change: s
 async def test_a_key_cannot_be_put_back_behind_a_tombstone(rings: Rings) -> None:
     """Given a destroyed subject, even a direct insert of a key for it is refused."""
     await rings.ring().destroy(ROBIN)
+    owner = await asyncpg.connect(rings.owner)
     with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
-        await rings.pool.execute(
-            "insert into data_key (subject, generation, epoch, wrapped) values ($1, 2, '1', '')", ROBIN
+        await owner.execute(
+            "insert into data_key (subject, generation, epoch, wrapped) values ($1, 1, '1', $2)", ROBIN, bytes(60)
         )
+    await owner.close()
 
 
 # --- key-encryption keys --------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.relay import HighWaterMark, Relay, last_high_water_mark
+from shared.runtime.privileges import RoleKind
 from shared.runtime.provision import (
     databases,
     events_topic,
@@ -24,7 +24,12 @@ from shared.runtime.provision import (
     service_database,
     topics,
 )
-from tests.integration.event_store.streams import Stream, as_application
+from tests.integration.event_store.streams import (
+    Rest,
+    Stream,
+    as_application,
+    rest_of,
+)
 from tests.integration.local.waiting import eventually
 
 
@@ -39,11 +44,11 @@ class House:
 
     @property
     def events(self) -> str:
-        return f"ooc.{self.service}.events"
+        return f"{self.service}.tests.events"
 
     @property
     def position(self) -> str:
-        return f"ooc.{self.service}.position"
+        return f"{self.service}.tests.position"
 
     def relay(self, moved: asyncio.Event | None = None) -> Relay:
         """A relay, not yet started."""
@@ -51,7 +56,7 @@ class House:
             self.service,
             events_topic=self.events,
             position_topic=self.position,
-            dsn=as_application(self.owner),
+            dsn=as_application(self.owner, RoleKind.RELAY),
             bootstrap=self.bootstrap,
             moved=moved,
         )
@@ -60,7 +65,7 @@ class House:
         """Fill the event store with some streams, written in turns."""
         lives = [Stream() for _ in range(streams)]
         for n in range(events):
-            await asyncio.gather(*(life.write(self.event_store, body_of(life, n + 1, size)) for life in lives))
+            await asyncio.gather(*(life.write(self.event_store, body_of(n + 1, size)) for life in lives))
 
     async def relayed(self, within: float = 30) -> HighWaterMark:
         """Wait until the topic holds what the event store holds now."""
@@ -100,21 +105,14 @@ async def running(relay: Relay) -> AsyncIterator[Relay]:
         yield relay
 
 
-def body_of(stream: Stream, version: int, size: int = 0) -> bytes:
+def body_of(version: int, size: int = 0) -> Rest:
     """An event's bytes, with the envelope's fields that the relay looks at."""
-    return json.dumps(
-        {
-            "event_id": str(stream.id),
-            "stream": stream.name,
-            "version": version,
-            "occurred_at": "2026-03-02T12:00:00.500000Z",
-            "actor": {"id": "x", "role": "R", "organisation": 'says "traceparent":"lies"'},
-            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" if version % 2 else None,
-            "data": {"occurred_at": "1999-01-01T00:00:00Z", "padding": "x" * size},
-        },
-        separators=(",", ":"),
-        ensure_ascii=False,
-    ).encode()
+    return rest_of(
+        {"occurred_at": "1999-01-01T00:00:00Z", "padding": "x" * size},
+        occurred_at="2026-03-02T12:00:00.500000Z",
+        actor={"id": "x", "role": "R", "organisation": 'says "traceparent":"lies"'},
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" if version % 2 else None,
+    )
 
 
 async def committed(bootstrap: str, topic: str, offsets: Mapping[int, int] | None = None) -> list[Any]:

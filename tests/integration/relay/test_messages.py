@@ -79,7 +79,7 @@ async def test_a_message_says_what_the_event_store_says(house: House) -> None:
 async def test_a_message_is_a_cloud_event(house: House) -> None:
     """Given a published event, the CloudEvents library reads it as a valid event with the event store's ids."""
     stream = Stream()
-    await stream.write(house.event_store, body_of(stream, 1))
+    await stream.write(house.event_store, body_of(1))
     async with house.relay():
         await house.relayed()
     (record,) = await house.event_store.read(0, 10)

@@ -115,7 +115,7 @@ async def test_many_heavy_events_of_one_home_stay_in_order(house: House) -> None
     """Given more of one partition than a record batch takes and more than one transaction should, order is kept."""
     stream = Stream()
     for start in range(0, 200, 20):
-        await stream.write(house.event_store, *(body_of(stream, start + n, 120_000) for n in range(20)))
+        await stream.write(house.event_store, *(body_of(start + n, 120_000) for n in range(20)))
     async with house.relay():
         await house.relayed(within=60)
     await house.assert_exactly_the_event_store()

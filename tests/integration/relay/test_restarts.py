@@ -83,7 +83,7 @@ class Writing:
 
     async def _grow(self, stream: Stream) -> None:
         while not self._ended.is_set():
-            await stream.write(self._house.event_store, body_of(stream, stream.version + 1))
+            await stream.write(self._house.event_store, body_of(stream.version + 1))
             self.count += 1
 
     async def more(self, events: int) -> None:

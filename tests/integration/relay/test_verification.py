@@ -19,7 +19,7 @@ from shared.domain.messages import Command
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.service import Service
 from shared.runtime.verification import verify_service
-from tests.integration.event_store.streams import as_application
+from tests.integration.event_store.streams import as_application, as_verifier
 from tests.integration.event_store.tallies import (
     KEEPER,
     SERVICE,
@@ -62,7 +62,8 @@ class Tallies:
 @pytest.fixture
 async def tallies(house: House) -> Tallies:
     """Two tallies that were counted, published, and looked at."""
-    service = replace(SERVICE, name=house.service)
+    events = replace(SERVICE.events, namespace=house.service)
+    service = replace(SERVICE, read_model=replace(SERVICE.read_model, events=events))
     shop, school = uuid4(), uuid4()
     made = Tallies(service, CommandHandler(service, house.event_store, MemoryKeyring(), b"k" * 32), school)
     await made.does(shop, opening("shop"))
@@ -82,7 +83,7 @@ async def tallies(house: House) -> Tallies:
 
 async def broken(house: House, tallies: Tallies) -> set[str]:
     """The checks that find a break."""
-    pool = await connections.create_pool(as_application(house.owner))
+    pool = await connections.create_pool(as_verifier(house.owner))
     try:
         return {
             finding.check async for finding in verify_service(tallies.service, pool, house.bootstrap) if not finding.ok

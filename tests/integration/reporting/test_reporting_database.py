@@ -6,7 +6,6 @@ import random
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -22,8 +21,10 @@ from services.reporting.period import BadQuestion
 from services.reporting.queries import measure
 from services.reporting.read_models import READ_MODELS
 from services.reporting.verify import refold_differences
+from shared.database import as_role, database_dsn
 from shared.domain.dates import local_day
 from shared.domain.duties_by_day import duties_on
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import databases
 from tests.integration.reporting.telling import Told, play, project
 
@@ -36,20 +37,25 @@ def told() -> Told:
 
 
 @pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+async def owner(postgres_url: str) -> AsyncIterator[Any]:
+    """A connection to a new database of reporting, as its owner."""
     name = f"test_reporting_{uuid4().hex[:12]}"
     await databases(postgres_url, [(name, DATABASE[1])])
-    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-
-    async def as_application(connection: Any) -> None:
-        await connection.execute("set role ooc_app")
-
-    found = await asyncpg.create_pool(url, min_size=1, max_size=4, setup=as_application)
-    yield found
-    await found.close()
+    connection = await asyncpg.connect(database_dsn(postgres_url, name))
+    yield connection
+    await connection.close()
     admin = await asyncpg.connect(postgres_url)
     await admin.execute(f'drop database "{name}" with (force)')
     await admin.close()
+
+
+@pytest.fixture
+async def pool(postgres_url: str, owner: Any) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    """Connections to it, by the role of its worker."""
+    url = database_dsn(postgres_url, await owner.fetchval("select current_database()"))
+    found = await asyncpg.create_pool(as_role(url, role_name(RoleKind.WORKER, "reporting")), min_size=1, max_size=4)
+    yield found
+    await found.close()
 
 
 async def test_a_projection_in_batches_of_any_size_equals_a_fresh_fold(
@@ -215,15 +221,15 @@ async def test_the_sheet_of_a_past_day_shows_what_was_due_then(pool: asyncpg.Poo
         )
 
 
-async def test_a_changed_row_or_byte_is_found(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+async def test_a_changed_row_or_byte_is_found(pool: asyncpg.Pool[asyncpg.Record], owner: Any) -> None:
     """Given a whole projection, when a row, a duty or an event's bytes are changed, then the check names the stream."""
     facts = play("05").facts
     await project(pool, facts, 100)
     assert await refold_differences(pool) == []
-    await pool.execute("update stream set state = 'COMPLETED' where service = 'disposal'")
-    await pool.execute("delete from duty where service = 'referral' and duty = 'REFERRAL_CLOSED'")
+    await owner.execute("update stream set state = 'COMPLETED' where service = 'disposal'")
+    await owner.execute("delete from duty where service = 'referral' and duty = 'REFERRAL_CLOSED'")
     found = await refold_differences(pool)
     assert any("state is 'COMPLETED', its facts make 'CEASED'" in line for line in found)
     assert any(line.startswith("referral/") and "duties" in line for line in found)
-    await pool.execute("update fact set body = body || ' ' where service = 'disposal' and version = 4")
+    await owner.execute("update fact set body = body || ' ' where service = 'disposal' and version = 4")
     assert any("version 4: the hash" in line for line in await refold_differences(pool))

@@ -61,7 +61,7 @@ def test_without_a_system_it_says_what_to_do(tmp_path: Path, arguments: list[str
 
 def test_servers_that_do_not_answer_are_named_and_not_waited_for(tmp_path: Path) -> None:
     """Given addresses where nothing listens, when all is to be verified, then it is said at once, and nothing else."""
-    asked = ooc(tmp_path, "verify", OOC_DATABASE_URL="postgresql://ooc_app@127.0.0.1:1", OOC_KAFKA="127.0.0.1:1")
+    asked = ooc(tmp_path, "verify", OOC_DATABASE_URL="postgresql://127.0.0.1:1", OOC_KAFKA="127.0.0.1:1")
     assert asked.returncode == 1
     assert asked.stderr.startswith("PostgreSQL does not answer at 127.0.0.1:1")
     assert len(asked.stderr.splitlines()) == 1
@@ -180,7 +180,7 @@ def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_
     assert set(made) == {"migrate", "topics", *(f"{s}-{kind}" for s in urls(addresses) for kind in ("api", "worker"))}
     worker = made["disposal-worker"]
     assert set(worker.after) == {"migrate", "topics"}
-    assert worker.env["OOC_DATABASE_URL"] == "postgresql://ooc_app@127.0.0.1:9120/postgres"
+    assert worker.env["OOC_DATABASE_URL"] == "postgresql://127.0.0.1:9120/postgres"
     assert "OOC_ADMIN_DATABASE_URL" not in worker.env
     assert made["migrate"].env["OOC_ADMIN_DATABASE_URL"] == addresses.database_url
     key = Path(worker.env["OOC_KEK_FILE"])
@@ -192,12 +192,12 @@ def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_
 
 
 def test_stores_of_the_environment_are_used(tmp_path: Path) -> None:
-    """Given a database and a Kafka in the environment, when the stores are looked for, then those are taken as they are."""
-    environment = {"OOC_DATABASE_URL": "postgresql://ooc_app@db/", "OOC_KAFKA": "kafka:9092"}
+    """Given a database and a Kafka in the environment, when the stores are looked for, then those are taken, and no service is told a role or a password of them."""
+    environment = {"OOC_DATABASE_URL": "postgresql://root:secret@db/", "OOC_KAFKA": "kafka:9092"}
     addresses = Addresses(tmp_path, 9100, environment["OOC_DATABASE_URL"], environment["OOC_KAFKA"], "http://i")
     stores = Stores.of(addresses, environment | {"OOC_ADMIN_DATABASE_URL": "postgresql://owner@db/"})
     assert (stores.database, stores.owner, stores.replication) == (
-        "postgresql://ooc_app@db/",
+        "postgresql://db/",
         "postgresql://owner@db/",
         3,
     )

@@ -1,0 +1,158 @@
+"""Which database role may do what: least privilege, as data.
+
+Each kind of process of each service connects by a login role of its own, such as `ooc_referral_api`. `shared.runtime.provision`
+makes the roles and grants exactly what stands here, each time that it runs: what is not named is granted to nobody. So
+a new table or function needs a line here, and tests/hostile/test_database_roles.py fails until it has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+
+class RoleKind(StrEnum):
+    """A kind of database role. The first three are each service's own; the others are one for the whole system."""
+
+    API = "api"
+    """A service's API. A deciding service's appends events."""
+    WORKER = "worker"
+    """A service's consumer: reactions, which append events, or a projection."""
+    RELAY = "relay"
+    """Publishes a service's events; runs beside its worker on a connection of its own."""
+    VERIFY = "verify"
+    """`ooc verify`: reads every database, and no wrapped key."""
+    ERASURE = "erasure"
+    """Destroys data keys, and does nothing else."""
+    SEALING = "sealing"
+    """Makes and opens data keys. No login: services that decide are members."""
+    OPENING = "opening"
+    """Opens data keys. No login: reporting's API is a member."""
+
+
+OF_SERVICE: Final = frozenset({RoleKind.API, RoleKind.WORKER, RoleKind.RELAY})
+"""The kinds of role that each service has for itself."""
+
+GROUPS: Final = frozenset({RoleKind.SEALING, RoleKind.OPENING})
+"""Roles by which nobody connects: others are members."""
+
+RETIRED: Final = "ooc_app"
+"""The one role of every process until November 2026. Old migrations name it; it may neither connect nor do anything."""
+
+
+def role_name(kind: RoleKind, service: str = "") -> str:
+    """The name of a database role; `service` is given for the kinds that each service has."""
+    return f"ooc_{service}_{kind}" if service else f"ooc_{kind}"
+
+
+Privileges = Mapping[str, Mapping[RoleKind, str]]
+"""Table, or function with `()` -> kind of role -> its privileges, as GRANT writes them."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A folder of migrations, and the privileges on every table and function that they make."""
+
+    migrations: Path
+    privileges: Privileges
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a database holds, and whose roles connect to it.
+
+    Attributes:
+        parts: its migrations, in order, with their privileges.
+        service: whose database it is; None for the keyring.
+        keyring_use: the service's own roles, each with the group by which it uses the keyring.
+
+    """
+
+    parts: tuple[Part, ...]
+    service: str | None = None
+    keyring_use: Mapping[RoleKind, RoleKind | None] = field(default_factory=dict)
+
+    @property
+    def privileges(self) -> Privileges:
+        """The privileges on every table and function of the database."""
+        return {name: granted for part in self.parts for name, granted in part.privileges.items()}
+
+    @property
+    def roles(self) -> Mapping[RoleKind, str]:
+        """Every role that may connect to the database."""
+        named = {kind for granted in self.privileges.values() for kind in granted}
+        return {
+            kind: role_name(kind, self.service or "" if kind in OF_SERVICE else "")
+            for kind in RoleKind
+            if kind in (self.keyring_use if kind in OF_SERVICE else named)
+        }
+
+
+_READ: Final = "select"
+_WRITE: Final = "select, insert, update"
+_REPLACE: Final = "select, insert, update, delete"
+_CALL: Final = "execute"
+_API, _WORKER, _RELAY, _VERIFY = RoleKind.API, RoleKind.WORKER, RoleKind.RELAY, RoleKind.VERIFY
+_MIGRATIONS: Final = Path(__file__).parents[1] / "event_store" / "migrations"
+
+ACCESS_LOG: Final = Part(
+    _MIGRATIONS / "access",
+    {
+        "access_log": {_VERIFY: _READ},
+        "access_head": {_VERIFY: _READ},
+        "log_access()": {_API: _CALL},
+        "refuse_change()": {},
+    },
+)
+CONSUMER: Final = Part(
+    _MIGRATIONS / "consumer",
+    {
+        "checkpoint": {_API: _READ, _WORKER: _WRITE, _VERIFY: _READ},
+        "seen": {_WORKER: _WRITE, _VERIFY: _READ},
+        "quarantine": {_API: _READ, _WORKER: _REPLACE, _VERIFY: _READ},
+        "alarm": {_API: _READ, _WORKER: _REPLACE, _VERIFY: _READ},
+    },
+)
+EVENT_STORE: Final = Part(
+    _MIGRATIONS / "service",
+    {
+        "event": {_API: _READ, _WORKER: _READ, _RELAY: _READ, _VERIFY: _READ},
+        "head": {_API: _READ, _WORKER: _READ, _RELAY: _READ, _VERIFY: _READ},
+        "answer": {_API: _READ, _WORKER: _READ, _VERIFY: _READ},
+        "claim": {_VERIFY: _READ},
+        "event_store": {_VERIFY: _READ},
+        "parked": {_API: _READ, _WORKER: _REPLACE, _VERIFY: _READ},
+        "relayed": {_API: _READ, _RELAY: _WRITE, _VERIFY: _READ},
+        "append()": {_API: _CALL, _WORKER: _CALL},
+        "check_event()": {},
+    },
+)
+PROJECTION: Final = Part(
+    _MIGRATIONS / "projection",
+    {"position_record": {_API: _READ, _WORKER: _REPLACE, _VERIFY: _READ}},
+)
+KEYRING: Final = Part(
+    _MIGRATIONS / "keyring",
+    {
+        "data_key": {
+            RoleKind.SEALING: _READ,
+            RoleKind.OPENING: _READ,
+            _VERIFY: "select (subject, generation, epoch, created_at)",
+        },
+        "tombstone": {RoleKind.SEALING: _READ, RoleKind.OPENING: _READ, _VERIFY: _READ},
+        "create_keys()": {RoleKind.SEALING: _CALL},
+        "destroy_keys()": {RoleKind.ERASURE: _CALL},
+        "refuse_change()": {},
+        "refuse_destroyed()": {},
+        "refuse_skipped_generation()": {},
+    },
+)
+
+DECIDING: Final[Mapping[RoleKind, RoleKind | None]] = {_API: RoleKind.SEALING, _WORKER: RoleKind.SEALING, _RELAY: None}
+"""The roles of a deciding service, and their use of the keyring."""
+
+PROJECTING: Final[Mapping[RoleKind, RoleKind | None]] = {_API: RoleKind.OPENING, _WORKER: None}
+"""The roles of a service that only projects, and their use of the keyring."""

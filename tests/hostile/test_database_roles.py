@@ -1,0 +1,195 @@
+"""Somebody holds one process's database role: they can do what that process does, and nothing else in any database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import asyncpg
+import pytest
+
+from shared.runtime.privileges import RETIRED
+from tests.hostile.databases import (
+    COLUMN_PRIVILEGES,
+    SCHEMAS,
+    TABLE_PRIVILEGES,
+    Databases,
+    declared,
+    login_roles,
+    may_connect,
+)
+
+WHERE: Final = (
+    "say in shared/runtime/privileges.py (reporting: services/reporting/database.py) what each role may do with it"
+)
+
+Connection = Any
+
+
+@pytest.fixture(params=list(SCHEMAS))
+def which(request: pytest.FixtureRequest) -> str:
+    """Each of the databases."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def owner(databases: Databases, which: str) -> AsyncIterator[Connection]:
+    """A connection to the database as its owner."""
+    connection = await asyncpg.connect(databases.owner(which))
+    yield connection
+    await connection.close()
+
+
+async def _tables(owner: Connection) -> dict[str, list[str]]:
+    """Every table and view of the database with its columns, but dbmate's own."""
+    rows = await owner.fetch(
+        "select table_name, array_agg(column_name::text order by ordinal_position) as columns"
+        " from information_schema.columns where table_schema = 'public' and table_name <> 'schema_migrations' group by 1"
+    )
+    return {row["table_name"]: row["columns"] for row in rows}
+
+
+async def _functions(owner: Connection) -> dict[str, int]:
+    """Every function and procedure of the database with its number in the catalogue."""
+    rows = await owner.fetch("select proname || '()', oid from pg_proc where pronamespace = 'public'::regnamespace")
+    return {row[0]: row["oid"] for row in rows}
+
+
+async def test_every_table_and_function_has_a_decision(owner: Connection, which: str) -> None:
+    """A table or function that a migration makes stands in the declaration, and nothing else does."""
+    there = {*await _tables(owner), *await _functions(owner)}
+    said = set(SCHEMAS[which].privileges)
+    assert not there - said, f"{sorted(there - said)}: {WHERE}"
+    assert not said - there, f"{sorted(said - there)}: no migration makes it"
+
+
+@pytest.mark.parametrize("login", login_roles())
+async def test_each_role_has_the_declared_privileges_and_no_other(owner: Connection, which: str, login: str) -> None:
+    """What PostgreSQL would let a role do, through groups and the public too, is what is declared, to the column."""
+    assert await _effective(owner, login) == declared(SCHEMAS[which], login)
+
+
+async def _effective(owner: Connection, login: str) -> set[tuple[str, str, str]]:
+    """What PostgreSQL lets a role do: (table or function, privilege, column or nothing for all)."""
+    found: set[tuple[str, str, str]] = set()
+    for table, columns in (await _tables(owner)).items():
+        whole = await owner.fetch(
+            "select p from unnest($3::text[]) as p where has_table_privilege($1, $2, p)", login, table, TABLE_PRIVILEGES
+        )
+        found |= {(table, row["p"], "") for row in whole}
+        parts = await owner.fetch(
+            "select p, array_agg(c) as columns from unnest($3::text[]) as p, unnest($4::text[]) as c"
+            " where has_column_privilege($1, $2, c, p) group by p",
+            *(login, table, COLUMN_PRIVILEGES, columns),
+        )
+        for row in parts:
+            all_of_them = len(row["columns"]) == len(columns)
+            found |= {(table, row["p"], "" if all_of_them else column) for column in row["columns"]}
+    for function, oid in (await _functions(owner)).items():
+        if await owner.fetchval("select has_function_privilege($1, $2::oid, 'execute')", login, oid):
+            found.add((function, "execute", ""))
+    return found
+
+
+ATTEMPTS: Final = {
+    "select": "select * from {table} limit 0",
+    "insert": "insert into {table} default values",
+    "update": "update {table} set {column} = {column}",
+    "delete": "delete from {table}",
+    "truncate": "truncate {table}",
+    "drop": "drop table {table}",
+    "alter": "alter table {table} disable trigger all",
+    "grant": "alter table {table} owner to {login}",
+}
+
+
+@pytest.mark.parametrize("login", login_roles())
+async def test_what_is_not_declared_is_refused_when_it_is_tried(
+    databases: Databases, owner: Connection, which: str, login: str
+) -> None:
+    """Connected by the role, each action on each table and function that is not declared is refused by privilege."""
+    if not may_connect(SCHEMAS[which], login):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for database"):
+            await asyncpg.connect(databases.as_role(which, login))
+        return
+    allowed = declared(SCHEMAS[which], login)
+    tables = await _tables(owner)
+    intruder = await asyncpg.connect(databases.as_role(which, login))
+    tried = 0
+    for table, columns in tables.items():
+        for action, statement in ATTEMPTS.items():
+            if any(name == table and privilege == action for name, privilege, _ in allowed):
+                continue
+            tried += 1
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match=r"permission denied|must be owner"):
+                await intruder.execute(statement.format(table=f'"{table}"', column=f'"{columns[0]}"', login=login))
+    for function in await _functions(owner):
+        if (function, "execute", "") not in allowed:
+            tried += 1
+            arguments = await owner.fetchval(
+                "select array_to_string(array_fill('null'::text, array[pronargs]), ', ') from pg_proc where proname = $1",
+                function[:-2],
+            )
+            with pytest.raises(asyncpg.PostgresError) as refused:
+                await intruder.execute(f"select {function[:-2]}({arguments or ''})")
+            # A trigger's function can be called by nobody at all.
+            assert refused.type in (asyncpg.InsufficientPrivilegeError, asyncpg.FeatureNotSupportedError)
+    await intruder.close()
+    assert tried > len(tables)
+
+
+FOREIGN: Final = (
+    "create table mine (x int)",
+    "create temporary table mine (x int)",
+    "create schema mine",
+    "create function mine() returns int language sql as 'select 1'",
+    "create role mine",
+    "create database mine",
+    "set role postgres",
+    "set role ooc_sealing",
+    "set role ooc_erasure",
+    "set session_replication_role = replica",
+    "copy (select 1) to '/tmp/mine'",
+    "select pg_read_file('/etc/passwd')",
+)
+
+
+@pytest.mark.parametrize("login", login_roles())
+async def test_no_role_can_make_anything_or_become_another(databases: Databases, login: str) -> None:
+    """Whoever holds a role cannot make tables, roles or databases, become another role, or reach the server's files."""
+    which = next(which for which in SCHEMAS if may_connect(SCHEMAS[which], login))
+    intruder = await asyncpg.connect(databases.as_role(which, login))
+    for statement in FOREIGN:
+        if statement != f"set role {login}":
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await intruder.execute(statement)
+    await intruder.close()
+
+
+async def test_the_one_role_of_before_is_of_no_use(databases: Databases, owner: Connection, which: str) -> None:
+    """The role that once served every process may not log in, has no privilege and owns nothing."""
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="not permitted to log in"):
+        await asyncpg.connect(databases.as_role(which, RETIRED))
+    assert await _effective(owner, RETIRED) == set()
+
+
+async def test_no_role_owns_anything(databases: Databases) -> None:
+    """No role owns a table, function, schema or database, so it can grant itself nothing."""
+    owner = await asyncpg.connect(databases.server)
+    owned = "select refobjid::regrole::text from pg_shdepend where refobjid = any($1::regrole[]) and deptype = 'o'"
+    assert await owner.fetch(owned, [*login_roles(), RETIRED]) == []
+    await owner.close()
+
+
+async def test_a_privilege_granted_by_hand_is_taken_away(databases: Databases, owner: Connection, which: str) -> None:
+    """Provisioned again, a database has the declared privileges and no other, whoever granted what meanwhile."""
+    schema = SCHEMAS[which]
+    table = min(await _tables(owner))
+    role = next(iter(schema.roles.values()))
+    await owner.execute(f'grant delete on "{table}" to {role}, {RETIRED}, public')
+    await owner.execute(f"grant connect on database {databases.names[which]} to {RETIRED}, public")
+    await databases.make()
+    for one in (role, RETIRED, "public"):
+        assert not await owner.fetchval("select has_table_privilege($1, $2, 'delete')", one, table)
+    for one in (RETIRED, "public"):
+        assert not await owner.fetchval("select has_database_privilege($1, $2, 'connect')", one, databases.names[which])

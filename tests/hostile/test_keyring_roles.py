@@ -1,0 +1,167 @@
+"""Somebody holds a role that uses the keyring: no key is superseded, skipped or destroyed by it, and a bad row is named."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+from structlog.testing import capture_logs
+
+from shared import database as connections
+from shared.api.problems import install_handlers
+from shared.messaging.consumer.effects import is_transient
+from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring, UnusableKey
+from shared.runtime.privileges import RoleKind, role_name
+from tests.hostile.databases import Databases
+from tests.integration.keyring.rings import new_kek
+
+PERSON = "person/0f9f803f-4a93-427b-bd1e-34f3d2689d7a"
+INSERT = "insert into data_key (subject, generation, epoch, wrapped) values ($1, $2, $3, $4)"
+
+
+@pytest.fixture
+async def owner(databases: Databases) -> AsyncIterator[Any]:
+    """A connection to the keyring as its owner, with nothing in it."""
+    connection = await asyncpg.connect(databases.owner("keyring"))
+    await connection.execute("delete from data_key")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def service(databases: Databases, owner: Any) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    """Connections to the keyring by the role of a deciding service's API."""
+    pool = await connections.create_pool(databases.as_role("keyring", role_name(RoleKind.API, "tests")), max_size=2)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def kek() -> KeyEncryptionKeys:
+    return new_kek()
+
+
+@pytest.fixture
+def keyring(service: asyncpg.Pool[asyncpg.Record], kek: KeyEncryptionKeys) -> PostgresKeyring:
+    return PostgresKeyring(service, kek)
+
+
+async def test_a_key_in_use_is_not_superseded(
+    service: asyncpg.Pool[asyncpg.Record], keyring: PostgresKeyring, kek: KeyEncryptionKeys
+) -> None:
+    """Given a key in use, a service's role can neither insert a later generation nor put rubbish in its place."""
+    key = (await keyring.keys_for_sealing([PERSON]))[PERSON]
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await service.execute(INSERT, PERSON, 2, "1", bytes(60))
+    await service.execute("select create_keys($1, $2, $3)", [PERSON], ["1"], [bytes(60)])
+    other = PostgresKeyring(service, kek)
+    assert (await other.keys_for_sealing([PERSON]))[PERSON] == key
+    assert await other.open([(PERSON, 1)]) == {(PERSON, 1): key}
+
+
+@pytest.mark.parametrize(
+    ("subject", "generation", "epoch", "wrapped"),
+    [
+        (PERSON, 2, "1", bytes(60)),
+        (PERSON, 2**31 - 1, "1", bytes(60)),
+        (PERSON, 0, "1", bytes(60)),
+        (PERSON, 1, "1", b""),
+        (PERSON, 1, "1", bytes(59)),
+        (PERSON, 1, "1", bytes(10_000)),
+        (PERSON, 1, "e" * 101, bytes(60)),
+        ("x" * 201, 1, "1", bytes(60)),
+    ],
+)
+async def test_no_generation_is_skipped_and_none_is_of_another_length(
+    owner: Any, subject: str, generation: int, epoch: str, wrapped: bytes
+) -> None:
+    """Even the owner inserts only the generation that follows, with the length that a wrapped key has."""
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner.execute(INSERT, subject, generation, epoch, wrapped)
+    await owner.execute(INSERT, PERSON, 1, "1", bytes(60))
+    await owner.execute(INSERT, PERSON, 2, "2", bytes(60))
+
+
+@pytest.mark.parametrize(
+    ("epoch", "why"),
+    [("1", "it was not wrapped by the key of epoch '1'"), ("rubbish", "it is wrapped by epoch 'rubbish'")],
+)
+async def test_a_row_that_nothing_opens_is_named_and_not_blamed_on_the_server(
+    owner: Any, keyring: PostgresKeyring, epoch: str, why: str
+) -> None:
+    """Given rubbish for a key, sealing and opening name whose it is and what to do, and an alarm stands in the log."""
+    await owner.execute(INSERT, PERSON, 1, epoch, bytes(60))
+    for use in (keyring.keys_for_sealing([PERSON]), keyring.open([(PERSON, 1)])):
+        with capture_logs() as logs, pytest.raises(UnusableKey) as met:
+            await use
+        assert str(met.value).startswith(f"generation 1 of the key of {PERSON} cannot be used: {why}")
+        assert "restore this row of the keyring from a backup" in str(met.value)
+        assert not is_transient(met.value)  # a consumer quarantines the event at once; waiting would not mend it
+        assert [(line["log_level"], line["event"], line["subject"]) for line in logs] == [
+            ("critical", "unusable_key", PERSON)
+        ]
+
+
+async def test_a_client_is_told_by_a_problem(owner: Any, keyring: PostgresKeyring) -> None:
+    """Given rubbish for a key, an API answers 503 with problem details that name the owner's id, never a bare 500."""
+    await owner.execute(INSERT, PERSON, 1, "1", bytes(60))
+    app = FastAPI()
+    install_handlers(app)
+
+    @app.get("/")
+    async def read() -> None:
+        await keyring.open([(PERSON, 1)])
+
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://api") as client:
+        answer = await client.get("/")
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/keyring")
+    assert PERSON in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("length", [0, 5, 11, 12, 27, 28, 60, 10_000])
+def test_a_wrapping_of_any_length_is_unusable_and_nothing_worse(kek: KeyEncryptionKeys, length: int) -> None:
+    """Rows from before the length was checked are refused by their readers in the same way."""
+    with pytest.raises(UnusableKey):
+        kek.unwrap(PERSON, 1, kek.epoch, bytes(length))
+
+
+async def test_only_the_role_for_it_destroys_a_key_and_it_is_recorded(
+    databases: Databases, owner: Any, service: asyncpg.Pool[asyncpg.Record], keyring: PostgresKeyring
+) -> None:
+    """A service cannot destroy a key; the role that may leaves a tombstone with its name and the time, which nobody changes."""
+    subject = f"{PERSON}-destroyed"
+    await keyring.keys_for_sealing([subject])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="destroy_keys"):
+        await keyring.destroy(subject)
+    eraser = await asyncpg.connect(databases.as_role("keyring", role_name(RoleKind.ERASURE)))
+    await eraser.execute("select destroy_keys($1)", subject)
+    for change in ("delete from tombstone", "select wrapped from data_key", "select create_keys('{}', '{}', '{}')"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await eraser.execute(change)
+    await eraser.close()
+    row = await owner.fetchrow(
+        "select destroyed_by, clock_timestamp() - destroyed_at as ago from tombstone where subject = $1", subject
+    )
+    assert row["destroyed_by"] == "ooc_erasure"
+    assert 0 <= row["ago"].total_seconds() < 60
+    assert await service.fetchval("select count(*) from data_key where subject = $1", subject) == 0
+    for change in ("delete from tombstone", "update tombstone set destroyed_by = 'nobody'", "truncate tombstone"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+            await owner.execute(change)
+
+
+async def test_the_verifier_sees_which_keys_there_are_and_none_of_them(
+    databases: Databases, keyring: PostgresKeyring
+) -> None:
+    """The role of `ooc verify` can look for keys that are gone without a tombstone, and read no wrapped key."""
+    await keyring.keys_for_sealing([PERSON])
+    verifier = await asyncpg.connect(databases.as_role("keyring", role_name(RoleKind.VERIFY)))
+    assert await verifier.fetchval("select generation from data_key where subject = $1", PERSON) == 1
+    for question in ("select wrapped from data_key", "select * from data_key", "select data_key from data_key"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await verifier.execute(question)
+    await verifier.close()

@@ -1,0 +1,64 @@
+"""The page of the database roles, from the same data by which they are granted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from services.registry import DECIDING, PROJECTIONS
+from shared.runtime.privileges import (
+    GROUPS,
+    RoleKind,
+    Schema,
+    role_name,
+)
+from shared.runtime.provision import KEYRING_DATABASE, service_database
+from tools.reference.markdown import page, prose, table
+
+_MEANINGS = {
+    RoleKind.API: "a service's API; one that decides appends events and makes keys, reporting's opens keys",
+    RoleKind.WORKER: "a service's consumer: its reactions append events and make keys, or it projects",
+    RoleKind.RELAY: "publishes a service's events, from its worker's process on a connection of its own",
+    RoleKind.VERIFY: "`ooc verify`; reads everything but wrapped keys, and writes nothing",
+    RoleKind.ERASURE: "destroys a person's, case's or stream's key; its name is kept in the tombstone. No process connects by it",
+    RoleKind.SEALING: "no login: makes a first key where there is none, and opens keys; the roles of deciding services are members",
+    RoleKind.OPENING: "no login: opens keys; the role of reporting's API is a member",
+}
+
+
+def of_database_roles() -> dict[str, str]:
+    """What each role may do in each database."""
+    service = service_database("<service>")[1]
+    parts = [
+        prose(
+            "Every process connects to PostgreSQL by a role of its own, which owns nothing, and may do what stands here and"
+            " nothing else: `ooc migrate` grants it anew from `shared/runtime/privileges.py` each time, and takes away the rest. No"
+            " role may connect to a database that is not listed for it. What is in no table cell is refused by the server."
+        ),
+        table(("Role", "Who connects by it"), _roles(service)),
+        prose(
+            "A role changes the event store through `append` alone, which refuses bytes that are no event of the database's"
+            " service; the access log through `log_access`, which notes the role beside the actor; the keyring through"
+            " `create_keys` and `destroy_keys`. The embedded server of a local system trusts whoever is on the machine, so"
+            " there a role is a guard against mistakes; elsewhere each has a password"
+            " ([OOC_DATABASE_PASSWORDS](../how-to/environment.md))."
+        ),
+    ]
+    deciding = ", ".join(f"`{service_database(one.name)[0]}`" for one in DECIDING)
+    for title, schema in [
+        (f"{deciding}: each deciding service", service),
+        *((f"`{name}`", schema) for name, schema in (*PROJECTIONS, KEYRING_DATABASE)),
+    ]:
+        parts += [f"## {title}", table(("Table or function", "Role", "May"), _granted(schema))]
+    return {"database-roles.md": page("Database roles", *parts)}
+
+
+def _roles(service: Schema) -> Iterator[tuple[str, str]]:
+    for kind in RoleKind:
+        yield f"`{service.roles.get(kind) or role_name(kind)}`" + (" (group)" * (kind in GROUPS)), _MEANINGS[kind]
+
+
+def _granted(schema: Schema) -> Iterator[tuple[str, str, str]]:
+    for name, granted in sorted(schema.privileges.items()):
+        roles = [(f"`{schema.roles[kind]}`", may) for kind, may in granted.items() if kind in schema.roles]
+        for nth, (role, may) in enumerate(roles or [("nobody", "")]):
+            yield f"`{name}`" if nth == 0 else "", role, may
