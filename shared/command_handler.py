@@ -6,6 +6,7 @@ Token, shape and role have been judged before (api.py); a reaction has none of t
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -133,7 +134,7 @@ class CommandHandler:
 
     async def _decided(self, asked: CommandRequest, loaded: LoadedStream, digest: bytes) -> Result | None:
         """Fold, decide, seal and append; None where the event store has moved meanwhile and all is to be looked at again."""
-        outcome = execute(self.service, asked, await self.open(loaded.records), self._recent.fold)
+        outcome = await self._judged(asked, await self.open(loaded.records))
         if not isinstance(outcome, Decision):
             return outcome
         if not outcome.facts:
@@ -142,6 +143,13 @@ class CommandHandler:
             return barred
         append = await self._seal(asked, outcome, loaded, digest)
         return self._settled(asked, outcome, append, await self.event_store.append(append))
+
+    async def _judged(self, asked: CommandRequest, history: Sequence[Fact]) -> Decision | Refused | NeedsRationale:
+        """Judge and decide; where documents are printed for it, in a thread, so that nobody else waits."""
+        if not asked.command.prints:
+            return execute(self.service, asked, history, self._recent.fold)
+        state = self._recent.fold(history)
+        return await asyncio.to_thread(execute, self.service, asked, history, lambda _history: state)
 
     def _may_not_begin(self, asked: CommandRequest, outcome: Decision) -> Forbidden | None:
         """Rule T2 where a stream begins: its home is known only now, and it belongs to one area, never to all."""

@@ -28,6 +28,7 @@ from services.vocabulary import (
     TrialMode,
 )
 from shared.domain.messages import (
+    Added,
     Correction,
     Event,
     EventRegistry,
@@ -357,11 +358,16 @@ class EffectExplained(Event):
 
 
 class DocumentSigned(Event):
-    """The document with this SHA-256 was signed."""
+    """The document with this SHA-256 was signed.
+
+    `printed_here` says whether that is the document as this system printed it then, in one of its languages; None where
+    the event is older than the question.
+    """
 
     document_sha256: ShortText
     consent: bool
     signed_by_child: bool
+    printed_here: Added[bool] = None
 
 
 class DisposalIssued(ChildEvent):

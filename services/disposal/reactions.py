@@ -7,7 +7,12 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from services.disposal.domain.commands import DecideAbsence, RecordActivityUndertaken, RecordConditionAttendance
+from services.disposal.domain.commands import (
+    DecideAbsence,
+    OfferSession,
+    RecordActivityUndertaken,
+    RecordConditionAttendance,
+)
 from services.disposal.events import CancellationReason
 from services.education import events as education
 from services.rj_conference import events as conference
@@ -22,6 +27,24 @@ LOST: Final = {
 """Conferences that a harmed person lost: never the child's failure (C7)."""
 
 NO_HOURS: Final = Decimal(0)
+
+
+def booking_is_offered_to_the_condition(fact: Fact) -> Iterator[CommandFor]:
+    """A place that serves a condition: that it cannot count there is seen before the session, not after."""
+    event = fact.event
+    assert isinstance(event, education.PlaceBooked)
+    if event.disposal_id is None or event.condition_id is None:
+        return
+    if event.starts_at is None or event.hours is None:
+        return  # booked when no event said so much: it was never offered
+    command = OfferSession(
+        occurred_at=fact.occurred_at,
+        condition_id=event.condition_id,
+        session_id=fact.stream_id,
+        starts_at=event.starts_at,
+        hours=event.hours,
+    )
+    yield CommandFor(event.disposal_id, command)
 
 
 def register_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
@@ -123,6 +146,7 @@ def _lost(fact: Fact, condition_id: UUID, because: CancellationReason) -> Record
 
 
 REACTIONS: Final = (
+    Reaction("booking-of-condition", "education", education.PlaceBooked, booking_is_offered_to_the_condition),
     Reaction("attendance-of-condition", "education", education.AttendanceRecorded, register_reaches_the_condition),
     Reaction("absence-from-condition", "education", education.AbsenceReasonDecided, reason_reaches_the_condition),
     Reaction("cancellation-of-session", "education", education.SessionCancelled, cancellation_reaches_each_condition),

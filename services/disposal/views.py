@@ -27,6 +27,7 @@ def view(state: DisposalState) -> Mapping[str, Any]:
         "hours_credited": _hours(state.hours_credited),
         "warnings_issued": state.warnings_issued,
         "prosecution_time_limit": _day(state.opened.prosecution_time_limit),
+        "document_printed_here": state.document_printed_here,
     }
 
 

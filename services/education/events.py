@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 
 from services.vocabulary import AttendanceStatus, Regime, SessionKind, Topic
 from shared.domain.messages import (
+    Added,
     Event,
     EventRegistry,
     FreeText,
@@ -63,13 +64,18 @@ class SessionPlanned(Event):
 
 
 class PlaceBooked(Event):
-    """A person has a place, perhaps for a referral, a disposal or a condition."""
+    """A person has a place, perhaps for a referral, a disposal or a condition. It says when the session is, and how long.
+
+    An event of before these two were carried has neither, and is written again as it was.
+    """
 
     person_id: UUID
     case_id: UUID | None = None
     referral_id: UUID | None = None
     disposal_id: UUID | None = None
     condition_id: UUID | None = None
+    starts_at: Added[Timestamp] = None
+    hours: Added[Hours] = None
 
 
 class PlaceCancelled(Event):

@@ -77,7 +77,9 @@ def execute(
     policy = service.policy.on(local_day(occurred_at))
     if policy.later and not policy.values:
         raise NoPolicy(f"no policy of this service was in force yet on {policy.day}")
-    context = Context(asked.stream, asked.actor, occurred_at, asked.received_at, policy, service.policy.on)
+    context = Context(
+        asked.stream, asked.actor, occurred_at, asked.received_at, policy, service.policy.on, service.prints
+    )
     state = decider.state_at(history) if fold is None else fold(history)
     answer = decider.evaluate_and_decide(asked.command, state, context)
     if isinstance(answer, (Refused, NeedsRationale)):

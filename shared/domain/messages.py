@@ -75,11 +75,13 @@ class Actor(Message):
 class Command(Message):
     """What may be asked of a service. `type` is the class's name and discriminates the union.
 
-    Class attributes: `roles`, who may send it (None: the service's default roles); `opens`, whether it begins a stream.
+    Class attributes: `roles`, who may send it (None: the service's default roles); `opens`, whether it begins a stream;
+    `prints`, whether documents are printed to decide it, which takes its time.
     """
 
     roles: ClassVar[frozenset[str] | None] = None
     opens: ClassVar[bool] = False
+    prints: ClassVar[bool] = False
 
     type: str
     occurred_at: Timestamp | None = None
@@ -148,6 +150,10 @@ class Correction(Event):
         """The events that it changes, each once, the one that it points at first."""
         return tuple(dict.fromkeys((self.corrects, *(one.corrects for one in self.also))))
 
+
+A = TypeVar("A")
+Added = Annotated[A | None, Field(exclude_if=lambda value: value is None)]
+"""A field that an event gained after it was first published: left out of the bytes where it is None, as of old."""
 
 E = TypeVar("E", bound=Event)
 

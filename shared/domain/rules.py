@@ -13,14 +13,15 @@ summary and the reference page, so there is one wording.
         Source: byelaw 7(2)
         '''
 
-Order of judgement: every forbidding rule is asked and all that are broken are named; where none is, the state machine
-(`allows`, id S1) is asked; only then the warnings, and those without a rationale are named together.
+Order of judgement: every forbidding rule is asked and all that are broken are named; where none is, the forbidding rules
+that give way to them (`forbids(…, gives_way=True)`), then the state machine (`allows`, id S1); only then the warnings,
+and those without a rationale are named together.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
@@ -31,6 +32,7 @@ from shared.domain.messages import (
     Actor,
     BrokenRule,
     Command,
+    Fact,
     NeedsRationale,
     Refused,
     RuleKind,
@@ -57,6 +59,8 @@ class Context:
     policy: Policy
     policy_on: Callable[[date], Policy]
     """The policy of another day, for what is judged again on the day on which it happened."""
+    prints: Callable[[str, str, Sequence[Fact]], bool]
+    """Whether a document, as it is printed of some facts, has a SHA-256: (SHA-256, name, facts). It takes its time."""
 
     @property
     def day(self) -> date:
@@ -75,6 +79,8 @@ class Rule:
     name: str
     text: str
     source: str
+    gives_way: bool = False
+    """Whether a forbidding rule is named only where no other one refuses, before the state machine."""
 
     @property
     def broken(self) -> BrokenRule:
@@ -99,9 +105,12 @@ class RuleBook(Generic[S]):
         self._guarding: dict[tuple[type[Command], tuple[RuleKind, ...]], tuple[Rule, ...]] = {}
         self.forbids("T1", Command)(not_in_the_future)
 
-    def forbids(self, rule_id: str, *commands: type[Command]) -> Callable[[F], F]:
-        """Register a forbidding rule (class H) for these commands and their subclasses."""
-        return self._register(rule_id, RuleKind.FORBIDS, commands)
+    def forbids(self, rule_id: str, *commands: type[Command], gives_way: bool = False) -> Callable[[F], F]:
+        """Register a forbidding rule (class H) for these commands and their subclasses.
+
+        One that gives way is named only where no rule that does not refuses, and before the state machine.
+        """
+        return self._register(rule_id, RuleKind.FORBIDS, commands, gives_way=gives_way)
 
     def warns(self, rule_id: str, *commands: type[Command]) -> Callable[[F], F]:
         """Register a warning (class W): a rationale under its id lets the command through."""
@@ -111,7 +120,9 @@ class RuleBook(Generic[S]):
         """Register a part of the state machine (S1): in which states the commands are allowed."""
         return self._register("S1", RuleKind.STATE, commands)
 
-    def _register(self, rule_id: str, kind: RuleKind, commands: tuple[type[Command], ...]) -> Callable[[F], F]:
+    def _register(
+        self, rule_id: str, kind: RuleKind, commands: tuple[type[Command], ...], *, gives_way: bool = False
+    ) -> Callable[[F], F]:
         def register(check: F) -> F:
             text, _, source = inspect.cleandoc(check.__doc__ or "").partition("Source:")
             if not text.strip() or not source.strip():
@@ -120,7 +131,8 @@ class RuleBook(Generic[S]):
                 )
             one_line = " ".join(text.split())
             self._guarding.clear()
-            self.rules.append(Rule(rule_id, kind, commands, check, check.__name__, one_line, " ".join(source.split())))
+            one_source = " ".join(source.split())
+            self.rules.append(Rule(rule_id, kind, commands, check, check.__name__, one_line, one_source, gives_way))
             return check
 
         return register
@@ -137,11 +149,13 @@ class RuleBook(Generic[S]):
     def evaluate(self, command: Command, state: S | None, context: Context) -> Approved | Refused | NeedsRationale:
         """Ask every rule that guards the command."""
 
-        def broken(kind: RuleKind) -> tuple[BrokenRule, ...]:
-            found = [rule for rule in self.rules_for(type(command), kind) if not rule.check(command, state, context)]
+        def broken(kind: RuleKind, *, gives_way: bool = False) -> tuple[BrokenRule, ...]:
+            asked = (rule for rule in self.rules_for(type(command), kind) if rule.gives_way is gives_way)
+            found = [rule for rule in asked if not rule.check(command, state, context)]
             return tuple({rule.id: rule.broken for rule in reversed(found)}[i] for i in unique(r.id for r in found))
 
-        if refusing := broken(RuleKind.FORBIDS) or broken(RuleKind.STATE):
+        refusing = broken(RuleKind.FORBIDS) or broken(RuleKind.FORBIDS, gives_way=True) or broken(RuleKind.STATE)
+        if refusing:
             return Refused(refusing)
         unexplained = tuple(rule for rule in broken(RuleKind.WARNS) if not command.rationale.get(rule.id, "").strip())
         if unexplained:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +37,8 @@ LANGUAGES: Final = ("en", "cy")
 
 AWAITING: Final = "[awaiting translation]"
 """What stands in a text file where nobody has translated the text yet."""
+
+_SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 
 ERASED: Final = "[erased]"
 """What is printed in the place of a value whose key was destroyed."""
@@ -164,6 +167,17 @@ def render(name: str, document: Document[Any], filled: DocumentData, language: s
     used = {key for key in words if key.startswith(f"{name}.")}
     found = {"en" if key in awaiting else language for key in used}
     return RenderedDocument(body, tuple(one for one in LANGUAGES if one in found))
+
+
+def is_print(sha256: str, name: str, document: Document[S], state: S, facts: Sequence[Fact]) -> bool:
+    """Whether a document, as it is printed of these facts in one of its languages, has this SHA-256 (hexadecimal)."""
+    filled = document.fill(state, facts)
+    if isinstance(filled, NotAvailable) or not _SHA256.fullmatch(sha256):
+        return False
+    try:
+        return any(render(name, document, filled, language).sha256 == sha256.lower() for language in LANGUAGES)
+    except NotPrintable:
+        return False
 
 
 @cache

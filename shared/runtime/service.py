@@ -22,7 +22,7 @@ from shared.domain.messages import (
     derived_uuid,
 )
 from shared.domain.policy import Policy, PolicyBook
-from shared.printing.documents import Document
+from shared.printing.documents import Document, is_print
 
 S = TypeVar("S")
 
@@ -148,6 +148,11 @@ class Service(Generic[S]):
         one: Any = Annotated[union, Field(discriminator="type")] if len(self.commands) > 1 else union
         adapter: TypeAdapter[Command] = TypeAdapter(one)
         return adapter
+
+    def prints(self, sha256: str, name: str, facts: Sequence[Fact]) -> bool:
+        """Whether a document, as this service prints it of these facts in one of its languages, has this SHA-256."""
+        state = self.decider.fold(facts)
+        return state is not None and is_print(sha256, name, self.documents[name], state, facts)
 
     def stream_name(self, stream: UUID) -> str:
         """`service/uuid`, as it stands in an event."""

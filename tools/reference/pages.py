@@ -31,6 +31,7 @@ CLASSES: Final = {
     RuleKind.WARNS: "warns: a reason under its id lets the command through",
     RuleKind.STATE: "state machine: named only where nothing else refuses",
 }
+GIVES_WAY: Final = f"{CLASSES[RuleKind.FORBIDS]}: named only where no other rule refuses, before the state machine"
 _DUTY: Final = re.compile(r"^\s+([A-Z][A-Z_]+): (.+)$", re.MULTILINE)
 
 
@@ -222,7 +223,13 @@ def _rules(service: Service[Any]) -> str:
     for rule_id in sorted({*by_id, *service.claim_rules}, key=_in_order):
         parts.append(f"## {rule_id}")
         lines = [
-            (f"`{rule.name}`", CLASSES[rule.kind], rule.text, rule.source, _guarded(service, rule))
+            (
+                f"`{rule.name}`",
+                GIVES_WAY if rule.gives_way else CLASSES[rule.kind],
+                rule.text,
+                rule.source,
+                _guarded(service, rule),
+            )
             for rule in by_id.get(rule_id, ())
         ]
         if rule_id in service.claim_rules:

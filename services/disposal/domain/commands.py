@@ -230,6 +230,8 @@ class ExplainEffect(Command):
 class SignDocument(Command):
     """Record the signature under the document with this SHA-256."""
 
+    prints: ClassVar[bool] = True
+
     type: Literal["SignDocument"] = "SignDocument"
     document_sha256: ShortText
     consent: bool
@@ -257,6 +259,18 @@ class BookConditionSession(Command):
     """Book a session for a condition."""
 
     type: Literal["BookConditionSession"] = "BookConditionSession"
+    condition_id: UUID
+    session_id: UUID
+    starts_at: Timestamp
+    hours: Hours
+
+
+class OfferSession(Command):
+    """Offer a session that is booked in education for a condition: nothing is recorded, and what cannot take it says so."""
+
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
+
+    type: Literal["OfferSession"] = "OfferSession"
     condition_id: UUID
     session_id: UUID
     starts_at: Timestamp
@@ -409,6 +423,8 @@ class RecordActivityUndertaken(Command):
 class CorrectRecord(Command):
     """Say what a field of an earlier event should have been. The original stays visible beside it."""
 
+    prints: ClassVar[bool] = True
+
     type: Literal["CorrectRecord"] = "CorrectRecord"
     corrects: UUID
     field: ShortText
@@ -437,6 +453,7 @@ COMMANDS: Final[tuple[type[Command], ...]] = (
     IssueDisposal,
     ReferToYot,
     BookConditionSession,
+    OfferSession,
     RecordConditionAttendance,
     DecideAbsence,
     RecordContact,

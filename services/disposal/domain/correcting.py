@@ -24,7 +24,7 @@ from shared.domain.rules import Context
 def decide_correction(command: CorrectRecord, state: DisposalState, context: Context) -> NewEvents:
     """The correction, judged, with what had been computed from the corrected field."""
     alone = correction_of(target_of(command, state), command.field, command.value, command.why)
-    whole = alone.model_copy(update={"also": derived_corrections(state, alone, context.policy)})
+    whole = alone.model_copy(update={"also": derived_corrections(state, alone, context)})
     after = as_corrected(state, [whole])
     return (whole.model_copy(update={"unlawful_by": unlawful_by(after, context)}),)
 

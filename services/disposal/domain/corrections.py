@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from services.disposal.domain.commands import CorrectRecord
 from services.disposal.domain.condition_set import REMAINS, ends_on, spent_on
 from services.disposal.domain.evolve import evolve
+from services.disposal.domain.signing import is_printed_here
 from services.disposal.domain.state import DisposalState
 from services.disposal.domain.time_limit import prosecution_time_limit
 from services.disposal.events import (
@@ -23,6 +24,7 @@ from services.disposal.events import (
     ConditionsVaried,
     DisposalCaseOpened,
     DisposalIssued,
+    DocumentSigned,
     RecordCorrected,
 )
 from shared.domain.decider import BrokenHistory, corrected
@@ -33,10 +35,11 @@ from shared.domain.messages import (
     Fact,
 )
 from shared.domain.policy import Policy
+from shared.domain.rules import Context
 from shared.privacy.sealing import OwnedBy, Sealed, to_json
 
-FIXED: Final = frozenset({"case_id", "person_id"})
-"""What a case is known by, and whose key seals it: a case of another child is another case."""
+FIXED: Final = frozenset({"case_id", "person_id", "printed_here"})
+"""What a case is known by, and whose key seals it: a case of another child is another case. And what was found by printing."""
 
 
 class NotAField(Exception):
@@ -125,8 +128,11 @@ def correction_error(command: CorrectRecord, state: DisposalState) -> str | None
     return None
 
 
-def derived_corrections(state: DisposalState, first: RecordCorrected, policy: Policy) -> tuple[DerivedCorrection, ...]:
+def derived_corrections(
+    state: DisposalState, first: RecordCorrected, context: Context
+) -> tuple[DerivedCorrection, ...]:
     """What follows from a correction: what was computed from the corrected field, computed again."""
+    policy = context.policy
     after = as_corrected(state, [first])
     facts = facts_of(after)
     corrected_event = next(fact.event for fact in facts if fact.event_id == first.corrects)
@@ -137,6 +143,9 @@ def derived_corrections(state: DisposalState, first: RecordCorrected, policy: Po
     elif isinstance(corrected_event, ConditionProposed) and first.field in {"condition", "condition.due"}:
         setters = [fact for fact in facts if isinstance(fact.event, DisposalIssued | ConditionsVaried)]
         right = [(fact, _of_deadline(fact.event, after, policy)) for fact in setters[-1:]]
+    elif isinstance(corrected_event, DocumentSigned) and first.field == "document_sha256":
+        signed = next(n for n, fact in enumerate(facts) if fact.event_id == first.corrects)
+        right = [(facts[signed], _of_signature(corrected_event, facts[:signed], context))]
     else:
         return ()
     return tuple(
@@ -165,6 +174,15 @@ def _of_offence(event: Event, state: DisposalState, policy: Policy) -> dict[str,
             "recordable": offence.recordable,
         }
     return {name: value for name, value in fields.items() if value is not None or name == "prosecution_time_limit"}
+
+
+def _of_signature(event: DocumentSigned, before: Sequence[Fact], context: Context) -> dict[str, Any]:
+    """Whether what was signed is what is printed here of the facts before the signature."""
+    state: DisposalState | None = None
+    for fact in before:
+        state = evolve(state, fact)
+    assert state is not None
+    return {"printed_here": is_printed_here(event.document_sha256, state.to_be_issued, before, context)}
 
 
 def _of_deadline(event: Event, state: DisposalState, policy: Policy) -> dict[str, Any]:

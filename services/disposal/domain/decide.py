@@ -27,6 +27,7 @@ from services.disposal.domain.commands import (
     InstituteProceedings,
     IssueDisposal,
     IssueWarning,
+    OfferSession,
     OpenDisposalCase,
     ProposeCondition,
     RecordActivityUndertaken,
@@ -62,7 +63,6 @@ from services.disposal.events import (
     ConditionWithdrawn,
     ConsentWithdrawn,
     ContactRecorded,
-    DocumentSigned,
     EffectExplained,
     EvidenceSufficiencyDecided,
     GravityScored,
@@ -95,6 +95,7 @@ Command = (
     | IssueDisposal
     | ReferToYot
     | BookConditionSession
+    | OfferSession
     | RecordConditionAttendance
     | DecideAbsence
     | RecordContact
@@ -157,13 +158,15 @@ def _in_case(command: Command, state: DisposalState, context: Context) -> NewEve
         case ExplainEffect():
             return (event_from(EffectExplained, command),)
         case SignDocument():
-            return (event_from(DocumentSigned, command),)
+            return issuing.signed(command, state, context)
         case IssueDisposal():
             return issuing.decide_issue(state, context)
         case ReferToYot():
             return (event_from(YotReferred, command),)
         case BookConditionSession():
             return (event_from(ConditionSessionBooked, command),)
+        case OfferSession():
+            return ()  # it has its place: its register will say how it ended
         case RecordConditionAttendance():
             return monitoring.decide_attendance(command, state, context)
         case DecideAbsence():

@@ -28,7 +28,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         YOT_REFERRAL: a youth caution or conditional caution is given; `yot_referral_days`; the child is referred to the youth offending team.
         ATTENDANCE_RECORDED: the day of a booked session; `attendance_record_days`; the attendance is recorded; the session is cancelled, its condition done, or the case at its end.
         ABSENCE_REASON: an absence is recorded whose reason is not known; `absence_reason_days`; the reason is decided; the case ends.
-        MISSED_CONTACT: an absence is recorded that is not acceptable, or whose reason is not known; `missed_contact_days`; somebody tries to reach the child; the case ends.
+        MISSED_CONTACT: an absence is recorded that is not acceptable, or whose reason is not known; `missed_contact_days`; somebody tries to reach the child, or anybody but a victim; the case ends.
         CONDITION: the disposal is given, for each condition; the condition's own date; the condition is completed; it is excused, omitted or failed, or the case ends.
         PROSECUTION_TIME_LIMIT: the case is opened for a summary offence; `prosecution_limit_months` after the offence; the child is charged or proceedings are instituted; the case ends otherwise.
         DISPOSAL_REVIEW: a correction shows that the disposal would not have been lawful; `disposal_review_days`; a correction after which it would have been lawful, or breaks other rules.
@@ -173,11 +173,12 @@ def _absence_reason(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]
 
 
 def _missed_contact(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """A child who did not come is contacted, whether reached or not."""
+    """A child who did not come is contacted, or somebody for the child, whether reached or not; a victim is neither."""
+    for_the_child = [contact.at for contact in state.contacts if contact.person_id not in state.victims]
     for missed in state.attendances:
         if missed.status in ABSENT and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
             opened_on = local_day(missed.at)
-            met_on = _day(min((at for at in state.contacts_at if at >= missed.at), default=None))
+            met_on = _day(min((at for at in for_the_child if at >= missed.at), default=None))
             yield Duty(
                 "MISSED_CONTACT",
                 opened_on,

@@ -6,6 +6,7 @@ reference is impossible here, never an unusual order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeAlias, assert_never
@@ -20,6 +21,7 @@ from services.disposal.domain.state import (
     Breach,
     ConditionState,
     ConditionStatus,
+    Contact,
     Decision,
     DisposalState,
     Entry,
@@ -180,11 +182,11 @@ def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 
         case ConditionProposed():
             condition = ConditionState(event.condition, ConditionStatus.PROPOSED, at)
             conditions = {**state.conditions, event.condition.condition_id: condition}
-            return replace(state, conditions=conditions, changed_since_signing=True)
+            return _conditions_changed(state, fact, conditions)
         case ConditionWithdrawn():
             _known(state, fact, event.condition_id)
             conditions = {key: held for key, held in state.conditions.items() if key != event.condition_id}
-            return replace(state, conditions=conditions, changed_since_signing=True)
+            return _conditions_changed(state, fact, conditions)
         case AppropriateAdultConfirmed():
             return replace(state, adults_at=(*state.adults_at, at))
         case EffectExplained():
@@ -193,8 +195,7 @@ def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 
             )
             return replace(state, explanations=(*state.explanations, explanation))
         case DocumentSigned():
-            signed_at = at if event.consent and event.signed_by_child else None
-            return replace(state, signed_at=signed_at, changed_since_signing=False)
+            return _signed(state, fact, event)
         case DisposalIssued():
             return _issued(state, fact, event)
         case YotReferred():
@@ -207,7 +208,7 @@ def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 
         case AbsenceDecided():
             return _absence_decided(state, fact, event)
         case ContactRecorded():
-            return replace(state, contacts_at=(*state.contacts_at, at))
+            return replace(state, contacts=(*state.contacts, Contact(event.person_id, at)))
         case WarningIssued():
             return _warned(state, fact, event)
         case ConditionCompleted():
@@ -309,8 +310,27 @@ def _decided(state: DisposalState, fact: Fact, event: DisposalDecided) -> Dispos
         adults_at=(),
         explanations=(),
         signed_at=None,
+        conditions_changed_at=None,
         changed_since_signing=False,
+        document_printed_here=None,
         ended_at=fact.occurred_at if stage in {Stage.CHARGED, Stage.CLOSED} else None,
+    )
+
+
+def _conditions_changed(state: DisposalState, fact: Fact, conditions: Mapping[UUID, ConditionState]) -> DisposalState:
+    """Other conditions than those that were signed; when they changed last, since a signature may be recorded late."""
+    at = fact.occurred_at if state.conditions_changed_at is None else max(state.conditions_changed_at, fact.occurred_at)
+    return replace(state, conditions=conditions, conditions_changed_at=at, changed_since_signing=True)
+
+
+def _signed(state: DisposalState, fact: Fact, event: DocumentSigned) -> DisposalState:
+    """A signature, which binds what the conditions were by then."""
+    at, changed_at = fact.occurred_at, state.conditions_changed_at
+    return replace(
+        state,
+        signed_at=at if event.consent and event.signed_by_child else None,
+        changed_since_signing=changed_at is not None and changed_at > at,
+        document_printed_here=event.printed_here,
     )
 
 
@@ -342,6 +362,7 @@ def _attended(
         event.complied,
         event.because,
         fact.occurred_at,
+        by_reaction=fact.actor.role == Role.SYSTEM,
     )
     return replace(_by_monitor(state, fact), attendances=(*state.attendances, attendance))
 
@@ -393,7 +414,7 @@ def _varied(state: DisposalState, fact: Fact, event: ConditionsVaried) -> Dispos
 
 def _consent_withdrawn(state: DisposalState, fact: Fact) -> DisposalState:
     if state.issue is None:
-        return replace(state, signed_at=None)
+        return replace(state, signed_at=None, document_printed_here=None)
     without = replace(state, stage=Stage.BREACH_REVIEW, consent_withdrawn_at=fact.occurred_at)
     if state.stage is Stage.BREACH_REVIEW:
         return without  # a breach that was referred stays as it was, and so does what was decided on it

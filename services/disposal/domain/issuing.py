@@ -8,9 +8,12 @@ from services.disposal.domain.commands import (
     InformVictimOfRestorativeJustice,
     OpenDisposalCase,
     RecordVictimView,
+    SignDocument,
 )
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.condition_set import ends_on, spent_on
+from services.disposal.domain.corrections import facts_of
+from services.disposal.domain.signing import is_printed_here
 from services.disposal.domain.state import DisposalState
 from services.disposal.domain.time_limit import prosecution_time_limit
 from services.disposal.events import (
@@ -18,6 +21,7 @@ from services.disposal.events import (
     DisposalCaseOpened,
     DisposalDecided,
     DisposalIssued,
+    DocumentSigned,
     VictimInformedOfRestorativeJustice,
     VictimViewSought,
 )
@@ -53,6 +57,12 @@ def decide_assessment(command: CompleteAssessment, state: DisposalState) -> NewE
 def decide_decision(command: DecideDisposal, state: DisposalState, context: Context) -> NewEvents:
     """The decision, with whom it concerns and the age on its day."""
     return (event_from(DisposalDecided, command, **of_child(state), age=state.age_on(context.day)),)
+
+
+def signed(command: SignDocument, state: DisposalState, context: Context) -> NewEvents:
+    """The document was signed: the one that is printed here of what the case says, or another."""
+    printed_here = is_printed_here(command.document_sha256, state.to_be_issued, facts_of(state), context)
+    return (event_from(DocumentSigned, command, printed_here=printed_here),)
 
 
 def decide_issue(state: DisposalState, context: Context) -> NewEvents:

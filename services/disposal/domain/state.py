@@ -155,6 +155,8 @@ class Attendance:
     complied: bool
     because: CancellationReason | None
     at: datetime
+    by_reaction: bool
+    """Whether another service's register said so, and no person here."""
     acceptable: bool | None = None
     decided_at: datetime | None = None
     warned: bool = False
@@ -170,6 +172,14 @@ class Attendance:
         if self.status is AttendanceStatus.DNA_UNACCEPTABLE:
             return self.at
         return self.decided_at if self.acceptable is False else None
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody tried to reach a person."""
+
+    person_id: UUID
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +261,15 @@ class DisposalState:
     adults_at: tuple[datetime, ...] = ()
     explanations: tuple[Explanation, ...] = ()
     signed_at: datetime | None = None
+    conditions_changed_at: datetime | None = None
+    """When a condition was last proposed or withdrawn since the decision."""
     changed_since_signing: bool = False
+    document_printed_here: bool | None = None
     issue: Issue | None = None
     yot_referred_at: datetime | None = None
     bookings: Mapping[UUID, Booking] = field(default_factory=dict)
     attendances: tuple[Attendance, ...] = ()
-    contacts_at: tuple[datetime, ...] = ()
+    contacts: tuple[Contact, ...] = ()
     consent_withdrawn_at: datetime | None = None
     breach: Breach | None = None
     proceedings_at: datetime | None = None

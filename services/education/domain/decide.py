@@ -41,7 +41,7 @@ def decide(command: EducationCommand, state: Session | None, context: Context) -
     assert state is not None
     match command:
         case BookPlace():
-            return [event_from(PlaceBooked, command)]
+            return [event_from(PlaceBooked, command, starts_at=state.starts_at, hours=state.hours)]
         case CancelPlace():
             return [event_from(PlaceCancelled, command)]
         case DeliverSession():

@@ -119,6 +119,19 @@ async def test_a_document_is_printed_logged_and_named_by_its_digest(api: Client,
     assert again.content == answer.content
 
 
+@pytest.mark.parametrize("language", ["en", "cy"])
+async def test_what_is_printed_signed_and_read_is_one_document(api: Client, language: str) -> None:
+    """Given a document printed over HTTP, when its ETag is signed, then the state says that it was printed here; before, nothing."""
+    stream = uuid4()
+    await tell(api, stream, *case(uuid4()), condition())
+    assert (await api.read(f"/v1/disposals/{stream}", role=POLICE)).json()["document_printed_here"] is None
+    answer = await api.read(f"/v1/disposals/{stream}/documents/ycc?lang={language}", role=POLICE)
+    signing = {"type": "SignDocument", "consent": True, "signed_by_child": True}
+    for digest, printed_here in ((answer.headers["etag"].strip('"'), True), ("0" * 64, False)):
+        await tell(api, stream, (POLICE, "2026-03-12", {**signing, "document_sha256": digest}))
+        assert (await api.read(f"/v1/disposals/{stream}", role=POLICE)).json()["document_printed_here"] is printed_here
+
+
 async def test_welsh_is_asked_for_by_name(api: Client) -> None:
     """lang=cy prints what is translated in Welsh and says so; a language that is not there is malformed."""
     stream = uuid4()

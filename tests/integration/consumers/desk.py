@@ -93,6 +93,8 @@ def decide(command: Command, _state: Any, _occasion: Context) -> list[Event]:
             return [Opened()]
         case Staff():
             return [event_from(Staffed, command)]
+        case Answer(hands=0):
+            return []  # nobody is needed
         case Answer():
             return [event_from(Answered, command)]
     raise AssertionError(command)

@@ -146,6 +146,20 @@ async def test_a_ring_is_answered_once_however_often_it_comes(house: House) -> N
     assert envelope.labels == {"area": "DORSET"}
 
 
+async def test_a_reaction_with_nothing_to_do_records_nothing_and_waits_no_longer(house: House) -> None:
+    """Given a ring that needs nobody, when the desk is not open, then it waits; once it is, however often, nothing is recorded."""
+    ring = await house.ring(0)
+    await house.take([ring])
+    assert [one.reason for one in await parked_reactions(house.pool)] == ["the stream that it asks has not begun"]
+    await house.ask(house.desk, house.desk_id, Open())
+    assert await house.reacting.retry_parked(house.pool) == 1
+    await house.pool.execute("delete from checkpoint")
+    await house.pool.execute("delete from seen")
+    assert (await house.take([ring])).applied == 1
+    assert await parked_reactions(house.pool) == []
+    assert len((await house.desk.event_store.load(f"desk/{house.desk_id}")).records) == 1
+
+
 async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_moves(house: House) -> None:
     """Given a desk not yet open, then open without hands, when it gets them, then the rings go through in their order."""
     rings = [await house.ring(hands) for hands in (2, 9, 1)]

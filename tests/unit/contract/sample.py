@@ -1,14 +1,15 @@
 """Write a golden sample of every event that has none: `python -m tests.unit.contract.sample`.
 
-A sample, once written, is never written again: what has been published can be read for ever. The events come from the
-stories of tests/scenarios. One that has no sample and that no story tells is named, and the exit is 1: tell it first.
+A sample, once written, is never written again: what has been published can be read for ever. An event that gained a
+field is sampled again beside the old sample, as `TYPE with FIELD`. The events come from the stories of tests/scenarios.
+One that has no sample and that no story tells is named, and the exit is 1: tell it first.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +50,44 @@ def told() -> dict[str, list[tuple[bytes, Fact]]]:
     return found
 
 
+def type_in(name: str) -> str:
+    """The type of which a sample of that name is one."""
+    return name.partition(" ")[0]
+
+
+def fields_in(kept: Mapping[str, Mapping[str, str]], type_name: str) -> set[str]:
+    """The fields that stand in the samples of a type."""
+    of_type = (sample for name, sample in kept.items() if type_in(name) == type_name)
+    return {field for sample in of_type for field in json.loads(sample["body"])["data"]}
+
+
 def add(kept: dict[str, dict[str, str]], facts: Sequence[tuple[bytes, Fact]]) -> list[str]:
-    """Sample each type that is not kept yet, from the first fact of it; the types that were added."""
+    """Sample each type, and each field that it gained, that is not kept yet, from the first fact with it; what was added."""
     added: list[str] = []
     for previous, fact in facts:
+        assert fact.body is not None
+        assert fact.hash is not None
         name = fact.envelope.type
-        if name not in kept:
-            assert fact.body is not None
-            assert fact.hash is not None
-            kept[name] = {"previous": previous.hex(), "body": fact.body.decode(), "hash": fact.hash.hex()}
-            added.append(name)
+        if name in kept:
+            gained = json.loads(fact.body)["data"].keys() - fields_in(kept, name)
+            if not gained:
+                continue
+            name = f"{name} with {', '.join(sorted(gained))}"
+        kept[name] = {"previous": previous.hex(), "body": fact.body.decode(), "hash": fact.hash.hex()}
+        added.append(name)
     return added
+
+
+def missing(service: Service[Any], kept: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The types that have no sample, and the fields that stand in no sample of their type."""
+    found: list[str] = []
+    for name, event in service.events.by_type.items():
+        if name not in kept:
+            found.append(name)
+            continue
+        fields = {field.alias or own for own, field in event.model_fields.items()}
+        found += [f"{name} with {field}" for field in sorted(fields - fields_in(kept, name))]
+    return found
 
 
 def main() -> None:
@@ -73,7 +101,7 @@ def main() -> None:
             print(f"{name}: sampled")  # noqa: T201 - it talks to whoever runs it
         text = json.dumps(dict(sorted(kept.items())), indent=1) + "\n"
         (GOLDEN / f"{service.name}.json").write_text(text, encoding="utf-8")
-        untold += [name for name in service.events.by_type if name not in kept]
+        untold += missing(service, kept)
     if untold:
         sys.exit(
             "\n".join(f"{name}: no story tells it: tell it in tests/scenarios, then run this again" for name in untold)

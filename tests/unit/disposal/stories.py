@@ -48,7 +48,7 @@ from services.vocabulary import (
     Recommendation,
     TrialMode,
 )
-from shared.domain.messages import Command, derived_uuid
+from shared.domain.messages import Actor, Command, derived_uuid
 from shared.privacy.sealing import Sealed
 from tests.command_spec import CommandSpec, officer
 
@@ -262,6 +262,26 @@ class CaseStory(CommandSpec):
 
     def __init__(self) -> None:
         super().__init__(service)
+
+    def ask(self, command: Command, *, by: str | Actor, at: str | datetime | None = None) -> Sequence[str]:
+        """Ask a command that must be accepted; an attendance recorded by hand has its session booked before (E7)."""
+        if isinstance(command, RecordConditionAttendance) and by != "SYSTEM":
+            self.booked(command, at=at)
+        return super().ask(command, by=by, at=at)
+
+    def booked(self, command: RecordConditionAttendance, *, at: str | datetime | None) -> CaseStory:
+        """The session of an attendance is booked for its condition, to start at that moment, unless one is booked."""
+        if command.session_id not in self.state.bookings:
+            assert at is not None
+            begins = datetime.fromisoformat(at) if isinstance(at, str) else at
+            session = BookConditionSession(
+                condition_id=command.condition_id,
+                session_id=command.session_id,
+                starts_at=begins,
+                hours=Decimal(8),
+            )
+            super().ask(session, by=YJS, at=at)
+        return self
 
     def opened(self, command: OpenDisposalCase | None = None) -> CaseStory:
         """The case is open."""

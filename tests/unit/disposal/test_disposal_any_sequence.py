@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from services.disposal.domain.commands import (
     InstituteProceedings,
     IssueDisposal,
     IssueWarning,
+    OfferSession,
     RecordActivityUndertaken,
     RecordComplianceMeeting,
     RecordContact,
@@ -36,11 +38,13 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
     WithdrawConsent,
 )
+from services.disposal.domain.rules.outcomes import DECIDED_BY
 from services.disposal.events import (
     EVENTS,
     AssessmentTool,
     CancellationReason,
     ContactMeans,
+    OutcomeAssigned,
     ProsecutorDecision,
 )
 from services.disposal.service import service, uniqueness_key
@@ -99,6 +103,13 @@ from tests.unit.disposal.stories import (
     variation,
 )
 
+
+def offer(session: UUID) -> OfferSession:
+    """A session for the reparation that education offers."""
+    starts_at = datetime.fromisoformat("2026-03-18T16:00:00+00:00")
+    return OfferSession(condition_id=WORK, session_id=session, starts_at=starts_at, hours=Decimal(2))
+
+
 WHY: Final = dict.fromkeys(("A1", "R10", "R27", "R29", "PD1", "R17", "R20W", "R21W", "R12", "D3"), "Because.")
 
 
@@ -126,6 +137,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ReferToYot(),
     booking(),
     booking(SECOND, "2026-03-25T16:00:00+00:00"),
+    booking(MEETING).model_copy(update={"condition_id": MEETING}),
+    *(offer(session) for session in (FIRST, LETTER)),
     *(attendance(session=session) for session in (FIRST, SECOND)),
     *(absence(status, session=session) for status in AttendanceStatus for session in (FIRST, SECOND)),
     attendance(hours="1.5", key=MEETING, session=MEETING, evidence=Sealed("He listened.")),
@@ -258,6 +271,18 @@ def test_no_order_breaks_what_the_law_wants(start: str, asked: list[tuple[object
         for held_session in story.state.attendances:
             if held_session.session_id in booked and held_session.at > story.state.opened_at:
                 assert held_session.hours <= max(booked[held_session.session_id], Decimal(2))
+        follows_o3_o4_and_e7(story)
+
+
+def follows_o3_o4_and_e7(story: CaseStory) -> None:
+    """Each attendance by hand has its booking, each outcome is that of what was given, and 1 alone takes another's place."""
+    assert all(
+        held.by_reaction or story.state.bookings[held.session_id].condition_id == held.condition_id
+        for held in story.state.attendances
+    )
+    for outcome in (fact.event for fact in story.facts if isinstance(fact.event, OutcomeAssigned)):
+        assert outcome.disposal is None or outcome.code in {*DECIDED_BY[outcome.disposal], OutcomeCode.C1}
+        assert outcome.superseded is None or outcome.code is OutcomeCode.C1
 
 
 @given(starts, steps)

@@ -213,6 +213,16 @@ def test_contact_and_decision_meet_the_duties() -> None:
     assert (reason.met_on, reason.late) == (date(2026, 3, 19), False)
 
 
+def test_contact_with_a_victim_is_no_contact_with_the_child() -> None:
+    """Given an absence, when a victim is phoned, then the contact is still due; when the child's mother is, it is met."""
+    story = CaseStory().given()
+    story.ask(absence(), by=YJS, at=SEEN)
+    for person, met_on in ((MANAGER, None), (MOTHER, date(2026, 3, 20))):
+        call = RecordContact(person_id=person, means=ContactMeans.PHONE, reached=True)
+        story.ask(call, by=YJS, at="2026-03-20T10:00:00+00:00")
+        assert named(story, "MISSED_CONTACT", date(2026, 3, 20))[0].met_on == met_on
+
+
 def test_a_condition_is_due_on_its_own_date() -> None:
     """Given conditions, then each is due on its date, moves with a variation, and is met, excused or omitted."""
     story = CaseStory().given("YCC", condition(), letter(due=date(2026, 4, 16)))
@@ -277,4 +287,4 @@ def test_duties_of_monitoring_end_with_the_disposal() -> None:
     story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at=SEEN)
     story.ask(ExcuseCondition(condition_id=WORK, why=Sealed("Ill.")), by=SUPERVISOR, at="2026-03-20T10:00:00+00:00")
     names = {duty.duty for duty in duties_on(story.service.read_model, story.facts, date(2026, 3, 20))}
-    assert names == {"VICTIM_RJ_INFORMATION", "YOT_REFERRAL"}
+    assert names == {"VICTIM_RJ_INFORMATION", "YOT_REFERRAL", "ATTENDANCE_RECORDED"}

@@ -335,16 +335,13 @@ def test_no_absence_is_decided_in_an_ended_case() -> None:
 
 def test_only_a_session_with_compliance_is_an_activity() -> None:
     """Given a session attended without complying, then an outcome says of no activity; after one with compliance it does."""
-    story = CaseStory().given()
-    story.ask(attendance(complied=False), by=YJS, at=SESSION)
-    story.ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=SESSION)
-    before = story.facts[-1].event
-    story.ask(attendance(session=SECOND, hours="1"), by=YJS, at=LATER)
-    story.ask(AssignOutcome(code=OutcomeCode.C2A), by=POLICE, at=LATER)
-    after = story.facts[-1].event
-    assert isinstance(before, OutcomeAssigned)
-    assert isinstance(after, OutcomeAssigned)
-    assert (before.activity_on, after.activity_on) == (None, date(2026, 3, 25))
+    for complied, activity_on in ((False, None), (True, date(2026, 3, 18))):
+        story = CaseStory().given()
+        story.ask(attendance(complied=complied), by=YJS, at=SESSION)
+        story.ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=LATER)
+        assigned = story.facts[-1].event
+        assert isinstance(assigned, OutcomeAssigned)
+        assert assigned.activity_on == activity_on
 
 
 def test_before_the_first_youth_cautions_the_refusal_says_so(case: CaseStory) -> None:
@@ -481,10 +478,11 @@ def test_an_outcome_may_be_assigned_in_the_moment_of_the_giving() -> None:
 
 @pytest.mark.parametrize("other", [LOWEST, HIGHEST])
 def test_a_booked_session_serves_no_other_condition(other: UUID) -> None:
-    """Given a session booked for one condition, when attendance is recorded for another, then S1 refuses."""
+    """Given a session booked for one condition, when attendance is recorded for another, then E7 refuses, and a reaction S1."""
     story = CaseStory().given("YCC", condition(), condition(key=other))
     story.ask(booking(), by=YJS, at=AFTER)
-    assert story.refused(attendance(key=other), by=YJS, at=SESSION) == {"S1"}
+    assert story.refused(attendance(key=other), by=YJS, at=SESSION) == {"E7"}
+    assert story.refused(attendance(key=other), by="SYSTEM", at=SESSION) == {"S1"}
     story.ask(attendance(), by=YJS, at=SESSION)
 
 

@@ -120,11 +120,11 @@ def test_a_conference_that_did_not_proceed_may_be_held() -> None:
 
 
 def test_an_attendance_is_for_the_condition_that_was_booked() -> None:
-    """Given a session booked for one condition, when it is recorded for another or an unknown one, then S1 refuses."""
+    """Given a session booked for one condition, when it is recorded by a reaction for another or an unknown one, then S1 refuses."""
     story = CaseStory().given("YCC", condition(), letter())
     story.ask(booking(), by=YJS, at=AFTER)
-    assert story.refused(attendance(key=LETTER), by=YJS, at=SESSION) == {"S1"}
-    assert story.refused(attendance(key=WORKSHOP, session=SECOND), by=YJS, at=SESSION) == {"S1"}
+    assert story.refused(attendance(key=LETTER), by="SYSTEM", at=SESSION) == {"S1"}
+    assert story.refused(attendance(key=WORKSHOP, session=SECOND), by="SYSTEM", at=SESSION) == {"S1"}
     assert story.refused(booking(), by=YJS, at=AFTER) == {"S1"}
 
 
@@ -243,7 +243,7 @@ def test_an_ended_disposal_takes_only_an_outcome_or_a_correction() -> None:
     """Given a completed disposal, when anything else is asked, then S1 refuses it."""
     story = CaseStory().given("YRD")
     assert story.refused(RecordNonEngagement(why=Sealed("No.")), by=YJS, at=LATER) == {"S1"}
-    assert story.refused(attendance(), by=YJS, at=LATER) == {"S1"}
+    assert story.refused(attendance(), by="SYSTEM", at=LATER) == {"S1"}
     assert story.refused(ReferToYot(), by=YJS, at=LATER) == {"S1"}
     story.ask(AssignOutcome(code=OutcomeCode.C8), by=POLICE, at=LATER)
 

@@ -8,7 +8,12 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from services.disposal.domain.commands import DecideAbsence, RecordActivityUndertaken, RecordConditionAttendance
+from services.disposal.domain.commands import (
+    DecideAbsence,
+    OfferSession,
+    RecordActivityUndertaken,
+    RecordConditionAttendance,
+)
 from services.disposal.events import CancellationReason
 from services.disposal.service import service
 from services.education import events as education
@@ -38,6 +43,8 @@ from tests.unit.disposal.stories import (
 )
 
 HELD_AT: Final = datetime(2026, 3, 18, 18, tzinfo=UTC)
+STARTS_AT: Final = datetime(2026, 3, 18, 16, tzinfo=UTC)
+TWO_HOURS: Final = Decimal(2)
 DISPOSAL: Final = derived_uuid("test", "disposal")
 FOR_CONDITION: Final = education.Booking(person_id=LEO, disposal_id=DISPOSAL, condition_id=WORK)
 FOR_DIVERSION: Final = education.Booking(person_id=LEO, disposal_id=DISPOSAL, referral_id=REFERRAL)
@@ -91,6 +98,34 @@ def attended(booking: education.Booking, *, activity: bool = True) -> Fact:
         activity=activity,
     )
     return fact(education.EVENTS, event)
+
+
+def booked(**other: object) -> Fact:
+    """A place in a session of two hours on 18 March, for the reparation unless told otherwise."""
+    fields = {
+        "person_id": LEO,
+        "disposal_id": DISPOSAL,
+        "condition_id": WORK,
+        "starts_at": STARTS_AT,
+        "hours": TWO_HOURS,
+    }
+    return fact(education.EVENTS, education.PlaceBooked(**{**fields, **other}))  # type: ignore[arg-type]
+
+
+def test_a_place_is_offered_to_the_condition_it_serves() -> None:
+    """Given a place booked for a condition, then its session is offered there at once, with start and hours; for none, nothing happens."""
+    (effect,) = effects(booked())
+    assert effect.stream == DISPOSAL
+    assert effect.command == OfferSession(
+        occurred_at=HELD_AT, condition_id=WORK, session_id=FIRST, starts_at=STARTS_AT, hours=TWO_HOURS
+    )
+    assert effects(booked(condition_id=None)) == []
+    assert effects(booked(disposal_id=None, condition_id=None)) == []
+
+
+def test_a_place_of_before_its_session_was_carried_is_not_offered() -> None:
+    """Given an old event that says neither start nor hours, then nothing is offered, and its register still counts."""
+    assert effects(booked(starts_at=None, hours=None)) == []
 
 
 def test_a_register_reaches_the_condition_it_serves() -> None:

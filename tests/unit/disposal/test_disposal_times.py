@@ -132,8 +132,6 @@ def test_a_disposal_is_not_given_before_its_conditions() -> None:
     [
         ReferToYot(),
         booking(),
-        attendance(),
-        absence(),
         variation(adding(letter())),
         WithdrawConsent(),
         ExcuseCondition(condition_id=WORK, why=Sealed("He is ill.")),
@@ -145,6 +143,14 @@ def test_nothing_that_follows_the_giving_comes_before_it(command: Command) -> No
     story = CaseStory().given()
     assert story.refused(command, by=SUPERVISOR, at=EARLIER) == {"T1"}
     story.ask(command, by=SUPERVISOR, at=GIVEN_AT)
+
+
+@pytest.mark.parametrize("command", [attendance(), absence()])
+def test_no_session_of_a_condition_comes_before_the_giving(command: Command) -> None:
+    """Given a caution given at half past four, when a session is said to have ended at three, then T1 refuses."""
+    story = CaseStory().given()
+    assert story.refused(command, by="SYSTEM", at=EARLIER) == {"T1"}
+    story.ask(command, by="SYSTEM", at=GIVEN_AT)
 
 
 def test_a_session_before_its_time_is_e1_alone() -> None:
@@ -197,6 +203,16 @@ def test_an_added_condition_binds_from_then_on() -> None:
     story.ask(command, by=YJS, at=AFTER)
 
 
+def test_a_signature_recorded_late_does_not_bind_what_came_after_it() -> None:
+    """Given a condition proposed after the signing, when the signature is recorded late, then R9 refuses the giving until it is signed again."""
+    story = CaseStory().prepared("YCC", condition(), without=("signature",))
+    story.ask(proposed(letter()), by=YJS, at="2026-03-12T16:15:00+00:00")
+    story.ask(SIGNED, by=POLICE, at="2026-03-12T16:14:00+00:00")
+    assert story.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"R9"}
+    story.ask(SIGNED, by=POLICE, at="2026-03-12T16:15:00+00:00")
+    story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+
+
 def test_an_admission_is_not_taken_back_before_it_is_made() -> None:
     """Given an admission on 4 March, when it is taken back on the 3rd, then T1 refuses; taken back twice, S1."""
     story = CaseStory().ready()
@@ -237,7 +253,6 @@ def test_before_the_decision() -> None:
         SIGNED,
         ReferToYot(),
         booking(),
-        attendance(),
         IssueWarning(session_id=FIRST),
         WithdrawConsent(),
         RecordNonEngagement(why=Sealed("No.")),
@@ -246,6 +261,7 @@ def test_before_the_decision() -> None:
         RecordComplianceMeeting(attended=True, parent_present=True),
         WithdrawAdmission(),
     )
+    assert story.refused(attendance(), by="SYSTEM", at=LATER) == {"S1"}
     accepted_in(
         story, ADMITTED, evidence(), scored(3, 3), recommended("YC"), PROSECUTOR, ASSESS, ASSESSED, CONTACT, VIEW
     )
@@ -283,7 +299,8 @@ def test_active() -> None:
 def test_under_review() -> None:
     """Given a breach under review, then sessions wait, and contact, assessment and the prosecutor do not."""
     story = CaseStory().in_breach()
-    refused_in(story, attendance(session=LETTER), booking(), CompleteCondition(condition_id=LETTER))
+    refused_in(story, booking(LETTER), CompleteCondition(condition_id=LETTER))
+    assert story.refused(attendance(session=LETTER), by="SYSTEM", at=LATER) == {"S1"}
     meeting = RecordComplianceMeeting(attended=True, parent_present=True)
     accepted_in(story, CONTACT, PROSECUTOR, ASSESS, meeting, WithdrawConsent())
 

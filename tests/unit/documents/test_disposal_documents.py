@@ -7,12 +7,14 @@ import pytest
 from services.disposal.domain.commands import (
     CorrectRecord,
     DecideAbsence,
+    DecideDisposal,
     IssueDisposal,
     IssueWarning,
     RecordVictimView,
     SignDocument,
     WithdrawAdmission,
     WithdrawCondition,
+    WithdrawConsent,
 )
 from services.disposal.events import PriorRecord
 from services.vocabulary import AttendanceStatus
@@ -46,6 +48,17 @@ from tests.unit.disposal.stories import (
     variation,
 )
 from tests.unit.documents.paper import LEO, headings, printed, says, text_of, why_not
+
+
+def signed(digest: str) -> SignDocument:
+    """The child signs the document with this digest, and consents."""
+    return SignDocument(document_sha256=digest, consent=True, signed_by_child=True)
+
+
+def printed_here(case: CaseStory) -> object:
+    """What the state says of the document that was signed."""
+    return case.view["document_printed_here"]
+
 
 LEOS = opening(details=LEO)
 BY_NOW = "2026-03-12T16:15:00+00:00"
@@ -82,6 +95,73 @@ def test_what_was_signed_can_be_printed_again_for_ever() -> None:
     case.ask(attendance(hours="4"), by=YJS, at="2026-03-18T20:30:00+00:00")
     assert case.view["state"] == "COMPLETED"
     assert printed(case, "ycc").sha256 == digest
+
+
+@pytest.mark.parametrize("language", ["en", "cy"])
+@pytest.mark.parametrize("what", ["YCC", "YC", "YRD"])
+def test_the_document_that_was_printed_here_is_known_again(what: str, language: str) -> None:
+    """Given the document of a disposal in either language, when its digest is signed in any case, then it is the one printed here, also after the giving."""
+    case = CaseStory().prepared(what, *(() if what == "YC" else (condition(),)), without=("signature",), command=LEOS)
+    assert printed_here(case) is None
+    case.ask(signed(printed(case, what.lower(), language).sha256.upper()), by=POLICE, at=BY_NOW)
+    assert printed_here(case) is True
+    case.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    assert printed_here(case) is True
+
+
+@pytest.mark.parametrize("digest", ["9f2c", "0" * 64, "a typewritten page"])
+def test_another_document_is_signed_and_known_as_such(digest: str) -> None:
+    """Given a digest that is of nothing printed here, when it is signed, then the signature binds and the state says so."""
+    case = CaseStory().prepared("YCC", condition(), without=("signature",), command=LEOS)
+    case.ask(signed(digest), by=POLICE, at=BY_NOW)
+    assert printed_here(case) is False
+    case.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+
+
+def test_a_document_of_other_conditions_is_not_the_one_printed_here() -> None:
+    """Given a document printed before its last condition, when it is signed, then it is another; one without a document is too."""
+    case = CaseStory().prepared("YCC", condition(), without=("signature",), command=LEOS)
+    digest = printed(case, "ycc").sha256
+    case.ask(proposed(letter()), by=YJS, at="2026-03-12T16:12:00+00:00")
+    case.ask(signed(digest), by=POLICE, at=BY_NOW)
+    assert printed_here(case) is False
+    case.ask(signed(printed(case, "ycc").sha256), by=POLICE, at=BY_NOW)
+    assert printed_here(case) is True
+    case.ask(WithdrawAdmission(), by=YJS, at=BY_NOW)
+    case.ask(signed(digest), by=POLICE, at=BY_NOW)
+    assert printed_here(case) is False
+
+
+def test_a_name_that_no_font_shows_is_signed_on_another_paper() -> None:
+    """Given a name that cannot be printed here, when a document is signed, then it is not the one printed here."""
+    nameless = LEO.model_copy(update={"name": Sealed("Leo \U00013000")})
+    case = CaseStory().prepared("YCC", condition(), without=("signature",), command=opening(details=nameless))
+    case.ask(signed("0" * 64), by=POLICE, at=BY_NOW)
+    assert printed_here(case) is False
+
+
+def test_a_new_decision_or_withdrawn_consent_leaves_nothing_signed() -> None:
+    """Given a signature, when the child withdraws consent before the giving, or it is decided anew, then nothing is signed."""
+    for after, by in ((WithdrawConsent(), YJS), (decision("YCC"), POLICE)):
+        case = CaseStory().prepared("YCC", condition(), command=LEOS)
+        assert printed_here(case) is False
+        case.ask(after, by=by, at=BY_NOW if isinstance(after, DecideDisposal) else GIVEN_AT)
+        assert printed_here(case) is None
+
+
+def test_a_digest_that_was_typed_wrongly_is_judged_again() -> None:
+    """Given a wrong digest, when it is corrected to that of the printed document, or away from it, then the state follows; it is never said by hand."""
+    case = CaseStory().prepared("YCC", condition(), without=("signature",), command=LEOS)
+    digest = printed(case, "ycc").sha256
+    case.ask(signed("0" * 64), by=POLICE, at=BY_NOW)
+    signature = case.facts[-1].event_id
+    case.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    for right, is_ours in ((digest, True), ("1" * 64, False)):
+        correction = CorrectRecord(corrects=signature, field="document_sha256", value=right, why=Sealed("Misread."))
+        case.ask(correction, by=SUPERVISOR, at=AFTER)
+        assert printed_here(case) is is_ours
+    by_hand = CorrectRecord(corrects=signature, field="printed_here", value=True, why=Sealed("It looks the same."))
+    assert case.refused(by_hand, by=SUPERVISOR, at=AFTER) == {"S1"}
 
 
 def test_another_condition_makes_another_document() -> None:

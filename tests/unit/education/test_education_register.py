@@ -16,6 +16,7 @@ from services.education.events import (
     AttendanceRecorded,
     Booking,
     FeedbackRecorded,
+    PlaceBooked,
     SessionCancelled,
 )
 from services.vocabulary import AttendanceStatus as Status
@@ -34,6 +35,7 @@ from tests.unit.education.stories import (
     MOTHER,
     REFERRAL,
     REGISTER,
+    START,
     SessionStory,
     attendance,
     called_off,
@@ -69,6 +71,14 @@ def test_heads_are_never_inferred(session: SessionStory) -> None:
     session.planned(SessionKind.PARENT)
     session.does(DeliverSession(parents=14), DELIVERED)
     assert session.view["headcount"] is None
+
+
+def test_a_place_carries_when_the_session_is(session: SessionStory) -> None:
+    """Given a place for a condition, the booking says when the session starts and how long it is."""
+    session.planned().booked(LEO, **FOR_A_CONDITION)
+    event = session.facts[-1].event
+    assert isinstance(event, PlaceBooked)
+    assert (event.starts_at, event.hours) == (datetime.fromisoformat(START), Decimal(2))
 
 
 def test_attendance_carries_what_others_need(session: SessionStory) -> None:

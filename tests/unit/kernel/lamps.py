@@ -153,7 +153,7 @@ def context(at: datetime = NOON, received_at: datetime | None = None, policy: Po
     """The occasion on which something is asked: at noon, at once, under no policy."""
     actor = Actor(id=OWNER, role="KEEPER", organisation="HOUSE")
     judged_by = policy or Policy(at.date(), "none", {})
-    return Context(STREAM, actor, at, received_at or at, judged_by, lambda _day: judged_by)
+    return Context(STREAM, actor, at, received_at or at, judged_by, lambda _day: judged_by, lambda *_: False)
 
 
 def fact(event: Event, version: int, at: datetime = NOON, recorded_at: datetime | None = None) -> Fact:

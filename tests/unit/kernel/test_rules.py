@@ -85,6 +85,25 @@ def test_state_machine_speaks_alone(rules: RuleBook[Lamp]) -> None:
     assert verdict.ids == ("S1",)
 
 
+def test_what_gives_way_is_named_after_what_forbids_and_before_the_state_machine(rules: RuleBook[Lamp]) -> None:
+    """Given a rule that gives way, then it is silent where another forbids, and speaks where only S1 and warnings would."""
+
+    @rules.forbids("L3", LightLamp, gives_way=True)
+    def not_in_the_attic(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
+        """No lamp is lit in the attic.
+
+        Source: the house
+        """
+        return lamp is None or lamp.room != "attic"
+
+    at_night = context(NOON + timedelta(hours=9))
+    worn = rules.evaluate(LightLamp(), Lamp("attic", bright=False, lit=True, times_lit=3), at_night)
+    lit = rules.evaluate(LightLamp(), Lamp("attic", bright=False, lit=True), at_night)
+    assert isinstance(worn, Refused)
+    assert isinstance(lit, Refused)
+    assert (worn.ids, lit.ids) == (("L2",), ("L3",))
+
+
 def test_warnings_come_last_and_together(rules: RuleBook[Lamp]) -> None:
     """Given nothing that forbids, when a lamp is lit at night for nobody, then both warnings want a reason."""
     late = context(NOON + timedelta(hours=9))

@@ -133,7 +133,7 @@ def asks_the_prosecutor(service: Service[Any]) -> Any:
 def attends_a_workshop(service: Service[Any]) -> Any:
     workshop = disposal.condition(ConditionType.RETAIL_WORKSHOP, disposal.WORKSHOP, ConditionObject.REHABILITATION)
     came = disposal.attendance(hours="0", key=disposal.WORKSHOP)
-    return answer(case(service).given("YCC", workshop), came, disposal.YJS, "2026-03-18T18:00:00+00:00")
+    return answer(case(service).given("YCC", workshop), came, "SYSTEM", "2026-03-18T18:00:00+00:00")
 
 
 def has_an_adults_outcome(service: Service[Any]) -> Any:

@@ -4,9 +4,31 @@ from __future__ import annotations
 
 from services.disposal.domain.commands import CompleteCondition, DecideAbsence, RecordConditionAttendance
 from services.disposal.domain.rules.rulebook import rules
-from services.disposal.domain.state import ABSENT, Attendance, DisposalState
-from services.vocabulary import AttendanceStatus, ConditionType
+from services.disposal.domain.state import (
+    ABSENT,
+    Attendance,
+    Booking,
+    DisposalState,
+)
+from services.vocabulary import AttendanceStatus, ConditionType, Role
 from shared.domain.rules import Context
+
+
+def _booking(command: RecordConditionAttendance, state: DisposalState) -> Booking | None:
+    """The booking of the session for the condition, which says when it is and how long."""
+    booking = state.bookings.get(command.session_id)
+    return booking if booking is not None and booking.condition_id == command.condition_id else None
+
+
+@rules.forbids("E7", RecordConditionAttendance)
+def session_was_booked_for_the_condition(
+    command: RecordConditionAttendance, state: DisposalState, context: Context
+) -> bool:
+    """No session is booked here for this condition: book it first. One that is booked in education is recorded in its register.
+
+    Source: local policy on registers
+    """
+    return context.actor.role == Role.SYSTEM or _booking(command, state) is not None
 
 
 @rules.forbids("E1", RecordConditionAttendance)
@@ -15,7 +37,7 @@ def session_has_started(command: RecordConditionAttendance, state: DisposalState
 
     Source: local policy on registers
     """
-    booking = state.bookings.get(command.session_id)
+    booking = _booking(command, state)
     if booking is None or command.status is AttendanceStatus.CANCELLED_BY_SERVICE:
         return True
     return context.occurred_at >= booking.starts_at
@@ -29,7 +51,7 @@ def credit_is_no_more_than_scheduled(
 
     Source: local policy on registers
     """
-    booking = state.bookings.get(command.session_id)
+    booking = _booking(command, state)
     return booking is None or command.hours_credited <= booking.hours
 
 

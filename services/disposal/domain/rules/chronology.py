@@ -21,6 +21,7 @@ from services.disposal.domain.commands import (
     InstituteProceedings,
     IssueDisposal,
     IssueWarning,
+    OfferSession,
     OpenDisposalCase,
     ProposeCondition,
     RecordComplianceMeeting,
@@ -74,7 +75,9 @@ def not_before_the_case_opened(command: Command, state: DisposalState | None, co
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
-    return state is None or isinstance(command, OpenDisposalCase) or context.occurred_at >= state.opened_at
+    if isinstance(command, OpenDisposalCase | OfferSession):  # an offer happens nowhere: nothing is recorded of it
+        return True
+    return state is None or context.occurred_at >= state.opened_at
 
 
 @rules.forbids(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from services.disposal.domain.activity import activities
 from services.disposal.domain.commands import AssignOutcome
 from services.disposal.domain.rules.rulebook import rules
@@ -10,6 +12,13 @@ from services.vocabulary import Disposal, OutcomeCode
 from shared.domain.rules import Context
 
 CAUTIONED = frozenset({OutcomeCode.C2, OutcomeCode.C2A})
+
+DECIDED_BY: Final = {
+    Disposal.YRD: frozenset({OutcomeCode.C8}),
+    Disposal.YC: CAUTIONED,
+    Disposal.YCC: CAUTIONED,
+}
+"""What each disposal, once given, leaves to choose from; 1 follows from proceedings by itself."""
 
 
 def _given(state: DisposalState, *disposals: Disposal) -> bool:
@@ -53,3 +62,21 @@ def no_adult_outcome_for_a_child(command: AssignOutcome, state: DisposalState, c
         return True
     age = state.age_on(context.day)
     return age is not None and age >= context.policy.number("adult_outcomes_from_age")
+
+
+@rules.forbids("O3", AssignOutcome, gives_way=True)
+def the_disposal_given_decides_its_outcome(command: AssignOutcome, state: DisposalState, _occasion: Context) -> bool:
+    """What was given decides the outcome: 2 or 2A after a caution, 8 after a restorative disposal. 1 comes with proceedings, by itself; every other code is for a case in which nothing was given.
+
+    Source: Home Office crime outcomes framework
+    """
+    return state.issue is None or command.code in DECIDED_BY[state.issue.disposal]
+
+
+@rules.forbids("O4", AssignOutcome, gives_way=True)
+def no_outcome_stands(_command: AssignOutcome, state: DisposalState, _occasion: Context) -> bool:
+    """An outcome stands already: where it is wrong, correct its record.
+
+    Source: Home Office crime outcomes framework; DPA 2018 s46
+    """
+    return state.outcome is None

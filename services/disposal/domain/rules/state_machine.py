@@ -19,6 +19,7 @@ from services.disposal.domain.commands import (
     InstituteProceedings,
     IssueDisposal,
     IssueWarning,
+    OfferSession,
     OpenDisposalCase,
     ProposeCondition,
     RecordActivityUndertaken,
@@ -157,6 +158,21 @@ def session_may_be_booked(command: BookConditionSession, state: DisposalState, _
     """
     is_active = state.stage in UNDER_WAY and state.active(command.condition_id) is not None
     return is_active and command.session_id not in state.bookings
+
+
+@rules.allowed_in(OfferSession)
+def condition_can_take_the_session(command: OfferSession, state: DisposalState, _occasion: Context) -> bool:
+    """The session cannot count for this condition: the condition is not active in this disposal, or the session is booked or recorded here already.
+
+    Source: the state machine of a disposal
+    """
+    if command.session_id in state.bookings:
+        return False
+    last = state.last_attendance(command.session_id)
+    if last is not None:
+        # Its own register was faster, or the offer is repeated: it has had its place.
+        return last.by_reaction and last.condition_id == command.condition_id
+    return state.stage in UNDER_WAY and state.active(command.condition_id) is not None
 
 
 @rules.allowed_in(RecordConditionAttendance)
