@@ -7,9 +7,22 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from typing import Annotated, Any, Final
+from uuid import UUID
 
-from shared.domain.messages import FreeText, ShortText, ValueObject
+from pydantic import AfterValidator, ValidationInfo, field_validator
+
+from shared.domain.messages import (
+    Command,
+    CommandContext,
+    FreeText,
+    ShortText,
+    ValueObject,
+)
 from shared.privacy.sealing import Sealed
+
+EARLIEST_BIRTH: Final = date(1900, 1, 1)
+"""Nobody whom a service knows was born before."""
 
 
 class Role(StrEnum):
@@ -269,13 +282,45 @@ class Regime(StrEnum):
     UK_GDPR = "UK_GDPR"
 
 
+def _can_be_a_birth_date(day: date, info: ValidationInfo) -> date:
+    """Check a birth date that a command brings; what stands in an event is read as it stands."""
+    if isinstance(info.context, CommandContext) and not EARLIEST_BIRTH <= day <= info.context.received_on:
+        raise ValueError(f"nobody was born on that day: give one from {EARLIEST_BIRTH.year} to today")
+    return day
+
+
+BirthDate = Annotated[date, AfterValidator(_can_be_a_birth_date)]
+"""The day on which a person was born: in a command, from 1900 to the day on which it is received."""
+
+
 class PersonDetails(ValueObject):
     """Who a person is: sealed under that person's own key, save the school's number."""
 
     name: Sealed[FreeText]
-    date_of_birth: Sealed[date]
+    date_of_birth: Sealed[BirthDate]
     address: Sealed[FreeText] | None = None
     contact: Sealed[FreeText] | None = None
     school_urn: ShortText | None = None
     ethnicity: Sealed[FreeText] | None = None
     needs: Sealed[tuple[FreeText, ...]] | None = None
+
+
+class FieldCorrection(Command):
+    """What a field of an earlier event should have been: `field` is a dotted path, `value` in JSON of that field's type."""
+
+    corrects: UUID
+    field: ShortText
+    value: Any
+    why: Sealed[FreeText]
+
+    @field_validator("value")
+    @classmethod
+    def _birth_date_can_be(cls, value: Any, info: ValidationInfo) -> Any:
+        """Hold a corrected birth date to the same days as a first one; a value of another type is for the rules."""
+        if str(info.data.get("field")).rpartition(".")[2] == "date_of_birth" and isinstance(value, str):
+            try:
+                day = date.fromisoformat(value)
+            except ValueError:
+                return value
+            _can_be_a_birth_date(day, info)
+        return value

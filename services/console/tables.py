@@ -139,7 +139,7 @@ def case_list(title: str, cases: Sequence[Mapping[str, Any]]) -> Group:
 
 
 def standings(title: str, case: Mapping[str, Any]) -> Group:
-    """Where a projected case stands: each piece of work with its state, and what is still to be done."""
+    """Where a projected case stands: each piece of work with its state, and what is still to be done or lapsed."""
     kinds = {"referrals": "referral", "disposals": "disposal", "conferences": "conference", "sessions": "session"}
     work = [
         (kind, item.get("id"), item.get("state"), item.get("outcome"), moment(item.get("updated_at")))
@@ -147,11 +147,16 @@ def standings(title: str, case: Mapping[str, Any]) -> Group:
         for item in case.get(name) or ()
     ]
     due = [
-        ("duty", duty.get("duty"), "overdue" if duty.get("overdue") else "open", None, f"due {duty.get('due')}")
-        for duty in case.get("duties") or ()
-        if duty.get("met_on") is None
+        ("duty", duty.get("duty"), *_standing(duty)) for duty in case.get("duties") or () if duty.get("met_on") is None
     ]
     return table(title, "", "which", "state", "outcome", "when", rows=[*work, *due])
+
+
+def _standing(duty: Mapping[str, Any]) -> tuple[str, None, str]:
+    """The state of a duty that was not met, no outcome, and the day that matters."""
+    if duty.get("lapsed_on") is not None:
+        return "lapsed", None, f"lapsed {duty['lapsed_on']}"
+    return "overdue" if duty.get("overdue") else "open", None, f"due {duty.get('due')}"
 
 
 def timeline(title: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> Group:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.disposal.domain.commands import (
     DecideAbsence,
+    MoveConditionAttendance,
     OfferSession,
     RecordActivityUndertaken,
     RecordConditionAttendance,
@@ -18,7 +19,7 @@ from services.education import events as education
 from services.rj_conference import events as conference
 from services.vocabulary import AttendanceStatus
 from shared.domain.messages import Fact
-from shared.runtime.service import CommandFor, Reaction
+from shared.runtime.service import CommandFor, Reaction, reaction_command_id
 
 LOST: Final = {
     conference.NotProceedingReason.HARMED_WITHDREW: CancellationReason.HARMED_WITHDREW,
@@ -27,6 +28,8 @@ LOST: Final = {
 """Conferences that a harmed person lost: never the child's failure (C7)."""
 
 NO_HOURS: Final = Decimal(0)
+
+CORRECTION_OF_PLACE: Final = "correction-of-place"
 
 
 def booking_is_offered_to_the_condition(fact: Fact) -> Iterator[CommandFor]:
@@ -133,6 +136,75 @@ def failed_conference_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
         yield CommandFor(event.disposal_id, _lost(fact, event.condition_id, LOST[event.why]))
 
 
+def correction_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
+    """A place that was booked for another condition: its attendance follows, wherever it had been counted or waits."""
+    event = fact.event
+    assert isinstance(event, education.RecordCorrected)
+    place = event.place
+    if place is None:
+        return
+    old, new, attendance = place.before, place.after, place.attendance
+    superseded = tuple(_asked_before(place))
+    arrives = new.disposal_id is not None and new.condition_id is not None and attendance is not None
+    if old.disposal_id is not None and old.condition_id is not None:
+        stays_in_the_case = arrives and old.disposal_id == new.disposal_id
+        if not stays_in_the_case:
+            leaving = _moved(fact, None, attendance)
+            yield CommandFor(old.disposal_id, leaving, "leaves", superseded, if_begun=True)
+    if new.disposal_id is None:
+        return
+    if attendance is None:
+        if new.condition_id is not None and place.starts_at is not None and place.hours is not None:
+            offer = OfferSession(
+                occurred_at=fact.occurred_at,
+                condition_id=new.condition_id,
+                session_id=fact.stream_id,
+                starts_at=place.starts_at,
+                hours=place.hours,
+            )
+            yield CommandFor(new.disposal_id, offer, "offer", superseded)
+    elif new.condition_id is not None:
+        yield CommandFor(new.disposal_id, _moved(fact, new.condition_id, attendance), "", superseded)
+    elif attendance.activity:
+        undertaken = RecordActivityUndertaken(occurred_at=attendance.occurred_at, session_id=fact.stream_id)
+        yield CommandFor(new.disposal_id, undertaken, "activity", superseded)
+
+
+def _moved(
+    fact: Fact, condition_id: UUID | None, attendance: education.AttendanceOfPlace | None
+) -> MoveConditionAttendance:
+    """What is asked of a case; of one that the place leaves, how it ended is nothing to it."""
+    status = AttendanceStatus.CANCELLED_BY_SERVICE if attendance is None else attendance.status
+    return MoveConditionAttendance(
+        occurred_at=fact.occurred_at,
+        condition_id=condition_id,
+        session_id=fact.stream_id,
+        status=status,
+        hours_credited=NO_HOURS if attendance is None else attendance.hours_credited,
+        complied=attendance is not None and attendance.complied,
+        because=CancellationReason.SERVICE if status is AttendanceStatus.CANCELLED_BY_SERVICE else None,
+        recorded_at=fact.occurred_at if attendance is None else attendance.occurred_at,
+    )
+
+
+def _asked_before(place: education.CorrectedPlace) -> Iterator[UUID]:
+    """The commands that reactions asked for while the place was thought to serve something else."""
+    disposal, condition = place.before.disposal_id, place.before.condition_id
+    if disposal is None:
+        return
+    items = {
+        "booking-of-condition": ("",),
+        "attendance-of-condition": ("",),
+        "absence-from-condition": ("",),
+        "cancellation-of-session": (str(condition),),
+        "activity-of-disposal": ("",),
+        CORRECTION_OF_PLACE: ("", "leaves", "activity", "offer"),
+    }
+    for event in place.told_by:
+        for reaction, of_it in items.items():
+            yield from (reaction_command_id(event, reaction, disposal, item) for item in of_it)
+
+
 def _lost(fact: Fact, condition_id: UUID, because: CancellationReason) -> RecordConditionAttendance:
     return RecordConditionAttendance(
         occurred_at=fact.occurred_at,
@@ -151,6 +223,7 @@ REACTIONS: Final = (
     Reaction("absence-from-condition", "education", education.AbsenceReasonDecided, reason_reaches_the_condition),
     Reaction("cancellation-of-session", "education", education.SessionCancelled, cancellation_reaches_each_condition),
     Reaction("activity-of-disposal", "education", education.AttendanceRecorded, activity_reaches_the_disposal),
+    Reaction(CORRECTION_OF_PLACE, "education", education.RecordCorrected, correction_reaches_the_condition),
     Reaction("conference-of-condition", "rj_conference", conference.ConferenceHeld, conference_reaches_the_condition),
     Reaction(
         "conference-not-held",

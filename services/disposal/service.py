@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.disposal.documents import DOCUMENTS
 from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES
-from services.disposal.domain.corrections import as_corrected
+from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import DisposalCaseOpened, DisposalDecided, RecordCorrected
@@ -52,7 +52,7 @@ def claims(state: DisposalState | None, fact: Fact) -> Claims | None:
             after = evolve(state, fact)
         case RecordCorrected() as correction:
             assert state is not None
-            after = as_corrected(state, [correction])
+            after = CORRECTIONS.applied(state, [correction])
         case _:
             return None
     before, held = uniqueness_key(state), uniqueness_key(after)

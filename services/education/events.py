@@ -7,7 +7,7 @@ that booking travels with every event that others react to, so that nobody has t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 from services.vocabulary import AttendanceStatus, Regime, SessionKind, Topic
 from shared.domain.messages import (
     Added,
+    Correction,
     Event,
     EventRegistry,
     FreeText,
@@ -144,6 +145,40 @@ class FeedbackRecorded(Event):
     comment: Sealed[FreeText] | None = None
 
 
+class AttendanceOfPlace(ValueObject):
+    """How a place ended, as the register stands: with the decision on an absence, or the cancellation of the session."""
+
+    status: AttendanceStatus
+    hours_credited: Hours
+    complied: bool
+    activity: bool
+    occurred_at: Timestamp
+
+
+class CorrectedPlace(ValueObject):
+    """What a place serves since its booking was corrected, and what it was thought to serve before."""
+
+    before: Booking
+    after: Booking
+    starts_at: Timestamp | None = None
+    hours: Hours | None = None
+    """The session's beginning and length, where its booking says them: the right condition is offered the place."""
+    attendance: AttendanceOfPlace | None = None
+    told_by: tuple[UUID, ...] = ()
+    """The events by which others had learned of the place as it was before: their reactions are superseded."""
+
+
+class RecordCorrected(Correction):
+    """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does.
+
+    `place` says what others need who had counted the place elsewhere.
+    """
+
+    owner: UUID | None = None
+    sealed: Annotated[Sealed[Any] | None, OwnedBy("owner")] = None
+    place: CorrectedPlace | None = None
+
+
 REGIMES: Final[Mapping[type[Event], Regime]] = {
     # The session as such: education of schools, staff and parents.
     SessionPlanned: Regime.UK_GDPR,
@@ -156,6 +191,8 @@ REGIMES: Final[Mapping[type[Event], Regime]] = {
     AbsenceReasonDecided: Regime.LE_PART3,
     SessionCancelled: Regime.LE_PART3,
     ContactRecorded: Regime.LE_PART3,
+    # It may correct any of them.
+    RecordCorrected: Regime.LE_PART3,
 }
 """The law under which each event is processed (DPA 2018 part 3, or UK GDPR)."""
 

@@ -47,7 +47,7 @@ _CASES: Final = f"""
     ),
     waiting as (
         select home, min(due) as next_due, count(*) filter (where due < $4) as overdue
-        from duty where met_on is null and closed_on is null group by home
+        from duty where met_on is null and closed_on is null and lapsed_on is null group by home
     )
     select work.home, min(opened_at) as opened_at, max(updated_at) as updated_at, bool_or(open) as open,
            bool_or(queued) as queued, {_AREA} as area, waiting.next_due, coalesce(waiting.overdue, 0) as overdue,

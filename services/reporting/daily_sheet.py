@@ -12,6 +12,7 @@ import asyncpg
 
 from services.reporting.as_of import refolded
 from services.reporting.fold import Folded
+from services.reporting.projection import duty_of
 from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Pool, positions, snapshot
 from shared.domain.duties import Duty
@@ -21,6 +22,7 @@ _STANDING: Final = """
     select d.*, s.cases, s.officer
     from duty as d join stream as s using (service, stream)
     where d.opened_on <= $1 and (d.met_on is null or d.met_on > $1) and (d.closed_on is null or d.closed_on > $1)
+      and (d.lapsed_on is null or d.lapsed_on > $1)
       and s.updated_at <= $2 and ($3::text[] is null or d.area = any($3))
 """
 
@@ -40,7 +42,7 @@ class Listed:
     @classmethod
     def of_row(cls, row: asyncpg.Record) -> Listed:
         """From a row of the duty's columns and its stream's cases and officer."""
-        duty = Duty(row["duty"], row["opened_on"], row["due"], row["met_on"], row["item"], row["closed_on"])
+        duty = duty_of(row)
         return cls(duty, row["service"], row["stream"], row["home"], tuple(row["cases"]), row["officer"], row["area"])
 
     @classmethod
@@ -61,10 +63,6 @@ class Listed:
             "area": self.area,
         }
 
-    def open_on(self, as_of: date) -> bool:
-        """Whether the sheet of a day shows it: opened, and neither met nor fallen away by its end."""
-        return self.duty.shown(as_of) and self.duty.standing(as_of).met_on is None
-
 
 async def daily_sheet(
     pool: Pool,
@@ -82,7 +80,7 @@ async def daily_sheet(
     async with snapshot(pool) as connection:
         found = [Listed.of_row(row) for row in await connection.fetch(_STANDING, as_of, until, only)]
         for folded in await refolded(connection, READ_MODELS, until, areas=only):
-            found += [one for one in Listed.of_fold(folded) if one.open_on(as_of)]
+            found += [one for one in Listed.of_fold(folded) if one.duty.is_open(as_of)]
         reached = await positions(connection, READ_MODELS)
     shown = [
         one

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from services.reporting.measures import WorkItem
 from services.reporting.read_models import READ_MODELS
-from services.reporting.summaries import Summary, summary_of
+from services.reporting.summaries import LapsedDuty, Summary, summary_of
 from shared.domain.decider import history_at
 from shared.domain.duties import Duty
 from shared.domain.messages import Fact
@@ -72,12 +72,14 @@ def fold(history: Sequence[Fact], *, as_of: datetime | None = None, known_at: da
     state = read_model.decider.fold(shown)
     if state is None or record is None:
         return None
+    duties = tuple(read_model.duties(state, read_model.policy.on))
+    lapsed = tuple(LapsedDuty(duty=one.duty, on=one.lapsed_on) for one in duties if one.lapsed_on is not None)
     return Folded(
         service=service,
         last=history[-1],
         view=read_model.view(state),
-        duties=tuple(read_model.duties(state, read_model.policy.on)),
-        record=record,
+        duties=duties,
+        record=record.model_copy(update={"lapsed": lapsed}) if lapsed else record,
         opened_at=shown[0].occurred_at,
         updated_at=max(fact.occurred_at for fact in shown),
         recorded_at=shown[-1].recorded_at,

@@ -14,11 +14,14 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+import asyncpg
+
 from services.reporting.fold import Folded, fold
 from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Connection
 from services.reporting.summaries import DisposalSummary
 from shared.domain.decider import check_gapless
+from shared.domain.duties import Duty
 from shared.domain.messages import Correction, Fact
 
 Stream = tuple[str, UUID]
@@ -109,6 +112,7 @@ DUTY_COLUMNS: Final = (
     "due",
     "met_on",
     "closed_on",
+    "lapsed_on",
     "area",
 )
 
@@ -257,7 +261,15 @@ def duty_rows(item: Folded) -> list[tuple[Any, ...]]:
             duty.due,
             duty.met_on,
             duty.closed_on,
+            duty.lapsed_on,
             item.record.area,
         )
         for duty in item.duties
     ]
+
+
+def duty_of(row: asyncpg.Record) -> Duty:
+    """The duty that a row of `duty` holds."""
+    return Duty(
+        row["duty"], row["opened_on"], row["due"], row["met_on"], row["item"], row["closed_on"], row["lapsed_on"]
+    )

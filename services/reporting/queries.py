@@ -24,6 +24,7 @@ from services.reporting.measures import (
 )
 from services.reporting.measures.disproportionality import DISPROPORTIONALITY, given
 from services.reporting.period import Period
+from services.reporting.projection import duty_of
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.summaries import SUMMARIES, Summary
 from services.reporting.summaries.disposal import SealedTexts
@@ -36,9 +37,10 @@ _UNTOUCHED: Final = """
       and ($2::timestamptz is null or updated_at <= $2) and ($3::timestamptz is null or recorded_at <= $3)
 """
 _OVERDUE: Final = """
-    select service, stream, duty, item, opened_on, due, met_on, closed_on from duty
+    select service, stream, duty, item, opened_on, due, met_on, closed_on, lapsed_on from duty
     where service = any($1::text[]) and due < $2 and opened_on <= $2
       and (met_on is null or met_on > $2) and (closed_on is null or closed_on > $2)
+      and (lapsed_on is null or lapsed_on > $2)
 """
 _HOMES: Final = "select distinct home from stream where stream = any($1::uuid[])"
 
@@ -101,8 +103,7 @@ def _record(row: asyncpg.Record) -> Summary:
 async def _overdue(connection: Connection, services: list[str], day: date) -> Mapping[tuple[str, UUID], list[Duty]]:
     found: dict[tuple[str, UUID], list[Duty]] = defaultdict(list)
     for row in await connection.fetch(_OVERDUE, services, day):
-        duty = Duty(row["duty"], row["opened_on"], row["due"], row["met_on"], row["item"], row["closed_on"])
-        found[row["service"], row["stream"]].append(duty)
+        found[row["service"], row["stream"]].append(duty_of(row))
     return found
 
 

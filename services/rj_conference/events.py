@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
 from services.vocabulary import ConferenceCategory, ConferenceMode, Regime
 from shared.domain.messages import (
+    Correction,
     Event,
     EventRegistry,
     FreeText,
@@ -256,6 +257,13 @@ class ConferenceClosed(Event):
     """Nothing more is recorded in this conference."""
 
 
+class RecordCorrected(Correction):
+    """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does."""
+
+    owner: UUID | None = None
+    sealed: Annotated[Sealed[Any] | None, OwnedBy("owner")] = None
+
+
 EventAfterProposal = (
     ParticipantAdded
     | ResponsibilityRecorded
@@ -276,6 +284,7 @@ EventAfterProposal = (
     | TermNotCompleted
     | FollowUpCompleted
     | ConferenceClosed
+    | RecordCorrected
 )
 """Whatever may follow the proposal."""
 
@@ -307,6 +316,7 @@ EVENTS = EventRegistry(
         TermNotCompleted,
         FollowUpCompleted,
         ConferenceClosed,
+        RecordCorrected,
     ),
     labels=lambda _cls: REGIME,
 )

@@ -77,7 +77,8 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
         at: Dependencies = request.app.state.deps
         actor = await read_actor(request)
         read_query(request, COMMAND)
-        asked = await read_command(request, service, settings.body_limit)
+        received_at = datetime.now(UTC)
+        asked = await read_command(request, service, settings.body_limit, received_at)
         stream = read_id(id)
         key = read_key(request)
         target = service.stream_name(stream)
@@ -94,7 +95,7 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
                 stream=stream,
                 command_id=command_id,
                 actor=actor,
-                received_at=datetime.now(UTC),
+                received_at=received_at,
                 correlation_id=read_correlation(request) or command_id,
                 traceparent=read_traceparent(request),
             )

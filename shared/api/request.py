@@ -35,15 +35,15 @@ async def read_actor(request: Request) -> Actor:
     return actor
 
 
-async def read_command(request: Request, service: Service[Any], limit: int) -> Command:
-    """The command of a request's body; raises `Malformed`."""
+async def read_command(request: Request, service: Service[Any], limit: int, received_at: datetime) -> Command:
+    """The command of a request's body, received then; raises `Malformed`."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
             raise Malformed(("body", f"the body is larger than {limit} bytes: shorten the texts"))
     try:
-        command = service.command_adapter.validate_json(bytes(body))
+        command = service.parse_command(bytes(body), received_at)
     except ValidationError as error:
         raise Malformed.of(error) from error
     except ValueError as error:

@@ -75,6 +75,7 @@ class DutyLine(Schema):
     opened_on: date
     due: date
     met_on: date | None
+    lapsed_on: date | None = Field(description="The day on which its record was closed before it was met.")
     overdue: bool
     late: bool
 

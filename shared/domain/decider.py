@@ -112,7 +112,7 @@ def corrected(target: Fact, correction: Fact) -> Fact:
     for _, field, value in (one for one in values if one[0] == target.event_id):
         try:
             event = with_value_at(event, field, value)
-        except (KeyError, ValueError, TypeError) as error:
+        except (LookupError, ValueError, TypeError) as error:
             raise BrokenHistory(correction, f"{field} cannot be corrected: {error}") from error
     return replace(target, event=event, corrected_by=(*target.corrected_by, correction.event_id))
 
@@ -121,12 +121,20 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def with_value_at(model: M, path: str, value: Any) -> M:
-    """The model with another value at a dotted path, in the field's own type; the value is JSON or sealed. Raises KeyError or ValueError."""
+    """The model with another value at a dotted path, in the field's own type; the value is JSON or sealed.
+
+    A number in the path counts the items of a list from 0. Raises KeyError, IndexError or ValueError.
+    """
     name, _, rest = path.partition(".")
     field = type(model).model_fields.get(name)
     if field is None:
         raise KeyError(f"there is no field {path!r}")
     held = getattr(model, name)
+    if rest and isinstance(held, tuple):
+        number, _, within = rest.partition(".")
+        items = list(held)
+        items[int(number)] = with_value_at(items[int(number)], within, value)
+        return model.model_copy(update={name: tuple(items)})
     if rest:
         if not isinstance(held, BaseModel):
             raise KeyError(f"{name!r} has no field {rest!r}")

@@ -72,6 +72,16 @@ class Actor(Message):
     conflicts: Annotated[frozenset[UUID], Field(exclude=True)] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class CommandContext:
+    """Validation context of a command's JSON: the Europe/London day on which it was received.
+
+    Without it, as where a test makes a command, nothing that a field says of that day is checked.
+    """
+
+    received_on: date
+
+
 class Command(Message):
     """What may be asked of a service. `type` is the class's name and discriminates the union.
 

@@ -135,6 +135,9 @@ class ReactionRunner:
         for task in tasks:
             for due in task.result():
                 await self._park(connection, due)
+        superseded = [one for dues in homes.values() for due in dues for one in due.effect.supersedes]
+        if superseded:
+            await connection.execute(_SUPERSEDED, superseded)
 
     def _due_to(self, record: ConsumedEvent) -> list[_Due]:
         """What the reactions make of an event; nothing of one that none reacts to. Raises `UnknownEvent`."""
@@ -166,6 +169,8 @@ class ReactionRunner:
         if isinstance(result, IdempotencyKeyReused):
             # The reaction's code has changed since its effect was recorded; what is recorded stays.
             _log.warning("reacted_otherwise_before", reaction=due.reaction.name, command_id=str(due.command_id))
+        if isinstance(result, StreamNotFound) and due.effect.if_begun:
+            return None
         return _why_not(result)
 
     async def _park(self, connection: Connection, due: _Due) -> None:
@@ -295,6 +300,7 @@ _PARK: Final = """
         tried_version = excluded.tried_version
 """
 _DONE: Final = "delete from parked where command_id = $1"
+_SUPERSEDED: Final = "delete from parked where command_id = any($1::uuid[])"
 _STILL: Final = """
     update parked set attempts = attempts + 1, rules = $2, reason = $3, tried_version = $4 where command_id = $1
 """

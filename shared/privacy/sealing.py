@@ -203,7 +203,8 @@ class Sealed(Generic[T]):
                 return value
             reading = info.context
             if not isinstance(reading, DecryptionContext):
-                return Sealed(_from_json(adapter, value) if info.mode == "json" else inner_validator(value))
+                in_json = info.mode == "json"
+                return Sealed(_from_json(adapter, value, reading) if in_json else inner_validator(value))
             if not (isinstance(value, str) and value.startswith(PREFIX)):
                 raise ValueError("a sealed token is expected")
             sealed: Sealed[Any] = Sealed.of_token(value)
@@ -364,10 +365,10 @@ def key_ids_in(body: bytes) -> set[tuple[str, int]]:
     return {(m[1].decode(), int(m[2])) for m in _TOKEN_HEAD.finditer(body) if body[m.start() - 1 : m.start()] != b"\\"}
 
 
-def _from_json(adapter: TypeAdapter[Any], value: Any) -> Any:
+def _from_json(adapter: TypeAdapter[Any], value: Any, context: object = None) -> Any:
     """A parsed JSON value in its field's type: a function validator sees Python objects, which strict mode would refuse."""
     try:
-        return adapter.validate_json(json.dumps(value), strict=True)
+        return adapter.validate_json(json.dumps(value), strict=True, context=context)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])

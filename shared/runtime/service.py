@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property, reduce
 from operator import or_
 from typing import Annotated, Any, Generic, TypeVar
@@ -12,10 +12,12 @@ from uuid import UUID
 
 from pydantic import Field, TypeAdapter
 
+from shared.domain.dates import local_day
 from shared.domain.decider import Decider
 from shared.domain.duties import Duty
 from shared.domain.messages import (
     Command,
+    CommandContext,
     Event,
     EventRegistry,
     Fact,
@@ -46,6 +48,10 @@ class CommandFor:
     stream: UUID
     command: Command
     item: str = ""
+    supersedes: tuple[UUID, ...] = ()
+    """Ids of commands that earlier reactions asked for and that this one takes the place of: parked, they wait no longer."""
+    if_begun: bool = False
+    """Whether nothing is to be done where the stream has not begun."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,12 @@ class Reaction:
 
     def command_id(self, fact: Fact, effect: CommandFor) -> UUID:
         """UUIDv5 of event, reaction, target stream and item, so that a repeat does nothing."""
-        return derived_uuid("reaction", fact.event_id, self.name, effect.stream, effect.item)
+        return reaction_command_id(fact.event_id, self.name, effect.stream, effect.item)
+
+
+def reaction_command_id(event: UUID, reaction: str, stream: UUID, item: str = "") -> UUID:
+    """The id of the command that a reaction asks for: UUIDv5 of event, reaction, target stream and item."""
+    return derived_uuid("reaction", event, reaction, stream, item)
 
 
 @dataclass(frozen=True)
@@ -153,6 +164,10 @@ class Service(Generic[S]):
         """Whether a document, as this service prints it of these facts in one of its languages, has this SHA-256."""
         state = self.decider.fold(facts)
         return state is not None and is_print(sha256, name, self.documents[name], state, facts)
+
+    def parse_command(self, body: str | bytes, received_at: datetime) -> Command:
+        """The command in a JSON text that was received then; raises pydantic's ValidationError, or ValueError for bytes that are no UTF-8."""
+        return self.command_adapter.validate_json(body, context=CommandContext(local_day(received_at)))
 
     def stream_name(self, stream: UUID) -> str:
         """`service/uuid`, as it stands in an event."""

@@ -9,9 +9,10 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from functools import cache
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from shared.domain.corrections import CorrectionEngine
 from shared.domain.messages import Command, Event, event_from
 from shared.runtime.service import Service
 
@@ -51,6 +52,8 @@ def _collect(
             found.add(chosen)
     for call in (node for node in nodes if isinstance(node, ast.Call)):
         called = _named(call.func, module)
+        if isinstance(called, MethodType) and isinstance(called.__self__, CorrectionEngine):
+            found.add(called.__self__.event)
         made = _named(call.args[0], module) if called is event_from and call.args else called
         if isinstance(made, type) and issubclass(made, Event):
             found.add(made)
@@ -70,10 +73,12 @@ def _alternatives(value: ast.expr | None) -> Iterator[ast.expr]:
 
 
 def _named(node: ast.expr, module: ModuleType) -> Any:
-    """What a name, or a name in another module, stands for."""
+    """What a name, or a name in another module or of a correction engine, stands for."""
     if isinstance(node, ast.Name):
         return getattr(module, node.id, None)
-    if isinstance(node, ast.Attribute) and isinstance(place := _named(node.value, module), ModuleType):
+    if isinstance(node, ast.Attribute) and isinstance(
+        place := _named(node.value, module), ModuleType | CorrectionEngine
+    ):
         return getattr(place, node.attr, None)
     return None
 

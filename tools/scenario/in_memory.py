@@ -175,7 +175,7 @@ class Memory:
         house = self._houses[request.service]
         body = json.dumps(request.body)
         try:
-            command = house.service.command_adapter.validate_json(body)
+            command = house.service.parse_command(body, received_at := self._clock())
         except ValidationError as error:
             return Response(Result.INVALID, why=_where(error))
         role = request.by.role
@@ -191,7 +191,7 @@ class Memory:
             return Response(Result.UNKNOWN)
         if command.expected_version not in {None, len(history)}:
             return Response(Result.CONFLICT)
-        asked = CommandRequest(command, request.stream, command_id, actor, self._clock(), correlation_id=command_id)
+        asked = CommandRequest(command, request.stream, command_id, actor, received_at, correlation_id=command_id)
         result = self._record(house, asked)
         if not isinstance(result, Response):
             answer = _receipt(request.service, request.stream, command_id, result)
@@ -270,6 +270,9 @@ class Memory:
         """Do what a reaction asks, or park it with the reason; what was done before is not done again."""
         name = house.service.name
         command_id = reaction.command_id(fact, effect)
+        self._parked = [
+            item for item in self._parked if item.reaction.command_id(item.fact, item.effect) not in effect.supersedes
+        ]
         if command_id in house.done:
             return []
         actor = Actor(
@@ -290,6 +293,8 @@ class Memory:
             result = self._record(house, asked)
         else:
             result = Response(Result.UNKNOWN)
+        if isinstance(result, Response) and result.word is Result.UNKNOWN and effect.if_begun:
+            return []
         if isinstance(result, Response):
             self._parked.append(_Parked(name, reaction, fact, effect, str(result)))
             return []

@@ -34,7 +34,7 @@ STATE_KEYS: Final = frozenset({"check", "as_of", "known_at", "is"})
 DUTIES_KEYS: Final = frozenset({"check", "as_of", "known_at", "has", "lacks"})
 HISTORY_KEYS: Final = frozenset({"check", "as_of", "known_at", "types"})
 MEASURE_KEYS: Final = frozenset({"check", "as_of", "known_at", "with", "adds"})
-DUTY_KEYS: Final = frozenset({"duty", "item", "due", "met_on", "overdue", "late"})
+DUTY_KEYS: Final = frozenset({"duty", "item", "due", "met_on", "lapsed_on", "overdue", "late"})
 STREAM: Final = re.compile(rf"{NAME}(\+{NAME})?")
 EXPECTED: Final = ", ".join(
     (
@@ -252,7 +252,7 @@ def _duties(raw: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
         _no_other(duty, DUTY_KEYS, f"{name}: ")
         if not duty:
             raise _Wrong(f"{name}: say which duty")
-        for key in ("due", "met_on"):
+        for key in ("due", "met_on", "lapsed_on"):
             if duty.get(key) is not None and not _is(date.fromisoformat, duty[key]):
                 raise _Wrong(f"{name}: {key} {duty[key]!r} is not a date")
     return duties

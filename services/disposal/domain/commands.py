@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -25,6 +25,7 @@ from services.vocabulary import (
     AppropriateAdultKind,
     AttendanceStatus,
     BreachDecision,
+    FieldCorrection,
     OutcomeCode,
     PersonDetails,
     Recommendation,
@@ -292,6 +293,24 @@ class RecordConditionAttendance(Command):
     evidence: Sealed[FreeText] | None = None
 
 
+class MoveConditionAttendance(Command):
+    """Put right to which condition a session counted, where education had it for another; none: for none of this case.
+
+    The rest is how the session ended, for a case that the record of it had not reached.
+    """
+
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
+
+    type: Literal["MoveConditionAttendance"] = "MoveConditionAttendance"
+    condition_id: UUID | None
+    session_id: UUID
+    status: AttendanceStatus
+    hours_credited: Hours
+    complied: bool
+    because: CancellationReason | None = None
+    recorded_at: Timestamp
+
+
 class DecideAbsence(Command):
     """Decide whether the reason for an absence is acceptable."""
 
@@ -420,16 +439,12 @@ class RecordActivityUndertaken(Command):
     session_id: UUID
 
 
-class CorrectRecord(Command):
+class CorrectRecord(FieldCorrection):
     """Say what a field of an earlier event should have been. The original stays visible beside it."""
 
     prints: ClassVar[bool] = True
 
     type: Literal["CorrectRecord"] = "CorrectRecord"
-    corrects: UUID
-    field: ShortText
-    value: Any
-    why: Sealed[FreeText]
 
 
 COMMANDS: Final[tuple[type[Command], ...]] = (
@@ -455,6 +470,7 @@ COMMANDS: Final[tuple[type[Command], ...]] = (
     BookConditionSession,
     OfferSession,
     RecordConditionAttendance,
+    MoveConditionAttendance,
     DecideAbsence,
     RecordContact,
     IssueWarning,

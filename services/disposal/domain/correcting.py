@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.disposal.domain.commands import CorrectRecord, IssueDisposal
-from services.disposal.domain.corrections import (
-    as_corrected,
-    correction_of,
-    derived_corrections,
-    facts_of,
-    target_of,
-)
+from services.disposal.domain.corrections import CORRECTIONS, derived_corrections
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import DisposalIssued, RecordCorrected
+from shared.domain.corrections import facts_of
 from shared.domain.dates import local_day
 from shared.domain.messages import NewEvents, RuleKind
 from shared.domain.rules import Context
@@ -23,9 +18,9 @@ from shared.domain.rules import Context
 
 def decide_correction(command: CorrectRecord, state: DisposalState, context: Context) -> NewEvents:
     """The correction, judged, with what had been computed from the corrected field."""
-    alone = correction_of(target_of(command, state), command.field, command.value, command.why)
+    alone = CORRECTIONS.correction(command, state)
     whole = alone.model_copy(update={"also": derived_corrections(state, alone, context)})
-    after = as_corrected(state, [whole])
+    after = CORRECTIONS.applied(state, [whole])
     return (whole.model_copy(update={"unlawful_by": unlawful_by(after, context)}),)
 
 

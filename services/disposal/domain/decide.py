@@ -9,6 +9,7 @@ from services.disposal.domain import (
     correcting,
     issuing,
     monitoring,
+    moving,
 )
 from services.disposal.domain.commands import (
     AssignOutcome,
@@ -27,6 +28,7 @@ from services.disposal.domain.commands import (
     InstituteProceedings,
     IssueDisposal,
     IssueWarning,
+    MoveConditionAttendance,
     OfferSession,
     OpenDisposalCase,
     ProposeCondition,
@@ -97,6 +99,7 @@ Command = (
     | BookConditionSession
     | OfferSession
     | RecordConditionAttendance
+    | MoveConditionAttendance
     | DecideAbsence
     | RecordContact
     | IssueWarning
@@ -169,6 +172,8 @@ def _in_case(command: Command, state: DisposalState, context: Context) -> NewEve
             return ()  # it has its place: its register will say how it ended
         case RecordConditionAttendance():
             return monitoring.decide_attendance(command, state, context)
+        case MoveConditionAttendance():
+            return moving.moved(command, state, context)
         case DecideAbsence():
             return monitoring.decide_absence(command, state)
         case RecordContact():

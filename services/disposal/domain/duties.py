@@ -20,12 +20,12 @@ PolicyOn = Callable[[date], Policy]
 
 
 def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
-    """Every duty that the case has ever opened: met, open, or fallen away.
+    """Every duty that the case has ever opened: met, open, lapsed with the end of the case, or fallen away.
 
     Duties:
-        VICTIM_RJ_INFORMATION: the case is opened, for each victim; `victim_information_days`, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice.
-        ASSESSMENT: an assessment is requested, or a conditional caution or second caution is given without one; `assessment_days`; the assessment is completed (after giving: with a programme, or the reason for none); the case ends, for one that was requested.
-        YOT_REFERRAL: a youth caution or conditional caution is given; `yot_referral_days`; the child is referred to the youth offending team.
+        VICTIM_RJ_INFORMATION: the case is opened, for each victim; `victim_information_days`, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice; the case ends.
+        ASSESSMENT: an assessment is requested, or a conditional caution or second caution is given without one; `assessment_days`; the assessment is completed (after giving: with a programme, or the reason for none); the case ends.
+        YOT_REFERRAL: a youth caution or conditional caution is given; `yot_referral_days`; the child is referred to the youth offending team; the case ends.
         ATTENDANCE_RECORDED: the day of a booked session; `attendance_record_days`; the attendance is recorded; the session is cancelled, its condition done, or the case at its end.
         ABSENCE_REASON: an absence is recorded whose reason is not known; `absence_reason_days`; the reason is decided; the case ends.
         MISSED_CONTACT: an absence is recorded that is not acceptable, or whose reason is not known; `missed_contact_days`; somebody tries to reach the child, or anybody but a victim; the case ends.
@@ -33,15 +33,22 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         PROSECUTION_TIME_LIMIT: the case is opened for a summary offence; `prosecution_limit_months` after the offence; the child is charged or proceedings are instituted; the case ends otherwise.
         DISPOSAL_REVIEW: a correction shows that the disposal would not have been lawful; `disposal_review_days`; a correction after which it would have been lawful, or breaks other rules.
     """
-    return (
-        *_victim_information(state, policy_on),
+    after_a_caution = (
         *_assessment(state, policy_on),
         *_programme(state, policy_on),
         *_yot_referral(state, policy_on),
+    )
+    of_the_case = (
+        *_victim_information(state, policy_on),
         *_attendance_recorded(state, policy_on),
         *_absence_reason(state, policy_on),
         *_missed_contact(state, policy_on),
         *_condition(state),
+    )
+    ended_on, worked_on_until = _day(state.ended_at), _worked_on_until(state)
+    return (
+        *(duty.lapsing(ended_on) for duty in after_a_caution),
+        *(duty.lapsing(worked_on_until) for duty in of_the_case),
         *_prosecution_time_limit(state),
         *_review(state, policy_on),
     )
@@ -51,9 +58,17 @@ def _day(moment: datetime | None) -> date | None:
     return None if moment is None else local_day(moment)
 
 
-def _ended(state: DisposalState) -> date | None:
-    """The day from which a duty of monitoring is no longer shown, met or not."""
-    return None if state.ended_at is None else local_day(state.ended_at)
+def _worked_on_until(state: DisposalState) -> date | None:
+    """The day on which the case ended for all but what follows a caution.
+
+    A youth caution is terminal when it is given, and yet takes the referral to the YOT and the assessment; a diversion
+    ends with its crime outcome.
+    """
+    if state.stage is Stage.RECORDED and state.issue is not None:
+        return state.issue.on
+    if state.stage is Stage.DIVERTED:
+        return _day(state.outcome_at)
+    return _day(state.ended_at)
 
 
 def _unless_met(met_on: date | None, closed_on: date | None) -> date | None:
@@ -88,15 +103,14 @@ def _assessment(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
             add_working_days(opened_on, policy_on(opened_on).number("assessment_days")),
             met_on=met_on,
             item="" if number == 1 else str(number),
-            closed_on=_unless_met(met_on, _ended(state)),
         )
 
 
 def _programme(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     """A conditional caution, or a second caution, given without an assessment: assess, and plan a programme (R13).
 
-    It is met by an assessment that plans a programme or says why one would be inappropriate, and nothing hides it; one
-    that was asked for before and not completed is due by its own date beside it.
+    It is met by an assessment that plans a programme or says why one would be inappropriate; one that was asked for
+    before and not completed is due by its own date beside it.
     """
     issue = state.issue
     if issue is None or not _must_be_assessed(state):
@@ -125,7 +139,7 @@ def _must_be_assessed(state: DisposalState) -> bool:
 
 
 def _yot_referral(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """A caution is followed by a referral to the youth offending team (R12); nothing hides this duty."""
+    """A caution is followed by a referral to the youth offending team (R12)."""
     issue = state.issue
     if issue is None or issue.disposal is Disposal.YRD:
         return
@@ -138,7 +152,7 @@ def _yot_referral(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
 
 
 def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """A booked session is recorded when it is over; it lapses where the session was cancelled."""
+    """A booked session is recorded when it is over; it falls away where the session was cancelled."""
     for booking in state.bookings.values():
         starts_on = local_day(booking.starts_at)
         last = state.last_attendance(booking.session_id)
@@ -146,14 +160,14 @@ def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[
         met_on = local_day(last.at) if last is not None and not cancelled else None
         condition = state.conditions.get(booking.condition_id)
         done_on = _day(condition.done_at) if condition is not None else None
-        lapsed_on = local_day(last.at) if last is not None and cancelled else done_on or _ended(state)
+        fell_away_on = local_day(last.at) if last is not None and cancelled else done_on
         yield Duty(
             "ATTENDANCE_RECORDED",
             starts_on,
             add_working_days(starts_on, policy_on(starts_on).number("attendance_record_days")),
             met_on=met_on,
             item=str(booking.session_id),
-            closed_on=_unless_met(met_on, lapsed_on),
+            closed_on=_unless_met(met_on, fell_away_on),
         )
 
 
@@ -168,7 +182,6 @@ def _absence_reason(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]
                 add_working_days(opened_on, policy_on(opened_on).number("absence_reason_days")),
                 met_on=met_on,
                 item=str(missed.session_id),
-                closed_on=_unless_met(met_on, _ended(state)),
             )
 
 
@@ -185,7 +198,6 @@ def _missed_contact(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]
                 add_working_days(opened_on, policy_on(opened_on).number("missed_contact_days")),
                 met_on=met_on,
                 item=str(missed.session_id),
-                closed_on=_unless_met(met_on, _ended(state)),
             )
 
 
@@ -202,7 +214,7 @@ def _condition(state: DisposalState) -> Iterator[Duty]:
             condition.terms.due,
             met_on=met_on,
             item=str(condition_id),
-            closed_on=_unless_met(met_on, done_on or _ended(state)),
+            closed_on=_unless_met(met_on, done_on),
         )
 
 
@@ -212,23 +224,15 @@ def _prosecution_time_limit(state: DisposalState) -> Iterator[Duty]:
     if limit is None:
         return
     charged_at = state.ended_at if state.stage is Stage.CHARGED else state.proceedings_at
-    met_on = _day(charged_at)
-    yield Duty(
-        "PROSECUTION_TIME_LIMIT",
-        local_day(state.opened_at),
-        limit,
-        met_on=met_on,
-        closed_on=_unless_met(met_on, _settled(state)),
-    )
+    duty = Duty("PROSECUTION_TIME_LIMIT", local_day(state.opened_at), limit, met_on=_day(charged_at))
+    yield duty if charged_at is not None else duty.lapsing(_settled(state))
 
 
 def _settled(state: DisposalState) -> date | None:
     """The day from which the child need not expect prosecution: cautioned, diverted, or the case at its end."""
-    if state.stage is Stage.RECORDED and state.issue is not None:
-        return state.issue.on
     if state.stage is Stage.DIVERTED and state.decision is not None:
         return local_day(state.decision.at)
-    return _ended(state)
+    return _worked_on_until(state)
 
 
 def _review(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:

@@ -24,7 +24,6 @@ from services.disposal.domain.state import (
     Contact,
     Decision,
     DisposalState,
-    Entry,
     Evidence,
     Explanation,
     Informed,
@@ -78,6 +77,7 @@ from services.disposal.events import (
     YotReferred,
 )
 from services.vocabulary import BreachDecision, Disposal, Recommendation, Role
+from shared.domain.corrections import PastFacts
 from shared.domain.decider import impossible
 from shared.domain.messages import Fact
 
@@ -145,8 +145,8 @@ def evolve(state: DisposalState | None, fact: Fact) -> DisposalState:
         if not isinstance(fact.event, DisposalCaseOpened):
             raise impossible(fact, "the case was never opened")
         after = DisposalState(opened=fact.event, opened_at=fact.occurred_at)
-        return replace(after, record=Entry(fact, None))
-    return replace(_after(state, fact), record=Entry(fact, state.record))
+        return replace(after, record=PastFacts(fact))
+    return replace(_after(state, fact), record=PastFacts(fact, state.record))
 
 
 def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 - one match over all events
@@ -239,7 +239,7 @@ def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 
             issue = _given(state, fact)
             return replace(state, stage=Stage.CEASED, ended_at=at, issue=replace(issue, spent_on=event.spent_on))
         case OutcomeAssigned():
-            return replace(state, outcome=event.code)
+            return replace(state, outcome=event.code, outcome_at=at)
         case ActivityUndertaken():
             return replace(state, activities={**state.activities, event.session_id: at})
         case RecordCorrected():  # the corrected value already stands in its place

@@ -12,7 +12,6 @@ from services.disposal.domain.commands import (
 )
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.condition_set import ends_on, spent_on
-from services.disposal.domain.corrections import facts_of
 from services.disposal.domain.signing import is_printed_here
 from services.disposal.domain.state import DisposalState
 from services.disposal.domain.time_limit import prosecution_time_limit
@@ -26,6 +25,7 @@ from services.disposal.events import (
     VictimViewSought,
 )
 from services.vocabulary import Disposal
+from shared.domain.corrections import facts_of
 from shared.domain.dates import age_on
 from shared.domain.messages import NewEvents, event_from
 from shared.domain.rules import Context

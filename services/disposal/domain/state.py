@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,8 +19,8 @@ from services.disposal.events import (
     ProsecutorDecision,
 )
 from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, OutcomeCode, Recommendation
+from shared.domain.corrections import PastFacts
 from shared.domain.dates import age_on
-from shared.domain.messages import Fact
 
 
 class Stage(StrEnum):
@@ -229,20 +229,6 @@ class Informed:
     enhanced_rights: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """The facts so far, the latest first: what a correction may point at."""
-
-    fact: Fact
-    earlier: Entry | None
-
-    def __iter__(self) -> Iterator[Fact]:
-        entry: Entry | None = self
-        while entry is not None:
-            yield entry.fact
-            entry = entry.earlier
-
-
 @dataclass(frozen=True)
 class DisposalState:
     """A disposal case after some facts."""
@@ -276,13 +262,14 @@ class DisposalState:
     completed_on: date | None = None
     ended_at: datetime | None = None
     outcome: OutcomeCode | None = None
+    outcome_at: datetime | None = None
     activities: Mapping[UUID, datetime] = field(default_factory=dict)
     requests: tuple[AssessmentRequest, ...] = ()
     assessments: tuple[Assessment, ...] = ()
     informed: Mapping[UUID, Informed] = field(default_factory=dict)
     monitors: frozenset[UUID] = frozenset()
     reviews: tuple[Review, ...] = ()
-    record: Entry | None = field(default=None, compare=False, repr=False)
+    record: PastFacts | None = field(default=None, compare=False, repr=False)
 
     # --- as it would be --------------------------------------------------------------------------
 

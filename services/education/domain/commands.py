@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from services.education.events import CancelledBy, Count, FeedbackGiver, Means, Minutes, Score, WhyPlaceCancelled
-from services.vocabulary import AttendanceStatus, Role, SessionKind, Topic
+from services.vocabulary import AttendanceStatus, FieldCorrection, Role, SessionKind, Topic
 from shared.domain.messages import (
     Command,
     FreeText,
@@ -117,6 +117,12 @@ class RecordFeedback(Command):
     comment: Sealed[FreeText] | None = None
 
 
+class CorrectRecord(FieldCorrection):
+    """Say what a field of an earlier event should have been. The original stays visible beside it."""
+
+    type: Literal["CorrectRecord"] = "CorrectRecord"
+
+
 EducationCommand = (
     PlanSession
     | BookPlace
@@ -127,6 +133,7 @@ EducationCommand = (
     | CancelSession
     | RecordContact
     | RecordFeedback
+    | CorrectRecord
 )
 
 COMMANDS: Final[tuple[type[Command], ...]] = (
@@ -139,5 +146,6 @@ COMMANDS: Final[tuple[type[Command], ...]] = (
     CancelSession,
     RecordContact,
     RecordFeedback,
+    CorrectRecord,
 )
 """Every command of education."""

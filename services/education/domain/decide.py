@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
+from services.education.domain.activity import is_activity
 from services.education.domain.commands import (
     BookPlace,
     CancelPlace,
     CancelSession,
+    CorrectRecord,
     DecideAbsenceReason,
     DeliverSession,
     EducationCommand,
@@ -16,6 +18,7 @@ from services.education.domain.commands import (
     RecordContact,
     RecordFeedback,
 )
+from services.education.domain.corrections import corrected
 from services.education.domain.rules import rules
 from services.education.domain.state import Session, evolve
 from services.education.events import (
@@ -57,12 +60,13 @@ def decide(command: EducationCommand, state: Session | None, context: Context) -
             return [event_from(ContactRecorded, command)]
         case RecordFeedback():
             return [FeedbackRecorded(score=command.score, giver=command.giver, comment=command.comment)]
+        case CorrectRecord():
+            return [corrected(command, state, context)]
         case _:
             assert_never(command)
 
 
 def _record_attendance(command: RecordAttendance, state: Session, context: Context) -> NewEvents:
-    taken_part = command.status.value in context.policy.words("statuses_of_an_activity")
     return [
         event_from(
             AttendanceRecorded,
@@ -71,7 +75,7 @@ def _record_attendance(command: RecordAttendance, state: Session, context: Conte
             kind=state.kind,
             topic=state.topic,
             hours_scheduled=state.hours,
-            activity=taken_part and command.complied,
+            activity=is_activity(command.status, context.policy, complied=command.complied),
         )
     ]
 

@@ -22,17 +22,17 @@ def duties(state: Session, policy_on: PolicyOn) -> Sequence[Duty]:
         MISSED_CONTACT: an absence is recorded that serves no condition of a disposal; `missed_contact_working_days`; somebody tries to reach the child, or the parent of the only child who was missed.
         ABSENCE_REASON: an absence is recorded whose reason is not known and that serves no condition of a disposal; `absence_reason_working_days`; the reason is decided.
     """
-    return (*_register(state, policy_on), *_absences(state, policy_on))
+    cancelled_on = None if state.cancelled_at is None else local_day(state.cancelled_at)
+    return tuple(duty.lapsing(cancelled_on) for duty in (*_register(state, policy_on), *_absences(state, policy_on)))
 
 
 def _register(state: Session, policy_on: PolicyOn) -> Iterator[Duty]:
-    """One for each place; for a session without places one, which its delivery meets. A cancellation ends them."""
+    """One for each place; for a session without places one, which its delivery meets."""
     opened = state.starts_on
     due = add_working_days(opened, policy_on(opened).number("attendance_recorded_working_days"))
-    lapsed = None if state.cancelled_at is None else local_day(state.cancelled_at)
 
     def duty(met_on: date | None, item: str) -> Duty:
-        return Duty("ATTENDANCE_RECORDED", opened, due, met_on, item, closed_on=None if met_on else lapsed)
+        return Duty("ATTENDANCE_RECORDED", opened, due, met_on, item)
 
     if not state.places:
         yield duty(None if state.delivered_at is None else local_day(state.delivered_at), "")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from services.education.domain.commands import (
     BookPlace,
     CancelPlace,
     CancelSession,
+    CorrectRecord,
     DecideAbsenceReason,
     DeliverSession,
     PlanSession,
@@ -13,9 +16,13 @@ from services.education.domain.commands import (
     RecordContact,
     RecordFeedback,
 )
+from services.education.domain.corrections import CORRECTIONS
 from services.education.domain.state import Session, Stage
+from services.education.events import AttendanceRecorded
 from services.vocabulary import AttendanceStatus
+from shared.domain.corrections import Uncorrectable, facts_of
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
+from shared.domain.decider import BrokenHistory
 from shared.domain.rules import Context, RuleBook
 
 rules: RuleBook[Session] = RuleBook("education")
@@ -25,7 +32,15 @@ rules: RuleBook[Session] = RuleBook("education")
 
 
 @rules.forbids(
-    "T1", BookPlace, CancelPlace, DeliverSession, DecideAbsenceReason, CancelSession, RecordContact, RecordFeedback
+    "T1",
+    BookPlace,
+    CancelPlace,
+    DeliverSession,
+    DecideAbsenceReason,
+    CancelSession,
+    RecordContact,
+    RecordFeedback,
+    CorrectRecord,
 )
 def not_before_planning(_command: object, state: Session, context: Context) -> bool:
     """Nothing can happen to a session before it was planned: give the time at which it happened.
@@ -177,11 +192,7 @@ def within_the_calendar(command: PlanSession, _state: Session | None, context: C
 
     Source: gov.uk/bank-holidays (England and Wales), as vendored
     """
-    try:
-        add_working_days(local_day(command.starts_at), context.policy.number("attendance_recorded_working_days"))
-    except BeyondCalendar:
-        return False
-    return True
+    return _has_a_due_date(command.starts_at, context)
 
 
 @rules.allowed_in(BookPlace)
@@ -229,6 +240,72 @@ def feedback_of_what_was_held(_command: RecordFeedback, state: Session, _occasio
     Source: team practice (states of a session)
     """
     return state.stage is Stage.DELIVERED
+
+
+# --- corrections: what they may not go around -----------------------------------------------------
+
+CORRECTIONS.guard(rules, CorrectRecord)
+
+
+def _as_corrected(command: CorrectRecord, state: Session) -> Session | None:
+    """The session with the correction in place; None where it cannot be made, which rule S1 says."""
+    try:
+        return CORRECTIONS.applied(state, [CORRECTIONS.correction(command, state)])
+    except (Uncorrectable, BrokenHistory):
+        return None
+
+
+def _attendances(session: Session | None) -> list[AttendanceRecorded]:
+    return [fact.event for fact in facts_of(session) if isinstance(fact.event, AttendanceRecorded)]
+
+
+@rules.forbids("E1", CorrectRecord)
+def stays_delivered_after_its_start(command: CorrectRecord, state: Session, _occasion: Context) -> bool:
+    """The session was held at a time that is recorded: it cannot have been planned to start after that.
+
+    Source: team practice (attendance register)
+    """
+    after = _as_corrected(command, state)
+    return after is None or after.delivered_at is None or after.delivered_at >= after.starts_at
+
+
+@rules.forbids("E3", CorrectRecord)
+def stays_within_schedule(command: CorrectRecord, state: Session, _occasion: Context) -> bool:
+    """More hours would be credited than the session had: correct the one or the other to fit.
+
+    Source: team practice (attendance register)
+    """
+    after = _as_corrected(command, state)
+    return after is None or all(event.hours_credited <= after.hours for event in _attendances(after))
+
+
+@rules.forbids("E4", CorrectRecord)
+def stays_without_credit_for_absence(command: CorrectRecord, state: Session, context: Context) -> bool:
+    """Hours would be credited for an absence or a cancelled place: correct the hours first.
+
+    Source: team practice (attendance register)
+    """
+    uncredited = context.policy.words("statuses_without_credit")
+    attendances = _attendances(_as_corrected(command, state))
+    return all(event.hours_credited == 0 for event in attendances if event.status.value in uncredited)
+
+
+@rules.allowed_in(CorrectRecord)
+def stays_within_the_calendar(command: CorrectRecord, state: Session, context: Context) -> bool:
+    """The date of the session would lie outside the years whose bank holidays are known: check the date.
+
+    Source: gov.uk/bank-holidays (England and Wales), as vendored
+    """
+    after = _as_corrected(command, state)
+    return after is None or _has_a_due_date(after.starts_at, context)
+
+
+def _has_a_due_date(starts_at: datetime, context: Context) -> bool:
+    try:
+        add_working_days(local_day(starts_at), context.policy.number("attendance_recorded_working_days"))
+    except BeyondCalendar:
+        return False
+    return True
 
 
 def _cancelled(state: Session) -> bool:

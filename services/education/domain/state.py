@@ -18,11 +18,13 @@ from services.education.events import (
     FeedbackRecorded,
     PlaceBooked,
     PlaceCancelled,
+    RecordCorrected,
     SessionCancelled,
     SessionDelivered,
     SessionPlanned,
 )
 from services.vocabulary import AttendanceStatus, SessionKind, Topic
+from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 from shared.domain.decider import impossible
 from shared.domain.messages import Fact
@@ -92,6 +94,7 @@ class Session:
     given_back: Mapping[UUID, datetime] = field(default_factory=dict)
     """When each person last gave a place back."""
     contacts: tuple[Contact, ...] = ()
+    record: PastFacts | None = field(default=None, compare=False, repr=False)
 
     @property
     def starts_on(self) -> date:
@@ -106,9 +109,8 @@ class Session:
 
 MISSED = frozenset({AttendanceStatus.DNA_PENDING, AttendanceStatus.DNA_UNACCEPTABLE})
 
-EducationEvent: TypeAlias = (
-    SessionPlanned
-    | PlaceBooked
+LaterEvent: TypeAlias = (
+    PlaceBooked
     | PlaceCancelled
     | SessionDelivered
     | AttendanceRecorded
@@ -116,16 +118,24 @@ EducationEvent: TypeAlias = (
     | SessionCancelled
     | ContactRecorded
     | FeedbackRecorded
+    | RecordCorrected
 )
+"""Whatever may follow the planning."""
+
+EducationEvent: TypeAlias = SessionPlanned | LaterEvent
 
 
 def evolve(state: Session | None, fact: Fact) -> Session:
     """The session after one more fact; raises `BrokenHistory` where the fact could not have happened."""
     event: EducationEvent = fact.event  # type: ignore[assignment]  # the book of this service reads no other
     if isinstance(event, SessionPlanned):
-        return _planned(state, fact, event)
+        return replace(_planned(state, fact, event), record=PastFacts(fact))
     if state is None:
         raise impossible(fact, "the session was never planned")
+    return replace(_after(state, fact, event), record=PastFacts(fact, state.record))
+
+
+def _after(state: Session, fact: Fact, event: LaterEvent) -> Session:
     match event:
         case PlaceBooked():
             return _booked(state, fact, event)
@@ -141,7 +151,7 @@ def evolve(state: Session | None, fact: Fact) -> Session:
             return _cancelled(state, fact)
         case ContactRecorded():
             return replace(state, contacts=(*state.contacts, Contact(event.person_id, fact.day)))
-        case FeedbackRecorded():
+        case FeedbackRecorded() | RecordCorrected():  # a corrected value already stands in its place
             return state
         case _:
             assert_never(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import StringConstraints, model_validator
@@ -19,6 +19,7 @@ from services.referral.events import (
 )
 from services.vocabulary import (
     Category,
+    FieldCorrection,
     IncidentType,
     OutcomeCode,
     PersonDetails,
@@ -231,14 +232,10 @@ class CarryOutcome(Command):
     person_id: UUID
 
 
-class CorrectReferral(Command):
+class CorrectReferral(FieldCorrection):
     """Say what a field of an earlier event should have been; `field` is a dotted path."""
 
     type: Literal["CorrectReferral"] = "CorrectReferral"
-    corrects: UUID
-    field: ShortText
-    value: Any
-    why: Sealed[FreeText]
 
 
 class CloseReferral(Command):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 from uuid import UUID
-
-from pydantic_core import to_jsonable_python
 
 from services.referral.domain.ages import born_on
 from services.referral.domain.commands import (
@@ -34,7 +32,7 @@ from services.referral.domain.commands import (
     ReopenReferral,
     TriageReferral,
 )
-from services.referral.domain.corrections import named_in
+from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules import people, rules
 from services.referral.domain.state import Referral, evolve
 from services.referral.events import (
@@ -60,16 +58,11 @@ from services.referral.events import (
     VictimPreferenceRecorded,
 )
 from services.vocabulary import Category
-from shared.domain.dates import age_on, local_day
-from shared.domain.decider import Decider, with_value_at
-from shared.domain.messages import (
-    DerivedCorrection,
-    Event,
-    NewEvents,
-    event_from,
-)
+from shared.domain.corrections import facts_of
+from shared.domain.dates import age_on
+from shared.domain.decider import Decider
+from shared.domain.messages import DerivedCorrection, NewEvents, event_from
 from shared.domain.rules import Context
-from shared.privacy.sealing import Sealed
 
 
 def decide(command: ReferralCommand, state: Referral | None, context: Context) -> NewEvents:
@@ -128,33 +121,18 @@ def _triaged(command: TriageReferral, state: Referral) -> ReferralTriaged:
 
 def _corrected(command: CorrectReferral, state: Referral, context: Context) -> ReferralCorrected:
     """The correction asked for, with what was computed from the corrected field."""
-    event = state.told[command.corrects]
-    path, field = named_in(event, command)
-    assert field is not None
-    value = to_jsonable_python(command.value)
-    sealed = field.inside is not None and value is not None
-    return ReferralCorrected(
-        corrects=command.corrects,
-        field=path,
-        value=None if sealed else value,
-        sealed=Sealed(value) if sealed else None,
-        person_id=field.owner if sealed else None,
-        also=tuple(_computed(command.corrects, event, path, value, state, context)),
-        why=command.why,
-    )
+    correction = CORRECTIONS.correction(command, state)
+    return correction.model_copy(update={"also": tuple(_computed(correction, state, context))})
 
 
-def _computed(
-    corrects: UUID, event: Event, path: str, value: Any, state: Referral, context: Context
-) -> Iterator[DerivedCorrection]:
+def _computed(correction: ReferralCorrected, state: Referral, context: Context) -> Iterator[DerivedCorrection]:
     """What had been computed from the corrected field, computed again."""
-    if isinstance(event, PersonLinked) and path == "details.date_of_birth":
-        corrected = with_value_at(event, path, Sealed(value))
-        yield from _ages({corrects: corrected}, state.happened_on, context)
-    if isinstance(event, ReferralReceived) and path == "happened_at":
-        happened_on = local_day(with_value_at(event, path, value).happened_at)
-        linked = {event_id: told for event_id, told in state.told.items() if isinstance(told, PersonLinked)}
-        yield from _ages(linked, happened_on, context)
+    after = CORRECTIONS.applied(state, [correction])
+    linked = {fact.event_id: fact.event for fact in facts_of(after) if isinstance(fact.event, PersonLinked)}
+    if correction.field == "details.date_of_birth":
+        yield from _ages({correction.corrects: linked[correction.corrects]}, after.happened_on, context)
+    if correction.field == "happened_at":
+        yield from _ages(linked, after.happened_on, context)
 
 
 def _ages(linked: Mapping[UUID, PersonLinked], happened_on: date, context: Context) -> Iterator[DerivedCorrection]:

@@ -1,4 +1,4 @@
-"""What is due when on a referral. Nothing hides a duty until it is met, a closed referral included."""
+"""What is due when on a referral: until it is met, or lapses because the referral is closed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PolicyOn = Callable[[date], Policy]
 
 
 def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
-    """Every duty that the referral has opened.
+    """Every duty that the referral has opened; one that is unmet when it is closed lapses, until it is opened again.
 
     Duties:
         REFERRAL_ACKNOWLEDGED: the referral is received; `acknowledge_working_days`; it is acknowledged.
@@ -25,7 +25,8 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         FIRST_CONTACT: the referral is triaged for the first time; `first_contact_working_days`; somebody is reached.
         INTERVENTION_DELIVERED: the referral is accepted for an intervention; `intervention_working_days`; an activity is undertaken; a later triage has another outcome.
     """
-    return (*_of_receipt(state, policy_on), *_of_concerns(state, policy_on), *_of_triage(state, policy_on))
+    opened = (*_of_receipt(state, policy_on), *_of_concerns(state, policy_on), *_of_triage(state, policy_on))
+    return tuple(duty.lapsing(state.closed_on) for duty in opened)
 
 
 def _of_receipt(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:

@@ -34,9 +34,10 @@ from services.referral.events import (
     VictimPreferenceRecorded,
 )
 from services.vocabulary import Category, Flag, IncidentType, OutcomeCode, TriageOutcome
+from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 from shared.domain.decider import impossible
-from shared.domain.messages import Event, Fact
+from shared.domain.messages import Fact
 from shared.privacy.sealing import Sealed
 
 
@@ -145,11 +146,7 @@ class Referral:
     school_confirmed: bool = False
     outcome: OutcomeCode | None = None
     closed_on: date | None = None
-    told: Mapping[UUID, Event] = field(default_factory=dict)
-    """Every event so far, as corrected, by id: what a correction may point at."""
-    told_at: Mapping[UUID, datetime] = field(default_factory=dict)
-    """When each of them occurred."""
-    corrections: frozenset[UUID] = frozenset()
+    record: PastFacts | None = field(default=None, compare=False, repr=False)
 
     @property
     def reported_on(self) -> date:
@@ -204,17 +201,7 @@ ReferralEvent: TypeAlias = (
 def evolve(state: Referral | None, fact: Fact) -> Referral:
     """The referral after one more fact; raises `BrokenHistory` where the fact could not have happened."""
     event: ReferralEvent = fact.event  # type: ignore[assignment]  # the book of this service reads no other
-    if isinstance(event, ReferralCorrected):
-        if state is None:
-            raise impossible(fact, "the referral was never received")
-        # The kernel has put the corrected value in its place already.
-        return replace(state, corrections=state.corrections | {fact.event_id})
-    after = _after(state, fact, event)
-    return replace(
-        after,
-        told={**after.told, fact.event_id: event},
-        told_at={**after.told_at, fact.event_id: fact.occurred_at},
-    )
+    return replace(_after(state, fact, event), record=PastFacts(fact, None if state is None else state.record))
 
 
 def _after(state: Referral | None, fact: Fact, event: ReferralEvent) -> Referral:
@@ -264,7 +251,7 @@ def _after(state: Referral | None, fact: Fact, event: ReferralEvent) -> Referral
             return _closed(state, fact)
         case ReferralReopened():
             return _reopened(state, fact)
-        case ReferralCorrected():
+        case ReferralCorrected():  # the corrected value already stands in its place
             return state
         case _:
             assert_never(event)

@@ -1,7 +1,8 @@
-"""Timeliness: how long four stretches of the way took, and how many kept to their target."""
+"""Timeliness: how long four stretches of the way took, how many kept to their target, and what was never done."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -28,6 +29,20 @@ class Interval:
     target: date
 
 
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """A duty that lapsed because its stream was closed before it was met."""
+
+    duty: str
+    record: Summary
+
+
+def stretches_and_lapses(book: Dataset, period: Period) -> list[Interval | Lapse]:
+    """The stretches that came to their end in the period, and the duties that lapsed in it."""
+    lapses = [Lapse(one.duty, record) for record in book.records for one in record.lapsed if one.on in period]
+    return [*intervals(book, period), *lapses]
+
+
 def intervals(book: Dataset, period: Period) -> list[Interval]:
     """The stretches that came to their end in the period; each target is that of the day on which it began."""
     found: list[Interval] = []
@@ -52,37 +67,40 @@ def intervals(book: Dataset, period: Period) -> list[Interval]:
     return found
 
 
-def aggregate(rows: Sequence[Interval], _book: Dataset, _period: Period) -> dict[str, Any]:
-    """For each stretch: how many, the median in calendar days, and how many were in target."""
+def aggregate(rows: Sequence[Interval | Lapse], _book: Dataset, _period: Period) -> dict[str, Any]:
+    """For each stretch: how many, the median in calendar days, and how many were in target; and each duty's lapses."""
     answer: dict[str, Any] = {}
     for name in INTERVALS:
-        these = [row for row in rows if row.name == name]
+        these = [row for row in rows if isinstance(row, Interval) and row.name == name]
         days = [(row.end - row.start).days for row in these]
         answer[name] = {
             "n": len(these),
             "median_days": float(median(days)) if days else None,
             "in_target": sum(row.end <= row.target for row in these),
         }
-    return answer
+    lapsed = Counter(row.duty for row in rows if isinstance(row, Lapse))
+    return answer | {"lapsed": dict(sorted(lapsed.items()))}
 
 
 TIMELINESS: Final = Measure(
     name="timeliness",
-    version="1",
+    version="2",
     definition=(
         "Stretches that ended in the period: from the report to the first triage; from the referral for assessment to"
         " the first completed assessment; from the offence to the giving of a disposal; from giving to completion."
         " Medians are in calendar days, null where there is none; targets are policy values of the day on which a"
-        " stretch began, in working days for the first three and in weeks for the last."
+        " stretch began, in working days for the first three and in weeks for the last. A duty that had not been met"
+        " when its record was closed ends no stretch: it is counted, by its name, on the day on which it lapsed."
     ),
     source="local measure [P]; YJB 2014 for the assessment",
-    reads=frozenset({"referral", "disposal"}),
-    rows=intervals,
+    reads=frozenset({"referral", "education", "disposal", "rj_conference"}),
+    rows=stretches_and_lapses,
     count=aggregate,
     groupings={"area": lambda row: row.record.area},
     columns={
         "n": "stretches that ended in the period",
         "median_days": "the median of their lengths, in calendar days",
         "in_target": "how many were in target",
+        "lapsed": "duties that lapsed in the period, by name",
     },
 )

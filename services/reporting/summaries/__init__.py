@@ -13,7 +13,7 @@ from services.reporting.summaries.conference import ConferenceSummary, conferenc
 from services.reporting.summaries.disposal import DisposalSummary, disposal_summary
 from services.reporting.summaries.education import SessionSummary, session_summary
 from services.reporting.summaries.referral import ReferralSummary, referral_summary
-from services.reporting.summaries.summary import Summary
+from services.reporting.summaries.summary import LapsedDuty, Summary
 from shared.domain.messages import Fact
 
 SUMMARIES: Final[Mapping[str, type[Summary]]] = {
@@ -41,6 +41,7 @@ __all__ = [
     "SUMMARIES",
     "ConferenceSummary",
     "DisposalSummary",
+    "LapsedDuty",
     "ReferralSummary",
     "SessionSummary",
     "Summary",

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from shared.domain.messages import Fact, ValueObject
+
+
+class LapsedDuty(ValueObject):
+    """A duty that was not met when its stream was closed, and the day of that."""
+
+    duty: str
+    on: date
 
 
 class Summary(ValueObject):
@@ -17,6 +25,7 @@ class Summary(ValueObject):
     area: str | None = None
     officer: UUID | None = None
     cases: tuple[UUID, ...] = ()
+    lapsed: tuple[LapsedDuty, ...] = ()
 
 
 def head(history: Sequence[Fact]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from services.rj_conference.events import (
     Sensitivity,
     Term,
 )
-from services.vocabulary import ConferenceCategory, ConferenceMode, Role
+from services.vocabulary import ConferenceCategory, ConferenceMode, FieldCorrection, Role
 from shared.domain.messages import (
     Command,
     FreeText,
@@ -189,6 +189,12 @@ class SignAgreement(Command):
     signed_by: Annotated[tuple[UUID, ...], Field(max_length=50), AfterValidator(_once_each)]
 
 
+class CorrectRecord(FieldCorrection):
+    """Say what a field of an earlier event should have been. The original stays visible beside it."""
+
+    type: Literal["CorrectRecord"] = "CorrectRecord"
+
+
 class RecordNoAgreement(Command):
     """Record that nothing was agreed, which is a valid end."""
 
@@ -243,6 +249,7 @@ ConferenceCommand = (
     | RecordDidNotProceed
     | ConvertToIndirect
     | SignAgreement
+    | CorrectRecord
     | RecordNoAgreement
     | CompleteTerm
     | FailTerm

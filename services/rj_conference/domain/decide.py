@@ -16,6 +16,7 @@ from services.rj_conference.domain.commands import (
     CompleteTerm,
     ConferenceCommand,
     ConvertToIndirect,
+    CorrectRecord,
     FailTerm,
     GiveConsent,
     HoldPreparation,
@@ -30,6 +31,7 @@ from services.rj_conference.domain.commands import (
     SignAgreement,
     WithdrawConsent,
 )
+from services.rj_conference.domain.corrections import corrected
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import (
     AgreementSigned,
@@ -98,6 +100,9 @@ def _event(command: ConferenceCommand, conference: Conference | None, context: C
             return event_from(ConvertedToIndirect, command)
         case SignAgreement():
             return event_from(AgreementSigned, command)
+        case CorrectRecord():
+            assert conference is not None
+            return corrected(command, conference)
         case RecordNoAgreement():
             return event_from(NoAgreementReached, command)
         case CompleteTerm():

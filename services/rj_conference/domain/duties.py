@@ -20,17 +20,16 @@ def duties(conference: Conference, _policy_on: Callable[[date], Policy]) -> Sequ
 
     Duties:
         TERM: an agreement is signed, for each of its terms; the term's own date; the term is recorded as kept or as not kept.
-        RJ_FOLLOW_UP: the conference is held; `follow_up_weeks`; the harmer and each harmed party who took part are asked how it was; the conference is closed with the reason why somebody was not asked.
+        RJ_FOLLOW_UP: the conference is held; `follow_up_weeks`; the harmer and each harmed party who took part are asked how it was; the conference is closed.
     """
     terms = [
         Duty(TERM, term.agreed_on, term.due, met_on=term.settled_on, item=str(term_id))
         for term_id, term in conference.terms.items()
     ]
-    return terms if conference.held is None else [*terms, _follow_up(conference, conference.held)]
+    held = conference.held
+    follow_up = [] if held is None else [_follow_up(held, conference.followed_up_on)]
+    return [duty.lapsing(conference.closed_on) for duty in (*terms, *follow_up)]
 
 
-def _follow_up(conference: Conference, held: Held) -> Duty:
-    met_on = conference.followed_up_on
-    # Closed with a reason although somebody was not asked (C10): nobody will be asked any more.
-    closed_on = conference.closed_on if met_on is None else None
-    return Duty(RJ_FOLLOW_UP, held.on, held.follow_up_due, met_on=met_on, closed_on=closed_on)
+def _follow_up(held: Held, met_on: date | None) -> Duty:
+    return Duty(RJ_FOLLOW_UP, held.on, held.follow_up_due, met_on=met_on)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -29,6 +29,7 @@ from services.rj_conference.events import (
     ParticipantRole,
     PreparationHeld,
     PresentRole,
+    RecordCorrected,
     ResponsibilityRecorded,
     RiskApproved,
     RiskAssessed,
@@ -39,6 +40,7 @@ from services.rj_conference.events import (
     VictimInformed,
 )
 from services.vocabulary import ConferenceCategory, ConferenceMode
+from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 from shared.domain.decider import impossible
 from shared.domain.messages import Fact
@@ -189,6 +191,7 @@ class Conference:
     follow_ups: Mapping[UUID, date] = field(default_factory=dict)
     """The day on which a participant was first asked how it was."""
     closed_on: date | None = None
+    record: PastFacts | None = field(default=None, compare=False, repr=False)
 
     @property
     def harmed(self) -> tuple[UUID, ...]:
@@ -231,6 +234,11 @@ class Conference:
         """When anybody withdrew, up to a time."""
         return (one.at for said in self.consents.values() for one in said if not one.given and one.at <= at)
 
+    def signed_by_both(self, signed_by: Collection[UUID]) -> bool:
+        """Whether the harmer signed and, where a harmed party or representative took part, one of them."""
+        other_side = self.held.signatories if self.held else frozenset[UUID]()
+        return self.harmer in signed_by and (not other_side or not other_side.isdisjoint(signed_by))
+
     @property
     def to_follow_up(self) -> frozenset[UUID]:
         """Whom one asks how it was: the harmer, and the harmed parties who took part."""
@@ -250,12 +258,12 @@ def evolve(state: Conference | None, fact: Fact) -> Conference:
     if isinstance(event, ConferenceProposed):
         if state is not None:
             raise impossible(fact, "it was proposed already")
-        return _proposed(fact, event)
+        return replace(_proposed(fact, event), record=PastFacts(fact))
     if state is None:
         raise impossible(fact, "nothing was proposed")
-    if state.stage is Stage.CLOSED:
+    if state.stage is Stage.CLOSED and not isinstance(event, RecordCorrected):
         raise impossible(fact, "the conference is closed")
-    after = _after(state, fact, event)
+    after = replace(_after(state, fact, event), record=PastFacts(fact, state.record))
     return replace(after, stage=_readiness(after)) if after.stage in GETTING_READY else after
 
 
@@ -318,6 +326,8 @@ def _after(state: Conference, fact: Fact, event: EventAfterProposal) -> Conferen
             return replace(state, follow_ups={**state.follow_ups, person: min(day, state.follow_ups.get(person, day))})
         case ConferenceClosed():
             return replace(_move_to(state, Stage.CLOSED, fact), closed_on=day)
+        case RecordCorrected():  # the corrected value already stands in its place
+            return state
         case _:
             assert_never(event)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from shared.domain.messages import (
     GENESIS,
     Actor,
     Command,
+    Fact,
     next_hash,
 )
 from shared.event_store.memory import MemoryEventStore
@@ -42,9 +43,10 @@ from shared.messaging.reactions import (
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import databases, service_database
+from shared.runtime.service import CommandFor, Reaction, reaction_command_id
 from shared.runtime.settings import Settings
 from tests.integration.consumers.conftest import Pool, until
-from tests.integration.consumers.desk import Open, Ring, Staff, bell, desk
+from tests.integration.consumers.desk import Answer, Open, Ring, Rung, Staff, bell, desk
 from tests.integration.consumers.publishing import Message, publishing
 from tests.integration.consumers.worker import QUICK
 
@@ -201,6 +203,31 @@ async def test_parking_twice_is_parking_once_and_later_ones_are_not_blocked(hous
     (row,) = await parked_reactions(house.pool)
     assert (row.attempts, row.rules) == (2, ("D1",))
     assert await house.answered() == [1]
+
+
+async def test_a_superseded_reaction_waits_no_longer(house: House) -> None:
+    """Given a parked ring, when a later one takes its place, then that one alone waits, and goes through when it may."""
+    rings: list[UUID] = []
+
+    def answer_instead(fact: Fact) -> Iterable[CommandFor]:
+        assert isinstance(fact.event, Rung)
+        earlier = tuple(reaction_command_id(one, "answer-ring", fact.event.desk_id) for one in rings)
+        rings.append(fact.event_id)
+        yield CommandFor(fact.event.desk_id, Answer(hands=fact.event.hands), supersedes=earlier)
+        yield CommandFor(UUID(int=9), Answer(hands=1), "elsewhere", if_begun=True)
+
+    service = replace(house.desk.service, reactions=(Reaction("answer-ring", "bell", Rung, answer_instead),))
+    house.desk.service = service
+    house.reacting = ReactionRunner(house.desk, "desk-reactor", lambda: NOON)
+    await house.ask(house.desk, house.desk_id, Open())
+    await house.take([await house.ring(7)])
+    assert [one.target_stream for one in await parked_reactions(house.pool)] == [f"desk/{house.desk_id}"]
+    await house.take([await house.ring(2)], first_offset=1)
+    (waiting,) = await parked_reactions(house.pool)
+    assert waiting.command_id == reaction_command_id(rings[-1], "answer-ring", house.desk_id)
+    await house.ask(house.desk, house.desk_id, Staff(hands=9))
+    assert await house.reacting.retry_parked(house.pool) == 1
+    assert await house.answered() == [2]
 
 
 async def test_an_event_of_an_unknown_version_is_held_and_one_without_reaction_passes(house: House) -> None:

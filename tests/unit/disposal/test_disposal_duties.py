@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from services.disposal.domain.commands import (
+    AssignOutcome,
     CompleteAssessment,
     CompleteCondition,
     DecideAbsence,
@@ -15,12 +16,13 @@ from services.disposal.domain.commands import (
     InformVictimOfRestorativeJustice,
     InstituteProceedings,
     IssueDisposal,
+    RecordActivityUndertaken,
     RecordContact,
     ReferToYot,
     RequestAssessment,
 )
 from services.disposal.events import AssessmentTool, ContactMeans, PriorRecord
-from services.vocabulary import AttendanceStatus, BreachDecision, TrialMode
+from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
 from shared.privacy.sealing import Sealed
@@ -160,7 +162,7 @@ def test_a_conditional_or_second_caution_must_be_assessed(what: str, prior: Prio
 
 
 def test_a_caution_is_referred_to_the_yot_in_a_working_day() -> None:
-    """Given a caution on a Thursday, then the referral is due on Friday, and nothing hides it."""
+    """Given a caution on a Thursday, then the referral is due on Friday, and stays due until then or the end of the case."""
     story = CaseStory().given("YC")
     (duty,) = named(story, "YOT_REFERRAL", date(2026, 3, 16))
     assert (duty.due, duty.overdue(date(2026, 3, 16))) == (date(2026, 3, 13), True)
@@ -258,22 +260,25 @@ def test_a_summary_offence_has_its_last_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "met", "shown"),
-    [("CHARGE", True, True), ("OUTCOME_22", False, False), ("NO_FURTHER_ACTION", False, False)],
+    ("what", "met_on", "lapsed_on"),
+    [
+        ("CHARGE", date(2026, 3, 10), None),
+        ("OUTCOME_22", None, date(2026, 3, 10)),
+        ("NO_FURTHER_ACTION", None, date(2026, 3, 10)),
+    ],
 )
-def test_the_last_day_lapses_with_another_end(what: str, *, met: bool, shown: bool) -> None:
-    """Given a charge, then the limit is met; diverted or closed, it leaves the sheet that day."""
+def test_the_last_day_lapses_with_another_end(what: str, met_on: date | None, lapsed_on: date | None) -> None:
+    """Given a charge, then the limit is met; diverted or closed, it lapses that day."""
     story = CaseStory().decided(what, command=SUMMARY)
-    found = named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 10))
-    assert bool(found) is shown
-    assert any(duty.met_on is not None for duty in found) is met
-    assert named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 9))
+    (limit,) = named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 10))
+    assert (limit.met_on, limit.lapsed_on) == (met_on, lapsed_on)
+    assert named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 9))[0].is_open(date(2026, 3, 9))
 
 
 def test_a_given_caution_ends_the_prosecution_limit() -> None:
-    """Given a youth caution for a summary offence, then nobody is prosecuted, and the limit leaves the sheet."""
+    """Given a youth caution for a summary offence, then nobody is prosecuted, and the limit lapses that day."""
     story = CaseStory().given("YC", command=SUMMARY)
-    assert not named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 12))
+    assert named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 12))[0].lapsed_on == date(2026, 3, 12)
 
 
 def test_an_either_way_offence_has_no_last_day() -> None:
@@ -282,9 +287,28 @@ def test_an_either_way_offence_has_no_last_day() -> None:
 
 
 def test_duties_of_monitoring_end_with_the_disposal() -> None:
-    """Given an absence nobody asked about, when the disposal ends, then its duties leave the sheet that day."""
+    """Given work that nobody did, when the disposal ends, then each of its duties lapses that day."""
     story = CaseStory().given()
     story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at=SEEN)
     story.ask(ExcuseCondition(condition_id=WORK, why=Sealed("Ill.")), by=SUPERVISOR, at="2026-03-20T10:00:00+00:00")
-    names = {duty.duty for duty in duties_on(story.service.read_model, story.facts, date(2026, 3, 20))}
-    assert names == {"VICTIM_RJ_INFORMATION", "YOT_REFERRAL", "ATTENDANCE_RECORDED"}
+    day = date(2026, 3, 20)
+    lapsed = {duty.duty: duty.lapsed_on for duty in duties_on(story.service.read_model, story.facts, day)}
+    unmet = ("ABSENCE_REASON", "MISSED_CONTACT", "VICTIM_RJ_INFORMATION", "YOT_REFERRAL")
+    assert lapsed == {**dict.fromkeys(unmet, day), "ATTENDANCE_RECORDED": None}
+
+
+def test_a_youth_caution_ends_all_but_what_follows_it() -> None:
+    """Given a youth caution, then the referral to the YOT stays open, and what can no longer be done lapses."""
+    story = CaseStory().given("YC", command=opening(victims=(MANAGER,)))
+    day = date(2026, 3, 12)
+    assert named(story, "YOT_REFERRAL", day)[0].is_open(day)
+    assert named(story, "VICTIM_RJ_INFORMATION", day)[0].lapsed_on == day
+
+
+def test_a_diversion_ends_with_its_outcome() -> None:
+    """Given a diversion, then its victim is still to be told until outcome 22 is assigned."""
+    story = CaseStory().decided("OUTCOME_22", command=opening(victims=(MANAGER,)))
+    assert named(story, "VICTIM_RJ_INFORMATION", date(2026, 3, 11))[0].is_open(date(2026, 3, 11))
+    story.ask(RecordActivityUndertaken(session_id=MOTHER), by="SYSTEM", at="2026-03-11T10:00:00+00:00")
+    story.ask(AssignOutcome(code=OutcomeCode.C22), by=POLICE, at="2026-03-12T10:00:00+00:00")
+    assert named(story, "VICTIM_RJ_INFORMATION", date(2026, 3, 12))[0].lapsed_on == date(2026, 3, 12)

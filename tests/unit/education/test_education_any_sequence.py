@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.education.domain.commands import BookPlace, DeliverSession
+from services.education.domain.commands import BookPlace, CorrectRecord, DeliverSession
 from services.education.events import EVENTS, AttendanceRecorded
 from services.education.service import service
 from services.vocabulary import AttendanceStatus as Status
@@ -18,12 +18,14 @@ from shared.domain.duties_by_day import duties_on
 from shared.domain.messages import Command, Refused, encode_event
 from shared.privacy.sealing import (
     DataKey,
+    Sealed,
     key_ids_in,
     seal_model,
     sealed_fields,
 )
 from tests.unit.education.stories import (
     CONDITION,
+    DISPOSAL,
     LEO,
     MIA,
     OFFICER,
@@ -51,21 +53,51 @@ COMMANDS: Final[tuple[Command, ...]] = (
     contact(),
     feedback(),
 )
+CORRECTIONS: Final = (
+    ("SessionPlanned", "hours", 3),
+    ("SessionPlanned", "topic", "WEAPONS"),
+    ("SessionPlanned", "starts_at", "2026-03-10T08:00:00+00:00"),
+    ("SessionPlanned", "place", "The other hall"),
+    ("PlaceBooked", "person_id", str(MIA)),
+    ("PlaceBooked", "condition_id", None),
+    ("PlaceBooked", "disposal_id", str(DISPOSAL)),
+    ("SessionDelivered", "headcount", 7),
+    ("AttendanceRecorded", "status", "ATTENDED"),
+    ("AttendanceRecorded", "hours_credited", 1),
+    ("AttendanceRecorded", "evidence", "A letter."),
+    ("AbsenceReasonDecided", "acceptable", False),
+    ("FeedbackRecorded", "comment", None),
+)
+"""What is corrected of the latest event of a name, where there is one."""
+
 steps = st.lists(
     st.tuples(
-        st.sampled_from(COMMANDS),
+        st.sampled_from(COMMANDS) | st.sampled_from(CORRECTIONS),
         st.integers(min_value=-12, max_value=12).map(lambda quarters: timedelta(minutes=15 * quarters)),
     ),
     max_size=25,
 )
 
 
-def told(asked: list[tuple[Command, timedelta]]) -> SessionStory:
+Step = Command | tuple[str, str, Any]
+
+
+def command_of(step: Step, session: SessionStory) -> Command:
+    """The command of a step: a correction of the latest event of its name, or of none."""
+    if isinstance(step, Command):
+        return step
+    name, field, value = step
+    corrects = next((fact.event_id for fact in reversed(session.facts) if fact.name == name), LEO)
+    return CorrectRecord(corrects=corrects, field=field, value=value, why=Sealed("Misread."))
+
+
+def told(asked: list[tuple[Step, timedelta]]) -> SessionStory:
     """A booked session after some commands around its start, some recorded late."""
     session = SessionStory().planned().booked(LEO).booked(MIA)
     at = datetime.fromisoformat(START)
-    for command, later in asked:
+    for step, later in asked:
         at += later
+        command = command_of(step, session)
         before = list(session.facts)
         if isinstance(session.answer(command, by=OFFICER, at=at), Refused):
             assert session.facts == before
@@ -73,10 +105,10 @@ def told(asked: list[tuple[Command, timedelta]]) -> SessionStory:
 
 
 @given(steps)
-def test_any_sequence_folds_at_any_time(asked: list[tuple[Command, timedelta]]) -> None:
+def test_any_sequence_folds_at_any_time(asked: list[tuple[Step, timedelta]]) -> None:
     """Given any commands in any order, every state by either time can be folded, and no credit exceeds the schedule."""
     session = told(asked)
-    for fact in session.facts:
+    for fact in history_at(session.facts):
         session.service.read_model.view_of(session.facts, as_of=fact.occurred_at)
         duties_on(session.service.read_model, session.facts, fact.day)
         if isinstance(fact.event, AttendanceRecorded):
@@ -86,7 +118,7 @@ def test_any_sequence_folds_at_any_time(asked: list[tuple[Command, timedelta]]) 
 
 
 @given(steps)
-def test_any_event_survives_its_bytes_and_forgetting(asked: list[tuple[Command, timedelta]]) -> None:
+def test_any_event_survives_its_bytes_and_forgetting(asked: list[tuple[Step, timedelta]]) -> None:
     """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
     session = told(asked)
     home = session.stream

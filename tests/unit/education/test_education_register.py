@@ -156,9 +156,16 @@ def test_a_session_without_places_is_met_by_its_delivery(session: SessionStory) 
 
 
 def test_the_register_lapses_with_the_session(session: SessionStory) -> None:
-    """Given a cancelled session, no attendance is due any more."""
+    """Given a session cancelled on its day, then its register lapses that day."""
     session.planned().booked()
     session.does(called_off(), BEFORE)
+    assert session.duties(START_DAY)["ATTENDANCE_RECORDED"].lapsed_on == START_DAY
+
+
+def test_no_register_is_due_of_a_session_cancelled_before_its_day(session: SessionStory) -> None:
+    """Given a session cancelled on an earlier day, then the duty of its register never opens."""
+    session.planned().booked()
+    session.does(called_off(), "2026-03-09T09:00:00+00:00")
     assert session.duties(START_DAY) == {}
 
 

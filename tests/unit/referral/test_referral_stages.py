@@ -348,10 +348,34 @@ def test_closing_meets_its_duty_until_it_is_opened_again(referral: ReferralStory
     assert referral.duties(date(2026, 3, 11))["REFERRAL_CLOSED"].met_on == date(2026, 3, 10)
 
 
-def test_nothing_hides_a_duty(referral: ReferralStory) -> None:
-    """Given a referral closed without a contact, the contact stays due and overdue."""
+def test_an_unmet_duty_lapses_with_the_closing(referral: ReferralStory) -> None:
+    """Given a referral closed without a contact, then that duty lapses that day, neither open nor overdue afterwards."""
     referral.acknowledged().closed()
-    assert referral.duties(date(2026, 3, 12))["FIRST_CONTACT"].overdue(date(2026, 3, 12))
+    day = date(2026, 3, 12)
+    duty = referral.duties(day)["FIRST_CONTACT"]
+    assert duty.lapsed_on == referral.facts[-1].day
+    assert not duty.overdue(day)
+    assert not duty.is_open(day)
+
+
+def test_a_lapsed_duty_comes_back_with_the_reopening(referral: ReferralStory) -> None:
+    """Given a closed referral that is opened again, then its unmet duty is due again, on its old day."""
+    referral.acknowledged().closed()
+    due = referral.duties(date(2026, 3, 12))["FIRST_CONTACT"].due
+    referral.ask(REOPEN, by=SUPERVISOR, at="2026-03-12T09:00:00+00:00")
+    duty = referral.duties(date(2026, 3, 12))["FIRST_CONTACT"]
+    assert (duty.due, duty.lapsed_on) == (due, None)
+    assert duty.overdue(date(2026, 3, 12))
+    assert referral.duties(date(2026, 3, 11))["FIRST_CONTACT"].lapsed_on is not None
+
+
+def test_a_duty_met_after_the_closing_says_both(referral: ReferralStory) -> None:
+    """Given a contact after the closing, then the duty has lapsed, and shows on which day it was met after all."""
+    referral.acknowledged().closed()
+    referral.does(contact(), "2026-03-12T09:00:00+00:00")
+    duty = referral.duties(date(2026, 3, 12))["FIRST_CONTACT"]
+    assert duty.met_on == date(2026, 3, 12)
+    assert duty.lapsed_on is not None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
 from services.reporting.period import BadQuestion, Period, quarter
 from services.reporting.policy import POLICY
-from services.reporting.summaries import ReferralSummary, SessionSummary
+from services.reporting.summaries import LapsedDuty, ReferralSummary, SessionSummary
 from services.reporting.summaries.disposal import SealedTexts
 from services.vocabulary import SessionKind, Topic
 from shared.domain.messages import ValueObject
@@ -186,6 +186,16 @@ def test_timeliness_takes_each_stretch_where_it_ends() -> None:
     assert found["offence_to_disposal"] == {"n": 1, "median_days": 21.0, "in_target": 1}
     assert found["issue_to_completion"] == {"n": 2, "median_days": 72.0, "in_target": 1}
     assert ask("timeliness")["report_to_triage"] == {"n": 0, "median_days": None, "in_target": 0}
+
+
+def test_timeliness_counts_the_duties_that_lapsed() -> None:
+    """Given records closed with unmet duties, when a quarter is asked, then those that lapsed in it count by name."""
+    contact = LapsedDuty(duty="FIRST_CONTACT", on=day("2026-01-20"))
+    later = LapsedDuty(duty="FIRST_CONTACT", on=day("2026-04-01"))
+    referral = LapsedDuty(duty="YOT_REFERRAL", on=day("2026-03-31"))
+    found = ask("timeliness", case(lapsed=(contact, referral)), case(lapsed=(contact, later)))
+    assert found["lapsed"] == {"FIRST_CONTACT": 2, "YOT_REFERRAL": 1}
+    assert found["referral_to_assessment"]["n"] == 0
 
 
 def session(topic: Topic, on: str | None, **heads: Any) -> SessionSummary:

@@ -475,10 +475,12 @@ def test_first_answer_meets_the_follow_up(conference: ConferenceStory) -> None:
 
 
 def test_follow_up_lapses_with_the_closing(conference: ConferenceStory) -> None:
-    """Given a conference closed with a reason although nobody was asked, then the duty is no longer shown."""
+    """Given a conference closed with a reason although nobody was asked, then the duty lapses that day."""
     conference.kept().ask(CLOSE, by=BY, at="2026-01-20T09:00:00+00:00")
     assert conference.duties(date(2026, 1, 19))["RJ_FOLLOW_UP"].overdue(date(2026, 1, 19))
-    assert "RJ_FOLLOW_UP" not in conference.duties(date(2026, 1, 20))
+    follow_up = conference.duties(date(2026, 1, 20))["RJ_FOLLOW_UP"]
+    assert follow_up.lapsed_on == date(2026, 1, 20)
+    assert not follow_up.overdue(date(2026, 1, 20))
 
 
 # --- both times ----------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from services.disposal.domain.commands import (
     BookConditionSession,
     CompleteCondition,
     ConfirmAppropriateAdult,
-    CorrectRecord,
     DecideAbsence,
     DecideBreach,
     DecideDisposal,
@@ -35,7 +34,6 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
     WithdrawConsent,
 )
-from services.disposal.domain.corrections import facts_of
 from services.disposal.domain.rules.breach import broken_since, is_past_due
 from services.disposal.domain.rules.issuing import explains
 from services.disposal.domain.rules.outcomes import CAUTIONED
@@ -243,16 +241,6 @@ def not_before_what_it_answers(command: Command, state: DisposalState, context: 
     """
     answered = _answered(command, state)
     return answered is None or context.occurred_at >= answered
-
-
-@rules.forbids("T1", CorrectRecord)
-def not_before_what_it_corrects(command: CorrectRecord, state: DisposalState, context: Context) -> bool:
-    """Nobody corrects a fact before it happened: check the time.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
-    corrected = (fact for fact in facts_of(state) if fact.event_id == command.corrects)
-    return all(fact.occurred_at <= context.occurred_at for fact in corrected)
 
 
 def _answered(command: Command, state: DisposalState) -> datetime | None:

@@ -19,6 +19,7 @@ from services.disposal.domain.commands import (
     InstituteProceedings,
     IssueDisposal,
     IssueWarning,
+    MoveConditionAttendance,
     OfferSession,
     OpenDisposalCase,
     ProposeCondition,
@@ -41,7 +42,8 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
     WithdrawConsent,
 )
-from services.disposal.domain.corrections import correction_error
+from services.disposal.domain.corrections import CORRECTIONS
+from services.disposal.domain.moving import may_be_moved
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import (
     BEFORE_ISSUE,
@@ -186,6 +188,15 @@ def attendance_may_be_recorded(command: RecordConditionAttendance, state: Dispos
     return fits and state.stage in UNDER_WAY and state.active(command.condition_id) is not None
 
 
+@rules.allowed_in(MoveConditionAttendance)
+def attendance_may_be_moved(command: MoveConditionAttendance, state: DisposalState, context: Context) -> bool:
+    """The session cannot be counted where education has it now: the condition is not active, or another was completed by it.
+
+    Source: the state machine of a disposal
+    """
+    return may_be_moved(command, state, context)
+
+
 @rules.allowed_in(DecideAbsence)
 def absence_may_be_decided(_command: DecideAbsence, state: DisposalState, _occasion: Context) -> bool:
     """The case has ended: absences are no longer decided.
@@ -295,10 +306,4 @@ def activity_has_a_place(command: RecordActivityUndertaken, state: DisposalState
     return state.stage in {Stage.DIVERTED, Stage.RECORDED} and command.session_id not in state.activities
 
 
-@rules.allowed_in(CorrectRecord)
-def correction_makes_sense(command: CorrectRecord, state: DisposalState, _occasion: Context) -> bool:
-    """A correction names an event of this case, a field of it, and a value of that field's type which leaves the record whole; a correction itself is not corrected.
-
-    Source: the state machine of a disposal; DPA 2018 s46
-    """
-    return correction_error(command, state) is None
+CORRECTIONS.guard(rules, CorrectRecord)

@@ -120,13 +120,3 @@ def not_before_what_the_outcome_rests_on(command: AssignCrimeOutcome, state: Ref
     if command.code is OutcomeCode.C21 and state.nude_imagery and state.screening is not None:
         needed.append(state.screening.completed_at)
     return all(context.occurred_at >= moment for moment in needed if moment is not None)
-
-
-@rules.forbids("T1", CorrectReferral)
-def not_before_what_it_corrects(command: CorrectReferral, state: Referral, context: Context) -> bool:
-    """Nobody corrects a fact before it happened: check the time.
-
-    Source: rule T1 of this house; DPA 2018 s38 (accuracy)
-    """
-    corrected_at = state.told_at.get(command.corrects)
-    return corrected_at is None or context.occurred_at >= corrected_at

@@ -6,11 +6,12 @@ from typing import Final
 
 from services.referral.domain.ages import born_on
 from services.referral.domain.commands import AttachDocument, CorrectReferral, LinkPerson
-from services.referral.domain.corrections import field_of
+from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
 from services.referral.events import PersonLinked
 from services.vocabulary import Category, PersonRole
+from shared.domain.corrections import Uncorrectable
 from shared.domain.dates import age_on
 from shared.domain.decider import with_value_at
 from shared.domain.rules import Context
@@ -43,14 +44,17 @@ def child_under_ten_becomes_no_suspect(command: CorrectReferral, state: Referral
 
     Source: CYPA 1933 s50
     """
-    event = state.told.get(command.corrects)
-    field = None if event is None else field_of(event, command.field)
-    if not isinstance(event, PersonLinked) or command.field not in {"role", "category"}:
+    if command.field not in {"role", "category"}:
         return True
-    if field is None or not field.takes(command.value):
+    try:
+        correction = CORRECTIONS.correction(command, state)
+    except Uncorrectable:
         return True  # S1 says so
-    after = with_value_at(event, command.field, command.value)
-    return _fits_the_age(event.age_at_incident, after.role, after.category, context)
+    linked = CORRECTIONS.target(command, state).event
+    if not isinstance(linked, PersonLinked):
+        return True
+    after = with_value_at(linked, correction.field, correction.value)
+    return _fits_the_age(after.age_at_incident, after.role, after.category, context)
 
 
 @rules.allowed_in(LinkPerson)

@@ -25,20 +25,14 @@ from services.referral.domain.commands import (
     ReopenReferral,
     TriageReferral,
 )
-from services.referral.domain.corrections import may_be_corrected, named_in
+from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral, Stage
-from services.referral.events import PersonLinked, ReferralReceived
-from shared.domain.dates import (
-    BeyondCalendar,
-    add_working_days,
-    age_on,
-    local_day,
-)
-from shared.domain.decider import with_value_at
+from shared.domain.corrections import Uncorrectable
+from shared.domain.dates import BeyondCalendar, add_working_days, local_day
+from shared.domain.decider import BrokenHistory
 from shared.domain.messages import Command
 from shared.domain.rules import Context
-from shared.privacy.sealing import Sealed
 
 BEFORE_TRIAGE: Final = frozenset({Stage.RECEIVED, Stage.ACKNOWLEDGED, Stage.SAFEGUARDING_HOLD})
 WITH_AN_OFFICER: Final = frozenset({Stage.TRIAGED, Stage.ALLOCATED, Stage.IN_PROGRESS})
@@ -157,43 +151,7 @@ def closed_before_reopening(_command: ReopenReferral, state: Referral, _occasion
     return state.stage is Stage.CLOSED
 
 
-@rules.allowed_in(CorrectReferral)
-def corrects_an_event_of_this_referral(command: CorrectReferral, state: Referral, _occasion: Context) -> bool:
-    """This referral has no such event: give the id of the one to correct.
-
-    Source: DPA 2018 s46 (rectification)
-    """
-    return command.corrects in state.told or command.corrects in state.corrections
-
-
-@rules.allowed_in(CorrectReferral)
-def corrects_no_correction(command: CorrectReferral, state: Referral, _occasion: Context) -> bool:
-    """A correction cannot be corrected: correct the original event again.
-
-    Source: DPA 2018 s46 (rectification)
-    """
-    return command.corrects not in state.corrections
-
-
-@rules.allowed_in(CorrectReferral)
-def corrects_a_field_of_it(command: CorrectReferral, state: Referral, _occasion: Context) -> bool:
-    """The event has no such field, or it is one that cannot be corrected: name another.
-
-    Source: DPA 2018 s46 (rectification)
-    """
-    event = state.told.get(command.corrects)
-    return event is None or may_be_corrected(event, command.field)
-
-
-@rules.allowed_in(CorrectReferral)
-def corrects_to_the_right_type(command: CorrectReferral, state: Referral, _occasion: Context) -> bool:
-    """The value is not of the field's type: give one that the field could have had.
-
-    Source: DPA 2018 s46 (rectification)
-    """
-    event = state.told.get(command.corrects)
-    field = None if event is None else named_in(event, command)[1]
-    return field is None or field.takes(command.value)
+CORRECTIONS.guard(rules, CorrectReferral)
 
 
 @rules.allowed_in(CorrectReferral)
@@ -202,18 +160,13 @@ def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _o
 
     Source: DPA 2018 s38 (accuracy)
     """
-    event = state.told.get(command.corrects)
-    if event is None:
+    try:
+        correction = CORRECTIONS.correction(command, state)
+        after = CORRECTIONS.applied(state, [correction])
+    except (Uncorrectable, BrokenHistory):
         return True  # another of these functions says so
-    path, field = named_in(event, command)
-    if field is None or not field.takes(command.value):
-        return True  # another of these functions says so
-    if isinstance(event, PersonLinked) and path == "details.date_of_birth":
-        born = born_on(Sealed(command.value))
-        return born is not None and age_on(born, state.happened_on) >= 0
-    if isinstance(event, ReferralReceived) and path in {"reported_at", "happened_at"}:
-        after = with_value_at(event, path, command.value)
-        births = [born_on(person.date_of_birth) for person in state.people.values()]
-        ordered = after.happened_at <= after.reported_at <= state.received_at
-        return ordered and all(born <= local_day(after.happened_at) for born in births if born is not None)
-    return True
+    if correction.field not in {"details.date_of_birth", "reported_at", "happened_at"}:
+        return True
+    births = [born_on(person.date_of_birth) for person in after.people.values()]
+    ordered = after.happened_at <= after.reported_at <= after.received_at
+    return ordered and all(born <= after.happened_on for born in births if born is not None)

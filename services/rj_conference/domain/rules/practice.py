@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
 
 from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import (
@@ -18,13 +17,13 @@ from services.rj_conference.domain.commands import (
 )
 from services.rj_conference.domain.rules.consent import all_consent
 from services.rj_conference.domain.rules.rulebook import (
-    OTHER_SIDE,
     is_prepared,
     once_proposed,
     rules,
+    was_held,
 )
 from services.rj_conference.domain.state import Conference, Stage, TermStatus
-from services.rj_conference.events import PresentRole, RiskLevel, Sensitivity
+from services.rj_conference.events import RiskLevel, Sensitivity
 from services.vocabulary import ConferenceMode, Role
 from shared.domain.dates import local_day
 from shared.domain.rules import Context
@@ -141,10 +140,7 @@ def both_sides_and_facilitator_attended(
 
     Source: RJC Best Practice Guidance (a restorative conference)
     """
-    attended = [one for one in command.present if one.attended]
-    harmer = any(one.role is PresentRole.HARMER and one.person_id == conference.harmer for one in attended)
-    other_side = any(one.role in OTHER_SIDE for one in attended)
-    return harmer and other_side and command.facilitator_attended
+    return was_held(command, conference.harmer)
 
 
 @rules.forbids("C9", SignAgreement)
@@ -157,10 +153,7 @@ def agreement_is_signed_and_specific(command: SignAgreement, conference: Confere
     Source: RJC Best Practice Guidance (outcome agreements)
     """
     specific = all(term.text.value.strip() and term.due is not None for term in command.terms)
-    signed = set(command.signed_by)
-    other_side = conference.held.signatories if conference.held else frozenset[UUID]()
-    both = conference.harmer in signed and (not other_side or bool(signed & other_side))
-    return bool(command.terms) and specific and both
+    return bool(command.terms) and specific and conference.signed_by_both(command.signed_by)
 
 
 @rules.forbids("C12", CloseConference)

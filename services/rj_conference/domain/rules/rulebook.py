@@ -7,8 +7,9 @@ from functools import wraps
 from typing import Final, TypeVar
 from uuid import UUID
 
+from services.rj_conference.domain.commands import RecordConferenceHeld
 from services.rj_conference.domain.state import Conference
-from services.rj_conference.events import PresentRole
+from services.rj_conference.events import ConferenceHeld, PresentRole
 from shared.domain.messages import Command
 from shared.domain.rules import Context, RuleBook
 
@@ -34,3 +35,10 @@ def is_prepared(conference: Conference, person: UUID, context: Context) -> bool:
     """Whether somebody had had the preparation meetings that the policy asks for by then."""
     meetings = sum(moment <= context.occurred_at for moment in conference.preparations.get(person, ()))
     return meetings >= context.policy.number("preparation_meetings")
+
+
+def was_held(said: RecordConferenceHeld | ConferenceHeld, harmer: UUID) -> bool:
+    """Whether the harmer, somebody of the harmed side and the facilitator took part (C8)."""
+    attended = [one for one in said.present if one.attended]
+    by_harmer = any(one.role is PresentRole.HARMER and one.person_id == harmer for one in attended)
+    return by_harmer and any(one.role in OTHER_SIDE for one in attended) and said.facilitator_attended

@@ -1,0 +1,175 @@
+"""Corrections of a session: what a field should have been, what the register had taken over from it, and who must know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from itertools import takewhile
+from typing import Any, Final
+from uuid import UUID
+
+from services.education.domain.activity import is_activity
+from services.education.domain.commands import CorrectRecord
+from services.education.domain.state import Session, evolve
+from services.education.events import (
+    AbsenceReasonDecided,
+    AttendanceOfPlace,
+    AttendanceRecorded,
+    Booking,
+    CorrectedPlace,
+    PlaceBooked,
+    PlaceCancelled,
+    RecordCorrected,
+    SessionCancelled,
+    SessionPlanned,
+)
+from services.vocabulary import AttendanceStatus
+from shared.domain.corrections import CorrectionEngine, facts_of
+from shared.domain.messages import DerivedCorrection, Fact
+from shared.domain.rules import Context
+
+CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Session]] = CorrectionEngine(
+    RecordCorrected,
+    evolve,
+    fixed=frozenset(
+        {
+            # The person decides whose key seals the evidence.
+            (AttendanceRecorded, "person_id"),
+            (AbsenceReasonDecided, "person_id"),
+            # Taken over from the booking and the plan, where they are corrected; or computed.
+            (AttendanceRecorded, "booking"),
+            (AttendanceRecorded, "kind"),
+            (AttendanceRecorded, "topic"),
+            (AttendanceRecorded, "hours_scheduled"),
+            (AttendanceRecorded, "activity"),
+            (AbsenceReasonDecided, "booking"),
+            (SessionCancelled, "bookings"),
+            (PlaceBooked, "starts_at"),
+            (PlaceBooked, "hours"),
+        }
+    ),
+)
+"""How the record of a session is corrected."""
+
+OF_THE_PLAN: Final = {"kind": "kind", "topic": "topic", "hours": "hours_scheduled"}
+"""What an attendance holds of the plan, by the names that it has there."""
+
+OF_A_PLACE: Final = frozenset({"starts_at", "hours"})
+"""What a booked place holds of the plan."""
+
+NO_HOURS: Final = Decimal(0)
+
+OF_AN_ACTIVITY: Final = frozenset({"status", "complied"})
+"""What decides whether an attendance is an activity."""
+
+
+def corrected(command: CorrectRecord, state: Session, context: Context) -> RecordCorrected:
+    """The correction, with what the register holds of the corrected field, and what it means for who reacts to it."""
+    alone = CORRECTIONS.correction(command, state)
+    facts = facts_of(CORRECTIONS.applied(state, [alone]))
+    whole = alone.model_copy(update={"also": tuple(_taken_over(alone, facts, context))})
+    return whole.model_copy(update={"place": _corrected_place(whole, state)})
+
+
+def _taken_over(alone: RecordCorrected, facts: Sequence[Fact], context: Context) -> Iterator[DerivedCorrection]:
+    """What the register had taken over or computed from the corrected field; the facts have it in place already."""
+    target = next(fact for fact in facts if fact.event_id == alone.corrects)
+    event = target.event
+    if isinstance(event, SessionPlanned):
+        for fact in facts:
+            if isinstance(fact.event, AttendanceRecorded) and alone.field in OF_THE_PLAN:
+                yield _consequence(fact, OF_THE_PLAN[alone.field], alone.value)
+            elif isinstance(fact.event, PlaceBooked) and alone.field in OF_A_PLACE:
+                yield _consequence(fact, alone.field, alone.value)
+    elif isinstance(event, PlaceBooked) and alone.field in Booking.model_fields:
+        for fact in _of_the_place(target, facts):
+            path = _path_of_booking(fact, event.person_id)
+            if path is not None:
+                yield _consequence(fact, f"{path}.{alone.field}", alone.value)
+    elif isinstance(event, AttendanceRecorded) and alone.field in OF_AN_ACTIVITY:
+        policy = context.policy_on(target.day)
+        yield _consequence(target, "activity", is_activity(event.status, policy, complied=event.complied))
+
+
+def _of_the_place(booked: Fact, facts: Sequence[Fact]) -> Iterator[Fact]:
+    """What followed for a place, from its booking until it was given back."""
+    assert isinstance(booked.event, PlaceBooked)
+    person = booked.event.person_id
+    later = facts[next(n for n, fact in enumerate(facts) if fact.event_id == booked.event_id) + 1 :]
+
+    def still_booked(fact: Fact) -> bool:
+        return not (isinstance(fact.event, PlaceCancelled) and fact.event.person_id == person)
+
+    return (fact for fact in takewhile(still_booked, later) if _path_of_booking(fact, person) is not None)
+
+
+def _path_of_booking(fact: Fact, person: UUID) -> str | None:
+    """Where an event holds the booking of a person's place; None where it does not."""
+    match fact.event:
+        case AttendanceRecorded(person_id=person_id) | AbsenceReasonDecided(person_id=person_id):
+            return "booking" if person_id == person else None
+        case SessionCancelled(bookings=bookings):
+            return next((f"bookings.{n}" for n, one in enumerate(bookings) if one.person_id == person), None)
+        case _:
+            return None
+
+
+def _consequence(fact: Fact, field: str, value: Any) -> DerivedCorrection:
+    return DerivedCorrection(corrects=fact.event_id, field=field, value=value)
+
+
+def _corrected_place(whole: RecordCorrected, state: Session) -> CorrectedPlace | None:
+    """What others need who had counted the place elsewhere; None where its booking is as it was."""
+    original = next(fact for fact in facts_of(state) if fact.event_id == whole.corrects)
+    facts = facts_of(CORRECTIONS.applied(state, [whole]))
+    booked = next(fact for fact in facts if fact.event_id == whole.corrects)
+    if not isinstance(booked.event, PlaceBooked) or not isinstance(original.event, PlaceBooked):
+        return None
+    before, after = _booking(original.event), _booking(booked.event)
+    if before == after:
+        return None
+    followed = list(_of_the_place(booked, facts))
+    earlier = [
+        fact for fact in facts if isinstance(fact.event, RecordCorrected) and fact.event.corrects == whole.corrects
+    ]
+    return CorrectedPlace(
+        before=before,
+        after=after,
+        starts_at=booked.event.starts_at,
+        hours=booked.event.hours,
+        attendance=_attendance(followed),
+        told_by=tuple(fact.event_id for fact in (booked, *followed, *earlier)),
+    )
+
+
+def _booking(event: PlaceBooked) -> Booking:
+    return Booking(**{name: getattr(event, name) for name in Booking.model_fields})
+
+
+def _attendance(followed: Sequence[Fact]) -> AttendanceOfPlace | None:
+    """How the place ended, as the register stands."""
+    found: AttendanceOfPlace | None = None
+    for fact in followed:
+        match fact.event:
+            case AttendanceRecorded() as event:
+                found = AttendanceOfPlace(
+                    status=event.status,
+                    hours_credited=event.hours_credited,
+                    complied=event.complied,
+                    activity=event.activity,
+                    occurred_at=fact.occurred_at,
+                )
+            case AbsenceReasonDecided(acceptable=acceptable) if found is not None:
+                decided = AttendanceStatus.DNA_ACCEPTABLE if acceptable else AttendanceStatus.DNA_UNACCEPTABLE
+                found = found.model_copy(update={"status": decided})
+            case SessionCancelled() if found is None:
+                found = AttendanceOfPlace(
+                    status=AttendanceStatus.CANCELLED_BY_SERVICE,
+                    hours_credited=NO_HOURS,
+                    complied=False,
+                    activity=False,
+                    occurred_at=fact.occurred_at,
+                )
+            case _:
+                pass
+    return found

@@ -1,0 +1,69 @@
+"""Corrections of a conference: what a field should have been, and what later events had taken over from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import Any, Final
+
+from services.rj_conference.domain.commands import CorrectRecord
+from services.rj_conference.domain.state import Conference, evolve
+from services.rj_conference.events import (
+    ConferenceDidNotProceed,
+    ConferenceHeld,
+    ConferenceProposed,
+    ConferenceScheduled,
+    FollowUpCompleted,
+    PresentRole,
+    RecordCorrected,
+)
+from shared.domain.corrections import CorrectionEngine, facts_of
+from shared.domain.messages import DerivedCorrection, Event, Fact
+
+CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Conference]] = CorrectionEngine(
+    RecordCorrected,
+    evolve,
+    # The case and the person decide whose key seals what.
+    fixed=frozenset({(ConferenceProposed, "case_id"), (FollowUpCompleted, "person_id")}),
+)
+"""How the record of a conference is corrected."""
+
+OF_THE_PROPOSAL: Final[Mapping[type[Event], frozenset[str]]] = {
+    ConferenceHeld: frozenset({"disposal_id", "condition_id", "harmer", "category"}),
+    ConferenceDidNotProceed: frozenset({"disposal_id", "condition_id", "harmer"}),
+}
+"""What later events hold of the proposal, so that others can react without asking back."""
+
+OF_THE_SCHEDULE: Final = frozenset({"mode", "hours"})
+"""What a conference that was held holds of its schedule."""
+
+
+def corrected(command: CorrectRecord, conference: Conference) -> RecordCorrected:
+    """The correction, with what later events hold of the corrected field."""
+    alone = CORRECTIONS.correction(command, conference)
+    facts = facts_of(CORRECTIONS.applied(conference, [alone]))
+    return alone.model_copy(update={"also": tuple(_taken_over(alone, facts))})
+
+
+def _taken_over(alone: RecordCorrected, facts: Sequence[Fact]) -> Iterator[DerivedCorrection]:
+    """What later events had taken over from the corrected field; the facts have it in place already."""
+    number = next(n for n, fact in enumerate(facts) if fact.event_id == alone.corrects)
+    later = facts[number + 1 :]
+    match facts[number].event:
+        case ConferenceProposed():
+            holding = [fact for fact in later if alone.field in OF_THE_PROPOSAL.get(type(fact.event), ())]
+            yield from (_consequence(fact, alone.field, alone.value) for fact in holding)
+        case ConferenceScheduled() if alone.field in OF_THE_SCHEDULE:
+            until_the_next = takewhile(lambda fact: not isinstance(fact.event, ConferenceScheduled), later)
+            held = [fact for fact in until_the_next if isinstance(fact.event, ConferenceHeld)]
+            yield from (_consequence(fact, alone.field, alone.value) for fact in held)
+        case ConferenceHeld(present=present) if alone.field.partition(".")[0] == "present":
+            harmed = [str(one.person_id) for one in present if one.attended and one.role is PresentRole.HARMED]
+            yield _consequence(facts[number], "harmed_took_part", len(harmed))
+            yield _consequence(facts[number], "harmed_ids", harmed)
+        case _:
+            pass
+
+
+def _consequence(fact: Fact, field: str, value: Any) -> DerivedCorrection:
+    return DerivedCorrection(corrects=fact.event_id, field=field, value=value)

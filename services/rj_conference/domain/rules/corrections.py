@@ -1,0 +1,63 @@
+"""What a correction may not go around: rules that hold for the record as corrected."""
+
+from __future__ import annotations
+
+from services.rj_conference.domain.commands import CorrectRecord
+from services.rj_conference.domain.corrections import CORRECTIONS
+from services.rj_conference.domain.rules.rulebook import once_proposed, rules, was_held
+from services.rj_conference.domain.state import Conference
+from services.rj_conference.events import AgreementSigned, ConferenceHeld
+from shared.domain.corrections import Uncorrectable, facts_of
+from shared.domain.decider import BrokenHistory
+from shared.domain.messages import Event
+from shared.domain.rules import Context
+
+CORRECTIONS.guard(rules, CorrectRecord)
+
+
+def _as_corrected(command: CorrectRecord, conference: Conference) -> Conference | None:
+    """The conference with the correction in place; None where it cannot be made, which rule S1 says."""
+    try:
+        return CORRECTIONS.applied(conference, [CORRECTIONS.correction(command, conference)])
+    except (Uncorrectable, BrokenHistory):
+        return None
+
+
+def _target(command: CorrectRecord, after: Conference | None) -> Event | None:
+    """The event that is corrected, as it would be."""
+    return next((fact.event for fact in facts_of(after) if fact.event_id == command.corrects), None)
+
+
+@rules.forbids("C8", CorrectRecord)
+@once_proposed
+def stays_held_by_both_sides(command: CorrectRecord, conference: Conference, _occasion: Context) -> bool:
+    """Held means that the harmer, a harmed party or representative, and the facilitator attended: this would take one away.
+
+    Source: RJC Best Practice Guidance (a restorative conference)
+    """
+    after = _as_corrected(command, conference)
+    event = _target(command, after)
+    return after is None or not isinstance(event, ConferenceHeld) or was_held(event, after.harmer)
+
+
+@rules.forbids("C9", CorrectRecord)
+@once_proposed
+def stays_signed_by_both_sides(command: CorrectRecord, conference: Conference, _occasion: Context) -> bool:
+    """An agreement is signed by the harmer and, where one took part, by one of the harmed side: this would take one away.
+
+    Source: RJC Best Practice Guidance (outcome agreements)
+    """
+    after = _as_corrected(command, conference)
+    event = _target(command, after)
+    return after is None or not isinstance(event, AgreementSigned) or after.signed_by_both(event.signed_by)
+
+
+@rules.forbids("E1", CorrectRecord)
+@once_proposed
+def stays_held_after_its_start(command: CorrectRecord, conference: Conference, _occasion: Context) -> bool:
+    """The conference was held at a time that is recorded: it cannot have been scheduled to begin after that.
+
+    Source: rule E1 of this house; DPA 2018 s38 (accuracy)
+    """
+    after = _as_corrected(command, conference)
+    return after is None or after.held is None or after.has_begun(after.held.at)

@@ -1,0 +1,185 @@
+"""Corrections of a session: what follows in the register, what they cannot go around, and who is told."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.education.domain.commands import CorrectRecord
+from services.education.events import AttendanceRecorded, RecordCorrected, SessionCancelled
+from services.vocabulary import AttendanceStatus as Status
+from services.vocabulary import Topic
+from shared.domain.decider import history_at
+from shared.privacy.sealing import Sealed
+from tests.unit.education.stories import (
+    BEFORE,
+    CONDITION,
+    DISPOSAL,
+    LATER,
+    LEO,
+    MIA,
+    OFFICER,
+    REGISTER,
+    SessionStory,
+    called_off,
+    decided,
+    given_back,
+    person,
+)
+
+OTHER = person("another condition")
+
+
+def event_id(story: SessionStory, name: str) -> UUID:
+    """The id of the latest event of a name."""
+    return next(fact.event_id for fact in reversed(story.facts) if fact.name == name)
+
+
+def correction(story: SessionStory, name: str, field: str, value: Any) -> CorrectRecord:
+    """A correction of a field of the latest event of a name."""
+    return CorrectRecord(corrects=event_id(story, name), field=field, value=value, why=Sealed("Typed wrongly."))
+
+
+def corrected(story: SessionStory) -> RecordCorrected:
+    """The latest event, which is a correction."""
+    event = story.facts[-1].event
+    assert isinstance(event, RecordCorrected)
+    return event
+
+
+def as_corrected(story: SessionStory, kind: type[Any]) -> Any:
+    """The latest event of a class, with corrections in place."""
+    return next(fact.event for fact in reversed(history_at(story.facts)) if isinstance(fact.event, kind))
+
+
+@pytest.fixture
+def attended() -> SessionStory:
+    """Leo has attended for two hours, at a place that serves a condition."""
+    story = SessionStory().planned().booked(disposal_id=DISPOSAL, condition_id=CONDITION).delivered()
+    return story.recorded(Status.ATTENDED, hours="2")
+
+
+def test_a_place_put_right_before_the_register_serves_the_right_condition() -> None:
+    """Given a place booked for the wrong condition, when it is put right, then the attendance names the right one."""
+    story = SessionStory().planned().booked(disposal_id=DISPOSAL, condition_id=OTHER)
+    story.does(correction(story, "PlaceBooked", "condition_id", str(CONDITION)), BEFORE)
+    place = corrected(story).place
+    assert place is not None
+    assert (place.before.condition_id, place.after.condition_id, place.attendance) == (OTHER, CONDITION, None)
+    story.delivered().recorded(Status.ATTENDED, hours="2")
+    recorded = story.facts[-1].event
+    assert isinstance(recorded, AttendanceRecorded)
+    assert recorded.booking.condition_id == CONDITION
+
+
+def test_a_place_put_right_after_the_register_says_how_it_ended(attended: SessionStory) -> None:
+    """Given an attendance at the wrong condition, when the place is put right, then who reacts learns all that it needs."""
+    attended.does(correction(attended, "PlaceBooked", "condition_id", str(OTHER)), LATER)
+    place = corrected(attended).place
+    assert place is not None
+    assert place.attendance is not None
+    assert (place.attendance.status, place.attendance.hours_credited) == (Status.ATTENDED, Decimal(2))
+    assert place.attendance.occurred_at.isoformat() == REGISTER
+    assert place.told_by == (event_id(attended, "PlaceBooked"), event_id(attended, "AttendanceRecorded"))
+    assert as_corrected(attended, AttendanceRecorded).booking.condition_id == OTHER
+    first = event_id(attended, "RecordCorrected")
+    attended.does(correction(attended, "PlaceBooked", "condition_id", None), LATER)
+    again = corrected(attended).place
+    assert again is not None
+    assert (again.before.condition_id, again.after.condition_id) == (OTHER, None)
+    assert first in again.told_by
+
+
+def test_a_decided_absence_and_a_cancellation_follow_their_place() -> None:
+    """Given an absence with its reason, or a session called off, when the place is put right, then it is said so."""
+    absent = SessionStory().planned().booked(disposal_id=DISPOSAL, condition_id=OTHER).delivered()
+    absent.recorded(Status.DNA_PENDING).does(decided(acceptable=True), LATER)
+    absent.does(correction(absent, "PlaceBooked", "condition_id", str(CONDITION)), LATER)
+    place = corrected(absent).place
+    assert place is not None
+    assert place.attendance is not None
+    assert place.attendance.status is Status.DNA_ACCEPTABLE
+
+    off = SessionStory().planned().booked(MIA).booked(disposal_id=DISPOSAL, condition_id=OTHER)
+    off.does(called_off(), BEFORE)
+    off.does(correction(off, "PlaceBooked", "condition_id", str(CONDITION)), LATER)
+    bookings = as_corrected(off, SessionCancelled).bookings
+    assert [one.condition_id for one in bookings] == [None, CONDITION]
+    place = corrected(off).place
+    assert place is not None
+    assert place.attendance is not None
+    assert place.attendance.status is Status.CANCELLED_BY_SERVICE
+
+
+def test_a_place_given_back_and_booked_again_is_another_place() -> None:
+    """Given a place that was given back, when its booking is corrected, then the one booked after it stays as it is."""
+    story = SessionStory().planned().booked(disposal_id=DISPOSAL, condition_id=OTHER)
+    first = event_id(story, "PlaceBooked")
+    story.does(given_back(), BEFORE)
+    story.booked(at=BEFORE, disposal_id=DISPOSAL, condition_id=CONDITION).delivered().recorded(Status.ATTENDED)
+    command = CorrectRecord(corrects=first, field="condition_id", value=None, why=Sealed("Typed wrongly."))
+    story.does(command, LATER)
+    assert as_corrected(story, AttendanceRecorded).booking.condition_id == CONDITION
+
+
+def test_what_the_register_took_over_follows(attended: SessionStory) -> None:
+    """Given a wrong topic, hours and status, when they are corrected, then the attendance holds them, and is no activity."""
+    attended.does(correction(attended, "SessionPlanned", "topic", "DRUGS_WORKSHOP"), LATER)
+    attended.does(correction(attended, "SessionPlanned", "hours", 3), LATER)
+    attended.does(correction(attended, "AttendanceRecorded", "complied", value=False), LATER)
+    recorded = as_corrected(attended, AttendanceRecorded)
+    assert (recorded.topic, recorded.hours_scheduled, recorded.activity) == (Topic.DRUGS_WORKSHOP, Decimal(3), False)
+    assert corrected(attended).place is None
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "value", "rules"),
+    [
+        ("AttendanceRecorded", "hours_credited", 3, {"E3"}),
+        ("SessionPlanned", "hours", 1, {"E3"}),
+        ("AttendanceRecorded", "status", "DNA_PENDING", {"E4"}),
+        ("SessionPlanned", "starts_at", "2026-03-10T12:00:00+00:00", {"E1"}),
+        ("SessionPlanned", "starts_at", "2150-03-10T12:00:00+00:00", {"E1"}),
+        ("AttendanceRecorded", "person_id", str(MIA), {"S1"}),
+        ("AttendanceRecorded", "booking.condition_id", None, {"S1"}),
+        ("AttendanceRecorded", "hours_scheduled", 9, {"S1"}),
+        ("PlaceBooked", "person_id", str(MIA), {"S1"}),
+        ("PlaceBooked", "colour", "blue", {"S1"}),
+        ("SessionDelivered", "headcount", -1, {"S1"}),
+    ],
+)
+def test_no_correction_goes_around_a_rule(
+    attended: SessionStory, event: str, field: str, value: Any, rules: set[str]
+) -> None:
+    """Given a register, when a correction would break it, or corrects what follows from elsewhere, then it is refused."""
+    assert attended.problems(correction(attended, event, field, value), LATER) == rules
+
+
+def test_a_session_stays_within_the_calendar() -> None:
+    """Given a planned session, when it is corrected to a day beyond the bank holidays that are known, then S1 refuses."""
+    story = SessionStory().planned()
+    assert story.problems(correction(story, "SessionPlanned", "starts_at", "2150-03-10T12:00:00+00:00"), LATER) == {
+        "S1"
+    }
+    story.does(correction(story, "SessionPlanned", "starts_at", "2026-03-11T09:30:00+00:00"), LATER)
+    assert story.duties(date(2026, 3, 11))["ATTENDANCE_RECORDED"].opened_on == date(2026, 3, 11)
+
+
+def test_a_place_may_turn_out_to_be_another_childs() -> None:
+    """Given a place booked for the wrong child, when that is corrected before the session, then the register names the right one."""
+    story = SessionStory().planned().booked(LEO)
+    story.does(correction(story, "PlaceBooked", "person_id", str(MIA)), BEFORE)
+    assert story.view["register"] == {str(MIA): "BOOKED"}
+
+
+def test_what_is_personal_stays_sealed_under_its_key(attended: SessionStory) -> None:
+    """Given a place to meet and an evidence, when they are corrected, then the values are sealed, each under its owner's key."""
+    attended.does(correction(attended, "SessionPlanned", "place", "Weymouth"), LATER)
+    assert (corrected(attended).value, corrected(attended).owner) == (None, None)
+    attended.does(correction(attended, "AttendanceRecorded", "evidence", "A letter."), LATER)
+    assert (corrected(attended).value, corrected(attended).owner) == (None, LEO)
+    assert attended.refused(correction(attended, "RecordCorrected", "field", "x"), by=OFFICER, at=LATER) == {"S1"}

@@ -1,0 +1,95 @@
+"""Corrections of a conference: what later events had taken over, and what no correction goes around."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from services.rj_conference.domain.commands import CloseConference, CorrectRecord, RecordFollowUp
+from services.rj_conference.events import ConferenceHeld, RecordCorrected
+from services.vocabulary import ConferenceCategory, ConferenceMode
+from shared.domain.decider import history_at
+from shared.privacy.sealing import Sealed
+from tests.unit.rj_conference.stories import NOAH, REECE, STRANGER, ConferenceStory
+
+BY = "RJ_FACILITATOR"
+AT = "2026-02-02T09:00:00+00:00"
+
+
+def correction(story: ConferenceStory, name: str, field: str, value: Any) -> CorrectRecord:
+    """A correction of a field of the latest event of a name."""
+    corrects = next(fact.event_id for fact in reversed(story.facts) if fact.name == name)
+    return CorrectRecord(corrects=corrects, field=field, value=value, why=Sealed("Typed wrongly."))
+
+
+def held_as_corrected(story: ConferenceStory) -> ConferenceHeld:
+    """How the conference was held, with corrections in place."""
+    return next(fact.event for fact in history_at(story.facts) if isinstance(fact.event, ConferenceHeld))
+
+
+def test_what_was_held_takes_over_the_corrected_plan(conference: ConferenceStory) -> None:
+    """Given a conference that was held, when its category, condition, mode and hours are corrected, then it holds them."""
+    conference.agreed()
+    conference.ask(correction(conference, "ConferenceProposed", "category", "SHOPLIFTING"), by=BY, at=AT)
+    conference.ask(correction(conference, "ConferenceProposed", "condition_id", str(STRANGER)), by=BY, at=AT)
+    conference.ask(correction(conference, "ConferenceScheduled", "mode", "SHUTTLE"), by=BY, at=AT)
+    conference.ask(correction(conference, "ConferenceScheduled", "hours", 1), by=BY, at=AT)
+    held = held_as_corrected(conference)
+    assert (held.category, held.condition_id) == (ConferenceCategory.SHOPLIFTING, STRANGER)
+    assert (held.mode, held.hours) == (ConferenceMode.SHUTTLE, Decimal(1))
+    assert conference.view["mode"] == "SHUTTLE"
+    assert conference.facts[-1].name == "RecordCorrected"
+
+
+def test_who_took_part_is_counted_again(conference: ConferenceStory) -> None:
+    """Given a conference that was held, when who came is corrected as a whole, then the harmed who took part follow."""
+    conference.held()
+    present = [one.model_dump(mode="json") for one in held_as_corrected(conference).present]
+    present.append({"person_id": str(STRANGER), "role": "HARMED", "attended": True})
+    conference.ask(correction(conference, "ConferenceHeld", "present", present), by=BY, at=AT)
+    held = held_as_corrected(conference)
+    assert held.harmed_took_part == 2
+    assert set(held.harmed_ids) == {NOAH, STRANGER}
+
+
+def test_no_correction_takes_away_what_made_it_held_or_agreed(conference: ConferenceStory) -> None:
+    """Given an agreement, when the facilitator, the start or a signature would be corrected away, then the rule refuses."""
+    conference.agreed()
+
+    def refused(name: str, field: str, value: Any) -> set[str]:
+        return conference.refused(correction(conference, name, field, value), by=BY, at=AT)
+
+    assert refused("ConferenceHeld", "facilitator_attended", value=False) == {"C8"}
+    assert refused("AgreementSigned", "signed_by", [str(REECE)]) == {"C9"}
+    assert refused("ConferenceScheduled", "starts_at", "2026-01-01T10:00:00+00:00") == {"E1"}
+    assert refused("AgreementSigned", "terms.0.due", None) == {"S1"}
+    assert refused("AgreementSigned", "terms", []) == {"S1"}
+    assert refused("ConferenceProposed", "case_id", str(STRANGER)) == {"S1"}
+
+
+def test_a_term_is_corrected_by_its_number(conference: ConferenceStory) -> None:
+    """Given an agreement, when the due date and the words of its first term are corrected, then they are due and sealed so."""
+    conference.agreed()
+    conference.ask(correction(conference, "AgreementSigned", "terms.0.due", "2026-03-01"), by=BY, at=AT)
+    assert {term.due.isoformat() for term in conference.state.terms.values()} >= {"2026-03-01"}
+    conference.ask(correction(conference, "AgreementSigned", "terms.0.text", "He carries her bag."), by=BY, at=AT)
+    event = conference.facts[-1].event
+    assert isinstance(event, RecordCorrected)
+    assert (event.value, event.sealed) == (None, Sealed("He carries her bag."))
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_record_is_corrected_also_when_it_is_closed(conference: ConferenceStory, *, closed: bool) -> None:
+    """Given a conference, closed or not, when how somebody found it is corrected, then it is sealed under their key."""
+    conference.kept()
+    for person in (REECE, NOAH):
+        follow_up = RecordFollowUp(person_id=person, satisfaction=4, comment=Sealed("It was hard."))
+        conference.ask(follow_up, by=BY, at="2026-01-10T09:00:00+00:00")
+    if closed:
+        conference.ask(CloseConference(), by=BY, at="2026-01-11T09:00:00+00:00")
+    conference.ask(correction(conference, "FollowUpCompleted", "comment", "It helped."), by=BY, at=AT)
+    event = conference.facts[-1].event
+    assert isinstance(event, RecordCorrected)
+    assert event.owner == NOAH
