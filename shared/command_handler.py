@@ -1,6 +1,7 @@
 """The one path of a command: load, fold, decide, seal, append. Nothing else writes to an event store.
 
-Order of the answers: a repeated key (the first answer again), an unknown stream, an expected version, the rules.
+Order of the answers: a repeated key (the first answer again), an unknown stream, or one beyond a boundary of the actor
+(`shared.domain.permissions`), an expected version, the rules.
 Token, shape and role have been judged before (api.py); a reaction has none of the three to fear.
 """
 
@@ -29,6 +30,12 @@ from shared.domain.messages import (
     encode_event,
     next_hash,
 )
+from shared.domain.permissions import (
+    CONFLICT,
+    EVERY,
+    AccessFacts,
+    boundary,
+)
 from shared.event_store import (
     Appended,
     AppendRequest,
@@ -50,11 +57,6 @@ from shared.state_cache import StateCache
 
 MAX_ATTEMPTS: Final = 40
 """How often a command without an expected version is decided again when its stream has moved meanwhile."""
-
-ANY: Final = "*"
-"""The value of a label that stands for all of them, in a token."""
-
-CONFLICT: Final = "a conflict of interest is declared for this case"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,13 @@ class VersionConflict:
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """The actor's label (such as the area) is not the stream's, or a conflict of interest is declared."""
+    """The actor's label (such as the area) is not the stream's, or a conflict of interest is declared.
+
+    `hidden`: the stream must answer as one that does not exist.
+    """
 
     why: str
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,7 @@ class CommandHandler:
             return outcome
         if not outcome.facts:
             return NoChange()
-        if not loaded.records and (barred := self._may_not_begin(asked, outcome)) is not None:
+        if (barred := self._may_not_record(asked, outcome, loaded)) is not None:
             return barred
         append = await self._seal(asked, outcome, loaded, digest)
         return self._settled(asked, outcome, append, await self.event_store.append(append))
@@ -151,13 +157,17 @@ class CommandHandler:
         state = self._recent.fold(history)
         return await asyncio.to_thread(execute, self.service, asked, history, lambda _history: state)
 
-    def _may_not_begin(self, asked: CommandRequest, outcome: Decision) -> Forbidden | None:
-        """Rule T2 where a stream begins: its home is known only now, and it belongs to one area, never to all."""
+    def _may_not_record(self, asked: CommandRequest, outcome: Decision, loaded: LoadedStream) -> Forbidden | None:
+        """Rule T2 for what is known only now: whom the new events mention, and that a stream belongs to one area."""
+        if asked.actor.conflicts:
+            facts = AccessFacts.of_history(self.service.events, outcome.facts)
+            if facts.mentions & asked.actor.conflicts:
+                return Forbidden(CONFLICT)
+        if loaded.records:
+            return None
         first = outcome.facts[0].envelope
-        if first.home in asked.actor.conflicts:
-            return Forbidden(CONFLICT)
         for label in sorted(self.service.inherited_labels):
-            if first.labels.get(label) == ANY:
+            if first.labels.get(label) == EVERY:
                 return Forbidden(f"who acts in every {label} begins nothing: sign in for the {label} it belongs to")
         return None
 
@@ -189,10 +199,19 @@ class CommandHandler:
         return None
 
     def _bounds(self, asked: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:
-        """Rule T2: within the actor's own area, and without a declared conflict of interest."""
+        """Rule T2: within the actor's own area, or own organisation, and without a declared conflict of interest."""
         if not records:
             return None
-        return check_access(asked.actor.labels, asked.actor.conflicts, records[0], self.service.inherited_labels)
+        book = self.service.events
+        facts = (
+            AccessFacts.of_history(book, [book.read(record.body) for record in records])
+            if asked.actor.conflicts
+            else AccessFacts.of_opening(records[0].body)
+        )
+        denial = boundary(
+            asked.actor, self.service.permissions.get(asked.actor.role), facts, self.service.inherited_labels
+        )
+        return None if denial is None else Forbidden(denial.why, denial.hidden)
 
     async def open(self, records: Sequence[RecordedEvent]) -> list[Fact]:
         """The facts of some records, their sealed fields opened."""
@@ -278,19 +297,6 @@ class CommandHandler:
         body.pop("expected_version", None)
         text = json.dumps([str(asked.stream), body], sort_keys=True, separators=(",", ":"))
         return hmac.new(self._digest_key, text.encode(), hashlib.sha256).digest()
-
-
-def check_access(
-    labels: Any, conflicts: Any, first: RecordedEvent, inherited_labels: frozenset[str]
-) -> Forbidden | None:
-    """Whether an actor with these labels and conflicts may touch a stream that begins with this record."""
-    if first.home in conflicts or UUID(first.stream.rpartition("/")[2]) in conflicts:
-        return Forbidden(CONFLICT)
-    marked = json.loads(first.body)["labels"]
-    for label in inherited_labels:
-        if label in marked and labels.get(label) not in (ANY, marked[label]):
-            return Forbidden(f"this belongs to another {label}")
-    return None
 
 
 def _recorded(event: EventToAppend | RecordedEvent, version: int, position: int) -> ReceiptLine:

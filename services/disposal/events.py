@@ -6,7 +6,7 @@ years on Europe/London days, hours are hours, amounts are pence. What stands in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
@@ -32,6 +32,7 @@ from shared.domain.messages import (
     Correction,
     Event,
     EventRegistry,
+    Fact,
     FreeText,
     Hours,
     Pence,
@@ -632,6 +633,11 @@ def labels(_cls: type[Event]) -> Mapping[str, str]:
     return {"regime": Regime.LE_PART3.value}
 
 
+def _opened(_fact: Fact) -> Iterable[str]:
+    """OPENED: there is a disposal case."""
+    return ("OPENED",)
+
+
 EVENTS = EventRegistry(
     "disposal",
     (
@@ -679,5 +685,7 @@ EVENTS = EventRegistry(
         RecordCorrected,
     ),
     labels=labels,
+    marks={DisposalCaseOpened: _opened},
+    mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights"),
 )
 """Every event of this service."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from services.disposal.access import ACCESS
 from services.disposal.domain.decide import decide
 from services.disposal.domain.duties import duties
 from services.disposal.domain.evolve import evolve
@@ -27,5 +28,6 @@ READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     view=view,
     duties=duties,
     policy=POLICY,
+    access=ACCESS,
 )
 """The public reading face of disposals."""

@@ -14,22 +14,10 @@ from services.disposal.events import DisposalCaseOpened, DisposalDecided, Record
 from services.disposal.reactions import REACTIONS
 from services.disposal.read_model import READ_MODEL
 from services.education import events as education
+from services.referral import events as referral
 from services.rj_conference import events as rj_conference
-from services.vocabulary import Role
 from shared.domain.messages import Event, Fact
 from shared.runtime.service import Claims, Service
-
-READERS: Final = {
-    Role.SUPERVISOR.value: frozenset({"state", "history", "duties"}),
-    Role.POLICE_DECISION_MAKER.value: frozenset({"state", "history", "duties"}),
-    Role.YJS_CASE_MANAGER.value: frozenset({"state", "history", "duties"}),
-    Role.AUDITOR.value: frozenset({"state", "history", "duties"}),
-    Role.DATA_PROTECTION_OFFICER.value: frozenset({"state", "history", "duties"}),
-    Role.SAFE_SCHOOLS_OFFICER.value: frozenset({"state", "duties"}),
-    Role.INTERNET_SAFETY_OFFICER.value: frozenset({"state", "duties"}),
-    Role.RJ_FACILITATOR.value: frozenset({"state", "duties"}),
-    Role.VICTIM_WORKER.value: frozenset({"state"}),
-}
 
 
 def home_of(event: Event) -> UUID | None:
@@ -72,8 +60,6 @@ service: Final[Service[DisposalState]] = Service(
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     home=home_of,
-    readers=READERS,
-    reasons=frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value}),
     reactions=REACTIONS,
     claims=claims,
     claim_rules={
@@ -82,7 +68,7 @@ service: Final[Service[DisposalState]] = Service(
             "local policy: one live disposal for one child and one offence",
         )
     },
-    published=(education.EVENTS, rj_conference.EVENTS),
+    published=(referral.EVENTS, education.EVENTS, rj_conference.EVENTS),
     documents=DOCUMENTS,
 )
 """Out-of-court disposals."""

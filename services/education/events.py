@@ -6,7 +6,7 @@ that booking travels with every event that others react to, so that nobody has t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from shared.domain.messages import (
     Correction,
     Event,
     EventRegistry,
+    Fact,
     FreeText,
     Hours,
     ShortText,
@@ -196,9 +197,19 @@ REGIMES: Final[Mapping[type[Event], Regime]] = {
 }
 """The law under which each event is processed (DPA 2018 part 3, or UK GDPR)."""
 
+
+def _planned(fact: Fact) -> Iterable[str]:
+    """ONLINE: it teaches safety online. OFFICER: who planned it."""
+    yield f"OFFICER:{fact.actor.id}"
+    if isinstance(fact.event, SessionPlanned) and fact.event.topic is Topic.ONLINE_SAFETY:
+        yield "ONLINE"
+
+
 EVENTS: Final = EventRegistry(
     "education",
     tuple(REGIMES),
     labels=lambda event: {"regime": REGIMES[event].value},
+    marks={SessionPlanned: _planned},
+    mentions=("person_id", "case_id", "referral_id", "disposal_id"),
 )
 """Every event of education."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from services.education.access import ACCESS
 from services.education.domain.decide import decider
 from services.education.domain.duties import duties
 from services.education.domain.state import Session
@@ -21,5 +22,6 @@ READ_MODEL: Final[ReadModel[Session]] = ReadModel(
     view=view,
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
+    access=ACCESS,
 )
 """How a session is read."""

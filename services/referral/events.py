@@ -6,7 +6,7 @@ details under that person's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from shared.domain.messages import (
     Correction,
     Event,
     EventRegistry,
+    Fact,
     FreeText,
     ShortText,
     Timestamp,
@@ -235,9 +236,42 @@ REGIMES: Final[Mapping[type[Event], Regime]] = dict.fromkeys(
 )
 """The law under which each event is processed: a referral serves law enforcement throughout (DPA 2018 part 3)."""
 
+ACCEPTED: Final = frozenset({TriageOutcome.ACCEPT_INTERVENTION, TriageOutcome.REFER_DISPOSAL_PANEL})
+"""Outcomes of triage by which the partnership takes a referral on."""
+
+
+def _online(fact: Fact) -> Iterable[str]:
+    """ONLINE: it happened online, as received or as corrected."""
+    match fact.event:
+        case ReferralReceived(setting="ONLINE"):
+            yield "ONLINE"
+        case ReferralCorrected(field="setting", value="ONLINE"):
+            yield "ONLINE"
+        case _:
+            pass
+
+
+def _accepted(fact: Fact) -> Iterable[str]:
+    """ACCEPTED: triage decided ACCEPT_INTERVENTION or REFER_DISPOSAL_PANEL, or a disposal its outcome, whatever came later."""
+    match fact.event:
+        case ReferralTriaged(outcome=outcome) if outcome in ACCEPTED:
+            yield "ACCEPTED"
+        case CrimeOutcomeAssigned(disposal_id=UUID()):
+            yield "ACCEPTED"
+        case _:
+            pass
+
+
 EVENTS: Final = EventRegistry(
     "referral",
     tuple(REGIMES),
     labels=lambda event: {"regime": REGIMES[event].value},
+    marks={
+        ReferralReceived: _online,
+        ReferralCorrected: _online,
+        ReferralTriaged: _accepted,
+        CrimeOutcomeAssigned: _accepted,
+    },
+    mentions=("case_id", "person_id", "disposal_id"),
 )
 """Every event of referral."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from services.referral.access import ACCESS
 from services.referral.domain.decide import decider
 from services.referral.domain.duties import duties
 from services.referral.domain.state import Referral
@@ -21,5 +22,6 @@ READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     view=view,
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
+    access=ACCESS,
 )
 """How a referral is read."""

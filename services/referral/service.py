@@ -13,12 +13,9 @@ from services.referral.domain.state import Referral
 from services.referral.events import ReferralReceived
 from services.referral.reactions import REACTIONS
 from services.referral.read_model import READ_MODEL
-from services.vocabulary import Role
+from services.rj_conference.events import EVENTS as RJ_CONFERENCE
 from shared.domain.messages import Event
 from shared.runtime.service import Service
-
-_ALL: Final = frozenset({"state", "history", "duties"})
-_NOW: Final = frozenset({"state", "duties"})
 
 
 def home(event: Event) -> UUID | None:
@@ -33,22 +30,8 @@ service: Final[Service[Referral]] = Service(
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     home=home,
-    readers={
-        Role.SAFE_SCHOOLS_OFFICER: _ALL,
-        Role.INTERNET_SAFETY_OFFICER: _ALL,
-        Role.SUPERVISOR: _ALL,
-        Role.YJS_CASE_MANAGER: _NOW,
-        Role.RJ_FACILITATOR: _NOW,
-        Role.POLICE_DECISION_MAKER: _NOW,
-        Role.AUDITOR: _ALL,
-        Role.DATA_PROTECTION_OFFICER: _ALL,
-        # The school portal: the status of its own referral only.
-        Role.SCHOOL: frozenset({"state"}),
-    },
-    reasons=frozenset({Role.AUDITOR, Role.DATA_PROTECTION_OFFICER}),
-    own_organisation_only=frozenset({Role.SCHOOL}),
     reactions=REACTIONS,
-    published=(EDUCATION, DISPOSAL),
+    published=(EDUCATION, DISPOSAL, RJ_CONFERENCE),
     documents=DOCUMENTS,
 )
 """The service: referrals, their triage, and the crime's outcome."""

@@ -5,8 +5,9 @@
     GET /v1/cases/{case_id}      ?min_position=service:position (repeatable)
     GET /v1/duties               ?as_of=&overdue=
 
-Each read passes the gate, like every read of the house. Cases and duties are those of the reader's own area. What is
-wrong is said in this order: the token (401), the question (422), the right to ask it (403), and what is not there (404).
+Each read passes the gate, like every read of the house. Cases and duties show what the owning services would show to
+the same token (visibility.py); a case of another area answers as an unknown one. What is wrong is said in this order:
+the token (401), the question (422), the right to ask it (403), and what is not there (404).
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.reporting import queries
+from services.reporting.access import ACCESS
 from services.reporting.cases import case, cases
 from services.reporting.csv_export import as_csv
 from services.reporting.daily_sheet import daily_sheet
 from services.reporting.ethnicity import Grant, keyring_grant
 from services.reporting.measures import MEASURES
-from services.reporting.queries import barred_cases
 from services.reporting.read_models import CONSUMER, READ_MODELS
-from services.vocabulary import Role
+from services.reporting.visibility import Reader, reader_of
 from shared.api.authorisation import AccessLog, ReadGate, TokenVerifier
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import consumed, health, standing_alarms
@@ -73,28 +74,13 @@ from shared.api.schemas import (
 )
 from shared.database import create_pool, retry_or_raise
 from shared.domain.messages import Actor
+from shared.domain.permissions import Denial
 from shared.domain.policy import NoPolicy
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.projection_consumer import events_topic, has_reached
 from shared.privacy.keyring import PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
-
-_OFFICER: Final = frozenset({"cases", "duties", "measures"})
-READERS: Final = {
-    Role.SAFE_SCHOOLS_OFFICER.value: _OFFICER,
-    Role.INTERNET_SAFETY_OFFICER.value: _OFFICER,
-    Role.YJS_CASE_MANAGER.value: _OFFICER,
-    Role.RJ_FACILITATOR.value: _OFFICER,
-    Role.POLICE_DECISION_MAKER.value: _OFFICER,
-    Role.SUPERVISOR.value: _OFFICER,
-    Role.AUDITOR.value: _OFFICER,
-    Role.DATA_PROTECTION_OFFICER.value: _OFFICER,
-    Role.ANALYST.value: frozenset({"measures"}),
-}
-"""Role -> what it may read here: officers their cases, analysts numbers alone."""
-
-REASONS: Final = frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value})
 
 _MEASURE: Final = choice(
     "measure", "Which measure.", MEASURES, f"there is no such measure; there is {', '.join(MEASURES)}", "path"
@@ -194,7 +180,7 @@ class Work(Schema):
 
     service: str
     id: UUID
-    state: str
+    state: str | None = Field(description="None where the reader may not see it.")
     officer: UUID | None
 
 
@@ -260,8 +246,8 @@ def reporting_api(settings: Settings) -> FastAPI:
         role = role_name(RoleKind.API, "reporting")
         database = await create_pool(settings.database("reporting", role), max_size=12)
         keys = await create_pool(settings.database("keyring", role), max_size=2)
-        gate = ReadGate(AccessLog(database), READERS, REASONS)
-        tokens = TokenVerifier(settings.issuer, settings.audience)
+        gate = ReadGate(AccessLog(database), ACCESS)
+        tokens = TokenVerifier(settings.issuer, settings.audience, needs_conflicts=settings.needs_conflicts)
         app.state.deps = Dependencies(database, gate, tokens, keyring_grant(PostgresKeyring(keys, kek)))
         try:
             yield
@@ -290,10 +276,9 @@ async def _known(request: Request) -> tuple[Dependencies, Actor, str | None]:
     return at, actor, read_reason(request)
 
 
-def _areas(actor: Actor) -> list[str] | None:
-    """The areas whose cases an actor sees; None: all."""
-    area = actor.labels.get("area")
-    return None if area == "*" else [] if area is None else [area]
+async def _reader(at: Dependencies, actor: Actor) -> Reader:
+    """The reader that an actor is; raises `EventStoreUnavailable`."""
+    return await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
 
 
 def _measures(app: FastAPI) -> None:
@@ -344,22 +329,21 @@ def _measures(app: FastAPI) -> None:
 def _cases(app: FastAPI) -> None:
     @app.get("/v1/cases", tags=["cases"], response_model=CaseList, openapi_extra=declared(_CASES))
     async def case_list(request: Request) -> JSONResponse:
-        """The cases of the reader's area, those with the soonest duty first."""
+        """The cases that the reader may see, with what may be seen of each: those with the soonest duty first."""
         at, actor, reason = await _known(request)
         query = read_query(request, _CASES)
         officer = None if "officer" not in query else read_id(query["officer"], "officer")
         due_before = read_day(query, "due_before")
         await at.gate.read(actor, "cases", "reporting/cases", reason)
-        barred = await _conflicts(at, actor)
+        reader = await _reader(at, actor)
         found = await retry_or_raise(
             lambda: cases(
                 at.database,
+                reader,
                 state=query.get("state"),
                 officer=officer,
                 due_before=due_before,
                 page=int(query.get("page", "1")),
-                areas=_areas(actor),
-                barred=barred,
             ),
             EventStoreUnavailable,
         )
@@ -377,17 +361,16 @@ def _cases(app: FastAPI) -> None:
         at, actor, reason = await _known(request)
         wanted = _min_positions(request)
         id_ = read_id(case_id, "case_id")
-        found, late, why = None, None, None
+        found: dict[str, Any] | Denial | None = None
+        late = None
         # Whom the gate refuses whatever the case is need not wait for that.
         if at.gate.refusal(actor, "cases", reason) is None:
             late = await _wait(at, wanted)
             # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
-            conflicts = await _conflicts(at, actor)
-            found = await retry_or_raise(
-                lambda: case(at.database, id_, barred=conflicts - {id_}), EventStoreUnavailable
-            )
-            why = _barred(actor, conflicts, id_, found)
-        await at.gate.read(actor, "cases", f"reporting/cases/{id_}", reason, allowed=why)
+            reader = await _reader(at, actor)
+            found = await retry_or_raise(lambda: case(at.database, reader, id_), EventStoreUnavailable)
+        denial = found if isinstance(found, Denial) else None
+        await at.gate.read(actor, "cases", f"reporting/cases/{id_}", reason, denial=denial)
         if late:
             return problem_response(
                 503,
@@ -395,26 +378,11 @@ def _cases(app: FastAPI) -> None:
                 "Not yet",
                 f"{late} has not been projected within {PATIENCE_SECONDS:g} seconds: ask again.",
             )
-        if found is None:
+        if found is None or isinstance(found, Denial):
             return problem_response(
                 404, "unknown", "There is no such case", f"Nothing is known of the case {id_}: check the id."
             )
         return JSONResponse(found)
-
-
-async def _conflicts(at: Dependencies, actor: Actor) -> frozenset[UUID]:
-    """The cases, and the ids in them, from which an actor is barred."""
-    return await retry_or_raise(lambda: barred_cases(at.database, actor.conflicts), EventStoreUnavailable)
-
-
-def _barred(actor: Actor, conflicts: frozenset[UUID], case_id: UUID, found: dict[str, Any] | None) -> str | None:
-    """Why an actor may not see this case, whatever the role: another area, or a declared conflict of interest."""
-    if case_id in conflicts:
-        return "a conflict of interest is declared for this case"
-    areas = _areas(actor)
-    if found is not None and areas is not None and found["area"] not in areas:
-        return "this belongs to another area"
-    return None
 
 
 def _min_positions(request: Request) -> dict[str, int]:
@@ -442,17 +410,15 @@ async def _wait(at: Dependencies, wanted: Mapping[str, int]) -> str | None:
 def _duties(app: FastAPI) -> None:
     @app.get("/v1/duties", tags=["duties"], response_model=Sheet, openapi_extra=declared(_DUTIES))
     async def duties(request: Request) -> JSONResponse:
-        """The daily sheet: every duty of the reader's area that is not met at the end of a day, soonest first."""
+        """The daily sheet: every duty in the reader's reach that is not met at the end of a day, soonest first."""
         at, actor, reason = await _known(request)
         query = read_query(request, _DUTIES)
         overdue = query.get("overdue")
         day = read_day(query, "as_of") or end_of_today()
         await at.gate.read(actor, "duties", "reporting/duties", reason)
-        barred = await _conflicts(at, actor)
+        reader = await _reader(at, actor)
         found = await retry_or_raise(
-            lambda: daily_sheet(
-                at.database, day, None if overdue is None else overdue == "true", _areas(actor), barred
-            ),
+            lambda: daily_sheet(at.database, reader, day, None if overdue is None else overdue == "true"),
             EventStoreUnavailable,
         )
         return JSONResponse(found)

@@ -15,7 +15,7 @@ from shared.domain.messages import Fact
 _TOUCHED: Final = """
     select service, stream from stream
     where service = any($1::text[]) and (updated_at > $2 or recorded_at > $3)
-      and ($2::timestamptz is null or opened_at <= $2) and ($4::text[] is null or area = any($4))
+      and ($2::timestamptz is null or opened_at <= $2) and ($4::text[] is null or area is null or area = any($4))
 """
 
 

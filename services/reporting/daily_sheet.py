@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -15,16 +15,17 @@ from services.reporting.fold import Folded
 from services.reporting.projection import duty_of
 from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Pool, positions, snapshot
+from services.reporting.visibility import Reader, visible
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import end_of_day
 
-_STANDING: Final = """
+_STANDING: Final = f"""
     select d.*, s.cases, s.officer
     from duty as d join stream as s using (service, stream)
     where d.opened_on <= $1 and (d.met_on is null or d.met_on > $1) and (d.closed_on is null or d.closed_on > $1)
       and (d.lapsed_on is null or d.lapsed_on > $1)
-      and s.updated_at <= $2 and ($3::text[] is null or d.area = any($3))
-"""
+      and s.updated_at <= $2 and {visible(3)}
+"""  # noqa: S608 - the clause above, and no value
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +67,25 @@ class Listed:
 
 async def daily_sheet(
     pool: Pool,
+    reader: Reader,
     as_of: date,
     overdue: bool | None = None,
-    areas: Sequence[str] | None = None,
-    barred: Collection[UUID] = (),
 ) -> dict[str, Any]:
     """Every duty that is not met at the end of a Europe/London day, soonest first, as it stood then.
 
-    `overdue` true: only those past their due date; false: only the others. `areas` limits it to what a reader may see;
-    `barred` are cases in which the reader has declared a conflict of interest.
+    `overdue` true: only those past their due date; false: only the others. The duties are those that the owning
+    services would show to the reader.
     """
-    until, only = end_of_day(as_of), None if areas is None else list(areas)
+    until, reach = end_of_day(as_of), reader.reach("duties")
     async with snapshot(pool) as connection:
-        found = [Listed.of_row(row) for row in await connection.fetch(_STANDING, as_of, until, only)]
-        for folded in await refolded(connection, READ_MODELS, until, areas=only):
-            found += [one for one in Listed.of_fold(folded) if one.duty.is_open(as_of)]
+        found = [Listed.of_row(row) for row in await connection.fetch(_STANDING, as_of, until, *reach.parameters)]
+        moved = await refolded(connection, READ_MODELS, until, areas=None if reach.areas is None else list(reach.areas))
+        seen = await reach.select(connection, [(folded.service, folded.record.stream) for folded in moved])
+        for folded in moved:
+            if (folded.service, folded.record.stream) in seen:
+                found += [one for one in Listed.of_fold(folded) if one.duty.is_open(as_of)]
         reached = await positions(connection, READ_MODELS)
-    shown = [
-        one
-        for one in found
-        if (overdue is None or one.duty.overdue(as_of) == overdue) and not {*one.cases, one.home} & set(barred)
-    ]
+    shown = [one for one in found if overdue is None or one.duty.overdue(as_of) == overdue]
     shown.sort(key=lambda one: (one.duty.due, one.service, one.stream, one.duty.duty, one.duty.item))
     return {
         "as_of": as_of.isoformat(),

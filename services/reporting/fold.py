@@ -13,6 +13,7 @@ from services.reporting.summaries import LapsedDuty, Summary, summary_of
 from shared.domain.decider import history_at
 from shared.domain.duties import Duty
 from shared.domain.messages import Fact
+from shared.domain.permissions import AccessFacts
 
 ENDED: Final[Mapping[str, frozenset[str]]] = {
     "referral": frozenset({"CLOSED"}),
@@ -37,6 +38,8 @@ class Folded:
     opened_at: datetime
     updated_at: datetime
     """When the last of its facts occurred: as of then and later it stands as it stands now."""
+    access: AccessFacts
+    """What access to it depends on: of every fact, cut or not."""
     recorded_at: datetime | None
     """When the last of its facts was recorded: known then and later it stands as it stands now."""
 
@@ -82,5 +85,6 @@ def fold(history: Sequence[Fact], *, as_of: datetime | None = None, known_at: da
         record=record.model_copy(update={"lapsed": lapsed}) if lapsed else record,
         opened_at=shown[0].occurred_at,
         updated_at=max(fact.occurred_at for fact in shown),
+        access=AccessFacts.of_history(read_model.events, history),
         recorded_at=shown[-1].recorded_at,
     )

@@ -18,7 +18,7 @@ import asyncpg
 
 from services.reporting.fold import Folded, fold
 from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Connection
+from services.reporting.snapshot import Connection, Pool
 from services.reporting.summaries import DisposalSummary
 from shared.domain.decider import check_gapless
 from shared.domain.duties import Duty
@@ -91,6 +91,8 @@ COLUMNS: Final = (
     "opened_at",
     "updated_at",
     "recorded_at",
+    "mentions",
+    "marks",
 )
 _PUT: Final = f"""
     insert into stream ({", ".join(COLUMNS)})
@@ -115,6 +117,9 @@ DUTY_COLUMNS: Final = (
     "lapsed_on",
     "area",
 )
+
+
+_UNMARKED: Final = "select service, stream from stream where marks is null limit 200 for update skip locked"
 
 
 async def apply(connection: Connection, records: Sequence[Recorded]) -> None:
@@ -224,6 +229,19 @@ async def put(connection: Connection, folded: Sequence[Folded]) -> None:
         await connection.copy_records_to_table("duty", records=duties, columns=list(DUTY_COLUMNS))
 
 
+async def fold_unmarked(pool: Pool) -> None:
+    """Fold the streams anew that were folded before rows had marks; until then nobody sees them."""
+    while True:
+        async with pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(_UNMARKED)
+            if not rows:
+                return
+            histories: dict[Stream, list[Fact]] = defaultdict(list)
+            for fact in await load(connection, [(row["service"], row["stream"]) for row in rows]):
+                histories[stream_of(fact)].append(fact)
+            await put(connection, [found for history in histories.values() if (found := fold(history)) is not None])
+
+
 def stream_row(item: Folded) -> tuple[Any, ...]:
     """The row of a stream, in the order of `COLUMNS`."""
     record = item.record
@@ -245,6 +263,8 @@ def stream_row(item: Folded) -> tuple[Any, ...]:
         item.opened_at,
         item.updated_at,
         item.recorded_at,
+        sorted(item.access.mentions),
+        sorted(item.access.marks),
     )
 
 

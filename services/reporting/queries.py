@@ -6,7 +6,7 @@ A measure by `as_of` or `known_at` folds anew only the streams that a cut touche
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -42,15 +42,6 @@ _OVERDUE: Final = """
       and (met_on is null or met_on > $2) and (closed_on is null or closed_on > $2)
       and (lapsed_on is null or lapsed_on > $2)
 """
-_HOMES: Final = "select distinct home from stream where stream = any($1::uuid[])"
-
-
-async def barred_cases(pool: Pool, conflicts: Collection[UUID]) -> frozenset[UUID]:
-    """The ids of a reader's declared conflicts of interest, and the cases of the streams that are among them."""
-    if not conflicts:
-        return frozenset()
-    rows = await pool.fetch(_HOMES, list(conflicts))
-    return frozenset(conflicts) | {row["home"] for row in rows}
 
 
 async def measure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
@@ -10,11 +10,12 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from services.vocabulary import ConferenceCategory, ConferenceMode, Regime
+from services.vocabulary import ConferenceCategory, ConferenceMode, Regime, Role
 from shared.domain.messages import (
     Correction,
     Event,
     EventRegistry,
+    Fact,
     FreeText,
     Hours,
     ShortText,
@@ -293,6 +294,27 @@ ConferenceEvent = ConferenceProposed | EventAfterProposal
 REGIME: Mapping[str, str] = {"regime": Regime.LE_PART3.value}
 """Conferences serve out-of-court disposals: every event is law-enforcement processing (DPA 2018 part 3)."""
 
+
+def _proposed(fact: Fact) -> Iterable[str]:
+    """OFFICER: who proposed it, unless a reaction did. PARTY: who decided the disposal that it serves."""
+    if fact.actor.role != Role.SYSTEM:
+        yield f"OFFICER:{fact.actor.id}"
+    if isinstance(fact.event, ConferenceProposed) and fact.event.deciding_officer is not None:
+        yield f"PARTY:{fact.event.deciding_officer}"
+
+
+def _joined(fact: Fact) -> Iterable[str]:
+    """PARTY: who takes part."""
+    if isinstance(fact.event, ParticipantAdded):
+        yield f"PARTY:{fact.event.person_id}"
+
+
+def _led(fact: Fact) -> Iterable[str]:
+    """OFFICER: who has been assigned to lead it, also before another was. The own conferences of section F."""
+    if isinstance(fact.event, FacilitatorAssigned):
+        yield f"OFFICER:{fact.event.facilitator_id}"
+
+
 EVENTS = EventRegistry(
     "rj_conference",
     (
@@ -319,4 +341,6 @@ EVENTS = EventRegistry(
         RecordCorrected,
     ),
     labels=lambda _cls: REGIME,
+    marks={ConferenceProposed: _proposed, ParticipantAdded: _joined, FacilitatorAssigned: _led},
+    mentions=("case_id", "referral_id", "disposal_id", "harmer", "person_id"),
 )

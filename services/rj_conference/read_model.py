@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from services.rj_conference.access import ACCESS
 from services.rj_conference.domain.decide import decide
 from services.rj_conference.domain.duties import duties
 from services.rj_conference.domain.rules import rules
@@ -25,4 +26,5 @@ READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
     view=view,
     duties=duties,
     policy=POLICY,
+    access=ACCESS,
 )

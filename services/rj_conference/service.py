@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -17,20 +16,6 @@ from services.vocabulary import Role
 from shared.domain.messages import Event
 from shared.runtime.service import Service
 
-EVERYTHING: Final = frozenset({"state", "history", "duties"})
-STATE: Final = frozenset({"state"})
-
-READERS: Final[Mapping[str, frozenset[str]]] = {
-    Role.RJ_FACILITATOR.value: EVERYTHING,
-    Role.SUPERVISOR.value: EVERYTHING,
-    Role.AUDITOR.value: EVERYTHING,
-    Role.DATA_PROTECTION_OFFICER.value: EVERYTHING,
-    Role.VICTIM_WORKER.value: STATE,
-    Role.YJS_CASE_MANAGER.value: STATE,
-    Role.POLICE_DECISION_MAKER.value: STATE,
-}
-"""Who may read what."""
-
 
 def home(event: Event) -> UUID | None:
     """A conference belongs to its case."""
@@ -44,8 +29,6 @@ service: Final[Service[Conference]] = Service(
     default_roles=frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
     read_model=READ_MODEL,
     home=home,
-    readers=READERS,
-    reasons=frozenset({Role.AUDITOR.value, Role.DATA_PROTECTION_OFFICER.value}),
     reactions=REACTIONS,
     published=(DISPOSAL_EVENTS,),
     documents=DOCUMENTS,

@@ -2,8 +2,8 @@
 
 Tokens are access tokens by RFC 9068 of an OpenID Connect issuer: JWTs signed asymmetrically, checked against its
 published keys. An ID token, which tells a client who signed in, opens nothing, whatever audience it names.
-Claims used: `sub` (a UUID), `role`, `organisation`, and the labels (`area`) and `conflicts` (ids of streams or
-homes from which the officer is barred). The role SYSTEM comes from no token.
+Claims used: `sub` (a UUID), `role`, `organisation`, and the labels (`area`) and `conflicts` (ids of streams, homes or
+persons from which the officer is barred, or `none`). The role SYSTEM comes from no token.
 
 Every read passes `ReadGate.read`: its line in the access log is committed before the body leaves. The log is append-only,
 dense and chained by SHA-256, and holds ids and codes only.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final
 
 import asyncpg
@@ -25,16 +25,20 @@ from pydantic import ValidationError
 
 from shared.database import retry_or_raise
 from shared.domain.messages import Actor
+from shared.domain.permissions import SYSTEM, Denial, Permissions
 
 ALGORITHMS: Final = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
 TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 """What the header `typ` of an access token says (RFC 9068, section 4)."""
-SYSTEM: Final = "SYSTEM"
 LEEWAY_SECONDS: Final = 10
 KEYS_SECONDS: Final = 300.0
 """How long the issuer's keys are used before they are fetched again; an unknown key id fetches them at once."""
 TRUSTED_SECONDS: Final = 3600.0
 """How long they are used when the issuer does not give them again: a key that it has withdrawn ends here at the latest."""
+LONGEST_SECONDS: Final = 3600
+"""The longest life of a token: so long somebody who was removed, or barred from a case, may yet go on."""
+NO_CONFLICTS: Final = "none"
+"""What the claim `conflicts` says where none is declared, from issuers that leave an empty claim out."""
 PAUSE_SECONDS: Final = 2.0
 """The issuer is asked no more often than this, however many forged tokens come, and whether or not it answers."""
 PATIENCE_SECONDS: Final = 5.0
@@ -60,10 +64,13 @@ class LogUnavailable(Exception):
 class TokenVerifier:
     """Checks bearer tokens against an issuer's keys."""
 
-    def __init__(self, issuer: str, audience: str, labels: Sequence[str] = ("area",)) -> None:
+    def __init__(
+        self, issuer: str, audience: str, labels: Sequence[str] = ("area",), *, needs_conflicts: bool = True
+    ) -> None:
         self._issuer = issuer.rstrip("/")
         self._audience = audience
         self._labels = tuple(labels)
+        self._needs_conflicts = needs_conflicts
         self._keys: KeySet | None = None
         self._fetched = self._asked = float("-inf")
         self._failure: str | None = None
@@ -82,14 +89,20 @@ class TokenVerifier:
         if scheme.lower() != "bearer" or not token.strip():
             raise InvalidToken("send an access token in the header 'Authorization: Bearer …'")
         claims = await self._verified(token.strip())
+        _check_lifetime(claims)
+        if self._needs_conflicts and "conflicts" not in claims:
+            raise InvalidToken(
+                "the token's claim 'conflicts' is missing: ask the issuer's administrator to declare your conflicts of"
+                f" interest, or {NO_CONFLICTS!r}"
+            )
         try:
             return Actor.model_validate(
                 {
                     "id": claims["sub"],
                     "role": claims["role"],
                     "organisation": claims["organisation"],
-                    "labels": {label: claims[label] for label in self._labels if label in claims},
-                    "conflicts": claims.get("conflicts", []),
+                    "labels": {label: claims[label] for label in self._labels},
+                    "conflicts": _declared(claims.get("conflicts", [])),
                 },
                 strict=False,
             )
@@ -152,6 +165,24 @@ class TokenVerifier:
             self._asked = monotonic()
 
 
+def _check_lifetime(claims: Mapping[str, Any]) -> None:
+    """Raise `InvalidToken` for a token that lives longer than an hour, from its issue or from now."""
+    issued = claims.get("iat", float("inf"))
+    begins = min(float(issued), time()) if isinstance(issued, (int, float)) else time()
+    if claims["exp"] - begins > LONGEST_SECONDS + LEEWAY_SECONDS:
+        raise InvalidToken(
+            f"the access token lives longer than {LONGEST_SECONDS // 60} minutes: ask the issuer's administrator for a"
+            " shorter life (five minutes), and sign in again"
+        )
+
+
+def _declared(conflicts: Any) -> Any:
+    """The ids of declared conflicts; the word for none is no id."""
+    if isinstance(conflicts, list):
+        return [conflict for conflict in conflicts if conflict != NO_CONFLICTS]
+    return [] if conflicts == NO_CONFLICTS else conflicts
+
+
 class AccessLog:
     """A service's access log."""
 
@@ -188,28 +219,33 @@ class AccessLog:
 class ReadGate:
     """The one gate that every read passes."""
 
-    def __init__(self, log: AccessLog, readers: Mapping[str, frozenset[str]], reasons: frozenset[str]) -> None:
+    def __init__(self, log: AccessLog, permissions: Permissions) -> None:
         self._log = log
-        self._readers = readers
-        self._reasons = reasons
+        self._permissions = permissions
 
-    def refusal(self, actor: Actor, what: str, reason: str | None, allowed: str | None = None) -> str | None:
-        """Why a read is refused, whichever record is looked for or because `allowed` says so; None where it is not."""
-        if actor.role == SYSTEM or what not in self._readers.get(actor.role, frozenset()):
+    def refusal(self, actor: Actor, what: str, reason: str | None) -> str | None:
+        """Why a read is refused, whichever record is looked for; None where it is not."""
+        permission = None if actor.role == SYSTEM else self._permissions.get(actor.role)
+        if permission is None or what not in permission.parts:
             return f"the role {actor.role} may not read {what} here"
-        if allowed is None and actor.role in self._reasons and not reason:
+        if permission.needs_reason and not reason:
             return f"the role {actor.role} must give a reason: send a code such as AUDIT in the header 'Access-Reason'"
-        return allowed
+        return None
 
     async def read(
-        self, actor: Actor, what: str, target: str, reason: str | None, *, allowed: str | None = None
-    ) -> None:
-        """Let a read pass and log it, or refuse it and log that; raises `NotAllowed`.
+        self, actor: Actor, what: str, target: str, reason: str | None, *, denial: Denial | None = None
+    ) -> bool:
+        """Let a read pass and log it, or refuse it and log that; False where the record must answer as unknown.
 
-        `what` is the right that is needed (state, history, duties, …); `allowed` says why this one record is barred.
+        `what` is the part that is read (state, history, duties, …); `denial` says why this one record is barred.
+        Raises `NotAllowed`.
         """
-        why = self.refusal(actor, what, reason, allowed)
+        why = self.refusal(actor, what, reason)
+        passes = why is None and denial is None
+        outcome = "GIVEN" if passes else "FORBIDDEN"
+        await self._log.record(actor, f"READ_{what.upper()}", target, outcome=outcome, reason=reason)
         if why is not None:
-            await self._log.record(actor, f"READ_{what.upper()}", target, outcome="FORBIDDEN", reason=reason)
             raise NotAllowed(why)
-        await self._log.record(actor, f"READ_{what.upper()}", target, outcome="GIVEN", reason=reason)
+        if denial is not None and not denial.hidden:
+            raise NotAllowed(denial.why)
+        return passes

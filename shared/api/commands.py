@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic.json_schema import models_json_schema
 
-from shared.api.authorisation import SYSTEM, NotAllowed
+from shared.api.authorisation import NotAllowed
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import CORRELATION, ID, IDEMPOTENCY_KEY, TRACEPARENT, declared
 from shared.api.problems import (
@@ -77,13 +77,17 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
         at: Dependencies = request.app.state.deps
         actor = await read_actor(request)
         read_query(request, COMMAND)
+        stream = read_id(id)
+        target = service.stream_name(stream)
+        if actor.role not in service.commanding_roles:
+            # Said before the body is read: nothing that it holds could be done.
+            await at.log.record(actor, "COMMAND", target, outcome="FORBIDDEN", rules=["T2"])
+            raise NotAllowed(f"the role {actor.role} may send no command to {service.name}")
         received_at = datetime.now(UTC)
         asked = await read_command(request, service, settings.body_limit, received_at)
-        stream = read_id(id)
         key = read_key(request)
-        target = service.stream_name(stream)
         name = type(asked).__name__
-        if actor.role == SYSTEM or actor.role not in service.roles_for(type(asked)):
+        if actor.role not in service.roles_for(type(asked)):
             await at.log.record(actor, name, target, outcome="FORBIDDEN", rules=["T2"])
             raise NotAllowed(
                 f"the role {actor.role} may not send {name}; it is for {', '.join(sorted(service.roles_for(type(asked))))}"
@@ -128,7 +132,12 @@ async def _answered(at: Dependencies, actor: Actor, name: str, target: str, resu
                 expected_version=expected,
                 actual_version=actual,
             )
-        case StreamNotFound():
+        case StreamNotFound() | Forbidden(hidden=True):
+            # Both are written to the log, so that neither the answer nor its time tells them apart.
+            unknown = isinstance(result, StreamNotFound)
+            await at.log.record(
+                actor, name, target, outcome="UNKNOWN" if unknown else "FORBIDDEN", rules=[] if unknown else ["T2"]
+            )
             return problem_response(
                 404, "unknown", "There is no such record", f"{target} does not exist: check the id, or begin it first."
             )

@@ -42,9 +42,11 @@ async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncI
     event_store = PostgresEventStore(database)
     log = AccessLog(database)
     handler = CommandHandler(service, event_store, PostgresKeyring(keys, kek), kek.derived("request-digest"))
-    tokens = TokenVerifier(settings.issuer, settings.audience, sorted(service.inherited_labels))
+    tokens = TokenVerifier(
+        settings.issuer, settings.audience, sorted(service.inherited_labels), needs_conflicts=settings.needs_conflicts
+    )
     try:
-        yield Dependencies(handler, event_store, ReadGate(log, service.rights, service.reasons), log, tokens, database)
+        yield Dependencies(handler, event_store, ReadGate(log, service.permissions), log, tokens, database)
     finally:
         await database.close()
         await keys.close()

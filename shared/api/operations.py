@@ -14,12 +14,15 @@ from fastapi.responses import JSONResponse
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, declared
 from shared.api.problems import problem_response, problems
+from shared.api.queries import denial_of
 from shared.api.request import read_actor, read_query, read_reason
 from shared.api.schemas import ServiceStatus, WaitingReaction
 from shared.database import TRANSIENT, retry_or_raise
+from shared.domain.messages import Actor
+from shared.domain.permissions import AccessFacts, boundary
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer import alarms
-from shared.messaging.reactions import parked_reactions
+from shared.messaging.reactions import ParkedReaction, parked_reactions
 from shared.runtime.service import Service
 
 REACTIONS: Final = (ACCESS_REASON,)
@@ -82,7 +85,7 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
                 "relayed": None
                 if relayed is None
                 else {"position": relayed["position"], "offsets": json.loads(relayed["offsets"])},
-                "reacts_to": sorted({f"{service.events.namespace}.{r.service}.events" for r in service.reactions}),
+                "reacts_to": list(service.consumed_topics),
                 "consumed": await consumed(at.database),
                 "parked": await at.database.fetchval("select count(*) from parked"),
                 "quarantined": await at.database.fetchval("select count(distinct stream) from quarantine"),
@@ -95,11 +98,24 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
         "/v1/reactions", tags=["operations"], response_model=list[WaitingReaction], openapi_extra=declared(REACTIONS)
     )
     async def reactions(request: Request) -> JSONResponse:
-        """Reactions that were refused and wait until their target stream moves, oldest first."""
+        """Reactions that were refused and wait until their target stream moves, oldest first: those in the reader's reach."""
         at: Dependencies = request.app.state.deps
         actor = await read_actor(request)
         read_query(request, REACTIONS)
         await at.gate.read(actor, "history", f"{service.name}/reactions", read_reason(request))
         async with at.database.acquire() as connection:
             waiting = await parked_reactions(connection)
-        return JSONResponse([item.view() for item in waiting])
+        return JSONResponse([item.view() for item in waiting if await _in_reach(at, service, actor, item)])
+
+
+async def _in_reach(at: Dependencies, service: Service[Any], actor: Actor, item: ParkedReaction) -> bool:
+    """Whether an actor may read both ends of a reaction: the event that it follows, and its target if that has begun."""
+    permission = service.permissions[actor.role]
+    book = next(book for book in service.published if book.service == item.source_stream.partition("/")[0])
+    source = AccessFacts.of_history(book, [book.read(item.body)])
+    if boundary(actor, permission, source, service.inherited_labels) is not None:
+        return False
+    target = (await at.event_store.load(item.target_stream)).records
+    if not target:
+        return not permission.where
+    return await denial_of(at, service, actor, target) is None

@@ -59,8 +59,8 @@ class Problem(BaseModel):
 
 _MEANINGS: Final = {
     401: "There is no valid access token: sign in.",
-    403: "The actor's role, area, organisation or declared conflict of interest forbids it.",
-    404: "There is no such thing, or there was none then.",
+    403: "The actor's role or a declared conflict of interest forbids it.",
+    404: "There is no such thing, there was none then, or it belongs to another area or organisation.",
     409: "Not as things stand: read again, and decide again.",
     410: "The key of a person has been destroyed: nothing more can be recorded of them.",
     422: "The request cannot be understood, a rule refuses it, or it waits for a rationale. Nothing was recorded.",

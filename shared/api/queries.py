@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -22,10 +22,11 @@ from shared.api.request import (
     read_time,
 )
 from shared.api.schemas import DutyLine, History, StateView
-from shared.command_handler import check_access
 from shared.domain.duties_by_day import duties_on
 from shared.domain.messages import Actor
+from shared.domain.permissions import AccessFacts, Denial, read_denial
 from shared.event_store import RecordedEvent
+from shared.messaging.linking import linked_marks
 from shared.runtime.service import Service
 
 STATE: Final = (ID, AS_OF, KNOWN_AT, ACCESS_REASON)
@@ -48,7 +49,8 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         view = service.read_model.view_of(facts, as_of=as_of, known_at=known_at) if facts else None
         if view is None:
             return nothing(service, id)
-        return JSONResponse({"id": str(read_id(id)), "version": facts[-1].version, **view})
+        shown = service.permissions[actor.role].shown(view)
+        return JSONResponse({"id": str(read_id(id)), "version": facts[-1].version, **shown})
 
     @app.get(
         f"{path}/history",
@@ -64,7 +66,7 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         records = await history_of(request, service, actor, id, "history")
         if not records:
             return nothing(service, id)
-        personal = "personal" in service.readers.get(actor.role, frozenset())
+        personal = "personal" in service.permissions[actor.role].parts
         at: Dependencies = request.app.state.deps
         facts = await at.handler.open(records) if personal else [_closed(service, record) for record in records]
         return JSONResponse({"stream": records[0].stream, "events": history_view(facts)})
@@ -98,16 +100,20 @@ async def history_of(
     part: str = "",
     only: frozenset[str] | None = None,
 ) -> list[RecordedEvent]:
-    """The records of a stream, once the gate has let the read pass: of a part of it, for some roles only."""
+    """The records of a stream, once the gate has let the read pass: of a part of it, for some roles only.
+
+    Empty where there is no such stream, or none that the actor may know of. Raises `NotAllowed`.
+    """
     at: Dependencies = request.app.state.deps
     stream = service.stream_name(read_id(id_))
     reason = read_reason(request)
     records = list((await at.event_store.load(stream)).records)
-    why = _barred(service, actor, records)
+    denial: Denial | None
     if only is not None and actor.role not in only:
-        why = f"the role {actor.role} may not print this; it is for {', '.join(sorted(only))}"
-    await at.gate.read(actor, what, f"{stream}{part}", reason, allowed=why)
-    return records
+        denial = Denial(f"the role {actor.role} may not print this; it is for {', '.join(sorted(only))}")
+    else:
+        denial = await denial_of(at, service, actor, records)
+    return records if await at.gate.read(actor, what, f"{stream}{part}", reason, denial=denial) else []
 
 
 def nothing(service: Service[Any], id_: str) -> JSONResponse:
@@ -120,19 +126,19 @@ def nothing(service: Service[Any], id_: str) -> JSONResponse:
     )
 
 
-def _barred(service: Service[Any], actor: Actor, records: list[RecordedEvent]) -> str | None:
-    """Why an actor may not read this stream, whatever the role; None where nothing bars it."""
-    if not records:
+async def denial_of(
+    at: Dependencies, service: Service[Any], actor: Actor, records: Sequence[RecordedEvent]
+) -> Denial | None:
+    """Why an actor may not read a stream that begins with these records; None where nothing bars it."""
+    permission = service.permissions.get(actor.role)
+    if not records or permission is None:
         return None
-    barred = check_access(actor.labels, actor.conflicts, records[0], service.inherited_labels)
-    if barred is not None:
-        return barred.why
-    if (
-        actor.role in service.own_organisation_only
-        and json.loads(records[0].body)["actor"]["organisation"] != actor.organisation
-    ):
-        return f"the role {actor.role} may read only what its own organisation opened"
-    return None
+    if permission.where or actor.conflicts:
+        facts = AccessFacts.of_history(service.events, [_closed(service, record) for record in records])
+    else:
+        facts = AccessFacts.of_opening(records[0].body)
+    linked = await linked_marks(at.database, facts.mentions) if permission.linked else frozenset[str]()
+    return read_denial(actor, permission, facts, service.inherited_labels, linked)
 
 
 def _closed(service: Service[Any], record: RecordedEvent) -> Any:

@@ -284,6 +284,10 @@ class EventRegistry:
     upcasters: Mapping[str, Upcaster] = field(default_factory=dict)
     labels: Callable[[type[Event]], Mapping[str, str]] = lambda _cls: {}
     namespace: str = "ooc"
+    marks: Mapping[type[Event], Callable[[Fact], Iterable[str]]] = field(default_factory=dict)
+    """What an event says of its record that access depends on (`shared.domain.permissions`)."""
+    mentions: tuple[str, ...] = ()
+    """Fields of events that name a person, a home or another record: a conflict of interest may be declared for it."""
 
     def type_name(self, cls: type[Event]) -> str:
         """The stable name that is stored and published, such as `ooc.disposal.ConsentWithdrawn.v1`."""
@@ -293,6 +297,11 @@ class EventRegistry:
     def by_type(self) -> dict[str, type[Event]]:
         """Each current type name with its class."""
         return {self.type_name(cls): cls for cls in self.events}
+
+    @cached_property
+    def mentioning(self) -> dict[type[Event], tuple[str, ...]]:
+        """Each event class with those of its fields that `mentions` lists."""
+        return {cls: tuple(name for name in self.mentions if name in cls.model_fields) for cls in self.events}
 
     @cached_property
     def by_name(self) -> dict[str, type[Event]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -40,6 +40,7 @@ from shared.domain.messages import (
     derived_uuid,
 )
 from shared.messaging.consumer import ConsumedEvent, is_transient
+from shared.messaging.linking import keep_linked_marks
 from shared.privacy.keyring import KeyDestroyed
 from shared.runtime.service import CommandFor, Reaction, Service
 
@@ -110,12 +111,12 @@ class ReactionRunner:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics whose events are reacted to."""
-        books = {book.service: book for of_one in self._reactions.values() for _, book in of_one}
-        return tuple(sorted(f"{book.namespace}.{book.service}.events" for book in books.values()))
+        """The topics whose events are reacted to, or whose marks are kept."""
+        return self.service.consumed_topics
 
     async def apply(self, connection: Connection, records: Sequence[ConsumedEvent]) -> None:
-        """React to events; what is refused is parked in the transaction of the checkpoint."""
+        """React to events, and keep their marks; what is refused is parked in the transaction of the checkpoint."""
+        await keep_linked_marks(connection, self.service.linked, records)
         homes: dict[bytes, list[_Due]] = {}
         for record in records:
             for due in self._due_to(record):
@@ -284,7 +285,7 @@ def _why_not(result: Result) -> Rejection | None:
             return Rejection(result.ids, "a rationale is needed: " + "; ".join(rule.text for rule in rules))
         case StreamNotFound():
             return Rejection((), "the stream that it asks has not begun")
-        case Forbidden(why):
+        case Forbidden(why, _):
             return Rejection((), why)
         case VersionConflict(expected, actual):
             return Rejection((), f"version {expected} was expected, and the stream is at {actual}")
@@ -329,6 +330,8 @@ class ParkedReaction:
     reason: str
     attempts: int
     parked_at: datetime
+    body: bytes = field(repr=False)
+    """The event that it follows."""
 
     def view(self) -> Mapping[str, Any]:
         """JSON-native values."""
@@ -350,7 +353,7 @@ async def parked_reactions(connection: Connection, *, limit: int = 1000) -> list
     """The parked reactions of a service's database, oldest first."""
     rows = await connection.fetch(
         "select command_id, consumer, reaction, source_stream, source_version, target_stream, rules, reason, attempts,"
-        " parked_at from parked order by sequence limit $1",
+        " parked_at, body from parked order by sequence limit $1",
         limit,
     )
     return [ParkedReaction(**{**dict(row), "rules": tuple(row["rules"])}) for row in rows]

@@ -124,6 +124,7 @@ EVENT_STORE: Final = Part(
         "answer": {_API: _READ, _WORKER: _READ, _VERIFY: _READ},
         "claim": {_VERIFY: _READ},
         "event_store": {_VERIFY: _READ},
+        "linked_mark": {_API: _READ, _WORKER: "select, insert"},
         "parked": {_API: _READ, _WORKER: _REPLACE, _VERIFY: _READ},
         "relayed": {_API: _READ, _RELAY: _WRITE, _VERIFY: _READ},
         "append()": {_API: _CALL, _WORKER: _CALL},

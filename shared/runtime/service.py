@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, reduce
 from operator import or_
@@ -23,6 +23,7 @@ from shared.domain.messages import (
     Fact,
     derived_uuid,
 )
+from shared.domain.permissions import SYSTEM, Permissions
 from shared.domain.policy import Policy, PolicyBook
 from shared.printing.documents import Document, is_print
 
@@ -89,6 +90,8 @@ class ReadModel(Generic[S]):
     duties: Callable[[S, Callable[[date], Policy]], Sequence[Duty]]
     """Every duty of the state, met, open or closed; the second argument gives the policy of a day."""
     policy: PolicyBook
+    access: Permissions = field(default_factory=dict)
+    """Role -> what it may read: every entrance asks this one table."""
 
     def view_of(self, history: Sequence[Fact], **times: Any) -> Mapping[str, Any] | None:
         """What is shown of a history cut by `as_of` and `known_at`; None where nothing had begun."""
@@ -107,12 +110,6 @@ class Service(Generic[S]):
     read_model: ReadModel[S]
     home: Callable[[Event], UUID | None]
     """The home that a stream's first event fixes; None: the stream's own id."""
-    readers: Mapping[str, frozenset[str]]
-    """Role -> what it may read of this service: any of state, history, duties."""
-    reasons: frozenset[str] = frozenset()
-    """Roles whose reads must give a reason."""
-    own_organisation_only: frozenset[str] = frozenset()
-    """Roles that may read only what their own organisation opened."""
     reactions: tuple[Reaction, ...] = ()
     claims: Callable[[S | None, Fact], Claims | None] = lambda _state, _fact: None
     claim_rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -120,7 +117,7 @@ class Service(Generic[S]):
     inherited_labels: frozenset[str] = frozenset({"area"})
     """Labels that a stream takes from whoever opens it, and that bound who may act on it."""
     published: tuple[EventRegistry, ...] = field(default=())
-    """The event books of the services whose events the reactions read."""
+    """The event books of the services whose events the reactions read, or whose marks the access table asks for."""
     documents: Mapping[str, Document[S]] = field(default_factory=dict)
     """What can be printed of a stream, by name."""
 
@@ -139,14 +136,31 @@ class Service(Generic[S]):
         """The service's dated values."""
         return self.read_model.policy
 
-    @property
-    def rights(self) -> Mapping[str, frozenset[str]]:
+    @cached_property
+    def permissions(self) -> Permissions:
         """Role -> what it may read: as declared, and `document` where it may print any."""
         printing = frozenset[str]().union(*(document.roles for document in self.documents.values()))
         return {
-            role: self.readers.get(role, frozenset()) | ({"document"} if role in printing else set())
-            for role in self.readers.keys() | printing
+            role: replace(permission, parts=permission.parts | ({"document"} if role in printing else set()))
+            for role, permission in self.read_model.access.items()
         }
+
+    @cached_property
+    def commanding_roles(self) -> frozenset[str]:
+        """Every role that may send any command at all."""
+        return frozenset[str]().union(*map(self.roles_for, self.commands)) - {SYSTEM}
+
+    @cached_property
+    def linked(self) -> tuple[EventRegistry, ...]:
+        """The event books of the services whose marks the access table asks for."""
+        wanted = frozenset[str]().union(*(permission.linked for permission in self.read_model.access.values()))
+        return tuple(book for book in self.published if book.service in wanted)
+
+    @cached_property
+    def consumed_topics(self) -> tuple[str, ...]:
+        """The topics that the service reads, for its reactions and for the marks of other services' records."""
+        books = {reaction.service for reaction in self.reactions} | {book.service for book in self.linked}
+        return tuple(sorted(f"{self.events.namespace}.{service}.events" for service in books))
 
     def roles_for(self, command: type[Command]) -> frozenset[str]:
         """Who may send a command through the API."""

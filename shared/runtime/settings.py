@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """The OpenID Connect issuer whose tokens are accepted."""
     audience: str = "ooc"
     """The audience that tokens must name."""
+    conflicts_claim: bool | None = None
+    """Whether a token must say which conflicts of interest are declared; None: outside local mode."""
     kek: str | None = Field(default=None, repr=False)
     """Key-encryption keys, see `KeyEncryptionKeys.read`."""
     kek_file: Path | None = None
@@ -85,3 +87,8 @@ class Settings(BaseSettings):
         if self.database_passwords is None or not parts.username or parts.password:
             return address
         return as_role(address, parts.username, self.password_of(parts.username))
+
+    @property
+    def needs_conflicts(self) -> bool:
+        """Whether a token without the claim `conflicts` is refused."""
+        return self.mode != "local" if self.conflicts_claim is None else self.conflicts_claim

@@ -45,7 +45,7 @@ def run(build: Callable[[], Awaitable[Sequence[Part]]]) -> None:
 
 
 async def worker_components(service: Service[Any], settings: Settings) -> list[Part]:
-    """What a deciding service's worker consists of; a service that reacts to nobody has no reactor."""
+    """What a deciding service's worker consists of; one that reads no other's topic has no reactor."""
     kek = settings.read_kek()
     role = role_name(RoleKind.WORKER, service.name)
     database = await create_pool(settings.database(service.name, role), max_size=10)
@@ -58,7 +58,7 @@ async def worker_components(service: Service[Any], settings: Settings) -> list[P
         bootstrap=settings.kafka,
         moved=event_store.moved,
     )
-    if not service.reactions:
+    if not service.consumed_topics:
         return [relay]
     keys = await create_pool(settings.database("keyring", role), max_size=4)
     handler = CommandHandler(service, event_store, PostgresKeyring(keys, kek), kek.derived("request-digest"))

@@ -32,10 +32,10 @@ PATTERNS = {"utils", "util", "manager", "helper", "helpers", "base", "common", "
 FILES = {
     "api/authorisation", "api/commands", "api/dependencies", "api/documents", "api/history_view", "api/openapi", "api/operations", "api/parameters", "api/problems", "api/queries", "api/request", "api/schemas",
     "command_handler", "database", "state_cache",
-    "domain/corrections", "domain/dates", "domain/decider", "domain/duties", "domain/duties_by_day", "domain/execution", "domain/messages", "domain/policy", "domain/rules",
+    "domain/corrections", "domain/dates", "domain/decider", "domain/duties", "domain/duties_by_day", "domain/execution", "domain/messages", "domain/permissions", "domain/policy", "domain/rules",
     "event_store/memory", "event_store/postgres",
     "messaging/consumer/alarms", "messaging/consumer/batch", "messaging/consumer/consumed_event", "messaging/consumer/effects", "messaging/consumer/quarantine",
-    "messaging/faust_consumer", "messaging/projection_consumer", "messaging/reactions", "messaging/relay",
+    "messaging/faust_consumer", "messaging/linking", "messaging/projection_consumer", "messaging/reactions", "messaging/relay",
     "printing/documents",
     "privacy/keyring", "privacy/sealing",
     "runtime/entrypoint", "runtime/grants", "runtime/logs", "runtime/privileges", "runtime/provision", "runtime/service", "runtime/settings", "runtime/verification", "runtime/worker",

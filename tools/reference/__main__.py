@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from services.registry import DECIDING
+from tools.reference.access_page import of_access
 from tools.reference.database_roles import of_database_roles
 from tools.reference.pages import (
     index,
@@ -21,7 +22,7 @@ STORIES: Final = Path("tests/scenarios")
 
 def declared_pages() -> dict[str, str]:
     """The pages that follow from declarations, by path."""
-    pages = index(DECIDING) | of_measures() | of_database_roles()
+    pages = index(DECIDING) | of_measures() | of_database_roles() | of_access(DECIDING)
     for service in DECIDING:
         pages |= of_service(service)
     return pages

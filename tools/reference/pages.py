@@ -117,6 +117,7 @@ def index(services: Iterable[Service[Any]]) -> dict[str, str]:
         f"Reporting decides nothing and counts: [{len(MEASURES)} measures](reporting/measures.md) and the"
         f" [{len(POLICY.terms)} values](reporting/policy.md) that they compare with.\n",
         "What each process may do in the databases: [database roles](database-roles.md).\n",
+        "Who may read which records, and what of them: [access](access.md).",
     )
     return {"README.md": text}
 

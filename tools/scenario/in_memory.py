@@ -25,6 +25,7 @@ from shared.domain.messages import (
     GENESIS,
     Actor,
     BrokenRule,
+    Command,
     Fact,
     NeedsRationale,
     Origin,
@@ -35,6 +36,7 @@ from shared.domain.messages import (
     encode_event,
     next_hash,
 )
+from shared.domain.permissions import AccessFacts, boundary
 from shared.privacy.sealing import DataKey, seal_model
 from shared.runtime.service import (
     Claims,
@@ -171,15 +173,20 @@ class Memory:
         return None if self._counting is None else self._counting.measure(name, params)
 
     def send(self, request: Request) -> Response:
-        """Answer a command in the order of rules.md: shape, role, repeated key, unknown stream, version, rules."""
+        """Answer a command in the order of rules.md: shape, role, repeated key, unknown stream, version, rules.
+
+        A role that may send nothing to the service is refused before the shape.
+        """
         house = self._houses[request.service]
+        role = request.by.role
+        if role not in house.service.commanding_roles:
+            return Response(Result.FORBIDDEN)
         body = json.dumps(request.body)
         try:
             command = house.service.parse_command(body, received_at := self._clock())
         except ValidationError as error:
             return Response(Result.INVALID, why=_where(error))
-        role = request.by.role
-        if role == "SYSTEM" or role not in house.service.roles_for(type(command)):
+        if role not in house.service.roles_for(type(command)):
             return Response(Result.FORBIDDEN)
         actor = Actor(id=self.officer(request.by), role=role, organisation="SCENARIO", labels=AREA)
         command_id = derived_uuid("command", request.service, actor.id, request.key)
@@ -187,10 +194,8 @@ class Memory:
         history = house.streams.get(request.stream, [])
         if kept := house.answers.get(command_id):
             return _again(digest, *kept)
-        if not history and not command.opens:
-            return Response(Result.UNKNOWN)
-        if command.expected_version not in {None, len(history)}:
-            return Response(Result.CONFLICT)
+        if (early := _early(house.service, actor, command, history)) is not None:
+            return early
         asked = CommandRequest(command, request.stream, command_id, actor, received_at, correlation_id=command_id)
         result = self._record(house, asked)
         if not isinstance(result, Response):
@@ -204,8 +209,9 @@ class Memory:
 
     def _read(self, service: str, what: str) -> _House:
         house = self._houses[service]
-        if what not in house.service.readers.get(READER, frozenset()):
-            raise BackendError(f"{service} lets no {READER} read its {what}: add it to the declaration's readers.")
+        permission = house.service.permissions.get(READER)
+        if permission is None or what not in permission.parts:
+            raise BackendError(f"{service} lets no {READER} read its {what}: add it to the service's access.py.")
         return house
 
     def _record(self, house: _House, asked: CommandRequest) -> list[Fact] | Response:
@@ -309,6 +315,18 @@ class Memory:
         for item in again:
             made += self._effect(self._houses[service], item.reaction, item.fact, item.effect)
         return made
+
+
+def _early(service: Service[Any], actor: Actor, command: Command, history: Sequence[Fact]) -> Response | None:
+    """What is answered before any rule is evaluated: an unknown stream, a boundary of rule T2, the expected version."""
+    if not history and not command.opens:
+        return Response(Result.UNKNOWN)
+    if history:
+        facts = AccessFacts.of_history(service.events, history)
+        denial = boundary(actor, service.permissions.get(actor.role), facts, service.inherited_labels)
+        if denial is not None:
+            return Response(Result.UNKNOWN if denial.hidden else Result.FORBIDDEN, why=denial.why)
+    return Response(Result.CONFLICT) if command.expected_version not in {None, len(history)} else None
 
 
 def _where(error: ValidationError) -> str:

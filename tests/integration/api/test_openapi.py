@@ -205,7 +205,7 @@ def education(settings: Settings) -> FastAPI:
 
 def test_a_reaction_that_waits_has_the_declared_shape() -> None:
     """A parked reaction is shown with the members that are declared of it."""
-    waits = ParkedReaction(uuid4(), "c", "r", "a/1", 1, "b/1", ("R1",), "why", 2, datetime.now(UTC))
+    waits = ParkedReaction(uuid4(), "c", "r", "a/1", 1, "b/1", ("R1",), "why", 2, datetime.now(UTC), b"{}")
     WaitingReaction.model_validate_json(json.dumps(dict(waits.view())))
 
 

@@ -15,6 +15,7 @@ from shared.domain.messages import (
     Fact,
     event_from,
 )
+from shared.domain.permissions import STATE, Permission
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.runtime.service import (
@@ -70,7 +71,7 @@ class Desk:
     answered: int = 0
 
 
-BELL = EventRegistry("bell", (Rung,))
+BELL = EventRegistry("bell", (Rung,), marks={Rung: lambda _fact: ("RUNG",)})
 DESK = EventRegistry("desk", (Opened, Staffed, Answered))
 bell_rules: RuleBook[int] = RuleBook("bell")
 rules: RuleBook[Desk] = RuleBook("desk")
@@ -135,7 +136,6 @@ def _service(
         default_roles=frozenset({"CLERK"}),
         read_model=read_model,
         home=lambda _: None,
-        readers={},
         reactions=reactions,
         published=(BELL,),
     )
@@ -150,4 +150,5 @@ def desk(namespace: str = "ooc") -> Service[Any]:
     service = _service(
         "desk", (Open, Staff, Answer), replace(DESK, namespace=namespace), Decider(rules, decide, evolve), (reaction,)
     )
-    return replace(service, published=(replace(BELL, namespace=namespace),))
+    read_model = replace(service.read_model, access={"CLERK": Permission(STATE, where=("bell.RUNG",))})
+    return replace(service, read_model=read_model, published=(replace(BELL, namespace=namespace),))

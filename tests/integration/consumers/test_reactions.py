@@ -34,6 +34,7 @@ from shared.messaging.consumer import (
     quarantined_streams,
 )
 from shared.messaging.faust_consumer import reactor
+from shared.messaging.linking import linked_marks
 from shared.messaging.reactions import (
     ReactionRunner,
     parked_reactions,
@@ -160,6 +161,19 @@ async def test_a_reaction_with_nothing_to_do_records_nothing_and_waits_no_longer
     assert (await house.take([ring])).applied == 1
     assert await parked_reactions(house.pool) == []
     assert len((await house.desk.event_store.load(f"desk/{house.desk_id}")).records) == 1
+
+
+async def test_the_marks_of_anothers_record_are_kept_by_its_home(house: House) -> None:
+    """Given an access table that names the bell's mark, when rings are taken, some twice, then each home has it once."""
+    first, second = [await house.ring(1) for _ in range(2)]
+    await house.take([first])
+    assert await linked_marks(house.pool, [first.home]) == {"bell.RUNG"}
+    assert await linked_marks(house.pool, [second.home, uuid4()]) == frozenset()
+    await house.pool.execute("delete from checkpoint")
+    await house.pool.execute("delete from seen")
+    await house.take([first, second])
+    assert await house.pool.fetchval("select count(*) from linked_mark") == 2
+    assert house.reacting.topics == ("ooc.bell.events",)
 
 
 async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_moves(house: House) -> None:

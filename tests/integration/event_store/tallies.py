@@ -172,7 +172,6 @@ SERVICE: Service[Tally] = Service(
         policy=PolicyBook({}),
     ),
     home=lambda _event: None,
-    readers={"KEEPER": frozenset({"state"})},
     claims=claims,
     claim_rules={"R28": ("This matter has an open tally already: count there.", "the tests")},
 )

@@ -31,6 +31,7 @@ OFFICER: dict[str, object] = {
     "role": "SAFE_SCHOOLS_OFFICER",
     "organisation": "DORSET_POLICE",
     "area": "DORSET",
+    "conflicts": ["none"],
 }
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
+from uuid import uuid4
 
 import pytest
 
 from services.education.service import service as education
 from services.referral.service import service as referral
 from services.rj_conference.service import service as rj_conference
-from shared.domain.messages import Fact
+from shared.domain.messages import Actor, Fact
+from tools.scenario import in_memory
 from tools.scenario.backend import Request, Response
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Difference, Played, Run
-from tools.scenario.story import COLLECTIONS
+from tools.scenario.story import COLLECTIONS, Officer, Result
 
 HEAD = """
 id: a-story
@@ -55,6 +58,30 @@ def play(tmp_path: Path, steps: str, system: Memory | None = None) -> Played:
     file = tmp_path / "story.yaml"
     file.write_text(HEAD + steps, encoding="utf-8")
     return Run(read_scenario(file), system or memory()).play()
+
+
+def test_the_memory_keeps_the_boundaries_of_the_system(tmp_path: Path) -> None:
+    """Another area's stream is unknown, one that mentions a declared conflict forbidden, and neither is written to."""
+    system = memory()
+    play(tmp_path, PLAN, system)
+    ((_, facts),) = system.histories
+    body = {"type": "CancelSession", "by": "SERVICE", "why": "Snow."}
+    asked = Request("education", facts[0].stream_id, Officer("SUPERVISOR", 1), body, "once")
+    with mock.patch.object(in_memory, "AREA", {"area": "DEVON"}):
+        assert system.send(asked).word is Result.UNKNOWN
+    barred = Actor(
+        id=uuid4(),
+        role="SUPERVISOR",
+        organisation="SCENARIO",
+        labels=in_memory.AREA,
+        conflicts=frozenset({facts[0].stream_id}),
+    )
+    with mock.patch.object(in_memory, "Actor", return_value=barred):
+        assert system.send(asked).word is Result.FORBIDDEN
+    nobody = Request("education", uuid4(), Officer("ANALYST", 1), {"type": "Nonsense"}, "once")
+    assert system.send(nobody).word is Result.FORBIDDEN
+    assert len(facts) == 1
+    assert system.send(asked).word is Result.ACCEPTED
 
 
 def differs(tmp_path: Path, steps: str, system: Memory | None = None) -> str:

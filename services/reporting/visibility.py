@@ -1,0 +1,115 @@
+"""Which streams a reader may see in reporting: those that the owning service would show to the same token.
+
+The owners' tables (`access.RECORDS`) become one SQL condition on the columns area, mentions and marks of a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from services.reporting.access import RECORDS
+from services.reporting.snapshot import Connection, Pool
+from shared.domain.messages import Actor
+from shared.domain.permissions import EVERY
+
+Stream = tuple[str, UUID]
+
+_HOMES: Final = "select distinct home from stream where mentions && $1::uuid[]"
+
+
+def visible(n: int) -> str:
+    """The condition on `stream as s` that a reader may see it; its five parameters begin at `$n`: `Reach.parameters`."""
+    free, keys, linked, areas, barred = (f"${number}" for number in range(n, n + 5))
+    return f"""(
+        ({areas}::text[] is null or s.area is null or s.area = any({areas}))
+        and not s.mentions && {barred}::uuid[]
+        and (
+            s.service = any({free}::text[])
+            or exists (select 1 from unnest(s.marks) as m where s.service || ' ' || m = any({keys}::text[]))
+            or cardinality({linked}::text[]) > 0 and exists (
+                select 1 from stream as other, unnest(other.marks) as m
+                where other.home = any(s.mentions)
+                  and s.service || ' ' || other.service || '.' || m = any({linked})
+            )
+        )
+    )"""  # noqa: S608 - the numbers of parameters, and no value
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The streams of which a reader may see a part: services without a condition, and the marks that others need."""
+
+    free: tuple[str, ...]
+    keys: tuple[str, ...]
+    linked: tuple[str, ...]
+    areas: tuple[str, ...] | None
+    barred: frozenset[UUID]
+
+    @property
+    def parameters(self) -> tuple[Any, ...]:
+        """The values of the five parameters of `visible`."""
+        return (self.free, self.keys, self.linked, self.areas, list(self.barred))
+
+    async def select(self, connection: Connection, streams: Collection[Stream]) -> frozenset[Stream]:
+        """Those of some streams that the reader may see."""
+        rows = await connection.fetch(
+            "select s.service, s.stream from stream as s"  # noqa: S608 - the clause above, and no value
+            " join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)"
+            f" where {visible(3)}",
+            [service for service, _ in streams],
+            [stream for _, stream in streams],
+            *self.parameters,
+        )
+        return frozenset((row["service"], row["stream"]) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whoever reads reporting: which areas are theirs (None: all), and what bars them."""
+
+    actor: Actor
+    areas: tuple[str, ...] | None
+    barred: frozenset[UUID]
+    """The ids of declared conflicts of interest, and the cases of the streams that mention one."""
+
+    def reach(self, part: str) -> Reach:
+        """The streams of which a part (state or duties) may be seen."""
+        free: list[str] = []
+        keys: list[str] = []
+        linked: list[str] = []
+        for service, table in RECORDS.items():
+            permission = table.get(self.actor.role)
+            if permission is None or part not in permission.parts:
+                continue
+            if not permission.where:
+                free.append(service)
+            for mark in permission.marks(self.actor):
+                (linked if "." in mark else keys).append(f"{service} {mark}")
+        return Reach(tuple(free), tuple(keys), tuple(linked), self.areas, self.barred)
+
+    def fields(self, service: str) -> frozenset[str] | None:
+        """The members of a record's state that are shown; None: all."""
+        permission = RECORDS[service].get(self.actor.role)
+        return frozenset() if permission is None else permission.fields
+
+    @property
+    def limited(self) -> Mapping[str, frozenset[str]]:
+        """The services of whose records only some members are shown."""
+        return {service: fields for service in RECORDS if (fields := self.fields(service)) is not None}
+
+
+async def reader_of(pool: Pool, actor: Actor) -> Reader:
+    """The reader that an actor is, with all that their declared conflicts of interest bar."""
+    area = actor.labels.get("area")
+    areas = None if area == EVERY else () if area is None else (area,)
+    return Reader(actor, areas, await _barred(pool, actor.conflicts))
+
+
+async def _barred(pool: Pool, conflicts: Iterable[UUID]) -> frozenset[UUID]:
+    ids = frozenset(conflicts)
+    if not ids:
+        return ids
+    return ids | {row["home"] for row in await pool.fetch(_HOMES, list(ids))}

@@ -1,0 +1,357 @@
+"""A small partnership on real servers: four services and reporting with every kind of record that access tells apart.
+
+Areas are DORSET and DEVON. Events are carried from each event store to the projection, and to the services that keep marks
+of them, by the functions that the workers use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
+
+import asyncpg
+import httpx
+
+from services.registry import DECIDING
+from services.reporting.api import reporting_api
+from services.reporting.database import DATABASE
+from services.reporting.projection import apply
+from shared.api import service_api
+from shared.database import as_role, database_dsn
+from shared.messaging.consumer import ConsumedEvent
+from shared.messaging.linking import keep_linked_marks
+from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
+from tests.integration.reporting.telling import Stored
+
+PREFIX: Final = f"test_access_{uuid4().hex[:12]}"
+SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in DECIDING}
+HOME_AREA: Final = "DORSET"
+SCHOOL: Final = "SCHOOL_113867"
+POLICE: Final = "DORSET_POLICE"
+
+
+class Apart(Settings):
+    """The settings of databases of its own on the server of all tests."""
+
+    def database(self, name: str, role: str) -> str:
+        return as_role(database_dsn(self.database_url, f"{PREFIX}_{name}"), role, None)
+
+    def worker_database(self, name: str) -> str:
+        """The address of a service's own database for its worker."""
+        return self.database(name, role_name(RoleKind.WORKER, name))
+
+
+def settings_for(postgres_url: str, issuer: str) -> Apart:
+    """The settings of the partnership; its databases are made by `provision`."""
+    return Apart(
+        mode="local",
+        database_url=postgres_url,
+        issuer=issuer,
+        kek=base64.b64encode(os.urandom(32)).decode(),
+    )
+
+
+async def provision(postgres_url: str) -> None:
+    """Make every database of the partnership."""
+    wanted = [(f"{PREFIX}_{name}", service_database(name)[1]) for name in SERVICES]
+    wanted += [(f"{PREFIX}_reporting", DATABASE[1]), (f"{PREFIX}_keyring", KEYRING_DATABASE[1])]
+    await databases(postgres_url, wanted)
+
+
+async def drop(postgres_url: str) -> None:
+    """Drop every database of the partnership."""
+    owner = await asyncpg.connect(postgres_url)
+    for name in (*SERVICES, "reporting", "keyring"):
+        await owner.execute(f'drop database if exists "{PREFIX}_{name}" with (force)')
+    await owner.close()
+
+
+def person_in(role: str) -> UUID:
+    """The person who acts in a role."""
+    return uuid5(NAMESPACE_OID, role)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A record of the world: where it is, what is told of it, and whom a conflict may be declared for."""
+
+    service: str
+    stream: UUID
+    case: UUID
+    person: UUID
+    relations: frozenset[str] = frozenset()
+
+    @property
+    def path(self) -> str:
+        """Where its API has it."""
+        return f"/v1/{SERVICES[self.service].collection}/{self.stream}"
+
+
+@dataclass
+class Partnership:
+    """The APIs as HTTP clients, and tokens for anybody."""
+
+    settings: Apart
+    clients: Mapping[str, httpx.AsyncClient]
+    tokens: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    async def token(
+        self, role: str, *, area: str = HOME_AREA, conflicts: tuple[UUID, ...] = (), organisation: str | None = None
+    ) -> str:
+        """An access token from the issuer."""
+        organisation = organisation or (SCHOOL if role == "SCHOOL" else POLICE)
+        key = (role, area, organisation, *map(str, conflicts))
+        if key not in self.tokens:
+            form = {
+                "grant_type": "client_credentials",
+                "sub": str(person_in(role)),
+                "role": role,
+                "organisation": organisation,
+                "area": area,
+                "conflicts": " ".join(map(str, conflicts)),
+            }
+            answer = await self.clients["issuer"].post("/token", data=form)
+            self.tokens[key] = str(answer.raise_for_status().json()["access_token"])
+        return self.tokens[key]
+
+    async def read(self, service: str, path: str, token: str) -> httpx.Response:
+        """Read with a reason."""
+        return await self.clients[service].get(
+            path, headers={"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"}
+        )
+
+    async def send(
+        self, service: str, stream: UUID, body: Mapping[str, Any] | bytes, token: str, key: str | None = None
+    ) -> httpx.Response:
+        """Send a command."""
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key or str(uuid4())}
+        path = f"/v1/{SERVICES[service].collection}/{stream}/commands"
+        if isinstance(body, bytes):
+            return await self.clients[service].post(path, content=body, headers=headers)
+        return await self.clients[service].post(path, json=body, headers=headers)
+
+    async def tell(self, service: str, stream: UUID, role: str, body: Mapping[str, Any], area: str = HOME_AREA) -> None:
+        """Send a command that must be accepted."""
+        answer = await self.send(service, stream, body, await self.token(role, area=area))
+        assert answer.status_code == 201, (body["type"], answer.text)
+
+    async def carry(self) -> None:
+        """Bring every event to the projection, and to the services that keep its marks."""
+        reporting = await asyncpg.connect(self.settings.worker_database("reporting"))
+        for source in SERVICES.values():
+            event_store = await asyncpg.connect(self.settings.worker_database(source.name))
+            rows = await event_store.fetch("select * from event order by position")
+            await event_store.close()
+            async with reporting.transaction():
+                await apply(
+                    reporting,
+                    [Stored(r["stream"], r["body"], r["position"], r["recorded_at"], r["hash"]) for r in rows],
+                )
+            for target in SERVICES.values():
+                books = [book for book in target.linked if book.service == source.name]
+                if books:
+                    keeper = await asyncpg.connect(self.settings.worker_database(target.name))
+                    await keep_linked_marks(keeper, books, [_published(source, row) for row in rows])
+                    await keeper.close()
+        await reporting.close()
+
+
+def _published(source: Service[Any], row: asyncpg.Record) -> ConsumedEvent:
+    fact = source.events.read(row["body"])
+    return ConsumedEvent(
+        topic=source.topic,
+        partition=0,
+        offset=row["position"],
+        key=None,
+        headers=(),
+        body=row["body"],
+        stream=row["stream"],
+        version=row["version"],
+        type=fact.envelope.type,
+        position=row["position"],
+        recorded_at=row["recorded_at"],
+        hash=row["hash"],
+    )
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Apart) -> AsyncIterator[Partnership]:
+    """The five APIs in this process, on their databases."""
+    apps = {name: service_api(service, settings) for name, service in SERVICES.items()}
+    apps["reporting"] = reporting_api(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        await asyncio.gather(*(stack.enter_async_context(app.router.lifespan_context(app)) for app in apps.values()))
+        clients = {
+            name: await stack.enter_async_context(
+                httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{name}", timeout=60)
+            )
+            for name, app in apps.items()
+        }
+        clients["issuer"] = await stack.enter_async_context(httpx.AsyncClient(base_url=settings.issuer, timeout=60))
+        yield Partnership(settings, clients)
+
+
+# --- what is in it --------------------------------------------------------------------------------
+
+WHEN: Final = "2026-03-02T15:20:00+00:00"
+
+
+def _at(hour: int) -> str:
+    return datetime(2026, 3, 3, hour, tzinfo=UTC).isoformat()
+
+
+async def referral(
+    house: Partnership,
+    *relations: str,
+    case: UUID | None = None,
+    by: str = "SAFE_SCHOOLS_OFFICER",
+    area: str = HOME_AREA,
+) -> Recorded:
+    """A referral with a child in it: online, accepted at triage, or neither."""
+    made = Recorded("referral", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
+    received: dict[str, Any] = {
+        "type": "ReceiveReferral",
+        "occurred_at": WHEN,
+        "case_id": str(made.case),
+        "source": "SCHOOL",
+        "reported_at": WHEN,
+        "incident_type": "ASB",
+        "happened_at": WHEN,
+        "setting": "ONLINE" if "online" in relations else "SCHOOL",
+        "on_premises": True,
+        "in_school_hours": True,
+        "flags": [],
+        "narrative": "A bin was set on fire.",
+        "lawful_basis": "law enforcement",
+    }
+    details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
+    linked = {
+        "type": "LinkPerson",
+        "occurred_at": _at(9),
+        "person_id": str(made.person),
+        "role": "HARMER",
+        "category": "SUSPECT",
+        "details": details,
+    }
+    officer = "SAFE_SCHOOLS_OFFICER"
+    await house.tell("referral", made.stream, by, received, area)
+    await house.tell("referral", made.stream, officer, linked, area)
+    if "accepted" in relations:
+        for n, body in enumerate(
+            (
+                {"type": "AcknowledgeReferral"},
+                {"type": "TriageReferral", "outcome": "ACCEPT_INTERVENTION", "rationale_text": "It helps."},
+            )
+        ):
+            await house.tell("referral", made.stream, officer, {**body, "occurred_at": _at(10 + n)}, area)
+    return made
+
+
+async def disposal(house: Partnership, *relations: str, case: UUID | None = None, area: str = HOME_AREA) -> Recorded:
+    """A disposal case of one child."""
+    made = Recorded("disposal", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
+    opening = {
+        "type": "OpenDisposalCase",
+        "occurred_at": _at(9),
+        "case_id": str(made.case),
+        "person_id": str(made.person),
+        "details": {"name": "Robin Roe", "date_of_birth": "2011-03-14"},
+        "crime_number": "55260013127",
+        "offence": {
+            "code": "04601",
+            "title": "Theft from a shop",
+            "date": "2026-03-02",
+            "trial_mode": "EITHER_WAY",
+            "recordable": True,
+            "category": "THEFT",
+        },
+        "reported_at": WHEN,
+        "victims": [str(uuid4())],
+    }
+    await house.tell("disposal", made.stream, "YJS_CASE_MANAGER", opening, area)
+    return made
+
+
+async def conference(
+    house: Partnership,
+    *relations: str,
+    case: UUID | None = None,
+    by: str = "SUPERVISOR",
+    led: UUID | None = None,
+    party: UUID | None = None,
+    area: str = HOME_AREA,
+) -> Recorded:
+    """A conference, proposed by somebody, perhaps led by a facilitator, perhaps with an officer as its party."""
+    made = Recorded("rj_conference", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
+    proposal = {
+        "type": "ProposeConference",
+        "occurred_at": _at(9),
+        "case_id": str(made.case),
+        "category": "OTHER",
+        "sensitive": "NONE",
+        "harmer": str(made.person),
+        "harmer_age": 14,
+    }
+    await house.tell("rj_conference", made.stream, by, proposal, area)
+    if led is not None:
+        body = {
+            "type": "AssignFacilitator",
+            "facilitator_id": str(led),
+            "rj_trained": True,
+            "sensitive_accredited": True,
+        }
+        await house.tell("rj_conference", made.stream, "SUPERVISOR", {**body, "occurred_at": _at(10)}, area)
+    if party is not None:
+        body = {"type": "AddParticipant", "person_id": str(party), "role": "OBSERVER", "under_16": False}
+        await house.tell("rj_conference", made.stream, "SUPERVISOR", {**body, "occurred_at": _at(11)}, area)
+    return made
+
+
+async def session(
+    house: Partnership, *relations: str, topic: str = "RETAIL", by: str = "SUPERVISOR", area: str = HOME_AREA
+) -> Recorded:
+    """A session in which a child of some case has a place."""
+    made = Recorded("education", uuid4(), uuid4(), uuid4(), frozenset(relations))
+    plan = {
+        "type": "PlanSession",
+        "occurred_at": _at(9),
+        "kind": "WORKSHOP",
+        "topic": topic,
+        "starts_at": "2026-03-20T10:00:00+00:00",
+        "hours": 3,
+        "place": "The old court house",
+    }
+    booking = {"type": "BookPlace", "person_id": str(made.person), "case_id": str(made.case), "occurred_at": _at(10)}
+    await house.tell("education", made.stream, by, plan, area)
+    await house.tell("education", made.stream, "SUPERVISOR", booking, area)
+    return made
+
+
+async def records(house: Partnership) -> list[Recorded]:
+    """Every kind of record in its every relation, in DORSET."""
+    facilitator, officer = person_in("RJ_FACILITATOR"), person_in("SAFE_SCHOOLS_OFFICER")
+    made = [await referral(house), await referral(house, "online", "disposed"), await referral(house, "accepted")]
+    made += [await referral(house, "reported_by_school", by="SCHOOL"), await disposal(house)]
+    made.append(await disposal(house, "online", case=made[1].case))
+    made.append(await referral(house, "online"))
+    made += [await conference(house), await conference(house, "party", party=officer)]
+    for own in (await conference(house, "own", led=facilitator), await conference(house, "own", by="RJ_FACILITATOR")):
+        made += [
+            own,
+            await referral(house, "linked", "disposed", case=own.case),
+            await disposal(house, "linked", case=own.case),
+        ]
+    made += [await session(house), await session(house, "online", topic="ONLINE_SAFETY")]
+    made.append(await session(house, "own", by="INTERNET_SAFETY_OFFICER"))
+    await house.carry()
+    return made

@@ -1,0 +1,435 @@
+"""Every role at every door: what rules.md, section F, gives it is given, and nothing else, on real servers.
+
+The tables below are written by hand from section F. They know nothing of the services' own declarations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from services.vocabulary import Role
+from shared.runtime.privileges import RoleKind, role_name
+from tests.hostile import partnership as world
+from tests.hostile.partnership import Partnership, Recorded
+from tests.integration.api import conftest as apis
+
+issuer = apis.issuer
+
+ANY: Final = frozenset({"any"})
+NONE: Final = frozenset[str]()
+ALL: Final = frozenset({"state", "history", "duties"})
+NOW: Final = frozenset({"state", "duties"})
+STATE: Final = frozenset({"state"})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the table: the relations of which one is needed, the parts that are read, and the state's members."""
+
+    to: frozenset[str] = NONE
+    parts: frozenset[str] = NONE
+    fields: frozenset[str] | None = None
+
+    def gives(self, record: Recorded, part: str) -> bool:
+        return part in self.parts and (self.to == ANY or bool(self.to & record.relations))
+
+
+def only(*relations: str) -> frozenset[str]:
+    return frozenset(relations)
+
+
+NO: Final = Cell()
+SECTION_F: Final[dict[str, dict[str, Cell]]] = {
+    # Referral: RW own area. Disposal: R, attendance W. RJ: R if party.
+    "SAFE_SCHOOLS_OFFICER": {
+        "referral": Cell(ANY, ALL),
+        "disposal": Cell(ANY, NOW),
+        "rj_conference": Cell(only("party"), NOW),
+        "education": Cell(ANY, ALL),
+    },
+    # Referral: RW online. Disposal: R linked. RJ: no.
+    "INTERNET_SAFETY_OFFICER": {
+        "referral": Cell(only("online"), ALL),
+        "disposal": Cell(only("online"), NOW),
+        "education": Cell(only("online", "own"), ALL),
+    },
+    # Referral: R accepted. Disposal: RW conditions. RJ: R status.
+    "YJS_CASE_MANAGER": {
+        "referral": Cell(only("accepted", "disposed"), NOW),
+        "disposal": Cell(ANY, ALL),
+        "rj_conference": Cell(ANY, STATE, only("state")),
+        "education": Cell(ANY, ALL),
+    },
+    # Referral: R linked. Disposal: R condition. RJ: RW own.
+    "RJ_FACILITATOR": {
+        "referral": Cell(only("linked"), NOW),
+        "disposal": Cell(only("linked"), STATE, only("conditions")),
+        "rj_conference": Cell(only("own"), ALL),
+    },
+    # Referral: R. Disposal: decide, issue, breach. RJ: R status.
+    "POLICE_DECISION_MAKER": {
+        "referral": Cell(ANY, NOW),
+        "disposal": Cell(ANY, ALL),
+        "rj_conference": Cell(ANY, STATE, only("state")),
+        "education": Cell(ANY, NOW),
+    },
+    "SUPERVISOR": dict.fromkeys(world.SERVICES, Cell(ANY, ALL)),
+    # Disposal: R outcome. RJ: R consent.
+    "VICTIM_WORKER": {
+        "disposal": Cell(ANY, STATE, only("outcome")),
+        "rj_conference": Cell(ANY, STATE, only("consents")),
+    },
+    "AUDITOR": dict.fromkeys(world.SERVICES, Cell(ANY, ALL)),
+    "DATA_PROTECTION_OFFICER": dict.fromkeys(world.SERVICES, Cell(ANY, ALL)),
+    "ANALYST": {},
+    # School portal: status of own referral only.
+    "SCHOOL": {"referral": Cell(only("reported_by_school"), STATE, only("state"))},
+    "SYSTEM": {},
+    "MAYOR": {},
+}
+STATISTICS: Final = set(SECTION_F) - {"VICTIM_WORKER", "SCHOOL", "SYSTEM", "MAYOR"}
+SEES_CASES: Final = STATISTICS - {"ANALYST"}
+
+COMMANDS: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
+    # By the catalogue; each would be accepted from those who may send it, but for the version.
+    "referral": (
+        {"type": "GiveAdvice", "to": "CHILD", "topic": "RETAIL"},
+        {"SAFE_SCHOOLS_OFFICER", "INTERNET_SAFETY_OFFICER", "SUPERVISOR"},
+    ),
+    "education": (
+        {"type": "RecordFeedback", "score": 1, "from": "STAFF"},
+        {"SAFE_SCHOOLS_OFFICER", "INTERNET_SAFETY_OFFICER", "YJS_CASE_MANAGER", "SUPERVISOR"},
+    ),
+    "disposal": (
+        {"type": "RecordAdmission", "appropriate_adult_present": True, "facts_accepted": True},
+        {"YJS_CASE_MANAGER", "POLICE_DECISION_MAKER", "SUPERVISOR"},
+    ),
+    "rj_conference": (
+        {"type": "RecordResponsibility", "accepts": True, "facts_disputed": False},
+        {"RJ_FACILITATOR", "SUPERVISOR"},
+    ),
+}
+OTHER_VERSION: Final = 99
+
+
+def cell(role: str, record: Recorded) -> Cell:
+    return SECTION_F[role].get(record.service, NO)
+
+
+@pytest.fixture(scope="module")
+def settings(postgres_url: str, issuer: str) -> Iterator[world.Apart]:
+    asyncio.run(world.provision(postgres_url))
+    yield world.settings_for(postgres_url, issuer)
+    asyncio.run(world.drop(postgres_url))
+
+
+@pytest.fixture(scope="module")
+def records(settings: world.Apart) -> list[Recorded]:
+    async def made() -> list[Recorded]:
+        async with world.serving(settings) as house:
+            return await world.records(house)
+
+    return asyncio.run(made())
+
+
+@pytest.fixture
+async def house(settings: world.Apart, records: list[Recorded]) -> AsyncIterator[Partnership]:
+    async with world.serving(settings) as found:
+        yield found
+
+
+def members(answer: httpx.Response) -> set[str]:
+    return set(answer.json()) - {"id", "version"}
+
+
+def named(record: Recorded, role: str) -> str:
+    return f"{role}: {record.service} {sorted(record.relations)}"
+
+
+@pytest.mark.parametrize("role", SECTION_F)
+async def test_a_service_gives_a_role_what_section_f_gives_it(
+    house: Partnership, records: list[Recorded], role: str
+) -> None:
+    """Each part of each record is given or forbidden by the table, and of a state only the members that it names."""
+    token = await house.token(role)
+    wrong = []
+    for record in records:
+        for part, tail in (("state", ""), ("history", "/history"), ("duties", "/duties")):
+            answer = await house.read(record.service, record.path + tail, token)
+            allowed = cell(role, record).gives(record, part)
+            hidden = role == "SCHOOL" and part == "state" and record.service == "referral"
+            if answer.status_code != (200 if allowed else 404 if hidden else 403):
+                wrong.append(f"{named(record, role)}/{part}: {answer.status_code}")
+            elif allowed and part == "state":
+                fields = cell(role, record).fields
+                if (members(answer) != fields) if fields is not None else ("state" not in members(answer)):
+                    wrong.append(f"{named(record, role)}: {sorted(members(answer))}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("role", SECTION_F)
+async def test_reporting_shows_a_role_what_the_owner_shows_it(
+    house: Partnership, records: list[Recorded], role: str
+) -> None:
+    """In the case, the list of cases and the daily sheet stands what the owning service gives the same token, no more."""
+    token = await house.token(role)
+    listed = await house.read("reporting", "/v1/cases", token)
+    sheet = await house.read("reporting", "/v1/duties?as_of=2026-12-31", token)
+    assert listed.status_code == sheet.status_code == (200 if role in SEES_CASES else 403)
+    if role not in SEES_CASES:
+        for record in records:
+            assert (await house.read("reporting", f"/v1/cases/{record.case}", token)).status_code == 403
+        return
+    work = {item["id"]: item for case in listed.json()["cases"] for item in case["work"]}
+    due = {duty["stream"] for duty in sheet.json()["duties"]}
+    wrong = []
+    for record in records:
+        allowed, fields = cell(role, record).gives(record, "state"), cell(role, record).fields
+        shown = await _in_case(house, record, token)
+        if (shown is not None) != allowed:
+            wrong.append(f"{named(record, role)} in its case: {shown is not None}")
+        if shown is not None and fields is not None and set(shown) - {"id", "version"} != fields:
+            wrong.append(f"{named(record, role)} in its case: {sorted(shown)}")
+        if record.service != "education":
+            if (str(record.stream) in work) != allowed:
+                wrong.append(f"{named(record, role)} in the list: {str(record.stream) in work}")
+            elif allowed and (work[str(record.stream)]["state"] is not None) != (fields is None or "state" in fields):
+                wrong.append(f"{named(record, role)} in the list: {work[str(record.stream)]}")
+        if str(record.stream) in due and not cell(role, record).gives(record, "duties"):
+            wrong.append(f"{named(record, role)} on the sheet")
+    assert not wrong
+    assert due
+
+
+async def _in_case(house: Partnership, record: Recorded, token: str) -> dict[str, Any] | None:
+    """The record as reporting shows it in its case; None where it does not."""
+    answer = await house.read("reporting", f"/v1/cases/{record.case}", token)
+    if answer.status_code != 200:
+        assert answer.status_code in {403, 404}, answer.text
+        assert str(record.stream) not in answer.text
+        return None
+    case = answer.json()
+    found = [item for kind in ("referrals", "disposals", "conferences", "sessions") for item in case[kind]]
+    return next((item for item in found if item["id"] == str(record.stream)), None)
+
+
+@pytest.mark.parametrize("role", SECTION_F)
+async def test_statistics_are_for_those_whom_section_f_names(house: Partnership, role: str) -> None:
+    """Measures are given to all but victim workers, schools and whoever is no role."""
+    answer = await house.read("reporting", "/v1/measures/kpi6?from=2026-01-01&to=2026-12-31", await house.token(role))
+    assert answer.status_code == (200 if role in STATISTICS else 403)
+
+
+@pytest.mark.parametrize("role", SECTION_F)
+async def test_a_command_is_for_the_roles_of_the_catalogue_in_their_own_area(
+    house: Partnership, records: list[Recorded], role: str
+) -> None:
+    """Who may send it is told the version (409), who may not 403, and whoever is of another area 404."""
+    wrong = []
+    for record in records:
+        body, roles = COMMANDS[record.service]
+        body = {**body, "expected_version": OTHER_VERSION}
+        for area, allowed in (("DORSET", 409), ("DEVON", 404)):
+            answer = await house.send(record.service, record.stream, body, await house.token(role, area=area))
+            if answer.status_code != (allowed if role in roles else 403):
+                wrong.append(f"{named(record, role)} from {area}: {answer.status_code}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("role", sorted(set(SECTION_F) - {"SYSTEM", "MAYOR"}))
+async def test_another_areas_record_answers_as_one_that_does_not_exist(
+    house: Partnership, records: list[Recorded], role: str
+) -> None:
+    """Status and body are those of an unknown id at every door; lists and sheets of the other area have nothing of it."""
+    token = await house.token(role, area="DEVON")
+    for record in records:
+        unknown = Recorded(record.service, uuid4(), uuid4(), uuid4())
+        body, roles = COMMANDS[record.service]
+        doors = [(record.service, f"{{}}{tail}") for tail in ("", "/history", "/duties", *DOCUMENTS[record.service])]
+        for service, path in doors:
+            found = await house.read(service, path.format(record.path), token)
+            missing = await house.read(service, path.format(unknown.path), token)
+            assert found.status_code == missing.status_code in {403, 404}, (named(record, role), path, found.text)
+            assert found.text == missing.text.replace(str(unknown.stream), str(record.stream))
+        if role in roles:
+            found = await house.send(record.service, record.stream, body, token)
+            missing = await house.send(record.service, unknown.stream, body, token)
+            assert found.status_code == missing.status_code == 404
+            assert found.text == missing.text.replace(str(unknown.stream), str(record.stream))
+        found = await house.read("reporting", f"/v1/cases/{record.case}", token)
+        missing = await house.read("reporting", f"/v1/cases/{unknown.case}", token)
+        assert found.status_code == missing.status_code
+        assert found.text == missing.text.replace(str(unknown.case), str(record.case))
+    for path in ("/v1/cases", "/v1/duties?as_of=2026-12-31"):
+        answer = (await house.read("reporting", path, token)).text
+        assert not [record for record in records if str(record.stream) in answer]
+
+
+DOCUMENTS: Final = {
+    "referral": ("/documents/closing-letter",),
+    "disposal": ("/documents/panel-pack",),
+    "rj_conference": ("/documents/conference-agreement",),
+    "education": (),
+}
+
+
+@pytest.mark.parametrize("by", ["stream", "case", "person"])
+async def test_a_declared_conflict_bars_at_every_door(house: Partnership, records: list[Recorded], by: str) -> None:
+    """Declared for a record, for its case or for a person in it, a conflict bars reading, printing and commanding it.
+
+    In a session the case is one of those booked: the whole session is a colleague's then.
+    """
+    for record in records:
+        token = await house.token("SUPERVISOR", conflicts=(uuid4(), getattr(record, by)))
+        body, _ = COMMANDS[record.service]
+        answers = [
+            await house.read(record.service, f"{record.path}{tail}", token)
+            for tail in ("", "/history", "/duties", *DOCUMENTS[record.service])
+        ]
+        answers.append(await house.send(record.service, record.stream, body, token))
+        assert {answer.status_code for answer in answers} == {403}, (record, [a.text for a in answers])
+        assert "conflict of interest" in answers[0].json()["detail"]
+        assert await _in_case(house, record, token) is None
+        for path in ("/v1/cases", "/v1/duties?as_of=2026-12-31"):
+            assert str(record.stream) not in (await house.read("reporting", path, token)).text
+
+
+async def test_nobody_books_a_case_in_which_they_have_a_conflict(house: Partnership, records: list[Recorded]) -> None:
+    """An officer who plans a session may not book a place there for a case, or a person, that a conflict names."""
+    session = next(record for record in records if record.service == "education")
+    case, person = uuid4(), uuid4()
+    for conflict in (case, person):
+        token = await house.token("SUPERVISOR", conflicts=(conflict,))
+        body = {
+            "type": "BookPlace",
+            "person_id": str(person),
+            "case_id": str(case),
+            "occurred_at": "2026-03-04T09:00:00Z",
+        }
+        assert (await house.send("education", session.stream, body, token)).status_code == 403
+
+
+@pytest.mark.parametrize("role", sorted(set(SECTION_F) - {"SYSTEM", "MAYOR"}))
+async def test_only_those_print_who_may_read_the_record(house: Partnership, records: list[Recorded], role: str) -> None:
+    """A document of a record that the role does not reach is refused, though the role prints such documents."""
+    printers = {
+        "referral": {"SAFE_SCHOOLS_OFFICER", "INTERNET_SAFETY_OFFICER", "SUPERVISOR"},
+        "disposal": {"POLICE_DECISION_MAKER", "SUPERVISOR", "YJS_CASE_MANAGER"},
+        "rj_conference": {"RJ_FACILITATOR", "SUPERVISOR"},
+    }
+    token = await house.token(role)
+    for record in records:
+        for tail in DOCUMENTS[record.service]:
+            answer = await house.read(record.service, f"{record.path}{tail}", token)
+            allowed = role in printers[record.service] and cell(role, record).gives(record, "state")
+            assert (answer.status_code in {200, 409}) == allowed, (named(record, role), answer.text)
+
+
+# --- a school -------------------------------------------------------------------------------------
+
+
+async def test_a_school_neither_commands_nor_learns_of_another_schools_referral(
+    house: Partnership, records: list[Recorded]
+) -> None:
+    """A command for another school's referral answers as for one that is not there, and tells no version and no stage."""
+    own = next(record for record in records if "reported_by_school" in record.relations)
+    other = await house.token("SCHOOL", organisation="SCHOOL_113901")
+    command = {"type": "ConfirmSchoolLedOutcome", "action": "A talk."}
+    for more in ({}, {"expected_version": OTHER_VERSION}, {"expected_version": 2}):
+        found = await house.send("referral", own.stream, {**command, **more}, other)
+        missing_id = uuid4()
+        missing = await house.send("referral", missing_id, {**command, **more}, other)
+        assert found.status_code == missing.status_code == 404
+        assert found.text == missing.text.replace(str(missing_id), str(own.stream))
+    mine = await house.token("SCHOOL")
+    assert (await house.send("referral", own.stream, {**command, "expected_version": 99}, mine)).status_code == 409
+
+
+async def test_what_is_refused_stands_in_the_access_log(house: Partnership, records: list[Recorded]) -> None:
+    """A hidden record leaves FORBIDDEN in the log, an unknown one UNKNOWN, a role without any command FORBIDDEN."""
+    record, unknown = records[0], uuid4()
+    body, _ = COMMANDS["referral"]
+    elsewhere = await house.token("SUPERVISOR", area="DEVON")
+    await house.send("referral", record.stream, body, elsewhere)
+    await house.read("referral", record.path, elsewhere)
+    await house.send("referral", unknown, body, elsewhere)
+    await house.send("referral", unknown, body, await house.token("ANALYST"))
+    assert await _last_lines(house, 4) == [
+        ("GiveAdvice", f"referral/{record.stream}", "FORBIDDEN", ["T2"]),
+        ("READ_STATE", f"referral/{record.stream}", "FORBIDDEN", []),
+        ("GiveAdvice", f"referral/{unknown}", "UNKNOWN", []),
+        ("COMMAND", f"referral/{unknown}", "FORBIDDEN", ["T2"]),
+    ]
+
+
+async def _last_lines(house: Partnership, count: int) -> list[tuple[str, str, str, list[str]]]:
+    connection = await asyncpg.connect(house.settings.database("referral", role_name(RoleKind.VERIFY)))
+    rows = await connection.fetch("select * from access_log order by sequence desc limit $1", count)
+    await connection.close()
+    return [(row["action"], row["target"], row["outcome"], row["rules"]) for row in reversed(rows)]
+
+
+async def test_a_role_without_any_command_is_refused_before_its_body_is_read(house: Partnership) -> None:
+    """However large or malformed, the body of one who may send nothing here is not parsed: 403."""
+    token = await house.token("ANALYST")
+    for body in (b"{", b"[" * 200_000, b'{"a":1,' * 30_000, b"\xff"):
+        assert (await house.send("referral", uuid4(), body, token)).status_code == 403
+
+
+# --- reactions that wait --------------------------------------------------------------------------
+
+
+async def test_reactions_that_wait_are_shown_within_reach_alone(house: Partnership, records: list[Recorded]) -> None:
+    """The list has those of the reader's area, without a declared conflict, for records that the role may read."""
+    record = next(record for record in records if record.service == "disposal")
+    attendance = next(record for record in records if record.service == "education")
+    await _park(house, attendance, record)
+    expected = {
+        ("SUPERVISOR", "DORSET", ()): True,
+        ("AUDITOR", "*", ()): True,
+        ("SUPERVISOR", "DEVON", ()): False,
+        ("SUPERVISOR", "DORSET", (attendance.case,)): False,
+        ("SUPERVISOR", "DORSET", (record.stream,)): False,
+    }
+    for (role, area, conflicts), shown in expected.items():
+        token = await house.token(role, area=area, conflicts=conflicts)
+        answer = await house.read("disposal", "/v1/reactions", token)
+        assert answer.status_code == 200, answer.text
+        assert [item["target_stream"] for item in answer.json()] == [f"disposal/{record.stream}"] * shown
+    for role in ("SAFE_SCHOOLS_OFFICER", "RJ_FACILITATOR", "VICTIM_WORKER", "ANALYST", "SCHOOL"):
+        assert (await house.read("disposal", "/v1/reactions", await house.token(role))).status_code == 403
+
+
+async def _park(house: Partnership, source: Recorded, target: Recorded) -> None:
+    """Park a reaction of the target to the last event of the source, as the reactor does."""
+    event_store = await asyncpg.connect(house.settings.worker_database(source.service))
+    row = await event_store.fetchrow(
+        "select version, body from event where stream = $1 order by version desc limit 1",
+        f"{source.service}/{source.stream}",
+    )
+    await event_store.close()
+    assert row is not None
+    connection = await asyncpg.connect(house.settings.worker_database(target.service))
+    await connection.execute(
+        "insert into parked (command_id, consumer, reaction, source_stream, source_version, target_stream, body, rules,"
+        " reason, tried_version) values ($1, 'disposal-reactor', 'booking-of-condition', $2, $3, $4, $5, '{S1}', 'x', 1)",
+        uuid4(),
+        f"{source.service}/{source.stream}",
+        row["version"],
+        f"{target.service}/{target.stream}",
+        row["body"],
+    )
+    await connection.close()
+
+
+def test_the_tables_name_every_role() -> None:
+    """A new role needs a row here before it reads anything."""
+    assert set(SECTION_F) == set(Role) | {"MAYOR"}

@@ -1,0 +1,146 @@
+"""Tokens that the issuer has signed and that say too little, or for too long: refused, with what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from joserfc import jwt
+
+from shared.api.authorisation import LEEWAY_SECONDS, InvalidToken, TokenVerifier
+from shared.database import retry_for
+from shared.runtime.settings import Settings
+from tools.local import free_ports
+from tools.local.issuer import ALGORITHM, key_in
+
+HOUR: Final = 3600
+PERSON: Final = UUID(int=7)
+
+
+class Issuer:
+    """A real issuer in a process of its own, whose key the test may sign with too."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self._folder = folder
+
+    def sign(self, **changes: Any) -> str:
+        """A token with the usual claims, but for what is said; None leaves a claim out."""
+        now = int(time.time())
+        claims = {
+            "iss": self.url,
+            "aud": "ooc",
+            "sub": str(PERSON),
+            "role": "SUPERVISOR",
+            "organisation": "DORSET_POLICE",
+            "area": "DORSET",
+            "conflicts": [],
+            "iat": now,
+            "exp": now + 300,
+        } | changes
+        key = key_in(self._folder / "issuer")
+        header = {"alg": ALGORITHM, "kid": key.kid, "typ": "at+jwt"}
+        return jwt.encode(header, {name: value for name, value in claims.items() if value is not None}, key)
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    folder = tmp_path_factory.mktemp("issuer")
+    environment = {**os.environ, "OOC_MODE": "local", "OOC_PORT": str(port), "OOC_VAR": str(folder), "OOC_ISSUER": url}
+    process = subprocess.Popen([sys.executable, "-m", "tools.local.issuer"], env=environment)
+
+    async def answers() -> None:
+        async with httpx.AsyncClient() as client:
+            (await client.get(f"{url}/jwks")).raise_for_status()
+
+    asyncio.run(retry_for(answers, 30, on=(httpx.HTTPError,)))
+    yield Issuer(url, folder)
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def tokens(issuer: Issuer) -> TokenVerifier:
+    """The verifier as a production system has it."""
+    return TokenVerifier(issuer.url, "ooc", needs_conflicts=Settings(mode="production").needs_conflicts)
+
+
+async def refused(tokens: TokenVerifier, token: str) -> str:
+    with pytest.raises(InvalidToken) as raised:
+        await tokens.actor(f"Bearer {token}")
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("claim", ["area", "conflicts", "role", "organisation"])
+async def test_a_token_without_a_claim_is_refused_by_its_name(
+    issuer: Issuer, tokens: TokenVerifier, claim: str
+) -> None:
+    """A token that lacks the area, the declared conflicts, role or organisation is 401, and the text names the claim."""
+    why = await refused(tokens, issuer.sign(**{claim: None}))
+    assert repr(claim) in why
+    assert "administrator" in why
+
+
+async def test_a_token_that_says_that_there_is_no_conflict_is_accepted(issuer: Issuer, tokens: TokenVerifier) -> None:
+    """An empty list, the word `none`, alone or in a list, and ids are declarations; anything else is malformed."""
+    for said in ([], "none", ["none"]):
+        assert (await tokens.actor(f"Bearer {issuer.sign(conflicts=said)}")).conflicts == frozenset()
+    barred = uuid4()
+    for said in ([str(barred)], ["none", str(barred)]):
+        assert (await tokens.actor(f"Bearer {issuer.sign(conflicts=said)}")).conflicts == {barred}
+    malformed: tuple[Any, ...] = ("", "nobody", ["nobody"], 5, {"none": 1}, [[]])
+    for odd in malformed:
+        assert "'conflicts'" in await refused(tokens, issuer.sign(conflicts=odd))
+
+
+async def test_where_policy_does_not_ask_conflicts_may_be_absent(issuer: Issuer) -> None:
+    """Local mode, or a setting, lets a token without the claim through; a production system does not by default."""
+    lenient = TokenVerifier(issuer.url, "ooc", needs_conflicts=Settings(mode="local").needs_conflicts)
+    assert (await lenient.actor(f"Bearer {issuer.sign(conflicts=None)}")).conflicts == frozenset()
+    assert Settings(mode="production").needs_conflicts
+    assert not Settings(mode="production", conflicts_claim=False).needs_conflicts
+    assert Settings(mode="local", conflicts_claim=True).needs_conflicts
+
+
+async def test_a_token_that_lives_longer_than_an_hour_is_refused(issuer: Issuer, tokens: TokenVerifier) -> None:
+    """More than an hour from its issue, or from now where its issue is in the future or not said, is 401."""
+    now = int(time.time())
+    beyond = HOUR + LEEWAY_SECONDS + 60
+    for iat, exp in (
+        (now, now + beyond),
+        (now - HOUR, now + 120),
+        (None, now + beyond),
+        (now + 5, now + beyond),
+        (now, 10**15),
+    ):
+        assert "60 minutes" in await refused(tokens, issuer.sign(iat=iat, exp=exp)), (iat, exp)
+    for iat, exp in ((now, now + HOUR), (now - HOUR + 60, now + 60), (None, now + 300)):
+        assert (await tokens.actor(f"Bearer {issuer.sign(iat=iat, exp=exp)}")).id == PERSON
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"exp": float("inf")}, {"exp": float("nan")}, {"iat": "now"}, {"iat": []}, {"exp": "x"}, {"exp": None}],
+    ids=str,
+)
+async def test_a_time_of_an_odd_shape_is_refused(
+    issuer: Issuer, tokens: TokenVerifier, changes: dict[str, Any]
+) -> None:
+    """Whatever stands where a time belongs, the answer is 401 and not a fault."""
+    assert await refused(tokens, issuer.sign(**changes))
+
+
+async def test_every_area_is_for_whoever_says_so(issuer: Issuer, tokens: TokenVerifier) -> None:
+    """The area `*` stands for all of them."""
+    assert (await tokens.actor(f"Bearer {issuer.sign(area='*')}")).labels == {"area": "*"}

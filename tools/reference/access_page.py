@@ -1,0 +1,96 @@
+"""The reference page of who may read what, written from the services' access tables."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from services.reporting.access import ACCESS as REPORTING
+from services.vocabulary import Role
+from shared.domain.messages import EventRegistry
+from shared.domain.permissions import Permission
+from shared.runtime.service import Service
+from tools.reference.markdown import (
+    codes,
+    page,
+    prose,
+    table,
+)
+
+_TITLES: Final = {"rj_conference": "Restorative conference"}
+_BOUNDARIES: Final = """
+    **For commands and reads alike.** A record of another area than the token's answers as one that does not exist
+    (404, the same words), and so does another organisation's where the table says "of the own organisation". A
+    declared conflict of interest is 403: it bars every record that mentions the id declared, be it the record itself,
+    its case, a person in it or another record that it names; in a session also every case that has a place there, so
+    that a colleague takes the whole session. Nobody records an event that mentions what a conflict of theirs names. In
+    reporting a conflict in one record of a case bars the case. Who may send a command stands on the pages of commands;
+    a role that may send none to a service is told so before the body is read.
+"""
+_DOORS: Final = """
+    **At every door.** The state, the history, the duties and the documents of a record, the reactions that wait (of
+    those who read histories, for records within reach), and reporting's cases, lists and daily sheet ask these tables.
+    The state shows the members named; without a list, all. Every read is in the access log, given or refused.
+"""
+
+
+def of_access(services: Sequence[Service[Any]]) -> dict[str, str]:
+    """The page, by path."""
+    tables = {service.name: service.permissions for service in services} | {"reporting": REPORTING}
+    rows = (
+        (f"`{role}`", *(_cell(tables[name].get(role)) for name in tables))
+        for role in Role
+        if any(role in permissions for permissions in tables.values())
+    )
+    marks = [(service.name, name, text) for service in services for name, text in _marks(service.events).items()]
+    text = page(
+        "Who may read what",
+        prose(
+            "Role by kind of record. A role that is not there, or whose cell is empty, reads nothing. The tables are"
+            " `services/<name>/access.py`; they follow section F of the domain's rules."
+        ),
+        table(("Role", *(_TITLES.get(name, name.capitalize()) for name in tables)), rows),
+        "## Which records",
+        prose(
+            "A condition names marks, one of which a record needs. Marks follow from its events and are never taken"
+            " away, so that work once begun stays in sight. With a service before it, a mark is that of another record"
+            " of the same case."
+        ),
+        table(("Service", "Mark", "Given to"), ((f"`{service}`", f"`{name}`", text) for service, name, text in marks)),
+        "## Boundaries",
+        prose(_BOUNDARIES),
+        prose(_DOORS),
+    )
+    return {"access.md": text}
+
+
+def _cell(permission: Permission | None) -> str:
+    if permission is None:
+        return ""
+    said = [", ".join(sorted(permission.parts))]
+    if permission.where:
+        said.append(f"with {' or '.join(f'`{mark}`' for mark in permission.where)}")
+    if permission.own_organisation:
+        said.append("of the own organisation")
+    if permission.fields is not None:
+        said.append(f"showing {codes(sorted(permission.fields))} alone")
+    if permission.needs_reason:
+        said.append("with a reason")
+    return "; ".join(said)
+
+
+def _marks(book: EventRegistry) -> Mapping[str, str]:
+    """Each mark of a service with what its function's docstring says of it: `NAME: what it says. NAME: …`."""
+    found: dict[str, str] = {}
+    for mark in dict.fromkeys(book.marks.values()):
+        for name, said in _sentences(inspect.getdoc(mark) or ""):
+            found[name] = f"{found[name]}; {said}" if name in found else said
+    return found
+
+
+def _sentences(text: str) -> Iterable[tuple[str, str]]:
+    for sentence in " ".join(text.split()).split(". "):
+        name, _, said = sentence.rstrip(".").partition(": ")
+        if said:
+            yield name, said
