@@ -13,6 +13,7 @@ TESTS ?=
 SERVICES ?=
 BENCH ?=
 SECONDS ?= 3
+HOSTILE ?= 600
 ROUNDS ?= 5
 JSON ?= var/bench/latest.json
 
@@ -44,6 +45,10 @@ run: install ## Start the system, play a child's case, show the results, stay up
 .PHONY: test
 test: install-test lint ## Run everything: lint, types, layers and every test, on real servers
 	$(BIN)/pytest $(TESTS)
+
+.PHONY: hostile
+hostile: install ## Attack it: every test of tests/hostile, and made-up requests to the five APIs (HOSTILE=600 seconds)
+	OOC_HOSTILE_SECONDS=$(HOSTILE) $(BIN)/pytest tests/hostile
 
 .PHONY: check
 check: install-test lint ## The quick loop: lint, types, layers and unit tests; no servers, no architecture tests

@@ -12,15 +12,81 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ValidationInfo, field_validator
 
-from shared.domain.messages import (
-    Command,
-    CommandContext,
-    FreeText,
-    ShortText,
-    ValueObject,
-)
+from shared.domain.messages import Command, FieldPath, FreeText, JsonValue, ShortText, ValueObject
+from shared.domain.texts import Code, CommandContext
 from shared.privacy.sealing import Sealed
 
+_REFERENCE = r"([A-Z]{1,4}[/-]?)?[0-9]{1,12}(([/-]([A-Z]{1,2}[/-]?)?|[A-Z]{1,2}[/-]?)[0-9]{1,12}){0,4}"
+
+Reference = Annotated[
+    ShortText,
+    Code(_REFERENCE, "give the reference alone, such as CPS/55/2026/1180: letters, digits, / and -, no spaces"),
+]
+"""Another agency's number for something: of a crime, a file, a referral. Letters come in short groups, so no name fits."""
+
+CrimeNumber = Annotated[
+    ShortText, Code(_REFERENCE, "give the crime number alone, such as 55260041001: letters, digits, / and -, no spaces")
+]
+"""The number under which the police record a crime."""
+
+OffenceCode = Annotated[
+    ShortText,
+    Code(
+        r"[A-Z]{0,3}[0-9]{1,6}[A-Z]{0,2}([/.][0-9]{1,4}[A-Z]?){0,3}",
+        "give the code of the offence, such as TH68010 or 04601, without spaces",
+    ),
+]
+"""The Home Office's or the criminal justice system's code of an offence."""
+
+_WORD = "[a-zß-ÿ]+(?:['\u2019-][a-zß-ÿ]+)*"
+
+_CAPITALS = (
+    "Act|Class [A-C]|Code|Communications|Computer|Criminal|Damage|Dangerous|Dogs|Drugs|Firearms|Harassment|Justice|Malicious"
+    "|Misuse|Offences|Offensive|Order|Part|Person|Protection|Public|Regulations|Road|Schedule|Section|Sexual|Theft|Traffic"
+    "|Weapons"
+)
+"""What is written with a capital within a title: the words of acts' names."""
+
+OffenceTitle = Annotated[
+    ShortText,
+    Code(
+        rf"[A-ZÀ-Þ]?{_WORD}(?:(?: |, | - | / )\(?(?:{_WORD}|s?[0-9]{{1,4}}|{_CAPITALS})\)?){{0,24}}",
+        "give the offence's title in law in sentence case, such as Theft from a shop, and no person's name",
+        case="as given",
+    ),
+]
+"""What the law calls an offence, in sentence case: a person's name and surname do not fit."""
+
+SchoolUrn = Annotated[ShortText, Code(r"[0-9]{6,7}", "a school's unique reference number has 6 or 7 digits")]
+"""The number of a school in the register (England 6 digits, Wales 7)."""
+
+KeyStage = Annotated[ShortText, Code(r"EYFS|KS[1-5]", "give the key stage: EYFS or KS1 to KS5")]
+"""The key stage of the pupils (Education Act 2002, s82)."""
+
+LawfulBasis = Annotated[
+    ShortText,
+    Code(
+        "law enforcement|consent|contract|legal obligation|vital interests|public task|legitimate interests",
+        "give a lawful basis: law enforcement (DPA 2018 s35), or one of UK GDPR article 6: consent, contract,"
+        " legal obligation, vital interests, public task, legitimate interests",
+        case="lower",
+    ),
+]
+"""By what law personal data are processed (DPA 2018 s35; UK GDPR article 6)."""
+
+MediaType = Annotated[
+    ShortText,
+    Code(
+        r"(application/(pdf|zip|msword|rtf|vnd\.ms-(excel|outlook|powerpoint)"
+        r"|vnd\.openxmlformats-officedocument\.(wordprocessingml\.document|spreadsheetml\.sheet"
+        r"|presentationml\.presentation)|vnd\.oasis\.opendocument\.(text|spreadsheet|presentation))"
+        r"|audio/(mpeg|mp4|ogg|wav|webm)|image/(gif|heic|heif|jpeg|png|tiff|webp)|message/rfc822|text/(csv|html|plain)"
+        r"|video/(mp4|mpeg|quicktime|webm))",
+        "give the document's media type, such as application/pdf or image/png",
+        case="lower",
+    ),
+]
+"""What kind of file a document is (RFC 6838): what is handed in as evidence or correspondence."""
 EARLIEST_BIRTH: Final = date(1900, 1, 1)
 """Nobody whom a service knows was born before."""
 
@@ -300,7 +366,7 @@ class PersonDetails(ValueObject):
     date_of_birth: Sealed[BirthDate]
     address: Sealed[FreeText] | None = None
     contact: Sealed[FreeText] | None = None
-    school_urn: ShortText | None = None
+    school_urn: SchoolUrn | None = None
     ethnicity: Sealed[FreeText] | None = None
     needs: Sealed[tuple[FreeText, ...]] | None = None
 
@@ -309,8 +375,8 @@ class FieldCorrection(Command):
     """What a field of an earlier event should have been: `field` is a dotted path, `value` in JSON of that field's type."""
 
     corrects: UUID
-    field: ShortText
-    value: Any
+    field: FieldPath
+    value: JsonValue
     why: Sealed[FreeText]
 
     @field_validator("value")

@@ -1,4 +1,4 @@
-"""The one path of a command: load, fold, decide, seal, append. Nothing else writes to an event store.
+"""The one path of a command: wait for the stream's turn, load, fold, decide, seal, append. Nothing else writes to an event store.
 
 Order of the answers: a repeated key (the first answer again), an unknown stream, or one beyond a boundary of the actor
 (`shared.domain.permissions`), an expected version, the rules.
@@ -54,6 +54,7 @@ from shared.privacy.keyring import Keyring
 from shared.privacy.sealing import seal_model, sealed_fields, to_json
 from shared.runtime.service import Claims, Service
 from shared.state_cache import StateCache
+from shared.stream_queue import QueueFull, StreamQueue
 
 MAX_ATTEMPTS: Final = 40
 """How often a command without an expected version is decided again when its stream has moved meanwhile."""
@@ -115,6 +116,7 @@ class CommandHandler:
         self.keyring = keyring
         self._recent = StateCache(service.events, service.decider, keyring)
         self._digest_key = digest_key
+        self._queue = StreamQueue()
 
     def command_id(self, actor: UUID, key: str) -> UUID:
         """UUIDv5 of service, actor and idempotency key."""
@@ -124,6 +126,14 @@ class CommandHandler:
         """Take a command all the way; raises `EventStoreUnavailable`, `KeyringUnavailable` or `OwnerForgotten`."""
         digest = self.digest(asked)
         name = self.service.stream_name(asked.stream)
+        try:
+            async with self._queue.turn(name):
+                return await self._attempt(asked, name, digest)
+        except QueueFull as error:
+            raise EventStoreUnavailable(f"{error}; ask again with the same key") from error
+
+    async def _attempt(self, asked: CommandRequest, name: str, digest: bytes) -> Result:
+        """Load, decide and append; again where another process moved the stream meanwhile."""
         for _ in range(MAX_ATTEMPTS):
             loaded = await self.event_store.load(name, asked.command_id)
             if loaded.kept is not None:

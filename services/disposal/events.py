@@ -20,16 +20,21 @@ from services.vocabulary import (
     BreachDecision,
     ConditionObject,
     ConditionType,
+    CrimeNumber,
     Disposal,
+    OffenceCode,
+    OffenceTitle,
     OutcomeCode,
     PersonDetails,
     Recommendation,
+    Reference,
     Regime,
     TrialMode,
 )
 from shared.domain.messages import (
     Added,
     Correction,
+    Digest,
     Event,
     EventRegistry,
     Fact,
@@ -39,6 +44,7 @@ from shared.domain.messages import (
     ShortText,
     Timestamp,
     ValueObject,
+    Version,
 )
 from shared.privacy.sealing import OwnedBy, Sealed
 
@@ -133,8 +139,8 @@ class ContactMeans(StrEnum):
 class Offence(ValueObject):
     """What the child is said to have done. `date` is the Europe/London day of it."""
 
-    code: ShortText
-    title: ShortText
+    code: OffenceCode
+    title: OffenceTitle
     date: date
     trial_mode: TrialMode
     recordable: bool
@@ -220,7 +226,7 @@ class DisposalCaseOpened(Event):
     referral_id: UUID | None = None
     person_id: UUID
     details: Annotated[PersonDetails, OwnedBy("person_id")]
-    crime_number: ShortText
+    crime_number: CrimeNumber
     offence: Offence
     investigating_officer: UUID | None = None
     reported_at: Timestamp
@@ -256,7 +262,7 @@ class GravityScored(Event):
     final_score: int
     aggravating: Sealed[Factors]
     mitigating: Sealed[Factors]
-    matrix_version: ShortText
+    matrix_version: Version
     yjb_seriousness_score: int | None = None
 
 
@@ -306,7 +312,7 @@ class PanelRecommended(Event):
 class ProsecutorDecisionRecorded(Event):
     """The prosecutor answered, having been sent the child information form."""
 
-    reference: ShortText
+    reference: Reference
     decision: ProsecutorDecision
     child_information_form: bool
 
@@ -365,7 +371,7 @@ class DocumentSigned(Event):
     the event is older than the question.
     """
 
-    document_sha256: ShortText
+    document_sha256: Digest
     consent: bool
     signed_by_child: bool
     printed_here: Added[bool] = None
@@ -582,7 +588,7 @@ class DisposalClosedWithoutProceedings(ChildEvent):
 class ProceedingsInstituted(Event):
     """Proceedings for the offence were instituted after a breach (CDA 1998 s66E)."""
 
-    reference: ShortText
+    reference: Reference
 
 
 class DisposalCeased(ChildEvent):

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from services.vocabulary import AttendanceStatus, Regime, SessionKind, Topic
+from services.vocabulary import AttendanceStatus, KeyStage, Regime, SchoolUrn, SessionKind, Topic
 from shared.domain.messages import (
     Added,
     Correction,
@@ -21,7 +21,6 @@ from shared.domain.messages import (
     Fact,
     FreeText,
     Hours,
-    ShortText,
     Timestamp,
     ValueObject,
 )
@@ -60,8 +59,8 @@ class SessionPlanned(Event):
     starts_at: Timestamp
     hours: Hours
     place: Sealed[FreeText]
-    school_urn: ShortText | None = None
-    key_stage: ShortText | None = None
+    school_urn: SchoolUrn | None = None
+    key_stage: KeyStage | None = None
     referral_id: UUID | None = None
 
 

@@ -14,22 +14,27 @@ from pydantic import Field
 
 from services.vocabulary import (
     Category,
+    CrimeNumber,
     Flag,
     IncidentType,
+    LawfulBasis,
+    MediaType,
     OutcomeCode,
     PersonDetails,
     PersonRole,
+    Reference,
     Regime,
+    SchoolUrn,
     Topic,
     TriageOutcome,
 )
 from shared.domain.messages import (
     Correction,
+    Digest,
     Event,
     EventRegistry,
     Fact,
     FreeText,
-    ShortText,
     Timestamp,
 )
 from shared.privacy.sealing import OwnedBy, Sealed
@@ -57,13 +62,13 @@ class ReferralReceived(Event):
     incident_type: IncidentType
     happened_at: Timestamp
     setting: Setting
-    school_urn: ShortText | None = None
+    school_urn: SchoolUrn | None = None
     on_premises: bool
     in_school_hours: bool
     flags: Flags
     narrative: Sealed[FreeText]
     assessment: Sealed[FreeText] | None = None
-    lawful_basis: ShortText
+    lawful_basis: LawfulBasis
 
 
 class PersonLinked(Event):
@@ -90,7 +95,7 @@ class SafeguardingConcernRaised(Event):
 class MashReferralMade(Event):
     """The multi-agency safeguarding hub was told."""
 
-    mash_ref: ShortText
+    mash_ref: Reference
 
 
 class SafeguardingHoldOverridden(Event):
@@ -112,7 +117,7 @@ class NudesScreeningCompleted(Event):
 class CrimeRecorded(Event):
     """The incident was recorded as a crime."""
 
-    crime_number: ShortText
+    crime_number: CrimeNumber
 
 
 class VictimPreferenceRecorded(Event):
@@ -127,8 +132,8 @@ class DocumentAttached(Event):
     """A document belongs to the referral; its bytes are kept elsewhere."""
 
     document_id: UUID
-    media_type: ShortText
-    sha256: ShortText
+    media_type: MediaType
+    sha256: Digest
     title: Sealed[FreeText]
 
 

@@ -38,6 +38,7 @@ from services.reporting.measures import MEASURES
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from services.reporting.visibility import Reader, reader_of
 from shared.api.authorisation import AccessLog, ReadGate, TokenVerifier
+from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import consumed, health, standing_alarms
 from shared.api.parameters import (
@@ -153,7 +154,7 @@ class Measured(BaseModel):
     measure: str
     first: date = Field(alias="from")
     last: date = Field(alias="to")
-    definition_version: int
+    definition_version: str
     positions: dict[str, int]
 
 
@@ -260,6 +261,7 @@ def reporting_api(settings: Settings) -> FastAPI:
         "What is counted and shown across services, from events. Every read is recorded.",
         lifespan=lifespan,
     )
+    guard(app, settings)
     install_handlers(app)
     _measures(app)
     _cases(app)

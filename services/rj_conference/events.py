@@ -18,10 +18,11 @@ from shared.domain.messages import (
     Fact,
     FreeText,
     Hours,
-    ShortText,
     Timestamp,
     ValueObject,
+    Version,
 )
+from shared.domain.texts import Visible
 from shared.privacy.sealing import OwnedBy, Sealed
 
 
@@ -91,7 +92,7 @@ class Present(ValueObject):
     attended: bool
 
 
-TermText = Annotated[str, StringConstraints(max_length=20_000)]
+TermText = Annotated[str, StringConstraints(max_length=20_000), Visible()]
 """What was agreed, in words; none at all where somebody left it out."""
 
 
@@ -143,7 +144,7 @@ class ConsentGiven(Event):
     """A party has consented, to the modes named and on the wording of that version."""
 
     person_id: UUID
-    consent_version: ShortText
+    consent_version: Version
     scope: tuple[ConferenceMode, ...]
     parental_agreement: bool | None = None
     valid_until: date | None = None

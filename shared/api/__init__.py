@@ -19,7 +19,9 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from shared.api.boundary import guard
 from shared.api.commands import add_commands, command_schemas
+from shared.api.connections import ConnectionLimits, with_limits
 from shared.api.dependencies import open_dependencies
 from shared.api.documents import add_documents
 from shared.api.openapi import complete_openapi, new_application
@@ -43,6 +45,7 @@ def service_api(service: Service[Any], settings: Settings) -> FastAPI:
         f"Commands and queries of the service {service.name}. Every read is recorded.",
         lifespan=lifespan,
     )
+    guard(app, settings)
     install_handlers(app)
     add_commands(app, service, settings)
     add_queries(app, service)
@@ -55,13 +58,25 @@ def service_api(service: Service[Any], settings: Settings) -> FastAPI:
 
 def serve(app: FastAPI, settings: Settings) -> None:
     """Serve an application until SIGTERM; requests under way end first."""
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=10,
-        server_header=False,
+    limits = ConnectionLimits(
+        total=settings.connections,
+        per_address=None if settings.trusted_proxies else settings.connections_per_address,
     )
+    uvicorn.run(app, host=settings.host, port=settings.port, **serving(settings, limits))
+
+
+def serving(settings: Settings, limits: ConnectionLimits) -> dict[str, Any]:
+    """How uvicorn serves: with time limits, and believing no address that a client says of itself."""
+    return {
+        "loop": "uvloop",
+        "http": with_limits(limits),
+        "ws": "none",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": 20,
+        "timeout_graceful_shutdown": 10,
+        "h11_max_incomplete_event_size": 32_768,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies or "",
+    }

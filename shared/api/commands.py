@@ -69,7 +69,7 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
         status_code=201,
         response_model=Receipt,
         tags=["commands"],
-        responses=RECEIPT | problems(404, 409, 410),
+        responses=RECEIPT | problems(404, 409, 410, 415),
         openapi_extra=declared(COMMAND, requestBody=_body(service)),
     )
     async def command(request: Request, id: str) -> JSONResponse:  # noqa: A002 - the path's own word

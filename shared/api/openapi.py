@@ -22,7 +22,16 @@ OWN: Final = (
 
 def new_application(title: str, description: str, **more: Any) -> FastAPI:
     """An application without FastAPI's own pages, whose scripts come from elsewhere; `complete_openapi` adds ours."""
-    return FastAPI(title=title, version="1", description=description, docs_url=None, redoc_url=None, **more)
+    return FastAPI(
+        title=title,
+        version="1",
+        description=description,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would lead to the host that the client names.
+        redirect_slashes=False,
+        **more,
+    )
 
 
 def complete_openapi(app: FastAPI, settings: Settings, schemas: Mapping[str, Any] | None = None) -> None:
@@ -71,7 +80,7 @@ def _complete(document: dict[str, Any], settings: Settings, schemas: Mapping[str
     # Two things of one name would be taken for each other.
     assert all(found.get(name, schema) == schema for name, schema in schemas.items())
     found |= {**schemas, **problem.pop("$defs"), "Problem": problem}
-    answers = {str(status): answer for status, answer in problems(401, 403, 422, 503).items()}
+    answers = {str(status): answer for status, answer in problems(401, 403, 422, 429, 500, 503).items()}
     for path, operations in document["paths"].items():
         for operation in operations.values() if path.startswith("/v1/") else ():
             operation["security"] = [{TOKEN: []}]

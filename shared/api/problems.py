@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from math import ceil
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -55,6 +58,7 @@ class Problem(BaseModel):
     needs_rationale: bool = Field(default=False, description="422: whether a rationale for `rules` lets it go ahead.")
     expected_version: int | None = Field(default=None, description="409: the version that the command expected.")
     actual_version: int | None = Field(default=None, description="409: the version that the record has.")
+    reference: str | None = Field(default=None, description="500: what to tell the operators, who find it in the log.")
 
 
 _MEANINGS: Final = {
@@ -63,10 +67,13 @@ _MEANINGS: Final = {
     404: "There is no such thing, there was none then, or it belongs to another area or organisation.",
     409: "Not as things stand: read again, and decide again.",
     410: "The key of a person has been destroyed: nothing more can be recorded of them.",
+    415: "The body is not sent as application/json.",
     422: "The request cannot be understood, a rule refuses it, or it waits for a rationale. Nothing was recorded.",
+    429: "There are too many requests of this token or address: wait as long as Retry-After says.",
+    500: "A fault of the service: tell its operators the reference.",
     503: "Something that this rests on does not answer: try again in a moment.",
 }
-_HEADERS: Final = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
+_HEADERS: Final = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}, 503: {"Retry-After": "2"}}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -85,6 +92,14 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+class TooManyRequests(Exception):
+    """A token or an address has used up its rate; the next request may come after `seconds` (429)."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"too many requests: the next one may come after {seconds:.1f} seconds")
+        self.seconds = seconds
+
+
 class Malformed(Exception):
     """Input that cannot be understood: which field, and what to do (422)."""
 
@@ -94,40 +109,77 @@ class Malformed(Exception):
 
     @classmethod
     def of(cls, error: ValidationError | RequestValidationError) -> Malformed:
-        """From pydantic's errors, without the values that were given: they may be personal."""
-        found = []
-        for item in error.errors():
-            place = [str(part) for part in item["loc"] if not _is_tag(part)]
-            found.append((".".join(place) or "body", _message(item)))
-        return cls(*found)
+        """From pydantic's errors, without the values and names that were given: they may be personal."""
+        return cls(*((_place(item["loc"]), _message(item)) for item in error.errors()))
 
 
-def _is_tag(part: object) -> bool:
-    """Whether a part of a location is the name of a member of the command union, not a field."""
-    return isinstance(part, str) and part[:1].isupper() and part.isidentifier()
+MAX_ERRORS: Final = 20
+"""How many wrong fields an answer names; the rest is counted."""
+
+_FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+_HEADER: Final = re.compile(r"[A-Z][a-z]{1,19}(-[A-Z][a-z]{1,19}){1,2}")
+
+
+def _place(location: Sequence[int | str]) -> str:
+    """The dotted path of a wrong field. Members of the command union are left out; keys of a rationale are texts."""
+    parts: list[str] = []
+    for part in location:
+        if isinstance(part, str) and part[:1].isupper() and part.isidentifier() and not parts:
+            continue
+        parts.append(str(part))
+        if part == "rationale":
+            break
+    return ".".join(parts) or "body"
+
+
+def _shown(field: str) -> str:
+    """A field's path as an answer names it: a part that looks like no field or header may be personal."""
+    parts = ((part if _FIELD.fullmatch(part) or part.isdecimal() else "…") for part in field.split("."))
+    return field if _HEADER.fullmatch(field) else ".".join(parts)[:200]
+
+
+_MESSAGES: Final = {
+    "missing": "this field is missing: add it",
+    "extra_forbidden": "there is no such field: remove it or correct its name",
+    "timezone_aware": "a time needs its zone: write it as 2026-06-09T23:50:00+01:00",
+}
 
 
 def _message(item: Any) -> str:
-    match item["type"]:
-        case "missing":
-            return "this field is missing: add it"
-        case "extra_forbidden":
-            return "there is no such field: remove it or correct its name"
-        case "union_tag_invalid" | "union_tag_not_found":
-            known = item.get("ctx", {}).get("expected_tags")
-            return "the type of command is missing or unknown" + (f": there is {known}" if known else "")
-        case "json_invalid":
-            return f"the body is not JSON: {item['msg']}"
-        case "timezone_aware":
-            return "a time needs its zone: write it as 2026-06-09T23:50:00+01:00"
-        case _:
-            return str(item["msg"])
+    kind = item["type"]
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        known = item.get("ctx", {}).get("expected_tags")
+        return "the type of command is missing or unknown" + (f": there is {known}" if known else "")
+    if item["loc"][-1:] == ("[key]",):
+        return "give each reason under the id of a rule, such as R12"
+    return _MESSAGES.get(kind) or str(item["msg"])
 
 
-def problem_response(status: int, kind: str, title: str, detail: str, **more: Any) -> JSONResponse:
+def problem_response(
+    status: int, kind: str, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
+) -> JSONResponse:
     """A problem answer; `kind` makes its type, a relative reference that is stable and documented."""
     body = Problem(type=f"/problems/{kind}", title=title, status=status, detail=detail, **more)
-    return JSONResponse(body.model_dump(mode="json", exclude_unset=True), status, _HEADERS.get(status), MEDIA_TYPE)
+    said = {**_HEADERS.get(status, {}), **(headers or {})}
+    return JSONResponse(body.model_dump(mode="json", exclude_unset=True), status, said, MEDIA_TYPE)
+
+
+def too_many(raised: TooManyRequests) -> JSONResponse:
+    """When the next request may come, in whole seconds (RFC 9110, section 10.2.3)."""
+    wait = {"Retry-After": str(ceil(raised.seconds))}
+    return problem_response(429, "too-many-requests", "Slow down", f"{raised}; nothing was recorded.", headers=wait)
+
+
+def fault(reference: str) -> JSONResponse:
+    """A fault of ours, without a word of what went wrong: the log has that, under the reference."""
+    return problem_response(
+        500,
+        "fault",
+        "A fault of this service",
+        f"Nothing that you sent was wrong. Tell the operators the reference {reference}; before you ask again for"
+        " something to be recorded, read the record, or use the same Idempotency-Key.",
+        reference=reference,
+    )
 
 
 def refused_response(rules: Sequence[BrokenRule], *, needs_rationale: bool) -> JSONResponse:
@@ -147,13 +199,16 @@ def refused_response(rules: Sequence[BrokenRule], *, needs_rationale: bool) -> J
 
 
 def malformed_response(error: Malformed) -> JSONResponse:
-    """Which fields are wrong and what to do; nothing was recorded."""
+    """Which fields are wrong and what to do, up to a limit; nothing was recorded."""
+    named = list(error.errors[:MAX_ERRORS])
+    if (more := len(error.errors) - MAX_ERRORS) > 0:
+        named.append(("body", f"{more} more are wrong: correct these first"))
     return problem_response(
         422,
         "malformed",
         "The request cannot be understood",
         "Nothing was recorded. Correct the fields named and send it again.",
-        errors=[{"field": field, "message": message} for field, message in error.errors],
+        errors=[{"field": _shown(field), "message": message} for field, message in named],
         rules=[],
         needs_rationale=False,
     )
@@ -173,6 +228,11 @@ def install_handlers(app: FastAPI) -> None:
         on(unavailable, 503, "unavailable", "Try again in a moment, with the same Idempotency-Key")
     on(UnusableKey, 503, "keyring", "A key of this record cannot be used: it needs a person who keeps the system")
     on(KeyDestroyed, 410, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them")
+
+    @app.exception_handler(TooManyRequests)
+    async def _too_many(_request: Request, raised: Exception) -> JSONResponse:
+        assert isinstance(raised, TooManyRequests)
+        return too_many(raised)
 
     @app.exception_handler(Malformed)
     async def _malformed(_request: Request, raised: Exception) -> JSONResponse:
@@ -194,5 +254,9 @@ def install_handlers(app: FastAPI) -> None:
     async def _http(_request: Request, raised: Exception) -> JSONResponse:
         assert isinstance(raised, HTTPException)
         return problem_response(
-            raised.status_code, "http", str(raised.detail), f"{raised.detail}: see /docs for what can be asked"
+            raised.status_code,
+            "http",
+            HTTPStatus(raised.status_code).phrase,
+            f"{raised.detail}: see /docs for what can be asked",
+            headers=raised.headers,
         )

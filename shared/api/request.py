@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import Request
 from pydantic import ValidationError
 
+from shared.api.bodies import look_over, read_body
 from shared.api.parameters import (
     ACCESS_REASON,
     CORRELATION,
@@ -22,49 +22,41 @@ from shared.api.parameters import (
     UUID_TEXT,
     Parameter,
 )
-from shared.api.problems import Malformed
+from shared.api.problems import Malformed, TooManyRequests
+from shared.api.rates import RateLimit
 from shared.domain.dates import local_day
 from shared.domain.duties_by_day import end_of_day
 from shared.domain.messages import Actor, Command
 from shared.runtime.service import Service
 
+MAX_PARAMETERS: Final = 50
+"""Parameters of an address, repetitions included; each is looked for among all."""
+
 
 async def read_actor(request: Request) -> Actor:
-    """Who asks, by the bearer token, before anything else is said; raises `BadToken` or `IssuerUnavailable`."""
+    """Who asks, by the bearer token, before anything else is said.
+
+    Raises `BadToken`, `IssuerUnavailable`, or `TooManyRequests` where this actor sends more than one may.
+    """
     actor: Actor = await request.app.state.deps.tokens.actor(request.headers.get("authorization"))
+    rate: RateLimit | None = request.app.state.actor_rate
+    if rate is not None and (seconds := rate.take(str(actor.id))):
+        raise TooManyRequests(seconds)
     return actor
 
 
 async def read_command(request: Request, service: Service[Any], limit: int, received_at: datetime) -> Command:
-    """The command of a request's body, received then; raises `Malformed`."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise Malformed(("body", f"the body is larger than {limit} bytes: shorten the texts"))
+    """The command of a request's body, received then; raises `Malformed`, or `HTTPException` 415 where the body is no JSON."""
+    body = await read_body(request, limit)
+    look_over(body)
     try:
-        command = service.parse_command(bytes(body), received_at)
+        command = service.parse_command(body, received_at)
     except ValidationError as error:
         raise Malformed.of(error) from error
-    except ValueError as error:
-        raise Malformed(("body", f"the body is not JSON in UTF-8: {type(error).__name__}")) from error
-    repeated = _repeated_keys(bytes(body))
-    if repeated:
-        raise Malformed(*((name, "this field is given twice: give it once") for name in repeated))
+    if command.rationale.keys() - service.decider.rules.ids:
+        known = ", ".join(sorted(service.decider.rules.ids))
+        raise Malformed(("rationale", f"give each reason under the id of a rule of {service.name}: {known}"))
     return command
-
-
-def _repeated_keys(body: bytes) -> list[str]:
-    """Names that stand twice in one object of a JSON text: which of the two was meant cannot be known."""
-    found: list[str] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        found.extend(sorted({name for name in names if names.count(name) > 1}))
-        return dict(pairs)
-
-    json.loads(body, object_pairs_hook=look)
-    return found
 
 
 def read_id(text: str, name: str = "id") -> UUID:
@@ -102,6 +94,8 @@ def read_query(request: Request, known: Sequence[Parameter]) -> dict[str, str]:
 
     Raises `Malformed` for one that is unknown, given twice or, by its pattern, of no meaning.
     """
+    if request.scope["query_string"].count(b"&") >= MAX_PARAMETERS:
+        raise Malformed(("query", f"there are more than {MAX_PARAMETERS} parameters: give each that is needed once"))
     given, there_is = request.query_params, {one.name: one for one in known if one.place == "query"}
     wrong = [
         (

@@ -23,7 +23,7 @@ from shared.domain.messages import (
     Fact,
 )
 from shared.domain.rules import Context, RuleBook
-from shared.privacy.sealing import OwnedBy, Sealed
+from shared.privacy.sealing import OwnedBy, Sealed, to_json
 
 C = TypeVar("C", bound=Correction)
 
@@ -139,7 +139,10 @@ class CorrectionEngine(Generic[C, S]):
         value = to_jsonable_python(request.value)
         right = _parsed(field, value)
         content: dict[str, Any] = {"value": value}
-        if isinstance(right, Sealed):
+        if isinstance(right, (str, BaseModel)):
+            # Codes are recorded in their one spelling.
+            content = {"value": to_json(right, lambda sealed: sealed.value)}
+        elif isinstance(right, Sealed):
             # The value stands as in JSON, since that is how it will be opened again.
             content = {"sealed": Sealed(value), self._owner_field: field.owner}
         return self.event(corrects=request.corrects, field=field.path, why=request.why, **content)

@@ -23,6 +23,7 @@ from shared.domain.messages import (
     Refused,
 )
 from shared.domain.rules import Approved, Context, RuleBook
+from shared.domain.texts import RECORDED
 from shared.privacy.sealing import Sealed
 
 S = TypeVar("S")
@@ -142,4 +143,4 @@ def with_value_at(model: M, path: str, value: Any) -> M:
     if isinstance(value, Sealed):
         return model.model_copy(update={name: value})
     adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
-    return model.model_copy(update={name: adapter.validate_json(json.dumps(value), strict=True)})
+    return model.model_copy(update={name: adapter.validate_json(json.dumps(value), strict=True, context=RECORDED)})

@@ -20,6 +20,7 @@ from uuid import UUID, uuid5
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.domain.dates import local_day
+from shared.domain.texts import Code, Visible
 from shared.privacy.sealing import PREFIX, DecryptionContext, Sealed
 
 GENESIS: Final = bytes(32)
@@ -42,8 +43,32 @@ Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A short clear text (a reference, a title, a basis): one line, and nothing about a person."""
 
-FreeText = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+FreeText = Annotated[str, StringConstraints(min_length=1, max_length=20_000), Visible()]
 """A free text, always inside `Sealed`: a narrative, a reason, a rationale."""
+
+Version = Annotated[
+    ShortText, Code(r"V?[0-9]{1,4}([.-][0-9]{1,2}){0,2}", "give the version's number, such as 3 or 2025-01")
+]
+"""The version of a document or table that lies outside this system."""
+
+Digest = Annotated[ShortText, Code(r"[0-9a-f]{64}", "a SHA-256 is 64 hexadecimal digits", case="lower")]
+"""A SHA-256 (FIPS 180-4) in hexadecimal."""
+
+FieldPath = Annotated[
+    ShortText,
+    Code(
+        r"[a-z][a-z0-9_]{0,39}(\.([a-z][a-z0-9_]{0,39}|[0-9]{1,3})){0,4}",
+        "name a field of the event, such as details.school_urn or terms.0.due",
+        "as given",
+    ),
+]
+"""The dotted path of a field, in a correction that is asked for."""
+
+JsonValue = Annotated[Any, Visible()]
+"""Any JSON value: the right one, in a correction that is asked for."""
+
+RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,2}[0-9]{1,3}[A-Z]?$")]
+"""The id of a rule, such as R12."""
 
 Hours = Annotated[Decimal, Field(ge=0, le=1000, max_digits=6, decimal_places=2)]
 """Hours, to the hundredth."""
@@ -72,16 +97,6 @@ class Actor(Message):
     conflicts: Annotated[frozenset[UUID], Field(exclude=True)] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class CommandContext:
-    """Validation context of a command's JSON: the Europe/London day on which it was received.
-
-    Without it, as where a test makes a command, nothing that a field says of that day is checked.
-    """
-
-    received_on: date
-
-
 class Command(Message):
     """What may be asked of a service. `type` is the class's name and discriminates the union.
 
@@ -95,8 +110,8 @@ class Command(Message):
 
     type: str
     occurred_at: Timestamp | None = None
-    rationale: Annotated[dict[str, FreeText], Field(max_length=40)] = {}
-    expected_version: Annotated[int, Field(ge=0)] | None = None
+    rationale: Annotated[dict[RuleId, FreeText], Field(max_length=40)] = {}
+    expected_version: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
 
     @model_validator(mode="after")
     def _looks_like_no_token(self) -> Self:

@@ -137,6 +137,11 @@ class RuleBook(Generic[S]):
 
         return register
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of all rules: a rationale stands under one of them."""
+        return frozenset(rule.id for rule in self.rules)
+
     def rules_for(self, command: type[Command], *kinds: RuleKind) -> tuple[Rule, ...]:
         """The rules that guard a command, of the kinds given (all by default)."""
         found = self._guarding.get((command, kinds))

@@ -215,7 +215,7 @@ class Sealed(Generic[T]):
             return (
                 sealed.forgotten()
                 if key is None
-                else sealed.opened(_from_json(adapter, unseal(token, key, reading.event_id)))
+                else sealed.opened(_from_json(adapter, unseal(token, key, reading.event_id), reading))
             )
 
         return core_schema.with_info_wrap_validator_function(

@@ -17,7 +17,6 @@ from shared.domain.decider import Decider
 from shared.domain.duties import Duty
 from shared.domain.messages import (
     Command,
-    CommandContext,
     Event,
     EventRegistry,
     Fact,
@@ -25,6 +24,7 @@ from shared.domain.messages import (
 )
 from shared.domain.permissions import SYSTEM, Permissions
 from shared.domain.policy import Policy, PolicyBook
+from shared.domain.texts import CommandContext
 from shared.printing.documents import Document, is_print
 
 S = TypeVar("S")

@@ -52,6 +52,26 @@ class Settings(BaseSettings):
     """Where a bare machine keeps its servers' data."""
     body_limit: int = 262_144
     """Largest request body in bytes."""
+    actor_rate: float | None = Field(default=None, gt=0)
+    """Requests a second that one actor may send to a process; see `rates` where it is not set."""
+    address_rate: float | None = Field(default=None, gt=0)
+    """Requests a second that may come from one address."""
+    connections: int = Field(default=1000, gt=0)
+    """How many connections an API holds."""
+    connections_per_address: int = Field(default=250, gt=0)
+    """How many of them may come from one address; not counted behind trusted proxies."""
+    trusted_proxies: str | None = None
+    """Addresses of the proxies whose X-Forwarded-For is believed, separated by commas; none by default."""
+
+    @property
+    def rates(self) -> tuple[float | None, float | None]:
+        """Requests a second of an actor and of an address; None: no limit.
+
+        Unless they are set: 100 and 400 in production, and no limit in local mode, where a scenario, a benchmark or a
+        test sends all that it can from one token.
+        """
+        usual = (None, None) if self.mode == "local" else (100.0, 400.0)
+        return self.actor_rate or usual[0], self.address_rate or usual[1]
 
     def read_kek(self) -> KeyEncryptionKeys:
         """The key-encryption keys; raises `BadKek`."""

@@ -30,9 +30,9 @@ IMPURE = {
 PATTERNS = {"utils", "util", "manager", "helper", "helpers", "base", "common", "misc"}
 
 FILES = {
-    "api/authorisation", "api/commands", "api/dependencies", "api/documents", "api/history_view", "api/openapi", "api/operations", "api/parameters", "api/problems", "api/queries", "api/request", "api/schemas",
-    "command_handler", "database", "state_cache",
-    "domain/corrections", "domain/dates", "domain/decider", "domain/duties", "domain/duties_by_day", "domain/execution", "domain/messages", "domain/permissions", "domain/policy", "domain/rules",
+    "api/authorisation", "api/bodies", "api/boundary", "api/commands", "api/connections", "api/dependencies", "api/documents", "api/history_view", "api/openapi", "api/operations", "api/parameters", "api/problems", "api/queries", "api/rates", "api/request", "api/schemas",
+    "command_handler", "database", "state_cache", "stream_queue",
+    "domain/corrections", "domain/dates", "domain/decider", "domain/duties", "domain/duties_by_day", "domain/execution", "domain/messages", "domain/permissions", "domain/policy", "domain/rules", "domain/texts",
     "event_store/memory", "event_store/postgres",
     "messaging/consumer/alarms", "messaging/consumer/batch", "messaging/consumer/consumed_event", "messaging/consumer/effects", "messaging/consumer/quarantine",
     "messaging/faust_consumer", "messaging/linking", "messaging/projection_consumer", "messaging/reactions", "messaging/relay",
@@ -42,7 +42,7 @@ FILES = {
 }  # fmt: skip
 """The kernel's modules. One more needs a use in three services, and a line here."""
 
-MAX_LINES = 9_000
+MAX_LINES = 12_000
 """The kernel stays small enough to be read in a day."""
 
 

@@ -70,7 +70,7 @@ def system(tmp_path: Path) -> Iterator[Path]:
 def _client(var: Path) -> Iterator[Client]:
     """A person at a keyboard, patient while what was killed comes back."""
     with httpx.Client(timeout=30) as http:
-        yield Client(find_addresses((), {}, var), http=http, patience=120, reason="CHAOS")
+        yield Client(find_addresses((), {}, var), http=http, patience=120, reason="TEST")
 
 
 def _free_base() -> int:

@@ -25,18 +25,21 @@ from services.vocabulary import (
     AppropriateAdultKind,
     AttendanceStatus,
     BreachDecision,
+    CrimeNumber,
     FieldCorrection,
     OutcomeCode,
     PersonDetails,
     Recommendation,
+    Reference,
     Role,
 )
 from shared.domain.messages import (
     Command,
+    Digest,
     FreeText,
     Hours,
-    ShortText,
     Timestamp,
+    Version,
 )
 from shared.privacy.sealing import Sealed
 
@@ -52,6 +55,10 @@ POLICE: Final = _roles(Role.POLICE_DECISION_MAKER)
 VICTIM_CONTACT: Final = _roles(Role.VICTIM_WORKER, Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER)
 MONITORS: Final = _roles(Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR)
 VARIERS: Final = _roles(Role.POLICE_DECISION_MAKER, Role.SUPERVISOR)
+
+
+Score = Annotated[int, Field(ge=0, le=100)]
+"""A score of a matrix. Which scores there are is for rule G1 to say; a longer number is none."""
 
 
 # --- before the decision ------------------------------------------------------------------------
@@ -70,7 +77,7 @@ class OpenDisposalCase(Command):
     referral_id: UUID | None = None
     person_id: UUID
     details: PersonDetails
-    crime_number: ShortText
+    crime_number: CrimeNumber
     offence: Offence
     investigating_officer: UUID | None = None
     reported_at: Timestamp
@@ -107,12 +114,12 @@ class ScoreGravity(Command):
     """Score the offence by the NPCC child gravity matrix (1 to 5)."""
 
     type: Literal["ScoreGravity"] = "ScoreGravity"
-    offence_score: int
-    final_score: int
+    offence_score: Score
+    final_score: Score
     aggravating: Sealed[Factors]
     mitigating: Sealed[Factors]
-    matrix_version: ShortText
-    yjb_seriousness_score: int | None = None
+    matrix_version: Version
+    yjb_seriousness_score: Score | None = None
 
 
 class RecordVictimView(Command):
@@ -173,7 +180,7 @@ class RecordProsecutorDecision(Command):
     """Record what the prosecutor answered."""
 
     type: Literal["RecordProsecutorDecision"] = "RecordProsecutorDecision"
-    reference: ShortText
+    reference: Reference
     decision: ProsecutorDecision
     child_information_form: bool
 
@@ -234,7 +241,7 @@ class SignDocument(Command):
     prints: ClassVar[bool] = True
 
     type: Literal["SignDocument"] = "SignDocument"
-    document_sha256: ShortText
+    document_sha256: Digest
     consent: bool
     signed_by_child: bool
 
@@ -419,7 +426,7 @@ class InstituteProceedings(Command):
     roles: ClassVar[frozenset[str] | None] = POLICE
 
     type: Literal["InstituteProceedings"] = "InstituteProceedings"
-    reference: ShortText
+    reference: Reference
 
 
 class AssignOutcome(Command):

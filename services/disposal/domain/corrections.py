@@ -31,8 +31,17 @@ from shared.privacy.sealing import to_json
 CORRECTIONS: Final[CorrectionEngine[RecordCorrected, DisposalState]] = CorrectionEngine(
     RecordCorrected,
     evolve,
-    # What a case is known by, and whose key seals it: a case of another child is another case. And what printing showed.
-    fixed=frozenset({(Event, "case_id"), (Event, "person_id"), (DocumentSigned, "printed_here")}),
+    fixed=frozenset(
+        {
+            # What a case is known by, and whose key seals it: a case of another child is another case.
+            (Event, "case_id"),
+            (Event, "person_id"),
+            # What printing showed.
+            (DocumentSigned, "printed_here"),
+            # The code that a disposal was issued for follows from the offence, which can be corrected.
+            (DisposalIssued, "offence_code"),
+        }
+    ),
 )
 """How the record of a case is corrected."""
 

@@ -8,12 +8,11 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from services.education.events import CancelledBy, Count, FeedbackGiver, Means, Minutes, Score, WhyPlaceCancelled
-from services.vocabulary import AttendanceStatus, FieldCorrection, Role, SessionKind, Topic
+from services.vocabulary import AttendanceStatus, FieldCorrection, KeyStage, Role, SchoolUrn, SessionKind, Topic
 from shared.domain.messages import (
     Command,
     FreeText,
     Hours,
-    ShortText,
     Timestamp,
 )
 from shared.privacy.sealing import OwnedBy, Sealed
@@ -35,8 +34,8 @@ class PlanSession(Command):
     starts_at: Timestamp
     hours: Hours
     place: Sealed[FreeText]
-    school_urn: ShortText | None = None
-    key_stage: ShortText | None = None
+    school_urn: SchoolUrn | None = None
+    key_stage: KeyStage | None = None
     referral_id: UUID | None = None
 
 

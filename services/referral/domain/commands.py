@@ -19,27 +19,33 @@ from services.referral.events import (
 )
 from services.vocabulary import (
     Category,
+    CrimeNumber,
     FieldCorrection,
     IncidentType,
+    LawfulBasis,
+    MediaType,
     OutcomeCode,
     PersonDetails,
     PersonRole,
+    Reference,
     Role,
+    SchoolUrn,
     Topic,
     TriageOutcome,
 )
 from shared.domain.messages import (
     Command,
+    Digest,
     FreeText,
-    ShortText,
     Timestamp,
 )
+from shared.domain.texts import Visible
 from shared.privacy.sealing import OwnedBy, Sealed
 
 DEFAULT_ROLES: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.SUPERVISOR})
 """Who may send a command that names no roles of its own."""
 
-Rationale = Annotated[str, StringConstraints(max_length=20_000)]
+Rationale = Annotated[str, StringConstraints(max_length=20_000), Visible()]
 """Why an outcome is right. Where a rule asks for it, it may come empty: the rule then refuses by its name."""
 
 _SUPERVISOR: Final = frozenset({Role.SUPERVISOR})
@@ -59,13 +65,13 @@ class ReceiveReferral(Command):
     incident_type: IncidentType
     happened_at: Timestamp
     setting: Setting
-    school_urn: ShortText | None = None
+    school_urn: SchoolUrn | None = None
     on_premises: bool
     in_school_hours: bool
     flags: Flags
     narrative: Sealed[FreeText]
     assessment: Sealed[FreeText] | None = None
-    lawful_basis: ShortText
+    lawful_basis: LawfulBasis
 
 
 class LinkPerson(Command):
@@ -96,7 +102,7 @@ class RecordMashReferral(Command):
     """Say that the multi-agency safeguarding hub was told; lifts a hold."""
 
     type: Literal["RecordMashReferral"] = "RecordMashReferral"
-    mash_ref: ShortText
+    mash_ref: Reference
 
 
 class OverrideSafeguardingHold(Command):
@@ -123,7 +129,7 @@ class RecordCrime(Command):
     """Say under which number the incident was recorded as a crime."""
 
     type: Literal["RecordCrime"] = "RecordCrime"
-    crime_number: ShortText
+    crime_number: CrimeNumber
 
 
 class RecordVictimPreference(Command):
@@ -140,8 +146,8 @@ class AttachDocument(Command):
 
     type: Literal["AttachDocument"] = "AttachDocument"
     document_id: UUID
-    media_type: ShortText
-    sha256: ShortText
+    media_type: MediaType
+    sha256: Digest
     title: Sealed[FreeText]
 
 

@@ -23,8 +23,8 @@ from shared.domain.messages import (
     Command,
     FreeText,
     Hours,
-    ShortText,
     Timestamp,
+    Version,
 )
 from shared.privacy.sealing import OwnedBy, Sealed
 
@@ -102,7 +102,7 @@ class GiveConsent(Command):
 
     type: Literal["GiveConsent"] = "GiveConsent"
     person_id: UUID
-    consent_version: ShortText
+    consent_version: Version
     scope: Annotated[tuple[ConferenceMode, ...], Field(min_length=1, max_length=4), AfterValidator(_once_each)]
     parental_agreement: bool | None = None
     valid_until: date | None = None

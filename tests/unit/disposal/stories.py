@@ -224,7 +224,7 @@ ADULT: Final = ConfirmAppropriateAdult(
 EXPLAINED: Final = ExplainEffect(
     to_child=True, to_appropriate_adult=True, ordinary_language=True, warned_of_prosecution=True
 )
-SIGNED: Final = SignDocument(document_sha256="9f2c", consent=True, signed_by_child=True)
+SIGNED: Final = SignDocument(document_sha256="9f2c" * 16, consent=True, signed_by_child=True)
 ADMITTED: Final = RecordAdmission(appropriate_adult_present=True, facts_accepted=True)
 ASSESSED: Final = CompleteAssessment(tool=AssessmentTool.PDAT, programme_plan=True)
 PANEL: Final = (PanelMember.POLICE, PanelMember.YJS)

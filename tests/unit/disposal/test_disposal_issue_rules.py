@@ -167,7 +167,7 @@ def test_a_signature_needs_the_child_and_consent() -> None:
     """Given a document not signed by the child or without consent, when it is recorded, then R9 refuses it."""
     story = prepared("YCC", "signature")
     for consent, signed in ((False, True), (True, False)):
-        command = SignDocument(document_sha256="9f2c", consent=consent, signed_by_child=signed)
+        command = SignDocument(document_sha256="9f2c" * 16, consent=consent, signed_by_child=signed)
         assert story.refused(command, by=POLICE, at="2026-03-12T16:20:00+00:00") == {"R9"}
 
 

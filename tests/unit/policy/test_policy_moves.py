@@ -125,7 +125,7 @@ def meets(service: Service[Any]) -> Any:
 
 def asks_the_prosecutor(service: Service[Any]) -> Any:
     decision = RecordProsecutorDecision(
-        reference="CPS 12", decision=ProsecutorDecision.YCC, child_information_form=False
+        reference="CPS/12", decision=ProsecutorDecision.YCC, child_information_form=False
     )
     return answer(case(service).opened(), decision, disposal.POLICE, "2026-03-09T11:00:00+00:00")
 

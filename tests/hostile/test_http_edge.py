@@ -1,0 +1,221 @@
+"""What every answer holds, whatever was asked: no cache, no guessed type, no word of a fault, no redirect, no flood."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from services.education.service import service
+from services.reporting.api import reporting_api
+from shared.api import service_api
+from shared.api.problems import MEDIA_TYPE
+from shared.api.rates import BURST_SECONDS, MAX_KEYS, RateLimit
+from shared.runtime.settings import Settings
+from tests.hostile.serving import served, spoken
+from tests.integration.api import conftest
+from tests.integration.api.conftest import Client
+from tests.integration.api.test_service_api import PLAN
+
+issuer, settings = conftest.issuer, conftest.settings
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    made = service_api(service, settings)
+    async with made.router.lifespan_context(made):
+        yield made
+
+
+@pytest.fixture
+async def api(app: FastAPI, issuer: str) -> AsyncIterator[Client]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://education") as http:
+        yield Client(http, issuer)
+
+
+PATHS = [
+    "/health/live",
+    "/health/ready",
+    "/status",
+    "/docs",
+    "/openapi.json",
+    "/nowhere",
+    "/v1/sessions/x",
+    "/v1/reactions",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_no_answer_is_cached_or_taken_for_another_type(api: Client, path: str) -> None:
+    """Every answer, of whatever status, says no-store and nosniff."""
+    for answer in (await api.http.get(path), await api.http.delete(path), await api.read(path)):
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", [*PATHS, "//elsewhere.example", "/v1/sessions"])
+async def test_nobody_is_sent_to_the_host_that_a_client_names(api: Client, path: str) -> None:
+    """With a slash at its end, and with another Host, an address is answered here or is unknown."""
+    answer = await api.http.get(f"{path}/", headers={"Host": "elsewhere.example"})
+    assert answer.status_code < 300 or answer.status_code >= 400
+    assert "location" not in answer.headers
+    assert "elsewhere.example" not in answer.text
+
+
+async def test_another_method_is_answered_with_those_that_there_are(api: Client) -> None:
+    """405 names the methods of the address (RFC 9110, section 15.5.6)."""
+    answer = await api.http.delete(f"/v1/sessions/{uuid4()}/commands")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert answer.headers["Content-Type"] == MEDIA_TYPE
+    assert (await api.http.post("/status")).headers["Allow"] == "GET"
+
+
+async def test_a_form_is_no_command(api: Client) -> None:
+    """What a foreign page's form sends is 415, with the type to send."""
+    headers = {"Authorization": f"Bearer {await api.token('SUPERVISOR')}", "Idempotency-Key": "k"}
+    answer = await api.http.post(f"/v1/sessions/{uuid4()}/commands", headers=headers, data={"type": "PlanSession"})
+    assert answer.status_code == 415
+    assert "application/json" in answer.json()["detail"]
+
+
+async def test_a_fault_tells_the_client_a_reference_and_the_log_the_rest(
+    app: FastAPI, api: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given a fault inside, the answer is a problem without a word of it, and the log holds it once, under the same
+    reference; the connection goes on."""
+
+    @app.get("/fault")
+    async def fault() -> None:
+        raise RuntimeError("Leo Hartnell's record is broken")
+
+    caplog.set_level(logging.INFO)
+    async with served(app, settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        answer = await http.get("/fault")
+        assert (await http.get("/health/live")).status_code == 200
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"] == MEDIA_TYPE
+    assert "Hartnell" not in answer.text
+    assert "Traceback" not in answer.text
+    told = [record for record in caplog.records if record.exc_info]
+    assert len(told) == 1
+    assert answer.json()["reference"] in told[0].getMessage()
+
+
+async def test_an_aborted_upload_leaves_no_traceback(
+    app: FastAPI, api: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given a client that goes away within its body, nothing is recorded and nothing is logged as an error."""
+    stream = uuid4()
+    head = (
+        f"POST /v1/sessions/{stream}/commands HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {await api.token('SAFE_SCHOOLS_OFFICER')}\r\nIdempotency-Key: k\r\nContent-Length: 5000\r\n\r\n"
+    )
+    async with served(app, settings) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head.encode() + json.dumps(PLAN).encode())
+        await writer.drain()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            assert (await http.get("/health/live")).status_code == 200
+            writer.transport.abort()
+            assert (await http.get("/health/live")).status_code == 200
+            assert (await Client(http, api.issuer).read(f"/v1/sessions/{stream}")).status_code == 404
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"hello\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 40_000,
+    ],
+)
+async def test_what_is_no_http_is_answered_with_a_problem(app: FastAPI, settings: Settings, text: bytes) -> None:
+    """Bytes that are no request, or a head without end, are refused with a problem, and the connection is closed."""
+    async with served(app, settings) as port:
+        answer = await spoken(port, text)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert MEDIA_TYPE.encode() in head
+    assert b"no-store" in head
+    assert json.loads(body)["status"] == 400
+
+
+@pytest.fixture
+def hand() -> tuple[list[float], Callable[[], float]]:
+    """A clock that the test sets."""
+    now = [1000.0]
+    return now, lambda: now[0]
+
+
+def test_a_rate_allows_a_burst_and_then_its_share(hand: tuple[list[float], Callable[[], float]]) -> None:
+    """After five seconds' worth at once, one more comes each time that its share of a second has passed."""
+    now, clock = hand
+    rate = RateLimit(10, clock)
+    assert [rate.take("a") for _ in range(int(10 * BURST_SECONDS))] == [0.0] * 50
+    assert rate.take("a") == pytest.approx(0.1)
+    assert rate.take("b") == 0.0
+    now[0] += 0.1
+    assert rate.take("a") == 0.0
+    assert rate.take("a") > 0
+    now[0] += 3600
+    assert [rate.take("a") for _ in range(50)] == [0.0] * 50
+    assert rate.take("a") > 0
+
+
+def test_a_flood_of_addresses_takes_no_more_memory_than_there_is_for_it(
+    hand: tuple[list[float], Callable[[], float]],
+) -> None:
+    """However many keys come, a bounded number is kept, and those that came last among them."""
+    now, clock = hand
+    rate = RateLimit(10, clock)
+    for n in range(3 * MAX_KEYS):
+        rate.take(str(n))
+        now[0] += 1e-6
+    assert len(rate._full_at) <= MAX_KEYS
+    assert str(3 * MAX_KEYS - 1) in rate._full_at
+
+
+async def test_an_actor_and_an_address_are_told_when_to_come_again(settings: Settings, issuer: str) -> None:
+    """Given limits, one request too many is 429 with Retry-After, of one actor alone or of the whole address."""
+    narrow = settings.model_copy(update={"actor_rate": 0.8, "address_rate": 2.0})
+    app = service_api(service, narrow)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://education") as http,
+    ):
+        api = Client(http, issuer)
+        first, second = await api.token("SUPERVISOR", sub=uuid4()), await api.token("SUPERVISOR", sub=uuid4())
+        path = f"/v1/sessions/{uuid4()}"
+        asked = [(await api.read(path, token=first)).status_code for _ in range(5)]
+        assert asked == [404, 404, 404, 404, 429]
+        assert (await api.read(path, token=second)).status_code == 404
+        answers = [await http.get("/health/live") for _ in range(8)]
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert refused.headers["Content-Type"] == MEDIA_TYPE
+        assert refused.headers["Cache-Control"] == "no-store"
+
+
+def test_production_is_limited_and_a_local_system_is_not(settings: Settings) -> None:
+    """Without a word of the operator, a process in production limits, and one that scenarios are played on does not."""
+    assert settings.rates == (None, None)
+    assert settings.model_copy(update={"mode": "production"}).rates == (100.0, 400.0)
+    for made in (service_api(service, settings), reporting_api(settings)):
+        assert made.state.actor_rate is None
+    made = reporting_api(settings.model_copy(update={"mode": "production"}))
+    assert isinstance(made.state.actor_rate, RateLimit)
+
+
+async def test_an_address_is_not_what_a_client_says_of_itself(settings: Settings) -> None:
+    """Without a trusted proxy, X-Forwarded-For moves nobody to another address."""
+    app = service_api(service, settings.model_copy(update={"address_rate": 1.0}))
+    async with served(app, settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        answers = [await http.get("/health/live", headers={"X-Forwarded-For": f"192.0.2.{n}"}) for n in range(12)]
+    assert [answer.status_code for answer in answers].count(429) >= 1

@@ -1,0 +1,69 @@
+"""Schemathesis, which makes requests from the OpenAPI documents, finds no fault and no answer that they do not declare."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from services.console.addresses import SERVICES
+from services.reporting.api import reporting_api
+from services.reporting.database import DATABASE
+from shared.api import service_api
+from shared.runtime.provision import databases, provision_databases
+from shared.runtime.settings import Settings
+from tests.hostile.serving import served
+from tests.integration.api import conftest
+from tests.integration.api.conftest import Client
+
+issuer, settings = conftest.issuer, conftest.settings
+SECONDS = int(os.environ.get("OOC_HOSTILE_SECONDS", "0"))
+"""For all APIs together."""
+
+EXCLUDED = (
+    "negative_data_rejection",  # codes are taken in other spellings than the recorded one
+    "positive_data_acceptance",  # what is well formed may yet be refused by a rule
+    "missing_required_header",  # without a token it is 401, before any header is looked at
+)
+
+
+@pytest.fixture(params=SERVICES)
+def app(request: pytest.FixtureRequest, settings: Settings, postgres_url: str) -> FastAPI:
+    """Each API, on databases of its own."""
+    name = request.param
+    if name == "reporting":
+        asyncio.run(databases(postgres_url, [DATABASE]))
+        return reporting_api(settings)
+    asyncio.run(provision_databases(settings, [name], ()))
+    return service_api(import_module(f"services.{name}.service").service, settings)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SECONDS, reason="it takes the time that it is given: `make hostile` gives it some")
+@pytest.mark.timeout(SECONDS + 300)
+async def test_no_request_that_the_document_allows_or_forbids_finds_a_fault(
+    app: FastAPI, settings: Settings, issuer: str, tmp_path: Path
+) -> None:
+    """Given requests made from the document, well formed or not, each answer is one that the document declares, and none
+    is a fault."""
+    async with served(app, settings) as port:
+        async with httpx.AsyncClient() as http:
+            token = await Client(http, issuer).token("SUPERVISOR")
+        run = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{port}/openapi.json", "--no-color"),
+            *("--header", f"Authorization: Bearer {token}", "--max-time", str(max(1, SECONDS // len(SERVICES)))),
+            *("--checks", "all", "--exclude-checks", ",".join(EXCLUDED), "--warnings", "off", "--continue-on-failure"),
+            # A query of reporting waits 15 seconds for a position that does not come.
+            *("--request-timeout", "40"),
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await run.communicate()
+    assert run.returncode == 0, said.decode()[-6000:]

@@ -1,0 +1,259 @@
+"""No clear text of a command takes a name or a sentence, every code has one spelling, and no text hides a character."""
+
+# ruff: noqa: RUF001 - letters that look like others are what this is about
+
+from __future__ import annotations
+
+import json
+import types
+import unicodedata
+from collections.abc import Iterator
+from datetime import datetime
+from importlib import import_module
+from typing import Any, Union, get_args, get_origin
+from uuid import uuid4
+
+import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from services.disposal.events import Offence
+from services.referral.events import ReferralReceived
+from services.vocabulary import CrimeNumber, OffenceCode, OffenceTitle, Reference, SchoolUrn
+from shared.domain.corrections import WrongType, _Field, _parsed
+from shared.domain.decider import with_value_at
+from shared.domain.execution import CommandRequest, Decision, execute
+from shared.domain.messages import Actor, Command, FreeText
+from shared.privacy.sealing import (
+    DataKey,
+    DecryptionContext,
+    Sealed,
+    seal,
+)
+from shared.runtime.service import Service
+from tests.unit.disposal.stories import OPENED_AT, offence, opening
+
+DECIDING = ("referral", "education", "disposal", "rj_conference")
+PERSONAL = (
+    *(
+        "Jamie Smith",
+        "jamie smith",
+        "Jamie",
+        "SMITH",
+        "J. Smith",
+        "Smith, Jamie",
+        "jamie.smith",
+        "JAMIE_SMITH",
+        "Jamie-Smith",
+    ),
+    *(
+        "Jo Li",
+        "ANN LEE 9",
+        "He lives at 12 High Street",
+        "jamie@example.org",
+        "Siôn Puw",
+        "李雷",
+        "Ann/Lee",
+        "DT1 1AA",
+    ),
+    *("Jamie\u200bSmith", "Ｊａｍｉｅ", "application/jamie.smith", "text/jamie"),
+)
+"""What stands for a person, or says something of one."""
+
+
+def service(name: str) -> Service[Any]:
+    found: Service[Any] = import_module(f"services.{name}.service").service
+    return found
+
+
+def clear_texts(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Each field of text that stands in clear, at any depth: its path, and its whole type."""
+    for name, info in model.model_fields.items():
+        if name != "rationale":
+            yield from _texts(info.annotation, info.rebuild_annotation(), f"{path}{name}")
+
+
+def _texts(bare: Any, whole: Any, path: str) -> Iterator[tuple[str, Any]]:
+    origin = get_origin(bare)
+    if bare is str:
+        yield path, whole
+    elif origin in (Union, types.UnionType, tuple):
+        for part in get_args(bare):
+            yield from _texts(get_args(part)[0] if hasattr(part, "__metadata__") else part, part, path)
+    elif hasattr(bare, "__metadata__"):
+        yield from _texts(get_args(bare)[0], bare, path)
+    elif isinstance(bare, type) and issubclass(bare, BaseModel):
+        yield from clear_texts(bare, f"{path}.")
+
+
+CLEAR = [
+    pytest.param(kind, id=f"{name} {command.__name__} {path}")
+    for name in DECIDING
+    for command in service(name).commands
+    for path, kind in clear_texts(command)
+    if path != "type"
+]
+
+
+def test_the_clear_texts_of_commands_are_found() -> None:
+    """What the tests below go through is every reference, code, number and title of the four services."""
+    assert len(CLEAR) >= 18
+
+
+@pytest.mark.parametrize("kind", CLEAR)
+@pytest.mark.parametrize("text", PERSONAL)
+def test_nothing_that_stands_for_a_person_fits_a_clear_text(kind: Any, text: str) -> None:
+    """Given a name, an address or a sentence, no code, reference or version takes it, and what is said does not repeat it.
+
+    A title of an offence is words, and is told from a name by its sentence case alone: one word fits it.
+    """
+    adapter: TypeAdapter[str] = TypeAdapter(kind)
+    title = TypeAdapter(OffenceTitle).core_schema == adapter.core_schema or "sentence case" in str(
+        adapter.json_schema()
+    )
+    if title and unicodedata.normalize("NFKC", text) in {"jamie smith", "Jamie"}:
+        return
+    if "name a field" in str(adapter.json_schema()) and text == "jamie.smith":
+        return  # it has the form of a path, and is recorded only where the event has such a field
+    with pytest.raises(ValidationError) as raised:
+        adapter.validate_python(text)
+    assert text not in str(raised.value.errors(include_input=False))
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "recorded"),
+    [
+        (OffenceCode, "th68", "TH68"),
+        (OffenceCode, " TH68", "TH68"),
+        (OffenceCode, "TH68\u3000", "TH68"),
+        (OffenceCode, "ＴＨ６８", "TH68"),
+        (OffenceCode, "\u00a0th６8 ", "TH68"),
+        (CrimeNumber, "５５２６００４１００１", "55260041001"),
+        (CrimeNumber, "42/123456/26", "42/123456/26"),
+        (Reference, "cps/55/2026/1180", "CPS/55/2026/1180"),
+        (Reference, "mash-26-0417", "MASH-26-0417"),
+        (Reference, "55/wq/4471/26", "55/WQ/4471/26"),
+        (SchoolUrn, " １１３８６７", "113867"),
+        (OffenceTitle, "Assault occasioning actual bodily harm", "Assault occasioning actual bodily harm"),
+        (OffenceTitle, "Possession of a controlled drug - Class B", "Possession of a controlled drug - Class B"),
+        (
+            OffenceTitle,
+            "Using threatening words, Public order Act 1986",
+            "Using threatening words, Public order Act 1986",
+        ),
+    ],
+)
+def test_a_code_has_one_spelling(kind: Any, given: str, recorded: str) -> None:
+    """However a code is typed, it is recorded, compared and claimed in the one spelling."""
+    assert TypeAdapter(kind).validate_python(given) == recorded
+
+
+@pytest.mark.parametrize(
+    "code", ["TH\u200b68", "TH\u00ad68", "TH 68", "TH\u202e68", "TH68\u200d", "ΤΗ68", "тн68", "TH68\n", ""]
+)
+def test_a_code_that_only_looks_like_another_is_refused(code: str) -> None:
+    """Zero-width characters, soft hyphens, spaces within and letters of other scripts are no part of a code."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(OffenceCode).validate_python(code)
+
+
+@pytest.mark.parametrize("spelling", ["th68", "TH68 ", "ｔｈ68", "\u3000Ｔh６８"])
+def test_the_same_offence_in_another_spelling_takes_the_same_key(spelling: str) -> None:
+    """R28 is not got round by the spelling: a second case of this child and offence claims what the first one holds."""
+    actor = Actor(id=uuid4(), role="SAFE_SCHOOLS_OFFICER", organisation="DORSET_POLICE")
+    now = datetime.fromisoformat(OPENED_AT)
+
+    def claimed(code: str) -> tuple[str, ...]:
+        command = opening(offence=offence(code=code), occurred_at=now)
+        asked = CommandRequest(command, uuid4(), uuid4(), actor, now, uuid4())
+        outcome = execute(service("disposal"), asked, [])
+        assert isinstance(outcome, Decision)
+        return outcome.claims[0].take
+
+    assert claimed(spelling) == claimed("TH68")
+    assert claimed(spelling) != claimed("TH69")
+
+
+def test_a_correction_is_held_to_the_same_spelling() -> None:
+    """A corrected code is normalised as one that is given at first, and a name does not come in by a correction."""
+    kind = ReferralReceived.model_fields["school_urn"].rebuild_annotation()
+    field = _Field("school_urn", kind, None, None)
+    assert _parsed(field, " １１３８６７") == "113867"
+    with pytest.raises(WrongType):
+        _parsed(field, "Jamie Smith")
+
+
+def test_what_was_recorded_before_stays_readable() -> None:
+    """Given an event from before, with codes and texts that no command may have any more, it is read as it stands."""
+    old: dict[str, Any] = {
+        "code": "th 68 ",
+        "title": "Jamie Smith's offence",
+        "date": "2025-01-01",
+        "trial_mode": "SUMMARY",
+    }
+    old |= {"recordable": True, "category": "THEFT"}
+    event_id, key = uuid4(), DataKey("home/x", 1, b"k" * 32)
+    read_model = DecryptionContext(event_id, {("home/x", 1): key})
+    assert Offence.model_validate(old, strict=False, context=read_model).code == "th 68 "
+    token = seal("a\x00b\u202ec", key, event_id, "why")
+    adapter: TypeAdapter[Sealed[str]] = TypeAdapter(Sealed[FreeText])
+    assert adapter.validate_python(token, context=read_model).value == "a\x00b\u202ec"
+    corrected = with_value_at(offence(), "code", "th 68 ")
+    assert corrected.code == "th 68 "
+
+
+HIDDEN = [*map(chr, [*range(9), 11, 12, *range(14, 32), *range(127, 160)]), *"\u200e\u200f\u061c\ufeff\ufff9"]
+HIDDEN += [*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", "\r"]
+SEEN = [
+    "Zeile\nund\tTab\r\n", "Siôn Puw", "李雷", "محمد", "משה", "नमस्ते", "می\u200cخواهم", "👩🏽‍👩🏽‍👧🏽", "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f", "e\u0301",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("character", HIDDEN, ids=lambda character: f"U+{ord(character):04X}")
+def test_a_hidden_character_is_refused_in_every_text(character: str) -> None:
+    """Given a control character or a direction mark in a sealed text, a rationale or a correction, its field is named."""
+    adapter = service("disposal").command_adapter
+    text = f"before{character}after"
+    for field, body in {
+        "why": {"type": "RecordNonEngagement", "why": text},
+        "aggravating": {
+            "type": "ScoreGravity",
+            "offence_score": 1,
+            "final_score": 1,
+            "matrix_version": "1",
+            "aggravating": ["a", text],
+            "mitigating": [],
+        },
+        "rationale": {"type": "WithdrawAdmission", "rationale": {"R12": text}},
+        "value": {
+            "type": "CorrectRecord",
+            "corrects": str(uuid4()),
+            "field": "why",
+            "why": "w",
+            "value": {"a": [text]},
+        },
+    }.items():
+        with pytest.raises(ValidationError) as raised:
+            adapter.validate_json(json.dumps(body))
+        (error,) = raised.value.errors(include_input=False)
+        assert error["loc"][1] == field
+        assert "invisible control character" in error["msg"]
+
+
+@pytest.mark.parametrize("text", SEEN)
+def test_texts_of_every_script_are_taken_as_they_are(text: str) -> None:
+    """Other scripts, emoji, joiners, combining marks, new lines and tabs stay as they were written."""
+    command = service("disposal").command_adapter.validate_json(
+        json.dumps({"type": "RecordNonEngagement", "why": text})
+    )
+    assert isinstance(command, Command)
+    assert command.why.value == text  # type: ignore[attr-defined]
+
+
+def test_every_free_text_of_a_command_is_looked_through() -> None:
+    """Whatever a command seals as text carries the mark that refuses hidden characters."""
+    for name in DECIDING:
+        for command in service(name).commands:
+            for field, info in command.model_fields.items():
+                if get_origin(info.annotation) is Sealed or "Sealed" in str(info.annotation):
+                    marks = str(info.annotation)
+                    assert "str" not in marks or "Visible()" in marks or "PersonDetails" in marks, (command, field)
