@@ -109,7 +109,7 @@ def test_the_document_that_was_printed_here_is_known_again(what: str, language: 
     assert printed_here(case) is True
 
 
-@pytest.mark.parametrize("digest", ["9f2c" * 16 * 16, "0" * 64, "f" * 64])
+@pytest.mark.parametrize("digest", ["9f2c" * 16, "0" * 64, "f" * 64])
 def test_another_document_is_signed_and_known_as_such(digest: str) -> None:
     """Given a digest that is of nothing printed here, when it is signed, then the signature binds and the state says so."""
     case = CaseStory().prepared("YCC", condition(), without=("signature",), command=LEOS)
