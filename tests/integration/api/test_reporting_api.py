@@ -359,7 +359,7 @@ async def test_a_case_waits_for_the_position_that_is_asked_for(
             await projected.execute("insert into position_record values ($1, $2, '{}')", service, position)
         return found
 
-    monkeypatch.setattr(served, "passed", comes)
+    monkeypatch.setattr(served, "has_reached", comes)
     async with asyncio.timeout(60):
         answer = await reporting.read(f"{path}disposal:7&min_position=disposal:000000000000000008", token=token)
     assert asked == [0, 8, 8]
