@@ -21,7 +21,7 @@ EVENT_UNIONS: Final[dict[str, tuple[str, str, Any]]] = {
     "referral": ("ReferralEvent", "domain/state.py", ReferralEvent),
     "education": ("EducationEvent", "domain/state.py", EducationEvent),
     "disposal": ("DisposalEvent", "domain/state.py", DisposalEvent),
-    "rj_conference": ("LaterEvent", "events.py", ConferenceEvent),
+    "rj_conference": ("EventAfterProposal", "events.py", ConferenceEvent),
 }
 """The union that `evolve` matches on: the name to add to, its file within the service, and all of it."""
 

@@ -262,5 +262,5 @@ async def test_one_command_sent_by_two_callers_at_once_is_recorded_once(event_st
     """Given the same command from two callers at the same moment, one records it and the other is told so."""
     append = Stream().asks(b"once")
     results = await asyncio.gather(event_store.append(append), event_store.append(append))
-    assert sorted(type(result).__name__ for result in results) == ["Appended", "Repeated"]
+    assert sorted(type(result).__name__ for result in results) == ["Appended", "DuplicateCommand"]
     assert (await event_store.head()).position == 1

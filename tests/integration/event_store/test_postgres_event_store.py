@@ -92,7 +92,7 @@ async def test_two_processes_never_share_a_version(
         results = await asyncio.gather(
             postgres_event_store.append(stream.asks(b"here")), other.append(stream.asks(b"there"))
         )
-        assert sorted(type(result).__name__ for result in results) == ["Appended", "Moved"]
+        assert sorted(type(result).__name__ for result in results) == ["Appended", "WrongExpectedVersion"]
     await pool.close()
 
 
