@@ -17,6 +17,16 @@ class NotFound(Exception):
     """There is no such thing, or it may not be seen: says which and what to do."""
 
 
+def case_of(client: Client, id_: UUID, role: str) -> UUID | None:
+    """The case that a referral, a disposal or a conference of this id belongs to; None where none has the id."""
+    for service in SOURCES:
+        reply = client.get(service, f"/v1/{COLLECTIONS[service]}/{id_}/history", role=role)
+        if reply.status == 200:
+            case = reply.body["events"][0]["data"].get("case_id")
+            return None if case is None else UUID(case)
+    return None
+
+
 def projected(client: Client, case_id: UUID, role: str, seen: Statuses | None = None) -> Mapping[str, Any]:
     """The case as reporting projects it, not older than the positions seen; raises `NotFound`."""
     tokens = [f"{service}:{seen[service]['position']}" for service in SOURCES] if seen else None
@@ -31,7 +41,9 @@ def found(reply: Reply, what: str, role: str) -> Any:
         case 200:
             return reply.body
         case 404:
-            raise NotFound(f"There is no {what}: check the id.")
+            raise NotFound(f"There is no {what}{_detail(reply) or ': check the id'}.")
+        case 422:
+            raise NotFound(f"The {what} was not understood{_detail(reply)}.")
         case 403:
             raise NotFound(f"{role} may not see the {what}{_detail(reply)}. Try another role with --as.")
         case _:

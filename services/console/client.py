@@ -76,6 +76,13 @@ class Client:
         more = {"Idempotency-Key": key}
         return self._as(role, number, lambda headers: self._ask("POST", service, path, headers | more, json=body))
 
+    def decide(self, service: str, path: str, *, role: str, params: Mapping[str, Any], reason: str) -> Reply:
+        """Ask once for an operator's decision, with its reason: a second attempt would be a second decision."""
+        more = {"Access-Reason": reason}
+        return self._as(
+            role, 1, lambda headers: self._ask("POST", service, path, headers | more, patience=0.0, params=params)
+        )
+
     def open(self, service: str, path: str, *, patience: float = 0.0) -> Reply:
         """Read something that needs no token (health, status). Raises `NoAnswer`."""
         return self._ask("GET", service, path, {}, patience=patience)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from services.console.addresses import find_addresses
+from services.console.alarms import tell_alarms
 from services.console.case import NotFound, histories, projected
 from services.console.client import Client
 from services.console.idle import (
@@ -17,7 +18,7 @@ from services.console.idle import (
 )
 from services.console.progress import Progress, failures_said
 from services.console.scenario_command import STORIES, run_scenario_files
-from services.console.system import running_system, urls
+from services.console.system import running_system, servers_of, urls
 from services.console.tables import (
     OUT,
     complain,
@@ -56,7 +57,7 @@ async def demonstrate(*, once: bool) -> int:
                 client.end()
             if not once:
                 OUT.print("\nThe system stays up. Ctrl-C stops it.", style="bold")
-                await started.forever()
+                await tell_alarms(client)
     except Interrupted:
         pass
     if code is None:
@@ -125,7 +126,7 @@ async def show_verification() -> bool:
         mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
         OUT.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
         for line in finding.problems[:20]:
-            OUT.print(f"          {line}", markup=False)
+            OUT.print(f"          {line}", markup=False, soft_wrap=True)
         if len(finding.problems) > 20:
             OUT.print(f"          and {len(finding.problems) - 20} more")
         whole = whole and finding.ok
@@ -134,5 +135,5 @@ async def show_verification() -> bool:
 
 def _show_addresses(addresses: Addresses) -> None:
     rows = [(service, f"{url}/docs") for service, url in urls(addresses).items()]
-    rows += [("issuer", f"{addresses.issuer}/.well-known/openid-configuration")]
+    rows += servers_of(addresses)
     OUT.print(table("Addresses", "what", "to open", rows=rows))

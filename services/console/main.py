@@ -13,8 +13,10 @@ import typer
 from stamina.instrumentation import set_on_retry_hooks
 
 from services.console.addresses import SERVICES, VAR, find_addresses
-from services.console.case import found, histories, printed, projected
+from services.console.alarms import tell_alarms
+from services.console.case import NotFound, case_of, found, histories, printed, projected
 from services.console.client import Client
+from services.console.operations import alarms, gaps, quarantine
 from services.console.progress import Progress, debugging, said
 from services.console.scenario_command import run_scenario_files
 from services.console.status import system_status
@@ -45,6 +47,9 @@ app = typer.Typer(
 )
 scenarios = typer.Typer(help="Dated stories: check them, play them.", no_args_is_help=True)
 app.add_typer(scenarios, name="scenario")
+app.add_typer(quarantine, name="quarantine")
+app.add_typer(gaps, name="gaps")
+app.add_typer(alarms, name="alarms")
 
 Urls = Annotated[
     list[str] | None,
@@ -52,7 +57,18 @@ Urls = Annotated[
         "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
     ),
 ]
-As = Annotated[Role, typer.Option("--as", help="The role in which to ask.")]
+
+
+def _require_person(role: Role) -> Role:
+    if role is Role.SYSTEM:
+        people = ", ".join(one for one in Role if one is not Role.SYSTEM)
+        raise typer.BadParameter(
+            f"SYSTEM is the role of a service that reacts to another; no token is given for it. Choose one of {people}."
+        )
+    return role
+
+
+As = Annotated[Role, typer.Option("--as", help="The role in which to ask.", callback=_require_person)]
 Files = Annotated[list[Path], typer.Argument(help="Scenario files.")]
 
 
@@ -66,15 +82,15 @@ def _client(url: list[str] | None, patience: float = SOON) -> Client:
 @app.command()
 def up() -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
-    from services.console.system import running_system, urls  # noqa: PLC0415  only where it is started
+    from services.console.system import running_system, servers_of, urls  # noqa: PLC0415  only where it is started
     from tools.local import Interrupted  # noqa: PLC0415
 
     async def run() -> None:
+        OUT.print(f"The data are in {VAR.absolute()} (OOC_VAR names another place).", markup=False, soft_wrap=True)
         async with running_system(Progress()) as started:
-            where = started.addresses
-            rows = [*urls(where).items(), ("issuer", where.issuer), ("kafka", where.kafka)]
+            rows = [*urls(started.addresses).items(), *servers_of(started.addresses)]
             OUT.print(table("The system is up. Ctrl-C stops it.", "what", "where", rows=rows))
-            await started.forever()
+            await tell_alarms(Client(find_addresses((), {}, VAR), patience=0.0))
 
     try:
         asyncio.run(run())
@@ -99,9 +115,10 @@ def demo(
 
 @app.command()
 def status(url: Urls = None) -> None:
-    """Each process and its lag; exit code 0 when all is ready and caught up."""
+    """Each process and its lag, alarms and what is held; exit code 0 when all is ready, caught up and without alarm."""
     seen = system_status(_client(url, 0.0), VAR, local=not url and (VAR / "system.json").exists())
-    OUT.print(table("The system", "process", "pid", "state", "where it is", rows=seen.rows))
+    if seen.rows:
+        OUT.print(table("The system", "process", "pid", "state", "where it is", rows=seen.rows))
     for reason in seen.reasons:
         complain(reason)
     raise typer.Exit(1 if seen.reasons else 0)
@@ -183,7 +200,15 @@ def scenario_check(files: Files) -> None:
 def case(case_id: Annotated[UUID, typer.Argument(metavar="ID")], url: Urls = None, role: As = Role.AUDITOR) -> None:
     """A case as a timeline across the services: both times, actor, rules."""
     client = _client(url)
-    answer = projected(client, case_id, role)
+    try:
+        answer = projected(client, case_id, role)
+    except NotFound:
+        found_in = case_of(client, case_id, role)
+        if found_in in {None, case_id}:
+            raise
+        OUT.print(f"{case_id} belongs to the case {found_in}.", markup=False)
+        case_id = found_in
+        answer = projected(client, case_id, role)
     OUT.print(standings(f"Case {case_id}", answer))
     OUT.print(timeline("What happened", histories(client, answer, role)))
 
@@ -256,8 +281,13 @@ def document_command(
     role: As = Role.SUPERVISOR,
 ) -> None:
     """Print a document into a file, and say its SHA-256, which its signature names."""
+    if not out.absolute().parent.is_dir():
+        _fail(f"There is no folder {out.absolute().parent}: make it (mkdir -p), or give another file with --out.")
     body = printed(_client(url), stream, name, lang, role)
-    out.write_bytes(body)
+    try:
+        out.write_bytes(body)
+    except OSError as error:
+        _fail(f"{out} cannot be written ({error.strerror}): give another file with --out.")
     OUT.print(f"{out}: SHA-256 {sha256(body).hexdigest()}", markup=False, soft_wrap=True)
 
 

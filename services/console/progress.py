@@ -28,6 +28,7 @@ class Progress:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._been_up: set[str] = set()
+        self._stopping = False
 
     def __call__(self, name: str, state: State) -> None:
         """Hear of a change in a process's life."""
@@ -38,6 +39,13 @@ class Progress:
                 OUT.print(f"  {time.monotonic() - self._began:5.1f} s  {name} {state.value}{again}", style="dim")
             case State.RESTARTING:
                 OUT.print(f"  {name} has ended and is started again: see {VAR / 'log' / name}.log", style="yellow")
+            case State.OUT_OF_ROOM:
+                OUT.print(f"  {name} waits for room on the disk that holds {VAR.absolute()}: free some", style="yellow")
+            case State.STOPPING if not self._stopping:
+                self._stopping = True
+                OUT.print(
+                    "Stopping: each process ends its work under way, the servers last. This takes up to a minute."
+                )
             case _:
                 pass
 

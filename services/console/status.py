@@ -1,18 +1,32 @@
-"""How the system stands: each process, how far it has come, and what waits."""
+"""How the system stands: each process, how far it has come, what waits, and what a person must look at."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from services.console.addresses import SERVICES, VAR
+from services.console.alarms import alarm_line
 from services.console.client import Client, NoAnswer
 from services.console.idle import SOURCES, consumers_behind, relays_behind
 from services.console.system import MIGRATE, TOPICS
-from tools.local import SERVERS, running
+from services.console.tokens import NoToken
+from services.vocabulary import Role
+from tools.local import (
+    SERVERS,
+    holder,
+    running,
+    shortage,
+    waiting,
+)
+
+NAMED = 3
+"""How many streams in quarantine are named; the command that lists them knows all."""
+
+Statuses = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,8 @@ class ProcessStatus:
 
 def system_status(client: Client, var: Path = VAR, *, local: bool = True) -> ProcessStatus:
     """Look at every process once."""
+    if local and holder(var) is None:
+        return ProcessStatus([], [_nobody_at_home(var)])
     pids = running(var) if local else {}
     rows: list[tuple[str, str, str, str]] = []
     reasons: list[str] = []
@@ -35,27 +51,59 @@ def system_status(client: Client, var: Path = VAR, *, local: bool = True) -> Pro
                 raise NoAnswer(f"{service} is not ready (HTTP {ready}).")
             seen[service] = client.open(service, "/status").body
         except NoAnswer as error:
-            reasons.append(str(error))
+            reasons.append(str(error).partition(" Is the system up?")[0])
     behind = _behind(seen)
     for name in [*(SERVERS if local else ()), *(f"{s}-{kind}" for s in SERVICES for kind in ("api", "worker"))]:
         service, _, kind = name.rpartition("-")
         pid = pids.get(name)
-        if kind == "api":
-            state = "ready" if service in seen else "does not answer"
+        if kind == "api" or not local:
+            state = "ready" if kind == "api" and service in seen else "" if service in seen else "does not answer"
         else:
-            state = "running" if pid or not local else "not running"
+            state = "running" if pid else "not running"
         if local and pid is None and not _provided(name):
-            reasons.append(f"{name} does not run.")
+            reasons.append(_why_not_running(var, name))
         lag = behind.get(service, []) if kind == "worker" else []
         rows.append((name, str(pid or ""), state, "; ".join(lag) or _position(name, seen)))
         reasons += lag
     for service, status in seen.items():
-        # An alarm stands until a person has looked: what it stopped does not go on by itself.
-        reasons += [f"{service}: alarm {alarm['name']} at {alarm['place']}" for alarm in status.get("alarms") or ()]
+        # An alarm stands until it is mended: what it stopped does not go on by itself.
+        reasons += [alarm_line(service, alarm) for alarm in status.get("alarms") or ()]
+        reasons += _quarantined(client, service, int(status.get("quarantined") or 0))
     return ProcessStatus(rows, reasons)
 
 
-def _behind(seen: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+def _nobody_at_home(var: Path) -> str:
+    left = ", ".join(f"{name} ({pid})" for name, pid in running(var).items())
+    also = f" What it left still runs: {left}." if left else ""
+    return (
+        f"The system on {var.absolute()} does not run: whoever started it has ended without stopping it.{also}"
+        " Start it again with `ooc up`: it goes on from what was recorded."
+    )
+
+
+def _why_not_running(var: Path, name: str) -> str:
+    why = waiting(var).get(name)
+    if why is None and (short := shortage(var)) is not None:
+        why = f"{name} is not started again: {short}"
+    return f"{name} does not run. {why}" if why else f"{name} does not run: see {var / 'log' / name}.log."
+
+
+def _quarantined(client: Client, service: str, count: int) -> Iterator[str]:
+    """What is in quarantine, by name where a token can be had, and the command that shows it."""
+    if not count:
+        return
+    named = ""
+    try:
+        reply = client.get(service, "/v1/quarantine", role=Role.AUDITOR)
+        if reply.status == 200:
+            more = f" and {len(reply.body) - NAMED} more" if len(reply.body) > NAMED else ""
+            named = ": " + ", ".join(f"{one['stream']} ({one['cause']})" for one in reply.body[:NAMED]) + more
+    except (NoAnswer, NoToken):
+        pass
+    yield f"{service}: {count} streams in quarantine{named}. More: `ooc quarantine list`"
+
+
+def _behind(seen: Statuses) -> dict[str, list[str]]:
     """What each service's worker has still to do, in words."""
     sources = [service for service in SOURCES if service in seen]
     goal = {service: int(seen[service]["position"]) for service in sources}
@@ -69,14 +117,14 @@ def _behind(seen: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
     return behind
 
 
-def _position(name: str, seen: Mapping[str, Mapping[str, Any]]) -> str:
+def _position(name: str, seen: Statuses) -> str:
     service, _, kind = name.rpartition("-")
     status = seen.get(service)
     if status is None:
         return ""
     if kind == "worker":
         waits = [f"{status[what]} {what}" for what in ("parked", "quarantined") if status.get(what)]
-        return ", ".join(["caught up", *waits])
+        return ", ".join(["an alarm stands" if status.get("alarms") else "caught up", *waits])
     return f"position {status['position']}" if "position" in status else ""
 
 

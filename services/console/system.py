@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from services.console.addresses import SERVICES, VAR
 from shared.database import as_role
@@ -96,6 +97,17 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ)
 def urls(addresses: Addresses) -> dict[str, str]:
     """The base URL of each service of a local system."""
     return {service: f"http://127.0.0.1:{addresses.ports.api(nth)}" for nth, service in enumerate(SERVICES)}
+
+
+def servers_of(addresses: Addresses) -> list[tuple[str, str]]:
+    """What the services run on, and where it answers; a database's password is not shown."""
+    parts = urlsplit(addresses.database_url)
+    place = parts.netloc.rpartition("@")[2]
+    return [
+        ("sign-in", f"{addresses.issuer}/.well-known/openid-configuration"),
+        ("PostgreSQL", f"{place} (databases ooc_…)"),
+        ("Kafka", addresses.kafka),
+    ]
 
 
 def _key_encryption_key(var: Path, environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
-"""Verification of the whole system: each service's event store, topic and log, and what reporting made of them.
+"""Verification of the whole system: each service's event store, topic, keys and log, and what reporting made of them.
 
-The event stores' positions are taken once; everything up to them must be whole in every place.
+The event stores' positions are taken once; everything up to them must be whole in every place. Once both servers answer it
+runs to its end, whatever it meets.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -21,18 +23,22 @@ from services.registry import DECIDING
 from services.reporting.snapshot import positions, snapshot
 from services.reporting.verify import refold_differences
 from shared.database import create_pool
-from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.service import Service
 from shared.runtime.settings import Settings
-from shared.runtime.verification import (
-    PATIENCE_SECONDS,
-    Finding,
-    counted,
-    verify_service,
-)
+from shared.runtime.verification import Finding, counted, verify_service
+from shared.runtime.verification.problems import Problems, to_the_end
+from shared.runtime.verification.topic import PATIENCE_SECONDS
 
 ANSWER_SECONDS: Final = 5.0
 """How long a server may take to answer at all."""
+
+_LAST_FACTS: Final = """
+    select s.service, last.position, last.hash from unnest($1::text[]) as s (service)
+    cross join lateral (
+        select position, hash from fact where fact.service = s.service order by position desc limit 1
+    ) as last
+"""
 
 
 def stores(var: Path = VAR) -> Settings:
@@ -75,37 +81,71 @@ async def _listens(address: str) -> bool:
 async def verify(settings: Settings) -> AsyncIterator[Finding]:
     """Every finding about every service, as soon as it is known; raises `NoSystem`."""
     await require_answers(settings)
-    heads: dict[str, int] = {}
-    for service in DECIDING:
-        database = await create_pool(settings.database(service.name, role_name(RoleKind.VERIFY)), max_size=2)
-        try:
-            heads[service.name] = (await PostgresEventStore(database).head()).position
-            async for finding in verify_service(service, database, settings.kafka):
+    async with AsyncExitStack() as closing:
+
+        async def connected(name: str) -> asyncpg.Pool[asyncpg.Record]:
+            return await closing.enter_async_context(
+                await create_pool(settings.database(name, role_name(RoleKind.VERIFY)), max_size=2)
+            )
+
+        reporting, keyring = await connected(REPORTING), await connected("keyring")
+        # Taken before the event stores' positions: reporting may be behind them, and never ahead.
+        rows = await reporting.fetch(_LAST_FACTS, [service.name for service in DECIDING])
+        last = {row["service"]: (row["position"], row["hash"]) for row in rows}
+        heads: dict[str, int] = {}
+        ahead = Problems()
+        for service in DECIDING:
+            database = await connected(service.name)
+            heads[service.name] = await database.fetchval("select coalesce(max(position), 0) from head")
+            await to_the_end(_compare_last_fact(service, database, last.get(service.name), ahead), ahead)
+            async for finding in verify_service(service, database, keyring, settings.kafka):
                 yield finding
-        finally:
-            await database.close()
-    database = await create_pool(settings.database(REPORTING, role_name(RoleKind.VERIFY)), max_size=2)
-    try:
-        yield await _caught_up(database, heads)
-        async with snapshot(database) as connection:
-            count = await connection.fetchval("select count(*) from stream")
-        broken = tuple(await refold_differences(database))
-        yield Finding(REPORTING, "projection equals a fresh fold", counted(count, "stream"), broken)
-    finally:
-        await database.close()
+        events = counted(sum(heads.values()), "event")
+        yield Finding(REPORTING, "holds nothing that the event stores do not", events, ahead.lines)
+        late, differing = Problems(), Problems()
+        await to_the_end(_check_caught_up(reporting, heads, late), late)
+        yield Finding(REPORTING, "every event has arrived", events, late.lines)
+        await to_the_end(_check_projection(reporting, differing), differing)
+        streams = await reporting.fetchval("select count(*) from stream")
+        yield Finding(REPORTING, "projection equals a fresh fold", counted(streams, "stream"), differing.lines)
 
 
-async def _caught_up(database: asyncpg.Pool[asyncpg.Record], heads: Mapping[str, int]) -> Finding:
+async def _compare_last_fact(
+    service: Service[Any],
+    database: asyncpg.Pool[asyncpg.Record],
+    last: tuple[int, bytes] | None,
+    problems: Problems,
+) -> None:
+    """Whether the event store holds the last event that reporting has of it."""
+    if last is None:
+        return
+    position, hash_ = last
+    held = await database.fetchval("select hash from event where position = $1", position)
+    if held != hash_:
+        what = "which the event store does not hold" if held is None else "where the event store holds another event"
+        problems.note(f"{service.name}: reporting has come to position {position}, {what}")
+
+
+async def _check_caught_up(
+    database: asyncpg.Pool[asyncpg.Record], heads: Mapping[str, int], problems: Problems
+) -> None:
     """Whether the projection holds every event up to the event stores' positions, or comes to hold them in time."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         async with snapshot(database) as connection:
             reached = await positions(connection, heads)
-        missing = tuple(
+        missing = [
             f"{service}: every event up to {reached[service]} is there, not up to {head}"
             for service, head in heads.items()
             if reached[service] < head
-        )
+        ]
         if not missing or time.monotonic() >= until:
-            return Finding(REPORTING, "every event has arrived", counted(sum(heads.values()), "event"), missing)
+            break
         await asyncio.sleep(0.2)
+    for line in missing:
+        problems.note(line)
+
+
+async def _check_projection(database: asyncpg.Pool[asyncpg.Record], problems: Problems) -> None:
+    for line in await refold_differences(database):
+        problems.note(line)

@@ -6,7 +6,9 @@ from typing import Final
 
 from services.vocabulary import Role
 from shared.domain.permissions import (
+    DECISIONS,
     EVERYTHING,
+    OPERATIONS,
     STATE,
     STATE_AND_DUTIES,
     Permission,
@@ -19,9 +21,9 @@ ACCESS: Final[Permissions] = {
     Role.YJS_CASE_MANAGER: Permission(EVERYTHING),
     Role.RJ_FACILITATOR: Permission(STATE, where=("rj_conference.OFFICER:{id}",), fields=frozenset({"conditions"})),
     Role.POLICE_DECISION_MAKER: Permission(EVERYTHING),
-    Role.SUPERVISOR: Permission(EVERYTHING),
+    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS),
     Role.VICTIM_WORKER: Permission(STATE, fields=frozenset({"outcome"})),
-    Role.AUDITOR: Permission(EVERYTHING, needs_reason=True),
+    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS, needs_reason=True),
     Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING, needs_reason=True),
 }
 """Role -> what it may read. Marks: events.py of referral and rj_conference."""

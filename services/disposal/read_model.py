@@ -10,7 +10,7 @@ from services.disposal.domain.decide import decide
 from services.disposal.domain.duties import duties
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
-from services.disposal.domain.state import DisposalState
+from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import EVENTS
 from services.disposal.views import view
 from shared.domain.decider import Decider
@@ -29,5 +29,6 @@ READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     duties=duties,
     policy=POLICY,
     access=ACCESS,
+    states=tuple(Stage),
 )
 """The public reading face of disposals."""

@@ -9,7 +9,9 @@ from typing import Final
 
 from services.vocabulary import Role
 from shared.domain.permissions import (
+    DECISIONS,
     EVERYTHING,
+    OPERATIONS,
     STATE_AND_DUTIES,
     Permission,
     Permissions,
@@ -20,8 +22,8 @@ ACCESS: Final[Permissions] = {
     Role.INTERNET_SAFETY_OFFICER: Permission(EVERYTHING, where=("ONLINE", "OFFICER:{id}")),
     Role.YJS_CASE_MANAGER: Permission(EVERYTHING),
     Role.POLICE_DECISION_MAKER: Permission(STATE_AND_DUTIES),
-    Role.SUPERVISOR: Permission(EVERYTHING),
-    Role.AUDITOR: Permission(EVERYTHING, needs_reason=True),
+    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS),
+    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS, needs_reason=True),
     Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING, needs_reason=True),
 }
 """Role -> what it may read. Marks: services/education/events.py."""

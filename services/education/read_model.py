@@ -8,7 +8,7 @@ from typing import Final
 from services.education.access import ACCESS
 from services.education.domain.decide import decider
 from services.education.domain.duties import duties
-from services.education.domain.state import Session
+from services.education.domain.state import Session, Stage
 from services.education.events import EVENTS
 from services.education.views import view
 from shared.domain.policy import PolicyBook
@@ -23,5 +23,6 @@ READ_MODEL: Final[ReadModel[Session]] = ReadModel(
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
     access=ACCESS,
+    states=tuple(Stage),
 )
 """How a session is read."""

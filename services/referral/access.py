@@ -6,7 +6,9 @@ from typing import Final
 
 from services.vocabulary import Role
 from shared.domain.permissions import (
+    DECISIONS,
     EVERYTHING,
+    OPERATIONS,
     STATE,
     STATE_AND_DUTIES,
     Permission,
@@ -19,8 +21,8 @@ ACCESS: Final[Permissions] = {
     Role.YJS_CASE_MANAGER: Permission(STATE_AND_DUTIES, where=("ACCEPTED", "disposal.OPENED")),
     Role.RJ_FACILITATOR: Permission(STATE_AND_DUTIES, where=("rj_conference.OFFICER:{id}",)),
     Role.POLICE_DECISION_MAKER: Permission(STATE_AND_DUTIES),
-    Role.SUPERVISOR: Permission(EVERYTHING),
-    Role.AUDITOR: Permission(EVERYTHING, needs_reason=True),
+    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS),
+    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS, needs_reason=True),
     Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING, needs_reason=True),
     Role.SCHOOL: Permission(STATE, fields=frozenset({"state"}), own_organisation=True),
 }

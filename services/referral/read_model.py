@@ -8,7 +8,7 @@ from typing import Final
 from services.referral.access import ACCESS
 from services.referral.domain.decide import decider
 from services.referral.domain.duties import duties
-from services.referral.domain.state import Referral
+from services.referral.domain.state import Referral, Stage
 from services.referral.events import EVENTS
 from services.referral.views import view
 from shared.domain.policy import PolicyBook
@@ -23,5 +23,6 @@ READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     duties=duties,
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
     access=ACCESS,
+    states=tuple(Stage),
 )
 """How a referral is read."""

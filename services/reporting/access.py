@@ -7,7 +7,7 @@ from typing import Final
 
 from services.reporting.read_models import READ_MODELS
 from services.vocabulary import Role
-from shared.domain.permissions import Permission, Permissions
+from shared.domain.permissions import DECISIONS, OPERATIONS, Permission, Permissions
 
 _WORK: Final = frozenset({"cases", "duties", "measures"})
 """Cases, the daily sheet, and measures."""
@@ -18,8 +18,8 @@ ACCESS: Final[Permissions] = {
     Role.YJS_CASE_MANAGER: Permission(_WORK),
     Role.RJ_FACILITATOR: Permission(_WORK),
     Role.POLICE_DECISION_MAKER: Permission(_WORK),
-    Role.SUPERVISOR: Permission(_WORK),
-    Role.AUDITOR: Permission(_WORK, needs_reason=True),
+    Role.SUPERVISOR: Permission(_WORK | DECISIONS),
+    Role.AUDITOR: Permission(_WORK | OPERATIONS, needs_reason=True),
     Role.DATA_PROTECTION_OFFICER: Permission(_WORK, needs_reason=True),
     Role.ANALYST: Permission(frozenset({"measures"})),
 }

@@ -5,6 +5,8 @@
     GET /v1/cases/{case_id}      ?min_position=service:position (repeatable)
     GET /v1/duties               ?as_of=&overdue=
 
+and what operators look at and decide, as on every service (shared/api/quarantine.py).
+
 Each read passes the gate, like every read of the house. Cases and duties show what the owning services would show to
 the same token (visibility.py); a case of another area answers as an unknown one. What is wrong is said in this order:
 the token (401), the question (422), the right to ask it (403), and what is not there (404).
@@ -30,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.reporting import queries
 from services.reporting.access import ACCESS
-from services.reporting.cases import case, cases
+from services.reporting.cases import PANEL_QUEUE, case, cases
 from services.reporting.csv_export import as_csv
 from services.reporting.daily_sheet import daily_sheet
 from services.reporting.ethnicity import Grant, keyring_grant
@@ -58,6 +60,7 @@ from shared.api.problems import (
     problem_response,
     problems,
 )
+from shared.api.quarantine import add_quarantine
 from shared.api.request import (
     end_of_today,
     read_actor,
@@ -78,6 +81,7 @@ from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
 from shared.domain.policy import NoPolicy
 from shared.event_store import EventStoreUnavailable
+from shared.messaging.consumer import log_alarms
 from shared.messaging.projection_consumer import events_topic, has_reached
 from shared.privacy.keyring import PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
@@ -113,11 +117,23 @@ _PAGE: Final = Parameter(
     "give a page number from 1 to 99999",
     schema={"type": "integer", "minimum": 1, "maximum": 99999, "default": 1},
 )
-_STATE: Final = Parameter(
+_STATES: Final = tuple(
+    dict.fromkeys(
+        [
+            PANEL_QUEUE,
+            *(
+                state
+                for name in ("referral", "disposal", "rj_conference")
+                for state in map(str, READ_MODELS[name].states)
+            ),
+        ]
+    )
+)
+_STATE: Final = choice(
     "state",
     "Cases with work in this state; PANEL_QUEUE: with a referral that waits for the panel.",
-    re.compile(r"[A-Z][A-Z0-9_]{0,39}"),
-    "give the code of a state, such as PANEL_QUEUE",
+    _STATES,
+    f"there is no such state; there is {', '.join(_STATES)}",
 )
 _CASES: Final = (
     _PAGE,
@@ -246,6 +262,7 @@ def reporting_api(settings: Settings) -> FastAPI:
         kek = settings.read_kek()
         role = role_name(RoleKind.API, "reporting")
         database = await create_pool(settings.database("reporting", role), max_size=12)
+        await log_alarms(database, "reporting-api")
         keys = await create_pool(settings.database("keyring", role), max_size=2)
         gate = ReadGate(AccessLog(database), ACCESS)
         tokens = TokenVerifier(settings.issuer, settings.audience, needs_conflicts=settings.needs_conflicts)
@@ -267,6 +284,7 @@ def reporting_api(settings: Settings) -> FastAPI:
     _cases(app)
     _duties(app)
     _operations(app)
+    add_quarantine(app, "reporting")
     complete_openapi(app, settings)
     return app
 

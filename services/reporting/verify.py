@@ -15,12 +15,7 @@ from services.reporting.projection import COLUMNS, DUTY_COLUMNS, Stream, duty_ro
 from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from shared.domain.decider import BrokenHistory, check_gapless
-from shared.domain.messages import (
-    GENESIS,
-    Fact,
-    UnknownEvent,
-    next_hash,
-)
+from shared.domain.messages import GENESIS, Fact, next_hash
 
 STREAMS: Final = 200
 """How many streams are folded at a time."""
@@ -52,12 +47,15 @@ async def _missing(connection: Connection) -> list[str]:
 
 async def _differences(connection: Connection, streams: list[Stream]) -> list[str]:
     try:
-        histories = await histories_of(connection, streams)
-    except UnknownEvent as error:
-        # One that cannot be read must not hide the others.
+        return await _compared(connection, streams)
+    except Exception as error:  # noqa: BLE001 - one that cannot be read must not hide the others
         if len(streams) == 1:
-            return [f"{streams[0][0]}/{streams[0][1]}: {error}"]
+            return [f"{streams[0][0]}/{streams[0][1]}: cannot be checked: {type(error).__name__}: {error}"]
         return [line for stream in streams for line in await _differences(connection, [stream])]
+
+
+async def _compared(connection: Connection, streams: list[Stream]) -> list[str]:
+    histories = await histories_of(connection, streams)
     wanted = ([service for service, _ in streams], [stream for _, stream in streams])
     rows = {
         (row["service"], row["stream"]): row

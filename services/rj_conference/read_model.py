@@ -9,7 +9,7 @@ from services.rj_conference.access import ACCESS
 from services.rj_conference.domain.decide import decide
 from services.rj_conference.domain.duties import duties
 from services.rj_conference.domain.rules import rules
-from services.rj_conference.domain.state import Conference, evolve
+from services.rj_conference.domain.state import Conference, Stage, evolve
 from services.rj_conference.events import EVENTS
 from services.rj_conference.views import view
 from shared.domain.decider import Decider
@@ -27,4 +27,5 @@ READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
     duties=duties,
     policy=POLICY,
     access=ACCESS,
+    states=tuple(Stage),
 )

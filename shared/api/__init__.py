@@ -6,6 +6,7 @@ GET  /v1/{collection}/{id}/history      every event, in order
 GET  /v1/{collection}/{id}/duties       what is due; ?as_of=DATE
 GET  /v1/{collection}/{id}/documents/{name}  a document as PDF; ?lang=en|cy&as_of=&known_at=
 GET  /v1/reactions                      reactions that wait to be tried again
+/v1/alarms /v1/quarantine /v1/gaps /v1/decisions   what operators look at and decide: shared/api/quarantine.py
 GET  /status /health/live /health/ready without a token: positions and readiness, no data
 GET  /docs /openapi.json                without a token: what can be asked
 """
@@ -27,6 +28,7 @@ from shared.api.documents import add_documents
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_operations
 from shared.api.problems import install_handlers
+from shared.api.quarantine import add_quarantine
 from shared.api.queries import add_queries
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
@@ -52,6 +54,7 @@ def service_api(service: Service[Any], settings: Settings) -> FastAPI:
     if service.documents:
         add_documents(app, service)
     add_operations(app, service)
+    add_quarantine(app, service.name)
     complete_openapi(app, settings, command_schemas(service))
     return app
 

@@ -249,3 +249,10 @@ class ReadGate:
         if denial is not None and not denial.hidden:
             raise NotAllowed(denial.why)
         return passes
+
+    async def act(self, actor: Actor, what: str, action: str, target: str, reason: str) -> None:
+        """Let an operator's action pass and log it, or refuse it and log that; raises `NotAllowed`."""
+        why = self.refusal(actor, what, reason)
+        await self._log.record(actor, action, target, outcome="FORBIDDEN" if why else "GIVEN", reason=reason)
+        if why is not None:
+            raise NotAllowed(why)

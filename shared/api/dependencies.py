@@ -14,6 +14,7 @@ from shared.command_handler import CommandHandler
 from shared.database import create_pool
 from shared.event_store import EventStore
 from shared.event_store.postgres import PostgresEventStore
+from shared.messaging.consumer import log_alarms
 from shared.privacy.keyring import PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
@@ -38,6 +39,7 @@ async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncI
     kek = settings.read_kek()
     role = role_name(RoleKind.API, service.name)
     database = await create_pool(settings.database(service.name, role), max_size=12)
+    await log_alarms(database, f"{service.name}-api")
     keys = await create_pool(settings.database("keyring", role), max_size=6)
     event_store = PostgresEventStore(database)
     log = AccessLog(database)

@@ -21,7 +21,7 @@ from shared.database import TRANSIENT, retry_or_raise
 from shared.domain.messages import Actor
 from shared.domain.permissions import AccessFacts, boundary
 from shared.event_store import EventStoreUnavailable
-from shared.messaging.consumer import alarms
+from shared.messaging.consumer import alarms, kind_of
 from shared.messaging.reactions import ParkedReaction, parked_reactions
 from shared.runtime.service import Service
 
@@ -55,10 +55,18 @@ async def consumed(database: asyncpg.Pool[asyncpg.Record]) -> dict[str, dict[str
 
 
 async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[str, str]]:
-    """What a person must look at: a gap that stops a partition, a lost tail."""
+    """What a person must look at, of every process of the service: consumers and relay. Streams' ids are not told here."""
     async with database.acquire() as connection:
         return [
-            {"name": alarm.name, "consumer": alarm.consumer, "place": alarm.place} for alarm in await alarms(connection)
+            {
+                "name": alarm.name,
+                "consumer": alarm.consumer,
+                "place": alarm.place,
+                "raised_at": alarm.raised_at.isoformat(),
+                "meaning": kind_of(alarm.name).meaning,
+                "runbook": kind_of(alarm.name).runbook,
+            }
+            for alarm in await alarms(connection)
         ]
 
 

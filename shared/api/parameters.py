@@ -123,11 +123,11 @@ REASONS: Final = (
     *("QUALITY", "RESEARCH", "SCENARIO", "SUBJECT_ACCESS", "SUPERVISION", "TEST"),
 )
 """Why something is read. A list and no pattern: a name in capital letters would fit any pattern, and the log is for ever."""
-ACCESS_REASON: Final = choice(
+ACCESS_REASON: Final = Parameter(
     "Access-Reason",
     "Why this is read: a code, so that the access log holds nothing personal. Some roles must give one.",
-    REASONS,
-    f"give one of these reasons: {', '.join(REASONS)}",
+    re.compile("|".join((*REASONS, "INC_[0-9]{1,12}"))),
+    f"give one of these reasons: {', '.join(REASONS)}; or the number of an incident, such as INC_4711",
     "header",
 )
 IDEMPOTENCY_KEY: Final = Parameter(

@@ -23,7 +23,7 @@ from shared.api.authorisation import (
 from shared.domain.dates import BeyondCalendar
 from shared.domain.messages import BrokenRule
 from shared.domain.policy import NoPolicy
-from shared.event_store import EventStoreUnavailable
+from shared.event_store import EventStoreUnavailable, StoreBehindTopic
 from shared.privacy.keyring import KeyDestroyed, KeyringUnavailable, UnusableKey
 
 MEDIA_TYPE = "application/problem+json"
@@ -227,6 +227,7 @@ def install_handlers(app: FastAPI) -> None:
     for unavailable in (EventStoreUnavailable, KeyringUnavailable, IssuerUnavailable, LogUnavailable):
         on(unavailable, 503, "unavailable", "Try again in a moment, with the same Idempotency-Key")
     on(UnusableKey, 503, "keyring", "A key of this record cannot be used: it needs a person who keeps the system")
+    on(StoreBehindTopic, 503, "store-behind-topic", "Nothing is accepted until the event store has been restored")
     on(KeyDestroyed, 410, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them")
 
     @app.exception_handler(TooManyRequests)

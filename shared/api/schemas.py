@@ -99,8 +99,11 @@ class AlarmLine(Schema):
     """What a person must look at."""
 
     name: str
-    consumer: str
+    consumer: str = Field(description="Which process raised it, such as disposal-reactor or relay.")
     place: str
+    raised_at: datetime
+    meaning: str
+    runbook: str = Field(description="The page that says what to do, in the repository.")
 
 
 class Status(Schema):

@@ -30,6 +30,10 @@ CONFLICT: Final = "a conflict of interest is declared for this record: a colleag
 STATE: Final = frozenset({"state"})
 STATE_AND_DUTIES: Final = frozenset({"state", "duties"})
 EVERYTHING: Final = frozenset({"state", "history", "duties"})
+OPERATIONS: Final = frozenset({"operations"})
+"""What waits, is quarantined or raises an alarm."""
+DECISIONS: Final = OPERATIONS | {"operations_decide"}
+"""The same, and the decisions of operators about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Permission:
     """What a role may read of one kind of record."""
 
     parts: frozenset[str]
-    """Any of state, history, duties; of reporting, its own lists."""
+    """Any of state, history, duties, operations, operations_decide; of reporting, its own lists."""
     where: tuple[str, ...] = ()
     """Marks, one of which a record must have; `{id}` stands for the actor's. Empty: every record."""
     fields: frozenset[str] | None = None

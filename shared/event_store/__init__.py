@@ -17,6 +17,15 @@ class EventStoreUnavailable(Exception):
     """The event store did not answer in time. The command may or may not have been recorded: ask again with the same key."""
 
 
+class StoreBehindTopic(EventStoreUnavailable):
+    """The event store does not hold what its topic holds. It accepts nothing until it has been restored; reads go on."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"Nothing was recorded: {why}. An operator must restore the event store: docs/how-to/runbook/topic_ahead_of_event_store.md"
+        )
+
+
 class HashMismatch(Exception):
     """A writer's hash does not follow from the bytes and the hash before: a defect of the writer. Nothing was recorded."""
 
@@ -119,10 +128,11 @@ AppendResult = Appended | DuplicateCommand | WrongExpectedVersion | KeyTaken
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of the event store: as many events as `position`, the last recorded at `recorded_at`."""
+    """The end of the event store: as many events as `position`, the last recorded at `recorded_at`, and the log hash there."""
 
     position: int
     recorded_at: datetime
+    log_hash: bytes
 
 
 class EventStore(Protocol):
@@ -132,7 +142,10 @@ class EventStore(Protocol):
         """A whole stream in order of version, and a command's kept answer."""
 
     async def append(self, append: AppendRequest) -> AppendResult:
-        """Record a command's events, all or none; raises `EventStoreUnavailable`, `HashMismatch` or `NotAnEvent`."""
+        """Record a command's events, all or none.
+
+        Raises `EventStoreUnavailable`, `StoreBehindTopic`, `HashMismatch` or `NotAnEvent`.
+        """
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Up to `limit` events after a position, in order, without a gap."""

@@ -20,6 +20,12 @@ from shared.event_store import (
     StoredReceipt,
     WrongExpectedVersion,
 )
+from shared.event_store.log_hash import (
+    EMPTY_LOG,
+    kept_answer,
+    log_entry,
+    next_log_hash,
+)
 
 
 class MemoryEventStore:
@@ -31,6 +37,7 @@ class MemoryEventStore:
         self._streams: dict[str, list[RecordedEvent]] = {}
         self._answers: dict[UUID, StoredReceipt] = {}
         self._claims: dict[str, str] = {}
+        self._log_hash = EMPTY_LOG
 
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
         """See `EventStore.load`."""
@@ -76,6 +83,10 @@ class MemoryEventStore:
         for key in append.releases:
             if self._claims.get(key) == append.stream:
                 del self._claims[key]
+        for record in records:
+            answer = kept_answer(append.command_id, append.digest) if record is records[-1] else b""
+            entry = log_entry(record.position, record.recorded_at, record.hash)
+            self._log_hash = next_log_hash(self._log_hash, entry, answer)
         self._records += records
         self._streams.setdefault(append.stream, []).extend(records)
         self._answers[append.command_id] = StoredReceipt(append.digest, append.stream, tuple(records))
@@ -88,5 +99,5 @@ class MemoryEventStore:
     async def head(self) -> Head:
         """See `EventStore.head`."""
         if not self._records:
-            return Head(0, datetime.fromtimestamp(0, UTC))
-        return Head(len(self._records), self._records[-1].recorded_at)
+            return Head(0, datetime.fromtimestamp(0, UTC), self._log_hash)
+        return Head(len(self._records), self._records[-1].recorded_at, self._log_hash)

@@ -29,9 +29,13 @@ from shared.event_store import (
     LoadedStream,
     NotAnEvent,
     RecordedEvent,
+    StoreBehindTopic,
     StoredReceipt,
     WrongExpectedVersion,
 )
+
+STORE_BEHIND_TOPIC: Final = "OOC01"
+"""The SQLSTATE by which `append` refuses on a store behind its topic."""
 
 MAX_GROUP: Final = 256
 """How many commands go down in one call at most."""
@@ -147,6 +151,10 @@ class PostgresEventStore:
                 raise
             except asyncpg.CheckViolationError as error:
                 raise NotAnEvent(error.message) from error
+            except asyncpg.PostgresError as error:
+                if error.sqlstate == STORE_BEHIND_TOPIC:
+                    raise StoreBehindTopic(error.message) from error
+                raise
 
         rows = await retry_or_raise(call, EventStoreUnavailable)
         results = [_result(row) for row in rows]
@@ -170,9 +178,9 @@ class PostgresEventStore:
 
     async def head(self) -> Head:
         """See `EventStore.head`."""
-        row = await self._pool.fetchrow("select position, recorded_at from head")
+        row = await self._pool.fetchrow("select position, recorded_at, log_hash from head")
         assert row is not None
-        return Head(row["position"], row["recorded_at"])
+        return Head(row["position"], row["recorded_at"], row["log_hash"])
 
 
 def _group(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:

@@ -22,14 +22,12 @@ from mode import CrashingSupervisor, Service
 from shared.command_handler import CommandHandler
 from shared.messaging.consumer import (
     Apply,
-    BatchResult,
     ConsumedEvent,
     decode,
     load_checkpoints,
-    log_results,
-    process_batch,
     retry_transient,
 )
+from shared.messaging.consumer.handling import RecordHandler
 from shared.messaging.projection_consumer import DEFAULT_GROUP, GroupSettings, batch_of
 from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
 from shared.runtime.service import Service as Declared
@@ -182,11 +180,8 @@ class FaustConsumer(Service):
         self.name = name
         self.assignments = 0
         """How often partitions were sought to their checkpoints."""
-        self.stopped: set[tuple[str, int]] = set()
-        """The partitions that a gap has stopped."""
-        self._stopped_in = -1
+        self._reading = -1
         self._pool = pool
-        self._apply = apply
         self._membership = membership
         self.app = _app(app_id, bootstrap, membership)
         self.app.host = self
@@ -194,10 +189,21 @@ class FaustConsumer(Service):
         self.app.agent(topic, name=f"{app_id}-agent", concurrency=1, supervisor_strategy=CrashingSupervisor)(
             self._agent
         )
+        self._handler = RecordHandler(
+            name,
+            position_topics=[f"{topic.removesuffix('.events')}.position" for topic in topics],
+            pool=pool,
+            bootstrap=bootstrap,
+            apply=apply,
+            transaction=lambda: batch_of(pool, membership),
+            retry_seconds=membership.retry_seconds,
+            pause=lambda place: self.app.consumer.pause_partitions({TP(*place)}),
+            resume=lambda place: self.app.consumer.resume_partitions({TP(*place)}),
+        )
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """The app starts and stops with this."""
-        return [self.app]
+        """The app and what handles its records start and stop with this."""
+        return [self._handler, self.app]
 
     @property
     def ready(self) -> bool:
@@ -220,28 +226,17 @@ class FaustConsumer(Service):
 
     async def _project(self, records: Sequence[ConsumedEvent]) -> None:
         reading = cast("CheckpointedConsumer", self.app.consumer).reading
-        if reading != self._stopped_in:
-            self.stopped.clear()
+        if reading != self._reading:
+            self._reading = reading
+            self._handler.forget()
         batch: dict[tuple[str, int], list[ConsumedEvent]] = {}
         for record in records:
-            place = (record.topic, record.partition)
             # What was read before the last seek comes again.
-            if record.reading == reading and record.follows is not None and place not in self.stopped:
-                batch.setdefault(place, []).append(record)
-        if not batch:
-            return
-        taken = await retry_transient(lambda: self._take(batch), self._membership.retry_seconds)
-        for gap in log_results(self.name, taken):
-            self.stopped.add((gap.topic, gap.partition))
-            self._stopped_in = reading
-
-    async def _take(self, batch: Mapping[tuple[str, int], Sequence[ConsumedEvent]]) -> list[BatchResult]:
-        """Take a batch, in the order of its partitions, so that two who meet wait for each other in one direction."""
-        async with batch_of(self._pool, self._membership) as connection:
-            return [
-                await process_batch(connection, self.name, topic, partition, batch[topic, partition], self._apply)
-                for topic, partition in sorted(batch)
-            ]
+            if record.reading == reading and record.follows is not None:
+                batch.setdefault((record.topic, record.partition), []).append(record)
+        if batch:
+            self._handler.add(batch)
+            await self._handler.settle()
 
 
 def _app(app_id: str, bootstrap: str, membership: GroupSettings) -> ConsumerApp:

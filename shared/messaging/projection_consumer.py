@@ -5,14 +5,13 @@ At every assignment each partition is sought to its checkpoint. A batch is one t
 comes from. A transient error is tried again for a few seconds; any other ends the process, whose supervisor starts it
 again from the checkpoints.
 
-It follows the relays' position topics as well: a position record says which offsets lie before "all up to position P".
+It keeps the relays' recent position records as well: one says which offsets lie before "all up to position P".
 That answers `has_reached`, for a query that waits until its own command can be seen, and it shows what no version can: a
 tail that is lost.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -29,17 +28,16 @@ from mode import Service
 from shared.database import Connection, retry_for
 from shared.messaging.consumer import (
     Apply,
-    BatchResult,
     ConsumedEvent,
     clear_alarm,
     decode,
     is_transient,
     load_checkpoints,
-    log_results,
-    process_batch,
     raise_alarm,
     retry_transient,
 )
+from shared.messaging.consumer.handling import RecordHandler
+from shared.messaging.consumer.position_record import HighWaterMark
 
 MAX_RECORDS: Final = 5_000
 """How many records make a batch at most."""
@@ -92,9 +90,6 @@ async def batch_of(pool: asyncpg.Pool[asyncpg.Record], membership: GroupSettings
         yield connection
 
 
-Batch = Mapping[TopicPartition, Sequence[ConsumedEvent]]
-
-
 class _Resume(ConsumerRebalanceListener):  # type: ignore[misc]
     """Lets the batch in flight end before partitions go, and seeks those that come to their checkpoints."""
 
@@ -142,23 +137,36 @@ class ProjectionConsumer(Service):
     ) -> None:
         super().__init__()
         self.name = name
-        self.busy = asyncio.Lock()
         self.assignments = 0
         """How often partitions were assigned and sought to their checkpoints."""
-        self.stopped: set[TopicPartition] = set()
-        """The partitions that a gap has stopped."""
         self._services = list(services)
         self._namespace = namespace
-        self._positions = {f"{namespace}.{service}.position" for service in services}
         self._pool = pool
         self._bootstrap = bootstrap
-        self._apply = apply
         self._group = group or f"ooc-{name}"
         self._membership = membership
         self._most = most
         self._reconcile_seconds = reconcile_seconds
         self._reached: dict[TopicPartition, int] = {}
         self._consumer: Any = None
+        self._handler = RecordHandler(
+            name,
+            position_topics=[f"{namespace}.{service}.position" for service in services],
+            pool=pool,
+            bootstrap=bootstrap,
+            apply=apply,
+            transaction=lambda: batch_of(pool, membership),
+            retry_seconds=membership.retry_seconds,
+            pause=self._pause,
+            resume=self._read_on,
+            note=note_positions,
+        )
+        self.busy = self._handler.busy
+        """Held while a batch is taken."""
+
+    def on_init_dependencies(self) -> Iterable[Any]:
+        """What handles the records starts and stops with this."""
+        return [self._handler]
 
     @property
     def ready(self) -> bool:
@@ -167,7 +175,7 @@ class ProjectionConsumer(Service):
 
     async def on_start(self) -> None:
         """Join the group; Kafka has half a minute to answer."""
-        topics = [events_topic(service, self._namespace) for service in self._services] + sorted(self._positions)
+        topics = [events_topic(service, self._namespace) for service in self._services]
         self._consumer = await retry_for(self._connected, 30, on=(KafkaError, OSError))
         self._consumer.subscribe(topics, listener=_Resume(self))
 
@@ -200,7 +208,7 @@ class ProjectionConsumer(Service):
     def leave(self) -> None:
         """Forget where partitions were: what comes before the next seek is left alone."""
         self._reached.clear()
-        self.stopped.clear()
+        self._handler.forget()
 
     async def resume(self, assigned: Iterable[TopicPartition]) -> None:
         """Seek partitions to their checkpoints."""
@@ -211,11 +219,11 @@ class ProjectionConsumer(Service):
                 return await load_checkpoints(connection, self.name, [(tp.topic, tp.partition) for tp in partitions])
 
         kept = await retry_transient(load, self._membership.retry_seconds)
+        self._handler.forget((tp.topic, tp.partition) for tp in partitions)
         for tp in partitions:
             offset = kept[tp.topic, tp.partition]
             self._consumer.seek(tp, offset)
             self._reached[tp] = offset
-            self.stopped.discard(tp)
         self.assignments += 1
 
     @Service.task
@@ -230,47 +238,36 @@ class ProjectionConsumer(Service):
             # Nothing awaits between the fetch and this, so no seek can come between them.
             batch = self._placed(found)
             if batch:
-                async with self.busy:
-                    await self._project(batch)
+                self._handler.add(batch)
+                await self._handler.settle()
             lost = [tp for tp in self._consumer.assignment() if tp not in self._reached]
             if lost:
                 # aiokafka swallows a listener's error; nothing was committed, so a seek can only read again.
                 await self.resume(lost)
 
-    def _placed(self, found: Mapping[TopicPartition, Sequence[Any]]) -> Batch:
+    def _placed(self, found: Mapping[TopicPartition, Sequence[Any]]) -> dict[tuple[str, int], list[ConsumedEvent]]:
         """The records of partitions whose place is known, each with the offset that it follows."""
-        batch: dict[TopicPartition, list[ConsumedEvent]] = {}
+        batch: dict[tuple[str, int], list[ConsumedEvent]] = {}
         for tp, records in found.items():
             reached = self._reached.get(tp)
-            if reached is None or tp in self.stopped:
+            if reached is None or not records:
                 continue
-            placed = batch[tp] = []
+            placed = batch[tp.topic, tp.partition] = []
             for record in records:
                 placed.append(consumed_event(record, follows=reached))
                 reached = record.offset + 1
             self._reached[tp] = reached
         return batch
 
-    async def _project(self, batch: Batch) -> None:
-        taken = await retry_transient(lambda: self._take(batch), self._membership.retry_seconds)
-        for gap in log_results(self.name, taken):
-            tp = TopicPartition(gap.topic, gap.partition)
-            self.stopped.add(tp)
-            if tp in self._consumer.assignment():
-                self._consumer.pause(tp)
+    def _pause(self, place: tuple[str, int]) -> None:
+        tp = TopicPartition(*place)
+        if tp in self._consumer.assignment():
+            self._consumer.pause(tp)
 
-    async def _take(self, batch: Batch) -> list[BatchResult]:
-        """Take a batch, in the order of its partitions, so that two who meet wait for each other in one direction."""
-        taken: list[BatchResult] = []
-        async with batch_of(self._pool, self._membership) as connection:
-            for tp in sorted(batch):
-                if tp.topic in self._positions:
-                    await note_positions(connection, self.name, batch[tp])
-                else:
-                    taken.append(
-                        await process_batch(connection, self.name, tp.topic, tp.partition, batch[tp], self._apply)
-                    )
-        return taken
+    def _read_on(self, place: tuple[str, int]) -> None:
+        tp = TopicPartition(*place)
+        if tp in self._consumer.assignment():
+            self._consumer.resume(tp)
 
     @Service.task
     async def _reconcile(self) -> None:
@@ -317,11 +314,6 @@ _FORGET: Final = """
         ) as kept
     )
 """
-_PAST: Final = """
-    insert into checkpoint (consumer, topic, partition, next_offset) values ($1, $2, $3, $4)
-    on conflict (consumer, topic, partition)
-    do update set next_offset = greatest(checkpoint.next_offset, excluded.next_offset)
-"""
 # Whether a position record (r) lies before the checkpoints of the consumer $1 on the topic $3.
 _IS_PASSED: Final = """
     not exists (
@@ -345,7 +337,8 @@ _PROGRESS: Final = f"""
 _COUNT: Final = f"""
     select r.position,
            (select coalesce(sum(s.version), 0) from seen as s where s.consumer = $1 and starts_with(s.stream, $2 || '/'))
-           + (select count(*) from quarantine as q where q.consumer = $1 and q.topic = $3) as taken,
+           + (select count(*) from quarantine as q where q.consumer = $1 and q.topic = $3 and q.counted)
+           + (select count(*) from quarantine_decision as d where d.consumer = $1 and d.topic = $3 and d.counted) as taken,
            not exists (
                select 1 from checkpoint as c where c.consumer = $1 and c.topic = $3
                and c.next_offset > coalesce((r.offsets ->> c.partition::text)::bigint, 0)
@@ -355,25 +348,21 @@ _COUNT: Final = f"""
 """  # noqa: S608 - the same
 
 
-async def note_positions(connection: Connection, consumer: str, records: Sequence[ConsumedEvent]) -> None:
-    """Keep the recent position records of a partition of a position topic, and move its checkpoint past them."""
-    noted: dict[tuple[str, int], str] = {}
-    for record in records:
-        try:
-            value = json.loads(record.body)
-            offsets = {int(partition): int(offset) for partition, offset in value["offsets"].items()}
-            noted[str(value["service"]), int(value["position"])] = json.dumps(offsets)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            _log.error("bad_position_record", topic=record.topic, offset=record.offset, error=repr(error))
-    if noted:
-        recent = list(noted)[-KEPT_POSITION_RECORDS:]
-        await connection.execute(
-            _NOTE, [name for name, _ in recent], [position for _, position in recent], [noted[one] for one in recent]
-        )
-        for service in {name for name, _ in recent}:
-            await connection.execute(_FORGET, service, KEPT_POSITION_RECORDS)
-    last = records[-1]
-    await connection.execute(_PAST, consumer, last.topic, last.partition, last.offset + 1)
+_MISCOUNTED: Final = """
+    select name from alarm where consumer = $1 and place = $2 and name in ('lost_tail', 'surplus') limit 1
+"""
+
+
+async def note_positions(connection: Connection, reached: Mapping[str, HighWaterMark]) -> None:
+    """Keep the position records of some services, and forget those that are not recent."""
+    await connection.execute(
+        _NOTE,
+        list(reached),
+        [one.position for one in reached.values()],
+        [json.dumps(dict(one.offsets)) for one in reached.values()],
+    )
+    for service in reached:
+        await connection.execute(_FORGET, service, KEPT_POSITION_RECORDS)
 
 
 async def has_reached(
@@ -397,9 +386,12 @@ async def reconcile(
     """Count what a consumer has taken of a service against the newest position record that it has passed.
 
     Fewer events than the position are a `lost_tail`: the end of a stream is missing, which leaves no gap. More, where
-    nothing later was taken, are a `surplus`. Either is an alarm until a later count is right. Looks only at records
-    beyond `counted`, and returns the position of this count.
+    nothing later was taken, are a `surplus`. Either is an alarm until a count is right. Looks only at records beyond
+    `counted`, unless such an alarm stands, and returns the position of this count.
     """
+    standing = await connection.fetchval(_MISCOUNTED, consumer, service)
+    if standing is not None:
+        counted = -1
     row = await connection.fetchrow(_COUNT, consumer, service, events_topic(service, namespace), counted)
     if row is None:
         return counted
@@ -408,7 +400,8 @@ async def reconcile(
     for name in ("lost_tail", "surplus"):
         if name == found:
             detail = f"all up to position {position} has been passed, and {taken} events were taken"
-            _log.critical(name, consumer=consumer, service=service, position=position, taken=taken)
+            if standing != name:
+                _log.critical(name, consumer=consumer, service=service, position=position, taken=taken)
             await raise_alarm(connection, consumer, name, service, detail)
         else:
             await clear_alarm(connection, consumer, name, service)

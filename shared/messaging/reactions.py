@@ -39,7 +39,12 @@ from shared.domain.messages import (
     Refused,
     derived_uuid,
 )
-from shared.messaging.consumer import ConsumedEvent, is_transient
+from shared.messaging.consumer import (
+    ConsumedEvent,
+    clear_alarm,
+    is_transient,
+    raise_alarm,
+)
 from shared.messaging.linking import keep_linked_marks
 from shared.privacy.keyring import KeyDestroyed
 from shared.runtime.service import CommandFor, Reaction, Service
@@ -49,6 +54,12 @@ SYSTEM: Final = "SYSTEM"
 
 MAX_CONCURRENT_HOMES: Final = 32
 """How many homes' events are reacted to at once; those of one home go in order."""
+
+PARKED_LONG: Final = timedelta(days=1)
+"""How long a reaction waits before it is an alarm: what it needs should have been recorded within a working day."""
+
+LOOK_SECONDS: Final = 30.0
+"""Seconds between two looks at how long the oldest has waited."""
 
 POLL_SECONDS: Final = 0.3
 """Seconds between two looks at whether the target of a parked reaction has moved."""
@@ -213,6 +224,16 @@ class ReactionRunner:
                 done += await self._retry(connection, row["command_id"])
         return done
 
+    async def report_parked(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        """Raise the alarm `parked_long` while a reaction has waited for long, and clear it afterwards."""
+        async with pool.acquire() as connection:
+            count, age = await parked_summary(connection)
+            if age < PARKED_LONG:
+                await clear_alarm(connection, self.consumer, "parked_long", self.service.name)
+                return
+            detail = f"{count} reactions wait, the oldest for {age.days} days"
+            await raise_alarm(connection, self.consumer, "parked_long", self.service.name, detail)
+
     async def _retry(self, connection: Connection, command_id: UUID) -> bool:
         row = await connection.fetchrow(_LOCK, command_id)
         if row is None:
@@ -268,6 +289,16 @@ class ParkedReactionRetrier(Running):
                 done = 0
             if not done:
                 await self.sleep(self._poll_seconds)
+
+    @Running.task
+    async def _report(self) -> None:
+        while not self.should_stop:
+            try:
+                await self._reacting.report_parked(self._pool)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+            await self.sleep(LOOK_SECONDS)
 
 
 def _stem(type_name: str) -> str:

@@ -4,9 +4,12 @@ There is one for each service. It takes a lock in the service's database and its
 a paused predecessor; it reads from the position topic how far the topic has come, and publishes what the event store has
 beyond. Every Kafka transaction ends with a record of the position reached and of the offset after the last event of
 each partition, so whoever reads committed records sees both or neither. That record is the truth: whenever anything
-breaks, a commit whose outcome is unknown included, the relay drops all that it holds and starts again from there.
+breaks, a commit whose outcome is unknown included, the relay drops all that it holds and starts again from there. It also
+names the offsets of records that are not the relay's, so that consumers can tell its events from others.
 
-What no retry can heal is an alarm (`RelayAlarm`): the relay stands still, publishes nothing, and says why.
+What no retry can heal is an alarm (`RelayAlarm`): the relay publishes nothing and says why, in its log and in the
+table `alarm` of the service's database, where the API reads it. It compares again every few seconds, and goes on, with
+the alarm cleared, when somebody has mended what was wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import itertools
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -25,10 +28,21 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 from mode import Service
 
+from shared.event_store.anchors import Anchors
+from shared.messaging.consumer import clear_alarms, raise_alarm
+from shared.messaging.consumer.position_record import (
+    HighWaterMark,
+    Ignored,
+    end_offsets,
+    events_topic_of,
+    find_last,
+    reader,
+    with_foreign_since,
+)
 from shared.runtime.provision import PARTITIONS
 
 MAX_EVENTS: Final = 4_000
@@ -46,6 +60,15 @@ TRANSACTION_SECONDS: Final = 10.0
 POLL_BACKOFF: Final = (0.005, 0.2)
 """Seconds between two looks at an event store that has nothing new: the first, doubled up to the last."""
 
+ALARM_SECONDS: Final = 5.0
+"""Seconds between two comparisons while an alarm stands."""
+
+ALARMIST: Final = "relay"
+"""Whose the relay's alarms are, in the table `alarm`."""
+
+STOPPING: Final = frozenset({"topic_ahead_of_event_store", "event_store_gap", "wrong_partitions"})
+"""The alarms that stop a relay, and that it takes back when they are mended."""
+
 LOCK: Final = 7350713002
 """The advisory lock of a service's relay, in the service's own database."""
 
@@ -54,18 +77,19 @@ _BREATH: Final = 100
 _log = structlog.get_logger("relay")
 
 _READ = """
-    select position, recorded_at, stream, version, event_id, type, home, hash, body
-    from event where position > $1 order by position limit $2
+    select position, recorded_at, stream, version, event_id, type, home, hash, body, log_hash
+    from event where position >= $1 order by position limit $2
 """
+_ACCESS_HEAD = "select sequence, hash from access_head"
 _ENDS = """
     select head.position as head, coalesce((select max(event.position) from event), 0) as last,
            (select event.hash from event where event.position = $1) as hash
     from head
 """
 _NOTE = """
-    insert into relayed (position, offsets, relayed_at) values ($1, $2, clock_timestamp())
-    on conflict (only_row) do update
-    set position = excluded.position, offsets = excluded.offsets, relayed_at = excluded.relayed_at
+    insert into relayed (position, offsets, hash, relayed_at) values ($1, $2, $3, clock_timestamp())
+    on conflict (only_row) do update set position = excluded.position, offsets = excluded.offsets, hash = excluded.hash,
+        relayed_at = excluded.relayed_at
 """
 # The envelope's fields come in a fixed order before the data, and a quotation mark in a text is escaped, so the first
 # match is the envelope's own.
@@ -83,8 +107,8 @@ Headers = list[tuple[str, bytes]]
 class RelayAlarm(Exception):
     """Something that a person must look at before anything more is published.
 
-    `name` is one of `topic_ahead_of_ledger` (the topic holds events that the event store does not: it was restored from an
-    older backup, or is another one), `ledger_gap` (a position is missing) and `wrong_partitions`.
+    `name` is one of `STOPPING`: `topic_ahead_of_event_store` (the topic holds events that the event store does not: it was restored from an
+    older backup, or is another one), `event_store_gap` (a position is missing) and `wrong_partitions`.
     """
 
     def __init__(self, name: str, why: str) -> None:
@@ -97,35 +121,9 @@ class _PlaceUnknown(Exception):
     """The broker did not say where it put a batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class HighWaterMark:
-    """How far a service's topic has come: a position record.
-
-    `offsets` gives for each partition the offset after its last event; a partition without events is not named.
-    `hash` is that of the event at the position, empty where there is none yet.
-    """
-
-    position: int = 0
-    offsets: Mapping[int, int] = field(default_factory=dict)
-    hash: bytes = b""
-
-    def record(self, service: str) -> bytes:
-        """The value of the position record."""
-        offsets = {str(partition): offset for partition, offset in sorted(self.offsets.items())}
-        value = {"service": service, "position": self.position, "offsets": offsets}
-        return json.dumps(value, separators=(",", ":")).encode()
-
-    @classmethod
-    def read(cls, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> HighWaterMark:
-        """Read a position record's value and headers; raises ValueError or KeyError."""
-        raw = json.loads(value)
-        offsets = {int(partition): int(offset) for partition, offset in raw["offsets"].items()}
-        return cls(int(raw["position"]), offsets, bytes.fromhex(dict(headers).get("ooc_hash", b"").decode()))
-
-
 def headers_of(row: asyncpg.Record, source: bytes) -> Headers:
     """The headers of an event: CloudEvents 1.0 in Kafka's binary mode, and what stands outside an event's bytes."""
-    position, recorded_at, stream, version, event_id, type_, _, hash_, body = row
+    position, recorded_at, stream, version, event_id, type_, _, hash_, body, *_ = row
     headers = [
         _SPECVERSION,
         _CONTENT_TYPE,
@@ -169,39 +167,23 @@ def key_and_partition(home: UUID) -> tuple[bytes, int]:
 
 
 async def last_high_water_mark(bootstrap: str, position_topic: str) -> HighWaterMark | None:
-    """The last committed position record; None where there is none. Raises a KafkaError."""
-    partition = TopicPartition(position_topic, 0)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
+    """The last committed position record that can be believed; None where there is none. Raises a KafkaError."""
+    found, _ = await last_position(bootstrap, position_topic)
+    return found
+
+
+async def last_position(bootstrap: str, position_topic: str) -> tuple[HighWaterMark | None, list[Ignored]]:
+    """The last position record to believe, and those ignored on the way to it. Raises a KafkaError."""
+    events_topic = events_topic_of(position_topic)
+    anything, committed = reader(bootstrap, "read_uncommitted"), reader(bootstrap, "read_committed")
     try:
-        await consumer.start()
-        consumer.assign([partition])
-        end = (await consumer.end_offsets([partition]))[partition]
-        beginning = (await consumer.beginning_offsets([partition]))[partition]
-        # The last record is usually among the last few; aborted ones and markers take offsets too.
-        start, step = end, 100
-        while start > beginning:
-            start, step = max(beginning, start - step), step * 100
-            last = await _last_between(consumer, partition, start, end)
-            if last is not None:
-                return last
-        return None
+        await anything.start()
+        await committed.start()
+        committed.assign([TopicPartition(position_topic, 0)])
+        return await find_last(committed, position_topic, await end_offsets(anything, events_topic))
     finally:
-        await consumer.stop()
-
-
-async def _last_between(consumer: Any, partition: TopicPartition, start: int, end: int) -> HighWaterMark | None:
-    consumer.seek(partition, start)
-    last = None
-    while await consumer.position(partition) < end:
-        found = await consumer.getmany(partition, timeout_ms=200)
-        for record in found.get(partition, ()):
-            last = HighWaterMark.read(record.value, record.headers)
-    return last
+        await committed.stop()
+        await anything.stop()
 
 
 class Relay(Service):
@@ -238,6 +220,7 @@ class Relay(Service):
         self._dsn = dsn
         self._bootstrap = bootstrap
         self._source = f"/ooc/{service}".encode()
+        self._clean: Mapping[int, int] = {}
         self._moved = moved if moved is not None else asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -252,20 +235,42 @@ class Relay(Service):
         attempt = 0
         while not self.should_stop:
             try:
-                async with self._locked() as event_store, self._fencing() as producer:
+                async with self._locked() as event_store, self._alarming(event_store), self._fencing() as producer:
                     reached = await self._compared(event_store, producer)
+                    await self._clear_alarms(event_store)
                     attempt = 0
+                    if reached.position:
+                        await self._note(event_store, reached)
                     await self._follow(event_store, producer, reached)
-            except RelayAlarm as alarm:
-                self.alarm = alarm
-                _log.critical(alarm.name, service=self.service, why=alarm.why)
-                return
+            except RelayAlarm:
+                self.reached = None
+                await self.sleep(ALARM_SECONDS)
             except Exception as error:  # noqa: BLE001 - whatever broke, the truth is in the position topic
                 attempt += 1
                 _log.warning("relay_starts_again", service=self.service, error=repr(error), attempt=attempt)
                 await self.sleep(min(2.0, 0.1 * 2 ** min(attempt, 5)))
             finally:
                 self.reached = None
+
+    @contextlib.asynccontextmanager
+    async def _alarming(self, event_store: asyncpg.Connection[asyncpg.Record]) -> AsyncIterator[None]:
+        """Note an alarm of the body where the API reads it, and log it when it is new."""
+        try:
+            yield
+        except RelayAlarm as alarm:
+            if self.alarm is None or str(self.alarm) != str(alarm):
+                _log.critical(alarm.name, service=self.service, why=alarm.why)
+            self.alarm = alarm
+            await clear_alarms(event_store, ALARMIST, STOPPING - {alarm.name})
+            await raise_alarm(event_store, ALARMIST, alarm.name, self.service, alarm.why)
+            raise
+
+    async def _clear_alarms(self, event_store: asyncpg.Connection[asyncpg.Record]) -> None:
+        """Take back what this relay, or its predecessor, had raised."""
+        if self.alarm is not None:
+            _log.warning("alarm_cleared", service=self.service, name=self.alarm.name)
+        self.alarm = None
+        await clear_alarms(event_store, ALARMIST, STOPPING)
 
     @contextlib.asynccontextmanager
     async def _locked(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
@@ -293,6 +298,10 @@ class Relay(Service):
         finally:
             with contextlib.suppress(Exception):
                 await connection.close(timeout=2)
+
+    @staticmethod
+    async def _note(event_store: asyncpg.Connection[asyncpg.Record], reached: HighWaterMark) -> None:
+        await event_store.execute(_NOTE, reached.position, json.dumps(reached.offsets), reached.hash or None)
 
     @contextlib.asynccontextmanager
     async def _fencing(self) -> AsyncIterator[Any]:
@@ -322,24 +331,41 @@ class Relay(Service):
         if set(partitions) != set(_ALL):
             raise RelayAlarm("wrong_partitions", f"{self._events_topic} has {len(partitions)} instead of {PARTITIONS}")
         async with asyncio.timeout(60):
-            reached = await last_high_water_mark(self._bootstrap, self._position_topic) or HighWaterMark()
+            found, ignored = await last_position(self._bootstrap, self._position_topic)
+            reached, self._clean = await self._searched(found or HighWaterMark())
+        await self._raise(event_store, ignored)
         ends = await event_store.fetchrow(_ENDS, reached.position)
         assert ends is not None
         if reached.position > ends["head"] or (reached.position and ends["hash"] is None):
             raise RelayAlarm(
-                "topic_ahead_of_ledger",
+                "topic_ahead_of_event_store",
                 f"{self._events_topic} has come to position {reached.position}, the event store to {ends['head']}",
             )
         if reached.hash and reached.hash != ends["hash"]:
             raise RelayAlarm(
-                "topic_ahead_of_ledger",
+                "topic_ahead_of_event_store",
                 f"the event at position {reached.position} of {self._events_topic} is not the one in the event store",
             )
         if ends["last"] != ends["head"]:
             raise RelayAlarm(
-                "ledger_gap", f"the event store gave out positions to {ends['head']} and ends at {ends['last']}"
+                "event_store_gap", f"the event store gave out positions to {ends['head']} and ends at {ends['last']}"
             )
         return reached
+
+    async def _searched(self, reached: HighWaterMark) -> tuple[HighWaterMark, Mapping[int, int]]:
+        """The same with the foreign records after it, and how far each partition was searched for them."""
+        consumer = reader(self._bootstrap, "read_committed")
+        try:
+            await consumer.start()
+            return await with_foreign_since(consumer, self._events_topic, reached)
+        finally:
+            await consumer.stop()
+
+    async def _raise(self, event_store: asyncpg.Connection[asyncpg.Record], ignored: Sequence[Ignored]) -> None:
+        """Raise the alarms of ignored position records."""
+        for one in ignored:
+            _log.error(one.alarm, service=self.service, topic=one.topic, why=one.detail)
+            await raise_alarm(event_store, ALARMIST, one.alarm, one.topic, one.detail)
 
     async def _follow(
         self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any, reached: HighWaterMark
@@ -347,51 +373,62 @@ class Relay(Service):
         """Publish what the event store has beyond the position, and what comes, until the service stops."""
         self.reached = reached
         pause, longest = POLL_BACKOFF
-        portions = await self._portions(event_store, producer, reached.position)
+        portions = await self._portions(event_store, producer, reached.position, reached.hash)
         while not self.should_stop:
             if not portions:
                 await self._news(pause)
                 pause = min(2 * pause, longest)
-                portions = await self._portions(event_store, producer, reached.position)
+                portions = await self._portions(event_store, producer, reached.position, reached.hash)
                 continue
             pause = POLL_BACKOFF[0]
-            end = portions[-1].position
+            end, hash_ = portions[-1].position, portions[-1].hash
             # A backlog is prepared while the part before it is published; else the next look comes after, and sees more.
             behind = end - reached.position >= MAX_EVENTS
-            ahead = asyncio.create_task(self._portions(event_store, producer, end)) if behind else None
+            ahead = asyncio.create_task(self._portions(event_store, producer, end, hash_)) if behind else None
             try:
                 for portion in portions:
                     self.reached = reached = await self._publish(producer, portion, reached)
-                portions = await (ahead or self._portions(event_store, producer, end))
+                portions = await (ahead or self._portions(event_store, producer, end, hash_))
             finally:
                 if ahead is not None:
                     ahead.cancel()
                     await asyncio.gather(ahead, return_exceptions=True)
-            await event_store.execute(_NOTE, reached.position, json.dumps(reached.offsets))
+            await self._note(event_store, reached)
 
     async def _news(self, seconds: float) -> None:
         """Wait for this process's event store to move, or for the time to pass."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._moved.wait(), seconds)
 
-    async def _read(self, event_store: asyncpg.Connection[asyncpg.Record], after: int) -> list[asyncpg.Record]:
-        """The events after a position, without a gap; raises `RelayAlarm`."""
+    async def _read(
+        self, event_store: asyncpg.Connection[asyncpg.Record], after: int, hash_: bytes
+    ) -> list[asyncpg.Record]:
+        """The events after a position, without a gap, where the event there still has this hash; raises `RelayAlarm`."""
         self._moved.clear()
-        rows = await event_store.fetch(_READ, after, MAX_EVENTS)
+        rows = await event_store.fetch(_READ, after, MAX_EVENTS + 1)
+        # The event reached is read again each time: a store cut while this runs shows at once.
+        if after and (not rows or rows[0]["position"] != after or (hash_ and rows[0]["hash"] != hash_)):
+            raise RelayAlarm(
+                "topic_ahead_of_event_store",
+                f"{self._events_topic} has come to position {after}, where the event store has another event or none",
+            )
+        rows = rows[1:] if after else rows
         # Positions are unique and in order, so if the last is where it must be, none is missing before it.
         if rows and rows[-1][0] != after + len(rows):
             missing = next(n for n, row in enumerate(rows, start=after + 1) if row[0] != n)
-            raise RelayAlarm("ledger_gap", f"position {missing} is missing from the event store")
+            raise RelayAlarm("event_store_gap", f"position {missing} is missing from the event store")
         return rows
 
     async def _portions(
-        self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any, after: int
+        self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any, after: int, hash_: bytes
     ) -> list[_Transaction]:
         """The next events, in portions ready to be sent; empty where there is nothing new. Raises `RelayAlarm`."""
         portions: list[_Transaction] = []
-        for n, row in enumerate(await self._read(event_store, after)):
+        rows = await self._read(event_store, after, hash_)
+        accesses = await event_store.fetchrow(_ACCESS_HEAD) if rows else None
+        for n, row in enumerate(rows):
             if not portions or portions[-1].bytes + len(row["body"]) > MAX_BYTES:
-                portions.append(_Transaction(producer.create_batch))
+                portions.append(_Transaction(producer.create_batch, accesses))
             portions[-1].add(row, self._source)
             if n % _BREATH == 0:
                 await asyncio.sleep(0)  # the transaction under way goes on meanwhile
@@ -403,34 +440,34 @@ class Relay(Service):
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS):
                 await producer.begin_transaction()
-                offsets = await self._send(producer, portion)
-                reached = HighWaterMark(portion.position, {**reached.offsets, **offsets}, portion.hash)
+                placed = await self._send(producer, portion)
+                reached = reached.after(portion.position, portion.hash, placed, self._clean, portion.anchors)
                 # aiokafka commits past a batch that failed, so every one must have been confirmed before.
                 await producer.send_and_wait(
                     self._position_topic,
                     key=self.service.encode(),
                     value=reached.record(self.service),
                     partition=0,
-                    headers=[("ooc_hash", reached.hash.hex().encode())],
+                    headers=[("ooc_hash", reached.hash.hex().encode()), *reached.anchors.headers()],
                 )
                 await producer.commit_transaction()
         finally:
             self._idle.set()
         return reached
 
-    async def _send(self, producer: Any, portion: _Transaction) -> dict[int, int]:
-        """Send a portion; for each partition that got some of it, the offset after its last event."""
+    async def _send(self, producer: Any, portion: _Transaction) -> list[tuple[int, int, int]]:
+        """Send a portion; the partition, first offset and number of events of each batch, in order."""
         sent = [
             (batch, await producer.send_batch(batch.builder, self._events_topic, partition=batch.partition))
             for batch in portion.in_turn()
         ]
         places = await asyncio.gather(*(future for _, future in sent))
-        offsets: dict[int, int] = {}
+        placed: list[tuple[int, int, int]] = []
         for (batch, _), place in zip(sent, places, strict=True):
             if place is None or place.offset < 0:
                 raise _PlaceUnknown(f"the broker did not say where it put a batch of partition {batch.partition}")
-            offsets[batch.partition] = place.offset + batch.count
-        return offsets
+            placed.append((batch.partition, place.offset, batch.count))
+        return placed
 
 
 @dataclass(slots=True)
@@ -445,12 +482,19 @@ class _Batch:
 class _Transaction:
     """The events of one transaction, in batches by partition."""
 
-    def __init__(self, new: Callable[[], Any]) -> None:
+    def __init__(self, new: Callable[[], Any], accesses: asyncpg.Record | None) -> None:
         self._new = new
+        self._accesses = accesses
         self._batches: dict[int, list[_Batch]] = {}
         self.bytes = 0
         self.position = 0
         self.hash = b""
+        self._log_hash = b""
+
+    @property
+    def anchors(self) -> Anchors:
+        """What the position record after these events vouches for."""
+        return Anchors(self._log_hash, *(self._accesses or ()))
 
     def add(self, row: asyncpg.Record, source: bytes) -> None:
         """Put an event at the end of its partition's last batch, or into a new one where that is full."""
@@ -464,7 +508,7 @@ class _Transaction:
             batches[-1].builder.append(**message)
         batches[-1].count += 1
         self.bytes += len(body)
-        self.position, self.hash = row["position"], row["hash"]
+        self.position, self.hash, self._log_hash = row["position"], row["hash"], row["log_hash"]
 
     def in_turn(self) -> Iterator[_Batch]:
         """Every partition's first batch, then every second one: a batch waits for the one before it to be under way."""

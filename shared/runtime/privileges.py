@@ -102,7 +102,7 @@ ACCESS_LOG: Final = Part(
     _MIGRATIONS / "access",
     {
         "access_log": {_VERIFY: _READ},
-        "access_head": {_VERIFY: _READ},
+        "access_head": {_RELAY: _READ, _VERIFY: _READ},
         "log_access()": {_API: _CALL},
         "refuse_change()": {},
     },
@@ -110,10 +110,12 @@ ACCESS_LOG: Final = Part(
 CONSUMER: Final = Part(
     _MIGRATIONS / "consumer",
     {
-        "checkpoint": {_API: _READ, _WORKER: _WRITE, _VERIFY: _READ},
-        "seen": {_WORKER: _WRITE, _VERIFY: _READ},
-        "quarantine": {_API: _READ, _WORKER: _REPLACE, _VERIFY: _READ},
-        "alarm": {_API: _READ, _WORKER: _REPLACE, _VERIFY: _READ},
+        "checkpoint": {_API: "select, update", _WORKER: _WRITE, _VERIFY: _READ},
+        "seen": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
+        "quarantine": {_API: "select, update, delete", _WORKER: _REPLACE, _VERIFY: _READ},
+        "quarantine_decision": {_API: "select, insert", _WORKER: _READ, _VERIFY: _READ},
+        "alarm": {_API: _REPLACE, _WORKER: _REPLACE, _RELAY: _REPLACE, _VERIFY: _READ},
+        "refuse_decision_change()": {},
     },
 )
 EVENT_STORE: Final = Part(
@@ -129,6 +131,8 @@ EVENT_STORE: Final = Part(
         "relayed": {_API: _READ, _RELAY: _WRITE, _VERIFY: _READ},
         "append()": {_API: _CALL, _WORKER: _CALL},
         "check_event()": {},
+        "next_log_hash()": {},
+        "require_high_water_mark()": {},
     },
 )
 PROJECTION: Final = Part(

@@ -92,6 +92,8 @@ class ReadModel(Generic[S]):
     policy: PolicyBook
     access: Permissions = field(default_factory=dict)
     """Role -> what it may read: every entrance asks this one table."""
+    states: tuple[str, ...] = ()
+    """Every state that the view may show, by its code."""
 
     def view_of(self, history: Sequence[Fact], **times: Any) -> Mapping[str, Any] | None:
         """What is shown of a history cut by `as_of` and `known_at`; None where nothing had begun."""

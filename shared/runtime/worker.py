@@ -12,6 +12,7 @@ from mode import Worker
 from shared.command_handler import CommandHandler
 from shared.database import create_pool
 from shared.event_store.postgres import PostgresEventStore
+from shared.messaging.consumer import log_alarms
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
 from shared.privacy.keyring import PostgresKeyring
@@ -49,6 +50,7 @@ async def worker_components(service: Service[Any], settings: Settings) -> list[P
     kek = settings.read_kek()
     role = role_name(RoleKind.WORKER, service.name)
     database = await create_pool(settings.database(service.name, role), max_size=10)
+    await log_alarms(database, f"{service.name}-worker")
     event_store = PostgresEventStore(database)
     relay = Relay(
         service.name,

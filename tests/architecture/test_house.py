@@ -30,19 +30,20 @@ IMPURE = {
 PATTERNS = {"utils", "util", "manager", "helper", "helpers", "base", "common", "misc"}
 
 FILES = {
-    "api/authorisation", "api/bodies", "api/boundary", "api/commands", "api/connections", "api/dependencies", "api/documents", "api/history_view", "api/openapi", "api/operations", "api/parameters", "api/problems", "api/queries", "api/rates", "api/request", "api/schemas",
+    "api/authorisation", "api/bodies", "api/boundary", "api/commands", "api/connections", "api/dependencies", "api/documents", "api/history_view", "api/openapi", "api/operations", "api/parameters", "api/problems", "api/quarantine", "api/queries", "api/rates", "api/request", "api/schemas",
     "command_handler", "database", "state_cache", "stream_queue",
     "domain/corrections", "domain/dates", "domain/decider", "domain/duties", "domain/duties_by_day", "domain/execution", "domain/messages", "domain/permissions", "domain/policy", "domain/rules", "domain/texts",
-    "event_store/memory", "event_store/postgres",
-    "messaging/consumer/alarms", "messaging/consumer/batch", "messaging/consumer/consumed_event", "messaging/consumer/effects", "messaging/consumer/quarantine",
+    "event_store/anchors", "event_store/log_hash", "event_store/memory", "event_store/postgres",
+    "messaging/consumer/alarms", "messaging/consumer/batch", "messaging/consumer/consumed_event", "messaging/consumer/decisions", "messaging/consumer/effects", "messaging/consumer/handling", "messaging/consumer/lenient_records", "messaging/consumer/position_record", "messaging/consumer/positions", "messaging/consumer/quarantine",
     "messaging/faust_consumer", "messaging/linking", "messaging/projection_consumer", "messaging/reactions", "messaging/relay",
     "printing/documents",
     "privacy/keyring", "privacy/sealing",
-    "runtime/entrypoint", "runtime/grants", "runtime/logs", "runtime/privileges", "runtime/provision", "runtime/service", "runtime/settings", "runtime/verification", "runtime/worker",
+    "runtime/entrypoint", "runtime/grants", "runtime/logs", "runtime/privileges", "runtime/provision", "runtime/service", "runtime/settings", "runtime/worker",
+    "runtime/verification/access_log", "runtime/verification/log", "runtime/verification/problems", "runtime/verification/streams", "runtime/verification/topic",
 }  # fmt: skip
 """The kernel's modules. One more needs a use in three services, and a line here."""
 
-MAX_LINES = 12_000
+MAX_LINES = 12_500
 """The kernel stays small enough to be read in a day."""
 
 

@@ -16,6 +16,7 @@ from shared.api.authorisation import AccessLog
 from shared.database import database_dsn
 from shared.domain.messages import Actor
 from shared.event_store import Appended
+from shared.event_store.anchors import Anchors
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime import provision
 from shared.runtime.privileges import (
@@ -31,7 +32,7 @@ from shared.runtime.provision import (
     service_database,
 )
 from shared.runtime.settings import NoPassword, Settings
-from shared.runtime.verification import _access_log
+from shared.runtime.verification.access_log import AccessLogCheck, check_access_log
 from tests.hostile.databases import Databases
 from tests.integration.event_store.streams import Stream, as_application, note_of
 from tests.integration.passwords import new_passwords
@@ -133,7 +134,8 @@ async def test_databases_of_before_come_up_with_all_that_is_in_them(
         assert notes == [b"of before", b"of now"]
         await AccessLog(pool).record(_somebody(), "READ_STATE", "t", outcome="GIVEN")
     async with asyncpg.create_pool(database, min_size=1) as pool:
-        assert await _access_log(pool) == (2, [])
+        await check_access_log(pool, Anchors(), check := AccessLogCheck())
+        assert (check.lines, check.problems.lines) == (2, ())
     lines = await owner.fetch("select written_by from access_log order by sequence")
     assert [line["written_by"] for line in lines] == [None, "ooc_tests_api"]
     await owner.close()

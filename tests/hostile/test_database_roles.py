@@ -94,7 +94,7 @@ async def _effective(owner: Connection, login: str) -> set[tuple[str, str, str]]
 ATTEMPTS: Final = {
     "select": "select * from {table} limit 0",
     "insert": "insert into {table} default values",
-    "update": "update {table} set {column} = {column}",
+    "update": "update {table} set {column} = default",
     "delete": "delete from {table}",
     "truncate": "truncate {table}",
     "drop": "drop table {table}",

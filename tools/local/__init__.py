@@ -6,6 +6,7 @@ two servers alone; `found` tells where the system of a directory answers. Nothin
 
 from __future__ import annotations
 
+from tools.local.data_dir import holder, shortage
 from tools.local.errors import CannotStart
 from tools.local.local_system import (
     SERVERS,
@@ -24,6 +25,7 @@ from tools.local.supervisor import (
     Supervisor,
     running,
     until_signalled,
+    waiting,
 )
 
 __all__ = [
@@ -38,10 +40,13 @@ __all__ = [
     "Supervisor",
     "found",
     "free_ports",
+    "holder",
     "http_ok",
     "is_free",
     "local_system",
     "running",
     "servers",
+    "shortage",
     "until_signalled",
+    "waiting",
 ]

@@ -17,6 +17,23 @@ from tools.local.errors import CannotStart
 NEEDED: Final = 512 * 1024 * 1024
 """Free bytes below which nothing is started: PostgreSQL and Kafka take some 150 MB before the first event."""
 
+NEEDED_AGAIN: Final = 64 * 1024 * 1024
+"""Free bytes below which no process is started again: PostgreSQL and Kafka open with files of 10 to 16 MB."""
+
+
+def shortage(var: Path) -> str | None:
+    """Say why there is no room to start a process again, and what to do; None where there is."""
+    try:
+        free = shutil.disk_usage(var).free
+    except OSError as error:
+        return f"{var} cannot be read ({error.strerror})"
+    if free >= NEEDED_AGAIN:
+        return None
+    return (
+        f"the disk that holds {var} has {free // 2**20} MB free. Free some:"
+        f" it is started again as soon as there are {NEEDED_AGAIN // 2**20} MB"
+    )
+
 
 def require_disk_space(var: Path, needed: int = NEEDED) -> None:
     """Make `var` if need be, and check that files can be written there and that the disk is not full.
@@ -82,6 +99,19 @@ def lock_data_dir(var: Path) -> Iterator[None]:
             yield
         finally:
             lock.truncate(0)
+
+
+def holder(var: Path) -> int | None:
+    """The process that holds `var`; None where none does, or there is no such directory."""
+    try:
+        with (var / "lock").open("r", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read().strip() or 0)
+    except (OSError, ValueError):
+        return None
+    return None
 
 
 def main(var: str) -> None:

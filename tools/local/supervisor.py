@@ -4,6 +4,10 @@ Each process logs to `var/log/<name>.log` and has its id in `var/run/<name>.pid`
 a back-off of a fifth of a second that doubles up to five and starts anew after a stable minute. The end is clean
 (SIGTERM in reverse order, SIGKILL for what does not listen), and if the supervisor itself is killed, the kernel
 ends its children on Linux (child.py); elsewhere the next supervisor on the same directory does.
+
+Once the system is up, no error of the supervisor's own (a log, a pid file or a process that cannot be made) ends its
+care of a process: it is an attempt that failed, and is followed by another. While the disk is full nothing is started
+again, since it would only end again; the process's log, the listener and `run/<name>.waits` say what is waited for.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import psutil
 
 from tools.local import ports
 from tools.local.child_process import tied_to_parent
-from tools.local.data_dir import lock_data_dir, require_disk_space
+from tools.local.data_dir import lock_data_dir, require_disk_space, shortage
 from tools.local.errors import CannotStart
 
 POLL: Final = 0.1
@@ -35,6 +39,8 @@ STABLE: Final = 60.0
 PATIENCE: Final = 6
 """Exits before ever being ready, after which the start is given up."""
 OLD_LOGS: Final = 3
+ROOM_POLL: Final = 1.0
+"""Seconds between two looks at whether there is room on the disk (again)."""
 
 
 class State(enum.Enum):
@@ -45,6 +51,8 @@ class State(enum.Enum):
     READY = "ready"
     DONE = "done"
     RESTARTING = "restarting"
+    OUT_OF_ROOM = "waiting for room on the disk"
+    STOPPING = "stopping"
     STOPPED = "stopped"
 
 
@@ -193,7 +201,8 @@ class Supervisor:
         else:
             life.came_up.clear()
         if self._listener is not None:
-            self._listener(life.process.name, state)
+            with contextlib.suppress(OSError):  # a terminal that is gone, or its file on a full disk
+                self._listener(life.process.name, state)
 
     async def _live(self, life: _Life) -> None:
         """One process from its first start to the end of the system."""
@@ -213,7 +222,7 @@ class Supervisor:
         self._becomes(life, State.STARTING)
         while True:
             started = time.monotonic()
-            how = await self._run(life, log, ever_up=ever_up)
+            how = await self._attempt(life, log, ever_up=ever_up)
             if self._stopping:
                 return
             if process.once and how == _in_words(0):
@@ -226,21 +235,45 @@ class Supervisor:
             if time.monotonic() - started > STABLE:
                 pause = FIRST_PAUSE
             self._becomes(life, State.RESTARTING)
+            self._note_waiting(life, log, f"{process.name} ended with {how} and is started again")
             await asyncio.sleep(pause)
+            await self._wait_for_room(life, log)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _attempt(self, life: _Life, log: Path, *, ever_up: bool) -> str:
+        """Run the process once; how it ended, or what kept a process that has been up from being started."""
+        try:
+            return await self._run(life, log, ever_up=ever_up)
+        except Exception as error:
+            if not ever_up:
+                raise
+            told = f"{type(error).__name__}: {error}"
+            _append(log, f"supervisor: {told}")
+            return f"an error of its start ({told.splitlines()[0]})"
+
+    async def _wait_for_room(self, life: _Life, log: Path) -> None:
+        """Return when the disk has room to start a process again."""
+        short = shortage(self.var)
+        if short is not None:
+            self._becomes(life, State.OUT_OF_ROOM)
+        said = False
+        while short is not None:
+            said = said or self._note_waiting(life, log, f"{life.process.name} is not started again: {short}")
+            await asyncio.sleep(ROOM_POLL)
+            short = shortage(self.var)
+
+    def _note_waiting(self, life: _Life, log: Path, why: str) -> bool:
+        """Write down what a process waits for, for `waiting` and in its log; whether the disk took it."""
+        if not _written(_waits_file(self.var, life.process.name), why + "\n"):
+            return False
+        _append(log, f"supervisor: {why}")
+        return True
 
     async def _run(self, life: _Life, log: Path, *, ever_up: bool) -> str:
         """Start the process once and wait for its end; how it ended."""
         process = life.process
         if process.before is not None:
-            try:
-                await process.before()
-            except Exception as error:
-                if not ever_up:
-                    raise
-                with log.open("a", encoding="utf-8") as output:
-                    output.write(f"supervisor: before {process.name}: {error}\n")
-                return str(error)
+            await process.before()
         with log.open("ab") as output:
             running = await asyncio.create_subprocess_exec(
                 *tied_to_parent(process.argv, signal_of_death=process.orphan_with, user=process.user),
@@ -252,22 +285,22 @@ class Supervisor:
             )
         pid_file = self.var / "run" / f"{process.name}.pid"
         life.pid = running.pid
-        watch: asyncio.Task[None] | None = None
+        beside = [asyncio.create_task(_write_when_possible(pid_file, f"{running.pid}\n"))]
         try:
-            pid_file.write_text(f"{running.pid}\n", encoding="utf-8")
             if not process.once:
-                watch = asyncio.create_task(self._watch(life, log, ever_up=ever_up))
+                beside.append(asyncio.create_task(self._watch(life, log, ever_up=ever_up)))
             return _in_words(await running.wait())
         finally:
-            if watch is not None:
-                watch.cancel()
+            for task in beside:
+                task.cancel()
             if running.returncode is None:
                 _signal_group(running.pid, signal.SIGKILL)
                 await running.wait()
             # Whatever the process started and left in its group.
             _signal_group(running.pid, signal.SIGKILL)
             life.pid = None
-            pid_file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                pid_file.unlink(missing_ok=True)
 
     async def _watch(self, life: _Life, log: Path, *, ever_up: bool) -> None:
         """Ask whether it is ready until it is."""
@@ -278,6 +311,8 @@ class Supervisor:
                 self._fail(_did_not_come_up(process, f"was not ready within {process.patience:.0f} seconds", log))
                 return
             await asyncio.sleep(POLL)
+        with contextlib.suppress(OSError):
+            _waits_file(self.var, process.name).unlink(missing_ok=True)
         self._becomes(life, State.READY)
 
     # --- stopping ---------------------------------------------------------------------------
@@ -285,6 +320,9 @@ class Supervisor:
     async def _stop(self) -> None:
         """End everything, and do not be hurried: a cancellation waits until nothing runs any more."""
         self._stopping = True
+        for life in self._lives.values():
+            if life.pid is not None:
+                self._becomes(life, State.STOPPING)
         ending = asyncio.gather(*(self._end(life) for life in self._lives.values()))
         cancelled = False
         while not ending.done():
@@ -349,6 +387,31 @@ def _rotate(log: Path) -> None:
             old.replace(log.with_name(f"{log.name}.{age + 1}"))
 
 
+def _append(log: Path, line: str) -> None:
+    """Write a line into a log, as far as the disk takes it."""
+    with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as output:
+        output.write(f"{line}\n")
+
+
+def _written(file: Path, text: str) -> bool:
+    """Whether a file could be written."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError:
+        return False
+    return True
+
+
+async def _write_when_possible(file: Path, text: str) -> None:
+    """Write a file as soon as there is room for it."""
+    while not _written(file, text):  # noqa: ASYNC110 - a disk gives no sign when it has room again
+        await asyncio.sleep(ROOM_POLL)
+
+
+def _waits_file(var: Path, name: str) -> Path:
+    return var / "run" / f"{name}.waits"
+
+
 def _in_words(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
@@ -376,6 +439,15 @@ def running(var: Path) -> dict[str, int]:
     return found
 
 
+def waiting(var: Path) -> dict[str, str]:
+    """What the supervisor on `var` waits for before it starts a process again: name to a sentence."""
+    found = {}
+    for file in sorted((var / "run").glob("*.waits")):
+        with contextlib.suppress(OSError):
+            found[file.stem] = file.read_text(encoding="utf-8").strip()
+    return found
+
+
 def _of(pid_file: Path) -> psutil.Process | None:
     """The process that a pid file means; None if it is gone, also when another has its number now."""
     try:
@@ -396,6 +468,8 @@ async def _end_left_overs(var: Path) -> None:
         if process is not None:
             left.append(process)
         pid_file.unlink(missing_ok=True)
+    for note in (var / "run").glob("*.waits"):
+        note.unlink(missing_ok=True)
     for end in (psutil.Process.terminate, psutil.Process.kill):
         for process in left:
             with contextlib.suppress(psutil.Error):

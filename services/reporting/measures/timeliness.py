@@ -92,7 +92,7 @@ TIMELINESS: Final = Measure(
         " stretch began, in working days for the first three and in weeks for the last. A duty that had not been met"
         " when its record was closed ends no stretch: it is counted, by its name, on the day on which it lapsed."
     ),
-    source="local measure [P]; YJB 2014 for the assessment",
+    source="local measure, a proposed local value, to be confirmed before real use; YJB 2014 for the assessment",
     reads=frozenset({"referral", "education", "disposal", "rj_conference"}),
     rows=stretches_and_lapses,
     count=aggregate,

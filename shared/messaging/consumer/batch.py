@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from shared.database import Connection
-from shared.domain.messages import GENESIS, next_hash
-from shared.messaging.consumer.alarms import raise_alarm
 from shared.messaging.consumer.consumed_event import ConsumedEvent
-from shared.messaging.consumer.effects import Apply, QuarantinedEvent, apply_or_quarantine
-from shared.messaging.consumer.quarantine import quarantine
+from shared.messaging.consumer.effects import (
+    BEHIND,
+    Apply,
+    QuarantinedEvent,
+    apply_or_quarantine,
+)
+from shared.messaging.consumer.quarantine import apply_held, quarantine
 
 TopicPartition = tuple[str, int]
 
@@ -22,7 +25,10 @@ _log = structlog.get_logger("consumer")
 
 @dataclass(frozen=True, slots=True)
 class VersionGap:
-    """A version of a stream is missing: an event is lost, or the topic is not the one that it was."""
+    """A version of a stream is missing: an event is lost, or the topic is not the one that it was.
+
+    `held` is the last version taken, `found` the one that came instead of the next. Its stream waits; nothing else does.
+    """
 
     topic: str
     partition: int
@@ -30,11 +36,6 @@ class VersionGap:
     stream: str
     held: int
     found: int
-
-    @property
-    def place(self) -> str:
-        """The partition that it stops."""
-        return f"{self.topic}/{self.partition}"
 
     def __str__(self) -> str:
         return f"{self.stream} was taken to version {self.held}, and at offset {self.offset} comes version {self.found}"
@@ -52,7 +53,9 @@ class BatchResult:
     applied: int = 0
     repeated: int = 0
     quarantined: tuple[QuarantinedEvent, ...] = ()
-    gap: VersionGap | None = None
+    gaps: tuple[VersionGap, ...] = ()
+    followed: int = 0
+    """How many records that were held before have followed a missing version that came."""
 
 
 _TAKE: Final = """
@@ -60,19 +63,28 @@ _TAKE: Final = """
     on conflict (consumer, topic, partition) do update set next_offset = checkpoint.next_offset
     returning next_offset
 """
-_MOVE: Final = """
-    with cleared as (delete from alarm where consumer = $1 and name = 'gap' and place = $5)
-    update checkpoint set next_offset = $4 where consumer = $1 and topic = $2 and partition = $3
-"""
+_MOVE: Final = "update checkpoint set next_offset = $4 where consumer = $1 and topic = $2 and partition = $3"
 _STANDING: Final = """
-    select w.stream, coalesce(s.version, 0) as seen, q.version as held, q.stream is not null as quarantined,
-           coalesce(q.untold, false) as untold
+    select w.stream, coalesce(s.version, 0) as seen, s.hash, q.stream is not null as quarantined,
+           q.first, coalesce(q.last, 0) as last, coalesce(q.untold, false) as untold
     from unnest($2::text[]) as w (stream)
     left join seen as s on s.consumer = $1 and s.stream = w.stream
     left join (
-        select stream, max(version) as version, bool_or(version is null) as untold
-        from quarantine where consumer = $1 group by stream
+        select stream, min(version) as first, max(version) as last, bool_or(version is null) as untold
+        from quarantine where consumer = $1 and stream = any ($2) group by stream
     ) as q on q.stream = w.stream
+"""
+# The digests of versions that have come before, taken or held; null or zeros where they are not known, and empty for a
+# held record that cannot be read.
+_BEFORE: Final = """
+    select w.stream, w.version, coalesce(
+        (select coalesce(substring(q.hash from 1 for 8), '') from quarantine as q
+         where q.consumer = $1 and q.stream = w.stream and q.version = w.version order by q."offset" limit 1),
+        (select substring(s.digests from 8 * w.version - 7 for 8) from seen as s
+         where s.consumer = $1 and s.stream = w.stream and s.version >= w.version)
+    ) as digest,
+    exists (select 1 from quarantine as q where q.consumer = $1 and q.stream = w.stream and q.version = w.version) as held
+    from unnest($2::text[], $3::integer[]) as w (stream, version)
 """
 
 
@@ -94,34 +106,75 @@ async def process_batch(
         fresh = sorting.fresh(records)
         if not fresh:
             return BatchResult(next_offset)
-        streams = list({record.stream for record in fresh})
-        for row in await connection.fetch(_STANDING, consumer, streams):
-            sorting.standing[row["stream"]] = StreamProgress(
-                max(row["seen"], row["held"] or 0), quarantined=row["quarantined"], untold=row["untold"]
-            )
+        await _look_up(connection, consumer, sorting, fresh)
         sorting.sort(fresh)
         failed = await apply_or_quarantine(connection, consumer, sorting.good, apply)
         held = (*sorting.held, *failed)
         await quarantine(connection, consumer, held)
-        if sorting.reached > next_offset:
-            await connection.execute(_MOVE, consumer, topic, partition, sorting.reached, sorting.place)
-        if sorting.gap is not None:
-            await raise_alarm(connection, consumer, "gap", sorting.gap.place, str(sorting.gap))
-        return BatchResult(sorting.reached, len(sorting.good) - len(failed), sorting.repeated, held, sorting.gap)
+        followed = 0
+        for stream in sorting.completed - {one.record.stream for one in failed}:
+            followed += (await apply_held(connection, consumer, stream, apply)).released
+        await connection.execute(_MOVE, consumer, topic, partition, sorting.reached)
+        applied = len(sorting.good) - len(failed)
+        return BatchResult(sorting.reached, applied, sorting.repeated, held, tuple(sorting.gaps), followed)
+
+
+async def _look_up(
+    connection: Connection, consumer: str, sorting: BatchClassifier, fresh: Sequence[ConsumedEvent]
+) -> None:
+    """Look up how far the streams of some records have come, and what is known of versions that have come before."""
+    named = [record for record in fresh if record.vouched]
+    for row in await connection.fetch(_STANDING, consumer, list({record.stream for record in named})):
+        sorting.standing[row["stream"]] = StreamProgress(
+            row["seen"],
+            row["hash"],
+            max(row["seen"], row["last"]),
+            row["first"],
+            quarantined=row["quarantined"],
+            untold=row["untold"],
+        )
+    before = {
+        (record.stream, record.version)
+        for record in named
+        if 0 < record.version <= sorting.standing[record.stream].last
+    }
+    if before:
+        streams, versions = zip(*before, strict=True)
+        for row in await connection.fetch(_BEFORE, consumer, list(streams), list(versions)):
+            standing = sorting.standing[row["stream"]]
+            if row["version"] <= standing.version or row["held"]:
+                standing.digests[row["version"]] = row["digest"]
+            if row["version"] == standing.version and standing.hash is not None:
+                standing.digests[row["version"]] = standing.hash[:8]
+
+
+_SKIPPED: Final = bytes(8)
 
 
 @dataclass(slots=True)
 class StreamProgress:
-    """How far a stream has come: the last version taken or held, and the hash after it where it is known."""
+    """How far a stream has come.
+
+    `version` is the last one taken, with the hash after it where that is known; `last` the last taken or held; `first`
+    the first held one. `digests` are of versions that have come before, None where it is not known.
+    """
 
     version: int
+    hash: bytes | None
+    last: int
+    first: int | None = None
     quarantined: bool = False
     untold: bool = False
-    hash: bytes | None = None
+    digests: dict[int, bytes | None] = field(default_factory=dict)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is held only for the want of its next version."""
+        return self.quarantined and not self.untold and self.first is not None and self.first > self.version + 1
 
 
 class BatchClassifier:
-    """Which records of a batch are good, which go into quarantine, and where a gap ends the batch."""
+    """Which records of a batch are good, and which go into quarantine."""
 
     def __init__(self, topic: str, partition: int, next_offset: int) -> None:
         self.place = f"{topic}/{partition}"
@@ -129,8 +182,10 @@ class BatchClassifier:
         self.standing: dict[str, StreamProgress] = {}
         self.good: list[ConsumedEvent] = []
         self.held: list[QuarantinedEvent] = []
+        self.gaps: list[VersionGap] = []
+        self.completed: set[str] = set()
+        """The streams whose missing version has come: what is held of them follows."""
         self.repeated = 0
-        self.gap: VersionGap | None = None
 
     def fresh(self, records: Sequence[ConsumedEvent]) -> list[ConsumedEvent]:
         """The records that were not taken yet, each once and in order; raises `OffsetGap`."""
@@ -145,43 +200,61 @@ class BatchClassifier:
         return fresh
 
     def sort(self, fresh: Sequence[ConsumedEvent]) -> None:
-        """Sort fresh records, to the end or to a gap."""
+        """Sort fresh records."""
         for record in fresh:
-            standing = self.standing[record.stream]
-            if record.version > 0 and record.version <= standing.version:
-                self.repeated += 1
-            elif record.version > standing.version + 1 and not standing.untold:
-                self.gap = VersionGap(
-                    record.topic, record.partition, record.offset, record.stream, standing.version, record.version
-                )
-                return
-            else:
-                self._next(record, standing)
+            self._sort(record)
             self.reached = record.offset + 1
 
-    def _next(self, record: ConsumedEvent, standing: StreamProgress) -> None:
-        """The next version of a stream: good, or to be held."""
-        error = record.error
-        if error is None and standing.quarantined:
-            error = "an earlier event of this stream is in quarantine"
-        if error is None:
-            error = _broken_chain(record, standing)
-        if error is None:
-            self.good.append(record)
+    def _sort(self, record: ConsumedEvent) -> None:
+        if not record.vouched:
+            self.held.append(QuarantinedEvent(record, "the relay did not write it", "foreign_record"))
+            return
+        standing = self.standing[record.stream]
+        if record.version in standing.digests:
+            self._again(record, standing.digests[record.version])
+        elif record.error is not None:
+            self._hold(record, standing, record.error, "unreadable_record")
+        elif record.version == standing.version + 1 and (not standing.quarantined or standing.waits):
+            self._next(record, standing)
+        elif record.version > standing.last + 1 and not standing.untold:
+            gap = VersionGap(
+                record.topic, record.partition, record.offset, record.stream, standing.last, record.version
+            )
+            self.gaps.append(gap)
+            self._hold(record, standing, str(gap), "gap")
         else:
-            self.held.append(QuarantinedEvent(record, error))
-            standing.quarantined = True
-            standing.untold = standing.untold or record.version < 1
-        standing.version = max(standing.version, record.version)
-        standing.hash = record.hash
+            self._hold(record, standing, BEHIND, "behind")
 
+    def _again(self, record: ConsumedEvent, digest: bytes | None) -> None:
+        """A version that has come before: a repeat if its hash is the same, as far as that is known."""
+        if record.error is None and (digest in {None, _SKIPPED} or record.hash[:8] == digest):
+            self.repeated += 1
+        else:
+            error = record.error or f"version {record.version} of {record.stream} has come before with other bytes"
+            self.held.append(QuarantinedEvent(record, error, "forked"))
 
-def _broken_chain(record: ConsumedEvent, standing: StreamProgress) -> str | None:
-    """Why a record's hash is not that of its bytes; None where it is, or where the hash before it is not known."""
-    previous = GENESIS if record.version == 1 else standing.hash
-    if previous is None or next_hash(previous, record.body) == record.hash:
-        return None
-    return "its hash does not follow from its bytes and the hash before it"
+    def _next(self, record: ConsumedEvent, standing: StreamProgress) -> None:
+        """The next version of a stream: good, or to be held where it breaks the chain."""
+        broken = record.breaks_chain(standing.hash)
+        if broken is not None:
+            self._hold(record, standing, broken, "broken_chain")
+            return
+        self.good.append(record)
+        standing.version, standing.hash = record.version, record.hash
+        standing.last = max(standing.last, record.version)
+        standing.digests[record.version] = record.hash[:8]
+        if standing.first == record.version + 1:
+            self.completed.add(record.stream)
+
+    def _hold(self, record: ConsumedEvent, standing: StreamProgress, error: str, cause: str) -> None:
+        self.held.append(QuarantinedEvent(record, error, cause))
+        standing.quarantined = True
+        if record.version < 1:
+            standing.untold = True
+            return
+        standing.first = min(standing.first or record.version, record.version)
+        standing.last = max(standing.last, record.version)
+        standing.digests[record.version] = record.hash[:8]
 
 
 async def load_checkpoints(
@@ -193,15 +266,15 @@ async def load_checkpoints(
     return {(topic, partition): kept.get((topic, partition), 0) for topic, partition in partitions}
 
 
-def log_results(consumer: str, taken: Iterable[BatchResult]) -> list[VersionGap]:
-    """Log what a person should hear of, once it is committed; the gaps, whose partitions the reader must leave alone."""
-    gaps: list[VersionGap] = []
+def log_results(consumer: str, taken: Iterable[BatchResult]) -> None:
+    """Log what a person should hear of, once it is committed."""
     for one in taken:
         for held in one.quarantined:
             record = held.record
             _log.error(
                 "quarantined",
                 consumer=consumer,
+                cause=held.cause,
                 topic=record.topic,
                 partition=record.partition,
                 offset=record.offset,
@@ -209,9 +282,7 @@ def log_results(consumer: str, taken: Iterable[BatchResult]) -> list[VersionGap]
                 version=record.version,
                 error=held.error,
             )
-        if one.gap is not None:
-            gap = one.gap
-            gaps.append(gap)
+        for gap in one.gaps:
             _log.critical(
                 "gap",
                 consumer=consumer,
@@ -222,4 +293,3 @@ def log_results(consumer: str, taken: Iterable[BatchResult]) -> list[VersionGap]
                 held=gap.held,
                 found=gap.found,
             )
-    return gaps

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from shared.domain.messages import EventRegistry, Fact
+from shared.domain.messages import (
+    GENESIS,
+    EventRegistry,
+    Fact,
+    next_hash,
+)
 
-Headers = Sequence[tuple[str, bytes]]
+T = TypeVar("T")
+
+Headers = Sequence[tuple[str, bytes | None]]
 
 _NEVER: Final = datetime.fromtimestamp(0, UTC)
 _NOBODY: Final = UUID(int=0)
+_UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_STREAM: Final = re.compile(f"([a-z][a-z0-9_]{{0,62}})/{_UUID}", re.ASCII)
+_EVENT_ID: Final = re.compile(_UUID.encode())
+_ANY: Final = re.compile(rb"[\x21-\x7e]{1,200}")
+_TYPE: Final = re.compile(rb"[A-Za-z0-9_.-]{1,200}")
+_NUMBER: Final = re.compile(rb"[1-9][0-9]{0,18}")
+_HASH: Final = re.compile(rb"[0-9a-f]{64}")
+_YEARS: Final = range(1900, 2200)
+
+MAX_VERSION: Final = 2**31 - 1
+"""The highest version that the tables of a consumer can hold."""
+
+MAX_POSITION: Final = 2**63 - 1
+"""The highest position and offset that they can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +45,10 @@ class ConsumedEvent:
     """An event as it came from its topic.
 
     `body` is the event's bytes, the event store's own; the other fields come from the headers. Where they cannot be read,
-    `error` says why, stream and version are as far as they can be told, and the rest means nothing.
+    `error` says why, stream and version are as far as they can be told, and the rest means nothing. A record that names
+    no valid stream of its topic's service stands under a stream of its own (`lone_stream`), with version 0.
 
+    `vouched` says whether the relay's position record counts this record among those that it wrote.
     `follows` is the offset that its reader had come to when it read this record: nothing lies between. None: not known.
     """
 
@@ -44,10 +68,24 @@ class ConsumedEvent:
     error: str | None = None
     follows: int | None = None
     reading: int = 0
+    vouched: bool = True
+
+    def breaks_chain(self, previous: bytes | None) -> str | None:
+        """Why its hash is not that of its bytes after the stream's previous hash; None if it is, or that is not known."""
+        if self.version == 1:
+            previous = GENESIS
+        if previous is None or next_hash(previous, self.body) == self.hash:
+            return None
+        return "its hash does not follow from its bytes and the hash before it"
 
     def fact(self, book: EventRegistry, keys: Mapping[tuple[str, int], Any] | None = None) -> Fact:
         """The event with its place in the event store; opened where keys are given. Raises `UnknownEvent`."""
         return book.read(self.body, keys=keys, position=self.position, recorded_at=self.recorded_at, hash=self.hash)
+
+
+def lone_stream(topic: str, partition: int, offset: int) -> str:
+    """The name under which a record stands that counts as no stream's."""
+    return f"?/{topic}/{partition}/{offset}"
 
 
 def decode(
@@ -61,7 +99,7 @@ def decode(
     follows: int | None = None,
     reading: int = 0,
 ) -> ConsumedEvent:
-    """Read a record's headers; never raises, since an error here must not cost the event."""
+    """Read a record's headers, whatever they hold. Never raises, and yields nothing that the tables could not hold."""
     headers = tuple(headers or ())
     named = dict(headers)
     whole = body or b""
@@ -79,35 +117,77 @@ def decode(
     try:
         if body is None:
             raise ValueError("the record has no value")
-        version = int(named["ooc_version"])
-        if version < 1:
-            raise ValueError(f"a version of {version}")
         return published(
-            stream=named["ce_subject"].decode(),
+            stream=_stream(_text(named, "ce_subject", _ANY), topic),
+            version=_number(named, "ooc_version", MAX_VERSION),
+            type=_text(named, "ce_type", _TYPE),
+            event_id=UUID(_text(named, "ce_id", _EVENT_ID)),
+            position=_number(named, "ooc_position", MAX_POSITION),
+            recorded_at=_moment(_text(named, "ooc_recorded_at", _ANY)),
+            hash=bytes.fromhex(_text(named, "ooc_hash", _HASH)),
+        )
+    except ValueError as error:
+        stream, version = _whatever_tells(named, topic, whole)
+        return published(
+            stream=stream or lone_stream(topic, partition, offset),
             version=version,
-            type=named["ce_type"].decode(),
-            event_id=UUID(named["ce_id"].decode()),
-            position=int(named["ooc_position"]),
-            recorded_at=datetime.fromisoformat(named["ooc_recorded_at"].decode()),
-            hash=bytes.fromhex(named["ooc_hash"].decode()),
-        )
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        stream, told = _whatever_tells(named, whole)
-        return published(
-            stream=stream or f"?/{topic}/{partition}/{offset}",
-            version=told,
-            error=f"its headers cannot be read: {type(error).__name__}: {error}"[:500],
+            error=f"its headers cannot be read: {error}"[:500],
         )
 
 
-def _whatever_tells(named: Mapping[str, bytes], body: bytes) -> tuple[str, int]:
+def _text(named: Mapping[str, bytes | None], name: str, pattern: re.Pattern[bytes]) -> str:
+    """The value of a header; raises ValueError unless the whole of it fits the pattern."""
+    value = named.get(name)
+    if value is None or pattern.fullmatch(value) is None:
+        raise ValueError(f"{name} is missing" if value is None else f"{name} is not what a relay writes")
+    return value.decode("ascii")
+
+
+def _number(named: Mapping[str, bytes | None], name: str, highest: int) -> int:
+    number = int(_text(named, name, _NUMBER))
+    if number > highest:
+        raise ValueError(f"{name} is beyond {highest}")
+    return number
+
+
+def _stream(name: str, topic: str) -> str:
+    """A stream's name; raises ValueError unless it is one of the topic's service."""
+    found = _STREAM.fullmatch(name)
+    if found is None or not topic.endswith(f".{found[1]}.events"):
+        raise ValueError("it names no stream of its topic's service")
+    return name
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or moment.year not in _YEARS:
+        raise ValueError("ooc_recorded_at is no moment with a time zone from 1900 to 2199")
+    return moment
+
+
+def _whatever_tells(named: Mapping[str, bytes | None], topic: str, body: bytes) -> tuple[str, int]:
     """The stream and version of a broken record by its headers, else by its body; empty and 0 where nothing tells."""
+    in_body = _told_by(body)
+    stream = _or_else("", lambda: _stream(_text(named, "ce_subject", _ANY), topic))
+    stream = stream or _or_else("", lambda: _stream(in_body["stream"], topic))
+    if not stream:
+        return "", 0
+    version = in_body.get("version")
+    told = version if type(version) is int and 0 < version <= MAX_VERSION else 0
+    return stream, _or_else(told, lambda: _number(named, "ooc_version", MAX_VERSION))
+
+
+def _told_by(body: bytes) -> Mapping[str, Any]:
+    """The members of a JSON object; none where the bytes are not one."""
     try:
         raw = json.loads(body)
-        stream, version = str(raw["stream"]), int(raw["version"])
-    except (KeyError, ValueError, TypeError):
-        stream, version = "", 0
+    except (ValueError, RecursionError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _or_else(otherwise: T, call: Callable[[], T]) -> T:
     try:
-        return named["ce_subject"].decode(), int(named.get("ooc_version", b"%d" % version))
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return stream, version
+        return call()
+    except (ValueError, KeyError, TypeError):
+        return otherwise

@@ -21,19 +21,27 @@ Apply = Callable[[Connection, Sequence[ConsumedEvent]], Awaitable[None]]
 It may be called again with a part of the events where it fails: what it did before is rolled back."""
 
 
+ALONE: Final = frozenset({"foreign_record", "forked"})
+"""Causes that hold one record only, since it must not count as one of the stream that it names."""
+
+BEHIND: Final = "an earlier event of this stream is in quarantine"
+
+# A digest is the beginning of a hash; those of a stream stand one after the other, in order of version.
 _SEEN: Final = """
-    insert into seen (consumer, stream, version) select $1, w.stream, w.version
-    from unnest($2::text[], $3::integer[]) as w (stream, version)
-    on conflict (consumer, stream) do update set version = excluded.version
+    insert into seen (consumer, stream, version, hash, digests) select $1, w.stream, w.version, w.hash, w.digests
+    from unnest($2::text[], $3::integer[], $4::bytea[], $5::bytea[]) as w (stream, version, hash, digests)
+    on conflict (consumer, stream) do update
+    set version = excluded.version, hash = excluded.hash, digests = seen.digests || excluded.digests
 """
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedEvent:
-    """An event that goes into quarantine, and why."""
+    """A record that goes into quarantine, why in words, and the name of its alarm (`behind` has none)."""
 
     record: ConsumedEvent
     error: str
+    cause: str = "poison"
 
 
 def is_transient(error: BaseException) -> bool:
@@ -72,9 +80,10 @@ async def apply_or_quarantine(
     Raises what no event is to blame for; then nothing was done.
     """
     failed = await _apply(connection, records, apply)
-    versions = _versions_after(records, failed)
-    if versions:
-        await connection.execute(_SEEN, consumer, list(versions), list(versions.values()))
+    reached = _progress(records, failed)
+    if reached:
+        columns = zip(*reached.values(), strict=True)
+        await connection.execute(_SEEN, consumer, list(reached), *(list(column) for column in columns))
     return failed
 
 
@@ -95,16 +104,18 @@ async def _apply(connection: Connection, records: Sequence[ConsumedEvent], apply
     middle = len(records) // 2
     failed = await _apply(connection, records[:middle], apply)
     poisoned = {held.record.stream for held in failed}
-    behind = [
-        QuarantinedEvent(record, "an earlier event of this stream is in quarantine")
-        for record in records[middle:]
-        if record.stream in poisoned
-    ]
+    behind = [QuarantinedEvent(record, BEHIND, "behind") for record in records[middle:] if record.stream in poisoned]
     rest = [record for record in records[middle:] if record.stream not in poisoned]
     return [*failed, *behind, *await _apply(connection, rest, apply)]
 
 
-def _versions_after(good: Sequence[ConsumedEvent], failed: Sequence[QuarantinedEvent]) -> dict[str, int]:
-    """The last version applied of each stream."""
+def _progress(good: Sequence[ConsumedEvent], failed: Sequence[QuarantinedEvent]) -> dict[str, tuple[int, bytes, bytes]]:
+    """For each stream of what was applied: its last version, the hash after it, and the digests of these versions."""
     not_applied = {held.record.offset for held in failed}
-    return {record.stream: record.version for record in good if record.offset not in not_applied}
+    reached: dict[str, tuple[int, bytes, bytes]] = {}
+    for record in good:
+        if record.offset not in not_applied:
+            before = reached.get(record.stream)
+            digest = record.hash[:8]
+            reached[record.stream] = (record.version, record.hash, before[2] + digest if before else digest)
+    return reached

@@ -1,7 +1,12 @@
-"""Quarantine: events that could not be applied, each stream's whole and in order, and the way back."""
+"""Quarantine, the dead letters: records that could not be applied, each stream's whole and in order, and the way back.
+
+A record that names no valid stream, and one that must not count as its stream's (see `ALONE`), stands under a stream of
+its own, `?/<topic>/<partition>/<offset>`, so that it holds back nothing.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,65 +15,216 @@ from typing import Any, Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from shared.database import Connection
-from shared.messaging.consumer.consumed_event import ConsumedEvent, Headers, decode
-from shared.messaging.consumer.effects import Apply, QuarantinedEvent, apply_or_quarantine
+from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
+from shared.messaging.consumer.consumed_event import (
+    ConsumedEvent,
+    Headers,
+    decode,
+    lone_stream,
+)
+from shared.messaging.consumer.effects import (
+    ALONE,
+    Apply,
+    QuarantinedEvent,
+    apply_or_quarantine,
+)
+
+CAUSES: Final = ("gap", "poison", "unreadable_record", "foreign_record", "forked", "broken_chain")
+"""Why records are held, each the name of an alarm; `behind` has none of its own."""
 
 _QUARANTINE: Final = """
-    insert into quarantine (consumer, topic, partition, "offset", stream, version, headers, body, error)
-    values ($1, $2, $3, $4, $5, nullif($6, 0), $7::jsonb, $8, $9)
+    insert into quarantine
+        (consumer, topic, partition, "offset", stream, version, headers, body, error, cause, key, hash, counted)
+    values ($1, $2, $3, $4, $5, nullif($6, 0), $7::jsonb, $8, $9, $10, $11, $12, $13)
     on conflict (consumer, topic, partition, "offset") do nothing
+"""
+_IN_ORDER: Final = 'order by version nulls first, topic, partition, "offset"'
+_AT: Final = 'where consumer = $1 and topic = $2 and partition = $3 and "offset" = $4'
+_OF_STREAM: Final = f"""
+    select topic, partition, "offset", version, headers, body, key, cause, error, counted, quarantined_at
+    from quarantine where consumer = $1 and stream = $2 {_IN_ORDER} limit $3
+"""  # noqa: S608 - a constant
+_FIRST_OF_EACH_CAUSE: Final = """
+    select c.cause, q."offset", q.error from unnest($4::text[]) as c (cause) left join lateral (
+        select "offset", error from quarantine
+        where consumer = $1 and topic = $2 and partition = $3 and cause = c.cause order by "offset" limit 1
+    ) as q on true
 """
 
 
+def whole_text(text: str, limit: int = 2000) -> str:
+    """A text that PostgreSQL takes: without zero and lone surrogates, and no longer than the limit."""
+    return text[:limit].encode("utf-8", "backslashreplace").decode().replace("\x00", "?")[:limit]
+
+
 async def quarantine(connection: Connection, consumer: str, held: Sequence[QuarantinedEvent]) -> None:
-    """Put events into quarantine."""
-    if held:
-        await connection.executemany(_QUARANTINE, [_row(consumer, one) for one in held])
+    """Put records into quarantine, and raise the alarms of their causes."""
+    if not held:
+        return
+    await connection.executemany(_QUARANTINE, [_row(consumer, one) for one in held])
+    for topic, partition in {(one.record.topic, one.record.partition) for one in held}:
+        await settle_alarms(connection, consumer, topic, partition)
+
+
+async def settle_alarms(connection: Connection, consumer: str, topic: str, partition: int) -> None:
+    """Raise the alarm of each cause for which a record of a partition is held, and take the others back."""
+    place = f"{topic}/{partition}"
+    for row in await connection.fetch(_FIRST_OF_EACH_CAUSE, consumer, topic, partition, list(CAUSES)):
+        if row["offset"] is None:
+            await clear_alarm(connection, consumer, row["cause"], place)
+        else:
+            await raise_alarm(connection, consumer, row["cause"], place, f"offset {row['offset']}: {row['error']}")
 
 
 def _row(consumer: str, held: QuarantinedEvent) -> tuple[Any, ...]:
     record = held.record
-    # Percent-encoded, since a header may hold any bytes and PostgreSQL's text no zero.
-    headers = [
-        [quote_from_bytes(name.encode(), safe=" :/"), quote_from_bytes(value, safe=" :/")]
-        for name, value in record.headers
-    ]
+    alone = held.cause in ALONE
     return (
         consumer,
         record.topic,
         record.partition,
         record.offset,
-        record.stream.replace("\x00", "?"),
-        max(record.version, 0),
-        json.dumps(headers),
+        lone_stream(record.topic, record.partition, record.offset) if alone else record.stream,
+        0 if alone else record.version,
+        json.dumps([[_quoted(_bytes_of(name)), _quoted(value)] for name, value in record.headers]),
         record.body,
-        held.error.replace("\x00", "?"),
+        whole_text(held.error),
+        held.cause,
+        record.key,
+        record.hash or None,
+        not alone,
     )
 
 
+def _bytes_of(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _quoted(value: bytes | None) -> str | None:
+    """Percent-encoded, since a header may hold any bytes and PostgreSQL's text no zero."""
+    return None if value is None else quote_from_bytes(value, safe=" :/")
+
+
 def _headers(stored: str) -> Headers:
-    return tuple((unquote_to_bytes(name).decode(), unquote_to_bytes(value)) for name, value in json.loads(stored))
+    return tuple(
+        (
+            unquote_to_bytes(name).decode("utf-8", "surrogatepass"),
+            None if value is None else unquote_to_bytes(value),
+        )
+        for name, value in json.loads(stored)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedStream:
-    """A stream in quarantine: how many of its events, since when, and what the first one met."""
+    """A stream in quarantine: how many of its events, since when, what the first one met, and the alarm of that."""
 
     consumer: str
     stream: str
     events: int
     since: datetime
     error: str
+    alarm: str
 
 
 async def quarantined_streams(connection: Connection) -> list[QuarantinedStream]:
     """The streams in quarantine in this database, longest held first."""
     rows = await connection.fetch(
         "select consumer, stream, count(*)::int as events, min(quarantined_at) as since,"
-        ' (array_agg(error order by topic, partition, "offset"))[1] as error'
+        ' (array_agg(error order by version nulls first, "offset"))[1] as error,'
+        ' (array_agg(cause order by version nulls first, "offset"))[1] as cause'
         " from quarantine group by consumer, stream order by since"
     )
     return [QuarantinedStream(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedRecord:
+    """A held record without its content: what places it, and of the rest only names, sizes and digests.
+
+    `headers` gives the size in bytes of each, None for one without a value; `counted` says whether the relay wrote it.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    version: int | None
+    type: str
+    event_id: str
+    position: int
+    recorded_at: datetime | None
+    hash: str
+    cause: str
+    error: str
+    counted: bool
+    quarantined_at: datetime
+    headers: tuple[tuple[str, int | None], ...]
+    body_bytes: int
+    body_sha256: str
+
+
+async def quarantined_records(
+    connection: Connection, consumer: str, stream: str, *, limit: int = 100
+) -> list[QuarantinedRecord]:
+    """The held records of a stream, in the order in which they will be tried."""
+    return [_redacted(row) for row in await connection.fetch(_OF_STREAM, consumer, stream, limit)]
+
+
+def _redacted(row: Any) -> QuarantinedRecord:
+    record = _decoded(row)
+    told = record.error is None
+    return QuarantinedRecord(
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["offset"],
+        version=row["version"],
+        type=record.type,
+        event_id=str(record.event_id) if told else "",
+        position=record.position,
+        recorded_at=record.recorded_at if told else None,
+        hash=record.hash.hex(),
+        cause=row["cause"],
+        error=row["error"],
+        counted=row["counted"],
+        quarantined_at=row["quarantined_at"],
+        headers=tuple(
+            (ascii(name)[1:-1][:80], None if value is None else len(value)) for name, value in record.headers[:50]
+        ),
+        body_bytes=len(row["body"]),
+        body_sha256=hashlib.sha256(row["body"]).hexdigest(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGap:
+    """A stream that waits for a missing version.
+
+    `held` is the last version taken, `found` the first held one, at `offset`; `waiting` counts the held records.
+    """
+
+    consumer: str
+    topic: str
+    partition: int
+    offset: int
+    stream: str
+    held: int
+    found: int
+    waiting: int
+    since: datetime
+
+
+async def gaps(connection: Connection) -> list[HeldGap]:
+    """The streams in this database that wait for a missing version, longest first."""
+    rows = await connection.fetch(
+        'select q.consumer, q.topic, q.partition, q."offset", q.stream, coalesce(s.version, 0) as held, q.version as found,'
+        " q.waiting, q.since from ("
+        ' select distinct on (consumer, stream) consumer, topic, partition, "offset", stream, version,'
+        "  count(*) over w as waiting, min(quarantined_at) over w as since"
+        ' from quarantine window w as (partition by consumer, stream) order by consumer, stream, version nulls first, "offset"'
+        ") as q left join seen as s using (consumer, stream)"
+        " where q.version > coalesce(s.version, 0) + 1 order by q.since"
+    )
+    return [HeldGap(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,56 +236,81 @@ class RetryResult:
     error: str | None = None
 
 
+async def lock_stream(connection: Connection, consumer: str, stream: str) -> None:
+    """Keep `process_batch` from a held stream until the transaction ends, by the locks of its partitions' checkpoints."""
+    await connection.execute(
+        "select 1 from checkpoint where consumer = $1 and (topic, partition) in"
+        " (select topic, partition from quarantine where consumer = $1 and stream = $2)"
+        " order by topic, partition for update",
+        consumer,
+        stream,
+    )
+
+
 async def retry_quarantine(connection: Connection, consumer: str, stream: str, apply: Apply) -> RetryResult:
     """Try a quarantined stream again, in order, to the first event that fails; in one transaction.
 
     Raises what `process_batch` raises; then nothing has changed.
     """
     async with connection.transaction():
-        # The checkpoints' locks keep `process_batch` from the stream meanwhile.
-        await connection.execute(
-            "select 1 from checkpoint where consumer = $1 and (topic, partition) in"
-            " (select topic, partition from quarantine where consumer = $1 and stream = $2)"
-            " order by topic, partition for update",
-            consumer,
-            stream,
-        )
-        rows = await connection.fetch(
-            'select topic, partition, "offset", headers, body from quarantine'
-            ' where consumer = $1 and stream = $2 order by topic, partition, "offset"',
-            consumer,
-            stream,
-        )
-        for n, row in enumerate(rows):
-            record = decode(row["topic"], row["partition"], row["offset"], None, _headers(row["headers"]), row["body"])
-            error = await _again(connection, consumer, record, apply)
-            if error is not None:
-                await connection.execute(
-                    "update quarantine set error = $5 where consumer = $1 and topic = $2 and partition = $3"
-                    ' and "offset" = $4',
-                    *(consumer, record.topic, record.partition, record.offset, error.replace("\x00", "?")),
-                )
-                return RetryResult(n, len(rows) - n, error)
+        await lock_stream(connection, consumer, stream)
+        return await apply_held(connection, consumer, stream, apply)
+
+
+async def retry_requested(connection: Connection, consumer: str, apply: Apply) -> list[tuple[str, RetryResult]]:
+    """Try the streams again that operators have asked for; what became of each."""
+    rows = await connection.fetch("select distinct stream from quarantine where consumer = $1 and retry", consumer)
+    return [(row["stream"], await retry_quarantine(connection, consumer, row["stream"], apply)) for row in rows]
+
+
+async def apply_held(connection: Connection, consumer: str, stream: str, apply: Apply) -> RetryResult:
+    """Apply the held events of a stream in order of version, to the first that fails. The caller holds the locks."""
+    released, places, error = 0, set(), None
+    while error is None:
+        row = await connection.fetchrow(_OF_STREAM, consumer, stream, 1)
+        if row is None:
+            break
+        place = (consumer, row["topic"], row["partition"], row["offset"])
+        places.add((row["topic"], row["partition"]))
+        failed = await _again(connection, consumer, row, apply)
+        if failed is None:
+            await connection.execute(f"delete from quarantine {_AT}", *place)  # noqa: S608 - a constant
+            released += 1
+        else:
+            cause, error = failed
             await connection.execute(
-                'delete from quarantine where consumer = $1 and topic = $2 and partition = $3 and "offset" = $4',
-                *(consumer, record.topic, record.partition, record.offset),
+                f"update quarantine set error = $5, cause = $6, retry = false {_AT}",  # noqa: S608 - a constant
+                *(*place, whole_text(error), cause),
             )
-        return RetryResult(len(rows), 0)
-
-
-async def _again(connection: Connection, consumer: str, record: ConsumedEvent, apply: Apply) -> str | None:
-    """Try one quarantined event again; why it must stay, or None."""
-    if record.error is not None:
-        return record.error
-    seen = (
-        await connection.fetchval(
-            "select version from seen where consumer = $1 and stream = $2", consumer, record.stream
-        )
-        or 0
+    for topic, partition in places:
+        await settle_alarms(connection, consumer, topic, partition)
+    left = await connection.fetchval(
+        "select count(*)::int from quarantine where consumer = $1 and stream = $2", consumer, stream
     )
-    if record.version <= seen:
+    return RetryResult(released, left, error)
+
+
+def _decoded(row: Any) -> ConsumedEvent:
+    return decode(row["topic"], row["partition"], row["offset"], row["key"], _headers(row["headers"]), row["body"])
+
+
+async def _again(connection: Connection, consumer: str, row: Any, apply: Apply) -> tuple[str, str] | None:
+    """Try one quarantined event again; the cause and the words why it must stay, or None."""
+    if row["cause"] in ALONE:
+        return row["cause"], row["error"]
+    record = _decoded(row)
+    if record.error is not None:
+        return "unreadable_record", record.error
+    seen = await connection.fetchrow(
+        "select version, hash from seen where consumer = $1 and stream = $2", consumer, record.stream
+    )
+    version = 0 if seen is None else seen["version"]
+    if record.version <= version:
         return None
-    if record.version != seen + 1:
-        return f"version {seen + 1} is missing"
+    if record.version != version + 1:
+        return "gap", f"version {version + 1} is missing"
+    broken = record.breaks_chain(None if seen is None else seen["hash"])
+    if broken is not None:
+        return "broken_chain", broken
     failed = await apply_or_quarantine(connection, consumer, [record], apply)
-    return failed[0].error if failed else None
+    return (failed[0].cause, failed[0].error) if failed else None

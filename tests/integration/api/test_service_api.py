@@ -309,3 +309,23 @@ async def _log(settings: Settings, stream: UUID) -> list[asyncpg.Record]:
         )
     finally:
         await connection.close()
+
+
+async def test_a_store_behind_its_topic_accepts_no_command(api: Client, stream: UUID, settings: Settings) -> None:
+    """While the relay's alarm stands, a command is answered 503 with the runbook's name, a repeated key as before."""
+    kept = await api.send(stream, PLAN, key="before")
+    owner = await asyncpg.connect(str(settings.admin_database_url).rpartition("/")[0] + "/ooc_education")
+    alarm = "'relay', 'topic_ahead_of_event_store', 'education'"
+    await owner.execute(f"insert into alarm (consumer, name, place, detail) values ({alarm}, 'its topic is ahead')")
+    try:
+        refused = await api.send(uuid4(), PLAN)
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/store-behind-topic")
+        assert "its topic is ahead" in refused.json()["detail"]
+        assert "docs/how-to/runbook/topic_ahead_of_event_store.md" in refused.json()["detail"]
+        assert (await api.send(stream, PLAN, key="before")).json() == kept.json()
+        status = (await api.http.get("/status")).json()
+        assert {"name": "topic_ahead_of_event_store", "consumer": "relay", "place": "education"} in status["alarms"]
+    finally:
+        await owner.execute(f"delete from alarm where (consumer, name, place) = ({alarm})")
+        await owner.close()
+    assert (await api.send(uuid4(), PLAN)).status_code == 201

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4, uuid5
 from aiokafka import AIOKafkaProducer
 
 from shared.domain.messages import GENESIS, next_hash
+from shared.messaging.consumer.position_record import HighWaterMark
 from shared.messaging.relay import key_and_partition
 from shared.runtime.provision import events_topic, position_topic, topics
 
@@ -74,7 +75,7 @@ class Publisher:
         self._producer = producer
         self._namespace = namespace
         self.service = service
-        self.offsets: dict[int, int] = {}
+        self.reached = HighWaterMark()
 
     @property
     def topic(self) -> str:
@@ -82,7 +83,7 @@ class Publisher:
         return f"{self._namespace}.{self.service}.events"
 
     async def publish(self, messages: Sequence[Message], *, position: int | None = None, abort: bool = False) -> None:
-        """Publish events and, if given, the position reached; or write them and abort."""
+        """Publish events and the position reached, that of the last event or another one; or write them and abort."""
         await self._producer.begin_transaction()
         sent = []
         for message in messages:
@@ -92,22 +93,19 @@ class Publisher:
                     self.topic, key=key, value=message.body, headers=message.headers, partition=partition
                 )
             )
-        offsets = dict(self.offsets)
-        for future in sent:
-            place = await future
-            offsets[place.partition] = place.offset + 1
+        placed = [(place.partition, place.offset, 1) for place in [await future for future in sent]]
         if abort:
             await self._producer.abort_transaction()
             return
-        self.offsets = offsets
-        if position is not None:
-            record = {"service": self.service, "position": position, "offsets": {str(p): o for p, o in offsets.items()}}
-            await self._producer.send_and_wait(
-                f"{self._namespace}.{self.service}.position",
-                key=self.service.encode(),
-                value=json.dumps(record).encode(),
-                partition=0,
-            )
+        if position is None:
+            position = max(int(dict(message.headers).get("ooc_position", b"0")) for message in messages)
+        self.reached = self.reached.after(max(position, self.reached.position), b"", placed, {})
+        await self._producer.send_and_wait(
+            f"{self._namespace}.{self.service}.position",
+            key=self.service.encode(),
+            value=self.reached.record(self.service),
+            partition=0,
+        )
         await self._producer.commit_transaction()
 
 

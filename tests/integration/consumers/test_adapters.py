@@ -11,16 +11,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import faust
 import faust.types.tuples
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.messaging.consumer import ConsumedEvent, alarms, quarantined_streams
+from shared.messaging.consumer import (
+    ConsumedEvent,
+    alarms,
+    gaps,
+    quarantined_streams,
+)
 from shared.messaging.faust_consumer import EventSchema
-from shared.messaging.relay import key_and_partition
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, Publisher, publishing
 from tests.integration.consumers.worker import CONSUMER, consumer
@@ -131,38 +135,42 @@ async def commit_to_the_end(bootstrap: str, group: str, topic: str) -> None:
     await client.stop()
 
 
-async def test_a_gap_stops_its_partition_and_poison_its_stream(
+async def test_a_gap_and_poison_hold_back_their_streams_only(
     adapter: str, projection: Pool, publisher: Publisher, kafka_bootstrap: str, topic_prefix: str
 ) -> None:
-    """Given a lost event in one partition and a poisoned one in another, when they are consumed, then only these stand still."""
+    """Given a lost event of one stream and a poisoned one of another, when the lost one comes late, then only poison is held."""
     author, homes = Author(SERVICE), [uuid4() for _ in range(60)]
-    by_partition: dict[int, list[UUID]] = defaultdict(list)
-    for home in homes:
-        by_partition[key_and_partition(home)[1]].append(home)
-    crowded = sorted(by_partition, key=lambda partition: -len(by_partition[partition]))
-    robbed, poisoned = by_partition[crowded[0]][0], by_partition[crowded[1]][0]
-    async with running(adapter, projection, kafka_bootstrap, topic_prefix) as one:
+    robbed, poisoned = homes[:2]
+    async with running(adapter, projection, kafka_bootstrap, topic_prefix):
         await publisher.publish([author.write(home) for home in homes])
         await applied(projection, author)
-        author.write(robbed)  # and it is lost
+        lost = author.write(robbed)
         await publisher.publish([author.write(robbed), author.write(poisoned, poison=True)])
         for _ in range(2):
             await publisher.publish([author.write(home) for home in homes])
         expected = whole(author)
-        for home in by_partition[crowded[0]]:
-            expected[f"{SERVICE}/{home}"] = [1]
+        expected[f"{SERVICE}/{robbed}"] = [1]
         expected[f"{SERVICE}/{poisoned}"] = [1]
 
         async def as_expected() -> bool:
-            return await versions(projection) == expected and len(await quarantined_streams(projection)) == 1
+            return await versions(projection) == expected and len(await quarantined_streams(projection)) == 2
 
-        await until(as_expected, why="all but the robbed partition and the poisoned stream")
-        assert {(topic, partition) for topic, partition in one.stopped} == {(publisher.topic, crowded[0])}
-        assert [(alarm.name, alarm.place) for alarm in await alarms(projection)] == [
-            ("gap", f"{publisher.topic}/{crowded[0]}")
+        await until(as_expected, why="all but the robbed and the poisoned stream")
+        assert [(gap.stream, gap.held, gap.found, gap.waiting) for gap in await gaps(projection)] == [
+            (f"{SERVICE}/{robbed}", 1, 3, 3)
         ]
+        assert {alarm.name for alarm in await alarms(projection)} >= {"gap", "poison"}
+        await publisher.publish([lost, author.write(homes[2])])
+        expected[f"{SERVICE}/{homes[2]}"].append(4)
+        expected[f"{SERVICE}/{robbed}"] = [1, 2, 3, 4, 5]
+        await until(lambda: expected_versions(projection, expected), why="the robbed stream followed")
         (held,) = await quarantined_streams(projection)
         assert (held.consumer, held.stream, held.events) == (CONSUMER, f"{SERVICE}/{poisoned}", 3)
+        assert "gap" not in {alarm.name for alarm in await alarms(projection)}
+
+
+async def expected_versions(pool: Pool, expected: dict[str, list[int]]) -> bool:
+    return await versions(pool) == expected
 
 
 class Workers:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from uuid import uuid4
 
-from shared.messaging.consumer import (
-    ConsumedEvent,
-    alarms,
-    decode,
-    process_batch,
-)
+from shared.messaging.consumer import alarms, decode, process_batch
+from shared.messaging.consumer.position_record import HighWaterMark
 from shared.messaging.projection_consumer import (
     has_reached,
     note_positions,
@@ -26,9 +21,8 @@ NAME = "reader"
 TOPIC = "ooc.note.events"
 
 
-def said(position: int, offsets: dict[int, int], offset: int) -> ConsumedEvent:
-    body = json.dumps({"service": "note", "position": position, "offsets": offsets}).encode()
-    return decode("ooc.note.position", 0, offset, b"note", [], body)
+def said(position: int, offsets: dict[int, int]) -> dict[str, HighWaterMark]:
+    return {"note": HighWaterMark(position, offsets)}
 
 
 async def test_a_position_is_passed_when_every_offset_before_it_is(projection: Pool) -> None:
@@ -38,7 +32,7 @@ async def test_a_position_is_passed_when_every_offset_before_it_is(projection: P
     async with projection.acquire() as connection:
         assert not await has_reached(connection, NAME, "note", 1)
         assert await has_reached(connection, NAME, "note", 0)
-        await note_positions(connection, NAME, [said(3, {0: 2, 5: 8, 7: 0}, 0)])
+        await note_positions(connection, said(3, {0: 2, 5: 8, 7: 0}))
         first = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate((one, two))]
         await process_batch(connection, NAME, TOPIC, 0, first, write_down)
         assert not await has_reached(connection, NAME, "note", 2)
@@ -51,15 +45,13 @@ async def test_a_position_is_passed_when_every_offset_before_it_is(projection: P
 
 
 async def test_only_the_recent_records_are_kept(projection: Pool) -> None:
-    """Given a thousand position records and one that is none, when they are noted, then the last five hundred stay."""
-    async with projection.acquire() as connection:
-        broken = decode("ooc.note.position", 0, 0, b"note", [], b"{}")
-        for start in (1, 501):
-            batch = [said(n, {0: n}, n) for n in range(start, start + 500)]
-            await note_positions(connection, NAME, [broken, *batch])
+    """Given more position records than are kept, when they are noted, then the last five hundred stay."""
+    async with projection.acquire() as connection, connection.transaction():
+        for n in range(1, 601):
+            await note_positions(connection, said(n, {0: n}))
     row = await projection.fetchrow("select min(position) as first, count(*) as many from position_record")
     assert row is not None
-    assert (row["first"], row["many"]) == (501, 500)
+    assert (row["first"], row["many"]) == (101, 500)
 
 
 async def test_a_lost_tail_is_an_alarm_until_the_count_is_right(projection: Pool) -> None:
@@ -68,14 +60,14 @@ async def test_a_lost_tail_is_an_alarm_until_the_count_is_right(projection: Pool
     messages = [author.write(uuid4()) for _ in range(4)]
     records = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate(messages)]
     async with projection.acquire() as connection:
-        await note_positions(connection, NAME, [said(3, {0: 2}, 0)])
+        await note_positions(connection, said(3, {0: 2}))
         await process_batch(connection, NAME, TOPIC, 0, records[:2], write_down)
         assert await reconcile(connection, NAME, "note") == 3
         assert [(alarm.name, alarm.place) for alarm in await alarms(connection)] == [("lost_tail", "note")]
         await process_batch(connection, NAME, TOPIC, 0, records[2:3], write_down)
         await reconcile(connection, NAME, "note")
         assert await alarms(connection) == []
-        await note_positions(connection, NAME, [said(4, {0: 4}, 1)])
+        await note_positions(connection, said(4, {0: 4}))
         await process_batch(connection, NAME, TOPIC, 0, records[3:], write_down)
         extra = author.write(uuid4())
         await process_batch(
@@ -85,13 +77,28 @@ async def test_a_lost_tail_is_an_alarm_until_the_count_is_right(projection: Pool
         assert await alarms(connection) == []  # later events may well have been taken
 
 
+async def test_a_lost_tail_that_is_found_again_ends_its_alarm_though_nothing_new_comes(projection: Pool) -> None:
+    """Given an alarm of a count, when the missing event is taken, then the next count ends it without a new position."""
+    author = Author("note")
+    messages = [author.write(uuid4()) for _ in range(2)]
+    records = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate(messages)]
+    async with projection.acquire() as connection:
+        await note_positions(connection, said(2, {0: 1}))
+        await process_batch(connection, NAME, TOPIC, 0, records[:1], write_down)
+        counted = await reconcile(connection, NAME, "note")
+        assert [alarm.name for alarm in await alarms(connection)] == ["lost_tail"]
+        await process_batch(connection, NAME, TOPIC, 0, records[1:], write_down)
+        assert await reconcile(connection, NAME, "note", counted) == counted
+        assert await alarms(connection) == []
+
+
 async def test_more_events_than_positions_are_an_alarm_too(projection: Pool) -> None:
     """Given a passed position of 1 and exactly its offsets taken, when two events are counted, then one too many is there."""
     author = Author("note")
     messages = [author.write(uuid4()) for _ in range(2)]
     records = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate(messages)]
     async with projection.acquire() as connection:
-        await note_positions(connection, NAME, [said(1, {0: 2}, 0)])
+        await note_positions(connection, said(1, {0: 2}))
         await process_batch(connection, NAME, TOPIC, 0, records, write_down)
         await reconcile(connection, NAME, "note")
         assert [alarm.name for alarm in await alarms(connection)] == ["surplus"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from shared.messaging.consumer import (
     OffsetGap,
     alarms,
     decode,
+    gaps,
     load_checkpoints,
     process_batch,
     quarantined_streams,
@@ -64,17 +66,22 @@ async def test_an_event_published_twice_is_taken_once(projection: Pool) -> None:
     assert (taken.applied, taken.repeated, taken.next_offset) == (2, 2, 4)
 
 
-async def test_a_gap_ends_the_batch_before_it_and_goes_when_the_missing_event_comes(projection: Pool) -> None:
-    """Given a missing version, when the batch is taken, then what is before it stands, nothing after, and an alarm says so."""
+async def test_a_gap_holds_back_its_stream_until_the_missing_version_comes(projection: Pool) -> None:
+    """Given missing versions, when others come, then only their stream waits, and it follows in order once they are there."""
     author, home, other = Author("note"), uuid4(), uuid4()
-    first, missing, third, behind = author.write(home), author.write(home), author.write(home), author.write(other)
-    taken = await taking(projection, arriving([first, third, behind]))
-    assert taken.gap is not None
-    assert (taken.gap.stream, taken.gap.held, taken.gap.found, taken.next_offset) == (first.stream, 1, 3, 1)
-    assert await effects(projection) == [(first.stream, 1)]
+    first, second, third, fourth, fifth = (author.write(home) for _ in range(5))
+    taken = await taking(projection, arriving([first, fifth, author.write(other)]))
+    (gap,) = taken.gaps
+    assert (gap.stream, gap.held, gap.found, gap.offset, taken.next_offset) == (first.stream, 1, 5, 1, 3)
     assert [(alarm.name, alarm.place) for alarm in await alarms(projection)] == [("gap", f"{TOPIC}/0")]
-    assert (await taking(projection, arriving([first, missing, third, behind]))).gap is None
-    assert await alarms(projection) == []
+    (waiting,) = await gaps(projection)
+    assert (waiting.stream, waiting.held, waiting.found, waiting.offset, waiting.waiting) == (first.stream, 1, 5, 1, 1)
+    late = await taking(projection, arriving([third, second, author.write(other)], 3))
+    assert (late.applied, late.followed) == (2, 1)
+    assert await quarantined_streams(projection) != []
+    await taking(projection, arriving([author.write(home), fourth], 6))
+    assert [version for stream, version in await effects(projection) if stream == first.stream] == [1, 2, 3, 4, 5, 6]
+    assert (await alarms(projection), await quarantined_streams(projection), await gaps(projection)) == ([], [], [])
 
 
 async def test_poison_takes_its_own_stream_into_quarantine_and_no_other(projection: Pool) -> None:
@@ -96,9 +103,41 @@ async def test_a_version_in_quarantine_counts_as_held(projection: Pool) -> None:
     messages = [author.write(home, poison=True), *[author.write(home) for _ in range(3)]]
     await taking(projection, arriving(messages[:2]))
     assert (await taking(projection, arriving(messages[:2], 2))).repeated == 2
-    gap = (await taking(projection, arriving(messages[3:], 4))).gap
-    assert gap is not None
+    (gap,) = (await taking(projection, arriving(messages[3:], 4))).gaps
     assert (gap.held, gap.found) == (2, 4)
+
+
+async def test_a_version_that_comes_again_with_other_bytes_is_an_alarm(projection: Pool) -> None:
+    """Given versions taken in earlier batches and in this one, when each comes with other bytes, then none passes as a repeat."""
+    author, home = Author("note"), uuid4()
+    messages = [author.write(home) for _ in range(4)]
+    await taking(projection, arriving(messages[:3]))
+    forged = [replace(m, body=b"{}").having("ooc_hash", b"%064x" % n) for n, m in enumerate(messages)]
+    taken = await taking(projection, arriving([*forged[:3], messages[3], forged[3], messages[1]], 3))
+    assert (taken.applied, taken.repeated) == (1, 1)
+    assert [held.cause for held in taken.quarantined] == ["forked"] * 4
+    assert {alarm.name for alarm in await alarms(projection)} == {"forked"}
+    assert (await taking(projection, arriving([author.write(home)], 9))).applied == 1
+
+
+async def test_the_chain_is_checked_across_batches(projection: Pool) -> None:
+    """Given a stream taken to a version, when the next comes with a hash of another history, then it is held."""
+    author, home = Author("note"), uuid4()
+    await taking(projection, arriving([author.write(home)]))
+    author.hashes[f"note/{home}"] = b"\x01" * 32
+    taken = await taking(projection, arriving([author.write(home)], 1))
+    assert [held.cause for held in taken.quarantined] == ["broken_chain"]
+    assert [alarm.name for alarm in await alarms(projection)] == ["broken_chain"]
+
+
+async def test_a_stream_whose_hash_was_never_kept_goes_on(projection: Pool) -> None:
+    """Given a stream taken before hashes were kept, when events come, then the next is believed and chained to from then on."""
+    author, home = Author("note"), uuid4()
+    await taking(projection, arriving([author.write(home)]))
+    await projection.execute("update seen set hash = null, digests = null")
+    assert (await taking(projection, arriving([author.write(home)], 1))).applied == 1
+    broken = author.write(home).having("ooc_hash", b"00" * 32)
+    assert [held.cause for held in (await taking(projection, arriving([broken], 2))).quarantined] == ["broken_chain"]
 
 
 @pytest.mark.parametrize("header", ["ooc_version", "ce_subject", "ce_id", "ooc_hash", "ooc_recorded_at"])
@@ -107,7 +146,7 @@ async def test_a_record_whose_headers_cannot_be_read_is_kept_whole(projection: P
     author, home, other = Author("note"), uuid4(), uuid4()
     broken, behind, fine = author.write(home).without(header), author.write(home), author.write(other)
     taken = await taking(projection, arriving([broken, behind, fine]))
-    assert (taken.applied, len(taken.quarantined), taken.gap) == (1, 2, None)
+    assert (taken.applied, len(taken.quarantined), taken.gaps) == (1, 2, ())
     row = await projection.fetchrow('select stream, body, headers from quarantine where "offset" = 0')
     assert row is not None
     assert (row["stream"], row["body"]) == (broken.stream, broken.body)

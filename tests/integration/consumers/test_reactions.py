@@ -29,6 +29,7 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer import (
     BatchResult,
     ConsumedEvent,
+    alarms,
     decode,
     process_batch,
     quarantined_streams,
@@ -256,6 +257,25 @@ async def test_an_event_of_an_unknown_version_is_held_and_one_without_reaction_p
     assert (taken.applied, [held.record.version for held in taken.quarantined]) == (1, [1])
     (held,) = await quarantined_streams(house.pool)
     assert held.error.startswith("UnknownEvent")
+
+
+async def test_a_reaction_that_has_waited_for_long_is_an_alarm_until_it_is_done(house: House) -> None:
+    """Given a parked reaction of two days, when the worker looks, then it is an alarm; and none once nothing waits so long."""
+    await house.take([await house.ring(2)])
+    reacting = house.reacting
+    await reacting.report_parked(house.pool)
+    assert await alarms(house.pool) == []
+    await house.pool.execute("update parked set parked_at = parked_at - interval '2 days'")
+    await reacting.report_parked(house.pool)
+    (alarm,) = await alarms(house.pool)
+    assert (alarm.name, alarm.place, alarm.detail) == (
+        "parked_long",
+        "desk",
+        "1 reactions wait, the oldest for 2 days",
+    )
+    await house.pool.execute("delete from parked")
+    await reacting.report_parked(house.pool)
+    assert await alarms(house.pool) == []
 
 
 async def test_the_reactor_reacts_on_kafka_and_unparks_by_itself(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from uuid import uuid4
@@ -17,10 +18,27 @@ from shared.event_store import (
     EventStore,
     HashMismatch,
     KeyTaken,
+    RecordedEvent,
     StoredReceipt,
     WrongExpectedVersion,
 )
+from shared.event_store.log_hash import (
+    EMPTY_LOG,
+    kept_answer,
+    log_entry,
+    next_log_hash,
+)
 from tests.integration.event_store.streams import Stream, note_of
+
+
+def log_hash_of(records: Iterable[RecordedEvent], appends: Iterable[AppendRequest]) -> bytes:
+    """The log hash after some records, each append's answer at its last event."""
+    answers = {append.events[-1].event_id: kept_answer(append.command_id, append.digest) for append in appends}
+    log_hash = EMPTY_LOG
+    for record in records:
+        entry = log_entry(record.position, record.recorded_at, record.hash)
+        log_hash = next_log_hash(log_hash, entry, answers.get(record.event_id, b""))
+    return log_hash
 
 
 async def test_what_is_appended_is_read_byte_for_byte(event_store: EventStore) -> None:
@@ -264,3 +282,25 @@ async def test_one_command_sent_by_two_callers_at_once_is_recorded_once(event_st
     results = await asyncio.gather(event_store.append(append), event_store.append(append))
     assert sorted(type(result).__name__ for result in results) == ["Appended", "DuplicateCommand"]
     assert (await event_store.head()).position == 1
+
+
+async def test_the_log_hash_covers_places_and_answers_in_order(event_store: EventStore) -> None:
+    """Given appends of one and of several events, the head's log hash is that of each entry and each kept answer."""
+    streams = [Stream() for _ in range(3)]
+    appends = [stream.asks(*(b"%d" % n for n in range(1 + i))) for i, stream in enumerate(streams)]
+    assert (await event_store.head()).log_hash == EMPTY_LOG
+    for append in appends:
+        assert isinstance(await event_store.append(append), Appended)
+    assert await event_store.append(appends[0]) == DuplicateCommand()
+    assert (await event_store.head()).log_hash == log_hash_of(await event_store.read(0, 100), appends)
+
+
+async def test_a_group_is_under_the_log_hash_as_single_appends_are(event_store: EventStore) -> None:
+    """Given callers of a group, one of them refused, the log hash follows from what was recorded, in its order."""
+    appends = [Stream().asks(b"one", b"two") for _ in range(20)]
+    appends[7] = replace(appends[7], version=3)
+    results = await asyncio.gather(*(event_store.append(append) for append in appends))
+    assert results[7] == WrongExpectedVersion(0)
+    records = await event_store.read(0, 100)
+    assert len(records) == 38
+    assert (await event_store.head()).log_hash == log_hash_of(records, appends)

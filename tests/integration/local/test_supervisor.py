@@ -94,6 +94,35 @@ async def never() -> bool:
     return False
 
 
+async def test_an_error_of_the_supervisor_s_own_is_followed_by_another_attempt(tmp_path: Path) -> None:
+    """When a log cannot be written any more, the process is started as soon as it can, and the supervisor says why it waits."""
+    log = tmp_path / "log" / "one.log"
+    async with Supervisor(tmp_path, [Process(name="one", argv=SLEEPS)]) as supervisor:
+        first = supervisor.pid("one")
+        assert first is not None
+        log.unlink()
+        log.mkdir()
+        os.kill(first, signal.SIGKILL)
+        await eventually(lambda: "IsADirectoryError" in local.waiting(tmp_path).get("one", ""))
+        log.rmdir()
+        await supervisor.ready("one")
+        assert supervisor.pid("one") not in {None, first}
+        assert local.waiting(tmp_path) == {}
+
+
+async def test_a_listener_that_cannot_print_stops_nothing(tmp_path: Path) -> None:
+    """When whoever is told of a change has no room for its line, the process is started again all the same."""
+
+    def listener(_name: str, _state: State) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with Supervisor(tmp_path, [Process(name="one", argv=SLEEPS)], listener=listener) as supervisor:
+        first = supervisor.pid("one")
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await eventually(lambda: supervisor.pid("one") not in {None, first})
+
+
 async def test_what_never_comes_up_says_why_and_takes_the_rest_with_it(tmp_path: Path) -> None:
     """A process that ends again and again before it is ready fails the start, with the end of its log."""
     broken = Process(name="broken", argv=exits(3, "no key in the environment"), ready=never)

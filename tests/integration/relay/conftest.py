@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
-from shared.messaging.relay import HighWaterMark, Relay, last_high_water_mark
+from shared.messaging.consumer.position_record import HighWaterMark
+from shared.messaging.relay import Relay, last_high_water_mark
 from shared.runtime.privileges import RoleKind
 from shared.runtime.provision import (
     databases,
@@ -25,6 +26,7 @@ from shared.runtime.provision import (
     topics,
 )
 from tests.integration.event_store.streams import (
+    SERVICE,
     Rest,
     Stream,
     as_application,
@@ -37,18 +39,23 @@ from tests.integration.local.waiting import eventually
 class House:
     """A service with its event store, and the topics that its relay fills."""
 
-    service: str
+    namespace: str
+    """What its topics' names begin with, which no other test's do."""
     owner: str
     bootstrap: str
     event_store: PostgresEventStore
 
     @property
+    def service(self) -> str:
+        return SERVICE
+
+    @property
     def events(self) -> str:
-        return f"{self.service}.tests.events"
+        return f"{self.namespace}.{self.service}.events"
 
     @property
     def position(self) -> str:
-        return f"{self.service}.tests.position"
+        return f"{self.namespace}.{self.service}.position"
 
     def relay(self, moved: asyncio.Event | None = None) -> Relay:
         """A relay, not yet started."""

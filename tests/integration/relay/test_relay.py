@@ -14,7 +14,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
-from shared.messaging.relay import MAX_EVENTS, HighWaterMark, last_high_water_mark
+from shared.messaging.consumer import alarms
+from shared.messaging.consumer.position_record import HighWaterMark
+from shared.messaging.relay import MAX_EVENTS, last_high_water_mark
 from shared.runtime.provision import topics
 from tests.integration.event_store.streams import Stream
 from tests.integration.local.waiting import eventually
@@ -69,7 +71,7 @@ async def test_each_position_record_is_true(house: House) -> None:
         assert mark.key == house.service.encode()
         value = json.loads(mark.value)
         assert set(value) == {"service", "position", "offsets"}
-        reached = HighWaterMark.read(mark.value, mark.headers)
+        reached = HighWaterMark.read(house.service, mark.value, mark.headers)
         assert reached.position > before.position
         assert all(reached.offsets[partition] >= offset for partition, offset in before.offsets.items())
         for message in messages:
@@ -225,26 +227,54 @@ async def _alarm(house: House, name: str) -> None:
 
 
 async def _mark(house: House, reached: HighWaterMark) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=house.bootstrap)
-    async with producer:
-        headers = [("ooc_hash", reached.hash.hex().encode())]
+    """Publish a position record, and as many events of somebody's as it names."""
+    async with AIOKafkaProducer(bootstrap_servers=house.bootstrap) as producer:
+        for partition, offset in reached.offsets.items():
+            for _ in range(offset):
+                await producer.send_and_wait(house.events, key=b"k", value=b"{}", partition=partition)
         await producer.send_and_wait(
-            house.position, key=b"k", value=reached.record(house.service), partition=0, headers=headers
+            house.position,
+            key=house.service.encode(),
+            value=reached.record(house.service),
+            partition=0,
+            headers=[("ooc_hash", reached.hash.hex().encode())],
         )
 
 
 async def test_a_topic_ahead_of_its_event_store_is_an_alarm(house: House) -> None:
     """Given an event store restored to before what was published, the relay stands still."""
     await house.write(streams=2, events=2)
-    await _mark(house, HighWaterMark(1000, {0: 7}))
-    await _alarm(house, "topic_ahead_of_ledger")
+    await _mark(house, HighWaterMark(7, {0: 7}))
+    await _alarm(house, "topic_ahead_of_event_store")
+
+
+async def test_an_alarm_stands_where_the_api_reads_it_until_it_is_mended(house: House, owner: Owner) -> None:
+    """Given an event store restored from an older backup, when a newer one is restored, then the relay goes on and its alarm is gone."""
+    await house.write(streams=4, events=4)
+    async with house.relay():
+        await house.relayed()
+    await owner.execute(
+        "alter table event disable trigger event_is_append_only;"
+        " create table newer as select * from event where position > 12;"
+        " delete from event where position > 12; update head set position = 12"
+    )
+    async with running(house.relay()) as relay:
+        await eventually(lambda: relay.alarm is not None)
+        (alarm,) = await alarms(owner)
+        assert (alarm.name, alarm.consumer) == ("topic_ahead_of_event_store", "relay")
+        assert (alarm.place, "position 16, the event store to 12" in alarm.detail) == (house.service, True)
+        await owner.execute("insert into event select * from newer; update head set position = 16")
+        await eventually(lambda: relay.alarm is None)
+        assert await alarms(owner) == []
+        await house.write(streams=1, events=1)
+        await house.relayed()
 
 
 async def test_a_event_store_that_went_another_way_is_an_alarm(house: House) -> None:
     """Given an event store that was restored and has grown again past the position, with other events, it stands still."""
     await house.write(streams=2, events=2)
-    await _mark(house, HighWaterMark(3, {0: 7}, bytes(32)))
-    await _alarm(house, "topic_ahead_of_ledger")
+    await _mark(house, HighWaterMark(3, {0: 3}, bytes(32)))
+    await _alarm(house, "topic_ahead_of_event_store")
 
 
 async def test_a_missing_event_is_an_alarm(house: House, owner: Owner) -> None:
@@ -252,7 +282,7 @@ async def test_a_missing_event_is_an_alarm(house: House, owner: Owner) -> None:
     await house.write(streams=4, events=4)
     await owner.execute("alter table event disable trigger event_is_append_only")
     await owner.execute("delete from event where position = 7")
-    await _alarm(house, "ledger_gap")
+    await _alarm(house, "event_store_gap")
 
 
 async def test_a_missing_tail_is_an_alarm(house: House, owner: Owner) -> None:
@@ -260,7 +290,7 @@ async def test_a_missing_tail_is_an_alarm(house: House, owner: Owner) -> None:
     await house.write(streams=4, events=4)
     await owner.execute("alter table event disable trigger event_is_append_only")
     await owner.execute("delete from event where position > 12")
-    await _alarm(house, "ledger_gap")
+    await _alarm(house, "event_store_gap")
 
 
 async def test_the_event_reached_being_gone_is_an_alarm(house: House, owner: Owner) -> None:
@@ -271,12 +301,12 @@ async def test_the_event_reached_being_gone_is_an_alarm(house: House, owner: Own
     await house.write(streams=4, events=1)
     await owner.execute("alter table event disable trigger event_is_append_only")
     await owner.execute("delete from event where position = 16")
-    await _alarm(house, "topic_ahead_of_ledger")
+    await _alarm(house, "topic_ahead_of_event_store")
 
 
 async def test_a_topic_with_other_partitions_is_an_alarm(house: House) -> None:
     """Given an events topic that has not the partitions that keys were assigned by, it stands still."""
-    house.service += "-few"
+    house.namespace += "-few"
     await topics(house.bootstrap, [NewTopic(house.events, 3, 1), NewTopic(house.position, 1, 1)])
     await house.write(streams=1, events=1)
     await _alarm(house, "wrong_partitions")
@@ -288,17 +318,24 @@ async def test_a_topic_with_other_partitions_is_an_alarm(house: House) -> None:
 async def test_the_last_record_is_found_behind_many_others(house: House) -> None:
     """Given a position topic whose end is all aborted transactions, the last committed record is found."""
     producer = AIOKafkaProducer(bootstrap_servers=house.bootstrap, transactional_id=f"{house.service}-other")
+
+    def record(position: int) -> bytes:
+        return HighWaterMark(position, {0: position}).record(house.service)
+
     async with producer:
+        async with producer.transaction():
+            for _ in range(10):
+                await producer.send_and_wait(house.events, b"{}", b"s", partition=0)
         for position in (1, 2):
             async with producer.transaction():
-                await producer.send_and_wait(house.position, HighWaterMark(position).record("s"), b"s", partition=0)
+                await producer.send_and_wait(house.position, record(position), b"s", partition=0)
         for position in range(3, 4 + 3):
             await producer.begin_transaction()
             for _ in range(40):
-                await producer.send(house.position, HighWaterMark(position).record("s"), b"s", partition=0)
+                await producer.send(house.position, record(position), b"s", partition=0)
             await producer.flush()
             await producer.abort_transaction()
-    assert await last_high_water_mark(house.bootstrap, house.position) == HighWaterMark(2)
+    assert await last_high_water_mark(house.bootstrap, house.position) == HighWaterMark(2, {0: 2})
 
 
 async def test_an_empty_position_topic_has_no_record(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import threading
@@ -16,6 +17,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from services.console import alarms
 from services.console.addresses import SERVICES, Addresses, NoSystem, find_addresses
 from services.console.case import histories
 from services.console.client import Client, NoAnswer, Reply
@@ -285,3 +287,28 @@ def test_a_case_tells_of_a_shared_session_only_what_is_its_own() -> None:
     with serving((200, {"events": events})) as (url, _):
         told = list(histories(client(url), answer, "SUPERVISOR"))
     assert [event["type"] for _, event in told] == ["SessionPlanned", "PlaceBooked", "SessionDelivered"]
+
+
+# --- alarms ---------------------------------------------------------------------------------------
+
+
+async def test_alarms_are_told_and_cleared_whatever_a_service_answers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a service of another version, an alarm, and none, when `ooc up` watches, then it says both and goes on."""
+    monkeypatch.setattr(alarms, "LOOK_SECONDS", 0.01)
+    alarm = {"name": "event_store_gap", "consumer": "relay", "place": "p", "meaning": "Lost.", "runbook": "page.md"}
+    rounds: list[tuple[int, Any]] = (
+        [(200, {"alarms": 7})] + [(200, {"alarms": [alarm]})] * len(SERVICES) + [(200, {"alarms": []})]
+    )
+    said = ""
+    with serving(*rounds) as (url, _):
+        watching = asyncio.create_task(alarms.tell_alarms(client(url)))
+        async with asyncio.timeout(20):
+            while "Cleared" not in said:
+                await asyncio.sleep(0.01)
+                said += capsys.readouterr().err
+        assert not watching.done()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert "ALARM event_store_gap of disposal (relay, p): Lost. More: `ooc verify`. What to do: page.md" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -13,11 +14,14 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
+from services.console.addresses import SERVICES
 from services.console.case import streams_of
 from services.console.scenario_command import STORIES
-from services.console.system import Stores, processes, urls
+from services.console.system import Stores, processes, servers_of, urls
 from services.console.tables import measure, records, timeline
 from services.registry import DECIDING
+from services.reporting.measures import MEASURES
+from services.reporting.policy import POLICY as REPORTING_POLICY
 from tools.local import SERVERS, Addresses
 from tools.scenario.parser import read_scenario
 from tools.scenario.story import COLLECTIONS
@@ -201,3 +205,70 @@ def test_stores_of_the_environment_are_used(tmp_path: Path) -> None:
         "postgresql://owner@db/",
         3,
     )
+
+
+# --- what an operator is told ---------------------------------------------------------------------
+
+
+def test_a_dead_address_is_not_said_to_run(tmp_path: Path) -> None:
+    """Given an address at which nothing answers, when the status is asked for, then no process is called running or ready."""
+    asked = ooc(tmp_path, "status", "--url", "http://127.0.0.1:1")
+    assert asked.returncode == 1
+    assert "running" not in asked.stdout
+    assert asked.stdout.count("does not answer") == 10
+    assert len(asked.stderr.splitlines()) == 5
+    assert "Ask `ooc status`" not in asked.stderr
+
+
+def test_a_killed_supervisor_is_said_shortly_with_what_to_do(tmp_path: Path) -> None:
+    """Given the addresses of a system that nobody runs any more, when its status is asked for, then one line says what to do."""
+    var = tmp_path / "var"
+    (var / "run").mkdir(parents=True)
+    (var / "lock").write_text("4711\n", encoding="utf-8")
+    told = {"issuer": "http://127.0.0.1:1", "services": dict.fromkeys(SERVICES, "http://127.0.0.1:1")}
+    (var / "system.json").write_text(json.dumps(told), encoding="utf-8")
+    asked = ooc(tmp_path, "status")
+    assert asked.returncode == 1
+    assert asked.stdout == ""
+    (line,) = asked.stderr.splitlines()
+    assert str(var) in line
+    assert "Start it again with `ooc up`" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["token", "--as", "SYSTEM"], "SYSTEM is the role of a service"),
+        (["document", f"disposal/{STREAM}", "yc", "--out", "nowhere/yc.pdf"], "There is no folder"),
+        (["quarantine", "release", "disposal", str(STREAM), "--reason", "INC_1"], "--through OFFSET"),
+        (["quarantine", "retry", "disposal", str(STREAM)], "--reason"),
+        (["gaps", "show", "prison", str(STREAM)], "prison"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_said_before_a_system_is_looked_for(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    """Given what no system could do, when it is asked for, then the message names it and what to give instead."""
+    asked = ooc(tmp_path, *arguments)
+    assert asked.returncode != 0
+    assert said in asked.stderr
+    assert "Traceback" not in asked.stderr
+
+
+def test_the_addresses_name_what_the_services_run_on_without_a_password(tmp_path: Path) -> None:
+    """Given a system's addresses, when they are shown, then PostgreSQL and Kafka are among them, and no password is."""
+    addresses = Addresses(tmp_path, 9100, "postgresql://owner:secret@db:5432/postgres", "kafka:9092", "http://i")
+    shown = dict(servers_of(addresses))
+    assert shown["PostgreSQL"].startswith("db:5432")
+    assert shown["Kafka"] == "kafka:9092"
+    assert "secret" not in str(shown)
+
+
+def test_no_source_is_marked_by_a_sign_that_nobody_knows() -> None:
+    """Given every rule, dated value and measure, when their sources are read, then what is only proposed is said in words."""
+    sources = [rule.source for service in DECIDING for rule in service.decider.rules.rules]
+    sources += [term.source for service in DECIDING for term in service.policy.terms.values()]
+    sources += [term.source for term in REPORTING_POLICY.terms.values()]
+    sources += [one.source for one in MEASURES.values()]
+    assert not [source for source in sources if "[P]" in source]
+    assert any("a proposed local value" in source for source in sources)

@@ -1,0 +1,232 @@
+"""What an operator looks at and decides: alarms, held records and gaps. Through the APIs, with a token and a reason."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from services.console.addresses import SERVICES, find_addresses
+from services.console.case import found
+from services.console.client import Client
+from services.console.tables import (
+    OUT,
+    complain,
+    moment,
+    table,
+)
+from services.vocabulary import Role
+
+SERVICE = StrEnum("SERVICE", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
+"""A service, as an argument."""
+
+SOON = 5.0
+"""Seconds for which a question waits for a service that does not answer."""
+
+Urls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
+    ),
+]
+Reader = Annotated[Role, typer.Option("--as", help="The role in which to ask: AUDITOR or SUPERVISOR.")]
+Service = Annotated[SERVICE, typer.Argument(help="The service whose consumer holds it.")]
+Id = Annotated[UUID, typer.Argument(metavar="ID", help="Its id, as the list shows it.")]
+Reason = Annotated[
+    str,
+    typer.Option(
+        "--reason", help="Why: a code such as INC_1234 or RESTORED_FROM_BACKUP. It is kept with the decision."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to go on.")]
+
+quarantine = typer.Typer(help="Held records: list, show, retry, release.", no_args_is_help=True)
+gaps = typer.Typer(help="Streams that wait for a missing version: list, show, retry, release.", no_args_is_help=True)
+alarms = typer.Typer(help="What a person must look at: list, acknowledge.", no_args_is_help=True)
+
+
+def _client(url: list[str] | None) -> Client:
+    return Client(find_addresses(url or ()), patience=SOON)
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+@alarms.command("list")
+def list_alarms(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+    """Every alarm with what is known of it, and the page that says what to do."""
+    rows = [
+        (service, one["id"], one["name"], one["place"], moment(one["raised_at"]), one["detail"], one["runbook"])
+        for service, one in _every(_client(url), "/v1/alarms", role)
+    ]
+    _show("Alarms", ("service", "id", "alarm", "place", "since", "detail", "what to do"), rows)
+
+
+@quarantine.command("list")
+def list_quarantine(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+    """The streams whose records are held, and why."""
+    rows = [
+        (service, one["id"], one["stream"], one["records"], moment(one["since"]), one["cause"], one["error"])
+        for service, one in _every(_client(url), "/v1/quarantine", role)
+    ]
+    _show("In quarantine", ("service", "id", "stream", "records", "since", "cause", "error"), rows)
+
+
+@quarantine.command("show")
+@gaps.command("show")
+def show_held(service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+    """The held records of a stream in order, without their content: places, sizes, digests and errors."""
+    reply = _client(url).get(service, f"/v1/quarantine/{id_}", role=role)
+    answer = found(reply, f"stream in quarantine {id_} of {service}", role)
+    OUT.print(f"{answer['stream']}, held by {answer['consumer']}: {answer['records']} records", markup=False)
+    for one in answer["held"]:
+        sizes = ", ".join(f"{header['name']} {header['bytes']}" for header in one["headers"])
+        lines = [
+            ("place", f"{one['topic']}, partition {one['partition']}, offset {one['offset']}"),
+            ("cause", f"{one['cause']}: {one['error']}"),
+            (
+                "event",
+                f"{one['type'] or 'not told'}, version {one['version'] or 'not told'}, position {one['position']}",
+            ),
+            ("held since", moment(one["quarantined_at"])),
+            ("body", f"{one['body_bytes']} bytes, SHA-256 {one['body_sha256']}"),
+            ("headers", f"{sizes} (bytes)"),
+        ]
+        OUT.print(table(f"offset {one['offset']}", "", "", rows=lines))
+
+
+@quarantine.command("decisions")
+def list_decisions(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+    """What was decided about held records, gaps and alarms: by whom, when and why, latest first."""
+    rows = [
+        (service, moment(one["decided_at"]), one["action"], one["stream"], _versions(one), one["actor"], one["reason"])
+        for service, one in _every(_client(url), "/v1/decisions", role)
+    ]
+    _show("Decisions", ("service", "when", "what", "stream or place", "versions", "by", "why"), rows)
+
+
+@gaps.command("list")
+def list_gaps(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+    """The streams that wait for a missing version."""
+    rows = [
+        (service, one["id"], one["stream"], one["held"], one["found"], one["waiting"], moment(one["since"]))
+        for service, one in _every(_client(url), "/v1/gaps", role)
+    ]
+    _show("Gaps", ("service", "id", "stream", "taken to version", "came version", "records wait", "since"), rows)
+
+
+def _every(client: Client, path: str, role: str) -> list[tuple[str, Mapping[str, Any]]]:
+    return [
+        (service, one)
+        for service in SERVICES
+        for one in found(client.get(service, path, role=role), f"list {path} of {service}", role)
+    ]
+
+
+def _show(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    OUT.print(table(title, *columns, rows=rows) if rows else f"{title}: none")
+
+
+def _versions(decision: Mapping[str, Any]) -> str:
+    first, last = decision["first_version"], decision["last_version"]
+    return "" if first is None else str(first) if first == last else f"{first} to {last}"
+
+
+# --- deciding -------------------------------------------------------------------------------------
+
+
+@quarantine.command("retry")
+@gaps.command("retry")
+def retry_held(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
+    """Try the held records of a stream again, in order, to the first that fails."""
+    client, path = _client(url), f"/v1/quarantine/{id_}/retry"
+    answer = _decide(client, service, path, reason, dry_run=dry_run)
+    if dry_run:
+        OUT.print(f"{answer['records']} records would be tried again, in order, to the first that fails.")
+    else:
+        _say_what_became(answer, f"{answer['records']} records tried again")
+
+
+@quarantine.command("release")
+def release_held(
+    service: Service,
+    id_: Id,
+    reason: Reason,
+    through: Annotated[int | None, typer.Option("--through", help="The offset of the last record to skip.")] = None,
+    url: Urls = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Skip all held records of the stream.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Skip held records: they will never be applied. Says how many before it does it."""
+    if every == (through is not None):
+        complain("Say which records are to be skipped: --through OFFSET (as `show` lists them), or --all.")
+        raise typer.Exit(1)
+    client, path = _client(url), f"/v1/quarantine/{id_}/release"
+    more = {} if through is None else {"through_offset": through}
+    rehearsed = _decide(client, service, path, reason, dry_run=True, more=more)
+    OUT.print(f"{rehearsed['records']} records will never be applied by {service}; what it shows will lack them.")
+    if not dry_run and _goes_on(yes=yes):
+        answer = _decide(client, service, path, reason, dry_run=False, more=more)
+        _say_what_became(answer, f"{answer['records']} records skipped")
+
+
+@gaps.command("release")
+def release_gap(
+    service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False, yes: Yes = False
+) -> None:
+    """Do without the versions that never came. Says which before it does it."""
+    client, path = _client(url), f"/v1/gaps/{id_}/release"
+    rehearsed = _decide(client, service, path, reason, dry_run=True)
+    (decision,) = rehearsed["decisions"]
+    OUT.print(
+        f"{service} will do without version {_versions(decision)} of {decision['stream']};"
+        f" {rehearsed['records']} records that wait behind are tried next.",
+        markup=False,
+    )
+    if not dry_run and _goes_on(yes=yes):
+        _say_what_became(_decide(client, service, path, reason, dry_run=False), "The gap is released")
+
+
+@alarms.command("acknowledge")
+def acknowledge(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
+    """Take an alarm back that nothing takes back by itself; one whose cause lasts is raised again."""
+    answer = _decide(_client(url), service, f"/v1/alarms/{id_}/acknowledge", reason, dry_run=dry_run)
+    (decision,) = answer["decisions"]
+    would = "would be" if dry_run else "is"
+    OUT.print(f"The alarm {decision['cause']} at {decision['stream']} {would} acknowledged.", markup=False)
+
+
+def _decide(
+    client: Client, service: str, path: str, reason: str, *, dry_run: bool, more: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    """Ask for a decision in the role that may make it; raises `NotFound` or `NoAnswer`."""
+    params = {"dry_run": "true" if dry_run else "false", **(more or {})}
+    reply = client.decide(service, path, role=Role.SUPERVISOR, params=params, reason=reason)
+    answer: Mapping[str, Any] = found(reply, f"decision {path.rpartition('/')[2]} of {service}", Role.SUPERVISOR)
+    return answer
+
+
+def _goes_on(*, yes: bool) -> bool:
+    """Whether the operator goes on; without a terminal to ask at, only with --yes."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        complain("Nothing was done: add --yes to go on without being asked.")
+        raise typer.Exit(1)
+    return typer.confirm("Go on?")
+
+
+def _say_what_became(answer: Mapping[str, Any], what: str) -> None:
+    if not answer["taken_up"]:
+        OUT.print(f"{what}: recorded. The worker does not answer; it goes on from this when it runs. Ask `ooc status`.")
+    elif answer["left"]:
+        OUT.print(f"{what}: {answer['left']} are still held, the first because: {answer['error']}", markup=False)
+    else:
+        OUT.print(f"{what}: none is held any more.")

@@ -1,0 +1,195 @@
+"""Operators' decisions about held records, gaps and alarms: done and recorded in one transaction.
+
+A decision changes what the consumer goes on from; the consumer itself then applies the records that were held behind,
+in order, within a second. For a dry run, call a decision in a transaction and roll it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from shared.database import Connection
+from shared.messaging.consumer.alarms import clear_alarm
+from shared.messaging.consumer.quarantine import lock_stream, settle_alarms, whole_text
+
+
+class NothingHeld(Exception):
+    """There is nothing to decide: no such stream, record, gap or alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision about held records, a gap or an alarm, as it is recorded for ever.
+
+    `action` is `skip` (a held record is not applied), `skip_missing` (versions that never came are done without),
+    `retry` or `acknowledge` (of an alarm; `stream` is its place then).
+    """
+
+    consumer: str
+    action: str
+    stream: str
+    first_version: int | None
+    last_version: int | None
+    topic: str | None
+    partition: int | None
+    offset: int | None
+    cause: str
+    error: str
+    counted: bool
+    actor: str
+    reason: str
+    decided_at: datetime
+
+
+_COLUMNS: Final = 'consumer, action, stream, first_version, last_version, topic, partition, "offset", cause, error, counted, actor, reason'
+_RECORD: Final = f"""
+    insert into quarantine_decision ({_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    returning {_COLUMNS}, decided_at
+"""  # noqa: S608 - the columns above, and no value
+_SKIPPED: Final = """
+    delete from quarantine where consumer = $1 and stream = $2 and ($3::bigint is null or "offset" <= $3)
+    and (topic, partition) = (
+        select topic, partition from quarantine where consumer = $1 and stream = $2
+        order by topic, partition, "offset" limit 1
+    )
+    returning topic, partition, "offset", version, cause, error, counted, hash
+"""
+_SKIP_TO: Final = """
+    insert into seen (consumer, stream, version, hash, digests) values ($1, $2, $3, $4, $5)
+    on conflict (consumer, stream) do update
+    set version = excluded.version, hash = excluded.hash, digests = seen.digests || excluded.digests
+    where seen.version < excluded.version
+"""
+_NO_DIGEST: Final = bytes(8)
+
+
+async def release_quarantined(
+    connection: Connection, consumer: str, stream: str, *, through_offset: int | None, actor: str, reason: str
+) -> list[Decision]:
+    """Skip the held records of a stream up to an offset (None: all of them): they will never be applied.
+
+    The later ones stay, and the consumer tries them next. Raises `NothingHeld`; ValueError without actor or reason.
+    """
+    _check(actor, reason)
+    async with connection.transaction():
+        await lock_stream(connection, consumer, stream)
+        rows = await connection.fetch(_SKIPPED, consumer, stream, through_offset)
+        if not rows:
+            raise NothingHeld(f"{consumer} holds no record of {stream} up to offset {through_offset}")
+        decisions = []
+        for row in sorted(rows, key=lambda one: one["offset"]):
+            moved = row["version"] is not None and await _skip_to(
+                connection, consumer, stream, row["version"], row["hash"]
+            )
+            decisions.append(
+                await _record(
+                    *(connection, consumer, "skip", stream, row["version"], row["version"]),
+                    *(row["topic"], row["partition"], row["offset"], row["cause"], row["error"]),
+                    *(row["counted"] and not moved, actor, reason),
+                )
+            )
+        await connection.execute(_ASK_RETRY, consumer, stream)
+        await settle_alarms(connection, consumer, rows[0]["topic"], rows[0]["partition"])
+        return decisions
+
+
+async def release_gap(connection: Connection, consumer: str, stream: str, *, actor: str, reason: str) -> Decision:
+    """Do without the versions that are missing before a stream's first held record.
+
+    Raises `NothingHeld` where nothing is missing; ValueError without actor or reason.
+    """
+    _check(actor, reason)
+    async with connection.transaction():
+        await lock_stream(connection, consumer, stream)
+        row = await connection.fetchrow(
+            'select q.topic, q.partition, q."offset", q.version, q.cause, q.error, coalesce(s.version, 0) as seen'
+            " from quarantine as q left join seen as s on s.consumer = q.consumer and s.stream = q.stream"
+            ' where q.consumer = $1 and q.stream = $2 order by q.version nulls first, q."offset" limit 1',
+            consumer,
+            stream,
+        )
+        if row is None or row["version"] is None or row["version"] <= row["seen"] + 1:
+            raise NothingHeld(f"{consumer} misses no version of {stream}")
+        await _skip_to(connection, consumer, stream, row["version"] - 1, None)
+        await connection.execute(_ASK_RETRY, consumer, stream)
+        return await _record(
+            *(connection, consumer, "skip_missing", stream, row["seen"] + 1, row["version"] - 1),
+            *(row["topic"], row["partition"], row["offset"], row["cause"], row["error"], False, actor, reason),
+        )
+
+
+async def request_retry(connection: Connection, consumer: str, stream: str, *, actor: str, reason: str) -> Decision:
+    """Ask the consumer to try a stream again, which it does within a second. Raises `NothingHeld` or ValueError."""
+    _check(actor, reason)
+    async with connection.transaction():
+        row = await connection.fetchrow(_ASK_RETRY, consumer, stream)
+        if row is None:
+            raise NothingHeld(f"{consumer} holds no record of {stream}")
+        return await _record(
+            *(connection, consumer, "retry", stream, None, None, row["topic"], row["partition"], row["offset"]),
+            *(row["cause"], row["error"], False, actor, reason),
+        )
+
+
+async def acknowledge_alarm(
+    connection: Connection, consumer: str, name: str, place: str, *, actor: str, reason: str
+) -> Decision:
+    """Take an alarm back that nothing takes back by itself. Raises `NothingHeld` or ValueError."""
+    _check(actor, reason)
+    async with connection.transaction():
+        detail = await connection.fetchval(
+            "select detail from alarm where consumer = $1 and name = $2 and place = $3 for update",
+            *(consumer, name, place),
+        )
+        if detail is None:
+            raise NothingHeld(f"no alarm {name} of {consumer} stands at {place}")
+        await clear_alarm(connection, consumer, name, place)
+        return await _record(
+            *(connection, consumer, "acknowledge", place, None, None, None, None, None),
+            *(name, detail, False, actor, reason),
+        )
+
+
+async def decisions(connection: Connection, *, limit: int = 1000) -> list[Decision]:
+    """The decisions recorded in this database, latest first."""
+    rows = await connection.fetch(
+        f"select {_COLUMNS}, decided_at from quarantine_decision order by id desc limit $1",  # noqa: S608 - columns only
+        limit,
+    )
+    return [Decision(*row) for row in rows]
+
+
+_ASK_RETRY: Final = """
+    with first as (
+        select topic, partition, "offset" from quarantine where consumer = $1 and stream = $2
+        order by topic, partition, "offset" limit 1
+    )
+    update quarantine as q set retry = true from first
+    where q.consumer = $1 and (q.topic, q.partition, q."offset") = (first.topic, first.partition, first."offset")
+    returning q.topic, q.partition, q."offset", q.cause, q.error
+"""
+
+
+def _check(actor: str, reason: str) -> None:
+    if not actor.strip() or not reason.strip():
+        raise ValueError("say who decides, and why: the decision is recorded for ever")
+
+
+async def _skip_to(connection: Connection, consumer: str, stream: str, version: int, hash_: bytes | None) -> bool:
+    """Go on after a version without it; whether the stream was not as far yet."""
+    seen = (
+        await connection.fetchval("select version from seen where consumer = $1 and stream = $2", consumer, stream) or 0
+    )
+    if version <= seen:
+        return False
+    digests = _NO_DIGEST * (version - seen - 1) + (_NO_DIGEST if hash_ is None else hash_[:8])
+    await connection.execute(_SKIP_TO, consumer, stream, version, hash_, digests)
+    return True
+
+
+async def _record(connection: Connection, *values: Any) -> Decision:
+    *before, actor, reason = values
+    row = await connection.fetchrow(_RECORD, *before, whole_text(actor, 200), whole_text(reason, 1000))
+    return Decision(*row)

@@ -1,0 +1,245 @@
+"""The one loop of handling that every reader of events topics shares: what arrives, waits to be vouched for, and is taken.
+
+A record waits here until a position record says whether the relay wrote it, which comes in the same Kafka transaction.
+So a forged one never passes; it is set aside as soon as the relay's next event stands after it in its partition, and
+until then it waits without holding up anything, with an alarm after a few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from mode import Service
+
+from shared.database import Connection
+from shared.messaging.consumer.alarms import raise_alarm
+from shared.messaging.consumer.batch import (
+    BatchResult,
+    TopicPartition,
+    log_results,
+    process_batch,
+)
+from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.messaging.consumer.effects import Apply, is_transient, retry_transient
+from shared.messaging.consumer.position_record import HighWaterMark, Ignored, service_of
+from shared.messaging.consumer.positions import PositionFollower
+from shared.messaging.consumer.quarantine import retry_requested, settle_alarms
+
+Batch = Mapping[TopicPartition, Sequence[ConsumedEvent]]
+
+UNVOUCHED_SECONDS: Final = 5.0
+"""How long a record waits to be vouched for before it is an alarm."""
+
+MAX_WAITING_BYTES: Final = 32_000_000
+"""How many bytes of a partition's records wait before it is read no further; a transaction of the relay has half as many."""
+
+RETRY_SECONDS: Final = 1.0
+"""Seconds between two looks for streams that an operator has asked to try again, and for records that wait too long."""
+
+_RECORD_BYTES: Final = 500
+_log = structlog.get_logger("consumer")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """The records of a partition that no position record has covered yet, since when, and how many bytes they are."""
+
+    records: list[ConsumedEvent] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+    bytes: int = 0
+    alarmed: bool = False
+
+    def add(self, records: Sequence[ConsumedEvent]) -> None:
+        if not self.records:
+            self.since = time.monotonic()
+        self.records += records
+        self.bytes += sum(map(_size, records))
+
+    def drop(self, count: int) -> None:
+        whole = count == len(self.records)
+        self.bytes = 0 if whole else self.bytes - sum(map(_size, self.records[:count]))
+        del self.records[:count]
+        self.since = time.monotonic()
+
+
+def _size(record: ConsumedEvent) -> int:
+    return _RECORD_BYTES + len(record.body) + sum([len(value) for _, value in record.headers if value])
+
+
+class RecordHandler(Service):
+    """Takes the records of some services' events topics, as a reader hands them over.
+
+    Args:
+        consumer: the name under which its checkpoints, what it has seen and its quarantine are filed.
+        position_topics: those of the services.
+        pool: connections to the database of its checkpoints.
+        bootstrap: Kafka's bootstrap servers.
+        apply: what it does with events.
+        transaction: a connection in a transaction for one batch.
+        retry_seconds: how long a transient error is tried again.
+        pause: called with a partition of which too much waits.
+        resume: called with that partition when it may be read on.
+        note: called in the transaction of a batch with the services and positions believed since the last one.
+
+    """
+
+    def __init__(
+        self,
+        consumer: str,
+        *,
+        position_topics: Sequence[str],
+        pool: asyncpg.Pool[asyncpg.Record],
+        bootstrap: str,
+        apply: Apply,
+        transaction: Callable[[], AbstractAsyncContextManager[Connection]],
+        retry_seconds: float,
+        pause: Callable[[TopicPartition], None],
+        resume: Callable[[TopicPartition], None],
+        note: Callable[[Connection, Mapping[str, HighWaterMark]], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.consumer = consumer
+        self.busy = asyncio.Lock()
+        """Held while a batch is taken."""
+        self.follower = PositionFollower(position_topics, bootstrap, self._ignored)
+        self._pool = pool
+        self._apply = apply
+        self._transaction = transaction
+        self._retry_seconds = retry_seconds
+        self._pause = pause
+        self._resume = resume
+        self._note = note
+        self._noted: dict[str, HighWaterMark] = {}
+        self._waiting: dict[TopicPartition, _Waiting] = {}
+        self._paused: set[TopicPartition] = set()
+
+    def on_init_dependencies(self) -> Iterable[Any]:
+        """The follower starts and stops with this."""
+        return [self.follower]
+
+    def add(self, batch: Batch) -> None:
+        """Let records wait, each partition's in order of offset."""
+        for place, records in batch.items():
+            waiting = self._waiting.setdefault(place, _Waiting())
+            waiting.add(records)
+            self.follower.saw(*place, records[-1].offset)
+            if waiting.bytes > MAX_WAITING_BYTES and place not in self._paused:
+                self._paused.add(place)
+                self._pause(place)
+
+    def forget(self, places: Iterable[TopicPartition] | None = None) -> None:
+        """Drop what waits of these partitions, or of all: it will be read again, from the checkpoints."""
+        for place in list(self._waiting if places is None else places):
+            self._waiting.pop(place, None)
+            self._paused.discard(place)
+
+    async def settle(self) -> None:
+        """Take what waits and is covered by a position record by now. Raises what `process_batch` raises."""
+        async with self.busy:
+            covered = self._covered()
+            unnoted = self._unnoted()
+            if not covered and not unnoted:
+                return
+            taken = await retry_transient(lambda: self._take(covered, unnoted), self._retry_seconds)
+            log_results(self.consumer, taken)
+            self._noted |= unnoted
+            for place, (waiting, records) in covered.items():
+                self._drop(place, waiting, len(records))
+
+    def _covered(self) -> dict[TopicPartition, tuple[_Waiting, list[ConsumedEvent]]]:
+        """The first records of each partition whose origin is known, marked with it, and what they are waiting in."""
+        covered: dict[TopicPartition, tuple[_Waiting, list[ConsumedEvent]]] = {}
+        for place, waiting in self._waiting.items():
+            known: list[ConsumedEvent] = []
+            for record in waiting.records:
+                vouched = self.follower.vouches(*place, record.offset)
+                if vouched is None:
+                    break
+                known.append(record if vouched else replace(record, vouched=False))
+            if known:
+                covered[place] = (waiting, known)
+        return covered
+
+    def _unnoted(self) -> dict[str, HighWaterMark]:
+        if self._note is None:
+            return {}
+        believed = {service_of(topic): reached for topic, reached in self.follower.believed.items()}
+        return {service: reached for service, reached in believed.items() if self._noted.get(service) != reached}
+
+    async def _take(
+        self,
+        covered: Mapping[TopicPartition, tuple[_Waiting, Sequence[ConsumedEvent]]],
+        unnoted: Mapping[str, HighWaterMark],
+    ) -> list[BatchResult]:
+        """Take a batch, in the order of its partitions, so that two who meet wait for each other in one direction."""
+        taken: list[BatchResult] = []
+        async with self._transaction() as connection:
+            for (topic, partition), (waiting, records) in sorted(covered.items(), key=lambda one: one[0]):
+                taken.append(await process_batch(connection, self.consumer, topic, partition, records, self._apply))
+                if waiting.alarmed:
+                    await settle_alarms(connection, self.consumer, topic, partition)
+            if self._note is not None and unnoted:
+                await self._note(connection, unnoted)
+        return taken
+
+    def _drop(self, place: TopicPartition, waiting: _Waiting, count: int) -> None:
+        waiting.drop(count)
+        waiting.alarmed = False
+        if self._waiting.get(place) is not waiting:
+            return  # forgotten meanwhile
+        if not waiting.records:
+            del self._waiting[place]
+        if place in self._paused and waiting.bytes <= MAX_WAITING_BYTES:
+            self._paused.discard(place)
+            self._resume(place)
+
+    async def _ignored(self, one: Ignored) -> None:
+        await self._raise(one.alarm, one.topic, one.detail)
+
+    async def _raise(self, alarm: str, place: str, detail: str) -> None:
+        try:
+            async with self._pool.acquire() as connection:
+                await raise_alarm(connection, self.consumer, alarm, place, detail)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            _log.warning("alarm_later", consumer=self.consumer, alarm=alarm, place=place, error=repr(error))
+
+    @Service.task
+    async def _follow_positions(self) -> None:
+        while not self.should_stop:
+            await self.wait(self.follower.moved.wait())
+            self.follower.moved.clear()
+            await self.settle()
+
+    @Service.task
+    async def _look_after(self) -> None:
+        while not self.should_stop:
+            await self.sleep(RETRY_SECONDS)
+            await self._alarm_late()
+            try:
+                async with self._pool.acquire() as connection:
+                    for stream, released in await retry_requested(connection, self.consumer, self._apply):
+                        _log.info(
+                            "tried_again", consumer=self.consumer, stream=stream, released=released.released,
+                            left=released.left, error=released.error,
+                        )  # fmt: skip
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                _log.warning("retry_later", consumer=self.consumer, error=repr(error))
+
+    async def _alarm_late(self) -> None:
+        """Raise an alarm where records have waited for a position record for too long."""
+        for place, waiting in list(self._waiting.items()):
+            if time.monotonic() - waiting.since > UNVOUCHED_SECONDS and waiting.records:
+                waiting.alarmed = True
+                detail = f"offset {waiting.records[0].offset}: no position record of the relay covers it"
+                await self._raise("foreign_record", "/".join(map(str, place)), detail)

@@ -1,0 +1,254 @@
+"""Position records: how far a relay's topic has come, and which records in it the relay wrote.
+
+A position record is committed in the transaction of the events that it covers. It gives the position reached, for each
+partition the offset after the last event, and the offsets before it that hold something foreign: a record that somebody
+else has written. So the latest one alone tells for every offset below its ends whether the relay vouches for it, and
+compaction of its topic loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.event_store.anchors import Anchors
+from shared.messaging.consumer.consumed_event import MAX_POSITION, Headers
+from shared.messaging.consumer.lenient_records import install
+from shared.runtime.provision import PARTITIONS
+
+Ranges = tuple[tuple[int, int], ...]
+"""Ranges of offsets in order, each from the first to one after the last."""
+
+MAX_FOREIGN: Final = 2_500
+"""How many foreign ranges a record carries at most for a partition; beyond them the oldest are left out."""
+
+_PARTITION: Final = re.compile("0|[1-9][0-9]?", re.ASCII)
+_HASH: Final = re.compile(rb"(?:[0-9a-f]{64})?")
+
+
+@dataclass(frozen=True, slots=True)
+class HighWaterMark:
+    """How far a service's topic has come: a position record.
+
+    `offsets` gives for each partition the offset after its last event; a partition without events is not named.
+    `hash` is that of the event at the position, empty where there is none yet. `foreign` gives for each partition the
+    offsets that hold no event of the relay's; the markers of its own transactions are not named. `anchors` are for
+    verification.
+    """
+
+    position: int = 0
+    offsets: Mapping[int, int] = field(default_factory=dict)
+    hash: bytes = b""
+    foreign: Mapping[int, Ranges] = field(default_factory=dict)
+    anchors: Anchors = field(default_factory=Anchors)
+
+    def record(self, service: str) -> bytes:
+        """The value of the position record."""
+        offsets = {str(partition): offset for partition, offset in sorted(self.offsets.items())}
+        value: dict[str, Any] = {"service": service, "position": self.position, "offsets": offsets}
+        if self.foreign:
+            value["foreign"] = {str(partition): ranges for partition, ranges in sorted(self.foreign.items())}
+        return json.dumps(value, separators=(",", ":")).encode()
+
+    @classmethod
+    def read(cls, service: str, value: bytes | None, headers: Headers = ()) -> HighWaterMark:
+        """Read a position record's value and headers; raises ValueError, whatever they are."""
+        try:
+            raw = json.loads(value or b"")
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        if not isinstance(raw, dict) or raw.get("service") != service:
+            raise ValueError(f"it is no position record of {service}")
+        hash_ = dict(headers).get("ooc_hash", b"")
+        if hash_ is None or _HASH.fullmatch(hash_) is None:
+            raise ValueError("ooc_hash is no hash")
+        offsets = {partition: _offset(end) for partition, end in _by_partition(raw.get("offsets")).items()}
+        foreign = {partition: _ranges(found) for partition, found in _by_partition(raw.get("foreign", {})).items()}
+        return cls(_offset(raw.get("position")), offsets, bytes.fromhex(hash_.decode()), foreign, Anchors.read(headers))
+
+    def impossible(self, before: HighWaterMark | None, ends: Mapping[int, int]) -> str | None:
+        """Why this cannot be true after an earlier record, in a topic with these ends; None if it can."""
+        beyond = [partition for partition, offset in self.offsets.items() if offset > ends.get(partition, 0)]
+        if beyond:
+            return f"it goes beyond the end of partition {beyond[0]}"
+        if self.position > sum(self.offsets.values()):
+            return f"position {self.position} has no room in the offsets that it names"
+        if before is None or self == before:
+            return None
+        if self.position <= before.position or any(
+            self.offsets.get(partition, 0) < offset for partition, offset in before.offsets.items()
+        ):
+            return f"it goes back from position {before.position}"
+        return None
+
+    def vouches(self, partition: int, offset: int) -> bool | None:
+        """Whether the relay wrote the record at an offset; None where this record does not reach as far."""
+        if offset >= self.offsets.get(partition, 0):
+            return None
+        ranges = self.foreign.get(partition, ())
+        before = bisect_right(ranges, (offset, MAX_POSITION))
+        return before == 0 or offset >= ranges[before - 1][1]
+
+    def after(
+        self,
+        position: int,
+        hash_: bytes,
+        placed: Sequence[tuple[int, int, int]],
+        clean: Mapping[int, int],
+        anchors: Anchors = Anchors(),  # noqa: B008 - a frozen value
+    ) -> HighWaterMark:
+        """How far the topic has come with another transaction.
+
+        `placed` gives partition, first offset and number of events of each of its batches, in order. `clean` gives the
+        offset before which each partition has been searched for foreign records already. What lies between the end
+        known so far and a batch is foreign, but for the one marker that ended the partition's last transaction.
+        """
+        reached, begun = self, set[int]()
+        for partition, first, count in placed:
+            end = reached.offsets.get(partition, 0)
+            marker = 1 if partition in self.offsets and partition not in begun else 0
+            settled = max(end, clean.get(partition, 0))
+            if first > max(end + marker, settled):
+                reached = reached.with_foreign(partition, settled, first)
+            reached = replace(reached, offsets={**reached.offsets, partition: first + count})
+            begun.add(partition)
+        return replace(reached, position=position, hash=hash_, anchors=anchors)
+
+    def with_foreign(self, partition: int, first: int, after: int) -> HighWaterMark:
+        """The same, with another foreign range after those of its partition, joined to the last where they meet."""
+        ranges = self.foreign.get(partition, ())
+        if ranges and ranges[-1][1] >= first:
+            ranges, first = ranges[:-1], ranges[-1][0]
+        ranges = (*ranges, (first, after))[-MAX_FOREIGN:]
+        return replace(self, foreign={**self.foreign, partition: ranges})
+
+
+def _by_partition(raw: Any) -> Mapping[int, Any]:
+    if not isinstance(raw, dict) or len(raw) > PARTITIONS or not all(map(_PARTITION.fullmatch, raw)):
+        raise ValueError("it names other partitions than a topic has")
+    found = {int(partition): value for partition, value in raw.items()}
+    if any(partition >= PARTITIONS for partition in found):
+        raise ValueError(f"it names a partition beyond {PARTITIONS - 1}")
+    return found
+
+
+def _offset(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_POSITION:
+        raise ValueError("a position or offset in it is no number that can be one")
+    return value
+
+
+def _ranges(raw: Any) -> Ranges:
+    if not isinstance(raw, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in raw):
+        raise ValueError("its foreign ranges are not pairs of offsets")
+    ranges = tuple((_offset(first), _offset(after)) for first, after in raw)
+    flat = [offset for pair in ranges for offset in pair]
+    if any(later <= earlier for earlier, later in zip(flat[::2], flat[1::2], strict=True)) or flat != sorted(flat):
+        raise ValueError("its foreign ranges are not in order")
+    return ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A record of a position topic that is not believed: the name of its alarm, its topic, and why in words."""
+
+    alarm: str
+    topic: str
+    detail: str
+
+
+def service_of(topic: str) -> str:
+    """The service of an events or position topic, `<namespace>.<service>.<what>`."""
+    return topic.split(".")[-2]
+
+
+def events_topic_of(position_topic: str) -> str:
+    """The events topic that belongs to a position topic."""
+    return f"{position_topic.removesuffix('.position')}.events"
+
+
+def evaluate(
+    records: Sequence[Any], before: HighWaterMark | None, ends: Mapping[int, int]
+) -> tuple[HighWaterMark | None, list[Ignored]]:
+    """The last record of a position topic to believe, and those to ignore."""
+    believed, ignored = before, []
+    for record in records:
+        here = f"offset {record.offset}"
+        try:
+            found = HighWaterMark.read(service_of(record.topic), record.value, record.headers)
+        except ValueError as error:
+            ignored.append(Ignored("malformed_position", record.topic, f"{here}: {error}"[:500]))
+            continue
+        impossible = found.impossible(believed, ends)
+        if impossible is None:
+            believed = found
+        else:
+            ignored.append(Ignored("impossible_position", record.topic, f"{here}: {impossible}"))
+    return believed, ignored
+
+
+async def end_offsets(consumer: Any, topic: str) -> Mapping[int, int]:
+    """The end of each partition of a topic; a consumer of uncommitted records sees the ends beyond open transactions."""
+    partitions = [TopicPartition(topic, n) for n in range(PARTITIONS)]
+    return {tp.partition: end for tp, end in (await consumer.end_offsets(partitions)).items()}
+
+
+async def find_last(
+    consumer: Any, position_topic: str, ends: Mapping[int, int]
+) -> tuple[HighWaterMark | None, list[Ignored]]:
+    """The last record to believe, and those ignored on the way; the consumer, assigned to the topic, stands at its end."""
+    partition = TopicPartition(position_topic, 0)
+    end = (await consumer.end_offsets([partition]))[partition]
+    beginning = (await consumer.beginning_offsets([partition]))[partition]
+    # The last record is usually among the last few; aborted ones and markers take offsets too.
+    start, step, found = end, 100, None
+    ignored: list[Ignored] = []
+    while found is None and start > beginning:
+        until, start, step = start, max(beginning, start - step), step * 100
+        found, passed_over = evaluate(await _between(consumer, partition, start, until), None, ends)
+        ignored = passed_over + ignored
+    consumer.seek(partition, end)
+    return found, ignored
+
+
+async def with_foreign_since(
+    consumer: Any, events_topic: str, reached: HighWaterMark
+) -> tuple[HighWaterMark, Mapping[int, int]]:
+    """Add the foreign records that stand after what a position record covers, and say how far was searched.
+
+    The relay calls this before it publishes: what is committed there is not its own, and what it has aborted is not seen.
+    """
+    ends = await end_offsets(consumer, events_topic)
+    unknown = [n for n, end in ends.items() if end > reached.offsets.get(n, 0) + (n in reached.offsets)]
+    consumer.assign([TopicPartition(events_topic, n) for n in unknown])
+    for n in unknown:
+        start = reached.offsets.get(n, 0)
+        for record in await _between(consumer, TopicPartition(events_topic, n), start, ends[n]):
+            reached = reached.with_foreign(n, record.offset, record.offset + 1)
+    return reached, ends
+
+
+async def _between(consumer: Any, partition: TopicPartition, start: int, until: int) -> list[Any]:
+    consumer.seek(partition, start)
+    records: list[Any] = []
+    while await consumer.position(partition) < until:
+        found = await consumer.getmany(partition, timeout_ms=200)
+        records += [record for record in found.get(partition, ()) if record.offset < until]
+    return records
+
+
+def reader(bootstrap: str, isolation_level: str) -> Any:
+    """A consumer without a group, not yet started; from now on all of this process read whatever a record holds."""
+    install()
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level=isolation_level,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )

@@ -1,0 +1,117 @@
+"""Follows the position topics of some services, so that a consumer can tell the relay's records from others.
+
+Each process follows them by itself, without a group: what a relay vouches for concerns every partition, and the group
+would give a position topic to one member only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from mode import Service
+
+from shared.messaging.consumer.position_record import (
+    HighWaterMark,
+    Ignored,
+    end_offsets,
+    evaluate,
+    events_topic_of,
+    find_last,
+    reader,
+)
+
+RECONNECT_SECONDS: Final = 0.5
+"""Seconds between two attempts while Kafka does not answer; nothing is taken meanwhile."""
+
+_log = structlog.get_logger("consumer")
+
+
+class PositionFollower(Service):
+    """Follows position topics from the last record of each.
+
+    Args:
+        position_topics: the topics, one for each service.
+        bootstrap: Kafka's bootstrap servers.
+        alarm: called with each record that is ignored.
+
+    """
+
+    def __init__(
+        self, position_topics: Sequence[str], bootstrap: str, alarm: Callable[[Ignored], Awaitable[None]]
+    ) -> None:
+        super().__init__()
+        self.believed: dict[str, HighWaterMark] = {}
+        """The last record believed for each events topic."""
+        self.moved = asyncio.Event()
+        """Set whenever one more is believed; whoever waits clears it."""
+        self._topics = {events_topic_of(topic): topic for topic in position_topics}
+        self._bootstrap = bootstrap
+        self._alarm = alarm
+        self._ends: dict[str, dict[int, int]] = {topic: {} for topic in self._topics}
+
+    def saw(self, events_topic: str, partition: int, offset: int) -> None:
+        """Note that a record stands at an offset, so that the topic's end need not be asked for."""
+        ends = self._ends[events_topic]
+        if ends.get(partition, 0) <= offset:
+            ends[partition] = offset + 1
+
+    def vouches(self, events_topic: str, partition: int, offset: int) -> bool | None:
+        """Whether the relay wrote the record at an offset; None where that is not known yet."""
+        believed = self.believed.get(events_topic)
+        return None if believed is None else believed.vouches(partition, offset)
+
+    @Service.task
+    async def _run(self) -> None:
+        while not self.should_stop:
+            consumer, anything = reader(self._bootstrap, "read_committed"), reader(self._bootstrap, "read_uncommitted")
+            try:
+                await self._connect(consumer, anything)
+                await self._follow(consumer, anything)
+            except (KafkaError, OSError) as error:
+                _log.warning("positions_later", topics=sorted(self._topics.values()), error=repr(error))
+                await self.sleep(RECONNECT_SECONDS)
+            finally:
+                for one in (consumer, anything):
+                    with contextlib.suppress(Exception):
+                        await asyncio.wait_for(one.stop(), 5)
+
+    async def _connect(self, consumer: Any, anything: Any) -> None:
+        """Connect, and read the last record of each topic."""
+        await consumer.start()
+        await anything.start()
+        consumer.assign([TopicPartition(topic, 0) for topic in self._topics.values()])
+        for events, positions in self._topics.items():
+            ends = await self._read_ends(anything, events)
+            found, ignored = await find_last(consumer, positions, ends)
+            await self._take(events, found, ignored)
+
+    async def _follow(self, consumer: Any, anything: Any) -> None:
+        events_of = {positions: events for events, positions in self._topics.items()}
+        while not self.should_stop:
+            for tp, records in (await consumer.getmany(timeout_ms=500)).items():
+                events = events_of[tp.topic]
+                before = self.believed.get(events)
+                found, ignored = evaluate(records, before, self._ends[events])
+                if ignored:
+                    # The events may not have been seen here yet: ask where the topic ends before a record is ignored.
+                    found, ignored = evaluate(records, before, await self._read_ends(anything, events))
+                await self._take(events, found, ignored)
+
+    async def _read_ends(self, anything: Any, events: str) -> Mapping[int, int]:
+        for partition, end in (await end_offsets(anything, events)).items():
+            self._ends[events][partition] = max(end, self._ends[events].get(partition, 0))
+        return self._ends[events]
+
+    async def _take(self, events: str, found: HighWaterMark | None, ignored: Sequence[Ignored]) -> None:
+        if found is not None and found != self.believed.get(events):
+            self.believed[events] = found
+            self.moved.set()
+        for one in ignored:
+            _log.error(one.alarm, topic=one.topic, why=one.detail)
+            await self._alarm(one)

@@ -1,0 +1,48 @@
+"""What a check finds broken: lines for people, each one line, and no more than can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Final
+
+MOST_LINES: Final = 1_000
+"""How many breaks of one check are kept; the others are counted."""
+
+LONGEST_LINE: Final = 400
+"""Characters of a line: it may quote what an attacker wrote."""
+
+
+class Problems:
+    """The breaks that one check has found."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._more = 0
+
+    def note(self, text: str) -> None:
+        """Keep a break as one line of printable characters."""
+        if len(self._lines) < MOST_LINES:
+            self._lines.append(one_line(text))
+        else:
+            self._more += 1
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Every line, and how many more there are."""
+        return (*self._lines, f"and {self._more} more") if self._more else tuple(self._lines)
+
+
+def one_line(text: str) -> str:
+    """The text on one line, without control characters, cut where it is too long."""
+    printable = "".join(character if character.isprintable() else " " for character in text[: 4 * LONGEST_LINE])
+    line = " ".join(printable.split())
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
+
+
+async def to_the_end(work: Awaitable[None], *checks: Problems) -> None:
+    """Await a part of the verification; where it fails, note so in each of its checks instead of raising."""
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 - whatever the data hold, the other parts are verified all the same
+        for problems in checks:
+            problems.note(f"this check could not be finished: {type(error).__name__}: {error}")

@@ -1,0 +1,170 @@
+"""The streams, one after the other: gapless versions, whole chains, readable events, histories, claims and data keys."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, Final
+
+import asyncpg
+
+from shared.domain.decider import BrokenHistory
+from shared.domain.execution import claims_of
+from shared.domain.messages import (
+    GENESIS,
+    Fact,
+    UnknownEvent,
+    next_hash,
+)
+from shared.privacy.sealing import key_ids_in
+from shared.runtime.service import Service
+from shared.runtime.verification.log import PAGE, READABLE_TIME
+from shared.runtime.verification.problems import Problems
+
+_PAGE_OF_STREAMS: Final = f"""
+    select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body
+    from event where (stream, version) > ($1, $2) and position <= $3 order by stream, version limit $4
+"""  # noqa: S608 - the expression above
+_KEYS: Final = """
+    select used.subject, used.generation, data_key.subject is not null as there, tombstone.subject is not null as destroyed
+    from unnest($1::text[], $2::integer[]) as used (subject, generation)
+    left join data_key using (subject, generation) left join tombstone using (subject)
+    where (data_key.subject is null) = (tombstone.subject is null)
+"""
+_GREATEST_GENERATION: Final = 2**31 - 1
+
+
+@dataclass
+class StreamChecks:
+    """What a walk through the streams finds, and how many there are."""
+
+    versions: Problems = field(default_factory=Problems)
+    chains: Problems = field(default_factory=Problems)
+    histories: Problems = field(default_factory=Problems)
+    claims: Problems = field(default_factory=Problems)
+    keys: Problems = field(default_factory=Problems)
+    streams: int = 0
+
+
+async def check_streams(
+    service: Service[Any],
+    database: asyncpg.Pool[asyncpg.Record],
+    keyring: asyncpg.Pool[asyncpg.Record],
+    head: int,
+    checks: StreamChecks,
+) -> None:
+    """Walk through the streams as they were at a position."""
+    due: dict[str, str] = {}
+    async for streams in _streams(database, head):
+        for rows in streams:
+            checks.streams += 1
+            try:
+                _check_stream(service, rows, checks, due)
+            except Exception as error:  # noqa: BLE001 - one stream must not hide the others
+                checks.histories.note(f"{rows[0]['stream']}: cannot be checked: {type(error).__name__}: {error}")
+        await _check_keys(keyring, [row for rows in streams for row in rows], checks.keys)
+    await _check_claims(database, head, due, checks.claims)
+
+
+async def _streams(
+    database: asyncpg.Pool[asyncpg.Record], head: int
+) -> AsyncIterator[Sequence[Sequence[asyncpg.Record]]]:
+    """Whole streams, some at a time: a page of events at least, and the rest of the last one's stream."""
+    pending: list[asyncpg.Record] = []
+    after = ("", 0)
+    while rows := await database.fetch(_PAGE_OF_STREAMS, *after, head, PAGE):
+        after = (rows[-1]["stream"], rows[-1]["version"])
+        pending += rows
+        streams = [list(events) for _, events in itertools.groupby(pending, key=itemgetter("stream"))]
+        pending = streams.pop()
+        yield streams
+        await asyncio.sleep(0)
+    if pending:
+        yield [pending]
+
+
+def _check_stream(
+    service: Service[Any], rows: Sequence[asyncpg.Record], checks: StreamChecks, due: dict[str, str]
+) -> None:
+    """Check one stream's events, in order of version, and add the claims that they make."""
+    version, hash_, history = 0, GENESIS, list[Fact]()
+    for row in rows:
+        here = f"position {row['position']} ({row['stream']} version {row['version']})"
+        if row["version"] != version + 1:
+            checks.versions.note(f"{here}: version {version + 1} is missing")
+        if next_hash(hash_, row["body"]) != row["hash"]:
+            checks.chains.note(f"{here}: the hash does not follow from the bytes and the hash before")
+        version, hash_ = row["version"], row["hash"]
+        fact = _read(service, row, here, checks.histories)
+        if fact is not None:
+            history.append(fact)
+        if row["home"] != rows[0]["home"]:
+            checks.histories.note(f"{here}: the home is not that of the stream's first event")
+    stream = rows[0]["stream"]
+    try:
+        service.decider.state_at(history)
+        due.update(dict.fromkeys(_claims(service, history), stream))
+    except BrokenHistory as error:
+        checks.histories.note(f"{stream}: {error}")
+
+
+def _read(service: Service[Any], row: asyncpg.Record, here: str, problems: Problems) -> Fact | None:
+    """The event of a row, where it can be read; notes where it cannot, or is not what the row's columns say."""
+    try:
+        fact = service.events.read(
+            row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
+        )
+    except (UnknownEvent, RecursionError, OverflowError) as error:
+        problems.note(f"{here}: {error}")
+        return None
+    envelope = fact.envelope
+    said = (envelope.stream, envelope.version, envelope.event_id, envelope.type, envelope.home)
+    if said != (row["stream"], row["version"], row["event_id"], row["type"], row["home"]):
+        problems.note(f"{here}: the row's columns are not what its bytes say")
+    return fact
+
+
+def _claims(service: Service[Any], history: Sequence[Fact]) -> set[str]:
+    """The keys that a history holds in the end."""
+    held: set[str] = set()
+    for claims in claims_of(service, history):
+        held = held - set(claims.release) | set(claims.take)
+    return held
+
+
+async def _check_claims(
+    database: asyncpg.Pool[asyncpg.Record], head: int, due: dict[str, str], problems: Problems
+) -> None:
+    """Compare the claims with those that the events make; claims are as of now, so only where nothing has moved."""
+    async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        if await connection.fetchval("select position from head") != head:
+            return
+        held = {row["key"]: row["stream"] for row in await connection.fetch("select key, stream from claim")}
+    for key in sorted(held.keys() | due.keys()):
+        if held.get(key) != due.get(key):
+            problems.note(f"claim {key}: held by {held.get(key)}, by the events it is {due.get(key)}")
+
+
+async def _check_keys(
+    keyring: asyncpg.Pool[asyncpg.Record], rows: Sequence[asyncpg.Record], problems: Problems
+) -> None:
+    """Whether each data key that the events name is in the keyring, or has a tombstone, and not both."""
+    used: dict[tuple[str, int], int] = {}
+    for row in rows:
+        try:
+            for subject, generation in key_ids_in(row["body"]):
+                if "\0" in subject or not 0 < generation <= _GREATEST_GENERATION:
+                    problems.note(
+                        f"position {row['position']}: names a data key that cannot be: {subject} {generation}"
+                    )
+                else:
+                    used.setdefault((subject, generation), row["position"])
+        except (ValueError, TypeError) as error:
+            problems.note(f"position {row['position']}: the data keys that it names cannot be read: {error}")
+    for key in await keyring.fetch(_KEYS, [subject for subject, _ in used], [generation for _, generation in used]):
+        why = "was destroyed and is there again" if key["there"] else "is gone without a tombstone"
+        place = used[key["subject"], key["generation"]]
+        problems.note(f"the data key of {key['subject']}, generation {key['generation']}, {why} (position {place})")

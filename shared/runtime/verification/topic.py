@@ -1,0 +1,266 @@
+"""The topic against the event store: how far it has come, and each record byte for byte.
+
+A record is the store's own if the store holds an event at the position that it names, and the relay would write that
+event so: same bytes, key, partition and headers, once, in order. Every other record is named with its offset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CorruptRecordException
+
+from shared.messaging.consumer.lenient_records import install
+from shared.messaging.consumer.position_record import HighWaterMark
+from shared.messaging.relay import (
+    ALARMIST,
+    STOPPING,
+    headers_of,
+    key_and_partition,
+    last_position,
+)
+from shared.runtime.provision import PARTITIONS
+from shared.runtime.service import Service
+from shared.runtime.verification.log import PAGE, READABLE_TIME
+from shared.runtime.verification.problems import Problems
+
+PATIENCE_SECONDS: Final = 60.0
+"""How long the topic may take to reach the position that is verified, where a relay can still bring it there."""
+
+STALL_SECONDS: Final = 10.0
+"""How long a broker may give no record of a partition that has not come to its end."""
+
+REQUIRED_HEADERS: Final = frozenset(
+    {"ce_id", "ce_type", "ce_subject", "ooc_version", "ooc_position", "ooc_recorded_at", "ooc_hash"}
+)
+"""What every event carries; the others came later, or depend on the event."""
+
+_GREATEST_POSITION: Final = 2**63 - 1
+_EVENTS: Final = f"""
+    select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body
+    from event where position = any($1)
+"""  # noqa: S608 - the expression there
+_AT: Final = """
+    select head.position as head, event.hash, event.log_hash
+    from head left join event on event.position = $1
+"""
+_POSITIONS: Final = "select position from event where position > $1 and position <= $2 order by position limit $3"
+_WIDTH: Final = 8_192
+_MARK: Final = "select position, hash from relayed"
+_STOPPED: Final = "select exists (select 1 from alarm where consumer = $1 and name = any($2))"
+
+
+async def read_position_record(service: Service[Any], bootstrap: str, problems: Problems) -> HighWaterMark:
+    """Read the last position record that can be believed; note each ignored, and why where none can be read."""
+    try:
+        found, ignored = await last_position(bootstrap, service.position_topic)
+    except Exception as error:  # noqa: BLE001 - whatever stands there, the other checks go on without it
+        problems.note(f"{service.position_topic}: its last record cannot be read: {type(error).__name__}: {error}")
+        return HighWaterMark()
+    for one in ignored:
+        problems.note(f"{one.topic} {one.detail}")
+    return found or HighWaterMark()
+
+
+async def check_reached(database: asyncpg.Pool[asyncpg.Record], reached: HighWaterMark, problems: Problems) -> None:
+    """Whether the store holds what its topic, and its own high-water mark, have come to."""
+    mark = await database.fetchrow(_MARK)
+    places = [("its topic", reached.position, reached.hash, reached.anchors.log_hash)]
+    if mark is not None:
+        places.append(("its high-water mark", mark["position"], mark["hash"], b""))
+    for what, position, hash_, log_hash in places:
+        if not 0 < position <= _GREATEST_POSITION:
+            if position:
+                problems.note(f"{what} says that it has come to position {position}")
+            continue
+        at = await database.fetchrow(_AT, position)
+        head = 0 if at is None else at["head"]
+        if at is None or position > head or at["hash"] is None:
+            problems.note(
+                f"{what} has come to position {position}, the event store to {head}: events were cut, or it was restored from"
+                " an older backup (docs/how-to/runbook/topic_ahead_of_event_store.md)"
+            )
+        elif hash_ and at["hash"] != hash_:
+            problems.note(f"{what} holds another event at position {position}")
+        elif log_hash and at["log_hash"] != log_hash:
+            problems.note(f"{what} holds another log hash at position {position}: a time or an answer was changed")
+
+
+async def check_topic(
+    service: Service[Any], database: asyncpg.Pool[asyncpg.Record], bootstrap: str, head: int, problems: Problems
+) -> None:
+    """Compare every record of the topic with the store, and see that each event up to the head is there."""
+    reached = await _wait_until_reached(service, database, bootstrap, head, problems)
+    walk = _TopicWalk(service, head, problems)
+    async for messages in _records(service, bootstrap, reached, problems):
+        await walk.take(messages, database)
+    await walk.end(database)
+
+
+async def _wait_until_reached(
+    service: Service[Any], database: asyncpg.Pool[asyncpg.Record], bootstrap: str, head: int, problems: Problems
+) -> HighWaterMark:
+    """The position record, once it has come to the head or will not come there."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        reached = await read_position_record(service, bootstrap, Problems())
+        if reached.position >= head:
+            return reached
+        stopped = await database.fetchval(_STOPPED, ALARMIST, list(STOPPING))
+        if stopped or time.monotonic() >= until:
+            why = "its alarm stands" if stopped else f"{PATIENCE_SECONDS:g} seconds have passed"
+            problems.note(f"the relay is at position {reached.position}, not at {head}: {why}")
+            return reached
+        await asyncio.sleep(0.2)
+
+
+async def _records(
+    service: Service[Any], bootstrap: str, reached: HighWaterMark, problems: Problems
+) -> AsyncIterator[Sequence[Any]]:
+    """Every committed record of the topic, some of a partition at a time; notes where they end too early."""
+    async with _consumer(bootstrap) as consumer:
+        partitions = [TopicPartition(service.topic, n) for n in range(PARTITIONS)]
+        for partition, end in (await consumer.end_offsets(partitions)).items():
+            # A broker marks the end of a transaction in one partition after the other; the position record knows better.
+            end = max(end, reached.offsets.get(partition.partition, 0))  # noqa: PLW2901 - the same end, better known
+            consumer.assign([partition])
+            await consumer.seek_to_beginning(partition)
+            async for messages in _records_of(consumer, partition, end, problems):
+                yield messages
+            if (stopped := await consumer.position(partition)) < end:
+                problems.note(f"{_place(partition, stopped)}: its records end here, before offset {end}")
+
+
+async def _records_of(
+    consumer: Any, partition: TopicPartition, end: int, problems: Problems
+) -> AsyncIterator[Sequence[Any]]:
+    """The records of one partition, up to its end or to where no more come; notes where the client cannot decode one."""
+    limit, passed, until = PAGE, -1, time.monotonic() + STALL_SECONDS
+    while (offset := await consumer.position(partition)) < end and time.monotonic() < until:
+        try:
+            found = await consumer.getmany(partition, timeout_ms=500, max_records=limit)
+        except (ValueError, TypeError, CorruptRecordException) as error:
+            if limit > 1:  # read the page again record by record, up to the bad one
+                limit = 1
+                consumer.seek(partition, offset)
+                continue
+            if offset != passed:  # the end of a transaction has an offset too: the bad record may come right after it
+                problems.note(
+                    f"{_place(partition, offset)} or after: cannot be decoded: {type(error).__name__}: {error}"
+                )
+            passed, until = offset + 1, time.monotonic() + STALL_SECONDS
+            consumer.seek(partition, passed)
+            continue
+        for messages in found.values():
+            limit = PAGE
+            yield messages
+            until = time.monotonic() + STALL_SECONDS
+
+
+def _place(partition: TopicPartition, offset: int) -> str:
+    return f"{partition.topic} partition {partition.partition} offset {offset}"
+
+
+@contextlib.asynccontextmanager
+async def _consumer(bootstrap: str) -> AsyncIterator[Any]:
+    install()
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+class _TopicWalk:
+    """What of the topic has been seen."""
+
+    def __init__(self, service: Service[Any], head: int, problems: Problems) -> None:
+        self._source = f"/ooc/{service.name}".encode()
+        self._head = head
+        self._problems = problems
+        self._last: dict[int, int] = {}
+        """The last position that is the store's own, of each partition: the relay writes in order of position."""
+        self._seen: defaultdict[int, int] = defaultdict(int)
+        """A bit for each position up to the head, in numbers of `_WIDTH` bits."""
+
+    async def take(self, messages: Sequence[Any], database: asyncpg.Pool[asyncpg.Record]) -> None:
+        """Compare some records of one partition with the store."""
+        named = [_position_of(message) for message in messages]
+        positions = [position for position in named if position is not None]
+        rows = {row["position"]: row for row in await database.fetch(_EVENTS, positions)}
+        for message, position in zip(messages, named, strict=True):
+            here = _place(TopicPartition(message.topic, message.partition), message.offset)
+            try:
+                self._compare(here, message, position, None if position is None else rows.get(position))
+            except Exception as error:  # noqa: BLE001 - one record must not hide the others
+                self._problems.note(f"{here}: cannot be compared: {type(error).__name__}: {error}")
+
+    def _compare(self, here: str, message: Any, position: int | None, row: asyncpg.Record | None) -> None:
+        if position is None:
+            self._problems.note(f"{here}: not the event store's own: it names no position")
+            return
+        if row is None:
+            self._problems.note(f"{here}: not the event store's own: the store holds nothing at position {position}")
+            return
+        differing = list(_differences(message, row, self._source))
+        if differing:
+            self._problems.note(
+                f"{here}: not what the event store holds at position {position}: {', '.join(differing)}"
+            )
+        elif position <= self._last.get(message.partition, 0):
+            self._problems.note(f"{here}: position {position} comes after position {self._last[message.partition]}")
+        else:
+            self._last[message.partition] = position
+        if position <= self._head:
+            self._seen[position // _WIDTH] |= 1 << position % _WIDTH
+
+    async def end(self, database: asyncpg.Pool[asyncpg.Record]) -> None:
+        """Note the events of the store, up to the head, that no record holds."""
+        missing, first, after = 0, None, 0
+        while rows := await database.fetch(_POSITIONS, after, self._head, _WIDTH):
+            for row in rows:
+                after = row["position"]
+                if not self._seen[after // _WIDTH] >> after % _WIDTH & 1:
+                    missing, first = missing + 1, first or after
+        if missing:
+            self._problems.note(f"{missing} events are missing in the topic, the first at position {first}")
+
+
+def _position_of(message: Any) -> int | None:
+    """The position that a record names, where it can be read."""
+    try:
+        position = int(dict(message.headers or ())["ooc_position"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    return position if 0 < position <= _GREATEST_POSITION else None
+
+
+def _differences(message: Any, row: asyncpg.Record, source: bytes) -> Iterator[str]:
+    """The parts of a record that are not as the relay would write the row."""
+    key, partition = key_and_partition(row["home"])
+    if message.value != row["body"]:
+        yield "its bytes"
+    if message.key != key:
+        yield "its key"
+    if message.partition != partition:
+        yield f"its partition, which is {partition} by its key"
+    given: Mapping[str, bytes] = dict(message.headers)
+    expected = dict(headers_of(row, source))
+    if len(given) != len(message.headers):
+        yield "a header that stands twice"
+    for name in sorted(given.keys() | REQUIRED_HEADERS):
+        if name not in given or given[name] != expected.get(name):
+            yield f"header {name}"

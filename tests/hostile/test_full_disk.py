@@ -1,0 +1,159 @@
+"""A full disk: whatever ends for want of room comes back by itself when there is room, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.integration.api.test_service_api import PLAN
+from tests.integration.local.test_local_system import base_port
+from tests.integration.local.waiting import eventually
+from tools import local
+from tools.local import Process, State, Supervisor
+from tools.local.data_dir import NEEDED, NEEDED_AGAIN
+
+SLEEPS = [sys.executable, "-c", "import time; time.sleep(3600)"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of its own of so many bytes, in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    size = getattr(request, "param", NEEDED + NEEDED_AGAIN)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False) if os.geteuid() == 0 else None
+    if mounted is None or mounted.returncode != 0:
+        why = "needs root" if mounted is None else f"is not allowed here: {mounted.stderr.strip()}"
+        pytest.skip(f"mounting a small file system {why}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Take every byte that is left; the file that holds them."""
+    ballast = disk / "ballast"
+    with ballast.open("wb") as output, contextlib.suppress(OSError):
+        while True:
+            output.write(bytes(1_000_000))
+            output.flush()
+    with ballast.open("ab", buffering=0) as output, contextlib.suppress(OSError):
+        while True:
+            output.write(bytes(512))
+    return ballast
+
+
+async def test_what_ends_on_a_full_disk_is_started_again_when_there_is_room(small_disk: Path) -> None:
+    """Given a full disk, when a process is killed, then the supervisor says what it waits for, and starts it once there is room."""
+    seen: list[tuple[str, State]] = []
+    supervisor = Supervisor(
+        small_disk, [Process(name="one", argv=SLEEPS)], listener=lambda name, state: seen.append((name, state))
+    )
+    async with supervisor:
+        ballast = fill(small_disk)
+        first = supervisor.pid("one")
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await eventually(lambda: supervisor.state("one") is State.OUT_OF_ROOM)
+        assert ("one", State.OUT_OF_ROOM) in seen
+        short = local.shortage(small_disk)
+        assert short is not None
+        assert "Free some" in short
+        assert local.running(small_disk) == {}
+        with ballast.open("ab") as output:
+            output.truncate(ballast.stat().st_size - NEEDED_AGAIN // 2)
+        # There is room for a note now, and not yet for a process.
+        await eventually(lambda: "one is not started again: the disk" in local.waiting(small_disk).get("one", ""))
+        ballast.unlink()
+        await supervisor.ready("one")
+        await eventually(lambda: local.running(small_disk) == {"one": supervisor.pid("one")})
+        assert local.waiting(small_disk) == {}
+
+
+def ooc(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `ooc` on a directory."""
+    command = [sys.executable, "-m", "services.console.main", *arguments]
+    environment = {**os.environ, "OOC_VAR": str(var), "COLUMNS": "160"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+async def ooc_succeeds(var: Path, *arguments: str) -> bool:
+    done = await asyncio.to_thread(ooc, var, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return True
+
+
+STORY = Path(__file__).parents[2] / "services/console/stories/01-shoplifting-ycc.yaml"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("small_disk", [1_500_000_000], indirect=True)
+async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: Path, tmp_path: Path) -> None:
+    """Given PostgreSQL, Kafka and all services on a disk that fills up, when there is room again, then all is up and whole."""
+    var, said = small_disk / "var", tmp_path / "up.log"
+    environment = {**os.environ, "OOC_VAR": str(var), "OOC_PORT_BASE": str(base_port())}
+    with said.open("w", encoding="utf-8") as output:
+        up = subprocess.Popen(
+            [sys.executable, "-m", "services.console.main", "up"], env=environment, stdout=output, stderr=output
+        )
+    try:
+        await eventually((var / "system.json").exists, within=240)
+        await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)), within=240)
+        await eventually(lambda: ooc_succeeds(var, "status"), within=120)
+        pids = {name: pid for name, pid in local.running(var).items() if name in local.SERVERS}
+        ballast = fill(small_disk)
+        await eventually(lambda: cannot_record(var), within=120)
+        # What is asked of a broker without room ends it; what it had acknowledged it keeps.
+        for name in ("kafka", "referral-worker", "reporting-worker"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(local.running(var).get(name, pids.get(name, -1)), signal.SIGKILL)
+        await eventually(lambda: "waits for room" in said.read_text(encoding="utf-8"), within=120)
+        seen = await asyncio.to_thread(ooc, var, "status")
+        assert seen.returncode == 1
+        assert "MB free" in seen.stderr
+        ballast.unlink()
+        await eventually(lambda: ooc_succeeds(var, "status"), within=500)
+        assert up.poll() is None
+        await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)), within=120)
+        await ooc_succeeds(var, "verify")
+    finally:
+        up.send_signal(signal.SIGINT)
+        up.wait(120)
+    assert f"The data are in {var}" in said.read_text(encoding="utf-8")
+    assert "Stopping: each process ends its work" in said.read_text(encoding="utf-8")
+
+
+async def cannot_record(var: Path) -> bool:
+    """Whether commands are refused for want of room: PostgreSQL needs a file that it cannot make."""
+    noted = json.loads((var / "system.json").read_text(encoding="utf-8"))
+    form = {
+        "grant_type": "client_credentials",
+        "sub": str(uuid4()),
+        "role": "SAFE_SCHOOLS_OFFICER",
+        "organisation": "DORSET_POLICE",
+        "area": "DORSET",
+    }
+    async with httpx.AsyncClient(timeout=30) as client:
+        token = (await client.post(f"{noted['issuer']}/token", data=form)).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        address = f"{noted['services']['education']}/v1/sessions"
+        for _ in range(200):
+            answer = await client.post(
+                f"{address}/{uuid4()}/commands", json=PLAN, headers=headers | {"Idempotency-Key": str(uuid4())}
+            )
+            if answer.status_code in {500, 503}:
+                return True
+            assert answer.status_code == 201, answer.text
+    return False

@@ -1,0 +1,211 @@
+"""An operator at a real system: each attack is an alarm with its page, and the page's commands end it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from services.console.addresses import find_addresses
+from services.console.client import Client
+from shared.database import database_dsn
+from shared.messaging.relay import key_and_partition
+from tests.integration.api.test_service_api import PLAN
+from tests.integration.local.test_local_system import base_port
+from tests.integration.local.waiting import eventually
+from tools import local
+from tools.local import postgres
+
+ROOT = Path(__file__).parents[2]
+STORY = ROOT / "services/console/stories/01-shoplifting-ycc.yaml"
+ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
+@dataclass
+class Place:
+    """A system that `ooc up` runs, and an operator's terminal beside it."""
+
+    var: Path
+    base: int
+    said: Path
+    up: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = {**os.environ, "OOC_VAR": str(self.var), "OOC_PORT_BASE": str(self.base)}
+        command = [sys.executable, "-m", "services.console.main", "up"]
+        with self.said.open("a", encoding="utf-8") as output:
+            self.up = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+
+    def stop(self) -> None:
+        assert self.up is not None
+        self.up.send_signal(signal.SIGINT)
+        self.up.wait(120)
+
+    async def ooc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "services.console.main", *arguments],
+            env={**os.environ, "OOC_VAR": str(self.var), "COLUMNS": "300"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+
+    async def succeeds(self, *arguments: str) -> str:
+        done = await self.ooc(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    async def ok(self) -> bool:
+        return bool(await self.succeeds("status"))
+
+    async def status_says(self, *texts: str) -> bool:
+        done = await self.ooc("status")
+        assert done.returncode == 1, done.stdout
+        for text in texts:
+            assert text in done.stderr, done.stderr
+        return True
+
+    def owner(self, database: str) -> Any:
+        """A connection of the owner, who may do what no service may."""
+        return asyncpg.connect(database_dsn(postgres.dsn(local.Ports(self.base).postgres), database))
+
+    def send(self, session: UUID, command: dict[str, Any]) -> None:
+        """Record something of a session."""
+        client = Client(find_addresses((), {}, self.var))
+        path = f"/v1/sessions/{session}/commands"
+        reply = client.post("education", path, role="SAFE_SCHOOLS_OFFICER", body=command, key=str(uuid4()))
+        assert reply.status == 201, reply.body
+
+    @property
+    def kafka(self) -> str:
+        return str(json.loads((self.var / "system.json").read_text(encoding="utf-8"))["kafka"])
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    one = Place(tmp_path / "var", base_port(), tmp_path / "up.log")
+    one.start()
+    try:
+        await eventually((one.var / "system.json").exists, within=240)
+        await eventually(lambda: one.succeeds("scenario", "run", "--quiet", str(STORY)), within=240)
+        await eventually(one.ok, within=60)
+        yield one
+    finally:
+        one.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_alarms_are_told_shown_and_ended_by_the_commands_of_their_pages(place: Place) -> None:
+    """Given a gap, a partial restore, a killed supervisor and a forged record, when the runbook is followed, then each alarm ends."""
+    await a_gap_is_released(place)
+    await a_partial_restore_is_said_and_mended(place)
+    await a_killed_supervisor_is_started_again(place)
+    await place.succeeds("verify")
+    await a_foreign_record_is_released(place)
+    decisions = await place.succeeds("quarantine", "decisions")
+    assert {"skip", "skip_missing"} <= set(re.findall(r"\bskip(?:_missing)?\b", decisions))
+    assert "INC_4711" in decisions
+
+
+async def a_foreign_record_is_released(place: Place) -> None:
+    session = uuid4()
+    place.send(session, PLAN)
+    async with AIOKafkaProducer(bootstrap_servers=place.kafka) as producer:
+        await producer.send_and_wait("ooc.education.events", b"not an event", partition=key_and_partition(session)[1])
+    # It is told from the relay's own when the next event of its partition comes.
+    place.send(session, {"type": "BookPlace", "person_id": str(uuid4())})
+    page = "docs/how-to/runbook/foreign_record.md"
+    await eventually(lambda: place.status_says("reporting", "ooc.education.events", page, "ooc quarantine list"), 120)
+    for service, id_ in await held(place, "quarantine"):
+        shown = await place.succeeds("quarantine", "show", service, id_)
+        assert "12 bytes, SHA-256" in shown
+        assert "not an event" not in shown
+        release = ("quarantine", "release", service, id_, "--all", "--reason", "INC_4711")
+        rehearsed = await place.succeeds(*release, "--dry-run")
+        assert "1 records will never be applied" in rehearsed
+        unsure = await place.ooc(*release)
+        assert "add --yes" in unsure.stderr
+        await place.succeeds(*release, "--yes")
+    await eventually(place.ok, 60)
+
+
+async def held(place: Place, what: str) -> list[tuple[str, str]]:
+    """The services and ids that a list shows."""
+    lines = (await place.succeeds(what, "list")).splitlines()
+    found = [(line.split()[1], match[0]) for line in lines if (match := ID.search(line))]
+    assert found, lines
+    return found
+
+
+async def a_gap_is_released(place: Place) -> None:
+    """As if reporting had never taken a session's first event, and the second one came."""
+    session = uuid4()
+    place.send(session, PLAN)
+    await eventually(place.ok, 60)
+    owner = await place.owner("ooc_reporting")
+    await owner.execute("delete from seen where stream = $1", f"education/{session}")
+    await owner.close()
+    place.send(session, {"type": "BookPlace", "person_id": str(uuid4())})
+    await eventually(lambda: place.status_says("docs/how-to/runbook/gap.md", "ooc gaps list"), 60)
+    ((service, id_),) = await held(place, "gaps")
+    assert service == "reporting"
+    retried = await place.succeeds("gaps", "retry", service, id_, "--reason", "INC_4711")
+    assert "version 1 is missing" in retried
+    release = ("gaps", "release", service, id_, "--reason", "INC_4711")
+    assert f"will do without version 1 of education/{session}" in await place.succeeds(*release, "--dry-run")
+    assert "none is held any more" in await place.succeeds(*release, "--yes")
+    await eventually(place.ok, 60)
+
+
+async def a_partial_restore_is_said_and_mended(place: Place) -> None:
+    """As if the event store of education had been restored from a backup that lacks its last event."""
+    owner = await place.owner("ooc_education")
+    worker = local.running(place.var)["education-worker"]
+    await owner.execute(
+        "alter table event disable trigger all; create table newer as"
+        " select * from event where position = (select position from head);"
+        " delete from event where position = (select position from head); update head set position = position - 1"
+    )
+    os.kill(worker, signal.SIGKILL)
+    page = "docs/how-to/runbook/topic_ahead_of_event_store.md"
+    await eventually(lambda: place.status_says("education", "topic_ahead_of_event_store", page), 60)
+    await eventually(lambda: f"What to do: {page}" in place.said.read_text(encoding="utf-8"), 30)
+    await owner.execute(
+        "insert into event select * from newer; update head set position = position + 1;"
+        " drop table newer; alter table event enable trigger all"
+    )
+    await owner.close()
+    await eventually(place.ok, 60)
+    await eventually(lambda: "Cleared: ALARM topic_ahead_of_event_store" in place.said.read_text(encoding="utf-8"), 30)
+
+
+async def a_killed_supervisor_is_started_again(place: Place) -> None:
+    assert place.up is not None
+    place.up.kill()
+    place.up.wait(30)
+    await eventually(lambda: local.running(place.var) == {}, 30)
+    told = await place.ooc("status")
+    assert told.returncode == 1
+    assert told.stdout == ""
+    assert len(told.stderr.splitlines()) == 1
+    assert "ooc up" in told.stderr
+    (place.var / "system.json").unlink()
+    place.start()
+    await eventually((place.var / "system.json").exists, within=240)
+    await eventually(place.ok, within=120)

@@ -1,0 +1,125 @@
+"""What operators decide about held records, gaps and alarms: recorded for ever, and followed by the consumer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from shared.messaging.consumer import (
+    NothingHeld,
+    acknowledge_alarm,
+    alarms,
+    decisions,
+    gaps,
+    quarantined_records,
+    quarantined_streams,
+    raise_alarm,
+    release_gap,
+    release_quarantined,
+    request_retry,
+)
+from shared.messaging.consumer.quarantine import retry_requested
+from tests.integration.consumers.conftest import Pool
+from tests.integration.consumers.publishing import Author
+from tests.integration.consumers.test_process_batch import (
+    NAME,
+    TOPIC,
+    arriving,
+    effects,
+    taking,
+)
+from tests.integration.consumers.worker import write_down
+
+BY: Any = {"actor": "officer 7", "reason": "agreed with the owner of the data"}
+
+
+async def test_a_released_record_is_skipped_and_the_later_ones_follow(projection: Pool) -> None:
+    """Given a poisoned event and two behind it, when it is released with a reason, then the two are applied next."""
+    author, home = Author("note"), uuid4()
+    stream = f"note/{home}"
+    events = [author.write(home), author.write(home, poison=True), author.write(home), author.write(home)]
+    await taking(projection, arriving(events))
+    async with projection.acquire() as connection:
+        held = await quarantined_records(connection, NAME, stream)
+        assert [(one.offset, one.version, one.cause) for one in held] == [
+            (1, 2, "poison"),
+            (2, 3, "behind"),
+            (3, 4, "behind"),
+        ]
+        with pytest.raises(ValueError, match="why"):
+            await release_quarantined(connection, NAME, stream, through_offset=1, actor="officer 7", reason=" ")
+        (done,) = await release_quarantined(connection, NAME, stream, through_offset=1, **BY)
+        assert (done.action, done.first_version, done.offset, done.actor) == ("skip", 2, 1, BY["actor"])
+        ((tried, released),) = await retry_requested(connection, NAME, write_down)
+        assert (tried, released.released, released.left) == (stream, 2, 0)
+    assert await effects(projection) == [(stream, 1), (stream, 3), (stream, 4)]
+    assert (await alarms(projection), await quarantined_streams(projection)) == ([], [])
+    assert (await taking(projection, arriving([author.write(home)], 4))).applied == 1
+
+
+async def test_a_gap_is_released_without_the_missing_versions(projection: Pool) -> None:
+    """Given a stream that waits for two lost versions, when an operator does without them, then the held one follows."""
+    author, home = Author("note"), uuid4()
+    stream = f"note/{home}"
+    events = [author.write(home) for _ in range(5)]
+    await taking(projection, arriving([events[0], *events[3:]]))
+    async with projection.acquire() as connection:
+        done = await release_gap(connection, NAME, stream, **BY)
+        assert (done.action, done.first_version, done.last_version) == ("skip_missing", 2, 3)
+        await retry_requested(connection, NAME, write_down)
+        with pytest.raises(NothingHeld):
+            await release_gap(connection, NAME, stream, **BY)
+    assert await effects(projection) == [(stream, 1), (stream, 4), (stream, 5)]
+    assert (await alarms(projection), await gaps(projection)) == ([], [])
+    # The versions that were given up may still come: they are not applied out of order.
+    assert (await taking(projection, arriving([events[1], events[4]], 3))).repeated == 2
+
+
+async def test_a_dry_run_changes_nothing(projection: Pool) -> None:
+    """Given a decision in a transaction that is rolled back, then nothing is released and nothing recorded."""
+    author, home = Author("note"), uuid4()
+    await taking(projection, arriving([author.write(home, poison=True)]))
+    async with projection.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        assert len(await release_quarantined(connection, NAME, f"note/{home}", through_offset=None, **BY)) == 1
+        await transaction.rollback()
+        assert (len(await quarantined_streams(connection)), await decisions(connection)) == (1, [])
+
+
+async def test_a_retry_is_asked_of_the_consumer(projection: Pool) -> None:
+    """Given a quarantined stream, when a retry is requested, then the consumer tries it once, and the request is recorded."""
+    author, home = Author("note"), uuid4()
+    stream = f"note/{home}"
+    await taking(projection, arriving([author.write(home, poison=True)]))
+    async with projection.acquire() as connection:
+        await request_retry(connection, NAME, stream, **BY)
+        ((_, still),) = await retry_requested(connection, NAME, write_down)
+        assert (still.released, still.left) == (0, 1)
+        assert await retry_requested(connection, NAME, write_down) == []
+        assert [(one.action, one.stream) for one in await decisions(connection)] == [("retry", stream)]
+        with pytest.raises(NothingHeld):
+            await request_retry(connection, NAME, "note/none", **BY)
+
+
+async def test_decisions_are_never_changed(projection: Pool) -> None:
+    """Given an acknowledged alarm, when its decision is to be changed or deleted, then the database refuses."""
+    async with projection.acquire() as connection:
+        await raise_alarm(connection, NAME, "malformed_position", TOPIC, "offset 3")
+        await acknowledge_alarm(connection, NAME, "malformed_position", TOPIC, **BY)
+        assert await alarms(connection) == []
+        with pytest.raises(NothingHeld):
+            await acknowledge_alarm(connection, NAME, "malformed_position", TOPIC, **BY)
+        for statement in ("update quarantine_decision set actor = 'x'", "delete from quarantine_decision"):
+            with pytest.raises(asyncpg.RaiseError, match="never changed"):
+                await connection.execute(statement)
+
+
+async def test_an_alarm_that_has_no_entry_in_the_registry_cannot_be_raised(projection: Pool) -> None:
+    """Given a name that no runbook page explains, when it is raised, then it is an error."""
+    async with projection.acquire() as connection:
+        with pytest.raises(KeyError):
+            await raise_alarm(connection, NAME, "unheard_of", TOPIC, "")

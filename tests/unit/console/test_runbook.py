@@ -1,0 +1,91 @@
+"""The runbook: a page for each alarm, and every command in it is one that `ooc` takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from services.console.alarms import COMMANDS, DETAILS, alarm_line
+from services.console.main import app
+from shared.messaging.consumer import ALARMS
+
+ROOT = Path(__file__).parents[3]
+RUNBOOK = ROOT / "docs" / "how-to" / "runbook"
+PAGES = sorted(RUNBOOK.glob("*.md"))
+PLACEHOLDERS = {"$ID": str(UUID(int=1)), "$CASE": str(UUID(int=2)), "$OFFSET": "3"}
+USAGE_ERROR: Any = typer.BadParameter.__base__
+BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+            for line in block.splitlines():
+                yield page.stem, line.strip()
+
+
+def accepts(line: str) -> None:
+    """Let `ooc` read a command line without acting on it; raises `USAGE_ERROR` for what it does not take."""
+    program, *arguments = shlex.split(line)
+    assert program == "ooc", line
+    given = [PLACEHOLDERS.get(argument, argument) for argument in arguments]
+    command: Any = typer.main.get_command(app)
+    context: Any = None
+    while isinstance(command, TyperGroup):
+        context = command.make_context(command.name, given, parent=context)
+        _, command, given = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert command is not None
+    command.make_context(command.name, given, parent=context)
+
+
+@pytest.mark.parametrize(("page", "line"), list(commands()))
+def test_each_command_of_the_runbook_is_one_that_ooc_takes(page: str, line: str) -> None:
+    """Given a command of a page, when `ooc` reads it with an id in place of each placeholder, then it takes it."""
+    accepts(line)
+
+
+def test_a_command_that_ooc_does_not_take_is_noticed() -> None:
+    """Given a command that does not exist, an option that does not, or an argument too few, then reading it fails."""
+    for wrong in ("ooc heal", "ooc gaps close disposal $ID", "ooc gaps show disposal", "ooc status --loud"):
+        with pytest.raises(USAGE_ERROR):
+            accepts(wrong)
+
+
+def test_there_is_a_page_for_each_alarm_and_each_says_what_an_operator_needs() -> None:
+    """Given the registry of alarms, when it is held against the pages, then each has one, with all four parts."""
+    index = (RUNBOOK / "README.md").read_text(encoding="utf-8")
+    for name, kind in ALARMS.items():
+        text = (ROOT / kind.runbook).read_text(encoding="utf-8")
+        assert text.startswith(f"# {name}: "), name
+        for part in ("## What still works", "## What to look at", "## What to do"):
+            assert part in text, (name, part)
+        assert f"[`{name}`]({name}.md)" in index
+    assert {page.stem for page in PAGES} == {*ALARMS, "README", "full_disk"}
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """Given the links of a page, when each is followed, then there is a file."""
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (RUNBOOK / target).is_file(), (page.stem, target)
+
+
+def test_each_alarm_names_a_command_that_shows_more() -> None:
+    """Given an alarm, when it is said in a line, then its meaning, a command that `ooc` takes and its page are in it."""
+    assert set(COMMANDS) <= set(ALARMS)
+    for name, kind in ALARMS.items():
+        alarm = {"name": name, "consumer": "c", "place": "p", "meaning": kind.meaning, "runbook": kind.runbook}
+        line = alarm_line("disposal", alarm)
+        command = COMMANDS.get(name, DETAILS)
+        assert kind.meaning in line
+        assert f"`{command}`" in line
+        assert kind.runbook in line
+        accepts(command)
