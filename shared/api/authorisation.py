@@ -24,8 +24,9 @@ from joserfc.jwk import KeySet
 from pydantic import ValidationError
 
 from shared.database import retry_or_raise
-from shared.domain.messages import Actor
+from shared.domain.messages import Actor, Command
 from shared.domain.permissions import SYSTEM, Denial, Permissions
+from shared.runtime.service import Service
 
 ALGORITHMS: Final = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
 TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
@@ -181,6 +182,15 @@ def _declared(conflicts: Any) -> Any:
     if isinstance(conflicts, list):
         return [conflict for conflict in conflicts if conflict != NO_CONFLICTS]
     return [] if conflicts == NO_CONFLICTS else conflicts
+
+
+def command_denial(service: Service[Any], role: str, command: type[Command] | None = None) -> str | None:
+    """Return why a role may not send a command (None: any command at all) to a service; None where it may."""
+    if role not in service.commanding_roles:
+        return f"the role {role} may send no command to {service.name}"
+    if command is None or role in (roles := service.roles_for(command)):
+        return None
+    return f"the role {role} may not send {command.__name__}; it is for {', '.join(sorted(roles))}"
 
 
 class AccessLog:

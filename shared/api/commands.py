@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic.json_schema import models_json_schema
 
-from shared.api.authorisation import NotAllowed
+from shared.api.authorisation import NotAllowed, command_denial
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import CORRELATION, ID, IDEMPOTENCY_KEY, TRACEPARENT, declared
 from shared.api.problems import (
@@ -79,19 +79,17 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
         read_query(request, COMMAND)
         stream = read_id(id)
         target = service.stream_name(stream)
-        if actor.role not in service.commanding_roles:
+        if why := command_denial(service, actor.role):
             # Said before the body is read: nothing that it holds could be done.
             await at.log.record(actor, "COMMAND", target, outcome="FORBIDDEN", rules=["T2"])
-            raise NotAllowed(f"the role {actor.role} may send no command to {service.name}")
+            raise NotAllowed(why)
         received_at = datetime.now(UTC)
         asked = await read_command(request, service, settings.body_limit, received_at)
         key = read_key(request)
         name = type(asked).__name__
-        if actor.role not in service.roles_for(type(asked)):
+        if why := command_denial(service, actor.role, type(asked)):
             await at.log.record(actor, name, target, outcome="FORBIDDEN", rules=["T2"])
-            raise NotAllowed(
-                f"the role {actor.role} may not send {name}; it is for {', '.join(sorted(service.roles_for(type(asked))))}"
-            )
+            raise NotAllowed(why)
         command_id = at.handler.command_id(actor.id, key)
         result = await at.handler.handle(
             CommandRequest(

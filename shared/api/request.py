@@ -47,7 +47,11 @@ async def read_actor(request: Request) -> Actor:
 
 async def read_command(request: Request, service: Service[Any], limit: int, received_at: datetime) -> Command:
     """The command of a request's body, received then; raises `Malformed`, or `HTTPException` 415 where the body is no JSON."""
-    body = await read_body(request, limit)
+    return parse_command(service, await read_body(request, limit), received_at)
+
+
+def parse_command(service: Service[Any], body: bytes, received_at: datetime) -> Command:
+    """Parse the command in the bytes of a JSON body, received then; raises `Malformed`."""
     look_over(body)
     try:
         command = service.parse_command(body, received_at)

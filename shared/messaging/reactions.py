@@ -46,6 +46,7 @@ from shared.messaging.consumer import (
     raise_alarm,
 )
 from shared.messaging.linking import keep_linked_marks
+from shared.messaging.parking import ParkedReactions, PostgresParkedReactions, ReactionToPark, Rejection
 from shared.privacy.keyring import KeyDestroyed
 from shared.runtime.service import CommandFor, Reaction, Service
 
@@ -75,14 +76,6 @@ def system_actor(service: Service[Any]) -> Actor:
         organisation=service.name,
         labels=dict.fromkeys(sorted(service.inherited_labels), "*"),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why a reaction is parked: the ids of broken rules, and the reason in words."""
-
-    rules: tuple[str, ...]
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +121,10 @@ class ReactionRunner:
     async def apply(self, connection: Connection, records: Sequence[ConsumedEvent]) -> None:
         """React to events, and keep their marks; what is refused is parked in the transaction of the checkpoint."""
         await keep_linked_marks(connection, self.service.linked, records)
+        await self.react(PostgresParkedReactions(connection), records)
+
+    async def react(self, parked: ParkedReactions, records: Sequence[ConsumedEvent]) -> None:
+        """Send the commands that follow from events; park the rejected ones."""
         homes: dict[bytes, list[_Due]] = {}
         for record in records:
             for due in self._due_to(record):
@@ -146,10 +143,10 @@ class ReactionRunner:
             raise next(filter(is_transient, errors.exceptions), errors.exceptions[0]) from None
         for task in tasks:
             for due in task.result():
-                await self._park(connection, due)
+                await self._park(parked, due)
         superseded = [one for dues in homes.values() for due in dues for one in due.effect.supersedes]
         if superseded:
-            await connection.execute(_SUPERSEDED, superseded)
+            await parked.remove(superseded)
 
     def _due_to(self, record: ConsumedEvent) -> list[_Due]:
         """What the reactions make of an event; nothing of one that none reacts to. Raises `UnknownEvent`."""
@@ -185,28 +182,17 @@ class ReactionRunner:
             return None
         return _why_not(result)
 
-    async def _park(self, connection: Connection, due: _Due) -> None:
+    async def _park(self, parked: ParkedReactions, due: _Due) -> None:
         """Park a refused effect, judged once more after a look at its target's version, so that no move is missed."""
         target = self.service.stream_name(due.effect.stream)
-        version = await connection.fetchval(_VERSION, target)
+        version = await parked.version(target)
         why = await self._ask(due)
         if why is None:
-            await connection.execute(_DONE, due.command_id)
+            await parked.remove([due.command_id])
             return
         fact = due.fact
-        await connection.execute(
-            _PARK,
-            due.command_id,
-            self.consumer,
-            due.reaction.name,
-            fact.envelope.stream,
-            fact.version,
-            target,
-            fact.body,
-            list(why.rules),
-            why.reason,
-            version,
-        )
+        rejected = ReactionToPark(due.command_id, self.consumer, due.reaction.name, fact, target)
+        await parked.park(rejected, why, version)
         _log.warning(
             "parked",
             reaction=due.reaction.name,
@@ -221,7 +207,7 @@ class ReactionRunner:
         done = 0
         for row in await pool.fetch(_RIPE, self.consumer):
             async with pool.acquire() as connection, connection.transaction():
-                done += await self._retry(connection, row["command_id"])
+                done += await self.retry(PostgresParkedReactions(connection), row["command_id"])
         return done
 
     async def report_parked(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
@@ -234,24 +220,25 @@ class ReactionRunner:
             detail = f"{count} reactions wait, the oldest for {age.days} days"
             await raise_alarm(connection, self.consumer, "parked_long", self.service.name, detail)
 
-    async def _retry(self, connection: Connection, command_id: UUID) -> bool:
-        row = await connection.fetchrow(_LOCK, command_id)
-        if row is None:
+    async def retry(self, parked: ParkedReactions, command_id: UUID) -> bool:
+        """Try a parked reaction again; whether it went through. Raises what `is_transient` says will pass."""
+        locked = await parked.lock(command_id)
+        if locked is None:
             return False
-        version = await connection.fetchval(_VERSION, row["target_stream"])
+        version = await parked.version(locked.target_stream)
         try:
-            why = await self._ask(self._parked_due(command_id, row["reaction"], row["body"]))
+            why = await self._ask(self._parked_due(command_id, locked.reaction, locked.body))
         except Exception as error:
             if is_transient(error):
                 raise
             # A person sees it in the list; the others must not wait for it.
-            _log.exception("parked_fails", reaction=row["reaction"], command_id=str(command_id))
+            _log.exception("parked_fails", reaction=locked.reaction, command_id=str(command_id))
             why = Rejection((), f"{type(error).__name__}: {error}"[:500])
         if why is None:
-            await connection.execute(_DONE, command_id)
-            _log.info("unparked", reaction=row["reaction"], command_id=str(command_id), target=row["target_stream"])
+            await parked.remove([command_id])
+            _log.info("unparked", reaction=locked.reaction, command_id=str(command_id), target=locked.target_stream)
             return True
-        await connection.execute(_STILL, command_id, list(why.rules), why.reason, version)
+        await parked.keep(command_id, why, version)
         return False
 
     def _parked_due(self, command_id: UUID, name: str, body: bytes) -> _Due:
@@ -322,28 +309,11 @@ def _why_not(result: Result) -> Rejection | None:
             return Rejection((), f"version {expected} was expected, and the stream is at {actual}")
 
 
-_VERSION: Final = "select coalesce(max(version), 0) from event where stream = $1"
-_PARK: Final = """
-    insert into parked (command_id, consumer, reaction, source_stream, source_version, target_stream, body, rules, reason,
-                        tried_version)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-    on conflict (command_id) do update
-    set attempts = parked.attempts + 1, rules = excluded.rules, reason = excluded.reason,
-        tried_version = excluded.tried_version
-"""
-_DONE: Final = "delete from parked where command_id = $1"
-_SUPERSEDED: Final = "delete from parked where command_id = any($1::uuid[])"
-_STILL: Final = """
-    update parked set attempts = attempts + 1, rules = $2, reason = $3, tried_version = $4 where command_id = $1
-"""
 _RIPE: Final = """
     select p.command_id from parked as p
     where p.consumer = $1
     and exists (select 1 from event as e where e.stream = p.target_stream and e.version > p.tried_version)
     order by p.sequence limit 500
-"""
-_LOCK: Final = """
-    select reaction, target_stream, body from parked where command_id = $1 for update skip locked
 """
 
 

@@ -35,7 +35,7 @@ FILES = {
     "domain/corrections", "domain/dates", "domain/decider", "domain/duties", "domain/duties_by_day", "domain/execution", "domain/messages", "domain/permissions", "domain/policy", "domain/rules", "domain/texts",
     "event_store/anchors", "event_store/log_hash", "event_store/memory", "event_store/postgres",
     "messaging/consumer/alarms", "messaging/consumer/batch", "messaging/consumer/consumed_event", "messaging/consumer/decisions", "messaging/consumer/effects", "messaging/consumer/handling", "messaging/consumer/lenient_records", "messaging/consumer/position_record", "messaging/consumer/positions", "messaging/consumer/quarantine",
-    "messaging/faust_consumer", "messaging/linking", "messaging/projection_consumer", "messaging/reactions", "messaging/relay",
+    "messaging/faust_consumer", "messaging/linking", "messaging/parking", "messaging/projection_consumer", "messaging/reactions", "messaging/relay",
     "printing/documents",
     "privacy/keyring", "privacy/sealing",
     "runtime/entrypoint", "runtime/grants", "runtime/logs", "runtime/privileges", "runtime/provision", "runtime/service", "runtime/settings", "runtime/worker",

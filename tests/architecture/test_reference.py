@@ -13,7 +13,7 @@ from services.registry import DECIDING
 from services.vocabulary import Role
 from shared.runtime.service import Service
 from tools.reference.__main__ import declared_pages, explored_pages
-from tools.reference.emitted_events import emitted
+from tools.reference.emitted_events import emitted_events
 from tools.reference.pages import duty_texts
 
 PLACE = Path(__file__).parents[2] / "docs" / "reference"
@@ -60,10 +60,10 @@ def test_the_events_of_a_command_are_read_right(service: Service[Any]) -> None:
     for command in service.commands:
         name = command.__name__
         if name in OUR_COMMANDS.get(service.name, ()):
-            assert emitted(service, command)
+            assert emitted_events(service, command)
             continue
         assert name in wanted, f"{name}: add it to tests/architecture/catalogue.yaml, under {service.name}, commands"
-        made, told = {event.__name__ for event in emitted(service, command)}, set(wanted[name]["emits"])
+        made, told = {event.__name__ for event in emitted_events(service, command)}, set(wanted[name]["emits"])
         assert made == told, (
             f"{name} makes {sorted(made)} by services/{service.name}/domain/decide.py, and emits {sorted(told)} by"
             " tests/architecture/catalogue.yaml: correct one of them"

@@ -8,6 +8,7 @@ stories with every id changed, so that they meet neither each other nor their cl
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from services.education.service import service as education
 from services.referral.service import service as referral
 from services.reporting.in_memory import InMemoryReporting
 from services.rj_conference.service import service as rj_conference
+from shared.command_handler import Accepted, CommandHandler, Result
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import GENESIS
 from shared.domain.messages import event_id as event_id_of
@@ -76,24 +78,38 @@ class Life:
         return sum(len(told.events) for told in self.told)
 
 
-class _Listening(Memory):
-    """A system in memory that remembers what it accepted."""
+class _RecordingHandler(CommandHandler):
+    """Handles commands, and adds each accepted one and its events to lists."""
+
+    def __init__(self, handler: CommandHandler, spoken: list[Spoken], told: list[Told]) -> None:
+        super().__init__(handler.service, handler.event_store, handler.keyring, os.urandom(32))
+        self._spoken = spoken
+        self._told = told
+
+    async def handle(self, asked: CommandRequest) -> Result:
+        result = await super().handle(asked)
+        if isinstance(result, Accepted) and not result.repeated:
+            name = self.service.name
+            body = json.dumps(to_json(asked.command, lambda sealed: sealed.value))
+            first = result.answer.events[0].version
+            loaded = await self.event_store.load(self.service.stream_name(asked.stream))
+            records = loaded.records[first - 1 :]
+            events = tuple((record.event_id, record.type, record.body.decode()) for record in records)
+            self._spoken.append(Spoken(name, asked, body))
+            self._told.append(Told(name, records[0].stream, records[0].home, first - 1, asked.command_id, events))
+        return result
+
+
+class _RecordingMemory(Memory):
+    """A system in memory that keeps a list of the accepted commands, and of their events."""
 
     def __init__(self) -> None:
-        super().__init__(SERVICES.values(), InMemoryReporting())
         self.spoken: list[Spoken] = []
         self.told: list[Told] = []
+        super().__init__(SERVICES.values(), InMemoryReporting())
 
-    def _record(self, house: Any, asked: CommandRequest) -> Any:
-        recorded = super()._record(house, asked)
-        if isinstance(recorded, list) and recorded:
-            name = house.service.name
-            body = json.dumps(to_json(asked.command, lambda sealed: sealed.value))
-            first = recorded[0].envelope
-            events = tuple((fact.event_id, fact.envelope.type, (fact.body or b"").decode()) for fact in recorded)
-            self.spoken.append(Spoken(name, asked, body))
-            self.told.append(Told(name, first.stream, first.home, first.version - 1, asked.command_id, events))
-        return recorded
+    def handler(self, service: Service[Any]) -> CommandHandler:
+        return _RecordingHandler(super().handler(service), self.spoken, self.told)
 
 
 class Corpus:
@@ -102,7 +118,7 @@ class Corpus:
     def __init__(self) -> None:
         self._lives: list[Life] = []
         for file in sorted(STORIES.glob("*.yaml")):
-            system = _Listening()
+            system = _RecordingMemory()
             Run(read_scenario(file), system).play()
             self._lives.append(Life(tuple(system.spoken), tuple(system.told)))
         self._given = 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from services.registry import DECIDING
 from tools.reference.access_page import of_access
@@ -14,14 +17,14 @@ from tools.reference.pages import (
     of_service,
     of_states,
 )
-from tools.reference.state_explorer import moves, tell
+from tools.reference.state_explorer import moves, play_stories
 
 PLACE: Final = Path("docs/reference")
 STORIES: Final = Path("tests/scenarios")
 
 
 def declared_pages() -> dict[str, str]:
-    """The pages that follow from declarations, by path."""
+    """Write the pages that follow from declarations, by path."""
     pages = index(DECIDING) | of_measures() | of_database_roles() | of_access(DECIDING)
     for service in DECIDING:
         pages |= of_service(service)
@@ -29,8 +32,8 @@ def declared_pages() -> dict[str, str]:
 
 
 def explored_pages(stories: Path = STORIES) -> dict[str, str]:
-    """The pages with the state machines, by path; finding the moves takes half a minute."""
-    told = tell(DECIDING, stories)
+    """Draw the pages with the state machines, by path; to find the moves takes half a minute."""
+    told = play_stories(DECIDING, stories)
     pages: dict[str, str] = {}
     for service in DECIDING:
         pages |= of_states(service, moves(service, told))
@@ -38,7 +41,7 @@ def explored_pages(stories: Path = STORIES) -> dict[str, str]:
 
 
 def write(pages: dict[str, str], place: Path = PLACE) -> None:
-    """Write the pages, and take away those that no longer are."""
+    """Write the pages, and delete those that no declaration makes any more."""
     for old in place.rglob("*.md"):
         if str(old.relative_to(place)) not in pages:
             old.unlink()
@@ -49,4 +52,6 @@ def write(pages: dict[str, str], place: Path = PLACE) -> None:
 
 
 if __name__ == "__main__":
+    # Reactions that stories park are of no interest here.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     write(declared_pages() | explored_pages())

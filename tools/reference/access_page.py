@@ -36,7 +36,7 @@ _DOORS: Final = """
 
 
 def of_access(services: Sequence[Service[Any]]) -> dict[str, str]:
-    """The page, by path."""
+    """Return the page, by path."""
     tables = {service.name: service.permissions for service in services} | {"reporting": REPORTING}
     rows = (
         (f"`{role}`", *(_cell(tables[name].get(role)) for name in tables))
@@ -81,7 +81,7 @@ def _cell(permission: Permission | None) -> str:
 
 
 def _marks(book: EventRegistry) -> Mapping[str, str]:
-    """Each mark of a service with what its function's docstring says of it: `NAME: what it says. NAME: …`."""
+    """Map each mark of a service to its text in the function's docstring: `NAME: what it says. NAME: …`."""
     found: dict[str, str] = {}
     for mark in dict.fromkeys(book.marks.values()):
         for name, said in _sentences(inspect.getdoc(mark) or ""):

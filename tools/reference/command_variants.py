@@ -24,14 +24,14 @@ from shared.domain.rules import RuleBook
 from shared.privacy.sealing import Sealed
 
 BEGUN_AT: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
-"""When a history begins that no story has begun."""
+"""The beginning of a history that no story has begun."""
 
 Seen = Mapping[str, Sequence[Any]]
 """Values by the name of the field in which they stood."""
 
 
 def seen_in(messages: Iterable[BaseModel]) -> dict[str, list[Any]]:
-    """Every value that stands in some messages, by the name of its field, groups of fields opened."""
+    """Collect every value in some messages by the name of its field, groups of fields opened."""
     found: dict[str, list[Any]] = {}
 
     def note(name: str, value: Any) -> None:
@@ -54,7 +54,7 @@ def seen_in(messages: Iterable[BaseModel]) -> dict[str, list[Any]]:
 
 
 def moments(history: Sequence[Fact], here: Seen) -> tuple[datetime, ...]:
-    """When something may happen next: an hour after the last fact, and after every time that was spoken of."""
+    """Return times for the next command: an hour after the last fact, and after every time in the history."""
     if not history:
         return (BEGUN_AT,)
     soon = max(fact.occurred_at for fact in history) + timedelta(hours=1)
@@ -64,7 +64,7 @@ def moments(history: Sequence[Fact], here: Seen) -> tuple[datetime, ...]:
 
 
 def variants(cls: type[Command], at: datetime, here: Seen, told: Seen, rules: RuleBook[Any]) -> Iterator[Command]:
-    """Commands of a class that might be asked, each with a reason for every warning.
+    """Yield commands of a class to try, each with a reason for every warning.
 
     All flags up, all flags down, and from each of these every choice of one field and of two.
     """
@@ -124,10 +124,10 @@ def _choices(  # noqa: PLR0911 - one line for each kind
         return (local_day(after) + timedelta(days=28),)
     if annotation is datetime:
         return (after + timedelta(days=1),)
-    return _told(name, annotation, here, told)
+    return _recorded_values(name, annotation, here, told)
 
 
-def _told(name: str, annotation: Any, here: Seen, told: Seen) -> Sequence[Any]:
+def _recorded_values(name: str, annotation: Any, here: Seen, told: Seen) -> Sequence[Any]:
     origin, args = get_origin(annotation), get_args(annotation)
     known = [*here.get(name, ())[-2:], *told.get(name, ())[:3]]
     if known:

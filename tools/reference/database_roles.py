@@ -26,7 +26,7 @@ _MEANINGS = {
 
 
 def of_database_roles() -> dict[str, str]:
-    """What each role may do in each database."""
+    """Return what each role may do in each database."""
     service = service_database("<service>")[1]
     parts = [
         prose(
@@ -48,7 +48,7 @@ def of_database_roles() -> dict[str, str]:
         (f"{deciding}: each deciding service", service),
         *((f"`{name}`", schema) for name, schema in (*PROJECTIONS, KEYRING_DATABASE)),
     ]:
-        parts += [f"## {title}", table(("Table or function", "Role", "May"), _granted(schema))]
+        parts += [f"## {title}", table(("Table or function", "Role", "May"), _grants(schema))]
     return {"database-roles.md": page("Database roles", *parts)}
 
 
@@ -57,7 +57,7 @@ def _roles(service: Schema) -> Iterator[tuple[str, str]]:
         yield f"`{service.roles.get(kind) or role_name(kind)}`" + (" (group)" * (kind in GROUPS)), _MEANINGS[kind]
 
 
-def _granted(schema: Schema) -> Iterator[tuple[str, str, str]]:
+def _grants(schema: Schema) -> Iterator[tuple[str, str, str]]:
     for name, granted in sorted(schema.privileges.items()):
         roles = [(f"`{schema.roles[kind]}`", may) for kind, may in granted.items() if kind in schema.roles]
         for nth, (role, may) in enumerate(roles or [("nobody", "")]):

@@ -1,4 +1,4 @@
-"""Which events a command may make: read in the source of its service's `decide`, from the branch of the command on."""
+"""Finds the events that a command may make, in the source of its service's `decide`, from the command's branch on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from shared.domain.messages import Command, Event, event_from
 from shared.runtime.service import Service
 
 
-def emitted(service: Service[Any], command: type[Command]) -> list[type[Event]]:
-    """The events that a command may make, in the order in which the service declares them."""
+def emitted_events(service: Service[Any], command: type[Command]) -> list[type[Event]]:
+    """Return the events that a command may make, in the order in which the service declares them."""
     domain = f"services.{service.name}.domain"
     found: set[type[Event]] = set()
     for module, body in _branches(domain, command):
@@ -27,7 +27,7 @@ def emitted(service: Service[Any], command: type[Command]) -> list[type[Event]]:
 
 
 def _branches(domain: str, command: type[Command]) -> Iterator[tuple[ModuleType, Sequence[ast.AST]]]:
-    """What `decide` does for a command: the case that names it, or what follows an isinstance."""
+    """Return the code of `decide` for a command: the case that names it, or the body of its isinstance."""
     module = importlib.import_module(f"{domain}.decide")
     for node in ast.walk(_tree(module)):
         if (isinstance(node, ast.match_case) and command.__name__ in _classes(node.pattern)) or (
@@ -47,14 +47,14 @@ def _collect(
 ) -> None:
     nodes = [node for part in body for node in ast.walk(part)]
     for name in (name for node in nodes if isinstance(node, ast.Return) for name in _alternatives(node.value)):
-        chosen = _named(name, module)
+        chosen = _resolve(name, module)
         if isinstance(chosen, type) and issubclass(chosen, Event):
             found.add(chosen)
     for call in (node for node in nodes if isinstance(node, ast.Call)):
-        called = _named(call.func, module)
+        called = _resolve(call.func, module)
         if isinstance(called, MethodType) and isinstance(called.__self__, CorrectionEngine):
             found.add(called.__self__.event)
-        made = _named(call.args[0], module) if called is event_from and call.args else called
+        made = _resolve(call.args[0], module) if called is event_from and call.args else called
         if isinstance(made, type) and issubclass(made, Event):
             found.add(made)
         elif isinstance(called, FunctionType) and called.__module__.startswith(domain) and called not in visited:
@@ -64,7 +64,7 @@ def _collect(
 
 
 def _alternatives(value: ast.expr | None) -> Iterator[ast.expr]:
-    """What a return may yield as it stands: a name, or one of two."""
+    """Return the expressions that a return may yield: a name, or one of two."""
     if isinstance(value, ast.IfExp):
         yield from _alternatives(value.body)
         yield from _alternatives(value.orelse)
@@ -72,12 +72,12 @@ def _alternatives(value: ast.expr | None) -> Iterator[ast.expr]:
         yield value
 
 
-def _named(node: ast.expr, module: ModuleType) -> Any:
-    """What a name, or a name in another module or of a correction engine, stands for."""
+def _resolve(node: ast.expr, module: ModuleType) -> Any:
+    """Return the object of a name, also of one in another module or of a correction engine."""
     if isinstance(node, ast.Name):
         return getattr(module, node.id, None)
     if isinstance(node, ast.Attribute) and isinstance(
-        place := _named(node.value, module), ModuleType | CorrectionEngine
+        place := _resolve(node.value, module), ModuleType | CorrectionEngine
     ):
         return getattr(place, node.attr, None)
     return None

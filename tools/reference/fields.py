@@ -31,16 +31,16 @@ HEAD = ("Field", "Holds", "May be left out", "Kept")
 
 
 def rows(model: type[BaseModel]) -> list[tuple[str, str, str, str]]:
-    """One line for each field of a message's own."""
+    """Return a line for each field of a message's own."""
     return [
-        (f"`{field.alias or name}`", _holds(field.annotation), _optional(field), _kept(field))
+        (f"`{field.alias or name}`", _holds(field.annotation), _optional(field), _storage(field))
         for name, field in model.model_fields.items()
         if name not in COMMAND_FIELDS
     ]
 
 
 def groups(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """The groups of fields that a message holds, at any depth."""
+    """Return the groups of fields that a message holds, at any depth."""
     for field in model.model_fields.values():
         for inner in _models(field.annotation):
             yield inner
@@ -77,7 +77,7 @@ def _optional(field: FieldInfo) -> str:
     return "no" if field.is_required() else "yes"
 
 
-def _kept(field: FieldInfo) -> str:
+def _storage(field: FieldInfo) -> str:
     owner = next((mark.field for mark in field.metadata if isinstance(mark, OwnedBy)), None)
     whose = f"with the key of `{owner}`" if owner else "with the key of the case"
     if _is_sealed(field.annotation):

@@ -10,7 +10,7 @@ from tools.reference.state_explorer import Move
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; nothing where it would be empty."""
+    """Write a table; nothing where it would be empty."""
     lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
     if not lines:
         return "None.\n"
@@ -22,23 +22,23 @@ def _cell(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """A paragraph, wrapped."""
+    """Write a paragraph, wrapped."""
     return textwrap.fill(" ".join(text.split()), 118, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def page(title: str, *parts: str) -> str:
-    """A page with its title and the line that says where it comes from."""
+    """Write a page with its title and the line that names its source."""
     note = "<!-- Written by `make docs` from the code: change the code, not this page. -->\n"
     return "\n".join([f"# {title}\n", note, *(part.rstrip("\n") + "\n" for part in parts if part.strip())])
 
 
 def codes(names: Iterable[str]) -> str:
-    """Names as code, with commas."""
+    """Write names as code, with commas."""
     return ", ".join(f"`{name}`" for name in names)
 
 
 def state_diagram(moves: Sequence[Move]) -> str:
-    """A Mermaid state diagram: one arrow for each pair of states, with the events that lead from one to the other."""
+    """Draw a Mermaid state diagram: an arrow for each pair of states, with the events that lead from one to the other."""
     lines = ["```mermaid", "stateDiagram-v2"]
     for (before, after), group in groupby(moves, key=lambda move: (move.before, move.after)):
         label = " / ".join(move.event for move in group)

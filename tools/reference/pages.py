@@ -15,7 +15,7 @@ from shared.domain.messages import Command, Event, RuleKind
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Rule
 from shared.runtime.service import Service
-from tools.reference.emitted_events import emitted
+from tools.reference.emitted_events import emitted_events
 from tools.reference.fields import HEAD, groups, rows
 from tools.reference.markdown import (
     codes,
@@ -36,7 +36,7 @@ _DUTY: Final = re.compile(r"^\s+([A-Z][A-Z_]+): (.+)$", re.MULTILINE)
 
 
 def of_service(service: Service[Any]) -> dict[str, str]:
-    """The pages of one service but its states, by path."""
+    """Write the pages of one service except its states, by path."""
     pages = {
         "commands": _commands(service),
         "events": _events(service),
@@ -48,7 +48,7 @@ def of_service(service: Service[Any]) -> dict[str, str]:
 
 
 def of_states(service: Service[Any], moves: Sequence[Move]) -> dict[str, str]:
-    """The page with the state machine's picture."""
+    """Write the page with the state diagram."""
     text = page(
         f"{_title(service)}: states",
         prose(
@@ -70,7 +70,7 @@ def of_states(service: Service[Any], moves: Sequence[Move]) -> dict[str, str]:
 
 
 def of_measures() -> dict[str, str]:
-    """The page of the measures, and the policy they compare with."""
+    """Write the page of the measures, and of the policy that they compare with."""
     parts: list[str] = []
     for measure in MEASURES.values():
         parts += [
@@ -93,7 +93,7 @@ def of_measures() -> dict[str, str]:
 
 
 def index(services: Iterable[Service[Any]]) -> dict[str, str]:
-    """The first page."""
+    """Write the first page."""
     lines = [
         (
             _title(service),
@@ -123,7 +123,7 @@ def index(services: Iterable[Service[Any]]) -> dict[str, str]:
 
 
 def duty_texts(service: Service[Any]) -> Mapping[str, tuple[str, ...]]:
-    """What the docstring of a service's duties says of each: what opens it, when it is due, what meets it, what ends it."""
+    """Read each duty from the docstring of a service's duties: what opens it, when it is due, what meets it, what ends it."""
     text = inspect.getdoc(service.read_model.duties) or ""
     return {name: tuple(part.strip() for part in said.rstrip(".").split(";")) for name, said in _DUTY.findall(text)}
 
@@ -158,7 +158,7 @@ def _commands(service: Service[Any]) -> str:
 def _around(service: Service[Any], command: type[Command]) -> str:
     book = service.decider.rules
     events = ", ".join(
-        f"[`{event.__name__}`](events.md#{event.__name__.lower()})" for event in emitted(service, command)
+        f"[`{event.__name__}`](events.md#{event.__name__.lower()})" for event in emitted_events(service, command)
     )
     forbidding = _links(rule.id for rule in book.rules_for(command, RuleKind.FORBIDS) if rule.id != "T1")
     claimed = _links(service.claim_rules) if command.opens else ""
@@ -207,7 +207,7 @@ def _events(service: Service[Any]) -> str:
 
 
 def _makers(service: Service[Any], event: type[Event]) -> str:
-    makers = [command.__name__ for command in service.commands if event in emitted(service, command)]
+    makers = [command.__name__ for command in service.commands if event in emitted_events(service, command)]
     return ", ".join(f"[`{name}`](commands.md#{name.lower()})" for name in makers)
 
 
@@ -229,7 +229,7 @@ def _rules(service: Service[Any]) -> str:
                 GIVES_WAY if rule.gives_way else CLASSES[rule.kind],
                 rule.text,
                 rule.source,
-                _guarded(service, rule),
+                _commands_of(service, rule),
             )
             for rule in by_id.get(rule_id, ())
         ]
@@ -246,7 +246,7 @@ def _in_order(rule_id: str) -> tuple[str, int, str]:
     return letters, int(number or 0), rest
 
 
-def _guarded(service: Service[Any], rule: Rule) -> str:
+def _commands_of(service: Service[Any], rule: Rule) -> str:
     if Command in rule.commands:
         return "every command"
     return codes(command.__name__ for command in service.commands if issubclass(command, rule.commands))

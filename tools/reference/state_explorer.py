@@ -1,4 +1,4 @@
-"""The state machine of a service, found by asking it: stories are played, and from where they lead all is tried.
+"""Finds the state machine of a service by experiment: plays stories, and tries every command from the states they reach.
 
 Nothing is drawn by hand. From each state that was reached, every command is tried in many variants; what the rules let
 through and where it leads is what the picture shows. Corrections are left out: they tell the same history better.
@@ -64,8 +64,8 @@ class Move:
     event: str
 
 
-def tell(services: Iterable[Service[Any]], stories: Path) -> Memory:
-    """A system in which every story of a folder has been told once."""
+def play_stories(services: Iterable[Service[Any]], stories: Path) -> Memory:
+    """Return a system in which every story of a folder has been played once."""
     told = Memory(services, clock=lambda: PLAYED_AT)
     for story in sorted(stories.glob("*.yaml")):
         # Where a story no longer comes true its own test says so; what was told until then is of use.
@@ -75,12 +75,12 @@ def tell(services: Iterable[Service[Any]], stories: Path) -> Memory:
 
 
 def moves(service: Service[Any], told: Memory) -> list[Move]:
-    """Every move of the state machine that was found, sorted."""
+    """Return every move of the state machine that was found, sorted."""
     return sorted(_Exploration(service, [history for name, history in told.histories if name == service.name]).run())
 
 
 class _Exploration:
-    """What is tried of one service: histories wait to be gone on from, a few of each kind for each state."""
+    """The exploration of one service: a queue of histories to continue, a few of each kind for each state."""
 
     def __init__(self, service: Service[Any], histories: Sequence[Sequence[Fact]]) -> None:
         self.service = service
@@ -100,7 +100,7 @@ class _Exploration:
         return self.found
 
     def _retell(self, history: Sequence[Fact]) -> None:
-        """Note the moves of a story; it is followed from where it was ripest in each state."""
+        """Note the moves of a story, and queue its longest history in each state."""
         state: Any = None
         for n, fact in enumerate(history):
             after = self.service.decider.evolve(state, fact)
@@ -138,7 +138,7 @@ class _Exploration:
                     kinds = tuple(_kind(one.event if isinstance(one, EventAt) else one) for one in answer[0])
                     if kinds not in seen:
                         seen.add(kinds)
-                        self._note(history, self._made(command, officer, history), state)
+                        self._note(history, self._execute(command, officer, history), state)
 
     def _note(self, history: tuple[Fact, ...], facts: Sequence[Fact], state: Any) -> None:
         for n, fact in enumerate(facts, start=1):
@@ -149,8 +149,8 @@ class _Exploration:
             state = after
             self._follow((*history, *facts[:n]), now)
 
-    def _made(self, command: Command, officer: Actor, history: Sequence[Fact]) -> list[Fact]:
-        """What the command makes happen; nothing that a correction does."""
+    def _execute(self, command: Command, officer: Actor, history: Sequence[Fact]) -> list[Fact]:
+        """Return the facts that the command makes; none where one of them is a correction."""
         command_id = derived_uuid("reference", len(history), repr(command))
         outcome = execute(
             self.service, CommandRequest(command, STREAM, command_id, officer, PLAYED_AT, command_id), history
@@ -161,7 +161,7 @@ class _Exploration:
 
 
 def _kind(event: Event) -> str:
-    """What tells events apart here: their names, and what was decided."""
+    """Return the name of an event, with the codes of what it decided: it tells events apart here."""
     codes = (str(getattr(event, name, "")) for name in ("disposal", "decision", "outcome"))
     return "/".join((type(event).__name__, *codes))
 

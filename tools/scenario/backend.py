@@ -1,4 +1,4 @@
-"""What a runner needs of a system, whether it runs in this process or behind HTTP."""
+"""The interface between a runner and a system, in this process or behind HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.scenario.story import Officer, Result
 
 
 class BackendError(Exception):
-    """The system cannot be played against: says why and what to do (it is down, or a token was not given)."""
+    """No scenario can be played against the system; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """How a command was answered: the events that it made, or the rules that it broke, and the receipt to compare."""
+    """The answer to a command: its events or the broken rules, and the receipt to compare."""
 
     word: Result
     events: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     receipt: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
-    """What the system says besides, for people to read."""
+    """The system's explanation, for people to read."""
     attempts: int = 1
     """How often it was sent: after a lost connection, a repetition may be the answer to our own first attempt."""
 
@@ -52,7 +52,7 @@ class Backend(Protocol):
     """Seconds for which a check waits until what it looks at agrees."""
 
     def officer(self, officer: Officer) -> UUID:
-        """The id of the person who acts in a role."""
+        """Return the id of the person who acts in a role."""
         ...
 
     def send(self, request: Request) -> Response:
@@ -62,21 +62,21 @@ class Backend(Protocol):
     def state(
         self, service: str, stream: UUID, *, as_of: datetime | None, known_at: datetime | None
     ) -> Mapping[str, Any] | None:
-        """A stream's state as an auditor sees it; None where nothing had begun."""
+        """Return a stream's state as an auditor sees it; None where nothing had begun."""
         ...
 
     def history(self, service: str, stream: UUID) -> Sequence[Mapping[str, Any]]:
-        """A stream's events in order: at least type, event_id, occurred_at and recorded_at of each."""
+        """Return a stream's events in order: at least type, event_id, occurred_at and recorded_at of each."""
         ...
 
     def duties(
         self, service: str, stream: UUID, *, as_of: date | None, known_at: datetime | None
     ) -> Sequence[Mapping[str, Any]]:
-        """A stream's duties as the sheet of a day shows them."""
+        """Return a stream's duties as the sheet of a day shows them."""
         ...
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
-        """A measure as an analyst sees it; None where this system counts nothing."""
+        """Return a measure as an analyst sees it; None where this system has no reporting."""
         ...
 
     def settle(self) -> None:
@@ -84,5 +84,5 @@ class Backend(Protocol):
         ...
 
     def now(self) -> datetime:
-        """The system's own time."""
+        """Return the system's own time."""
         ...

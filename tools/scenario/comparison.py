@@ -1,4 +1,4 @@
-"""Comparing what was expected with what was found: each function yields the differences, in words."""
+"""Compares expected with actual results; each function yields the differences, in words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MISSING: Final = "(missing)"
 
 @dataclass(frozen=True, slots=True)
 class Differs:
-    """One difference: where, what was expected and what was found."""
+    """One difference: its place, the expected and the actual value."""
 
     where: str
     expected: Any
@@ -24,7 +24,7 @@ class Differs:
 
 
 def answer_differs(expected: Expected, got: Response, first: Mapping[str, Any] | None) -> Iterator[Differs]:
-    """How an answer differs from what a step expects; `first` is the receipt that its key got first."""
+    """Compare an answer with the step's expectation; `first` is the receipt that its key got first."""
     own_repetition = got.attempts > 1 and {expected.word, got.word} == {Result.ACCEPTED, Result.REPEATED}
     if expected.word is not got.word and not own_repetition:
         yield Differs("answer", str(expected), str(got))
@@ -39,7 +39,7 @@ def answer_differs(expected: Expected, got: Response, first: Mapping[str, Any] |
 def state_differs(
     expected: Mapping[str, Any], got: Mapping[str, Any] | None, ids: Callable[[str], str]
 ) -> Iterator[Differs]:
-    """How a state differs in the fields that are given; the others are free. `ids` gives the id of a name."""
+    """Compare a state in the fields that are given; the others are free. `ids` gives the id of a name."""
     if got is None:
         yield Differs("stream", "to exist", MISSING)
         return
@@ -55,7 +55,7 @@ def duties_differ(
     got: Sequence[Mapping[str, Any]],
     ids: Callable[[str], str],
 ) -> Iterator[Differs]:
-    """Which duties are missing, and which are there that should not be."""
+    """Find the duties that are missing, and those that should not be there."""
 
     def found(wanted: Mapping[str, Any]) -> bool:
         return any(all(equal(value, duty.get(key, MISSING), ids) for key, value in wanted.items()) for duty in got)
@@ -69,7 +69,7 @@ def duties_differ(
 
 
 def types_differ(expected: tuple[str, ...], got: tuple[str, ...]) -> Iterator[Differs]:
-    """How a history's event types differ: in order, complete."""
+    """Compare a history's event types, all of them and in order."""
     if expected == got:
         return
     n = next((n for n, (a, b) in enumerate(zip(expected, got, strict=False)) if a != b), min(len(expected), len(got)))
@@ -81,7 +81,7 @@ def types_differ(expected: tuple[str, ...], got: tuple[str, ...]) -> Iterator[Di
 
 
 def sums_differ(expected: Mapping[str, Any], before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Differs]:
-    """How what was added to a measure differs: its value now less the value before; a missing key counts as 0."""
+    """Compare the increase of a measure, its value now less the value before; a missing key counts as 0."""
     for key, value in expected.items():
         added = number_at(now, key) - number_at(before, key)
         if added != Decimal(str(value)):
@@ -91,7 +91,7 @@ def sums_differ(expected: Mapping[str, Any], before: Mapping[str, Any], now: Map
 
 
 def number_at(measure: Mapping[str, Any], path: str) -> Decimal:
-    """The number at a dotted path; 0 where there is none, or where it is withheld (a count under five is null)."""
+    """Return the number at a dotted path; 0 where there is none, or where it is withheld (a count under five is null)."""
     found: Any = measure
     rest = path
     while rest:
@@ -112,7 +112,7 @@ def number_at(measure: Mapping[str, Any], path: str) -> Decimal:
 
 
 def equal(expected: Any, got: Any, ids: Callable[[str], str]) -> bool:
-    """Whether a value agrees: a name stands for its id, as a key or as a value, and numbers compare as numbers."""
+    """Tell whether a value agrees: a name stands for its id, as key or value, and numbers compare as numbers."""
     if isinstance(expected, Mapping):
         if not isinstance(got, Mapping):
             return False

@@ -23,8 +23,8 @@ _REFERENCE: Final = re.compile(rf"\${NAME}[+./\w-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Mentioned:
-    """What a `$name` needs: a person's details, an officer's role, a stream's event; or that it is no name at all."""
+class Reference:
+    """A `$name` and what it needs: a person's details, an officer's role or a stream's event; `wrong` where it is no name."""
 
     text: str
     details: str | None = None
@@ -33,24 +33,24 @@ class Mentioned:
     wrong: bool = False
 
 
-def mentioned(value: Any) -> Iterator[Mentioned]:
-    """Each `$name` anywhere in a value that is more than an id."""
+def references_in(value: Any) -> Iterator[Reference]:
+    """Yield each `$name` anywhere in a value that is more than an id."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from mentioned(key)
-            yield from mentioned(item)
+            yield from references_in(key)
+            yield from references_in(item)
     elif isinstance(value, list):
         for item in value:
-            yield from mentioned(item)
+            yield from references_in(item)
     elif isinstance(value, str) and _REFERENCE.fullmatch(value) and not _ID.fullmatch(value):
         if found := _DETAILS.fullmatch(value):
-            yield Mentioned(value, details=found[1])
+            yield Reference(value, details=found[1])
         elif found := _OFFICER.fullmatch(value):
-            yield Mentioned(value, role=found[1])
+            yield Reference(value, role=found[1])
         elif found := _EVENT.fullmatch(value):
-            yield Mentioned(value, stream=found[1])
+            yield Reference(value, stream=found[1])
         else:
-            yield Mentioned(value, wrong=True)
+            yield Reference(value, wrong=True)
 
 
 class Names:
@@ -75,7 +75,7 @@ class Names:
         self._known: dict[str, str] = {}
 
     def id(self, name: str) -> UUID:
-        """The id of a name; of `d1+c1`, the conference that is proposed for condition c1 of disposal d1."""
+        """Derive the id of a name; of `d1+c1`, the conference that is proposed for condition c1 of disposal d1."""
         first, plus, second = name.partition("+")
         found = uuid5(self._own, first)
         if plus:
@@ -85,23 +85,23 @@ class Names:
         return found
 
     def key(self, *parts: object) -> str:
-        """An idempotency key that belongs to this run alone."""
+        """Derive an idempotency key that belongs to this run alone."""
         return str(uuid5(self._own, "/".join(("key", *map(str, parts)))))
 
     def in_words(self, value: Any) -> Any:
-        """A value with the names of this run in place of their ids, for people to read."""
+        """Put the names of this run in place of their ids, for people to read."""
         if isinstance(value, Mapping):
             return {self.in_words(key): self.in_words(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.in_words(item) for item in value]
         return self._known.get(value, value) if isinstance(value, str) else value
 
-    def filled(self, value: Any) -> Any:
-        """A value with ids, details and events in place of every `$name`."""
+    def fill_in(self, value: Any) -> Any:
+        """Put ids, details and events in place of every `$name`."""
         if isinstance(value, Mapping):
-            return {self._text(key): self.filled(item) for key, item in value.items()}
+            return {self._text(key): self.fill_in(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.filled(item) for item in value]
+            return [self.fill_in(item) for item in value]
         return self._text(value) if isinstance(value, str) else value
 
     def _text(self, text: str) -> Any:

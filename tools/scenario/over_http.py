@@ -30,7 +30,7 @@ class Http:
         client.reason = REASON
 
     def officer(self, officer: Officer) -> UUID:
-        """The person of the token for a role."""
+        """Return the id of the person of the token for a role."""
         try:
             return self._client.tokens.token(officer.role, officer.number).person
         except TROUBLE as error:
@@ -54,7 +54,7 @@ class Http:
             raise BackendError(f"There is no token for {request.by}: is the issuer up? Ask `ooc status`.") from None
         except TROUBLE as error:
             raise BackendError(str(error)) from None
-        return answered(reply)
+        return response_from(reply)
 
     def state(
         self, service: str, stream: UUID, *, as_of: datetime | None, known_at: datetime | None
@@ -98,7 +98,7 @@ class Http:
             raise BackendError(str(error)) from None
 
     def now(self) -> datetime:
-        """The latest of the services' times."""
+        """Return the latest of the services' times."""
         try:
             return max(datetime.fromisoformat(status["time"]) for status in statuses(self._client).values())
         except TROUBLE as error:
@@ -118,8 +118,8 @@ class Http:
         return reply
 
 
-def answered(reply: Reply) -> Response:
-    """What the answer to a command means, by its status and problem details (RFC 9457)."""
+def response_from(reply: Reply) -> Response:
+    """Translate the answer to a command, by its status and problem details (RFC 9457)."""
     body = reply.body if isinstance(reply.body, Mapping) else {}
     match reply.status:
         case 201:
@@ -145,7 +145,7 @@ def answered(reply: Reply) -> Response:
 
 
 def _bare(event_type: str) -> str:
-    """The event's name without namespace and version: `ConsentWithdrawn` of `ooc.disposal.ConsentWithdrawn.v1`."""
+    """Return an event's name without namespace and version: `ConsentWithdrawn` of `ooc.disposal.ConsentWithdrawn.v1`."""
     parts = event_type.split(".")
     return parts[-2] if len(parts) > 1 else event_type
 

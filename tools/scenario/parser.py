@@ -1,4 +1,4 @@
-"""Reading a scenario's file: every step checked for its form before the first is played.
+"""Reads a scenario's file, and checks the form of every step before the first is played.
 
 Whether a command, field, rule or role exists is the system's to say (`checking.py` asks its declarations).
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.vocabulary import Role
-from tools.scenario.naming import NAME, mentioned
+from tools.scenario.naming import NAME, references_in
 from tools.scenario.story import (
     COLLECTIONS,
     CheckStep,
@@ -49,7 +49,7 @@ class _Wrong(Exception):
 
 
 def read_scenario(path: Path) -> Scenario:
-    """The scenario of a file; raises `BadFile` naming file, step, what is wrong and what to do."""
+    """Read the scenario of a file; raises `BadFile` naming file, step, what is wrong and what to do."""
     content = read_yaml(path)
     where = "the file"
     try:
@@ -149,7 +149,7 @@ def _ask(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> CommandStep:
 
 
 def officer(text: str) -> Officer:
-    """`SUPERVISOR` or `SUPERVISOR/2`; raises `BadFile`'s sentence where there is no such role."""
+    """Read `SUPERVISOR` or `SUPERVISOR/2`; raises the sentence of a `BadFile` where there is no such role."""
     role, slash, number = text.partition("/")
     if role not in {*Role}:
         raise _Wrong(f"{text!r} names no role; the roles are {', '.join(Role)}")
@@ -259,8 +259,8 @@ def _duties(raw: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
 
 
 def _known(value: Any, sofar: _SoFar) -> None:
-    """Every `$name` that needs something to exist: a person's details, a role, a stream that was spoken to."""
-    for found in mentioned(value):
+    """Check every `$name` that needs something to exist: a person's details, a role, a stream of an earlier step."""
+    for found in references_in(value):
         if found.details is not None and found.details not in sofar.people:
             raise _Wrong(f"with: there is no person {found.details!r} under people: add them, or check the name")
         if found.role is not None:

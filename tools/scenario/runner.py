@@ -1,4 +1,4 @@
-"""Playing a scenario, step by step, against any backend; the first difference ends it."""
+"""Plays a scenario, step by step, against any backend; the first difference ends it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ GLANCE: Final = 0.05
 
 
 class Difference(Exception):
-    """A step that found something else than it expected."""
+    """A step whose result differs from the expected one."""
 
     def __init__(self, step: Step, differences: list[Differs]) -> None:
         self.step = step
@@ -54,7 +54,7 @@ class Difference(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What a run came to: its own id, how many steps it took and how many checks could not be made here."""
+    """The result of a run: its id, the number of its steps, and the number of checks that this backend cannot make."""
 
     scenario: Scenario
     run: str
@@ -105,7 +105,7 @@ class Run:
     def _ask(self, step: CommandStep) -> str:
         self._services.setdefault(step.to, set()).add(step.service)
         self._let_time_pass(step.service)
-        body: dict[str, Any] = {"type": step.command, "occurred_at": step.at, **self._filled(step)}
+        body: dict[str, Any] = {"type": step.command, "occurred_at": step.at, **self._fields_of(step)}
         if step.expected_version is not None:
             body["expected_version"] = step.expected_version
         key = self.names.key("step", step.number) if step.key is None else self.names.key("named", step.key)
@@ -119,20 +119,20 @@ class Run:
         return _in_short(got)
 
     def _let_time_pass(self, service: str) -> None:
-        """Between two steps of a story lie hours: what follows elsewhere from the last step has happened by the next."""
+        """Wait for the reactions of other services before the next step: hours lie between two steps of a story."""
         if self._moved - {service}:
             self.backend.settle()
             self._moved.clear()
 
-    def _filled(self, step: CommandStep) -> Mapping[str, Any]:
+    def _fields_of(self, step: CommandStep) -> Mapping[str, Any]:
         try:
-            filled: Mapping[str, Any] = self.names.filled(step.fields)
+            fields: Mapping[str, Any] = self.names.fill_in(step.fields)
         except LookupError as error:
             raise Difference(step, [Differs("with", str(error.args[0]), MISSING)]) from None
-        return filled
+        return fields
 
     def _latest_event(self, stream: str, event: str) -> UUID:
-        """The id of a stream's latest event of a type; raises LookupError where there is none after waiting."""
+        """Return the id of a stream's latest event of a type; raises LookupError where there is none after waiting."""
 
         def look() -> UUID | None:
             for service in sorted(self._services.get(stream, ())):
@@ -186,15 +186,15 @@ class Run:
             case Target.STATE:
                 as_of = None if step.as_of is None else parse_moment(step.as_of)
                 return lambda: state_differs(
-                    self.names.filled(step.state),
+                    self.names.fill_in(step.state),
                     backend.state(step.service, stream, as_of=as_of, known_at=known_at),
                     self._id_text,
                 )
             case Target.DUTIES:
                 day = None if step.as_of is None else _day_of(step.as_of)
                 return lambda: duties_differ(
-                    self.names.filled(step.has),
-                    self.names.filled(step.lacks),
+                    self.names.fill_in(step.has),
+                    self.names.fill_in(step.lacks),
                     backend.duties(step.service, stream, as_of=day, known_at=known_at),
                     self._id_text,
                 )
@@ -216,7 +216,7 @@ class Run:
                 return lambda: sums_differ(adds, before, backend.measure(step.measure, params) or {})
 
     def _note_measures(self) -> None:
-        """The values of all measures that are checked, before the first step."""
+        """Ask for the values of all measures that are checked, before the first step."""
         wanted = {_measure_key(step): step for step in self.scenario.measures}
         if wanted:
             self.backend.settle()
@@ -226,9 +226,9 @@ class Run:
                 self._before[key] = found
 
     def _path(self, key: str) -> str:
-        """A dotted path with the ids of the names in it (`by_officer.$officer.SUPERVISOR`)."""
+        """Put the ids in place of the names in a dotted path (`by_officer.$officer.SUPERVISOR`)."""
         head, dollar, name = key.partition("$")
-        return f"{head}{self.names.filled('$' + name)}" if dollar else key
+        return f"{head}{self.names.fill_in('$' + name)}" if dollar else key
 
     def _id_text(self, name: str) -> str:
         return str(self.names.id(name))
@@ -246,7 +246,7 @@ def _measure_key(step: CheckStep) -> tuple[str, str]:
 
 
 def _measure_params(step: CheckStep) -> dict[str, str]:
-    """What a measure is asked with; everything that is there before the first step is known at every mark."""
+    """Return the parameters of a measure's query; everything recorded before the first step is known at every mark."""
     return {**step.params, **({"as_of": parse_moment(step.as_of).isoformat()} if step.as_of else {})}
 
 

@@ -1,4 +1,4 @@
-"""What a scenario is made of, once it has been read and checked."""
+"""The parts of a scenario, as the parser returns them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLLECTIONS: Final[Mapping[str, str]] = {
 
 
 class Result(StrEnum):
-    """How a command is answered."""
+    """The kinds of answers to a command."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -42,7 +42,7 @@ class Officer:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a step expects: a word and, where they matter, the events in order or the rules in any order."""
+    """The answer that a step expects: a word and, where they matter, the events in order or the rules in any order."""
 
     word: Result = Result.ACCEPTED
     events: tuple[str, ...] | None = None
@@ -75,7 +75,7 @@ class CommandStep:
 
 
 class Target(StrEnum):
-    """What a check looks at."""
+    """The target of a check."""
 
     STATE = "state"
     DUTIES = "duties"
@@ -85,7 +85,7 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckStep:
-    """A step that looks at something and says what must be found."""
+    """A step that compares a target with expected values."""
 
     number: int
     what: str

@@ -1,4 +1,4 @@
-"""Checking a scenario against the declarations of the services, without playing it.
+"""Checks a scenario against the declarations of the services, without playing it.
 
 Says what does not exist (commands, fields, rules, events, roles) and what no value can be.
 """
@@ -29,7 +29,7 @@ BESIDES: Final = frozenset({"S1", "T2", "R28"})
 
 
 def problems_of(scenario: Scenario, services: Mapping[str, Service[Any]]) -> Iterator[str]:
-    """Each problem of a scenario as a sentence that begins with its step."""
+    """Yield each problem of a scenario as a sentence that begins with its step."""
     names = Names(
         scenario.id,
         "check",
@@ -58,7 +58,7 @@ def _ask(step: CommandStep, service: Service[Any], names: Names, known: frozense
     if step.by.role not in allowed and step.expected.word is not Result.FORBIDDEN:
         yield f"by: {step.by.role} may not use {step.command}; it is for {', '.join(sorted(allowed))}"
     if step.expected.word is not Result.INVALID:
-        body = {"type": step.command, **names.filled(step.fields), "occurred_at": step.at}
+        body = {"type": step.command, **names.fill_in(step.fields), "occurred_at": step.at}
         try:
             service.command_adapter.validate_json(json.dumps(body))
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""YAML as plain data: dates stay the text that was written, and what JSON cannot say is an error.
+"""YAML as plain data: dates stay text, and a value that JSON cannot hold is an error.
 
 A mapping may not hold a key twice (YAML 1.2.2, section 3.2.1.3); `<<` may be overridden, which is what it is for.
 """
@@ -23,7 +23,7 @@ DEEPEST: Final = 40
 
 
 class BadFile(Exception):
-    """A file that cannot be read as a scenario: says which, where, what, and what to do."""
+    """A file that cannot be read as a scenario; the message says which, where, what is wrong and what to do."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -56,7 +56,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def read_yaml(path: Path) -> Any:
-    """The file's content as dicts, lists, text, numbers, booleans and None; raises `BadFile`."""
+    """Read a file's content as dicts, lists, text, numbers, booleans and None; raises `BadFile`."""
     try:
         raw = path.read_bytes()
     except OSError as error:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -28,7 +27,6 @@ from shared.runtime.provision import KEYRING_DATABASE, databases, provision_data
 from shared.runtime.settings import Settings
 from tests.integration.reporting.telling import Told, project
 from tools.local import free_ports
-from tools.scenario import in_memory
 
 
 @pytest.fixture(scope="session")
@@ -153,8 +151,8 @@ def told(apart: Apart) -> Told:
     """Scenarios, projected, one of them in another area; and their keys, in the keyring."""
     told = Told()
     told.hear("01", "02", "03", "06", "09", "13", "14")
-    with mock.patch.object(in_memory, "AREA", {"area": "DEVON"}):
-        told.hear("05")
+    told.memory.area = {"area": "DEVON"}
+    told.hear("05")
 
     async def fill() -> None:
         async with asyncpg.create_pool(
@@ -163,7 +161,7 @@ def told(apart: Apart) -> Told:
             await project(pool, told.facts, 500)
         kek = apart.read_kek()
         keyring = await asyncpg.connect(apart.database("keyring", "postgres"))
-        rows = [(s, key.generation, kek.epoch, kek.wrap(key)) for s, key in told.memory._keys.items()]
+        rows = [(s, key.generation, kek.epoch, kek.wrap(key)) for s, key in told.memory.keyring._keys.items()]
         await keyring.executemany("insert into data_key values ($1, $2, $3, $4)", rows)
         await keyring.close()
 

@@ -157,8 +157,7 @@ async def test_a_reaction_with_nothing_to_do_records_nothing_and_waits_no_longer
     assert [one.reason for one in await parked_reactions(house.pool)] == ["the stream that it asks has not begun"]
     await house.ask(house.desk, house.desk_id, Open())
     assert await house.reacting.retry_parked(house.pool) == 1
-    await house.pool.execute("delete from checkpoint")
-    await house.pool.execute("delete from seen")
+    await house.lose_checkpoints()
     assert (await house.take([ring])).applied == 1
     assert await parked_reactions(house.pool) == []
     assert len((await house.desk.event_store.load(f"desk/{house.desk_id}")).records) == 1
@@ -170,8 +169,7 @@ async def test_the_marks_of_anothers_record_are_kept_by_its_home(house: House) -
     await house.take([first])
     assert await linked_marks(house.pool, [first.home]) == {"bell.RUNG"}
     assert await linked_marks(house.pool, [second.home, uuid4()]) == frozenset()
-    await house.pool.execute("delete from checkpoint")
-    await house.pool.execute("delete from seen")
+    await house.lose_checkpoints()
     await house.take([first, second])
     assert await house.pool.fetchval("select count(*) from linked_mark") == 2
     assert house.reacting.topics == ("ooc.bell.events",)

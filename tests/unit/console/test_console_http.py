@@ -29,7 +29,7 @@ from services.console.idle import (
 )
 from services.console.tokens import NoToken, Tokens, officer_id
 from tools.scenario.backend import BackendError, Request
-from tools.scenario.over_http import Http, answered
+from tools.scenario.over_http import Http, response_from
 from tools.scenario.story import Officer, Result
 
 STREAM = UUID(int=1)
@@ -215,14 +215,14 @@ def test_a_token_that_ended_is_renewed_once() -> None:
 )
 def test_each_answer_has_its_word(status: int, body: Any, word: Result, rules: tuple[str, ...]) -> None:
     """Given an HTTP answer, when it is read, then its status and problem details make one word and the rules."""
-    got = answered(Reply(status, body))
+    got = response_from(Reply(status, body))
     assert (got.word, got.rules) == (word, rules)
 
 
 def test_an_answer_that_was_not_agreed_is_said() -> None:
     """Given an internal error, when it is read, then playing ends with a sentence, not with a difference."""
     with pytest.raises(BackendError, match="HTTP 500"):
-        answered(Reply(500, None))
+        response_from(Reply(500, None))
 
 
 # --- waiting --------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def test_a_conference_is_named_by_disposal_and_condition() -> None:
 
 def test_every_reference_is_filled_wherever_it_stands() -> None:
     """Given references in lists and below, when the fields are filled, then each has become what it stands for."""
-    filled = names().filled(
+    filled = names().fill_in(
         {
             "case_id": "$case",
             "details": "$leo.details",

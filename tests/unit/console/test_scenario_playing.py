@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
-from unittest import mock
 from uuid import uuid4
 
 import pytest
@@ -13,8 +12,8 @@ import pytest
 from services.education.service import service as education
 from services.referral.service import service as referral
 from services.rj_conference.service import service as rj_conference
-from shared.domain.messages import Actor, Fact
-from tools.scenario import in_memory
+from shared.domain.messages import Fact
+from shared.messaging.reactions import system_actor
 from tools.scenario.backend import Request, Response
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
@@ -65,23 +64,48 @@ def test_the_memory_keeps_the_boundaries_of_the_system(tmp_path: Path) -> None:
     system = memory()
     play(tmp_path, PLAN, system)
     ((_, facts),) = system.histories
+    dorset = system.area
     body = {"type": "CancelSession", "by": "SERVICE", "why": "Snow."}
     asked = Request("education", facts[0].stream_id, Officer("SUPERVISOR", 1), body, "once")
-    with mock.patch.object(in_memory, "AREA", {"area": "DEVON"}):
-        assert system.send(asked).word is Result.UNKNOWN
-    barred = Actor(
-        id=uuid4(),
-        role="SUPERVISOR",
-        organisation="SCENARIO",
-        labels=in_memory.AREA,
-        conflicts=frozenset({facts[0].stream_id}),
-    )
-    with mock.patch.object(in_memory, "Actor", return_value=barred):
-        assert system.send(asked).word is Result.FORBIDDEN
+    system.area = {"area": "DEVON"}
+    assert system.send(asked).word is Result.UNKNOWN
+    system.area, system.conflicts = dorset, frozenset({facts[0].stream_id})
+    assert system.send(asked).word is Result.FORBIDDEN
     nobody = Request("education", uuid4(), Officer("ANALYST", 1), {"type": "Nonsense"}, "once")
     assert system.send(nobody).word is Result.FORBIDDEN
-    assert len(facts) == 1
+    assert [len(facts) for _, facts in system.histories] == [1]
+    system.conflicts = frozenset()
     assert system.send(asked).word is Result.ACCEPTED
+
+
+def test_who_declares_a_conflict_records_nothing_that_mentions_the_person(tmp_path: Path) -> None:
+    """Given an officer with a conflict about a pupil, when the officer books a place for the pupil, then it is forbidden."""
+    system, pupil = memory(), uuid4()
+    play(tmp_path, PLAN, system)
+    ((_, facts),) = system.histories
+    body = {
+        "type": "BookPlace",
+        "occurred_at": "2026-05-05T09:00:00+01:00",
+        "person_id": str(pupil),
+        "case_id": str(uuid4()),
+        "referral_id": str(uuid4()),
+    }
+    booking = Request("education", facts[0].stream_id, Officer("SAFE_SCHOOLS_OFFICER", 1), body, "booking")
+    system.conflicts = frozenset({pupil})
+    assert system.send(booking).word is Result.FORBIDDEN
+    system.conflicts = frozenset()
+    assert system.send(booking).word is Result.ACCEPTED
+
+
+def test_a_rationale_must_name_a_rule(tmp_path: Path) -> None:
+    """Given a rationale under an id that is no rule's, when the command is sent, then it is invalid, as the API answers."""
+    system = memory()
+    play(tmp_path, PLAN, system)
+    ((_, facts),) = system.histories
+    body = {"type": "CancelSession", "by": "SERVICE", "why": "Snow.", "rationale": {"R99": "Because."}}
+    answer = system.send(Request("education", facts[0].stream_id, Officer("SUPERVISOR", 1), body, "once"))
+    assert answer.word is Result.INVALID
+    assert "give each reason under the id of a rule of education" in answer.why
 
 
 def differs(tmp_path: Path, steps: str, system: Memory | None = None) -> str:
@@ -196,6 +220,9 @@ def test_a_reaction_happens_at_once(tmp_path: Path) -> None:
     after = "  - {check: referral/r1/history, types: [ReferralReceived, ReferralAcknowledged, ReferralTriaged, ActivityUndertaken]}\n"
     play(tmp_path, PLAN + ready + ATTEND + after, system)
     assert not system.parked
+    envelope = next(facts[-1].envelope for name, facts in system.histories if name == "referral")
+    assert envelope.actor == system_actor(referral).model_copy(update={"labels": {}})
+    assert (envelope.origin.kind, envelope.origin.reference) == ("REACTION", "ooc.education.AttendanceRecorded.v1")
 
 
 def test_a_refused_reaction_waits_until_its_stream_moves(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from shared.domain.messages import encode_event, next_hash
+from shared.messaging.reactions import SYSTEM, system_actor
 from shared.runtime.service import Service
 from tests.unit.contract.sample import SERVICES, missing, samples, type_in
 
@@ -23,6 +25,17 @@ def test_a_published_event_reads_and_writes_as_it_was(service: Service[Any], nam
     assert fact.envelope.type == type_in(name)
     if fact.envelope.type in service.events.by_type:
         assert encode_event(fact.envelope, fact.event) == body
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_a_sample_of_a_reaction_holds_what_production_writes(service: Service[Any]) -> None:
+    """A sample that a reaction recorded names the service as its actor, and the type of the event that it follows."""
+    facts = [service.events.read(sample["body"].encode()) for sample in samples(service.name).values()]
+    for envelope in (fact.envelope for fact in facts if fact.envelope.actor.role == SYSTEM):
+        assert envelope.actor.id == system_actor(service).id
+        assert envelope.actor.organisation == service.name
+        assert envelope.origin.kind == "REACTION"
+        assert re.fullmatch(r"ooc\.\w+\.\w+\.v\d+", envelope.origin.reference or "")
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)

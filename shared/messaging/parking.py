@@ -1,0 +1,117 @@
+"""The storage of parked reactions: PostgreSQL in production; a simulation brings its own behind the same protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import UUID
+
+from shared.database import Connection
+from shared.domain.messages import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a reaction is parked: the ids of broken rules, and the reason in words."""
+
+    rules: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionToPark:
+    """A rejected effect of a reaction: the fact that it follows, and the stream that its command is for."""
+
+    command_id: UUID
+    consumer: str
+    reaction: str
+    fact: Fact
+    target_stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockedReaction:
+    """A parked reaction that this transaction alone may retry; `body` holds the event that it follows."""
+
+    reaction: str
+    target_stream: str
+    body: bytes
+
+
+class ParkedReactions(Protocol):
+    """The parked reactions of a service, as one transaction sees them."""
+
+    async def version(self, stream: str) -> int:
+        """Return the version of a stream of the service; 0 where it has not begun."""
+
+    async def park(self, parked: ReactionToPark, why: Rejection, tried_version: int) -> None:
+        """Park a reaction that was rejected at this version of its target; parked before, it counts one more attempt."""
+
+    async def lock(self, command_id: UUID) -> LockedReaction | None:
+        """Lock a parked reaction; None where it is gone, or where another transaction holds it."""
+
+    async def keep(self, command_id: UUID, why: Rejection, tried_version: int) -> None:
+        """Keep a parked reaction that was rejected again, with the new reason."""
+
+    async def remove(self, command_ids: Iterable[UUID]) -> None:
+        """Remove parked reactions; an id that is not parked is ignored."""
+
+
+class PostgresParkedReactions:
+    """The table `parked`, within the transaction of a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def version(self, stream: str) -> int:
+        """See `ParkedReactions.version`."""
+        version: int = await self._connection.fetchval(_VERSION, stream)
+        return version
+
+    async def park(self, parked: ReactionToPark, why: Rejection, tried_version: int) -> None:
+        """See `ParkedReactions.park`."""
+        await self._connection.execute(
+            _PARK,
+            parked.command_id,
+            parked.consumer,
+            parked.reaction,
+            parked.fact.envelope.stream,
+            parked.fact.version,
+            parked.target_stream,
+            parked.fact.body,
+            list(why.rules),
+            why.reason,
+            tried_version,
+        )
+
+    async def lock(self, command_id: UUID) -> LockedReaction | None:
+        """See `ParkedReactions.lock`."""
+        row = await self._connection.fetchrow(_LOCK, command_id)
+        return None if row is None else LockedReaction(**row)
+
+    async def keep(self, command_id: UUID, why: Rejection, tried_version: int) -> None:
+        """See `ParkedReactions.keep`."""
+        await self._connection.execute(_KEEP, command_id, list(why.rules), why.reason, tried_version)
+
+    async def remove(self, command_ids: Iterable[UUID]) -> None:
+        """See `ParkedReactions.remove`."""
+        await self._connection.execute(_REMOVE, list(command_ids))
+
+
+_VERSION: Final = "select coalesce(max(version), 0) from event where stream = $1"
+_PARK: Final = """
+    insert into parked (command_id, consumer, reaction, source_stream, source_version, target_stream, body, rules, reason,
+                        tried_version)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    on conflict (command_id) do update
+    set attempts = parked.attempts + 1, rules = excluded.rules, reason = excluded.reason,
+        tried_version = excluded.tried_version
+"""
+_LOCK: Final = """
+    select reaction, target_stream, body from parked where command_id = $1 for update skip locked
+"""
+_KEEP: Final = """
+    update parked set attempts = attempts + 1, rules = $2, reason = $3, tried_version = $4 where command_id = $1
+"""
+_REMOVE: Final = "delete from parked where command_id = any($1::uuid[])"
