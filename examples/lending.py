@@ -149,7 +149,7 @@ async def send(library: CommandHandler, day: int, command: Command) -> None:
     """Send a command, and print the events that it made, or the rules that it broke."""
     key = uuid4()  # the idempotency key: the same one again would bring the first receipt again
     result = await library.handle(CommandRequest(command, book, key, librarian, march[day], correlation_id=key))
-    made = [event.type for event in result.answer.events] if isinstance(result, Accepted) else result
+    made = [event.type for event in result.receipt.events] if isinstance(result, Accepted) else result
     print(f"{day} March, {command.type}: {made}")
 
 

@@ -1,8 +1,8 @@
-"""The one path of a command: wait for the stream's turn, load, fold, decide, seal, append. Nothing else writes to an event store.
+"""Command handler, the only writer to an event store: queue, load, fold, decide, seal, append.
 
-Order of the answers: a repeated key (the first answer again), an unknown stream, or one beyond a boundary of the actor
-(`shared.domain.permissions`), an expected version, the rules.
-Token, shape and role have been judged before (api.py); a reaction has none of the three to fear.
+The checks run in this order: idempotency key (a repeat gets its first receipt), existence of the stream, boundaries of
+the actor (`shared.domain.permissions`), expected version, rules.
+The API has already checked token, body and role. Reactions, the process managers, skip these checks.
 """
 
 from __future__ import annotations
@@ -57,30 +57,30 @@ from shared.state_cache import StateCache
 from shared.stream_queue import QueueFull, StreamQueue
 
 MAX_ATTEMPTS: Final = 40
-"""How often a command without an expected version is decided again when its stream has moved meanwhile."""
+"""The most decisions of one command without an expected version, while other processes append to its stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Recorded, now or by an earlier use of the same key."""
+    """A recorded command; `repeated` if an earlier request with the same idempotency key recorded it."""
 
-    answer: Receipt
+    receipt: Receipt
     repeated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKeyReused:
-    """The idempotency key was used before with another body or for another stream."""
+    """The reuse of an idempotency key with another body or for another stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamNotFound:
-    """The command does not begin a stream, and there is none of this id."""
+    """A stream that does not exist, for a command that does not begin one."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionConflict:
-    """The stream has moved on from the expected version."""
+    """A conflict of versions: the stream is not at the expected version (optimistic concurrency)."""
 
     expected: int
     actual: int
@@ -88,7 +88,7 @@ class VersionConflict:
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """The actor's label (such as the area) is not the stream's, or a conflict of interest is declared.
+    """An access that a label, the organisation or a declared conflict of interest forbids.
 
     `hidden`: the stream must answer as one that does not exist.
     """
@@ -99,7 +99,7 @@ class Forbidden:
 
 @dataclass(frozen=True, slots=True)
 class NoChange:
-    """No rule refuses, and there is nothing to be done: a reaction whose purpose has been met or has passed."""
+    """An approved command without events: a reaction whose purpose is already met, or has passed."""
 
 
 Result = (
@@ -108,132 +108,137 @@ Result = (
 
 
 class CommandHandler:
-    """Handles a service's commands on an event store and a keyring; clock and randomness come with the command."""
+    """The handler of the commands of one service. Clock and randomness come with the request."""
 
     def __init__(self, service: Service[Any], event_store: EventStore, keyring: Keyring, digest_key: bytes) -> None:
         self.service = service
         self.event_store = event_store
         self.keyring = keyring
-        self._recent = StateCache(service.events, service.decider, keyring)
+        self._cache = StateCache(service.events, service.decider, keyring)
         self._digest_key = digest_key
         self._queue = StreamQueue()
 
     def command_id(self, actor: UUID, key: str) -> UUID:
-        """UUIDv5 of service, actor and idempotency key."""
+        """Derive the command id: UUIDv5 of service, actor and idempotency key."""
         return derived_uuid("command", self.service.name, actor, key)
 
-    async def handle(self, asked: CommandRequest) -> Result:
-        """Take a command all the way; raises `EventStoreUnavailable`, `KeyringUnavailable` or `OwnerForgotten`."""
-        digest = self.digest(asked)
-        name = self.service.stream_name(asked.stream)
+    async def handle(self, request: CommandRequest) -> Result:
+        """Execute a command and record its events.
+
+        Raises `EventStoreUnavailable`, `KeyringUnavailable`, `UnusableKey`, `KeyDestroyed`, `NoPolicy` or `BeyondCalendar`.
+        """
+        digest = self.digest(request)
+        name = self.service.stream_name(request.stream)
         try:
             async with self._queue.turn(name):
-                return await self._attempt(asked, name, digest)
+                return await self._attempt(request, name, digest)
         except QueueFull as error:
-            raise EventStoreUnavailable(f"{error}; ask again with the same key") from error
+            raise EventStoreUnavailable(f"{error}: send it again with the same key") from error
 
-    async def _attempt(self, asked: CommandRequest, name: str, digest: bytes) -> Result:
-        """Load, decide and append; again where another process moved the stream meanwhile."""
+    async def _attempt(self, request: CommandRequest, name: str, digest: bytes) -> Result:
+        """Load, decide and append; repeat while other processes append to the stream."""
         for _ in range(MAX_ATTEMPTS):
-            loaded = await self.event_store.load(name, asked.command_id)
+            loaded = await self.event_store.load(name, request.command_id)
             if loaded.kept is not None:
-                return self._kept(asked, loaded.kept, digest)
-            early = self._early(asked, loaded)
-            if early is not None:
-                return early
-            result = await self._decided(asked, loaded, digest)
+                return self._repeated(request, loaded.kept, digest)
+            failure = self._check_preconditions(request, loaded)
+            if failure is not None:
+                return failure
+            result = await self._decide_and_append(request, loaded, digest)
             if result is not None:
                 return result
         raise EventStoreUnavailable(
-            f"{name} moved {MAX_ATTEMPTS} times while this command was decided; ask again with the same key"
+            f"{name} changed {MAX_ATTEMPTS} times while this command was decided: send it again with the same key"
         )
 
-    async def _decided(self, asked: CommandRequest, loaded: LoadedStream, digest: bytes) -> Result | None:
-        """Fold, decide, seal and append; None where the event store has moved meanwhile and all is to be looked at again."""
-        outcome = await self._judged(asked, await self.open(loaded.records))
-        if not isinstance(outcome, Decision):
-            return outcome
-        if not outcome.facts:
+    async def _decide_and_append(self, request: CommandRequest, loaded: LoadedStream, digest: bytes) -> Result | None:
+        """Fold, decide, seal and append. Returns None if another process appended meanwhile, so the command must be repeated."""
+        decision = await self._execute(request, await self.open(loaded.records))
+        if not isinstance(decision, Decision):
+            return decision
+        if not decision.facts:
             return NoChange()
-        if (barred := self._may_not_record(asked, outcome, loaded)) is not None:
-            return barred
-        append = await self._seal(asked, outcome, loaded, digest)
-        return self._settled(asked, outcome, append, await self.event_store.append(append))
+        if (forbidden := self._check_new_events(request, decision, loaded)) is not None:
+            return forbidden
+        append = await self._seal(request, decision, loaded, digest)
+        return self._interpret(request, decision, append, await self.event_store.append(append))
 
-    async def _judged(self, asked: CommandRequest, history: Sequence[Fact]) -> Decision | Refused | NeedsRationale:
-        """Judge and decide; where documents are printed for it, in a thread, so that nobody else waits."""
-        if not asked.command.prints:
-            return execute(self.service, asked, history, self._recent.fold)
-        state = self._recent.fold(history)
-        return await asyncio.to_thread(execute, self.service, asked, history, lambda _history: state)
+    async def _execute(self, request: CommandRequest, history: Sequence[Fact]) -> Decision | Refused | NeedsRationale:
+        """Evaluate and decide. Commands that print documents run in a thread, so that they do not block the event loop."""
+        if not request.command.prints:
+            return execute(self.service, request, history, self._cache.fold)
+        state = self._cache.fold(history)
+        return await asyncio.to_thread(execute, self.service, request, history, lambda _history: state)
 
-    def _may_not_record(self, asked: CommandRequest, outcome: Decision, loaded: LoadedStream) -> Forbidden | None:
-        """Rule T2 for what is known only now: whom the new events mention, and that a stream belongs to one area."""
-        if asked.actor.conflicts:
-            facts = AccessFacts.of_history(self.service.events, outcome.facts)
-            if facts.mentions & asked.actor.conflicts:
+    def _check_new_events(self, request: CommandRequest, decision: Decision, loaded: LoadedStream) -> Forbidden | None:
+        """Check rule T2 on the new events: declared conflicts with mentioned ids, and one value of each label for a new stream."""
+        if request.actor.conflicts:
+            facts = AccessFacts.of_history(self.service.events, decision.facts)
+            if facts.mentions & request.actor.conflicts:
                 return Forbidden(CONFLICT)
         if loaded.records:
             return None
-        first = outcome.facts[0].envelope
+        first = decision.facts[0].envelope
         for label in sorted(self.service.inherited_labels):
             if first.labels.get(label) == EVERY:
-                return Forbidden(f"who acts in every {label} begins nothing: sign in for the {label} it belongs to")
+                return Forbidden(
+                    f"a token for every {label} cannot open a record: sign in for the {label} that it belongs to"
+                )
         return None
 
-    def _settled(
-        self, asked: CommandRequest, outcome: Decision, append: AppendRequest, result: AppendResult
+    def _interpret(
+        self, request: CommandRequest, decision: Decision, append: AppendRequest, result: AppendResult
     ) -> Result | None:
-        """What the event store's answer means; None where all is to be looked at again."""
+        """Translate the result of the append. Returns None if the command must be repeated."""
         match result:
             case Appended() as appended:
-                return Accepted(self._answer(asked.command_id, append, appended), repeated=False)
+                return Accepted(self._new_receipt(request.command_id, append, appended), repeated=False)
             case KeyTaken(key):
-                return Refused((self._lost(outcome, key),))
-            case WrongExpectedVersion(version) if asked.command.expected_version is not None:
-                return VersionConflict(asked.command.expected_version, version)
+                return Refused((self._rule_of_claim(decision, key),))
+            case WrongExpectedVersion(version) if request.command.expected_version is not None:
+                return VersionConflict(request.command.expected_version, version)
             case WrongExpectedVersion() | DuplicateCommand():
-                return None  # for a repeated one, the next load finds the answer of the use that came first
+                return None  # the next load finds the receipt of a duplicate
 
-    def _early(self, asked: CommandRequest, loaded: LoadedStream) -> Result | None:
-        """What is answered before any rule is asked."""
-        command = asked.command
+    def _check_preconditions(self, request: CommandRequest, loaded: LoadedStream) -> Result | None:
+        """Check existence, access and expected version, before any rule. Returns None if all hold."""
+        command = request.command
         if not loaded.records and not type(command).opens:
             return StreamNotFound()
-        bounds = self._bounds(asked, loaded.records)
-        if bounds is not None:
-            return bounds
+        forbidden = self._check_access(request, loaded.records)
+        if forbidden is not None:
+            return forbidden
         version = loaded.records[-1].version if loaded.records else 0
         if command.expected_version is not None and command.expected_version != version:
             return VersionConflict(command.expected_version, version)
         return None
 
-    def _bounds(self, asked: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:
-        """Rule T2: within the actor's own area, or own organisation, and without a declared conflict of interest."""
+    def _check_access(self, request: CommandRequest, records: Sequence[RecordedEvent]) -> Forbidden | None:
+        """Check rule T2: labels, organisation and declared conflicts of interest. Returns None if they allow access."""
         if not records:
             return None
-        book = self.service.events
+        registry = self.service.events
         facts = (
-            AccessFacts.of_history(book, [book.read(record.body) for record in records])
-            if asked.actor.conflicts
+            AccessFacts.of_history(registry, [registry.read(record.body) for record in records])
+            if request.actor.conflicts
             else AccessFacts.of_opening(records[0].body)
         )
         denial = boundary(
-            asked.actor, self.service.permissions.get(asked.actor.role), facts, self.service.inherited_labels
+            request.actor, self.service.permissions.get(request.actor.role), facts, self.service.inherited_labels
         )
         return None if denial is None else Forbidden(denial.why, denial.hidden)
 
     async def open(self, records: Sequence[RecordedEvent]) -> list[Fact]:
-        """The facts of some records, their sealed fields opened."""
-        return await self._recent.open(records)
+        """Parse and decrypt recorded events. Raises `KeyringUnavailable`, `UnusableKey` or `UnknownEvent`."""
+        return await self._cache.open(records)
 
     async def _seal(
-        self, asked: CommandRequest, outcome: Decision, loaded: LoadedStream, digest: bytes
+        self, request: CommandRequest, decision: Decision, loaded: LoadedStream, digest: bytes
     ) -> AppendRequest:
-        """Seal the facts, write their bytes and chain them. A new owner's key is committed before the append."""
+        """Seal, encode and hash the facts. The data key of a new owner is committed before the append."""
         subjects = {
             subject
-            for fact in outcome.facts
+            for fact in decision.facts
             for model in (fact.event, fact.envelope)
             for _, subject, sealed in sealed_fields(model, fact.envelope.home)
             if not sealed.is_forgotten
@@ -242,7 +247,7 @@ class CommandHandler:
         previous = loaded.records[-1].hash if loaded.records else GENESIS
         events: list[EventToAppend] = []
         hash_ = previous
-        for fact in outcome.facts:
+        for fact in decision.facts:
             home = fact.envelope.home
             event = seal_model(fact.event, home, fact.event_id, keys)
             envelope = seal_model(fact.envelope, home, fact.event_id, keys)
@@ -250,38 +255,44 @@ class CommandHandler:
             hash_ = next_hash(hash_, body)
             events.append(EventToAppend(fact.event_id, envelope.type, home, body, hash_))
         return AppendRequest(
-            asked.command_id,
+            request.command_id,
             digest,
-            outcome.facts[0].envelope.stream,
+            decision.facts[0].envelope.stream,
             loaded.records[-1].version if loaded.records else 0,
             previous,
             tuple(events),
-            tuple(key for claims in outcome.claims for key in claims.take),
-            _given_back(outcome.claims),
+            tuple(key for claims in decision.claims for key in claims.take),
+            _keys_to_release(decision.claims),
         )
 
-    def _lost(self, outcome: Decision, key: str) -> BrokenRule:
-        """The rule that a lost claim breaks."""
-        rule_id = next(claims.rule for claims in outcome.claims if key in claims.take)
-        known = next((rule for rule in self.service.decider.rules.rules if rule.id == rule_id), None)
-        if known is not None:
-            return known.broken
-        text, source = self.service.claim_rules.get(rule_id, ("this is taken already", "the event store's claims"))
+    def _rule_of_claim(self, decision: Decision, key: str) -> BrokenRule:
+        """Find the rule behind a claim whose key another stream has."""
+        rule_id = next(claims.rule for claims in decision.claims if key in claims.take)
+        rule = next((rule for rule in self.service.decider.rules.rules if rule.id == rule_id), None)
+        if rule is not None:
+            return rule.broken
+        text, source = self.service.claim_rules.get(
+            rule_id,
+            (
+                "another record has this already: use that record, or give another value",
+                "uniqueness in the event store",
+            ),
+        )
         return BrokenRule(rule_id, text, source)
 
-    def _kept(self, asked: CommandRequest, kept: StoredReceipt, digest: bytes) -> Result:
-        """The first answer again, if it was given to the same request."""
-        if not hmac.compare_digest(kept.digest, digest):
+    def _repeated(self, request: CommandRequest, stored: StoredReceipt, digest: bytes) -> Result:
+        """Return the first receipt again, if the request is the same."""
+        if not hmac.compare_digest(stored.digest, digest):
             return IdempotencyKeyReused()
-        events = tuple(_recorded(record, record.version, record.position) for record in kept.records)
-        receipt = self._receipt(asked.command_id, kept.stream, kept.records[-1].recorded_at, events)
+        events = tuple(_receipt_line(record, record.version, record.position) for record in stored.records)
+        receipt = self._receipt(request.command_id, stored.stream, stored.records[-1].recorded_at, events)
         return Accepted(receipt, repeated=True)
 
-    def _answer(self, command_id: UUID, append: AppendRequest, appended: Appended) -> Receipt:
-        """The receipt of what has just been recorded; positions are dense, so the last one gives the others."""
+    def _new_receipt(self, command_id: UUID, append: AppendRequest, appended: Appended) -> Receipt:
+        """Build the receipt of a new append. Positions are dense, so the last one gives the others."""
         before = appended.position - len(append.events)
         events = tuple(
-            _recorded(event, append.version + n, before + n) for n, event in enumerate(append.events, start=1)
+            _receipt_line(event, append.version + n, before + n) for n, event in enumerate(append.events, start=1)
         )
         return self._receipt(command_id, append.stream, appended.recorded_at, events)
 
@@ -301,25 +312,25 @@ class CommandHandler:
             events=events,
         )
 
-    def digest(self, asked: CommandRequest) -> bytes:
-        """HMAC-SHA256 (RFC 2104) over the target and the command as asked, so that a kept digest reveals nothing."""
-        body = to_json(asked.command, lambda sealed: sealed.value)
+    def digest(self, request: CommandRequest) -> bytes:
+        """Compute HMAC-SHA256 (RFC 2104) over stream and command. The key keeps a stored digest from revealing the command."""
+        body = to_json(request.command, lambda sealed: sealed.value)
         body.pop("expected_version", None)
-        text = json.dumps([str(asked.stream), body], sort_keys=True, separators=(",", ":"))
+        text = json.dumps([str(request.stream), body], sort_keys=True, separators=(",", ":"))
         return hmac.new(self._digest_key, text.encode(), hashlib.sha256).digest()
 
 
-def _recorded(event: EventToAppend | RecordedEvent, version: int, position: int) -> ReceiptLine:
-    """A receipt's line for an event."""
+def _receipt_line(event: EventToAppend | RecordedEvent, version: int, position: int) -> ReceiptLine:
+    """Build the line of an event in a receipt."""
     return ReceiptLine(
         event_id=event.event_id, type=event.type, version=version, position=position, hash=event.hash.hex()
     )
 
 
-def _given_back(made: Sequence[Claims]) -> tuple[str, ...]:
-    """The keys that are released in the end: one that a later event takes again stays taken."""
+def _keys_to_release(claims_in_order: Sequence[Claims]) -> tuple[str, ...]:
+    """List the keys to release after all events. A key that a later event takes again is not released."""
     released: dict[str, None] = {}
-    for claims in made:
+    for claims in claims_in_order:
         released.update(dict.fromkeys(claims.release))
         for key in claims.take:
             released.pop(key, None)

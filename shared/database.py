@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: pools that survive a restart of the server, and which errors are worth another try."""
+"""Connections to PostgreSQL: addresses, pools, and retries of transient errors."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ import stamina
 
 T = TypeVar("T")
 Connection = Any
-"""A connection of asyncpg, from its pool or its own."""
+"""A connection of asyncpg, pooled or not."""
 
 TRANSIENT: Final = (
     OSError,
     asyncio.TimeoutError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a connection says that was lost in the middle of a call
+    asyncpg.InternalClientError,  # a connection lost during a call
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.InsufficientResourcesError,  # too many connections, or no room on the disk
+    asyncpg.InsufficientResourcesError,  # too many connections, or a full disk
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
 )
-"""Errors after which the same call, sent again, may well succeed."""
+"""Transient errors: the same call may succeed when repeated."""
 
 
 def database_dsn(server: str, database: str) -> str:
-    """The address of one database on a server."""
+    """Build the address of one database on a server."""
     parts = urlsplit(server)
     return urlunsplit(parts._replace(path=f"/{database}"))
 
 
 def as_role(address: str, role: str, password: str | None = None) -> str:
-    """The same address for another role, without the password of the one before; without a role where it is empty."""
+    """Change the role and password of an address. An empty role removes both."""
     parts = urlsplit(address)
     secret = "" if password is None else f":{quote(password, safe='')}"
     login = f"{role}{secret}@" if role else ""
@@ -46,7 +46,7 @@ def as_role(address: str, role: str, password: str | None = None) -> str:
 
 
 async def create_pool(dsn: str, *, max_size: int = 8) -> asyncpg.Pool[asyncpg.Record]:
-    """A connection pool; waits up to a minute for the server to answer."""
+    """Open a connection pool. Waits up to 60 seconds for the server, then raises the last error."""
 
     async def connect() -> asyncpg.Pool[asyncpg.Record]:
         return await asyncpg.create_pool(
@@ -56,16 +56,16 @@ async def create_pool(dsn: str, *, max_size: int = 8) -> asyncpg.Pool[asyncpg.Re
             command_timeout=15,
             timeout=10,
             max_inactive_connection_lifetime=300,
-            reset=_as_it_is,
+            reset=_skip_reset,
         )
 
     return await retry_for(connect, 60)
 
 
-async def _as_it_is(_connection: object) -> None:
-    """Nothing is undone when a connection goes back: nobody changes a session, and it would cost each call a round trip.
+async def _skip_reset(_connection: object) -> None:
+    """Skip the reset of a returned connection, which would cost one round trip for each call.
 
-    A transaction left open is rolled back all the same.
+    No code changes session settings. The pool still rolls back an open transaction.
     """
 
 
@@ -74,23 +74,23 @@ async def retry_for(
     seconds: float,
     on: tuple[type[Exception], ...] | Callable[[Exception], bool] = TRANSIENT,
 ) -> T:
-    """Call again, with growing pauses, while it fails with one of these errors; the last one passes after `seconds`."""
+    """Retry a call with growing pauses, while it fails with one of these errors. After `seconds`, raises the last error."""
 
-    def passing(error: Exception) -> bool:
+    def is_transient(error: Exception) -> bool:
         if callable(on):
             return on(error)
-        # asyncpg calls an argument that does not fit an interface error too; that one fails every time.
+        # asyncpg raises InterfaceError for an unsuitable argument too; a retry cannot help there.
         return isinstance(error, on) and not isinstance(error, ValueError)
 
-    began = time.monotonic()
+    started = time.monotonic()
     try:
-        return await call()  # nearly always: what makes the pauses costs more than many a call
+        return await call()  # nearly always; the retry machinery would cost more than most calls
     except Exception as error:
-        left = seconds - (time.monotonic() - began)
-        if left <= 0 or not passing(error):
+        remaining = seconds - (time.monotonic() - started)
+        if remaining <= 0 or not is_transient(error):
             raise
     async for attempt in stamina.retry_context(
-        on=passing, attempts=None, timeout=left, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+        on=is_transient, attempts=None, timeout=remaining, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
     ):
         with attempt:
             return await call()
@@ -98,7 +98,7 @@ async def retry_for(
 
 
 async def retry_or_raise(call: Callable[[], Awaitable[T]], unavailable: type[Exception], seconds: float = 15) -> T:
-    """Call until it answers; after `seconds` of transient errors raise `unavailable`."""
+    """Retry a call; after `seconds` of transient errors, raise `unavailable`."""
     try:
         return await retry_for(call, seconds)
     except TRANSIENT as error:

@@ -1,10 +1,11 @@
-"""What was opened and folded lately: a command that follows another on its stream begins where that one ended.
+"""One-minute cache of decrypted events and folded state, for successive commands on one stream.
 
-Records are loaded from the event store each time all the same, and only what is the same to the byte is taken from here. A
-fact is kept opened for as long as a data key is, a minute, and only for the keys that opened it: when the keyring says
-that a key was destroyed, or is another, the bytes are read anew. A state is kept beside the facts that made it, serves
-only where the same facts come first, and goes with the first of them that goes. Nothing waits for another command: what
-has had its minute is let go by the clock.
+The handler still loads every record from the event store. A cached fact is used only if its record is identical.
+The lifetime of a fact is that of a cached data key. If the keyring reports another or a destroyed key, the bytes are
+decrypted again. A state is cached with its facts. It is used only if the new history begins with these facts, and is
+removed with the first of them. A timer removes expired entries, also without further commands.
+
+It replaces snapshots (docs/adr/0016): it holds no second copy on disk, and needs no version of its own.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from shared.privacy.sealing import DataKey, key_ids_in
 
 S = TypeVar("S")
 
-MOST_FACTS: Final = 20_000
-"""How many opened facts are kept: some 60 MB. There are no more states than facts."""
+MAX_FACTS: Final = 20_000
+"""The most cached facts, some 60 MB. There are never more states than facts."""
 
 Keys = Mapping[KeyId, DataKey | None]
 
@@ -48,7 +49,7 @@ class _Folded(Generic[S]):
 
 
 class StateCache(Generic[S]):
-    """The opened facts and the states of a service's streams, for a minute."""
+    """A cache of the decrypted facts and states of the streams of one service."""
 
     def __init__(
         self, events: EventRegistry, decider: Decider[S], keyring: Keyring, clock: Callable[[], float] = time.monotonic
@@ -57,80 +58,84 @@ class StateCache(Generic[S]):
         self._decider = decider
         self._keyring = keyring
         self._clock = clock
-        # The soonest to end come first.
+        # In order of expiry.
         self._opened: OrderedDict[bytes, _Opened] = OrderedDict()
         self._folded: dict[str, _Folded[S]] = {}
-        self._reminder = ExpiryTimer(self._let_go)
+        self._timer = ExpiryTimer(self._expire)
 
     async def open(self, records: Sequence[RecordedEvent]) -> list[Fact]:
-        """The facts of some records, their sealed fields opened; raises `KeyringUnavailable` or `UnknownEvent`."""
-        self._let_go()
-        kept = [self._kept(record) for record in records]
-        wanted = [
-            key_ids_in(record.body) if one is None else one.keys for record, one in zip(records, kept, strict=True)
+        """Parse and decrypt recorded events. Raises `KeyringUnavailable`, `UnusableKey` or `UnknownEvent`."""
+        self._expire()
+        cached = [self._cached(record) for record in records]
+        key_ids = [
+            key_ids_in(record.body) if entry is None else entry.keys
+            for record, entry in zip(records, cached, strict=True)
         ]
-        every = {want for wants in wanted for want in wants}
-        keys = await self._keyring.open(every) if every else {}
+        all_key_ids = set[KeyId]().union(*key_ids)
+        keys = await self._keyring.open(all_key_ids) if all_key_ids else {}
         return [
-            self._fact(record, {want: keys[want] for want in wants})
-            for record, wants in zip(records, wanted, strict=True)
+            self._fact(record, {key_id: keys[key_id] for key_id in ids})
+            for record, ids in zip(records, key_ids, strict=True)
         ]
 
     def fold(self, history: Sequence[Fact]) -> S | None:
-        """The state after a whole history as `open` just gave it, in order of version; raises `BrokenHistory`."""
+        """Fold a whole history, as `open` returned it, in order of version. Raises `BrokenHistory`."""
         if not history:
             return None
         stream = history[0].envelope.stream
-        known = self._folded.pop(stream, None)
-        state = self._continued(known, history) if known is not None else self._decider.fold(history_at(history))
+        earlier = self._folded.pop(stream, None)
+        state = self._fold_from(earlier, history) if earlier is not None else self._decider.fold(history_at(history))
         self._folded[stream] = _Folded(history, state)
         return state
 
-    def _continued(self, known: _Folded[S], history: Sequence[Fact]) -> S | None:
-        """The state after a history that may begin with the known one; a correction reaches back, so all is folded."""
-        new = history[len(known.history) :]
-        begins = len(known.history) <= len(history) and all(
-            a is b for a, b in zip(known.history, history, strict=False)
+    def _fold_from(self, earlier: _Folded[S], history: Sequence[Fact]) -> S | None:
+        """Fold only the new facts, if the history begins with the earlier one. A correction changes old facts, so all are folded."""
+        new = history[len(earlier.history) :]
+        begins = len(earlier.history) <= len(history) and all(
+            a is b for a, b in zip(earlier.history, history, strict=False)
         )
         if not begins or any(isinstance(fact.event, Correction) for fact in new):
             return self._decider.fold(history_at(history))
         check_gapless(history)
-        return self._decider.fold(new, known.state)
+        return self._decider.fold(new, earlier.state)
 
-    def _kept(self, record: RecordedEvent) -> _Opened | None:
-        """What was kept of a record, if the record is the same to the byte and the microsecond."""
-        one = self._opened.get(record.hash)
-        if one is None:
+    def _cached(self, record: RecordedEvent) -> _Opened | None:
+        """Find the cached fact of a record, if its bytes, position and recording time are the same."""
+        entry = self._opened.get(record.hash)
+        if entry is None:
             return None
-        fact = one.fact
+        fact = entry.fact
         same = (fact.body, fact.position, fact.recorded_at) == (record.body, record.position, record.recorded_at)
-        return one if same else None
+        return entry if same else None
 
     def _fact(self, record: RecordedEvent, keys: Keys) -> Fact:
-        """The fact of a record by these keys; while they were asked for, it may have gone, or another may have opened it."""
-        one = self._kept(record)
-        if one is not None and one.keys == keys:
-            return one.fact
+        """Return the fact of a record, decrypted with these keys: from the cache, or else from its bytes.
+
+        The cache may have changed while the keys were fetched, so it is read again here.
+        """
+        entry = self._cached(record)
+        if entry is not None and entry.keys == keys:
+            return entry.fact
         fact = self._events.read(
             record.body, keys=keys, position=record.position, recorded_at=record.recorded_at, hash=record.hash
         )
-        self._forget(record.hash)
+        self._remove(record.hash)
         self._opened[record.hash] = _Opened(fact, keys, self._clock() + CACHED_SECONDS)
-        self._reminder.set(CACHED_SECONDS)
+        self._timer.set(CACHED_SECONDS)
         return fact
 
-    def _forget(self, hash_: bytes) -> None:
-        """Let go of a fact, and of the state that was made of it."""
-        one = self._opened.pop(hash_, None)
-        if one is not None:
-            self._folded.pop(one.fact.envelope.stream, None)
+    def _remove(self, hash_: bytes) -> None:
+        """Remove a fact, and the state that was folded from it."""
+        entry = self._opened.pop(hash_, None)
+        if entry is not None:
+            self._folded.pop(entry.fact.envelope.stream, None)
 
-    def _let_go(self) -> float | None:
-        """Forget what has had its minute, and the oldest of what is too much; how many seconds the next has left."""
+    def _expire(self) -> float | None:
+        """Remove expired facts, and the oldest above the limit. Returns the seconds to the next expiry, None if empty."""
         now = self._clock()
         while self._opened:
-            oldest, one = next(iter(self._opened.items()))
-            if one.until > now and len(self._opened) <= MOST_FACTS:
-                return one.until - now
-            self._forget(oldest)
+            oldest, entry = next(iter(self._opened.items()))
+            if entry.until > now and len(self._opened) <= MAX_FACTS:
+                return entry.until - now
+            self._remove(oldest)
         return None

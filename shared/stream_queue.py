@@ -1,7 +1,8 @@
-"""One command after another on each stream, in the order in which they came, within a process.
+"""Queue of the commands on each stream, first in, first out, within one process, with backpressure.
 
-Without it, commands on one stream decide at once and all but one decide again: 200 at a time took 40 attempts and more,
-and ended as unavailable. Other processes are not waited for here: the expected version still settles who was first.
+Without it, concurrent commands on one stream all decide, and all but one decide again. With 200 commands at once, many
+needed more than 40 attempts and failed as unavailable. The queue does not cover other processes; there, the expected
+version detects conflicts (optimistic concurrency).
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 MAX_WAITING: Final = 500
-"""How many commands may wait for one stream."""
+"""The most commands that wait for one stream."""
 PATIENCE_SECONDS: Final = 20.0
-"""How long one waits for its turn; after its client's time-out its answer reaches nobody."""
+"""The longest wait of a command for its turn, below the usual time-outs of clients."""
 
 
 class QueueFull(Exception):
-    """Too many commands wait for this stream, or this one has waited too long; it has not begun."""
+    """A stream with too many waiting commands, or a command that waited too long. The command has not started."""
 
 
 class StreamQueue:
-    """A queue for each stream that is busy; a stream at rest takes no memory and no time."""
+    """The queues of all busy streams. An idle stream takes no memory."""
 
     def __init__(self, max_waiting: int = MAX_WAITING, patience: float = PATIENCE_SECONDS) -> None:
         self._max_waiting = max_waiting
@@ -32,7 +33,7 @@ class StreamQueue:
 
     @asynccontextmanager
     async def turn(self, stream: str) -> AsyncIterator[None]:
-        """Hold the stream's turn; raises `QueueFull`."""
+        """Wait for the turn on a stream, and hold it for the body of the `with` statement. Raises `QueueFull`."""
         waiting = self._waiting.get(stream)
         if waiting is None:
             self._waiting[stream] = deque()
@@ -44,29 +45,29 @@ class StreamQueue:
             self._pass_on(stream)
 
     async def _wait(self, stream: str, waiting: deque[asyncio.Future[None]]) -> None:
-        """Wait behind those who came before; the turn is handed over, so nobody who comes later overtakes."""
+        """Wait behind the earlier commands. The turn is passed on directly, so no later command overtakes."""
         if len(waiting) >= self._max_waiting:
-            raise QueueFull(f"{len(waiting)} commands wait for {stream} already")
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting.append(mine)
+            raise QueueFull(f"{len(waiting)} commands already wait for {stream}")
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.append(turn)
         try:
             async with asyncio.timeout(self._patience):
-                await mine
+                await turn
         except BaseException as error:
-            if mine.done() and not mine.cancelled():
-                self._pass_on(stream)  # the turn came at the moment at which it was given up
+            if turn.done() and not turn.cancelled():
+                self._pass_on(stream)  # the turn arrived while the wait was cancelled
             else:
-                waiting.remove(mine)
+                waiting.remove(turn)
             if isinstance(error, TimeoutError):
                 raise QueueFull(f"{stream} has been busy for {self._patience:g} seconds") from None
             raise
 
     def _pass_on(self, stream: str) -> None:
-        """Hand the turn to the next one that still waits, or let the stream rest."""
+        """Pass the turn to the next waiting command, or mark the stream as idle."""
         waiting = self._waiting[stream]
         while waiting:
-            following = waiting.popleft()
-            if not following.done():
-                following.set_result(None)
+            successor = waiting.popleft()
+            if not successor.done():
+                successor.set_result(None)
                 return
         del self._waiting[stream]

@@ -42,7 +42,7 @@ from services.reporting.visibility import Reader, reader_of
 from shared.api.authorisation import AccessLog, ReadGate, TokenVerifier
 from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
-from shared.api.operations import consumed, health, standing_alarms
+from shared.api.operations import add_health, consumed_offsets, standing_alarms
 from shared.api.parameters import (
     ACCESS_REASON,
     AS_OF,
@@ -62,13 +62,13 @@ from shared.api.problems import (
 )
 from shared.api.quarantine import add_quarantine
 from shared.api.request import (
-    end_of_today,
     read_actor,
     read_day,
     read_id,
     read_query,
     read_reason,
     read_time,
+    today,
 )
 from shared.api.schemas import (
     DutyLine,
@@ -265,7 +265,7 @@ def reporting_api(settings: Settings) -> FastAPI:
         await log_alarms(database, "reporting-api")
         keys = await create_pool(settings.database("keyring", role), max_size=2)
         gate = ReadGate(AccessLog(database), ACCESS)
-        tokens = TokenVerifier(settings.issuer, settings.audience, needs_conflicts=settings.needs_conflicts)
+        tokens = TokenVerifier(settings.issuer, settings.audience, ("area",), needs_conflicts=settings.needs_conflicts)
         app.state.deps = Dependencies(database, gate, tokens, keyring_grant(PostgresKeyring(keys, kek)))
         try:
             yield
@@ -312,7 +312,7 @@ def _measures(app: FastAPI) -> None:
     async def measure(request: Request, measure: str) -> Response:
         """A measure of a period of Europe/London days, both included, as JSON or CSV."""
         at, actor, reason = await _known(request)
-        _MEASURE.take(measure)
+        _MEASURE.validate(measure)
         query = read_query(request, _MEASURES)
         group_by = query.get("group_by")
         if group_by is not None and group_by not in _GROUPINGS[measure]:
@@ -434,7 +434,7 @@ def _duties(app: FastAPI) -> None:
         at, actor, reason = await _known(request)
         query = read_query(request, _DUTIES)
         overdue = query.get("overdue")
-        day = read_day(query, "as_of") or end_of_today()
+        day = read_day(query, "as_of") or today()
         await at.gate.read(actor, "duties", "reporting/duties", reason)
         reader = await _reader(at, actor)
         found = await retry_or_raise(
@@ -448,7 +448,7 @@ def _operations(app: FastAPI) -> None:
     async def ready(request: Request) -> None:
         await request.app.state.deps.database.fetchval("select 1")
 
-    health(app, ready)
+    add_health(app, ready)
 
     @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))
     async def status(request: Request) -> JSONResponse:
@@ -460,7 +460,7 @@ def _operations(app: FastAPI) -> None:
                 "service": "reporting",
                 "time": datetime.now(UTC).isoformat(),
                 "reacts_to": sorted(events_topic(service) for service in READ_MODELS),
-                "consumed": await consumed(at.database),
+                "consumed": await consumed_offsets(at.database),
                 "parked": 0,
                 "quarantined": await at.database.fetchval("select count(distinct stream) from quarantine"),
                 "alarms": await standing_alarms(at.database),

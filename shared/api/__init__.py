@@ -1,14 +1,14 @@
-"""The API of a deciding service, built from its declaration: commands, queries, receipts, problem details.
+"""The HTTP API of a deciding service, built from its declaration: commands, queries, receipts, problem details.
 
-POST /v1/{collection}/{id}/commands     the union of commands, discriminated by `type`; needs Idempotency-Key
+POST /v1/{collection}/{id}/commands     any command, discriminated by `type`; needs an Idempotency-Key
 GET  /v1/{collection}/{id}              the state; ?as_of=&known_at=
 GET  /v1/{collection}/{id}/history      every event, in order
-GET  /v1/{collection}/{id}/duties       what is due; ?as_of=DATE
+GET  /v1/{collection}/{id}/duties       the duties; ?as_of=DATE
 GET  /v1/{collection}/{id}/documents/{name}  a document as PDF; ?lang=en|cy&as_of=&known_at=
-GET  /v1/reactions                      reactions that wait to be tried again
-/v1/alarms /v1/quarantine /v1/gaps /v1/decisions   what operators look at and decide: shared/api/quarantine.py
+GET  /v1/reactions                      parked reactions, which wait for a retry
+/v1/alarms /v1/quarantine /v1/gaps /v1/decisions   for operators: shared/api/quarantine.py
 GET  /status /health/live /health/ready without a token: positions and readiness, no data
-GET  /docs /openapi.json                without a token: what can be asked
+GET  /docs /openapi.json                without a token: the description of this API
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from shared.runtime.settings import Settings
 
 
 def service_api(service: Service[Any], settings: Settings) -> FastAPI:
-    """The application of one deciding service."""
+    """Build the application of one deciding service."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -43,7 +43,7 @@ def service_api(service: Service[Any], settings: Settings) -> FastAPI:
             yield
 
     app = new_application(
-        f"{service.name} of the out-of-court partnership",
+        f"The service {service.name}",
         f"Commands and queries of the service {service.name}. Every read is recorded.",
         lifespan=lifespan,
     )
@@ -60,16 +60,16 @@ def service_api(service: Service[Any], settings: Settings) -> FastAPI:
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
-    """Serve an application until SIGTERM; requests under way end first."""
+    """Serve an application until SIGTERM, then finish the running requests."""
     limits = ConnectionLimits(
         total=settings.connections,
         per_address=None if settings.trusted_proxies else settings.connections_per_address,
     )
-    uvicorn.run(app, host=settings.host, port=settings.port, **serving(settings, limits))
+    uvicorn.run(app, host=settings.host, port=settings.port, **uvicorn_options(settings, limits))
 
 
-def serving(settings: Settings, limits: ConnectionLimits) -> dict[str, Any]:
-    """How uvicorn serves: with time limits, and believing no address that a client says of itself."""
+def uvicorn_options(settings: Settings, limits: ConnectionLimits) -> dict[str, Any]:
+    """Build the options of uvicorn: time limits (seconds), and forwarded addresses from trusted proxies only."""
     return {
         "loop": "uvloop",
         "http": with_limits(limits),

@@ -1,12 +1,12 @@
-"""Who may do what: bearer tokens, roles, the one read gate, and the access log.
+"""Authentication and authorisation: bearer tokens, the read gate, and the access log.
 
-Tokens are access tokens by RFC 9068 of an OpenID Connect issuer: JWTs signed asymmetrically, checked against its
-published keys. An ID token, which tells a client who signed in, opens nothing, whatever audience it names.
-Claims used: `sub` (a UUID), `role`, `organisation`, and the labels (`area`) and `conflicts` (ids of streams, homes or
-persons from which the officer is barred, or `none`). The role SYSTEM comes from no token.
+Tokens are access tokens (RFC 9068) of an OpenID Connect issuer: JWTs with asymmetric signatures, verified with its
+published keys. An ID token is refused, whatever its audience.
+Claims: `sub` (a UUID), `role`, `organisation`, one for each label of the service, and `conflicts`: the ids of streams,
+homes or persons with a conflict of interest, or `none`. No token can carry the role SYSTEM.
 
-Every read passes `ReadGate.read`: its line in the access log is committed before the body leaves. The log is append-only,
-dense and chained by SHA-256, and holds ids and codes only.
+Every read passes `ReadGate.read`, which commits a line to the access log before the response. The log is append-only and
+dense, holds ids and codes only, and is chained by SHA-256 for tamper evidence.
 """
 
 from __future__ import annotations
@@ -30,50 +30,48 @@ from shared.runtime.service import Service
 
 ALGORITHMS: Final = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
 TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
-"""What the header `typ` of an access token says (RFC 9068, section 4)."""
+"""The permitted values of the header `typ` of an access token (RFC 9068, section 4)."""
 LEEWAY_SECONDS: Final = 10
 KEYS_SECONDS: Final = 300.0
-"""How long the issuer's keys are used before they are fetched again; an unknown key id fetches them at once."""
+"""The age at which the keys of the issuer are fetched again. An unknown key id fetches them at once."""
 TRUSTED_SECONDS: Final = 3600.0
-"""How long they are used when the issuer does not give them again: a key that it has withdrawn ends here at the latest."""
+"""The greatest age of the keys while the issuer does not answer. A withdrawn key is trusted no longer than this."""
 LONGEST_SECONDS: Final = 3600
-"""The longest life of a token: so long somebody who was removed, or barred from a case, may yet go on."""
+"""The longest lifetime of a token: the time until a removed user, or a new conflict of interest, takes effect."""
 NO_CONFLICTS: Final = "none"
-"""What the claim `conflicts` says where none is declared, from issuers that leave an empty claim out."""
+"""The value of the claim `conflicts` for no conflict, since some issuers omit an empty claim."""
 PAUSE_SECONDS: Final = 2.0
-"""The issuer is asked no more often than this, however many forged tokens come, and whether or not it answers."""
+"""The shortest time between two requests to the issuer, so that forged tokens cannot flood it."""
 PATIENCE_SECONDS: Final = 5.0
-"""How long it may take to answer."""
+"""The time-out of a request to the issuer."""
 
 
 class InvalidToken(Exception):
-    """No token, or one that may not be believed; the message says what to do (401)."""
+    """A missing or invalid token (401). The message names the remedy."""
 
 
 class NotAllowed(Exception):
-    """The actor's role, area or declared conflict forbids it (403, rule T2)."""
+    """An action that the role, a label or a declared conflict of interest forbids (403, rule T2)."""
 
 
 class IssuerUnavailable(Exception):
-    """The issuer's keys could not be fetched (503)."""
+    """An issuer whose keys cannot be fetched (503)."""
 
 
 class LogUnavailable(Exception):
-    """The access log did not answer, so nothing may be read (503)."""
+    """An access log that does not answer, so nothing may be read (503)."""
 
 
 class TokenVerifier:
-    """Checks bearer tokens against an issuer's keys."""
+    """Verifier of bearer tokens with the keys of an issuer."""
 
-    def __init__(
-        self, issuer: str, audience: str, labels: Sequence[str] = ("area",), *, needs_conflicts: bool = True
-    ) -> None:
+    def __init__(self, issuer: str, audience: str, labels: Sequence[str], *, needs_conflicts: bool = True) -> None:
         self._issuer = issuer.rstrip("/")
         self._audience = audience
         self._labels = tuple(labels)
         self._needs_conflicts = needs_conflicts
         self._keys: KeySet | None = None
-        self._fetched = self._asked = float("-inf")
+        self._fetched_at = self._requested_at = float("-inf")
         self._failure: str | None = None
         self._lock = asyncio.Lock()
         self._claims = jwt.JWTClaimsRegistry(
@@ -85,11 +83,11 @@ class TokenVerifier:
         )
 
     async def actor(self, authorization: str | None) -> Actor:
-        """The actor of an Authorization header; raises `InvalidToken` or `IssuerUnavailable`."""
+        """Verify an Authorization header and return its actor. Raises `InvalidToken` or `IssuerUnavailable`."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise InvalidToken("send an access token in the header 'Authorization: Bearer …'")
-        claims = await self._verified(token.strip())
+        claims = await self._verified_claims(token.strip())
         _check_lifetime(claims)
         if self._needs_conflicts and "conflicts" not in claims:
             raise InvalidToken(
@@ -103,82 +101,84 @@ class TokenVerifier:
                     "role": claims["role"],
                     "organisation": claims["organisation"],
                     "labels": {label: claims[label] for label in self._labels},
-                    "conflicts": _declared(claims.get("conflicts", [])),
+                    "conflicts": _conflict_ids(claims.get("conflicts", [])),
                 },
                 strict=False,
             )
         except (KeyError, ValidationError) as error:
-            what = error.args[0] if isinstance(error, KeyError) else error.errors()[0]["loc"][0]
+            claim = error.args[0] if isinstance(error, KeyError) else error.errors()[0]["loc"][0]
             raise InvalidToken(
-                f"the token's claim {what!r} is missing or malformed; ask the issuer's administrator"
+                f"the token's claim {claim!r} is missing or malformed; ask the issuer's administrator"
             ) from error
 
-    async def _verified(self, token: str) -> Mapping[str, Any]:
+    async def _verified_claims(self, token: str) -> Mapping[str, Any]:
         keys = await self._key_set()
         try:
             try:
                 decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
             except InvalidKeyIdError:
-                # It may be signed with a new key.
-                decoded = jwt.decode(token, await self._newest(), algorithms=ALGORITHMS)
+                # The key may be new.
+                decoded = jwt.decode(token, await self._fresh_key_set(), algorithms=ALGORITHMS)
             if str(decoded.header.get("typ")).lower() not in TYPES:
                 raise InvalidToken("this is not an access token (RFC 9068); send the access token, not the ID token")
             self._claims.validate(decoded.claims)
         except (JoseError, ValueError, TypeError, RecursionError) as error:
-            # What the token says is not repeated; a header of odd shapes ends in a TypeError.
+            # The message does not repeat the token. A header of a wrong type raises TypeError.
             why = error if isinstance(error, ClaimError) else getattr(error, "error", "") or "malformed"
             raise InvalidToken(f"the access token is not valid ({why}); sign in again") from error
         return decoded.claims
 
     async def _key_set(self) -> KeySet:
-        """The issuer's keys, fetched where they are missing or have aged."""
-        age = monotonic() - self._fetched
-        # While one request asks, the others go on with keys that may still be trusted.
+        """Return the keys of the issuer; fetch them if they are missing or too old. Raises `IssuerUnavailable`."""
+        age = monotonic() - self._fetched_at
+        # During a fetch, other requests use the old keys, as long as these are trusted.
         if age > KEYS_SECONDS and not (age <= TRUSTED_SECONDS and self._lock.locked()):
-            await self._ask()
-        if self._keys is None or monotonic() - self._fetched > TRUSTED_SECONDS:
+            await self._fetch_keys()
+        if self._keys is None or monotonic() - self._fetched_at > TRUSTED_SECONDS:
             raise self._unavailable()
         return self._keys
 
-    async def _newest(self) -> KeySet:
-        """The issuer's keys as they are now: whether it knows a key can be said only if it answers."""
-        await self._ask()
+    async def _fresh_key_set(self) -> KeySet:
+        """Fetch the current keys of the issuer, to look for an unknown key id. Raises `IssuerUnavailable`."""
+        await self._fetch_keys()
         if self._keys is None or self._failure is not None:
             raise self._unavailable()
         return self._keys
 
     def _unavailable(self) -> IssuerUnavailable:
-        return IssuerUnavailable(f"the keys of {self._issuer} cannot be fetched: {self._failure}")
+        return IssuerUnavailable(
+            f"the keys of {self._issuer} cannot be fetched ({self._failure}): try again in a moment"
+        )
 
-    async def _ask(self) -> None:
-        """Fetch the keys, unless that was just tried; what came of it is in `_keys` and `_failure`."""
+    async def _fetch_keys(self) -> None:
+        """Fetch the keys, unless a request was just made. Stores the result in `_keys` and `_failure`."""
         async with self._lock:
-            if monotonic() - self._asked < PAUSE_SECONDS:
+            if monotonic() - self._requested_at < PAUSE_SECONDS:
                 return
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS), httpx.AsyncClient() as client:
-                    where = await client.get(f"{self._issuer}/.well-known/openid-configuration")
-                    keys = await client.get(where.raise_for_status().json()["jwks_uri"])
+                    configuration = await client.get(f"{self._issuer}/.well-known/openid-configuration")
+                    keys = await client.get(configuration.raise_for_status().json()["jwks_uri"])
                     self._keys = KeySet.import_key_set(keys.raise_for_status().json())
-                self._fetched, self._failure = monotonic(), None
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with its answer, it has given no keys
+                self._fetched_at, self._failure = monotonic(), None
+            except Exception as error:  # noqa: BLE001 - any failure means that there are no new keys
                 self._failure = f"{type(error).__name__} {error}".strip()
-            self._asked = monotonic()
+            self._requested_at = monotonic()
 
 
 def _check_lifetime(claims: Mapping[str, Any]) -> None:
-    """Raise `InvalidToken` for a token that lives longer than an hour, from its issue or from now."""
+    """Raise `InvalidToken` for a token that is valid for more than an hour, from its issue or from now."""
     issued = claims.get("iat", float("inf"))
-    begins = min(float(issued), time()) if isinstance(issued, (int, float)) else time()
-    if claims["exp"] - begins > LONGEST_SECONDS + LEEWAY_SECONDS:
+    issued_at = min(float(issued), time()) if isinstance(issued, (int, float)) else time()
+    if claims["exp"] - issued_at > LONGEST_SECONDS + LEEWAY_SECONDS:
         raise InvalidToken(
-            f"the access token lives longer than {LONGEST_SECONDS // 60} minutes: ask the issuer's administrator for a"
-            " shorter life (five minutes), and sign in again"
+            f"the access token is valid for more than {LONGEST_SECONDS // 60} minutes: ask the issuer's administrator for a"
+            " shorter lifetime (five minutes), and sign in again"
         )
 
 
-def _declared(conflicts: Any) -> Any:
-    """The ids of declared conflicts; the word for none is no id."""
+def _conflict_ids(conflicts: Any) -> Any:
+    """Return the ids of declared conflicts, without the word for none."""
     if isinstance(conflicts, list):
         return [conflict for conflict in conflicts if conflict != NO_CONFLICTS]
     return [] if conflicts == NO_CONFLICTS else conflicts
@@ -194,7 +194,7 @@ def command_denial(service: Service[Any], role: str, command: type[Command] | No
 
 
 class AccessLog:
-    """A service's access log."""
+    """The access log of one service."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
@@ -209,7 +209,7 @@ class AccessLog:
         reason: str | None = None,
         rules: Sequence[str] = (),
     ) -> None:
-        """Append a line and return when it is committed; raises `LogUnavailable`."""
+        """Append a line and wait for its commit. Raises `LogUnavailable`."""
         await retry_or_raise(
             lambda: self._pool.execute(
                 "select log_access($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -227,42 +227,42 @@ class AccessLog:
 
 
 class ReadGate:
-    """The one gate that every read passes."""
+    """The gate of every read."""
 
     def __init__(self, log: AccessLog, permissions: Permissions) -> None:
         self._log = log
         self._permissions = permissions
 
-    def refusal(self, actor: Actor, what: str, reason: str | None) -> str | None:
-        """Why a read is refused, whichever record is looked for; None where it is not."""
+    def refusal(self, actor: Actor, part: str, reason: str | None) -> str | None:
+        """Explain why a role may not read a part of any record. Returns None if it may."""
         permission = None if actor.role == SYSTEM else self._permissions.get(actor.role)
-        if permission is None or what not in permission.parts:
-            return f"the role {actor.role} may not read {what} here"
+        if permission is None or part not in permission.parts:
+            return f"the role {actor.role} may not read {part} here: ask a colleague with another role"
         if permission.needs_reason and not reason:
             return f"the role {actor.role} must give a reason: send a code such as AUDIT in the header 'Access-Reason'"
         return None
 
     async def read(
-        self, actor: Actor, what: str, target: str, reason: str | None, *, denial: Denial | None = None
+        self, actor: Actor, part: str, target: str, reason: str | None, *, denial: Denial | None = None
     ) -> bool:
-        """Let a read pass and log it, or refuse it and log that; False where the record must answer as unknown.
+        """Log a read and allow or refuse it. Returns False if the record must answer as one that does not exist.
 
-        `what` is the part that is read (state, history, duties, …); `denial` says why this one record is barred.
-        Raises `NotAllowed`.
+        `part` is the part to read (state, history, duties, …); `denial` is the reason against this one record.
+        Raises `NotAllowed` or `LogUnavailable`.
         """
-        why = self.refusal(actor, what, reason)
-        passes = why is None and denial is None
-        outcome = "GIVEN" if passes else "FORBIDDEN"
-        await self._log.record(actor, f"READ_{what.upper()}", target, outcome=outcome, reason=reason)
-        if why is not None:
-            raise NotAllowed(why)
+        refusal = self.refusal(actor, part, reason)
+        allowed = refusal is None and denial is None
+        outcome = "GIVEN" if allowed else "FORBIDDEN"
+        await self._log.record(actor, f"READ_{part.upper()}", target, outcome=outcome, reason=reason)
+        if refusal is not None:
+            raise NotAllowed(refusal)
         if denial is not None and not denial.hidden:
             raise NotAllowed(denial.why)
-        return passes
+        return allowed
 
-    async def act(self, actor: Actor, what: str, action: str, target: str, reason: str) -> None:
-        """Let an operator's action pass and log it, or refuse it and log that; raises `NotAllowed`."""
-        why = self.refusal(actor, what, reason)
-        await self._log.record(actor, action, target, outcome="FORBIDDEN" if why else "GIVEN", reason=reason)
-        if why is not None:
-            raise NotAllowed(why)
+    async def act(self, actor: Actor, part: str, action: str, target: str, reason: str) -> None:
+        """Log an action of an operator and allow or refuse it. Raises `NotAllowed` or `LogUnavailable`."""
+        refusal = self.refusal(actor, part, reason)
+        await self._log.record(actor, action, target, outcome="FORBIDDEN" if refusal else "GIVEN", reason=reason)
+        if refusal is not None:
+            raise NotAllowed(refusal)

@@ -1,7 +1,7 @@
-"""The body of a command: read up to a limit, and looked over in linear time before pydantic sees it.
+"""Limits of the body of a command: its size, depth and number of values, checked in linear time before pydantic.
 
-What a client sends must not hold the event loop: size, depth and number of values are bounded, so that everything
-behind this (validation, its errors, the digest of the request) is bounded with them.
+These limits also bound the cost of validation, of its error messages and of the digest of the request. So no request can
+block the event loop.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from shared.api.problems import Malformed
 
 JSON: Final = "application/json"
 MAX_DEPTH: Final = 16
-"""Objects and lists within each other; the deepest command has six."""
+"""Nested objects and lists; the deepest command has six levels."""
 MAX_VALUES: Final = 5_000
-"""Members of objects and items of lists together; the largest command, a variation of a hundred conditions, has 1,300."""
+"""Members of objects and items of lists together; the largest command has 1,300."""
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The bytes of a JSON body of at most `limit` bytes; raises `Malformed`, or `HTTPException` 415 for another type."""
+    """Read a JSON body of at most `limit` bytes. Raises `Malformed`, or `HTTPException` 415 for another media type."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != JSON:
         raise HTTPException(415, f"send a command as JSON, with the header 'Content-Type: {JSON}'")
@@ -35,9 +35,9 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def look_over(body: bytes) -> None:
-    """Raise `Malformed` for what is no JSON, is too deep or too large, or names a member of an object twice."""
-    # Python's parser takes most for lists and objects. Texts with as many brackets are none that people write.
+def check_body(body: bytes) -> None:
+    """Raise `Malformed` for a body that is no JSON, too deep or too large, or repeats a member of an object."""
+    # Lists and objects cost Python's parser the most. No real text has as many brackets.
     if body.count(b"[") + body.count(b"{") > MAX_VALUES:
         raise _too_large()
     survey = _Survey()
@@ -48,14 +48,16 @@ def look_over(body: bytes) -> None:
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
-        raise Malformed(("body", f"the body is not JSON in UTF-8: {type(error).__name__}")) from error
+        raise Malformed(
+            ("body", f"the body is not JSON in UTF-8 ({type(error).__name__}): correct its syntax")
+        ) from error
     _measure(document)
     if survey.repeated:
         raise Malformed(*((name, "this field is given twice: give it once") for name in survey.repeated))
 
 
 class _Survey:
-    """Counts the members of every object while they are parsed, and notes the names that stand twice in one."""
+    """Parser hook that counts all members of objects, and collects repeated names."""
 
     def __init__(self) -> None:
         self.repeated: list[str] = []
@@ -72,7 +74,7 @@ class _Survey:
 
 
 def _measure(document: Any) -> None:
-    """Raise `Malformed` if a document is deeper or has more values than a command may; stops where it is sure."""
+    """Raise `Malformed` for a document with too many levels or values. Stops at the first excess."""
     depth, values, level = 0, 0, [document]
     while level := [value for value in level if isinstance(value, (dict, list))]:
         depth += 1
@@ -81,11 +83,11 @@ def _measure(document: Any) -> None:
         values += sum(map(len, level))
         if values > MAX_VALUES:
             raise _too_large()
-        level = [item for held in level for item in (held.values() if isinstance(held, dict) else held)]
+        level = [item for node in level for item in (node.values() if isinstance(node, dict) else node)]
 
 
 def _number(digits: str) -> int:
-    # No number of a command has more digits; int() takes quadratic time for long ones.
+    # No number of a command has more digits, and int() takes quadratic time.
     if len(digits) > 30:
         raise Malformed(("body", "a number has more than 30 digits: correct it"))
     return int(digits)

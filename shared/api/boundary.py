@@ -1,4 +1,4 @@
-"""The outermost layer of every API: rate limits, headers of every answer, and an answer to whatever goes wrong inside."""
+"""Outermost middleware of every API: rate limits, common headers, and the response to unexpected errors."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.api.problems import TooManyRequests, fault, too_many
+from shared.api.problems import TooManyRequests, fault_response, too_many_response
 from shared.api.rates import RateLimit
 from shared.runtime.settings import Settings
 
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""Of every answer: nothing is kept by a cache, and nothing is taken for another type than it says (RFC 9111, Fetch)."""
+"""Headers of every response: no caching (RFC 9111), no guessing of media types (Fetch standard)."""
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 def guard(app: FastAPI, settings: Settings) -> None:
-    """Put the boundary around an application, with the rate limits of its settings."""
+    """Add the middleware to an application, with the rate limits of its settings."""
     by_actor, by_address = settings.rates
     app.state.actor_rate = None if by_actor is None else RateLimit(by_actor)
     app.add_middleware(Boundary, rate=None if by_address is None else RateLimit(by_address))
 
 
 class Boundary:
-    """ASGI middleware: nothing passes to the server but an answer with the headers of the house."""
+    """ASGI middleware that sends every response with the common headers."""
 
     def __init__(self, app: ASGIApp, rate: RateLimit | None = None) -> None:
         self._app = app
         self._rate = rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; other kinds of scope pass as they are."""
+        """Handle an HTTP request; pass other kinds of scope on unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -51,22 +51,22 @@ class Boundary:
             await send(message)
 
         try:
-            if self._rate is not None and (seconds := self._rate.take(_address(scope))):
-                await too_many(TooManyRequests(seconds))(scope, receive, answer)
+            if self._rate is not None and (seconds := self._rate.take(_client_address(scope))):
+                await too_many_response(TooManyRequests(seconds))(scope, receive, answer)
             else:
                 await self._app(scope, receive, answer)
         except ClientDisconnect:
-            return  # nobody is left to be answered, and nothing was recorded
+            return  # the client has left, and nothing was recorded
         except Exception:
             if started:
                 raise
             reference = str(uuid4())
             _LOG.exception("fault %s in %s %s", reference, scope["method"], scope["path"])
-            await fault(reference)(scope, receive, answer)
+            await fault_response(reference)(scope, receive, answer)
 
 
-def _address(scope: Scope) -> str:
-    """The client's address; of version 6 the network of 64 bits, all of which one client may use."""
+def _client_address(scope: Scope) -> str:
+    """Return the address of the client. For IPv6 return its /64 network, since one client may use all of it."""
     client = scope.get("client")
     host = "" if client is None else str(client[0])
     return host if ":" not in host else str(ipaddress.ip_address(host).packed[:8])

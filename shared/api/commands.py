@@ -1,4 +1,4 @@
-"""The one way to ask for something: POST /v1/{collection}/{id}/commands."""
+"""The route of all commands: POST /v1/{collection}/{id}/commands."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ SCHEMAS: Final = "#/components/schemas/{model}"
 COMMAND: Final = (ID, IDEMPOTENCY_KEY, CORRELATION, TRACEPARENT)
 RECEIPT: Final[dict[int | str, dict[str, Any]]] = {
     201: {
-        "description": "It was recorded: the receipt.",
+        "description": "The command was recorded: its receipt.",
         "headers": {
             "Idempotency-Replayed": {
-                "description": "Sent where this key was answered before.",
+                "description": "Present if this key was used before.",
                 "schema": {"const": "true"},
             }
         },
@@ -62,7 +62,7 @@ RECEIPT: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> None:
-    """Mount the service's commands."""
+    """Add the route of the commands of a service."""
 
     @app.post(
         f"/v1/{service.collection}/{{id}}/commands",
@@ -73,27 +73,27 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
         openapi_extra=declared(COMMAND, requestBody=_body(service)),
     )
     async def command(request: Request, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
-        """Ask for something to happen. The answer is a receipt; the same Idempotency-Key again gives it again."""
+        """Execute a command. Returns a receipt; the same Idempotency-Key returns the same receipt again."""
         at: Dependencies = request.app.state.deps
         actor = await read_actor(request)
         read_query(request, COMMAND)
         stream = read_id(id)
         target = service.stream_name(stream)
-        if why := command_denial(service, actor.role):
-            # Said before the body is read: nothing that it holds could be done.
+        if denial := command_denial(service, actor.role):
+            # Checked before the body is read, to save its cost.
             await at.log.record(actor, "COMMAND", target, outcome="FORBIDDEN", rules=["T2"])
-            raise NotAllowed(why)
+            raise NotAllowed(denial)
         received_at = datetime.now(UTC)
-        asked = await read_command(request, service, settings.body_limit, received_at)
+        body = await read_command(request, service, settings.body_limit, received_at)
         key = read_key(request)
-        name = type(asked).__name__
-        if why := command_denial(service, actor.role, type(asked)):
+        name = type(body).__name__
+        if denial := command_denial(service, actor.role, type(body)):
             await at.log.record(actor, name, target, outcome="FORBIDDEN", rules=["T2"])
-            raise NotAllowed(why)
+            raise NotAllowed(denial)
         command_id = at.handler.command_id(actor.id, key)
         result = await at.handler.handle(
             CommandRequest(
-                command=asked,
+                command=body,
                 stream=stream,
                 command_id=command_id,
                 actor=actor,
@@ -102,15 +102,15 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
                 traceparent=read_traceparent(request),
             )
         )
-        return await _answered(at, actor, name, target, result)
+        return await _command_response(at, actor, name, target, result)
 
 
-async def _answered(at: Dependencies, actor: Actor, name: str, target: str, result: Result) -> JSONResponse:
-    """The HTTP answer to a handled command; what was refused is logged."""
+async def _command_response(at: Dependencies, actor: Actor, name: str, target: str, result: Result) -> JSONResponse:
+    """Build the response to a command. Refusals are written to the access log."""
     match result:
-        case Accepted(answer, repeated):
+        case Accepted(receipt, repeated):
             headers = {"Idempotency-Replayed": "true"} if repeated else None
-            return JSONResponse(answer.model_dump(mode="json"), 201, headers)
+            return JSONResponse(receipt.model_dump(mode="json"), 201, headers)
         case NoChange():
             return problem_response(
                 409, "no-effect", "There is nothing to be done", f"{target} needs no {name} any more: read it again."
@@ -131,7 +131,7 @@ async def _answered(at: Dependencies, actor: Actor, name: str, target: str, resu
                 actual_version=actual,
             )
         case StreamNotFound() | Forbidden(hidden=True):
-            # Both are written to the log, so that neither the answer nor its time tells them apart.
+            # Both are logged, so that neither the response nor its time distinguishes them.
             unknown = isinstance(result, StreamNotFound)
             await at.log.record(
                 actor, name, target, outcome="UNKNOWN" if unknown else "FORBIDDEN", rules=[] if unknown else ["T2"]
@@ -149,19 +149,21 @@ async def _answered(at: Dependencies, actor: Actor, name: str, target: str, resu
 
 
 def command_schemas(service: Service[Any]) -> dict[str, Any]:
-    """The schema of each command, and of what they are made of, by name: a new command needs no edit here."""
-    refs, found = models_json_schema([(one, "validation") for one in service.commands], ref_template=SCHEMAS)
-    schemas: dict[str, Any] = found["$defs"]
+    """Build the JSON schemas of all commands and of their parts, by name."""
+    refs, definitions = models_json_schema(
+        [(command, "validation") for command in service.commands], ref_template=SCHEMAS
+    )
+    schemas: dict[str, Any] = definitions["$defs"]
     for command in service.commands:
         schema = schemas[refs[command, "validation"]["$ref"].rpartition("/")[2]]
-        # In Python a command has its type by being of its class; in a request it must be said.
+        # In Python the class implies the type; a request must state it.
         del schema["properties"]["type"]["default"]
         schema["required"] = ["type", *schema.get("required", [])]
     return schemas
 
 
 def _body(service: Service[Any]) -> dict[str, Any]:
-    """The union of commands, discriminated by `type`, as the OpenAPI document has it."""
+    """Build the request body of OpenAPI: the union of commands, discriminated by `type`."""
     mapping = {command.__name__: SCHEMAS.format(model=command.__name__) for command in service.commands}
     schema = {
         "oneOf": [{"$ref": ref} for ref in mapping.values()],

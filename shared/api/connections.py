@@ -1,8 +1,8 @@
-"""Connections that end: time limits for head, body and a client that does not read, and a cap on how many there are.
+"""Limits of connections: time-outs for the head, the body and a client that does not read, and a maximum number.
 
-uvicorn bounds the idle time after an answer (`timeout_keep_alive`), and nothing before the first one: a connection that
-says nothing, or half a request, stayed for ever. Another server (granian) would bound these too, at the price of
-another process model; its own protocol class, which uvicorn takes as a setting, needs one timer more.
+uvicorn limits only the idle time after a response (`timeout_keep_alive`). A connection without a complete request stayed
+open for ever. Another server (granian) has more limits, but also another process model. A protocol class, which uvicorn
+accepts as an option, needs only one more timer.
 """
 
 from __future__ import annotations
@@ -21,43 +21,43 @@ from shared.api.problems import MEDIA_TYPE, Problem
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """How many connections an API holds, and for how many seconds it waits for a client."""
+    """The maximum number of connections, and time-outs in seconds."""
 
     total: int = 1000
     per_address: int | None = 250
-    """None: not counted, where all come from a proxy."""
+    """The most connections from one address. None: no limit, behind a proxy."""
     head_seconds: float = 10.0
-    """From the connection, or from the first byte of a further request, to the end of its head."""
+    """From the connection, or the first byte of a later request, to the end of the head."""
     body_seconds: float = 30.0
     """From the end of the head to the end of the body."""
     read_seconds: float = 30.0
-    """How long a client may read nothing of an answer that does not fit the socket's buffer."""
+    """The longest pause of a client that does not read a response larger than the buffer of the socket (backpressure)."""
 
 
 class BoundedProtocol(H11Protocol):
-    """An HTTP/1.1 connection with limits; `with_limits` makes the class that a server is given."""
+    """An HTTP/1.1 connection with limits. `with_limits` creates the class for a server."""
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     by_address: ClassVar[Counter[str]] = Counter()
 
-    _awaited: str | None = None
+    _pending_part: str | None = None
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _address: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, or refuse one too many."""
+        """Accept a connection, or refuse it above the maximum."""
         super().connection_made(transport)
         self._address = "" if self.client is None else self.client[0]
         self.by_address[self._address] += 1
-        most = self.limits.per_address
-        if len(self.connections) > self.limits.total or (most is not None and self.by_address[self._address] > most):
+        limit = self.limits.per_address
+        if len(self.connections) > self.limits.total or (limit is not None and self.by_address[self._address] > limit):
             self._refuse(503, "There are too many connections: close some, and try again in a moment.")
             return
-        self._watch()
+        self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection and its deadlines."""
+        """Remove the connection and its deadlines."""
         if self._address is not None:
             self.by_address[self._address] -= 1
             if not self.by_address[self._address]:
@@ -68,68 +68,68 @@ class BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, and set the deadline of what is still to come."""
+        """Parse bytes, and set the deadline of the rest of the request."""
         super().data_received(data)
-        self._watch()
+        self._set_deadline()
 
     def on_response_complete(self) -> None:
-        """Go on to the next request, parts of which may have come."""
+        """Continue with the next request, which may have arrived in part."""
         super().on_response_complete()
         if self.conn.their_state is not h11.IDLE:
-            self._watch()
+            self._set_deadline()
         # Between two requests uvicorn's own timer runs, until the first byte of the next one.
 
     def pause_writing(self) -> None:
-        """Give a client that does not read its time."""
+        """Start the time-out of a client that does not read."""
         super().pause_writing()
         self._unread = self.loop.call_later(self.limits.read_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Go on writing to a client that has read."""
+        """Stop the time-out of a client that has read."""
         super().resume_writing()
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse bytes that are no HTTP/1.1."""
+        """Refuse bytes that are not HTTP/1.1."""
         self._refuse(400, msg)
 
-    def _watch(self) -> None:
-        """Keep one deadline for the part of a request that is awaited; a byte now and then does not move it."""
+    def _set_deadline(self) -> None:
+        """Set one deadline for the next part of a request. Single bytes do not extend it."""
         state = self.conn.their_state
-        awaited = "head" if state is h11.IDLE else "body" if state is h11.SEND_BODY else None
-        if awaited == self._awaited:
+        part = "head" if state is h11.IDLE else "body" if state is h11.SEND_BODY else None
+        if part == self._pending_part:
             return
-        self._awaited = awaited
+        self._pending_part = part
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        if awaited is not None:
-            seconds = self.limits.head_seconds if awaited == "head" else self.limits.body_seconds
-            why = f"The {awaited} of the request did not come within {seconds:g} seconds: send it again."
+        if part is not None:
+            seconds = self.limits.head_seconds if part == "head" else self.limits.body_seconds
+            why = f"The {part} of the request did not come within {seconds:g} seconds: send it again."
             self._deadline = self.loop.call_later(seconds, self._refuse, 408, why)
 
     def _refuse(self, status: int, why: str) -> None:
-        """Answer with a problem, unless an answer has begun, and close."""
+        """Send a problem, unless a response has begun, and close the connection."""
         if self.transport.is_closing():
             return
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(_answer(status, why))
+            self.transport.write(_problem_bytes(status, why))
         self.transport.close()
 
 
 def with_limits(limits: ConnectionLimits) -> type[BoundedProtocol]:
-    """The class of connections with these limits, which are counted apart from those of any other."""
+    """Create a protocol class with these limits and its own counters."""
     return type("LimitedProtocol", (BoundedProtocol,), {"limits": limits, "by_address": Counter[str]()})
 
 
 _RETRY: Final = {503: "Retry-After: 2\r\n"}
 
 
-def _answer(status: int, why: str) -> bytes:
-    """A whole answer in bytes, for a connection whose request the application never sees."""
+def _problem_bytes(status: int, why: str) -> bytes:
+    """Encode a whole response, for a connection without a request for the application."""
     phrase = HTTPStatus(status).phrase
     body = Problem(type="/problems/http", title=phrase, status=status, detail=why).model_dump_json(exclude_unset=True)
     return (

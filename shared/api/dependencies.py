@@ -1,4 +1,4 @@
-"""What an API needs at hand while it runs: its database, the keyring, the issuer and the read gate."""
+"""Dependencies of the routes of an API: database, keyring, token verifier and read gate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shared.runtime.settings import Settings
 
 @dataclass
 class Dependencies:
-    """What an API needs at hand while it runs."""
+    """The dependencies of the routes of a running API."""
 
     handler: CommandHandler
     event_store: EventStore
@@ -35,7 +35,7 @@ class Dependencies:
 
 @asynccontextmanager
 async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncIterator[Dependencies]:
-    """Connect a service to its database, the keyring and the issuer."""
+    """Open the database and the keyring of a service, with its own database role, and build its dependencies."""
     kek = settings.read_kek()
     role = role_name(RoleKind.API, service.name)
     database = await create_pool(settings.database(service.name, role), max_size=12)

@@ -1,4 +1,4 @@
-"""The documents of a stream, as PDF: GET /v1/{collection}/{id}/documents/{name}."""
+"""The route of printed documents: GET /v1/{collection}/{id}/documents/{name}."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, AS_OF, ID, KNOWN_AT, LANG, choice, declared
 from shared.api.problems import problem_response, problems
-from shared.api.queries import history_of, nothing
+from shared.api.queries import history_of, not_found_response
 from shared.api.request import (
     read_actor,
     read_id,
@@ -43,45 +43,47 @@ PDF: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def add_documents(app: FastAPI, service: Service[Any]) -> None:
-    """Mount the documents that the service prints."""
-    which = choice("name", "Which document.", service.documents, f"there is {', '.join(service.documents)}", "path")
-    asks = (ID, which, LANG, AS_OF, KNOWN_AT, ACCESS_REASON)
+    """Add the route of the documents of a service."""
+    names = ", ".join(service.documents)
+    name_parameter = choice("name", "The name of the document.", service.documents, f"choose one of {names}", "path")
+    parameters = (ID, name_parameter, LANG, AS_OF, KNOWN_AT, ACCESS_REASON)
 
     @app.get(
         f"/v1/{service.collection}/{{id}}/documents/{{name}}",
         tags=["queries"],
         response_class=Response,
         responses=PDF | problems(404, 409),
-        openapi_extra=declared(asks),
+        openapi_extra=declared(parameters),
     )
     async def document(request: Request, id: str, name: str) -> Response:  # noqa: A002
-        """A document as PDF in a language: the same bytes for the same facts. Its SHA-256 is the ETag."""
+        """Print a document as PDF in a language. The same facts give the same bytes; the ETag is their SHA-256."""
         at: Dependencies = request.app.state.deps
         actor = await read_actor(request)
-        query = read_query(request, asks)
+        query = read_query(request, parameters)
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         language = query.get(LANG.name, LANGUAGES[0])
-        asked = service.documents.get(name)
-        if asked is None:
-            there_is = ", ".join(service.documents)
-            return problem_response(404, "unknown", "There is no such document", f"{name!r} is none of {there_is}.")
-        records = await history_of(request, service, actor, id, "document", f"/documents/{name}", asked.roles)
+        definition = service.documents.get(name)
+        if definition is None:
+            return problem_response(
+                404, "unknown", "There is no such document", f"There is no document {name!r}: choose one of {names}."
+            )
+        records = await history_of(request, service, actor, id, "document", f"/documents/{name}", definition.roles)
         facts = history_at(await at.handler.open(records), as_of=as_of, known_at=known_at)
         if not facts:
-            return nothing(service, id)
-        return await _printed(service, name, asked, facts, language, f"{name}-{read_id(id)}.pdf")
+            return not_found_response(service, id)
+        return await _document_response(service, name, definition, facts, language, f"{name}-{read_id(id)}.pdf")
 
 
-async def _printed(
+async def _document_response(
     service: Service[Any], name: str, document: Document[Any], facts: Sequence[Fact], language: str, file: str
 ) -> Response:
-    """The document of these facts, or the problem that says why there is none yet."""
+    """Print the document of these facts, or respond with the problem why it cannot be printed."""
     match document.fill(service.decider.fold(facts), facts):
         case NotAvailable(why):
             return problem_response(409, "not-yet", "This document cannot be printed now", why)
-        case DocumentData() as filled:
+        case DocumentData() as data:
             try:
-                printed = await asyncio.to_thread(render, name, document, filled, language)
+                printed = await asyncio.to_thread(render, name, document, data, language)
             except NotPrintable as error:
                 return problem_response(409, "not-printable", "This document cannot be printed", str(error))
             return Response(printed.body, media_type="application/pdf", headers=_headers(printed, file))

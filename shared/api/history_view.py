@@ -1,4 +1,4 @@
-"""A history as it is shown: every event with both times, and corrections beside what they correct."""
+"""JSON view of a history: every event with both times (bitemporal), and the ids of its corrections."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from shared.privacy.sealing import Sealed, to_json
 
 
 def history_view(history: Sequence[Fact]) -> list[dict[str, Any]]:
-    """The events of a whole stream as JSON, in order of version.
+    """Convert the events of a whole stream to JSON, in order of version.
 
-    Personal fields that were not opened show as `{"sealed": true}`, those whose key was destroyed as
-    `{"forgotten": true}`. An event is late when one that occurred after it was recorded before it.
+    Personal fields that are not decrypted become `{"sealed": true}`, those with a destroyed key `{"forgotten": true}`. An
+    event is late if an event with a later occurrence was recorded before it.
     """
     corrected_by: dict[UUID, list[str]] = {}
     for fact in history:
@@ -23,7 +23,7 @@ def history_view(history: Sequence[Fact]) -> list[dict[str, Any]]:
             for target in fact.event.targets:
                 corrected_by.setdefault(target, []).append(str(fact.event_id))
     latest: datetime | None = None
-    shown: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
     for fact in history:
         envelope = fact.envelope
         late = latest is not None and fact.occurred_at < latest
@@ -43,21 +43,21 @@ def history_view(history: Sequence[Fact]) -> list[dict[str, Any]]:
             "actor": {"id": str(fact.actor.id), "role": fact.actor.role, "organisation": fact.actor.organisation},
             "policy": envelope.policy.model_dump(mode="json"),
             "rules": list(envelope.rules),
-            "rationale": {rule: to_json(text, _as_opened) for rule, text in envelope.rationale.items()},
+            "rationale": {rule: to_json(text, _show_sealed) for rule, text in envelope.rationale.items()},
             "labels": envelope.labels,
             "origin": envelope.origin.model_dump(mode="json"),
             "hash": None if fact.hash is None else fact.hash.hex(),
-            "data": to_json(fact.event, _as_opened),
+            "data": to_json(fact.event, _show_sealed),
             "corrected_by": corrected_by.get(fact.event_id, []),
         }
         if isinstance(fact.event, Correction):
             line["corrects"] = str(fact.event.corrects)
-        shown.append(line)
-    return shown
+        lines.append(line)
+    return lines
 
 
-def _as_opened(sealed: Sealed[Any]) -> Any:
-    """A personal value where it was opened, else what is known of it."""
+def _show_sealed(sealed: Sealed[Any]) -> Any:
+    """Return a personal value if it is decrypted, or else its status."""
     if sealed.is_forgotten:
         return {"forgotten": True}
     return {"sealed": True} if sealed.is_closed else sealed.value

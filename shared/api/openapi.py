@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document and the page that shows it, with every file that the page needs."""
+"""The OpenAPI 3.1 document, and its page with all files from this server."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from shared.api.problems import Problem, problems
 from shared.runtime.settings import Settings
 
 TOKEN: Final = "token"  # noqa: S105 - the name of the scheme
-OWN: Final = (
+SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
-"""What the page may load (Content-Security-Policy): what this API serves, and nothing from elsewhere."""
+"""The Content-Security-Policy of the page: files of this API only."""
 
 
 def new_application(title: str, description: str, **more: Any) -> FastAPI:
-    """An application without FastAPI's own pages, whose scripts come from elsewhere; `complete_openapi` adds ours."""
+    """Create an application without FastAPI's own pages, which load external scripts. `complete_openapi` adds a page."""
     return FastAPI(
         title=title,
         version="1",
         description=description,
         docs_url=None,
         redoc_url=None,
-        # A redirect would lead to the host that the client names.
+        # A redirect would go to the host that the client names.
         redirect_slashes=False,
         **more,
     )
 
 
 def complete_openapi(app: FastAPI, settings: Settings, schemas: Mapping[str, Any] | None = None) -> None:
-    """Complete the document of all routes with what holds for each, and with further schemas; show it at /docs."""
+    """Add security, problems and further schemas to the OpenAPI document, and serve its page at /docs."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -55,10 +55,10 @@ def complete_openapi(app: FastAPI, settings: Settings, schemas: Mapping[str, Any
             swagger_js_url="docs/files/swagger-ui-bundle.js",
             swagger_css_url="docs/files/swagger-ui.css",
             swagger_favicon_url="docs/files/favicon-32x32.png",
-            # Else it asks a validator elsewhere what it thinks of the document.
+            # By default the page sends the document to an external validator.
             swagger_ui_parameters={"validatorUrl": None},
         )
-        page.headers["Content-Security-Policy"] = OWN
+        page.headers["Content-Security-Policy"] = SECURITY_POLICY
         return page
 
 
@@ -72,19 +72,19 @@ def _complete(document: dict[str, Any], settings: Settings, schemas: Mapping[str
             "description": f"An access token (RFC 9068) of {settings.issuer} for the audience {settings.audience}.",
         }
     }
-    found = components.setdefault("schemas", {})
-    # FastAPI's own, of an answer that this API does not give.
+    known_schemas = components.setdefault("schemas", {})
+    # Schemas of FastAPI for a response that this API never sends.
     for name in ("HTTPValidationError", "ValidationError"):
-        found.pop(name, None)
+        known_schemas.pop(name, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    # Two things of one name would be taken for each other.
-    assert all(found.get(name, schema) == schema for name, schema in schemas.items())
-    found |= {**schemas, **problem.pop("$defs"), "Problem": problem}
+    # Two schemas must not have one name.
+    assert all(known_schemas.get(name, schema) == schema for name, schema in schemas.items())
+    known_schemas |= {**schemas, **problem.pop("$defs"), "Problem": problem}
     answers = {str(status): answer for status, answer in problems(401, 403, 422, 429, 500, 503).items()}
     for path, operations in document["paths"].items():
         for operation in operations.values() if path.startswith("/v1/") else ():
             operation["security"] = [{TOKEN: []}]
             operation["responses"] |= answers
-            # What was declared stands in the place of what FastAPI guessed from the function.
-            named = {(one["in"], one["name"]): one for one in operation["parameters"]}
-            operation["parameters"] = list(named.values())
+            # A declared parameter replaces the one that FastAPI derived from the function.
+            unique = {(item["in"], item["name"]): item for item in operation["parameters"]}
+            operation["parameters"] = list(unique.values())

@@ -1,4 +1,4 @@
-"""Probes and positions, without a token and without data; and the reactions that wait."""
+"""Health probes, positions (high-water marks) and alarms without a token, and the list of parked reactions."""
 
 from __future__ import annotations
 
@@ -28,34 +28,36 @@ from shared.runtime.service import Service
 REACTIONS: Final = (ACCESS_REASON,)
 
 
-def health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> None:
-    """The probes: live says that the process answers, ready that it can do its work."""
+def add_health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> None:
+    """Add the probes: live (the process answers) and ready (its dependencies answer)."""
 
     @app.get("/health/live", tags=["operations"])
     async def live() -> dict[str, str]:
-        """The process answers."""
+        """Respond if the process runs."""
         return {"status": "live"}
 
     @app.get("/health/ready", tags=["operations"], response_model=dict[str, str], responses=problems(503))
     async def is_ready(request: Request) -> JSONResponse:
-        """What it depends on answers."""
+        """Respond if the dependencies of the process answer."""
         try:
             await ready(request)
         except (*TRANSIENT, EventStoreUnavailable) as error:
-            return problem_response(503, "unavailable", "Not ready", f"a database does not answer: {error}")
+            return problem_response(
+                503, "unavailable", "Not ready", f"A database does not answer ({error}): try again in a moment."
+            )
         return JSONResponse({"status": "ready"})
 
 
-async def consumed(database: asyncpg.Pool[asyncpg.Record]) -> dict[str, dict[str, int]]:
-    """How far the consumers with a checkpoint in this database have come: topic -> partition -> next offset."""
-    found: dict[str, dict[str, int]] = {}
+async def consumed_offsets(database: asyncpg.Pool[asyncpg.Record]) -> dict[str, dict[str, int]]:
+    """Read the checkpoints of the consumer groups in this database: topic -> partition -> next offset."""
+    offsets: dict[str, dict[str, int]] = {}
     for row in await database.fetch("select topic, partition, next_offset from checkpoint"):
-        found.setdefault(row["topic"], {})[str(row["partition"])] = row["next_offset"]
-    return found
+        offsets.setdefault(row["topic"], {})[str(row["partition"])] = row["next_offset"]
+    return offsets
 
 
 async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[str, str]]:
-    """What a person must look at, of every process of the service: consumers and relay. Streams' ids are not told here."""
+    """List the open alarms of every process of the service, consumers and relay, without the ids of streams."""
     async with database.acquire() as connection:
         return [
             {
@@ -71,19 +73,19 @@ async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[s
 
 
 def add_operations(app: FastAPI, service: Service[Any]) -> None:
-    """Mount the probes, the positions and the list of reactions that wait."""
+    """Add the probes, the positions and the list of parked reactions."""
 
     async def ready(request: Request) -> None:
         await request.app.state.deps.event_store.head()
 
-    health(app, ready)
+    add_health(app, ready)
 
     @app.get("/status", tags=["operations"], response_model=ServiceStatus, responses=problems(503))
     async def status(request: Request) -> JSONResponse:
-        """Positions: of the event store, of the relay, of the reactions; how many reactions wait and streams are quarantined."""
+        """Report the positions of event store, relay and reactions, and the numbers of parked reactions and quarantined streams."""
         at: Dependencies = request.app.state.deps
 
-        async def look() -> dict[str, Any]:
+        async def read_status() -> dict[str, Any]:
             head = await at.event_store.head()
             relayed = await at.database.fetchrow("select position, offsets from relayed")
             return {
@@ -94,30 +96,30 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
                 if relayed is None
                 else {"position": relayed["position"], "offsets": json.loads(relayed["offsets"])},
                 "reacts_to": list(service.consumed_topics),
-                "consumed": await consumed(at.database),
+                "consumed": await consumed_offsets(at.database),
                 "parked": await at.database.fetchval("select count(*) from parked"),
                 "quarantined": await at.database.fetchval("select count(distinct stream) from quarantine"),
                 "alarms": await standing_alarms(at.database),
             }
 
-        return JSONResponse(await retry_or_raise(look, EventStoreUnavailable))
+        return JSONResponse(await retry_or_raise(read_status, EventStoreUnavailable))
 
     @app.get(
         "/v1/reactions", tags=["operations"], response_model=list[WaitingReaction], openapi_extra=declared(REACTIONS)
     )
     async def reactions(request: Request) -> JSONResponse:
-        """Reactions that were refused and wait until their target stream moves, oldest first: those in the reader's reach."""
+        """List the parked reactions that the reader may see, oldest first. Each waits for its target stream to change."""
         at: Dependencies = request.app.state.deps
         actor = await read_actor(request)
         read_query(request, REACTIONS)
         await at.gate.read(actor, "history", f"{service.name}/reactions", read_reason(request))
         async with at.database.acquire() as connection:
             waiting = await parked_reactions(connection)
-        return JSONResponse([item.view() for item in waiting if await _in_reach(at, service, actor, item)])
+        return JSONResponse([item.view() for item in waiting if await _may_see(at, service, actor, item)])
 
 
-async def _in_reach(at: Dependencies, service: Service[Any], actor: Actor, item: ParkedReaction) -> bool:
-    """Whether an actor may read both ends of a reaction: the event that it follows, and its target if that has begun."""
+async def _may_see(at: Dependencies, service: Service[Any], actor: Actor, item: ParkedReaction) -> bool:
+    """Tell whether an actor may read the source event of a reaction, and its target stream if that exists."""
     permission = service.permissions[actor.role]
     book = next(book for book in service.published if book.service == item.source_stream.partition("/")[0])
     source = AccessFacts.of_history(book, [book.read(item.body)])

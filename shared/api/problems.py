@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): what an API answers where it does not do what was asked, and what to do about it."""
+"""Problem details (RFC 9457): every error response of an API, with its remedy."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(BaseModel):
-    """A field, parameter or header that cannot be understood, and what to do."""
+    """A malformed field, parameter or header, and the remedy."""
 
     field: str
     message: str
 
 
 class RuleBroken(BaseModel):
-    """A rule that refuses, or that waits for a rationale: its id, its text and its source in law or practice."""
+    """A broken rule, or a warning without a rationale: its id, its text and its source in law or practice."""
 
     id: str
     text: str
@@ -45,11 +45,11 @@ class RuleBroken(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why what was asked was not done, and what to do about it (RFC 9457). Members beyond the first four are of a type."""
+    """The problem of a request, and its remedy (RFC 9457). The members after `detail` depend on `type`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    type: str = Field(pattern="^/problems/[a-z-]+$", description="Which problem: a relative reference that is stable.")
+    type: str = Field(pattern="^/problems/[a-z-]+$", description="The kind of problem: a stable relative reference.")
     title: str
     status: int
     detail: str
@@ -58,26 +58,28 @@ class Problem(BaseModel):
     needs_rationale: bool = Field(default=False, description="422: whether a rationale for `rules` lets it go ahead.")
     expected_version: int | None = Field(default=None, description="409: the version that the command expected.")
     actual_version: int | None = Field(default=None, description="409: the version that the record has.")
-    reference: str | None = Field(default=None, description="500: what to tell the operators, who find it in the log.")
+    reference: str | None = Field(
+        default=None, description="500: the reference of the error in the log, for the operators."
+    )
 
 
 _MEANINGS: Final = {
     401: "There is no valid access token: sign in.",
     403: "The actor's role or a declared conflict of interest forbids it.",
-    404: "There is no such thing, there was none then, or it belongs to another area or organisation.",
-    409: "Not as things stand: read again, and decide again.",
+    404: "The record does not exist, did not exist then, or the reader may not know of it.",
+    409: "The record does not allow this now: read it again, and decide again.",
     410: "The key of a person has been destroyed: nothing more can be recorded of them.",
     415: "The body is not sent as application/json.",
     422: "The request cannot be understood, a rule refuses it, or it waits for a rationale. Nothing was recorded.",
-    429: "There are too many requests of this token or address: wait as long as Retry-After says.",
-    500: "A fault of the service: tell its operators the reference.",
-    503: "Something that this rests on does not answer: try again in a moment.",
+    429: "Too many requests come from this token or address: wait for the seconds in Retry-After.",
+    500: "The service has a fault: tell its operators the reference.",
+    503: "A database or the issuer does not answer: try again in a moment.",
 }
 _HEADERS: Final = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}, 503: {"Retry-After": "2"}}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that answers with these problems, as OpenAPI 3.1 describes them."""
+    """Build the `responses` of a route for these statuses (OpenAPI 3.1)."""
     return {
         status: {
             "description": _MEANINGS[status],
@@ -93,35 +95,35 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 class TooManyRequests(Exception):
-    """A token or an address has used up its rate; the next request may come after `seconds` (429)."""
+    """A token or address above its rate limit; the next request is allowed after `seconds` (429)."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"too many requests: the next one may come after {seconds:.1f} seconds")
+        super().__init__(f"too many requests: send the next one after {seconds:.1f} seconds")
         self.seconds = seconds
 
 
 class Malformed(Exception):
-    """Input that cannot be understood: which field, and what to do (422)."""
+    """Malformed input (422): pairs of a field and a remedy."""
 
     def __init__(self, *errors: tuple[str, str]) -> None:
         super().__init__("; ".join(f"{field}: {message}" for field, message in errors))
         self.errors = errors
 
     @classmethod
-    def of(cls, error: ValidationError | RequestValidationError) -> Malformed:
-        """From pydantic's errors, without the values and names that were given: they may be personal."""
-        return cls(*((_place(item["loc"]), _message(item)) for item in error.errors()))
+    def from_validation(cls, error: ValidationError | RequestValidationError) -> Malformed:
+        """Convert errors of pydantic, without the values and names in the input, which may be personal."""
+        return cls(*((_path(item["loc"]), _message(item)) for item in error.errors()))
 
 
 MAX_ERRORS: Final = 20
-"""How many wrong fields an answer names; the rest is counted."""
+"""The most fields that a response names; it counts the others."""
 
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _HEADER: Final = re.compile(r"[A-Z][a-z]{1,19}(-[A-Z][a-z]{1,19}){1,2}")
 
 
-def _place(location: Sequence[int | str]) -> str:
-    """The dotted path of a wrong field. Members of the command union are left out; keys of a rationale are texts."""
+def _path(location: Sequence[int | str]) -> str:
+    """Build the dotted path of a wrong field, without the member of the command union and the keys of a rationale."""
     parts: list[str] = []
     for part in location:
         if isinstance(part, str) and part[:1].isupper() and part.isidentifier() and not parts:
@@ -132,15 +134,15 @@ def _place(location: Sequence[int | str]) -> str:
     return ".".join(parts) or "body"
 
 
-def _shown(field: str) -> str:
-    """A field's path as an answer names it: a part that looks like no field or header may be personal."""
+def _safe_path(field: str) -> str:
+    """Hide each part of a path that is no name of a field or header, since it may be personal."""
     parts = ((part if _FIELD.fullmatch(part) or part.isdecimal() else "…") for part in field.split("."))
     return field if _HEADER.fullmatch(field) else ".".join(parts)[:200]
 
 
 _MESSAGES: Final = {
     "missing": "this field is missing: add it",
-    "extra_forbidden": "there is no such field: remove it or correct its name",
+    "extra_forbidden": "there is no such field: remove it, or correct its name",
     "timezone_aware": "a time needs its zone: write it as 2026-06-09T23:50:00+01:00",
 }
 
@@ -149,7 +151,7 @@ def _message(item: Any) -> str:
     kind = item["type"]
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         known = item.get("ctx", {}).get("expected_tags")
-        return "the type of command is missing or unknown" + (f": there is {known}" if known else "")
+        return "the type of command is missing or unknown" + (f": choose one of {known}" if known else ": correct it")
     if item["loc"][-1:] == ("[key]",):
         return "give each reason under the id of a rule, such as R12"
     return _MESSAGES.get(kind) or str(item["msg"])
@@ -158,32 +160,32 @@ def _message(item: Any) -> str:
 def problem_response(
     status: int, kind: str, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
-    """A problem answer; `kind` makes its type, a relative reference that is stable and documented."""
+    """Build a problem response of type `/problems/{kind}`."""
     body = Problem(type=f"/problems/{kind}", title=title, status=status, detail=detail, **more)
-    said = {**_HEADERS.get(status, {}), **(headers or {})}
-    return JSONResponse(body.model_dump(mode="json", exclude_unset=True), status, said, MEDIA_TYPE)
+    all_headers = {**_HEADERS.get(status, {}), **(headers or {})}
+    return JSONResponse(body.model_dump(mode="json", exclude_unset=True), status, all_headers, MEDIA_TYPE)
 
 
-def too_many(raised: TooManyRequests) -> JSONResponse:
-    """When the next request may come, in whole seconds (RFC 9110, section 10.2.3)."""
-    wait = {"Retry-After": str(ceil(raised.seconds))}
-    return problem_response(429, "too-many-requests", "Slow down", f"{raised}; nothing was recorded.", headers=wait)
+def too_many_response(error: TooManyRequests) -> JSONResponse:
+    """Build the response 429, with Retry-After in whole seconds (RFC 9110, section 10.2.3)."""
+    wait = {"Retry-After": str(ceil(error.seconds))}
+    return problem_response(429, "too-many-requests", "Slow down", f"{error}. Nothing was recorded.", headers=wait)
 
 
-def fault(reference: str) -> JSONResponse:
-    """A fault of ours, without a word of what went wrong: the log has that, under the reference."""
+def fault_response(reference: str) -> JSONResponse:
+    """Build the response 500. It names only the reference under which the log has the error."""
     return problem_response(
         500,
         "fault",
-        "A fault of this service",
-        f"Nothing that you sent was wrong. Tell the operators the reference {reference}; before you ask again for"
-        " something to be recorded, read the record, or use the same Idempotency-Key.",
+        "This service has a fault",
+        f"Your request was not the cause. Tell the operators the reference {reference}. Before you repeat a command, read the"
+        " record, or use the same Idempotency-Key.",
         reference=reference,
     )
 
 
 def refused_response(rules: Sequence[BrokenRule], *, needs_rationale: bool) -> JSONResponse:
-    """Every rule that refuses, or every warning that waits for a rationale."""
+    """Build the response 422 with every broken rule, or with every warning without a rationale."""
     ids = ", ".join(rule.id for rule in rules)
     return problem_response(
         422,
@@ -199,41 +201,43 @@ def refused_response(rules: Sequence[BrokenRule], *, needs_rationale: bool) -> J
 
 
 def malformed_response(error: Malformed) -> JSONResponse:
-    """Which fields are wrong and what to do, up to a limit; nothing was recorded."""
-    named = list(error.errors[:MAX_ERRORS])
+    """Build the response 422 with up to `MAX_ERRORS` wrong fields."""
+    listed = list(error.errors[:MAX_ERRORS])
     if (more := len(error.errors) - MAX_ERRORS) > 0:
-        named.append(("body", f"{more} more are wrong: correct these first"))
+        listed.append(("body", f"{more} more are wrong: correct these first"))
     return problem_response(
         422,
         "malformed",
         "The request cannot be understood",
-        "Nothing was recorded. Correct the fields named and send it again.",
-        errors=[{"field": _shown(field), "message": message} for field, message in named],
+        "Nothing was recorded. Correct these fields and send it again.",
+        errors=[{"field": _safe_path(field), "message": message} for field, message in listed],
         rules=[],
         needs_rationale=False,
     )
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Answer every known error of the house as a problem."""
+    """Register the response to every known exception."""
 
-    def on(error: type[Exception], status: int, kind: str, title: str) -> None:
+    def respond_to(error: type[Exception], status: int, kind: str, title: str) -> None:
         @app.exception_handler(error)
-        async def _answer(_request: Request, raised: Exception) -> JSONResponse:
+        async def _respond(_request: Request, raised: Exception) -> JSONResponse:
             return problem_response(status, kind, title, str(raised))
 
-    on(InvalidToken, 401, "token", "A valid access token is needed")
-    on(NotAllowed, 403, "forbidden", "This is not yours to do or see")
+    respond_to(InvalidToken, 401, "token", "A valid access token is needed")
+    respond_to(NotAllowed, 403, "forbidden", "You may not do or see this")
     for unavailable in (EventStoreUnavailable, KeyringUnavailable, IssuerUnavailable, LogUnavailable):
-        on(unavailable, 503, "unavailable", "Try again in a moment, with the same Idempotency-Key")
-    on(UnusableKey, 503, "keyring", "A key of this record cannot be used: it needs a person who keeps the system")
-    on(StoreBehindTopic, 503, "store-behind-topic", "Nothing is accepted until the event store has been restored")
-    on(KeyDestroyed, 410, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them")
+        respond_to(unavailable, 503, "unavailable", "Try again in a moment, with the same Idempotency-Key")
+    respond_to(UnusableKey, 503, "keyring", "A key of this record cannot be used: tell the operators")
+    respond_to(StoreBehindTopic, 503, "store-behind-topic", "No command is accepted until the event store is restored")
+    respond_to(
+        KeyDestroyed, 410, "forgotten", "This person's key has been destroyed: nothing more can be recorded of them"
+    )
 
     @app.exception_handler(TooManyRequests)
     async def _too_many(_request: Request, raised: Exception) -> JSONResponse:
         assert isinstance(raised, TooManyRequests)
-        return too_many(raised)
+        return too_many_response(raised)
 
     @app.exception_handler(Malformed)
     async def _malformed(_request: Request, raised: Exception) -> JSONResponse:
@@ -243,13 +247,13 @@ def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(NoPolicy)
     @app.exception_handler(BeyondCalendar)
     async def _out_of_time(_request: Request, raised: Exception) -> JSONResponse:
-        # The day comes from the request: no rule is judged and no duty dated on a day that policy does not reach.
-        return malformed_response(Malformed(("time", f"{raised}; check the year of the times given")))
+        # The day comes from the request: without policy or calendar, no rule or duty can be computed.
+        return malformed_response(Malformed(("time", f"{raised}; check the year of each time")))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, raised: Exception) -> JSONResponse:
         assert isinstance(raised, RequestValidationError)
-        return malformed_response(Malformed.of(raised))
+        return malformed_response(Malformed.from_validation(raised))
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, raised: Exception) -> JSONResponse:
@@ -258,6 +262,6 @@ def install_handlers(app: FastAPI) -> None:
             raised.status_code,
             "http",
             HTTPStatus(raised.status_code).phrase,
-            f"{raised.detail}: see /docs for what can be asked",
+            f"{raised.detail}: see /docs for the routes of this API",
             headers=raised.headers,
         )

@@ -1,4 +1,4 @@
-"""The queries of a stream: its state, history and duties. Each passes the read gate before its body leaves."""
+"""The queries of a stream: its state, history and duties. Each passes the read gate before its response."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from shared.api.history_view import history_view
 from shared.api.parameters import ACCESS_REASON, AS_OF, ID, KNOWN_AT, ON_DAY, declared
 from shared.api.problems import problem_response, problems
 from shared.api.request import (
-    end_of_today,
     read_actor,
     read_day,
     read_id,
     read_query,
     read_reason,
     read_time,
+    today,
 )
 from shared.api.schemas import DutyLine, History, StateView
 from shared.domain.duties_by_day import duties_on
@@ -35,20 +35,20 @@ DUTIES: Final = (ID, ON_DAY, KNOWN_AT, ACCESS_REASON)
 
 
 def add_queries(app: FastAPI, service: Service[Any]) -> None:
-    """Mount the state, the history and the duties of a stream."""
+    """Add the routes of the state, the history and the duties of a stream."""
     path = f"/v1/{service.collection}/{{id}}"
 
     @app.get(path, tags=["queries"], response_model=StateView, responses=problems(404), openapi_extra=declared(STATE))
     async def state(request: Request, id: str) -> JSONResponse:  # noqa: A002
-        """The state: of all facts, of those that had occurred by `as_of`, or of those known at `known_at`."""
+        """Return the state: of all events, or of those that had occurred by `as_of` and were recorded by `known_at`."""
         actor = await read_actor(request)
         query = read_query(request, STATE)
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         records = await history_of(request, service, actor, id, "state")
-        facts = [_closed(service, record) for record in records]
+        facts = [_parse_closed(service, record) for record in records]
         view = service.read_model.view_of(facts, as_of=as_of, known_at=known_at) if facts else None
         if view is None:
-            return nothing(service, id)
+            return not_found_response(service, id)
         shown = service.permissions[actor.role].shown(view)
         return JSONResponse({"id": str(read_id(id)), "version": facts[-1].version, **shown})
 
@@ -60,15 +60,15 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         openapi_extra=declared(HISTORY),
     )
     async def history(request: Request, id: str) -> JSONResponse:  # noqa: A002
-        """Every event in order, with both times, actor, rules, rationale and hash, and corrections beside what they correct."""
+        """List every event in order, with both times, actor, rules, rationale, hash and the ids of its corrections."""
         actor = await read_actor(request)
         read_query(request, HISTORY)
         records = await history_of(request, service, actor, id, "history")
         if not records:
-            return nothing(service, id)
+            return not_found_response(service, id)
         personal = "personal" in service.permissions[actor.role].parts
         at: Dependencies = request.app.state.deps
-        facts = await at.handler.open(records) if personal else [_closed(service, record) for record in records]
+        facts = await at.handler.open(records) if personal else [_parse_closed(service, record) for record in records]
         return JSONResponse({"stream": records[0].stream, "events": history_view(facts)})
 
     @app.get(
@@ -79,16 +79,16 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         openapi_extra=declared(DUTIES),
     )
     async def duties(request: Request, id: str) -> JSONResponse:  # noqa: A002
-        """The duties as they stood at the end of a day (today by default), soonest first."""
+        """List the duties as they stood at the end of a day (today by default), by due date."""
         actor = await read_actor(request)
         query = read_query(request, DUTIES)
-        as_of = read_day(query, "as_of") or end_of_today()
+        as_of = read_day(query, "as_of") or today()
         records = await history_of(request, service, actor, id, "duties")
         if not records:
-            return nothing(service, id)
-        facts = [_closed(service, record) for record in records]
-        found = duties_on(service.read_model, facts, as_of, read_time(query, "known_at"))
-        return JSONResponse([duty.as_json(as_of) for duty in found])
+            return not_found_response(service, id)
+        facts = [_parse_closed(service, record) for record in records]
+        duties = duties_on(service.read_model, facts, as_of, read_time(query, "known_at"))
+        return JSONResponse([duty.as_json(as_of) for duty in duties])
 
 
 async def history_of(
@@ -96,13 +96,14 @@ async def history_of(
     service: Service[Any],
     actor: Actor,
     id_: str,
-    what: str,
-    part: str = "",
+    part: str,
+    path: str = "",
     only: frozenset[str] | None = None,
 ) -> list[RecordedEvent]:
-    """The records of a stream, once the gate has let the read pass: of a part of it, for some roles only.
+    """Pass the read gate and load the records of a stream. `only` limits the roles.
 
-    Empty where there is no such stream, or none that the actor may know of. Raises `NotAllowed`.
+    Returns an empty list if the stream does not exist, or the actor may not know of it.
+    Raises `NotAllowed`, `LogUnavailable`, `EventStoreUnavailable` or `Malformed`.
     """
     at: Dependencies = request.app.state.deps
     stream = service.stream_name(read_id(id_))
@@ -110,37 +111,39 @@ async def history_of(
     records = list((await at.event_store.load(stream)).records)
     denial: Denial | None
     if only is not None and actor.role not in only:
-        denial = Denial(f"the role {actor.role} may not print this; it is for {', '.join(sorted(only))}")
+        denial = Denial(
+            f"the role {actor.role} may not print this: ask a colleague with the role {' or '.join(sorted(only))}"
+        )
     else:
         denial = await denial_of(at, service, actor, records)
-    return records if await at.gate.read(actor, what, f"{stream}{part}", reason, denial=denial) else []
+    return records if await at.gate.read(actor, part, f"{stream}{path}", reason, denial=denial) else []
 
 
-def nothing(service: Service[Any], id_: str) -> JSONResponse:
-    """404: no such stream, or none that had begun by then."""
+def not_found_response(service: Service[Any], id_: str) -> JSONResponse:
+    """Build the response 404: the stream does not exist, or did not exist then."""
     return problem_response(
         404,
         "unknown",
         "There is no such record",
-        f"{service.stream_name(read_id(id_))} does not exist, or had not begun by then.",
+        f"{service.stream_name(read_id(id_))} does not exist, or did not exist then: check the id and the times.",
     )
 
 
 async def denial_of(
     at: Dependencies, service: Service[Any], actor: Actor, records: Sequence[RecordedEvent]
 ) -> Denial | None:
-    """Why an actor may not read a stream that begins with these records; None where nothing bars it."""
+    """Check the permission of an actor for the stream of these records. Returns None if it may be read."""
     permission = service.permissions.get(actor.role)
     if not records or permission is None:
         return None
     if permission.where or actor.conflicts:
-        facts = AccessFacts.of_history(service.events, [_closed(service, record) for record in records])
+        facts = AccessFacts.of_history(service.events, [_parse_closed(service, record) for record in records])
     else:
         facts = AccessFacts.of_opening(records[0].body)
     linked = await linked_marks(at.database, facts.mentions) if permission.linked else frozenset[str]()
     return read_denial(actor, permission, facts, service.inherited_labels, linked)
 
 
-def _closed(service: Service[Any], record: RecordedEvent) -> Any:
-    """A fact with its personal fields closed: enough for state and duties, which never need them."""
+def _parse_closed(service: Service[Any], record: RecordedEvent) -> Any:
+    """Parse a record without decryption, since state and duties need no personal field."""
     return service.events.read(record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash)

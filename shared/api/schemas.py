@@ -1,4 +1,4 @@
-"""The shapes of what the queries answer, for the OpenAPI document: a test holds real answers against them."""
+"""Schemas of the responses of queries, for the OpenAPI document. A test compares real responses with them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from shared.domain.messages import Origin, PolicyStamp
 
 
 class Schema(BaseModel):
-    """An answer with these members and no other."""
+    """Base of all schemas, without other members."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class StateView(BaseModel):
-    """The state of a record; beside its id and version, the members are the service's own."""
+    """The state of a record: its id, its version, and members of the service."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -27,7 +27,7 @@ class StateView(BaseModel):
 
 
 class ActorLine(Schema):
-    """Who asked for an event."""
+    """The actor of an event."""
 
     id: UUID
     role: str
@@ -35,7 +35,7 @@ class ActorLine(Schema):
 
 
 class HistoryLine(Schema):
-    """An event as it is shown. What is personal is `{"sealed": true}` where it was not opened, `{"forgotten": true}` where it cannot be."""
+    """An event. A personal value is `{"sealed": true}` if not decrypted, `{"forgotten": true}` if its key was destroyed."""
 
     version: int
     type: str
@@ -47,7 +47,7 @@ class HistoryLine(Schema):
     occurred_at: datetime
     recorded_at: datetime | None
     position: int | None
-    late: bool = Field(description="Whether one that occurred after it was recorded before it.")
+    late: bool = Field(description="Whether an event with a later occurrence was recorded before it.")
     actor: ActorLine
     policy: PolicyStamp
     rules: list[str]
@@ -57,7 +57,7 @@ class HistoryLine(Schema):
     hash: str | None
     data: dict[str, Any]
     corrected_by: list[UUID]
-    corrects: UUID | None = Field(default=None, description="Of a correction: the event that it corrects.")
+    corrects: UUID | None = Field(default=None, description="The event that a correction corrects.")
 
 
 class History(Schema):
@@ -75,13 +75,13 @@ class DutyLine(Schema):
     opened_on: date
     due: date
     met_on: date | None
-    lapsed_on: date | None = Field(description="The day on which its record was closed before it was met.")
+    lapsed_on: date | None = Field(description="The day on which the record was closed before the duty was met.")
     overdue: bool
     late: bool
 
 
 class WaitingReaction(Schema):
-    """A reaction that was refused and waits to be tried again."""
+    """A parked reaction: it was refused and waits for a retry."""
 
     command_id: UUID
     consumer: str
@@ -96,7 +96,7 @@ class WaitingReaction(Schema):
 
 
 class AlarmLine(Schema):
-    """What a person must look at."""
+    """An open alarm for an operator."""
 
     name: str
     consumer: str = Field(description="Which process raised it, such as disposal-reactor or relay.")
@@ -107,7 +107,7 @@ class AlarmLine(Schema):
 
 
 class Status(Schema):
-    """How far a consumer has come: `consumed` is topic, partition, next offset."""
+    """The positions of the consumer groups of a service: `consumed` is topic -> partition -> next offset."""
 
     service: str
     time: datetime
@@ -119,14 +119,14 @@ class Status(Schema):
 
 
 class Relayed(Schema):
-    """How far the relay has come."""
+    """The high-water mark of the relay: position in the event store, end offsets of the topic."""
 
     position: int
     offsets: dict[str, Any]
 
 
 class ServiceStatus(Status):
-    """How far a service's event store, relay and reactions have come."""
+    """The positions of the event store, the relay and the reactions of a service."""
 
     position: int
     relayed: Relayed | None

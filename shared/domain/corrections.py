@@ -1,7 +1,8 @@
-"""Corrections: what a field of an earlier event of a stream should have been. Pure.
+"""Correction engine: events that give the right value of a field of an earlier event. Pure.
 
-The original event stays; the fold puts the corrected value in its place (`shared.domain.decider.cut`). A service declares its
-correction event, its fold and the fields that stay as they are, and keeps for itself what follows from a correction.
+The event store is append-only, so the original event stays. The fold puts the corrected value in its place
+(`shared.domain.decider.history_at`). A service declares its correction event, its fold and the fields that cannot be
+corrected. The consequences of a correction (`DerivedCorrection`) stay in the service.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from uuid import UUID
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from shared.domain.decider import BrokenHistory, corrected
+from shared.domain.decider import BrokenHistory, apply_correction
 from shared.domain.messages import (
     Command,
     Correction,
@@ -30,7 +31,7 @@ C = TypeVar("C", bound=Correction)
 
 @dataclass(frozen=True, slots=True)
 class PastFacts:
-    """The facts that a state was folded from, each as corrected, the latest first; one more is added in one step."""
+    """Linked list of the facts behind a state, each as corrected, the latest first. Adding a fact takes constant time."""
 
     latest: Fact
     earlier: PastFacts | None = None
@@ -43,7 +44,7 @@ class PastFacts:
 
 
 class Recorded(Protocol):
-    """A state that remembers the facts it was folded from."""
+    """A state that holds the facts behind it."""
 
     @property
     def record(self) -> PastFacts | None:
@@ -52,21 +53,21 @@ class Recorded(Protocol):
 
 
 class CorrectionRequest(Protocol):
-    """A command that says what a field of an earlier event should have been."""
+    """A command that corrects one field of an earlier event."""
 
     @property
     def corrects(self) -> UUID:
-        """The id of the event."""
+        """The id of the event to correct."""
         ...
 
     @property
     def field(self) -> str:
-        """The dotted path of the field; the name alone where one group of the event has such a field."""
+        """The dotted path of the field. The bare name is enough if exactly one group of the event has it."""
         ...
 
     @property
     def value(self) -> Any:
-        """What it should have been, in JSON."""
+        """The right value, as JSON."""
         ...
 
     @property
@@ -79,52 +80,55 @@ S = TypeVar("S", bound=Recorded)
 
 
 class Uncorrectable(Exception):
-    """Why a correction cannot be made; each kind is a rule of its own (`CorrectionEngine.guard`)."""
+    """An impossible correction. Each subclass has a rule of its own (`CorrectionEngine.guard`)."""
 
 
 class NoSuchEvent(Uncorrectable):
-    """The stream has no event of that id."""
+    """An event id that the stream does not have."""
 
 
 class IsCorrection(Uncorrectable):
-    """The event is itself a correction."""
+    """An event that is itself a correction."""
 
 
 class NoSuchField(Uncorrectable):
-    """The event has no such field, or it is one that stays as it is."""
+    """A field that the event does not have, or that cannot be corrected."""
 
 
 class WrongType(Uncorrectable):
-    """The value is not one of the field's type."""
+    """A value that does not have the type of the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field of an event: its full path, its type, and the person whose key seals it."""
+    """A field of an event: its full path, type, current value, and the person whose key seals it."""
 
     path: str
     annotation: Any
-    held: Any
+    current: Any
     owner: UUID | None
 
 
 def facts_of(state: Recorded | None) -> list[Fact]:
-    """The facts that a state was folded from, oldest first, with earlier corrections in place."""
+    """Return the facts behind a state, oldest first, with earlier corrections applied."""
     return [] if state is None or state.record is None else list(reversed(list(state.record)))
 
 
 @dataclass(frozen=True)
 class CorrectionEngine(Generic[C, S]):
-    """How one service's records are corrected."""
+    """Correction of the records of one service."""
 
     event: type[C]
-    """The correction event; the field that its `sealed` is owned by says whose key seals a personal value."""
+    """The correction event. The `OwnedBy` mark of its `sealed` names the field that holds the owner of a personal value."""
     evolve: Callable[[S | None, Fact], S]
     fixed: frozenset[tuple[type[Event], str]] = frozenset()
-    """Fields that stay as they are, by class (Event for all) and path, with what is within them: what decides whose key seals what, and what another service owns."""
+    """Fields that cannot be corrected, with everything below them, as (class, path). The class Event stands for all events.
+
+    They decide whose key seals a value, or belong to another service.
+    """
 
     def target(self, request: CorrectionRequest, state: S | None) -> Fact:
-        """The fact that is to be corrected; raises `NoSuchEvent` or `IsCorrection`."""
+        """Find the fact to correct. Raises `NoSuchEvent` or `IsCorrection`."""
         for fact in state.record or () if state is not None else ():
             if fact.event_id == request.corrects:
                 if isinstance(fact.event, Correction):
@@ -133,39 +137,39 @@ class CorrectionEngine(Generic[C, S]):
         raise NoSuchEvent
 
     def correction(self, request: CorrectionRequest, state: S | None) -> C:
-        """The event that corrects one field, without what follows from it; raises `Uncorrectable`."""
+        """Build the event that corrects one field, without derived corrections. Raises `Uncorrectable`."""
         target = self.target(request, state)
         field = self._field(target.event, request.field)
         value = to_jsonable_python(request.value)
-        right = _parsed(field, value)
+        parsed = _parse_value(field, value)
         content: dict[str, Any] = {"value": value}
-        if isinstance(right, (str, BaseModel)):
-            # Codes are recorded in their one spelling.
-            content = {"value": to_json(right, lambda sealed: sealed.value)}
-        elif isinstance(right, Sealed):
-            # The value stands as in JSON, since that is how it will be opened again.
+        if isinstance(parsed, (str, BaseModel)):
+            # A code is recorded in its normal form.
+            content = {"value": to_json(parsed, lambda sealed: sealed.value)}
+        elif isinstance(parsed, Sealed):
+            # The sealed value is JSON, the form in which it will be decrypted.
             content = {"sealed": Sealed(value), self._owner_field: field.owner}
         return self.event(corrects=request.corrects, field=field.path, why=request.why, **content)
 
     def applied(self, state: S, corrections: Sequence[C]) -> S:
-        """The state with corrections in place; raises `BrokenHistory` where the record would no longer make sense."""
+        """Fold the state again with corrections applied. Raises `BrokenHistory` if a later event becomes impossible."""
         facts = facts_of(state)
         for correction in corrections:
             facts = [
-                corrected(fact, Fact(fact.envelope, correction)) if fact.event_id in correction.targets else fact
+                apply_correction(fact, Fact(fact.envelope, correction)) if fact.event_id in correction.targets else fact
                 for fact in facts
             ]
-        after: S | None = None
+        state_after: S | None = None
         for fact in facts:
-            after = self.evolve(after, fact)
-        assert after is not None
-        return after
+            state_after = self.evolve(state_after, fact)
+        assert state_after is not None
+        return state_after
 
     def guard(self, rules: RuleBook[S], command: type[Command]) -> None:
-        """Register the rules that hold for every correction: T1, and what may be corrected (S1)."""
+        """Register the rules of every correction: T1 (time) and S1 (which events, fields and values)."""
         self._guard_time_and_order(rules, command)
 
-        def passes(command: CorrectionRequest, state: S | None, fault: type[Uncorrectable]) -> bool:
+        def raises_no(fault: type[Uncorrectable], command: CorrectionRequest, state: S | None) -> bool:
             try:
                 self.correction(command, state)
             except Uncorrectable as error:
@@ -173,41 +177,41 @@ class CorrectionEngine(Generic[C, S]):
             return True
 
         @rules.allowed_in(command)
-        def corrects_an_event_of_this_record(command: CorrectionRequest, state: S | None, _occasion: Context) -> bool:
-            """This record has no such event: give the id of the one to correct.
+        def corrects_an_event_of_this_record(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
+            """Give the id of an event of this record: it has no event with that id.
 
             Source: DPA 2018 s46 (rectification)
             """
-            return passes(command, state, NoSuchEvent)
+            return raises_no(NoSuchEvent, command, state)
 
         @rules.allowed_in(command)
-        def corrects_no_correction(command: CorrectionRequest, state: S | None, _occasion: Context) -> bool:
-            """A correction cannot be corrected: correct the original event again.
+        def corrects_no_correction(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
+            """Correct the original event again: a correction itself cannot be corrected.
 
             Source: DPA 2018 s46 (rectification)
             """
-            return passes(command, state, IsCorrection)
+            return raises_no(IsCorrection, command, state)
 
         @rules.allowed_in(command)
-        def corrects_a_field_of_it(command: CorrectionRequest, state: S | None, _occasion: Context) -> bool:
-            """The event has no such field, or it is one that cannot be corrected: name another.
+        def corrects_a_field_of_it(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
+            """Name another field: the event has no such field, or it cannot be corrected.
 
             Source: DPA 2018 s46 (rectification)
             """
-            return passes(command, state, NoSuchField)
+            return raises_no(NoSuchField, command, state)
 
         @rules.allowed_in(command)
-        def corrects_to_the_right_type(command: CorrectionRequest, state: S | None, _occasion: Context) -> bool:
-            """The value is not of the field's type: give one that the field could have had.
+        def corrects_to_the_right_type(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
+            """Give a value of the field's type: the field cannot have this one.
 
             Source: DPA 2018 s46 (rectification)
             """
-            return passes(command, state, WrongType)
+            return raises_no(WrongType, command, state)
 
     def _guard_time_and_order(self, rules: RuleBook[S], command: type[Command]) -> None:
         @rules.forbids("T1", command)
         def not_before_what_it_corrects(command: CorrectionRequest, state: S | None, context: Context) -> bool:
-            """Nobody corrects a fact before it happened: check the time.
+            """Check the time: a correction cannot happen before the fact that it corrects.
 
             Source: rule T1 of this house; DPA 2018 s38 (accuracy)
             """
@@ -216,15 +220,15 @@ class CorrectionEngine(Generic[C, S]):
             )
 
         @rules.allowed_in(command)
-        def leaves_the_record_whole(command: CorrectionRequest, state: S | None, _occasion: Context) -> bool:
-            """With this value later events of the record could not have happened: correct those first, or another field.
+        def leaves_the_record_whole(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
+            """Correct the later events first, or another field: with this value they could not have happened.
 
             Source: DPA 2018 s38 (accuracy)
             """
             try:
                 return state is None or bool(self.applied(state, [self.correction(command, state)]))
             except Uncorrectable:
-                return True  # another of these functions says so
+                return True  # another rule refuses it
             except BrokenHistory:
                 return False
 
@@ -232,61 +236,64 @@ class CorrectionEngine(Generic[C, S]):
     def _owner_field(self) -> str:
         return next(mark.field for mark in self.event.model_fields["sealed"].metadata if isinstance(mark, OwnedBy))
 
-    def _field(self, event: Event, named: str) -> _Field:
-        path = _full_path(event, named)
+    def _field(self, event: Event, name: str) -> _Field:
+        path = _full_path(event, name)
         if any(isinstance(event, cls) and f"{path}.".startswith(f"{fixed}.") for cls, fixed in self.fixed):
             raise NoSuchField
         return _field_at(event, path)
 
 
-def _full_path(event: BaseModel, named: str) -> str:
-    """The path of a field that was named: its name alone does where one group has such a field."""
-    if named in type(event).model_fields:
-        return named
-    groups = [group for group, held in event if isinstance(held, BaseModel) and named in type(held).model_fields]
-    return f"{groups[0]}.{named}" if len(groups) == 1 else named
+def _full_path(event: BaseModel, name: str) -> str:
+    """Complete a bare field name with its group, if exactly one group of the event has such a field."""
+    if name in type(event).model_fields:
+        return name
+    groups = [group for group, value in event if isinstance(value, BaseModel) and name in type(value).model_fields]
+    return f"{groups[0]}.{name}" if len(groups) == 1 else name
 
 
 def _field_at(event: BaseModel, path: str) -> _Field:
-    """The field at a dotted path, where a number counts the items of a list from 0; raises `NoSuchField`."""
+    """Find the field at a dotted path, in which a number is the index of a list item. Raises `NoSuchField`."""
     owner: UUID | None = None
     names = iter(path.split("."))
-    held: Any = event
+    current: Any = event
     annotation: Any = None
     for name in names:
-        if isinstance(held, tuple) and name.isascii() and name.isdigit() and int(name) < len(held):
-            held = held[int(name)]
-            annotation = type(held)
+        if isinstance(current, tuple) and name.isascii() and name.isdigit() and int(name) < len(current):
+            current = current[int(name)]
+            annotation = type(current)
             continue
-        info = type(held).model_fields.get(name) if isinstance(held, BaseModel) else None
+        info = type(current).model_fields.get(name) if isinstance(current, BaseModel) else None
         if info is None:
             raise NoSuchField
-        owner = next((getattr(held, m.field) for m in info.metadata if isinstance(m, OwnedBy)), None) or owner
-        annotation, held = info.rebuild_annotation(), getattr(held, name)
-    return _Field(path, annotation, held, owner)
+        owner = next((getattr(current, m.field) for m in info.metadata if isinstance(m, OwnedBy)), None) or owner
+        annotation, current = info.rebuild_annotation(), getattr(current, name)
+    return _Field(path, annotation, current, owner)
 
 
-def _parsed(field: _Field, value: Any) -> Any:
-    """A JSON value in the type of a field; raises `WrongType`, or `NoSuchField` for a group with personal fields."""
+def _parse_value(field: _Field, value: Any) -> Any:
+    """Parse a JSON value in the type of a field. Raises `WrongType`, or `NoSuchField` for a group with personal fields."""
     try:
-        right = TypeAdapter(field.annotation).validate_json(json.dumps(value), strict=True)
+        parsed = TypeAdapter(field.annotation).validate_json(json.dumps(value), strict=True)
     except (ValidationError, ValueError, TypeError):
         raise WrongType from None
-    # What stands there counts too: a group without its personal fields would take them away.
-    if _holds_personal_fields(right) or _holds_personal_fields(field.held):
+    # The current value counts too: a new group without personal fields would remove them.
+    if _holds_personal_fields(parsed) or _holds_personal_fields(field.current):
         raise NoSuchField
-    return right
+    return parsed
 
 
 def _holds_personal_fields(value: Any) -> bool:
-    """Whether it is a group that has personal fields, or a list of groups that could: those are corrected one by one."""
+    """Tell whether a value is a group with personal fields, or a list of such groups.
+
+    Personal fields are corrected one by one.
+    """
     if isinstance(value, BaseModel):
-        return any(isinstance(held, Sealed) or _holds_personal_fields(held) for _, held in value)
-    return isinstance(value, tuple) and any(_may_be_personal(type(one)) for one in value)
+        return any(isinstance(item, Sealed) or _holds_personal_fields(item) for _, item in value)
+    return isinstance(value, tuple) and any(_may_be_personal(type(item)) for item in value)
 
 
 def _may_be_personal(annotation: Any) -> bool:
-    """Whether a type has a sealed part at any depth."""
+    """Tell whether a type has a sealed part at any depth."""
     if get_origin(annotation) is Sealed:
         return True
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

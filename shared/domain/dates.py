@@ -1,7 +1,7 @@
-"""Days as the law counts them: Europe/London dates, and working days by the bank holidays of England and Wales.
+"""Calendar arithmetic: Europe/London dates, months, ages, and working days of England and Wales.
 
-The list is vendored (bank_holidays.json, from gov.uk/bank-holidays, England and Wales); a date beyond it is an error,
-never a guess. A working day is any day but Saturday, Sunday and a bank holiday.
+A working day is any day except Saturday, Sunday and a bank holiday. The bank holidays are vendored in bank_holidays.json
+(source: gov.uk/bank-holidays, England and Wales). A date outside that list raises `BeyondCalendar`.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ LONDON: Final = ZoneInfo("Europe/London")
 
 
 class BeyondCalendar(Exception):
-    """A working day was asked for outside the years that the list of bank holidays covers."""
+    """A date outside the years that the list of bank holidays covers."""
 
 
 @lru_cache(maxsize=1)
 def bank_holidays() -> frozenset[date]:
-    """The bank holidays of England and Wales, as vendored."""
+    """Read the vendored bank holidays of England and Wales."""
     text = resources.files("shared.domain").joinpath("bank_holidays.json").read_text(encoding="utf-8")
     return frozenset(date.fromisoformat(day) for day in json.loads(text)["days"])
 
 
 @lru_cache(maxsize=1)
-def _covered() -> tuple[date, date]:
+def _covered_period() -> tuple[date, date]:
     days = bank_holidays()
     return date(min(days).year, 1, 1), date(max(days).year, 12, 31)
 
 
 def local_day(moment: datetime) -> date:
-    """The Europe/London date of a moment with a zone."""
+    """Convert a timestamp with a zone to its Europe/London date."""
     return moment.astimezone(LONDON).date()
 
 
 def is_working_day(day: date) -> bool:
-    """Whether offices are open on a day; raises `BeyondCalendar`."""
-    first, last = _covered()
+    """Tell whether a day is a working day. Raises `BeyondCalendar`."""
+    first, last = _covered_period()
     if not first <= day <= last:
         raise BeyondCalendar(
-            f"no bank holidays are known for {day.year}: the list covers {first.year} to {last.year}; add the year to shared/domain/bank_holidays.json"
+            f"the bank holidays of {day.year} are not known: the list covers {first.year} to {last.year}; add the year to shared/domain/bank_holidays.json"
         )
     return day.weekday() < 5 and day not in bank_holidays()
 
 
 def add_working_days(day: date, count: int) -> date:
-    """The day that is `count` working days after `day` (the day itself does not count); raises `BeyondCalendar`."""
+    """Add `count` working days to a day; the day itself does not count. Raises `BeyondCalendar`."""
     while count > 0:
         day += timedelta(days=1)
         if is_working_day(day):
@@ -59,16 +59,16 @@ def add_working_days(day: date, count: int) -> date:
 
 
 def working_days_between(start: date, end: date) -> int:
-    """How many working days lie after `start` up to and including `end`; 0 where `end` is not later."""
+    """Count the working days after `start`, up to and including `end`. Returns 0 if `end` is not later."""
     return sum(is_working_day(start + timedelta(days=n)) for n in range(1, (end - start).days + 1))
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day `months` later, or the last day of that month where there is none (31 January + 1 = 28 February)."""
+    """Add months to a day. If that month has no such day, return its last day (31 January + 1 = 28 February)."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def age_on(born: date, day: date) -> int:
-    """Age in whole years on a day. A child born on 29 February attains an age on 1 March of a common year."""
+    """Compute the age in whole years on a day. A birthday of 29 February falls on 1 March in a common year."""
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))

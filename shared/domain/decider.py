@@ -1,7 +1,8 @@
-"""The decider: rules, decide and evolve, three pure things; and the fold that replays a history through them.
+"""The decider of an aggregate (here: a stream): its rules, `decide` and `evolve`, and the fold that rebuilds its state.
 
-`decide(command, state, occasion)` is asked only when no rule refuses, and yields events. `evolve(state, fact)` never
-validates and never shrugs: a history that cannot be raises `BrokenHistory`. State is None before the first event.
+`decide(command, state, context)` runs only if no rule refuses, and returns the new events. `evolve(state, fact)` applies
+one event. It raises `BrokenHistory` if the events could not have happened in this order. State is None before the first
+event. There are no snapshots: streams are short, so every state is folded from the whole history.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ S = TypeVar("S")
 
 
 class BrokenHistory(Exception):
-    """A sequence of events that the state machine could never have produced."""
+    """A sequence of events that could not have happened in this order."""
 
     def __init__(self, fact: Fact, why: str) -> None:
         super().__init__(f"{fact.envelope.stream} version {fact.version} ({fact.name}): {why}")
 
 
 def impossible(fact: Fact, why: str) -> BrokenHistory:
-    """The error that `evolve` raises where a fact cannot have come after the ones before it."""
+    """Build the error that `evolve` raises for a fact that cannot follow the facts before it."""
     return BrokenHistory(fact, why)
 
 
 @dataclass(frozen=True)
 class Decider(Generic[S]):
-    """A service's domain: its rules and two pure functions."""
+    """The domain of one service: its rules and two pure functions."""
 
     rules: RuleBook[S]
     decide: Callable[[Any, S | None, Context], NewEvents]
@@ -52,14 +53,14 @@ class Decider(Generic[S]):
     def evaluate_and_decide(
         self, command: Command, state: S | None, context: Context
     ) -> tuple[NewEvents, Approved] | Refused | NeedsRationale:
-        """Judge a command and, where it may go ahead, say what happens."""
+        """Evaluate the rules for a command. If they approve it, decide the new events."""
         verdict = self.rules.evaluate(command, state, context)
         if not isinstance(verdict, Approved):
             return verdict
         return self.decide(command, state, context), verdict
 
     def fold(self, facts: Iterable[Fact], state: S | None = None) -> S | None:
-        """The state after some facts in order of version; raises `BrokenHistory`."""
+        """Fold facts, in order of version, onto a state. Raises `BrokenHistory`."""
         for fact in facts:
             state = self.evolve(state, fact)
         return state
@@ -67,7 +68,7 @@ class Decider(Generic[S]):
     def state_at(
         self, history: Sequence[Fact], *, as_of: datetime | None = None, known_at: datetime | None = None
     ) -> S | None:
-        """The state by both times: facts that had occurred by `as_of`, as they were known at `known_at`."""
+        """Fold the bitemporal state: facts that had occurred by `as_of`, as they were recorded by `known_at`."""
         return self.fold(history_at(history, as_of=as_of, known_at=known_at))
 
 
@@ -81,9 +82,10 @@ def check_gapless(history: Sequence[Fact]) -> None:
 def history_at(
     history: Sequence[Fact], *, as_of: datetime | None = None, known_at: datetime | None = None
 ) -> list[Fact]:
-    """A whole history, cut by both times and with corrections in place, in order of version.
+    """Cut a whole history by both times (bitemporal), with corrections applied, in order of version.
 
-    A correction applies from the time of the fact that it corrects, as known from its own recording.
+    A correction counts from the occurrence of the fact that it corrects, once the correction itself is recorded.
+    Raises `BrokenHistory` for a missing version, or a correction that does not fit.
     """
     check_gapless(history)
     known = [
@@ -95,22 +97,22 @@ def history_at(
             for target in fact.event.targets:
                 if target not in by_id:
                     raise BrokenHistory(fact, "it corrects an event that is not in this stream")
-                by_id[target] = corrected(by_id[target], fact)
+                by_id[target] = apply_correction(by_id[target], fact)
 
-    def when(fact: Fact) -> datetime:
+    def effective_at(fact: Fact) -> datetime:
         return by_id[fact.event.corrects].occurred_at if isinstance(fact.event, Correction) else fact.occurred_at
 
-    return [by_id[fact.event_id] for fact in known if as_of is None or when(fact) <= as_of]
+    return [by_id[fact.event_id] for fact in known if as_of is None or effective_at(fact) <= as_of]
 
 
-def corrected(target: Fact, correction: Fact) -> Fact:
-    """The fact as it should have been; raises `BrokenHistory` where the correction names no field of it."""
-    right = correction.event
-    assert isinstance(right, Correction)
-    values = [(right.corrects, right.field, right.value if right.sealed is None else right.sealed)]
-    values += [(one.corrects, one.field, one.value) for one in right.also]
+def apply_correction(target: Fact, correction: Fact) -> Fact:
+    """Put the corrected values into a fact. Raises `BrokenHistory` if the event has no such field or the value no such type."""
+    source = correction.event
+    assert isinstance(source, Correction)
+    values = [(source.corrects, source.field, source.value if source.sealed is None else source.sealed)]
+    values += [(derived.corrects, derived.field, derived.value) for derived in source.also]
     event = target.event
-    for _, field, value in (one for one in values if one[0] == target.event_id):
+    for _, field, value in (item for item in values if item[0] == target.event_id):
         try:
             event = with_value_at(event, field, value)
         except (LookupError, ValueError, TypeError) as error:
@@ -122,24 +124,25 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def with_value_at(model: M, path: str, value: Any) -> M:
-    """The model with another value at a dotted path, in the field's own type; the value is JSON or sealed.
+    """Copy a model with another value at a dotted path; the value is JSON or `Sealed`.
 
-    A number in the path counts the items of a list from 0. Raises KeyError, IndexError or ValueError.
+    JSON is parsed in the type of the field. A number in the path is the index of a list item.
+    Raises KeyError, IndexError or ValueError.
     """
     name, _, rest = path.partition(".")
     field = type(model).model_fields.get(name)
     if field is None:
         raise KeyError(f"there is no field {path!r}")
-    held = getattr(model, name)
-    if rest and isinstance(held, tuple):
-        number, _, within = rest.partition(".")
-        items = list(held)
-        items[int(number)] = with_value_at(items[int(number)], within, value)
+    current = getattr(model, name)
+    if rest and isinstance(current, tuple):
+        number, _, inner_path = rest.partition(".")
+        items = list(current)
+        items[int(number)] = with_value_at(items[int(number)], inner_path, value)
         return model.model_copy(update={name: tuple(items)})
     if rest:
-        if not isinstance(held, BaseModel):
+        if not isinstance(current, BaseModel):
             raise KeyError(f"{name!r} has no field {rest!r}")
-        return model.model_copy(update={name: with_value_at(held, rest, value)})
+        return model.model_copy(update={name: with_value_at(current, rest, value)})
     if isinstance(value, Sealed):
         return model.model_copy(update={name: value})
     adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())

@@ -1,4 +1,7 @@
-"""Duties: what is due when, computed from facts and policy when asked. Nothing is ever written because a day passed."""
+"""Duties: tasks with a due date, computed from facts and policy on every query.
+
+No event records the passing of a day, so no timer has to run.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """One thing to be done: opened by a fact, due on a Europe/London day, met by another fact or still open.
+    """A task: opened by a fact, due on a Europe/London day, met by another fact or still open.
 
-    `item` tells duties of one name apart within a stream (a condition, a session, a person). `closed_on` is set where
-    the duty fell away unmet (a session cancelled, a condition omitted): from that day on it is no longer shown.
-    `lapsed_on` is the day on which its stream was closed before it was met: it stays shown, neither
-    open nor overdue, also where something done afterwards meets it.
+    `item` distinguishes the duties of one name within a stream, such as one for each person. `closed_on` is the day on
+    which the duty fell away unmet; from that day it is no longer shown. `lapsed_on` is the day on which its stream was
+    closed before the duty was met. A lapsed duty stays shown, neither open nor overdue, even if a later fact meets it.
     """
 
     duty: str
@@ -26,34 +28,34 @@ class Duty:
     lapsed_on: date | None = None
 
     def lapsing(self, stream_closed_on: date | None) -> Duty:
-        """The duty as the closing of its stream leaves it: unmet by that day, it lapses; what opens later never does."""
+        """Apply the closing of the stream: a duty unmet on that day lapses, and a duty opened later is never shown."""
         day = stream_closed_on
-        if day is None or _by(self.met_on, day) or _by(self.closed_on, day):
+        if day is None or _happened_by(self.met_on, day) or _happened_by(self.closed_on, day):
             return self
         if self.opened_on > day:
             return replace(self, closed_on=day)
         return replace(self, lapsed_on=day)
 
     def is_open(self, as_of: date) -> bool:
-        """Whether it had been opened by the end of a day, and was neither met nor lapsed nor fallen away."""
-        return self.shown(as_of) and not _by(self.met_on, as_of) and not _by(self.lapsed_on, as_of)
+        """Tell whether the duty was open at the end of a day: opened, not met, not lapsed, not fallen away."""
+        return self.shown(as_of) and not _happened_by(self.met_on, as_of) and not _happened_by(self.lapsed_on, as_of)
 
     def overdue(self, as_of: date) -> bool:
-        """Whether it stood unmet after its due date."""
-        return self.due < as_of and not _by(self.met_on, as_of) and not _by(self.lapsed_on, as_of)
+        """Tell whether the duty was unmet after its due date."""
+        return self.due < as_of and not _happened_by(self.met_on, as_of) and not _happened_by(self.lapsed_on, as_of)
 
     @property
     def late(self) -> bool:
-        """Whether it was met, but after its due date."""
+        """Whether the duty was met after its due date."""
         return self.met_on is not None and self.met_on > self.due
 
     def standing(self, as_of: date) -> Duty:
-        """The duty as it stood at the end of a day: what was met later, or lapsed later, had not been yet."""
-        met_on, lapsed_on = (day if _by(day, as_of) else None for day in (self.met_on, self.lapsed_on))
+        """Return the duty as it stood at the end of a day, without a later meeting or lapse."""
+        met_on, lapsed_on = (day if _happened_by(day, as_of) else None for day in (self.met_on, self.lapsed_on))
         return replace(self, met_on=met_on, lapsed_on=lapsed_on)
 
     def as_json(self, as_of: date) -> dict[str, Any]:
-        """The duty as it stood at the end of a day, in the catalogue's words."""
+        """Convert the duty, as it stood at the end of a day, to JSON with the field names of the catalogue."""
         duty = self.standing(as_of)
         return {
             "duty": duty.duty,
@@ -67,10 +69,10 @@ class Duty:
         }
 
     def shown(self, as_of: date) -> bool:
-        """Whether it is shown on a day: opened by then, and not fallen away."""
-        return self.opened_on <= as_of and not _by(self.closed_on, as_of)
+        """Tell whether the duty is shown on a day: opened by then, and not fallen away."""
+        return self.opened_on <= as_of and not _happened_by(self.closed_on, as_of)
 
 
-def _by(day: date | None, as_of: date) -> bool:
-    """Whether something that may never happen had happened by the end of a day."""
+def _happened_by(day: date | None, as_of: date) -> bool:
+    """Tell whether an optional day lies on or before another day."""
     return day is not None and day <= as_of

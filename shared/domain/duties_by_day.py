@@ -1,4 +1,4 @@
-"""Reading a history by day: what the daily sheet of a service shows."""
+"""Duties of a stream on a day, as the daily sheet shows them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from shared.runtime.service import ReadModel
 
 
 def end_of_day(day: date) -> datetime:
-    """The last microsecond of a Europe/London day."""
+    """Return the last microsecond of a Europe/London day."""
     return datetime.combine(day + timedelta(days=1), time.min, LONDON) - timedelta(microseconds=1)
 
 
 def parse_moment(text: str) -> datetime:
-    """A time with its zone as ISO 8601 writes it; a date alone means the end of that Europe/London day."""
+    """Parse an ISO 8601 timestamp with a zone. A bare date means the end of that Europe/London day. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     return end_of_day(date.fromisoformat(text)) if moment.tzinfo is None else moment
 
 
 def all_duties(read_model: ReadModel[Any], history: Sequence[Fact]) -> tuple[Duty, ...]:
-    """Every duty that a history has opened, met or not."""
+    """List every duty that a history has opened, met or not."""
     state = read_model.decider.state_at(history)
     return () if state is None else tuple(read_model.duties(state, read_model.policy.on))
 
@@ -32,7 +32,7 @@ def all_duties(read_model: ReadModel[Any], history: Sequence[Fact]) -> tuple[Dut
 def duties_on(
     read_model: ReadModel[Any], history: Sequence[Fact], as_of: date, known_at: datetime | None = None
 ) -> tuple[Duty, ...]:
-    """The duties of a stream as they stood at the end of a day, soonest first."""
+    """List the duties of a stream as they stood at the end of a day, by due date."""
     state = read_model.decider.state_at(history, as_of=end_of_day(as_of), known_at=known_at)
     if state is None:
         return ()

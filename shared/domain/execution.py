@@ -1,4 +1,4 @@
-"""From a command to facts, without a database: the pure middle of `handle`, which tests and simulations share."""
+"""Execution of a command on a history, without a database. The command handler, tests and simulations share it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIVE: Final = Origin()
 
 @dataclass(frozen=True)
 class CommandRequest:
-    """A command with everything that `handle` knows of its asking."""
+    """A command with its stream, actor, times and trace ids."""
 
     command: Command
     stream: UUID
@@ -44,17 +44,17 @@ class CommandRequest:
     traceparent: str | None = None
     origin: Origin = LIVE
     labels: Mapping[str, str] | None = None
-    """Labels of the event that a reaction follows, for a stream that it opens; None: the actor's own."""
+    """Labels for a new stream that a reaction opens: those of the event that it follows. None: the actor's labels."""
 
     @property
     def occurred_at(self) -> datetime:
-        """When it happened: as the command says, else when it was received."""
+        """The time of the occurrence, in UTC: that of the command, or else that of its receipt."""
         return self.command.occurred_at or self.received_at
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a command makes happen: facts not yet sealed or recorded, and the claims they take or release."""
+    """The outcome of an approved command: facts, not yet sealed or recorded, and the claims that they take or release."""
 
     facts: tuple[Fact, ...]
     claims: tuple[Claims, ...]
@@ -62,37 +62,37 @@ class Decision:
 
 def execute(
     service: Service[Any],
-    asked: CommandRequest,
+    request: CommandRequest,
     history: Sequence[Fact],
     fold: Callable[[Sequence[Fact]], Any] | None = None,
 ) -> Decision | Refused | NeedsRationale:
-    """Judge and decide a command on the whole history of its stream (opened, in order of version).
+    """Evaluate and decide a command on the whole history of its stream (decrypted, in order of version).
 
-    `fold` makes the state of the history where the caller knows a shorter way to the same.
+    `fold` may replace the full fold by an equivalent one, such as that of a cache.
 
-    Raises `NoPolicy` for a day that the policy does not reach.
+    Raises `NoPolicy` for a day before the first policy.
     """
     decider = service.decider
-    occurred_at = asked.occurred_at
+    occurred_at = request.occurred_at
     policy = service.policy.on(local_day(occurred_at))
-    if policy.later and not policy.values:
-        raise NoPolicy(f"no policy of this service was in force yet on {policy.day}")
+    if policy.not_yet_in_force and not policy.values:
+        raise NoPolicy(f"no policy of this service was in force yet on {policy.day}: give a later day")
     context = Context(
-        asked.stream, asked.actor, occurred_at, asked.received_at, policy, service.policy.on, service.prints
+        request.stream, request.actor, occurred_at, request.received_at, policy, service.policy.on, service.prints
     )
     state = decider.state_at(history) if fold is None else fold(history)
-    answer = decider.evaluate_and_decide(asked.command, state, context)
-    if isinstance(answer, (Refused, NeedsRationale)):
-        return answer
-    decided, passed = answer
-    facts = tuple(_facts(service, asked, context, decided, passed, history))
+    verdict = decider.evaluate_and_decide(request.command, state, context)
+    if isinstance(verdict, (Refused, NeedsRationale)):
+        return verdict
+    new_events, approved = verdict
+    facts = tuple(_new_facts(service, request, context, new_events, approved, history))
     return Decision(facts, tuple(claims_of(service, facts, history, state)))
 
 
 def claims_of(
     service: Service[Any], facts: Sequence[Fact], history: Sequence[Fact] = (), state: Any = None
 ) -> Iterator[Claims]:
-    """What facts take and give back, in order, behind a history that has come to a state."""
+    """Yield the claims that new facts take and release, in order, after a history with its state."""
     for n, fact in enumerate(facts, start=1):
         claims = service.claims(state, fact)
         if claims is not None:
@@ -103,18 +103,18 @@ def claims_of(
             state = service.decider.evolve(state, fact)
 
 
-def _facts(
+def _new_facts(
     service: Service[Any],
-    asked: CommandRequest,
+    request: CommandRequest,
     context: Context,
-    decided: Sequence[Any],
-    passed: Approved,
+    new_events: Sequence[Any],
+    approved: Approved,
     history: Sequence[Fact],
 ) -> list[Fact]:
     first = history[0].envelope if history else None
-    name = service.stream_name(asked.stream)
+    name = service.stream_name(request.stream)
     facts: list[Fact] = []
-    for n, item in enumerate(decided):
+    for n, item in enumerate(new_events):
         event, occurred_at = (
             (item.event, item.occurred_at) if isinstance(item, EventAt) else (item, context.occurred_at)
         )
@@ -123,31 +123,31 @@ def _facts(
             home = first.home
             inherited = {label: value for label, value in first.labels.items() if label in service.inherited_labels}
         else:
-            home = (facts[0].envelope.home if facts else service.home(event)) or asked.stream
-            source = asked.actor.labels if asked.labels is None else asked.labels
+            home = (facts[0].envelope.home if facts else service.home(event)) or request.stream
+            source = request.actor.labels if request.labels is None else request.labels
             inherited = {label: source[label] for label in sorted(service.inherited_labels) if label in source}
         envelope = Envelope(
-            event_id=event_id(asked.command_id, n),
+            event_id=event_id(request.command_id, n),
             type=service.events.type_name(cls),
             stream=name,
             version=len(history) + n + 1,
             home=home,
-            command_id=asked.command_id,
+            command_id=request.command_id,
             occurred_at=occurred_at,
-            actor=asked.actor,
-            correlation_id=asked.correlation_id,
-            causation_id=asked.causation_id,
-            traceparent=asked.traceparent,
+            actor=request.actor,
+            correlation_id=request.correlation_id,
+            causation_id=request.causation_id,
+            traceparent=request.traceparent,
             policy=context.policy.stamp,
-            rules=passed.rules,
-            rationale={rule: Sealed(text) for rule, text in sorted(passed.rationale.items())},
+            rules=approved.rules,
+            rationale={rule: Sealed(text) for rule, text in sorted(approved.rationale.items())},
             labels=dict(sorted({**inherited, **service.events.labels(cls)}.items())),
-            origin=asked.origin,
+            origin=request.origin,
         )
         facts.append(Fact(envelope, event))
     return facts
 
 
 def as_recorded(fact: Fact, position: int, recorded_at: datetime) -> Fact:
-    """The fact with a place in an event store; for tests and simulations."""
+    """Add a position and a recording time to a fact, for tests and simulations."""
     return replace(fact, position=position, recorded_at=recorded_at)

@@ -1,7 +1,8 @@
-"""What is said in this house: commands, events, who says them, and the answers to a command.
+"""Messages: commands, events, their envelope and registry, actors, receipts and refusals.
 
-An event is stored and published as the same bytes: the JSON of `Envelope`, whose field order is part of the format and
-is held by golden samples. Position, recorded_at and hash are known only under the event store's lock and stand outside.
+An event is stored and published as the same bytes: the JSON of `Envelope`, then its data. The field order is part of
+the format; golden samples test it. Position, recorded_at and hash are assigned under the lock of the event store, so
+they stand outside these bytes.
 """
 
 from __future__ import annotations
@@ -24,32 +25,32 @@ from shared.domain.texts import Code, Visible
 from shared.privacy.sealing import PREFIX, DecryptionContext, Sealed
 
 GENESIS: Final = bytes(32)
-"""The hash before the first event of a stream."""
+"""The previous hash of the first event of a stream: 32 zero bytes."""
 
 IDS: Final = UUID("5c3b0f0e-8d3c-5b5e-9d0a-0c5f6b0a7e11")
-"""Namespace of every UUID version 5 (RFC 9562) that this house derives."""
+"""The namespace of every derived UUID version 5 (RFC 9562)."""
 
 
 def _in_utc(moment: datetime) -> datetime:
-    # Beyond these years no calendar of ours reaches, and at the ends of Python's own, zones overflow.
+    # The calendars end there, and time zones overflow at the ends of Python's own range.
     if not 1900 <= moment.year < 2200:
         raise ValueError("give a year from 1900 to 2199")
     return moment.astimezone(UTC)
 
 
 Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A moment with its zone (RFC 3339), kept in UTC."""
+"""A timestamp with its zone (RFC 3339), converted to UTC. Years 1900 to 2199."""
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-"""A short clear text (a reference, a title, a basis): one line, and nothing about a person."""
+"""A short clear text such as a reference or a title: one line, at most 200 characters, nothing personal."""
 
 FreeText = Annotated[str, StringConstraints(min_length=1, max_length=20_000), Visible()]
-"""A free text, always inside `Sealed`: a narrative, a reason, a rationale."""
+"""A free text such as a narrative or a rationale, at most 20,000 characters. Always inside `Sealed`."""
 
 Version = Annotated[
     ShortText, Code(r"V?[0-9]{1,4}([.-][0-9]{1,2}){0,2}", "give the version's number, such as 3 or 2025-01")
 ]
-"""The version of a document or table that lies outside this system."""
+"""The version of a document or table outside this system."""
 
 Digest = Annotated[ShortText, Code(r"[0-9a-f]{64}", "a SHA-256 is 64 hexadecimal digits", case="lower")]
 """A SHA-256 (FIPS 180-4) in hexadecimal."""
@@ -58,14 +59,14 @@ FieldPath = Annotated[
     ShortText,
     Code(
         r"[a-z][a-z0-9_]{0,39}(\.([a-z][a-z0-9_]{0,39}|[0-9]{1,3})){0,4}",
-        "name a field of the event, such as details.school_urn or terms.0.due",
+        "name a field of the event, such as details.name or terms.0.due",
         "as given",
     ),
 ]
-"""The dotted path of a field, in a correction that is asked for."""
+"""The dotted path of a field in the command for a correction."""
 
 JsonValue = Annotated[Any, Visible()]
-"""Any JSON value: the right one, in a correction that is asked for."""
+"""The right value, as JSON, in the command for a correction."""
 
 RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,2}[0-9]{1,3}[A-Z]?$")]
 """The id of a rule, such as R12."""
@@ -78,7 +79,7 @@ Pence = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
 class Message(BaseModel):
-    """Something said once and never changed: frozen, exact in its types, and without unknown fields."""
+    """Base of all messages: immutable, strict in its types, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -88,7 +89,7 @@ class ValueObject(Message):
 
 
 class Actor(Message):
-    """Who acts: taken from the access token, never from a body. Labels (such as an area) mark what they open."""
+    """The acting person or service, as the access token names it. Its labels are copied to each stream that it opens."""
 
     id: UUID
     role: str
@@ -98,10 +99,12 @@ class Actor(Message):
 
 
 class Command(Message):
-    """What may be asked of a service. `type` is the class's name and discriminates the union.
+    """Base of all commands. `type` is the name of the class and discriminates the union.
 
-    Class attributes: `roles`, who may send it (None: the service's default roles); `opens`, whether it begins a stream;
-    `prints`, whether documents are printed to decide it, which takes its time.
+    `expected_version` is the version of the stream that the client has read (optimistic concurrency); None accepts any.
+
+    Class attributes: `roles`, the roles that may send it (None: the default roles of the service); `opens`, whether it
+    begins a stream; `prints`, whether its rules print documents, which takes some ten milliseconds each.
     """
 
     roles: ClassVar[frozenset[str] | None] = None
@@ -114,15 +117,15 @@ class Command(Message):
     expected_version: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
 
     @model_validator(mode="after")
-    def _looks_like_no_token(self) -> Self:
-        """Refuse a clear text that looks sealed: readers would ask for its key, and the stream could not be opened."""
+    def _refuse_sealed_prefix(self) -> Self:
+        """Refuse a clear text with the prefix of a sealed token: no keyring has its key, so the stream would be unreadable."""
         if any(text.startswith(PREFIX) for text in _clear_texts(self)):
-            raise ValueError(f"a text cannot begin with {PREFIX!r}: this marks what is sealed")
+            raise ValueError(f"a text cannot begin with {PREFIX!r}, which marks sealed values: change its beginning")
         return self
 
 
 def _clear_texts(value: Any) -> Iterator[str]:
-    """Every text that would stand in clear, names of table entries included."""
+    """Yield every text outside sealed fields, keys of mappings included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, BaseModel):
@@ -142,13 +145,13 @@ C = TypeVar("C", bound=type[Command])
 
 
 class Event(Message):
-    """What has happened. `version` is that of the event's shape: a new shape is a new version with an upcaster."""
+    """Base of all events. `version` is the version of the schema; each new one needs an upcaster (upcasting)."""
 
     version: ClassVar[int] = 1
 
 
 class DerivedCorrection(ValueObject):
-    """What else is other after a correction: a clear field that had been computed from the corrected one."""
+    """Another clear field whose value changes because of a correction."""
 
     corrects: UUID
     field: ShortText
@@ -156,11 +159,11 @@ class DerivedCorrection(ValueObject):
 
 
 class Correction(Event):
-    """An event that points at an earlier one of its stream and says what a field of it should have been.
+    """An event with the right value of one field of an earlier event of its stream.
 
-    `field` is a dotted path; the corrected field's own type decides whether the value stands in `value` or `sealed`.
-    The original stays; the fold puts the value in its place from the time of the fact that it corrects. `also` names
-    what was computed from that field, in this or in other events, and is put in its place with it.
+    `field` is a dotted path. The value stands in `sealed` if the corrected field is sealed, or else in `value`. The
+    original event stays. The fold applies the value from the occurrence of the corrected fact. `also` holds the values
+    that were computed from that field, in the same or in other events; they are applied together with it.
     """
 
     corrects: UUID
@@ -172,47 +175,47 @@ class Correction(Event):
 
     @property
     def targets(self) -> tuple[UUID, ...]:
-        """The events that it changes, each once, the one that it points at first."""
-        return tuple(dict.fromkeys((self.corrects, *(one.corrects for one in self.also))))
+        """The ids of the changed events, each once; that of the corrected event comes first."""
+        return tuple(dict.fromkeys((self.corrects, *(derived.corrects for derived in self.also))))
 
 
 A = TypeVar("A")
 Added = Annotated[A | None, Field(exclude_if=lambda value: value is None)]
-"""A field that an event gained after it was first published: left out of the bytes where it is None, as of old."""
+"""A field added to an event after its first publication. None is left out of the bytes, so old bytes stay the same."""
 
 E = TypeVar("E", bound=Event)
 
 
 def event_from(cls: type[E], command: Command, **more: Any) -> E:
-    """An event with the command's fields of the same names, and `more`."""
+    """Build an event from the fields of the same names of a command, and from `more`."""
     shared_names = (set(cls.model_fields) & set(type(command).model_fields)) - COMMAND_FIELDS - set(more)
     return cls(**{name: getattr(command, name) for name in shared_names}, **more)
 
 
 @dataclass(frozen=True, slots=True)
 class EventAt:
-    """An event that happened at another time than its command: the latest of the facts that it follows from."""
+    """An event with an occurrence time of its own: that of the latest fact that it follows from."""
 
     event: Event
     occurred_at: datetime
 
 
 class PolicyStamp(Message):
-    """The edition of the policy that judged an event, and the day (Europe/London) for which it was asked."""
+    """The edition of the policy behind an event, and the Europe/London day for which it was looked up."""
 
     edition: str
     day: date
 
 
 class Origin(Message):
-    """How an event came to be: asked by a person or service, by reaction to another event, or imported."""
+    """The origin of an event: a person or service (LIVE), a reaction to another event, or an import."""
 
     kind: Literal["LIVE", "REACTION", "IMPORT"] = "LIVE"
     reference: str | None = None
 
 
 class Envelope(Message):
-    """Everything in an event's bytes but its data."""
+    """All bytes of an event except its data."""
 
     event_id: UUID
     type: str
@@ -234,7 +237,7 @@ class Envelope(Message):
 
 @dataclass(frozen=True)
 class Fact:
-    """An event with its envelope; once recorded, also with its place in the event store and its hash."""
+    """An event with its envelope. A recorded event also has its position, recording time, hash and bytes."""
 
     envelope: Envelope
     event: Event
@@ -246,42 +249,42 @@ class Fact:
 
     @property
     def event_id(self) -> UUID:
-        """UUIDv5(command_id, n), n counting the command's events from 0."""
+        """UUIDv5(command_id, n), where n is the index of the event in its command."""
         return self.envelope.event_id
 
     @property
     def version(self) -> int:
-        """The event's number in its stream, from 1."""
+        """The version of the stream after this event, from 1."""
         return self.envelope.version
 
     @property
     def occurred_at(self) -> datetime:
-        """When it happened in the world, in UTC."""
+        """The time of the occurrence, in UTC."""
         return self.envelope.occurred_at
 
     @property
     def day(self) -> date:
-        """The day on which it happened, in Europe/London."""
+        """The Europe/London date of the occurrence."""
         return local_day(self.envelope.occurred_at)
 
     @property
     def actor(self) -> Actor:
-        """Who caused it."""
+        """The person or service that caused the event."""
         return self.envelope.actor
 
     @property
     def stream_id(self) -> UUID:
-        """The stream's own id."""
+        """The id of the stream, without the name of the service."""
         return UUID(self.envelope.stream.rpartition("/")[2])
 
     @property
     def name(self) -> str:
-        """The event's name without namespace and version."""
+        """The name of the event without namespace and version."""
         return type(self.event).__name__
 
 
 class UnknownEvent(Exception):
-    """Bytes that no registered event type and no upcaster can read."""
+    """Bytes that no registered event type or upcaster can parse."""
 
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
@@ -289,9 +292,9 @@ Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class EventRegistry:
-    """The events of one service: names, classes, and the upcasters of older shapes.
+    """The events of one service: names, classes, and the upcasters of older versions.
 
-    An upcaster is keyed by the full type name that it reads and yields the data of the next version.
+    An upcaster is registered under the full type name that it reads. It returns the data of the next version.
     """
 
     service: str
@@ -300,27 +303,27 @@ class EventRegistry:
     labels: Callable[[type[Event]], Mapping[str, str]] = lambda _cls: {}
     namespace: str = "ooc"
     marks: Mapping[type[Event], Callable[[Fact], Iterable[str]]] = field(default_factory=dict)
-    """What an event says of its record that access depends on (`shared.domain.permissions`)."""
+    """Functions that compute the marks of an event, on which read access depends (`shared.domain.permissions`)."""
     mentions: tuple[str, ...] = ()
-    """Fields of events that name a person, a home or another record: a conflict of interest may be declared for it."""
+    """Event fields with the id of a person, a home or another record, for which a conflict of interest may be declared."""
 
     def type_name(self, cls: type[Event]) -> str:
-        """The stable name that is stored and published, such as `ooc.disposal.ConsentWithdrawn.v1`."""
+        """Build the stable name that is stored and published, such as `ooc.lending.BookLent.v1`."""
         return f"{self.namespace}.{self.service}.{cls.__name__}.v{cls.version}"
 
     @cached_property
     def by_type(self) -> dict[str, type[Event]]:
-        """Each current type name with its class."""
+        """The class of each current type name."""
         return {self.type_name(cls): cls for cls in self.events}
 
     @cached_property
     def mentioning(self) -> dict[type[Event], tuple[str, ...]]:
-        """Each event class with those of its fields that `mentions` lists."""
+        """The fields of each event class that `mentions` lists."""
         return {cls: tuple(name for name in self.mentions if name in cls.model_fields) for cls in self.events}
 
     @cached_property
     def by_name(self) -> dict[str, type[Event]]:
-        """Each bare event name with its class."""
+        """The class of each bare event name."""
         return {cls.__name__: cls for cls in self.events}
 
     def read(
@@ -332,49 +335,52 @@ class EventRegistry:
         recorded_at: datetime | None = None,
         hash: bytes | None = None,  # noqa: A002 - the field's own name
     ) -> Fact:
-        """Read an event's bytes; opens its sealed fields where keys are given. Raises `UnknownEvent`."""
+        """Parse the bytes of an event, with upcasting. Decrypts sealed fields if keys are given. Raises `UnknownEvent`."""
         try:
             raw = json.loads(body)
             data = raw.pop("data")
-            reading = DecryptionContext(UUID(raw["event_id"]), keys)
+            context = DecryptionContext(UUID(raw["event_id"]), keys)
             name = raw["type"]
             while name in self.upcasters:
                 data = self.upcasters[name](data)
                 stem, _, version = name.rpartition(".v")
                 name = f"{stem}.v{int(version) + 1}"
             cls = self.by_type[name]
-            envelope = Envelope.model_validate(raw, strict=False, context=reading)
-            event = cls.model_validate(data, strict=False, context=reading)
+            envelope = Envelope.model_validate(raw, strict=False, context=context)
+            event = cls.model_validate(data, strict=False, context=context)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise UnknownEvent(
-                f"an event of {self.service} cannot be read: {type(error).__name__}: {error}"[:500]
+                f"an event of {self.service} cannot be parsed: {type(error).__name__}: {error}"[:500]
             ) from error
         return Fact(envelope, event, position=position, recorded_at=recorded_at, hash=hash, body=body)
 
 
 def encode_event(envelope: Envelope, event: Event) -> bytes:
-    """The bytes of an event: compact JSON in UTF-8, the envelope's fields in order, then its data."""
+    """Encode an event as compact JSON in UTF-8: the fields of the envelope in order, then the data."""
     head = envelope.model_dump_json()
     return f'{head[:-1]},"data":{event.model_dump_json()}}}'.encode()
 
 
 def next_hash(previous: bytes, body: bytes) -> bytes:
-    """The hash of an event: SHA-256 over the hash before it in its stream and its own bytes."""
+    """Compute the hash of an event: SHA-256 over the previous hash of its stream and its own bytes.
+
+    The chain gives tamper evidence: a changed event changes every later hash of its stream.
+    """
     return hashlib.sha256(previous + body).digest()
 
 
 def derived_uuid(*parts: object) -> UUID:
-    """A UUID version 5 (RFC 9562) of some parts, in this house's namespace."""
+    """Derive a UUID version 5 (RFC 9562) from the parts, in the namespace `IDS`."""
     return uuid5(IDS, "/".join(str(part) for part in parts))
 
 
 def event_id(command_id: UUID, n: int) -> UUID:
-    """The id of a command's n-th event, counting from 0."""
+    """Derive the id of the event with index `n` of a command."""
     return uuid5(command_id, str(n))
 
 
 class RuleKind(StrEnum):
-    """H forbids; W lets through with a rationale; S is the state machine, named only when nothing else refuses."""
+    """The kind of a rule: H forbids, W needs a rationale, S is the state machine, which answers only if no H refuses."""
 
     FORBIDS = "H"
     WARNS = "W"
@@ -383,7 +389,7 @@ class RuleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
-    """A rule that a command breaks: its id, its text for the officer, and its source in law or practice."""
+    """A broken rule: its id, its text for the user, and its source in law or practice."""
 
     id: str
     text: str
@@ -392,7 +398,7 @@ class BrokenRule:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Every forbidding rule that a command breaks. Nothing was recorded."""
+    """A refusal: every forbidding rule that the command breaks. Nothing was recorded."""
 
     rules: tuple[BrokenRule, ...]
 
@@ -404,7 +410,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NeedsRationale:
-    """Warnings that apply and carry no rationale. Nothing was recorded; the same command with reasons goes through."""
+    """Warnings without a rationale. Nothing was recorded; the same command with a rationale for each is accepted."""
 
     rules: tuple[BrokenRule, ...]
 
@@ -415,7 +421,7 @@ class NeedsRationale:
 
 
 class ReceiptLine(Message):
-    """One line of a receipt."""
+    """One recorded event of a receipt; `hash` is hexadecimal."""
 
     event_id: UUID
     type: str
@@ -425,10 +431,10 @@ class ReceiptLine(Message):
 
 
 class Receipt(Message):
-    """The receipt of a command: what was recorded and where. Kept, and given again to the same key; holds no data.
+    """The receipt of a command: its recorded events and their places, without their data.
 
-    `position` (of the last event) with `service` makes the position token `service:position`; `hash` is the stream's
-    hash after it, with which a client can prove later that an event is missing.
+    The same idempotency key gives the same receipt again. `position` is that of the last event; the position token is
+    `service:position`. `hash` is the hash of the stream after that event. With it, a client can later prove tampering.
     """
 
     command_id: UUID
@@ -443,9 +449,9 @@ class Receipt(Message):
 
 
 def unique(items: Iterable[str]) -> tuple[str, ...]:
-    """The distinct items in the order of their first appearance."""
+    """Return the distinct items in the order of their first appearance."""
     return tuple(dict.fromkeys(items))
 
 
 NewEvents = Sequence[Event | EventAt]
-"""What a domain's `decide` yields for a command that no rule refuses."""
+"""The result of `decide` for a command that no rule refuses."""

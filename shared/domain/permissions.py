@@ -1,12 +1,13 @@
-"""Who may read what, as data: the one description that every entrance asks.
+"""Access control as data: the table of read permissions of each role, and the boundaries of every access.
 
-A service declares one table, role -> `Permission`. Which records a permission reaches depends on their marks: short
-texts that follow from a record's events (`EventRegistry.marks`), such as `ONLINE` or `OFFICER:<id>`. A mark of another
-service's record of the same home is written with that service's name before it (`counter.ONLINE`).
+A service declares one table, role -> `Permission`. A permission can be limited to records with certain marks. Marks are
+short texts computed from the events of a record (`EventRegistry.marks`), such as `ONLINE` or `KEEPER:<id>`. A mark of a
+record of another service with the same home has the name of that service before it (`counter.ONLINE`).
 
-Beside the table three boundaries hold for commands and reads alike: the labels of the actor's token (another area's
-record answers as an unknown one), the own organisation where the table says so (likewise), and declared conflicts of
-interest, which bar every record that mentions one of their ids.
+Three boundaries apply to commands and reads alike:
+- labels: a record with another label than the token answers as one that does not exist;
+- organisation, where the table says so: likewise;
+- declared conflicts of interest: a record that mentions one of their ids is forbidden.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from uuid import UUID
 from shared.domain.messages import Actor, EventRegistry, Fact
 
 SYSTEM: Final = "SYSTEM"
-"""The role of reactions: it comes from no token, and no table names it."""
+"""The role of reactions. No token can carry it, and no table contains it."""
 
 EVERY: Final = "*"
-"""The value of a label that stands for all of them, in a token."""
+"""The label value in a token that stands for every value."""
 
 CONFLICT: Final = "a conflict of interest is declared for this record: a colleague without one must take it"
 
@@ -38,40 +39,40 @@ DECISIONS: Final = OPERATIONS | {"operations_decide"}
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a role may read of one kind of record."""
+    """The read permission of one role for one kind of record."""
 
     parts: frozenset[str]
-    """Any of state, history, duties, operations, operations_decide; of reporting, its own lists."""
+    """Readable parts: state, history, duties, operations, operations_decide, or the lists of a service of read models."""
     where: tuple[str, ...] = ()
-    """Marks, one of which a record must have; `{id}` stands for the actor's. Empty: every record."""
+    """Marks, of which the record must have at least one; `{id}` stands for the id of the actor. Empty: every record."""
     fields: frozenset[str] | None = None
-    """The members of the state that are shown; None: all."""
+    """Visible members of the state. None: all."""
     own_organisation: bool = False
-    """Whether all that another organisation opened answers as unknown, to commands too."""
+    """Whether records that another organisation opened answer as unknown, to commands too."""
     needs_reason: bool = False
-    """Whether a read must give a reason."""
+    """Whether every read needs a reason."""
 
     def marks(self, actor: Actor) -> frozenset[str]:
-        """The marks of `where`, with the actor's id in its place."""
+        """Return the marks of `where`, with the id of the actor filled in."""
         return frozenset(mark.format(id=actor.id) for mark in self.where)
 
     @property
     def linked(self) -> frozenset[str]:
-        """The services whose marks `where` asks for."""
+        """The other services whose marks `where` contains."""
         return frozenset(mark.partition(".")[0] for mark in self.where if "." in mark)
 
     def shown(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The part of a state that the role may see."""
+        """Select the members of a state that the role may read."""
         return view if self.fields is None else {name: value for name, value in view.items() if name in self.fields}
 
 
 Permissions = Mapping[str, Permission]
-"""Role -> what it may read. A role that is not there reads nothing."""
+"""Role -> read permission. A role without an entry may read nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """Why an actor may not touch a record. `hidden`: the record must answer as one that does not exist."""
+    """A denied access and its reason. `hidden`: the record must answer as one that does not exist."""
 
     why: str
     hidden: bool = False
@@ -79,7 +80,7 @@ class Denial:
 
 @dataclass(frozen=True, slots=True)
 class AccessFacts:
-    """What access to a record depends on: the labels and organisation of its opening, whom it mentions, its marks."""
+    """The facts of a record that decide access: labels and organisation of its first event, mentioned ids, marks."""
 
     labels: Mapping[str, str]
     organisation: str
@@ -88,31 +89,31 @@ class AccessFacts:
 
     @classmethod
     def of_opening(cls, body: bytes) -> AccessFacts:
-        """From a stream's first event alone: it mentions itself and its home, and has no marks."""
+        """Extract the access facts from the first event of a stream: it mentions its stream and home, and has no marks."""
         raw = json.loads(body)
         stream = UUID(raw["stream"].rpartition("/")[2])
         return cls(raw["labels"], raw["actor"]["organisation"], frozenset({stream, UUID(raw["home"])}))
 
     @classmethod
     def of_history(cls, book: EventRegistry, history: Sequence[Fact]) -> AccessFacts:
-        """From every event of a stream, as recorded: a correction adds marks and takes none away."""
+        """Extract the access facts from all events of a stream, as recorded. A correction adds marks and removes none."""
         first = history[0].envelope
         return cls(
             first.labels,
             first.actor.organisation,
-            frozenset({history[0].stream_id, first.home, *mentioned(book, history)}),
+            frozenset({history[0].stream_id, first.home, *ids_mentioned(book, history)}),
             frozenset(mark for fact in history for mark in marks_of(book, fact)),
         )
 
 
 def marks_of(book: EventRegistry, fact: Fact) -> Iterable[str]:
-    """The marks that one event gives its record."""
+    """Compute the marks of one event."""
     mark = book.marks.get(type(fact.event))
     return () if mark is None else mark(fact)
 
 
-def mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID]:
-    """The ids of persons and other records that events name in the fields that `EventRegistry.mentions` lists."""
+def ids_mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID]:
+    """Yield the ids of persons and other records in the event fields that `EventRegistry.mentions` lists."""
     for fact in history:
         for name in book.mentioning[type(fact.event)]:
             value = getattr(fact.event, name)
@@ -123,12 +124,18 @@ def mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID]:
 
 
 def boundary(actor: Actor, permission: Permission | None, facts: AccessFacts, labels: Iterable[str]) -> Denial | None:
-    """What bars an actor from a record for commands and reads alike; None where nothing does. `labels` bound."""
+    """Check the boundaries of an actor, for commands and reads alike. Returns None if nothing denies access.
+
+    `labels` are the names of the labels that must match.
+    """
     for label in labels:
         if label in facts.labels and actor.labels.get(label) not in {EVERY, facts.labels[label]}:
-            return Denial(f"this belongs to another {label}", hidden=True)
+            return Denial(f"this record belongs to another {label}: ask a colleague there", hidden=True)
     if permission is not None and permission.own_organisation and facts.organisation != actor.organisation:
-        return Denial(f"the role {actor.role} may reach only what its own organisation opened", hidden=True)
+        return Denial(
+            f"the role {actor.role} may reach only records that its own organisation opened: ask that organisation",
+            hidden=True,
+        )
     if facts.mentions & actor.conflicts:
         return Denial(CONFLICT)
     return None
@@ -137,7 +144,10 @@ def boundary(actor: Actor, permission: Permission | None, facts: AccessFacts, la
 def read_denial(
     actor: Actor, permission: Permission, facts: AccessFacts, labels: Iterable[str], linked: Iterable[str] = ()
 ) -> Denial | None:
-    """What bars an actor from reading a record; None where nothing does. `linked` are marks of other records."""
+    """Check the boundaries and the permission for a read. Returns None if nothing denies it.
+
+    `linked` are the marks of records of other services with the same home.
+    """
     denial = boundary(actor, permission, facts, labels)
     if denial is None and permission.where and not permission.marks(actor) & facts.marks.union(linked):
         return Denial(

@@ -1,21 +1,22 @@
-"""Rules by id: small functions in one registry for each service.
+"""Business rules: small functions with an id, in one registry for each service.
 
-A rule answers True where it holds. Its docstring is its text for the officer, in the imperative or as a plain sentence,
-and names its source in a last line `Source: …`; the registry feeds the API's problem details, the console's error
-summary and the reference page, so there is one wording.
+A rule returns True if the command may proceed. Its docstring is its text for the user; the last line, `Source: …`, names
+its source. The problem details of the API, the console and the reference page all show this one text.
 
     rules: RuleBook[LoanState] = RuleBook("lending")
 
     @rules.forbids("L3", LendBook)
-    def reader_has_paid(command: LendBook, state: LoanState, occasion: Occasion) -> bool:
-        '''A reader who owes money must pay it before another book is lent.
+    def reader_has_paid(command: LendBook, state: LoanState, context: Context) -> bool:
+        '''Take the reader's debt before another book is lent.
 
         Source: byelaw 7(2)
         '''
 
-Order of judgement: every forbidding rule is asked and all that are broken are named; where none is, the forbidding rules
-that give way to them (`forbids(…, gives_way=True)`), then the state machine (`allows`, id S1); only then the warnings,
-and those without a rationale are named together.
+Rules are evaluated in this order, and a refusal names every broken rule of its step:
+1. forbidding rules (`forbids`);
+2. forbidding rules that give way (`forbids(…, gives_way=True)`);
+3. the state machine (`allowed_in`, id S1);
+4. warnings (`warns`) without a rationale.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ F = TypeVar("F", bound=Callable[..., bool])
 
 @dataclass(frozen=True)
 class Context:
-    """The occasion on which a command is judged: who asks, when it happened, and the policy of that day.
+    """The context of a command: its stream, actor and times, and the policy of its day.
 
-    `received_at` is looked at by T1 alone; every other rule compares `occurred_at`.
+    Only rule T1 uses `received_at`; every other rule compares `occurred_at`.
     """
 
     stream: UUID
@@ -58,19 +59,19 @@ class Context:
     received_at: datetime
     policy: Policy
     policy_on: Callable[[date], Policy]
-    """The policy of another day, for what is judged again on the day on which it happened."""
+    """Lookup of the policy of another day, for an earlier fact that a rule checks again."""
     prints: Callable[[str, str, Sequence[Fact]], bool]
-    """Whether a document, as it is printed of some facts, has a SHA-256: (SHA-256, name, facts). It takes its time."""
+    """Test whether a document, printed from facts, has a SHA-256: (SHA-256, name, facts). Takes some ten milliseconds."""
 
     @property
     def day(self) -> date:
-        """The day on which it happened, in Europe/London."""
+        """The Europe/London date of the occurrence."""
         return local_day(self.occurred_at)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule as registered: which commands it guards, its text and its source."""
+    """A registered rule: its commands, check, text and source."""
 
     id: str
     kind: RuleKind
@@ -80,17 +81,17 @@ class Rule:
     text: str
     source: str
     gives_way: bool = False
-    """Whether a forbidding rule is named only where no other one refuses, before the state machine."""
+    """Whether a forbidding rule is evaluated only if no other one refuses, before the state machine."""
 
     @property
     def broken(self) -> BrokenRule:
-        """What a refusal says of this rule."""
+        """The rule as a refusal shows it."""
         return BrokenRule(self.id, self.text, self.source)
 
 
 @dataclass(frozen=True)
 class Approved:
-    """No rule refuses: the ids that were judged, and the rationale that let warnings through or was given besides."""
+    """The approval of a command: the ids of all evaluated rules, and the rationale of the command by rule id."""
 
     rules: tuple[str, ...]
     rationale: dict[str, str]
@@ -102,22 +103,22 @@ class RuleBook(Generic[S]):
     def __init__(self, service: str) -> None:
         self.service = service
         self.rules: list[Rule] = []
-        self._guarding: dict[tuple[type[Command], tuple[RuleKind, ...]], tuple[Rule, ...]] = {}
+        self._by_command: dict[tuple[type[Command], tuple[RuleKind, ...]], tuple[Rule, ...]] = {}
         self.forbids("T1", Command)(not_in_the_future)
 
     def forbids(self, rule_id: str, *commands: type[Command], gives_way: bool = False) -> Callable[[F], F]:
         """Register a forbidding rule (class H) for these commands and their subclasses.
 
-        One that gives way is named only where no rule that does not refuses, and before the state machine.
+        A rule that gives way is evaluated only if no other forbidding rule refuses, before the state machine.
         """
         return self._register(rule_id, RuleKind.FORBIDS, commands, gives_way=gives_way)
 
     def warns(self, rule_id: str, *commands: type[Command]) -> Callable[[F], F]:
-        """Register a warning (class W): a rationale under its id lets the command through."""
+        """Register a warning (class W): the command needs a rationale under its id."""
         return self._register(rule_id, RuleKind.WARNS, commands)
 
     def allowed_in(self, *commands: type[Command]) -> Callable[[F], F]:
-        """Register a part of the state machine (S1): in which states the commands are allowed."""
+        """Register a part of the state machine (S1): the states in which the commands are allowed."""
         return self._register("S1", RuleKind.STATE, commands)
 
     def _register(
@@ -130,7 +131,7 @@ class RuleBook(Generic[S]):
                     f"rule {rule_id} ({check.__name__}) needs a docstring with its text and a line 'Source: …'"
                 )
             one_line = " ".join(text.split())
-            self._guarding.clear()
+            self._by_command.clear()
             one_source = " ".join(source.split())
             self.rules.append(Rule(rule_id, kind, commands, check, check.__name__, one_line, one_source, gives_way))
             return check
@@ -139,29 +140,29 @@ class RuleBook(Generic[S]):
 
     @property
     def ids(self) -> frozenset[str]:
-        """The ids of all rules: a rationale stands under one of them."""
+        """The ids of all rules, which are the permitted keys of a rationale."""
         return frozenset(rule.id for rule in self.rules)
 
     def rules_for(self, command: type[Command], *kinds: RuleKind) -> tuple[Rule, ...]:
-        """The rules that guard a command, of the kinds given (all by default)."""
-        found = self._guarding.get((command, kinds))
-        if found is None:
-            found = self._guarding[command, kinds] = tuple(
+        """Return the rules of a command, of the given kinds (all by default)."""
+        rules = self._by_command.get((command, kinds))
+        if rules is None:
+            rules = self._by_command[command, kinds] = tuple(
                 rule for rule in self.rules if issubclass(command, rule.commands) and (not kinds or rule.kind in kinds)
             )
-        return found
+        return rules
 
     def evaluate(self, command: Command, state: S | None, context: Context) -> Approved | Refused | NeedsRationale:
-        """Ask every rule that guards the command."""
+        """Evaluate the rules of a command, in the order that the module states."""
 
         def broken(kind: RuleKind, *, gives_way: bool = False) -> tuple[BrokenRule, ...]:
-            asked = (rule for rule in self.rules_for(type(command), kind) if rule.gives_way is gives_way)
-            found = [rule for rule in asked if not rule.check(command, state, context)]
-            return tuple({rule.id: rule.broken for rule in reversed(found)}[i] for i in unique(r.id for r in found))
+            rules = (rule for rule in self.rules_for(type(command), kind) if rule.gives_way is gives_way)
+            failed = [rule for rule in rules if not rule.check(command, state, context)]
+            return tuple({rule.id: rule.broken for rule in reversed(failed)}[i] for i in unique(r.id for r in failed))
 
-        refusing = broken(RuleKind.FORBIDS) or broken(RuleKind.FORBIDS, gives_way=True) or broken(RuleKind.STATE)
-        if refusing:
-            return Refused(refusing)
+        refusals = broken(RuleKind.FORBIDS) or broken(RuleKind.FORBIDS, gives_way=True) or broken(RuleKind.STATE)
+        if refusals:
+            return Refused(refusals)
         unexplained = tuple(rule for rule in broken(RuleKind.WARNS) if not command.rationale.get(rule.id, "").strip())
         if unexplained:
             return NeedsRationale(unexplained)
@@ -169,7 +170,7 @@ class RuleBook(Generic[S]):
 
 
 def not_in_the_future(_command: Command, _state: object, context: Context) -> bool:
-    """What is recorded must have happened already: give the time at which it happened, not a later one.
+    """Give the time at which it happened: a time in the future cannot be recorded.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """

@@ -1,7 +1,8 @@
-"""The event store: append-only streams of events with dense positions. `postgres` is the real one, `memory` its twin.
+"""The interface of an event store: append-only streams of events with dense positions and optimistic concurrency.
 
-Both pass the same suite (tests/integration/event_store). See docs/adr for why the head row is locked first, why positions
-are dense, and why a command's answer is kept as a range of its stream.
+`postgres` is the implementation in production, `memory` the one for tests and simulations; both pass one suite
+(tests/integration/event_store). The reasons are in docs/adr: one lock on the head row and dense positions (2), receipts
+as ranges of a stream (9).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from uuid import UUID
 
 
 class EventStoreUnavailable(Exception):
-    """The event store did not answer in time. The command may or may not have been recorded: ask again with the same key."""
+    """An event store that did not answer in time. The command may have been recorded: repeat it with the same key."""
 
 
 class StoreBehindTopic(EventStoreUnavailable):
@@ -27,16 +28,16 @@ class StoreBehindTopic(EventStoreUnavailable):
 
 
 class HashMismatch(Exception):
-    """A writer's hash does not follow from the bytes and the hash before: a defect of the writer. Nothing was recorded."""
+    """A hash that does not follow from the previous hash and the bytes: a defect of the writer. Nothing was recorded."""
 
 
 class NotAnEvent(Exception):
-    """The database refuses bytes that are no event of its service: a defect of the writer. Nothing was recorded."""
+    """Bytes that are no event of the service of this database: a defect of the writer. Nothing was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventToAppend:
-    """An event ready to be recorded: its bytes, and the hash that its writer took over them."""
+    """An event to record: its bytes and its hash (SHA-256, 32 bytes)."""
 
     event_id: UUID
     type: str
@@ -47,11 +48,12 @@ class EventToAppend:
 
 @dataclass(frozen=True, slots=True)
 class AppendRequest:
-    """What one command asks to be recorded.
+    """The events of one command, to be recorded all or none.
 
-    `version` and `previous` are those of the stream that the decision was made on (0 and 32 zero bytes for a new one).
-    `digest` is the keyed digest of the request. Claims are unique keys: all of `takes` are taken, or the append is refused;
-    then `releases` are given back, as far as this stream holds them. So a key in both was held for a moment only.
+    `version` is the expected version of the stream and `previous` its last hash (0 and 32 zero bytes for a new stream).
+    `digest` is the keyed digest of the request. `takes` are keys that must be unique over all streams. If another stream
+    has one of them, the append is refused. Afterwards, those of `releases` that this stream has are released, also where
+    the same append took them.
     """
 
     command_id: UUID
@@ -66,7 +68,7 @@ class AppendRequest:
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """A recorded event."""
+    """A recorded event: its position in the store (from 1), its stream and version (from 1), its bytes and hash."""
 
     position: int
     recorded_at: datetime
@@ -81,7 +83,7 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredReceipt:
-    """A command's kept answer: the digest of its request and the events that it recorded."""
+    """The stored receipt of a command: the digest of its request and its recorded events."""
 
     digest: bytes
     stream: str
@@ -90,7 +92,7 @@ class StoredReceipt:
 
 @dataclass(frozen=True, slots=True)
 class LoadedStream:
-    """A stream and a command's kept answer, from one snapshot."""
+    """A stream and the stored receipt of a command, from one consistent read."""
 
     records: tuple[RecordedEvent, ...]
     kept: StoredReceipt | None
@@ -98,7 +100,7 @@ class LoadedStream:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Recorded; the last event's place."""
+    """The success of an append: position and recording time of its last event."""
 
     position: int
     recorded_at: datetime
@@ -106,19 +108,22 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateCommand:
-    """This command was answered before; nothing was recorded now."""
+    """The refusal of a command id that is already recorded. Nothing new was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongExpectedVersion:
-    """The stream is at another version (or hash) than the decision was made on; nothing was recorded."""
+    """The refusal of an outdated expected version or hash (optimistic concurrency). Nothing was recorded.
+
+    `version` is the current version of the stream.
+    """
 
     version: int
 
 
 @dataclass(frozen=True, slots=True)
 class KeyTaken:
-    """Another stream holds a key that this append would take; nothing was recorded."""
+    """The refusal of an append whose key belongs to another stream. Nothing was recorded."""
 
     key: str
 
@@ -128,7 +133,7 @@ AppendResult = Appended | DuplicateCommand | WrongExpectedVersion | KeyTaken
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of the event store: as many events as `position`, the last recorded at `recorded_at`, and the log hash there."""
+    """The end of the event store: the position, recording time and log hash of its last event."""
 
     position: int
     recorded_at: datetime
@@ -136,19 +141,19 @@ class Head:
 
 
 class EventStore(Protocol):
-    """What an event store does."""
+    """The interface of an event store."""
 
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
-        """A whole stream in order of version, and a command's kept answer."""
+        """Load a whole stream in order of version, and the receipt of a command. Raises `EventStoreUnavailable`."""
 
     async def append(self, append: AppendRequest) -> AppendResult:
-        """Record a command's events, all or none.
+        """Record the events of a command, all or none.
 
         Raises `EventStoreUnavailable`, `StoreBehindTopic`, `HashMismatch` or `NotAnEvent`.
         """
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
-        """Up to `limit` events after a position, in order, without a gap."""
+        """Read up to `limit` events after a position, in order, without a gap."""
 
     async def head(self) -> Head:
-        """The end of the event store."""
+        """Read the end of the event store."""

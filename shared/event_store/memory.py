@@ -1,4 +1,4 @@
-"""The event store in memory: the same answers as the real one, for seeded simulations and fast stories."""
+"""The event store in memory, for tests and seeded simulations. It gives the same answers as PostgreSQL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from shared.event_store.log_hash import (
 
 
 class MemoryEventStore:
-    """Streams in a list. Nothing awaits between looking and writing, so appends are serial by construction."""
+    """An event store in a list. `append` never awaits, so appends are serial."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._clock = clock
@@ -40,13 +40,13 @@ class MemoryEventStore:
         self._log_hash = EMPTY_LOG
 
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
-        """See `EventStore.load`."""
+        """Load a stream (see `EventStore.load`)."""
         return LoadedStream(
             tuple(self._streams.get(stream, ())), None if command_id is None else self._answers.get(command_id)
         )
 
     async def append(self, append: AppendRequest) -> AppendResult:
-        """See `EventStore.append`."""
+        """Record events (see `EventStore.append`)."""
         if append.command_id in self._answers:
             return DuplicateCommand()
         stream = self._streams.get(append.stream, [])
@@ -93,11 +93,11 @@ class MemoryEventStore:
         return Appended(records[-1].position, records[-1].recorded_at)
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
-        """See `EventStore.read`."""
+        """Read events (see `EventStore.read`)."""
         return self._records[after : after + limit]
 
     async def head(self) -> Head:
-        """See `EventStore.head`."""
+        """Read the end (see `EventStore.head`)."""
         if not self._records:
             return Head(0, datetime.fromtimestamp(0, UTC), self._log_hash)
         return Head(len(self._records), self._records[-1].recorded_at, self._log_hash)

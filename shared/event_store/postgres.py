@@ -1,9 +1,10 @@
 """The event store in PostgreSQL, with group commit.
 
-Appends that wait while a call is under way go down together in the next one, in one transaction and one round trip;
-a lone caller waits for nobody. The SQL function answers each separately. A connection lost around the commit leaves
-it unknown whether the group was recorded: the group is sent again on a new connection, and the command ids, looked up
-under the event store's lock, settle it.
+While one call is under way, further appends wait. They form one group in the next call: one transaction, one round trip.
+A single append is sent at once. The SQL function returns one result for each append.
+
+A connection lost around the commit leaves the result of the group unknown. The group is sent again on a new connection.
+The function then finds command ids that were recorded already, so each append is recorded exactly once.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ STORE_BEHIND_TOPIC: Final = "OOC01"
 """The SQLSTATE by which `append` refuses on a store behind its topic."""
 
 MAX_GROUP: Final = 256
-"""How many commands go down in one call at most."""
+"""The largest number of commands in one call."""
 
 _RECORD = "position, recorded_at, stream, version, event_id, type, home, hash, body"
 _EVENT = ", ".join(f"e.{column}" for column in _RECORD.split(", "))
@@ -67,24 +68,24 @@ _Waiting = tuple[AppendRequest, asyncio.Future[AppendResult]]
 
 
 class PostgresEventStore:
-    """A service's event store behind a connection pool."""
+    """The event store of one service, behind a connection pool."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self.moved = asyncio.Event()
-        """Set after each commit of this process, for a relay that shares it; others poll."""
+        """Set after each commit of this process, for a relay in the same process. Others poll."""
 
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
-        """See `EventStore.load`."""
+        """Load a stream (see `EventStore.load`)."""
         rows = await retry_or_raise(lambda: self._pool.fetch(_LOAD, stream, command_id), EventStoreUnavailable)
         found = [_record(row) for row in rows if row["position"] is not None]
         kept = None
         if rows[0]["digest"] is not None:
             first, count, answered = rows[0]["first_version"], rows[0]["events"], rows[0]["answered"]
             mine = [record for record in found if record.stream == answered and first <= record.version < first + count]
-            if answered != stream:  # the key was used for another stream; what is recorded does not change any more
+            if answered != stream:  # the key was used for another stream; recorded events never change
                 mine = [
                     _record(row)
                     for row in await retry_or_raise(
@@ -95,7 +96,7 @@ class PostgresEventStore:
         return LoadedStream(tuple(found), kept)
 
     async def append(self, append: AppendRequest) -> AppendResult:
-        """See `EventStore.append`."""
+        """Record events with the next group (see `EventStore.append`)."""
         future: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
         self._waiting.append((append, future))
         if self._flushing is None:
@@ -103,13 +104,13 @@ class PostgresEventStore:
         return await future
 
     async def _flush(self) -> None:
-        """Send what waits, group after group, until nothing waits."""
+        """Send the waiting appends, group after group, until none is left."""
         try:
             while self._waiting:
                 group, self._waiting = _group(self._waiting)
                 try:
                     results = await self._send([append for append, _ in group])
-                except Exception as error:  # noqa: BLE001 - every waiting caller must hear of it
+                except Exception as error:  # noqa: BLE001 - every caller of the group gets the error
                     await self._fail(group, error)
                     continue
                 for (_, future), result in zip(group, results, strict=True):
@@ -120,7 +121,7 @@ class PostgresEventStore:
             self._flushing = None
 
     async def _fail(self, group: list[_Waiting], error: Exception) -> None:
-        """A group that the database refused whole is sent one by one, so that one bad append fails alone."""
+        """Send the appends of a refused group one by one, so that only the faulty one fails."""
         if len(group) == 1 or isinstance(error, EventStoreUnavailable):
             for _, future in group:
                 if not future.done():
@@ -129,7 +130,7 @@ class PostgresEventStore:
         for append, future in group:
             try:
                 result = (await self._send([append]))[0]
-            except Exception as alone:  # noqa: BLE001 - goes to its caller
+            except Exception as alone:  # noqa: BLE001 - its caller gets it
                 if not future.done():
                     future.set_exception(alone)
             else:
@@ -159,7 +160,7 @@ class PostgresEventStore:
         rows = await retry_or_raise(call, EventStoreUnavailable)
         results = [_result(row) for row in rows]
         if attempts > 1:
-            # Sent again after a lost connection: what the event store has already is what the lost call recorded.
+            # After a lost connection, a duplicate was most likely recorded by the lost call.
             results = [
                 await self._settled(append) if isinstance(result, DuplicateCommand) else result
                 for append, result in zip(appends, results, strict=True)
@@ -167,24 +168,28 @@ class PostgresEventStore:
         return results
 
     async def _settled(self, append: AppendRequest) -> AppendResult:
+        """Turn a duplicate of the same request into its success."""
         kept = (await self.load(append.stream, append.command_id)).kept
         if kept is None or kept.digest != append.digest:
             return DuplicateCommand()
         return Appended(kept.records[-1].position, kept.records[-1].recorded_at)
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
-        """See `EventStore.read`; raises a database error, for a caller that loops anyway."""
+        """Read events (see `EventStore.read`). Raises errors of the database at once; its callers retry."""
         return [_record(row) for row in await self._pool.fetch(_READ, after, limit)]
 
     async def head(self) -> Head:
-        """See `EventStore.head`."""
+        """Read the end (see `EventStore.head`)."""
         row = await self._pool.fetchrow("select position, recorded_at, log_hash from head")
         assert row is not None
         return Head(row["position"], row["recorded_at"], row["log_hash"])
 
 
 def _group(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
-    """Who goes down together, in order of arrival, and who waits on: a command and a stream go once in a call."""
+    """Split the waiting appends, in order of arrival, into the next group and the rest.
+
+    A group has each command id and each stream at most once.
+    """
     group: list[_Waiting] = []
     later: list[_Waiting] = []
     taken: set[UUID | str] = set()

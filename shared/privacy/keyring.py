@@ -1,11 +1,11 @@
-"""The keyring: a data key for each owner of sealed fields, wrapped, in a database of its own.
+"""The keyring: one wrapped data key for each owner of sealed fields, in a database of its own (crypto-shredding).
 
-A data key is wrapped with AES-256-GCM under a key-encryption key (KEK) that comes from environment or file and is never
-stored. KEKs come in epochs: a new one wraps new keys, an old one still opens what it wrapped, until the surviving keys
-are re-wrapped and it is destroyed. Destroying a data key leaves a tombstone: the subject's fields open as forgotten,
-and no key is made for it again. A keyring that does not answer is an error, never forgetting.
+A data key is wrapped with AES-256-GCM under a key-encryption key (KEK). The KEK comes from the environment or a file and
+is never stored. KEKs have epochs: the newest wraps new keys, and older ones unwrap older keys. An old KEK is destroyed
+once all keys are wrapped again. Destroying a data key leaves a tombstone. The fields of its subject are forgotten then,
+and no new key is created for it. A keyring that does not answer is an error; no field is then taken for forgotten.
 
-Keys are cached in memory for a minute at most, so a destruction is felt everywhere within that minute.
+Keys are cached in memory for at most 60 seconds, so a destruction takes effect everywhere within that time.
 """
 
 from __future__ import annotations
@@ -37,30 +37,33 @@ _log = structlog.get_logger("keyring")
 
 
 class KeyringUnavailable(Exception):
-    """The keyring did not answer. Nothing can be opened or sealed until it does."""
+    """A keyring that did not answer: nothing can be decrypted or sealed until it does."""
 
 
 class KeyDestroyed(Exception):
-    """A key was asked for a subject whose key has been destroyed: nothing more may be recorded of it."""
+    """A subject whose key has been destroyed: nothing more can be recorded of it."""
 
 
 class UnusableKey(Exception):
-    """A row of the keyring that no key-encryption key at hand opens; the message names its subject and what to do."""
+    """A row of the keyring that no configured KEK unwraps. The message names its subject and a remedy."""
 
 
 class InvalidKeyEncryptionKeys(Exception):
-    """A key-encryption key that is missing or malformed; the message says what to do."""
+    """A missing or malformed key-encryption key. The message names the remedy."""
 
 
 @dataclass(frozen=True, repr=False)
 class KeyEncryptionKeys:
-    """Key-encryption keys by epoch; the last one wraps."""
+    """Key-encryption keys (32 bytes each) by epoch; the last one wraps new keys."""
 
     epochs: Mapping[str, bytes]
 
     @classmethod
     def read(cls, text: str) -> KeyEncryptionKeys:
-        """Read `EPOCH:BASE64` pairs separated by white space, or one bare base64 key (epoch 1); raises `InvalidKeyEncryptionKeys`."""
+        """Parse `EPOCH:BASE64` pairs separated by white space, or one bare base64 key (epoch 1).
+
+        Raises `InvalidKeyEncryptionKeys`.
+        """
         epochs: dict[str, bytes] = {}
         for item in text.split():
             epoch, _, key = item.rpartition(":")
@@ -81,11 +84,13 @@ class KeyEncryptionKeys:
 
     @classmethod
     def from_file(cls, path: Path) -> KeyEncryptionKeys:
-        """Read a KEK file; raises `InvalidKeyEncryptionKeys`."""
+        """Read a KEK file. Raises `InvalidKeyEncryptionKeys`."""
         try:
             return cls.read(path.read_text(encoding="ascii"))
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidKeyEncryptionKeys(f"the key-encryption key cannot be read from {path}: {error}") from error
+            raise InvalidKeyEncryptionKeys(
+                f"the key-encryption key cannot be read from {path}: {error}; correct OOC_KEK_FILE, or the permissions of the file"
+            ) from error
 
     @property
     def epoch(self) -> str:
@@ -93,19 +98,19 @@ class KeyEncryptionKeys:
         return list(self.epochs)[-1]
 
     def wrap(self, key: DataKey) -> bytes:
-        """The data key under the current KEK."""
+        """Wrap a data key under the newest KEK. Returns the nonce (12 bytes) and the ciphertext."""
         nonce = os.urandom(12)
         return nonce + AESGCM(self.epochs[self.epoch]).encrypt(nonce, key.secret, _bound(key.subject, key.generation))
 
     def unwrap(self, subject: str, generation: int, epoch: str, wrapped: bytes) -> DataKey:
-        """The data key from its wrapping; raises `UnusableKey` where the epoch's KEK is not at hand, or does not open it."""
+        """Unwrap a data key. Raises `UnusableKey` if the KEK of its epoch is missing or another one."""
         if epoch not in self.epochs:
             raise _unusable(
                 subject, generation, f"it is wrapped by epoch {epoch!r}, which is not among the keys in OOC_KEK"
             )
         try:
             secret = AESGCM(self.epochs[epoch]).decrypt(wrapped[:12], wrapped[12:], _bound(subject, generation))
-        except (InvalidTag, ValueError) as error:  # a value that is too short is a ValueError
+        except (InvalidTag, ValueError) as error:  # too short a value raises ValueError
             raise _unusable(
                 subject, generation, f"it was not wrapped by the key of epoch {epoch!r} in OOC_KEK"
             ) from error
@@ -114,16 +119,16 @@ class KeyEncryptionKeys:
         return DataKey(subject, generation, secret)
 
     def derived(self, purpose: str) -> bytes:
-        """32 bytes for another purpose (HKDF, RFC 5869), from the first epoch so that they stay the same."""
+        """Derive 32 bytes for another purpose (HKDF, RFC 5869). The first epoch is the source, so that they never change."""
         first = next(iter(self.epochs.values()))
         return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(first)
 
     def __repr__(self) -> str:
-        return f"Kek(epochs={list(self.epochs)})"
+        return f"KeyEncryptionKeys(epochs={list(self.epochs)})"
 
 
 def _unusable(subject: str, generation: int, why: str) -> UnusableKey:
-    """Raise the alarm about a row of the keyring, in the log of whichever process met it."""
+    """Log an alarm about a row of the keyring, and build its error."""
     _log.critical("unusable_key", subject=subject, generation=generation, why=why)
     return UnusableKey(
         f"generation {generation} of the key of {subject} cannot be used: {why}. Compare OOC_KEK with that of the other"
@@ -136,20 +141,23 @@ def _bound(subject: str, generation: int) -> bytes:
 
 
 KeyId = tuple[str, int]
-"""A subject and the generation of its key, as a token names them."""
+"""The subject and generation of a data key, as in a token."""
 
 
 class Keyring(Protocol):
-    """What a keyring does."""
+    """The interface of a keyring."""
 
-    async def open(self, wanted: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
-        """The keys that tokens name; None for a destroyed one. Raises `KeyringUnavailable` or `UnusableKey`."""
+    async def open(self, key_ids: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
+        """Fetch the data keys of tokens; None stands for a destroyed key. Raises `KeyringUnavailable` or `UnusableKey`."""
 
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
-        """The current key of each subject, made and committed where there is none. Raises `KeyDestroyed` or `UnusableKey`."""
+        """Fetch the current key of each subject, or create and commit one.
+
+        Raises `KeyDestroyed`, `KeyringUnavailable` or `UnusableKey`.
+        """
 
     async def destroy(self, subject: str) -> None:
-        """Destroy every key of a subject, for ever; in PostgreSQL only the role `ooc_erasure` may."""
+        """Destroy every key of a subject for ever (crypto-shredding). PostgreSQL allows this to the role `ooc_erasure` only."""
 
 
 class MemoryKeyring:
@@ -160,23 +168,23 @@ class MemoryKeyring:
         self._keys: dict[str, DataKey] = {}
         self._destroyed: set[str] = set()
 
-    async def open(self, wanted: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
-        """See `Keyring.open`."""
-        return {(subject, n): None if subject in self._destroyed else self._keys[subject] for subject, n in wanted}
+    async def open(self, key_ids: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
+        """Fetch data keys (see `Keyring.open`)."""
+        return {(subject, n): None if subject in self._destroyed else self._keys[subject] for subject, n in key_ids}
 
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
-        """See `Keyring.keys_for_sealing`."""
-        found: dict[str, DataKey] = {}
+        """Fetch or create data keys (see `Keyring.keys_for_sealing`)."""
+        keys: dict[str, DataKey] = {}
         for subject in subjects:
             if subject in self._destroyed:
                 raise KeyDestroyed(subject)
             if subject not in self._keys:
                 self._keys[subject] = DataKey(subject, 1, self._random(32))
-            found[subject] = self._keys[subject]
-        return found
+            keys[subject] = self._keys[subject]
+        return keys
 
     async def destroy(self, subject: str) -> None:
-        """See `Keyring.destroy`."""
+        """Destroy data keys (see `Keyring.destroy`)."""
         self._destroyed.add(subject)
         self._keys.pop(subject, None)
 
@@ -195,32 +203,32 @@ _CURRENT = """
     ) as k on true
     left join tombstone as t on t.subject = w.subject
 """
-_MAKE = "select create_keys($1, $2, $3)"
+_CREATE = "select create_keys($1, $2, $3)"
 
 
 class ExpiryTimer:
-    """Sees that what is kept for a while goes when its time is over, also where nobody asks for anything more."""
+    """A timer that removes expired entries of a cache, also while the cache is idle."""
 
-    def __init__(self, let_go: Callable[[], float | None]) -> None:
-        """`let_go` forgets what has had its time, and says how many seconds the next has left; None: nothing is kept."""
-        self._let_go = let_go
+    def __init__(self, expire: Callable[[], float | None]) -> None:
+        """Take `expire`: it removes expired entries, and returns the seconds to the next expiry; None if it is empty."""
+        self._expire = expire
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, seconds: float) -> None:
-        """Look again after so many seconds, unless that is settled already."""
+        """Call `expire` after some seconds, unless the timer already runs."""
         if self._timer is None:
-            # Not for each thing on its own: once a second is often enough.
-            self._timer = asyncio.get_running_loop().call_later(max(seconds, 1.0), self._ring)
+            # Not for each entry alone: once a second is often enough.
+            self._timer = asyncio.get_running_loop().call_later(max(seconds, 1.0), self._on_timer)
 
-    def _ring(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        left = self._let_go()
-        if left is not None:
-            self.set(left)
+        remaining = self._expire()
+        if remaining is not None:
+            self.set(remaining)
 
 
 class PostgresKeyring:
-    """The keyring in its own PostgreSQL database, with a cache of a minute."""
+    """The keyring in its own PostgreSQL database, with a cache of 60 seconds."""
 
     def __init__(
         self, pool: asyncpg.Pool[asyncpg.Record], kek: KeyEncryptionKeys, clock: Callable[[], float] = time.monotonic
@@ -228,63 +236,65 @@ class PostgresKeyring:
         self._pool = pool
         self._kek = kek
         self._clock = clock
-        # The soonest to end come first.
+        # In order of expiry.
         self._cache: dict[KeyId, tuple[float, DataKey]] = {}
         self._current: dict[str, tuple[float, DataKey]] = {}
-        self._reminder = ExpiryTimer(self._let_go)
+        self._timer = ExpiryTimer(self._expire)
 
-    async def open(self, wanted: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
-        """See `Keyring.open`."""
+    async def open(self, key_ids: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
+        """Fetch data keys (see `Keyring.open`)."""
         now = self._clock()
-        found: dict[KeyId, DataKey | None] = {}
+        keys: dict[KeyId, DataKey | None] = {}
         missing: list[KeyId] = []
-        for want in wanted:
-            until, key = self._cache.get(want, (0.0, None))
+        for key_id in key_ids:
+            until, key = self._cache.get(key_id, (0.0, None))
             if key is not None and until > now:
-                found[want] = key
+                keys[key_id] = key
             else:
-                missing.append(want)
+                missing.append(key_id)
         if missing:
             rows = await retry_or_raise(
                 lambda: self._pool.fetch(_OPEN, [s for s, _ in missing], [g for _, g in missing]), KeyringUnavailable
             )
             for row in rows:
-                want = (row["subject"], row["generation"])
+                key_id = (row["subject"], row["generation"])
                 if row["destroyed"]:
-                    found[want] = None
+                    keys[key_id] = None
                 elif row["wrapped"] is None:
-                    raise KeyringUnavailable(f"the key of {want[0]} is missing from the keyring and was not destroyed")
+                    raise KeyringUnavailable(
+                        f"the key of {key_id[0]} is missing from the keyring and was not destroyed: restore it from a backup"
+                    )
                 else:
-                    found[want] = self._keep(self._kek.unwrap(*want, row["epoch"], row["wrapped"]), now)
-        return found
+                    keys[key_id] = self._cache_key(self._kek.unwrap(*key_id, row["epoch"], row["wrapped"]), now)
+        return keys
 
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
-        """See `Keyring.keys_for_sealing`."""
+        """Fetch or create data keys (see `Keyring.keys_for_sealing`)."""
         now = self._clock()
         subjects = list(dict.fromkeys(subjects))
-        found = {s: key for s in subjects for until, key in [self._current.get(s, (0.0, None))] if key and until > now}
-        missing = [subject for subject in subjects if subject not in found]
+        keys = {s: key for s in subjects for until, key in [self._current.get(s, (0.0, None))] if key and until > now}
+        missing = [subject for subject in subjects if subject not in keys]
         if missing:
-            found |= await self._fetch(missing, now)
-            new = [subject for subject in missing if subject not in found]
+            keys |= await self._fetch(missing, now)
+            new = [subject for subject in missing if subject not in keys]
             if new:
-                await self._make(new)
-                found |= await self._fetch(new, now)
-        return found
+                await self._create(new)
+                keys |= await self._fetch(new, now)
+        return keys
 
     async def _fetch(self, subjects: list[str], now: float) -> dict[str, DataKey]:
-        found: dict[str, DataKey] = {}
+        keys: dict[str, DataKey] = {}
         for row in await retry_or_raise(lambda: self._pool.fetch(_CURRENT, subjects), KeyringUnavailable):
             if row["destroyed"]:
                 raise KeyDestroyed(row["subject"])
             if row["wrapped"] is not None:
                 key = self._kek.unwrap(row["subject"], row["generation"], row["epoch"], row["wrapped"])
-                found[key.subject] = self._keep(key, now)
+                keys[key.subject] = self._cache_key(key, now)
                 self._current.pop(key.subject, None)
                 self._current[key.subject] = (now + CACHED_SECONDS, key)
-        return found
+        return keys
 
-    async def _make(self, subjects: list[str]) -> None:
+    async def _create(self, subjects: list[str]) -> None:
         keys = [DataKey(subject, 1, os.urandom(32)) for subject in sorted(subjects)]
         columns = (
             [key.subject for key in keys],
@@ -292,21 +302,21 @@ class PostgresKeyring:
             [self._kek.wrap(key) for key in keys],
         )
         try:
-            await retry_or_raise(lambda: self._pool.execute(_MAKE, *columns), KeyringUnavailable)
+            await retry_or_raise(lambda: self._pool.execute(_CREATE, *columns), KeyringUnavailable)
         except asyncpg.ObjectNotInPrerequisiteStateError as error:
             raise KeyDestroyed(str(error)) from error
 
-    def _keep(self, key: DataKey, now: float) -> DataKey:
+    def _cache_key(self, key: DataKey, now: float) -> DataKey:
         if len(self._cache) > 50_000:
             self._cache.clear()
             self._current.clear()
         self._cache.pop((key.subject, key.generation), None)
         self._cache[key.subject, key.generation] = (now + CACHED_SECONDS, key)
-        self._reminder.set(CACHED_SECONDS)
+        self._timer.set(CACHED_SECONDS)
         return key
 
-    def _let_go(self) -> float | None:
-        """Forget the keys that have had their minute; how many seconds the next has left."""
+    def _expire(self) -> float | None:
+        """Remove expired keys. Returns the seconds to the next expiry, None if the cache is empty."""
         now = self._clock()
         caches: tuple[dict[Any, tuple[float, DataKey]], ...] = (self._cache, self._current)
         for cache in caches:
@@ -316,8 +326,8 @@ class PostgresKeyring:
         return None if soonest is None else soonest[0] - now
 
     async def destroy(self, subject: str) -> None:
-        """See `Keyring.destroy`."""
+        """Destroy data keys (see `Keyring.destroy`)."""
         await retry_or_raise(lambda: self._pool.execute("select destroy_keys($1)", subject), KeyringUnavailable)
         self._current.pop(subject, None)
-        for want in [want for want in self._cache if want[0] == subject]:
-            del self._cache[want]
+        for key_id in [key_id for key_id in self._cache if key_id[0] == subject]:
+            del self._cache[key_id]

@@ -1,13 +1,13 @@
-"""Personal fields: in clear only in memory, a token everywhere else.
+"""Encryption of personal fields, the basis of crypto-shredding: plain values in memory only, tokens everywhere else.
 
-A field typed `Sealed[str]` holds one of three things: what a command brought or a key has opened (plain), the token
-that stands in an event's bytes, or the knowledge that its key was destroyed (forgotten). Pydantic writes tokens only:
-to serialise a plain value raises `NotSealed`, so nothing personal can reach a disk or a wire by accident.
+A field of type `Sealed[str]` has one of three contents: a plain value (from a command, or decrypted), a token (as in the
+bytes of an event), or nothing because its key was destroyed (forgotten). Pydantic serialises tokens only; a plain value
+raises `NotSealed`. So no personal value can be written by accident.
 
 A token is `s1:SUBJECT:GENERATION:PATH:NONCE:CIPHERTEXT`, the last two in base64url. The cipher is AES-256-GCM (NIST
-SP 800-38D) with a random nonce of 96 bits; the associated data are the event's id and the path, so a token moved to
-another event or field does not open. The plaintext is JSON padded with spaces to a multiple of 64 bytes, so that its
-length tells little. An upcaster may move a token to another field unopened: the path inside the token stays.
+SP 800-38D) with a random nonce of 96 bits. The associated data are the id of the event and the path, so a token moved to
+another event or field cannot be decrypted. The plaintext is JSON, padded with spaces to a multiple of 64 bytes to hide
+its length. An upcaster may move a token to another field without decryption: the path inside the token stays.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ _TOKEN_HEAD: Final = re.compile(rb'"s1:([^":]+):(\d+):')
 
 
 class NotSealed(Exception):
-    """A plain personal value was about to be written."""
+    """An attempt to write a plain personal value."""
 
 
 class NotOpened(Exception):
-    """A sealed value was read before its key opened it."""
+    """An attempt to read a sealed value before its decryption."""
 
 
 class Forgotten(Exception):
-    """The key of this value has been destroyed: it can never be read again."""
+    """A value whose key has been destroyed: nobody can read it again."""
 
 
 class TamperedToken(ValueError):
@@ -55,9 +55,9 @@ class TamperedToken(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OwnedBy:
-    """Names whose key seals a field: the person whose id stands in `field` of the same model.
+    """Annotation of a sealed field: `field` of the same model holds the id of the person whose key seals it.
 
-    Without this mark, or where that field is empty, the key of the stream's home is used.
+    Without this annotation, or if that field is empty, the key of the home of the stream is used.
     """
 
     field: str
@@ -65,7 +65,7 @@ class OwnedBy:
 
 @dataclass(frozen=True, slots=True)
 class SealedToken:
-    """A sealed value as it stands in an event's bytes."""
+    """A sealed value in the bytes of an event: nonce of 12 bytes, ciphertext with its tag of 16 bytes."""
 
     subject: str
     generation: int
@@ -75,14 +75,14 @@ class SealedToken:
 
     @classmethod
     def parse(cls, text: str) -> SealedToken:
-        """Read a token's text; raises `TamperedToken`."""
+        """Parse the text of a token. Raises `TamperedToken`."""
         try:
             version, subject, generation, path, nonce, ciphertext = text.split(":")
             if version != PREFIX[:-1]:
                 raise ValueError(version)
             return cls(subject, int(generation), path, _unb64(nonce), _unb64(ciphertext))
         except ValueError as error:
-            raise TamperedToken("this is not a sealed token of version s1") from error
+            raise TamperedToken("this is no sealed token of version s1: restore the event from a backup") from error
 
     def __str__(self) -> str:
         return f"{PREFIX}{self.subject}:{self.generation}:{self.path}:{_b64(self.nonce)}:{_b64(self.ciphertext)}"
@@ -90,10 +90,10 @@ class SealedToken:
 
 @dataclass(frozen=True, slots=True)
 class DecryptionContext:
-    """Validation context for an event's bytes: a sealed field must hold a token there.
+    """The validation context for the bytes of an event, in which every sealed field is a token.
 
-    With keys, tokens are opened as they are read; a subject whose key is None is forgotten. Without, they stay closed.
-    Where no context is given (a command, a test) a sealed field must hold a plain value.
+    With keys, tokens are decrypted; a key of None means that it was destroyed. Without keys, tokens stay closed.
+    Without this context (a command, a test), a sealed field must be a plain value.
     """
 
     event_id: UUID
@@ -111,46 +111,46 @@ _ERASED: Final = _Erased()
 
 
 class Sealed(Generic[T]):
-    """A personal value of type T: plain in memory, a token in bytes, or forgotten."""
+    """A personal value of type T: plain, a token, or forgotten."""
 
     __slots__ = ("_content", "_token")
 
     def __init__(self, value: T) -> None:
-        """Hold a plain value, which is sealed when its event is written."""
+        """Wrap a plain value, to be sealed when its event is encoded."""
         self._content: T | _Erased | None = value
         self._token: str | None = None
 
     @classmethod
     def of_token(cls, token: str) -> Sealed[T]:
-        """Hold a token that no key has opened."""
+        """Wrap a token that is not decrypted."""
         sealed = cls.__new__(cls)
         sealed._content = None  # noqa: SLF001 - its own class
         sealed._token = token  # noqa: SLF001 - its own class
         return sealed
 
-    def opened(self, value: T) -> Sealed[T]:
-        """The same token with its value beside it, in memory only."""
+    def with_value(self, value: T) -> Sealed[T]:
+        """Copy the token with its decrypted value, in memory only."""
         sealed: Sealed[T] = Sealed.of_token(self.token)
         sealed._content = value
         return sealed
 
-    def forgotten(self) -> Sealed[T]:
-        """The same token, known to be unreadable for ever."""
+    def as_forgotten(self) -> Sealed[T]:
+        """Copy the token as forgotten: its key was destroyed."""
         sealed: Sealed[T] = Sealed.of_token(self.token)
         sealed._content = _ERASED
         return sealed
 
     @property
     def value(self) -> T:
-        """The plain value; raises `Forgotten` or `NotOpened`."""
+        """The plain value. Raises `Forgotten` or `NotOpened`."""
         if self._content is _ERASED:
             raise Forgotten
         if self._content is None:
-            raise NotOpened("open the fact with the keyring before reading personal fields")
+            raise NotOpened("this value is not decrypted: open the record with the keyring first")
         return cast("T", self._content)
 
     def or_else(self, default: T) -> T:
-        """The plain value, or the default where it is forgotten or was not opened."""
+        """Return the plain value, or the default if it is forgotten or not decrypted."""
         try:
             return self.value
         except (Forgotten, NotOpened):
@@ -163,19 +163,19 @@ class Sealed(Generic[T]):
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is a token that no key has opened."""
+        """Whether it is a token that is not decrypted."""
         return self._content is None and self._token is not None
 
     @property
     def has_token(self) -> bool:
-        """Whether the value has been sealed already."""
+        """Whether the value is sealed."""
         return self._token is not None
 
     @property
     def token(self) -> str:
-        """The text that stands in the bytes; raises `NotSealed` for a plain value."""
+        """The text of the token. Raises `NotSealed` for a plain value."""
         if self._token is None:
-            raise NotSealed("a personal value must be sealed before it is written")
+            raise NotSealed("a personal value is not encrypted: seal its event before writing it")
         return self._token
 
     def __eq__(self, other: object) -> bool:
@@ -201,21 +201,21 @@ class Sealed(Generic[T]):
         ) -> Sealed[Any]:
             if isinstance(value, Sealed):
                 return value
-            reading = info.context
-            if not isinstance(reading, DecryptionContext):
+            context = info.context
+            if not isinstance(context, DecryptionContext):
                 in_json = info.mode == "json"
-                return Sealed(_from_json(adapter, value, reading) if in_json else inner_validator(value))
+                return Sealed(_from_json(adapter, value, context) if in_json else inner_validator(value))
             if not (isinstance(value, str) and value.startswith(PREFIX)):
-                raise ValueError("a sealed token is expected")
+                raise ValueError("a sealed token is expected here: send no plain value")
             sealed: Sealed[Any] = Sealed.of_token(value)
-            if reading.keys is None:
+            if context.keys is None:
                 return sealed
             token = SealedToken.parse(value)
-            key = reading.keys[token.subject, token.generation]
+            key = context.keys[token.subject, token.generation]
             return (
-                sealed.forgotten()
+                sealed.as_forgotten()
                 if key is None
-                else sealed.opened(_from_json(adapter, unseal(token, key, reading.event_id), reading))
+                else sealed.with_value(_from_json(adapter, unseal(token, key, context.event_id), context))
             )
 
         return core_schema.with_info_wrap_validator_function(
@@ -234,28 +234,28 @@ class Sealed(Generic[T]):
 
 
 Change = Callable[[str, str, Sealed[Any]], Sealed[Any]]
-"""What is made of a sealed field: (path, subject of its key, content) -> content."""
+"""A replacement of a sealed field: (path, subject of its key, content) -> new content."""
 
 
 def sealed_fields(model: BaseModel, home: UUID) -> Iterator[tuple[str, str, Sealed[Any]]]:
-    """Each sealed field of an event as (path, subject of its key, content), in the order of the fields."""
-    found: list[tuple[str, str, Sealed[Any]]] = []
+    """Yield each sealed field of an event as (path, subject of its key, content), in the order of the fields."""
+    fields: list[tuple[str, str, Sealed[Any]]] = []
 
-    def note(path: str, owner: str, sealed: Sealed[Any]) -> Sealed[Any]:
-        found.append((path, owner, sealed))
+    def collect(path: str, owner: str, sealed: Sealed[Any]) -> Sealed[Any]:
+        fields.append((path, owner, sealed))
         return sealed
 
-    _walk(model, f"home/{home}", "", note)
-    yield from found
+    _walk(model, f"home/{home}", "", collect)
+    yield from fields
 
 
 def map_sealed(model: M, home: UUID, change: Change) -> M:
-    """The model with `change(path, subject, content)` in place of each sealed field."""
+    """Copy a model with `change(path, subject, content)` in place of each sealed field."""
     return cast("M", _walk(model, f"home/{home}", "", change))
 
 
 def to_json(value: Any, shown: Callable[[Sealed[Any]], Any]) -> Any:
-    """A model or another value as JSON, with `shown` of each sealed part; sets in the order of their texts."""
+    """Convert a model or another value to JSON, with `shown` for each sealed part. Sets are sorted as texts."""
     if isinstance(value, Sealed):
         return to_json(shown(value), shown)
     if isinstance(value, BaseModel):
@@ -286,20 +286,20 @@ def _walk(value: Any, owner: str, path: str, change: Change) -> Any:
 def _walk_model(model: BaseModel, owner: str, path: str, change: Change) -> BaseModel:
     changes: dict[str, Any] = {}
     for name, owned_by in _may_hold_sealed(type(model)):
-        held = getattr(model, name)
-        if held is None:
+        content = getattr(model, name)
+        if content is None:
             continue
         person = None if owned_by is None else getattr(model, owned_by)
-        below = owner if person is None else f"person/{person}"
-        new = _walk(held, below, f"{path}.{name}" if path else name, change)
-        if new is not held:
+        inner_owner = owner if person is None else f"person/{person}"
+        new = _walk(content, inner_owner, f"{path}.{name}" if path else name, change)
+        if new is not content:
             changes[name] = new
     return model.model_copy(update=changes) if changes else model
 
 
 @cache
 def _may_hold_sealed(cls: type[BaseModel]) -> tuple[tuple[str, str | None], ...]:
-    """The fields of a model class that are sealed at any depth, each with the field that names its owner."""
+    """List the fields of a model class with a sealed part at any depth, each with the field of its owner."""
     return tuple(
         (name, next((mark.field for mark in field.metadata if isinstance(mark, OwnedBy)), None))
         for name, field in cls.model_fields.items()
@@ -317,7 +317,7 @@ def _mentions_sealed(annotation: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """A data key as it is used: 32 bytes, of a subject and a generation."""
+    """A data key in clear: 32 bytes, for one subject and generation."""
 
     subject: str
     generation: int
@@ -325,7 +325,7 @@ class DataKey:
 
 
 def seal(value: Any, key: DataKey, event_id: UUID, path: str) -> str:
-    """Encrypt a plain value for one field of one event, and return its token."""
+    """Encrypt a plain value for one field of one event. Returns the text of its token."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_jsonable).encode()
     text += b" " * (-len(text) % BLOCK)
     nonce = os.urandom(12)
@@ -334,39 +334,44 @@ def seal(value: Any, key: DataKey, event_id: UUID, path: str) -> str:
 
 
 def unseal(token: SealedToken, key: DataKey, event_id: UUID) -> Any:
-    """Decrypt a token to the JSON value that was sealed; raises `TamperedToken` if it was altered or moved."""
+    """Decrypt a token to its JSON value. Raises `TamperedToken` if it was altered or moved."""
     try:
         plain = AESGCM(key.secret).decrypt(token.nonce, token.ciphertext, _associated(event_id, token.path))
     except InvalidTag as error:
-        raise TamperedToken("this token was altered, or belongs to another event or field") from error
+        raise TamperedToken(
+            "this token was altered, or belongs to another event or field: restore the event from a backup"
+        ) from error
     return json.loads(plain)
 
 
 def seal_model(model: M, home: UUID, event_id: UUID, keys: Mapping[str, DataKey]) -> M:
-    """The event with every field sealed under the key of its owner.
+    """Seal every personal field of an event under the key of its owner. Raises KeyError for a missing key.
 
-    A value that was opened from another event is sealed anew, since a token belongs to its event. A token that no key
-    has opened, or whose key is destroyed, stays as it is.
+    A value that was decrypted from another event is encrypted again, since a token belongs to one event. Closed and
+    forgotten tokens stay unchanged.
     """
 
-    def one(path: str, subject: str, sealed: Sealed[Any]) -> Sealed[Any]:
+    def seal_field(path: str, subject: str, sealed: Sealed[Any]) -> Sealed[Any]:
         if sealed.is_forgotten or sealed.is_closed:
             return sealed
-        # A path names a field of a model; it must not break the token's own punctuation.
+        # A colon in the path would break the format of the token.
         safe = path.replace(":", "_")
-        return Sealed.of_token(seal(sealed.value, keys[subject], event_id, safe)).opened(sealed.value)
+        return Sealed.of_token(seal(sealed.value, keys[subject], event_id, safe)).with_value(sealed.value)
 
-    return map_sealed(model, home, one)
+    return map_sealed(model, home, seal_field)
 
 
 def key_ids_in(body: bytes) -> set[tuple[str, int]]:
-    """The (subject, key generation) of every token in an event's bytes, so that all keys are fetched at once."""
-    # Behind a backslash a quotation mark begins no text; a lookbehind would be looked for at every byte.
+    """Find the (subject, generation) of every token in the bytes of an event, to fetch all keys at once."""
+    # An escaped quotation mark begins no token. A lookbehind in the pattern would be slower.
     return {(m[1].decode(), int(m[2])) for m in _TOKEN_HEAD.finditer(body) if body[m.start() - 1 : m.start()] != b"\\"}
 
 
 def _from_json(adapter: TypeAdapter[Any], value: Any, context: object = None) -> Any:
-    """A parsed JSON value in its field's type: a function validator sees Python objects, which strict mode would refuse."""
+    """Parse a JSON value in the type of its field.
+
+    A function validator receives Python objects, which strict mode would refuse; so the value is encoded again.
+    """
     try:
         return adapter.validate_json(json.dumps(value), strict=True, context=context)
     except ValidationError as error:

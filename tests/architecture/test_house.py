@@ -43,6 +43,21 @@ FILES = {
 }  # fmt: skip
 """The kernel's modules. One more needs a use in three services, and a line here."""
 
+TRADE = re.compile(
+    r"\b(youths?|child|children|cautions?|offences?|offenders?|suspects?|victims?|conferences?|panels?|breach(?:es)?|crimes?"
+    r"|convictions?|penalty|penalties|disposals?|referrals?|education|reporting|police|officers?|probation|prosecut\w+|schools?"
+    r"|areas?|dorset|partnership|safeguarding|y[jo]t|ycc|yjs|yrd)\b"
+)
+"""Words of youth justice and names of services, which have no place in the kernel."""
+
+REMAINING = {
+    "shared/messaging/relay.py": {"disposal"},
+    "shared/runtime/privileges.py": {"reporting"},
+    "shared/runtime/service.py": {"officer", "area"},
+    "shared/runtime/settings.py": {"referral"},
+}
+"""Words that still await rewording, by module. Remove entries; never add one."""
+
 MAX_LINES = 12_500
 """The kernel stays small enough to be read in a day."""
 
@@ -91,9 +106,9 @@ def test_the_kernel_has_the_files_that_it_should() -> None:
 
 @pytest.mark.parametrize("path", KERNEL, ids=relative)
 def test_the_kernel_speaks_no_word_of_the_trade(path: Path) -> None:
-    """Streams, homes and labels only: what a caution is, the services know."""
+    """Streams, homes and labels only: services, offences and offices belong to the services."""
     text = path.read_text(encoding="utf-8").lower()
-    assert not re.findall(r"\b(youth|cautions?|offences?|offenders?|victims?|conferences?|panel|breach)\b", text)
+    assert set(TRADE.findall(text)) <= REMAINING.get(relative(path), set())
 
 
 @pytest.mark.parametrize("path", [*KERNEL, *CODE], ids=relative)

@@ -91,7 +91,7 @@ class _RecordingHandler(CommandHandler):
         if isinstance(result, Accepted) and not result.repeated:
             name = self.service.name
             body = json.dumps(to_json(asked.command, lambda sealed: sealed.value))
-            first = result.answer.events[0].version
+            first = result.receipt.events[0].version
             loaded = await self.event_store.load(self.service.stream_name(asked.stream))
             records = loaded.records[first - 1 :]
             events = tuple((record.event_id, record.type, record.body.decode()) for record in records)

@@ -97,7 +97,7 @@ class Following:
         spoken = life.spoken[at]
         result = await self._house.handlers[spoken.service].handle(spoken.asked)
         assert isinstance(result, Accepted), (spoken, result)
-        watching.accepted(result.answer.stream, result.answer.version)
+        watching.accepted(result.receipt.stream, result.receipt.version)
         if at + 1 < len(life.spoken):
             ready.append((life, at + 1))
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from shared.api import serving
+from shared.api import uvicorn_options
 from shared.api.connections import ConnectionLimits
 from shared.database import retry_for
 from shared.runtime.settings import Settings
@@ -22,7 +22,7 @@ async def served(
 ) -> AsyncIterator[int]:
     """The port on which the application is served as in production, but for shorter limits where they are given."""
     (port,) = free_ports(1)
-    options = serving(settings, limits or ConnectionLimits())
+    options = uvicorn_options(settings, limits or ConnectionLimits())
     if idle_seconds is not None:
         options["timeout_keep_alive"] = idle_seconds
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, **{**options, "loop": "none"}))

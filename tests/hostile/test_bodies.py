@@ -14,7 +14,7 @@ import pytest
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from shared.api.bodies import MAX_DEPTH, MAX_VALUES, look_over
+from shared.api.bodies import MAX_DEPTH, MAX_VALUES, check_body
 from shared.api.parameters import AS_OF
 from shared.api.problems import MAX_ERRORS, Malformed, malformed_response
 from shared.api.request import read_command, read_query
@@ -163,19 +163,19 @@ async def test_a_name_that_stands_as_a_field_is_not_said_again() -> None:
 
 def test_depth_and_number_of_values_are_bounded_exactly() -> None:
     """At the bounds a body is looked over without complaint, and one beyond them it is refused."""
-    look_over(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+    check_body(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     with pytest.raises(Malformed, match="levels deep"):
-        look_over(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
-    look_over(json.dumps([0] * MAX_VALUES).encode())
+        check_body(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
+    check_body(json.dumps([0] * MAX_VALUES).encode())
     with pytest.raises(Malformed, match="values"):
-        look_over(json.dumps([0] * (MAX_VALUES + 1)).encode())
+        check_body(json.dumps([0] * (MAX_VALUES + 1)).encode())
 
 
 @pytest.mark.parametrize("body", [b"NaN", b"[Infinity]", b'{"a": -Infinity}', b'"\xed\xa0\x80"', b"\xef\xbb\xbf{}"])
 def test_what_only_python_takes_for_json_is_refused(body: bytes) -> None:
     """Numbers that are none, surrogates and byte order marks are no JSON (RFC 8259)."""
     with pytest.raises(Malformed):
-        look_over(body)
+        check_body(body)
 
 
 async def test_a_lone_surrogate_is_refused() -> None:

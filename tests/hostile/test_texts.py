@@ -19,7 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from services.disposal.events import Offence
 from services.referral.events import ReferralReceived
 from services.vocabulary import CrimeNumber, OffenceCode, OffenceTitle, Reference, SchoolUrn
-from shared.domain.corrections import WrongType, _Field, _parsed
+from shared.domain.corrections import WrongType, _Field, _parse_value
 from shared.domain.decider import with_value_at
 from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.messages import Actor, Command, FreeText
@@ -177,9 +177,9 @@ def test_a_correction_is_held_to_the_same_spelling() -> None:
     """A corrected code is normalised as one that is given at first, and a name does not come in by a correction."""
     kind = ReferralReceived.model_fields["school_urn"].rebuild_annotation()
     field = _Field("school_urn", kind, None, None)
-    assert _parsed(field, " １１３８６７") == "113867"
+    assert _parse_value(field, " １１３８６７") == "113867"
     with pytest.raises(WrongType):
-        _parsed(field, "Jamie Smith")
+        _parse_value(field, "Jamie Smith")
 
 
 def test_what_was_recorded_before_stays_readable() -> None:

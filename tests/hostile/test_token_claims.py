@@ -73,7 +73,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 @pytest.fixture
 def tokens(issuer: Issuer) -> TokenVerifier:
     """The verifier as a production system has it."""
-    return TokenVerifier(issuer.url, "ooc", needs_conflicts=Settings(mode="production").needs_conflicts)
+    return TokenVerifier(issuer.url, "ooc", ("area",), needs_conflicts=Settings(mode="production").needs_conflicts)
 
 
 async def refused(tokens: TokenVerifier, token: str) -> str:
@@ -106,7 +106,7 @@ async def test_a_token_that_says_that_there_is_no_conflict_is_accepted(issuer: I
 
 async def test_where_policy_does_not_ask_conflicts_may_be_absent(issuer: Issuer) -> None:
     """Local mode, or a setting, lets a token without the claim through; a production system does not by default."""
-    lenient = TokenVerifier(issuer.url, "ooc", needs_conflicts=Settings(mode="local").needs_conflicts)
+    lenient = TokenVerifier(issuer.url, "ooc", ("area",), needs_conflicts=Settings(mode="local").needs_conflicts)
     assert (await lenient.actor(f"Bearer {issuer.sign(conflicts=None)}")).conflicts == frozenset()
     assert Settings(mode="production").needs_conflicts
     assert not Settings(mode="production", conflicts_claim=False).needs_conflicts

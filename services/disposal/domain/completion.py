@@ -32,11 +32,11 @@ def completed_by(command: RecordConditionAttendance, state: DisposalState, conte
     condition = state.active(command.condition_id)
     if condition is None or not command.complied or command.status not in PRESENT:
         return None
-    types = context.policy.words("attendance_types")
+    types = context.policy.codes("attendance_types")
     if condition.terms.type not in types:
         return None
     if condition.terms.hours is None:
-        at_one_sitting = condition.terms.type in context.policy.words("single_attendance_types")
+        at_one_sitting = condition.terms.type in context.policy.codes("single_attendance_types")
         whole = command.status is AttendanceStatus.ATTENDED
         return context.occurred_at if at_one_sitting and whole else None
     if state.credited(command.condition_id) + command.hours_credited < condition.terms.hours:

@@ -8,4 +8,4 @@ from shared.domain.policy import Policy
 
 def is_activity(status: AttendanceStatus, policy: Policy, *, complied: bool) -> bool:
     """Whether somebody took part, and complied."""
-    return complied and status.value in policy.words("statuses_of_an_activity")
+    return complied and status.value in policy.codes("statuses_of_an_activity")

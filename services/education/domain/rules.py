@@ -150,7 +150,7 @@ def credit_only_for_attending(command: RecordAttendance, state: Session, context
 
     Source: team practice (attendance register)
     """
-    uncredited = command.status.value in context.policy.words("statuses_without_credit")
+    uncredited = command.status.value in context.policy.codes("statuses_without_credit")
     return _cancelled(state) or not uncredited or command.hours_credited == 0
 
 
@@ -285,7 +285,7 @@ def stays_without_credit_for_absence(command: CorrectRecord, state: Session, con
 
     Source: team practice (attendance register)
     """
-    uncredited = context.policy.words("statuses_without_credit")
+    uncredited = context.policy.codes("statuses_without_credit")
     attendances = _attendances(_as_corrected(command, state))
     return all(event.hours_credited == 0 for event in attendances if event.status.value in uncredited)
 

@@ -15,7 +15,7 @@ from services.reporting.summaries import DisposalSummary
 def entrants(book: Dataset, period: Period) -> list[DisposalSummary]:
     """The first recordable caution of each child, where it was given in the period and nothing came before."""
     policy = book.on(period.last)
-    disposals = policy.words("first_time_entrant_disposals")
+    disposals = policy.codes("first_time_entrant_disposals")
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
     first: dict[UUID, DisposalSummary] = {}
     cautions = (

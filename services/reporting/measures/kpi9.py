@@ -13,7 +13,7 @@ from services.reporting.summaries import DisposalSummary
 def cautioned(book: Dataset, period: Period) -> list[DisposalSummary]:
     """Cautions given in the period for an offence of these categories with a high enough YJB score."""
     policy = book.on(period.last)
-    categories, disposals = policy.words("serious_violence_categories"), policy.words("serious_violence_disposals")
+    categories, disposals = policy.codes("serious_violence_categories"), policy.codes("serious_violence_disposals")
     score = policy.number("serious_violence_score")
     return [
         record
@@ -30,7 +30,7 @@ def cautioned(book: Dataset, period: Period) -> list[DisposalSummary]:
 def aggregate(rows: Sequence[DisposalSummary], book: Dataset, period: Period) -> dict[str, Any]:
     """How many, by category of offence, and by the child's age when it was given."""
     policy = book.on(period.last)
-    by_category = dict.fromkeys(sorted(policy.words("serious_violence_categories")), 0)
+    by_category = dict.fromkeys(sorted(policy.codes("serious_violence_categories")), 0)
     bands = policy.table("age_bands")
     by_age = dict.fromkeys(bands, 0)
     for row in rows:

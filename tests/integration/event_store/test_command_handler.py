@@ -109,7 +109,7 @@ async def test_a_command_is_answered_with_its_place(tally: Tallying) -> None:
     result = await tally.ask(Count(by=5))
     assert isinstance(result, Accepted)
     assert not result.repeated
-    answer = result.answer
+    answer = result.receipt
     records = await tally.handler.event_store.read(1, 10)
     assert [(e.event_id, e.type, e.version, e.position, e.hash) for e in answer.events] == [
         (r.event_id, r.type, r.version, r.position, r.hash.hex()) for r in records
@@ -151,7 +151,7 @@ async def test_one_command_sent_many_times_at_once_is_recorded_once(tally: Tally
     """Given the same command from ten callers at once, one records it and all get the same receipt."""
     one = asked(tally.handler, tally.stream, Count(by=1), "k")
     results = await asyncio.gather(*(tally.handler.handle(one) for _ in range(10)))
-    answers = {result.answer for result in results if isinstance(result, Accepted)}
+    answers = {result.receipt for result in results if isinstance(result, Accepted)}
     assert len(answers) == 1
     assert sum(isinstance(result, Accepted) and not result.repeated for result in results) == 1
     assert (await tally.handler.event_store.head()).position == 2
@@ -190,7 +190,7 @@ async def test_of_commands_that_expect_the_same_version_one_goes_through(tally: 
 async def test_commands_at_once_are_decided_again_until_each_is_recorded(tally: Tallying) -> None:
     """Given twenty commands at once without an expected version, every one is recorded and counted."""
     results = await asyncio.gather(*(tally.ask(Count(by=1)) for _ in range(20)))
-    assert sorted(r.answer.version for r in results if isinstance(r, Accepted)) == list(range(2, 22))
+    assert sorted(r.receipt.version for r in results if isinstance(r, Accepted)) == list(range(2, 22))
     assert (await view(tally.handler, tally.stream))["total"] == 20
 
 

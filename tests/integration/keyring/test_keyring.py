@@ -223,7 +223,7 @@ def test_a_malformed_kek_is_refused(text: str) -> None:
 def test_a_kek_shows_no_key() -> None:
     """Given key-encryption keys, their text names the epochs and nothing else."""
     kek = new_kek("2025", "2026")
-    assert repr(kek) == "Kek(epochs=['2025', '2026'])"
+    assert repr(kek) == "KeyEncryptionKeys(epochs=['2025', '2026'])"
     assert kek.epoch == "2026"
 
 

@@ -293,7 +293,7 @@ def test_an_age_stays_where_the_birth_date_is_forgotten() -> None:
     """Given a forgotten birth date, when the day of the offence is corrected, then no age is computed anew."""
     story = CaseStory().given(command=opening(offence=offence(TrialMode.SUMMARY)))
     first = story.facts[0]
-    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").forgotten()
+    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").as_forgotten()
     details = first.event.details.model_copy(update={"date_of_birth": hidden})  # type: ignore[attr-defined]
     story.facts[0] = replace(first, event=first.event.model_copy(update={"details": details}))
     corrected = _correct(story, "offence.date", "2026-03-01")

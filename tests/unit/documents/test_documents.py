@@ -141,7 +141,7 @@ def forgotten(fact: Fact) -> Fact:
 
     def without(value: Any) -> Any:
         if isinstance(value, Sealed):
-            return Sealed.of_token("s1:x:1:y:AA:AA").forgotten()
+            return Sealed.of_token("s1:x:1:y:AA:AA").as_forgotten()
         if isinstance(value, BaseModel):
             held = {name: without(getattr(value, name)) for name in type(value).model_fields}
             return value.model_copy(update=held)

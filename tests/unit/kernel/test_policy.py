@@ -82,7 +82,7 @@ def test_kinds_of_value(book: PolicyBook) -> None:
     policy = book.on(date(2025, 6, 1))
     assert policy.decimal("credit") == Decimal("1.25")
     assert policy.table("maxima")["EITHER_WAY"] == 5000
-    assert policy.words("barred") == {"A", "B"}
+    assert policy.codes("barred") == {"A", "B"}
     assert policy.flag("strict") is True
 
 

@@ -121,7 +121,7 @@ def test_malformed_token_is_refused(text: str) -> None:
 
 def test_plain_value_cannot_be_written() -> None:
     """Given a plain personal value, when its event is written, then that is an error: nothing leaks by accident."""
-    with pytest.raises(Exception, match="must be sealed") as error:
+    with pytest.raises(Exception, match="is not encrypted") as error:
         WHOLE.model_dump_json()
     assert isinstance(error.value, NotSealed) or "NotSealed" in str(error.value)
 
@@ -129,7 +129,7 @@ def test_plain_value_cannot_be_written() -> None:
 def test_plain_value_shows_itself_nowhere() -> None:
     """Given a plain, a closed and a forgotten value, then none prints what it holds."""
     plain = Sealed("secret")
-    for one in (plain, Sealed.of_token("s1:a:1:p:AAAA:AAAA"), Sealed.of_token("s1:x").forgotten()):
+    for one in (plain, Sealed.of_token("s1:a:1:p:AAAA:AAAA"), Sealed.of_token("s1:x").as_forgotten()):
         assert "secret" not in f"{one!r} {one}"
     assert "secret" not in repr(HangLamp(room="hall", note=plain))
 
@@ -138,7 +138,7 @@ def test_three_things_a_field_may_hold() -> None:
     """Given a plain, a closed and a forgotten value, then only the first tells its value."""
     plain: Sealed[str] = Sealed("secret")
     closed: Sealed[str] = Sealed.of_token("s1:a:1:p:AAAA:AAAA")
-    forgotten = closed.forgotten()
+    forgotten = closed.as_forgotten()
     assert (plain.value, plain.has_token, plain.is_forgotten) == ("secret", False, False)
     assert (closed.has_token, closed.is_forgotten) == (True, False)
     with pytest.raises(NotOpened):
@@ -157,8 +157,8 @@ def test_equal_by_token_else_by_value() -> None:
     token: Sealed[str] = Sealed.of_token("s1:a:1:p:AAAA:AAAA")
     assert Sealed("a") == Sealed("a")
     assert Sealed("a") != Sealed("b")
-    assert token.opened("a") == Sealed("a")
-    assert token.opened("a") == token
+    assert token.with_value("a") == Sealed("a")
+    assert token.with_value("a") == token
     assert Sealed("a") != "a"
     assert len({Sealed("a"), Sealed("a")}) == 1
 

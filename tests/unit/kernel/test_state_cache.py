@@ -22,7 +22,7 @@ from shared.domain.messages import (
 from shared.event_store import RecordedEvent
 from shared.privacy.keyring import CACHED_SECONDS, MemoryKeyring
 from shared.privacy.sealing import Sealed, sealed_fields
-from shared.state_cache import MOST_FACTS, StateCache
+from shared.state_cache import MAX_FACTS, StateCache
 from tests.unit.kernel.lamps import (
     EVENTS,
     HOME,
@@ -150,11 +150,11 @@ async def test_callers_at_once_get_the_same_fact() -> None:
     shelf = Shelf()
     records = await shelf.records(hung(), LampLit())
     both = asyncio.Barrier(2)
-    asked = shelf.keyring.open
+    fetch = shelf.keyring.open
 
-    async def together(wanted: Any) -> Any:
+    async def together(key_ids: Any) -> Any:
         await both.wait()
-        return await asked(wanted)
+        return await fetch(key_ids)
 
     shelf.keyring.open = together  # type: ignore[method-assign]
     one, other = await asyncio.gather(shelf.recent.open(records), shelf.recent.open(records))
@@ -182,8 +182,8 @@ async def test_a_record_that_is_another_is_read(change: Any) -> None:
 
 async def test_the_oldest_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given more facts than are kept, then the oldest are let go, and opened anew when they are wanted."""
-    assert MOST_FACTS > 1_000
-    monkeypatch.setattr("shared.state_cache.MOST_FACTS", 2)
+    assert MAX_FACTS > 1_000
+    monkeypatch.setattr("shared.state_cache.MAX_FACTS", 2)
     shelf = Shelf()
     records = await shelf.records(hung(), LampLit(), LampOut())
     first = await shelf.recent.open(records)

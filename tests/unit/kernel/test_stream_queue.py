@@ -86,7 +86,7 @@ async def test_who_waits_too_long_or_comes_too_late_is_told() -> None:
     async with queue.turn("a"):
         waiting = asyncio.create_task(queue.turn("a").__aenter__())
         await asyncio.sleep(0)
-        with pytest.raises(QueueFull, match="wait for a already"):
+        with pytest.raises(QueueFull, match="already wait for a"):
             await queue.turn("a").__aenter__()
         with pytest.raises(QueueFull, match="busy"):
             await waiting

@@ -34,7 +34,7 @@ def harmed(born: str, category: Category = Category.VICTIM) -> dict[str, Any]:
 def forget_birth(referral: ReferralStory) -> None:
     """Given: the birth date that was told last can be opened by nobody any more."""
     fact = referral.facts[-1]
-    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").forgotten()
+    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").as_forgotten()
     details = fact.event.details.model_copy(update={"date_of_birth": hidden})  # type: ignore[attr-defined]
     referral.facts[-1] = replace(fact, event=fact.event.model_copy(update={"details": details}))
 

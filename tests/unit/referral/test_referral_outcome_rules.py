@@ -129,7 +129,7 @@ def test_an_adults_age_survives_forgetting(referral: ReferralStory) -> None:
     command = link(MOTHER, "1990-01-01")
     referral.does(command)
     fact = referral.facts[-1]
-    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").forgotten()
+    hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").as_forgotten()
     details = fact.event.details.model_copy(update={"date_of_birth": hidden})  # type: ignore[attr-defined]
     referral.facts[-1] = replace(fact, event=fact.event.model_copy(update={"details": details}))
     assert referral.does(outcome("6", MOTHER)) == ["CrimeOutcomeAssigned"]

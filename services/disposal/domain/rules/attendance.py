@@ -113,6 +113,6 @@ def hours_were_credited(command: CompleteCondition, state: DisposalState, contex
     condition = state.active(command.condition_id)
     if condition is None or condition.terms.hours is None:
         return True
-    if condition.terms.type not in context.policy.words("attendance_types"):
+    if condition.terms.type not in context.policy.codes("attendance_types"):
         return True
     return state.credited(command.condition_id) >= condition.terms.hours

@@ -42,7 +42,7 @@ def agreed_actions_do_not_punish(command: Asks, state: DisposalState, context: C
     after = resulting(command, state)
     if after is None or after.disposal is not Disposal.YRD:
         return True
-    excluded = context.policy.words("yrd_excluded_types")
+    excluded = context.policy.codes("yrd_excluded_types")
     return not any(c.type in excluded or c.object is ConditionObject.PUNISHMENT for c in after.remaining)
 
 
@@ -59,7 +59,7 @@ def attendance_is_within_its_limit(command: Asks, state: DisposalState, context:
     after = resulting(command, state)
     if after is None:
         return True
-    types = context.policy.words("attendance_types")
+    types = context.policy.codes("attendance_types")
     counted = (c for c in after.remaining if c.type in types and c.object is not ConditionObject.REHABILITATION)
     return _hours(counted) <= context.policy.decimal("attendance_limit_hours")
 

@@ -58,7 +58,7 @@ def no_adult_outcome_for_a_child(command: AssignOutcome, state: DisposalState, c
 
     Source: CDA 1998 s66ZA(6); Criminal Justice and Police Act 2001 s2
     """
-    if command.code not in context.policy.words("adult_outcomes"):
+    if command.code not in context.policy.codes("adult_outcomes"):
         return True
     age = state.age_on(context.day)
     return age is not None and age >= context.policy.number("adult_outcomes_from_age")

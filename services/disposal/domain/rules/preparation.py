@@ -51,7 +51,7 @@ def panel_had_its_quorum(command: RecordPanelRecommendation, _state: DisposalSta
 
     Source: local policy on the disposal panel
     """
-    return context.policy.words("panel_quorum") <= frozenset(command.attendees)
+    return context.policy.codes("panel_quorum") <= frozenset(command.attendees)
 
 
 @rules.forbids("R19", RecordProsecutorDecision)

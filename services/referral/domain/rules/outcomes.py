@@ -52,7 +52,7 @@ def not_for_domestic_or_hate(command: AssignCrimeOutcome, state: Referral, conte
 
     Source: Home Office outcome 21
     """
-    flags = context.policy.words("flags_warning_of_outcome_21")
+    flags = context.policy.codes("flags_warning_of_outcome_21")
     return command.code is not OutcomeCode.C21 or flags.isdisjoint(flag.value for flag in state.flags)
 
 
@@ -73,7 +73,7 @@ def nudes_screened_without_yes(command: AssignCrimeOutcome, state: Referral, con
     """
     if command.code is not OutcomeCode.C21 or not state.nude_imagery:
         return True
-    barring = context.policy.words("flags_barring_outcome_21_on_nudes")
+    barring = context.policy.codes("flags_barring_outcome_21_on_nudes")
     screened = state.screening is not None and not state.screening.any_yes
     return screened and barring.isdisjoint(flag.value for flag in state.flags)
 
@@ -84,7 +84,7 @@ def no_adult_caution(command: AssignCrimeOutcome, state: Referral, context: Cont
 
     Source: CDA 1998 s66ZA(6)
     """
-    if command.code.value not in context.policy.words("outcomes_for_adults_only"):
+    if command.code.value not in context.policy.codes("outcomes_for_adults_only"):
         return True
     person = _named(command, state)
     return person is not None and _age_on(person, context) >= context.policy.number("adult_age")
@@ -96,7 +96,7 @@ def assigned_where_it_was_judged(command: AssignCrimeOutcome, _state: Referral, 
 
     Source: rules O2 and O8 of this house; Home Office outcomes 2, 2A and 8
     """
-    return command.code.value not in context.policy.words("outcomes_of_a_disposal")
+    return command.code.value not in context.policy.codes("outcomes_of_a_disposal")
 
 
 def _named(command: AssignCrimeOutcome, state: Referral) -> LinkedPerson | None:

@@ -72,4 +72,4 @@ def victim_prefers_the_school(command: TriageReferral, state: Referral, _occasio
 
 
 def _flagged(state: Referral, policy: Policy, which: str) -> bool:
-    return not policy.words(which).isdisjoint(flag.value for flag in state.flags)
+    return not policy.codes(which).isdisjoint(flag.value for flag in state.flags)
