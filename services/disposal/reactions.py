@@ -33,7 +33,7 @@ CORRECTION_OF_PLACE: Final = "correction-of-place"
 
 
 def booking_is_offered_to_the_condition(fact: Fact) -> Iterator[CommandFor]:
-    """A place that serves a condition: that it cannot count there is seen before the session, not after."""
+    """Offer the session of a place that serves a condition: one that cannot count there is seen before it is held."""
     event = fact.event
     assert isinstance(event, education.PlaceBooked)
     if event.disposal_id is None or event.condition_id is None:
@@ -51,7 +51,7 @@ def booking_is_offered_to_the_condition(fact: Fact) -> Iterator[CommandFor]:
 
 
 def register_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
-    """A place that serves a condition: its attendance counts there."""
+    """Record the attendance at a place that serves a condition."""
     event = fact.event
     assert isinstance(event, education.AttendanceRecorded)
     booking = event.booking
@@ -69,7 +69,7 @@ def register_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
 
 
 def reason_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
-    """The reason for an absence from a condition's session, decided in education."""
+    """Decide an absence from a condition's session as education decided its reason."""
     event = fact.event
     assert isinstance(event, education.AbsenceReasonDecided)
     booking = event.booking
@@ -80,7 +80,7 @@ def reason_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
 
 
 def cancellation_reaches_each_condition(fact: Fact) -> Iterator[CommandFor]:
-    """A cancelled session: nothing changes for any child who had a place for a condition."""
+    """Record a cancelled session for each place that served a condition; nothing changes for the child."""
     event = fact.event
     assert isinstance(event, education.SessionCancelled)
     for booking in event.bookings:
@@ -90,7 +90,7 @@ def cancellation_reaches_each_condition(fact: Fact) -> Iterator[CommandFor]:
 
 
 def activity_reaches_the_disposal(fact: Fact) -> Iterator[CommandFor]:
-    """An activity at a place that serves a diversion, and no condition: outcome 22 may rest on it."""
+    """Record an activity at a place that serves a diversion and no condition: outcome 22 may rest on it."""
     event = fact.event
     assert isinstance(event, education.AttendanceRecorded)
     booking = event.booking
@@ -100,7 +100,7 @@ def activity_reaches_the_disposal(fact: Fact) -> Iterator[CommandFor]:
 
 
 def conference_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
-    """A conference that serves a condition was held, with the child taking part (C8)."""
+    """Record the attendance at a conference that serves a condition and was held with the child (C8)."""
     event = fact.event
     assert isinstance(event, conference.ConferenceHeld)
     if event.disposal_id is None or event.condition_id is None:
@@ -117,7 +117,7 @@ def conference_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
 
 
 def failed_conference_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
-    """A conference did not proceed: the child's absence waits for a reason, a harmed person's is never the child's."""
+    """Record a conference that did not proceed: only the child's own absence waits for a reason."""
     event = fact.event
     assert isinstance(event, conference.ConferenceDidNotProceed)
     if event.disposal_id is None or event.condition_id is None:
@@ -137,7 +137,7 @@ def failed_conference_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
 
 
 def correction_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
-    """A place that was booked for another condition: its attendance follows, wherever it had been counted or waits."""
+    """Move the attendance at a place whose booking is corrected, wherever it was counted or waits."""
     event = fact.event
     assert isinstance(event, education.RecordCorrected)
     place = event.place
@@ -173,7 +173,7 @@ def correction_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
 def _moved(
     fact: Fact, condition_id: UUID | None, attendance: education.AttendanceOfPlace | None
 ) -> MoveConditionAttendance:
-    """What is asked of a case; of one that the place leaves, how it ended is nothing to it."""
+    """Return the command to a case; a case that the place leaves is not told how the session ended."""
     status = AttendanceStatus.CANCELLED_BY_SERVICE if attendance is None else attendance.status
     return MoveConditionAttendance(
         occurred_at=fact.occurred_at,
@@ -188,7 +188,7 @@ def _moved(
 
 
 def _asked_before(place: education.CorrectedPlace) -> Iterator[UUID]:
-    """The commands that reactions asked for while the place was thought to serve something else."""
+    """Return the ids of the commands that reactions sent while the place seemed to serve something else."""
     disposal, condition = place.before.disposal_id, place.before.condition_id
     if disposal is None:
         return

@@ -21,12 +21,12 @@ from shared.runtime.service import Claims, Service
 
 
 def home_of(event: Event) -> UUID | None:
-    """The case that a disposal belongs to."""
+    """Return the case that a disposal belongs to."""
     return event.case_id if isinstance(event, DisposalCaseOpened) else None
 
 
 def uniqueness_key(state: DisposalState | None) -> tuple[str, ...]:
-    """What bars another case (R28): the child, the offence and its day, unless the case is closed."""
+    """Return what bars another case (R28): child, offence and its day; nothing where the case is closed."""
     if state is None or state.stage is Stage.CLOSED:
         return ()
     opened = state.opened
@@ -34,7 +34,7 @@ def uniqueness_key(state: DisposalState | None) -> tuple[str, ...]:
 
 
 def claims(state: DisposalState | None, fact: Fact) -> Claims | None:
-    """What an event takes or gives back of the bar: opening takes it, closing gives it back, a correction may move it."""
+    """Return the claim of an event: opening takes it, closing releases it, a correction may move it."""
     match fact.event:
         case DisposalCaseOpened() | DisposalDecided():
             after = evolve(state, fact)

@@ -1,4 +1,4 @@
-"""Held records, gaps, alarms, and what operators decide about them: the same routes on every service and on reporting.
+"""Held records, gaps, alarms, and what operators decide about them: the same routes on every service that consumes events.
 
 GET  /v1/alarms                       what a person must look at, with what is known of it
 POST /v1/alarms/{id}/acknowledge      take an alarm back that nothing takes back by itself

@@ -99,7 +99,7 @@ class AlarmLine(Schema):
     """An open alarm for an operator."""
 
     name: str
-    consumer: str = Field(description="Which process raised it, such as disposal-reactor or relay.")
+    consumer: str = Field(description="The process that raised it: a consumer by its name, or relay.")
     place: str
     raised_at: datetime
     meaning: str

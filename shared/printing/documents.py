@@ -76,6 +76,8 @@ class Document(Generic[S]):
     fill: Callable[[S, Sequence[Fact]], DocumentData | NotAvailable]
     roles: frozenset[str]
     """The roles that may print it."""
+    more_texts: Callable[[str], Mapping[str, str]] | None = None
+    """The texts by dotted key in a language (ISO 639-1) that the service keeps beside its code, if there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ def render(name: str, document: Document[Any], data: DocumentData, language: str
     """Print a document. Takes some ten milliseconds of CPU, so call it in a thread. Raises `NotPrintable`."""
     import typst  # noqa: PLC0415  # only an API prints
 
-    words, awaiting = texts(document.folder, language)
+    words, awaiting = texts(document.folder, language, document.more_texts)
     try:
         body = typst.compile(
             document.folder / f"{name}.typ",
@@ -181,16 +183,19 @@ def is_print(sha256: str, name: str, document: Document[S], state: S, facts: Seq
 
 
 @cache
-def texts(folder: Path, language: str) -> tuple[Mapping[str, str], frozenset[str]]:
+def texts(
+    folder: Path, language: str, more: Callable[[str], Mapping[str, str]] | None = None
+) -> tuple[Mapping[str, str], frozenset[str]]:
     """Read the common and the service's texts in a language, by dotted key, and the keys without a translation."""
-    english = _texts(folder, "en")
-    own = _texts(folder, language)
+    english = _texts(folder, "en", more)
+    own = _texts(folder, language, more)
     awaiting = frozenset(key for key in english if own.get(key, AWAITING) == AWAITING)
     return {key: english[key] if key in awaiting else own[key] for key in english}, awaiting
 
 
-def _texts(folder: Path, language: str) -> dict[str, str]:
-    return text_file(PAPER / f"{language}.toml") | text_file(folder / f"{language}.toml")
+def _texts(folder: Path, language: str, more: Callable[[str], Mapping[str, str]] | None) -> dict[str, str]:
+    own = {} if more is None else more(language)
+    return text_file(PAPER / f"{language}.toml") | text_file(folder / f"{language}.toml") | dict(own)
 
 
 def text_file(path: Path) -> dict[str, str]:

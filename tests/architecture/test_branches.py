@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
 import pytest
 
-from services.disposal.domain.evolve import DisposalEvent
+from services.disposal.events import DisposalEvent
 from services.education.domain.state import EducationEvent
 from services.referral.domain.state import ReferralEvent
 from services.registry import DECIDING
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 EVENT_UNIONS: Final[dict[str, tuple[str, str, Any]]] = {
     "referral": ("ReferralEvent", "domain/state.py", ReferralEvent),
     "education": ("EducationEvent", "domain/state.py", EducationEvent),
-    "disposal": ("DisposalEvent", "domain/state.py", DisposalEvent),
+    "disposal": ("DisposalEvent", "events.py", DisposalEvent),
     "rj_conference": ("EventAfterProposal", "events.py", ConferenceEvent),
 }
 """The union that `evolve` matches on: the name to add to, its file within the service, and all of it."""
@@ -57,9 +58,28 @@ def test_decide_knows_every_command(service: Service[Any]) -> None:
 
 
 @SERVICES
-def test_mypy_says_which_branch_is_missing(service: Service[Any]) -> None:
-    """Both matches end in assert_never, so that a member of the union without a branch is an error of type."""
-    for function, subject in ((service.decider.evolve, "event"), (service.decider.decide, "command")):
-        path = Path(inspect.getfile(function))
-        ending = f"case _:\n            assert_never({subject})"
-        assert ending in path.read_text(encoding="utf-8"), f"{path.relative_to(ROOT)}: end the match with `{ending}`"
+def test_mypy_reports_an_event_without_a_branch_in_evolve(service: Service[Any]) -> None:
+    """The match of `evolve` ends in assert_never, so that a member of the union without a branch is an error of type."""
+    path = Path(inspect.getfile(service.decider.evolve))
+    ending = "case _:\n            assert_never(event)"
+    assert ending in path.read_text(encoding="utf-8"), f"{path.relative_to(ROOT)}: end the match with `{ending}`"
+
+
+@SERVICES
+def test_a_command_has_either_a_branch_in_decide_or_an_event_that_it_records(service: Service[Any]) -> None:
+    """A command that only records itself says so on its class, and every other one has a branch."""
+    path = Path(inspect.getfile(service.decider.decide))
+    branches = _classes_with_a_branch(ast.parse(path.read_text(encoding="utf-8")))
+    for command in service.commands:
+        assert (command.__name__ in branches) is (command.records is None), (
+            f"{command.__name__}: give it a branch in {path.relative_to(ROOT)}, or name on its class the event that it"
+            " records (`records`) where it does nothing else; never both"
+        )
+
+
+def _classes_with_a_branch(module: ast.Module) -> set[str]:
+    """Return the names of the classes that a module tells apart by `case` or `isinstance`."""
+    patterns = [node.cls for node in ast.walk(module) if isinstance(node, ast.MatchClass)]
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
+    asked = [call.args[1] for call in calls if ast.unparse(call.func) == "isinstance"]
+    return {node.id for tree in (*patterns, *asked) for node in ast.walk(tree) if isinstance(node, ast.Name)}

@@ -1,4 +1,4 @@
-"""Finds the events that a command may make, in the source of its service's `decide`, from the command's branch on."""
+"""Find the events that a command may make: the one it declares (`records`), else those of its branch of `decide`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from shared.runtime.service import Service
 
 def emitted_events(service: Service[Any], command: type[Command]) -> list[type[Event]]:
     """Return the events that a command may make, in the order in which the service declares them."""
+    if command.records is not None:
+        return [command.records]
     domain = f"services.{service.name}.domain"
     found: set[type[Event]] = set()
     for module, body in _branches(domain, command):

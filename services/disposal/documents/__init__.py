@@ -12,6 +12,7 @@ from typing import Final
 from services.disposal.documents.cautions import caution_notice, conditional_caution, restorative_disposal
 from services.disposal.documents.panel import panel_pack
 from services.disposal.documents.warning import warning_letter
+from services.disposal.documents.words import condition_texts
 from services.disposal.domain.state import DisposalState
 from services.vocabulary import Role
 from shared.printing.documents import Document
@@ -24,10 +25,10 @@ MONITORS: Final = OFFICERS | {Role.SAFE_SCHOOLS_OFFICER.value}
 """Those who record attendance also write to the child who did not come."""
 
 DOCUMENTS: Final[Mapping[str, Document[DisposalState]]] = {
-    "ycc": Document(FOLDER, conditional_caution, OFFICERS),
-    "yc": Document(FOLDER, caution_notice, OFFICERS),
-    "yrd": Document(FOLDER, restorative_disposal, OFFICERS),
-    "panel-pack": Document(FOLDER, panel_pack, OFFICERS),
-    "warning-letter": Document(FOLDER, warning_letter, MONITORS),
+    "ycc": Document(FOLDER, conditional_caution, OFFICERS, condition_texts),
+    "yc": Document(FOLDER, caution_notice, OFFICERS, condition_texts),
+    "yrd": Document(FOLDER, restorative_disposal, OFFICERS, condition_texts),
+    "panel-pack": Document(FOLDER, panel_pack, OFFICERS, condition_texts),
+    "warning-letter": Document(FOLDER, warning_letter, MONITORS, condition_texts),
 }
 """Every document of a disposal case by name."""

@@ -33,7 +33,7 @@ NO_ADMISSION: Final = NotAvailable("The child has not admitted the offence: reco
 
 
 def conditional_caution(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
-    """The document of CDA 1998 s66B(6): the offence, the admission, the consent, the conditions, and nothing else (R9)."""
+    """Fill the document of CDA 1998 s66B(6): the offence, the admission, the consent, the conditions, no more (R9)."""
     if state.disposal is not Disposal.YCC:
         return NotAvailable("No youth conditional caution is decided in this case: record that decision first.")
     if state.admission is None or not state.admission.facts_accepted:
@@ -51,7 +51,7 @@ def conditional_caution(state: DisposalState, facts: Sequence[Fact]) -> Document
 
 
 def caution_notice(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
-    """What a youth caution means, in ordinary language, for child and adult to keep (R8; CDA 1998 s66ZA(4))."""
+    """Fill the notice of what a youth caution means, for child and adult to keep (R8; CDA 1998 s66ZA(4))."""
     if state.disposal is not Disposal.YC:
         return NotAvailable("No youth caution is decided in this case: record that decision first.")
     if state.admission is None or not state.admission.facts_accepted:
@@ -68,7 +68,7 @@ def caution_notice(state: DisposalState, facts: Sequence[Fact]) -> DocumentData 
 
 
 def restorative_disposal(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
-    """The agreement of a youth restorative disposal: responsibility, what was agreed, what it means."""
+    """Fill the agreement of a youth restorative disposal: responsibility, agreed actions, meaning."""
     if state.disposal is not Disposal.YRD:
         return NotAvailable("No youth restorative disposal is decided in this case: record that decision first.")
     if state.admission is None or not state.admission.facts_accepted:
@@ -78,7 +78,7 @@ def restorative_disposal(state: DisposalState, facts: Sequence[Fact]) -> Documen
 
 
 def _settled(facts: Sequence[Fact]) -> datetime:
-    """When what is signed was settled last."""
+    """Return when the content of the document was last settled."""
     return latest(
         facts,
         DisposalCaseOpened,

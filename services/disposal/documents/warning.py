@@ -18,7 +18,7 @@ from shared.printing.documents import (
 
 
 def warning_letter(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
-    """The last written warning: which session was missed, what to do, what may follow."""
+    """Fill the last written warning: the session missed, what to do, what may follow."""
     warnings = [fact for fact in facts if isinstance(fact.event, WarningIssued)]
     if not warnings:
         return NotAvailable("No warning is recorded in this case: record one for the missed session before printing.")

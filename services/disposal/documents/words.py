@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
+from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.state import ConditionStatus, DisposalState
 from services.disposal.events import Condition
-from shared.printing.documents import pounds, shown
+from shared.printing.documents import AWAITING, pounds, shown
 
 UNTOUCHED: Final = frozenset(ConditionStatus) - {ConditionStatus.OMITTED}
 """A condition is part of what was given, whatever became of it, unless a variation took it out."""
 
 
+def condition_texts(language: str) -> Mapping[str, str]:
+    """Return the texts of the types of condition in a language (ISO 639-1), by the keys that the layouts look up."""
+    return {
+        f"condition.{code}": definition.english if language == "en" else definition.welsh or AWAITING
+        for code, definition in DEFINITIONS.items()
+    }
+
+
 def child(state: DisposalState) -> dict[str, Any]:
-    """Who the child is, without what a document has no need of."""
+    """Return the child's name, date of birth and address, as a document needs them."""
     details = state.opened.details
     return {
         "name": shown(details.name),
@@ -23,7 +33,7 @@ def child(state: DisposalState) -> dict[str, Any]:
 
 
 def offence(state: DisposalState) -> dict[str, Any]:
-    """What the child is said to have done."""
+    """Return the offence: title, code, day (ISO 8601) and crime number."""
     opened = state.opened
     return {
         "title": opened.offence.title,
@@ -34,7 +44,7 @@ def offence(state: DisposalState) -> dict[str, Any]:
 
 
 def condition(terms: Condition) -> dict[str, Any]:
-    """What one condition asks: for money its amount, payee and method (SI 2013/608)."""
+    """Return what one condition asks: for money its amount in pounds, payee and method (SI 2013/608)."""
     return {
         "type": terms.type.value,
         "object": terms.object.value,
@@ -48,5 +58,5 @@ def condition(terms: Condition) -> dict[str, Any]:
 
 
 def conditions(state: DisposalState) -> list[dict[str, Any]]:
-    """The conditions that were given or are proposed, in the order in which they came."""
+    """Return the conditions that were given or are proposed, in the order of their proposal."""
     return [condition(held.terms) for held in state.conditions.values() if held.standing in UNTOUCHED]

@@ -9,11 +9,11 @@ from services.disposal.domain.state import PRESENT, DisposalState
 
 
 def activities(state: DisposalState) -> Sequence[datetime]:
-    """When the child undertook one: by a register of education, or at a session of a condition, with compliance."""
+    """Return when the child undertook an activity: by education's register, or at a session with compliance."""
     attended = (a.at for a in state.attendances if a.status in PRESENT and a.complied)
     return [*state.activities.values(), *attended]
 
 
 def last_activity(state: DisposalState, until: datetime) -> datetime | None:
-    """When the child last undertook one by then."""
+    """Return when the child last undertook an activity by a moment; None: never."""
     return max((at for at in activities(state) if at <= until), default=None)

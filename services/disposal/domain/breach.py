@@ -1,4 +1,4 @@
-"""What happens on a breach, and which outcome the crime is given."""
+"""Decides a breach, proceedings, and the outcome of the crime."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from shared.domain.messages import NewEvents, event_from
 from shared.domain.rules import Context
 
 
-def _failed(state: DisposalState) -> Sequence[ConditionFailed]:
-    """The active conditions that the breach named."""
+def _failed_conditions(state: DisposalState) -> Sequence[ConditionFailed]:
+    """Return the failure of each active condition that the breach named."""
     named = () if state.breach is None else state.breach.condition_ids
     return [ConditionFailed(condition_id=key) for key in dict.fromkeys(named) if state.active(key) is not None]
 
 
-def _given(state: DisposalState) -> dict[str, Any]:
+def _about_issue(state: DisposalState) -> dict[str, Any]:
     assert state.issue is not None
     return {
         **of_child(state),
@@ -40,34 +40,36 @@ def _given(state: DisposalState) -> dict[str, Any]:
 
 
 def decide_breach(command: DecideBreach, state: DisposalState, context: Context) -> NewEvents:
-    """The decision; without proceedings the same conditions fail and the disposal closes."""
+    """Record the decision; without proceedings the same conditions fail and the disposal closes."""
     decision = event_from(BreachDecided, command)
     if command.decision is not BreachDecision.NO_PROCEEDINGS:
         return (decision,)
     assert state.issue is not None
-    closed = DisposalClosedWithoutProceedings(**_given(state), ended_on=context.day, spent_on=state.issue.spent_on)
-    return (decision, *_failed(state), closed)
+    closed = DisposalClosedWithoutProceedings(
+        **_about_issue(state), ended_on=context.day, spent_on=state.issue.spent_on
+    )
+    return (decision, *_failed_conditions(state), closed)
 
 
 def decide_proceedings(command: InstituteProceedings, state: DisposalState, context: Context) -> NewEvents:
-    """Proceedings: the conditions fail, the caution ceases (CDA 1998 s66E(3)), outcome 1 supersedes outcome 2."""
+    """Institute proceedings: conditions fail, the caution ceases (CDA 1998 s66E(3)), outcome 1 supersedes outcome 2."""
     assert state.issue is not None
     spent = state.issue.spent_on
     ceased = DisposalCeased(
-        **_given(state),
+        **_about_issue(state),
         ceased_on=context.day,
         spent_on=context.day if spent is None else min(spent, context.day),
     )
     return (
         event_from(ProceedingsInstituted, command),
-        *_failed(state),
+        *_failed_conditions(state),
         ceased,
         OutcomeAssigned(code=OutcomeCode.C1, **_about_outcome(state, context)),
     )
 
 
 def decide_outcome(command: AssignOutcome, state: DisposalState, context: Context) -> NewEvents:
-    """The crime's outcome, with all that the referral and the returns need."""
+    """Assign the crime's outcome, with all that the referral and the returns need."""
     return (event_from(OutcomeAssigned, command, **_about_outcome(state, context)),)
 
 

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import Field
 
 from services.disposal.events import (
+    ActivityUndertaken,
+    AdmissionRecorded,
+    AdmissionWithdrawn,
+    AppropriateAdultConfirmed,
+    AssessmentRequested,
     AssessmentTool,
+    BreachReferred,
     CancellationReason,
     Change,
+    ComplianceMeetingRecorded,
     Condition,
+    ConditionProposed,
+    ConditionSessionBooked,
+    ConditionWithdrawn,
+    ConsentWithdrawn,
     ContactMeans,
+    ContactRecorded,
+    EffectExplained,
     EvidenceStandard,
+    EvidenceSufficiencyDecided,
     Factors,
+    GravityScored,
     Offence,
     PanelMember,
+    PanelRecommended,
     PriorRecord,
     ProsecutorDecision,
+    ProsecutorDecisionRecorded,
     Victims,
+    WarningIssued,
+    YotReferred,
 )
 from services.vocabulary import (
     AppropriateAdultKind,
@@ -89,6 +108,8 @@ class OpenDisposalCase(Command):
 class RecordAdmission(Command):
     """Record what the child said to the facts."""
 
+    records = AdmissionRecorded
+
     type: Literal["RecordAdmission"] = "RecordAdmission"
     appropriate_adult_present: bool
     facts_accepted: bool
@@ -97,6 +118,8 @@ class RecordAdmission(Command):
 class WithdrawAdmission(Command):
     """Record that the child took the admission back."""
 
+    records = AdmissionWithdrawn
+
     type: Literal["WithdrawAdmission"] = "WithdrawAdmission"
 
 
@@ -104,6 +127,7 @@ class DecideEvidence(Command):
     """Judge whether the evidence suffices, and to what standard."""
 
     roles: ClassVar[frozenset[str] | None] = POLICE
+    records = EvidenceSufficiencyDecided
 
     type: Literal["DecideEvidence"] = "DecideEvidence"
     sufficient: bool
@@ -112,6 +136,8 @@ class DecideEvidence(Command):
 
 class ScoreGravity(Command):
     """Score the offence by the NPCC child gravity matrix (1 to 5)."""
+
+    records = GravityScored
 
     type: Literal["ScoreGravity"] = "ScoreGravity"
     offence_score: Score
@@ -152,6 +178,7 @@ class RequestAssessment(Command):
     roles: ClassVar[frozenset[str] | None] = _roles(
         Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER
     )
+    records = AssessmentRequested
 
     type: Literal["RequestAssessment"] = "RequestAssessment"
     tool: AssessmentTool
@@ -171,6 +198,8 @@ class CompleteAssessment(Command):
 class RecordPanelRecommendation(Command):
     """Record what the panel recommends, and who sat on it."""
 
+    records = PanelRecommended
+
     type: Literal["RecordPanelRecommendation"] = "RecordPanelRecommendation"
     recommended: Recommendation
     attendees: Annotated[tuple[PanelMember, ...], Field(max_length=20)]
@@ -178,6 +207,8 @@ class RecordPanelRecommendation(Command):
 
 class RecordProsecutorDecision(Command):
     """Record what the prosecutor answered."""
+
+    records = ProsecutorDecisionRecorded
 
     type: Literal["RecordProsecutorDecision"] = "RecordProsecutorDecision"
     reference: Reference
@@ -204,6 +235,8 @@ class DecideDisposal(Command):
 class ProposeCondition(Command):
     """Propose a condition of a conditional caution, or an agreed action of a restorative disposal."""
 
+    records = ConditionProposed
+
     type: Literal["ProposeCondition"] = "ProposeCondition"
     condition: Condition
 
@@ -211,12 +244,16 @@ class ProposeCondition(Command):
 class WithdrawCondition(Command):
     """Take a proposed condition back."""
 
+    records = ConditionWithdrawn
+
     type: Literal["WithdrawCondition"] = "WithdrawCondition"
     condition_id: UUID
 
 
 class ConfirmAppropriateAdult(Command):
     """Confirm the appropriate adult who is present."""
+
+    records = AppropriateAdultConfirmed
 
     type: Literal["ConfirmAppropriateAdult"] = "ConfirmAppropriateAdult"
     person_id: UUID
@@ -227,6 +264,8 @@ class ConfirmAppropriateAdult(Command):
 
 class ExplainEffect(Command):
     """Record that it was explained what the disposal means."""
+
+    records = EffectExplained
 
     type: Literal["ExplainEffect"] = "ExplainEffect"
     to_child: bool
@@ -257,6 +296,8 @@ class IssueDisposal(Command):
 class ReferToYot(Command):
     """Refer the child to the youth offending team."""
 
+    records = YotReferred
+
     type: Literal["ReferToYot"] = "ReferToYot"
 
 
@@ -265,6 +306,8 @@ class ReferToYot(Command):
 
 class BookConditionSession(Command):
     """Book a session for a condition."""
+
+    records = ConditionSessionBooked
 
     type: Literal["BookConditionSession"] = "BookConditionSession"
     condition_id: UUID
@@ -333,6 +376,7 @@ class RecordContact(Command):
     """Record that contact was sought."""
 
     roles: ClassVar[frozenset[str] | None] = MONITORS
+    records = ContactRecorded
 
     type: Literal["RecordContact"] = "RecordContact"
     person_id: UUID
@@ -343,12 +387,16 @@ class RecordContact(Command):
 class IssueWarning(Command):
     """Give a written warning for an unacceptable absence."""
 
+    records = WarningIssued
+
     type: Literal["IssueWarning"] = "IssueWarning"
     session_id: UUID
 
 
 class RecordComplianceMeeting(Command):
     """Record the meeting about compliance."""
+
+    records = ComplianceMeetingRecorded
 
     type: Literal["RecordComplianceMeeting"] = "RecordComplianceMeeting"
     attended: bool
@@ -388,6 +436,8 @@ class VaryConditions(Command):
 class WithdrawConsent(Command):
     """Record that the child withdraws consent to the conditional caution."""
 
+    records = ConsentWithdrawn
+
     type: Literal["WithdrawConsent"] = "WithdrawConsent"
 
 
@@ -403,6 +453,8 @@ class RecordNonEngagement(Command):
 
 class ReferBreach(Command):
     """Refer broken conditions to a decision-maker."""
+
+    records = BreachReferred
 
     type: Literal["ReferBreach"] = "ReferBreach"
     condition_ids: Annotated[tuple[UUID, ...], Field(max_length=100)]
@@ -441,6 +493,7 @@ class RecordActivityUndertaken(Command):
     """Record a diversionary or educational activity of the child's."""
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
+    records = ActivityUndertaken
 
     type: Literal["RecordActivityUndertaken"] = "RecordActivityUndertaken"
     session_id: UUID
@@ -454,44 +507,46 @@ class CorrectRecord(FieldCorrection):
     type: Literal["CorrectRecord"] = "CorrectRecord"
 
 
-COMMANDS: Final[tuple[type[Command], ...]] = (
-    OpenDisposalCase,
-    RecordAdmission,
-    WithdrawAdmission,
-    DecideEvidence,
-    ScoreGravity,
-    RecordVictimView,
-    InformVictimOfRestorativeJustice,
-    RequestAssessment,
-    CompleteAssessment,
-    RecordPanelRecommendation,
-    RecordProsecutorDecision,
-    DecideDisposal,
-    ProposeCondition,
-    WithdrawCondition,
-    ConfirmAppropriateAdult,
-    ExplainEffect,
-    SignDocument,
-    IssueDisposal,
-    ReferToYot,
-    BookConditionSession,
-    OfferSession,
-    RecordConditionAttendance,
-    MoveConditionAttendance,
-    DecideAbsence,
-    RecordContact,
-    IssueWarning,
-    RecordComplianceMeeting,
-    CompleteCondition,
-    ExcuseCondition,
-    VaryConditions,
-    WithdrawConsent,
-    RecordNonEngagement,
-    ReferBreach,
-    DecideBreach,
-    InstituteProceedings,
-    AssignOutcome,
-    RecordActivityUndertaken,
-    CorrectRecord,
+DisposalCommand: TypeAlias = (
+    OpenDisposalCase
+    | RecordAdmission
+    | WithdrawAdmission
+    | DecideEvidence
+    | ScoreGravity
+    | RecordVictimView
+    | InformVictimOfRestorativeJustice
+    | RequestAssessment
+    | CompleteAssessment
+    | RecordPanelRecommendation
+    | RecordProsecutorDecision
+    | DecideDisposal
+    | ProposeCondition
+    | WithdrawCondition
+    | ConfirmAppropriateAdult
+    | ExplainEffect
+    | SignDocument
+    | IssueDisposal
+    | ReferToYot
+    | BookConditionSession
+    | OfferSession
+    | RecordConditionAttendance
+    | MoveConditionAttendance
+    | DecideAbsence
+    | RecordContact
+    | IssueWarning
+    | RecordComplianceMeeting
+    | CompleteCondition
+    | ExcuseCondition
+    | VaryConditions
+    | WithdrawConsent
+    | RecordNonEngagement
+    | ReferBreach
+    | DecideBreach
+    | InstituteProceedings
+    | AssignOutcome
+    | RecordActivityUndertaken
+    | CorrectRecord
 )
 """Every command of this service."""
+
+COMMANDS: Final[tuple[type[Command], ...]] = get_args(DisposalCommand)

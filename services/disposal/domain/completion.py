@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from services.disposal.domain.commands import RecordConditionAttendance
+from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.state import PRESENT, ConditionStatus, DisposalState
 from services.disposal.events import DisposalCompleted
 from services.vocabulary import AttendanceStatus
@@ -18,13 +19,13 @@ from shared.domain.rules import Context
 
 
 def of_child(state: DisposalState) -> dict[str, Any]:
-    """Whom an event concerns, as it stands in every event that others read alone."""
+    """Return the ids of child, case and referral, which every event carries that others read alone."""
     opened = state.opened
     return {"person_id": opened.person_id, "case_id": opened.case_id, "referral_id": opened.referral_id}
 
 
 def completed_by(command: RecordConditionAttendance, state: DisposalState, context: Context) -> datetime | None:
-    """When the attendance completes its condition: at the latest of the sessions needed; None where it does not.
+    """Return when the attendance completes its condition: at the latest of the sessions needed; None where it does not.
 
     A condition with hours is complete when all are credited; one without, of a kind that is done at one sitting, when
     the child attended it to its end.
@@ -32,20 +33,19 @@ def completed_by(command: RecordConditionAttendance, state: DisposalState, conte
     condition = state.active(command.condition_id)
     if condition is None or not command.complied or command.status not in PRESENT:
         return None
-    types = context.policy.codes("attendance_types")
-    if condition.terms.type not in types:
+    definition = DEFINITIONS[condition.terms.type]
+    if not definition.attendance:
         return None
     if condition.terms.hours is None:
-        at_one_sitting = condition.terms.type in context.policy.codes("single_attendance_types")
-        whole = command.status is AttendanceStatus.ATTENDED
-        return context.occurred_at if at_one_sitting and whole else None
+        to_its_end = command.status is AttendanceStatus.ATTENDED
+        return context.occurred_at if definition.one_attendance_completes and to_its_end else None
     if state.credited(command.condition_id) + command.hours_credited < condition.terms.hours:
         return None
     return latest_credit(state, command.condition_id, context)
 
 
 def latest_credit(state: DisposalState, condition_id: UUID, context: Context) -> datetime:
-    """The latest of now and the sessions credited for a condition: one may have been recorded late."""
+    """Return the latest of now and the sessions credited for a condition: one may have been recorded late."""
     credited = (a.at for a in state.attendances if a.condition_id == condition_id and a.hours > Decimal(0))
     return max((context.occurred_at, *credited))
 

@@ -30,7 +30,7 @@ class ResultingSet:
 
 
 def resulting(command: ProposeCondition | VaryConditions, state: DisposalState) -> ResultingSet | None:
-    """The set after the command; None where conditions have no place at all, which the state machine says."""
+    """Return the set after the command; None where the state machine allows no conditions at all."""
     match command:
         case ProposeCondition(condition=condition):
             disposal = state.to_be_issued
@@ -53,7 +53,7 @@ def resulting(command: ProposeCondition | VaryConditions, state: DisposalState) 
 
 
 def varied(command: VaryConditions, state: DisposalState) -> Mapping[UUID, ConditionState]:
-    """The conditions after a variation, as far as its changes make sense (the state machine refuses those that do not)."""
+    """Return the conditions after a variation, without changes that make no sense (the state machine refuses those)."""
     after = dict(state.conditions)
     for change in command.changes:
         held = after.get(change.condition_id)
@@ -70,7 +70,7 @@ def varied(command: VaryConditions, state: DisposalState) -> Mapping[UUID, Condi
 
 
 def omitted_by(command: VaryConditions, state: DisposalState) -> tuple[OmittedCondition, ...]:
-    """What a variation omits, with the types that the changes themselves do not name."""
+    """Return the conditions that a variation omits, with their types, which its changes do not name."""
     return tuple(
         OmittedCondition(condition_id=change.condition_id, type=state.conditions[change.condition_id].terms.type)
         for change in command.changes
@@ -79,7 +79,7 @@ def omitted_by(command: VaryConditions, state: DisposalState) -> tuple[OmittedCo
 
 
 def retyped_by(command: VaryConditions, state: DisposalState) -> tuple[RetypedCondition, ...]:
-    """What a variation makes of another type."""
+    """Return the conditions whose type a variation changes, with both types."""
     pairs = (
         (state.conditions[change.condition_id].terms.type, change.condition)
         for change in command.changes
@@ -93,12 +93,12 @@ def retyped_by(command: VaryConditions, state: DisposalState) -> tuple[RetypedCo
 
 
 def ends_on(conditions: Iterable[Condition]) -> date | None:
-    """The deadline: the latest due date among the conditions."""
+    """Return the deadline: the latest due date among the conditions; None where there are none."""
     return max((condition.due for condition in conditions), default=None)
 
 
 def spent_on(disposal: Disposal, issued_on: date, agreed_end: date | None, policy: Policy) -> date | None:
-    """The day on which the disposal is spent (R24).
+    """Return the day on which the disposal is spent (R24).
 
     A caution is spent when given; a conditional caution at its agreed end where that is less than three months after
     giving, else three calendar months after giving, to the month's last day where it is shorter. Source: ROA 1974 sch 2
@@ -115,5 +115,5 @@ def spent_on(disposal: Disposal, issued_on: date, agreed_end: date | None, polic
 
 
 def given_day(state: DisposalState, context: Context) -> date:
-    """The day from which deadlines count: that of giving, before that the day of the command."""
+    """Return the day from which deadlines count: the day of issue, before that the day of the command."""
     return context.day if state.issue is None else state.issue.on

@@ -1,4 +1,4 @@
-"""What happens on a correction."""
+"""Decides a correction: the value, what follows from it, and whether the disposal stays lawful."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.domain.rules import Context
 
 
 def decide_correction(command: CorrectRecord, state: DisposalState, context: Context) -> NewEvents:
-    """The correction, judged, with what had been computed from the corrected field."""
+    """Record the correction, with what was computed from the field and the rules that it shows broken."""
     alone = CORRECTIONS.correction(command, state)
     whole = alone.model_copy(update={"also": derived_corrections(state, alone, context)})
     after = CORRECTIONS.applied(state, [whole])
@@ -25,11 +25,11 @@ def decide_correction(command: CorrectRecord, state: DisposalState, context: Con
 
 
 def unlawful_by(state: DisposalState, context: Context) -> tuple[str, ...] | None:
-    """The rules that forbid the giving of this disposal, on the facts as they are known now.
+    """Return the ids of the rules that forbid the issue of this disposal, on the facts as they are known now.
 
-    None where none was given, or where the child's data have been erased and it cannot be judged any more.
+    None where no disposal was issued, or where the child's data are erased and the rules can no longer be judged.
 
-    The facts before the giving are judged on its own day, by its own officer and by the policy of that day.
+    The facts before the issue are judged on its own day, by its own officer and by the policy of that day.
     """
     if state.opened.details.date_of_birth.is_forgotten:
         return None

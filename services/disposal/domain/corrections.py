@@ -49,7 +49,7 @@ CORRECTIONS: Final[CorrectionEngine[RecordCorrected, DisposalState]] = Correctio
 def derived_corrections(
     state: DisposalState, first: RecordCorrected, context: Context
 ) -> tuple[DerivedCorrection, ...]:
-    """What follows from a correction: what was computed from the corrected field, computed again."""
+    """Return the fields that change with a correction: those computed from the corrected field, computed again."""
     policy = context.policy
     after = CORRECTIONS.applied(state, [first])
     facts = facts_of(after)
@@ -75,7 +75,7 @@ def derived_corrections(
 
 
 def _of_offence(event: Event, state: DisposalState, policy: Policy) -> dict[str, Any]:
-    """What was computed from the offence and the date of birth; an age stays where it can no longer be known."""
+    """Compute again what follows from offence and date of birth; an age stays where it can no longer be known."""
     offence = state.opened.offence
     fields: dict[str, Any] = {}
     if isinstance(event, DisposalCaseOpened | DisposalIssued):
@@ -95,7 +95,7 @@ def _of_offence(event: Event, state: DisposalState, policy: Policy) -> dict[str,
 
 
 def _of_signature(event: DocumentSigned, before: Sequence[Fact], context: Context) -> dict[str, Any]:
-    """Whether what was signed is what is printed here of the facts before the signature."""
+    """Compare the signed digest with the document that is printed of the facts before the signature."""
     state: DisposalState | None = None
     for fact in before:
         state = evolve(state, fact)
@@ -104,7 +104,7 @@ def _of_signature(event: DocumentSigned, before: Sequence[Fact], context: Contex
 
 
 def _of_deadline(event: Event, state: DisposalState, policy: Policy) -> dict[str, Any]:
-    """What was computed from the due dates of the conditions, in the event that computed it last."""
+    """Compute again what follows from the due dates of the conditions, in the event that computed it last."""
     assert isinstance(event, DisposalIssued | ConditionsVaried)
     assert state.issue is not None
     remaining = [held.terms for held in state.conditions.values() if held.standing in REMAINS]

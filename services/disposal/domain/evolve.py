@@ -1,4 +1,4 @@
-"""The state of a disposal case, and `evolve`: what each fact changes. It applies no rules.
+"""The fold of a disposal case: `evolve` says what each fact changes. It applies no rules.
 
 A history cut by time is still a history: facts depend on others only as T1 makes sure of, so that only a broken
 reference is impossible here, never an unusual order.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 from uuid import UUID
 
 from services.disposal.domain.state import (
@@ -60,6 +60,7 @@ from services.disposal.events import (
     DisposalClosedWithoutProceedings,
     DisposalCompleted,
     DisposalDecided,
+    DisposalEvent,
     DisposalIssued,
     DisposalNotCompleted,
     DocumentSigned,
@@ -81,8 +82,6 @@ from shared.domain.corrections import PastFacts
 from shared.domain.decider import impossible
 from shared.domain.messages import Fact
 
-__all__ = ["DisposalState", "evolve"]
-
 EXITS: Final = {
     Recommendation.OUTCOME_22: Stage.DIVERTED,
     Recommendation.CHARGE: Stage.CHARGED,
@@ -92,55 +91,8 @@ EXITS: Final = {
 ISSUED: Final = {Disposal.YRD: Stage.AGREED, Disposal.YC: Stage.RECORDED, Disposal.YCC: Stage.ACTIVE}
 
 
-DisposalEvent: TypeAlias = (
-    DisposalCaseOpened
-    | AdmissionRecorded
-    | AdmissionWithdrawn
-    | EvidenceSufficiencyDecided
-    | GravityScored
-    | VictimViewSought
-    | VictimInformedOfRestorativeJustice
-    | AssessmentRequested
-    | AssessmentCompleted
-    | PanelRecommended
-    | ProsecutorDecisionRecorded
-    | DisposalDecided
-    | ConditionProposed
-    | ConditionWithdrawn
-    | AppropriateAdultConfirmed
-    | EffectExplained
-    | DocumentSigned
-    | DisposalIssued
-    | YotReferred
-    | ConditionSessionBooked
-    | ConditionAttended
-    | ConditionMissed
-    | ConditionSessionCancelled
-    | AbsenceDecided
-    | ContactRecorded
-    | WarningIssued
-    | ComplianceMeetingRecorded
-    | ConditionCompleted
-    | ConditionExcused
-    | ConditionsVaried
-    | ConsentWithdrawn
-    | DisposalCompleted
-    | DisposalNotCompleted
-    | BreachReferred
-    | BreachDecided
-    | ConditionFailed
-    | DisposalClosedWithoutProceedings
-    | ProceedingsInstituted
-    | DisposalCeased
-    | OutcomeAssigned
-    | ActivityUndertaken
-    | RecordCorrected
-)
-"""Every event of a disposal case; mypy says which has no branch in `_after`."""
-
-
 def evolve(state: DisposalState | None, fact: Fact) -> DisposalState:
-    """The state after one more fact; raises `BrokenHistory` where the facts contradict one another."""
+    """Return the state after one more fact; raise `BrokenHistory` where the facts contradict one another."""
     if state is None:
         if not isinstance(fact.event, DisposalCaseOpened):
             raise impossible(fact, "the case was never opened")
@@ -249,7 +201,7 @@ def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 
 
 
 def _reviewed(state: DisposalState, event: RecordCorrected, at: datetime) -> tuple[Review, ...]:
-    """The reviews that a correction asks for: its finding ends the one before, and opens one where it finds anything."""
+    """Return the reviews after a correction: its finding ends the open review, and opens one where a rule is broken."""
     assert event.unlawful_by is not None
     if state.reviews and state.reviews[-1].met_at is None:
         if state.reviews[-1].unlawful_by == event.unlawful_by:
@@ -271,7 +223,7 @@ def _given(state: DisposalState, fact: Fact) -> Issue:
 
 
 def _by_monitor(state: DisposalState, fact: Fact) -> DisposalState:
-    """Whoever records, decides or warns has monitored the conditions (D3); a reaction is nobody."""
+    """Add the officer to those who monitored the conditions (D3); a reaction is no officer."""
     if fact.actor.role == Role.SYSTEM:
         return state
     return replace(state, monitors=state.monitors | {fact.actor.id})
@@ -300,7 +252,7 @@ def _assessed(state: DisposalState, fact: Fact, event: AssessmentCompleted) -> D
 
 
 def _decided(state: DisposalState, fact: Fact, event: DisposalDecided) -> DisposalState:
-    """A decision; what was prepared under an earlier one is void, since it was prepared for another disposal."""
+    """Decide; void what was prepared under an earlier decision, since it was prepared for another disposal."""
     stage = EXITS.get(event.decision, Stage.DECIDED)
     return replace(
         state,
@@ -318,13 +270,13 @@ def _decided(state: DisposalState, fact: Fact, event: DisposalDecided) -> Dispos
 
 
 def _conditions_changed(state: DisposalState, fact: Fact, conditions: Mapping[UUID, ConditionState]) -> DisposalState:
-    """Other conditions than those that were signed; when they changed last, since a signature may be recorded late."""
+    """Replace the conditions that were signed; note when they changed last, since a signature may be recorded late."""
     at = fact.occurred_at if state.conditions_changed_at is None else max(state.conditions_changed_at, fact.occurred_at)
     return replace(state, conditions=conditions, conditions_changed_at=at, changed_since_signing=True)
 
 
 def _signed(state: DisposalState, fact: Fact, event: DocumentSigned) -> DisposalState:
-    """A signature, which binds what the conditions were by then."""
+    """Note a signature, which binds the conditions as they were by then."""
     at, changed_at = fact.occurred_at, state.conditions_changed_at
     return replace(
         state,

@@ -1,72 +1,27 @@
-"""What happens from the opening of a case to the giving of a disposal."""
+"""Issues the disposal: the signature under its document, and the issue itself."""
 
 from __future__ import annotations
 
-from services.disposal.domain.commands import (
-    CompleteAssessment,
-    DecideDisposal,
-    InformVictimOfRestorativeJustice,
-    OpenDisposalCase,
-    RecordVictimView,
-    SignDocument,
-)
+from services.disposal.domain.commands import SignDocument
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.condition_set import ends_on, spent_on
 from services.disposal.domain.signing import is_printed_here
 from services.disposal.domain.state import DisposalState
-from services.disposal.domain.time_limit import prosecution_time_limit
-from services.disposal.events import (
-    AssessmentCompleted,
-    DisposalCaseOpened,
-    DisposalDecided,
-    DisposalIssued,
-    DocumentSigned,
-    VictimInformedOfRestorativeJustice,
-    VictimViewSought,
-)
+from services.disposal.events import DisposalIssued, DocumentSigned
 from services.vocabulary import Disposal
 from shared.domain.corrections import facts_of
-from shared.domain.dates import age_on
 from shared.domain.messages import NewEvents, event_from
 from shared.domain.rules import Context
 
 
-def decide_opening(command: OpenDisposalCase, context: Context) -> NewEvents:
-    """The case opens, with what is computed once and then stays in clear: an age and a time limit."""
-    age = age_on(command.details.date_of_birth.value, command.offence.date)
-    limit = prosecution_time_limit(command.offence, context.policy)
-    return (event_from(DisposalCaseOpened, command, age_at_offence=age, prosecution_time_limit=limit),)
-
-
-def decide_victim_view(command: RecordVictimView, state: DisposalState) -> NewEvents:
-    """A victim's view, with the case and the child whom it concerns."""
-    opened_case = state.opened
-    return (event_from(VictimViewSought, command, child_id=opened_case.person_id, case_id=opened_case.case_id),)
-
-
-def decide_victim_information(command: InformVictimOfRestorativeJustice, state: DisposalState) -> NewEvents:
-    """A victim was told, with the case that it concerns."""
-    return (event_from(VictimInformedOfRestorativeJustice, command, case_id=state.opened.case_id),)
-
-
-def decide_assessment(command: CompleteAssessment, state: DisposalState) -> NewEvents:
-    """The assessment, with the child whose key seals its reason."""
-    return (event_from(AssessmentCompleted, command, person_id=state.opened.person_id),)
-
-
-def decide_decision(command: DecideDisposal, state: DisposalState, context: Context) -> NewEvents:
-    """The decision, with whom it concerns and the age on its day."""
-    return (event_from(DisposalDecided, command, **of_child(state), age=state.age_on(context.day)),)
-
-
-def signed(command: SignDocument, state: DisposalState, context: Context) -> NewEvents:
-    """The document was signed: the one that is printed here of what the case says, or another."""
+def decide_signature(command: SignDocument, state: DisposalState, context: Context) -> NewEvents:
+    """Record the signature, and whether the document is the one that this system prints of the case."""
     printed_here = is_printed_here(command.document_sha256, state.to_be_issued, facts_of(state), context)
     return (event_from(DocumentSigned, command, printed_here=printed_here),)
 
 
 def decide_issue(state: DisposalState, context: Context) -> NewEvents:
-    """The disposal is given. A restorative disposal without agreed actions is completed by that alone."""
+    """Issue the disposal with all that others need. A restorative disposal without agreed actions is then complete."""
     disposal, age, decision = state.to_be_issued, state.age_on(context.day), state.decision
     assert disposal is not None
     assert age is not None

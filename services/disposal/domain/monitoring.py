@@ -1,4 +1,4 @@
-"""What happens while conditions are served: sessions, completion, variation."""
+"""Decides what happens while conditions are served: sessions, completion, variation."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def decide_absence(command: DecideAbsence, state: DisposalState) -> NewEvents:
 
 
 def decide_completion(command: CompleteCondition, state: DisposalState, context: Context) -> NewEvents:
-    """A condition is complete, at the latest of now and the sessions credited for it."""
+    """Complete a condition, at the latest of now and the sessions credited for it."""
     when = latest_credit(state, command.condition_id, context)
     completion = event_from(ConditionCompleted, command, person_id=state.opened.person_id, completed_on=local_day(when))
     return (EventAt(completion, when), *disposal_completed(state, {command.condition_id: when}, context))
 
 
 def decide_excuse(command: ExcuseCondition, state: DisposalState, context: Context) -> NewEvents:
-    """The child is released from a condition."""
+    """Release the child from a condition."""
     done = {command.condition_id: context.occurred_at}
     return (event_from(ConditionExcused, command), *disposal_completed(state, done, context))
 
@@ -103,7 +103,7 @@ def decide_variation(command: VaryConditions, state: DisposalState, context: Con
 
 
 def decide_non_engagement(command: RecordNonEngagement, state: DisposalState, context: Context) -> NewEvents:
-    """A voluntary disposal or programme was not taken up: recorded, never a breach."""
+    """Record that a voluntary disposal or programme was not taken up, which is never a breach."""
     issue = state.issue
     event = event_from(
         DisposalNotCompleted,

@@ -40,8 +40,8 @@ NONE: Final = Decimal(0)
 WHY: Final = "The place in the session had been booked for another condition: education has corrected it."
 
 
-def moved(command: MoveConditionAttendance, state: DisposalState, context: Context) -> NewEvents:
-    """The attendance at its condition; nothing where it stands there already, or where none of this case had it."""
+def decide_move(command: MoveConditionAttendance, state: DisposalState, context: Context) -> NewEvents:
+    """Move the attendance to its condition; record nothing where it stands there, or is of no condition of this case."""
     fact = _record_of_session(command, state)
     if fact is None:
         return _recorded(command, state, context)
@@ -63,7 +63,7 @@ def moved(command: MoveConditionAttendance, state: DisposalState, context: Conte
 
 
 def may_be_moved(command: MoveConditionAttendance, state: DisposalState, context: Context) -> bool:
-    """Whether the condition that it belongs to can take it, and the one that had it can do without."""
+    """Return whether the right condition can take the attendance, and the wrong one can do without it."""
     fact = _record_of_session(command, state)
     had_it = None if fact is None else _condition_of(fact)
     if had_it == command.condition_id:
@@ -74,7 +74,7 @@ def may_be_moved(command: MoveConditionAttendance, state: DisposalState, context
 
 
 def _can_do_without(fact: Fact, command: MoveConditionAttendance, state: DisposalState, context: Context) -> bool:
-    """Whether the condition that had the attendance is complete without it, or it completes the other one instead."""
+    """Return whether the wrong condition is complete without it, or the right one is completed by it."""
     key = _condition_of(fact)
     had_it = state.conditions.get(key)
     if had_it is None or had_it.standing is not ConditionStatus.COMPLETED:
@@ -90,7 +90,7 @@ def _is_of(attendance: Attendance, command: MoveConditionAttendance) -> bool:
 
 
 def _record_of_session(command: MoveConditionAttendance, state: DisposalState) -> Fact | None:
-    """What was recorded last of the session, if anything was."""
+    """Return the last record of the session; None: there is none."""
     kinds = ConditionAttended | ConditionMissed | ConditionSessionCancelled
     record = state.record or ()
     return next((f for f in record if isinstance(f.event, kinds) and f.event.session_id == command.session_id), None)
@@ -102,7 +102,7 @@ def _condition_of(fact: Fact) -> UUID:
 
 
 def _recorded(command: MoveConditionAttendance, state: DisposalState, context: Context) -> NewEvents:
-    """The attendance that had not reached this case, at the time at which it was recorded in the register."""
+    """Record the attendance that had not reached this case, at the time of its record in the register."""
     record = _as_recorded(command)
     if record is None:
         return ()
@@ -127,7 +127,7 @@ def _as_recorded(command: MoveConditionAttendance) -> RecordConditionAttendance 
 
 
 def _then(command: MoveConditionAttendance, context: Context) -> Context:
-    """The occasion of the register's own record."""
+    """Return the context of the register's own record."""
     at: datetime = command.recorded_at
     return replace(context, occurred_at=at, policy=context.policy_on(local_day(at)))
 
@@ -140,7 +140,7 @@ def _completes(command: MoveConditionAttendance, state: DisposalState, context: 
 
 
 def _completion_by(fact: Fact, state: DisposalState) -> Fact | None:
-    """The completion that followed from an attendance, of the condition that had it."""
+    """Return the completion that followed from an attendance; None: it completed nothing."""
     return next(
         (
             other
@@ -154,7 +154,7 @@ def _completion_by(fact: Fact, state: DisposalState) -> Fact | None:
 
 
 def _as_it_belongs(fact: Fact, command: MoveConditionAttendance) -> dict[str, str]:
-    """The fields that are other where the attendance belongs; its credit too, where it had been taken away before."""
+    """Return the right values of the fields that a move changes: the condition, and a credit taken away before."""
     assert isinstance(fact.event, ConditionAttended | ConditionMissed | ConditionSessionCancelled)
     right: dict[str, str] = {}
     if fact.event.condition_id != command.condition_id:
@@ -165,13 +165,13 @@ def _as_it_belongs(fact: Fact, command: MoveConditionAttendance) -> dict[str, st
 
 
 def _taken_away(fact: Fact) -> NewEvents:
-    """The attendance without its credit: it served nothing in this case."""
+    """Take the credit of the attendance away, since it served nothing in this case."""
     assert isinstance(fact.event, ConditionAttended | ConditionMissed | ConditionSessionCancelled)
     return () if fact.event.hours_credited == NONE else (_correction(fact, {"hours_credited": "0"}),)
 
 
 def _correction(fact: Fact, right: Mapping[str, str], also: tuple[DerivedCorrection, ...] = ()) -> Event:
-    """The correction of the first field, which brings the others with it."""
+    """Correct the first field, and the others with it."""
     (field, value), *others = right.items()
     more = tuple(_consequence(fact, name, held) for name, held in others)
     return RecordCorrected(corrects=fact.event_id, field=field, value=value, also=(*more, *also), why=Sealed(WHY))

@@ -14,5 +14,5 @@ DOCUMENT: Final = {Disposal.YRD: "yrd", Disposal.YC: "yc", Disposal.YCC: "ycc"}
 
 
 def is_printed_here(sha256: str, disposal: Disposal | None, facts: Sequence[Fact], context: Context) -> bool:
-    """Whether the document of a disposal, as it is printed of these facts, has this SHA-256."""
+    """Return whether the document of a disposal, as it is printed of these facts, has this SHA-256 (hexadecimal)."""
     return disposal is not None and context.prints(sha256, DOCUMENT[disposal], facts)

@@ -1,4 +1,4 @@
-"""What a disposal case is at any moment: frozen values, and the plain questions that one may ask of them."""
+"""The state of a disposal case: frozen values, and plain questions about them."""
 
 from __future__ import annotations
 
@@ -274,13 +274,13 @@ class DisposalState:
     # --- as it would be --------------------------------------------------------------------------
 
     def given(self, event: DisposalIssued, at: datetime) -> DisposalState:
-        """The case with the disposal given; its conditions are another matter."""
+        """Return the case with the disposal issued; its conditions stay as they are."""
         return replace(
             self, issue=Issue(event.disposal, at, event.issued_on, event.age_at_issue, event.ends_on, event.spent_on)
         )
 
     def spent_by(self, day: date | None) -> DisposalState:
-        """The case with another day on which its disposal is spent."""
+        """Return the case with another day on which its disposal is spent."""
         return self if self.issue is None else replace(self, issue=replace(self.issue, spent_on=day))
 
     # --- questions -------------------------------------------------------------------------------
@@ -318,35 +318,35 @@ class DisposalState:
         return tuple(dict.fromkeys(self.opened.victims or ()))
 
     def active(self, condition_id: UUID) -> ConditionState | None:
-        """The condition, if it is active."""
+        """Return the condition if it is active, else None."""
         condition = self.conditions.get(condition_id)
         return condition if condition is not None and condition.standing is ConditionStatus.ACTIVE else None
 
     def with_standing(self, standing: ConditionStatus) -> list[UUID]:
-        """The conditions that stand so, in the order in which they came."""
+        """Return the ids of the conditions with a status, in the order of their proposal."""
         return [key for key, condition in self.conditions.items() if condition.standing is standing]
 
     def credited(self, condition_id: UUID) -> Decimal:
-        """The hours credited for a condition."""
+        """Return the hours credited for a condition."""
         return sum((a.hours for a in self.attendances if a.condition_id == condition_id), Decimal(0))
 
     def last_attendance(self, session_id: UUID) -> Attendance | None:
-        """What was recorded last of a session."""
+        """Return the last attendance recorded of a session, else None."""
         return next((a for a in reversed(self.attendances) if a.session_id == session_id), None)
 
     def pending_absence(self, session_id: UUID) -> Attendance | None:
-        """The absence from a session that waits for a reason."""
+        """Return the absence from a session that waits for a reason, else None."""
         return next((a for a in self.attendances if a.session_id == session_id and a.waits_for_a_reason), None)
 
     def age_on(self, day: date) -> int | None:
-        """The child's age on a day, None where the date of birth can no longer be known."""
+        """Return the child's age on a day in whole years, None where the date of birth can no longer be known."""
         born: object = self.opened.details.date_of_birth.or_else(date.min)
         if isinstance(born, str):  # a corrected value is opened as it stands in JSON
             born = date.fromisoformat(born)
         return age_on(born, day) if isinstance(born, date) and born != date.min else None
 
     def age_when_given(self, day: date) -> int:
-        """The age that R16 asks for: at giving, before that on the day; never known: at the offence, the lower one."""
+        """Return the age for R16 in whole years: at issue, before that on the day, and at the offence where it is unknown."""
         if self.issue is not None:
             return self.issue.age
         age = self.age_on(day)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 from typing import Any, Final
 
 import pytest
@@ -23,8 +22,6 @@ from services.registry import DECIDING
 from services.rj_conference.domain.commands import GiveConsent
 from services.vocabulary import (
     AttendanceStatus,
-    ConditionObject,
-    ConditionType,
     Flag,
     OutcomeCode,
     TriageOutcome,
@@ -130,12 +127,6 @@ def asks_the_prosecutor(service: Service[Any]) -> Any:
     return answer(case(service).opened(), decision, disposal.POLICE, "2026-03-09T11:00:00+00:00")
 
 
-def attends_a_workshop(service: Service[Any]) -> Any:
-    workshop = disposal.condition(ConditionType.RETAIL_WORKSHOP, disposal.WORKSHOP, ConditionObject.REHABILITATION)
-    came = disposal.attendance(hours="0", key=disposal.WORKSHOP)
-    return answer(case(service).given("YCC", workshop), came, "SYSTEM", "2026-03-18T18:00:00+00:00")
-
-
 def has_an_adults_outcome(service: Service[Any]) -> Any:
     outcome = AssignOutcome(code=OutcomeCode.C3)
     return answer(case(service).given(), outcome, disposal.POLICE, disposal.AFTER)
@@ -192,15 +183,10 @@ DISPOSAL: Final = {
     ),
     "panel_quorum": Moved(["POLICE"], meets),
     "child_information_form": Moved(becomes=False, asked=asks_the_prosecutor),
-    "attendance_types": Moved(
-        [], proposes(disposal.condition(ConditionType.YJS_SESSIONS, disposal.WORKSHOP, hours=Decimal(21)))
-    ),
-    "single_attendance_types": Moved([], attends_a_workshop),
     "attendance_limit_hours": Moved(3, proposes()),
     "reparation_limit_hours": Moved(3, proposes()),
     "penalty_maximum_pence": Moved({"0": {"EITHER_WAY": 4999}}, proposes(disposal.penalty())),
     "penalty_ceiling_pence": Moved(4999, proposes(disposal.penalty())),
-    "yrd_excluded_types": Moved([], proposes(disposal.condition(ConditionType.RESTRICTIVE), of="YRD")),
     "completion_advised_weeks": Moved(10, proposes()),
     "completion_limit_weeks": Moved(10, proposes()),
     "prosecution_limit_months": Moved(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.disposal.domain.commands import CompleteCondition, DecideAbsence, RecordConditionAttendance
+from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import (
     ABSENT,
@@ -10,7 +11,7 @@ from services.disposal.domain.state import (
     Booking,
     DisposalState,
 )
-from services.vocabulary import AttendanceStatus, ConditionType, Role
+from services.vocabulary import AttendanceStatus, Role
 from shared.domain.rules import Context
 
 
@@ -68,9 +69,9 @@ def credit_is_for_attending(command: RecordConditionAttendance, _state: Disposal
 def _may_meet_again(last: Attendance, command: RecordConditionAttendance, state: DisposalState, when: Context) -> bool:
     """A conference that did not proceed may be held later under the same id; any other session ends once."""
     condition = state.conditions.get(command.condition_id)
-    is_conference = condition is not None and condition.terms.type is ConditionType.RJ_CONFERENCE
+    held_again = condition is not None and DEFINITIONS[condition.terms.type].held_again
     did_not_proceed = last.status in ABSENT or last.status is AttendanceStatus.CANCELLED_BY_SERVICE
-    return is_conference and did_not_proceed and when.occurred_at > last.at
+    return held_again and did_not_proceed and when.occurred_at > last.at
 
 
 @rules.forbids("E5", RecordConditionAttendance)
@@ -99,13 +100,13 @@ def letter_was_checked(command: CompleteCondition, state: DisposalState, _occasi
     Source: local policy on letters of apology
     """
     condition = state.active(command.condition_id)
-    if condition is None or condition.terms.type is not ConditionType.LETTER_OF_APOLOGY:
+    if condition is None or not DEFINITIONS[condition.terms.type].quality_checked:
         return True
     return command.quality_checked is True
 
 
 @rules.forbids("D1", CompleteCondition)
-def hours_were_credited(command: CompleteCondition, state: DisposalState, context: Context) -> bool:
+def hours_were_credited(command: CompleteCondition, state: DisposalState, _occasion: Context) -> bool:
     """The hours of this condition are not all credited: record the sessions.
 
     Source: local policy on registers
@@ -113,6 +114,6 @@ def hours_were_credited(command: CompleteCondition, state: DisposalState, contex
     condition = state.active(command.condition_id)
     if condition is None or condition.terms.hours is None:
         return True
-    if condition.terms.type not in context.policy.codes("attendance_types"):
+    if not DEFINITIONS[condition.terms.type].attendance:
         return True
     return state.credited(command.condition_id) >= condition.terms.hours

@@ -8,17 +8,18 @@ from decimal import Decimal
 
 from services.disposal.domain.commands import ProposeCondition, VaryConditions
 from services.disposal.domain.condition_set import ResultingSet, given_day, resulting
+from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import Condition
-from services.vocabulary import ConditionObject, ConditionType, Disposal, TrialMode
+from services.vocabulary import ConditionObject, Disposal, TrialMode
 from shared.domain.rules import Context
 
 Asks = ProposeCondition | VaryConditions
 
 
 def _of_caution(command: Asks, state: DisposalState) -> ResultingSet | None:
-    """The resulting set where it is one of a conditional caution: R16 and R20 to R22 bind no restorative disposal."""
+    """Return the resulting set of a conditional caution, else None: R16 and R20 to R22 bind no restorative disposal."""
     after = resulting(command, state)
     return after if after is not None and after.disposal is Disposal.YCC else None
 
@@ -34,7 +35,7 @@ def a_condition_remains(command: VaryConditions, state: DisposalState, _occasion
 
 
 @rules.forbids("R14", ProposeCondition, VaryConditions)
-def agreed_actions_do_not_punish(command: Asks, state: DisposalState, context: Context) -> bool:
+def agreed_actions_do_not_punish(command: Asks, state: DisposalState, _occasion: Context) -> bool:
     """A restorative disposal holds agreed actions only: no punishment, penalty, curfew or restriction.
 
     Source: NPCC community resolution guidance; CDA 1998 s66A(3)
@@ -42,8 +43,10 @@ def agreed_actions_do_not_punish(command: Asks, state: DisposalState, context: C
     after = resulting(command, state)
     if after is None or after.disposal is not Disposal.YRD:
         return True
-    excluded = context.policy.codes("yrd_excluded_types")
-    return not any(c.type in excluded or c.object is ConditionObject.PUNISHMENT for c in after.remaining)
+    return all(
+        DEFINITIONS[condition.type].agreed_action and condition.object is not ConditionObject.PUNISHMENT
+        for condition in after.remaining
+    )
 
 
 def _hours(conditions: Iterable[Condition]) -> Decimal:
@@ -59,8 +62,11 @@ def attendance_is_within_its_limit(command: Asks, state: DisposalState, context:
     after = resulting(command, state)
     if after is None:
         return True
-    types = context.policy.codes("attendance_types")
-    counted = (c for c in after.remaining if c.type in types and c.object is not ConditionObject.REHABILITATION)
+    counted = (
+        condition
+        for condition in after.remaining
+        if DEFINITIONS[condition.type].attendance and condition.object is not ConditionObject.REHABILITATION
+    )
     return _hours(counted) <= context.policy.decimal("attendance_limit_hours")
 
 
@@ -73,12 +79,12 @@ def reparation_is_within_its_limit(command: Asks, state: DisposalState, context:
     after = resulting(command, state)
     if after is None:
         return True
-    work = (c for c in after.remaining if c.type is ConditionType.REPARATION_HOURS)
+    work = (c for c in after.remaining if DEFINITIONS[c.type].unpaid_reparation)
     return _hours(work) <= context.policy.decimal("reparation_limit_hours")
 
 
 def penalty_maximum(state: DisposalState, context: Context) -> int:
-    """The most that a financial penalty may be, in pence: by age at giving and mode of trial (SI 2013/608)."""
+    """Return the maximum of a financial penalty in pence, by age at issue and mode of trial (SI 2013/608)."""
     age = state.age_when_given(context.day)
     bands = context.policy.table("penalty_maximum_pence")
     lowest_age = max(int(start) for start in bands if int(start) <= max(age, 0))
@@ -95,7 +101,7 @@ def penalty_is_within_its_limit(command: Asks, state: DisposalState, context: Co
     after = _of_caution(command, state)
     if after is None:
         return True
-    penalties = sum(c.amount or 0 for c in after.remaining if c.type is ConditionType.FINANCIAL_PENALTY)
+    penalties = sum(c.amount or 0 for c in after.remaining if DEFINITIONS[c.type].penalty)
     return penalties <= penalty_maximum(state, context)
 
 
@@ -108,7 +114,7 @@ def penalty_is_stated_in_full(command: Asks, state: DisposalState, _occasion: Co
     after = _of_caution(command, state)
     if after is None:
         return True
-    penalties = (c for c in after.remaining if c.type is ConditionType.FINANCIAL_PENALTY)
+    penalties = (c for c in after.remaining if DEFINITIONS[c.type].penalty)
     return all(c.amount is not None and c.payee is not None and c.method is not None for c in penalties)
 
 

@@ -26,13 +26,13 @@ class DisposalRules(RuleBook[DisposalState]):
     def evaluate(
         self, command: Command, state: DisposalState | None, context: Context
     ) -> Approved | Refused | NeedsRationale:
-        """Ask every rule that guards the command."""
+        """Evaluate every rule that guards the command."""
         if not within_the_policy(command, state, context):
             return Refused((self.named(within_the_policy.__name__),))
         return super().evaluate(command, state, context)
 
     def named(self, name: str) -> BrokenRule:
-        """What a refusal says of the rule of that name."""
+        """Return what a refusal says of the rule of that name."""
         return next(rule.broken for rule in self.rules if rule.name == name)
 
 

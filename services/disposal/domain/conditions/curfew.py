@@ -1,0 +1,12 @@
+"""A curfew."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.disposal.domain.conditions.definition import ConditionDefinition
+
+DEFINITION: Final = ConditionDefinition(
+    english="Keep a curfew",
+    agreed_action=False,
+)

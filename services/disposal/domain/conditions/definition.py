@@ -1,0 +1,31 @@
+"""What this service needs to know of a type of condition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionDefinition:
+    """A type of condition: how it is done, which limits bind it, and its words on paper."""
+
+    english: str
+    """What the child must do, as the documents print it."""
+    welsh: str | None = None
+    """The same in Welsh; None: it awaits translation, and is printed in English."""
+    attendance: bool = False
+    """Whether the child attends sessions for it. The hours count towards the limit of 20 hours (R15), save for
+    rehabilitation, and the condition is complete when all are credited. Source: CDA 1998 s66A(4), (5)."""
+    one_attendance_completes: bool = False
+    """Whether one session, attended to its end, completes it where no hours are set. Source: local policy."""
+    unpaid_reparation: bool = False
+    """Whether its hours count towards the limit of unpaid reparation (R15). Source: DPP guidance on youth conditional
+    cautions, annex A."""
+    penalty: bool = False
+    """Whether it needs an amount within the maximum, a payee and a method (R16). Source: CDA 1998 s66C; SI 2013/608."""
+    agreed_action: bool = True
+    """Whether a restorative disposal may hold it (R14). Source: NPCC community resolution guidance."""
+    quality_checked: bool = False
+    """Whether it is complete only once its quality is checked (D1). Source: local policy on letters of apology."""
+    held_again: bool = False
+    """Whether its session may be held later under the same id where it did not proceed (E5)."""

@@ -1,0 +1,330 @@
+"""The state machine of a disposal as a table: each command, the stages in which it is allowed, and the text elsewhere.
+
+A line has a function only for what stages cannot say, such as that the condition is active. The rules S1 are registered
+from this table. `DecideBreach` and `AssignOutcome` have no line: R23, O3 and O4 say when they are allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.disposal.domain.commands import (
+    BookConditionSession,
+    CompleteAssessment,
+    CompleteCondition,
+    ConfirmAppropriateAdult,
+    DecideAbsence,
+    DecideDisposal,
+    DecideEvidence,
+    ExcuseCondition,
+    ExplainEffect,
+    InformVictimOfRestorativeJustice,
+    InstituteProceedings,
+    IssueDisposal,
+    IssueWarning,
+    MoveConditionAttendance,
+    OfferSession,
+    OpenDisposalCase,
+    ProposeCondition,
+    RecordActivityUndertaken,
+    RecordAdmission,
+    RecordComplianceMeeting,
+    RecordConditionAttendance,
+    RecordContact,
+    RecordNonEngagement,
+    RecordPanelRecommendation,
+    RecordProsecutorDecision,
+    RecordVictimView,
+    ReferBreach,
+    ReferToYot,
+    RequestAssessment,
+    ScoreGravity,
+    SignDocument,
+    VaryConditions,
+    WithdrawAdmission,
+    WithdrawCondition,
+    WithdrawConsent,
+)
+from services.disposal.domain.moving import may_be_moved
+from services.disposal.domain.state import BEFORE_ISSUE, ISSUED_AND_OPEN, UNDER_WAY, DisposalState, Stage
+from services.disposal.events import Change, ChangeAction
+from services.vocabulary import AttendanceStatus, Disposal
+from shared.domain.messages import Command
+from shared.domain.rules import Context
+
+SOURCE: Final = "the state machine of a disposal"
+
+NOT_OPENED: Final[frozenset[Stage | None]] = frozenset({None})
+"""Before the first event."""
+
+CARED_FOR: Final = BEFORE_ISSUE | ISSUED_AND_OPEN | {Stage.DIVERTED}
+"""The stages in which somebody still works with the child and the victim."""
+
+EVERY_STAGE: Final = frozenset(Stage)
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedCommands:
+    """A line of the table: commands, the stages in which they are allowed, and the officer's text for the others."""
+
+    name: str
+    """The name of the rule that the line becomes."""
+    commands: tuple[type[Command], ...]
+    stages: frozenset[Stage] | frozenset[Stage | None]
+    text: str
+    condition: Callable[[Any, DisposalState, Context], bool] | None = None
+    """What must hold besides the stage."""
+    source: str = SOURCE
+
+    def allows(self, command: Command, state: DisposalState | None, context: Context) -> bool:
+        """Return whether the stage, and what must hold besides, allow the command."""
+        if (None if state is None else state.stage) not in self.stages:
+            return False
+        return self.condition is None or state is None or self.condition(command, state, context)
+
+
+# --- what stages cannot say ---------------------------------------------------------------------
+
+
+def _admission_stands(_command: WithdrawAdmission, state: DisposalState, _context: Context) -> bool:
+    return state.admission is not None and state.admission.facts_accepted
+
+
+def _takes_new_condition(command: ProposeCondition, state: DisposalState, _context: Context) -> bool:
+    takes_conditions = state.to_be_issued in {Disposal.YRD, Disposal.YCC}
+    return takes_conditions and command.condition.condition_id not in state.conditions
+
+
+def _is_proposed(command: WithdrawCondition, state: DisposalState, _context: Context) -> bool:
+    return command.condition_id in state.conditions
+
+
+def _is_not_referred(_command: ReferToYot, state: DisposalState, _context: Context) -> bool:
+    return state.yot_referred_at is None
+
+
+def _is_active(command: CompleteCondition | ExcuseCondition, state: DisposalState, _context: Context) -> bool:
+    return state.active(command.condition_id) is not None
+
+
+def _can_be_booked(command: BookConditionSession, state: DisposalState, _context: Context) -> bool:
+    return state.active(command.condition_id) is not None and command.session_id not in state.bookings
+
+
+def _takes_session(command: OfferSession, state: DisposalState, _context: Context) -> bool:
+    if command.session_id in state.bookings:
+        return False
+    last = state.last_attendance(command.session_id)
+    if last is not None:
+        # The register recorded the session before the offer came, or the offer is repeated.
+        return last.by_reaction and last.condition_id == command.condition_id
+    return state.stage in UNDER_WAY and state.active(command.condition_id) is not None
+
+
+def _fits_its_booking(command: RecordConditionAttendance, state: DisposalState, _context: Context) -> bool:
+    booking = state.bookings.get(command.session_id)
+    fits = booking is None or booking.condition_id == command.condition_id
+    return fits and state.active(command.condition_id) is not None
+
+
+def _deserves_warning(command: IssueWarning, state: DisposalState, _context: Context) -> bool:
+    missed = state.last_attendance(command.session_id)
+    if missed is None or missed.warned:
+        return False
+    return missed.unacceptable_since is not None or missed.status is AttendanceStatus.EXCLUDED_CONDUCT
+
+
+def _changes_make_sense(command: VaryConditions, state: DisposalState, _context: Context) -> bool:
+    ids = [change.condition_id for change in command.changes]
+    each_once = bool(ids) and len(ids) == len(set(ids))
+    return each_once and all(_makes_sense(change, state) for change in command.changes)
+
+
+def _makes_sense(change: Change, state: DisposalState) -> bool:
+    names_itself = change.condition is None or change.condition.condition_id == change.condition_id
+    match change.action:
+        case ChangeAction.ADD:
+            return change.condition is not None and names_itself and change.condition_id not in state.conditions
+        case ChangeAction.MODIFY:
+            return change.condition is not None and names_itself and state.active(change.condition_id) is not None
+        case ChangeAction.OMIT:
+            return change.condition is None and state.active(change.condition_id) is not None
+
+
+def _consent_stands(_command: WithdrawConsent, state: DisposalState, _context: Context) -> bool:
+    if state.stage is Stage.DECIDED:
+        return state.signed_at is not None
+    return state.stage is Stage.ACTIVE or state.consent_withdrawn_at is None
+
+
+def _is_new_activity(command: RecordActivityUndertaken, state: DisposalState, _context: Context) -> bool:
+    return command.session_id not in state.activities
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+STATE_MACHINE: Final = (
+    AllowedCommands("not_opened_yet", (OpenDisposalCase,), NOT_OPENED, "This case is open already."),
+    AllowedCommands(
+        "not_given_yet",
+        (RecordAdmission, DecideEvidence, ScoreGravity, RecordPanelRecommendation, DecideDisposal),
+        BEFORE_ISSUE,
+        "This belongs before the disposal is given, and the case is past that.",
+    ),
+    AllowedCommands(
+        "there_is_an_admission",
+        (WithdrawAdmission,),
+        BEFORE_ISSUE,
+        "There is no admission that could be taken back, or the disposal is given already.",
+        _admission_stands,
+    ),
+    AllowedCommands(
+        "prosecutor_has_a_say",
+        (RecordProsecutorDecision,),
+        BEFORE_ISSUE | {Stage.BREACH_REVIEW},
+        "The prosecutor decides before the disposal is given, or on a breach under review.",
+    ),
+    AllowedCommands(
+        "case_is_worked_on",
+        (RecordVictimView, InformVictimOfRestorativeJustice, RecordContact),
+        CARED_FOR,
+        "The case has ended: only a correction or an outcome may be recorded.",
+    ),
+    AllowedCommands(
+        "child_may_be_assessed",
+        (RequestAssessment, CompleteAssessment),
+        CARED_FOR | {Stage.RECORDED},
+        "The case has ended: nobody is assessed for it any more.",
+    ),
+    AllowedCommands(
+        "condition_may_be_proposed",
+        (ProposeCondition,),
+        frozenset({Stage.DECIDED}),
+        "Conditions are proposed, each under an id of its own, after a decision for a restorative disposal or a"
+        " conditional caution and before it is given.",
+        _takes_new_condition,
+    ),
+    AllowedCommands(
+        "condition_is_proposed",
+        (WithdrawCondition,),
+        frozenset({Stage.DECIDED}),
+        "Only a condition that is proposed and not yet given can be taken back.",
+        _is_proposed,
+    ),
+    AllowedCommands(
+        "decided_and_not_yet_given",
+        (ConfirmAppropriateAdult, ExplainEffect, SignDocument, IssueDisposal),
+        frozenset({Stage.DECIDED}),
+        "This belongs after the decision for a disposal and before it is given.",
+    ),
+    AllowedCommands(
+        "caution_awaits_its_referral",
+        (ReferToYot,),
+        frozenset({Stage.RECORDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
+        "A child is referred to the youth offending team once, after a caution is given.",
+        _is_not_referred,
+        source=f"{SOURCE}; CDA 1998 ss66A(6A), 66ZB(1)",
+    ),
+    AllowedCommands(
+        "session_may_be_booked",
+        (BookConditionSession,),
+        UNDER_WAY,
+        "A session is booked once, for an active condition.",
+        _can_be_booked,
+    ),
+    AllowedCommands(
+        "condition_can_take_the_session",
+        (OfferSession,),
+        EVERY_STAGE,
+        "The session cannot count for this condition: the condition is not active in this disposal, or the session is"
+        " booked or recorded here already.",
+        _takes_session,
+    ),
+    AllowedCommands(
+        "attendance_may_be_recorded",
+        (RecordConditionAttendance,),
+        UNDER_WAY,
+        "Attendance is recorded for an active condition, and for the one that the session was booked for.",
+        _fits_its_booking,
+    ),
+    AllowedCommands(
+        "attendance_may_be_moved",
+        (MoveConditionAttendance,),
+        EVERY_STAGE,
+        "The session cannot be counted where education has it now: the condition is not active, or another was"
+        " completed by it.",
+        may_be_moved,
+    ),
+    AllowedCommands(
+        "absence_may_be_decided",
+        (DecideAbsence,),
+        ISSUED_AND_OPEN,
+        "The case has ended: absences are no longer decided.",
+    ),
+    AllowedCommands(
+        "absence_was_unacceptable",
+        (IssueWarning,),
+        frozenset({Stage.ACTIVE}),
+        "A warning is given once, for an absence found unacceptable or for exclusion, on an active conditional"
+        " caution.",
+        _deserves_warning,
+    ),
+    AllowedCommands(
+        "caution_is_monitored",
+        (RecordComplianceMeeting,),
+        frozenset({Stage.ACTIVE, Stage.BREACH_REVIEW}),
+        "A compliance meeting belongs to a conditional caution that is active or under review.",
+    ),
+    AllowedCommands(
+        "condition_is_active",
+        (CompleteCondition, ExcuseCondition),
+        UNDER_WAY,
+        "The condition is not active.",
+        _is_active,
+    ),
+    AllowedCommands(
+        "changes_make_sense",
+        (VaryConditions,),
+        UNDER_WAY,
+        "A variation adds new conditions, or modifies or omits active ones, each once and under its own id, on a"
+        " disposal that is under way.",
+        _changes_make_sense,
+    ),
+    AllowedCommands(
+        "consent_may_be_withdrawn",
+        (WithdrawConsent,),
+        frozenset({Stage.DECIDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
+        "There is no consent to a conditional caution that could be withdrawn.",
+        _consent_stands,
+    ),
+    AllowedCommands(
+        "disposal_is_voluntary",
+        (RecordNonEngagement,),
+        frozenset({Stage.AGREED, Stage.RECORDED, Stage.DIVERTED}),
+        "Non-engagement is recorded of a restorative disposal or a voluntary programme; a conditional caution is"
+        " breached or varied.",
+        source=f"{SOURCE}; NPCC community resolution guidance",
+    ),
+    AllowedCommands(
+        "caution_is_active",
+        (ReferBreach,),
+        frozenset({Stage.ACTIVE}),
+        "Only an active conditional caution can be breached.",
+    ),
+    AllowedCommands(
+        "breach_was_decided",
+        (InstituteProceedings,),
+        frozenset({Stage.BREACH_REVIEW}),
+        "Proceedings follow a breach under review.",
+    ),
+    AllowedCommands(
+        "activity_has_a_place",
+        (RecordActivityUndertaken,),
+        frozenset({Stage.DIVERTED, Stage.RECORDED}),
+        "An activity is recorded once for each session, of a child who is diverted or has a youth caution.",
+        _is_new_activity,
+    ),
+)
+"""The table, in the order in which its rules are registered."""
