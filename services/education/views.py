@@ -9,7 +9,7 @@ from services.education.domain.state import Session
 
 
 def view(state: Session) -> Mapping[str, Any]:
-    """The state of a session; a place that is only booked reads BOOKED."""
+    """Return the state of a session; a place without an attendance reads BOOKED."""
     return {
         "state": state.stage.value,
         "topic": state.topic.value,

@@ -7,7 +7,7 @@ details under that person's own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import Field
@@ -214,32 +214,32 @@ class ReferralReopened(Event):
     why: Sealed[FreeText]
 
 
-REGIMES: Final[Mapping[type[Event], Regime]] = dict.fromkeys(
-    (
-        ReferralReceived,
-        PersonLinked,
-        ReferralAcknowledged,
-        SafeguardingConcernRaised,
-        MashReferralMade,
-        SafeguardingHoldOverridden,
-        NudesScreeningCompleted,
-        CrimeRecorded,
-        VictimPreferenceRecorded,
-        DocumentAttached,
-        ReferralTriaged,
-        ReferralAllocated,
-        AdviceGiven,
-        ContactRecorded,
-        SchoolLedOutcomeConfirmed,
-        CrimeOutcomeAssigned,
-        ActivityUndertaken,
-        ReferralCorrected,
-        ReferralClosed,
-        ReferralReopened,
-    ),
-    Regime.LE_PART3,
+ReferralEvent: TypeAlias = (
+    ReferralReceived
+    | PersonLinked
+    | ReferralAcknowledged
+    | SafeguardingConcernRaised
+    | MashReferralMade
+    | SafeguardingHoldOverridden
+    | NudesScreeningCompleted
+    | CrimeRecorded
+    | VictimPreferenceRecorded
+    | DocumentAttached
+    | ReferralTriaged
+    | ReferralAllocated
+    | AdviceGiven
+    | ContactRecorded
+    | SchoolLedOutcomeConfirmed
+    | CrimeOutcomeAssigned
+    | ActivityUndertaken
+    | ReferralCorrected
+    | ReferralClosed
+    | ReferralReopened
 )
-"""The law under which each event is processed: a referral serves law enforcement throughout (DPA 2018 part 3)."""
+"""Every event of a referral; mypy reports each one that `evolve` has no branch for."""
+
+REGIME: Final[Mapping[str, str]] = {"regime": Regime.LE_PART3.value}
+"""The law under which every event is processed: a referral serves law enforcement throughout (DPA 2018 part 3)."""
 
 ACCEPTED: Final = frozenset({TriageOutcome.ACCEPT_INTERVENTION, TriageOutcome.REFER_DISPOSAL_PANEL})
 """Outcomes of triage by which the partnership takes a referral on."""
@@ -269,8 +269,8 @@ def _accepted(fact: Fact) -> Iterable[str]:
 
 EVENTS: Final = EventRegistry(
     "referral",
-    tuple(REGIMES),
-    labels=lambda event: {"regime": REGIMES[event].value},
+    get_args(ReferralEvent),
+    labels=lambda _event: REGIME,
     marks={
         ReferralReceived: _online,
         ReferralCorrected: _online,

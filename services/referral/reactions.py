@@ -1,4 +1,4 @@
-"""What other services' events ask of a referral. Pure: the events alone say everything that is needed."""
+"""Reactions (process manager) of referral to events of other services. Pure: each event holds all that is needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.runtime.service import CommandFor, Reaction, reaction_command_id
 
 
 def activity_undertaken(fact: Fact) -> Iterator[CommandFor]:
-    """An activity (O22) in a place that was booked for a referral."""
+    """Record an activity (O22) in a place that was booked for a referral."""
     event = fact.event
     assert isinstance(event, AttendanceRecorded)
     if event.activity and event.booking.referral_id is not None:
@@ -25,7 +25,7 @@ def activity_undertaken(fact: Fact) -> Iterator[CommandFor]:
 
 
 def activity_put_right(fact: Fact) -> Iterator[CommandFor]:
-    """An activity in a place that turned out to be booked for this referral."""
+    """Record an activity in a place whose booking was corrected to serve this referral."""
     event = fact.event
     assert isinstance(event, RecordCorrected)
     place = event.place
@@ -47,7 +47,7 @@ def activity_put_right(fact: Fact) -> Iterator[CommandFor]:
 
 
 def outcome_carried(fact: Fact) -> Iterator[CommandFor]:
-    """The outcome of a disposal that came from a referral."""
+    """Carry the outcome of a disposal that came from a referral."""
     event = fact.event
     assert isinstance(event, OutcomeAssigned)
     if event.referral_id is not None:

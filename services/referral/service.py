@@ -19,7 +19,7 @@ from shared.runtime.service import Service
 
 
 def home(event: Event) -> UUID | None:
-    """The case that the receipt of a referral names."""
+    """Return the case that the receipt of a referral names."""
     return event.case_id if isinstance(event, ReferralReceived) else None
 
 

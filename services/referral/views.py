@@ -9,7 +9,7 @@ from services.referral.domain.state import Referral
 
 
 def view(state: Referral) -> Mapping[str, Any]:
-    """The state of a referral; people by id and category only."""
+    """Return the state of a referral; people by id and category only."""
     return {
         "state": state.stage.value,
         "incident_type": state.incident_type.value,

@@ -1,4 +1,4 @@
-"""What a disposal's events ask of conferences: propose one for a condition, close one whose condition is gone."""
+"""Reactions (process manager) to a disposal: propose a conference for a condition, close it when the condition goes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CATEGORY: Final[Mapping[OffenceCategory, ConferenceCategory]] = {
 
 
 def conference_id(disposal: UUID, condition: UUID) -> UUID:
-    """The id of the conference that serves a condition: UUID version 5 of the condition's id in the disposal's namespace."""
+    """Return the id of the conference that serves a condition: UUID version 5 of the condition's id in the disposal's namespace."""
     return uuid5(disposal, str(condition))
 
 

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from services.rj_conference.access import ACCESS
-from services.rj_conference.domain.decide import decide
+from services.rj_conference.domain.decide import decider
 from services.rj_conference.domain.duties import duties
-from services.rj_conference.domain.rules import rules
-from services.rj_conference.domain.state import Conference, Stage, evolve
+from services.rj_conference.domain.state import Conference, Stage
 from services.rj_conference.events import EVENTS
 from services.rj_conference.views import view
-from shared.domain.decider import Decider
 from shared.domain.policy import PolicyBook
 from shared.runtime.service import ReadModel
 
@@ -22,7 +20,7 @@ READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
     service="rj_conference",
     collection="conferences",
     events=EVENTS,
-    decider=Decider(rules, decide, evolve),
+    decider=decider,
     view=view,
     duties=duties,
     policy=POLICY,

@@ -18,7 +18,7 @@ from shared.runtime.service import Service
 
 
 def home(event: Event) -> UUID | None:
-    """A conference belongs to its case."""
+    """Return the case that the proposal of a conference names."""
     return event.case_id if isinstance(event, ConferenceProposed) else None
 
 

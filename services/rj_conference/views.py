@@ -9,7 +9,7 @@ from services.rj_conference.domain.state import Conference
 
 
 def view(conference: Conference) -> Mapping[str, Any]:
-    """The state as the catalogue names it; `consents` knows those who ever said something of taking part."""
+    """Return the state as the catalogue names it; `consents` has everybody who ever gave or withdrew one."""
     held = conference.held
     return {
         "state": conference.stage.value,

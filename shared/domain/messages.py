@@ -194,6 +194,13 @@ def event_from(cls: type[E], command: Command, **more: Any) -> E:
     return cls(**{name: getattr(command, name) for name in shared_names}, **more)
 
 
+def event_that_it_records(command: Command) -> Event:
+    """Return the event that a command's class names (`records`), with the command's own fields."""
+    recorded = type(command).records
+    assert recorded is not None, f"{command.type} has no branch in decide, and names no event that it records"
+    return event_from(recorded, command)
+
+
 @dataclass(frozen=True, slots=True)
 class EventAt:
     """An event with an occurrence time of its own: that of the latest fact that it follows from."""

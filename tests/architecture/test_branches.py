@@ -10,8 +10,8 @@ from typing import Any, Final, get_args, get_type_hints
 import pytest
 
 from services.disposal.events import DisposalEvent
-from services.education.domain.state import EducationEvent
-from services.referral.domain.state import ReferralEvent
+from services.education.events import EducationEvent
+from services.referral.events import ReferralEvent
 from services.registry import DECIDING
 from services.rj_conference.events import ConferenceEvent
 from shared.runtime.service import Service
@@ -19,8 +19,8 @@ from shared.runtime.service import Service
 ROOT = Path(__file__).parents[2]
 
 EVENT_UNIONS: Final[dict[str, tuple[str, str, Any]]] = {
-    "referral": ("ReferralEvent", "domain/state.py", ReferralEvent),
-    "education": ("EducationEvent", "domain/state.py", EducationEvent),
+    "referral": ("ReferralEvent", "events.py", ReferralEvent),
+    "education": ("EventAfterPlanning", "events.py", EducationEvent),
     "disposal": ("DisposalEvent", "events.py", DisposalEvent),
     "rj_conference": ("EventAfterProposal", "events.py", ConferenceEvent),
 }
@@ -59,7 +59,7 @@ def test_decide_knows_every_command(service: Service[Any]) -> None:
 
 @SERVICES
 def test_mypy_reports_an_event_without_a_branch_in_evolve(service: Service[Any]) -> None:
-    """The match of `evolve` ends in assert_never, so that a member of the union without a branch is an error of type."""
+    """The match of `evolve` ends in assert_never, so that an event without a branch is an error of type."""
     path = Path(inspect.getfile(service.decider.evolve))
     ending = "case _:\n            assert_never(event)"
     assert ending in path.read_text(encoding="utf-8"), f"{path.relative_to(ROOT)}: end the match with `{ending}`"
@@ -67,7 +67,7 @@ def test_mypy_reports_an_event_without_a_branch_in_evolve(service: Service[Any])
 
 @SERVICES
 def test_a_command_has_either_a_branch_in_decide_or_an_event_that_it_records(service: Service[Any]) -> None:
-    """A command that only records itself says so on its class, and every other one has a branch."""
+    """Each command either has a branch in `decide` or names on its class the event that it records."""
     path = Path(inspect.getfile(service.decider.decide))
     branches = _classes_with_a_branch(ast.parse(path.read_text(encoding="utf-8")))
     for command in service.commands:

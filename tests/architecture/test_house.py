@@ -32,7 +32,7 @@ PATTERNS = {"utils", "util", "manager", "helper", "helpers", "base", "common", "
 FILES = {
     "api/authorisation", "api/bodies", "api/boundary", "api/commands", "api/connections", "api/dependencies", "api/documents", "api/history_view", "api/openapi", "api/operations", "api/parameters", "api/problems", "api/quarantine", "api/queries", "api/rates", "api/request", "api/schemas",
     "command_handler", "database", "state_cache", "stream_queue",
-    "domain/corrections", "domain/dates", "domain/decider", "domain/duties", "domain/duties_by_day", "domain/execution", "domain/messages", "domain/permissions", "domain/policy", "domain/rules", "domain/texts",
+    "domain/corrections", "domain/dates", "domain/decider", "domain/duties", "domain/duties_by_day", "domain/execution", "domain/messages", "domain/permissions", "domain/policy", "domain/rules", "domain/state_machine", "domain/texts",
     "event_store/anchors", "event_store/log_hash", "event_store/memory", "event_store/postgres",
     "messaging/consumer/alarms", "messaging/consumer/batch", "messaging/consumer/consumed_event", "messaging/consumer/decisions", "messaging/consumer/effects", "messaging/consumer/handling", "messaging/consumer/lenient_records", "messaging/consumer/position_record", "messaging/consumer/positions", "messaging/consumer/quarantine",
     "messaging/faust_consumer", "messaging/linking", "messaging/parking", "messaging/projection_consumer", "messaging/reactions", "messaging/relay",

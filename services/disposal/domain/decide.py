@@ -34,7 +34,7 @@ from services.disposal.domain.commands import (
     VaryConditions,
 )
 from services.disposal.domain.state import DisposalState
-from shared.domain.messages import Command, Event, NewEvents, event_from
+from shared.domain.messages import NewEvents, event_that_it_records
 from shared.domain.rules import Context
 
 
@@ -82,10 +82,3 @@ def decide(command: DisposalCommand, state: DisposalState | None, context: Conte
             return correcting.decide_correction(command, state, context)
         case _:
             return (event_that_it_records(command),)
-
-
-def event_that_it_records(command: Command) -> Event:
-    """Return the event that the class of a command names (`records`), with the command's own fields."""
-    recorded = type(command).records
-    assert recorded is not None, f"{command.type} has no branch in decide, and names no event that it records"
-    return event_from(recorded, command)

@@ -1,13 +1,26 @@
-"""What may be asked of education, by whom. Names and fields are those of the catalogue."""
+"""The commands of education, and the roles that may send each. Names and fields are those of the catalogue."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from services.education.events import CancelledBy, Count, FeedbackGiver, Means, Minutes, Score, WhyPlaceCancelled
+from services.education.events import (
+    CancelledBy,
+    ContactRecorded,
+    Count,
+    FeedbackGiver,
+    FeedbackRecorded,
+    Means,
+    Minutes,
+    PlaceCancelled,
+    Score,
+    SessionDelivered,
+    SessionPlanned,
+    WhyPlaceCancelled,
+)
 from services.vocabulary import AttendanceStatus, FieldCorrection, KeyStage, Role, SchoolUrn, SessionKind, Topic
 from shared.domain.messages import (
     Command,
@@ -27,6 +40,7 @@ class PlanSession(Command):
     """Plan a session for pupils, parents or staff."""
 
     opens: ClassVar[bool] = True
+    records = SessionPlanned
 
     type: Literal["PlanSession"] = "PlanSession"
     kind: SessionKind
@@ -53,6 +67,8 @@ class BookPlace(Command):
 class CancelPlace(Command):
     """Give a booked place back before the session; this is no absence."""
 
+    records = PlaceCancelled
+
     type: Literal["CancelPlace"] = "CancelPlace"
     person_id: UUID
     why: WhyPlaceCancelled
@@ -60,6 +76,8 @@ class CancelPlace(Command):
 
 class DeliverSession(Command):
     """Say that the session was held, and how many heads were counted."""
+
+    records = SessionDelivered
 
     type: Literal["DeliverSession"] = "DeliverSession"
     headcount: Count | None = None
@@ -99,6 +117,8 @@ class CancelSession(Command):
 class RecordContact(Command):
     """Say that somebody tried to reach a person, and whether they did."""
 
+    records = ContactRecorded
+
     type: Literal["RecordContact"] = "RecordContact"
     person_id: UUID
     means: Means
@@ -109,6 +129,8 @@ class RecordFeedback(Command):
     """Keep what somebody thought of the session. The field `from` is called `giver` in Python only."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    records = FeedbackRecorded
 
     type: Literal["RecordFeedback"] = "RecordFeedback"
     score: Score
@@ -135,16 +157,5 @@ EducationCommand = (
     | CorrectRecord
 )
 
-COMMANDS: Final[tuple[type[Command], ...]] = (
-    PlanSession,
-    BookPlace,
-    CancelPlace,
-    DeliverSession,
-    RecordAttendance,
-    DecideAbsenceReason,
-    CancelSession,
-    RecordContact,
-    RecordFeedback,
-    CorrectRecord,
-)
+COMMANDS: Final[tuple[type[Command], ...]] = get_args(EducationCommand)
 """Every command of education."""

@@ -1,4 +1,4 @@
-"""Corrections of a session: what a field should have been, what the register had taken over from it, and who must know."""
+"""Corrections of a session: which fields may be corrected, and what follows in the register and for other services."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from uuid import UUID
 
 from services.education.domain.activity import is_activity
 from services.education.domain.commands import CorrectRecord
-from services.education.domain.state import Session, evolve
+from services.education.domain.evolve import evolve
+from services.education.domain.state import Session
 from services.education.events import (
     AbsenceReasonDecided,
     AttendanceOfPlace,
@@ -63,36 +64,38 @@ OF_AN_ACTIVITY: Final = frozenset({"status", "complied"})
 """What decides whether an attendance is an activity."""
 
 
-def corrected(command: CorrectRecord, state: Session, context: Context) -> RecordCorrected:
-    """The correction, with what the register holds of the corrected field, and what it means for who reacts to it."""
+def decide_correction(command: CorrectRecord, state: Session, context: Context) -> RecordCorrected:
+    """Return the correction, with its consequences in the register and for the services that react to the place."""
     alone = CORRECTIONS.correction(command, state)
     facts = facts_of(CORRECTIONS.applied(state, [alone]))
-    whole = alone.model_copy(update={"also": tuple(_taken_over(alone, facts, context))})
+    whole = alone.model_copy(update={"also": tuple(_derived_corrections(alone, facts, context))})
     return whole.model_copy(update={"place": _corrected_place(whole, state)})
 
 
-def _taken_over(alone: RecordCorrected, facts: Sequence[Fact], context: Context) -> Iterator[DerivedCorrection]:
-    """What the register had taken over or computed from the corrected field; the facts have it in place already."""
+def _derived_corrections(
+    alone: RecordCorrected, facts: Sequence[Fact], context: Context
+) -> Iterator[DerivedCorrection]:
+    """Yield the fields that the register copied or computed from the corrected one, which the facts hold already."""
     target = next(fact for fact in facts if fact.event_id == alone.corrects)
     event = target.event
     if isinstance(event, SessionPlanned):
         for fact in facts:
             if isinstance(fact.event, AttendanceRecorded) and alone.field in OF_THE_PLAN:
-                yield _consequence(fact, OF_THE_PLAN[alone.field], alone.value)
+                yield _derived(fact, OF_THE_PLAN[alone.field], alone.value)
             elif isinstance(fact.event, PlaceBooked) and alone.field in OF_A_PLACE:
-                yield _consequence(fact, alone.field, alone.value)
+                yield _derived(fact, alone.field, alone.value)
     elif isinstance(event, PlaceBooked) and alone.field in Booking.model_fields:
-        for fact in _of_the_place(target, facts):
+        for fact in _facts_about_place(target, facts):
             path = _path_of_booking(fact, event.person_id)
             if path is not None:
-                yield _consequence(fact, f"{path}.{alone.field}", alone.value)
+                yield _derived(fact, f"{path}.{alone.field}", alone.value)
     elif isinstance(event, AttendanceRecorded) and alone.field in OF_AN_ACTIVITY:
         policy = context.policy_on(target.day)
-        yield _consequence(target, "activity", is_activity(event.status, policy, complied=event.complied))
+        yield _derived(target, "activity", is_activity(event.status, policy, complied=event.complied))
 
 
-def _of_the_place(booked: Fact, facts: Sequence[Fact]) -> Iterator[Fact]:
-    """What followed for a place, from its booking until it was given back."""
+def _facts_about_place(booked: Fact, facts: Sequence[Fact]) -> Iterator[Fact]:
+    """Yield the facts about a place, from its booking until it was given back."""
     assert isinstance(booked.event, PlaceBooked)
     person = booked.event.person_id
     later = facts[next(n for n, fact in enumerate(facts) if fact.event_id == booked.event_id) + 1 :]
@@ -104,7 +107,7 @@ def _of_the_place(booked: Fact, facts: Sequence[Fact]) -> Iterator[Fact]:
 
 
 def _path_of_booking(fact: Fact, person: UUID) -> str | None:
-    """Where an event holds the booking of a person's place; None where it does not."""
+    """Return the path of the booking of a person's place within an event; None where the event holds none."""
     match fact.event:
         case AttendanceRecorded(person_id=person_id) | AbsenceReasonDecided(person_id=person_id):
             return "booking" if person_id == person else None
@@ -114,12 +117,12 @@ def _path_of_booking(fact: Fact, person: UUID) -> str | None:
             return None
 
 
-def _consequence(fact: Fact, field: str, value: Any) -> DerivedCorrection:
+def _derived(fact: Fact, field: str, value: Any) -> DerivedCorrection:
     return DerivedCorrection(corrects=fact.event_id, field=field, value=value)
 
 
 def _corrected_place(whole: RecordCorrected, state: Session) -> CorrectedPlace | None:
-    """What others need who had counted the place elsewhere; None where its booking is as it was."""
+    """Return what services need that had counted the place elsewhere; None where its booking did not change."""
     original = next(fact for fact in facts_of(state) if fact.event_id == whole.corrects)
     facts = facts_of(CORRECTIONS.applied(state, [whole]))
     booked = next(fact for fact in facts if fact.event_id == whole.corrects)
@@ -128,7 +131,7 @@ def _corrected_place(whole: RecordCorrected, state: Session) -> CorrectedPlace |
     before, after = _booking(original.event), _booking(booked.event)
     if before == after:
         return None
-    followed = list(_of_the_place(booked, facts))
+    followed = list(_facts_about_place(booked, facts))
     earlier = [
         fact for fact in facts if isinstance(fact.event, RecordCorrected) and fact.event.corrects == whole.corrects
     ]
@@ -147,23 +150,23 @@ def _booking(event: PlaceBooked) -> Booking:
 
 
 def _attendance(followed: Sequence[Fact]) -> AttendanceOfPlace | None:
-    """How the place ended, as the register stands."""
-    found: AttendanceOfPlace | None = None
+    """Return the attendance that the register has for the place; None where there is none yet."""
+    attendance: AttendanceOfPlace | None = None
     for fact in followed:
         match fact.event:
             case AttendanceRecorded() as event:
-                found = AttendanceOfPlace(
+                attendance = AttendanceOfPlace(
                     status=event.status,
                     hours_credited=event.hours_credited,
                     complied=event.complied,
                     activity=event.activity,
                     occurred_at=fact.occurred_at,
                 )
-            case AbsenceReasonDecided(acceptable=acceptable) if found is not None:
+            case AbsenceReasonDecided(acceptable=acceptable) if attendance is not None:
                 decided = AttendanceStatus.DNA_ACCEPTABLE if acceptable else AttendanceStatus.DNA_UNACCEPTABLE
-                found = found.model_copy(update={"status": decided})
-            case SessionCancelled() if found is None:
-                found = AttendanceOfPlace(
+                attendance = attendance.model_copy(update={"status": decided})
+            case SessionCancelled() if attendance is None:
+                attendance = AttendanceOfPlace(
                     status=AttendanceStatus.CANCELLED_BY_SERVICE,
                     hours_credited=NO_HOURS,
                     complied=False,
@@ -172,4 +175,4 @@ def _attendance(followed: Sequence[Fact]) -> AttendanceOfPlace | None:
                 )
             case _:
                 pass
-    return found
+    return attendance

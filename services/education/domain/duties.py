@@ -54,7 +54,7 @@ def _absences(state: Session, policy_on: PolicyOn) -> Iterator[Duty]:
 
 
 def _contact_after(state: Session, person: UUID, absence: Absence) -> date | None:
-    """The first day on which somebody tried to reach the child, or the parent of the only child who was missed."""
+    """Return the first day on which somebody tried to reach the child, or the parent of the only child who was missed."""
     missed = [other for other, place in state.places.items() if _was_missed(place)]
 
     def about(contacted: UUID) -> bool:

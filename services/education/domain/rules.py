@@ -18,12 +18,14 @@ from services.education.domain.commands import (
 )
 from services.education.domain.corrections import CORRECTIONS
 from services.education.domain.state import Session, Stage
+from services.education.domain.state_machine import STATE_MACHINE
 from services.education.events import AttendanceRecorded
 from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import Uncorrectable, facts_of
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
 from shared.domain.decider import BrokenHistory
 from shared.domain.rules import Context, RuleBook
+from shared.domain.state_machine import register
 
 rules: RuleBook[Session] = RuleBook("education")
 
@@ -174,16 +176,9 @@ def absence_waits(command: DecideAbsenceReason, state: Session, _occasion: Conte
     return place is not None and place.waits_for_reason
 
 
-# --- S1: the state machine ----------------------------------------------------------------------
+# --- S1: the state machine's table, and the calendar --------------------------------------------
 
-
-@rules.allowed_in(PlanSession)
-def planned_once(_command: PlanSession, state: Session | None, _occasion: Context) -> bool:
-    """This session is planned already: give a new session an id of its own.
-
-    Source: team practice (states of a session)
-    """
-    return state is None
+register(rules, STATE_MACHINE)
 
 
 @rules.allowed_in(PlanSession)
@@ -195,60 +190,13 @@ def within_the_calendar(command: PlanSession, _state: Session | None, context: C
     return _has_a_due_date(command.starts_at, context)
 
 
-@rules.allowed_in(BookPlace)
-def place_may_be_booked(command: BookPlace, state: Session, _occasion: Context) -> bool:
-    """Places are booked in a planned session, one for each person.
-
-    Source: team practice (states of a session)
-    """
-    return state.stage is Stage.PLANNED and command.person_id not in state.places
-
-
-@rules.allowed_in(CancelPlace)
-def place_may_be_cancelled(command: CancelPlace, state: Session, _occasion: Context) -> bool:
-    """Only a booked place in a session still to be held can be given back; afterwards record the attendance.
-
-    Source: team practice (states of a session)
-    """
-    place = state.places.get(command.person_id)
-    return state.stage is Stage.PLANNED and place is not None and place.open
-
-
-@rules.allowed_in(DeliverSession, CancelSession)
-def still_planned(_command: DeliverSession | CancelSession, state: Session, _occasion: Context) -> bool:
-    """A session is delivered or cancelled once, and not both.
-
-    Source: team practice (states of a session)
-    """
-    return state.stage is Stage.PLANNED
-
-
-@rules.allowed_in(RecordAttendance)
-def attendance_may_be_taken(command: RecordAttendance, state: Session, _occasion: Context) -> bool:
-    """Attendance is taken of a booked place, after the session was recorded as held.
-
-    Source: team practice (states of a session)
-    """
-    held = state.stage is Stage.DELIVERED or command.status is AttendanceStatus.CANCELLED_BY_SERVICE
-    return held and command.person_id in state.places
-
-
-@rules.allowed_in(RecordFeedback)
-def feedback_of_what_was_held(_command: RecordFeedback, state: Session, _occasion: Context) -> bool:
-    """Feedback is kept of a session that was held.
-
-    Source: team practice (states of a session)
-    """
-    return state.stage is Stage.DELIVERED
-
-
 # --- corrections: what they may not go around -----------------------------------------------------
 
 CORRECTIONS.guard(rules, CorrectRecord)
 
 
 def _as_corrected(command: CorrectRecord, state: Session) -> Session | None:
-    """The session with the correction in place; None where it cannot be made, which rule S1 says."""
+    """Return the session with the correction in place; None where rule S1 refuses it."""
     try:
         return CORRECTIONS.applied(state, [CORRECTIONS.correction(command, state)])
     except (Uncorrectable, BrokenHistory):
@@ -309,5 +257,5 @@ def _has_a_due_date(starts_at: datetime, context: Context) -> bool:
 
 
 def _cancelled(state: Session) -> bool:
-    # What is asked of a cancelled session is refused E2 alone.
+    # Of a cancelled session E2 alone refuses.
     return state.stage is Stage.CANCELLED

@@ -1,21 +1,38 @@
-"""What may be asked of referral, by whom. Names and fields are those of the catalogue."""
+"""The commands of referral, and the roles that may send each. Names and fields are those of the catalogue."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 from uuid import UUID
 
 from pydantic import StringConstraints, model_validator
 
 from services.referral.events import (
+    ActivityUndertaken,
+    AdviceGiven,
     AdviceTo,
     ClosingReason,
+    ContactRecorded,
+    CrimeOutcomeAssigned,
+    CrimeRecorded,
+    DocumentAttached,
     Flags,
+    MashReferralMade,
     Means,
+    NudesScreeningCompleted,
     Preference,
     PreferenceGiver,
+    ReferralAcknowledged,
+    ReferralAllocated,
+    ReferralClosed,
+    ReferralReceived,
+    ReferralReopened,
+    SafeguardingConcernRaised,
+    SafeguardingHoldOverridden,
+    SchoolLedOutcomeConfirmed,
     Setting,
     Source,
+    VictimPreferenceRecorded,
 )
 from services.vocabulary import (
     Category,
@@ -57,6 +74,7 @@ class ReceiveReferral(Command):
 
     opens: ClassVar[bool] = True
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.SCHOOL}
+    records = ReferralReceived
 
     type: Literal["ReceiveReferral"] = "ReceiveReferral"
     case_id: UUID
@@ -87,11 +105,15 @@ class LinkPerson(Command):
 class AcknowledgeReferral(Command):
     """Tell whoever reported it that it has arrived."""
 
+    records = ReferralAcknowledged
+
     type: Literal["AcknowledgeReferral"] = "AcknowledgeReferral"
 
 
 class RaiseSafeguardingConcern(Command):
     """Say that a child may be at risk; everything else waits."""
+
+    records = SafeguardingConcernRaised
 
     type: Literal["RaiseSafeguardingConcern"] = "RaiseSafeguardingConcern"
     concern: Sealed[FreeText]
@@ -101,6 +123,8 @@ class RaiseSafeguardingConcern(Command):
 class RecordMashReferral(Command):
     """Say that the multi-agency safeguarding hub was told; lifts a hold."""
 
+    records = MashReferralMade
+
     type: Literal["RecordMashReferral"] = "RecordMashReferral"
     mash_ref: Reference
 
@@ -109,6 +133,7 @@ class OverrideSafeguardingHold(Command):
     """Lift a hold without MASH, and say why."""
 
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
+    records = SafeguardingHoldOverridden
 
     type: Literal["OverrideSafeguardingHold"] = "OverrideSafeguardingHold"
     reason: Sealed[FreeText]
@@ -116,6 +141,8 @@ class OverrideSafeguardingHold(Command):
 
 class CompleteNudesScreening(Command):
     """Answer the five questions on a nude image that a child shared. A Yes stands until it is corrected."""
+
+    records = NudesScreeningCompleted
 
     type: Literal["CompleteNudesScreening"] = "CompleteNudesScreening"
     adult_involved: bool
@@ -128,12 +155,16 @@ class CompleteNudesScreening(Command):
 class RecordCrime(Command):
     """Say under which number the incident was recorded as a crime."""
 
+    records = CrimeRecorded
+
     type: Literal["RecordCrime"] = "RecordCrime"
     crime_number: CrimeNumber
 
 
 class RecordVictimPreference(Command):
     """Keep what a harmed person, or a parent for them, would have done."""
+
+    records = VictimPreferenceRecorded
 
     type: Literal["RecordVictimPreference"] = "RecordVictimPreference"
     person_id: UUID
@@ -143,6 +174,8 @@ class RecordVictimPreference(Command):
 
 class AttachDocument(Command):
     """Add a document to the referral, by its digest."""
+
+    records = DocumentAttached
 
     type: Literal["AttachDocument"] = "AttachDocument"
     document_id: UUID
@@ -164,6 +197,7 @@ class AllocateReferral(Command):
     """Give the referral to an officer."""
 
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
+    records = ReferralAllocated
 
     type: Literal["AllocateReferral"] = "AllocateReferral"
     officer_id: UUID
@@ -171,6 +205,8 @@ class AllocateReferral(Command):
 
 class GiveAdvice(Command):
     """Say that advice was given."""
+
+    records = AdviceGiven
 
     type: Literal["GiveAdvice"] = "GiveAdvice"
     to: AdviceTo
@@ -180,6 +216,8 @@ class GiveAdvice(Command):
 
 class RecordContact(Command):
     """Say that somebody tried to reach a person, and whether they did."""
+
+    records = ContactRecorded
 
     type: Literal["RecordContact"] = "RecordContact"
     person_id: UUID
@@ -191,6 +229,7 @@ class ConfirmSchoolLedOutcome(Command):
     """Say what the school did about an incident that was left to it."""
 
     roles: ClassVar[frozenset[str] | None] = frozenset({Role.SCHOOL, Role.SAFE_SCHOOLS_OFFICER, Role.SUPERVISOR})
+    records = SchoolLedOutcomeConfirmed
 
     type: Literal["ConfirmSchoolLedOutcome"] = "ConfirmSchoolLedOutcome"
     action: Sealed[FreeText]
@@ -200,6 +239,7 @@ class AssignCrimeOutcome(Command):
     """Give the crime its Home Office outcome."""
 
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.POLICE_DECISION_MAKER, Role.SYSTEM}
+    records = CrimeOutcomeAssigned
 
     type: Literal["AssignCrimeOutcome"] = "AssignCrimeOutcome"
     code: OutcomeCode
@@ -221,6 +261,7 @@ class RecordActivityUndertaken(Command):
     """A child took part in a session that serves this referral: by reaction to education."""
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
+    records = ActivityUndertaken
 
     type: Literal["RecordActivityUndertaken"] = "RecordActivityUndertaken"
     session_id: UUID
@@ -231,6 +272,7 @@ class CarryOutcome(Command):
     """Carry over the outcome that a disposal assigned and judged: by reaction to disposal."""
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
+    records = CrimeOutcomeAssigned
 
     type: Literal["CarryOutcome"] = "CarryOutcome"
     code: OutcomeCode
@@ -247,6 +289,8 @@ class CorrectReferral(FieldCorrection):
 class CloseReferral(Command):
     """Say that nothing more is to be done, and why."""
 
+    records = ReferralClosed
+
     type: Literal["CloseReferral"] = "CloseReferral"
     reason: ClosingReason
 
@@ -255,6 +299,7 @@ class ReopenReferral(Command):
     """Open a closed referral again, and say why."""
 
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
+    records = ReferralReopened
 
     type: Literal["ReopenReferral"] = "ReopenReferral"
     why: Sealed[FreeText]
@@ -284,27 +329,5 @@ ReferralCommand = (
     | ReopenReferral
 )
 
-COMMANDS: Final[tuple[type[Command], ...]] = (
-    ReceiveReferral,
-    LinkPerson,
-    AcknowledgeReferral,
-    RaiseSafeguardingConcern,
-    RecordMashReferral,
-    OverrideSafeguardingHold,
-    CompleteNudesScreening,
-    RecordCrime,
-    RecordVictimPreference,
-    AttachDocument,
-    TriageReferral,
-    AllocateReferral,
-    GiveAdvice,
-    RecordContact,
-    ConfirmSchoolLedOutcome,
-    AssignCrimeOutcome,
-    RecordActivityUndertaken,
-    CarryOutcome,
-    CorrectReferral,
-    CloseReferral,
-    ReopenReferral,
-)
+COMMANDS: Final[tuple[type[Command], ...]] = get_args(ReferralCommand)
 """Every command of referral."""

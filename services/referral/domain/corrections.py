@@ -1,10 +1,16 @@
-"""What may be corrected in a referral: each field of an earlier event, but those that others own or that were computed."""
+"""Corrections of a referral: which fields may be corrected, and the values that follow from a corrected one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Final
+from uuid import UUID
 
-from services.referral.domain.state import Referral, evolve
+from services.referral.domain.ages import OF_AN_OFFENDER, born_on
+from services.referral.domain.commands import CorrectReferral
+from services.referral.domain.evolve import evolve
+from services.referral.domain.state import Referral
 from services.referral.events import (
     ActivityUndertaken,
     CrimeOutcomeAssigned,
@@ -12,7 +18,11 @@ from services.referral.events import (
     ReferralCorrected,
     ReferralReceived,
 )
-from shared.domain.corrections import CorrectionEngine
+from services.vocabulary import Category
+from shared.domain.corrections import CorrectionEngine, facts_of
+from shared.domain.dates import age_on
+from shared.domain.messages import DerivedCorrection
+from shared.domain.rules import Context
 
 CORRECTIONS: Final[CorrectionEngine[ReferralCorrected, Referral]] = CorrectionEngine(
     ReferralCorrected,
@@ -32,3 +42,38 @@ CORRECTIONS: Final[CorrectionEngine[ReferralCorrected, Referral]] = CorrectionEn
     ),
 )
 """How the record of a referral is corrected."""
+
+
+def decide_correction(command: CorrectReferral, state: Referral, context: Context) -> ReferralCorrected:
+    """Return the correction, with the values that were computed from the corrected field."""
+    correction = CORRECTIONS.correction(command, state)
+    return correction.model_copy(update={"also": tuple(_derived_corrections(correction, state, context))})
+
+
+def _derived_corrections(
+    correction: ReferralCorrected, state: Referral, context: Context
+) -> Iterator[DerivedCorrection]:
+    """Compute anew the values that had been computed from the corrected field."""
+    after = CORRECTIONS.applied(state, [correction])
+    links = {fact.event_id: fact.event for fact in facts_of(after) if isinstance(fact.event, PersonLinked)}
+    if correction.field == "details.date_of_birth":
+        yield from _changed_ages({correction.corrects: links[correction.corrects]}, after.happened_on, context)
+    if correction.field == "happened_at":
+        yield from _changed_ages(links, after.happened_on, context)
+
+
+def _changed_ages(
+    links: Mapping[UUID, PersonLinked], happened_on: date, context: Context
+) -> Iterator[DerivedCorrection]:
+    """Yield each age that another birth date or another day of the incident changes, and each category that it bars."""
+    for event_id, event in links.items():
+        born = born_on(event.details.date_of_birth)
+        if born is None:
+            continue
+        age = age_on(born, happened_on)
+        if age != event.age_at_incident:
+            yield DerivedCorrection(corrects=event_id, field="age_at_incident", value=age)
+        # A child who was under ten is never a suspect (B8).
+        under_ten = age < context.policy.number("age_of_criminal_responsibility")
+        if under_ten and event.category in OF_AN_OFFENDER:
+            yield DerivedCorrection(corrects=event_id, field="category", value=Category.CHILD_UNDER_10.value)

@@ -1,43 +1,20 @@
-"""The state of a referral and how each event changes it."""
+"""The state of a referral: the classes that `evolve` folds facts into."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, TypeAlias, assert_never
 from uuid import UUID
 
 from services.referral.events import (
-    ActivityUndertaken,
-    AdviceGiven,
-    ContactRecorded,
-    CrimeOutcomeAssigned,
-    CrimeRecorded,
-    DocumentAttached,
-    MashReferralMade,
-    NudesScreeningCompleted,
-    PersonLinked,
     Preference,
-    ReferralAcknowledged,
-    ReferralAllocated,
-    ReferralClosed,
-    ReferralCorrected,
-    ReferralReceived,
-    ReferralReopened,
-    ReferralTriaged,
-    SafeguardingConcernRaised,
-    SafeguardingHoldOverridden,
-    SchoolLedOutcomeConfirmed,
     Setting,
-    VictimPreferenceRecorded,
 )
 from services.vocabulary import Category, Flag, IncidentType, OutcomeCode, TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
-from shared.domain.decider import impossible
-from shared.domain.messages import Fact
 from shared.privacy.sealing import Sealed
 
 
@@ -56,21 +33,6 @@ class Stage(StrEnum):
     SCHOOL_LED = "SCHOOL_LED"
     REJECTED = "REJECTED"
     CLOSED = "CLOSED"
-
-
-STAGE_AFTER_TRIAGE: Final[Mapping[TriageOutcome, Stage]] = {
-    TriageOutcome.ACCEPT_INTERVENTION: Stage.TRIAGED,
-    TriageOutcome.ADVICE_ONLY: Stage.TRIAGED,
-    TriageOutcome.REFER_EARLY_HELP: Stage.TRIAGED,
-    TriageOutcome.SIGNPOST: Stage.TRIAGED,
-    TriageOutcome.SCHOOL_LED: Stage.SCHOOL_LED,
-    TriageOutcome.REFER_DISPOSAL_PANEL: Stage.WITH_PANEL,
-    TriageOutcome.REFER_MASH: Stage.WITH_MASH,
-    TriageOutcome.REFER_INVESTIGATION: Stage.WITH_INVESTIGATION,
-    TriageOutcome.REJECT_OUT_OF_SCOPE: Stage.REJECTED,
-    TriageOutcome.DUPLICATE: Stage.REJECTED,
-}
-"""Where each outcome of triage leads."""
 
 
 @dataclass(frozen=True)
@@ -172,169 +134,3 @@ class Referral:
     def on_hold(self) -> bool:
         """Whether a safeguarding concern still waits for MASH or a supervisor."""
         return self.stage is Stage.SAFEGUARDING_HOLD
-
-
-ReferralEvent: TypeAlias = (
-    ReferralReceived
-    | PersonLinked
-    | ReferralAcknowledged
-    | SafeguardingConcernRaised
-    | MashReferralMade
-    | SafeguardingHoldOverridden
-    | NudesScreeningCompleted
-    | CrimeRecorded
-    | VictimPreferenceRecorded
-    | DocumentAttached
-    | ReferralTriaged
-    | ReferralAllocated
-    | AdviceGiven
-    | ContactRecorded
-    | SchoolLedOutcomeConfirmed
-    | CrimeOutcomeAssigned
-    | ActivityUndertaken
-    | ReferralCorrected
-    | ReferralClosed
-    | ReferralReopened
-)
-
-
-def evolve(state: Referral | None, fact: Fact) -> Referral:
-    """The referral after one more fact; raises `BrokenHistory` where the fact could not have happened."""
-    event: ReferralEvent = fact.event  # type: ignore[assignment]  # the book of this service reads no other
-    return replace(_after(state, fact, event), record=PastFacts(fact, None if state is None else state.record))
-
-
-def _after(state: Referral | None, fact: Fact, event: ReferralEvent) -> Referral:
-    if isinstance(event, ReferralReceived):
-        return _received(state, fact, event)
-    if state is None:
-        raise impossible(fact, "the referral was never received")
-    match event:
-        case PersonLinked():
-            person = LinkedPerson(event.category, event.age_at_incident, event.details.date_of_birth)
-            return replace(state, people={**state.people, event.person_id: person})
-        case ReferralAcknowledged():
-            return _acknowledged(state, fact)
-        case SafeguardingConcernRaised():
-            held = _at(state, fact, Stage.SAFEGUARDING_HOLD)
-            return replace(held, concerns=(*state.concerns, Concern(fact.occurred_at)), triage_outcome=None)
-        case MashReferralMade():
-            return _hold_lifted(state, fact)
-        case SafeguardingHoldOverridden():
-            if not state.on_hold:
-                raise impossible(fact, "there is no hold to lift")
-            return _hold_lifted(state, fact)
-        case NudesScreeningCompleted():
-            return _screened(state, fact, event)
-        case CrimeRecorded():
-            return replace(state, crime_number=event.crime_number, crime_recorded_at=fact.occurred_at)
-        case VictimPreferenceRecorded():
-            wish = Wish(event.preference, fact.occurred_at)
-            return replace(state, wishes={**state.wishes, event.person_id: wish})
-        case DocumentAttached():
-            return state
-        case ReferralTriaged():
-            return _triaged(state, fact, event)
-        case ReferralAllocated():
-            return _allocated(state, fact, event)
-        case AdviceGiven():
-            return replace(_in_progress(state, fact), advice_given=state.advice_given + 1)
-        case ContactRecorded():
-            return _contacted(state, fact, event)
-        case SchoolLedOutcomeConfirmed():
-            return replace(state, school_confirmed=True)
-        case CrimeOutcomeAssigned():
-            return replace(state, outcome=event.code)
-        case ActivityUndertaken():
-            return replace(_in_progress(state, fact), activities=(*state.activities, fact.occurred_at))
-        case ReferralClosed():
-            return _closed(state, fact)
-        case ReferralReopened():
-            return _reopened(state, fact)
-        case ReferralCorrected():  # the corrected value already stands in its place
-            return state
-        case _:
-            assert_never(event)
-
-
-def _received(state: Referral | None, fact: Fact, event: ReferralReceived) -> Referral:
-    if state is not None:
-        raise impossible(fact, "the referral was received already")
-    return Referral(
-        stage=Stage.RECEIVED,
-        since=fact.occurred_at,
-        received_at=fact.occurred_at,
-        reported_at=event.reported_at,
-        happened_at=event.happened_at,
-        incident_type=event.incident_type,
-        setting=event.setting,
-        flags=frozenset(event.flags),
-    )
-
-
-def _at(state: Referral, fact: Fact, stage: Stage) -> Referral:
-    # A fact recorded late does not turn back the time from which the next stage may follow.
-    return replace(state, stage=stage, since=max(state.since, fact.occurred_at))
-
-
-def _acknowledged(state: Referral, fact: Fact) -> Referral:
-    moved = _at(state, fact, Stage.ACKNOWLEDGED) if state.stage is Stage.RECEIVED else state
-    return replace(moved, acknowledged_on=fact.day)
-
-
-def _hold_lifted(state: Referral, fact: Fact) -> Referral:
-    answered = tuple(
-        concern if concern.answered_on else replace(concern, answered_on=fact.day) for concern in state.concerns
-    )
-    moved = _at(state, fact, Stage.ACKNOWLEDGED) if state.on_hold else state
-    return replace(moved, concerns=answered)
-
-
-def _screened(state: Referral, fact: Fact, event: NudesScreeningCompleted) -> Referral:
-    answers = (
-        event.adult_involved,
-        event.coercion,
-        event.atypical_or_violent,
-        event.under_13_sexual_act,
-        event.immediate_risk,
-    )
-    # A later screening does not take back an earlier Yes; only a correction does.
-    earlier_yes = state.screening is not None and state.screening.any_yes
-    return replace(state, screening=Screening(fact.occurred_at, any(answers) or earlier_yes))
-
-
-def _triaged(state: Referral, fact: Fact, event: ReferralTriaged) -> Referral:
-    moved = _at(state, fact, STAGE_AFTER_TRIAGE[event.outcome])
-    triages = (*state.triages, Triage(event.outcome, fact.day))
-    return replace(moved, triages=triages, triage_outcome=event.outcome, reopened=False)
-
-
-def _allocated(state: Referral, fact: Fact, event: ReferralAllocated) -> Referral:
-    if not state.triages:
-        raise impossible(fact, "it was never triaged")
-    # Another officer takes over what is in progress as it is.
-    moved = state if state.stage is Stage.IN_PROGRESS else _at(state, fact, Stage.ALLOCATED)
-    return replace(moved, officer_id=event.officer_id)
-
-
-def _in_progress(state: Referral, fact: Fact) -> Referral:
-    return _at(state, fact, Stage.IN_PROGRESS) if state.stage is Stage.ALLOCATED else state
-
-
-def _contacted(state: Referral, fact: Fact, event: ContactRecorded) -> Referral:
-    if not event.reached:
-        return state
-    first = fact.day if state.contacted_on is None else min(state.contacted_on, fact.day)
-    return replace(state, contacted_on=first)
-
-
-def _closed(state: Referral, fact: Fact) -> Referral:
-    if state.stage is Stage.CLOSED:
-        raise impossible(fact, "it is closed already")
-    return replace(_at(state, fact, Stage.CLOSED), closed_on=fact.day)
-
-
-def _reopened(state: Referral, fact: Fact) -> Referral:
-    if state.stage is not Stage.CLOSED:
-        raise impossible(fact, "it is not closed")
-    return replace(_at(state, fact, Stage.TRIAGED), closed_on=None, reopened=True)

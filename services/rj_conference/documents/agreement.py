@@ -23,7 +23,7 @@ SIGNING = frozenset({PresentRole.HARMER, PresentRole.HARMED, PresentRole.REPRESE
 
 
 def conference_agreement(state: Conference, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
-    """The terms that were signed, or room for them while the parties are still agreeing."""
+    """Return the terms that were signed, or none while the parties are still agreeing."""
     held = next((fact for fact in facts if isinstance(fact.event, ConferenceHeld)), None)
     if held is None or state.held is None:
         return NotAvailable("The conference was not held yet: record that it was held before printing its agreement.")

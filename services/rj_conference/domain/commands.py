@@ -1,4 +1,4 @@
-"""What may be asked of a conference, and by whom. A command without `roles` is open to facilitators and supervisors."""
+"""The commands of a conference. A command without `roles` is open to facilitators and supervisors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,30 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from services.rj_conference.events import (
+    AgreementSigned,
+    ConferenceProposed,
+    ConferenceScheduled,
+    ConsentGiven,
+    ConsentWithdrawn,
+    ConvertedToIndirect,
+    FacilitatorAssigned,
+    FollowUpCompleted,
     IndirectMode,
+    NoAgreementReached,
     NotProceedingReason,
+    ParticipantAdded,
     ParticipantRole,
+    PreparationHeld,
     Present,
+    ResponsibilityRecorded,
+    RiskApproved,
+    RiskAssessed,
     RiskLevel,
     Sensitivity,
     Term,
+    TermCompleted,
+    TermNotCompleted,
+    VictimInformed,
 )
 from services.vocabulary import ConferenceCategory, ConferenceMode, FieldCorrection, Role
 from shared.domain.messages import (
@@ -55,6 +72,7 @@ class ProposeConference(Command):
 
     roles: ClassVar[frozenset[str] | None] = WITH_REACTIONS
     opens: ClassVar[bool] = True
+    records = ConferenceProposed
 
     type: Literal["ProposeConference"] = "ProposeConference"
     case_id: UUID
@@ -72,6 +90,8 @@ class ProposeConference(Command):
 class AddParticipant(Command):
     """Invite somebody beside the harmer."""
 
+    records = ParticipantAdded
+
     type: Literal["AddParticipant"] = "AddParticipant"
     person_id: UUID
     role: ParticipantRole
@@ -80,6 +100,8 @@ class AddParticipant(Command):
 
 class RecordResponsibility(Command):
     """Record whether the harmer accepts responsibility and the core facts."""
+
+    records = ResponsibilityRecorded
 
     type: Literal["RecordResponsibility"] = "RecordResponsibility"
     accepts: bool
@@ -90,6 +112,7 @@ class InformVictim(Command):
     """Record that a harmed party was told what restorative justice is."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
+    records = VictimInformed
 
     type: Literal["InformVictim"] = "InformVictim"
     person_id: UUID
@@ -99,6 +122,7 @@ class GiveConsent(Command):
     """Record a party's own consent: to which modes, on which wording, until when."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
+    records = ConsentGiven
 
     type: Literal["GiveConsent"] = "GiveConsent"
     person_id: UUID
@@ -112,6 +136,7 @@ class WithdrawConsent(Command):
     """Record that a party withdraws; no reason is asked."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
+    records = ConsentWithdrawn
 
     type: Literal["WithdrawConsent"] = "WithdrawConsent"
     person_id: UUID
@@ -119,6 +144,8 @@ class WithdrawConsent(Command):
 
 class AssignFacilitator(Command):
     """Say who leads the conference; a later assignment replaces it."""
+
+    records = FacilitatorAssigned
 
     type: Literal["AssignFacilitator"] = "AssignFacilitator"
     facilitator_id: UUID
@@ -129,6 +156,8 @@ class AssignFacilitator(Command):
 class AssessRisk(Command):
     """Record the risk assessment and its plan; a later one needs its own approval."""
 
+    records = RiskAssessed
+
     type: Literal["AssessRisk"] = "AssessRisk"
     level: RiskLevel
     plan: Sealed[FreeText]
@@ -138,6 +167,7 @@ class ApproveRisk(Command):
     """Approve the current risk assessment."""
 
     roles: ClassVar[frozenset[str] | None] = frozenset({Role.SUPERVISOR.value, Role.RJ_FACILITATOR.value})
+    records = RiskApproved
 
     type: Literal["ApproveRisk"] = "ApproveRisk"
 
@@ -145,12 +175,16 @@ class ApproveRisk(Command):
 class HoldPreparation(Command):
     """Record a preparation meeting with one participant."""
 
+    records = PreparationHeld
+
     type: Literal["HoldPreparation"] = "HoldPreparation"
     person_id: UUID
 
 
 class ScheduleConference(Command):
     """Fix mode, time and place."""
+
+    records = ConferenceScheduled
 
     type: Literal["ScheduleConference"] = "ScheduleConference"
     mode: ConferenceMode
@@ -177,12 +211,16 @@ class RecordDidNotProceed(Command):
 class ConvertToIndirect(Command):
     """Go on without a meeting face to face, with fresh consents."""
 
+    records = ConvertedToIndirect
+
     type: Literal["ConvertToIndirect"] = "ConvertToIndirect"
     mode: IndirectMode
 
 
 class SignAgreement(Command):
     """Record what was agreed and who signed it."""
+
+    records = AgreementSigned
 
     type: Literal["SignAgreement"] = "SignAgreement"
     terms: Annotated[tuple[Term, ...], Field(max_length=50), AfterValidator(_each_term_once)]
@@ -198,11 +236,15 @@ class CorrectRecord(FieldCorrection):
 class RecordNoAgreement(Command):
     """Record that nothing was agreed, which is a valid end."""
 
+    records = NoAgreementReached
+
     type: Literal["RecordNoAgreement"] = "RecordNoAgreement"
 
 
 class CompleteTerm(Command):
     """Record that a term was kept."""
+
+    records = TermCompleted
 
     type: Literal["CompleteTerm"] = "CompleteTerm"
     term_id: UUID
@@ -211,6 +253,8 @@ class CompleteTerm(Command):
 class FailTerm(Command):
     """Record that a term was not kept and will not be."""
 
+    records = TermNotCompleted
+
     type: Literal["FailTerm"] = "FailTerm"
     term_id: UUID
     why: Sealed[FreeText]
@@ -218,6 +262,8 @@ class FailTerm(Command):
 
 class RecordFollowUp(Command):
     """Record how it was for a participant: satisfaction from 0 (low) upwards, on the scale of the local form."""
+
+    records = FollowUpCompleted
 
     type: Literal["RecordFollowUp"] = "RecordFollowUp"
     person_id: UUID

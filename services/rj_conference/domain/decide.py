@@ -1,127 +1,54 @@
-"""What happens when a command may go ahead: one small function for each, or the command's own event."""
+"""The events of an accepted command: one function for each command that does more than record its own fields."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import assert_never
+from typing import Final
 
 from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import (
-    AddParticipant,
-    ApproveRisk,
-    AssessRisk,
-    AssignFacilitator,
     CloseConference,
-    CompleteTerm,
     ConferenceCommand,
-    ConvertToIndirect,
     CorrectRecord,
-    FailTerm,
-    GiveConsent,
-    HoldPreparation,
-    InformVictim,
-    ProposeConference,
     RecordConferenceHeld,
     RecordDidNotProceed,
-    RecordFollowUp,
-    RecordNoAgreement,
-    RecordResponsibility,
-    ScheduleConference,
-    SignAgreement,
-    WithdrawConsent,
 )
-from services.rj_conference.domain.corrections import corrected
+from services.rj_conference.domain.corrections import decide_correction
+from services.rj_conference.domain.evolve import evolve
+from services.rj_conference.domain.rules import rules
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import (
-    AgreementSigned,
     ConferenceClosed,
     ConferenceDidNotProceed,
-    ConferenceEvent,
     ConferenceHeld,
-    ConferenceProposed,
-    ConferenceScheduled,
-    ConsentGiven,
-    ConsentWithdrawn,
-    ConvertedToIndirect,
-    FacilitatorAssigned,
-    FollowUpCompleted,
-    NoAgreementReached,
-    ParticipantAdded,
-    PreparationHeld,
     PresentRole,
-    ResponsibilityRecorded,
-    RiskApproved,
-    RiskAssessed,
-    TermCompleted,
-    TermNotCompleted,
-    VictimInformed,
 )
-from shared.domain.messages import event_from
+from shared.domain.decider import Decider
+from shared.domain.messages import NewEvents, event_from, event_that_it_records
 from shared.domain.rules import Context
 
 
-def decide(command: ConferenceCommand, conference: Conference | None, context: Context) -> Sequence[ConferenceEvent]:
-    """The event of a command that no rule refuses; none where a reaction would close what was held or is closed."""
-    if isinstance(command, CloseConference) and conference is not None and comes_too_late(conference, context):
-        return ()
-    return (_event(command, conference, context),)
-
-
-def _event(command: ConferenceCommand, conference: Conference | None, context: Context) -> ConferenceEvent:
+def decide(command: ConferenceCommand, state: Conference | None, context: Context) -> NewEvents:
+    """Return the event of a command that no rule refuses; none where a reaction's closing comes too late."""
+    if state is None:
+        return [event_that_it_records(command)]
     match command:
-        case ProposeConference():
-            return event_from(ConferenceProposed, command)
-        case AddParticipant():
-            return event_from(ParticipantAdded, command)
-        case RecordResponsibility():
-            return event_from(ResponsibilityRecorded, command)
-        case InformVictim():
-            return event_from(VictimInformed, command)
-        case GiveConsent():
-            return event_from(ConsentGiven, command)
-        case WithdrawConsent():
-            return event_from(ConsentWithdrawn, command)
-        case AssignFacilitator():
-            return event_from(FacilitatorAssigned, command)
-        case AssessRisk():
-            return event_from(RiskAssessed, command)
-        case ApproveRisk():
-            return event_from(RiskApproved, command)
-        case HoldPreparation():
-            return event_from(PreparationHeld, command)
-        case ScheduleConference():
-            return event_from(ConferenceScheduled, command)
         case RecordConferenceHeld():
-            return _held(command, conference, context)
+            return [decide_held(command, state, context)]
         case RecordDidNotProceed():
-            return _did_not_proceed(command, conference)
-        case ConvertToIndirect():
-            return event_from(ConvertedToIndirect, command)
-        case SignAgreement():
-            return event_from(AgreementSigned, command)
+            return [decide_did_not_proceed(command, state)]
         case CorrectRecord():
-            assert conference is not None
-            return corrected(command, conference)
-        case RecordNoAgreement():
-            return event_from(NoAgreementReached, command)
-        case CompleteTerm():
-            return event_from(TermCompleted, command)
-        case FailTerm():
-            return event_from(TermNotCompleted, command)
-        case RecordFollowUp():
-            return event_from(FollowUpCompleted, command)
+            return [decide_correction(command, state)]
         case CloseConference():
-            return event_from(ConferenceClosed, command)
+            return [] if comes_too_late(state, context) else [event_from(ConferenceClosed, command)]
         case _:
-            assert_never(command)
+            return [event_that_it_records(command)]
 
 
-def _held(command: RecordConferenceHeld, conference: Conference | None, context: Context) -> ConferenceHeld:
-    assert conference is not None
+def decide_held(command: RecordConferenceHeld, conference: Conference, context: Context) -> ConferenceHeld:
+    """Return the conference as held, with the values of its proposal and schedule that readers count by."""
     assert conference.schedule is not None
-    took_part = [one for one in command.present if one.attended]
-    harmed = tuple(one.person_id for one in took_part if one.role is PresentRole.HARMED)
+    harmed = tuple(one.person_id for one in command.present if one.attended and one.role is PresentRole.HARMED)
     return event_from(
         ConferenceHeld,
         command,
@@ -137,8 +64,8 @@ def _held(command: RecordConferenceHeld, conference: Conference | None, context:
     )
 
 
-def _did_not_proceed(command: RecordDidNotProceed, conference: Conference | None) -> ConferenceDidNotProceed:
-    assert conference is not None
+def decide_did_not_proceed(command: RecordDidNotProceed, conference: Conference) -> ConferenceDidNotProceed:
+    """Return the event, with the condition and the harmer to which the disposal reacts."""
     return event_from(
         ConferenceDidNotProceed,
         command,
@@ -146,3 +73,6 @@ def _did_not_proceed(command: RecordDidNotProceed, conference: Conference | None
         condition_id=conference.condition_id,
         harmer=conference.harmer,
     )
+
+
+decider: Final[Decider[Conference]] = Decider(rules, decide, evolve)

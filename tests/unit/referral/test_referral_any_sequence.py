@@ -18,7 +18,7 @@ from services.referral.domain.commands import (
     RecordCrime,
     ReopenReferral,
 )
-from services.referral.events import EVENTS, REGIMES
+from services.referral.events import EVENTS
 from services.referral.service import service
 from services.vocabulary import Category, Flag, TriageOutcome
 from shared.domain.decider import history_at
@@ -157,4 +157,4 @@ def test_any_event_survives_its_bytes_and_forgetting(
 
 def test_every_event_of_the_contract_is_law_enforcement() -> None:
     """Each event of referral says under which law it is processed."""
-    assert {EVENTS.labels(event)["regime"] for event in REGIMES} == {"LE_PART3"}
+    assert {EVENTS.labels(event)["regime"] for event in EVENTS.events} == {"LE_PART3"}

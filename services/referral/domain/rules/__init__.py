@@ -1,4 +1,7 @@
-"""The rules of referral, by id: one registry, in files along the domain's seams."""
+"""The rules of referral, by id: one registry, one module for each concern.
+
+The order of the imports is the order of the rules, and so of their ids in an event's envelope.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from services.referral.domain.rules import (
     chronology,
     outcomes,
     people,
-    state_machine,
+    stages,
     triage,
 )
 from services.referral.domain.rules.rulebook import rules
 
-__all__ = ["chronology", "outcomes", "people", "rules", "state_machine", "triage"]
+__all__ = ["chronology", "outcomes", "people", "rules", "stages", "triage"]

@@ -104,6 +104,6 @@ def _named(command: AssignCrimeOutcome, state: Referral) -> LinkedPerson | None:
 
 
 def _age_on(person: LinkedPerson, context: Context) -> int:
-    """The age on the day; where the birth date is forgotten, the age at the incident, which is never more."""
+    """Return the age on the day; without a birth date the age at the incident, which is never more."""
     born = born_on(person.date_of_birth)
     return person.age_at_incident if born is None else age_on(born, context.day)

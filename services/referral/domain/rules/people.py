@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from services.referral.domain.ages import born_on
+from services.referral.domain.ages import OF_AN_OFFENDER, born_on
 from services.referral.domain.commands import AttachDocument, CorrectReferral, LinkPerson
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
@@ -15,9 +13,6 @@ from shared.domain.corrections import Uncorrectable
 from shared.domain.dates import age_on
 from shared.domain.decider import with_value_at
 from shared.domain.rules import Context
-
-OF_AN_OFFENDER: Final = frozenset({Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC})
-"""Categories that a child under ten can never have."""
 
 
 @rules.forbids("B5", AttachDocument)
@@ -68,7 +63,7 @@ def born_before_the_incident(command: LinkPerson, state: Referral, _occasion: Co
 
 
 def age_at_incident(command: LinkPerson, state: Referral) -> int | None:
-    """The person's age in whole years on the day of the incident; negative where born later."""
+    """Return the person's age in whole years on the day of the incident; negative where born later."""
     born = born_on(command.details.date_of_birth)
     return None if born is None else age_on(born, state.happened_on)
 

@@ -37,9 +37,9 @@ def _needs_parent(conference: Conference, person: UUID, policy: Policy) -> bool:
 
 
 def _was_informed(conference: Conference, person: UUID, consent: Consent) -> bool:
-    """A harmed party consents knowing what it is: they were told before, not after."""
+    """Say whether a harmed party had been informed before they consented; nobody else needs to be."""
     one = conference.participants.get(person)
     if one is None or one.role is not ParticipantRole.HARMED:
         return True
-    told = conference.informed.get(person)
-    return told is not None and told <= consent.at
+    informed_at = conference.informed.get(person)
+    return informed_at is not None and informed_at <= consent.at

@@ -16,7 +16,7 @@ CORRECTIONS.guard(rules, CorrectRecord)
 
 
 def _as_corrected(command: CorrectRecord, conference: Conference) -> Conference | None:
-    """The conference with the correction in place; None where it cannot be made, which rule S1 says."""
+    """Return the conference with the correction in place; None where rule S1 refuses it."""
     try:
         return CORRECTIONS.applied(conference, [CORRECTIONS.correction(command, conference)])
     except (Uncorrectable, BrokenHistory):
@@ -24,7 +24,7 @@ def _as_corrected(command: CorrectRecord, conference: Conference) -> Conference 
 
 
 def _target(command: CorrectRecord, after: Conference | None) -> Event | None:
-    """The event that is corrected, as it would be."""
+    """Return the corrected event, with the correction in place."""
     return next((fact.event for fact in facts_of(after) if fact.event_id == command.corrects), None)
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Final, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from services.rj_conference.domain.commands import RecordConferenceHeld
-from services.rj_conference.domain.state import Conference
+from services.rj_conference.domain.state import OTHER_SIDE, Conference
 from services.rj_conference.events import ConferenceHeld, PresentRole
 from shared.domain.messages import Command
 from shared.domain.rules import Context, RuleBook
 
 rules: RuleBook[Conference] = RuleBook("rj_conference")
 
-OTHER_SIDE: Final = frozenset({PresentRole.HARMED, PresentRole.REPRESENTATIVE})
-"""The roles that stand against the harmer's."""
 
 C = TypeVar("C", bound=Command)
 

@@ -1,0 +1,133 @@
+"""The fold of a session: how each fact changes the state. It applies no rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, assert_never, cast
+from uuid import UUID
+
+from services.education.domain.state import Absence, Contact, Place, Session, Stage
+from services.education.events import (
+    AbsenceReasonDecided,
+    AttendanceRecorded,
+    Booking,
+    ContactRecorded,
+    EducationEvent,
+    EventAfterPlanning,
+    FeedbackRecorded,
+    PlaceBooked,
+    PlaceCancelled,
+    RecordCorrected,
+    SessionCancelled,
+    SessionDelivered,
+    SessionPlanned,
+)
+from services.vocabulary import AttendanceStatus
+from shared.domain.corrections import PastFacts
+from shared.domain.decider import impossible
+from shared.domain.messages import Fact
+
+MISSED: Final = frozenset({AttendanceStatus.DNA_PENDING, AttendanceStatus.DNA_UNACCEPTABLE})
+"""Statuses of an absence that a child may have to answer for."""
+
+
+def evolve(state: Session | None, fact: Fact) -> Session:
+    """Return the session after one more fact; raises `BrokenHistory` where the fact could not have happened."""
+    event = cast("EducationEvent", fact.event)
+    if isinstance(event, SessionPlanned):
+        return replace(_planned(state, fact, event), record=PastFacts(fact))
+    if state is None:
+        raise impossible(fact, "the session was never planned")
+    return replace(_after(state, fact, event), record=PastFacts(fact, state.record))
+
+
+def _after(state: Session, fact: Fact, event: EventAfterPlanning) -> Session:
+    match event:
+        case PlaceBooked():
+            return _booked(state, fact, event)
+        case PlaceCancelled():
+            return _given_back(state, fact, event)
+        case SessionDelivered():
+            return replace(state, stage=Stage.DELIVERED, headcount=event.headcount, delivered_at=fact.occurred_at)
+        case AttendanceRecorded():
+            return _attended(state, fact, event)
+        case AbsenceReasonDecided():
+            return _decided(state, fact, event)
+        case SessionCancelled():
+            return _cancelled(state, fact)
+        case ContactRecorded():
+            return replace(state, contacts=(*state.contacts, Contact(event.person_id, fact.day)))
+        case FeedbackRecorded() | RecordCorrected():  # a corrected value already stands in its place
+            return state
+        case _:
+            assert_never(event)
+
+
+def _planned(state: Session | None, fact: Fact, event: SessionPlanned) -> Session:
+    if state is not None:
+        raise impossible(fact, "the session is planned already")
+    return Session(
+        stage=Stage.PLANNED,
+        kind=event.kind,
+        topic=event.topic,
+        planned_at=fact.occurred_at,
+        starts_at=event.starts_at,
+        hours=event.hours,
+    )
+
+
+def _place(state: Session, fact: Fact, person_id: UUID) -> Place:
+    if person_id not in state.places:
+        raise impossible(fact, "this person has no place in the session")
+    return state.places[person_id]
+
+
+def _with(state: Session, place: Place) -> Session:
+    return replace(state, places={**state.places, place.booking.person_id: place})
+
+
+def _booked(state: Session, fact: Fact, event: PlaceBooked) -> Session:
+    if event.person_id in state.places:
+        raise impossible(fact, "this person has a place already")
+    booking = Booking(
+        person_id=event.person_id,
+        case_id=event.case_id,
+        referral_id=event.referral_id,
+        disposal_id=event.disposal_id,
+        condition_id=event.condition_id,
+    )
+    return _with(state, Place(booking, booked_at=fact.occurred_at))
+
+
+def _given_back(state: Session, fact: Fact, event: PlaceCancelled) -> Session:
+    _place(state, fact, event.person_id)
+    return replace(
+        state,
+        places={person: place for person, place in state.places.items() if person != event.person_id},
+        given_back={**state.given_back, event.person_id: fact.occurred_at},
+    )
+
+
+def _attended(state: Session, fact: Fact, event: AttendanceRecorded) -> Session:
+    place = _place(state, fact, event.person_id)
+    if not place.open:
+        raise impossible(fact, "attendance is recorded already")
+    pending = event.status is AttendanceStatus.DNA_PENDING
+    absence = Absence(fact.day, pending) if event.status in MISSED else None
+    return _with(state, replace(place, status=event.status, recorded_at=fact.occurred_at, absence=absence))
+
+
+def _decided(state: Session, fact: Fact, event: AbsenceReasonDecided) -> Session:
+    place = _place(state, fact, event.person_id)
+    if not place.waits_for_reason or place.absence is None:
+        raise impossible(fact, "no absence waits for a reason")
+    status = AttendanceStatus.DNA_ACCEPTABLE if event.acceptable else AttendanceStatus.DNA_UNACCEPTABLE
+    return _with(state, replace(place, status=status, absence=replace(place.absence, decided_on=fact.day)))
+
+
+def _cancelled(state: Session, fact: Fact) -> Session:
+    places = {
+        person: replace(place, status=AttendanceStatus.CANCELLED_BY_SERVICE) if place.open else place
+        for person, place in state.places.items()
+    }
+    return replace(state, stage=Stage.CANCELLED, cancelled_at=fact.occurred_at, places=places)

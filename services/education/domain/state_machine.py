@@ -1,0 +1,87 @@
+"""The state machine of a session: the stages in which each command is allowed (rule S1).
+
+A command without a row is allowed in every stage.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.education.domain.commands import (
+    BookPlace,
+    CancelPlace,
+    CancelSession,
+    DeliverSession,
+    PlanSession,
+    RecordAttendance,
+    RecordFeedback,
+)
+from services.education.domain.state import Session, Stage
+from services.vocabulary import AttendanceStatus
+from shared.domain.state_machine import NOTHING_YET, AllowedStages
+
+PLANNED: Final = frozenset({Stage.PLANNED})
+DELIVERED: Final = frozenset({Stage.DELIVERED})
+
+PRACTICE: Final = "team practice (states of a session)"
+
+
+def _place_is_open(command: CancelPlace, session: Session) -> bool:
+    place = session.places.get(command.person_id)
+    return place is not None and place.open
+
+
+def _attendance_is_due(command: RecordAttendance, session: Session) -> bool:
+    # A place that the service takes back is recorded before the session too.
+    taken_back = command.status is AttendanceStatus.CANCELLED_BY_SERVICE
+    return command.person_id in session.places and (session.stage is Stage.DELIVERED or taken_back)
+
+
+STATE_MACHINE: Final[tuple[AllowedStages[Session], ...]] = (
+    AllowedStages(
+        "planned_once",
+        (PlanSession,),
+        NOTHING_YET,
+        "This session is planned already: give a new session an id of its own.",
+        PRACTICE,
+    ),
+    AllowedStages(
+        "place_may_be_booked",
+        (BookPlace,),
+        PLANNED,
+        "Places are booked in a planned session, one for each person.",
+        PRACTICE,
+        condition=lambda command, session: command.person_id not in session.places,
+    ),
+    AllowedStages(
+        "place_may_be_cancelled",
+        (CancelPlace,),
+        PLANNED,
+        "Only a booked place in a session still to be held can be given back; afterwards record the attendance.",
+        PRACTICE,
+        condition=_place_is_open,
+    ),
+    AllowedStages(
+        "still_planned",
+        (DeliverSession, CancelSession),
+        PLANNED,
+        "A session is delivered or cancelled once, and not both.",
+        PRACTICE,
+    ),
+    AllowedStages(
+        "attendance_may_be_taken",
+        (RecordAttendance,),
+        PLANNED | DELIVERED,  # of a cancelled session rule E2 refuses it
+        "Attendance is taken of a booked place, after the session was recorded as held.",
+        PRACTICE,
+        condition=_attendance_is_due,
+    ),
+    AllowedStages(
+        "feedback_of_what_was_held",
+        (RecordFeedback,),
+        DELIVERED,
+        "Feedback is kept of a session that was held.",
+        PRACTICE,
+    ),
+)
+"""The rows in the order in which they are asked."""

@@ -1,0 +1,51 @@
+"""S1: the state machine's table, and the parts of S1 that a table cannot say: the calendar, and corrections."""
+
+from __future__ import annotations
+
+from services.referral.domain.ages import born_on
+from services.referral.domain.commands import CorrectReferral, ReceiveReferral
+from services.referral.domain.corrections import CORRECTIONS
+from services.referral.domain.rules.rulebook import rules
+from services.referral.domain.state import Referral
+from services.referral.domain.state_machine import STATE_MACHINE
+from shared.domain.corrections import Uncorrectable
+from shared.domain.dates import BeyondCalendar, add_working_days, local_day
+from shared.domain.decider import BrokenHistory
+from shared.domain.rules import Context
+from shared.domain.state_machine import register
+
+register(rules, STATE_MACHINE)
+
+
+@rules.allowed_in(ReceiveReferral)
+def within_the_calendar(command: ReceiveReferral, _state: Referral | None, context: Context) -> bool:
+    """The report lies outside the years whose bank holidays are known: check its date.
+
+    Source: gov.uk/bank-holidays (England and Wales), as vendored
+    """
+    try:
+        add_working_days(local_day(command.reported_at), context.policy.number("close_working_days"))
+    except BeyondCalendar:
+        return False
+    return True
+
+
+CORRECTIONS.guard(rules, CorrectReferral)
+
+
+@rules.allowed_in(CorrectReferral)
+def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _occasion: Context) -> bool:
+    """With this date somebody would be born after the incident, or it reported before it happened: check the date.
+
+    Source: DPA 2018 s38 (accuracy)
+    """
+    try:
+        correction = CORRECTIONS.correction(command, state)
+        after = CORRECTIONS.applied(state, [correction])
+    except (Uncorrectable, BrokenHistory):
+        return True  # another of these functions says so
+    if correction.field not in {"details.date_of_birth", "reported_at", "happened_at"}:
+        return True
+    births = [born_on(person.date_of_birth) for person in after.people.values()]
+    ordered = after.happened_at <= after.reported_at <= after.received_at
+    return ordered and all(born <= after.happened_on for born in births if born is not None)

@@ -1,0 +1,125 @@
+"""The state machine of a referral: the stages in which each command is allowed (rule S1).
+
+A command without a row is allowed in every stage: contacts, corrections, and the facts of other services.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.referral.domain.commands import (
+    AcknowledgeReferral,
+    AllocateReferral,
+    AssignCrimeOutcome,
+    AttachDocument,
+    CloseReferral,
+    CompleteNudesScreening,
+    ConfirmSchoolLedOutcome,
+    GiveAdvice,
+    LinkPerson,
+    OverrideSafeguardingHold,
+    RaiseSafeguardingConcern,
+    ReceiveReferral,
+    RecordCrime,
+    RecordMashReferral,
+    RecordVictimPreference,
+    ReopenReferral,
+    TriageReferral,
+)
+from services.referral.domain.state import Referral, Stage
+from shared.domain.state_machine import NOTHING_YET, AllowedStages
+
+EVERY_STAGE: Final = frozenset(Stage)
+OPEN: Final = EVERY_STAGE - {Stage.CLOSED}
+BEFORE_TRIAGE: Final = frozenset({Stage.RECEIVED, Stage.ACKNOWLEDGED, Stage.SAFEGUARDING_HOLD})
+WITH_AN_OFFICER: Final = frozenset({Stage.TRIAGED, Stage.ALLOCATED, Stage.IN_PROGRESS})
+
+PRACTICE: Final = "team practice (states of a referral)"
+
+STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
+    AllowedStages(
+        "received_once",
+        (ReceiveReferral,),
+        NOTHING_YET,
+        "This referral was received already: give a new one an id of its own.",
+        PRACTICE,
+    ),
+    AllowedStages(
+        "not_closed",
+        (
+            LinkPerson,
+            RaiseSafeguardingConcern,
+            RecordMashReferral,
+            CompleteNudesScreening,
+            RecordCrime,
+            RecordVictimPreference,
+            AttachDocument,
+            GiveAdvice,
+            AssignCrimeOutcome,
+        ),
+        OPEN,
+        "The referral is closed: a supervisor must open it again first.",
+        PRACTICE,
+    ),
+    AllowedStages(
+        "acknowledged_once",
+        (AcknowledgeReferral,),
+        BEFORE_TRIAGE,
+        "A referral is acknowledged once, before it is triaged.",
+        PRACTICE,
+        condition=lambda _command, referral: referral.acknowledged_on is None,
+    ),
+    AllowedStages(
+        "a_hold_to_lift",
+        (OverrideSafeguardingHold,),
+        frozenset({Stage.SAFEGUARDING_HOLD}),
+        "No safeguarding concern holds this referral.",
+        PRACTICE,
+    ),
+    AllowedStages(
+        "crime_recorded_once",
+        (RecordCrime,),
+        EVERY_STAGE,
+        "The crime has a number already: correct it, do not record another.",
+        "Home Office Counting Rules",
+        condition=lambda _command, referral: referral.crime_number is None,
+    ),
+    AllowedStages(
+        "ready_for_triage",
+        (TriageReferral,),
+        frozenset({Stage.ACKNOWLEDGED, Stage.TRIAGED}),
+        "A referral is triaged once it is acknowledged, and again after it was opened again or held.",
+        PRACTICE,
+        condition=lambda _command, referral: referral.stage is Stage.ACKNOWLEDGED or referral.reopened,
+    ),
+    AllowedStages(
+        "triaged_for_an_officer",
+        (AllocateReferral,),
+        WITH_AN_OFFICER,
+        "Only a triaged referral is allocated, and not one that went to others.",
+        PRACTICE,
+    ),
+    AllowedStages(
+        "left_to_the_school",
+        (ConfirmSchoolLedOutcome,),
+        frozenset({Stage.SCHOOL_LED}),
+        "The school confirms once what it did, about an incident that was left to it.",
+        "Home Office Counting Rules, Schools Protocol",
+        condition=lambda _command, referral: not referral.school_confirmed,
+    ),
+    AllowedStages(
+        "triaged_before_closing",
+        (CloseReferral,),
+        OPEN - BEFORE_TRIAGE,
+        "Only a triaged referral can be closed, and only once.",
+        PRACTICE,
+    ),
+    AllowedStages(
+        "closed_before_reopening",
+        (ReopenReferral,),
+        frozenset({Stage.CLOSED}),
+        "Only a closed referral can be opened again.",
+        PRACTICE,
+    ),
+)
+"""The rows in the order in which they are asked."""

@@ -1,0 +1,34 @@
+"""S1: the state machine's table, and the parts of S1 that a table cannot say."""
+
+from __future__ import annotations
+
+from services.rj_conference.domain.closing import comes_too_late
+from services.rj_conference.domain.commands import LATER, CloseConference
+from services.rj_conference.domain.rules.rulebook import once_proposed, rules
+from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage
+from services.rj_conference.domain.state_machine import STATE_MACHINE
+from shared.domain.messages import Command
+from shared.domain.rules import Context
+from shared.domain.state_machine import register
+
+register(rules, STATE_MACHINE)
+
+
+@rules.allowed_in(*LATER)
+def it_was_proposed(_command: Command, conference: Conference | None, _occasion: Context) -> bool:
+    """There is no such conference yet: propose it first.
+
+    Source: state machine of a conference (rule S1)
+    """
+    return conference is not None
+
+
+@rules.allowed_in(CloseConference)
+@once_proposed
+def it_can_be_closed(_command: CloseConference, conference: Conference, context: Context) -> bool:
+    """A conference is closed before it was held, or in follow-up: record first what was agreed, or that nothing was.
+
+    Source: state machine of a conference (rule S1)
+    """
+    is_open_to_it = conference.stage in BEFORE_HELD or conference.stage is Stage.FOLLOW_UP
+    return is_open_to_it or comes_too_late(conference, context)

@@ -1,0 +1,71 @@
+"""A state machine as a table: each row names commands, the stages in which they are allowed, and the officer's text.
+
+    STATE_MACHINE: tuple[AllowedStages[Loan], ...] = (
+        AllowedStages("lent_once", (LendBook,), NOTHING_YET, "This loan exists already: …", "byelaw 3"),
+        AllowedStages("out_on_loan", (ReturnBook,), frozenset({Stage.LENT}), "The book is not lent.", "byelaw 4"),
+    )
+
+`register` enters the rows in a rulebook as rules of id S1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from shared.domain.messages import Command
+from shared.domain.rules import Context, RuleBook
+
+NOTHING_YET: Final[frozenset[StrEnum]] = frozenset()
+"""The stages of a command that opens a stream: none, since it is allowed only before the first event."""
+
+
+class Staged(Protocol):
+    """A state that is in a stage."""
+
+    @property
+    def stage(self) -> StrEnum:
+        """The stage."""
+        ...
+
+
+S = TypeVar("S", bound=Staged)
+
+
+@dataclass(frozen=True)
+class AllowedStages(Generic[S]):
+    """One row of a state machine. Before the first event of a stream it allows its commands."""
+
+    name: str
+    commands: tuple[type[Command], ...]
+    stages: frozenset[StrEnum]
+    text: str
+    """The officer's text where the row refuses."""
+    source: str
+    """The source in law or practice."""
+    condition: Callable[[Any, S], bool] | None = None
+    """What must hold of command and state besides, where the stage alone does not decide."""
+
+    def allows(self, command: Command, state: S | None) -> bool:
+        """Say whether the command is allowed in the stage of the state."""
+        if state is None:
+            return True
+        return state.stage in self.stages and (self.condition is None or self.condition(command, state))
+
+
+def register(rules: RuleBook[S], table: Iterable[AllowedStages[S]]) -> None:
+    """Enter each row of a state machine in a rulebook (rule S1)."""
+    for row in table:
+        rules.allowed_in(*row.commands)(_check(row))
+
+
+def _check(row: AllowedStages[S]) -> Callable[..., bool]:
+    """Return the row as a rulebook expects a rule: a function with its name, and with text and source as docstring."""
+
+    def check(command: Command, state: S | None, _context: Context) -> bool:
+        return row.allows(command, state)
+
+    check.__name__, check.__doc__ = row.name, f"{row.text}\n\nSource: {row.source}"
+    return check
