@@ -1,23 +1,77 @@
-"""The declarations of the services, for what is done to the system as a whole: schema, topics, verification, checks.
+"""The one list of the system's services.
 
-Importing them costs half a second, so commands that only talk HTTP do not.
+Each entry holds the facts that the system as a whole needs: ports, paths and titles. A service's declaration and read
+model are imported on demand, since that takes half a second, and commands that only talk HTTP need neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-from services.disposal.service import service as disposal
-from services.education.service import service as education
-from services.referral.service import service as referral
-from services.reporting.database import DATABASE as REPORTING_DATABASE
-from services.rj_conference.service import service as rj_conference
-from shared.runtime.privileges import Schema
-from shared.runtime.service import Service
+if TYPE_CHECKING:
+    from shared.runtime.privileges import Schema
+    from shared.runtime.service import ReadModel, Service
 
-DECIDING: Final[tuple[Service[Any], ...]] = (referral, education, disposal, rj_conference)
+
+@dataclass(frozen=True, slots=True)
+class RegisteredService:
+    """A service of the system; its package is `services.<name>`."""
+
+    name: str
+    title: str
+    """The name on pages for people."""
+    port_offset: int
+    """The place of its API among the ports of all APIs; fixed, so that a new service moves no other."""
+    collection: str = ""
+    """The plural under which its streams stand in URLs and in the projected case; empty where it keeps none."""
+    decides: bool = True
+    """Whether it has an event store and a topic; else it only projects what others publish."""
+
+    def service(self) -> Service[Any]:
+        """Import the declaration of a deciding service."""
+        declaration: Service[Any] = import_module(f"services.{self.name}.service").service
+        return declaration
+
+    def read_model(self) -> ReadModel[Any]:
+        """Import the read model of a deciding service."""
+        read_model: ReadModel[Any] = import_module(f"services.{self.name}.read_model").READ_MODEL
+        return read_model
+
+    def database(self) -> tuple[str, Schema]:
+        """Import the name and schema of the database of a service that only projects."""
+        database: tuple[str, Schema] = import_module(f"services.{self.name}.database").DATABASE
+        return database
+
+
+SERVICES: Final = (
+    RegisteredService("referral", "Referral", 0, "referrals"),
+    RegisteredService("education", "Education", 1, "sessions"),
+    RegisteredService("disposal", "Disposal", 2, "disposals"),
+    RegisteredService("rj_conference", "Restorative conference", 3, "conferences"),
+    RegisteredService("reporting", "Reporting", 4, decides=False),
+)
+"""Every service of the system."""
+
+DECIDING: Final = tuple(entry for entry in SERVICES if entry.decides)
 """The services that decide, each with an event store and a topic."""
 
-PROJECTIONS: Final[Sequence[tuple[str, Schema]]] = (REPORTING_DATABASE,)
-"""The databases of what only projects, with what they hold."""
+COLLECTIONS: Final[Mapping[str, str]] = {entry.name: entry.collection for entry in DECIDING}
+"""Deciding service -> the plural under which its streams stand in URLs."""
+
+
+def deciding_services() -> tuple[Service[Any], ...]:
+    """Import the declarations of all deciding services."""
+    return tuple(entry.service() for entry in DECIDING)
+
+
+def read_models() -> dict[str, ReadModel[Any]]:
+    """Import the read models of all deciding services, by the service's name."""
+    return {entry.name: entry.read_model() for entry in DECIDING}
+
+
+def projection_databases() -> Sequence[tuple[str, Schema]]:
+    """Import the databases of the services that only project, with their schemas."""
+    return tuple(entry.database() for entry in SERVICES if not entry.decides)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-SERVICES: Final = ("referral", "education", "disposal", "rj_conference", "reporting")
-"""Every service of the system: four that decide, and one that counts."""
+from services import registry
+
+SERVICES: Final = tuple(entry.name for entry in registry.SERVICES)
+"""The name of every service of the system."""
 
 VAR: Final = Path(os.environ.get("OOC_VAR", "var"))
 """Where the local system keeps its data, and `system.json` its addresses."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.console.client import Client, NoAnswer, Reply
 from services.console.idle import SOURCES, Statuses
-from tools.scenario.story import COLLECTIONS
+from services.registry import COLLECTIONS
 
 PLURALS = {plural: service for service, plural in COLLECTIONS.items()}
 

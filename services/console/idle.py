@@ -8,12 +8,15 @@ from typing import Any, Final
 
 from services.console.addresses import SERVICES
 from services.console.client import Client, Ended, NoAnswer
+from services.registry import DECIDING
 
 Statuses = Mapping[str, Mapping[str, Any]]
 """What GET /status of each service says."""
 
 REPORTING: Final = "reporting"
-SOURCES: Final = tuple(service for service in SERVICES if service != REPORTING)
+SOURCES: Final = tuple(entry.name for entry in DECIDING)
+"""The services whose events others consume."""
+
 LONGEST_CHAIN: Final = len(SOURCES) + 2
 """Rounds after which whatever was recorded before the first has had all its consequences: a reaction of a reaction
 goes through each service at most once, so a busy system need not fall silent."""

@@ -12,10 +12,11 @@ from uuid import UUID
 import typer
 from stamina.instrumentation import set_on_retry_hooks
 
-from services.console.addresses import SERVICES, VAR, find_addresses
+from services.console.addresses import VAR, find_addresses
 from services.console.alarms import tell_alarms
 from services.console.case import NotFound, case_of, found, histories, printed, projected
 from services.console.client import Client
+from services.console.idle import SOURCES
 from services.console.operations import alarms, gaps, quarantine
 from services.console.progress import Progress, debugging, said
 from services.console.scenario_command import run_scenario_files
@@ -127,12 +128,12 @@ def status(url: Urls = None) -> None:
 @app.command()
 def migrate() -> None:
     """Create the databases and their roles, and bring schemas and privileges up to date (OOC_ADMIN_DATABASE_URL)."""
-    from services.registry import DECIDING, PROJECTIONS  # noqa: PLC0415  half a second
+    from services.registry import DECIDING, projection_databases  # noqa: PLC0415  only here
     from shared.runtime.provision import ProvisionFailed, provision_databases  # noqa: PLC0415  the same
     from shared.runtime.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
     try:
-        asyncio.run(provision_databases(Settings(), [service.name for service in DECIDING], PROJECTIONS))
+        asyncio.run(provision_databases(Settings(), [entry.name for entry in DECIDING], projection_databases()))
     except (ProvisionFailed, NoPassword) as error:
         _fail(str(error))
 
@@ -140,12 +141,12 @@ def migrate() -> None:
 @app.command()
 def topics() -> None:
     """Create the topics that are missing (OOC_KAFKA)."""
-    from services.registry import DECIDING  # noqa: PLC0415  half a second
+    from services.registry import DECIDING  # noqa: PLC0415  only here
     from shared.runtime.provision import ProvisionFailed, provision_topics  # noqa: PLC0415  the same
     from shared.runtime.settings import Settings  # noqa: PLC0415  the same
 
     try:
-        asyncio.run(provision_topics(Settings(), [service.name for service in DECIDING]))
+        asyncio.run(provision_topics(Settings(), [entry.name for entry in DECIDING]))
     except ProvisionFailed as error:
         _fail(str(error))
 
@@ -178,10 +179,10 @@ def scenario_run(
 @scenarios.command("check")
 def scenario_check(files: Files) -> None:
     """Check scenario files: their form, and that what they name exists."""
-    from services.registry import DECIDING  # noqa: PLC0415  half a second
+    from services.registry import deciding_services  # noqa: PLC0415  only here
     from tools.scenario.validation import problems_of  # noqa: PLC0415  only here
 
-    services = {service.name: service for service in DECIDING}
+    services = {service.name: service for service in deciding_services()}
     wrong = 0
     for file in files:
         problems = list(problems_of(read_scenario(file), services))
@@ -302,7 +303,7 @@ def reactions(url: Urls = None, role: As = Role.AUDITOR) -> None:
     """Reactions that were refused and wait until their stream moves."""
     client = _client(url)
     rows = []
-    for service in SERVICES[:-1]:
+    for service in SOURCES:
         rows += found(client.get(service, "/v1/reactions", role=role), f"list of reactions of {service}", role)
     OUT.print(records("Reactions that wait", rows) if rows else "Reactions that wait: none")
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from services.console.addresses import SERVICES, VAR
+from services.console.addresses import VAR
+from services.registry import SERVICES
 from shared.database import as_role
 from tools.local import (
     SERVERS,
@@ -69,8 +70,8 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ)
         Process(name=MIGRATE, argv=[*ooc, "migrate"], env=owner, after=(POSTGRES,), once=True, patience=PATIENCE),
         Process(name=TOPICS, argv=[*ooc, "topics"], env=told, after=(KAFKA,), once=True, patience=PATIENCE),
     ]
-    for nth, service in enumerate(SERVICES):
-        port = addresses.ports.api(nth)
+    for entry in SERVICES:
+        service, port = entry.name, addresses.ports.api(entry.port_offset)
         module = [sys.executable, "-m", f"services.{service}"]
         made += [
             Process(
@@ -96,7 +97,7 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ)
 
 def urls(addresses: Addresses) -> dict[str, str]:
     """The base URL of each service of a local system."""
-    return {service: f"http://127.0.0.1:{addresses.ports.api(nth)}" for nth, service in enumerate(SERVICES)}
+    return {entry.name: f"http://127.0.0.1:{addresses.ports.api(entry.port_offset)}" for entry in SERVICES}
 
 
 def servers_of(addresses: Addresses) -> list[tuple[str, str]]:

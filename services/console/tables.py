@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from services.registry import COLLECTIONS
 from shared.domain.dates import LONDON
 
 # In a file or a pipe there is no screen to fold tables for.
@@ -123,27 +124,21 @@ def sheet(title: str, duties: Sequence[Mapping[str, Any]]) -> Group:
 
 def case_list(title: str, cases: Sequence[Mapping[str, Any]]) -> Group:
     """The list of cases: what is due next in each, and where its work stands."""
+    from services.reporting.case_list import COLUMNS  # noqa: PLC0415  it brings the services' declarations
+
+    columns = {name: column for name, column in COLUMNS.items() if column.heading}
     return table(
         title,
-        *("case", "next due", "overdue", "work"),
-        rows=[
-            (
-                case["case_id"],
-                case["next_due"],
-                case["overdue_duties"] or "",
-                "\n".join(f"{item['service']} {item['state']}" for item in case["work"]),
-            )
-            for case in cases
-        ],
+        *(column.heading for column in columns.values()),
+        rows=[[column.to_text(case[name]) for name, column in columns.items()] for case in cases],
     )
 
 
 def standings(title: str, case: Mapping[str, Any]) -> Group:
     """Where a projected case stands: each piece of work with its state, and what is still to be done or lapsed."""
-    kinds = {"referrals": "referral", "disposals": "disposal", "conferences": "conference", "sessions": "session"}
     work = [
-        (kind, item.get("id"), item.get("state"), item.get("outcome"), moment(item.get("updated_at")))
-        for name, kind in kinds.items()
+        (name.removesuffix("s"), item.get("id"), item.get("state"), item.get("outcome"), moment(item.get("updated_at")))
+        for name in COLLECTIONS.values()
         for item in case.get(name) or ()
     ]
     due = [

@@ -19,7 +19,7 @@ import asyncpg
 
 from services.console.addresses import VAR, NoSystem, written
 from services.console.idle import REPORTING
-from services.registry import DECIDING
+from services.registry import deciding_services
 from services.reporting.snapshot import positions, snapshot
 from services.reporting.verify import refold_differences
 from shared.database import create_pool
@@ -90,11 +90,12 @@ async def verify(settings: Settings) -> AsyncIterator[Finding]:
 
         reporting, keyring = await connected(REPORTING), await connected("keyring")
         # Taken before the event stores' positions: reporting may be behind them, and never ahead.
-        rows = await reporting.fetch(_LAST_FACTS, [service.name for service in DECIDING])
+        services = deciding_services()
+        rows = await reporting.fetch(_LAST_FACTS, [service.name for service in services])
         last = {row["service"]: (row["position"], row["hash"]) for row in rows}
         heads: dict[str, int] = {}
         ahead = Problems()
-        for service in DECIDING:
+        for service in services:
             database = await connected(service.name)
             heads[service.name] = await database.fetchval("select coalesce(max(position), 0) from head")
             await to_the_end(_compare_last_fact(service, database, last.get(service.name), ahead), ahead)

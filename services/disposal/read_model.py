@@ -30,5 +30,8 @@ READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     policy=POLICY,
     access=ACCESS,
     states=tuple(Stage),
+    ended=frozenset({"COMPLETED", "NOT_COMPLETED", "CEASED", "CLOSED_NO_PROCEEDINGS", "RECORDED", "CHARGED", "CLOSED"}),
+    # A diversion waits for its crime outcome.
+    ended_with={"DIVERTED": "outcome"},
 )
 """The public reading face of disposals."""

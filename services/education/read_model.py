@@ -24,5 +24,6 @@ READ_MODEL: Final[ReadModel[Session]] = ReadModel(
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
     access=ACCESS,
     states=tuple(Stage),
+    ended=frozenset({"DELIVERED", "CANCELLED"}),
 )
 """How a session is read."""

@@ -24,5 +24,6 @@ READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
     access=ACCESS,
     states=tuple(Stage),
+    ended=frozenset({"CLOSED"}),
 )
 """How a referral is read."""

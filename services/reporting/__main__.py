@@ -7,7 +7,7 @@ from shared.runtime.settings import Settings
 
 
 def api(settings: Settings) -> None:
-    """Answer questions."""
+    """Serve the API."""
     from services.reporting.api import reporting_api  # noqa: PLC0415 - each process imports what it needs
     from shared.api import serve  # noqa: PLC0415
 
@@ -15,7 +15,7 @@ def api(settings: Settings) -> None:
 
 
 def worker(settings: Settings) -> None:
-    """Take events and project them."""
+    """Consume events and project them."""
     from services.reporting.worker import parts  # noqa: PLC0415 - each process imports what it needs
     from shared.runtime.worker import run  # noqa: PLC0415
 

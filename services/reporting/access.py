@@ -1,11 +1,9 @@
-"""Who may ask reporting what. Which records of the others are shown in its lists, their own access tables say."""
+"""The roles that may read reporting. The owners' access tables decide which of their streams its lists show."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-from services.reporting.read_models import READ_MODELS
 from services.vocabulary import Role
 from shared.domain.permissions import DECISIONS, OPERATIONS, Permission, Permissions
 
@@ -23,7 +21,4 @@ ACCESS: Final[Permissions] = {
     Role.DATA_PROTECTION_OFFICER: Permission(_WORK, needs_reason=True),
     Role.ANALYST: Permission(frozenset({"measures"})),
 }
-"""Role -> what it may read here: officers their cases, analysts numbers alone."""
-
-RECORDS: Final[Mapping[str, Permissions]] = {service: read_model.access for service, read_model in READ_MODELS.items()}
-"""Service -> the access table of its records."""
+"""Role -> the parts that it may read here: officers their cases, analysts numbers alone."""

@@ -28,11 +28,12 @@ from uuid import UUID
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from services.reporting import queries
 from services.reporting.access import ACCESS
-from services.reporting.cases import PANEL_QUEUE, case, cases
+from services.reporting.case_list import PANEL_QUEUE, CaseLine, list_cases
+from services.reporting.cases import case
 from services.reporting.csv_export import as_csv
 from services.reporting.daily_sheet import daily_sheet
 from services.reporting.ethnicity import Grant, keyring_grant
@@ -192,29 +193,6 @@ class Sheet(Schema):
     duties: list[ListedDuty]
 
 
-class Work(Schema):
-    """A piece of work of a case, in brief."""
-
-    service: str
-    id: UUID
-    state: str | None = Field(description="None where the reader may not see it.")
-    officer: UUID | None
-
-
-class CaseLine(Schema):
-    """A case in brief."""
-
-    case_id: UUID
-    area: str | None
-    open: bool
-    panel_queue: bool
-    work: list[Work]
-    next_due: date | None
-    overdue_duties: int
-    opened_at: datetime
-    updated_at: datetime
-
-
 class CaseList(Schema):
     """A page of cases."""
 
@@ -225,19 +203,24 @@ class CaseList(Schema):
     cases: list[CaseLine]
 
 
-class OneCase(Schema):
-    """The projected case; each piece of work has the members of its service's state."""
+class CaseHead(Schema):
+    """The members of a projected case beside its streams."""
 
     case_id: UUID
     area: str | None
     panel_queue: bool
     referral: StateView | None
-    referrals: list[StateView]
-    disposals: list[StateView]
-    conferences: list[StateView]
-    sessions: list[StateView]
     duties: list[ListedDuty]
     positions: dict[str, int]
+
+
+_STREAMS: Final[dict[str, Any]] = {model.collection: (list[StateView], ...) for model in READ_MODELS.values()}
+OneCase: Final[type[CaseHead]] = create_model(
+    "OneCase",
+    __base__=CaseHead,
+    __doc__="The projected case: the streams of each service stand under its collection.",
+    **_STREAMS,
+)
 
 
 PATIENCE_SECONDS: Final = 15.0
@@ -255,7 +238,7 @@ class Dependencies:
 
 
 def reporting_api(settings: Settings) -> FastAPI:
-    """The application."""
+    """Build the application."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -290,14 +273,14 @@ def reporting_api(settings: Settings) -> FastAPI:
 
 
 async def _known(request: Request) -> tuple[Dependencies, Actor, str | None]:
-    """What is at hand, and who asks and why: before anything else is said."""
+    """Return the dependencies, the actor and the reason of a read, before any other check."""
     at: Dependencies = request.app.state.deps
     actor = await read_actor(request)
     return at, actor, read_reason(request)
 
 
 async def _reader(at: Dependencies, actor: Actor) -> Reader:
-    """The reader that an actor is; raises `EventStoreUnavailable`."""
+    """Return the reader for an actor; raises `EventStoreUnavailable`."""
     return await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
 
 
@@ -310,7 +293,7 @@ def _measures(app: FastAPI) -> None:
         openapi_extra=declared(_MEASURES),
     )
     async def measure(request: Request, measure: str) -> Response:
-        """A measure of a period of Europe/London days, both included, as JSON or CSV."""
+        """Answer a measure of a period of Europe/London days, both included, as JSON or CSV."""
         at, actor, reason = await _known(request)
         _MEASURE.validate(measure)
         query = read_query(request, _MEASURES)
@@ -349,7 +332,7 @@ def _measures(app: FastAPI) -> None:
 def _cases(app: FastAPI) -> None:
     @app.get("/v1/cases", tags=["cases"], response_model=CaseList, openapi_extra=declared(_CASES))
     async def case_list(request: Request) -> JSONResponse:
-        """The cases that the reader may see, with what may be seen of each: those with the soonest duty first."""
+        """List the cases that the reader may see, those with the soonest duty first."""
         at, actor, reason = await _known(request)
         query = read_query(request, _CASES)
         officer = None if "officer" not in query else read_id(query["officer"], "officer")
@@ -357,7 +340,7 @@ def _cases(app: FastAPI) -> None:
         await at.gate.read(actor, "cases", "reporting/cases", reason)
         reader = await _reader(at, actor)
         found = await retry_or_raise(
-            lambda: cases(
+            lambda: list_cases(
                 at.database,
                 reader,
                 state=query.get("state"),
@@ -377,7 +360,7 @@ def _cases(app: FastAPI) -> None:
         openapi_extra=declared(_CASE),
     )
     async def one_case(request: Request, case_id: str) -> JSONResponse:
-        """The projected case: its referral, disposals, conferences, sessions and duties; waits for `min_position`."""
+        """Return the projected case: its streams by collection, and its duties; waits for `min_position`."""
         at, actor, reason = await _known(request)
         wanted = _min_positions(request)
         id_ = read_id(case_id, "case_id")
@@ -430,7 +413,7 @@ async def _wait(at: Dependencies, wanted: Mapping[str, int]) -> str | None:
 def _duties(app: FastAPI) -> None:
     @app.get("/v1/duties", tags=["duties"], response_model=Sheet, openapi_extra=declared(_DUTIES))
     async def duties(request: Request) -> JSONResponse:
-        """The daily sheet: every duty in the reader's reach that is not met at the end of a day, soonest first."""
+        """Return the daily sheet: each duty that the reader may see and that is unmet at the end of a day, soonest first."""
         at, actor, reason = await _known(request)
         query = read_query(request, _DUTIES)
         overdue = query.get("overdue")
@@ -452,7 +435,7 @@ def _operations(app: FastAPI) -> None:
 
     @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))
     async def status(request: Request) -> JSONResponse:
-        """How far the projection has come, and how many streams are quarantined."""
+        """Report the progress of the projection, and the number of quarantined streams."""
         at: Dependencies = request.app.state.deps
 
         async def look() -> dict[str, Any]:

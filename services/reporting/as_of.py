@@ -1,4 +1,4 @@
-"""What a cut in time touches: streams that have moved since are folded anew, all others stand as they stand now."""
+"""The state as of a time: streams that changed since are folded anew, all others are as they are now."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def refolded(
     *,
     areas: list[str] | None = None,
 ) -> list[Folded]:
-    """The streams of some services (of these areas, or of all) that a cut touches, as they stood then.
+    """Fold the streams of some services (of these areas, or of all) that changed since, as they were then.
 
     Those that had not begun are left out.
     """
@@ -40,7 +40,7 @@ async def refolded(
 
 
 async def histories_of(connection: Connection, streams: list[Stream]) -> Mapping[Stream, list[Fact]]:
-    """The whole histories of some streams."""
+    """Load the whole histories of some streams."""
     histories: dict[Stream, list[Fact]] = defaultdict(list)
     for fact in await load(connection, streams) if streams else ():
         histories[stream_of(fact)].append(fact)

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def as_csv(answered: Mapping[str, Any]) -> str:
-    """The CSV of a measure's answer: the same names as in the JSON; null is empty."""
+    """Return a measure's answer as CSV: the same names as in the JSON; null is empty."""
     columns = list(_flat(answered))
     out = io.StringIO()
     writer = csv.writer(out)

@@ -30,7 +30,7 @@ _STANDING: Final = f"""
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A duty with whose it is: its stream, and the home, cases, officer and area of that."""
+    """A duty with its stream, and the home, cases, officer and area of that stream."""
 
     duty: Duty
     service: str
@@ -42,19 +42,19 @@ class Listed:
 
     @classmethod
     def of_row(cls, row: asyncpg.Record) -> Listed:
-        """From a row of the duty's columns and its stream's cases and officer."""
+        """Read a row of the duty's columns and its stream's cases and officer."""
         duty = duty_of(row)
         return cls(duty, row["service"], row["stream"], row["home"], tuple(row["cases"]), row["officer"], row["area"])
 
     @classmethod
     def of_fold(cls, folded: Folded) -> Iterable[Listed]:
-        """The duties of a stream that was folded anew."""
-        record = folded.record
+        """Yield the duties of a stream that was folded anew."""
+        summary = folded.summary
         for duty in folded.duties:
-            yield cls(duty, folded.service, record.stream, record.home, record.cases, record.officer, record.area)
+            yield cls(duty, folded.service, summary.stream, summary.home, summary.cases, summary.officer, summary.area)
 
     def as_json(self, as_of: date) -> dict[str, Any]:
-        """The duty as it stood at the end of a day."""
+        """Return the duty as it was at the end of a day."""
         return {
             **self.duty.as_json(as_of),
             "service": self.service,
@@ -71,7 +71,7 @@ async def daily_sheet(
     as_of: date,
     overdue: bool | None = None,
 ) -> dict[str, Any]:
-    """Every duty that is not met at the end of a Europe/London day, soonest first, as it stood then.
+    """List every duty that is not met at the end of a Europe/London day, soonest first, as it was then.
 
     `overdue` true: only those past their due date; false: only the others. The duties are those that the owning
     services would show to the reader.
@@ -80,9 +80,9 @@ async def daily_sheet(
     async with snapshot(pool) as connection:
         found = [Listed.of_row(row) for row in await connection.fetch(_STANDING, as_of, until, *reach.parameters)]
         moved = await refolded(connection, READ_MODELS, until, areas=None if reach.areas is None else list(reach.areas))
-        seen = await reach.select(connection, [(folded.service, folded.record.stream) for folded in moved])
+        seen = await reach.select(connection, [(folded.service, folded.summary.stream) for folded in moved])
         for folded in moved:
-            if (folded.service, folded.record.stream) in seen:
+            if (folded.service, folded.summary.stream) in seen:
                 found += [one for one in Listed.of_fold(folded) if one.duty.is_open(as_of)]
         reached = await positions(connection, READ_MODELS)
     shown = [one for one in found if overdue is None or one.duty.overdue(as_of) == overdue]

@@ -1,29 +1,19 @@
-"""One stream, folded: what its owner shows of it, its duties, and the record that measures count from."""
+"""One stream, folded: its owner's view, its duties, and the summary that measures count from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from services.reporting.measures import WorkItem
 from services.reporting.read_models import READ_MODELS
-from services.reporting.summaries import LapsedDuty, Summary, summary_of
+from services.reporting.summaries import LapsedDuty, Summary, summary_type
 from shared.domain.decider import history_at
 from shared.domain.duties import Duty
 from shared.domain.messages import Fact
 from shared.domain.permissions import AccessFacts
-
-ENDED: Final[Mapping[str, frozenset[str]]] = {
-    "referral": frozenset({"CLOSED"}),
-    "education": frozenset({"DELIVERED", "CANCELLED"}),
-    "disposal": frozenset(
-        {"COMPLETED", "NOT_COMPLETED", "CEASED", "CLOSED_NO_PROCEEDINGS", "RECORDED", "CHARGED", "CLOSED"}
-    ),
-    "rj_conference": frozenset({"CLOSED"}),
-}
-"""States in which nothing is left to do."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +24,7 @@ class Folded:
     last: Fact
     view: Mapping[str, Any]
     duties: tuple[Duty, ...]
-    record: Summary
+    summary: Summary
     opened_at: datetime
     updated_at: datetime
     """When the last of its facts occurred: as of then and later it stands as it stands now."""
@@ -50,30 +40,28 @@ class Folded:
 
     @property
     def open(self) -> bool:
-        """Whether anything is left to do: a diversion waits for its crime outcome."""
-        if self.state == "DIVERTED":
-            return self.view["outcome"] is None
-        return self.state not in ENDED[self.service]
+        """Whether anything is left to do."""
+        return READ_MODELS[self.service].is_open(self.view)
 
     @property
-    def standing(self) -> WorkItem:
-        """Where the work stands."""
-        return WorkItem(self.service, self.record, self.state, self.open, self.duties)
+    def work_item(self) -> WorkItem:
+        """The stream as a work item."""
+        return WorkItem(self.service, self.summary, self.state, self.open, self.duties)
 
 
 def service_of(fact: Fact) -> str:
-    """The service whose stream a fact belongs to."""
+    """Return the service whose stream a fact belongs to."""
     return fact.envelope.stream.partition("/")[0]
 
 
 def fold(history: Sequence[Fact], *, as_of: datetime | None = None, known_at: datetime | None = None) -> Folded | None:
-    """Fold a whole history, cut by both times; None where nothing had begun. Raises `BrokenHistory`."""
+    """Fold a whole history as of both times; None where nothing had begun. Raises `BrokenHistory`."""
     service = service_of(history[0])
     read_model = READ_MODELS[service]
     shown = history_at(history, as_of=as_of, known_at=known_at)
-    record = summary_of(service, shown) if shown else None
+    summary = summary_type(service).summarise(shown) if shown else None
     state = read_model.decider.fold(shown)
-    if state is None or record is None:
+    if state is None or summary is None:
         return None
     duties = tuple(read_model.duties(state, read_model.policy.on))
     lapsed = tuple(LapsedDuty(duty=one.duty, on=one.lapsed_on) for one in duties if one.lapsed_on is not None)
@@ -82,7 +70,7 @@ def fold(history: Sequence[Fact], *, as_of: datetime | None = None, known_at: da
         last=history[-1],
         view=read_model.view(state),
         duties=duties,
-        record=record.model_copy(update={"lapsed": lapsed}) if lapsed else record,
+        summary=summary.model_copy(update={"lapsed": lapsed}) if lapsed else summary,
         opened_at=shown[0].occurred_at,
         updated_at=max(fact.occurred_at for fact in shown),
         access=AccessFacts.of_history(read_model.events, history),

@@ -24,9 +24,9 @@ def measure_facts(
     as_of: datetime | None = None,
     known_at: datetime | None = None,
 ) -> dict[str, Any]:
-    """A measure over the whole histories given, each in order of version; raises `BadQuestion`."""
+    """Answer a measure from whole histories, each in order of version; raises `BadQuestion`."""
     measure, period = measure_named(name), Period(from_, to)
-    until = _earlier(as_of, end_of_day(to)) if measure.standings else as_of
+    until = _earlier(as_of, end_of_day(to)) if measure.needs_work_items else as_of
     histories = [history for history in histories if history and service_of(history[0]) in measure.reads]
     folded: list[Folded] = [
         found for history in histories if (found := fold(history, as_of=until, known_at=known_at)) is not None
@@ -36,10 +36,11 @@ def measure_facts(
         for fact in history:
             service = service_of(fact)
             positions[service] = max(positions.get(service, 0), fact.position or 0)
-    book = Dataset(
-        records=[item.record for item in folded], standings=[item.standing for item in folded if measure.standings]
+    dataset = Dataset(
+        summaries=[item.summary for item in folded],
+        work_items=[item.work_item for item in folded if measure.needs_work_items],
     )
-    return answer(measure, book, period, positions, group_by)
+    return answer(measure, dataset, period, positions, group_by)
 
 
 def _earlier(moment: datetime | None, other: datetime) -> datetime:
@@ -47,17 +48,17 @@ def _earlier(moment: datetime | None, other: datetime) -> datetime:
 
 
 class InMemoryReporting:
-    """Facts as they come, kept per stream; asked for measures as the API is."""
+    """Facts by stream, in memory; answers measures as the API does."""
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, UUID], list[Fact]] = {}
 
     def record(self, service: str, fact: Fact) -> None:
-        """Take a fact into account."""
+        """Add a fact."""
         self._streams.setdefault((service, fact.stream_id), []).append(fact)
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any]:
-        """A measure, by the parameters of its query as text."""
+        """Answer a measure; the parameters are those of its query, as text."""
         times = {key: parse_moment(params[key]) for key in ("as_of", "known_at") if key in params}
         return measure_facts(
             name,

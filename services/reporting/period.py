@@ -7,7 +7,7 @@ from datetime import date
 
 
 class BadQuestion(ValueError):
-    """What was asked cannot be answered; the message says what to ask instead."""
+    """A question that cannot be answered; the message says what to ask instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,6 @@ class Period:
 
 
 def quarter(day: date) -> str:
-    """The quarter of a day as the returns name it: 2025-26-Q3 is October to December 2025 (Q1 begins in April)."""
+    """Return the quarter of a day as the returns name it: 2025-26-Q3 is October to December 2025 (Q1 begins in April)."""
     year = day.year if day.month >= 4 else day.year - 1
     return f"{year}-{(year + 1) % 100:02d}-Q{(day.month - 4) % 12 // 3 + 1}"

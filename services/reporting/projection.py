@@ -140,7 +140,7 @@ async def apply(connection: Connection, records: Sequence[Recorded]) -> None:
 
 
 def read(record: Recorded) -> Fact:
-    """A recorded event as a fact whose sealed fields stay closed; raises `UnknownEvent`."""
+    """Read a recorded event as a fact whose sealed fields stay closed; raises `UnknownEvent`."""
     service = record.stream.partition("/")[0]
     return READ_MODELS[service].events.read(
         record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash
@@ -175,7 +175,7 @@ async def _keep(connection: Connection, facts: Sequence[Fact]) -> None:
 
 
 async def _whole(connection: Connection, arrived: Sequence[Fact]) -> Mapping[Stream, list[Fact]]:
-    """The whole histories of the streams that moved. A stream that begins in this batch need not be read back."""
+    """Return the whole histories of the streams of a batch. A stream that begins in this batch need not be read back."""
     histories: dict[Stream, dict[int, Fact]] = defaultdict(dict)
     for fact in arrived:
         histories[stream_of(fact)][fact.version] = fact
@@ -204,7 +204,7 @@ async def _known_further(connection: Connection, begun: Mapping[Stream, int]) ->
 
 
 async def load(connection: Connection, streams: Iterable[Stream]) -> list[Fact]:
-    """The facts of some streams, by stream and in order of version, in one query."""
+    """Load the facts of some streams, by stream and in order of version, in one query."""
     streams = list(streams)
     rows = await connection.fetch(_HISTORIES, [service for service, _ in streams], [stream for _, stream in streams])
     return [
@@ -223,7 +223,7 @@ def stream_of(fact: Fact) -> Stream:
 async def put(connection: Connection, folded: Sequence[Folded]) -> None:
     """Put the rows of some streams, and their duties, in place."""
     await connection.executemany(_PUT, [stream_row(item) for item in folded])
-    await connection.execute(_CLEAR, [item.service for item in folded], [item.record.stream for item in folded])
+    await connection.execute(_CLEAR, [item.service for item in folded], [item.summary.stream for item in folded])
     duties = [row for item in folded for row in duty_rows(item)]
     if duties:
         await connection.copy_records_to_table("duty", records=duties, columns=list(DUTY_COLUMNS))
@@ -243,23 +243,23 @@ async def fold_unmarked(pool: Pool) -> None:
 
 
 def stream_row(item: Folded) -> tuple[Any, ...]:
-    """The row of a stream, in the order of `COLUMNS`."""
-    record = item.record
+    """Return the row of a stream, in the order of `COLUMNS`."""
+    summary = item.summary
     return (
         item.service,
-        record.stream,
-        record.home,
+        summary.stream,
+        summary.home,
         item.last.version,
         item.last.position,
         item.last.hash,
         item.state,
         item.open,
         json.dumps(item.view),
-        record.model_dump_json(),
-        record.area,
-        record.officer,
-        list(record.cases),
-        record.referral_id if isinstance(record, DisposalSummary) else None,
+        summary.model_dump_json(),
+        summary.area,
+        summary.officer,
+        list(summary.cases),
+        summary.referral_id if isinstance(summary, DisposalSummary) else None,
         item.opened_at,
         item.updated_at,
         item.recorded_at,
@@ -269,12 +269,12 @@ def stream_row(item: Folded) -> tuple[Any, ...]:
 
 
 def duty_rows(item: Folded) -> list[tuple[Any, ...]]:
-    """The rows of a stream's duties, in the order of `DUTY_COLUMNS`."""
+    """Return the rows of a stream's duties, in the order of `DUTY_COLUMNS`."""
     return [
         (
             item.service,
-            item.record.stream,
-            item.record.home,
+            item.summary.stream,
+            item.summary.home,
             duty.duty,
             duty.item,
             duty.opened_on,
@@ -282,14 +282,14 @@ def duty_rows(item: Folded) -> list[tuple[Any, ...]]:
             duty.met_on,
             duty.closed_on,
             duty.lapsed_on,
-            item.record.area,
+            item.summary.area,
         )
         for duty in item.duties
     ]
 
 
 def duty_of(row: asyncpg.Record) -> Duty:
-    """The duty that a row of `duty` holds."""
+    """Read a row of `duty`."""
     return Duty(
         row["duty"], row["opened_on"], row["due"], row["met_on"], row["item"], row["closed_on"], row["lapsed_on"]
     )

@@ -1,12 +1,13 @@
-"""The queries of the API: plain functions of a pool and parameters, which answer in JSON's own types.
+"""The measure queries of the API: functions of a pool and parameters, which answer in JSON's own types.
 
-A measure by `as_of` or `known_at` folds anew only the streams that a cut touches: all others stand as they stand now.
+With `as_of` or `known_at` only those streams are folded anew that have changed since: all others are as they are now.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -22,12 +23,10 @@ from services.reporting.measures import (
     answer,
     measure_named,
 )
-from services.reporting.measures.disproportionality import DISPROPORTIONALITY, given
 from services.reporting.period import Period
 from services.reporting.projection import duty_of
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
-from services.reporting.summaries import SUMMARIES, Summary
-from services.reporting.summaries.disposal import SealedTexts
+from services.reporting.summaries import Summary, summary_type
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import end_of_day
 
@@ -54,50 +53,48 @@ async def measure(
     known_at: datetime | None = None,
     ethnicity: Grant | None = None,
 ) -> dict[str, Any]:
-    """A measure of a period of Europe/London days, both included; raises `BadQuestion`.
+    """Answer a measure of a period of Europe/London days, both included; raises `BadQuestion`.
 
     `as_of` counts what had occurred by then, `known_at` what had been recorded by then. `ethnicity` is a grant of keys
-    for this question; only disproportionality uses it.
+    for this question.
     """
-    asked, period = measure_named(name), Period(from_, to)
+    question, period = measure_named(name), Period(from_, to)
     async with snapshot(pool) as connection:
-        book = await _book(connection, asked, period, as_of, known_at)
-        reached = await positions(connection, asked.reads, known_at)
-    if asked is DISPROPORTIONALITY and ethnicity is not None:
-        book = await _with_ethnicities(book, period, ethnicity)
-    return answer(asked, book, period, reached, group_by)
+        dataset = await _load_dataset(connection, question, period, as_of, known_at)
+        reached = await positions(connection, question.reads, known_at)
+    if question.sealed_texts is not None and ethnicity is not None:
+        dataset = replace(dataset, ethnicities=await ethnicity(question.sealed_texts(dataset, period)))
+    return answer(question, dataset, period, reached, group_by)
 
 
-async def _book(
-    connection: Connection, asked: Measure[Any], period: Period, as_of: datetime | None, known_at: datetime | None
+async def _load_dataset(
+    connection: Connection, question: Measure[Any], period: Period, as_of: datetime | None, known_at: datetime | None
 ) -> Dataset:
-    if asked.standings:
+    if question.needs_work_items:
         as_of = min(as_of or end_of_day(period.last), end_of_day(period.last))
-    services = sorted(asked.reads)
+    services = sorted(question.reads)
     rows = await connection.fetch(_UNTOUCHED, services, as_of, known_at)
     touched = await refolded(connection, services, as_of, known_at)
-    records = [_record(row) for row in rows] + [item.record for item in touched]
-    if not asked.standings:
-        return Dataset(records)
-    overdue = await _overdue(connection, services, period.last)
-    standings = [
-        WorkItem(row["service"], record, row["state"], row["open"], tuple(overdue[row["service"], row["stream"]]))
-        for row, record in zip(rows, records, strict=False)
+    summaries = [_summary(row) for row in rows] + [item.summary for item in touched]
+    if not question.needs_work_items:
+        return Dataset(summaries)
+    overdue = await _load_overdue(connection, services, period.last)
+    work_items = [
+        WorkItem(row["service"], summary, row["state"], row["open"], tuple(overdue[row["service"], row["stream"]]))
+        for row, summary in zip(rows, summaries, strict=False)
     ]
-    return Dataset(records, standings + [item.standing for item in touched])
+    return Dataset(summaries, work_items + [item.work_item for item in touched])
 
 
-def _record(row: asyncpg.Record) -> Summary:
-    return SUMMARIES[row["service"]].model_validate_json(row["record"])
+def _summary(row: asyncpg.Record) -> Summary:
+    summary: Summary = summary_type(row["service"]).model.model_validate_json(row["record"])
+    return summary
 
 
-async def _overdue(connection: Connection, services: list[str], day: date) -> Mapping[tuple[str, UUID], list[Duty]]:
+async def _load_overdue(
+    connection: Connection, services: list[str], day: date
+) -> Mapping[tuple[str, UUID], list[Duty]]:
     found: dict[tuple[str, UUID], list[Duty]] = defaultdict(list)
     for row in await connection.fetch(_OVERDUE, services, day):
         found[row["service"], row["stream"]].append(duty_of(row))
     return found
-
-
-async def _with_ethnicities(book: Dataset, period: Period, grant: Grant) -> Dataset:
-    sealed: list[SealedTexts] = [row.ethnicity for row in given(book, period) if row.ethnicity is not None]
-    return Dataset(book.records, ethnicities=await grant(sealed))

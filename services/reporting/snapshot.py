@@ -16,7 +16,7 @@ Connection: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionPr
 
 @asynccontextmanager
 async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
-    """A read-only transaction that sees one state of all tables."""
+    """Open a read-only transaction that sees one state of all tables."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         yield connection
 
@@ -38,6 +38,6 @@ _POSITIONS: Final = """
 async def positions(
     connection: Connection, services: Iterable[str], known_at: datetime | None = None
 ) -> dict[str, int]:
-    """For each service the position up to which every event is here, or was known at a time."""
+    """Return by service the high-water mark: the position up to which each event is here, or was known at a time."""
     rows = await connection.fetch(_POSITIONS, sorted(services), known_at)
     return {row["service"]: row["position"] for row in rows}

@@ -1,4 +1,4 @@
-"""Verification of the projection: what stands in its tables must be what its facts make, and its facts be whole."""
+"""Verification of the projection: its tables must equal a fresh fold of its facts, and the facts must be complete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _JSON: Final = frozenset({"view", "record"})
 
 
 async def refold_differences(pool: Pool) -> list[str]:
-    """Every way in which the projection differs from a fresh fold of its facts, in words; empty where it is whole."""
+    """List the differences between the projection and a fresh fold of its facts, in words; empty where there are none."""
     found: list[str] = []
     async with snapshot(pool) as connection:
         found += await _missing(connection)
@@ -78,7 +78,7 @@ async def _compared(connection: Connection, streams: list[Stream]) -> list[str]:
 
 
 def _of_stream(history: Sequence[Fact], row: asyncpg.Record | None, duties: Counter[tuple[Any, ...]]) -> Iterator[str]:
-    """How one stream's rows differ from its facts."""
+    """Yield the differences between one stream's rows and its facts."""
     if not history:
         yield "a row stands without any fact"
     elif row is None:
@@ -90,7 +90,7 @@ def _of_stream(history: Sequence[Fact], row: asyncpg.Record | None, duties: Coun
 
 
 def _broken_link(history: Sequence[Fact]) -> Fact | None:
-    """The first fact whose hash does not follow."""
+    """Return the first fact whose hash does not follow from the one before."""
     held = GENESIS
     for fact in history:
         held = next_hash(held, fact.body or b"")

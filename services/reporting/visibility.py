@@ -1,6 +1,6 @@
-"""Which streams a reader may see in reporting: those that the owning service would show to the same token.
+"""The streams that a reader may see in reporting: those that the owning service would show to the same token.
 
-The owners' tables (`access.RECORDS`) become one SQL condition on the columns area, mentions and marks of a stream.
+The owners' tables (`ReadModel.access`) become one SQL condition on the columns area, mentions and marks of a stream.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from services.reporting.access import RECORDS
+from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Connection, Pool
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
@@ -21,7 +21,7 @@ _HOMES: Final = "select distinct home from stream where mentions && $1::uuid[]"
 
 
 def visible(n: int) -> str:
-    """The condition on `stream as s` that a reader may see it; its five parameters begin at `$n`: `Reach.parameters`."""
+    """Return the condition on `stream as s` that a reader may see it; its five parameters begin at `$n`: `Reach.parameters`."""
     free, keys, linked, areas, barred = (f"${number}" for number in range(n, n + 5))
     return f"""(
         ({areas}::text[] is null or s.area is null or s.area = any({areas}))
@@ -54,7 +54,7 @@ class Reach:
         return (self.free, self.keys, self.linked, self.areas, list(self.barred))
 
     async def select(self, connection: Connection, streams: Collection[Stream]) -> frozenset[Stream]:
-        """Those of some streams that the reader may see."""
+        """Return those of some streams that the reader may see."""
         rows = await connection.fetch(
             "select s.service, s.stream from stream as s"  # noqa: S608 - the clause above, and no value
             " join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)"
@@ -68,7 +68,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Whoever reads reporting: which areas are theirs (None: all), and what bars them."""
+    """A reader of reporting: their areas (None: all), and the conflicts that bar them."""
 
     actor: Actor
     areas: tuple[str, ...] | None
@@ -76,12 +76,12 @@ class Reader:
     """The ids of declared conflicts of interest, and the cases of the streams that mention one."""
 
     def reach(self, part: str) -> Reach:
-        """The streams of which a part (state or duties) may be seen."""
+        """Return the streams of which the reader may see a part (state or duties)."""
         free: list[str] = []
         keys: list[str] = []
         linked: list[str] = []
-        for service, table in RECORDS.items():
-            permission = table.get(self.actor.role)
+        for service, read_model in READ_MODELS.items():
+            permission = read_model.access.get(self.actor.role)
             if permission is None or part not in permission.parts:
                 continue
             if not permission.where:
@@ -91,18 +91,18 @@ class Reader:
         return Reach(tuple(free), tuple(keys), tuple(linked), self.areas, self.barred)
 
     def fields(self, service: str) -> frozenset[str] | None:
-        """The members of a record's state that are shown; None: all."""
-        permission = RECORDS[service].get(self.actor.role)
+        """Return the members of the state that are shown; None: all."""
+        permission = READ_MODELS[service].access.get(self.actor.role)
         return frozenset() if permission is None else permission.fields
 
     @property
     def limited(self) -> Mapping[str, frozenset[str]]:
         """The services of whose records only some members are shown."""
-        return {service: fields for service in RECORDS if (fields := self.fields(service)) is not None}
+        return {service: fields for service in READ_MODELS if (fields := self.fields(service)) is not None}
 
 
 async def reader_of(pool: Pool, actor: Actor) -> Reader:
-    """The reader that an actor is, with all that their declared conflicts of interest bar."""
+    """Return the reader for an actor, with all that their declared conflicts of interest bar."""
     area = actor.labels.get("area")
     areas = None if area == EVERY else () if area is None else (area,)
     return Reader(actor, areas, await _barred(pool, actor.conflicts))

@@ -1,4 +1,4 @@
-"""The projecting process: the events of the four deciding services, in batches, into reporting's tables."""
+"""The projecting process: the events of the deciding services, in batches, into reporting's tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.runtime.settings import Settings
 
 
 async def parts(settings: Settings) -> list[Part]:
-    """The feed, which ends the process where it cannot go on."""
+    """Start the projection consumer, which ends the process where it cannot go on."""
     database = await create_pool(settings.database("reporting", role_name(RoleKind.WORKER, "reporting")), max_size=6)
     await log_alarms(database, "reporting-worker")
     await fold_unmarked(database)

@@ -26,4 +26,5 @@ READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
     policy=POLICY,
     access=ACCESS,
     states=tuple(Stage),
+    ended=frozenset({"CLOSED"}),
 )

@@ -1,4 +1,4 @@
-"""A state machine as a table: each row names commands, the stages in which they are allowed, and the officer's text.
+"""A state machine as a table: each row names commands, the stages in which they are allowed, and the text of the refusal.
 
     STATE_MACHINE: tuple[AllowedStages[Loan], ...] = (
         AllowedStages("lent_once", (LendBook,), NOTHING_YET, "This loan exists already: …", "byelaw 3"),
@@ -42,7 +42,7 @@ class AllowedStages(Generic[S]):
     commands: tuple[type[Command], ...]
     stages: frozenset[StrEnum]
     text: str
-    """The officer's text where the row refuses."""
+    """The text of the refusal."""
     source: str
     """The source in law or practice."""
     condition: Callable[[Any, S], bool] | None = None

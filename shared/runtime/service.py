@@ -94,6 +94,17 @@ class ReadModel(Generic[S]):
     """Role -> what it may read: every entrance asks this one table."""
     states: tuple[str, ...] = ()
     """Every state that the view may show, by its code."""
+    ended: frozenset[str] = frozenset()
+    """The states in which nothing is left to do."""
+    ended_with: Mapping[str, str] = field(default_factory=dict)
+    """Further such states, each with the member of the view that must be there for it."""
+
+    def is_open(self, view: Mapping[str, Any]) -> bool:
+        """Tell whether anything is left to do where this is shown."""
+        state = view["state"]
+        if state in self.ended_with:
+            return view[self.ended_with[state]] is None
+        return state not in self.ended
 
     def view_of(self, history: Sequence[Fact], **times: Any) -> Mapping[str, Any] | None:
         """What is shown of a history cut by `as_of` and `known_at`; None where nothing had begun."""

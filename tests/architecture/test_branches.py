@@ -12,7 +12,7 @@ import pytest
 from services.disposal.events import DisposalEvent
 from services.education.events import EducationEvent
 from services.referral.events import ReferralEvent
-from services.registry import DECIDING
+from services.registry import deciding_services
 from services.rj_conference.events import ConferenceEvent
 from shared.runtime.service import Service
 
@@ -26,7 +26,7 @@ EVENT_UNIONS: Final[dict[str, tuple[str, str, Any]]] = {
 }
 """The union that `evolve` matches on: the name to add to, its file within the service, and all of it."""
 
-SERVICES: Final = pytest.mark.parametrize("service", DECIDING, ids=lambda service: service.name)
+SERVICES: Final = pytest.mark.parametrize("service", deciding_services(), ids=lambda service: service.name)
 
 
 def named(classes: set[type]) -> str:

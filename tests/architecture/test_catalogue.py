@@ -19,6 +19,7 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from services import vocabulary
+from services.registry import COLLECTIONS
 from services.reporting.in_memory import InMemoryReporting
 from services.reporting.measures import MEASURES
 from shared.domain.duties_by_day import all_duties
@@ -47,7 +48,7 @@ OUR_REACTIONS = {"disposal": {"education.RecordCorrected"}, "referral": {"educat
 
 CATALOGUE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8"))
 ROOT = Path(__file__).parents[2]
-DECIDING = ("referral", "education", "disposal", "rj_conference")
+DECIDING = tuple(COLLECTIONS)
 COMMANDS = [(name, command) for name in DECIDING for command in CATALOGUE[name]["commands"]]
 
 

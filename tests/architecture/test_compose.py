@@ -18,6 +18,7 @@ import yaml
 from services.console.addresses import SERVICES
 from services.console.idle import REPORTING
 from services.console.main import app
+from services.registry import SERVICES as REGISTERED
 from shared.runtime.privileges import (
     DECIDING,
     PROJECTING,
@@ -113,9 +114,9 @@ def test_each_container_is_given_the_passwords_of_its_own_database_roles() -> No
 def test_the_ports_are_those_of_the_local_system() -> None:
     """A service answers on the same port in a container as under `ooc up`."""
     assert int(OURS["issuer"]["environment"]["OOC_PORT"]) == PORTS.issuer
-    for nth, service in enumerate(SERVICES):
-        container = OURS[f"{service}-api"]
-        port = PORTS.api(nth)
+    for entry in REGISTERED:
+        container = OURS[f"{entry.name}-api"]
+        port = PORTS.api(entry.port_offset)
         assert int(container["environment"]["OOC_PORT"]) == port
         assert container["ports"] == [f"127.0.0.1:{port}:{port}"]
 

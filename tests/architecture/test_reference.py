@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from services.registry import DECIDING
+from services.registry import deciding_services
 from services.vocabulary import Role
 from shared.runtime.service import Service
 from tools.reference.__main__ import declared_pages, explored_pages
@@ -36,7 +36,7 @@ def test_the_pages_of_declarations_are_fresh() -> None:
     """Commands, events, rules, duties, policy and measures are committed as the code has them, and nothing besides."""
     pages = declared_pages()
     assert not differing(pages), STALE
-    states = {f"{service.name}/states.md" for service in DECIDING}
+    states = {f"{service.name}/states.md" for service in deciding_services()}
     assert {str(path.relative_to(PLACE)) for path in PLACE.rglob("*.md")} == {*pages, *states}, STALE
 
 
@@ -46,14 +46,14 @@ def test_the_state_machines_are_fresh() -> None:
     """The pictures show the moves that the rules let through today, and every state of the catalogue that is stayed in."""
     pages = explored_pages(STORIES)
     assert not differing(pages), STALE
-    for service in DECIDING:
+    for service in deciding_services():
         (named,) = re.findall(r"enum\((.*)\)", CATALOGUE[service.name]["state"]["state"])
         missing = {state for state in named.split("|") if f"`{state}`" not in pages[f"{service.name}/states.md"]}
         # An agreement, or none, is passed in the moment in which it is reached.
         assert missing <= {"AGREED", "NO_AGREEMENT"}
 
 
-@pytest.mark.parametrize("service", DECIDING, ids=lambda service: service.name)
+@pytest.mark.parametrize("service", deciding_services(), ids=lambda service: service.name)
 def test_the_events_of_a_command_are_read_right(service: Service[Any]) -> None:
     """What is read in the source of decide is what the catalogue says that each command emits."""
     wanted = CATALOGUE[service.name]["commands"]
@@ -76,12 +76,12 @@ def test_the_events_of_a_command_are_read_right(service: Service[Any]) -> None:
 
 def test_every_duty_of_the_catalogue_is_described() -> None:
     """The docstrings name each duty with what opens it, when it is due and what meets it, and name only values that are there."""
-    described = {name for service in DECIDING for name in duty_texts(service)}
+    described = {name for service in deciding_services() for name in duty_texts(service)}
     missing = sorted(set(CATALOGUE["duties"]) - described)
     assert not missing, (
         f"{missing}: say in the docstrings of services/<name>/domain/duties.py what opens and meets each"
     )
-    for service in DECIDING:
+    for service in deciding_services():
         for name, parts in duty_texts(service).items():
             place = f"{name} in services/{service.name}/domain/duties.py"
             assert len(parts) in {3, 4}, (

@@ -18,11 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from services.disposal.service import service as disposal
-from services.education.service import service as education
-from services.referral.service import service as referral
+from services.registry import deciding_services
 from services.reporting.in_memory import InMemoryReporting
-from services.rj_conference.service import service as rj_conference
 from shared.command_handler import Accepted, CommandHandler, Result
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import GENESIS
@@ -35,7 +32,7 @@ from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
 
-SERVICES: Final = {service.name: service for service in (referral, education, disposal, rj_conference)}
+SERVICES: Final = {service.name: service for service in deciding_services()}
 STORIES: Final = Path(__file__).parents[1] / "scenarios"
 AT_ONCE: Final = 300
 """How many lives are under way at once where events of many are mixed, as they would be in an event store."""

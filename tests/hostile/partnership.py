@@ -19,7 +19,7 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 import asyncpg
 import httpx
 
-from services.registry import DECIDING
+from services.registry import deciding_services
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from services.reporting.projection import apply
@@ -34,7 +34,7 @@ from shared.runtime.settings import Settings
 from tests.integration.reporting.telling import Stored
 
 PREFIX: Final = f"test_access_{uuid4().hex[:12]}"
-SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in DECIDING}
+SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in deciding_services()}
 HOME_AREA: Final = "DORSET"
 SCHOOL: Final = "SCHOOL_113867"
 POLICE: Final = "DORSET_POLICE"

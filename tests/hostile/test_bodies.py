@@ -14,6 +14,7 @@ import pytest
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
+from services.registry import COLLECTIONS
 from shared.api.bodies import MAX_DEPTH, MAX_VALUES, check_body
 from shared.api.parameters import AS_OF
 from shared.api.problems import MAX_ERRORS, Malformed, malformed_response
@@ -22,7 +23,7 @@ from shared.domain.messages import Command
 from shared.runtime.service import Service
 
 LIMIT = 262_144
-DECIDING = ("referral", "education", "disposal", "rj_conference")
+DECIDING = tuple(COLLECTIONS)
 
 
 def service(name: str) -> Service[Any]:

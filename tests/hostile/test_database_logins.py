@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.registry import PROJECTIONS
+from services.registry import projection_databases
 from shared.api.authorisation import AccessLog
 from shared.database import database_dsn
 from shared.domain.messages import Actor
@@ -63,12 +63,12 @@ async def _ask_for_passwords(server: str, password: str) -> None:
 
 async def test_each_role_has_its_own_password_where_the_server_asks_for_one(strict_server: str, tmp_path: Path) -> None:
     """Provisioned with a directory of passwords, each role connects with its own and with no other, the superuser too."""
-    schemas = [KEYRING_DATABASE[1], service_database("referral")[1], *(schema for _, schema in PROJECTIONS)]
+    schemas = [KEYRING_DATABASE[1], service_database("referral")[1], *(schema for _, schema in projection_databases())]
     passwords = new_passwords(tmp_path, schemas)
     await _ask_for_passwords(strict_server, (passwords / "postgres").read_text(encoding="utf-8").strip())
     settings = Settings(database_url=strict_server, database_passwords=passwords, kek="unused")
-    await provision_databases(settings, ["referral"], PROJECTIONS)
-    await provision_databases(settings, ["referral"], PROJECTIONS)
+    await provision_databases(settings, ["referral"], projection_databases())
+    await provision_databases(settings, ["referral"], projection_databases())
     role, other = role_name(RoleKind.API, "referral"), role_name(RoleKind.WORKER, "referral")
     for name in ("referral", "keyring"):
         connection = await asyncpg.connect(settings.database(name, role))

@@ -18,6 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from services.disposal.events import Offence
 from services.referral.events import ReferralReceived
+from services.registry import COLLECTIONS
 from services.vocabulary import CrimeNumber, OffenceCode, OffenceTitle, Reference, SchoolUrn
 from shared.domain.corrections import WrongType, _Field, _parse_value
 from shared.domain.decider import with_value_at
@@ -32,7 +33,7 @@ from shared.privacy.sealing import (
 from shared.runtime.service import Service
 from tests.unit.disposal.stories import OPENED_AT, offence, opening
 
-DECIDING = ("referral", "education", "disposal", "rj_conference")
+DECIDING = tuple(COLLECTIONS)
 PERSONAL = (
     *(
         "Jamie Smith",

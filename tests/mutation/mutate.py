@@ -29,7 +29,7 @@ import pytest
 from coverage import CoverageData
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-SERVICES: Final = ("referral", "education", "disposal", "rj_conference")
+SERVICES: Final = sorted(domain.parent.name for domain in ROOT.glob("services/*/domain"))
 NOT_JUDGED: Final = frozenset({"__init__", "commands", "state", "case", "duties"})
 """Modules of a domain that hold shapes, folds and duties, not rules or decisions (`case` is disposal's state)."""
 

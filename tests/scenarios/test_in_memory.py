@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from services.disposal.service import service as disposal
-from services.education.service import service as education
-from services.referral.service import service as referral
+from services.registry import deciding_services
 from services.reporting.in_memory import InMemoryReporting
-from services.rj_conference.service import service as rj_conference
-from shared.runtime.service import Service
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
 
-SERVICES: tuple[Service[Any], ...] = (referral, education, disposal, rj_conference)
+SERVICES = deciding_services()
 STORIES = sorted(Path(__file__).parent.glob("*.yaml"))
 
 

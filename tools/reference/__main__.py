@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from services.registry import DECIDING
+from services.registry import deciding_services
 from tools.reference.access_page import of_access
 from tools.reference.database_roles import of_database_roles
 from tools.reference.pages import (
@@ -25,17 +25,19 @@ STORIES: Final = Path("tests/scenarios")
 
 def declared_pages() -> dict[str, str]:
     """Write the pages that follow from declarations, by path."""
-    pages = index(DECIDING) | of_measures() | of_database_roles() | of_access(DECIDING)
-    for service in DECIDING:
+    services = deciding_services()
+    pages = index(services) | of_measures() | of_database_roles() | of_access(services)
+    for service in services:
         pages |= of_service(service)
     return pages
 
 
 def explored_pages(stories: Path = STORIES) -> dict[str, str]:
     """Draw the pages with the state machines, by path; to find the moves takes half a minute."""
-    told = play_stories(DECIDING, stories)
+    services = deciding_services()
+    told = play_stories(services, stories)
     pages: dict[str, str] = {}
-    for service in DECIDING:
+    for service in services:
         pages |= of_states(service, moves(service, told))
     return pages
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from services.registry import SERVICES
 from services.reporting.access import ACCESS as REPORTING
 from services.vocabulary import Role
 from shared.domain.messages import EventRegistry
@@ -18,7 +19,7 @@ from tools.reference.markdown import (
     table,
 )
 
-_TITLES: Final = {"rj_conference": "Restorative conference"}
+_TITLES: Final = {entry.name: entry.title for entry in SERVICES}
 _BOUNDARIES: Final = """
     **For commands and reads alike.** A record of another area than the token's answers as one that does not exist
     (404, the same words), and so does another organisation's where the table says "of the own organisation". A
@@ -50,7 +51,7 @@ def of_access(services: Sequence[Service[Any]]) -> dict[str, str]:
             "Role by kind of record. A role that is not there, or whose cell is empty, reads nothing. The tables are"
             " `services/<name>/access.py`; they follow section F of the domain's rules."
         ),
-        table(("Role", *(_TITLES.get(name, name.capitalize()) for name in tables)), rows),
+        table(("Role", *(_TITLES[name] for name in tables)), rows),
         "## Which records",
         prose(
             "A condition names marks, one of which a record needs. Marks follow from its events and are never taken"

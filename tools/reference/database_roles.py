@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.registry import DECIDING, PROJECTIONS
+from services.registry import DECIDING, projection_databases
 from shared.runtime.privileges import (
     GROUPS,
     RoleKind,
@@ -46,7 +46,7 @@ def of_database_roles() -> dict[str, str]:
     deciding = ", ".join(f"`{service_database(one.name)[0]}`" for one in DECIDING)
     for title, schema in [
         (f"{deciding}: each deciding service", service),
-        *((f"`{name}`", schema) for name, schema in (*PROJECTIONS, KEYRING_DATABASE)),
+        *((f"`{name}`", schema) for name, schema in (*projection_databases(), KEYRING_DATABASE)),
     ]:
         parts += [f"## {title}", table(("Table or function", "Role", "May"), _grants(schema))]
     return {"database-roles.md": page("Database roles", *parts)}

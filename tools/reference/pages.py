@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from services.registry import SERVICES
 from services.reporting.measures import MEASURES
 from services.reporting.policy import POLICY
 from shared.domain.messages import Command, Event, RuleKind
@@ -129,7 +130,7 @@ def duty_texts(service: Service[Any]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _title(service: Service[Any]) -> str:
-    return {"rj_conference": "Restorative conference"}.get(service.name, service.name.capitalize())
+    return next(entry.title for entry in SERVICES if entry.name == service.name)
 
 
 def _first_lines(cls: type[BaseModel]) -> str:

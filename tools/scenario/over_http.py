@@ -11,8 +11,9 @@ from services.console.addresses import NoSystem
 from services.console.client import Client, NoAnswer, Reply
 from services.console.idle import NotIdle, statuses, wait_until_idle
 from services.console.tokens import NoToken
+from services.registry import COLLECTIONS
 from tools.scenario.backend import BackendError, Request, Response
-from tools.scenario.story import COLLECTIONS, Officer, Result
+from tools.scenario.story import Officer, Result
 
 REASON: Final = "SCENARIO"
 READER: Final = "AUDITOR"

@@ -12,10 +12,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from services.registry import COLLECTIONS
 from services.vocabulary import Role
 from tools.scenario.naming import NAME, references_in
 from tools.scenario.story import (
-    COLLECTIONS,
     CheckStep,
     CommandStep,
     Expected,

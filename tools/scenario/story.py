@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
-
-COLLECTIONS: Final[Mapping[str, str]] = {
-    "referral": "referrals",
-    "education": "sessions",
-    "disposal": "disposals",
-    "rj_conference": "conferences",
-}
-"""The deciding services, and under which name each keeps its streams."""
+from typing import Any, TypeAlias
 
 
 class Result(StrEnum):

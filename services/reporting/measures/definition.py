@@ -1,4 +1,4 @@
-"""What a measure is: words that define it, what it reads, and two pure functions, one that finds and one that counts."""
+"""A measure: the words of its definition, the services that it reads, and two pure functions, `select` and `aggregate`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
 
+from services.registry import DECIDING
 from services.reporting.period import Period
 from services.reporting.policy import POLICY
 from services.reporting.summaries import (
@@ -27,10 +28,10 @@ R = TypeVar("R", bound=Summary)
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """Where a piece of work stands: its state, whether anything is left to do, who has it, and all its duties."""
+    """The state of a piece of work, whether anything is left to do, its summary, and all its duties."""
 
     service: str
-    record: Summary
+    summary: Summary
     state: str
     open: bool
     duties: tuple[Duty, ...] = ()
@@ -38,22 +39,22 @@ class WorkItem:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything that a measure may count from, cut by both times already.
+    """All that a measure may count from, as of both times.
 
-    `ethnicities` are the words of each child's recorded ethnicity, where a grant of keys opened them for this question.
+    `ethnicities` holds the text of each child's recorded ethnicity, where a grant of keys opened it for this question.
     """
 
-    records: Sequence[Summary] = ()
-    standings: Sequence[WorkItem] = ()
+    summaries: Sequence[Summary] = ()
+    work_items: Sequence[WorkItem] = ()
     ethnicities: Mapping[SealedTexts, str] | None = None
     policy: PolicyBook = field(default=POLICY)
 
     def on(self, day: date) -> Policy:
-        """The policy of a day."""
+        """Return the policy of a day."""
         return self.policy.on(day)
 
     def _of(self, kind: type[R]) -> tuple[R, ...]:
-        return tuple(record for record in self.records if isinstance(record, kind))
+        return tuple(summary for summary in self.summaries if isinstance(summary, kind))
 
     @cached_property
     def referrals(self) -> tuple[ReferralSummary, ...]:
@@ -78,8 +79,11 @@ class Dataset:
 
 Grouping = Callable[[Any], str | None]
 
+EVERY_SERVICE: Final = frozenset(entry.name for entry in DECIDING)
+"""The services of a measure that reads them all."""
+
 NOT_RECORDED: Final = "NOT_RECORDED"
-"""The group of rows of which the grouping says nothing."""
+"""The group of rows for which the grouping has no value."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,15 @@ class Measure(Generic[Row]):
     source: str
     reads: frozenset[str]
     """The services whose streams it counts."""
-    rows: Callable[[Dataset, Period], Sequence[Row]]
-    """What is counted in a period."""
-    count: Callable[[Sequence[Row], Dataset, Period], dict[str, Any]]
-    """The columns of the answer."""
+    select: Callable[[Dataset, Period], Sequence[Row]]
+    """Selects the rows that are counted in a period."""
+    aggregate: Callable[[Sequence[Row], Dataset, Period], dict[str, Any]]
+    """Counts rows; returns the columns of the answer."""
     groupings: Mapping[str, Grouping]
-    """By what the answer may be broken down."""
-    standings: bool = False
-    """Whether it needs states and duties at the end of the period, beside the records."""
+    """The groupings that a question may ask for, each with a row's group."""
+    needs_work_items: bool = False
+    """Whether it needs states and duties at the end of the period, beside the summaries."""
+    sealed_texts: Callable[[Dataset, Period], Sequence[SealedTexts]] | None = None
+    """The sealed ethnicities that a grant of keys opens for the question; None: it reads none."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """What each column says, in words."""
+    """The meaning of each column."""

@@ -10,31 +10,38 @@ from typing import Any, Final
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.period import Period
 from services.reporting.summaries import DisposalSummary
+from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.policy import Policy
 
 NOT_KNOWN: Final = "NOT_KNOWN"
 
 
-def given(book: Dataset, period: Period) -> list[DisposalSummary]:
-    """The disposals given in the period."""
-    return [record for record in book.disposals if record.given is not None and record.given.on in period]
+def select_disposals(dataset: Dataset, period: Period) -> list[DisposalSummary]:
+    """Select the disposals issued in the period."""
+    return [summary for summary in dataset.disposals if summary.given is not None and summary.given.on in period]
+
+
+def select_ethnicities(dataset: Dataset, period: Period) -> list[SealedTexts]:
+    """Select the sealed ethnicities of the children of these disposals."""
+    return [row.ethnicity for row in select_disposals(dataset, period) if row.ethnicity is not None]
 
 
 def group_of(words: str | None, policy: Policy) -> str:
-    """The ethnic group of recorded words; NOT_KNOWN where nothing was recorded, or it is forgotten or unclear."""
+    """Return the ethnic group of a recorded text; NOT_KNOWN where none was recorded, or it is erased or unclear."""
     lowered = (words or "").casefold()
     return next((group for word, group in policy.value("ethnic_groups") if word in lowered), NOT_KNOWN)
 
 
-def aggregate(rows: Sequence[DisposalSummary], book: Dataset, period: Period) -> dict[str, Any]:
-    """For each group: disposals, rate per 1,000 children aged 10 to 17, and that rate over the reference group's.
+def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period) -> dict[str, Any]:
+    """Count disposals by group, with the rate per 1,000 children aged 10 to 17, and that rate over the reference group's.
 
-    A count under the limit is null, and so is whatever would reveal it. Without a grant of keys there are no groups.
+    A count under the limit is null, and so is each number that would reveal it. Without a grant of keys there are no
+    groups.
     """
-    if book.ethnicities is None:
+    if dataset.ethnicities is None:
         return {"groups": {}}
-    policy = book.on(period.last)
-    words = [None if row.ethnicity is None else book.ethnicities.get(row.ethnicity) for row in rows]
+    policy = dataset.on(period.last)
+    words = [None if row.ethnicity is None else dataset.ethnicities.get(row.ethnicity) for row in rows]
     counts = Counter(group_of(word, policy) for word in words)
     shown = {group: n for group, n in counts.items() if n >= policy.number("suppress_below")}
     population = policy.table("population_10_17")
@@ -57,7 +64,7 @@ def _rounded(value: Decimal | None) -> float | None:
     return None if value is None else float(value.quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
-DISPROPORTIONALITY: Final = Measure(
+MEASURE: Final = Measure(
     name="disproportionality",
     version="1",
     definition=(
@@ -67,10 +74,11 @@ DISPROPORTIONALITY: Final = Measure(
     ),
     source="YJB disproportionality toolkit; relative rate index",
     reads=frozenset({"disposal"}),
-    rows=given,
-    count=aggregate,
+    select=select_disposals,
+    aggregate=aggregate,
     # Breaking small groups down further would only help to find a child.
     groupings={},
+    sealed_texts=select_ethnicities,
     columns={
         "disposals": "disposals given, null under five",
         "rate": "per 1,000 children aged 10 to 17 of the group",

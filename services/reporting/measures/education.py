@@ -10,13 +10,13 @@ from services.reporting.period import Period
 from services.reporting.summaries import SessionSummary
 
 
-def delivered(book: Dataset, period: Period) -> list[SessionSummary]:
-    """The sessions delivered in the period."""
-    return [session for session in book.sessions if session.delivered_on in period]
+def select_sessions(dataset: Dataset, period: Period) -> list[SessionSummary]:
+    """Select the sessions delivered in the period."""
+    return [session for session in dataset.sessions if session.delivered_on in period]
 
 
-def aggregate(rows: Sequence[SessionSummary], _book: Dataset, _period: Period) -> dict[str, Any]:
-    """Sessions and heads, and both by topic. A head that was not counted is not inferred."""
+def aggregate(rows: Sequence[SessionSummary], _dataset: Dataset, _period: Period) -> dict[str, Any]:
+    """Count sessions and heads, and both by topic. A head that was not counted is not inferred."""
     by_topic: dict[str, dict[str, int]] = {}
     for row in sorted(rows, key=lambda row: row.topic):
         topic = by_topic.setdefault(row.topic.value, {"sessions": 0, "pupils": 0})
@@ -31,7 +31,7 @@ def aggregate(rows: Sequence[SessionSummary], _book: Dataset, _period: Period) -
     }
 
 
-EDUCATION: Final = Measure(
+MEASURE: Final = Measure(
     name="education",
     version="1",
     definition=(
@@ -40,8 +40,8 @@ EDUCATION: Final = Measure(
     ),
     source="local measure",
     reads=frozenset({"education"}),
-    rows=delivered,
-    count=aggregate,
+    select=select_sessions,
+    aggregate=aggregate,
     groupings={
         "area": lambda row: row.area,
         "topic": lambda row: row.topic.value,

@@ -12,36 +12,36 @@ from services.reporting.period import Period, quarter
 from services.reporting.summaries import DisposalSummary
 
 
-def entrants(book: Dataset, period: Period) -> list[DisposalSummary]:
-    """The first recordable caution of each child, where it was given in the period and nothing came before."""
-    policy = book.on(period.last)
+def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
+    """Select the first recordable caution of each child that was issued in the period and had no predecessor."""
+    policy = dataset.on(period.last)
     disposals = policy.codes("first_time_entrant_disposals")
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
     first: dict[UUID, DisposalSummary] = {}
     cautions = (
-        record
-        for record in book.disposals
-        if record.given is not None and record.given.disposal in disposals and record.offence.recordable
+        summary
+        for summary in dataset.disposals
+        if summary.given is not None and summary.given.disposal in disposals and summary.offence.recordable
     )
-    for record in sorted(cautions, key=lambda record: (record.given.at, record.stream) if record.given else ()):
-        first.setdefault(record.child, record)
+    for summary in sorted(cautions, key=lambda summary: (summary.given.at, summary.stream) if summary.given else ()):
+        first.setdefault(summary.child, summary)
     return [
-        record
-        for record in first.values()
-        if record.given is not None
-        and record.given.on in period
-        and youngest <= record.given.age <= oldest
-        and not record.prior_cautions
+        summary
+        for summary in first.values()
+        if summary.given is not None
+        and summary.given.on in period
+        and youngest <= summary.given.age <= oldest
+        and not summary.prior_cautions
     ]
 
 
-def aggregate(rows: Sequence[DisposalSummary], _book: Dataset, _period: Period) -> dict[str, Any]:
-    """How many, and in which quarter each caution was given."""
+def aggregate(rows: Sequence[DisposalSummary], _dataset: Dataset, _period: Period) -> dict[str, Any]:
+    """Count the cautions, and those of each quarter."""
     quarters = Counter(quarter(row.given.on) for row in rows if row.given is not None)
     return {"count": len(rows), "by_quarter": dict(sorted(quarters.items()))}
 
 
-FTE: Final = Measure(
+MEASURE: Final = Measure(
     name="fte",
     version="1",
     definition=(
@@ -52,8 +52,8 @@ FTE: Final = Measure(
     ),
     source="Ministry of Justice, first-time entrants",
     reads=frozenset({"disposal"}),
-    rows=entrants,
-    count=aggregate,
+    select=select_entrants,
+    aggregate=aggregate,
     groupings={"area": lambda row: row.area},
     columns={
         "count": "children who entered in the period",

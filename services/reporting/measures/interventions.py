@@ -32,23 +32,23 @@ COLUMN_OF_CODE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """One that ended: its column in KPI 6, its day, how, and the child's age in years when it began."""
+    """An ended intervention: its column in KPI 6, its day, and the child's age in years when it began."""
 
-    record: DisposalSummary
+    summary: DisposalSummary
     column: str
     ended_on: date
     completed: bool
     age_at_start: int
 
 
-def intervention_of(record: DisposalSummary) -> Intervention | None:
-    """The ended intervention of a disposal case; None while it has not ended, or where there was none."""
-    return _given(record) if record.given is not None else _diverted(record)
+def intervention_of(summary: DisposalSummary) -> Intervention | None:
+    """Return the ended intervention of a disposal case; None while it has not ended, or where there was none."""
+    return _issued_disposal(summary) if summary.given is not None else _diversion(summary)
 
 
-def _given(record: DisposalSummary) -> Intervention | None:
-    """A disposal that was given. A youth caution has no term: it ends on the day on which it is given."""
-    given, end = record.given, record.ended
+def _issued_disposal(summary: DisposalSummary) -> Intervention | None:
+    """Return an issued disposal that ended. A youth caution has no term: it ends on the day of its issue."""
+    given, end = summary.given, summary.ended
     assert given is not None
     if end is not None:
         ended_on, completed = end.on, end.how is End.COMPLETED
@@ -56,33 +56,33 @@ def _given(record: DisposalSummary) -> Intervention | None:
         ended_on, completed = given.on, True
     else:
         return None
-    return Intervention(record, COLUMN[given.disposal], ended_on, completed, given.age)
+    return Intervention(summary, COLUMN[given.disposal], ended_on, completed, given.age)
 
 
-def _diverted(record: DisposalSummary) -> Intervention | None:
-    """A diversion: it ends on the day on which the child is said to have left it, else when its code is assigned."""
-    outcome, end, decided = record.outcome, record.ended, record.decided
+def _diversion(summary: DisposalSummary) -> Intervention | None:
+    """Return a diversion that ended: on the day on which the child left it, else on that of its outcome code."""
+    outcome, end, decided = summary.outcome, summary.ended, summary.decided
     told = [found.age for found in (decided, outcome) if found is not None and found.age is not None]
-    age = told[0] if told else record.age_at_offence
+    age = told[0] if told else summary.age_at_offence
     if end is not None and end.how is End.NOT_COMPLETED:
         # Only a diversion for outcome 22 can be left; what becomes of the crime after that is another matter.
-        return Intervention(record, OUTCOME_22, end.on, completed=False, age_at_start=age)
+        return Intervention(summary, OUTCOME_22, end.on, completed=False, age_at_start=age)
     if outcome is None or outcome.code not in COLUMN_OF_CODE:
         return None
-    return Intervention(record, COLUMN_OF_CODE[outcome.code], outcome.on, completed=True, age_at_start=age)
+    return Intervention(summary, COLUMN_OF_CODE[outcome.code], outcome.on, completed=True, age_at_start=age)
 
 
-def ended(book: Dataset, period: Period) -> list[Intervention]:
-    """The interventions that a return for the period includes."""
-    policy = book.on(period.last)
+def select_interventions(dataset: Dataset, period: Period) -> list[Intervention]:
+    """Select the interventions that a return for the period includes."""
+    policy = dataset.on(period.last)
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
     order = {column: n for n, column in enumerate(policy.value("seriousness"))}
     best: dict[tuple[object, ...], Intervention] = {}
-    for record in book.disposals:
-        found = intervention_of(record)
+    for summary in dataset.disposals:
+        found = intervention_of(summary)
         if found is None or found.ended_on not in period or not youngest <= found.age_at_start <= oldest:
             continue
-        offence = (record.child, record.offence.code, record.offence.on)
+        offence = (summary.child, summary.offence.code, summary.offence.on)
         known = best.get(offence)
         if known is None or _rank(found, order) < _rank(known, order):
             best[offence] = found

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.reporting.measures.definition import Dataset, Measure
-from services.reporting.measures.interventions import ended
+from services.reporting.measures.interventions import select_interventions
 from services.reporting.period import Period
 from services.reporting.summaries import ConferenceSummary, DisposalSummary
 from services.reporting.summaries.disposal import VictimSummary
@@ -18,45 +18,45 @@ from services.reporting.summaries.disposal import VictimSummary
 class VictimOf:
     """A victim of one ended intervention's offence, and whether they took part in a conference with the child."""
 
-    record: DisposalSummary
+    summary: DisposalSummary
     victim: VictimSummary
     engaged: bool
 
 
-def victims(book: Dataset, period: Period) -> list[VictimOf]:
-    """The victims of the interventions that ended in the period."""
+def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
+    """Select the victims of the interventions that ended in the period."""
     by_harmer: dict[UUID, list[ConferenceSummary]] = {}
-    for conference in book.conferences:
+    for conference in dataset.conferences:
         by_harmer.setdefault(conference.harmer, []).append(conference)
     found: list[VictimOf] = []
-    for intervention in ended(book, period):
-        record = intervention.record
-        took_part = _took_part(record, by_harmer.get(record.child, ()))
-        found += [VictimOf(record, victim, victim.person_id in took_part) for victim in record.victims]
+    for intervention in select_interventions(dataset, period):
+        summary = intervention.summary
+        took_part = _took_part(summary, by_harmer.get(summary.child, ()))
+        found += [VictimOf(summary, victim, victim.person_id in took_part) for victim in summary.victims]
     return found
 
 
-def _took_part(record: DisposalSummary, conferences: Sequence[ConferenceSummary]) -> set[UUID]:
-    """Who took part in a conference of this child, held in any mode, for this disposal or, naming none, in its case."""
+def _took_part(summary: DisposalSummary, conferences: Sequence[ConferenceSummary]) -> set[UUID]:
+    """Return who took part in a conference of this child, in any mode, for this disposal or, naming none, in its case."""
     return {
         person
         for conference in conferences
         if conference.held_on is not None
         and (
-            conference.disposal_id == record.stream
-            or (conference.disposal_id is None and set(conference.cases) & set(record.cases))
+            conference.disposal_id == summary.stream
+            or (conference.disposal_id is None and set(conference.cases) & set(summary.cases))
         )
         for person in conference.took_part
     }
 
 
-def aggregate(rows: Sequence[VictimOf], _book: Dataset, _period: Period) -> dict[str, Any]:
-    """Distinct victims, and distinct children with one. A person harmed by two children counts once."""
+def aggregate(rows: Sequence[VictimOf], _dataset: Dataset, _period: Period) -> dict[str, Any]:
+    """Count distinct victims, and distinct children with one. A person harmed by two children counts once."""
     consenting = {row.victim.person_id for row in rows if row.victim.consents_to_contact}
     engaged = {row.victim.person_id for row in rows if row.engaged}
     return {
         "victims": len({row.victim.person_id for row in rows}),
-        "children_with_a_victim": len({row.record.child for row in rows}),
+        "children_with_a_victim": len({row.summary.child for row in rows}),
         "consented_to_contact": len(consenting),
         "engaged_and_consented": len(engaged & consenting),
         "view_sought_before_decision": len(
@@ -65,7 +65,7 @@ def aggregate(rows: Sequence[VictimOf], _book: Dataset, _period: Period) -> dict
     }
 
 
-KPI10: Final = Measure(
+MEASURE: Final = Measure(
     name="kpi10",
     version="1",
     definition=(
@@ -76,9 +76,9 @@ KPI10: Final = Measure(
     ),
     source="YJB key performance indicator 10",
     reads=frozenset({"disposal", "rj_conference"}),
-    rows=victims,
-    count=aggregate,
-    groupings={"area": lambda row: row.record.area},
+    select=select_victims,
+    aggregate=aggregate,
+    groupings={"area": lambda row: row.summary.area},
     columns={
         "victims": "distinct victims",
         "children_with_a_victim": "distinct children whose offence had a victim",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.reporting.measures.definition import Dataset, Measure
-from services.reporting.measures.interventions import Intervention, ended
+from services.reporting.measures.interventions import Intervention, select_interventions
 from services.reporting.period import Period
 
 COLUMNS: Final = (
@@ -19,8 +19,8 @@ COLUMNS: Final = (
 )
 
 
-def aggregate(rows: Sequence[Intervention], _book: Dataset, _period: Period) -> dict[str, Any]:
-    """For each kind: how many ended, how many of these were completed, how many were not."""
+def aggregate(rows: Sequence[Intervention], _dataset: Dataset, _period: Period) -> dict[str, Any]:
+    """Count by kind the interventions that ended, and of these the completed and the others."""
     columns = {column: {"ended": 0, "completed": 0, "not_completed": 0} for column in COLUMNS}
     for row in rows:
         columns[row.column]["ended"] += 1
@@ -28,7 +28,7 @@ def aggregate(rows: Sequence[Intervention], _book: Dataset, _period: Period) -> 
     return {"columns": columns}
 
 
-KPI6: Final = Measure(
+MEASURE: Final = Measure(
     name="kpi6",
     version="1",
     definition=(
@@ -41,9 +41,9 @@ KPI6: Final = Measure(
     ),
     source="YJB key performance indicator 6, from 1 April 2023; KPI inclusion",
     reads=frozenset({"disposal"}),
-    rows=ended,
-    count=aggregate,
-    groupings={"area": lambda row: row.record.area},
+    select=select_interventions,
+    aggregate=aggregate,
+    groupings={"area": lambda row: row.summary.area},
     columns={
         "ended": "children whose intervention ended in the period",
         "completed": "of these, who completed it",

@@ -10,26 +10,26 @@ from services.reporting.period import Period
 from services.reporting.summaries import DisposalSummary
 
 
-def cautioned(book: Dataset, period: Period) -> list[DisposalSummary]:
-    """Cautions given in the period for an offence of these categories with a high enough YJB score."""
-    policy = book.on(period.last)
+def select_cautions(dataset: Dataset, period: Period) -> list[DisposalSummary]:
+    """Select the cautions issued in the period for an offence of these categories with a high enough YJB score."""
+    policy = dataset.on(period.last)
     categories, disposals = policy.codes("serious_violence_categories"), policy.codes("serious_violence_disposals")
     score = policy.number("serious_violence_score")
     return [
-        record
-        for record in book.disposals
-        if record.given is not None
-        and record.given.on in period
-        and record.given.disposal in disposals
-        and record.offence.category in categories
-        and record.yjb_score is not None
-        and record.yjb_score >= score
+        summary
+        for summary in dataset.disposals
+        if summary.given is not None
+        and summary.given.on in period
+        and summary.given.disposal in disposals
+        and summary.offence.category in categories
+        and summary.yjb_score is not None
+        and summary.yjb_score >= score
     ]
 
 
-def aggregate(rows: Sequence[DisposalSummary], book: Dataset, period: Period) -> dict[str, Any]:
-    """How many, by category of offence, and by the child's age when it was given."""
-    policy = book.on(period.last)
+def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period) -> dict[str, Any]:
+    """Count the cautions by category of offence, and by the child's age in years at issue."""
+    policy = dataset.on(period.last)
     by_category = dict.fromkeys(sorted(policy.codes("serious_violence_categories")), 0)
     bands = policy.table("age_bands")
     by_age = dict.fromkeys(bands, 0)
@@ -41,7 +41,7 @@ def aggregate(rows: Sequence[DisposalSummary], book: Dataset, period: Period) ->
     return {"cases": len(rows), "by_category": by_category, "by_age": by_age}
 
 
-KPI9: Final = Measure(
+MEASURE: Final = Measure(
     name="kpi9",
     version="1",
     definition=(
@@ -50,8 +50,8 @@ KPI9: Final = Measure(
     ),
     source="YJB key performance indicator 9",
     reads=frozenset({"disposal"}),
-    rows=cautioned,
-    count=aggregate,
+    select=select_cautions,
+    aggregate=aggregate,
     groupings={"area": lambda row: row.area},
     columns={
         "cases": "cautions given",

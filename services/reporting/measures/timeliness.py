@@ -1,4 +1,4 @@
-"""Timeliness: how long four stretches of the way took, how many kept to their target, and what was never done."""
+"""Timeliness: the length of four intervals of a case, how many were in target, and the duties that lapsed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Any, Final
 
-from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure
 from services.reporting.period import Period
 from services.reporting.summaries import Summary
 from services.reporting.summaries.disposal import End
@@ -23,7 +23,7 @@ class Interval:
     """From one day to another, and the last day that would have been in target."""
 
     name: str
-    record: Summary
+    summary: Summary
     start: date
     end: date
     target: date
@@ -34,40 +34,40 @@ class Lapse:
     """A duty that lapsed because its stream was closed before it was met."""
 
     duty: str
-    record: Summary
+    summary: Summary
 
 
-def stretches_and_lapses(book: Dataset, period: Period) -> list[Interval | Lapse]:
-    """The stretches that came to their end in the period, and the duties that lapsed in it."""
-    lapses = [Lapse(one.duty, record) for record in book.records for one in record.lapsed if one.on in period]
-    return [*intervals(book, period), *lapses]
+def select_intervals_and_lapses(dataset: Dataset, period: Period) -> list[Interval | Lapse]:
+    """Select the intervals that ended in the period, and the duties that lapsed in it."""
+    lapses = [Lapse(one.duty, summary) for summary in dataset.summaries for one in summary.lapsed if one.on in period]
+    return [*select_intervals(dataset, period), *lapses]
 
 
-def intervals(book: Dataset, period: Period) -> list[Interval]:
-    """The stretches that came to their end in the period; each target is that of the day on which it began."""
+def select_intervals(dataset: Dataset, period: Period) -> list[Interval]:
+    """Select the intervals that ended in the period; each target is that of the day on which it began."""
     found: list[Interval] = []
 
-    def working(name: str, record: Summary, start: date, end: date | None) -> None:
+    def working(name: str, summary: Summary, start: date, end: date | None) -> None:
         if end is not None and end in period:
-            days = book.on(start).number(f"{name}_working_days")
-            found.append(Interval(name, record, start, end, add_working_days(start, days)))
+            days = dataset.on(start).number(f"{name}_working_days")
+            found.append(Interval(name, summary, start, end, add_working_days(start, days)))
 
-    for referral in book.referrals:
+    for referral in dataset.referrals:
         working("report_to_triage", referral, referral.reported_on, referral.triaged_on)
-    for case in book.disposals:
+    for case in dataset.disposals:
         asked = case.assessment_asked_on or case.opened_on
         working("referral_to_assessment", case, asked, case.assessed_on)
         if case.given is None:
             continue
         working("offence_to_disposal", case, case.offence.on, case.given.on)
         if case.ended is not None and case.ended.how is End.COMPLETED and case.ended.on in period:
-            weeks = book.on(case.given.on).number("issue_to_completion_weeks")
+            weeks = dataset.on(case.given.on).number("issue_to_completion_weeks")
             target = case.given.on + timedelta(weeks=weeks)
             found.append(Interval("issue_to_completion", case, case.given.on, case.ended.on, target))
     return found
 
 
-def aggregate(rows: Sequence[Interval | Lapse], _book: Dataset, _period: Period) -> dict[str, Any]:
+def aggregate(rows: Sequence[Interval | Lapse], _dataset: Dataset, _period: Period) -> dict[str, Any]:
     """For each stretch: how many, the median in calendar days, and how many were in target; and each duty's lapses."""
     answer: dict[str, Any] = {}
     for name in INTERVALS:
@@ -82,7 +82,7 @@ def aggregate(rows: Sequence[Interval | Lapse], _book: Dataset, _period: Period)
     return answer | {"lapsed": dict(sorted(lapsed.items()))}
 
 
-TIMELINESS: Final = Measure(
+MEASURE: Final = Measure(
     name="timeliness",
     version="2",
     definition=(
@@ -93,10 +93,10 @@ TIMELINESS: Final = Measure(
         " when its record was closed ends no stretch: it is counted, by its name, on the day on which it lapsed."
     ),
     source="local measure, a proposed local value, to be confirmed before real use; YJB 2014 for the assessment",
-    reads=frozenset({"referral", "education", "disposal", "rj_conference"}),
-    rows=stretches_and_lapses,
-    count=aggregate,
-    groupings={"area": lambda row: row.record.area},
+    reads=EVERY_SERVICE,
+    select=select_intervals_and_lapses,
+    aggregate=aggregate,
+    groupings={"area": lambda row: row.summary.area},
     columns={
         "n": "stretches that ended in the period",
         "median_days": "the median of their lengths, in calendar days",

@@ -1,4 +1,4 @@
-"""Workload: what was open at the end of the period, where it stood, and who had it."""
+"""Workload: the open work at the end of the period, by state and officer."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.reporting.measures.definition import Dataset, Measure, WorkItem
+from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure, WorkItem
 from services.reporting.period import Period
 
-WORK: Final = frozenset({"referral", "disposal", "rj_conference"})
-"""What is a piece of work: an education session belongs to no case, but its duties are somebody's."""
+
+def select_work(dataset: Dataset, _period: Period) -> list[WorkItem]:
+    """Select all work items, as they were at the end of the period."""
+    return list(dataset.work_items)
 
 
-def work_items(book: Dataset, _period: Period) -> list[WorkItem]:
-    """Everything, as it stood at the end of the period."""
-    return list(book.standings)
-
-
-def aggregate(rows: Sequence[WorkItem], _book: Dataset, period: Period) -> dict[str, Any]:
-    """Open referrals, disposal cases and conferences, and the duties of all services that were overdue."""
-    work = [row for row in rows if row.open and row.service in WORK]
+def aggregate(rows: Sequence[WorkItem], _dataset: Dataset, period: Period) -> dict[str, Any]:
+    """Count the open pieces of work of all cases, and the duties of all services that were overdue."""
+    work = [row for row in rows if row.open and row.summary.is_work]
     by_state = Counter(row.state for row in work)
-    by_officer = Counter(str(row.record.officer) for row in work if row.record.officer is not None)
+    by_officer = Counter(str(row.summary.officer) for row in work if row.summary.officer is not None)
     return {
         "open": len(work),
         "by_state": dict(sorted(by_state.items())),
@@ -33,7 +30,7 @@ def aggregate(rows: Sequence[WorkItem], _book: Dataset, period: Period) -> dict[
     }
 
 
-WORKLOAD: Final = Measure(
+MEASURE: Final = Measure(
     name="workload",
     version="1",
     definition=(
@@ -42,11 +39,11 @@ WORKLOAD: Final = Measure(
         " Overdue duties are those of all services that stood unmet after their due date at the end of the period."
     ),
     source="local measure",
-    reads=frozenset({"referral", "education", "disposal", "rj_conference"}),
-    rows=work_items,
-    count=aggregate,
-    groupings={"area": lambda row: row.record.area, "service": lambda row: row.service},
-    standings=True,
+    reads=EVERY_SERVICE,
+    select=select_work,
+    aggregate=aggregate,
+    groupings={"area": lambda row: row.summary.area, "service": lambda row: row.service},
+    needs_work_items=True,
     columns={
         "open": "pieces of work that were open",
         "by_state": "the same, by state",

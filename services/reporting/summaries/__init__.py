@@ -1,49 +1,37 @@
-"""Records: what measures count from, one for each stream, made from its facts alone and without any key.
+"""Summaries: what measures count from, one for each stream, made from its facts alone and without any key.
 
-A record holds days, codes, ages and ids as they follow from a history that has been cut by both times and has its
-corrections in place (`shared.domain.decider.cut`). It holds no counter: counting is done when asked.
+A summary holds days, codes, ages and ids as they follow from a history as of both times, with its corrections in place
+(`shared.domain.decider.history_at`). It holds no counter: counting is done when a question is asked. A service without
+a module here is summarised plainly: stream, home and area are enough for the case list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from services.reporting.summaries.conference import ConferenceSummary, conference_summary
-from services.reporting.summaries.disposal import DisposalSummary, disposal_summary
-from services.reporting.summaries.education import SessionSummary, session_summary
-from services.reporting.summaries.referral import ReferralSummary, referral_summary
-from services.reporting.summaries.summary import LapsedDuty, Summary
-from shared.domain.messages import Fact
+from services.reporting.summaries.conference import CONFERENCE, ConferenceSummary
+from services.reporting.summaries.disposal import DISPOSAL, DisposalSummary
+from services.reporting.summaries.education import SESSION, SessionSummary
+from services.reporting.summaries.referral import REFERRAL, ReferralSummary
+from services.reporting.summaries.summary import LapsedDuty, Summary, SummaryType, plain_summary
 
-SUMMARIES: Final[Mapping[str, type[Summary]]] = {
-    "referral": ReferralSummary,
-    "education": SessionSummary,
-    "disposal": DisposalSummary,
-    "rj_conference": ConferenceSummary,
-}
-"""The class of record of each service."""
-
-_MADE_BY: Final[Mapping[str, Callable[[Sequence[Fact]], Summary | None]]] = {
-    "referral": referral_summary,
-    "education": session_summary,
-    "disposal": disposal_summary,
-    "rj_conference": conference_summary,
+_TYPES: Final[Mapping[str, SummaryType[Any]]] = {
+    kind.service: kind for kind in (REFERRAL, SESSION, DISPOSAL, CONFERENCE)
 }
 
 
-def summary_of(service: str, history: Sequence[Fact]) -> Summary | None:
-    """The record of a cut history; None where nothing had begun."""
-    return _MADE_BY[service](history)
+def summary_type(service: str) -> SummaryType[Any]:
+    """Return how a service's streams are summarised: plainly where reporting knows none of its events."""
+    return _TYPES.get(service) or SummaryType(service, Summary, plain_summary)
 
 
 __all__ = [
-    "SUMMARIES",
     "ConferenceSummary",
     "DisposalSummary",
     "LapsedDuty",
     "ReferralSummary",
     "SessionSummary",
     "Summary",
-    "summary_of",
+    "summary_type",
 ]

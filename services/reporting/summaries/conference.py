@@ -1,4 +1,4 @@
-"""The record of a restorative justice conference."""
+"""The summary of a restorative justice conference."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from services.reporting.summaries.summary import Summary, head
-from services.rj_conference.events import ConferenceHeld, ConferenceProposed, FacilitatorAssigned, PresentRole
+from services.reporting.summaries.summary import Summary, SummaryType, common_fields
+from services.rj_conference.events import EVENTS, ConferenceHeld, ConferenceProposed, FacilitatorAssigned, PresentRole
 from shared.domain.messages import Fact
 
 HARMED: Final = frozenset({PresentRole.HARMED, PresentRole.REPRESENTATIVE})
@@ -25,7 +25,7 @@ class ConferenceSummary(Summary):
 
 
 def conference_summary(history: Sequence[Fact]) -> ConferenceSummary | None:
-    """The record of a cut history; None where nothing had been proposed."""
+    """Summarise a history; None where nothing had been proposed."""
     proposed: ConferenceProposed | None = None
     facilitator: UUID | None = None
     held_on: date | None = None
@@ -45,7 +45,7 @@ def conference_summary(history: Sequence[Fact]) -> ConferenceSummary | None:
     if proposed is None:
         return None
     return ConferenceSummary(
-        **head(history),
+        **common_fields(history),
         officer=facilitator,
         cases=(proposed.case_id,),
         harmer=proposed.harmer,
@@ -53,3 +53,7 @@ def conference_summary(history: Sequence[Fact]) -> ConferenceSummary | None:
         held_on=held_on,
         took_part=tuple(took_part),
     )
+
+
+CONFERENCE: Final = SummaryType(EVENTS.service, ConferenceSummary, conference_summary)
+"""Summaries of conferences."""

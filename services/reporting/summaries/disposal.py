@@ -1,4 +1,4 @@
-"""The record of a disposal case: one child, one offence, what was given and how it ended."""
+"""The summary of a disposal case: one child, one offence, the disposal issued and how it ended."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.disposal.events import (
+    EVENTS,
     AssessmentCompleted,
     AssessmentRequested,
     DisposalCaseOpened,
@@ -26,7 +27,7 @@ from services.disposal.events import (
     VictimViewSought,
     YotReferred,
 )
-from services.reporting.summaries.summary import Summary, head
+from services.reporting.summaries.summary import Summary, SummaryType, common_fields
 from services.vocabulary import Disposal, OutcomeCode, Recommendation, Role
 from shared.domain.messages import Fact, Timestamp, ValueObject
 
@@ -117,7 +118,7 @@ class DisposalSummary(Summary):
 
 
 def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
-    """The record of a cut history; None where no case had been opened."""
+    """Summarise a history; None where no case had been opened."""
     opening = next((fact for fact in history if isinstance(fact.event, DisposalCaseOpened)), None)
     if opening is None:
         return None
@@ -125,7 +126,7 @@ def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
     assert isinstance(opened, DisposalCaseOpened)
     prior = opened.prior
     return DisposalSummary(
-        **head(history),
+        **common_fields(history),
         officer=None if opening.actor.role == Role.SYSTEM else opening.actor.id,
         cases=(opened.case_id,),
         referral_id=opened.referral_id,
@@ -147,7 +148,7 @@ def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
 
 
 def _course(history: Sequence[Fact]) -> dict[str, Any]:
-    """What was scored, decided, given and ended, each as it stands last; an assessment as it was first completed."""
+    """Return score, decision, issue, end and outcome, each by its last event; an assessment by its first completion."""
     found: dict[str, Any] = {}
     for fact in history:
         match fact.event:
@@ -173,7 +174,7 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
 
 
 def _given(fact: Fact, event: DisposalIssued) -> dict[str, Any]:
-    """What was given; a restorative disposal without agreed actions is completed by that."""
+    """Return the issue; a restorative disposal without agreed actions is completed by it."""
     given = IssueSummary(disposal=event.disposal, at=fact.occurred_at, on=event.issued_on, age=event.age_at_issue)
     if event.disposal is not Disposal.YRD or event.conditions:
         return {"given": given}
@@ -181,7 +182,7 @@ def _given(fact: Fact, event: DisposalIssued) -> dict[str, Any]:
 
 
 def _assessment_asked_on(opening: Fact, history: Sequence[Fact]) -> date:
-    """The day on which the child was referred for assessment: asked for, else referred to the YOT, else opened."""
+    """Return the day on which the child was referred for assessment: asked for, else referred to the YOT, else opened."""
     for kind in (AssessmentRequested, YotReferred):
         days = [fact.day for fact in history if isinstance(fact.event, kind)]
         if days:
@@ -190,7 +191,7 @@ def _assessment_asked_on(opening: Fact, history: Sequence[Fact]) -> date:
 
 
 def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[VictimSummary, ...]:
-    """Those named at the opening, and those who were informed or asked as victims later."""
+    """Return the victims named at the opening, and those who were informed or asked as victims later."""
     found: dict[UUID, VictimSummary] = {
         person: VictimSummary(person_id=person)
         for person in (*(opened.victims or ()), *(opened.victims_with_enhanced_rights or ()))
@@ -212,7 +213,7 @@ def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[Victi
 
 
 def _ethnicity(opening: Fact, history: Sequence[Fact]) -> SealedTexts | None:
-    """The token of the child's ethnicity as corrected last; None where none was recorded, or it is not sealed yet."""
+    """Return the token of the child's ethnicity as corrected last; None where none was recorded, or it is not sealed yet."""
     assert isinstance(opening.event, DisposalCaseOpened)
     held, owner = opening.event.details.ethnicity, opening.event_id
     for fact in history:
@@ -223,3 +224,7 @@ def _ethnicity(opening: Fact, history: Sequence[Fact]) -> SealedTexts | None:
             case _:
                 pass
     return None if held is None or not held.has_token else SealedTexts(event_id=owner, token=held.token)
+
+
+DISPOSAL: Final = SummaryType(EVENTS.service, DisposalSummary, disposal_summary)
+"""Summaries of disposal cases."""

@@ -1,13 +1,14 @@
-"""The record of an education session."""
+"""The summary of an education session."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any, Final
 from uuid import UUID
 
-from services.education.events import PlaceBooked, PlaceCancelled, SessionDelivered, SessionPlanned
-from services.reporting.summaries.summary import Summary, head
+from services.education.events import EVENTS, PlaceBooked, PlaceCancelled, SessionDelivered, SessionPlanned
+from services.reporting.summaries.summary import CaseView, Summary, SummaryType, common_fields
 from services.vocabulary import SessionKind, Topic
 from shared.domain.messages import Fact, Timestamp, ValueObject
 
@@ -35,7 +36,7 @@ class SessionSummary(Summary):
 
 
 def session_summary(history: Sequence[Fact]) -> SessionSummary | None:
-    """The record of a cut history; None where nothing had been planned. Who planned a session has the work."""
+    """Summarise a history; None where nothing had been planned. Who planned a session has the work."""
     planned: SessionPlanned | None = None
     delivered: SessionDelivered | None = None
     delivered_on: date | None = None
@@ -55,7 +56,7 @@ def session_summary(history: Sequence[Fact]) -> SessionSummary | None:
     if planned is None:
         return None
     return SessionSummary(
-        **head(history),
+        **common_fields(history),
         officer=history[0].actor.id,
         cases=tuple(dict.fromkeys(place.case_id for place in places.values() if place.case_id is not None)),
         topic=planned.topic,
@@ -69,3 +70,19 @@ def session_summary(history: Sequence[Fact]) -> SessionSummary | None:
         parents=None if delivered is None else delivered.parents,
         places=tuple(places.values()),
     )
+
+
+def session_for_case(view: Mapping[str, Any], session: SessionSummary, case_id: UUID) -> CaseView:
+    """Return the session as a case may see it: the register holds the places of this case alone."""
+    own = {str(place.person_id) for place in session.places if place.case_id == case_id}
+    register: Mapping[str, str] = view["register"]
+    shown = {
+        "register": {person: status for person, status in register.items() if person in own},
+        "starts_at": session.starts_at.isoformat(),
+        "delivered_on": None if session.delivered_on is None else session.delivered_on.isoformat(),
+    }
+    return CaseView({**view, **shown}, frozenset(set(register) - own))
+
+
+SESSION: Final = SummaryType(EVENTS.service, SessionSummary, session_summary, session_for_case)
+"""Summaries of sessions, which several cases share."""

@@ -1,12 +1,13 @@
-"""The record of a referral."""
+"""The summary of a referral."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Final
 
-from services.referral.events import ReferralAllocated, ReferralReceived, ReferralTriaged
-from services.reporting.summaries.summary import Summary, head
+from services.referral.events import EVENTS, ReferralAllocated, ReferralReceived, ReferralTriaged
+from services.reporting.summaries.summary import Summary, SummaryType, common_fields
 from services.vocabulary import TriageOutcome
 from shared.domain.dates import local_day
 from shared.domain.messages import Fact
@@ -21,7 +22,7 @@ class ReferralSummary(Summary):
 
 
 def referral_summary(history: Sequence[Fact]) -> ReferralSummary | None:
-    """The record of a cut history; None where the referral had not been received."""
+    """Summarise a history; None where the referral had not been received."""
     received = next((fact.event for fact in history if isinstance(fact.event, ReferralReceived)), None)
     if received is None:
         return None
@@ -29,10 +30,14 @@ def referral_summary(history: Sequence[Fact]) -> ReferralSummary | None:
     last = triages[-1].event if triages else None
     officers = [fact.event.officer_id for fact in history if isinstance(fact.event, ReferralAllocated)]
     return ReferralSummary(
-        **head(history),
+        **common_fields(history),
         officer=officers[-1] if officers else None,
         cases=(received.case_id,),
         reported_on=local_day(received.reported_at),
         triaged_on=triages[0].day if triages else None,
         triage_outcome=last.outcome if isinstance(last, ReferralTriaged) else None,
     )
+
+
+REFERRAL: Final = SummaryType(EVENTS.service, ReferralSummary, referral_summary)
+"""Summaries of referrals."""

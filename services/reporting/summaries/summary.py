@@ -1,10 +1,11 @@
-"""What every record has."""
+"""The summary of a stream: what every one has, and how a service's streams are summarised."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from shared.domain.messages import Fact, ValueObject
@@ -27,12 +28,48 @@ class Summary(ValueObject):
     cases: tuple[UUID, ...] = ()
     lapsed: tuple[LapsedDuty, ...] = ()
 
+    @property
+    def is_work(self) -> bool:
+        """Whether the stream is a piece of work of its home, the case; a shared session is home to itself."""
+        return self.home in self.cases
 
-def head(history: Sequence[Fact]) -> dict[str, Any]:
-    """The fields that follow from a stream's first fact."""
+
+S = TypeVar("S", bound=Summary)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """What one case shows of a stream that several cases share."""
+
+    view: Mapping[str, Any]
+    hidden_items: frozenset[str] = frozenset()
+    """The items of duties that concern other cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryType(Generic[S]):
+    """How the streams of a service are summarised."""
+
+    service: str
+    model: type[S]
+    summarise: Callable[[Sequence[Fact]], S | None]
+    """The summary of a history as of both times; None where nothing had begun."""
+    view_for_case: Callable[[Mapping[str, Any], S, UUID], CaseView] | None = None
+    """The part of the view that concerns a case; None: all of it."""
+
+
+def common_fields(history: Sequence[Fact]) -> dict[str, Any]:
+    """Return the fields that follow from a stream's first fact."""
     first = history[0]
     return {
         "stream": first.stream_id,
         "home": first.envelope.home,
         "area": first.envelope.labels.get("area"),
     }
+
+
+def plain_summary(history: Sequence[Fact]) -> Summary:
+    """Summarise a stream of which reporting knows no events: it belongs to its home, unless that is the stream itself."""
+    first = history[0]
+    cases = () if first.envelope.home == first.stream_id else (first.envelope.home,)
+    return Summary(**common_fields(history), cases=cases)

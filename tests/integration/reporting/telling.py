@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import asyncpg
 
-from services.disposal.service import service as disposal
-from services.education.service import service as education
-from services.referral.service import service as referral
+from services.registry import deciding_services
 from services.reporting.in_memory import InMemoryReporting
 from services.reporting.projection import apply
-from services.rj_conference.service import service as rj_conference
-from shared.domain.messages import Fact
+from services.reporting.visibility import Reader
+from services.vocabulary import Role
+from shared.domain.messages import Actor, Fact
+from shared.domain.permissions import EVERY
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
@@ -42,7 +43,7 @@ class Told(InMemoryReporting):
     def __init__(self) -> None:
         super().__init__()
         self.facts: list[Fact] = []
-        self.memory = Memory((referral, education, disposal, rj_conference), self)
+        self.memory = Memory(deciding_services(), self)
 
     def record(self, service: str, fact: Fact) -> None:
         super().record(service, fact)
@@ -86,3 +87,9 @@ async def project(pool: asyncpg.Pool[asyncpg.Record], facts: Sequence[Fact], bat
     for n in range(0, len(facts), batch):
         async with pool.acquire() as connection, connection.transaction():
             await apply(connection, stored(facts[n : n + batch]))
+
+
+def reader(area: str = EVERY, barred: Collection[UUID] = ()) -> Reader:
+    """A supervisor of an area, or of all, whose conflicts bar some cases."""
+    actor = Actor(id=uuid4(), role=Role.SUPERVISOR, organisation="DORSET_POLICE", labels={"area": area})
+    return Reader(actor, None if area == EVERY else (area,), frozenset(barred))

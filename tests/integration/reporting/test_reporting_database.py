@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.reporting.cases import case, cases
+from services.reporting.case_list import list_cases
+from services.reporting.cases import case
 from services.reporting.daily_sheet import daily_sheet
-from services.reporting.database import DATABASE
 from services.reporting.fold import service_of
 from services.reporting.in_memory import measure_facts
 from services.reporting.measures import MEASURES
@@ -22,51 +22,17 @@ from services.reporting.projection import fold_unmarked
 from services.reporting.queries import measure
 from services.reporting.read_models import READ_MODELS
 from services.reporting.verify import refold_differences
-from services.reporting.visibility import Reader
-from services.vocabulary import Role
-from shared.database import as_role, database_dsn
 from shared.domain.dates import local_day
 from shared.domain.duties_by_day import duties_on
-from shared.domain.messages import Actor
-from shared.domain.permissions import EVERY, Denial
-from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import databases
-from tests.integration.reporting.telling import Told, play, project
+from shared.domain.permissions import Denial
+from tests.integration.reporting.telling import Told, play, project, reader
 
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
-
-
-def reader(area: str = EVERY, barred: Collection[UUID] = ()) -> Reader:
-    """A supervisor of an area, or of all, whose conflicts bar some cases."""
-    actor = Actor(id=uuid4(), role=Role.SUPERVISOR, organisation="DORSET_POLICE", labels={"area": area})
-    return Reader(actor, None if area == EVERY else (area,), frozenset(barred))
 
 
 @pytest.fixture(scope="module")
 def told() -> Told:
     return play()
-
-
-@pytest.fixture
-async def owner(postgres_url: str) -> AsyncIterator[Any]:
-    """A connection to a new database of reporting, as its owner."""
-    name = f"test_reporting_{uuid4().hex[:12]}"
-    await databases(postgres_url, [(name, DATABASE[1])])
-    connection = await asyncpg.connect(database_dsn(postgres_url, name))
-    yield connection
-    await connection.close()
-    admin = await asyncpg.connect(postgres_url)
-    await admin.execute(f'drop database "{name}" with (force)')
-    await admin.close()
-
-
-@pytest.fixture
-async def pool(postgres_url: str, owner: Any) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    """Connections to it, by the role of its worker."""
-    url = database_dsn(postgres_url, await owner.fetchval("select current_database()"))
-    found = await asyncpg.create_pool(as_role(url, role_name(RoleKind.WORKER, "reporting")), min_size=1, max_size=4)
-    yield found
-    await found.close()
 
 
 async def test_a_projection_in_batches_of_any_size_equals_a_fresh_fold(
@@ -143,10 +109,10 @@ async def test_a_referral_waits_in_the_panel_queue_until_a_disposal_case_names_i
     facts = play("01").facts
     opening = next(n for n, fact in enumerate(facts) if fact.name == "DisposalCaseOpened")
     await project(pool, facts[:opening], 100)
-    queue = await cases(pool, reader(), state="PANEL_QUEUE")
+    queue = await list_cases(pool, reader(), state="PANEL_QUEUE")
     assert [found["case_id"] for found in queue["cases"]] == [str(facts[0].envelope.home)]
     await project(pool, facts[opening:], 100)
-    assert (await cases(pool, reader(), state="PANEL_QUEUE"))["total"] == 0
+    assert (await list_cases(pool, reader(), state="PANEL_QUEUE"))["total"] == 0
     shown = await case(pool, reader(), facts[0].envelope.home)
     assert isinstance(shown, dict)
     assert not shown["panel_queue"]
@@ -156,7 +122,7 @@ async def test_a_referral_waits_in_the_panel_queue_until_a_disposal_case_names_i
 async def test_the_list_of_cases_is_narrowed_and_paged(pool: asyncpg.Pool[asyncpg.Record], told: Told) -> None:
     """Given all scenarios, when the list is narrowed by state, officer, date or area, then only those cases are in it."""
     await project(pool, told.facts, 500)
-    everything = await cases(pool, reader(), today=date(2026, 8, 1))
+    everything = await list_cases(pool, reader(), today=date(2026, 8, 1))
     homes = {
         str(fact.envelope.home)
         for fact in told.facts
@@ -164,22 +130,22 @@ async def test_the_list_of_cases_is_narrowed_and_paged(pool: asyncpg.Pool[asyncp
     }
     assert everything["total"] == len(homes)
     assert {found["case_id"] for found in everything["cases"]} <= homes
-    active = await cases(pool, reader(), state="ACTIVE")
+    active = await list_cases(pool, reader(), state="ACTIVE")
     assert active["total"] >= 1
     assert all(any(work["state"] == "ACTIVE" for work in found["work"]) for found in active["cases"])
     officer = UUID(next(work["officer"] for work in active["cases"][0]["work"] if work["officer"]))
-    theirs = await cases(pool, reader(), officer=officer)
+    theirs = await list_cases(pool, reader(), officer=officer)
     assert all(any(work["officer"] == str(officer) for work in found["work"]) for found in theirs["cases"])
-    due = await cases(pool, reader(), due_before=date(2026, 4, 1))
+    due = await list_cases(pool, reader(), due_before=date(2026, 4, 1))
     assert all(found["next_due"] < "2026-04-01" for found in due["cases"])
-    assert (await cases(pool, reader("KENT")))["total"] == 0
-    assert (await cases(pool, reader(), page=9))["cases"] == []
+    assert (await list_cases(pool, reader("KENT")))["total"] == 0
+    assert (await list_cases(pool, reader(), page=9))["cases"] == []
     first = UUID(everything["cases"][0]["case_id"])
-    without = await cases(pool, reader(barred=[first]), today=date(2026, 8, 1))
+    without = await list_cases(pool, reader(barred=[first]), today=date(2026, 8, 1))
     assert without["total"] == everything["total"] - 1
     assert str(first) not in {case["case_id"] for case in without["cases"]}
     with pytest.raises(BadQuestion):
-        await cases(pool, reader(), page=0)
+        await list_cases(pool, reader(), page=0)
 
 
 async def test_a_conflict_in_one_case_hides_its_work_in_another(pool: asyncpg.Pool[asyncpg.Record]) -> None:
@@ -202,7 +168,7 @@ async def test_rows_without_marks_are_hidden_until_they_are_folded_anew(pool: as
     home = facts[0].envelope.home
     await pool.execute("update stream set marks = null, mentions = null")
     assert isinstance(await case(pool, reader(), home), Denial)
-    assert (await cases(pool, reader()))["total"] == 0
+    assert (await list_cases(pool, reader()))["total"] == 0
     await fold_unmarked(pool)
     assert isinstance(await case(pool, reader(), home), dict)
     assert await refold_differences(pool) == []

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from services.console.verification import verify
-from services.registry import DECIDING, PROJECTIONS
+from services.registry import DECIDING, projection_databases
 from shared.database import as_role, create_pool, database_dsn
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import (
@@ -37,7 +37,7 @@ class Apart(Settings):
 @pytest.fixture
 async def house(postgres_url: str, kafka_bootstrap: str) -> AsyncIterator[Settings]:
     """Every database and topic, with nothing in them."""
-    wanted = [KEYRING_DATABASE, *(service_database(service.name) for service in DECIDING), *PROJECTIONS]
+    wanted = [KEYRING_DATABASE, *(service_database(service.name) for service in DECIDING), *projection_databases()]
     named = [(name.replace("ooc", HOUSE, 1), folders) for name, folders in wanted]
     settings = Apart(database_url=postgres_url, kafka=kafka_bootstrap, kafka_replication=1)
     await databases(postgres_url, named)

@@ -19,12 +19,11 @@ from services.console.case import streams_of
 from services.console.scenario_command import STORIES
 from services.console.system import Stores, processes, servers_of, urls
 from services.console.tables import measure, records, timeline
-from services.registry import DECIDING
+from services.registry import deciding_services
 from services.reporting.measures import MEASURES
 from services.reporting.policy import POLICY as REPORTING_POLICY
 from tools.local import SERVERS, Addresses
 from tools.scenario.parser import read_scenario
-from tools.scenario.story import COLLECTIONS
 from tools.scenario.validation import problems_of
 
 OOC = str(Path(sys.executable).parent / "ooc")
@@ -93,7 +92,7 @@ def test_a_malformed_story_is_said_before_a_system_is_looked_for(tmp_path: Path)
 
 def test_the_stories_of_the_house_are_well_told() -> None:
     """Given the services' declarations, when the stories are checked, then nothing that they name is missing."""
-    services = {service.name: service for service in DECIDING}
+    services = {service.name: service for service in deciding_services()}
     for file in sorted(TOLD.glob("*.yaml")):
         assert not list(problems_of(read_scenario(file), services)), file
 
@@ -112,7 +111,7 @@ def test_what_does_not_exist_is_said(tmp_path: Path, step: str, said: str) -> No
     """Given a story that names what no service knows, when it is checked, then its step and the name are said."""
     file = tmp_path / "story.yaml"
     file.write_text(f"id: x\ntitle: y\nsteps:\n  - {{at: 2026-05-04T10:00:00+01:00, {step}}}\n", encoding="utf-8")
-    problems = list(problems_of(read_scenario(file), {service.name: service for service in DECIDING}))
+    problems = list(problems_of(read_scenario(file), {service.name: service for service in deciding_services()}))
     assert len(problems) == 1
     assert problems[0].startswith("step 1: ")
     assert said in problems[0]
@@ -122,11 +121,6 @@ def test_the_story_that_comes_with_the_program_is_the_tested_one() -> None:
     """Given the packaged story, when it is compared with the tested one, then they are the same bytes."""
     packaged = STORIES / "01-shoplifting-ycc.yaml"
     assert packaged.read_bytes() == (TOLD / packaged.name).read_bytes()
-
-
-def test_the_runner_knows_where_each_service_keeps_its_streams() -> None:
-    """Given the declarations, when they are compared with the runner's table, then they agree."""
-    assert {service.name: service.collection for service in DECIDING} == dict(COLLECTIONS)
 
 
 def test_a_case_names_its_streams_once() -> None:
@@ -266,8 +260,8 @@ def test_the_addresses_name_what_the_services_run_on_without_a_password(tmp_path
 
 def test_no_source_is_marked_by_a_sign_that_nobody_knows() -> None:
     """Given every rule, dated value and measure, when their sources are read, then what is only proposed is said in words."""
-    sources = [rule.source for service in DECIDING for rule in service.decider.rules.rules]
-    sources += [term.source for service in DECIDING for term in service.policy.terms.values()]
+    sources = [rule.source for service in deciding_services() for rule in service.decider.rules.rules]
+    sources += [term.source for service in deciding_services() for term in service.policy.terms.values()]
     sources += [term.source for term in REPORTING_POLICY.terms.values()]
     sources += [one.source for one in MEASURES.values()]
     assert not [source for source in sources if "[P]" in source]

@@ -18,7 +18,7 @@ from tools.scenario.backend import Request, Response
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Difference, Played, Run
-from tools.scenario.story import COLLECTIONS, Officer, Result
+from tools.scenario.story import Officer, Result
 
 HEAD = """
 id: a-story
@@ -275,10 +275,3 @@ def test_an_event_that_is_not_there_cannot_be_pointed_at(tmp_path: Path) -> None
      with: {corrects: $r1.ReferralTriaged, field: outcome, value: ADVICE_ONLY, why: A slip.}}
 """
     assert "an event ReferralTriaged of r1" in differs(tmp_path, RECEIVE + step)
-
-
-def test_services_keep_their_streams_where_the_runner_looks() -> None:
-    """Given the services' declarations, when their collections are listed, then the runner's table is the same."""
-    assert {service.name: service.collection for service in (referral, education, rj_conference)}.items() <= (
-        COLLECTIONS.items()
-    )

@@ -13,17 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from services.disposal.service import service as disposal
-from services.education.service import service as education
-from services.referral.service import service as referral
-from services.rj_conference.service import service as rj_conference
+from services.registry import deciding_services
 from shared.domain.messages import Fact
 from shared.runtime.service import Service
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
 
-SERVICES: tuple[Service[Any], ...] = (referral, education, disposal, rj_conference)
+SERVICES = deciding_services()
 GOLDEN = Path(__file__).parent / "golden"
 STORIES = Path(__file__).parents[2] / "scenarios"
 

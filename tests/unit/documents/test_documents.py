@@ -93,11 +93,11 @@ def test_the_same_state_prints_the_same_bytes(name: str) -> None:
     here = render(name, story.service.documents[name], found, "en")
     program = (
         "import sys, json, datetime\n"
-        "from services.registry import DECIDING\n"
+        "from services.registry import deciding_services\n"
         "from shared.printing.documents import DocumentData, render\n"
         "asked = json.load(sys.stdin)\n"
         "at = datetime.datetime.fromisoformat(asked['at'])\n"
-        "service = next(one for one in DECIDING if one.name == asked['service'])\n"
+        "service = next(one for one in deciding_services() if one.name == asked['service'])\n"
         "document = service.documents[asked['name']]\n"
         "print(render(asked['name'], document, DocumentData(asked['values'], at), 'en').sha256)\n"
     )

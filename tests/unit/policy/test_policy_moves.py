@@ -18,7 +18,7 @@ from services.disposal.domain.commands import (
     RequestAssessment,
 )
 from services.disposal.events import AssessmentTool, PanelMember, ProsecutorDecision
-from services.registry import DECIDING
+from services.registry import deciding_services
 from services.rj_conference.domain.commands import GiveConsent
 from services.vocabulary import (
     AttendanceStatus,
@@ -41,7 +41,7 @@ SINCE: Final = date(2025, 2, 2)
 
 HERE: Final = "tests/unit/policy/test_policy_moves.py"
 
-SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in DECIDING}
+SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in deciding_services()}
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ from tests.unit.reporting.summaries_of import (
 Q4 = Period(date(2026, 1, 1), date(2026, 3, 31))
 
 
-def ask(name: str, *records: Any, period: Period = Q4, group_by: str | None = None, **more: Any) -> dict[str, Any]:
-    return answer(MEASURES[name], Dataset(records, **more), period, {"disposal": 7}, group_by)
+def ask(name: str, *summaries: Any, period: Period = Q4, group_by: str | None = None, **more: Any) -> dict[str, Any]:
+    return answer(MEASURES[name], Dataset(summaries, **more), period, {"disposal": 7}, group_by)
 
 
-def kpi6(*records: Any) -> dict[str, tuple[int, int, int]]:
-    columns = ask("kpi6", *records)["columns"]
+def kpi6(*summaries: Any) -> dict[str, tuple[int, int, int]]:
+    columns = ask("kpi6", *summaries)["columns"]
     return {
         name: (found["ended"], found["completed"], found["not_completed"])
         for name, found in columns.items()

@@ -35,8 +35,8 @@ class Moved:
     asked: Asked
 
 
-def counts(measure: str, *records: Summary) -> Asked:
-    return lambda policy: answer(MEASURES[measure], Dataset(records, policy=policy), Q4, {})
+def counts(measure: str, *summaries: Summary) -> Asked:
+    return lambda policy: answer(MEASURES[measure], Dataset(summaries, policy=policy), Q4, {})
 
 
 # --- who is counted -----------------------------------------------------------------------------

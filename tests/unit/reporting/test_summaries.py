@@ -7,15 +7,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from services.disposal.service import service as disposal
-from services.education.service import service as education
-from services.referral.service import service as referral
+from services.registry import deciding_services
 from services.reporting.ethnicity import keyring_grant
 from services.reporting.fold import fold
 from services.reporting.in_memory import InMemoryReporting, measure_facts
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import SealedTexts
-from services.rj_conference.service import service as rj_conference
 from shared.domain.messages import Fact, derived_uuid
 from shared.privacy.keyring import MemoryKeyring
 from shared.privacy.sealing import seal
@@ -33,7 +30,7 @@ class Told(InMemoryReporting):
     def __init__(self, story: str) -> None:
         super().__init__()
         self.histories: dict[str, list[Fact]] = {}
-        Run(read_scenario(STORIES / story), Memory((referral, education, disposal, rj_conference), self)).play()
+        Run(read_scenario(STORIES / story), Memory(deciding_services(), self)).play()
 
     def record(self, service: str, fact: Fact) -> None:
         super().record(service, fact)
@@ -46,8 +43,8 @@ class Told(InMemoryReporting):
 def disposal_of(history: list[Fact], **times: Any) -> DisposalSummary:
     folded = fold(history, **times)
     assert folded is not None
-    assert isinstance(folded.record, DisposalSummary)
-    return folded.record
+    assert isinstance(folded.summary, DisposalSummary)
+    return folded.summary
 
 
 def test_a_correction_is_counted_from_when_it_is_known() -> None:

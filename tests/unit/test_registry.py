@@ -1,0 +1,41 @@
+"""The registry of services holds what the services declare."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from services.registry import DECIDING, SERVICES, RegisteredService, projection_databases
+
+
+@pytest.mark.parametrize("entry", DECIDING, ids=lambda entry: entry.name)
+def test_an_entry_agrees_with_its_service(entry: RegisteredService) -> None:
+    """Given an entry, when its service and read model are imported, then both have its name and collection."""
+    service, read_model = entry.service(), entry.read_model()
+    assert service.read_model is read_model
+    assert {service.name, read_model.service, read_model.events.service} == {entry.name}
+    assert {service.collection, read_model.collection} == {entry.collection}
+
+
+def test_no_two_services_share_a_port_or_a_collection() -> None:
+    """Given all services, when their ports, names and collections are listed, then each occurs once."""
+    for facts in (
+        [entry.name for entry in SERVICES],
+        [entry.port_offset for entry in SERVICES],
+        [entry.collection for entry in DECIDING],
+    ):
+        assert len(set(facts)) == len(facts)
+
+
+def test_a_service_that_only_projects_has_a_database() -> None:
+    """Given the services that do not decide, when their databases are imported, then reporting's is there."""
+    assert [name for name, _ in projection_databases()] == ["ooc_reporting"]
+
+
+def test_the_registry_alone_imports_no_service() -> None:
+    """Given a new process, when it imports the registry, then no service comes with it."""
+    program = "import sys, services.registry; print([name for name in sys.modules if name.startswith('services.')])"
+    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert printed.stdout.strip() == "['services.registry']"
