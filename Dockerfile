@@ -1,29 +1,37 @@
-# One image for every process of the system: what runs is the command, `python -m …` or `ooc …`.
+# One image for every process of the system: what runs is the command, as `python -m` takes it.
 #
-# Not built where this repository is developed: there is no Docker engine there. tests/architecture/test_compose.py
-# checks what can be checked without one.
+# `make containers` builds it and runs every process in it (tests/containers): on python:3.11-slim where that can be had,
+# else on a stand-in for it. It has been built on the stand-in only.
 
-FROM python:3.11-slim
+FROM python:3.11-slim AS build
 
-ENV PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1 \
-    PIP_NO_CACHE_DIR=1 \
+ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 
-RUN useradd --system --uid 10001 --home-dir /var/lib/ooc --create-home ooc
-
-WORKDIR /app
+WORKDIR /build
+RUN python -m venv --without-pip /opt/ooc
 COPY requirements/run.txt requirements/run.txt
-RUN pip install --require-hashes -r requirements/run.txt
+RUN pip --python /opt/ooc/bin/python install --require-hashes -r requirements/run.txt
 
-COPY pyproject.toml ./
+COPY pyproject.toml LICENSE ./
 COPY shared shared
 COPY services services
 COPY tools tools
-RUN pip install --no-deps --no-build-isolation --editable .
+RUN pip --python /opt/ooc/bin/python install --no-deps --no-build-isolation .
+
+
+FROM python:3.11-slim
+
+# The home is there for a volume to take its owner from. A container needs to write nowhere else but to /tmp.
+RUN useradd --system --uid 10001 --home-dir /var/lib/ooc --create-home ooc
+COPY --from=build /opt/ooc /opt/ooc
 
 USER ooc
-ENV OOC_VAR=/var/lib/ooc \
+WORKDIR /var/lib/ooc
+ENV PATH=/opt/ooc/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    OOC_VAR=/var/lib/ooc \
     OOC_HOST=0.0.0.0
 ENTRYPOINT ["python", "-m"]
 CMD ["services.console.main", "--help"]

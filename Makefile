@@ -45,6 +45,14 @@ run: install ## Start the system, play a child's case, show the results, stay up
 .PHONY: test
 test: install-test lint ## Run everything: lint, types, layers and every test, on real servers
 	$(BIN)/pytest $(TESTS)
+ifndef TESTS
+	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then $(MAKE) containers; else \
+		echo "No Docker engine with Compose answers here, so docker-compose.yml was not run: see 'make containers'."; fi
+endif
+
+.PHONY: containers
+containers: install-test ## Run docker-compose.yml for real, twice: images or stand-ins, stories, kills, restart (a Docker engine)
+	@$(BIN)/python -m tests.containers
 
 .PHONY: hostile
 hostile: install ## Attack it: every test of tests/hostile, and made-up requests to the five APIs (HOSTILE=600 seconds)

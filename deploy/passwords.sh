@@ -1,11 +1,16 @@
 #!/bin/sh
-# Makes a password for the superuser and for each database role that has none yet, in deploy/passwords, for docker-compose.yml.
+# Makes the secrets that docker-compose.yml hands to its containers, in deploy/passwords; what is there stays as it is.
+# They are a password for the superuser, for each database role and for Keycloak's first administrator, and the
+# key-encryption key.
 # The directory is closed to others on this machine; the files in it can be read, since containers run as users of their own.
 set -eu
 cd "$(dirname "$0")"
 mkdir -p passwords
 chmod 700 passwords
-for role in \
+[ -s passwords/kek ] || openssl rand -base64 32 > passwords/kek
+chmod 644 passwords/kek
+for name in \
+    keycloak \
     postgres \
     ooc_referral_api \
     ooc_referral_worker \
@@ -23,6 +28,6 @@ for role in \
     ooc_reporting_worker \
     ooc_verify \
     ooc_erasure; do
-    [ -s "passwords/$role" ] || openssl rand -hex 24 > "passwords/$role"
-    chmod 644 "passwords/$role"
+    [ -s "passwords/$name" ] || openssl rand -hex 24 > "passwords/$name"
+    chmod 644 "passwords/$name"
 done

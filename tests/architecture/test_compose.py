@@ -1,6 +1,6 @@
-"""docker-compose.yml and Dockerfile name only what is there.
+"""docker-compose.yml and Dockerfile name only what is there: what can be known without a Docker engine.
 
-There is no Docker engine where this is developed, so neither has been run there; this is what can be known without.
+`make containers` (tests/containers) runs them on one.
 """
 
 from __future__ import annotations
@@ -26,13 +26,17 @@ from shared.runtime.privileges import (
     role_name,
 )
 from shared.runtime.settings import Settings
+from tests import conftest
+from tests.containers import images
 from tests.integration.identity import keycloak
-from tools.local import Ports
+from tools.local import Ports, postgres
 from tools.local.jars import ENDPOINT
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
+SECRETS = {"kek", "keycloak"}
+"""The secrets that are no password of a database role."""
 OURS = {name: container for name, container in CONTAINERS.items() if container["image"] == COMPOSE["x-ooc"]["image"]}
 SETTINGS = {f"OOC_{field.upper()}" for field in Settings.model_fields}
 PORTS = Ports()
@@ -44,9 +48,9 @@ def modules() -> Iterator[tuple[str, list[str]]]:
 
 
 def test_every_service_has_an_api_and_a_worker_and_there_is_no_other() -> None:
-    """The containers of ours are two for each service, the two steps before them, and the issuer."""
+    """The containers of ours are two for each service, the two steps before them, the issuer, and the verification."""
     expected = {f"{service}-{kind}" for service in SERVICES for kind in ("api", "worker")}
-    assert set(OURS) == {*expected, "migrate", "topics", "issuer"}
+    assert set(OURS) == {*expected, "migrate", "topics", "issuer", "verify"}
     for service in SERVICES:
         assert OURS[f"{service}-api"]["command"] == [f"services.{service}", "api"]
         assert OURS[f"{service}-worker"]["command"] == [f"services.{service}", "worker"]
@@ -72,13 +76,41 @@ def test_every_variable_is_a_setting(name: str) -> None:
 
 
 def test_the_image_sets_settings_only_and_installs_what_is_pinned() -> None:
-    """The Dockerfile installs by hash, copies what is there and sets what is read."""
+    """The Dockerfile installs by hash what no bare machine needs, copies what is there and sets what is read."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert set(re.findall(r"OOC_\w+", text)) <= SETTINGS
     assert "--require-hashes -r requirements/run.txt" in text
-    for source in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE):
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {images.PYTHON}
+    for source in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
         for path in source.split():
             assert (ROOT / path).exists(), f"the Dockerfile copies {path}, which is not there"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_container_has_few_rights_and_limits(name: str) -> None:
+    """A container of ours writes to no file system but /tmp and its volume, gains no right, and has limits."""
+    container = OURS[name]
+    assert (container["read_only"], container["tmpfs"], container["cap_drop"]) == (True, ["/tmp"], ["ALL"])
+    assert container["init"] is True
+    assert {"mem_limit", "pids_limit", "stop_grace_period"} <= set(container)
+    assert set(container.get("volumes", ())) <= {"issuer:/var/lib/ooc"}
+    assert "USER ooc\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_every_container_is_bounded(name: str) -> None:
+    """No container gains rights, fills the disk with its log, or takes the memory of the others."""
+    container = CONTAINERS[name]
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert {"max-size", "max-file"} <= set(container["logging"]["options"])
+    assert container["mem_limit"]
+
+
+def test_no_secret_stands_in_an_environment() -> None:
+    """Passwords and the key-encryption key come as files, which `docker inspect` does not show."""
+    for container in CONTAINERS.values():
+        for variable in container.get("environment", {}):
+            assert not re.search(r"PASSWORD$|KEK$", variable), variable
 
 
 def test_the_settings_are_accepted() -> None:
@@ -94,20 +126,24 @@ def test_the_settings_are_accepted() -> None:
     assert settings.kafka_replication == 1
 
 
-def test_each_container_is_given_the_passwords_of_its_own_database_roles() -> None:
-    """An API and a worker get theirs alone, `migrate` all, and the script makes a password for each."""
+def test_each_container_is_given_its_own_secrets() -> None:
+    """An API and a worker get the passwords of their own roles and the key that they use, `migrate` every password."""
     system = {"postgres", role_name(RoleKind.VERIFY), role_name(RoleKind.ERASURE)}
     for service in SERVICES:
         kinds = PROJECTING if service == REPORTING else DECIDING
         own = {kind: role_name(kind, service) for kind in kinds}
-        assert OURS[f"{service}-api"]["secrets"] == [own.pop(RoleKind.API)]
-        assert set(OURS[f"{service}-worker"]["secrets"]) == set(own.values())
+        assert OURS[f"{service}-api"]["secrets"] == ["kek", own.pop(RoleKind.API)]
+        # The projection opens no key.
+        assert set(OURS[f"{service}-worker"]["secrets"]) - {"kek"} == set(own.values())
+        assert ("kek" in OURS[f"{service}-worker"]["secrets"]) == (service != REPORTING)
         system |= {role_name(kind, service) for kind in kinds}
-    assert set(OURS["migrate"]["secrets"]) == set(COMPOSE["secrets"]) == system
-    assert COMPOSE["secrets"] == {role: {"file": f"deploy/passwords/{role}"} for role in system}
-    assert CONTAINERS["postgres"]["environment"] == {"POSTGRES_PASSWORD_FILE": "/run/secrets/postgres"}
+    assert OURS["verify"]["secrets"] == [role_name(RoleKind.VERIFY)]
+    assert not {"issuer", "topics"} & {name for name, container in OURS.items() if container.get("secrets")}
+    assert set(OURS["migrate"]["secrets"]) == system
+    assert COMPOSE["secrets"] == {name: {"file": f"deploy/passwords/{name}"} for name in system | SECRETS}
     script = (ROOT / "deploy" / "passwords.sh").read_text(encoding="utf-8")
-    assert set(re.findall(r"^    (\w+)(?: \\|; do)$", script, re.MULTILINE)) == system
+    assert set(re.findall(r"^    (\w+)(?: \\|; do)$", script, re.MULTILINE)) == system | {"keycloak"}
+    assert "> passwords/kek\n" in script
     assert "/deploy/passwords/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
@@ -153,11 +189,23 @@ def test_the_health_that_is_asked_for_is_served() -> None:
 def test_the_broker_is_the_one_that_the_tests_run_on() -> None:
     """The broker has the version that the tests start, and is named as the clients name it."""
     version = ENDPOINT.split("+")[0].rpartition(":")[2]
-    assert CONTAINERS["kafka"]["image"] == f"apache/kafka:{version}"
+    assert CONTAINERS["kafka"]["image"] == images.KAFKA == f"apache/kafka:{version}"
     assert (
         OURS["referral-worker"]["environment"]["OOC_KAFKA"]
         in CONTAINERS["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     )
+
+
+def test_the_database_is_the_one_that_the_tests_run_on() -> None:
+    """PostgreSQL has the version that the tests start, sorts as theirs does, and reads its password from a file."""
+    container = CONTAINERS["postgres"]
+    assert container["image"] == images.POSTGRES
+    assert container["environment"] == {
+        "POSTGRES_PASSWORD_FILE": "/run/secrets/postgres",
+        "POSTGRES_INITDB_ARGS": conftest.INITDB_ARGS,
+    }
+    connections = int(postgres.SETTINGS["max_connections"])
+    assert container["command"] == ["postgres", "-c", f"max_connections={connections}"]
 
 
 def test_the_identity_provider_is_the_one_that_the_tests_run_on() -> None:
@@ -167,7 +215,8 @@ def test_the_identity_provider_is_the_one_that_the_tests_run_on() -> None:
     assert "--import-realm" in container["command"]
     folder = keycloak.REALM_FILE.parent.relative_to(ROOT)
     assert f"./{folder}:/opt/keycloak/data/import:ro" in container["volumes"]
-    assert container["environment"]["KC_BOOTSTRAP_ADMIN_PASSWORD"] == "${KEYCLOAK_PASSWORD:-}"
+    assert container["secrets"] == ["keycloak"]
+    assert any("KC_BOOTSTRAP_ADMIN_PASSWORD=$$(< /run/secrets/keycloak)" in part for part in container["entrypoint"])
     named = {volume.split(":")[0] for each in CONTAINERS.values() for volume in each.get("volumes", ())}
     assert {volume for volume in named if not volume.startswith(".")} == set(COMPOSE["volumes"])
 
