@@ -55,7 +55,7 @@ containers: install-test ## Run docker-compose.yml for real, twice: images or st
 	@$(BIN)/python -m tests.containers
 
 .PHONY: hostile
-hostile: install ## Attack it: every test of tests/hostile, and made-up requests to the five APIs (HOSTILE=600 seconds)
+hostile: install-test ## Attack it: every test of tests/hostile, and made-up requests to the five APIs (HOSTILE=600 seconds)
 	OOC_HOSTILE_SECONDS=$(HOSTILE) $(BIN)/pytest tests/hostile
 
 .PHONY: check

@@ -14,8 +14,9 @@ from uuid import UUID, uuid4
 from shared.command_handler import Accepted, CommandHandler
 from shared.domain.corrections import CorrectionEngine, PastFacts
 from shared.domain.decider import Decider, impossible
+from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import Actor, Command, Correction, Event, EventRegistry, Fact, event_from
+from shared.domain.messages import Actor, Command, Correction, Event, event_from
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.event_store.memory import MemoryEventStore

@@ -17,25 +17,17 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
+from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
 from shared.domain.execution import CommandRequest, Decision, execute
-from shared.domain.messages import (
-    GENESIS,
-    BrokenRule,
-    Fact,
-    NeedsRationale,
-    Receipt,
-    ReceiptLine,
-    Refused,
-    derived_uuid,
-    encode_event,
-    next_hash,
-)
+from shared.domain.ids import derived_uuid
 from shared.domain.permissions import (
     CONFLICT,
     EVERY,
     AccessFacts,
     boundary,
 )
+from shared.domain.receipts import Receipt, ReceiptLine
 from shared.event_store import (
     Appended,
     AppendRequest,

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from shared.domain.decider import Decider, check_gapless, history_at
-from shared.domain.messages import Correction, EventRegistry, Fact
+from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.messages import Correction
 from shared.event_store import RecordedEvent
 from shared.privacy.keyring import (
     CACHED_SECONDS,

@@ -13,22 +13,18 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
+from shared.domain.envelope import Fact
 from shared.domain.execution import (
     CommandRequest,
     Decision,
     as_recorded,
     execute,
 )
-from shared.domain.messages import (
-    Actor,
-    Command,
-    Fact,
-    NeedsRationale,
-    Refused,
-    derived_uuid,
-)
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Actor, Command
 from shared.runtime.service import Service
 
 AREA = {"area": "DORSET"}

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import httpx
 
-from shared.domain.messages import derived_uuid
+from shared.domain.ids import derived_uuid
 
 AREA: Final = "DORSET"
 ORGANISATION: Final = "OOC_DEVELOPMENT"

@@ -31,13 +31,12 @@ from services.vocabulary import (
     Regime,
     TrialMode,
 )
+from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import (
     Added,
     Correction,
     Digest,
     Event,
-    EventRegistry,
-    Fact,
     FreeText,
     Hours,
     Pence,

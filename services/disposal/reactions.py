@@ -18,7 +18,7 @@ from services.disposal.events import CancellationReason
 from services.education import events as education
 from services.rj_conference import events as conference
 from services.vocabulary import AttendanceStatus
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.runtime.service import CommandFor, Reaction, reaction_command_id
 
 LOST: Final = {

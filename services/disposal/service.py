@@ -16,7 +16,8 @@ from services.disposal.read_model import READ_MODEL
 from services.education import events as education
 from services.referral import events as referral
 from services.rj_conference import events as rj_conference
-from shared.domain.messages import Event, Fact
+from shared.domain.envelope import Fact
+from shared.domain.messages import Event
 from shared.runtime.service import Claims, Service
 
 

@@ -13,17 +13,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from services.vocabulary import AttendanceStatus, KeyStage, Regime, SchoolUrn, SessionKind, Topic
-from shared.domain.messages import (
-    Added,
-    Correction,
-    Event,
-    EventRegistry,
-    Fact,
-    FreeText,
-    Hours,
-    Timestamp,
-    ValueObject,
-)
+from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.messages import Added, Correction, Event, FreeText, Hours, Timestamp, ValueObject
 from shared.privacy.sealing import OwnedBy, Sealed
 
 Count = Annotated[int, Field(ge=0, le=100_000)]

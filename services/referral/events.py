@@ -28,15 +28,8 @@ from services.vocabulary import (
     Topic,
     TriageOutcome,
 )
-from shared.domain.messages import (
-    Correction,
-    Digest,
-    Event,
-    EventRegistry,
-    Fact,
-    FreeText,
-    Timestamp,
-)
+from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.messages import Correction, Digest, Event, FreeText, Timestamp
 from shared.privacy.sealing import OwnedBy, Sealed
 
 Source = Literal["SCHOOL", "POLICE_101", "POLICE_ONLINE", "OFFICER", "OTHER_AGENCY"]

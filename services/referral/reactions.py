@@ -9,7 +9,7 @@ from uuid import UUID
 from services.disposal.events import OutcomeAssigned
 from services.education.events import AttendanceRecorded, RecordCorrected
 from services.referral.domain.commands import CarryOutcome, RecordActivityUndertaken
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.runtime.service import CommandFor, Reaction, reaction_command_id
 
 

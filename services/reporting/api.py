@@ -40,7 +40,9 @@ from services.reporting.ethnicity import Grant, keyring_grant
 from services.reporting.measures import MEASURES
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from services.reporting.visibility import Reader, reader_of
-from shared.api.authorisation import AccessLog, ReadGate, TokenVerifier
+from shared.api.access_log import AccessLog
+from shared.api.authentication import TokenVerifier
+from shared.api.authorisation import ReadGate
 from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_health, consumed_offsets, standing_alarms

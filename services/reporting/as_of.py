@@ -10,7 +10,7 @@ from typing import Final
 from services.reporting.fold import Folded, fold
 from services.reporting.projection import Stream, load, stream_of
 from services.reporting.snapshot import Connection
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 
 _TOUCHED: Final = """
     select service, stream from stream

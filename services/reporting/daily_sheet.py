@@ -16,8 +16,8 @@ from services.reporting.projection import duty_of
 from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Pool, positions, snapshot
 from services.reporting.visibility import Reader, visible
+from shared.domain.dates import end_of_day
 from shared.domain.duties import Duty
-from shared.domain.duties_by_day import end_of_day
 
 _STANDING: Final = f"""
     select d.*, s.cases, s.officer

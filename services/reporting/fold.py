@@ -12,7 +12,7 @@ from services.reporting.read_models import READ_MODELS
 from services.reporting.summaries import LapsedDuty, Summary, summary_type
 from shared.domain.decider import history_at
 from shared.domain.duties import Duty
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.domain.permissions import AccessFacts
 
 

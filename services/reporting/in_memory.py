@@ -10,8 +10,8 @@ from uuid import UUID
 from services.reporting.fold import Folded, fold, service_of
 from services.reporting.measures import Dataset, answer, measure_named
 from services.reporting.period import Period
-from shared.domain.duties_by_day import end_of_day, parse_moment
-from shared.domain.messages import Fact
+from shared.domain.dates import end_of_day, parse_moment
+from shared.domain.envelope import Fact
 
 
 def measure_facts(

@@ -22,7 +22,8 @@ from services.reporting.snapshot import Connection, Pool
 from services.reporting.summaries import DisposalSummary
 from shared.domain.decider import check_gapless
 from shared.domain.duties import Duty
-from shared.domain.messages import Correction, Fact
+from shared.domain.envelope import Fact
+from shared.domain.messages import Correction
 
 Stream = tuple[str, UUID]
 

@@ -27,8 +27,8 @@ from services.reporting.period import Period
 from services.reporting.projection import duty_of
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.summaries import Summary, summary_type
+from shared.domain.dates import end_of_day
 from shared.domain.duties import Duty
-from shared.domain.duties_by_day import end_of_day
 
 _UNTOUCHED: Final = """
     select service, stream, state, open, record from stream

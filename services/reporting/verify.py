@@ -15,7 +15,7 @@ from services.reporting.projection import COLUMNS, DUTY_COLUMNS, Stream, duty_ro
 from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from shared.domain.decider import BrokenHistory, check_gapless
-from shared.domain.messages import GENESIS, Fact, next_hash
+from shared.domain.envelope import GENESIS, Fact, next_hash
 
 STREAMS: Final = 200
 """How many streams are folded at a time."""

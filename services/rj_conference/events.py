@@ -11,17 +11,8 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from services.vocabulary import ConferenceCategory, ConferenceMode, Regime, Role
-from shared.domain.messages import (
-    Correction,
-    Event,
-    EventRegistry,
-    Fact,
-    FreeText,
-    Hours,
-    Timestamp,
-    ValueObject,
-    Version,
-)
+from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.messages import Correction, Event, FreeText, Hours, Timestamp, ValueObject, Version
 from shared.domain.texts import Visible
 from shared.privacy.sealing import OwnedBy, Sealed
 

@@ -10,7 +10,7 @@ from services.disposal.events import ChangeAction, ConditionsVaried, ConditionTe
 from services.rj_conference.domain.commands import CloseConference, ProposeConference
 from services.rj_conference.events import Sensitivity
 from services.vocabulary import ConditionType, ConferenceCategory
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.runtime.service import CommandFor, Reaction
 
 CATEGORY: Final[Mapping[OffenceCategory, ConferenceCategory]] = {

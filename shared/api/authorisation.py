@@ -1,187 +1,20 @@
-"""Authentication and authorisation: bearer tokens, the read gate, and the access log.
+"""Authorisation: who may send which command, and the one gate that every read passes.
 
-Tokens are access tokens (RFC 9068) of an OpenID Connect issuer: JWTs with asymmetric signatures, verified with its
-published keys. An ID token is refused, whatever its audience.
-Claims: `sub` (a UUID), `role`, `organisation`, one for each label of the service, and `conflicts`: the ids of streams,
-homes or persons with a conflict of interest, or `none`. No token can carry the role SYSTEM.
-
-Every read passes `ReadGate.read`, which commits a line to the access log before the response. The log is append-only and
-dense, holds ids and codes only, and is chained by SHA-256 for tamper evidence.
+`ReadGate.read` commits a line to the access log before the response. No token can carry the role SYSTEM.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from time import monotonic, time
-from typing import Any, Final
+from typing import Any
 
-import asyncpg
-import httpx
-from joserfc import jwt
-from joserfc.errors import ClaimError, InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
-from pydantic import ValidationError
-
-from shared.database import retry_or_raise
+from shared.api.access_log import AccessLog
 from shared.domain.messages import Actor, Command
 from shared.domain.permissions import SYSTEM, Denial, Permissions
 from shared.runtime.service import Service
 
-ALGORITHMS: Final = ["ES256", "RS256", "EdDSA", "Ed25519", "PS256"]
-TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
-"""The permitted values of the header `typ` of an access token (RFC 9068, section 4)."""
-LEEWAY_SECONDS: Final = 10
-KEYS_SECONDS: Final = 300.0
-"""The age at which the keys of the issuer are fetched again. An unknown key id fetches them at once."""
-TRUSTED_SECONDS: Final = 3600.0
-"""The greatest age of the keys while the issuer does not answer. A withdrawn key is trusted no longer than this."""
-LONGEST_SECONDS: Final = 3600
-"""The longest lifetime of a token: the time until a removed user, or a new conflict of interest, takes effect."""
-NO_CONFLICTS: Final = "none"
-"""The value of the claim `conflicts` for no conflict, since some issuers omit an empty claim."""
-PAUSE_SECONDS: Final = 2.0
-"""The shortest time between two requests to the issuer, so that forged tokens cannot flood it."""
-PATIENCE_SECONDS: Final = 5.0
-"""The time-out of a request to the issuer."""
-
-
-class InvalidToken(Exception):
-    """A missing or invalid token (401). The message names the remedy."""
-
 
 class NotAllowed(Exception):
     """An action that the role, a label or a declared conflict of interest forbids (403, rule T2)."""
-
-
-class IssuerUnavailable(Exception):
-    """An issuer whose keys cannot be fetched (503)."""
-
-
-class LogUnavailable(Exception):
-    """An access log that does not answer, so nothing may be read (503)."""
-
-
-class TokenVerifier:
-    """Verifier of bearer tokens with the keys of an issuer."""
-
-    def __init__(self, issuer: str, audience: str, labels: Sequence[str], *, needs_conflicts: bool = True) -> None:
-        self._issuer = issuer.rstrip("/")
-        self._audience = audience
-        self._labels = tuple(labels)
-        self._needs_conflicts = needs_conflicts
-        self._keys: KeySet | None = None
-        self._fetched_at = self._requested_at = float("-inf")
-        self._failure: str | None = None
-        self._lock = asyncio.Lock()
-        self._claims = jwt.JWTClaimsRegistry(
-            leeway=LEEWAY_SECONDS,
-            iss={"essential": True, "value": self._issuer},
-            aud={"essential": True, "value": audience},
-            exp={"essential": True},
-            sub={"essential": True},
-        )
-
-    async def actor(self, authorization: str | None) -> Actor:
-        """Verify an Authorization header and return its actor. Raises `InvalidToken` or `IssuerUnavailable`."""
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise InvalidToken("send an access token in the header 'Authorization: Bearer …'")
-        claims = await self._verified_claims(token.strip())
-        _check_lifetime(claims)
-        if self._needs_conflicts and "conflicts" not in claims:
-            raise InvalidToken(
-                "the token's claim 'conflicts' is missing: ask the issuer's administrator to declare your conflicts of"
-                f" interest, or {NO_CONFLICTS!r}"
-            )
-        try:
-            return Actor.model_validate(
-                {
-                    "id": claims["sub"],
-                    "role": claims["role"],
-                    "organisation": claims["organisation"],
-                    "labels": {label: claims[label] for label in self._labels},
-                    "conflicts": _conflict_ids(claims.get("conflicts", [])),
-                },
-                strict=False,
-            )
-        except (KeyError, ValidationError) as error:
-            claim = error.args[0] if isinstance(error, KeyError) else error.errors()[0]["loc"][0]
-            raise InvalidToken(
-                f"the token's claim {claim!r} is missing or malformed; ask the issuer's administrator"
-            ) from error
-
-    async def _verified_claims(self, token: str) -> Mapping[str, Any]:
-        keys = await self._key_set()
-        try:
-            try:
-                decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
-            except InvalidKeyIdError:
-                # The key may be new.
-                decoded = jwt.decode(token, await self._fresh_key_set(), algorithms=ALGORITHMS)
-            if str(decoded.header.get("typ")).lower() not in TYPES:
-                raise InvalidToken("this is not an access token (RFC 9068); send the access token, not the ID token")
-            self._claims.validate(decoded.claims)
-        except (JoseError, ValueError, TypeError, RecursionError) as error:
-            # The message does not repeat the token. A header of a wrong type raises TypeError.
-            why = error if isinstance(error, ClaimError) else getattr(error, "error", "") or "malformed"
-            raise InvalidToken(f"the access token is not valid ({why}); sign in again") from error
-        return decoded.claims
-
-    async def _key_set(self) -> KeySet:
-        """Return the keys of the issuer; fetch them if they are missing or too old. Raises `IssuerUnavailable`."""
-        age = monotonic() - self._fetched_at
-        # During a fetch, other requests use the old keys, as long as these are trusted.
-        if age > KEYS_SECONDS and not (age <= TRUSTED_SECONDS and self._lock.locked()):
-            await self._fetch_keys()
-        if self._keys is None or monotonic() - self._fetched_at > TRUSTED_SECONDS:
-            raise self._unavailable()
-        return self._keys
-
-    async def _fresh_key_set(self) -> KeySet:
-        """Fetch the current keys of the issuer, to look for an unknown key id. Raises `IssuerUnavailable`."""
-        await self._fetch_keys()
-        if self._keys is None or self._failure is not None:
-            raise self._unavailable()
-        return self._keys
-
-    def _unavailable(self) -> IssuerUnavailable:
-        return IssuerUnavailable(
-            f"the keys of {self._issuer} cannot be fetched ({self._failure}): try again in a moment"
-        )
-
-    async def _fetch_keys(self) -> None:
-        """Fetch the keys, unless a request was just made. Stores the result in `_keys` and `_failure`."""
-        async with self._lock:
-            if monotonic() - self._requested_at < PAUSE_SECONDS:
-                return
-            try:
-                async with asyncio.timeout(PATIENCE_SECONDS), httpx.AsyncClient() as client:
-                    configuration = await client.get(f"{self._issuer}/.well-known/openid-configuration")
-                    keys = await client.get(configuration.raise_for_status().json()["jwks_uri"])
-                    self._keys = KeySet.import_key_set(keys.raise_for_status().json())
-                self._fetched_at, self._failure = monotonic(), None
-            except Exception as error:  # noqa: BLE001 - any failure means that there are no new keys
-                self._failure = f"{type(error).__name__} {error}".strip()
-            self._requested_at = monotonic()
-
-
-def _check_lifetime(claims: Mapping[str, Any]) -> None:
-    """Raise `InvalidToken` for a token that is valid for more than an hour, from its issue or from now."""
-    issued = claims.get("iat", float("inf"))
-    issued_at = min(float(issued), time()) if isinstance(issued, (int, float)) else time()
-    if claims["exp"] - issued_at > LONGEST_SECONDS + LEEWAY_SECONDS:
-        raise InvalidToken(
-            f"the access token is valid for more than {LONGEST_SECONDS // 60} minutes: ask the issuer's administrator for a"
-            " shorter lifetime (five minutes), and sign in again"
-        )
-
-
-def _conflict_ids(conflicts: Any) -> Any:
-    """Return the ids of declared conflicts, without the word for none."""
-    if isinstance(conflicts, list):
-        return [conflict for conflict in conflicts if conflict != NO_CONFLICTS]
-    return [] if conflicts == NO_CONFLICTS else conflicts
 
 
 def command_denial(service: Service[Any], role: str, command: type[Command] | None = None) -> str | None:
@@ -191,39 +24,6 @@ def command_denial(service: Service[Any], role: str, command: type[Command] | No
     if command is None or role in (roles := service.roles_for(command)):
         return None
     return f"the role {role} may not send {command.__name__}; it is for {', '.join(sorted(roles))}"
-
-
-class AccessLog:
-    """The access log of one service."""
-
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-        self._pool = pool
-
-    async def record(
-        self,
-        actor: Actor,
-        action: str,
-        target: str,
-        *,
-        outcome: str,
-        reason: str | None = None,
-        rules: Sequence[str] = (),
-    ) -> None:
-        """Append a line and wait for its commit. Raises `LogUnavailable`."""
-        await retry_or_raise(
-            lambda: self._pool.execute(
-                "select log_access($1, $2, $3, $4, $5, $6, $7, $8)",
-                actor.id,
-                actor.role,
-                actor.organisation,
-                action,
-                target,
-                reason,
-                outcome,
-                list(rules),
-            ),
-            LogUnavailable,
-        )
 
 
 class ReadGate:

@@ -36,13 +36,10 @@ from shared.command_handler import (
     StreamNotFound,
     VersionConflict,
 )
+from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import (
-    Actor,
-    NeedsRationale,
-    Receipt,
-    Refused,
-)
+from shared.domain.messages import Actor
+from shared.domain.receipts import Receipt
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 

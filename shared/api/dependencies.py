@@ -9,7 +9,9 @@ from typing import Any
 
 import asyncpg
 
-from shared.api.authorisation import AccessLog, ReadGate, TokenVerifier
+from shared.api.access_log import AccessLog
+from shared.api.authentication import TokenVerifier
+from shared.api.authorisation import ReadGate
 from shared.command_handler import CommandHandler
 from shared.database import create_pool
 from shared.event_store import EventStore

@@ -20,7 +20,7 @@ from shared.api.request import (
     read_time,
 )
 from shared.domain.decider import history_at
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.printing.documents import (
     LANGUAGES,
     Document,

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.domain.messages import Correction, Fact
+from shared.domain.envelope import Fact
+from shared.domain.messages import Correction
 from shared.privacy.sealing import Sealed, to_json
 
 

@@ -14,14 +14,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
-from shared.api.authorisation import (
-    InvalidToken,
-    IssuerUnavailable,
-    LogUnavailable,
-    NotAllowed,
-)
+from shared.api.access_log import LogUnavailable
+from shared.api.authentication import InvalidToken, IssuerUnavailable
+from shared.api.authorisation import NotAllowed
 from shared.domain.dates import BeyondCalendar
-from shared.domain.messages import BrokenRule
+from shared.domain.decisions import BrokenRule
 from shared.domain.policy import NoPolicy
 from shared.event_store import EventStoreUnavailable, StoreBehindTopic
 from shared.privacy.keyring import KeyDestroyed, KeyringUnavailable, UnusableKey

@@ -40,7 +40,8 @@ from shared.api.request import (
 )
 from shared.api.schemas import AlarmLine, Schema
 from shared.database import Connection, retry_or_raise
-from shared.domain.messages import Actor, derived_uuid
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Actor
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer import alarms, kind_of, quarantined_streams
 from shared.messaging.consumer.decisions import (

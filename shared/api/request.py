@@ -24,8 +24,7 @@ from shared.api.parameters import (
 )
 from shared.api.problems import Malformed, TooManyRequests
 from shared.api.rates import RateLimit
-from shared.domain.dates import local_day
-from shared.domain.duties_by_day import end_of_day
+from shared.domain.dates import end_of_day, local_day
 from shared.domain.messages import Actor, Command
 from shared.runtime.service import Service
 

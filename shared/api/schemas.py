@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.domain.messages import Origin, PolicyStamp
+from shared.domain.envelope import Origin, PolicyStamp
 
 
 class Schema(BaseModel):

@@ -17,12 +17,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from shared.domain.decider import BrokenHistory, apply_correction
-from shared.domain.messages import (
-    Command,
-    Correction,
-    Event,
-    Fact,
-)
+from shared.domain.envelope import Fact
+from shared.domain.messages import Command, Correction, Event
 from shared.domain.rules import Context, RuleBook
 from shared.privacy.sealing import OwnedBy, Sealed, to_json
 

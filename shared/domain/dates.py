@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import json
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from importlib import resources
 from typing import Final
@@ -72,3 +72,14 @@ def add_months(day: date, months: int) -> date:
 def age_on(born: date, day: date) -> int:
     """Compute the age in whole years on a day. A birthday of 29 February falls on 1 March in a common year."""
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+def end_of_day(day: date) -> datetime:
+    """Return the last microsecond of a Europe/London day."""
+    return datetime.combine(day + timedelta(days=1), time.min, LONDON) - timedelta(microseconds=1)
+
+
+def parse_moment(text: str) -> datetime:
+    """Parse an ISO 8601 timestamp with a zone. A bare date means the end of that Europe/London day. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return end_of_day(date.fromisoformat(text)) if moment.tzinfo is None else moment

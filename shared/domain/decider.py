@@ -15,14 +15,9 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
-from shared.domain.messages import (
-    Command,
-    Correction,
-    Fact,
-    NeedsRationale,
-    NewEvents,
-    Refused,
-)
+from shared.domain.decisions import NeedsRationale, NewEvents, Refused
+from shared.domain.envelope import Fact
+from shared.domain.messages import Command, Correction
 from shared.domain.rules import Approved, Context, RuleBook
 from shared.domain.texts import RECORDED
 from shared.privacy.sealing import Sealed

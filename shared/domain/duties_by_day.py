@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from shared.domain.dates import LONDON
+from shared.domain.dates import end_of_day
 from shared.domain.duties import Duty
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.runtime.service import ReadModel
-
-
-def end_of_day(day: date) -> datetime:
-    """Return the last microsecond of a Europe/London day."""
-    return datetime.combine(day + timedelta(days=1), time.min, LONDON) - timedelta(microseconds=1)
-
-
-def parse_moment(text: str) -> datetime:
-    """Parse an ISO 8601 timestamp with a zone. A bare date means the end of that Europe/London day. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    return end_of_day(date.fromisoformat(text)) if moment.tzinfo is None else moment
 
 
 def all_duties(read_model: ReadModel[Any], history: Sequence[Fact]) -> tuple[Duty, ...]:

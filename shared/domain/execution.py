@@ -10,18 +10,10 @@ from uuid import UUID
 
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
-from shared.domain.messages import (
-    Actor,
-    Command,
-    Correction,
-    Envelope,
-    EventAt,
-    Fact,
-    NeedsRationale,
-    Origin,
-    Refused,
-    event_id,
-)
+from shared.domain.decisions import EventAt, NeedsRationale, Refused
+from shared.domain.envelope import Envelope, Fact, Origin
+from shared.domain.ids import event_id
+from shared.domain.messages import Actor, Command, Correction
 from shared.domain.policy import NoPolicy
 from shared.domain.rules import Approved, Context
 from shared.privacy.sealing import Sealed

@@ -1,34 +1,17 @@
-"""Messages: commands, events, their envelope and registry, actors, receipts and refusals.
-
-An event is stored and published as the same bytes: the JSON of `Envelope`, then its data. The field order is part of
-the format; golden samples test it. Position, recorded_at and hash are assigned under the lock of the event store, so
-they stand outside these bytes.
-"""
+"""Messages: commands, events and corrections, who sends them, and the types of their fields."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
-from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
-from uuid import UUID, uuid5
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
+from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from shared.domain.dates import local_day
 from shared.domain.texts import Code, Visible
-from shared.privacy.sealing import PREFIX, DecryptionContext, Sealed
-
-GENESIS: Final = bytes(32)
-"""The previous hash of the first event of a stream: 32 zero bytes."""
-
-IDS: Final = UUID("5c3b0f0e-8d3c-5b5e-9d0a-0c5f6b0a7e11")
-"""The namespace of every derived UUID version 5 (RFC 9562)."""
+from shared.privacy.sealing import PREFIX, Sealed
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -41,19 +24,24 @@ def _in_utc(moment: datetime) -> datetime:
 Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A timestamp with its zone (RFC 3339), converted to UTC. Years 1900 to 2199."""
 
+
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A short clear text such as a reference or a title: one line, at most 200 characters, nothing personal."""
 
+
 FreeText = Annotated[str, StringConstraints(min_length=1, max_length=20_000), Visible()]
 """A free text such as a narrative or a rationale, at most 20,000 characters. Always inside `Sealed`."""
+
 
 Version = Annotated[
     ShortText, Code(r"V?[0-9]{1,4}([.-][0-9]{1,2}){0,2}", "give the version's number, such as 3 or 2025-01")
 ]
 """The version of a document or table outside this system."""
 
+
 Digest = Annotated[ShortText, Code(r"[0-9a-f]{64}", "a SHA-256 is 64 hexadecimal digits", case="lower")]
 """A SHA-256 (FIPS 180-4) in hexadecimal."""
+
 
 FieldPath = Annotated[
     ShortText,
@@ -65,14 +53,18 @@ FieldPath = Annotated[
 ]
 """The dotted path of a field in the command for a correction."""
 
+
 JsonValue = Annotated[Any, Visible()]
 """The right value, as JSON, in the command for a correction."""
+
 
 RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,2}[0-9]{1,3}[A-Z]?$")]
 """The id of a rule, such as R12."""
 
+
 Hours = Annotated[Decimal, Field(ge=0, le=1000, max_digits=6, decimal_places=2)]
 """Hours, to the hundredth."""
+
 
 Pence = Annotated[int, Field(ge=0, le=10_000_000)]
 """An amount of money in pence."""
@@ -143,6 +135,8 @@ def _clear_texts(value: Any) -> Iterator[str]:
 
 
 COMMAND_FIELDS: Final = frozenset(Command.model_fields)
+
+
 C = TypeVar("C", bound=type[Command])
 
 
@@ -182,8 +176,11 @@ class Correction(Event):
 
 
 A = TypeVar("A")
+
+
 Added = Annotated[A | None, Field(exclude_if=lambda value: value is None)]
 """A field added to an event after its first publication. None is left out of the bytes, so old bytes stay the same."""
+
 
 E = TypeVar("E", bound=Event)
 
@@ -201,266 +198,6 @@ def event_that_it_records(command: Command) -> Event:
     return event_from(recorded, command)
 
 
-@dataclass(frozen=True, slots=True)
-class EventAt:
-    """An event with an occurrence time of its own: that of the latest fact that it follows from."""
-
-    event: Event
-    occurred_at: datetime
-
-
-class PolicyStamp(Message):
-    """The edition of the policy behind an event, and the Europe/London day for which it was looked up."""
-
-    edition: str
-    day: date
-
-
-class Origin(Message):
-    """The origin of an event: a person or service (LIVE), a reaction to another event, or an import."""
-
-    kind: Literal["LIVE", "REACTION", "IMPORT"] = "LIVE"
-    reference: str | None = None
-
-
-class Envelope(Message):
-    """All bytes of an event except its data."""
-
-    event_id: UUID
-    type: str
-    stream: str
-    version: int
-    home: UUID
-    command_id: UUID
-    occurred_at: Timestamp
-    actor: Actor
-    correlation_id: UUID
-    causation_id: UUID | None
-    traceparent: str | None
-    policy: PolicyStamp
-    rules: tuple[str, ...]
-    rationale: dict[str, Sealed[str]]
-    labels: dict[str, str]
-    origin: Origin
-
-
-@dataclass(frozen=True)
-class Fact:
-    """An event with its envelope. A recorded event also has its position, recording time, hash and bytes."""
-
-    envelope: Envelope
-    event: Event
-    position: int | None = None
-    recorded_at: datetime | None = None
-    hash: bytes | None = None
-    body: bytes | None = field(default=None, repr=False)
-    corrected_by: tuple[UUID, ...] = ()
-
-    @property
-    def event_id(self) -> UUID:
-        """UUIDv5(command_id, n), where n is the index of the event in its command."""
-        return self.envelope.event_id
-
-    @property
-    def version(self) -> int:
-        """The version of the stream after this event, from 1."""
-        return self.envelope.version
-
-    @property
-    def occurred_at(self) -> datetime:
-        """The time of the occurrence, in UTC."""
-        return self.envelope.occurred_at
-
-    @property
-    def day(self) -> date:
-        """The Europe/London date of the occurrence."""
-        return local_day(self.envelope.occurred_at)
-
-    @property
-    def actor(self) -> Actor:
-        """The person or service that caused the event."""
-        return self.envelope.actor
-
-    @property
-    def stream_id(self) -> UUID:
-        """The id of the stream, without the name of the service."""
-        return UUID(self.envelope.stream.rpartition("/")[2])
-
-    @property
-    def name(self) -> str:
-        """The name of the event without namespace and version."""
-        return type(self.event).__name__
-
-
-class UnknownEvent(Exception):
-    """Bytes that no registered event type or upcaster can parse."""
-
-
-Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class EventRegistry:
-    """The events of one service: names, classes, and the upcasters of older versions.
-
-    An upcaster is registered under the full type name that it reads. It returns the data of the next version.
-    """
-
-    service: str
-    events: tuple[type[Event], ...]
-    upcasters: Mapping[str, Upcaster] = field(default_factory=dict)
-    labels: Callable[[type[Event]], Mapping[str, str]] = lambda _cls: {}
-    namespace: str = "ooc"
-    marks: Mapping[type[Event], Callable[[Fact], Iterable[str]]] = field(default_factory=dict)
-    """Functions that compute the marks of an event, on which read access depends (`shared.domain.permissions`)."""
-    mentions: tuple[str, ...] = ()
-    """Event fields with the id of a person, a home or another record, for which a conflict of interest may be declared."""
-
-    def type_name(self, cls: type[Event]) -> str:
-        """Build the stable name that is stored and published, such as `ooc.lending.BookLent.v1`."""
-        return f"{self.namespace}.{self.service}.{cls.__name__}.v{cls.version}"
-
-    @cached_property
-    def by_type(self) -> dict[str, type[Event]]:
-        """The class of each current type name."""
-        return {self.type_name(cls): cls for cls in self.events}
-
-    @cached_property
-    def mentioning(self) -> dict[type[Event], tuple[str, ...]]:
-        """The fields of each event class that `mentions` lists."""
-        return {cls: tuple(name for name in self.mentions if name in cls.model_fields) for cls in self.events}
-
-    @cached_property
-    def by_name(self) -> dict[str, type[Event]]:
-        """The class of each bare event name."""
-        return {cls.__name__: cls for cls in self.events}
-
-    def read(
-        self,
-        body: bytes,
-        *,
-        keys: Mapping[tuple[str, int], Any] | None = None,
-        position: int | None = None,
-        recorded_at: datetime | None = None,
-        hash: bytes | None = None,  # noqa: A002 - the field's own name
-    ) -> Fact:
-        """Parse the bytes of an event, with upcasting. Decrypts sealed fields if keys are given. Raises `UnknownEvent`."""
-        try:
-            raw = json.loads(body)
-            data = raw.pop("data")
-            context = DecryptionContext(UUID(raw["event_id"]), keys)
-            name = raw["type"]
-            while name in self.upcasters:
-                data = self.upcasters[name](data)
-                stem, _, version = name.rpartition(".v")
-                name = f"{stem}.v{int(version) + 1}"
-            cls = self.by_type[name]
-            envelope = Envelope.model_validate(raw, strict=False, context=context)
-            event = cls.model_validate(data, strict=False, context=context)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise UnknownEvent(
-                f"an event of {self.service} cannot be parsed: {type(error).__name__}: {error}"[:500]
-            ) from error
-        return Fact(envelope, event, position=position, recorded_at=recorded_at, hash=hash, body=body)
-
-
-def encode_event(envelope: Envelope, event: Event) -> bytes:
-    """Encode an event as compact JSON in UTF-8: the fields of the envelope in order, then the data."""
-    head = envelope.model_dump_json()
-    return f'{head[:-1]},"data":{event.model_dump_json()}}}'.encode()
-
-
-def next_hash(previous: bytes, body: bytes) -> bytes:
-    """Compute the hash of an event: SHA-256 over the previous hash of its stream and its own bytes.
-
-    The chain gives tamper evidence: a changed event changes every later hash of its stream.
-    """
-    return hashlib.sha256(previous + body).digest()
-
-
-def derived_uuid(*parts: object) -> UUID:
-    """Derive a UUID version 5 (RFC 9562) from the parts, in the namespace `IDS`."""
-    return uuid5(IDS, "/".join(str(part) for part in parts))
-
-
-def event_id(command_id: UUID, n: int) -> UUID:
-    """Derive the id of the event with index `n` of a command."""
-    return uuid5(command_id, str(n))
-
-
-class RuleKind(StrEnum):
-    """The kind of a rule: H forbids, W needs a rationale, S is the state machine, which answers only if no H refuses."""
-
-    FORBIDS = "H"
-    WARNS = "W"
-    STATE = "S"
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenRule:
-    """A broken rule: its id, its text for the user, and its source in law or practice."""
-
-    id: str
-    text: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A refusal: every forbidding rule that the command breaks. Nothing was recorded."""
-
-    rules: tuple[BrokenRule, ...]
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The ids of the broken rules."""
-        return tuple(rule.id for rule in self.rules)
-
-
-@dataclass(frozen=True, slots=True)
-class NeedsRationale:
-    """Warnings without a rationale. Nothing was recorded; the same command with a rationale for each is accepted."""
-
-    rules: tuple[BrokenRule, ...]
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The ids of the warnings."""
-        return tuple(rule.id for rule in self.rules)
-
-
-class ReceiptLine(Message):
-    """One recorded event of a receipt; `hash` is hexadecimal."""
-
-    event_id: UUID
-    type: str
-    version: int
-    position: int
-    hash: str
-
-
-class Receipt(Message):
-    """The receipt of a command: its recorded events and their places, without their data.
-
-    The same idempotency key gives the same receipt again. `position` is that of the last event; the position token is
-    `service:position`. `hash` is the hash of the stream after that event. With it, a client can later prove tampering.
-    """
-
-    command_id: UUID
-    service: str
-    stream: str
-    version: int
-    position: int
-    position_token: str
-    recorded_at: Timestamp
-    hash: str
-    events: tuple[ReceiptLine, ...]
-
-
 def unique(items: Iterable[str]) -> tuple[str, ...]:
     """Return the distinct items in the order of their first appearance."""
     return tuple(dict.fromkeys(items))
-
-
-NewEvents = Sequence[Event | EventAt]
-"""The result of `decide` for a command that no rule refuses."""

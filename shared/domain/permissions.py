@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from shared.domain.messages import Actor, EventRegistry, Fact
+from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.messages import Actor
 
 SYSTEM: Final = "SYSTEM"
 """The role of reactions. No token can carry it, and no table contains it."""

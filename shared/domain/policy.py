@@ -23,7 +23,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from shared.domain.messages import PolicyStamp
+from shared.domain.envelope import PolicyStamp
 
 
 class NoPolicy(Exception):

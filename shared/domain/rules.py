@@ -29,16 +29,9 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from shared.domain.dates import local_day
-from shared.domain.messages import (
-    Actor,
-    BrokenRule,
-    Command,
-    Fact,
-    NeedsRationale,
-    Refused,
-    RuleKind,
-    unique,
-)
+from shared.domain.decisions import BrokenRule, NeedsRationale, Refused, RuleKind
+from shared.domain.envelope import Fact
+from shared.domain.messages import Actor, Command, unique
 from shared.domain.policy import Policy
 
 S = TypeVar("S")

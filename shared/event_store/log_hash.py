@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from shared.domain.messages import GENESIS
+from shared.domain.envelope import GENESIS
 
 EMPTY_LOG: Final = GENESIS
 """The log hash of an event store without events."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from shared.domain.messages import GENESIS, next_hash
+from shared.domain.envelope import GENESIS, next_hash
 from shared.event_store import (
     Appended,
     AppendRequest,

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from shared.database import Connection, retry_or_raise
-from shared.domain.messages import EventRegistry
+from shared.domain.envelope import EventRegistry
 from shared.domain.permissions import marks_of
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer import ConsumedEvent

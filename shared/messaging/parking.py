@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from shared.database import Connection
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 
 
 @dataclass(frozen=True, slots=True)

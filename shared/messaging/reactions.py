@@ -29,16 +29,11 @@ from shared.command_handler import (
     VersionConflict,
 )
 from shared.database import Connection
+from shared.domain.decisions import NeedsRationale, Refused
+from shared.domain.envelope import EventRegistry, Fact, Origin
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import (
-    Actor,
-    EventRegistry,
-    Fact,
-    NeedsRationale,
-    Origin,
-    Refused,
-    derived_uuid,
-)
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Actor
 from shared.messaging.consumer import (
     ConsumedEvent,
     clear_alarm,

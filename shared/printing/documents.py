@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from shared.domain.dates import LONDON, local_day
-from shared.domain.messages import Event, Fact
+from shared.domain.envelope import Fact
+from shared.domain.messages import Event
 from shared.privacy.sealing import Forgotten, Sealed
 
 S = TypeVar("S")

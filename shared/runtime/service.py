@@ -15,13 +15,9 @@ from pydantic import Field, TypeAdapter
 from shared.domain.dates import local_day
 from shared.domain.decider import Decider
 from shared.domain.duties import Duty
-from shared.domain.messages import (
-    Command,
-    Event,
-    EventRegistry,
-    Fact,
-    derived_uuid,
-)
+from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Command, Event
 from shared.domain.permissions import SYSTEM, Permissions
 from shared.domain.policy import Policy, PolicyBook
 from shared.domain.texts import CommandContext

@@ -22,8 +22,9 @@ from services import vocabulary
 from services.registry import COLLECTIONS
 from services.reporting.in_memory import InMemoryReporting
 from services.reporting.measures import MEASURES
+from shared.domain.decisions import RuleKind
 from shared.domain.duties_by_day import all_duties
-from shared.domain.messages import COMMAND_FIELDS, Command, RuleKind
+from shared.domain.messages import COMMAND_FIELDS, Command
 from shared.privacy.sealing import Sealed
 from shared.runtime.service import Service
 from tools.scenario.in_memory import Memory

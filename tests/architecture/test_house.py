@@ -30,9 +30,9 @@ IMPURE = {
 PATTERNS = {"utils", "util", "manager", "helper", "helpers", "base", "common", "misc"}
 
 FILES = {
-    "api/authorisation", "api/bodies", "api/boundary", "api/commands", "api/connections", "api/dependencies", "api/documents", "api/history_view", "api/openapi", "api/operations", "api/parameters", "api/problems", "api/quarantine", "api/queries", "api/rates", "api/request", "api/schemas",
+    "api/access_log", "api/authentication", "api/authorisation", "api/bodies", "api/boundary", "api/commands", "api/connections", "api/dependencies", "api/documents", "api/history_view", "api/openapi", "api/operations", "api/parameters", "api/problems", "api/quarantine", "api/queries", "api/rates", "api/request", "api/schemas",
     "command_handler", "database", "state_cache", "stream_queue",
-    "domain/corrections", "domain/dates", "domain/decider", "domain/duties", "domain/duties_by_day", "domain/execution", "domain/messages", "domain/permissions", "domain/policy", "domain/rules", "domain/state_machine", "domain/texts",
+    "domain/corrections", "domain/dates", "domain/decider", "domain/decisions", "domain/duties", "domain/duties_by_day", "domain/envelope", "domain/execution", "domain/ids", "domain/messages", "domain/permissions", "domain/policy", "domain/receipts", "domain/rules", "domain/state_machine", "domain/texts",
     "event_store/anchors", "event_store/log_hash", "event_store/memory", "event_store/postgres",
     "messaging/consumer/alarms", "messaging/consumer/batch", "messaging/consumer/consumed_event", "messaging/consumer/decisions", "messaging/consumer/effects", "messaging/consumer/handling", "messaging/consumer/lenient_records", "messaging/consumer/position_record", "messaging/consumer/positions", "messaging/consumer/quarantine",
     "messaging/faust_consumer", "messaging/linking", "messaging/parking", "messaging/projection_consumer", "messaging/reactions", "messaging/relay",

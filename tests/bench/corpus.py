@@ -21,10 +21,10 @@ from uuid import UUID
 from services.registry import deciding_services
 from services.reporting.in_memory import InMemoryReporting
 from shared.command_handler import Accepted, CommandHandler, Result
+from shared.domain.envelope import GENESIS
+from shared.domain.envelope import next_hash as chained
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import GENESIS
-from shared.domain.messages import event_id as event_id_of
-from shared.domain.messages import next_hash as chained
+from shared.domain.ids import event_id as event_id_of
 from shared.event_store import AppendRequest, EventToAppend
 from shared.privacy.sealing import to_json
 from shared.runtime.service import Service

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from services.registry import projection_databases
-from shared.api.authorisation import AccessLog
+from shared.api.access_log import AccessLog
 from shared.database import database_dsn
 from shared.domain.messages import Actor
 from shared.event_store import Appended

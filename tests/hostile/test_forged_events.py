@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared.domain.messages import next_hash
+from shared.domain.envelope import next_hash
 from shared.messaging.consumer import alarms, handling, quarantined_streams
 from shared.messaging.consumer.position_record import HighWaterMark
 from tests.hostile.topics import Scene, forged, one_home_for_each_partition, scene

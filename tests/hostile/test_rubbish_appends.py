@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from shared import database as connections
-from shared.domain.messages import next_hash
+from shared.domain.envelope import next_hash
 from shared.event_store import (
     Appended,
     AppendRequest,

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from joserfc import jwt
 
-from shared.api.authorisation import LEEWAY_SECONDS, InvalidToken, TokenVerifier
+from shared.api.authentication import LEEWAY_SECONDS, InvalidToken, TokenVerifier
 from shared.database import retry_for
 from shared.runtime.settings import Settings
 from tools.local import free_ports

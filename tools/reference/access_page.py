@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.registry import SERVICES
 from services.reporting.access import ACCESS as REPORTING
 from services.vocabulary import Role
-from shared.domain.messages import EventRegistry
+from shared.domain.envelope import EventRegistry
 from shared.domain.permissions import Permission
 from shared.runtime.service import Service
 from tools.reference.markdown import (

@@ -13,13 +13,10 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from shared.domain.dates import local_day
-from shared.domain.messages import (
-    COMMAND_FIELDS,
-    Command,
-    Fact,
-    RuleKind,
-    derived_uuid,
-)
+from shared.domain.decisions import RuleKind
+from shared.domain.envelope import Fact
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import COMMAND_FIELDS, Command
 from shared.domain.rules import RuleBook
 from shared.privacy.sealing import Sealed
 

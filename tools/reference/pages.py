@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from services.registry import SERVICES
 from services.reporting.measures import MEASURES
 from services.reporting.policy import POLICY
-from shared.domain.messages import Command, Event, RuleKind
+from shared.domain.decisions import RuleKind
+from shared.domain.messages import Command, Event
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Rule
 from shared.runtime.service import Service

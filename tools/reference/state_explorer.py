@@ -16,21 +16,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.domain.dates import local_day
+from shared.domain.decisions import EventAt
+from shared.domain.envelope import Fact
 from shared.domain.execution import (
     CommandRequest,
     Decision,
     as_recorded,
     execute,
 )
-from shared.domain.messages import (
-    Actor,
-    Command,
-    Correction,
-    Event,
-    EventAt,
-    Fact,
-    derived_uuid,
-)
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Actor, Command, Correction, Event
 from shared.domain.rules import Context
 from shared.runtime.service import Service
 from tools.reference.command_variants import (

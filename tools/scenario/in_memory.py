@@ -31,9 +31,12 @@ from shared.command_handler import (
 )
 from shared.command_handler import Result as HandlerResult
 from shared.domain.dates import local_day
+from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.duties_by_day import duties_on
+from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import Actor, BrokenRule, Fact, NeedsRationale, Refused, derived_uuid
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Actor
 from shared.event_store import RecordedEvent
 from shared.event_store.memory import MemoryEventStore
 from shared.messaging.consumer import ConsumedEvent

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from shared.domain.messages import derived_uuid
+from shared.domain.ids import derived_uuid
 from tools.scenario.story import Officer
 
 NAME: Final = r"[A-Za-z_][\w-]*"

@@ -9,8 +9,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from shared.domain.dates import local_day
-from shared.domain.duties_by_day import parse_moment
+from shared.domain.dates import local_day, parse_moment
 from tools.scenario.backend import Backend, Request, Response
 from tools.scenario.comparison import (
     MISSING,

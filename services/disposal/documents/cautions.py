@@ -21,7 +21,7 @@ from services.disposal.events import (
     DisposalDecided,
 )
 from services.vocabulary import Disposal
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.printing.documents import (
     DocumentData,
     NotAvailable,

@@ -14,7 +14,7 @@ from services.disposal.events import (
     ProsecutorDecisionRecorded,
     VictimViewSought,
 )
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.printing.documents import (
     DocumentData,
     NotAvailable,

@@ -8,7 +8,7 @@ from services.disposal.documents.words import child, condition
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import WarningIssued
 from services.vocabulary import AttendanceStatus
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.printing.documents import (
     DocumentData,
     NotAvailable,

@@ -19,7 +19,8 @@ from services.disposal.events import (
 )
 from services.vocabulary import BreachDecision, OutcomeCode
 from shared.domain.dates import local_day
-from shared.domain.messages import NewEvents, event_from
+from shared.domain.decisions import NewEvents
+from shared.domain.messages import event_from
 from shared.domain.rules import Context
 
 

@@ -14,7 +14,7 @@ from services.disposal.domain.state import PRESENT, ConditionStatus, DisposalSta
 from services.disposal.events import DisposalCompleted
 from services.vocabulary import AttendanceStatus
 from shared.domain.dates import local_day
-from shared.domain.messages import EventAt
+from shared.domain.decisions import EventAt
 from shared.domain.rules import Context
 
 

@@ -12,7 +12,7 @@ from services.disposal.domain.state import DisposalState
 from services.disposal.events import DisposalIssued, RecordCorrected
 from shared.domain.corrections import facts_of
 from shared.domain.dates import local_day
-from shared.domain.messages import NewEvents, RuleKind
+from shared.domain.decisions import NewEvents, RuleKind
 from shared.domain.rules import Context
 
 

@@ -23,7 +23,8 @@ from services.disposal.events import (
     RecordCorrected,
 )
 from shared.domain.corrections import CorrectionEngine, facts_of
-from shared.domain.messages import DerivedCorrection, Event, Fact
+from shared.domain.envelope import Fact
+from shared.domain.messages import DerivedCorrection, Event
 from shared.domain.policy import Policy
 from shared.domain.rules import Context
 from shared.privacy.sealing import to_json

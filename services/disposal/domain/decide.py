@@ -34,7 +34,8 @@ from services.disposal.domain.commands import (
     VaryConditions,
 )
 from services.disposal.domain.state import DisposalState
-from shared.domain.messages import NewEvents, event_that_it_records
+from shared.domain.decisions import NewEvents
+from shared.domain.messages import event_that_it_records
 from shared.domain.rules import Context
 
 

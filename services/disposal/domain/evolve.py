@@ -80,7 +80,7 @@ from services.disposal.events import (
 from services.vocabulary import BreachDecision, Disposal, Recommendation, Role
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import impossible
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 
 EXITS: Final = {
     Recommendation.OUTCOME_22: Stage.DIVERTED,

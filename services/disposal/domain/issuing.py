@@ -10,7 +10,8 @@ from services.disposal.domain.state import DisposalState
 from services.disposal.events import DisposalIssued, DocumentSigned
 from services.vocabulary import Disposal
 from shared.domain.corrections import facts_of
-from shared.domain.messages import NewEvents, event_from
+from shared.domain.decisions import NewEvents
+from shared.domain.messages import event_from
 from shared.domain.rules import Context
 
 

@@ -28,7 +28,8 @@ from services.disposal.events import (
 )
 from services.vocabulary import AttendanceStatus
 from shared.domain.dates import local_day
-from shared.domain.messages import EventAt, NewEvents, event_from
+from shared.domain.decisions import EventAt, NewEvents
+from shared.domain.messages import event_from
 from shared.domain.rules import Context
 
 RecordOfSession = type[ConditionAttended] | type[ConditionMissed] | type[ConditionSessionCancelled]

@@ -26,13 +26,9 @@ from services.disposal.events import (
     RecordCorrected,
 )
 from shared.domain.dates import local_day
-from shared.domain.messages import (
-    DerivedCorrection,
-    Event,
-    EventAt,
-    Fact,
-    NewEvents,
-)
+from shared.domain.decisions import EventAt, NewEvents
+from shared.domain.envelope import Fact
+from shared.domain.messages import DerivedCorrection, Event
 from shared.domain.rules import Context
 from shared.privacy.sealing import Sealed
 

@@ -6,7 +6,8 @@ from services.disposal.domain.commands import OpenDisposalCase
 from services.disposal.domain.time_limit import prosecution_time_limit
 from services.disposal.events import DisposalCaseOpened
 from shared.domain.dates import age_on
-from shared.domain.messages import NewEvents, event_from
+from shared.domain.decisions import NewEvents
+from shared.domain.messages import event_from
 from shared.domain.rules import Context
 
 

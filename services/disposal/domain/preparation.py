@@ -16,7 +16,8 @@ from services.disposal.events import (
     VictimInformedOfRestorativeJustice,
     VictimViewSought,
 )
-from shared.domain.messages import NewEvents, event_from
+from shared.domain.decisions import NewEvents
+from shared.domain.messages import event_from
 from shared.domain.rules import Context
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.vocabulary import Disposal
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.domain.rules import Context
 
 DOCUMENT: Final = {Disposal.YRD: "yrd", Disposal.YC: "yc", Disposal.YCC: "ycc"}

@@ -26,7 +26,8 @@ from services.education.events import (
 )
 from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import CorrectionEngine, facts_of
-from shared.domain.messages import DerivedCorrection, Fact
+from shared.domain.envelope import Fact
+from shared.domain.messages import DerivedCorrection
 from shared.domain.rules import Context
 
 CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Session]] = CorrectionEngine(

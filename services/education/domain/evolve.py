@@ -25,7 +25,7 @@ from services.education.events import (
 from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import impossible
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 
 MISSED: Final = frozenset({AttendanceStatus.DNA_PENDING, AttendanceStatus.DNA_UNACCEPTABLE})
 """Statuses of an absence that a child may have to answer for."""

@@ -8,7 +8,7 @@ from typing import Final
 from services.referral.domain.state import Referral, Stage
 from services.referral.events import PersonLinked, ReferralClosed
 from services.vocabulary import PersonRole
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.printing.documents import (
     DocumentData,
     NotAvailable,

@@ -19,7 +19,8 @@ from services.referral.events import (
     ReferralTriaged,
 )
 from shared.domain.decider import Decider
-from shared.domain.messages import NewEvents, event_from, event_that_it_records
+from shared.domain.decisions import NewEvents
+from shared.domain.messages import event_from, event_that_it_records
 from shared.domain.rules import Context
 
 

@@ -33,7 +33,7 @@ from services.referral.events import (
 from services.vocabulary import TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import impossible
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 
 STAGE_AFTER_TRIAGE: Final[Mapping[TriageOutcome, Stage]] = {
     TriageOutcome.ACCEPT_INTERVENTION: Stage.TRIAGED,

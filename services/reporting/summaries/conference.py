@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.reporting.summaries.summary import Summary, SummaryType, common_fields
 from services.rj_conference.events import EVENTS, ConferenceHeld, ConferenceProposed, FacilitatorAssigned, PresentRole
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 
 HARMED: Final = frozenset({PresentRole.HARMED, PresentRole.REPRESENTATIVE})
 """As whom a victim takes part: for themselves, or for the store or school that was harmed."""

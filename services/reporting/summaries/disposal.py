@@ -29,7 +29,8 @@ from services.disposal.events import (
 )
 from services.reporting.summaries.summary import Summary, SummaryType, common_fields
 from services.vocabulary import Disposal, OutcomeCode, Recommendation, Role
-from shared.domain.messages import Fact, Timestamp, ValueObject
+from shared.domain.envelope import Fact
+from shared.domain.messages import Timestamp, ValueObject
 
 ETHNICITY: Final = "details.ethnicity"
 

@@ -10,7 +10,8 @@ from uuid import UUID
 from services.education.events import EVENTS, PlaceBooked, PlaceCancelled, SessionDelivered, SessionPlanned
 from services.reporting.summaries.summary import CaseView, Summary, SummaryType, common_fields
 from services.vocabulary import SessionKind, Topic
-from shared.domain.messages import Fact, Timestamp, ValueObject
+from shared.domain.envelope import Fact
+from shared.domain.messages import Timestamp, ValueObject
 
 
 class PlaceSummary(ValueObject):

@@ -10,7 +10,7 @@ from services.referral.events import EVENTS, ReferralAllocated, ReferralReceived
 from services.reporting.summaries.summary import Summary, SummaryType, common_fields
 from services.vocabulary import TriageOutcome
 from shared.domain.dates import local_day
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 
 
 class ReferralSummary(Summary):

@@ -8,7 +8,8 @@ from datetime import date
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from shared.domain.messages import Fact, ValueObject
+from shared.domain.envelope import Fact
+from shared.domain.messages import ValueObject
 
 
 class LapsedDuty(ValueObject):

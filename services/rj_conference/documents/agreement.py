@@ -10,7 +10,7 @@ from typing import Any
 
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import AgreementSigned, ConferenceHeld, NoAgreementReached, PresentRole
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.printing.documents import (
     DocumentData,
     NotAvailable,

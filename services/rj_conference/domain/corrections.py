@@ -19,7 +19,8 @@ from services.rj_conference.events import (
     RecordCorrected,
 )
 from shared.domain.corrections import CorrectionEngine, facts_of
-from shared.domain.messages import DerivedCorrection, Event, Fact
+from shared.domain.envelope import Fact
+from shared.domain.messages import DerivedCorrection, Event
 
 CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Conference]] = CorrectionEngine(
     RecordCorrected,

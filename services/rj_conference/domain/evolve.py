@@ -50,7 +50,7 @@ from services.rj_conference.events import (
 from services.vocabulary import ConferenceMode
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import impossible
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 
 
 def evolve(state: Conference | None, fact: Fact) -> Conference:

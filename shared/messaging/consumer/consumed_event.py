@@ -11,12 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from shared.domain.messages import (
-    GENESIS,
-    EventRegistry,
-    Fact,
-    next_hash,
-)
+from shared.domain.envelope import GENESIS, EventRegistry, Fact, next_hash
 
 T = TypeVar("T")
 

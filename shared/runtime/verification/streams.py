@@ -12,13 +12,8 @@ from typing import Any, Final
 import asyncpg
 
 from shared.domain.decider import BrokenHistory
+from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
 from shared.domain.execution import claims_of
-from shared.domain.messages import (
-    GENESIS,
-    Fact,
-    UnknownEvent,
-    next_hash,
-)
 from shared.privacy.sealing import key_ids_in
 from shared.runtime.service import Service
 from shared.runtime.verification.log import PAGE, READABLE_TIME

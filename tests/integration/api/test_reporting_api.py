@@ -21,7 +21,7 @@ from services.reporting import api as served
 from services.reporting.in_memory import measure_facts
 from services.reporting.measures import MEASURES
 from services.vocabulary import Role
-from shared.domain.duties_by_day import end_of_day
+from shared.domain.dates import end_of_day
 from shared.messaging.projection_consumer import has_reached
 from tests.integration.api.conftest import Client, last_line
 from tests.integration.reporting.telling import Told

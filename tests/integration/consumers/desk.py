@@ -8,13 +8,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from shared.domain.decider import Decider, impossible
-from shared.domain.messages import (
-    Command,
-    Event,
-    EventRegistry,
-    Fact,
-    event_from,
-)
+from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.messages import Command, Event, event_from
 from shared.domain.permissions import STATE, Permission
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook

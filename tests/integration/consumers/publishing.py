@@ -12,7 +12,7 @@ from uuid import UUID, uuid4, uuid5
 
 from aiokafka import AIOKafkaProducer
 
-from shared.domain.messages import GENESIS, next_hash
+from shared.domain.envelope import GENESIS, next_hash
 from shared.messaging.consumer.position_record import HighWaterMark
 from shared.messaging.relay import key_and_partition
 from shared.runtime.provision import events_topic, position_topic, topics

@@ -16,14 +16,9 @@ import pytest
 from shared import database as connections
 from shared.command_handler import Accepted, CommandHandler
 from shared.database import as_role
+from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import (
-    GENESIS,
-    Actor,
-    Command,
-    Fact,
-    next_hash,
-)
+from shared.domain.messages import Actor, Command
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer import (

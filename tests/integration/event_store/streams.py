@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from shared.database import as_role
-from shared.domain.messages import GENESIS, next_hash
+from shared.domain.envelope import GENESIS, next_hash
 from shared.event_store import (
     Appended,
     AppendRequest,

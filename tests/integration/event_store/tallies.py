@@ -10,17 +10,9 @@ from uuid import UUID, uuid4
 
 from shared.command_handler import CommandHandler
 from shared.domain.decider import Decider, impossible
+from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import (
-    Actor,
-    Command,
-    Event,
-    EventRegistry,
-    Fact,
-    FreeText,
-    ShortText,
-    event_from,
-)
+from shared.domain.messages import Actor, Command, Event, FreeText, ShortText, event_from
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
 from shared.privacy.sealing import OwnedBy, Sealed

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.domain.messages import GENESIS, next_hash
+from shared.domain.envelope import GENESIS, next_hash
 from shared.event_store import (
     Appended,
     AppendRequest,

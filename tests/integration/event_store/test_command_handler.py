@@ -23,7 +23,8 @@ from shared.command_handler import (
     VersionConflict,
 )
 from shared.database import as_role
-from shared.domain.messages import Actor, NeedsRationale, Refused
+from shared.domain.decisions import NeedsRationale, Refused
+from shared.domain.messages import Actor
 from shared.event_store import EventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.privacy.keyring import (

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from services.education.service import service
-from shared.api import authorisation, service_api
+from shared.api import authentication, service_api
 from shared.runtime.provision import KEYRING_DATABASE, provision_databases, service_database
 from shared.runtime.settings import Settings
 from tests.conftest import _Background
@@ -129,7 +129,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(authorisation, "monotonic", made)
+    monkeypatch.setattr(authentication, "monotonic", made)
     return made
 
 

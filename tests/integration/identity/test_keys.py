@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.api import authorisation
+from shared.api import authentication
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import Clock, Keycloak
 from tests.integration.identity.signing_in import part
@@ -22,7 +22,7 @@ async def test_a_rotated_key(keycloak: Keycloak, api: Client, stream: UUID, cloc
     assert (await api.send(stream, PLAN, token=old)).status_code == 201
 
     component = keycloak.admin.rotate()
-    clock.ahead += authorisation.PAUSE_SECONDS
+    clock.ahead += authentication.PAUSE_SECONDS
     new = anna.token()
     assert part(new, 0)["kid"] != part(old, 0)["kid"]
     assert await status(api, stream, new) == 200
@@ -30,7 +30,7 @@ async def test_a_rotated_key(keycloak: Keycloak, api: Client, stream: UUID, cloc
 
     keycloak.admin.disable(component)
     assert await status(api, stream, old) == 200
-    clock.ahead += authorisation.KEYS_SECONDS
+    clock.ahead += authentication.KEYS_SECONDS
     assert await status(api, stream, old) == 401
     assert await status(api, stream, new) == 200
 
@@ -39,15 +39,15 @@ async def test_a_provider_that_hangs(
     keycloak: Keycloak, api: Client, stream: UUID, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Keycloak that takes the question and gives no answer holds up nobody whose key is known."""
-    monkeypatch.setattr(authorisation, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(authentication, "PATIENCE_SECONDS", 0.5)
     token = keycloak.person().token()
     assert (await api.send(stream, PLAN, token=token)).status_code == 201
     with keycloak.hanging():
-        clock.ahead += authorisation.PAUSE_SECONDS
+        clock.ahead += authentication.PAUSE_SECONDS
         assert await status(api, stream, token) == 200
         assert await status(api, stream, with_unknown_key(token)) == 503
-        clock.ahead += authorisation.KEYS_SECONDS
+        clock.ahead += authentication.KEYS_SECONDS
         assert await status(api, stream, token) == 200
-    clock.ahead += authorisation.PAUSE_SECONDS
-    monkeypatch.setattr(authorisation, "PATIENCE_SECONDS", 30.0)
+    clock.ahead += authentication.PAUSE_SECONDS
+    monkeypatch.setattr(authentication, "PATIENCE_SECONDS", 30.0)
     assert await status(api, stream, with_unknown_key(token)) == 401

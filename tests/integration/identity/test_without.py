@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.api import authorisation
+from shared.api import authentication
 from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import Clock, Keycloak, an_api
@@ -23,7 +23,7 @@ async def test_no_provider(keycloak: Keycloak, api: Client, settings: Settings, 
     keycloak.stop()
 
     unknown = with_unknown_key(token)
-    for later in (authorisation.PAUSE_SECONDS, 0, authorisation.KEYS_SECONDS, authorisation.PAUSE_SECONDS):
+    for later in (authentication.PAUSE_SECONDS, 0, authentication.KEYS_SECONDS, authentication.PAUSE_SECONDS):
         clock.ahead += later
         assert await status(api, stream, token) == 200
         assert await status(api, stream, unknown) == 503
@@ -32,5 +32,5 @@ async def test_no_provider(keycloak: Keycloak, api: Client, settings: Settings, 
     async with an_api(settings) as started_meanwhile:
         assert await status(started_meanwhile, stream, token) == 503
 
-    clock.ahead += authorisation.TRUSTED_SECONDS
+    clock.ahead += authentication.TRUSTED_SECONDS
     assert await status(api, stream, token) == 503

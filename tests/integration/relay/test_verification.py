@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from shared import database as connections
-from shared.api.authorisation import AccessLog
+from shared.api.access_log import AccessLog
 from shared.command_handler import Accepted, CommandHandler
 from shared.domain.messages import Command
 from shared.privacy.keyring import PostgresKeyring

@@ -15,7 +15,8 @@ from services.reporting.in_memory import InMemoryReporting
 from services.reporting.projection import apply
 from services.reporting.visibility import Reader
 from services.vocabulary import Role
-from shared.domain.messages import Actor, Fact
+from shared.domain.envelope import Fact
+from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario

@@ -17,7 +17,8 @@ from services.reporting.read_models import READ_MODELS
 from services.reporting.verify import refold_differences
 from services.vocabulary import Role
 from shared.domain.duties import Duty
-from shared.domain.messages import GENESIS, Event, Fact, encode_event, next_hash
+from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
+from shared.domain.messages import Event
 from shared.domain.permissions import STATE_AND_DUTIES, Permission
 from shared.domain.policy import PolicyBook
 from shared.runtime.service import ReadModel

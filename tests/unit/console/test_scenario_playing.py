@@ -12,7 +12,7 @@ import pytest
 from services.education.service import service as education
 from services.referral.service import service as referral
 from services.rj_conference.service import service as rj_conference
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.messaging.reactions import system_actor
 from tools.scenario.backend import Request, Response
 from tools.scenario.in_memory import Memory

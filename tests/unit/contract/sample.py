@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from services.registry import deciding_services
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.runtime.service import Service
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario

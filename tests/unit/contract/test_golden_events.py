@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.messages import encode_event, next_hash
+from shared.domain.envelope import encode_event, next_hash
 from shared.messaging.reactions import SYSTEM, system_actor
 from shared.runtime.service import Service
 from tests.unit.contract.sample import SERVICES, missing, samples, type_in

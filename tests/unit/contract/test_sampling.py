@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.runtime.service import Service
 from tests.unit.contract import sample
 

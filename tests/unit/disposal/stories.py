@@ -48,7 +48,8 @@ from services.vocabulary import (
     Recommendation,
     TrialMode,
 )
-from shared.domain.messages import Actor, Command, derived_uuid
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Actor, Command
 from shared.privacy.sealing import Sealed
 from tests.command_spec import CommandSpec, officer
 

@@ -50,14 +50,10 @@ from services.disposal.events import (
 from services.disposal.service import service, uniqueness_key
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.domain.decider import history_at
+from shared.domain.decisions import NeedsRationale, Refused
+from shared.domain.envelope import Fact, encode_event
 from shared.domain.execution import claims_of
-from shared.domain.messages import (
-    Command,
-    Fact,
-    NeedsRationale,
-    Refused,
-    encode_event,
-)
+from shared.domain.messages import Command
 from shared.privacy.sealing import (
     DataKey,
     Sealed,

@@ -12,7 +12,7 @@ from services.disposal.domain.commands import AssignOutcome, CorrectRecord
 from services.disposal.events import DisposalIssued, RecordCorrected
 from services.disposal.service import claims
 from services.vocabulary import OutcomeCode, TrialMode
-from shared.domain.messages import derived_uuid
+from shared.domain.ids import derived_uuid
 from shared.privacy.sealing import Sealed
 from tests.unit.disposal.stories import (
     LEO,

@@ -14,7 +14,7 @@ from services.disposal.domain.commands import MoveConditionAttendance, RecordCon
 from services.disposal.domain.state import ConditionStatus
 from services.disposal.events import Condition
 from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType
-from shared.domain.messages import Refused
+from shared.domain.decisions import Refused
 from tests.unit.disposal.stories import FIRST, LETTER, MEETING, SECOND, WORK, CaseStory, condition
 
 RECORDED_AT = datetime(2026, 3, 18, 18, tzinfo=UTC)

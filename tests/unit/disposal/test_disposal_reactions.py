@@ -19,15 +19,9 @@ from services.disposal.service import service
 from services.education import events as education
 from services.rj_conference import events as conference_events
 from services.vocabulary import AttendanceStatus, ConferenceCategory, ConferenceMode, SessionKind, Topic
-from shared.domain.messages import (
-    Envelope,
-    Event,
-    EventRegistry,
-    Fact,
-    Origin,
-    PolicyStamp,
-    derived_uuid,
-)
+from shared.domain.envelope import Envelope, EventRegistry, Fact, Origin, PolicyStamp
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Event
 from shared.privacy.sealing import Sealed
 from shared.runtime.service import CommandFor
 from tests.command_spec import officer

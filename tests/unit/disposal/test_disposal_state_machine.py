@@ -7,7 +7,7 @@ from collections import Counter
 from services.disposal.domain.commands import COMMANDS, AssignOutcome, CorrectRecord, DecideBreach
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state_machine import STATE_MACHINE
-from shared.domain.messages import RuleKind
+from shared.domain.decisions import RuleKind
 
 
 def test_a_command_stands_on_one_line_unless_other_rules_say_when_it_is_allowed() -> None:

@@ -15,7 +15,7 @@ from services.referral.service import service as referral
 from services.rj_conference.service import service as rj_conference
 from services.vocabulary import PersonDetails
 from shared.domain.decider import history_at
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.printing.documents import (
     DocumentData,
     NotAvailable,

@@ -22,7 +22,7 @@ from services.disposal.events import AssessmentTool, EvidenceStandard, PaymentMe
 from services.referral.events import ClosingReason
 from services.rj_conference.documents.agreement import SIGNING
 from services.vocabulary import ConferenceMode, Recommendation, TrialMode
-from shared.domain.messages import Fact
+from shared.domain.envelope import Fact
 from shared.printing.documents import (
     AWAITING,
     PAPER,

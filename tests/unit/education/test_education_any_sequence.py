@@ -14,8 +14,10 @@ from services.education.events import EVENTS, AttendanceRecorded
 from services.education.service import service
 from services.vocabulary import AttendanceStatus as Status
 from shared.domain.decider import history_at
+from shared.domain.decisions import Refused
 from shared.domain.duties_by_day import duties_on
-from shared.domain.messages import Command, Refused, encode_event
+from shared.domain.envelope import encode_event
+from shared.domain.messages import Command
 from shared.privacy.sealing import (
     DataKey,
     Sealed,

@@ -10,8 +10,8 @@ from services.education.domain.commands import BookPlace, DeliverSession
 from services.education.events import AttendanceRecorded
 from services.education.read_model import READ_MODEL
 from services.vocabulary import AttendanceStatus as Status
+from shared.domain.decisions import Refused
 from shared.domain.execution import CommandRequest, execute
-from shared.domain.messages import Refused
 from tests.command_spec import officer
 from tests.unit.education.stories import (
     BEFORE,

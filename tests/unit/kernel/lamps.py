@@ -10,21 +10,16 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID, uuid4, uuid5
 
 from shared.domain.decider import Decider, impossible
+from shared.domain.envelope import Envelope, EventRegistry, Fact, Origin, PolicyStamp, encode_event
 from shared.domain.messages import (
     Actor,
     Command,
     Correction,
-    Envelope,
     Event,
-    EventRegistry,
-    Fact,
     FreeText,
     Hours,
-    Origin,
-    PolicyStamp,
     ShortText,
     ValueObject,
-    encode_event,
     event_from,
 )
 from shared.domain.policy import Policy

@@ -15,7 +15,9 @@ from shared.domain.decider import (
     history_at,
     with_value_at,
 )
-from shared.domain.messages import Event, Fact, Refused
+from shared.domain.decisions import Refused
+from shared.domain.envelope import Fact
+from shared.domain.messages import Event
 from shared.privacy.sealing import Sealed
 from tests.unit.kernel.lamps import (
     NOON,

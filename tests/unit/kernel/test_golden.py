@@ -18,25 +18,9 @@ from uuid import UUID
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.domain.messages import (
-    GENESIS,
-    Actor,
-    Envelope,
-    Event,
-    EventRegistry,
-    FreeText,
-    Hours,
-    Origin,
-    Pence,
-    PolicyStamp,
-    ShortText,
-    Timestamp,
-    ValueObject,
-    derived_uuid,
-    encode_event,
-    event_id,
-    next_hash,
-)
+from shared.domain.envelope import GENESIS, Envelope, EventRegistry, Origin, PolicyStamp, encode_event, next_hash
+from shared.domain.ids import derived_uuid, event_id
+from shared.domain.messages import Actor, Event, FreeText, Hours, Pence, ShortText, Timestamp, ValueObject
 from shared.privacy.sealing import (
     DataKey,
     OwnedBy,

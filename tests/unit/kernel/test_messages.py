@@ -14,25 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from shared.domain.messages import (
-    GENESIS,
-    BrokenRule,
-    Envelope,
-    EventRegistry,
-    Hours,
-    NeedsRationale,
-    Pence,
-    Refused,
-    ShortText,
-    Timestamp,
-    UnknownEvent,
-    derived_uuid,
-    encode_event,
-    event_from,
-    event_id,
-    next_hash,
-    unique,
-)
+from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
+from shared.domain.envelope import GENESIS, Envelope, EventRegistry, UnknownEvent, encode_event, next_hash
+from shared.domain.ids import derived_uuid, event_id
+from shared.domain.messages import Hours, Pence, ShortText, Timestamp, event_from, unique
 from shared.privacy.sealing import Sealed
 from tests.unit.kernel.lamps import (
     EVENTS,

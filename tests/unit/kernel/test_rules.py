@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.messages import Command, NeedsRationale, Refused
+from shared.domain.decisions import NeedsRationale, Refused
+from shared.domain.messages import Command
 from shared.domain.rules import Approved, Context, RuleBook
 from tests.unit.kernel.lamps import NOON, HangLamp, Lamp, LightLamp, LightLampBrightly, PutOut, context
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from shared.domain.messages import UnknownEvent
+from shared.domain.envelope import UnknownEvent
 from shared.privacy.sealing import (
     DataKey,
     Forgotten,

@@ -13,12 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.decider import BrokenHistory, history_at
-from shared.domain.messages import (
-    GENESIS,
-    Event,
-    Fact,
-    next_hash,
-)
+from shared.domain.envelope import GENESIS, Fact, next_hash
+from shared.domain.messages import Event
 from shared.event_store import RecordedEvent
 from shared.privacy.keyring import CACHED_SECONDS, MemoryKeyring
 from shared.privacy.sealing import Sealed, sealed_fields

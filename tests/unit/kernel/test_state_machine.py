@@ -8,7 +8,8 @@ from typing import Literal, cast
 
 import pytest
 
-from shared.domain.messages import Command, RuleKind
+from shared.domain.decisions import RuleKind
+from shared.domain.messages import Command
 from shared.domain.rules import Context, RuleBook
 from shared.domain.state_machine import NOTHING_YET, AllowedStages, register
 

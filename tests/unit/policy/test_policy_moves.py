@@ -27,7 +27,8 @@ from services.vocabulary import (
     TriageOutcome,
     TrialMode,
 )
-from shared.domain.messages import Command, NeedsRationale, Refused
+from shared.domain.decisions import NeedsRationale, Refused
+from shared.domain.messages import Command
 from shared.privacy.sealing import Sealed
 from shared.runtime.service import Service
 from tests.command_spec import CommandSpec

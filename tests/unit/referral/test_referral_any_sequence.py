@@ -22,8 +22,10 @@ from services.referral.events import EVENTS
 from services.referral.service import service
 from services.vocabulary import Category, Flag, TriageOutcome
 from shared.domain.decider import history_at
+from shared.domain.decisions import Refused
 from shared.domain.duties_by_day import duties_on
-from shared.domain.messages import Command, Refused, encode_event
+from shared.domain.envelope import encode_event
+from shared.domain.messages import Command
 from shared.privacy.sealing import (
     DataKey,
     Sealed,

@@ -14,14 +14,8 @@ from services.referral.domain.commands import CarryOutcome, RecordActivityUndert
 from services.referral.reactions import activity_undertaken, outcome_carried
 from services.referral.service import service
 from services.vocabulary import AttendanceStatus, OutcomeCode, Role, SessionKind, Topic
-from shared.domain.messages import (
-    Actor,
-    Envelope,
-    Event,
-    Fact,
-    Origin,
-    PolicyStamp,
-)
+from shared.domain.envelope import Envelope, Fact, Origin, PolicyStamp
+from shared.domain.messages import Actor, Event
 from shared.privacy.sealing import Sealed
 from shared.runtime.service import CommandFor
 from tests.unit.referral.stories import CASE, DISPOSAL, LEO, NAMES, SESSION

@@ -9,7 +9,7 @@ import pytest
 from services.referral.domain.commands import OverrideSafeguardingHold
 from services.referral.read_model import READ_MODEL
 from services.vocabulary import Category, Flag, PersonRole, TriageOutcome
-from shared.domain.messages import NeedsRationale
+from shared.domain.decisions import NeedsRationale
 from shared.privacy.sealing import Sealed
 from tests.unit.referral.stories import (
     LEO,

@@ -13,7 +13,8 @@ from services.reporting.fold import fold
 from services.reporting.in_memory import InMemoryReporting, measure_facts
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import SealedTexts
-from shared.domain.messages import Fact, derived_uuid
+from shared.domain.envelope import Fact
+from shared.domain.ids import derived_uuid
 from shared.privacy.keyring import MemoryKeyring
 from shared.privacy.sealing import seal
 from tools.scenario.in_memory import Memory

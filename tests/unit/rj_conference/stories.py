@@ -33,7 +33,8 @@ from services.rj_conference.events import (
 )
 from services.rj_conference.service import service
 from services.vocabulary import ConferenceCategory, ConferenceMode
-from shared.domain.messages import Command, derived_uuid
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Command
 from shared.privacy.sealing import Sealed
 from tests.command_spec import CommandSpec
 

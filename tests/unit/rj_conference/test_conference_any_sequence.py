@@ -35,12 +35,9 @@ from services.rj_conference.events import (
 from services.rj_conference.service import service
 from services.vocabulary import ConferenceMode, Role
 from shared.domain.decider import history_at
-from shared.domain.messages import (
-    Command,
-    Fact,
-    Refused,
-    encode_event,
-)
+from shared.domain.decisions import Refused
+from shared.domain.envelope import Fact, encode_event
+from shared.domain.messages import Command
 from shared.privacy.sealing import (
     DataKey,
     Sealed,

@@ -30,13 +30,8 @@ from services.rj_conference.events import (
 )
 from services.rj_conference.service import service
 from services.vocabulary import ConditionObject, ConditionType, ConferenceCategory, ConferenceMode, Disposal, TrialMode
-from shared.domain.messages import (
-    Envelope,
-    Event,
-    Fact,
-    Origin,
-    PolicyStamp,
-)
+from shared.domain.envelope import Envelope, Fact, Origin, PolicyStamp
+from shared.domain.messages import Event
 from shared.privacy.sealing import Sealed
 from shared.runtime.service import CommandFor
 from tests.command_spec import officer

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from services.disposal.domain.state import DisposalState
-from shared.domain.messages import (
-    BrokenRule,
-    Command,
-    NeedsRationale,
-    Refused,
-)
+from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
+from shared.domain.messages import Command
 from shared.domain.rules import Approved, Context, RuleBook
 
 

@@ -1,0 +1,50 @@
+"""The access log: one line for each read, refusal and decision, append-only, dense and chained by SHA-256.
+
+It holds ids and codes only. The line of a read is committed before the body leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from shared.database import retry_or_raise
+from shared.domain.messages import Actor
+
+
+class LogUnavailable(Exception):
+    """An access log that does not answer, so nothing may be read (503)."""
+
+
+class AccessLog:
+    """The access log of one service."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+
+    async def record(
+        self,
+        actor: Actor,
+        action: str,
+        target: str,
+        *,
+        outcome: str,
+        reason: str | None = None,
+        rules: Sequence[str] = (),
+    ) -> None:
+        """Append a line and wait for its commit. Raises `LogUnavailable`."""
+        await retry_or_raise(
+            lambda: self._pool.execute(
+                "select log_access($1, $2, $3, $4, $5, $6, $7, $8)",
+                actor.id,
+                actor.role,
+                actor.organisation,
+                action,
+                target,
+                reason,
+                outcome,
+                list(rules),
+            ),
+            LogUnavailable,
+        )

@@ -1,0 +1,63 @@
+"""Decisions: the events that a command makes happen, or the rules that refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.messages import Event
+
+
+@dataclass(frozen=True, slots=True)
+class EventAt:
+    """An event with an occurrence time of its own: that of the latest fact that it follows from."""
+
+    event: Event
+    occurred_at: datetime
+
+
+class RuleKind(StrEnum):
+    """The kind of a rule: H forbids, W needs a rationale, S is the state machine, which answers only if no H refuses."""
+
+    FORBIDS = "H"
+    WARNS = "W"
+    STATE = "S"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """A broken rule: its id, its text for the user, and its source in law or practice."""
+
+    id: str
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal: every forbidding rule that the command breaks. Nothing was recorded."""
+
+    rules: tuple[BrokenRule, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the broken rules."""
+        return tuple(rule.id for rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsRationale:
+    """Warnings without a rationale. Nothing was recorded; the same command with a rationale for each is accepted."""
+
+    rules: tuple[BrokenRule, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the warnings."""
+        return tuple(rule.id for rule in self.rules)
+
+
+NewEvents = Sequence[Event | EventAt]
+"""The result of `decide` for a command that no rule refuses."""

@@ -1,0 +1,192 @@
+"""Encode and decode events: the envelope, its bytes, the hash chain, and the registry of a service's event types.
+
+An event is stored and published as the same bytes: the JSON of `Envelope`, whose field order is part of the format and is
+held by golden samples. Position, recorded_at and hash are known only under the event store's lock and stand outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from shared.domain.dates import local_day
+from shared.domain.messages import Actor, Event, Message, Timestamp
+from shared.privacy.sealing import DecryptionContext, Sealed
+
+GENESIS: Final = bytes(32)
+"""The previous hash of the first event of a stream: 32 zero bytes."""
+
+
+class PolicyStamp(Message):
+    """The edition of the policy behind an event, and the Europe/London day for which it was looked up."""
+
+    edition: str
+    day: date
+
+
+class Origin(Message):
+    """The origin of an event: a person or service (LIVE), a reaction to another event, or an import."""
+
+    kind: Literal["LIVE", "REACTION", "IMPORT"] = "LIVE"
+    reference: str | None = None
+
+
+class Envelope(Message):
+    """All bytes of an event except its data."""
+
+    event_id: UUID
+    type: str
+    stream: str
+    version: int
+    home: UUID
+    command_id: UUID
+    occurred_at: Timestamp
+    actor: Actor
+    correlation_id: UUID
+    causation_id: UUID | None
+    traceparent: str | None
+    policy: PolicyStamp
+    rules: tuple[str, ...]
+    rationale: dict[str, Sealed[str]]
+    labels: dict[str, str]
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Fact:
+    """An event with its envelope. A recorded event also has its position, recording time, hash and bytes."""
+
+    envelope: Envelope
+    event: Event
+    position: int | None = None
+    recorded_at: datetime | None = None
+    hash: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)
+    corrected_by: tuple[UUID, ...] = ()
+
+    @property
+    def event_id(self) -> UUID:
+        """UUIDv5(command_id, n), where n is the index of the event in its command."""
+        return self.envelope.event_id
+
+    @property
+    def version(self) -> int:
+        """The version of the stream after this event, from 1."""
+        return self.envelope.version
+
+    @property
+    def occurred_at(self) -> datetime:
+        """The time of the occurrence, in UTC."""
+        return self.envelope.occurred_at
+
+    @property
+    def day(self) -> date:
+        """The Europe/London date of the occurrence."""
+        return local_day(self.envelope.occurred_at)
+
+    @property
+    def actor(self) -> Actor:
+        """The person or service that caused the event."""
+        return self.envelope.actor
+
+    @property
+    def stream_id(self) -> UUID:
+        """The id of the stream, without the name of the service."""
+        return UUID(self.envelope.stream.rpartition("/")[2])
+
+    @property
+    def name(self) -> str:
+        """The name of the event without namespace and version."""
+        return type(self.event).__name__
+
+
+class UnknownEvent(Exception):
+    """Bytes that no registered event type or upcaster can parse."""
+
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class EventRegistry:
+    """The events of one service: names, classes, and the upcasters of older versions.
+
+    An upcaster is registered under the full type name that it reads. It returns the data of the next version.
+    """
+
+    service: str
+    events: tuple[type[Event], ...]
+    upcasters: Mapping[str, Upcaster] = field(default_factory=dict)
+    labels: Callable[[type[Event]], Mapping[str, str]] = lambda _cls: {}
+    namespace: str = "ooc"
+    marks: Mapping[type[Event], Callable[[Fact], Iterable[str]]] = field(default_factory=dict)
+    """Functions that compute the marks of an event, on which read access depends (`shared.domain.permissions`)."""
+    mentions: tuple[str, ...] = ()
+    """Event fields with the id of a person, a home or another record, for which a conflict of interest may be declared."""
+
+    def type_name(self, cls: type[Event]) -> str:
+        """Build the stable name that is stored and published, such as `ooc.lending.BookLent.v1`."""
+        return f"{self.namespace}.{self.service}.{cls.__name__}.v{cls.version}"
+
+    @cached_property
+    def by_type(self) -> dict[str, type[Event]]:
+        """The class of each current type name."""
+        return {self.type_name(cls): cls for cls in self.events}
+
+    @cached_property
+    def mentioning(self) -> dict[type[Event], tuple[str, ...]]:
+        """The fields of each event class that `mentions` lists."""
+        return {cls: tuple(name for name in self.mentions if name in cls.model_fields) for cls in self.events}
+
+    @cached_property
+    def by_name(self) -> dict[str, type[Event]]:
+        """The class of each bare event name."""
+        return {cls.__name__: cls for cls in self.events}
+
+    def read(
+        self,
+        body: bytes,
+        *,
+        keys: Mapping[tuple[str, int], Any] | None = None,
+        position: int | None = None,
+        recorded_at: datetime | None = None,
+        hash: bytes | None = None,  # noqa: A002 - the field's own name
+    ) -> Fact:
+        """Parse the bytes of an event, with upcasting. Decrypts sealed fields if keys are given. Raises `UnknownEvent`."""
+        try:
+            raw = json.loads(body)
+            data = raw.pop("data")
+            context = DecryptionContext(UUID(raw["event_id"]), keys)
+            name = raw["type"]
+            while name in self.upcasters:
+                data = self.upcasters[name](data)
+                stem, _, version = name.rpartition(".v")
+                name = f"{stem}.v{int(version) + 1}"
+            cls = self.by_type[name]
+            envelope = Envelope.model_validate(raw, strict=False, context=context)
+            event = cls.model_validate(data, strict=False, context=context)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise UnknownEvent(
+                f"an event of {self.service} cannot be parsed: {type(error).__name__}: {error}"[:500]
+            ) from error
+        return Fact(envelope, event, position=position, recorded_at=recorded_at, hash=hash, body=body)
+
+
+def encode_event(envelope: Envelope, event: Event) -> bytes:
+    """Encode an event as compact JSON in UTF-8: the fields of the envelope in order, then the data."""
+    head = envelope.model_dump_json()
+    return f'{head[:-1]},"data":{event.model_dump_json()}}}'.encode()
+
+
+def next_hash(previous: bytes, body: bytes) -> bytes:
+    """Compute the hash of an event: SHA-256 over the previous hash of its stream and its own bytes.
+
+    The chain gives tamper evidence: a changed event changes every later hash of its stream.
+    """
+    return hashlib.sha256(previous + body).digest()

@@ -1,0 +1,35 @@
+"""Receipts: the answer to a command that was recorded."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from shared.domain.messages import Message, Timestamp
+
+
+class ReceiptLine(Message):
+    """One recorded event of a receipt; `hash` is hexadecimal."""
+
+    event_id: UUID
+    type: str
+    version: int
+    position: int
+    hash: str
+
+
+class Receipt(Message):
+    """The receipt of a command: its recorded events and their places, without their data.
+
+    The same idempotency key gives the same receipt again. `position` is that of the last event; the position token is
+    `service:position`. `hash` is the hash of the stream after that event. With it, a client can later prove tampering.
+    """
+
+    command_id: UUID
+    service: str
+    stream: str
+    version: int
+    position: int
+    position_token: str
+    recorded_at: Timestamp
+    hash: str
+    events: tuple[ReceiptLine, ...]
