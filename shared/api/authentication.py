@@ -1,7 +1,7 @@
 """Check bearer tokens against the keys of an OpenID Connect issuer.
 
 Tokens are access tokens by RFC 9068: JWTs with an asymmetric signature. An ID token, which tells a client who signed in,
-opens nothing, whatever audience it names. Claims: `sub` (a UUID), `role`, `organisation`, the labels (such as `area`) and
+opens nothing, whatever audience it names. Claims: `sub` (a UUID), `role`, `organisation`, the labels of the service and
 `conflicts` (ids that the actor has declared a conflict of interest for).
 """
 
