@@ -13,7 +13,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from shared.api import authorisation
+from shared.api import authentication
 from shared.database import retry_for
 from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client
@@ -55,7 +55,7 @@ async def test_an_expired_token(
     keycloak: Keycloak, settings: Settings, known: str, stream: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A token that lives for two seconds is refused when they have passed, and the answer says why."""
-    monkeypatch.setattr(authorisation, "LEEWAY_SECONDS", 0)
+    monkeypatch.setattr(authentication, "LEEWAY_SECONDS", 0)
     token = keycloak.person().token(keycloak.admin.add_client(access_token_lifespan="2"))
     assert part(token, 1)["exp"] - part(token, 1)["iat"] == 2
     async with an_api(settings) as api:
@@ -155,7 +155,7 @@ async def test_many_forged_tokens_ask_the_issuer_once(
         return await get(client, url, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(httpx.AsyncClient, "get", counted)
-    monkeypatch.setattr(authorisation, "PAUSE_SECONDS", 60.0)
+    monkeypatch.setattr(authentication, "PAUSE_SECONDS", 60.0)
     tail = known.partition(".")[2]
     tokens = [f"{encoded({**part(known, 0), 'kid': str(number)})}.{tail}" for number in range(100)]
     assert set(await asyncio.gather(*(status(api, stream, token) for token in tokens))) == {401}
