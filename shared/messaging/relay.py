@@ -22,7 +22,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -180,7 +180,7 @@ async def last_position(bootstrap: str, position_topic: str) -> tuple[HighWaterM
         await anything.start()
         await committed.start()
         committed.assign([TopicPartition(position_topic, 0)])
-        return await find_last(committed, position_topic, await end_offsets(anything, events_topic))
+        return await find_last(committed, position_topic, partial(end_offsets, anything, events_topic))
     finally:
         await committed.stop()
         await anything.stop()

@@ -119,6 +119,8 @@ class RecordHandler(Service):
         self._noted: dict[str, HighWaterMark] = {}
         self._waiting: dict[TopicPartition, _Waiting] = {}
         self._paused: set[TopicPartition] = set()
+        self._settled: set[TopicPartition] = set()
+        """The partitions whose alarms this process has compared with what stands: another may have ended in between."""
 
     def on_init_dependencies(self) -> Iterable[Any]:
         """The follower starts and stops with this."""
@@ -139,6 +141,7 @@ class RecordHandler(Service):
         for place in list(self._waiting if places is None else places):
             self._waiting.pop(place, None)
             self._paused.discard(place)
+        self._settled = set() if places is None else self._settled - set(places)
 
     async def settle(self) -> None:
         """Take what waits and is covered by a position record by now. Raises what `process_batch` raises."""
@@ -150,6 +153,7 @@ class RecordHandler(Service):
             taken = await retry_transient(lambda: self._take(covered, unnoted), self._retry_seconds)
             log_results(self.consumer, taken)
             self._noted |= unnoted
+            self._settled |= covered.keys()
             for place, (waiting, records) in covered.items():
                 self._drop(place, waiting, len(records))
 
@@ -183,7 +187,7 @@ class RecordHandler(Service):
         async with self._transaction() as connection:
             for (topic, partition), (waiting, records) in sorted(covered.items(), key=lambda one: one[0]):
                 taken.append(await process_batch(connection, self.consumer, topic, partition, records, self._apply))
-                if waiting.alarmed:
+                if waiting.alarmed or (topic, partition) not in self._settled:
                     await settle_alarms(connection, self.consumer, topic, partition)
             if self._note is not None and unnoted:
                 await self._note(connection, unnoted)
@@ -238,8 +242,10 @@ class RecordHandler(Service):
 
     async def _alarm_late(self) -> None:
         """Raise an alarm where records have waited for a position record for too long."""
-        for place, waiting in list(self._waiting.items()):
-            if time.monotonic() - waiting.since > UNVOUCHED_SECONDS and waiting.records:
-                waiting.alarmed = True
-                detail = f"offset {waiting.records[0].offset}: no position record of the relay covers it"
-                await self._raise("foreign_record", "/".join(map(str, place)), detail)
+        # Not while a batch is taken, which clears the alarms of what it has covered.
+        async with self.busy:
+            for place, waiting in list(self._waiting.items()):
+                if time.monotonic() - waiting.since > UNVOUCHED_SECONDS and waiting.records:
+                    waiting.alarmed = True
+                    detail = f"offset {waiting.records[0].offset}: no position record of the relay covers it"
+                    await self._raise("foreign_record", "/".join(map(str, place)), detail)

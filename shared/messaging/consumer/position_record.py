@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -200,9 +200,13 @@ async def end_offsets(consumer: Any, topic: str) -> Mapping[int, int]:
 
 
 async def find_last(
-    consumer: Any, position_topic: str, ends: Mapping[int, int]
+    consumer: Any, position_topic: str, read_ends: Callable[[], Awaitable[Mapping[int, int]]]
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
-    """The last record to believe, and those ignored on the way; the consumer, assigned to the topic, stands at its end."""
+    """Find the last record to believe, and those ignored on the way.
+
+    `read_ends` reads the ends of the events topic. It is called after the records have been read, since the relay goes on
+    publishing meanwhile. The consumer is assigned to the topic, and stands at its end afterwards.
+    """
     partition = TopicPartition(position_topic, 0)
     end = (await consumer.end_offsets([partition]))[partition]
     beginning = (await consumer.beginning_offsets([partition]))[partition]
@@ -211,7 +215,8 @@ async def find_last(
     ignored: list[Ignored] = []
     while found is None and start > beginning:
         until, start, step = start, max(beginning, start - step), step * 100
-        found, passed_over = evaluate(await _between(consumer, partition, start, until), None, ends)
+        records = await _between(consumer, partition, start, until)
+        found, passed_over = evaluate(records, None, await read_ends())
         ignored = passed_over + ignored
     consumer.seek(partition, end)
     return found, ignored

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -87,8 +88,7 @@ class PositionFollower(Service):
         await anything.start()
         consumer.assign([TopicPartition(topic, 0) for topic in self._topics.values()])
         for events, positions in self._topics.items():
-            ends = await self._read_ends(anything, events)
-            found, ignored = await find_last(consumer, positions, ends)
+            found, ignored = await find_last(consumer, positions, partial(self._read_ends, anything, events))
             await self._take(events, found, ignored)
 
     async def _follow(self, consumer: Any, anything: Any) -> None:
