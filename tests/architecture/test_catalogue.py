@@ -48,6 +48,8 @@ OUR_REACTIONS = {"disposal": {"education.RecordCorrected"}, "referral": {"educat
 """Reactions that the catalogue does not know: what was counted elsewhere is put right when its place is."""
 
 CATALOGUE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8"))
+pytestmark = pytest.mark.timeout(600)  # a fixture plays every story, which takes long beside other work
+
 ROOT = Path(__file__).parents[2]
 DECIDING = tuple(COLLECTIONS)
 COMMANDS = [(name, command) for name in DECIDING for command in CATALOGUE[name]["commands"]]

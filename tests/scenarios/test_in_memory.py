@@ -25,6 +25,7 @@ def test_story(file: Path) -> None:
     assert not memory.parked
 
 
+@pytest.mark.timeout(600)  # a minute and more beside other work
 def test_all_stories_twice_in_one_system() -> None:
     """Given one system, when every story is played twice in it, then no run meets what another has left."""
     memory = Memory(SERVICES, InMemoryReporting())
