@@ -317,8 +317,9 @@ async def test_a_data_key_gone_without_a_tombstone_is_named(house: House, tallie
     (line,) = await named(house, tallies, KEYS)
     assert subjects[1] in line
     assert "gone without a tombstone" in line
-    async with with_every_right(ring):
-        await ring.execute("delete from tombstone")
+    await ring.execute("alter table tombstone disable trigger all")
+    await ring.execute("delete from tombstone")
+    await ring.execute("alter table tombstone enable trigger all")
     assert len(await named(house, tallies, KEYS)) == 2
     await ring.close()
 
