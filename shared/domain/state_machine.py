@@ -32,6 +32,8 @@ class Staged(Protocol):
 
 
 S = TypeVar("S", bound=Staged)
+R = TypeVar("R")
+R_contra = TypeVar("R_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -48,24 +50,52 @@ class AllowedStages(Generic[S]):
     condition: Callable[[Any, S], bool] | None = None
     """What must hold of command and state besides, where the stage alone does not decide."""
 
-    def allows(self, command: Command, state: S | None) -> bool:
+    def allows(self, command: Command, state: S | None, _context: Context) -> bool:
         """Say whether the command is allowed in the stage of the state."""
         if state is None:
             return True
         return state.stage in self.stages and (self.condition is None or self.condition(command, state))
 
 
-def register(rules: RuleBook[S], table: Iterable[AllowedStages[S]]) -> None:
+class Row(Protocol[R_contra]):
+    """A row of a state machine, as `register` takes it; a service may have rows of its own kind."""
+
+    @property
+    def name(self) -> str:
+        """The name of the rule."""
+        ...
+
+    @property
+    def commands(self) -> tuple[type[Command], ...]:
+        """The commands that it allows or refuses."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The text of the refusal."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """The source in law or practice."""
+        ...
+
+    def allows(self, command: Command, state: R_contra | None, _context: Context) -> bool:
+        """Say whether the command is allowed."""
+        ...
+
+
+def register(rules: RuleBook[R], table: Iterable[Row[R]]) -> None:
     """Enter each row of a state machine in a rulebook (rule S1)."""
     for row in table:
         rules.allowed_in(*row.commands)(_check(row))
 
 
-def _check(row: AllowedStages[S]) -> Callable[..., bool]:
+def _check(row: Row[R]) -> Callable[..., bool]:
     """Return the row as a rulebook expects a rule: a function with its name, and with text and source as docstring."""
 
-    def check(command: Command, state: S | None, _context: Context) -> bool:
-        return row.allows(command, state)
+    def check(command: Command, state: R | None, context: Context) -> bool:
+        return row.allows(command, state, context)
 
     check.__name__, check.__doc__ = row.name, f"{row.text}\n\nSource: {row.source}"
     return check

@@ -78,11 +78,11 @@ class AllowedCommands:
     """What must hold besides the stage."""
     source: str = SOURCE
 
-    def allows(self, command: Command, state: DisposalState | None, context: Context) -> bool:
+    def allows(self, command: Command, state: DisposalState | None, _context: Context) -> bool:
         """Return whether the stage, and what must hold besides, allow the command."""
         if (None if state is None else state.stage) not in self.stages:
             return False
-        return self.condition is None or state is None or self.condition(command, state, context)
+        return self.condition is None or state is None or self.condition(command, state, _context)
 
 
 # --- what stages cannot say ---------------------------------------------------------------------
