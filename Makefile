@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONCE ?=
 TESTS ?=
+# Two processes, each with servers of its own; one on servers that the environment names, and for a part of the tests.
+WORKERS ?= $(if $(TESTS)$(OOC_DATABASE_URL)$(OOC_KAFKA),0,2)
 SERVICES ?=
 BENCH ?=
 SECONDS ?= 3
@@ -44,7 +46,7 @@ run: install ## Start the system, play a child's case, show the results, stay up
 
 .PHONY: test
 test: install-test lint ## Run everything: lint, types, layers and every test, on real servers
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(TESTS)
 ifndef TESTS
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then $(MAKE) containers; else \
 		echo "No Docker engine with Compose answers here, so docker-compose.yml was not run: see 'make containers'."; fi
@@ -60,7 +62,7 @@ hostile: install-test ## Attack it: every test of tests/hostile, and made-up req
 
 .PHONY: check
 check: install-test lint ## The quick loop: lint, types, layers and unit tests; no servers, no architecture tests
-	$(BIN)/pytest -q -n auto -m "not slow" --hypothesis-profile=quick tests/unit
+	$(BIN)/pytest -q -n auto -p no:schemathesis -m "not slow" --hypothesis-profile=quick tests/unit
 
 .PHONY: lint
 lint: install-test
@@ -111,6 +113,10 @@ mutate: ## Break the rules on purpose, in a copy, and see whether unit tests not
 bench: .venv-bench/.installed ## How fast it is, beside a peer and what the machine can do (BENCH=relay SECONDS=10 ROUNDS=5 JSON=path)
 	@.venv-bench/bin/python -m tests.bench $(BENCH) --seconds $(SECONDS) --rounds $(ROUNDS) --json $(JSON)
 
+.PHONY: bench-growth
+bench-growth: .venv-bench/.installed ## What reporting's answers cost as its history grows (SIZES="10000 100000"): minutes for each 100,000 events
+	@.venv-bench/bin/python -m tests.bench.growth $(SIZES)
+
 .venv-bench/.installed: requirements/bench.txt
 	@$(REQUIRE_PYTHON)
 	@"$(PYTHON)" -m venv --clear .venv-bench
@@ -118,8 +124,18 @@ bench: .venv-bench/.installed ## How fast it is, beside a peer and what the mach
 	@.venv-bench/bin/python -m tools.local.fetch
 	@touch $@
 
+.PHONY: audit
+audit: .venv-audit/.installed ## Ask an advisory source about every package that is pinned (error 1: vulnerable, 3: no source was reachable)
+	@.venv-audit/bin/python -m tools.audit
+
+.venv-audit/.installed: requirements/audit.txt
+	@$(REQUIRE_PYTHON)
+	@"$(PYTHON)" -m venv --clear .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
 .PHONY: docs
-docs: install-test ## Write docs/reference from the code (a test fails where it is stale)
+docs: install-test ## Write docs/reference and the contract from the code (a test fails where they are stale)
 	@$(BIN)/python -m tools.reference
 
 .PHONY: lock
@@ -129,13 +145,14 @@ lock: ## Renew requirements/*.txt from pyproject.toml (a release rests a week fi
 		env -u UV_FIND_LINKS .venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 			--no-emit-index-url --no-emit-find-links --no-emit-package ooc --custom-compile-command 'make lock' \
 			--exclude-newer "$$(.venv-lock/bin/python -c 'import datetime as d; print(d.date.today() - d.timedelta(7))')" \
-			--output-file "requirements/$$1.txt" pyproject.toml "$${@:2}"; \
+			--output-file "requirements/$$1.txt" "$${@:2}"; \
 	}; \
-	lock run --extra editable; \
-	lock local --extra local --extra editable --constraint requirements/run.txt; \
-	lock test --extra test --constraint requirements/local.txt; \
-	lock mutate --extra mutate --constraint requirements/test.txt; \
-	lock bench --extra bench --constraint requirements/local.txt
+	lock run pyproject.toml --extra editable; \
+	lock local pyproject.toml --extra local --extra editable --constraint requirements/run.txt; \
+	lock test pyproject.toml --extra test --constraint requirements/local.txt; \
+	lock mutate pyproject.toml --extra mutate --constraint requirements/test.txt; \
+	lock bench pyproject.toml --extra bench --constraint requirements/local.txt; \
+	lock audit --group pyproject.toml:audit
 
 .PHONY: reset
 reset: ## Remove var/, or what OOC_VAR names: the local system's data, keys and logs

@@ -97,7 +97,7 @@ rules: RuleBook[Book] = RuleBook("lending")
 
 
 @rules.forbids("L1", LendBook)
-def on_the_shelf(_command: LendBook, state: Book, _context: Context) -> bool:
+def on_the_shelf(state: Book, _context: Context) -> bool:
     """The book is lent: it must be returned before it is lent again.
 
     Source: byelaw 3
@@ -106,7 +106,7 @@ def on_the_shelf(_command: LendBook, state: Book, _context: Context) -> bool:
 
 
 @rules.warns("L2", LendBook)
-def not_damaged(_command: LendBook, state: Book, _context: Context) -> bool:
+def not_damaged(state: Book, _context: Context) -> bool:
     """The book came back damaged: have it repaired, or say why it is lent.
 
     Source: byelaw 9
@@ -139,7 +139,8 @@ read_model = ReadModel[Book](
     policy=PolicyBook({}),
 )
 commands: tuple[type[Command], ...] = (*makes, CorrectRecord)
-lending = Service("lending", "books", commands, frozenset({"LIBRARIAN"}), read_model, home=lambda _event: None)
+roles, no_labels = frozenset({"LIBRARIAN"}), frozenset[str]()
+lending = Service("lending", "books", commands, roles, read_model, home=lambda _event: None, inherited_labels=no_labels)
 
 # 7. The handler: load, fold, evaluate, decide, seal, append under optimistic concurrency; as in production, but in memory.
 book, librarian = uuid4(), Actor(id=uuid4(), role="LIBRARIAN", organisation="Town Library")

@@ -55,6 +55,9 @@ SERVICES: Final = (
 )
 """Every service of the system."""
 
+PARTNERS: Final = ("wessex_trust",)
+"""Other agencies whose programs read the events from Kafka, each with a login of its own; see services/kafka_access.py."""
+
 DECIDING: Final = tuple(entry for entry in SERVICES if entry.decides)
 """The services that decide, each with an event store and a topic."""
 
@@ -67,11 +70,17 @@ def deciding_services() -> tuple[Service[Any], ...]:
     return tuple(entry.service() for entry in DECIDING)
 
 
+def services_named(names: Sequence[str]) -> tuple[Service[Any], ...]:
+    """Import the declarations of the deciding services of these names."""
+    return tuple(entry.service() for entry in DECIDING if entry.name in names)
+
+
 def read_models() -> dict[str, ReadModel[Any]]:
     """Import the read models of all deciding services, by the service's name."""
     return {entry.name: entry.read_model() for entry in DECIDING}
 
 
-def projection_databases() -> Sequence[tuple[str, Schema]]:
-    """Import the databases of the services that only project, with their schemas."""
-    return tuple(entry.database() for entry in SERVICES if not entry.decides)
+def databases_without_events() -> Sequence[tuple[str, Schema]]:
+    """Import the databases that hold no event store: those of the services that only project, and the console's."""
+    console: tuple[str, Schema] = import_module("services.console.web.database").DATABASE
+    return (*(entry.database() for entry in SERVICES if not entry.decides), console)

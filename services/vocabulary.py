@@ -5,8 +5,11 @@ Part of every service's contract, like its events.py: imports nothing but the ke
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -14,7 +17,7 @@ from pydantic import AfterValidator, ValidationInfo, field_validator
 
 from shared.domain.messages import Command, FieldPath, FreeText, JsonValue, ShortText, ValueObject
 from shared.domain.texts import Code, CommandContext
-from shared.privacy.sealing import Sealed
+from shared.privacy.sealing import FieldClass, Sealed
 
 _REFERENCE = r"([A-Z]{1,4}[/-]?)?[0-9]{1,12}(([/-]([A-Z]{1,2}[/-]?)?|[A-Z]{1,2}[/-]?)[0-9]{1,12}){0,4}"
 
@@ -89,6 +92,15 @@ MediaType = Annotated[
 """What kind of file a document is (RFC 6838): what is handed in as evidence or correspondence."""
 EARLIEST_BIRTH: Final = date(1900, 1, 1)
 """Nobody whom a service knows was born before."""
+
+
+INHERITED_LABELS: Final = frozenset({"area"})
+"""The labels that every record takes from the actor who opens it: the area of a token bounds what it may reach."""
+
+
+_WORDS: Final = tomllib.loads((Path(__file__).parent / "vocabulary.toml").read_text(encoding="utf-8"))["sentences"]
+WORDS: Final[Mapping[str, str]] = _WORDS["codes"] | _WORDS["sealed"]
+"""Codes and names of sealed fields as they stand within a sentence, where their own letters do not say it (`shared.domain.sentences`)."""
 
 
 class Role(StrEnum):
@@ -359,16 +371,62 @@ BirthDate = Annotated[date, AfterValidator(_can_be_a_birth_date)]
 """The day on which a person was born: in a command, from 1900 to the day on which it is received."""
 
 
+class SearchKind(StrEnum):
+    """What cases are searched by."""
+
+    NAME = "name"
+    """Words of a person's name in any order, or their beginnings."""
+    SCHOOL = "school"
+    """The unique reference number of the school of an incident or of a person."""
+    REFERENCE = "reference"
+    """The number that MASH, a prosecutor or a court gave."""
+    CRIME_NUMBER = "crime_number"
+    """The number under which the police recorded the crime."""
+
+
+class Personal(FieldClass):
+    """The class of a sealed field, by which a role may read it (rules.md, section F). Each sealed field names its own."""
+
+    IDENTITY = "IDENTITY"
+    """Who somebody is: name and birth date."""
+    CONTACT = "CONTACT"
+    """Where somebody lives and how they are reached."""
+    VICTIM_CONTACT = "VICTIM_CONTACT"
+    """The same of somebody who was harmed."""
+    CHARACTERISTICS = "CHARACTERISTICS"
+    """Ethnicity and needs (special categories: DPA 2018 s35(8), UK GDPR article 9)."""
+    NARRATIVE = "NARRATIVE"
+    """What happened, what somebody thinks of it, and evidence for it."""
+    VICTIM_VIEW = "VICTIM_VIEW"
+    """What somebody who was harmed said of a disposal."""
+    REASONS = "REASONS"
+    """Why something was decided, done or corrected."""
+    CONDITIONS = "CONDITIONS"
+    """What a condition asks, or a term of an agreement."""
+    PLACE = "PLACE"
+    """Where a session or a conference is."""
+
+
+VICTIM_CONTACT: Final = frozenset({Personal.VICTIM_CONTACT})
+"""What the column Victim contact of section F is about."""
+
+CASE_FIELDS: Final = frozenset(Personal) - VICTIM_CONTACT
+"""What is read with a record by those whom section F gives it (R)."""
+
+AUDITED_FIELDS: Final = frozenset({Personal.REASONS, Personal.CONDITIONS})
+"""What an auditor reads by replay: why each thing was decided, and on what terms. That needs nobody's name."""
+
+
 class PersonDetails(ValueObject):
     """Who a person is: sealed under that person's own key, save the school's number."""
 
-    name: Sealed[FreeText]
-    date_of_birth: Sealed[BirthDate]
-    address: Sealed[FreeText] | None = None
-    contact: Sealed[FreeText] | None = None
+    name: Annotated[Sealed[FreeText], Personal.IDENTITY]
+    date_of_birth: Annotated[Sealed[BirthDate], Personal.IDENTITY]
+    address: Annotated[Sealed[FreeText] | None, Personal.CONTACT] = None
+    contact: Annotated[Sealed[FreeText] | None, Personal.CONTACT] = None
     school_urn: SchoolUrn | None = None
-    ethnicity: Sealed[FreeText] | None = None
-    needs: Sealed[tuple[FreeText, ...]] | None = None
+    ethnicity: Annotated[Sealed[FreeText] | None, Personal.CHARACTERISTICS] = None
+    needs: Annotated[Sealed[tuple[FreeText, ...]] | None, Personal.CHARACTERISTICS] = None
 
 
 class FieldCorrection(Command):

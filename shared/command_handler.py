@@ -3,6 +3,8 @@
 The checks run in this order: idempotency key (a repeat gets its first receipt), existence of the stream, boundaries of
 the actor (`shared.domain.permissions`), expected version, rules.
 The API has already checked token, body and role. Reactions, the process managers, skip these checks.
+
+A dry run goes the same way, and ends with its own last step: it records nothing, makes no key and takes no claim.
 """
 
 from __future__ import annotations
@@ -11,10 +13,10 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
@@ -94,9 +96,30 @@ class NoChange:
     """An approved command without events: a reaction whose purpose is already met, or has passed."""
 
 
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """The answer to a dry run that came to the rules: the history that they judged, and the new facts or the refusal.
+
+    The new facts are neither sealed nor recorded.
+    """
+
+    history: tuple[Fact, ...]
+    outcome: tuple[Fact, ...] | Refused | NeedsRationale
+    warnings: tuple[BrokenRule, ...] = ()
+    """The warnings that apply to a command that no rule refuses; its rationale answers them."""
+
+
 Result = (
     Accepted | NoChange | Refused | NeedsRationale | IdempotencyKeyReused | StreamNotFound | VersionConflict | Forbidden
 )
+
+
+R = TypeVar("R")
+Judged = Decision | NoChange | Refused | NeedsRationale | Forbidden
+"""What the rules, and the access checks of the new events, make of a command."""
+
+LastStep = Callable[[CommandRequest, LoadedStream, Sequence[Fact], Judged, bytes], Awaitable[R | None]]
+"""The last step of a command: (request, stream as loaded, its history, judgement, digest) -> answer; None: load again."""
 
 
 class CommandHandler:
@@ -110,6 +133,10 @@ class CommandHandler:
         self._digest_key = digest_key
         self._queue = StreamQueue()
 
+    def for_service(self, service: Service[Any]) -> CommandHandler:
+        """Return the handler of another declaration on the same event store, such as that of its waits."""
+        return CommandHandler(service, self.event_store, self.keyring, self._digest_key)
+
     def command_id(self, actor: UUID, key: str) -> UUID:
         """Derive the command id: UUIDv5 of service, actor and idempotency key."""
         return derived_uuid("command", self.service.name, actor, key)
@@ -119,16 +146,27 @@ class CommandHandler:
 
         Raises `EventStoreUnavailable`, `KeyringUnavailable`, `UnusableKey`, `KeyDestroyed`, `NoPolicy` or `BeyondCalendar`.
         """
+        return await self._run(request, self._record)
+
+    async def dry_run(self, request: CommandRequest) -> Result | DryRun:
+        """Answer what `handle` would do now, and record nothing: no event, no receipt, no key, no claim.
+
+        Returns `Accepted` if the command was recorded before. Raises what `handle` raises.
+        """
+        return await self._run(request, self._foresee)
+
+    async def _run(self, request: CommandRequest, last_step: LastStep[R]) -> Result | R:
+        """Take a turn on the stream, and go the way of a command to its last step."""
         digest = self.digest(request)
         name = self.service.stream_name(request.stream)
         try:
             async with self._queue.turn(name):
-                return await self._attempt(request, name, digest)
+                return await self._attempt(request, name, digest, last_step)
         except QueueFull as error:
             raise EventStoreUnavailable(f"{error}: send it again with the same key") from error
 
-    async def _attempt(self, request: CommandRequest, name: str, digest: bytes) -> Result:
-        """Load, decide and append; repeat while other processes append to the stream."""
+    async def _attempt(self, request: CommandRequest, name: str, digest: bytes, last_step: LastStep[R]) -> Result | R:
+        """Load, decide and take the last step; repeat while other processes append to the stream."""
         for _ in range(MAX_ATTEMPTS):
             loaded = await self.event_store.load(name, request.command_id)
             if loaded.kept is not None:
@@ -136,24 +174,49 @@ class CommandHandler:
             failure = self._check_preconditions(request, loaded)
             if failure is not None:
                 return failure
-            result = await self._decide_and_append(request, loaded, digest)
+            history = await self.open(loaded.records)
+            judged = await self._judge(request, loaded, history)
+            result = await last_step(request, loaded, history, judged, digest)
             if result is not None:
                 return result
         raise EventStoreUnavailable(
             f"{name} changed {MAX_ATTEMPTS} times while this command was decided: send it again with the same key"
         )
 
-    async def _decide_and_append(self, request: CommandRequest, loaded: LoadedStream, digest: bytes) -> Result | None:
-        """Fold, decide, seal and append. Returns None if another process appended meanwhile, so the command must be repeated."""
-        decision = await self._execute(request, await self.open(loaded.records))
+    async def _judge(self, request: CommandRequest, loaded: LoadedStream, history: Sequence[Fact]) -> Judged:
+        """Fold and decide, and check access to the new events."""
+        decision = await self._execute(request, history)
         if not isinstance(decision, Decision):
             return decision
         if not decision.facts:
             return NoChange()
-        if (forbidden := self._check_new_events(request, decision, loaded)) is not None:
-            return forbidden
-        append = await self._seal(request, decision, loaded, digest)
-        return self._interpret(request, decision, append, await self.event_store.append(append))
+        return self._check_new_events(request, decision, loaded) or decision
+
+    async def _record(
+        self, request: CommandRequest, loaded: LoadedStream, _history: Sequence[Fact], judged: Judged, digest: bytes
+    ) -> Result | None:
+        """Seal and append. Returns None if another process appended meanwhile, so the command must be repeated."""
+        if not isinstance(judged, Decision):
+            return judged
+        append = await self._seal(request, judged, loaded, digest)
+        return self._interpret(request, judged, append, await self.event_store.append(append))
+
+    async def _foresee(
+        self, _request: CommandRequest, _loaded: LoadedStream, history: Sequence[Fact], judged: Judged, _digest: bytes
+    ) -> NoChange | Forbidden | DryRun:
+        """Look up what `_record` would find: the keys of whom it seals for, and the holders of the claims that it takes."""
+        if isinstance(judged, (NoChange, Forbidden)):
+            return judged
+        if not isinstance(judged, Decision):
+            return DryRun(tuple(history), judged)
+        await self.keyring.existing_keys(_key_owners(judged))
+        stream = judged.facts[0].envelope.stream
+        takes = _keys_to_take(judged.claims)
+        holders = await self.event_store.holders(takes) if takes else {}
+        for key in takes:
+            if holders.get(key, stream) != stream:
+                return DryRun(tuple(history), Refused((self._rule_of_claim(judged, key),)))
+        return DryRun(tuple(history), judged.facts, judged.warnings)
 
     async def _execute(self, request: CommandRequest, history: Sequence[Fact]) -> Decision | Refused | NeedsRationale:
         """Evaluate and decide. Commands that print documents run in a thread, so that they do not block the event loop."""
@@ -195,7 +258,10 @@ class CommandHandler:
     def _check_preconditions(self, request: CommandRequest, loaded: LoadedStream) -> Result | None:
         """Check existence, access and expected version, before any rule. Returns None if all hold."""
         command = request.command
-        if not loaded.records and not type(command).opens:
+        if loaded.records:
+            if not self.service.is_own(loaded.records[0].type):
+                return StreamNotFound()
+        elif not type(command).opens:
             return StreamNotFound()
         forbidden = self._check_access(request, loaded.records)
         if forbidden is not None:
@@ -228,14 +294,8 @@ class CommandHandler:
         self, request: CommandRequest, decision: Decision, loaded: LoadedStream, digest: bytes
     ) -> AppendRequest:
         """Seal, encode and hash the facts. The data key of a new owner is committed before the append."""
-        subjects = {
-            subject
-            for fact in decision.facts
-            for model in (fact.event, fact.envelope)
-            for _, subject, sealed in sealed_fields(model, fact.envelope.home)
-            if not sealed.is_forgotten
-        }
-        keys = await self.keyring.keys_for_sealing(sorted(subjects)) if subjects else {}
+        owners = _key_owners(decision)
+        keys = await self.keyring.keys_for_sealing(owners) if owners else {}
         previous = loaded.records[-1].hash if loaded.records else GENESIS
         events: list[EventToAppend] = []
         hash_ = previous
@@ -253,7 +313,7 @@ class CommandHandler:
             loaded.records[-1].version if loaded.records else 0,
             previous,
             tuple(events),
-            tuple(key for claims in decision.claims for key in claims.take),
+            _keys_to_take(decision.claims),
             _keys_to_release(decision.claims),
         )
 
@@ -276,9 +336,12 @@ class CommandHandler:
         """Return the first receipt again, if the request is the same."""
         if not hmac.compare_digest(stored.digest, digest):
             return IdempotencyKeyReused()
+        return Accepted(self.receipt_of(request.command_id, stored), repeated=True)
+
+    def receipt_of(self, command_id: UUID, stored: StoredReceipt) -> Receipt:
+        """Build the receipt of a recorded command again."""
         events = tuple(_receipt_line(record, record.version, record.position) for record in stored.records)
-        receipt = self._receipt(request.command_id, stored.stream, stored.records[-1].recorded_at, events)
-        return Accepted(receipt, repeated=True)
+        return self._receipt(command_id, stored.stream, stored.records[-1].recorded_at, events)
 
     def _new_receipt(self, command_id: UUID, append: AppendRequest, appended: Appended) -> Receipt:
         """Build the receipt of a new append. Positions are dense, so the last one gives the others."""
@@ -317,6 +380,23 @@ def _receipt_line(event: EventToAppend | RecordedEvent, version: int, position: 
     return ReceiptLine(
         event_id=event.event_id, type=event.type, version=version, position=position, hash=event.hash.hex()
     )
+
+
+def _key_owners(decision: Decision) -> list[str]:
+    """List the owners of the keys that seal the personal fields of new facts."""
+    owners = {
+        subject
+        for fact in decision.facts
+        for model in (fact.event, fact.envelope)
+        for _, subject, sealed in sealed_fields(model, fact.envelope.home)
+        if not sealed.is_forgotten
+    }
+    return sorted(owners)
+
+
+def _keys_to_take(claims_in_order: Sequence[Claims]) -> tuple[str, ...]:
+    """List the keys that new facts take, in order."""
+    return tuple(key for claims in claims_in_order for key in claims.take)
 
 
 def _keys_to_release(claims_in_order: Sequence[Claims]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ AREA = {"area": "DORSET"}
 
 
 def officer(role: str, number: int = 1) -> Actor:
-    """The person who acts in a role: the same one every time."""
+    """Return the person who acts in a role: the same one every time."""
     return Actor(id=derived_uuid("test-officer", role, number), role=role, organisation="TEST", labels=AREA)
 
 
@@ -40,7 +40,8 @@ class CommandSpec:
 
     def __init__(self, service: Service[Any], stream: UUID | None = None) -> None:
         self.service = service
-        self.stream = stream or uuid4()
+        # The same each time, so that what is printed of the same story is the same.
+        self.stream = stream or derived_uuid("story", service.name)
         self.facts: list[Fact] = []
 
     def answer(
@@ -96,5 +97,5 @@ class CommandSpec:
         return self.service.read_model.view(self.state)
 
     def duties(self, as_of: date) -> dict[str, Duty]:
-        """The duties that the sheet of a day shows, by name (the last of each name)."""
+        """Return the duties that the sheet of a day shows, by name (the last of each name)."""
         return {duty.duty: duty for duty in duties_on(self.service.read_model, self.facts, as_of)}

@@ -1,12 +1,13 @@
 """The real servers that tests run on, started when the first test asks and stopped after the last.
 
-Each is found in this order: in the environment (OOC_DATABASE_URL, OOC_KAFKA); in a container, where a Docker engine
+`make test` runs the tests in two processes (pytest-xdist), each with servers of its own. Each server is found in this order: in the environment (OOC_DATABASE_URL, OOC_KAFKA); in a container, where a Docker engine
 answers; else embedded, on free ports and a temporary directory. The run's header says which. Never a stand-in.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import functools
 import os
@@ -25,6 +26,7 @@ import asyncpg
 import pytest
 import stamina
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.containers import images
 from tools import local
@@ -38,6 +40,41 @@ settings.load_profile("whole")  # `make check` asks for the quick one
 
 INITDB_ARGS = "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8"
 """Text in the container sorts by code point, as in the embedded server and in docker-compose.yml."""
+
+
+WHOLE_SYSTEMS = (
+    "tests/chaos/",
+    "tests/hostile/test_full_disk.py",
+    "tests/hostile/test_operating.py",
+    "tests/integration/console/",
+    "tests/integration/identity/",
+    "tests/integration/partner/",
+    "tests/integration/program/",
+    "tests/integration/relay/test_restarts.py",
+    "tests/scenarios/test_over_http.py",
+)
+"""Tests that start every process of the system, or another large program: two at once would starve each other."""
+
+
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Runs the tests of a file in one process, in their order, and all whole systems in one process.
+
+    A mark `xdist_group` would say the same, but xdist 3.8 loses it with pytest 9.2, which keeps the ids of tests elsewhere.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "whole systems" if file.startswith(WHOLE_SYSTEMS) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Say which tests share a process."""
+    return FileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the whole systems, which take longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_SYSTEMS))
 
 
 def pytest_report_header() -> str:
@@ -78,14 +115,21 @@ class _Background:
         self._thread = threading.Thread(target=self._loop.run_forever, name="servers", daemon=True)
         self._thread.start()
         self._stack = contextlib.AsyncExitStack()
+        self._later: list[concurrent.futures.Future[None]] = []
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def run_later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a piece of work that ends before the servers do."""
+        self._later.append(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def enter(self, context: AbstractAsyncContextManager[T]) -> T:
         return self.run(self._stack.enter_async_context(context))
 
     def close(self) -> None:
+        for work in self._later:
+            work.result()
         self.run(self._stack.aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -107,7 +151,7 @@ def _server_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_url(_server_folder: Path, _background: _Background) -> Iterator[str]:
-    """A real PostgreSQL: its address, as a superuser."""
+    """Yield a real PostgreSQL: its address, as a superuser."""
     if named := os.environ.get("OOC_DATABASE_URL"):
         yield named
         return
@@ -127,7 +171,7 @@ def postgres_url(_server_folder: Path, _background: _Background) -> Iterator[str
 
 @pytest.fixture(scope="session")
 def kafka_bootstrap(_server_folder: Path, _background: _Background) -> Iterator[str]:
-    """A real Kafka: its bootstrap servers. It creates no topic by itself."""
+    """Yield a real Kafka: its bootstrap servers. It creates no topic by itself."""
     if named := os.environ.get("OOC_KAFKA"):
         yield named
         return
@@ -142,7 +186,7 @@ def kafka_bootstrap(_server_folder: Path, _background: _Background) -> Iterator[
 
 @pytest.fixture
 def database(postgres_url: str, _background: _Background) -> Iterator[str]:
-    """A fresh, empty database: its address, as a superuser."""
+    """Yield a fresh, empty database: its address, as a superuser."""
     name = f"test_{uuid.uuid4().hex[:12]}"
 
     async def execute(statement: str) -> None:
@@ -154,17 +198,18 @@ def database(postgres_url: str, _background: _Background) -> Iterator[str]:
 
     _background.run(execute(f"create database {name} template template0"))
     yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-    _background.run(execute(f"drop database {name} with (force)"))
+    # It takes up to a second, for which no test waits.
+    _background.run_later(execute(f"drop database {name} with (force)"))
 
 
 @pytest.fixture
 def topic_prefix() -> str:
-    """What makes the names of topics and groups this test's own."""
+    """Return a prefix that makes the names of topics and groups this test's own."""
     return f"test-{uuid.uuid4().hex[:12]}"
 
 
 def _broker(port: int) -> dict[str, str]:
-    """What makes the container's broker like the embedded one."""
+    """Return the settings that make the container's broker like the embedded one."""
     settings = {
         "process.roles": "broker,controller",
         "node.id": "1",

@@ -30,7 +30,7 @@ class Addresses:
     services: Mapping[str, str]
 
     def of(self, service: str) -> str:
-        """A service's base URL, without a slash at its end; raises `NoSystem`."""
+        """Return a service's base URL, without a slash at its end; raises `NoSystem`."""
         if service not in self.services:
             raise NoSystem(
                 f"No address of {service} is known: give --url {service}=http://…, or start the system with `ooc up`."
@@ -39,17 +39,17 @@ class Addresses:
 
 
 def find_addresses(urls: Sequence[str] = (), environment: Mapping[str, str] = os.environ, var: Path = VAR) -> Addresses:
-    """The addresses by --url, else by OOC_URL, else by var/system.json; the issuer by OOC_ISSUER, else by the file.
+    """Return the addresses by --url, else by OOC_URL, else by var/system.json; the issuer by OOC_ISSUER, else by the file.
 
     A URL is written SERVICE=http://host:port, or alone, as that of a gateway with a service under each name.
     """
     noted = written(var)
-    given = [*urls] or environment.get("OOC_URL", "").split()
+    addresses = [*urls] or environment.get("OOC_URL", "").split()
     issuer = environment.get("OOC_ISSUER") or (noted.get("issuer") if noted else None)
-    if not given and noted is None:
+    if not addresses and noted is None:
         raise NoSystem(f"No system was found: start one with `ooc up`, or give --url (there is no {var}/system.json).")
     services: dict[str, str] = dict(noted["services"]) if noted else {}
-    for url in given:
+    for url in addresses:
         name, named, address = url.partition("=")
         if not named:
             services = {service: f"{_checked(url)}/{service}" for service in SERVICES} | {
@@ -69,7 +69,7 @@ def _checked(url: str) -> str:
 
 
 def written(var: Path) -> dict[str, Any] | None:
-    """What `ooc up` wrote down of the system that it started; None where it never did. Raises `NoSystem`."""
+    """Read the addresses that `ooc up` wrote for the system that it started, None if there are none. Raises `NoSystem`."""
     file = var / "system.json"
     try:
         noted: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))

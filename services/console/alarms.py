@@ -17,7 +17,7 @@ LOOK_SECONDS: Final = 3.0
 
 COMMANDS: Final[Mapping[str, str]] = {
     "gap": "ooc gaps list",
-    "parked_long": "ooc reactions",
+    "parked_long": "ooc reactions list",
     **dict.fromkeys(
         ("poison", "unreadable_record", "foreign_record", "forked", "broken_chain"),
         "ooc quarantine list",
@@ -34,7 +34,7 @@ DETAILS: Final = "ooc alarms list"
 
 
 def alarm_line(service: str, alarm: Mapping[str, Any]) -> str:
-    """An alarm in a sentence, with the command that shows more and the page that says what to do."""
+    """Return an alarm in a sentence, with the command that shows more and the page that says what to do."""
     return (
         f"ALARM {alarm['name']} of {service} ({alarm['consumer']}, {alarm['place']}): {alarm['meaning']}"
         f" More: `{COMMANDS.get(alarm['name'], DETAILS)}`. What to do: {alarm['runbook']}"
@@ -42,7 +42,7 @@ def alarm_line(service: str, alarm: Mapping[str, Any]) -> str:
 
 
 def standing_alarms(client: Client) -> Iterator[str]:
-    """The alarms of every service that answers, in sentences."""
+    """Yield the alarms of every service that answers, in sentences."""
     for service in SERVICES:
         try:
             status = client.open(service, "/status").body or {}
@@ -53,20 +53,20 @@ def standing_alarms(client: Client) -> Iterator[str]:
 
 
 async def tell_alarms(client: Client) -> None:
-    """Say each alarm as soon as it stands, and when it is cleared, for ever. No error of its own ends it."""
-    told: frozenset[str] = frozenset()
+    """Print each alarm when it is raised and when it is cleared, until cancelled. Its own errors do not end it."""
+    standing: frozenset[str] = frozenset()
     while True:
         # A terminal that is gone, its file on a full disk, an answer of another version: the system outlives it.
         with contextlib.suppress(Exception):
-            seen = frozenset(await asyncio.to_thread(lambda: list(standing_alarms(client))))
-            before, told = told, seen
-            tell_news(before, seen)
+            now = frozenset(await asyncio.to_thread(lambda: list(standing_alarms(client))))
+            before, standing = standing, now
+            tell_news(before, now)
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def tell_news(before: frozenset[str], seen: frozenset[str]) -> None:
-    """Say what stands now and did not before, and the other way round."""
-    for line in sorted(seen - before):
+def tell_news(before: frozenset[str], now: frozenset[str]) -> None:
+    """Print each alarm that is new since the last look, and each that was cleared."""
+    for line in sorted(now - before):
         complain(line)
-    for line in sorted(before - seen):
+    for line in sorted(before - now):
         complain(f"Cleared: {line.partition(': ')[0]}")

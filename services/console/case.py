@@ -1,9 +1,10 @@
-"""A case across the services: what reporting shows of it, and the histories of its streams."""
+"""A case across the services, as reporting shows it: its state, its timeline and its changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any, Final
 from uuid import UUID
 
 from services.console.client import Client, NoAnswer, Reply
@@ -12,13 +13,19 @@ from services.registry import COLLECTIONS
 
 PLURALS = {plural: service for service, plural in COLLECTIONS.items()}
 
+Params = Mapping[str, str | None]
+"""Query parameters; None leaves one out."""
+
+NOW: Final[Params] = {}
+"""Neither of both times: the case of all events."""
+
 
 class NotFound(Exception):
     """There is no such thing, or it may not be seen: says which and what to do."""
 
 
 def case_of(client: Client, id_: UUID, role: str) -> UUID | None:
-    """The case that a referral, a disposal or a conference of this id belongs to; None where none has the id."""
+    """Return the case that a referral, a disposal or a conference of this id belongs to; None where none has the id."""
     for service in SOURCES:
         reply = client.get(service, f"/v1/{COLLECTIONS[service]}/{id_}/history", role=role)
         if reply.status == 200:
@@ -27,16 +34,52 @@ def case_of(client: Client, id_: UUID, role: str) -> UUID | None:
     return None
 
 
-def projected(client: Client, case_id: UUID, role: str, seen: Statuses | None = None) -> Mapping[str, Any]:
-    """The case as reporting projects it, not older than the positions seen; raises `NotFound`."""
-    tokens = [f"{service}:{seen[service]['position']}" for service in SOURCES] if seen else None
-    reply = client.get("reporting", f"/v1/cases/{case_id}", role=role, params={"min_position": tokens})
-    answer: Mapping[str, Any] = found(reply, f"case {case_id}", role)
+def projected(
+    client: Client, case_id: UUID, role: str, statuses: Statuses | None = None, times: Params = NOW
+) -> Mapping[str, Any]:
+    """Return the case as reporting projects it by both times, not older than the positions seen; raises `NotFound`."""
+    reply = client.get("reporting", f"/v1/cases/{case_id}", role=role, params={**times, **_waiting_for(statuses)})
+    answer: Mapping[str, Any] = require_found(reply, f"case {case_id}", role)
     return answer
 
 
-def found(reply: Reply, what: str, role: str) -> Any:
-    """The body of an answer; raises `NotFound` with a sentence for any other than 200."""
+def timeline_of(
+    client: Client, case_id: UUID, role: str, statuses: Statuses | None = None, params: Params = NOW
+) -> Iterator[Mapping[str, Any]]:
+    """Every event of a case, in the order that the parameters name, page for page; raises `NotFound`."""
+    count_listed = 0
+    for page in count(1):
+        query = {**params, **_waiting_for(statuses), "page": str(page)}
+        reply = client.get("reporting", f"/v1/cases/{case_id}/timeline", role=role, params=query)
+        answer = require_found(reply, f"timeline of case {case_id}", role)
+        yield from answer["events"]
+        count_listed += len(answer["events"])
+        if count_listed >= answer["total"] or not answer["events"]:
+            return
+
+
+def changes_of(
+    client: Client, case_id: UUID, role: str, after: Sequence[str]
+) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Return the events of a case after some position tokens, and the tokens after which to ask next; raises `NotFound`."""
+    events: list[Mapping[str, Any]] = []
+    tokens = list(after)
+    while True:
+        reply = client.get("reporting", f"/v1/cases/{case_id}/changes", role=role, params={"after": tokens})
+        answer = require_found(reply, f"changes of case {case_id}", role)
+        events += answer["events"]
+        tokens = [f"{service}:{position}" for service, position in answer["next"].items()]
+        if not answer["more"]:
+            return events, tokens
+
+
+def _waiting_for(statuses: Statuses | None) -> dict[str, Any]:
+    """Return the parameter that makes reporting wait for the positions seen."""
+    return {"min_position": [f"{service}:{statuses[service]['position']}" for service in SOURCES]} if statuses else {}
+
+
+def require_found(reply: Reply, what: str, role: str) -> Any:
+    """Return the body of an answer; raises `NotFound` with a sentence for any other than 200."""
     match reply.status:
         case 200:
             return reply.body
@@ -57,7 +100,7 @@ def _detail(reply: Reply) -> str:
 
 
 def streams_of(answer: Any, kind: str = "") -> Iterator[tuple[str, UUID]]:
-    """The streams that a projected case names, each with its service."""
+    """Yield the streams that a projected case names, each with its service."""
     if isinstance(answer, Mapping):
         service = answer.get("service") or PLURALS.get(kind) or (kind if kind in COLLECTIONS else None)
         stream = answer.get("stream") or answer.get("id")
@@ -70,29 +113,20 @@ def streams_of(answer: Any, kind: str = "") -> Iterator[tuple[str, UUID]]:
             yield from streams_of(item, kind)
 
 
-def histories(client: Client, answer: Any, role: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every event of a case's streams with its service; raises `NotFound`.
-
-    Of a session that several cases share, only what concerns this case or all of them.
-    """
-    places = {session["id"]: session["register"] for session in answer.get("sessions") or ()}
-    for service, stream in dict.fromkeys(streams_of(answer)):
-        reply = client.get(service, f"/v1/{COLLECTIONS[service]}/{stream}/history", role=role)
-        body = found(reply, f"history of {service}/{stream}", role)
-        for event in body["events"]:
-            person = event["data"].get("person_id")
-            if service != "education" or person is None or person in places.get(str(stream), ()):
-                yield service, event
-
-
-def printed(client: Client, stream: str, name: str, language: str, role: str) -> bytes:
-    """A document of a stream (`service/uuid`) as PDF; raises `NotFound` or `NoAnswer`."""
+def address_of(stream: str) -> tuple[str, str]:
+    """Return the service of a stream (`service/uuid`) and the path of the stream there; raises `NotFound`."""
     service, _, id_ = stream.partition("/")
     try:
-        path = f"/v1/{COLLECTIONS[service]}/{UUID(id_)}/documents/{name}"
+        return service, f"/v1/{COLLECTIONS[service]}/{UUID(id_)}"
     except (KeyError, ValueError):
         raise NotFound(f"{stream} is no stream: write SERVICE/ID, with one of {', '.join(COLLECTIONS)}.") from None
-    body = found(client.get(service, path, role=role, params={"lang": language}), f"document {name} of {stream}", role)
+
+
+def printed(client: Client, stream: str, name: str, language: str, role: str, times: Params = NOW) -> bytes:
+    """Return a document of a stream (`service/uuid`) by both times, as PDF; raises `NotFound` or `NoAnswer`."""
+    service, path = address_of(stream)
+    reply = client.get(service, f"{path}/documents/{name}", role=role, params={"lang": language, **times})
+    body = require_found(reply, f"document {name} of {stream}", role)
     if not isinstance(body, bytes):
         raise NoAnswer(f"The document {name} of {stream} was answered with something else than a PDF.")
     return body

@@ -68,24 +68,38 @@ class Client:
         self, service: str, path: str, *, role: str, number: int = 1, params: Mapping[str, Any] | None = None
     ) -> Reply:
         """Read something as a person in a role; a None among the parameters is left out. Raises `NoAnswer`."""
-        given = {key: value for key, value in (params or {}).items() if value is not None}
-        return self._as(role, number, lambda headers: self._ask("GET", service, path, headers, params=given))
+        query = {key: value for key, value in (params or {}).items() if value is not None}
+        return self._as(role, number, lambda headers: self._ask("GET", service, path, headers, params=query))
 
     def post(self, service: str, path: str, *, role: str, number: int = 1, body: Mapping[str, Any], key: str) -> Reply:
         """Send a command as a person in a role; its key makes a second attempt harmless. Raises `NoAnswer`."""
         more = {"Idempotency-Key": key}
         return self._as(role, number, lambda headers: self._ask("POST", service, path, headers | more, json=body))
 
-    def decide(self, service: str, path: str, *, role: str, params: Mapping[str, Any], reason: str) -> Reply:
+    def decide(
+        self,
+        service: str,
+        path: str,
+        *,
+        role: str,
+        params: Mapping[str, Any],
+        reason: str,
+        body: Mapping[str, Any] | None = None,
+    ) -> Reply:
         """Ask once for an operator's decision, with its reason: a second attempt would be a second decision."""
         more = {"Access-Reason": reason}
+        content: dict[str, Any] = {"params": params} | ({} if body is None else {"json": body})
         return self._as(
-            role, 1, lambda headers: self._ask("POST", service, path, headers | more, patience=0.0, params=params)
+            role, 1, lambda headers: self._ask("POST", service, path, headers | more, patience=0.0, **content)
         )
 
-    def open(self, service: str, path: str, *, patience: float = 0.0) -> Reply:
-        """Read something that needs no token (health, status). Raises `NoAnswer`."""
-        return self._ask("GET", service, path, {}, patience=patience)
+    def search(self, body: Mapping[str, Any], *, role: str) -> Reply:
+        """Search in reporting; the searched words are in the body only. Raises `NoAnswer`."""
+        return self._as(role, 1, lambda headers: self._ask("POST", "reporting", "/v1/search", headers, json=body))
+
+    def open(self, service: str, path: str, *, patience: float = 0.0, params: Mapping[str, Any] | None = None) -> Reply:
+        """Read something that needs no token (health, status, proofs). Raises `NoAnswer`."""
+        return self._ask("GET", service, path, {}, patience=patience, params=dict(params or {}))
 
     def _as(self, role: str, number: int, ask: Callable[[dict[str, str]], Reply]) -> Reply:
         def once() -> Reply:
@@ -143,7 +157,7 @@ class Client:
 
 
 def _http() -> httpx.Client:
-    """A client that goes through the proxy of the environment, save to this machine."""
+    """Return a client that goes through the proxy of the environment, save to this machine."""
     here = ("all://127.0.0.1", "all://localhost", "all://[::1]")
     return httpx.Client(timeout=30.0, headers={"User-Agent": "ooc"}, mounts=dict.fromkeys(here))
 
@@ -151,6 +165,8 @@ def _http() -> httpx.Client:
 def _body(answer: httpx.Response) -> Any:
     if answer.headers.get("content-type") == "application/pdf":
         return answer.content
+    if answer.headers.get("content-type", "").startswith("text/plain"):
+        return answer.text
     try:
         return answer.json()
     except ValueError:

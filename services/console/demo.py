@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.console.addresses import find_addresses
 from services.console.alarms import tell_alarms
-from services.console.case import NotFound, histories, projected
+from services.console.case import NotFound, projected, timeline_of
 from services.console.client import Client
 from services.console.idle import (
     SOURCES,
@@ -18,7 +18,7 @@ from services.console.idle import (
 )
 from services.console.progress import Progress, failures_said
 from services.console.scenario_command import STORIES, run_scenario_files
-from services.console.system import running_system, servers_of, urls
+from services.console.system import console_url, running_system, servers_of, urls
 from services.console.tables import (
     OUT,
     complain,
@@ -28,7 +28,7 @@ from services.console.tables import (
     timeline,
 )
 from services.console.tokens import officer_id
-from services.console.verification import stores, verify
+from services.console.verify_command import show_verification
 from tools.local import Addresses, Interrupted
 from tools.scenario.naming import Names
 from tools.scenario.parser import read_scenario
@@ -52,6 +52,7 @@ async def demonstrate(*, once: bool) -> int:
         async with running_system(Progress()) as started:
             client = Client(find_addresses((), {}, started.addresses.var))
             try:
+                OUT.print(f"Open the console in a browser: {console_url(started.addresses)}", style="bold")
                 code = await failures_said(_show_all(client, started.addresses))
             finally:
                 client.end()
@@ -84,9 +85,9 @@ def _play_and_show(client: Client) -> None:
         wait_until_idle(client)
     else:
         OUT.print("The system holds cases already: nothing is played.")
-    seen = statuses(client)
+    answers = statuses(client)
     OUT.print()
-    _show_case(client, seen)
+    _show_case(client, answers)
     for name in ("kpi6", "fte"):
         OUT.print()
         reply = client.get("reporting", f"/v1/measures/{name}", role="ANALYST", params=QUARTER)
@@ -99,41 +100,27 @@ def _checked(body: Any, name: str) -> Mapping[str, Any]:
     return body
 
 
-def _empty(seen: Statuses) -> bool:
-    return all(int(seen[service]["position"]) == 0 for service in SOURCES)
+def _empty(answers: Statuses) -> bool:
+    return all(int(answers[service]["position"]) == 0 for service in SOURCES)
 
 
-def _show_case(client: Client, seen: Statuses) -> None:
+def _show_case(client: Client, answers: Statuses) -> None:
     scenario = read_scenario(STORY)
     names = Names(
         scenario.id, RUN, {}, lambda who: officer_id(who.role, who.number), lambda _stream, _event: officer_id("", 0)
     )
     case = names.id("case")
     try:
-        answer = projected(client, case, "SUPERVISOR", seen)
+        answer = projected(client, case, "SUPERVISOR", answers)
     except NotFound as error:
         OUT.print(f"The demonstration's case is not in this system ({error}).")
         return
     OUT.print(standings(f"Case file {case}", answer))
-    OUT.print(timeline("What happened", histories(client, answer, "AUDITOR")))
-
-
-async def show_verification() -> bool:
-    """Verify the system and print a line for each finding; whether all is whole."""
-    whole = True
-    OUT.print("Verification", style="bold")
-    async for finding in verify(stores()):
-        mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
-        OUT.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
-        for line in finding.problems[:20]:
-            OUT.print(f"          {line}", markup=False, soft_wrap=True)
-        if len(finding.problems) > 20:
-            OUT.print(f"          and {len(finding.problems) - 20} more")
-        whole = whole and finding.ok
-    return whole
+    OUT.print(timeline("What happened", list(timeline_of(client, case, "AUDITOR", answers))))
 
 
 def _show_addresses(addresses: Addresses) -> None:
-    rows = [(service, f"{url}/docs") for service, url in urls(addresses).items()]
+    rows = [("the console, in a browser", console_url(addresses))]
+    rows += [(service, f"{url}/docs") for service, url in urls(addresses).items()]
     rows += servers_of(addresses)
     OUT.print(table("Addresses", "what", "to open", rows=rows))

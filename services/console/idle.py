@@ -32,7 +32,7 @@ class NotIdle(Exception):
 
 
 def statuses(client: Client) -> dict[str, Mapping[str, Any]]:
-    """The status of every service; raises `NoAnswer`."""
+    """Return the status of every service; raises `NoAnswer`."""
     return {service: client.open(service, "/status").body or {} for service in SERVICES}
 
 
@@ -48,34 +48,34 @@ def wait_until_idle(client: Client, patience: float = PATIENCE) -> None:
 
 
 def _round(client: Client, deadline: float) -> Mapping[str, int]:
-    """Wait until what is recorded now is relayed, and what is relayed then is consumed; the positions at the start."""
-    seen = _seen(client, deadline)
-    goal = {service: int(seen[service]["position"]) for service in SOURCES}
-    while lagging := list(relays_behind(seen, goal)):
-        seen = _again(client, deadline, lagging)
-    offsets = {service: (seen[service].get("relayed") or {}).get("offsets") or {} for service in SOURCES}
-    while lagging := list(consumers_behind(seen, offsets)):
-        seen = _again(client, deadline, lagging)
+    """Wait until all recorded events are relayed and consumed; return the positions at the start."""
+    answers = _wait_for_statuses(client, deadline)
+    goal = {service: int(answers[service]["position"]) for service in SOURCES}
+    while lagging := list(relays_behind(answers, goal)):
+        answers = _look_again(client, deadline, lagging)
+    offsets = {service: (answers[service].get("relayed") or {}).get("offsets") or {} for service in SOURCES}
+    while lagging := list(consumers_behind(answers, offsets)):
+        answers = _look_again(client, deadline, lagging)
     return goal
 
 
-def relays_behind(seen: Statuses, goal: Mapping[str, int]) -> Iterator[str]:
-    """The relays that have not come to a position, in words."""
+def relays_behind(answers: Statuses, goal: Mapping[str, int]) -> Iterator[str]:
+    """Yield the relays that have not come to a position, in words."""
     for service, position in goal.items():
-        relayed = int((seen[service].get("relayed") or {}).get("position") or 0)
+        relayed = int((answers[service].get("relayed") or {}).get("position") or 0)
         if relayed < position:
             yield f"the relay of {service} is at {relayed} of {position}"
 
 
-def consumers_behind(seen: Statuses, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """The consumers that have not passed the offsets of what was relayed, in words."""
-    for consumer, status in seen.items():
+def consumers_behind(answers: Statuses, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Yield the consumers that have not passed the offsets of what was relayed, in words."""
+    for consumer, status in answers.items():
         consumed = status.get("consumed") or {}
         # What was never consumed at all has no checkpoint, so a consumer says itself what it listens to.
-        heard = {*consumed, *status.get("reacts_to", ())}
+        topics = {*consumed, *status.get("reacts_to", ())}
         for source, partitions in offsets.items():
             topic = f"ooc.{source}.events"
-            if topic not in heard and consumer != REPORTING:
+            if topic not in topics and consumer != REPORTING:
                 continue
             reached = consumed.get(topic) or {}
             left = sum(max(0, offset - int(reached.get(partition) or 0)) for partition, offset in partitions.items())
@@ -83,12 +83,12 @@ def consumers_behind(seen: Statuses, offsets: Mapping[str, Mapping[str, int]]) -
                 yield f"{consumer} is {left} behind on {topic}"
 
 
-def _seen(client: Client, deadline: float) -> Statuses:
+def _wait_for_statuses(client: Client, deadline: float) -> Statuses:
     while True:
         try:
-            seen = statuses(client)
-            if all("position" in seen[service] for service in SOURCES):
-                return seen
+            answers = statuses(client)
+            if all("position" in answers[service] for service in SOURCES):
+                return answers
             why = "a service's status tells no position: is it of this version?"
         except Ended:
             raise
@@ -97,9 +97,9 @@ def _seen(client: Client, deadline: float) -> Statuses:
         _pause(deadline, [why])
 
 
-def _again(client: Client, deadline: float, lagging: list[str]) -> Statuses:
+def _look_again(client: Client, deadline: float, lagging: list[str]) -> Statuses:
     _pause(deadline, lagging)
-    return _seen(client, deadline)
+    return _wait_for_statuses(client, deadline)
 
 
 def _pause(deadline: float, lagging: list[str]) -> None:

@@ -4,42 +4,69 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, NoReturn
-from uuid import UUID
+from typing import Annotated, Any, NoReturn
+from uuid import UUID, uuid4
 
 import typer
 from stamina.instrumentation import set_on_retry_hooks
+from typer.core import TyperGroup
 
+from services.console.access import access
 from services.console.addresses import VAR, find_addresses
 from services.console.alarms import tell_alarms
-from services.console.case import NotFound, case_of, found, histories, printed, projected
+from services.console.case import NotFound, case_of, changes_of, printed, projected, require_found, timeline_of
 from services.console.client import Client
-from services.console.idle import SOURCES
-from services.console.operations import alarms, gaps, quarantine
-from services.console.progress import Progress, debugging, said
+from services.console.commands import followed, read_body, send_command
+from services.console.data_rights import forget, forget_again, hold, lift, release, restrict, retention
+from services.console.export import evidence, export
+from services.console.guidance import answers, next_table
+from services.console.keys import keys
+from services.console.operations import alarms, gaps, quarantine, reactions
+from services.console.progress import Progress, debugging, error_text
+from services.console.returns import returns
 from services.console.scenario_command import run_scenario_files
+from services.console.signing import disposal_document, sign
 from services.console.status import system_status
+from services.console.subject_access import subject_access
 from services.console.tables import (
     OUT,
     case_list,
     complain,
     measure,
-    records,
+    search_results,
     sheet,
     standings,
     table,
     timeline,
+    waits,
 )
-from services.vocabulary import Role
+from services.console.verify_command import verify_app
+from services.vocabulary import Role, SearchKind
 from tools.scenario.parser import read_scenario
 
 SOON = 5.0
 """Seconds for which a question waits for a service that does not answer."""
 
+
+class _Commands(TyperGroup):
+    """The commands of `ooc`; says in plain words what is wrong with an argument."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if error.message.startswith("Input should be a valid UUID"):
+                error.message = f"an id is a UUID, such as {UUID(int=0)}: copy it whole."
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
     name="ooc",
+    cls=_Commands,
     help="The case system of a team that keeps children out of court.",
     no_args_is_help=True,
     add_completion=False,
@@ -48,9 +75,18 @@ app = typer.Typer(
 )
 scenarios = typer.Typer(help="Dated stories: check them, play them.", no_args_is_help=True)
 app.add_typer(scenarios, name="scenario")
+app.add_typer(reactions, name="reactions")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(gaps, name="gaps")
 app.add_typer(alarms, name="alarms")
+app.add_typer(export, name="export")
+app.add_typer(returns, name="returns")
+app.add_typer(evidence, name="evidence")
+app.add_typer(verify_app, name="verify")
+app.add_typer(keys, name="keys")
+app.add_typer(retention, name="retention")
+for command in (access, subject_access, forget, forget_again, restrict, lift, hold, release):
+    app.command()(command)
 
 Urls = Annotated[
     list[str] | None,
@@ -69,6 +105,15 @@ def _require_person(role: Role) -> Role:
     return role
 
 
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", help="Only what had occurred by then: a date (its end, in Europe/London) or a time with its zone."
+    ),
+]
+KnownAt = Annotated[
+    str | None, typer.Option("--known-at", help="Only what had been recorded by then: a date or a time, as above.")
+]
 As = Annotated[Role, typer.Option("--as", help="The role in which to ask.", callback=_require_person)]
 Files = Annotated[list[Path], typer.Argument(help="Scenario files.")]
 
@@ -83,13 +128,17 @@ def _client(url: list[str] | None, patience: float = SOON) -> Client:
 @app.command()
 def up() -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
-    from services.console.system import running_system, servers_of, urls  # noqa: PLC0415  only where it is started
+    from services.console.system import console_url, running_system, servers_of, urls  # noqa: PLC0415  only where it is started
     from tools.local import Interrupted  # noqa: PLC0415
 
     async def run() -> None:
         OUT.print(f"The data are in {VAR.absolute()} (OOC_VAR names another place).", markup=False, soft_wrap=True)
         async with running_system(Progress()) as started:
-            rows = [*urls(started.addresses).items(), *servers_of(started.addresses)]
+            rows = [
+                ("the console, in a browser", console_url(started.addresses)),
+                *urls(started.addresses).items(),
+                *servers_of(started.addresses),
+            ]
             OUT.print(table("The system is up. Ctrl-C stops it.", "what", "where", rows=rows))
             await tell_alarms(Client(find_addresses((), {}, VAR), patience=0.0))
 
@@ -116,47 +165,39 @@ def demo(
 
 @app.command()
 def status(url: Urls = None) -> None:
-    """Each process and its lag, alarms and what is held; exit code 0 when all is ready, caught up and without alarm."""
-    seen = system_status(_client(url, 0.0), VAR, local=not url and (VAR / "system.json").exists())
-    if seen.rows:
-        OUT.print(table("The system", "process", "pid", "state", "where it is", rows=seen.rows))
-    for reason in seen.reasons:
+    """Show processes, lag, alarms and quarantine; exit code 0 if all is ready, caught up and without alarm."""
+    system = system_status(_client(url, 0.0), VAR, local=not url and (VAR / "system.json").exists())
+    if system.rows:
+        OUT.print(table("The system", "process", "pid", "state", "where it is", rows=system.rows))
+    for reason in system.reasons:
         complain(reason)
-    raise typer.Exit(1 if seen.reasons else 0)
+    raise typer.Exit(1 if system.reasons else 0)
 
 
 @app.command()
 def migrate() -> None:
     """Create the databases and their roles, and bring schemas and privileges up to date (OOC_ADMIN_DATABASE_URL)."""
-    from services.registry import DECIDING, projection_databases  # noqa: PLC0415  only here
+    from services.registry import DECIDING, databases_without_events  # noqa: PLC0415  only here
     from shared.runtime.provision import ProvisionFailed, provision_databases  # noqa: PLC0415  the same
     from shared.runtime.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
     try:
-        asyncio.run(provision_databases(Settings(), [entry.name for entry in DECIDING], projection_databases()))
+        asyncio.run(provision_databases(Settings(), [entry.name for entry in DECIDING], databases_without_events()))
     except (ProvisionFailed, NoPassword) as error:
         _fail(str(error))
 
 
 @app.command()
 def topics() -> None:
-    """Create the topics that are missing (OOC_KAFKA)."""
-    from services.registry import DECIDING  # noqa: PLC0415  only here
-    from shared.runtime.provision import ProvisionFailed, provision_topics  # noqa: PLC0415  the same
-    from shared.runtime.settings import Settings  # noqa: PLC0415  the same
+    """Create the topics that are missing, and give each service and partner its rights on them (OOC_KAFKA)."""
+    from services.kafka_access import provision_kafka  # noqa: PLC0415  only here
+    from shared.runtime.provision import ProvisionFailed  # noqa: PLC0415  the same
+    from shared.runtime.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
     try:
-        asyncio.run(provision_topics(Settings(), [entry.name for entry in DECIDING]))
-    except ProvisionFailed as error:
+        asyncio.run(provision_kafka(Settings()))
+    except (ProvisionFailed, NoPassword) as error:
         _fail(str(error))
-
-
-@app.command()
-def verify() -> None:
-    """Check positions, versions, chains, topics and logs against each other; exit code 1 on any break."""
-    from services.console.demo import show_verification  # noqa: PLC0415  it brings the services' declarations
-
-    raise typer.Exit(0 if asyncio.run(show_verification()) else 1)
 
 
 # --- scenarios ------------------------------------------------------------------------------------
@@ -198,20 +239,70 @@ def scenario_check(files: Files) -> None:
 
 
 @app.command()
-def case(case_id: Annotated[UUID, typer.Argument(metavar="ID")], url: Urls = None, role: As = Role.AUDITOR) -> None:
-    """A case as a timeline across the services: both times, actor, rules."""
-    client = _client(url)
+def case(
+    case_id: Annotated[UUID, typer.Argument(metavar="ID")],
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    order: Annotated[str | None, typer.Option("--order", help="occurred_at (default) or recorded_at.")] = None,
+    changes_after: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--changes-after", help="Only events recorded after this position, such as disposal:1234 (repeat)."
+        ),
+    ] = None,
+    url: Urls = None,
+    role: As = Role.AUDITOR,
+    *,
+    only_timeline: Annotated[bool, typer.Option("--timeline", help="Only the timeline.")] = False,
+) -> None:
+    """Show a case across the services: its state, and its timeline by both times, each event in a sentence."""
+    client, times = _client(url), {"as_of": as_of, "known_at": known_at}
+    if changes_after and (as_of or known_at or order or only_timeline):
+        raise typer.BadParameter("--changes-after goes with no other question: leave the others out.")
     try:
-        answer = projected(client, case_id, role)
+        answer = projected(client, case_id, role, times=times)
     except NotFound:
         found_in = case_of(client, case_id, role)
         if found_in in {None, case_id}:
             raise
         OUT.print(f"{case_id} belongs to the case {found_in}.", markup=False)
         case_id = found_in
-        answer = projected(client, case_id, role)
-    OUT.print(standings(f"Case {case_id}", answer))
-    OUT.print(timeline("What happened", histories(client, answer, role)))
+        answer = projected(client, case_id, role, times=times)
+    if changes_after:
+        events, tokens = changes_of(client, case_id, role, changes_after)
+        OUT.print(timeline("What has changed", events) if events else "What has changed: nothing")
+        next_ = " ".join(f"--changes-after {token}" for token in tokens)
+        OUT.print(f"Ask next with {next_}", markup=False, soft_wrap=True)
+        return
+    if not only_timeline:
+        OUT.print(standings(f"Case {case_id}{_times_in_words(times)}", answer))
+        if answer["waiting"]:
+            OUT.print(waits("What waits", answer["waiting"]))
+    events = list(timeline_of(client, case_id, role, params={**times, "order": order}))
+    OUT.print(timeline(f"What happened{_times_in_words(times)}", events))
+
+
+def _times_in_words(times: Mapping[str, str | None]) -> str:
+    """Return the words of a title for both times; empty for the present."""
+    words = {"as_of": "as of", "known_at": "as known at"}
+    return "".join(f", {words[name]} {value}" for name, value in times.items() if value is not None)
+
+
+@app.command()
+def seed(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Scenario files; without any, the one that comes with the program.")
+    ] = None,
+    cases: Annotated[int, typer.Option("--cases", min=1, help="How many cases.")] = 100,
+    weeks: Annotated[int, typer.Option("--weeks", min=1, max=400, help="Over how many weeks they are spread.")] = 104,
+) -> None:
+    """Fill the system of this machine with made-up cases, by the scenarios' own commands. Never one with real cases."""
+    from services.console.seed import fill  # noqa: PLC0415  it brings the services' declarations
+
+    found = fill(files or (), cases, weeks)
+    OUT.print(f"{found.cases:,} cases, {found.commands:,} commands, {found.events:,} events.", markup=False)
+    for why, count in found.refused.most_common():
+        OUT.print(f"{count:,} cases ended early, by {why}.", markup=False)
 
 
 @app.command()
@@ -223,11 +314,12 @@ def cases(
     url: Urls = None,
     role: As = Role.SUPERVISOR,
 ) -> None:
-    """The list of cases."""
+    """List the cases."""
     params = {"state": state, "officer": officer and str(officer), "due_before": due_before, "page": page}
     reply = _client(url).get("reporting", "/v1/cases", role=role, params=params)
-    answer = found(reply, "list of cases", role)
-    shown = f"Cases, page {answer['page']} of {max(1, -(-answer['total'] // answer['page_size']))}"
+    answer = require_found(reply, "list of cases", role)
+    pages = max(1, -(-answer["total"] // answer["page_size"]))
+    shown = f"Cases, page {answer['page']} of {'more than ' if answer['more_than_total'] else ''}{pages}"
     OUT.print(case_list(shown, answer["cases"]) if answer["cases"] else f"{shown}: none")
 
 
@@ -239,15 +331,17 @@ def measure_command(
     from_: Annotated[str, typer.Option("--from", help="First day, such as 2025-10-01.")],
     to: Annotated[str, typer.Option("--to", help="Last day.")],
     group_by: Annotated[str | None, typer.Option(help="Split the answer by this.")] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
     url: Urls = None,
     role: As = Role.ANALYST,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """A measure over a period."""
-    params = {"from": from_, "to": to, "group_by": group_by}
+    """Show a measure over a period."""
+    params = {"from": from_, "to": to, "group_by": group_by, "as_of": as_of, "known_at": known_at}
     reply = _client(url).get("reporting", f"/v1/measures/{name}", role=role, params=params)
-    answer = found(reply, f"measure {name}", role)
+    answer = require_found(reply, f"measure {name}", role)
     if as_json:
         OUT.print_json(data=answer)
     else:
@@ -256,35 +350,83 @@ def measure_command(
 
 @app.command()
 def duties(
-    as_of: Annotated[str | None, typer.Option("--as-of", help="The day, such as 2025-10-02. Default: today.")] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
     url: Urls = None,
     role: As = Role.SUPERVISOR,
     *,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only what is overdue.")] = False,
 ) -> None:
-    """The daily sheet: what is due, overdue and met."""
-    params = {"as_of": as_of, "overdue": "true" if overdue else None}
+    """Show the daily sheet: duties that are due, overdue and met."""
+    params = {"as_of": as_of, "known_at": known_at, "overdue": "true" if overdue else None}
     reply = _client(url).get("reporting", "/v1/duties", role=role, params=params)
-    answer = found(reply, "daily sheet", role)
-    title = f"Duties on {answer['as_of']}"
+    answer = require_found(reply, "daily sheet", role)
+    title = f"Duties on {answer['as_of']}{_times_in_words({'known_at': known_at})}"
     OUT.print(sheet(title, answer["duties"]) if answer["duties"] else f"{title}: none")
+    if answer["waiting"]:
+        OUT.print(waits("What waits", answer["waiting"]))
+
+
+@app.command("next")
+def next_command(
+    collection: Annotated[str, typer.Argument(help="case, referrals, sessions, disposals or conferences.")],
+    id_: Annotated[
+        UUID | None, typer.Argument(metavar="[ID]", help="The record or case. Without it: what begins a record.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="The day, such as 2025-10-02; a later one says what will hold then.")
+    ] = None,
+    url: Urls = None,
+    role: As = Role.SUPERVISOR,
+    *,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Also what does not belong to the state of the record.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, whole.")] = False,
+) -> None:
+    """Show what may be done next in a role: what is possible, what needs a reason, what the rules refuse, and until when."""
+    guidance = list(answers(_client(url), collection, id_, as_of, role))
+    if as_json:
+        OUT.print_json(data=[answer for _, answer in guidance])
+        return
+    for title, answer in guidance:
+        OUT.print(next_table(title, answer, show_all=show_all))
+
+
+@app.command()
+def search(
+    by: Annotated[SearchKind, typer.Option(help="What is looked for.")] = SearchKind.NAME,
+    url: Urls = None,
+    role: As = Role.SUPERVISOR,
+) -> None:
+    """Find cases. The words are asked for, or read from standard input: a command line is kept in the shell's history."""
+    words = typer.prompt(by.replace("_", " ").capitalize()) if sys.stdin.isatty() else sys.stdin.readline()
+    if not words.strip():
+        _fail("There is nothing to look for: type it at the prompt, or send a line to standard input.")
+    answer = require_found(_client(url).search({by: words.strip()}, role=role), "search", role)
+    OUT.print(search_results(answer) if answer["cases"] else "Cases found: none")
 
 
 @app.command("document")
 def document_command(
     stream: Annotated[str, typer.Argument(help="SERVICE/ID, such as disposal/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11.")],
     name: Annotated[
-        str, typer.Argument(help="ycc, yc, yrd, panel-pack, warning-letter, conference-agreement or closing-letter.")
+        str,
+        typer.Argument(
+            help="ycc, ycc-notice, yc, yrd, panel-pack, warning-letter, conference-agreement or closing-letter."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="The PDF's file.")],
     lang: Annotated[str, typer.Option("--lang", help="en or cy.")] = "en",
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
     url: Urls = None,
     role: As = Role.SUPERVISOR,
 ) -> None:
     """Print a document into a file, and say its SHA-256, which its signature names."""
     if not out.absolute().parent.is_dir():
         _fail(f"There is no folder {out.absolute().parent}: make it (mkdir -p), or give another file with --out.")
-    body = printed(_client(url), stream, name, lang, role)
+    body = printed(_client(url), stream, name, lang, role, {"as_of": as_of, "known_at": known_at})
     try:
         out.write_bytes(body)
     except OSError as error:
@@ -293,19 +435,65 @@ def document_command(
 
 
 @app.command()
-def token(url: Urls = None, role: As = Role.SUPERVISOR) -> None:
-    """A token of the development issuer, for a request by hand: `curl -H "Authorization: Bearer $(ooc token)" …`."""
-    OUT.print(_client(url).tokens.token(role).text, markup=False, soft_wrap=True)
+def send(
+    stream: Annotated[str, typer.Argument(help="SERVICE/ID. Whoever begins a record chooses its id, a UUID.")],
+    file: Annotated[Path, typer.Argument(help="The command as JSON: a file, or - for the standard input.")],
+    key: Annotated[str | None, typer.Option("--key", help="The idempotency key. Default: a new one.")] = None,
+    url: Urls = None,
+    role: As = Role.SUPERVISOR,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and record nothing.")] = False,
+) -> None:
+    """Send a command, or show what it would do; exit code 1 if it is refused."""
+    body = read_body(file)
+    answer = send_command(_client(url), stream, body, key=key or str(uuid4()), role=role, dry_run=dry_run)
+    for part in answer.tables:
+        OUT.print(part)
+    for text in answer.complaints:
+        complain(text)
+    raise typer.Exit(1 if answer.complaints else 0)
 
 
 @app.command()
-def reactions(url: Urls = None, role: As = Role.AUDITOR) -> None:
-    """Reactions that were refused and wait until their stream moves."""
+def receipt(
+    service: Annotated[str, typer.Argument(help="The service that recorded the command.")],
+    command_id: Annotated[UUID, typer.Argument(metavar="ID", help="The command's id, as its receipt names it.")],
+    url: Urls = None,
+    role: As = Role.SUPERVISOR,
+) -> None:
+    """Show what a command recorded, and how far the commands are that follow in other services."""
+    for part in followed(_client(url), service, command_id, role):
+        OUT.print(part)
+
+
+@app.command()
+def token(url: Urls = None, role: As = Role.SUPERVISOR) -> None:
+    """Print a token of the development issuer, for a request by hand: `curl -H "Authorization: Bearer $(ooc token)" …`."""
+    OUT.print(_client(url).tokens.token(role).text, markup=False, soft_wrap=True)
+
+
+@app.command("sign")
+def sign_command(
+    stream: Annotated[str, typer.Argument(help="disposal/ID, such as disposal/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11.")],
+    out: Annotated[Path, typer.Option("--out", help="The PDF's file.")],
+    lang: Annotated[str, typer.Option("--lang", help="en or cy.")] = "en",
+    url: Urls = None,
+    role: As = Role.SUPERVISOR,
+    *,
+    signed: Annotated[bool, typer.Option("--signed", help="Do not ask: the child signed it and consented.")] = False,
+) -> None:
+    """Print the document of a disposal, wait until it is signed, and record the signature under its SHA-256."""
     client = _client(url)
-    rows = []
-    for service in SOURCES:
-        rows += found(client.get(service, "/v1/reactions", role=role), f"list of reactions of {service}", role)
-    OUT.print(records("Reactions that wait", rows) if rows else "Reactions that wait: none")
+    name = disposal_document(client, stream, role)
+    document_command(stream=stream, name=name, out=out, lang=lang, url=url, role=role)
+    digest = sha256(out.read_bytes()).hexdigest()
+    if not signed and not typer.confirm(f"Has the child signed {out}, and agreed to what it says?"):
+        _fail("Nothing is recorded. Ask again when it is signed: `ooc sign` prints the same document.")
+    if not sign(client, stream, digest, role):
+        _fail(
+            "The signature is recorded, but the case changed while it was being signed: print and sign it as it stands."
+        )
+    OUT.print(f"The signature under document {name} of {stream} is recorded.", markup=False, soft_wrap=True)
 
 
 def _fail(text: str) -> NoReturn:
@@ -324,7 +512,7 @@ def main() -> None:
     except Exception as error:
         if debugging():
             raise
-        complain(said(error))
+        complain(error_text(error))
         sys.exit(1)
 
 

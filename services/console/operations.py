@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from services.console.addresses import SERVICES, find_addresses
-from services.console.case import found
+from services.console.case import require_found
 from services.console.client import Client
+from services.console.idle import SOURCES
 from services.console.tables import (
     OUT,
     complain,
@@ -45,7 +47,8 @@ Reason = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to go on.")]
 
-quarantine = typer.Typer(help="Held records: list, show, retry, release.", no_args_is_help=True)
+reactions = typer.Typer(help="Reactions that were refused: list, show, retry, close.", no_args_is_help=True)
+quarantine = typer.Typer(help="Held records: list, show, retry, release, close.", no_args_is_help=True)
 gaps = typer.Typer(help="Streams that wait for a missing version: list, show, retry, release.", no_args_is_help=True)
 alarms = typer.Typer(help="What a person must look at: list, acknowledge.", no_args_is_help=True)
 
@@ -67,9 +70,38 @@ def list_alarms(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
     _show("Alarms", ("service", "id", "alarm", "place", "since", "detail", "what to do"), rows)
 
 
+@reactions.command("list")
+def list_reactions(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+    """List what has not reached its record, and why, longest first in each service."""
+    rows = [
+        (service, one["command_id"], moment(one["parked_at"]), one["sentence"], one["attempts"])
+        for service, one in _every(_client(url), "/v1/reactions", role, SOURCES)
+    ]
+    _show("Reactions that wait", ("service", "id", "since", "what", "tries"), rows)
+
+
+@reactions.command("show")
+def show_reaction(service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+    """Show one parked reaction: its source event, its target record, and the rules that refuse it; never the data."""
+    _show_reaction(require_found(_client(url).get(service, f"/v1/reactions/{id_}", role=role), f"reaction {id_}", role))
+
+
+def _show_reaction(one: Mapping[str, Any]) -> None:
+    rows = [
+        ("what", one["sentence"]),
+        ("follows", f"{one['source_stream']}, version {one['source_version']}"),
+        ("should reach", one["target_stream"]),
+        ("reaction", f"{one['reaction']}, by {one['consumer']}"),
+        ("refused by", ", ".join(one["rules"]) or "no rule"),
+        ("because", one["reason"]),
+        ("waits since", f"{moment(one['parked_at'])}, tried {one['attempts']} times"),
+    ]
+    OUT.print(table(f"Reaction {one['command_id']}", "", "", rows=rows))
+
+
 @quarantine.command("list")
 def list_quarantine(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
-    """The streams whose records are held, and why."""
+    """List the streams in quarantine, with the reasons."""
     rows = [
         (service, one["id"], one["stream"], one["records"], moment(one["since"]), one["cause"], one["error"])
         for service, one in _every(_client(url), "/v1/quarantine", role)
@@ -80,9 +112,9 @@ def list_quarantine(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
 @quarantine.command("show")
 @gaps.command("show")
 def show_held(service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR) -> None:
-    """The held records of a stream in order, without their content: places, sizes, digests and errors."""
+    """List the held records of a stream in order, without their content: places, sizes, digests and errors."""
     reply = _client(url).get(service, f"/v1/quarantine/{id_}", role=role)
-    answer = found(reply, f"stream in quarantine {id_} of {service}", role)
+    answer = require_found(reply, f"stream in quarantine {id_} of {service}", role)
     OUT.print(f"{answer['stream']}, held by {answer['consumer']}: {answer['records']} records", markup=False)
     for one in answer["held"]:
         sizes = ", ".join(f"{header['name']} {header['bytes']}" for header in one["headers"])
@@ -102,7 +134,7 @@ def show_held(service: Service, id_: Id, url: Urls = None, role: Reader = Role.A
 
 @quarantine.command("decisions")
 def list_decisions(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
-    """What was decided about held records, gaps and alarms: by whom, when and why, latest first."""
+    """List the decisions about held records, gaps and alarms, with actor, time and reason, latest first."""
     rows = [
         (service, moment(one["decided_at"]), one["action"], one["stream"], _versions(one), one["actor"], one["reason"])
         for service, one in _every(_client(url), "/v1/decisions", role)
@@ -112,7 +144,7 @@ def list_decisions(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
 
 @gaps.command("list")
 def list_gaps(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
-    """The streams that wait for a missing version."""
+    """List the streams that wait for a missing version."""
     rows = [
         (service, one["id"], one["stream"], one["held"], one["found"], one["waiting"], moment(one["since"]))
         for service, one in _every(_client(url), "/v1/gaps", role)
@@ -120,11 +152,13 @@ def list_gaps(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
     _show("Gaps", ("service", "id", "stream", "taken to version", "came version", "records wait", "since"), rows)
 
 
-def _every(client: Client, path: str, role: str) -> list[tuple[str, Mapping[str, Any]]]:
+def _every(
+    client: Client, path: str, role: str, services: Iterable[str] = SERVICES
+) -> list[tuple[str, Mapping[str, Any]]]:
     return [
         (service, one)
-        for service in SERVICES
-        for one in found(client.get(service, path, role=role), f"list {path} of {service}", role)
+        for service in services
+        for one in require_found(client.get(service, path, role=role), f"list {path} of {service}", role)
     ]
 
 
@@ -152,6 +186,64 @@ def retry_held(service: Service, id_: Id, reason: Reason, url: Urls = None, *, d
         _say_what_became(answer, f"{answer['records']} records tried again")
 
 
+@reactions.command("retry")
+def retry_reaction(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
+    """Try a reaction again, though the record that it should reach has not changed."""
+    answer = _decide(_client(url), service, f"/v1/reactions/{id_}/retry", reason, dry_run=dry_run)
+    _show_reaction(answer["reaction"])
+    if dry_run:
+        OUT.print("It would be refused again." if answer["waits"] else "It would go through.")
+    elif not answer["taken_up"]:
+        OUT.print("It is to be tried again: the worker does not answer, and does so when it runs. Ask `ooc status`.")
+    elif answer["waits"]:
+        OUT.print("It was tried again, and is still refused: correct what it follows, or close it.")
+    else:
+        OUT.print("It went through: nothing waits any more.")
+
+
+@reactions.command("close")
+def close_reaction(
+    service: Service,
+    id_: Id,
+    reason: Reason,
+    words: Annotated[
+        Path | None,
+        typer.Option("--why", help="A file with your own words for it, - for standard input. They are sealed."),
+    ] = None,
+    url: Urls = None,
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Close a reaction for good: it will never be done. Shows it before it does so."""
+    client, path = _client(url), f"/v1/reactions/{id_}/close"
+    why = None if words is None else _read(words)
+    rehearsed = _decide(client, service, path, reason, dry_run=True)
+    _show_reaction(rehearsed["reaction"])
+    OUT.print(f"It will never be done: {rehearsed['reaction']['target_stream']} will lack it.", markup=False)
+    if not dry_run and confirm(yes=yes):
+        _decide(client, service, path, reason, dry_run=False, body=None if why is None else {"why": why})
+        OUT.print("It is closed, and recorded with who and why.")
+
+
+def _read(file: Path) -> str | None:
+    """Read a person's words from a file, or from standard input; None where there are none."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        complain(f"{file} cannot be read ({error}): give the file with your words in UTF-8.")
+        raise typer.Exit(1) from None
+    return text.strip() or None
+
+
+@quarantine.command("close")
+def close_held(
+    service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False, yes: Yes = False
+) -> None:
+    """Close the quarantine of a stream: none of its held records will ever be applied. The same as `release --all`."""
+    release_held(service, id_, reason, None, url, every=True, dry_run=dry_run, yes=yes)
+
+
 @quarantine.command("release")
 def release_held(
     service: Service,
@@ -164,7 +256,7 @@ def release_held(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Skip held records: they will never be applied. Says how many before it does it."""
+    """Skip held records, which are then never applied; show their number first."""
     if every == (through is not None):
         complain("Say which records are to be skipped: --through OFFSET (as `show` lists them), or --all.")
         raise typer.Exit(1)
@@ -172,7 +264,7 @@ def release_held(
     more = {} if through is None else {"through_offset": through}
     rehearsed = _decide(client, service, path, reason, dry_run=True, more=more)
     OUT.print(f"{rehearsed['records']} records will never be applied by {service}; what it shows will lack them.")
-    if not dry_run and _goes_on(yes=yes):
+    if not dry_run and confirm(yes=yes):
         answer = _decide(client, service, path, reason, dry_run=False, more=more)
         _say_what_became(answer, f"{answer['records']} records skipped")
 
@@ -181,7 +273,7 @@ def release_held(
 def release_gap(
     service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False, yes: Yes = False
 ) -> None:
-    """Do without the versions that never came. Says which before it does it."""
+    """Release a stream without the versions that never came; show which first."""
     client, path = _client(url), f"/v1/gaps/{id_}/release"
     rehearsed = _decide(client, service, path, reason, dry_run=True)
     (decision,) = rehearsed["decisions"]
@@ -190,13 +282,13 @@ def release_gap(
         f" {rehearsed['records']} records that wait behind are tried next.",
         markup=False,
     )
-    if not dry_run and _goes_on(yes=yes):
+    if not dry_run and confirm(yes=yes):
         _say_what_became(_decide(client, service, path, reason, dry_run=False), "The gap is released")
 
 
 @alarms.command("acknowledge")
 def acknowledge(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
-    """Take an alarm back that nothing takes back by itself; one whose cause lasts is raised again."""
+    """Clear an alarm that is not cleared automatically; it is raised again if its cause lasts."""
     answer = _decide(_client(url), service, f"/v1/alarms/{id_}/acknowledge", reason, dry_run=dry_run)
     (decision,) = answer["decisions"]
     would = "would be" if dry_run else "is"
@@ -204,16 +296,25 @@ def acknowledge(service: Service, id_: Id, reason: Reason, url: Urls = None, *, 
 
 
 def _decide(
-    client: Client, service: str, path: str, reason: str, *, dry_run: bool, more: Mapping[str, Any] | None = None
+    client: Client,
+    service: str,
+    path: str,
+    reason: str,
+    *,
+    dry_run: bool,
+    more: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Ask for a decision in the role that may make it; raises `NotFound` or `NoAnswer`."""
     params = {"dry_run": "true" if dry_run else "false", **(more or {})}
-    reply = client.decide(service, path, role=Role.SUPERVISOR, params=params, reason=reason)
-    answer: Mapping[str, Any] = found(reply, f"decision {path.rpartition('/')[2]} of {service}", Role.SUPERVISOR)
+    reply = client.decide(service, path, role=Role.SUPERVISOR, params=params, reason=reason, body=body)
+    answer: Mapping[str, Any] = require_found(
+        reply, f"decision {path.rpartition('/')[2]} of {service}", Role.SUPERVISOR
+    )
     return answer
 
 
-def _goes_on(*, yes: bool) -> bool:
+def confirm(*, yes: bool) -> bool:
     """Whether the operator goes on; without a terminal to ask at, only with --yes."""
     if yes:
         return True

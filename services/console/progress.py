@@ -50,8 +50,8 @@ class Progress:
                 pass
 
 
-def said(error: BaseException) -> str:
-    """An error as a sentence."""
+def error_text(error: BaseException) -> str:
+    """Return an error as a sentence."""
     if isinstance(error, SENTENCES):
         return str(error)
     return f"{type(error).__name__}: {error}\nThis is a fault of the program: please report it. OOC_DEBUG=1 shows where it happened."
@@ -69,6 +69,6 @@ async def failures_said(work: Awaitable[None]) -> int:
     except Exception as error:
         if debugging():
             raise
-        complain(said(error))
+        complain(error_text(error))
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""How the system stands: each process, how far it has come, what waits, and what a person must look at."""
+"""The status of the system: each process and its lag, the quarantine, and the alarms."""
 
 from __future__ import annotations
 
@@ -44,28 +44,28 @@ def system_status(client: Client, var: Path = VAR, *, local: bool = True) -> Pro
     pids = running(var) if local else {}
     rows: list[tuple[str, str, str, str]] = []
     reasons: list[str] = []
-    seen: dict[str, Mapping[str, Any]] = {}
+    answers: dict[str, Mapping[str, Any]] = {}
     for service in SERVICES:
         try:
             if (ready := client.open(service, "/health/ready").status) != 200:
                 raise NoAnswer(f"{service} is not ready (HTTP {ready}).")
-            seen[service] = client.open(service, "/status").body
+            answers[service] = client.open(service, "/status").body
         except NoAnswer as error:
             reasons.append(str(error).partition(" Is the system up?")[0])
-    behind = _behind(seen)
+    behind = _behind(answers)
     for name in [*(SERVERS if local else ()), *(f"{s}-{kind}" for s in SERVICES for kind in ("api", "worker"))]:
         service, _, kind = name.rpartition("-")
         pid = pids.get(name)
         if kind == "api" or not local:
-            state = "ready" if kind == "api" and service in seen else "" if service in seen else "does not answer"
+            state = "ready" if kind == "api" and service in answers else "" if service in answers else "does not answer"
         else:
             state = "running" if pid else "not running"
         if local and pid is None and not _provided(name):
             reasons.append(_why_not_running(var, name))
         lag = behind.get(service, []) if kind == "worker" else []
-        rows.append((name, str(pid or ""), state, "; ".join(lag) or _position(name, seen)))
+        rows.append((name, str(pid or ""), state, "; ".join(lag) or _position(name, answers)))
         reasons += lag
-    for service, status in seen.items():
+    for service, status in answers.items():
         # An alarm stands until it is mended: what it stopped does not go on by itself.
         reasons += [alarm_line(service, alarm) for alarm in status.get("alarms") or ()]
         reasons += _quarantined(client, service, int(status.get("quarantined") or 0))
@@ -89,7 +89,7 @@ def _why_not_running(var: Path, name: str) -> str:
 
 
 def _quarantined(client: Client, service: str, count: int) -> Iterator[str]:
-    """What is in quarantine, by name where a token can be had, and the command that shows it."""
+    """Yield the streams in quarantine, by name if a token can be had, and the command that shows them."""
     if not count:
         return
     named = ""
@@ -103,23 +103,23 @@ def _quarantined(client: Client, service: str, count: int) -> Iterator[str]:
     yield f"{service}: {count} streams in quarantine{named}. More: `ooc quarantine list`"
 
 
-def _behind(seen: Statuses) -> dict[str, list[str]]:
-    """What each service's worker has still to do, in words."""
-    sources = [service for service in SOURCES if service in seen]
-    goal = {service: int(seen[service]["position"]) for service in sources}
-    offsets = {service: (seen[service].get("relayed") or {}).get("offsets") or {} for service in sources}
+def _behind(answers: Statuses) -> dict[str, list[str]]:
+    """Return the outstanding work of each service's worker, in words."""
+    sources = [service for service in SOURCES if service in answers]
+    goal = {service: int(answers[service]["position"]) for service in sources}
+    offsets = {service: (answers[service].get("relayed") or {}).get("offsets") or {} for service in sources}
     behind: dict[str, list[str]] = {}
-    for service in seen:
-        relays = list(relays_behind(seen, {service: goal[service]})) if service in goal else []
-        consumers = list(consumers_behind({service: seen[service]}, offsets))
+    for service in answers:
+        relays = list(relays_behind(answers, {service: goal[service]})) if service in goal else []
+        consumers = list(consumers_behind({service: answers[service]}, offsets))
         if relays + consumers:
             behind[service] = relays + consumers
     return behind
 
 
-def _position(name: str, seen: Statuses) -> str:
+def _position(name: str, answers: Statuses) -> str:
     service, _, kind = name.rpartition("-")
-    status = seen.get(service)
+    status = answers.get(service)
     if status is None:
         return ""
     if kind == "worker":

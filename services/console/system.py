@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -17,8 +16,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from services.console.addresses import VAR
-from services.registry import SERVICES
+from services.kafka_access import partner_principal, principals
+from services.registry import PARTNERS, SERVICES, RegisteredService
 from shared.database import as_role
+from shared.kafka import PROVISIONER
+from shared.runtime.privileges import DECIDING, PROJECTING, RoleKind
+from shared.runtime.settings import DEFAULT_ORIGIN
+from shared.transparency.checkpoint import SigningKeys, VerifierKey
+from shared.transparency.log import ACCESS, EVENTS, origin_of
 from tools.local import (
     SERVERS,
     Addresses,
@@ -28,10 +33,17 @@ from tools.local import (
     http_ok,
     local_system,
 )
+from tools.local.kafka import passwords_in
+from tools.local.secret_files import secret_in
+from tools.witness.state import witness_key
 
 MIGRATE: Final = "migrate"
+CONSOLE: Final = "console"
+WITNESS: Final = "witness"
 TOPICS: Final = "topics"
 POSTGRES, KAFKA, ISSUER = SERVERS
+NO_KEYS: Final = {"OOC_KEK": "", "OOC_KEK_FILE": ""}
+"""What a process is told that opens no sealed field, whatever the environment of `ooc up` holds."""
 PATIENCE: Final = 120.0
 """Seconds that a process may take at its first start on a busy machine."""
 
@@ -47,7 +59,7 @@ class Stores:
 
     @classmethod
     def of(cls, addresses: Addresses, environment: Mapping[str, str]) -> Stores:
-        """The stores of a system: those that the environment names, else its own."""
+        """Return the stores of a system: those that the environment names, else its own."""
         named = environment.get("OOC_DATABASE_URL")
         owner = environment.get("OOC_ADMIN_DATABASE_URL") or named or addresses.database_url
         database = as_role(named or addresses.database_url, "")
@@ -58,17 +70,31 @@ class Stores:
 def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ) -> Sequence[Process]:
     """Everything that runs on the servers: two steps of preparation, then two processes for each service."""
     stores = Stores.of(addresses, environment)
-    told = {
+    settings = {
         "OOC_DATABASE_URL": stores.database,
         "OOC_KAFKA_REPLICATION": str(stores.replication),
         "OOC_AUDIENCE": environment.get("OOC_AUDIENCE") or "ooc",
-        **_key_encryption_key(addresses.var, environment),
+        **NO_KEYS,
     }
-    owner = told | {"OOC_ADMIN_DATABASE_URL": stores.owner}
+    keys = _key_encryption_keys(addresses.var, environment)
+
+    def keys_of(entry: RegisteredService, kind: RoleKind) -> dict[str, str]:
+        """Return the keys for a process whose database role may use the keyring; none for any other."""
+        return keys if (DECIDING if entry.decides else PROJECTING)[kind] else {}
+
+    signing = _signing_key(addresses.var, environment)
+    kafka = _kafka_logins(addresses.var, environment)
+    worker = settings | kafka | {"OOC_SIGNING_KEY_FILE": str(signing)}
+    witnesses = []
+    if not environment.get("OOC_WITNESS_URL"):
+        witness, witness_settings = _witness(addresses, environment.get("OOC_LOG_ORIGIN") or DEFAULT_ORIGIN, signing)
+        witnesses, worker = [witness], worker | witness_settings
+    owner = settings | {"OOC_ADMIN_DATABASE_URL": stores.owner}
     ooc = [sys.executable, "-m", "services.console.main"]
     made = [
+        *witnesses,
         Process(name=MIGRATE, argv=[*ooc, "migrate"], env=owner, after=(POSTGRES,), once=True, patience=PATIENCE),
-        Process(name=TOPICS, argv=[*ooc, "topics"], env=told, after=(KAFKA,), once=True, patience=PATIENCE),
+        Process(name=TOPICS, argv=[*ooc, "topics"], env=settings | kafka, after=(KAFKA,), once=True, patience=PATIENCE),
     ]
     for entry in SERVICES:
         service, port = entry.name, addresses.ports.api(entry.port_offset)
@@ -77,7 +103,7 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ)
             Process(
                 name=f"{service}-api",
                 argv=[*module, "api"],
-                env=told | {"OOC_PORT": str(port)},
+                env=settings | {"OOC_PORT": str(port)} | keys_of(entry, RoleKind.API),
                 ready=http_ok(f"{urls(addresses)[service]}/health/ready"),
                 after=(MIGRATE, ISSUER),
                 ports=(port,),
@@ -86,51 +112,125 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ)
             Process(
                 name=f"{service}-worker",
                 argv=[*module, "worker"],
-                env=told,
+                env=worker | keys_of(entry, RoleKind.WORKER),
                 after=(MIGRATE, TOPICS),
                 grace=15.0,
                 patience=PATIENCE,
             ),
         ]
+    made.append(_console(addresses, environment, settings))
     return made
 
 
+def _console(addresses: Addresses, environment: Mapping[str, str], settings: Mapping[str, str]) -> Process:
+    """Return the process of the web console. It holds no key-encryption key: the services open names for it."""
+    key = environment.get("OOC_CONSOLE_KEY_FILE") or secret_in(addresses.var / "keys" / "console")
+    return Process(
+        name=CONSOLE,
+        argv=[sys.executable, "-m", "services.console.web"],
+        env={
+            **settings,
+            "OOC_PORT": str(addresses.ports.console),
+            "OOC_URL": " ".join(f"{service}={url}" for service, url in urls(addresses).items()),
+            "OOC_CONSOLE_URL": environment.get("OOC_CONSOLE_URL") or console_url(addresses),
+            "OOC_CONSOLE_KEY_FILE": str(key),
+        },
+        ready=http_ok(f"{console_url(addresses)}/health/ready"),
+        after=(MIGRATE, ISSUER),
+        ports=(addresses.ports.console,),
+        patience=PATIENCE,
+    )
+
+
+def console_url(addresses: Addresses) -> str:
+    """Return where the web console of a local system answers."""
+    return f"http://127.0.0.1:{addresses.ports.console}"
+
+
 def urls(addresses: Addresses) -> dict[str, str]:
-    """The base URL of each service of a local system."""
+    """Return the base URL of each service of a local system."""
     return {entry.name: f"http://127.0.0.1:{addresses.ports.api(entry.port_offset)}" for entry in SERVICES}
 
 
 def servers_of(addresses: Addresses) -> list[tuple[str, str]]:
-    """What the services run on, and where it answers; a database's password is not shown."""
+    """Return the servers that the services run on, with their addresses but no database password."""
     parts = urlsplit(addresses.database_url)
     place = parts.netloc.rpartition("@")[2]
+    folder, partner = kafka_passwords(addresses.var, os.environ), partner_principal(PARTNERS[0])
     return [
         ("sign-in", f"{addresses.issuer}/.well-known/openid-configuration"),
         ("PostgreSQL", f"{place} (databases ooc_…)"),
         ("Kafka", addresses.kafka),
+        *([("… as a partner", f"{partner}, SCRAM-SHA-512, password in {folder / partner}")] if folder else []),
     ]
 
 
-def _key_encryption_key(var: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """How a process learns the key-encryption key: as the environment says, else from a file made once for this var."""
-    if environment.get("OOC_KEK") or environment.get("OOC_KEK_FILE"):
+def _key_encryption_keys(var: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """How a process learns the key-encryption keys: as the environment says, else from a file made once for this var."""
+    named = {name: environment[name] for name in NO_KEYS if environment.get(name)}
+    return named or {"OOC_KEK_FILE": str(secret_in(var / "keys" / "kek"))}
+
+
+def kafka_passwords(var: Path, environment: Mapping[str, str]) -> Path | None:
+    """Return where a system's own Kafka has its passwords; None where the environment names another Kafka."""
+    return None if environment.get("OOC_KAFKA") else passwords_in(var / "kafka")
+
+
+def _kafka_logins(var: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Make the passwords of a system's own Kafka that are missing; how a process that goes there learns its own."""
+    folder = kafka_passwords(var, environment)
+    if folder is None:
         return {}
-    file = var / "keys" / "kek"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = file.with_name(f".kek.{os.getpid()}")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as out:
-            out.write(base64.b64encode(os.urandom(32)).decode() + "\n")
-        # A link fails where the file stands, so two starts at once agree on one key.
-        with contextlib.suppress(FileExistsError):
-            os.link(new, file)
-        new.unlink()
-    return {"OOC_KEK_FILE": str(file)}
+    for principal in (PROVISIONER, *principals()):
+        secret_in(folder / principal)
+    return {"OOC_KAFKA_PASSWORDS": str(folder)}
+
+
+def _signing_key(var: Path, environment: Mapping[str, str]) -> Path:
+    """Return the file of the signing secrets: as the environment says, else made once for this var."""
+    return Path(environment.get("OOC_SIGNING_KEY_FILE") or secret_in(var / "keys" / "signing"))
+
+
+def _witness(addresses: Addresses, origin: str, signing: Path) -> tuple[Process, dict[str, str]]:
+    """Return the process of the local witness, and how the workers learn of it.
+
+    It shows how a witness works; one that protects against the operator runs on another party's machine.
+    """
+    folder = addresses.var / "witness"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keys = SigningKeys.from_file(signing)
+    logs = folder / "logs"
+    lines = [f"{key}\n" for key in log_keys(keys, origin)]
+    logs.write_text("".join(lines), encoding="utf-8")
+    port = addresses.ports.witness
+    url = f"http://127.0.0.1:{port}"
+    process = Process(
+        name=WITNESS,
+        env=NO_KEYS,
+        argv=[
+            *(sys.executable, "-m", "tools.witness"),
+            *("--state", str(folder), "--logs", str(logs), "--port", str(port)),
+        ],
+        ready=http_ok(f"{url}/key"),
+        ports=(port,),
+        patience=PATIENCE,
+    )
+    return process, {"OOC_WITNESS_URL": url, "OOC_WITNESS_KEY": str(witness_key(folder, "witness.local").key)}
+
+
+def log_keys(keys: SigningKeys, origin: str) -> list[VerifierKey]:
+    """Return the public keys of every log of the system."""
+    return [
+        signer.key
+        for entry in SERVICES
+        for log in ((EVENTS, ACCESS) if entry.decides else (ACCESS,))
+        for signer in keys.signers(origin_of(origin, entry.name, log))
+    ]
 
 
 @contextlib.asynccontextmanager
 async def running_system(listener: Callable[[str, State], None], var: Path = VAR) -> AsyncIterator[LocalSystem]:
-    """The system, ready, with its addresses written down; raises `CannotStart`, or `Interrupted` by an early signal.
+    """Yield the system, ready, with its addresses written down; raises `CannotStart`, or `Interrupted` by an early signal.
 
     A later signal ends the body, quietly, and then everything that runs.
     """
@@ -144,14 +244,16 @@ async def running_system(listener: Callable[[str, State], None], var: Path = VAR
 
 def _write_down(addresses: Addresses) -> Path:
     note = addresses.var / "system.json"
-    told = {
+    settings = {
         "issuer": addresses.issuer,
         "services": urls(addresses),
+        "console": console_url(addresses),
         "kafka": addresses.kafka,
+        "kafka_passwords": kafka_passwords(addresses.var, os.environ),
         "postgres": Stores.of(addresses, os.environ).database,
         "pid": os.getpid(),
     }
     new = note.with_suffix(".new")
-    new.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    new.write_text(json.dumps(settings, indent=2, default=str) + "\n", encoding="utf-8")
     new.replace(note)
     return note

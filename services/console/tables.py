@@ -22,54 +22,54 @@ ERR: Final = Console(highlight=False, stderr=True)
 
 
 TIMES: Final = "occurred, recorded"
-WHOLE: Final = frozenset({TIMES, "event", "due", "duty"})
+WHOLE: Final = frozenset({TIMES, "due", "duty", "case"})
 """Columns whose words are not broken while others can give way."""
 
 
 def complain(text: str) -> None:
-    """Say what is wrong, on standard error, as it stands."""
+    """Print an error message on standard error."""
     ERR.print(text, style="red", markup=False, soft_wrap=True)
 
 
 def table(title: str, *columns: str, rows: Iterable[Sequence[Any]]) -> Group:
-    """A titled table whose cells are plain text."""
+    """Return a titled table whose cells are plain text."""
     made = Table(header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold", no_wrap=column in WHOLE)
     for row in rows:
-        made.add_row(*(Text(shown(cell)) for cell in row))
+        made.add_row(*(Text(cell_text(cell)) for cell in row))
     # A table's own title is folded to the table's width.
     return Group(Text(title, style="bold"), made)
 
 
-def shown(value: Any) -> str:
-    """A value as a person reads it."""
+def cell_text(value: Any) -> str:
+    """Return a value as a person reads it."""
     match value:
         case None:
             return ""
         case bool():
             return "yes" if value else "no"
         case Mapping():
-            return ", ".join(f"{key}: {shown(item)}" for key, item in value.items())
+            return ", ".join(f"{key}: {cell_text(item)}" for key, item in value.items())
         case list() | tuple():
-            return ", ".join(shown(item) for item in value)
+            return ", ".join(cell_text(item) for item in value)
         case _:
             return str(value)
 
 
 def moment(text: Any) -> str:
-    """A moment in Europe/London, to the second."""
+    """Return a moment in Europe/London, to the second."""
     try:
         return datetime.fromisoformat(str(text)).astimezone(LONDON).strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:
-        return shown(text)
+        return cell_text(text)
 
 
 def measure(name: str, answer: Mapping[str, Any]) -> Group:
-    """A measure: a row for each group of numbers, else one for each number."""
+    """Return a measure: a row for each group of numbers, else one for each number."""
     period = f"{answer.get('from', '')} to {answer.get('to', '')}"
     title = f"{name}, {period} (definition {answer.get('definition_version', '?')})"
-    about = {"measure", "from", "to", "definition_version", "positions", "note"}
+    about = {"measure", "from", "to", "definition_version", "positions", "stale", "note"}
     numbers = {key: value for key, value in answer.items() if key not in about}
     groups = _groups(numbers)
     if groups:
@@ -81,7 +81,7 @@ def measure(name: str, answer: Mapping[str, Any]) -> Group:
 
 
 def _groups(numbers: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """The rows of a measure that is a table: one map of maps (columns, groups), or nothing but maps; else none."""
+    """Return the rows of a measure that is a table: one map of maps (columns, groups), or nothing but maps; else none."""
     inner = next(iter(numbers.values())) if len(numbers) == 1 else numbers
     if isinstance(inner, Mapping) and inner and all(isinstance(row, Mapping) for row in inner.values()):
         return inner
@@ -97,14 +97,8 @@ def _flat(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]
             yield here, item
 
 
-def records(title: str, rows: Sequence[Mapping[str, Any]]) -> Group:
-    """Any list of flat records, with the columns that occur."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    return table(title, *columns, rows=[[row.get(column) for column in columns] for row in rows])
-
-
 def sheet(title: str, duties: Sequence[Mapping[str, Any]]) -> Group:
-    """The daily sheet: soonest first, with the case in which each duty stands."""
+    """Return the daily sheet: soonest first, with the case in which each duty stands."""
     return table(
         title,
         *("due", "duty", "", "case", "in", "of"),
@@ -122,8 +116,19 @@ def sheet(title: str, duties: Sequence[Mapping[str, Any]]) -> Group:
     )
 
 
+def waits(title: str, waiting: Sequence[Mapping[str, Any]]) -> Group:
+    """Return the table of waits, longest first: a sentence for each, its place, and the case that it concerns."""
+    return table(
+        title,
+        *("since", "what", "in", "case"),
+        rows=[
+            (moment(wait["since"]), wait["sentence"], wait["service"], "\n".join(wait["case_ids"])) for wait in waiting
+        ],
+    )
+
+
 def case_list(title: str, cases: Sequence[Mapping[str, Any]]) -> Group:
-    """The list of cases: what is due next in each, and where its work stands."""
+    """Return the list of cases, with the next duty and the states of each."""
     from services.reporting.case_list import COLUMNS  # noqa: PLC0415  it brings the services' declarations
 
     columns = {name: column for name, column in COLUMNS.items() if column.heading}
@@ -135,50 +140,93 @@ def case_list(title: str, cases: Sequence[Mapping[str, Any]]) -> Group:
 
 
 def standings(title: str, case: Mapping[str, Any]) -> Group:
-    """Where a projected case stands: each piece of work with its state, and what is still to be done or lapsed."""
+    """Return the state of each stream of a case, and its open and lapsed duties."""
     work = [
-        (name.removesuffix("s"), item.get("id"), item.get("state"), item.get("outcome"), moment(item.get("updated_at")))
+        (
+            f"{name.removesuffix('s')}, version {item.get('version')}",
+            item.get("id"),
+            item.get("state"),
+            item.get("outcome"),
+            moment(item.get("updated_at")),
+        )
         for name in COLLECTIONS.values()
         for item in case.get(name) or ()
     ]
     due = [
-        ("duty", duty.get("duty"), *_standing(duty)) for duty in case.get("duties") or () if duty.get("met_on") is None
+        ("duty", duty.get("duty"), *_unmet_duty_columns(duty))
+        for duty in case.get("duties") or ()
+        if duty.get("met_on") is None
     ]
     return table(title, "", "which", "state", "outcome", "when", rows=[*work, *due])
 
 
-def _standing(duty: Mapping[str, Any]) -> tuple[str, None, str]:
-    """The state of a duty that was not met, no outcome, and the day that matters."""
+def _unmet_duty_columns(duty: Mapping[str, Any]) -> tuple[str, None, str]:
+    """Return the state of a duty that was not met, no outcome, and the day that matters."""
     if duty.get("lapsed_on") is not None:
         return "lapsed", None, f"lapsed {duty['lapsed_on']}"
     return "overdue" if duty.get("overdue") else "open", None, f"due {duty.get('due')}"
 
 
-def timeline(title: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> Group:
-    """Events of several streams by the time at which they occurred, with both times, actor and rules; 80 columns do."""
-    ordered = sorted(events, key=lambda item: (item[1]["occurred_at"], item[1]["recorded_at"] or ""))
+def timeline(title: str, events: Sequence[Mapping[str, Any]]) -> Group:
+    """Events of several streams in their order, each in a sentence with both times, actor and rules; 80 columns do."""
+    places = {event["event_id"]: _place(event) for event in events}
     return table(
         f"{title} (times in Europe/London)",
-        *(TIMES, "event", "by, rules passed, notes"),
+        *(TIMES, "what happened", "by, rules passed, notes"),
         rows=[
             (
                 f"{moment(event['occurred_at'])}\n{moment(event['recorded_at'])}",
-                f"{event['type']}\n{service} {event['version']}",
-                "\n".join([event["actor"]["role"], shown(event["rules"]), *_notes(event)]),
+                "\n".join([event["sentence"], *_corrected(event), _place(event)]),
+                "\n".join([event["actor"]["role"], cell_text(event["rules"]), *_notes(event, places)]),
             )
-            for service, event in ordered
+            for event in events
         ],
     )
 
 
-def _notes(event: Mapping[str, Any]) -> list[str]:
-    notes = []
+def _place(event: Mapping[str, Any]) -> str:
+    """Where an event stands: its service, the version of its stream, and its position token."""
+    return f"{event['service']} {event['version']} ({event['service']}:{event['position']})"
+
+
+def _corrected(event: Mapping[str, Any]) -> list[str]:
+    return [f"corrected: {event['corrected_sentence']}"] if event.get("corrected_sentence") else []
+
+
+def _notes(event: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
+    """Return the notes of an event; a correction and its target name each other's places."""
+    notes = [_note(note) for note in event["notes"]]
     if event.get("late"):
         notes.append("late")
-    if event.get("corrects"):
-        notes.append("a correction")
-    if event.get("corrected_by"):
-        notes.append("corrected")
-    if event.get("rationale"):
-        notes.append(f"with a rationale for {', '.join(event['rationale'])}")
-    return notes
+    if corrects := event.get("corrects"):
+        notes.append(f"corrects {places.get(corrects, 'an event that is not shown here')}")
+    return notes + [f"corrected by {places.get(by, 'an event that is not shown here')}" for by in event["corrected_by"]]
+
+
+def _note(note: Mapping[str, Any]) -> str:
+    """Return the note of a sealed field: its value where it was opened."""
+    if note.get("forgotten"):
+        return f"{note['note']}, and its key is destroyed"
+    value = note.get("value")
+    return (
+        note["note"] if value is None else f"{note['field'].rpartition('.')[2].replace('_', ' ')}: {cell_text(value)}"
+    )
+
+
+def search_results(answer: Mapping[str, Any]) -> Group:
+    """Return the cases that a search found: a row for each record in which something was found."""
+    return table(
+        f"Cases found: {answer['total']}"
+        + (f", the first {len(answer['cases'])}" if answer["total"] > len(answer["cases"]) else ""),
+        *("case", "record", "found by", "person"),
+        rows=[
+            (
+                case["case_id"],
+                f"{record['service']}/{record['id']}",
+                ", ".join(record["matched"]),
+                "\n".join(record["person_ids"]),
+            )
+            for case in answer["cases"]
+            for record in case["records"]
+        ],
+    )

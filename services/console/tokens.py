@@ -39,7 +39,7 @@ class Token:
 
 
 def officer_id(role: str, number: int) -> UUID:
-    """The id of the person who acts in a role on a development system: the same one every time."""
+    """Return the id of the person who acts in a role on a development system: the same one every time."""
     return derived_uuid("officer", role, number)
 
 
@@ -50,20 +50,22 @@ class Tokens:
         self._issuer = issuer
         self._client = client
         self._environment = environment
-        self._kept: dict[tuple[str, int], Token] = {}
+        self._cache: dict[tuple[str, int], Token] = {}
 
     def token(self, role: str, number: int = 1) -> Token:
-        """The token of a person in a role; raises `NoToken`."""
-        kept = self._kept.get((role, number))
-        if kept is None or kept.until <= time.monotonic():
-            kept = self._kept[role, number] = self._given(role, number) or self._issued(role, number)
-        return kept
+        """Return the token of a person in a role; raises `NoToken`."""
+        token = self._cache.get((role, number))
+        if token is None or token.until <= time.monotonic():
+            token = self._cache[role, number] = self._token_of_the_environment(role, number) or self._issued(
+                role, number
+            )
+        return token
 
     def drop(self, role: str, number: int = 1) -> None:
         """Forget a token that was not accepted."""
-        self._kept.pop((role, number), None)
+        self._cache.pop((role, number), None)
 
-    def _given(self, role: str, number: int) -> Token | None:
+    def _token_of_the_environment(self, role: str, number: int) -> Token | None:
         name = f"OOC_TOKEN_{role}" if number == 1 else f"OOC_TOKEN_{role}_{number}"
         text = self._environment.get(name)
         if not text:
@@ -96,5 +98,5 @@ class Tokens:
             ) from None
         if answer.status_code != 200:
             raise NoToken(f"The issuer at {self._issuer} gives no token for {role} (HTTP {answer.status_code}).")
-        given = answer.json()
-        return Token(given["access_token"], person, time.monotonic() + given.get("expires_in", 300) - EARLY)
+        body = answer.json()
+        return Token(body["access_token"], person, time.monotonic() + body.get("expires_in", 300) - EARLY)

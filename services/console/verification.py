@@ -20,15 +20,20 @@ import asyncpg
 from services.console.addresses import VAR, NoSystem, written
 from services.console.idle import REPORTING
 from services.registry import deciding_services
+from services.reporting.returns import reproduction_problems
 from services.reporting.snapshot import positions, snapshot
+from services.reporting.verifications import report_problems
 from services.reporting.verify import refold_differences
 from shared.database import create_pool
+from shared.domain.data_rights import PersonForgotten, data_rights_events
+from shared.kafka import VERIFIER
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
-from shared.runtime.settings import Settings
-from shared.runtime.verification import Finding, counted, verify_service
+from shared.runtime.settings import NoPassword, Settings
+from shared.runtime.verification import Finding, counted, verify_checkpoints, verify_service
 from shared.runtime.verification.problems import Problems, to_the_end
 from shared.runtime.verification.topic import PATIENCE_SECONDS
+from shared.transparency.log import ACCESS
 
 ANSWER_SECONDS: Final = 5.0
 """How long a server may take to answer at all."""
@@ -40,17 +45,32 @@ _LAST_FACTS: Final = """
     ) as last
 """
 
+_FORGOTTEN: Final = """
+    select position, recorded_at, convert_from(body, 'UTF8')::jsonb #>> '{data,person_id}' as person
+    from event where type = $1 order by position
+"""
+_STANDING: Final = """
+    select s as subject, k.subject is not null as there from unnest($1::text[]) as s
+    left join (select distinct subject from data_key) as k on k.subject = s
+    where k.subject is not null or not exists (select from tombstone as t where t.subject = s) order by s
+"""
+
 
 def stores(var: Path = VAR) -> Settings:
     """Where the data are: as the local system wrote it down, else as the environment says; raises `NoSystem`."""
     noted = written(var)
     if noted is not None:
-        return Settings(database_url=noted["postgres"], kafka=noted["kafka"])
+        return Settings(database_url=noted["postgres"], kafka=noted["kafka"], **_noted_passwords(noted))
     if not (os.environ.get("OOC_DATABASE_URL") and os.environ.get("OOC_KAFKA")):
         raise NoSystem(
             f"No system was found: start one with `ooc up`, or set OOC_DATABASE_URL and OOC_KAFKA (there is no {var}/system.json)."
         )
     return Settings()
+
+
+def _noted_passwords(noted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where the local system keeps the passwords of its own Kafka; of another one the environment says it."""
+    return {"kafka_passwords": noted["kafka_passwords"]} if noted.get("kafka_passwords") else {}
 
 
 async def require_answers(settings: Settings) -> None:
@@ -81,6 +101,10 @@ async def _listens(address: str) -> bool:
 async def verify(settings: Settings) -> AsyncIterator[Finding]:
     """Every finding about every service, as soon as it is known; raises `NoSystem`."""
     await require_answers(settings)
+    try:
+        kafka = settings.kafka_as(VERIFIER)
+    except NoPassword as error:
+        raise NoSystem(str(error)) from None
     async with AsyncExitStack() as closing:
 
         async def connected(name: str) -> asyncpg.Pool[asyncpg.Record]:
@@ -94,19 +118,34 @@ async def verify(settings: Settings) -> AsyncIterator[Finding]:
         rows = await reporting.fetch(_LAST_FACTS, [service.name for service in services])
         last = {row["service"]: (row["position"], row["hash"]) for row in rows}
         heads: dict[str, int] = {}
-        ahead = Problems()
+        ahead, again, forgotten = Problems(), Problems(), dict[str, str]()
         for service in services:
             database = await connected(service.name)
             heads[service.name] = await database.fetchval("select coalesce(max(position), 0) from head")
             await to_the_end(_compare_last_fact(service, database, last.get(service.name), ahead), ahead)
-            async for finding in verify_service(service, database, keyring, settings.kafka):
+            async for finding in verify_service(service, database, keyring, kafka):
                 yield finding
+            await to_the_end(find_forgotten(service, database, forgotten), again)
+        await to_the_end(check_forgotten(keyring, forgotten, again), again)
+        people = "1 person" if len(forgotten) == 1 else f"{len(forgotten)} people"
+        yield Finding("keyring", "who is forgotten has no key", people, again.lines)
         events = counted(sum(heads.values()), "event")
         yield Finding(REPORTING, "holds nothing that the event stores do not", events, ahead.lines)
         late, differing = Problems(), Problems()
         await to_the_end(_check_caught_up(reporting, heads, late), late)
         yield Finding(REPORTING, "every event has arrived", events, late.lines)
         await to_the_end(_check_projection(reporting, differing), differing)
+        topic = f"ooc.{REPORTING}.checkpoints"
+        async for finding in verify_checkpoints(REPORTING, (ACCESS,), reporting, kafka, topic):
+            yield finding
+        unlike = Problems()
+        await to_the_end(_check_returns(reporting, unlike), unlike)
+        frozen = await reporting.fetchval("select count(*) from frozen_return")
+        yield Finding(REPORTING, "returns are as they were frozen", counted(frozen, "return"), unlike.lines)
+        altered = Problems()
+        await to_the_end(_check_reports(reporting, altered), altered)
+        kept = await reporting.fetchval("select count(*) from verification_report")
+        yield Finding(REPORTING, "verification reports are as they were kept", counted(kept, "report"), altered.lines)
         streams = await reporting.fetchval("select count(*) from stream")
         yield Finding(REPORTING, "projection equals a fresh fold", counted(streams, "stream"), differing.lines)
 
@@ -121,10 +160,35 @@ async def _compare_last_fact(
     if last is None:
         return
     position, hash_ = last
-    held = await database.fetchval("select hash from event where position = $1", position)
-    if held != hash_:
-        what = "which the event store does not hold" if held is None else "where the event store holds another event"
+    stored_hash = await database.fetchval("select hash from event where position = $1", position)
+    if stored_hash != hash_:
+        what = (
+            "which the event store does not hold"
+            if stored_hash is None
+            else "where the event store holds another event"
+        )
         problems.note(f"{service.name}: reporting has come to position {position}, {what}")
+
+
+async def find_forgotten(
+    service: Service[Any], database: asyncpg.Pool[asyncpg.Record], forgotten: dict[str, str]
+) -> None:
+    """Add the key of each person whom a service records as forgotten, with where that stands."""
+    for row in await database.fetch(_FORGOTTEN, data_rights_events(service.name).type_name(PersonForgotten)):
+        place = f"{service.name} position {row['position']}, {row['recorded_at']:%Y-%m-%d}"
+        forgotten.setdefault(f"person/{row['person']}", place)
+
+
+async def check_forgotten(
+    keyring: asyncpg.Pool[asyncpg.Record], forgotten: Mapping[str, str], problems: Problems
+) -> None:
+    """Whether everybody whom an event store records as forgotten has no key, and a tombstone."""
+    for row in await keyring.fetch(_STANDING, list(forgotten)):
+        what = "has a key again" if row["there"] else "has no tombstone"
+        problems.note(
+            f"{row['subject']} is forgotten ({forgotten[row['subject']]}) and {what}: a backup of the keyring was restored,"
+            " or not every service has agreed; `ooc forget-again` repeats the destruction"
+        )
 
 
 async def _check_caught_up(
@@ -144,6 +208,16 @@ async def _check_caught_up(
             break
         await asyncio.sleep(0.2)
     for line in missing:
+        problems.note(line)
+
+
+async def _check_returns(database: asyncpg.Pool[asyncpg.Record], problems: Problems) -> None:
+    for line in await reproduction_problems(database):
+        problems.note(line)
+
+
+async def _check_reports(database: asyncpg.Pool[asyncpg.Record], problems: Problems) -> None:
+    for line in await report_problems(database):
         problems.note(line)
 
 

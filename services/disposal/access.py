@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.vocabulary import Role
+from services.vocabulary import AUDITED_FIELDS, CASE_FIELDS, Personal, Role
 from shared.domain.permissions import (
+    AUDIT,
+    DATA_RIGHTS,
     DECISIONS,
     EVERYTHING,
     OPERATIONS,
@@ -16,14 +18,21 @@ from shared.domain.permissions import (
 )
 
 ACCESS: Final[Permissions] = {
-    Role.SAFE_SCHOOLS_OFFICER: Permission(STATE_AND_DUTIES),
-    Role.INTERNET_SAFETY_OFFICER: Permission(STATE_AND_DUTIES, where=("referral.ONLINE",)),
-    Role.YJS_CASE_MANAGER: Permission(EVERYTHING),
-    Role.RJ_FACILITATOR: Permission(STATE, where=("rj_conference.OFFICER:{id}",), fields=frozenset({"conditions"})),
-    Role.POLICE_DECISION_MAKER: Permission(EVERYTHING),
-    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS),
-    Role.VICTIM_WORKER: Permission(STATE, fields=frozenset({"outcome"})),
-    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS, needs_reason=True),
-    Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING, needs_reason=True),
+    Role.SAFE_SCHOOLS_OFFICER: Permission(STATE_AND_DUTIES, opens=CASE_FIELDS),
+    Role.INTERNET_SAFETY_OFFICER: Permission(STATE_AND_DUTIES, where=("referral.ONLINE",), opens=CASE_FIELDS),
+    Role.YJS_CASE_MANAGER: Permission(EVERYTHING, opens=CASE_FIELDS),
+    Role.RJ_FACILITATOR: Permission(
+        STATE,
+        where=("rj_conference.OFFICER:{id}",),
+        fields=frozenset({"conditions", "details"}),
+        opens=frozenset({Personal.CONDITIONS}),
+    ),
+    Role.POLICE_DECISION_MAKER: Permission(EVERYTHING, opens=CASE_FIELDS),
+    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS, opens=CASE_FIELDS),
+    Role.VICTIM_WORKER: Permission(
+        STATE, fields=frozenset({"outcome", "details"}), opens=frozenset({Personal.VICTIM_VIEW})
+    ),
+    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS | AUDIT, needs_reason=True, opens=AUDITED_FIELDS),
+    Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING | AUDIT | DATA_RIGHTS, needs_reason=True, opens=CASE_FIELDS),
 }
 """Role -> what it may read. Marks: events.py of referral and rj_conference."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, TypeAlias, get_args
+from typing import Annotated, Any, Self, TypeAlias, get_args
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.vocabulary import (
+    WORDS,
     AppropriateAdultKind,
     AttendanceStatus,
     BreachDecision,
@@ -25,12 +26,14 @@ from services.vocabulary import (
     OffenceCode,
     OffenceTitle,
     OutcomeCode,
+    Personal,
     PersonDetails,
     Recommendation,
     Reference,
     Regime,
     TrialMode,
 )
+from shared.domain.dates import local_day
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import (
     Added,
@@ -170,9 +173,21 @@ class ConditionTerms(ValueObject):
 class Condition(ConditionTerms):
     """A condition of a caution, or an agreed action of a youth restorative disposal."""
 
-    payee: Sealed[FreeText] | None = None
+    payee: Annotated[Sealed[FreeText] | None, Personal.CONDITIONS] = None
     method: PaymentMethod | None = None
-    detail: Sealed[FreeText] | None = None
+    detail: Annotated[Sealed[FreeText] | None, Personal.CONDITIONS] = None
+    place: Annotated[Added[Sealed[FreeText]], Personal.CONDITIONS] = None
+    """Where the child has to be for it, such as the address of the workshop."""
+    starts_at: Added[Timestamp] = None
+    """When the child has to be there first; later sessions are booked."""
+
+    @model_validator(mode="after")
+    def _starts_by_its_due_date(self) -> Self:
+        if self.starts_at is not None and local_day(self.starts_at) > self.due:
+            raise ValueError(
+                "starts_at: the child has to be there by the due date; give an earlier time, or a later due"
+            )
+        return self
 
     @property
     def terms(self) -> ConditionTerms:
@@ -221,6 +236,11 @@ class ChildEvent(Event):
 class DisposalCaseOpened(Event):
     """A case was opened for one child and one offence. `prosecution_time_limit` binds summary offences only."""
 
+    sentence = (
+        "Disposal case opened: {offence.title}, {offence.date}, crime number {crime_number}; the child was "
+        "{age_at_offence}[; prosecution by {prosecution_time_limit}]"
+    )
+
     case_id: UUID
     referral_id: UUID | None = None
     person_id: UUID
@@ -239,6 +259,11 @@ class DisposalCaseOpened(Event):
 class AdmissionRecorded(Event):
     """The child was asked, and accepted the facts or did not."""
 
+    sentence = (
+        "The child {facts_accepted?admitted the facts|did not admit the facts}, "
+        "{appropriate_adult_present?with|without} an appropriate adult"
+    )
+
     appropriate_adult_present: bool
     facts_accepted: bool
 
@@ -246,9 +271,13 @@ class AdmissionRecorded(Event):
 class AdmissionWithdrawn(Event):
     """The child took the admission back."""
 
+    sentence = "The child withdrew the admission"
+
 
 class EvidenceSufficiencyDecided(Event):
     """A named decision-maker judged the evidence."""
+
+    sentence = "Evidence found {sufficient?sufficient|not sufficient}, standard: {standard}"
 
     sufficient: bool
     standard: EvidenceStandard
@@ -257,10 +286,15 @@ class EvidenceSufficiencyDecided(Event):
 class GravityScored(Event):
     """The offence was scored by the NPCC child gravity matrix (1 to 5), and by the YJB's other scale."""
 
+    sentence = (
+        "Gravity scored {final_score} (offence {offence_score}), matrix version {matrix_version}[; youth justice "
+        "seriousness {yjb_seriousness_score}]"
+    )
+
     offence_score: int
     final_score: int
-    aggravating: Sealed[Factors]
-    mitigating: Sealed[Factors]
+    aggravating: Annotated[Sealed[Factors], Personal.NARRATIVE]
+    mitigating: Annotated[Sealed[Factors], Personal.NARRATIVE]
     matrix_version: Version
     yjb_seriousness_score: int | None = None
 
@@ -268,9 +302,15 @@ class GravityScored(Event):
 class VictimViewSought(Event):
     """A victim's view was sought; `case_id` and `child_id` say in whose case."""
 
+    sentence = (
+        "View of a victim {sought?sought|not sought}, {before_decision?before|after} the decision[; "
+        "{wants_rj?wants|does not want} restorative justice][; {consents_to_contact?agrees|does not agree} to "
+        "contact]"
+    )
+
     person_id: UUID
     sought: bool
-    view: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
+    view: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.VICTIM_VIEW] = None
     wants_rj: bool | None = None
     consents_to_contact: bool | None = None
     before_decision: bool
@@ -281,6 +321,8 @@ class VictimViewSought(Event):
 class VictimInformedOfRestorativeJustice(Event):
     """A victim was told of restorative justice (Victims' Code 3.4 to 3.6)."""
 
+    sentence = "Victim informed of restorative justice{enhanced_rights?, with enhanced rights|}"
+
     person_id: UUID
     enhanced_rights: bool
     case_id: UUID
@@ -289,20 +331,26 @@ class VictimInformedOfRestorativeJustice(Event):
 class AssessmentRequested(Event):
     """The youth justice service was asked to assess the child."""
 
+    sentence = "Assessment requested: {tool}"
+
     tool: AssessmentTool
 
 
 class AssessmentCompleted(Event):
     """The child was assessed. A programme is planned, or a reason is given why it would be inappropriate."""
 
+    sentence = "Assessment completed: {tool}, {programme_plan?a programme is planned|no programme is planned}"
+
     person_id: UUID
     tool: AssessmentTool
     programme_plan: bool
-    programme_inappropriate_reason: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
+    programme_inappropriate_reason: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.REASONS] = None
 
 
 class PanelRecommended(Event):
     """The panel recommended; the police decide."""
+
+    sentence = "Panel recommended: {recommended}[; present: {attendees}]"
 
     recommended: Recommendation
     attendees: Annotated[tuple[PanelMember, ...], Field(max_length=20)]
@@ -310,6 +358,8 @@ class PanelRecommended(Event):
 
 class ProsecutorDecisionRecorded(Event):
     """The prosecutor answered, having been sent the child information form."""
+
+    sentence = "Prosecutor decided: {decision}, reference {reference}"
 
     reference: Reference
     decision: ProsecutorDecision
@@ -319,9 +369,11 @@ class ProsecutorDecisionRecorded(Event):
 class DisposalDecided(Event):
     """The police decided what shall be done. `age` is the child's on that day, None where it can no longer be known."""
 
+    sentence = "Decided: {decision}[; the child was {age}]"
+
     decision: Recommendation
-    rationale_text: Sealed[FreeText]
-    public_interest: Sealed[FreeText]
+    rationale_text: Annotated[Sealed[FreeText], Personal.REASONS]
+    public_interest: Annotated[Sealed[FreeText], Personal.REASONS]
     prosecution_inappropriate: bool | None = None
     ycc_inappropriate: bool | None = None
     person_id: UUID
@@ -336,17 +388,25 @@ class DisposalDecided(Event):
 class ConditionProposed(Event):
     """A condition was proposed."""
 
+    sentence = (
+        "Condition proposed: {condition.type}, {condition.object}, due {condition.due}[, {condition.hours#hour|hours}]"
+    )
+
     condition: Condition
 
 
 class ConditionWithdrawn(Event):
     """A proposed condition was taken back before it was given."""
 
+    sentence = "Proposed condition withdrawn"
+
     condition_id: UUID
 
 
 class AppropriateAdultConfirmed(Event):
     """An appropriate adult was confirmed (CDA 1998 s66ZA(7))."""
+
+    sentence = "Appropriate adult confirmed: {kind}"
 
     person_id: UUID
     kind: AppropriateAdultKind
@@ -356,6 +416,11 @@ class AppropriateAdultConfirmed(Event):
 
 class EffectExplained(Event):
     """It was explained what the disposal means."""
+
+    sentence = (
+        "Effect explained {to_child?to the child|not to the child} and {to_appropriate_adult?to the appropriate "
+        "adult|not to the appropriate adult}"
+    )
 
     to_child: bool
     to_appropriate_adult: bool
@@ -370,6 +435,11 @@ class DocumentSigned(Event):
     the event is older than the question.
     """
 
+    sentence = (
+        "Document signed, {signed_by_child?by the child|not by the child}, "
+        "{consent?with consent|without consent}[, {printed_here?as printed here|not as printed here}]"
+    )
+
     document_sha256: Digest
     consent: bool
     signed_by_child: bool
@@ -378,6 +448,10 @@ class DocumentSigned(Event):
 
 class DisposalIssued(ChildEvent):
     """The disposal was given: all that others need to react to it, monitor it and count it."""
+
+    sentence = (
+        "Issued: {disposal}[ with {conditions#condition|conditions}], the child was {age_at_issue}[, until {ends_on}]"
+    )
 
     disposal: Disposal
     issued_on: date
@@ -402,12 +476,16 @@ class DisposalIssued(ChildEvent):
 class YotReferred(Event):
     """The child was referred to the youth offending team (CDA 1998 s66A(6A), s66ZB)."""
 
+    sentence = "Child referred to the youth offending team"
+
 
 # --- monitoring ---------------------------------------------------------------------------------
 
 
 class ConditionSessionBooked(Event):
     """A session was booked for a condition. Hours are those scheduled."""
+
+    sentence = "Session booked for a condition: {starts_at}, {hours#hour|hours}"
 
     condition_id: UUID
     session_id: UUID
@@ -418,6 +496,8 @@ class ConditionSessionBooked(Event):
 class ConditionAttended(Event):
     """The child came to a session of a condition."""
 
+    sentence = "Session of a condition attended: {status}, {hours_credited#hour|hours} credited"
+
     person_id: UUID
     condition_id: UUID
     session_id: UUID
@@ -425,12 +505,14 @@ class ConditionAttended(Event):
     hours_credited: Hours
     complied: bool
     because: CancellationReason | None = None
-    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
 class ConditionMissed(Event):
     """The child did not come to a session of a condition."""
 
+    sentence = "Session of a condition missed: {status}"
+
     person_id: UUID
     condition_id: UUID
     session_id: UUID
@@ -438,12 +520,14 @@ class ConditionMissed(Event):
     hours_credited: Hours
     complied: bool
     because: CancellationReason | None = None
-    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
 class ConditionSessionCancelled(Event):
     """A session was lost through no doing of the child's; nothing changes for the child."""
 
+    sentence = "Session of a condition cancelled[: {because}]"
+
     person_id: UUID
     condition_id: UUID
     session_id: UUID
@@ -451,20 +535,24 @@ class ConditionSessionCancelled(Event):
     hours_credited: Hours
     complied: bool
     because: CancellationReason | None = None
-    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
 class AbsenceDecided(Event):
     """A missed session was found acceptable or not."""
 
+    sentence = "Absence found {acceptable?acceptable|not acceptable}"
+
     person_id: UUID
     session_id: UUID
     acceptable: bool
-    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
 class ContactRecorded(Event):
     """Contact was sought, and reached the person or did not."""
+
+    sentence = "Contact by {means}: the person was {reached?reached|not reached}"
 
     person_id: UUID
     means: ContactMeans
@@ -474,11 +562,18 @@ class ContactRecorded(Event):
 class WarningIssued(Event):
     """A written warning was given for an unacceptable absence."""
 
+    sentence = "Written warning issued for an absence"
+
     session_id: UUID
 
 
 class ComplianceMeetingRecorded(Event):
     """The meeting about compliance was held, with or without those invited."""
+
+    sentence = (
+        "Compliance meeting: the child {attended?attended|did not attend}, a parent was "
+        "{parent_present?present|not present}"
+    )
 
     attended: bool
     parent_present: bool
@@ -487,18 +582,22 @@ class ComplianceMeetingRecorded(Event):
 class ConditionCompleted(Event):
     """A condition was completed."""
 
+    sentence = "Condition completed on {completed_on}[, {quality_checked?checked|not checked}]"
+
     person_id: UUID
     condition_id: UUID
     completed_on: date
     quality_checked: bool | None = None
-    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
 class ConditionExcused(Event):
     """A condition need no longer be completed."""
 
+    sentence = "Condition excused"
+
     condition_id: UUID
-    why: Sealed[FreeText]
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
 class ConditionsVaried(Event):
@@ -508,9 +607,13 @@ class ConditionsVaried(Event):
     condition is gone, of what type a condition was that was omitted (`omitted`) or made another (`retyped`).
     """
 
+    sentence = (
+        "Conditions varied by {changes#change|changes}, {consent?with consent|without consent}[; until {ends_on}]"
+    )
+
     changes: Annotated[tuple[Change, ...], Field(max_length=100)]
     consent: bool
-    why: Sealed[FreeText]
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
     person_id: UUID
     case_id: UUID
     referral_id: UUID | None = None
@@ -529,12 +632,16 @@ class ConditionsVaried(Event):
 class ConsentWithdrawn(Event):
     """The child withdrew consent to the conditional caution, as a child may at any stage."""
 
+    sentence = "The child withdrew consent"
+
 
 # --- the end ------------------------------------------------------------------------------------
 
 
 class DisposalCompleted(ChildEvent):
     """Nothing is left to do: the last active condition was completed, excused or omitted."""
+
+    sentence = "Completed on {completed_on}: {disposal}"
 
     disposal: Disposal
     issued_on: date
@@ -546,7 +653,9 @@ class DisposalCompleted(ChildEvent):
 class DisposalNotCompleted(ChildEvent):
     """A voluntary disposal or programme was not taken up: recorded, and never a breach. None: a diversion."""
 
-    why: Annotated[Sealed[FreeText], OwnedBy("person_id")]
+    sentence = "Not completed, ended on {ended_on}[: {disposal}]"
+
+    why: Annotated[Sealed[FreeText], OwnedBy("person_id"), Personal.REASONS]
     disposal: Disposal | None = None
     issued_on: date | None = None
     ended_on: date
@@ -556,26 +665,34 @@ class DisposalNotCompleted(ChildEvent):
 class BreachReferred(Event):
     """Conditions were referred as broken, for a decision-maker to judge."""
 
+    sentence = "Breach referred for decision: {condition_ids#condition|conditions}"
+
     condition_ids: Annotated[tuple[UUID, ...], Field(max_length=100)]
-    grounds: Sealed[FreeText]
+    grounds: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
 class BreachDecided(Event):
     """A decision-maker judged the breach."""
 
+    sentence = "Breach decided: {decision}, {reasonable_excuse?with|without} reasonable excuse"
+
     reasonable_excuse: bool
     decision: BreachDecision
-    rationale_text: Sealed[FreeText]
+    rationale_text: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
 class ConditionFailed(Event):
     """A condition was not complied with, without reasonable excuse."""
+
+    sentence = "Condition failed without reasonable excuse"
 
     condition_id: UUID
 
 
 class DisposalClosedWithoutProceedings(ChildEvent):
     """The caution failed and nobody is prosecuted for it."""
+
+    sentence = "Closed without proceedings on {ended_on}: {disposal}"
 
     disposal: Disposal
     issued_on: date
@@ -587,11 +704,15 @@ class DisposalClosedWithoutProceedings(ChildEvent):
 class ProceedingsInstituted(Event):
     """Proceedings for the offence were instituted after a breach (CDA 1998 s66E)."""
 
+    sentence = "Proceedings instituted, reference {reference}"
+
     reference: Reference
 
 
 class DisposalCeased(ChildEvent):
     """The conditional caution ceased to have effect (CDA 1998 s66E(3))."""
+
+    sentence = "Ceased to have effect on {ceased_on}: {disposal}"
 
     disposal: Disposal
     issued_on: date
@@ -606,8 +727,10 @@ class OutcomeAssigned(ChildEvent):
     `activity_on` is the day of the last educational or diversionary activity undertaken, which outcome 22 rests on.
     """
 
+    sentence = "Outcome {code} assigned[: {disposal}][, in place of outcome {superseded}]"
+
     code: OutcomeCode
-    rationale_text: Sealed[FreeText] | None = None
+    rationale_text: Annotated[Sealed[FreeText] | None, Personal.REASONS] = None
     disposal: Disposal | None = None
     superseded: OutcomeCode | None = None
     age: int | None = None
@@ -618,19 +741,36 @@ class OutcomeAssigned(ChildEvent):
 class ActivityUndertaken(Event):
     """The child undertook a diversionary or educational activity in this education session."""
 
+    sentence = "The child took part in an educational or diversionary activity"
+
     session_id: UUID
+
+
+class CorrectedOutcome(ValueObject):
+    """The code of an outcome before and since its correction, for the referral to which it was carried."""
+
+    referral_id: UUID
+    person_id: UUID
+    before: OutcomeCode
+    after: OutcomeCode
+    occurred_at: Timestamp
+    """When it was assigned."""
+    told_by: tuple[UUID, ...]
+    """The events by which the referral had learned of it before: their reactions are superseded."""
 
 
 class RecordCorrected(Correction):
     """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does.
 
     `unlawful_by` names the rules by which the disposal could not have been given, had this been known; None where the
-    correction was not judged, because nothing was given or it only follows from another one.
+    correction was not judged, because nothing was given or it only follows from another one. `outcome` says what the
+    referral needs to which the corrected outcome was carried.
     """
 
     owner: UUID | None = None
     unlawful_by: tuple[str, ...] | None = None
     sealed: Annotated[Sealed[Any] | None, OwnedBy("owner")] = None
+    outcome: Added[CorrectedOutcome] = None
 
 
 DisposalEvent: TypeAlias = (
@@ -686,7 +826,7 @@ def labels(_cls: type[Event]) -> Mapping[str, str]:
 
 
 def _opened(_fact: Fact) -> Iterable[str]:
-    """OPENED: there is a disposal case."""
+    """OPENED: there is a disposal case."""  # noqa: D401  # the reference page reads it
     return ("OPENED",)
 
 
@@ -696,5 +836,7 @@ EVENTS = EventRegistry(
     labels=labels,
     marks={DisposalCaseOpened: _opened},
     mentions=("case_id", "referral_id", "person_id", "victims", "victims_with_enhanced_rights"),
+    words=WORDS,
+    reasons=Personal.REASONS,
 )
 """The registry of this service's events."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.disposal.documents import DOCUMENTS
 from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES
+from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.state import DisposalState, Stage
@@ -16,6 +17,9 @@ from services.disposal.read_model import READ_MODEL
 from services.education import events as education
 from services.referral import events as referral
 from services.rj_conference import events as rj_conference
+from services.subject_access import add_subject_access
+from services.vocabulary import INHERITED_LABELS
+from services.words import words_of
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event
 from shared.runtime.service import Claims, Service
@@ -44,13 +48,13 @@ def claims(state: DisposalState | None, fact: Fact) -> Claims | None:
             after = CORRECTIONS.applied(state, [correction])
         case _:
             return None
-    before, held = uniqueness_key(state), uniqueness_key(after)
-    if before == held:
+    keys_before, keys_after = uniqueness_key(state), uniqueness_key(after)
+    if keys_before == keys_after:
         return None
     return Claims(
         "R28",
-        take=tuple(key for key in held if key not in before),
-        release=tuple(key for key in before if key not in held),
+        take=tuple(key for key in keys_after if key not in keys_before),
+        release=tuple(key for key in keys_before if key not in keys_after),
     )
 
 
@@ -58,10 +62,16 @@ service: Final[Service[DisposalState]] = Service(
     name="disposal",
     collection="disposals",
     commands=COMMANDS,
+    words=words_of(
+        "disposal", {"ConditionType": {code: definition.english for code, definition in DEFINITIONS.items()}}
+    ),
+    more_routes=(add_subject_access,),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     home=home_of,
+    inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
+    followers=("referral", "rj_conference"),
     claims=claims,
     claim_rules={
         "R28": (

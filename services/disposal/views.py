@@ -23,7 +23,7 @@ def view(state: DisposalState) -> Mapping[str, Any]:
         "completed_on": _day(state.completed_on),
         "spent_on": None if issue is None else _day(issue.spent_on),
         "outcome": None if state.outcome is None else state.outcome.value,
-        "conditions": {str(key): held.standing.value for key, held in state.conditions.items()},
+        "conditions": {str(key): condition.standing.value for key, condition in state.conditions.items()},
         "hours_credited": _hours(state.hours_credited),
         "warnings_issued": state.warnings_issued,
         "prosecution_time_limit": _day(state.opened.prosecution_time_limit),

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from services.vocabulary import AttendanceStatus, KeyStage, Regime, SchoolUrn, SessionKind, Topic
+from services.vocabulary import WORDS, AttendanceStatus, KeyStage, Personal, Regime, SchoolUrn, SessionKind, Topic
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Added, Correction, Event, FreeText, Hours, Timestamp, ValueObject
 from shared.privacy.sealing import OwnedBy, Sealed
@@ -45,11 +45,13 @@ class Booking(ValueObject):
 class SessionPlanned(Event):
     """A session will be held."""
 
+    sentence = "Session planned: {topic}, {kind}, {starts_at}, {hours#hour|hours}"
+
     kind: SessionKind
     topic: Topic
     starts_at: Timestamp
     hours: Hours
-    place: Sealed[FreeText]
+    place: Annotated[Sealed[FreeText], Personal.PLACE]
     school_urn: SchoolUrn | None = None
     key_stage: KeyStage | None = None
     referral_id: UUID | None = None
@@ -60,6 +62,8 @@ class PlaceBooked(Event):
 
     An event of before these two were carried has neither, and is written again as it was.
     """
+
+    sentence = "Place booked[ in the session of {starts_at}][, {hours#hour|hours}]"
 
     person_id: UUID
     case_id: UUID | None = None
@@ -73,12 +77,19 @@ class PlaceBooked(Event):
 class PlaceCancelled(Event):
     """A person no longer has a place; this is no absence."""
 
+    sentence = "Place cancelled: {why}"
+
     person_id: UUID
     why: WhyPlaceCancelled
 
 
 class SessionDelivered(Event):
     """The session was held; heads are those that were counted, never inferred."""
+
+    sentence = (
+        "Session delivered[, {headcount#pupil|pupils}][, {staff#member of staff|members of staff}][, "
+        "{parents#parent|parents}]"
+    )
 
     headcount: Count | None = None
     staff: Count | None = None
@@ -88,12 +99,14 @@ class SessionDelivered(Event):
 class AttendanceRecorded(Event):
     """How a booked place ended. `activity` says whether it counts as an activity undertaken (rule O22)."""
 
+    sentence = "Attendance recorded: {status}, {hours_credited} of {hours_scheduled#hour|hours} credited"
+
     person_id: UUID
     status: AttendanceStatus
     hours_credited: Hours
     complied: bool
     minutes_late: Minutes | None = None
-    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
     booking: Booking
     kind: SessionKind
     topic: Topic
@@ -104,22 +117,28 @@ class AttendanceRecorded(Event):
 class AbsenceReasonDecided(Event):
     """Whether the reason for an absence is acceptable."""
 
+    sentence = "Reason for the absence found {acceptable?acceptable|not acceptable}"
+
     person_id: UUID
     acceptable: bool
-    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
+    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
     booking: Booking
 
 
 class SessionCancelled(Event):
     """The session will not be held; `bookings` are the places that were still open."""
 
+    sentence = "Session cancelled by the {by}"
+
     by: CancelledBy
-    why: Sealed[FreeText]
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
     bookings: tuple[Booking, ...]
 
 
 class ContactRecorded(Event):
     """Somebody tried to reach a person."""
+
+    sentence = "Contact by {means}: the person was {reached?reached|not reached}"
 
     person_id: UUID
     means: Means
@@ -129,11 +148,13 @@ class ContactRecorded(Event):
 class FeedbackRecorded(Event):
     """What somebody thought of the session. The field `from` is called `giver` in Python only."""
 
+    sentence = "Feedback given by a {giver}: {score} of 10"
+
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
     score: Score
     giver: Annotated[FeedbackGiver, Field(alias="from")]
-    comment: Sealed[FreeText] | None = None
+    comment: Annotated[Sealed[FreeText] | None, Personal.NARRATIVE] = None
 
 
 class AttendanceOfPlace(ValueObject):
@@ -147,7 +168,10 @@ class AttendanceOfPlace(ValueObject):
 
 
 class CorrectedPlace(ValueObject):
-    """What a place serves since its booking was corrected, and what it was thought to serve before."""
+    """What a place serves and how it ended since a correction, and what it was thought to serve before.
+
+    Both are the same where the record of its end was corrected, and not its booking.
+    """
 
     before: Booking
     after: Booking
@@ -162,12 +186,17 @@ class CorrectedPlace(ValueObject):
 class RecordCorrected(Correction):
     """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does.
 
-    `place` says what others need who had counted the place elsewhere.
+    `place` says what others need who had counted the place elsewhere, or otherwise.
     """
 
     owner: UUID | None = None
     sealed: Annotated[Sealed[Any] | None, OwnedBy("owner")] = None
     place: CorrectedPlace | None = None
+
+    @property
+    def becomes_activity(self) -> bool:
+        """Whether an attendance is an activity (O22) since this correction, and was none before."""
+        return any(one.field == "activity" and one.value is True for one in self.also)
 
 
 EventAfterPlanning: TypeAlias = (
@@ -217,5 +246,7 @@ EVENTS: Final = EventRegistry(
     labels=lambda event: {"regime": REGIMES[event].value},
     marks={SessionPlanned: _planned},
     mentions=("person_id", "case_id", "referral_id", "disposal_id"),
+    words=WORDS,
+    reasons=Personal.REASONS,
 )
 """Every event of education."""

@@ -8,16 +8,23 @@ from services.education.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.education.domain.state import Session
 from services.education.reactions import REACTIONS
 from services.education.read_model import READ_MODEL
+from services.subject_access import add_subject_access
+from services.vocabulary import INHERITED_LABELS
+from services.words import words_of
 from shared.runtime.service import Service
 
 service: Final[Service[Session]] = Service(
     name="education",
     collection="sessions",
     commands=COMMANDS,
+    words=words_of("education"),
+    more_routes=(add_subject_access,),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     # A session belongs to no case: its home is its own id.
     home=lambda _event: None,
+    inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
+    followers=("disposal", "referral"),
 )
 """The service: sessions, places, the register."""

@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.vocabulary import (
+    WORDS,
     Category,
     CrimeNumber,
     Flag,
@@ -20,6 +21,7 @@ from services.vocabulary import (
     LawfulBasis,
     MediaType,
     OutcomeCode,
+    Personal,
     PersonDetails,
     PersonRole,
     Reference,
@@ -30,7 +32,7 @@ from services.vocabulary import (
 )
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Correction, Digest, Event, FreeText, Timestamp
-from shared.privacy.sealing import OwnedBy, Sealed
+from shared.privacy.sealing import FieldClass, OwnedBy, Sealed
 
 Source = Literal["SCHOOL", "POLICE_101", "POLICE_ONLINE", "OFFICER", "OTHER_AGENCY"]
 Setting = Literal["SCHOOL", "ONLINE", "COMMUNITY"]
@@ -49,6 +51,8 @@ Years = Annotated[int, Field(ge=0)]
 class ReferralReceived(Event):
     """Somebody reported an incident."""
 
+    sentence = "Referral received, source {source}: {incident_type}, happened on {happened_at}[; flags: {flags}]"
+
     case_id: UUID
     source: Source
     reported_at: Timestamp
@@ -59,13 +63,15 @@ class ReferralReceived(Event):
     on_premises: bool
     in_school_hours: bool
     flags: Flags
-    narrative: Sealed[FreeText]
-    assessment: Sealed[FreeText] | None = None
+    narrative: Annotated[Sealed[FreeText], Personal.NARRATIVE]
+    assessment: Annotated[Sealed[FreeText] | None, Personal.NARRATIVE] = None
     lawful_basis: LawfulBasis
 
 
 class PersonLinked(Event):
     """A person has a part in the incident. `age_at_incident` is in whole years on the day that it happened."""
+
+    sentence = "Person linked as {role}, category {category}, aged {age_at_incident} at the incident"
 
     person_id: UUID
     role: PersonRole
@@ -77,16 +83,22 @@ class PersonLinked(Event):
 class ReferralAcknowledged(Event):
     """Whoever reported it was told that it has arrived."""
 
+    sentence = "Referral acknowledged"
+
 
 class SafeguardingConcernRaised(Event):
     """A child may be at risk: nothing goes on until MASH is told, or a supervisor says why not."""
 
-    concern: Sealed[FreeText]
+    sentence = "Safeguarding concern raised; the designated safeguarding lead was {dsl_informed?informed|not informed}"
+
+    concern: Annotated[Sealed[FreeText], Personal.NARRATIVE]
     dsl_informed: bool
 
 
 class MashReferralMade(Event):
     """The multi-agency safeguarding hub was told."""
+
+    sentence = "Referred to the multi-agency safeguarding hub, reference {mash_ref}"
 
     mash_ref: Reference
 
@@ -94,11 +106,19 @@ class MashReferralMade(Event):
 class SafeguardingHoldOverridden(Event):
     """A supervisor lifted the hold."""
 
-    reason: Sealed[FreeText]
+    sentence = "Safeguarding hold lifted by a supervisor"
+
+    reason: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
 class NudesScreeningCompleted(Event):
     """The five questions of the screening (UKCIS, Sharing nudes and semi-nudes, 2024) were answered."""
+
+    sentence = (
+        "Screening of nude images completed: an adult is {adult_involved?involved|not involved}, coercion "
+        "{coercion?yes|no}, atypical or violent {atypical_or_violent?yes|no}, sexual act under 13 "
+        "{under_13_sexual_act?yes|no}, immediate risk {immediate_risk?yes|no}"
+    )
 
     adult_involved: bool
     coercion: bool
@@ -110,11 +130,15 @@ class NudesScreeningCompleted(Event):
 class CrimeRecorded(Event):
     """The incident was recorded as a crime."""
 
+    sentence = "Crime recorded, number {crime_number}"
+
     crime_number: CrimeNumber
 
 
 class VictimPreferenceRecorded(Event):
     """What a harmed person, or a parent for them, would have done."""
+
+    sentence = "Preference of the harmed person recorded: {preference}, given by the {given_by}"
 
     person_id: UUID
     preference: Preference
@@ -124,17 +148,21 @@ class VictimPreferenceRecorded(Event):
 class DocumentAttached(Event):
     """A document belongs to the referral; its bytes are kept elsewhere."""
 
+    sentence = "Document attached, {media_type}"
+
     document_id: UUID
     media_type: MediaType
     sha256: Digest
-    title: Sealed[FreeText]
+    title: Annotated[Sealed[FreeText], Personal.NARRATIVE]
 
 
 class ReferralTriaged(Event):
     """Where the referral goes, with what others count by."""
 
+    sentence = "Triaged: {outcome}[, {supervisor_reviewed?reviewed by a supervisor|not reviewed by a supervisor}]"
+
     outcome: TriageOutcome
-    rationale_text: Sealed[FreeText]
+    rationale_text: Annotated[Sealed[FreeText], Personal.REASONS]
     supervisor_reviewed: bool | None = None
     incident_type: IncidentType
     setting: Setting
@@ -144,11 +172,15 @@ class ReferralTriaged(Event):
 class ReferralAllocated(Event):
     """An officer has it."""
 
+    sentence = "Referral allocated to an officer"
+
     officer_id: UUID
 
 
 class AdviceGiven(Event):
     """Advice was given; it is no activity (O22)."""
+
+    sentence = "Advice given to the {to}: {topic}"
 
     to: AdviceTo
     person_id: UUID | None = None
@@ -158,6 +190,8 @@ class AdviceGiven(Event):
 class ContactRecorded(Event):
     """Somebody tried to reach a person."""
 
+    sentence = "Contact by {means}: the person was {reached?reached|not reached}"
+
     person_id: UUID
     means: Means
     reached: bool
@@ -166,16 +200,23 @@ class ContactRecorded(Event):
 class SchoolLedOutcomeConfirmed(Event):
     """The school said what it did."""
 
-    action: Sealed[FreeText]
+    sentence = "School-led outcome confirmed"
+
+    action: Annotated[Sealed[FreeText], Personal.NARRATIVE]
 
 
 class CrimeOutcomeAssigned(Event):
     """The crime has a Home Office outcome: assigned here, or carried over from a disposal, which has judged it."""
 
+    sentence = (
+        "Outcome {code} assigned to the crime[; the victim was {victim_informed?informed|not informed}][; the "
+        "parent was {parent_informed?informed|not informed}]"
+    )
+
     code: OutcomeCode
     person_id: UUID | None = None
     named_suspect: bool | None = None
-    rationale_text: Sealed[FreeText] | None = None
+    rationale_text: Annotated[Sealed[FreeText] | None, Personal.REASONS] = None
     victim_informed: bool | None = None
     parent_informed: bool | None = None
     disposal_id: UUID | None = None
@@ -183,6 +224,8 @@ class CrimeOutcomeAssigned(Event):
 
 class ActivityUndertaken(Event):
     """A child took part in an education session that serves this referral (O22)."""
+
+    sentence = "The child took part in an education session for this referral"
 
     session_id: UUID
     person_id: UUID
@@ -198,13 +241,17 @@ class ReferralCorrected(Correction):
 class ReferralClosed(Event):
     """Nothing more is to be done."""
 
+    sentence = "Referral closed: {reason}"
+
     reason: ClosingReason
 
 
 class ReferralReopened(Event):
     """A supervisor opened it again."""
 
-    why: Sealed[FreeText]
+    sentence = "Referral reopened"
+
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
 ReferralEvent: TypeAlias = (
@@ -250,7 +297,7 @@ def _online(fact: Fact) -> Iterable[str]:
 
 
 def _accepted(fact: Fact) -> Iterable[str]:
-    """ACCEPTED: triage decided ACCEPT_INTERVENTION or REFER_DISPOSAL_PANEL, or a disposal its outcome, whatever came later."""
+    """ACCEPTED: triage decided ACCEPT_INTERVENTION or REFER_DISPOSAL_PANEL, or a disposal its outcome, whatever came later."""  # noqa: D401  # the reference page reads it
     match fact.event:
         case ReferralTriaged(outcome=outcome) if outcome in ACCEPTED:
             yield "ACCEPTED"
@@ -258,6 +305,15 @@ def _accepted(fact: Fact) -> Iterable[str]:
             yield "ACCEPTED"
         case _:
             pass
+
+
+def _victim_contact(event: Event, declared: FieldClass) -> FieldClass:
+    """How somebody who was harmed is reached is a class of its own (rules.md, section F, column Victim contact)."""
+    match event:
+        case PersonLinked(role=PersonRole.HARMED) | PersonLinked(category=Category.VICTIM):
+            return Personal.VICTIM_CONTACT if declared is Personal.CONTACT else declared
+        case _:
+            return declared
 
 
 EVENTS: Final = EventRegistry(
@@ -271,5 +327,8 @@ EVENTS: Final = EventRegistry(
         CrimeOutcomeAssigned: _accepted,
     },
     mentions=("case_id", "person_id", "disposal_id"),
+    words=WORDS,
+    reasons=Personal.REASONS,
+    narrowed=_victim_contact,
 )
 """Every event of referral."""

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
+from services.disposal import events as disposal
 from services.disposal.events import OutcomeAssigned
 from services.education.events import AttendanceRecorded, RecordCorrected
-from services.referral.domain.commands import CarryOutcome, RecordActivityUndertaken
+from services.referral.domain.commands import CarryOutcome, CorrectCarriedOutcome, RecordActivityUndertaken
 from shared.domain.envelope import Fact
 from shared.runtime.service import CommandFor, Reaction, reaction_command_id
 
@@ -25,11 +26,11 @@ def activity_undertaken(fact: Fact) -> Iterator[CommandFor]:
 
 
 def activity_put_right(fact: Fact) -> Iterator[CommandFor]:
-    """Record an activity in a place whose booking was corrected to serve this referral."""
+    """Record an activity in a place whose booking was corrected to serve this referral, or whose attendance to be one."""
     event = fact.event
     assert isinstance(event, RecordCorrected)
     place = event.place
-    if place is None or place.before.referral_id == place.after.referral_id:
+    if place is None or (place.before.referral_id == place.after.referral_id and not event.becomes_activity):
         return
     if place.attendance is None or not place.attendance.activity or place.after.referral_id is None:
         return
@@ -57,9 +58,57 @@ def outcome_carried(fact: Fact) -> Iterator[CommandFor]:
         yield CommandFor(event.referral_id, command)
 
 
+def carried_outcome_put_right(fact: Fact) -> Iterator[CommandFor]:
+    """Put right an outcome whose code was corrected in the disposal that had assigned it."""
+    event = fact.event
+    assert isinstance(event, disposal.RecordCorrected)
+    outcome = event.outcome
+    if outcome is None:
+        return
+    command = CorrectCarriedOutcome(
+        occurred_at=fact.occurred_at,
+        code=outcome.after,
+        was=outcome.before,
+        disposal_id=fact.stream_id,
+        person_id=outcome.person_id,
+        assigned_at=outcome.occurred_at,
+    )
+    superseded = tuple(
+        reaction_command_id(event_id, name, outcome.referral_id)
+        for event_id in outcome.told_by
+        for name in ("outcome_carried", "carried_outcome_put_right")
+    )
+    yield CommandFor(outcome.referral_id, command, supersedes=superseded)
+
+
 REACTIONS: Final[tuple[Reaction, ...]] = (
-    Reaction("activity_undertaken", "education", AttendanceRecorded, activity_undertaken),
-    Reaction("activity_put_right", "education", RecordCorrected, activity_put_right),
-    Reaction("outcome_carried", "disposal", OutcomeAssigned, outcome_carried),
+    Reaction(
+        "activity_undertaken",
+        "education",
+        AttendanceRecorded,
+        activity_undertaken,
+        "the activity of {day} has not reached the referral",
+    ),
+    Reaction(
+        "activity_put_right",
+        "education",
+        RecordCorrected,
+        activity_put_right,
+        "the correction of {day} in the register has not reached the referral",
+    ),
+    Reaction(
+        "outcome_carried",
+        "disposal",
+        OutcomeAssigned,
+        outcome_carried,
+        "the outcome of {day} has not reached the referral",
+    ),
+    Reaction(
+        "carried_outcome_put_right",
+        "disposal",
+        disposal.RecordCorrected,
+        carried_outcome_put_right,
+        "the corrected outcome of {day} has not reached the referral",
+    ),
 )
 """Every reaction of referral. A name is part of the contract and never changes."""

@@ -14,6 +14,9 @@ from services.referral.events import ReferralReceived
 from services.referral.reactions import REACTIONS
 from services.referral.read_model import READ_MODEL
 from services.rj_conference.events import EVENTS as RJ_CONFERENCE
+from services.subject_access import add_subject_access
+from services.vocabulary import INHERITED_LABELS
+from services.words import words_of
 from shared.domain.messages import Event
 from shared.runtime.service import Service
 
@@ -27,9 +30,12 @@ service: Final[Service[Referral]] = Service(
     name="referral",
     collection="referrals",
     commands=COMMANDS,
+    words=words_of("referral"),
+    more_routes=(add_subject_access,),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     home=home,
+    inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     published=(EDUCATION, DISPOSAL, RJ_CONFERENCE),
     documents=DOCUMENTS,

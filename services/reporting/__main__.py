@@ -16,10 +16,9 @@ def api(settings: Settings) -> None:
 
 def worker(settings: Settings) -> None:
     """Consume events and project them."""
-    from services.reporting.worker import parts  # noqa: PLC0415 - each process imports what it needs
-    from shared.runtime.worker import run  # noqa: PLC0415
+    from services.reporting.worker import run_worker  # noqa: PLC0415 - each process imports what it needs
 
-    run(lambda: parts(settings))
+    run_worker(settings)
 
 
 if __name__ == "__main__":

@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from services.vocabulary import Role
-from shared.domain.permissions import DECISIONS, OPERATIONS, Permission, Permissions
+from shared.domain.permissions import AUDIT, DATA_RIGHTS, DECISIONS, OPERATIONS, Permission, Permissions
 
 _WORK: Final = frozenset({"cases", "duties", "measures"})
 """Cases, the daily sheet, and measures."""
+_SEARCHING: Final = _WORK | {"search"}
+"""And the search: for those who read names in any record."""
 
 ACCESS: Final[Permissions] = {
-    Role.SAFE_SCHOOLS_OFFICER: Permission(_WORK),
-    Role.INTERNET_SAFETY_OFFICER: Permission(_WORK),
-    Role.YJS_CASE_MANAGER: Permission(_WORK),
-    Role.RJ_FACILITATOR: Permission(_WORK),
-    Role.POLICE_DECISION_MAKER: Permission(_WORK),
-    Role.SUPERVISOR: Permission(_WORK | DECISIONS),
-    Role.AUDITOR: Permission(_WORK | OPERATIONS, needs_reason=True),
-    Role.DATA_PROTECTION_OFFICER: Permission(_WORK, needs_reason=True),
-    Role.ANALYST: Permission(frozenset({"measures"})),
+    Role.SAFE_SCHOOLS_OFFICER: Permission(_SEARCHING),
+    Role.INTERNET_SAFETY_OFFICER: Permission(_SEARCHING),
+    Role.YJS_CASE_MANAGER: Permission(_SEARCHING),
+    Role.RJ_FACILITATOR: Permission(_SEARCHING),
+    Role.POLICE_DECISION_MAKER: Permission(_SEARCHING),
+    Role.SUPERVISOR: Permission(_SEARCHING | DECISIONS | {"returns"}),
+    Role.AUDITOR: Permission(_WORK | OPERATIONS | AUDIT | {"returns", "verifications"}, needs_reason=True),
+    Role.DATA_PROTECTION_OFFICER: Permission(_SEARCHING | AUDIT | DATA_RIGHTS, needs_reason=True),
+    Role.ANALYST: Permission(frozenset({"measures", "returns", "return_freezing"})),
 }
-"""Role -> the parts that it may read here: officers their cases, analysts numbers alone."""
+"""Role -> the parts that it may read here: officers their cases, analysts numbers alone, which they freeze as returns."""

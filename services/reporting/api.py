@@ -1,9 +1,17 @@
 """The API of reporting: measures, cases and the daily sheet.
 
     GET /v1/measures/{measure}   ?from=&to=&group_by=&format=json|csv&as_of=&known_at=
-    GET /v1/cases                ?state=&officer=&due_before=&page=
-    GET /v1/cases/{case_id}      ?min_position=service:position (repeatable)
-    GET /v1/duties               ?as_of=&overdue=
+    GET /v1/cases                ?state=&officer=&due_before=&changed_since=&sort=&page=&after=
+    GET /v1/cases/{case_id}      ?as_of=&known_at=&min_position=service:position (repeatable)
+    GET /v1/cases/{case_id}/timeline ?as_of=&known_at=&order=&page=&min_position=
+    GET /v1/cases/{case_id}/changes  ?after=service:position (repeatable)
+    GET /v1/duties               ?as_of=&known_at=&overdue=&limit=&after=
+    GET /v1/sessions             ?from=&to= (sessions.py)
+    GET /v1/access               ?case=&before= (audit.py)
+    GET /v1/people/{person_id}   the records that name a person (audit.py)
+    POST /v1/returns             measure, from, to, group_by (returns_api.py); GET /v1/returns[/{return_id}[/answer]]
+    POST /v1/verifications       a report of `ooc verify`; GET /v1/verifications/latest (verifications.py)
+    POST /v1/search              name, school, reference, crime_number (search/)
 
 and what operators look at and decide, as on every service (shared/api/quarantine.py).
 
@@ -17,45 +25,45 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from services.reporting import queries
-from services.reporting.access import ACCESS
-from services.reporting.case_list import PANEL_QUEUE, CaseLine, list_cases
+from services.reporting.answers import CaseList, Measured, OneCase, Sheet
+from services.reporting.audit import add_audit
+from services.reporting.case_list import DUE, PANEL_QUEUE, PLACE, SORTS, Place, list_cases
 from services.reporting.cases import case
 from services.reporting.csv_export import as_csv
-from services.reporting.daily_sheet import daily_sheet
-from services.reporting.ethnicity import Grant, keyring_grant
+from services.reporting.daily_sheet import MOST, SHEET_PLACE, SheetPlace, daily_sheet
+from services.reporting.dependencies import Dependencies, open_dependencies
+from services.reporting.freshness import MAY_BE_STALE, marked, stale_header, stale_services
 from services.reporting.measures import MEASURES
+from services.reporting.questions import refusing_bad_questions
 from services.reporting.read_models import CONSUMER, READ_MODELS
+from services.reporting.returns_api import add_returns
+from services.reporting.search.api import add_search
+from services.reporting.sessions import add_sessions
+from services.reporting.timeline import ORDERS, Changes, Opened, Timeline, changes, timeline
+from services.reporting.verifications import add_verifications
 from services.reporting.visibility import Reader, reader_of
-from shared.api.access_log import AccessLog
-from shared.api.authentication import TokenVerifier
-from shared.api.authorisation import ReadGate
 from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_health, consumed_offsets, standing_alarms
 from shared.api.parameters import (
     ACCESS_REASON,
-    AS_OF,
-    KNOWN_AT,
-    ON_DAY,
+    PAGE,
+    TIMES,
     Parameter,
     a_day,
+    a_time,
     an_id,
     choice,
-    declared,
 )
 from shared.api.problems import (
     Malformed,
@@ -65,7 +73,7 @@ from shared.api.problems import (
 )
 from shared.api.quarantine import add_quarantine
 from shared.api.request import (
-    read_actor,
+    Caller,
     read_day,
     read_id,
     read_query,
@@ -73,28 +81,21 @@ from shared.api.request import (
     read_time,
     today,
 )
-from shared.api.schemas import (
-    DutyLine,
-    Schema,
-    StateView,
-    Status,
-)
-from shared.database import create_pool, retry_or_raise
+from shared.api.routes import declared
+from shared.api.schemas import Status
+from shared.database import retry_or_raise
+from shared.domain.dates import end_of_day
 from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
-from shared.domain.policy import NoPolicy
 from shared.event_store import EventStoreUnavailable
-from shared.messaging.consumer import log_alarms
 from shared.messaging.projection_consumer import events_topic, has_reached
-from shared.privacy.keyring import PostgresKeyring
-from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
 
 _MEASURE: Final = choice(
     "measure", "Which measure.", MEASURES, f"there is no such measure; there is {', '.join(MEASURES)}", "path"
 )
 _GROUPINGS: Final = {name: tuple(measure.groupings) for name, measure in MEASURES.items()}
-_BY: Final = "; ".join(f"{name} by {' or '.join(known)}" for name, known in _GROUPINGS.items() if known)
+_BY: Final = "; ".join(f"{name} by {' or '.join(groupings)}" for name, groupings in _GROUPINGS.items() if groupings)
 _GROUP_BY: Final = choice(
     "group_by",
     f"Counts each group apart: {_BY}.",
@@ -108,29 +109,12 @@ _MEASURES: Final = (
     a_day("to", "The last day of the period.", required=True),
     _GROUP_BY,
     _FORMAT,
-    AS_OF,
-    KNOWN_AT,
+    *TIMES,
     ACCESS_REASON,
 )
 
-_PAGE: Final = Parameter(
-    "page",
-    "Which page.",
-    re.compile(r"[1-9][0-9]{0,4}"),
-    "give a page number from 1 to 99999",
-    schema={"type": "integer", "minimum": 1, "maximum": 99999, "default": 1},
-)
 _STATES: Final = tuple(
-    dict.fromkeys(
-        [
-            PANEL_QUEUE,
-            *(
-                state
-                for name in ("referral", "disposal", "rj_conference")
-                for state in map(str, READ_MODELS[name].states)
-            ),
-        ]
-    )
+    dict.fromkeys([PANEL_QUEUE, *(str(state) for model in READ_MODELS.values() for state in model.states)])
 )
 _STATE: Final = choice(
     "state",
@@ -138,11 +122,26 @@ _STATE: Final = choice(
     _STATES,
     f"there is no such state; there is {', '.join(_STATES)}",
 )
+_AFTER_CASE: Final = Parameter(
+    "after",
+    "The `next` of an answer: pages count from there. It reads no page before, and misses and repeats no case.",
+    PLACE,
+    "give the 'next' of an answer, such as 2026-06-09:1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11",
+)
 _CASES: Final = (
-    _PAGE,
+    PAGE,
+    _AFTER_CASE,
     _STATE,
     an_id("officer", "Cases of which this officer has any work.", "query"),
     a_day("due_before", "Cases with an unmet duty that is due before this day."),
+    a_time("changed_since", "Cases of which something was recorded after this time."),
+    choice(
+        "sort",
+        "The soonest duty first, the latest change first, or the latest beginning first.",
+        SORTS,
+        f"give {', '.join(SORTS)}",
+        default=next(iter(SORTS)),
+    ),
     ACCESS_REASON,
 )
 
@@ -153,7 +152,26 @@ _MIN_POSITION: Final = Parameter(
     "give the position_token of a receipt, such as disposal:1234",
     repeatable=True,
 )
-_CASE: Final = (an_id("case_id", "Which case.", "path"), _MIN_POSITION, ACCESS_REASON)
+_CASE_ID: Final = an_id("case_id", "Which case.", "path")
+_CASE: Final = (_CASE_ID, *TIMES, _MIN_POSITION, ACCESS_REASON)
+
+_ORDER: Final = choice(
+    "order",
+    "By which of both times the events are ordered.",
+    ORDERS,
+    f"give {' or '.join(ORDERS)}",
+    default=next(iter(ORDERS)),
+)
+_TIMELINE: Final = (_CASE_ID, *TIMES, _ORDER, PAGE, _MIN_POSITION, ACCESS_REASON)
+_AFTER: Final = Parameter(
+    "after",
+    "The position token of a receipt, or of `next`: only events of that service after it. Others count from their first.",
+    _MIN_POSITION.pattern,
+    _MIN_POSITION.hint,
+    required=True,
+    repeatable=True,
+)
+_CHANGES: Final = (_CASE_ID, _AFTER, _MIN_POSITION, ACCESS_REASON)
 
 _OVERDUE: Final = Parameter(
     "overdue",
@@ -162,123 +180,47 @@ _OVERDUE: Final = Parameter(
     "give true or false",
     schema={"type": "boolean"},
 )
-_DUTIES: Final = (ON_DAY, _OVERDUE, ACCESS_REASON)
-
-
-class Measured(BaseModel):
-    """A measure of a period; the other members are the measure's own."""
-
-    model_config = ConfigDict(extra="allow")
-
-    measure: str
-    first: date = Field(alias="from")
-    last: date = Field(alias="to")
-    definition_version: str
-    positions: dict[str, int]
-
-
-class ListedDuty(DutyLine):
-    """A duty with whose it is."""
-
-    service: str
-    stream: UUID
-    case_ids: list[UUID]
-    officer: UUID | None
-    area: str | None
-
-
-class Sheet(Schema):
-    """The daily sheet."""
-
-    as_of: date
-    positions: dict[str, int]
-    duties: list[ListedDuty]
-
-
-class CaseList(Schema):
-    """A page of cases."""
-
-    page: int
-    page_size: int
-    total: int
-    positions: dict[str, int]
-    cases: list[CaseLine]
-
-
-class CaseHead(Schema):
-    """The members of a projected case beside its streams."""
-
-    case_id: UUID
-    area: str | None
-    panel_queue: bool
-    referral: StateView | None
-    duties: list[ListedDuty]
-    positions: dict[str, int]
-
-
-_STREAMS: Final[dict[str, Any]] = {model.collection: (list[StateView], ...) for model in READ_MODELS.values()}
-OneCase: Final[type[CaseHead]] = create_model(
-    "OneCase",
-    __base__=CaseHead,
-    __doc__="The projected case: the streams of each service stand under its collection.",
-    **_STREAMS,
+_LIMIT: Final = Parameter(
+    "limit",
+    "How many duties the answer has at most; all of them if absent.",
+    re.compile(f"[1-9][0-9]?|[1-4][0-9][0-9]|{MOST}"),
+    f"give a number from 1 to {MOST}",
+    schema={"type": "integer", "minimum": 1, "maximum": MOST},
 )
+_AFTER_DUTY: Final = Parameter(
+    "after",
+    "The `next` of an answer: only the duties after it.",
+    SHEET_PLACE,
+    "give the 'next' of an answer as it is",
+)
+_DUTIES: Final = (*TIMES, _OVERDUE, _LIMIT, _AFTER_DUTY, ACCESS_REASON)
 
 
 PATIENCE_SECONDS: Final = 15.0
 """How long a query waits for the position that it asks for."""
 
 
-@dataclass
-class Dependencies:
-    """What the API needs at hand while it runs."""
-
-    database: asyncpg.Pool[asyncpg.Record]
-    gate: ReadGate
-    tokens: TokenVerifier
-    ethnicity: Grant
-
-
 def reporting_api(settings: Settings) -> FastAPI:
     """Build the application."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        kek = settings.read_kek()
-        role = role_name(RoleKind.API, "reporting")
-        database = await create_pool(settings.database("reporting", role), max_size=12)
-        await log_alarms(database, "reporting-api")
-        keys = await create_pool(settings.database("keyring", role), max_size=2)
-        gate = ReadGate(AccessLog(database), ACCESS)
-        tokens = TokenVerifier(settings.issuer, settings.audience, ("area",), needs_conflicts=settings.needs_conflicts)
-        app.state.deps = Dependencies(database, gate, tokens, keyring_grant(PostgresKeyring(keys, kek)))
-        try:
-            yield
-        finally:
-            await database.close()
-            await keys.close()
-
     app = new_application(
         "reporting of the out-of-court partnership",
         "What is counted and shown across services, from events. Every read is recorded.",
-        lifespan=lifespan,
+        lambda: open_dependencies(settings),
     )
     guard(app, settings)
     install_handlers(app)
     _measures(app)
     _cases(app)
     _duties(app)
+    add_sessions(app)
+    add_search(app, settings)
+    add_returns(app, settings)
     _operations(app)
     add_quarantine(app, "reporting")
+    add_audit(app)
+    add_verifications(app)
     complete_openapi(app, settings)
     return app
-
-
-async def _known(request: Request) -> tuple[Dependencies, Actor, str | None]:
-    """Return the dependencies, the actor and the reason of a read, before any other check."""
-    at: Dependencies = request.app.state.deps
-    actor = await read_actor(request)
-    return at, actor, read_reason(request)
 
 
 async def _reader(at: Dependencies, actor: Actor) -> Reader:
@@ -286,23 +228,36 @@ async def _reader(at: Dependencies, actor: Actor) -> Reader:
     return await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
 
 
+async def _stale(at: Dependencies) -> list[dict[str, Any]]:
+    """Return the services of which an answer of now may lack events; raises `EventStoreUnavailable`."""
+    return await retry_or_raise(lambda: stale_services(at.database), EventStoreUnavailable)
+
+
 def _measures(app: FastAPI) -> None:
     @app.get(
         "/v1/measures/{measure}",
         tags=["measures"],
         response_model=Measured,
-        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The measure."}},
-        openapi_extra=declared(_MEASURES),
+        **declared(
+            _MEASURES,
+            answers={
+                200: MAY_BE_STALE
+                | {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The measure."}
+            },
+        ),
     )
-    async def measure(request: Request, measure: str) -> Response:
+    async def measure(request: Request, actor: Caller, measure: str) -> Response:
         """Answer a measure of a period of Europe/London days, both included, as JSON or CSV."""
-        at, actor, reason = await _known(request)
+        at: Dependencies = request.app.state.deps
+        reason = read_reason(request)
         _MEASURE.validate(measure)
-        query = read_query(request, _MEASURES)
+        query = read_query(request)
         group_by = query.get("group_by")
         if group_by is not None and group_by not in _GROUPINGS[measure]:
-            known = ", ".join(_GROUPINGS[measure])
-            raise Malformed(("group_by", f"group {measure} by {known}" if known else f"leave it out for {measure}"))
+            groupings = ", ".join(_GROUPINGS[measure])
+            raise Malformed(
+                ("group_by", f"group {measure} by {groupings}" if groupings else f"leave it out for {measure}")
+            )
         first, last = read_day(query, "from"), read_day(query, "to")
         if first is None or last is None:
             raise Malformed(
@@ -312,33 +267,33 @@ def _measures(app: FastAPI) -> None:
             raise Malformed(("to", "the period ends before it begins: give a date that is not before 'from'"))
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         await at.gate.read(actor, "measures", f"reporting/measures/{measure}", reason)
-        try:
+        with refusing_bad_questions():
             found = await retry_or_raise(
                 lambda: queries.measure(
                     at.database, measure, first, last, group_by, as_of, known_at, ethnicity=at.ethnicity
                 ),
                 EventStoreUnavailable,
             )
-        except NoPolicy:
-            raise Malformed(
-                ("to", "not every value that this measure needs is in force by then: give a later date")
-            ) from None
         if query.get("format") == "csv":
             name = f"{measure}-{first}-{last}.csv"
-            return Response(
-                as_csv(found), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
-            )
-        return JSONResponse(found)
+            named = {"Content-Disposition": f'attachment; filename="{name}"'} | stale_header(await _stale(at))
+            return Response(as_csv(found), media_type="text/csv", headers=named)
+        return marked(found, await _stale(at))
 
 
 def _cases(app: FastAPI) -> None:
-    @app.get("/v1/cases", tags=["cases"], response_model=CaseList, openapi_extra=declared(_CASES))
-    async def case_list(request: Request) -> JSONResponse:
-        """List the cases that the reader may see, those with the soonest duty first."""
-        at, actor, reason = await _known(request)
-        query = read_query(request, _CASES)
+    @app.get("/v1/cases", tags=["cases"], response_model=CaseList, **declared(_CASES, answers={200: MAY_BE_STALE}))
+    async def case_list(request: Request, actor: Caller) -> JSONResponse:
+        """List the cases that the reader may see, in the order that is asked for."""
+        at: Dependencies = request.app.state.deps
+        reason = read_reason(request)
+        query = read_query(request)
         officer = None if "officer" not in query else read_id(query["officer"], "officer")
         due_before = read_day(query, "due_before")
+        changed_since = read_time(query, "changed_since")
+        after = _place(query, _AFTER_CASE, Place.of)
+        if after is not None and query.get("sort", DUE) != DUE:
+            raise Malformed(("after", f"leave it out, or sort by {DUE}: other orders have pages by number alone"))
         await at.gate.read(actor, "cases", "reporting/cases", reason)
         reader = await _reader(at, actor)
         found = await retry_or_raise(
@@ -348,54 +303,148 @@ def _cases(app: FastAPI) -> None:
                 state=query.get("state"),
                 officer=officer,
                 due_before=due_before,
+                changed_since=changed_since,
+                sort=query.get("sort", next(iter(SORTS))),
                 page=int(query.get("page", "1")),
+                after=after,
             ),
             EventStoreUnavailable,
         )
-        return JSONResponse(found)
+        return marked(found, await _stale(at))
 
     @app.get(
         "/v1/cases/{case_id}",
         tags=["cases"],
         response_model=OneCase,
-        responses=problems(404),
-        openapi_extra=declared(_CASE),
+        **declared(_CASE, 404, answers={200: MAY_BE_STALE}),
     )
-    async def one_case(request: Request, case_id: str) -> JSONResponse:
-        """Return the projected case: its streams by collection, and its duties; waits for `min_position`."""
-        at, actor, reason = await _known(request)
-        wanted = _min_positions(request)
-        id_ = read_id(case_id, "case_id")
-        found: dict[str, Any] | Denial | None = None
-        late = None
-        # Whom the gate refuses whatever the case is need not wait for that.
-        if at.gate.refusal(actor, "cases", reason) is None:
-            late = await _wait(at, wanted)
-            # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
-            reader = await _reader(at, actor)
-            found = await retry_or_raise(lambda: case(at.database, reader, id_), EventStoreUnavailable)
-        denial = found if isinstance(found, Denial) else None
-        await at.gate.read(actor, "cases", f"reporting/cases/{id_}", reason, denial=denial)
-        if late:
-            return problem_response(
-                503,
-                "not-yet",
-                "Not yet",
-                f"{late} has not been projected within {PATIENCE_SECONDS:g} seconds: ask again.",
-            )
-        if found is None or isinstance(found, Denial):
-            return problem_response(
-                404, "unknown", "There is no such case", f"Nothing is known of the case {id_}: check the id."
-            )
-        return JSONResponse(found)
+    async def one_case(request: Request, actor: Caller, case_id: str) -> JSONResponse:
+        """Return the projected case: its streams by collection, and its duties; waits for `min_position`.
+
+        The case of all events, or of those that had occurred by `as_of` and were recorded by `known_at`. Version and
+        position of a stream are those of the latest event that it shows.
+        """
+        return await _answer(
+            request, actor, case_id, "", lambda at, reader, id_, query: case(at.database, reader, id_, **_times(query))
+        )
+
+    @app.get(
+        "/v1/cases/{case_id}/timeline",
+        tags=["cases"],
+        response_model=Timeline,
+        **declared(_TIMELINE, 404, answers={200: MAY_BE_STALE}),
+    )
+    async def case_timeline(request: Request, actor: Caller, case_id: str) -> JSONResponse:
+        """List what happened in a case across the services, each event in a sentence; waits for `min_position`.
+
+        All events, or those that had occurred by `as_of` and were recorded by `known_at`. A corrected event stands as it
+        was recorded, with the ids of its corrections and its corrected sentence. Its notes have the values of those sealed
+        fields that the owning service would show.
+        """
+        return await _answer(
+            request,
+            actor,
+            case_id,
+            "/timeline",
+            lambda at, reader, id_, query: timeline(
+                at.database,
+                reader,
+                id_,
+                at.keyring,
+                reason=read_reason(request),
+                **_times(query),
+                order=query.get("order", next(iter(ORDERS))),
+                page=int(query.get("page", "1")),
+            ),
+        )
+
+    @app.get(
+        "/v1/cases/{case_id}/changes",
+        tags=["cases"],
+        response_model=Changes,
+        **declared(_CHANGES, 404, answers={200: MAY_BE_STALE}),
+    )
+    async def case_changes(request: Request, actor: Caller, case_id: str) -> JSONResponse:
+        """List the events of a case that were recorded after some positions, in the order of their recording."""
+        return await _answer(
+            request,
+            actor,
+            case_id,
+            "/changes",
+            lambda at, reader, id_, _query: changes(
+                at.database, reader, id_, _furthest(request, _AFTER), at.keyring, reason=read_reason(request)
+            ),
+        )
 
 
-def _min_positions(request: Request) -> dict[str, int]:
-    """For each service the furthest position that is asked for; raises `Malformed`."""
-    read_query(request, _CASE)
+_Ask = Callable[[Dependencies, Reader, UUID, Mapping[str, str]], Awaitable[Opened | dict[str, Any] | Denial | None]]
+"""A question about one case: dependencies, reader, case and the query to an answer."""
+
+
+async def _answer(request: Request, actor: Actor, case_id: str, path: str, ask: _Ask) -> JSONResponse:
+    """Answer a question about one case: it waits for `min_position`, passes the gate, and is 404 where nothing is known."""
+    at: Dependencies = request.app.state.deps
+    reason = read_reason(request)
+    query = read_query(request)
+    _times(query)
+    wanted = _furthest(request, _MIN_POSITION)
+    id_ = read_id(case_id, _CASE_ID.name)
+    found: Opened | dict[str, Any] | Denial | None = None
+    late, stale = None, list[dict[str, Any]]()
+    # Whom the gate refuses whatever the case is need not wait for that.
+    if at.gate.refusal(actor, "cases", reason) is None:
+        late = await _wait(at, wanted)
+        # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
+        reader = await _reader(at, actor)
+        stale = await _stale(at)
+        found = await retry_or_raise(lambda: ask(at, reader, id_, query), EventStoreUnavailable)
+    denial = found if isinstance(found, Denial) else None
+    target = f"reporting/cases/{id_}{path}"
+    await at.gate.read(actor, "cases", target, reason, denial=denial)
+    if late:
+        return problem_response(
+            503,
+            "not-yet",
+            "Not yet",
+            f"{late} has not been projected within {PATIENCE_SECONDS:g} seconds: ask again.",
+        )
+    if found is None or isinstance(found, Denial):
+        return problem_response(
+            404,
+            "unknown",
+            "There is no such case",
+            f"Nothing is known of the case {id_}, or was known then: check the id and the times.",
+        )
+    if isinstance(found, Opened):
+        for record, classes in found.classes.items():
+            await at.gate.log_opening(actor, f"{target}/{record}", classes, reason)
+        found = found.answer
+    return marked(found, stale)
+
+
+def _times(query: Mapping[str, str]) -> dict[str, datetime | None]:
+    """Parse both times of a query; raises `Malformed`."""
+    return {name: read_time(query, name) for name in ("as_of", "known_at")}
+
+
+_P = TypeVar("_P")
+
+
+def _place(query: Mapping[str, str], parameter: Parameter, of: Callable[[str], _P]) -> _P | None:
+    """Parse the place after which a page begins; raises `Malformed`."""
+    if parameter.name not in query:
+        return None
+    try:
+        return of(query[parameter.name])
+    except ValueError:
+        raise Malformed((parameter.name, parameter.hint)) from None
+
+
+def _furthest(request: Request, parameter: Parameter) -> dict[str, int]:
+    """For each service the furthest position that a parameter names; raises `Malformed`."""
     found: dict[str, int] = {}
-    for text in request.query_params.getlist("min_position"):
-        service, _, position = text.partition(":")
+    for text in request.query_params.getlist(parameter.name):
+        service, _, position = parameter.validate(text).partition(":")
         found[service] = max(found.get(service, 0), int(position))
     return found
 
@@ -413,20 +462,35 @@ async def _wait(at: Dependencies, wanted: Mapping[str, int]) -> str | None:
 
 
 def _duties(app: FastAPI) -> None:
-    @app.get("/v1/duties", tags=["duties"], response_model=Sheet, openapi_extra=declared(_DUTIES))
-    async def duties(request: Request) -> JSONResponse:
-        """Return the daily sheet: each duty that the reader may see and that is unmet at the end of a day, soonest first."""
-        at, actor, reason = await _known(request)
-        query = read_query(request, _DUTIES)
+    @app.get("/v1/duties", tags=["duties"], response_model=Sheet, **declared(_DUTIES, answers={200: MAY_BE_STALE}))
+    async def duties(request: Request, actor: Caller) -> JSONResponse:
+        """Return the daily sheet: each duty that the reader may see and that is unmet on the day of `as_of`, soonest first.
+
+        The duties follow from the events that had occurred by `as_of` (today by default) and were recorded by `known_at`.
+        """
+        at: Dependencies = request.app.state.deps
+        reason = read_reason(request)
+        query = read_query(request)
         overdue = query.get("overdue")
-        day = read_day(query, "as_of") or today()
+        as_of = read_time(query, "as_of") or end_of_day(today())
+        known_at = read_time(query, "known_at")
+        after = _place(query, _AFTER_DUTY, SheetPlace.of)
+        limit = int(query["limit"]) if "limit" in query else None
         await at.gate.read(actor, "duties", "reporting/duties", reason)
         reader = await _reader(at, actor)
         found = await retry_or_raise(
-            lambda: daily_sheet(at.database, reader, day, None if overdue is None else overdue == "true"),
+            lambda: daily_sheet(
+                at.database,
+                reader,
+                as_of,
+                None if overdue is None else overdue == "true",
+                known_at,
+                after=after,
+                limit=limit,
+            ),
             EventStoreUnavailable,
         )
-        return JSONResponse(found)
+        return marked(found, await _stale(at))
 
 
 def _operations(app: FastAPI) -> None:

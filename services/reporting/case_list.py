@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+import asyncpg
 from pydantic import Field
 
 from services.reporting.period import BadQuestion
+from services.reporting.projection import UNMET
 from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Pool, positions, snapshot
-from services.reporting.visibility import Reader, visible
+from services.reporting.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.visibility import Reader, Statement, visible
+from shared.api.parameters import UUID_TEXT
 from shared.api.schemas import Schema
 from shared.domain.dates import local_day
 
 PAGE: Final = 50
 """Cases on one page of the list."""
+
+MOST_COUNTED: Final = 1_000
+"""How many cases are counted for the total of a list: counting all of a long one takes longer than its page."""
 
 PANEL_QUEUE: Final = "PANEL_QUEUE"
 """Beside the states of the services: a referral that waits with the panel until a disposal case names it."""
@@ -29,9 +36,6 @@ QUEUED: Final = """
     and not exists (select 1 from stream as d where d.service = 'disposal' and d.referral_id = s.stream)
 """
 """The condition on `stream as s` that it is a referral which waits for the panel."""
-
-BEGUN: Final = "join fact as f on f.service = s.service and f.stream = s.stream and f.version = 1"
-"""The join of `stream as s` with its first event as `f`."""
 
 # Times of occurrence are what somebody says, the order of recording is not: so no later work moves a case elsewhere.
 _AREA: Final = "(array_agg(work.area order by work.begun_at, work.stream) filter (where work.area is not null))[1]"
@@ -110,22 +114,33 @@ def columns_of(model: type[Schema]) -> dict[str, Column]:
 COLUMNS: Final[Mapping[str, Column]] = columns_of(CaseLine)
 """The columns of the list, by name."""
 
-_CASES: Final = f"""
+DUE: Final = "due"
+"""The order of the list that is walked by index: the soonest duty first."""
+
+SORTS: Final[Mapping[str, str]] = {
+    DUE: "waiting.next_due nulls last",
+    "changed": "max(recorded_at) filter (where shown) desc",
+    "opened": "min(opened_at) filter (where shown) desc",
+}
+"""The orders of the list: the soonest duty first, what was recorded last first, the latest beginning first."""
+
+# Filters count only work that is shown; the area is that of the case, whoever may see the work that tells it.
+_SELECTED: Final = f"""
     with work as (
-        select s.home, s.service, s.stream, s.area, s.opened_at, s.updated_at, f.recorded_at as begun_at,
+        select s.home, s.service, s.stream, s.area, s.opened_at, s.updated_at, s.recorded_at, s.begun_at,
                {QUEUED} and s.service <> all($7::text[]) as queued,
                case when s.service <> all($7) then s.officer end as officer,
                case when s.service <> all($8::text[]) then s.state end as state,
                s.open and s.service <> all($7) as open,
                coalesce({visible(9)}, false) as shown
-        from stream as s {BEGUN} where s.home = any(s.cases)
+        from stream as s where ($6::uuid[] is null or s.home = any($6)) and s.home = any(s.cases)
     ),
     waiting as (
         select d.home, min(d.due) as next_due, count(*) filter (where d.due < $4) as overdue
         from duty as d join stream as s using (service, stream)
-        where d.met_on is null and d.closed_on is null and d.lapsed_on is null and {visible(14)} group by d.home
+        where ($6 is null or d.home = any($6)) and {UNMET} and {visible(14)} group by d.home
     )
-    select {", ".join(f"{column.sql} as {name}" for name, column in COLUMNS.items())}, count(*) over () as total
+    select {", ".join(f"{column.sql} as {name}" for name, column in COLUMNS.items())}{{further}}
     from work left join waiting on waiting.home = work.home
     group by work.home, waiting.next_due, waiting.overdue
     having bool_or(shown)
@@ -133,9 +148,208 @@ _CASES: Final = f"""
        and ($2::uuid is null or bool_or(shown and officer = $2))
        and ($3::date is null or waiting.next_due < $3)
        and ($5::text[] is null or {_AREA} = any($5))
-    order by waiting.next_due nulls last, work.home
-    limit {PAGE} offset $6
+       and ($19::timestamptz is null or bool_or(shown and recorded_at > $19))
 """  # noqa: S608 - the clauses above, and no value
+_LINES: Final = _SELECTED.format(further="")
+_SORTED: Final = {
+    name: f"{_SELECTED.format(further=', count(*) over () as total')} order by {order}, work.home limit {PAGE} offset $20"
+    for name, order in SORTS.items()
+    if name != DUE
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the list: after the case with this soonest duty (None: without any) and this id."""
+
+    due: date | None
+    home: UUID
+
+    def __str__(self) -> str:
+        return f"{self.due or 'none'}:{self.home}"
+
+    @classmethod
+    def of(cls, text: str) -> Place:
+        """Read the text of a place, as `PLACE` has it. Raises `ValueError` for a day that does not exist."""
+        due, _, home = text.partition(":")
+        return cls(None if due == "none" else date.fromisoformat(due), UUID(home))
+
+    @property
+    def key(self) -> tuple[bool, date, UUID]:
+        """What the list is sorted by: cases without a duty come last."""
+        return self.due is None, self.due or date.min, self.home
+
+
+PLACE: Final = re.compile(f"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}|none):{UUID_TEXT.pattern}")
+"""The text of a place."""
+
+
+class _CaseSearch:
+    """One question: cases in the order of the list, found by index and read some at a time.
+
+    Walks the unmet duties by day, then the homes of streams without one. What it finds are candidates: `_LINES` judges
+    each by the same conditions.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        reader: Reader,
+        state: str | None,
+        officer: UUID | None,
+        due_before: date | None,
+        changed_since: datetime | None,
+        today: date,
+    ) -> None:
+        self._connection = connection
+        self._reader = reader
+        self._state = state
+        self._officer = officer
+        self._due_before = due_before
+        self._changed_since = changed_since
+        limited = reader.limited
+        self._limited = list(limited)
+        self._stateless = [service for service, fields in limited.items() if "state" not in fields]
+        self._today = today
+
+    async def lines(self, after: Place | None, most: int) -> list[asyncpg.Record]:
+        """Return the first cases after a place: so many, or fewer at the end of the list."""
+        found: list[asyncpg.Record] = []
+        size = 4 * PAGE
+        if after is None or after.due is not None:
+            last: tuple[date, UUID] | None = None if after is None or after.due is None else (after.due, after.home)
+            while len(found) < most:
+                duties = await self._due(last, size)
+                judged = await self._judged({row["home"] for row in duties})
+                # A case stands where its soonest duty does: at its later ones it has been seen before.
+                found += [row for row in judged if last is None or (row["next_due"], row["case_id"]) > last]
+                if len(duties) < size:
+                    break
+                last = (duties[-1]["due"], duties[-1]["home"])
+                size *= 2
+            else:
+                return found[:most]
+        beyond = after.home if after is not None and after.due is None else None
+        while len(found) < most and self._due_before is None:
+            homes = [row["home"] for row in await self._without_duty(beyond, size)]
+            found += await self._judged(set(homes))
+            if len(homes) < size:
+                break
+            beyond = homes[-1]
+            size *= 2
+        return found[:most]
+
+    async def sorted_lines(self, sort: str, skipped: int) -> tuple[list[asyncpg.Record], int]:
+        """Return a page of the cases in another order than the soonest duty, and how many there are: all are grouped."""
+        rows = await self._connection.fetch(_SORTED[sort], *self._filters(None), skipped)
+        first = rows or (await self._connection.fetch(_SORTED[sort], *self._filters(None), 0) if skipped else [])
+        return rows, first[0]["total"] if first else 0
+
+    def _filters(self, homes: Collection[UUID] | None) -> tuple[Any, ...]:
+        """Return the parameters of `_SELECTED`, for some cases or for all."""
+        return (
+            *(self._state, self._officer, self._due_before, self._today, self._reader.areas),
+            *(homes, self._limited, self._stateless),
+            *(*self._reader.reach("state").parameters, *self._reader.reach("duties").parameters),
+            self._changed_since,
+        )
+
+    async def _judged(self, homes: Collection[UUID]) -> list[asyncpg.Record]:
+        """Return the lines of those of some cases that are listed, in the order of the list."""
+        rows = await self._connection.fetch(_LINES, *self._filters(homes))
+        return sorted(rows, key=lambda row: Place(row["next_due"], row["case_id"]).key)
+
+    async def _due(self, after: tuple[date, UUID] | None, most: int) -> list[asyncpg.Record]:
+        """Return unmet duties that the reader may see, by day, of cases that may be listed."""
+        statement = Statement()
+        beyond = ""
+        if after is not None:
+            beyond = f"and (d.due, d.home) > ({statement.bind(after[0], 'date')}, {statement.bind(after[1], 'uuid')})"
+        return await statement.fetch(
+            self._connection,
+            f"""
+            select due, home from (
+                select d.due, d.home from duty as d join stream as s using (service, stream)
+                where {UNMET} and {statement.of_areas(self._reader.areas)} {beyond} {self._due_in_time(statement)}
+                  and {statement.visible(self._reader.reach("duties"))}
+            ) as c where {self._has_work(statement, "c.home")}
+            order by due, home limit {statement.bind(most, "bigint")}
+            """,  # noqa: S608 - clauses and numbers of parameters, and no value
+        )
+
+    async def _without_duty(self, beyond: UUID | None, most: int) -> list[asyncpg.Record]:
+        """Return the cases without an unmet duty that may be listed, by id."""
+        statement = Statement()
+        rest = "" if beyond is None else f"and s.home > {statement.bind(beyond, 'uuid')}"
+        return await statement.fetch(
+            self._connection,
+            f"""
+            select home from (
+                select s.home from stream as s where s.home = any(s.cases) {rest}
+                  and {self._visible_to_reader(statement)}
+            ) as c where {self._has_work(statement, "c.home")} and not exists ({self._duties_of("c.home", statement)})
+            group by home order by home limit {statement.bind(most, "bigint")}
+            """,  # noqa: S608 - the same
+        )
+
+    async def total(self) -> int:
+        """Count the cases that are listed, to one more than `MOST_COUNTED`."""
+        statement = Statement()
+        due = (
+            f"and exists ({self._duties_of('c.home', statement)} {self._due_in_time(statement)})"
+            if self._due_before
+            else ""
+        )
+        area = ""
+        if self._reader.areas is not None:
+            area = f"""and (
+                select w.area from stream as w where w.home = c.home and w.home = any(w.cases) and w.area is not null
+                order by w.begun_at, w.stream limit 1
+            ) = any({statement.bind(self._reader.areas, "text[]")})"""  # noqa: S608 - the same
+        rows = await statement.fetch(
+            self._connection,
+            f"""
+            select count(*) from (
+                select c.home from (
+                    select s.home from stream as s where s.home = any(s.cases)
+                      and {self._visible_to_reader(statement)}
+                ) as c where {self._has_work(statement, "c.home")} {due} {area}
+                group by c.home limit {MOST_COUNTED + 1}
+            ) as counted
+            """,  # noqa: S608 - the same
+        )
+        return int(rows[0]["count"])
+
+    def _due_in_time(self, statement: Statement) -> str:
+        return "" if self._due_before is None else f"and d.due < {statement.bind(self._due_before, 'date')}"
+
+    def _duties_of(self, home: str, statement: Statement) -> str:
+        return (
+            f"select from duty as d join stream as s using (service, stream) where d.home = {home} and {UNMET}"
+            f" and {statement.visible(self._reader.reach('duties'))}"
+        )
+
+    def _has_work(self, statement: Statement, home: str) -> str:
+        """Return the condition that a case has shown work in the state, of the officer, and that has changed: each some."""
+        wanted: list[str] = []
+        if self._state == PANEL_QUEUE:
+            wanted.append(f"{QUEUED} and s.service <> all({statement.bind(self._limited, 'text[]')})")
+        elif self._state is not None:
+            state, stateless = statement.bind(self._state, "text"), statement.bind(self._stateless, "text[]")
+            wanted.append(f"s.state = {state} and s.service <> all({stateless})")
+        if self._officer is not None:
+            officer, limited = statement.bind(self._officer, "uuid"), statement.bind(self._limited, "text[]")
+            wanted.append(f"s.officer = {officer} and s.service <> all({limited})")
+        if self._changed_since is not None:
+            wanted.append(f"s.recorded_at > {statement.bind(self._changed_since, 'timestamptz')}")
+        conditions = (
+            f"{home} in (select s.home from stream as s where s.home = any(s.cases) and {one} and {self._visible_to_reader(statement)})"  # noqa: S608 - the same
+            for one in wanted
+        )
+        return " and ".join(conditions) or "true"
+
+    def _visible_to_reader(self, statement: Statement) -> str:
+        return statement.visible(self._reader.reach("state"))
 
 
 async def list_cases(
@@ -145,30 +359,42 @@ async def list_cases(
     state: str | None = None,
     officer: UUID | None = None,
     due_before: date | None = None,
+    changed_since: datetime | None = None,
+    sort: str = next(iter(SORTS)),
     page: int = 1,
+    after: Place | None = None,
     today: date | None = None,
 ) -> dict[str, Any]:
-    """List one page of cases, the soonest duty first; raises `BadQuestion`.
+    """List one page of cases, in an order of `SORTS`; raises `BadQuestion`.
 
     `state` is that of any work of the case, or PANEL_QUEUE; `officer` has any of it; `due_before` asks for an unmet duty
-    that is due before a day. Only streams that the reader may see are listed, counted and searched. `today` is the
+    that is due before a day; `changed_since` for an event that was recorded after a time. Only streams that the reader
+    may see are listed, counted and searched. `after` is the place after which the page begins, as `next` of the page
+    before gave it, in the order of the soonest duty alone; `page` counts from there. `today` is the
     Europe/London day for which duties are judged.
     """
     if page < 1:
         raise BadQuestion("pages are numbered from 1")
     today = today or local_day(datetime.now(UTC))
-    limited = reader.limited
-    stateless = [service for service, fields in limited.items() if "state" not in fields]
-    reach = (list(limited), stateless, *reader.reach("state").parameters, *reader.reach("duties").parameters)
+    if sort != DUE and after is not None:
+        raise BadQuestion(f"a page after a place is sorted by {DUE}")
+    skipped = (page - 1) * PAGE
     async with snapshot(pool) as connection:
-        filters = (state, officer, due_before, today, reader.areas)
-        rows = await connection.fetch(_CASES, *filters, (page - 1) * PAGE, *reach)
-        first = rows or (await connection.fetch(_CASES, *filters, 0, *reach) if page > 1 else [])
+        search = _CaseSearch(connection, reader, state, officer, due_before, changed_since, today)
+        if sort == DUE:
+            total = await search.total()
+            beyond_the_end = after is None and total <= min(skipped, MOST_COUNTED)
+            rows = [] if beyond_the_end else (await search.lines(after, skipped + PAGE + 1))[skipped:]
+        else:
+            rows, total = await search.sorted_lines(sort, skipped)
         reached = await positions(connection, READ_MODELS)
+    shown = rows[:PAGE]
     return {
         "page": page,
         "page_size": PAGE,
-        "total": first[0]["total"] if first else 0,
+        "total": min(total, MOST_COUNTED) if sort == DUE else total,
+        "more_than_total": sort == DUE and total > MOST_COUNTED,
+        "next": str(Place(shown[-1]["next_due"], shown[-1]["case_id"])) if len(rows) > PAGE else None,
         "positions": reached,
-        "cases": [{name: column.to_json(row[name]) for name, column in COLUMNS.items()} for row in rows],
+        "cases": [{name: column.to_json(row[name]) for name, column in COLUMNS.items()} for row in shown],
     }

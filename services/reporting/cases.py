@@ -1,81 +1,191 @@
-"""The projected case."""
+"""The projected case, now or by both times."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-
-from services.reporting.case_list import BEGUN, QUEUED
+from services.reporting.as_of import histories_of
+from services.reporting.case_list import QUEUED
 from services.reporting.daily_sheet import Listed
+from services.reporting.fold import Folded, Stream, fold
+from services.reporting.projection import COLUMNS, stream_row
 from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Pool, positions, snapshot
+from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.summaries import summary_type
 from services.reporting.summaries.summary import CaseView
 from services.reporting.visibility import Reader, visible
+from services.reporting.waits import list_waits
 from shared.domain.dates import local_day
+from shared.domain.decider import history_at
 from shared.domain.permissions import CONFLICT, Denial
 
-_CASE: Final = f"""
-    select s.*, {QUEUED} as queued, f.recorded_at as begun_at, coalesce({visible(2)}, false) as shown
-    from stream as s {BEGUN} where s.cases @> array[$1::uuid] order by s.opened_at, s.stream
-"""  # noqa: S608 - the clause above, and no value
+_STREAMS: Final = f"""
+    select s.*, {QUEUED} as queued, coalesce({visible(3)}, false) as shown
+    from stream as s where s.cases @> array[$1::uuid] or ($2 and s.mentions @> array[$1::uuid])
+    order by s.opened_at, s.stream
+"""  # noqa: S608 - the clauses above, and no value
 _DUTIES: Final = f"""
     select d.*, s.cases, s.officer from duty as d join stream as s using (service, stream)
-    where s.cases @> array[$1::uuid] and d.opened_on <= $2 and (d.closed_on is null or d.closed_on > $2) and {visible(3)}
-    order by d.due, d.duty, d.item
+    where s.cases @> array[$1::uuid] and {visible(2)}
 """  # noqa: S608 - the clause above, and no value
 
+Row = Mapping[str, Any]
+"""The columns of a stream, and `queued`: whether it is a referral that waits for the panel."""
 
-async def case(pool: Pool, reader: Reader, case_id: UUID, today: date | None = None) -> dict[str, Any] | Denial | None:
-    """Return the projected case, its streams by collection, and its duties; None where nothing is known of it.
 
-    It holds what the owning services would show to the reader; of a stream that several cases share, the part of this
-    case alone. `today` is the Europe/London day for which duties are judged. A denial says why the reader may see
-    nothing of the case.
+@dataclass(frozen=True, slots=True)
+class CaseRecords:
+    """The streams of a case of which a reader may see a part, and the area in which the case began."""
+
+    area: str | None
+    rows: Sequence[Row]
+
+
+async def records_of_case(
+    connection: Connection, reader: Reader, case_id: UUID, part: str, *, ever: bool
+) -> CaseRecords | Denial | None:
+    """Find the streams of a case of which the reader may see a part; None where nothing is known of the case.
+
+    `ever` adds the streams that name the case in any event, since one may have belonged to it before. A denial says why
+    the reader may see nothing of the case.
     """
-    today = today or local_day(datetime.now(UTC))
-    async with snapshot(pool) as connection:
-        everything = await connection.fetch(_CASE, case_id, *reader.reach("state").parameters)
-        duties = await connection.fetch(_DUTIES, case_id, today, *reader.reach("duties").parameters)
-        reached = await positions(connection, READ_MODELS)
-    if not everything:
+    rows = await connection.fetch(_STREAMS, case_id, ever, *reader.reach(part).parameters)
+    if not rows:
         return None
-    area = _area(everything, case_id)
-    rows = [row for row in everything if row["shown"]]
+    area = _area(rows, case_id)
     if reader.areas is not None and area not in reader.areas:
         return Denial("this belongs to another area", hidden=True)
     if case_id in reader.barred:
         return Denial(CONFLICT)
+    visible = [row for row in rows if row["shown"]]
+    if not visible:
+        return Denial(f"the role {reader.actor.role} may read the {part} of no record of this case")
+    return CaseRecords(area, visible)
+
+
+async def case(
+    pool: Pool,
+    reader: Reader,
+    case_id: UUID,
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+) -> dict[str, Any] | Denial | None:
+    """Return the projected case, its streams by collection, and its duties; None where nothing was known of it.
+
+    `as_of` shows what had occurred by then, `known_at` what had been recorded by then. It holds what the owning services
+    would show to the reader; of a stream that several cases share, the part of this case alone. Duties are judged on the
+    Europe/London day of `as_of`, or else on the current one. A denial says why the reader may see nothing of the case.
+    """
+    moments = [moment for moment in (as_of, known_at) if moment is not None] or [datetime.now(UTC)]
+    day = local_day(as_of or datetime.now(UTC))
+    cut = as_of is not None or known_at is not None
+    async with snapshot(pool) as connection:
+        records = await records_of_case(connection, reader, case_id, "state", ever=cut)
+        if records is None or isinstance(records, Denial):
+            return records
+        rows = records.rows
+        duties = [
+            Listed.of_row(row) for row in await connection.fetch(_DUTIES, case_id, *reader.reach("duties").parameters)
+        ]
+        if cut:
+            past = await _past(connection, rows, as_of, known_at)
+            rows = _rows_then(rows, past, case_id)
+            visible_duties = await reader.reach("duties").select(connection, list(past))
+            duties = [one for one in duties if (one.service, one.stream) not in past]
+            duties += [
+                one
+                for stream, then in past.items()
+                if then is not None and stream in visible_duties and case_id in then.folded.summary.cases
+                for one in Listed.of_fold(then.folded)
+            ]
+        waiting = await list_waits(connection, reader, "state", min(moments), case_id)
+        reached = await positions(connection, READ_MODELS, known_at)
     if not rows:
-        return Denial(f"the role {reader.actor.role} may read none of the records of this case")
+        return None
     streams: dict[str, list[dict[str, Any]]] = {model.collection: [] for model in READ_MODELS.values()}
     hidden: set[tuple[str, str]] = set()
     for row in rows:
         service = row["service"]
-        shown = _view_for_case(row, case_id)
-        hidden |= {(service, item) for item in shown.hidden_items}
-        streams[READ_MODELS[service].collection].append(_as_json(row, shown.view, reader.fields(service)))
+        view = _view_for_case(row, case_id)
+        hidden |= {(service, item) for item in view.hidden_items}
+        streams[READ_MODELS[service].collection].append(_as_json(row, view.view, reader.fields(service)))
+    shown_duties = [one for one in duties if one.duty.is_shown(day) and (one.service, one.duty.item) not in hidden]
+    shown_duties.sort(key=lambda one: (one.duty.due, one.duty.duty, one.duty.item))
     return {
         "case_id": str(case_id),
-        "area": area,
+        "as_of": None if as_of is None else as_of.isoformat(),
+        "known_at": None if known_at is None else known_at.isoformat(),
+        "area": records.area,
         "panel_queue": any(row["queued"] for row in rows if reader.fields(row["service"]) is None),
         "referral": next(iter(streams["referrals"]), None),
         **streams,
-        "duties": [
-            Listed.of_row(row).as_json(today) | {"case_ids": [str(case_id)]}
-            for row in duties
-            if (row["service"], row["item"]) not in hidden
-        ],
+        "duties": [one.as_json(day) | {"case_ids": [str(case_id)]} for one in shown_duties],
+        "waiting": [one | {"case_ids": [str(case_id)]} for one in waiting],
         "positions": reached,
     }
 
 
-def _area(rows: Sequence[asyncpg.Record], case_id: UUID) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _PastStream:
+    """The state of a stream at an earlier time, with the version and position of its latest event then."""
+
+    folded: Folded
+    version: int
+    position: int | None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The columns of the stream as it stood."""
+        columns = dict(zip(COLUMNS, stream_row(self.folded), strict=True))
+        return columns | {"version": self.version, "position": self.position}
+
+
+async def _past(
+    connection: Connection, rows: Sequence[Row], as_of: datetime | None, known_at: datetime | None
+) -> Mapping[Stream, _PastStream | None]:
+    """Fold those streams anew that have moved since; None for one that had not begun."""
+    moved = [
+        (row["service"], row["stream"])
+        for row in rows
+        if (as_of is not None and row["updated_at"] > as_of) or (known_at is not None and row["recorded_at"] > known_at)
+    ]
+    found: dict[Stream, _PastStream | None] = {}
+    for stream, history in (await histories_of(connection, moved)).items():
+        folded = fold(history, as_of=as_of, known_at=known_at)
+        if folded is None:
+            found[stream] = None
+            continue
+        latest = history_at(history, as_of=as_of, known_at=known_at)[-1]
+        found[stream] = _PastStream(folded, latest.version, latest.position)
+    return found
+
+
+def _rows_then(rows: Sequence[Row], past: Mapping[Stream, _PastStream | None], case_id: UUID) -> list[Row]:
+    """Return the rows of the streams that belonged to a case then."""
+    then: list[Row] = []
+    for row in rows:
+        stream = (row["service"], row["stream"])
+        if stream not in past:
+            then.append(dict(row))
+        elif (found := past[stream]) is not None:
+            then.append(dict(row) | found.row)
+    then = [row for row in then if case_id in row["cases"]]
+    # The condition QUEUED, over the streams of the case as they stood.
+    claimed = {row["referral_id"] for row in then if row["service"] == "disposal"}
+    queued = [
+        row["service"] == "referral" and row["state"] == "WITH_PANEL" and row["stream"] not in claimed for row in then
+    ]
+    then = [{**row, "queued": waits} for row, waits in zip(then, queued, strict=True)]
+    return sorted(then, key=lambda row: (row["opened_at"], row["stream"]))
+
+
+def _area(rows: Sequence[Row], case_id: UUID) -> str | None:
     """Return the area in which the case's own work was first recorded; without any, that of what it takes part in."""
     own = [row for row in rows if row["home"] == case_id]
     labelled = [row for row in own or rows if row["area"] is not None]
@@ -83,7 +193,7 @@ def _area(rows: Sequence[asyncpg.Record], case_id: UUID) -> str | None:
     return None if first is None else str(first["area"])
 
 
-def _view_for_case(row: asyncpg.Record, case_id: UUID) -> CaseView:
+def _view_for_case(row: Row, case_id: UUID) -> CaseView:
     """Return the part of a stream's view that concerns a case."""
     view: dict[str, Any] = json.loads(row["view"])
     kind = summary_type(row["service"])
@@ -92,21 +202,16 @@ def _view_for_case(row: asyncpg.Record, case_id: UUID) -> CaseView:
     return kind.view_for_case(view, kind.model.model_validate_json(row["record"]), case_id)
 
 
-def _as_json(row: asyncpg.Record, view: Mapping[str, Any], fields: frozenset[str] | None) -> dict[str, Any]:
+def _as_json(row: Row, view: Mapping[str, Any], fields: frozenset[str] | None) -> dict[str, Any]:
     """Return a stream as its owner shows it: with `fields`, these members of the state alone."""
+    head = {"id": str(row["stream"]), "version": row["version"], "position": row["position"]}
     if fields is not None:
-        return {
-            "id": str(row["stream"]),
-            "version": row["version"],
-            **{name: value for name, value in view.items() if name in fields},
-        }
+        return head | {name: value for name, value in view.items() if name in fields}
     return {
-        "id": str(row["stream"]),
+        **head,
         **view,
         "open": row["open"],
         "officer": None if row["officer"] is None else str(row["officer"]),
-        "version": row["version"],
-        "position": row["position"],
         "opened_at": row["opened_at"].isoformat(),
         "updated_at": row["updated_at"].isoformat(),
     }

@@ -1,10 +1,11 @@
-"""The daily sheet: the duties of all services as they stood at the end of a day."""
+"""The daily sheet: the duties of all services as they stood at the end of a day, and what waited then."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import astuple, dataclass
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,20 +13,44 @@ import asyncpg
 
 from services.reporting.as_of import refolded
 from services.reporting.fold import Folded
-from services.reporting.projection import duty_of
+from services.reporting.projection import UNMET, duty_of
 from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Pool, positions, snapshot
-from services.reporting.visibility import Reader, visible
-from shared.domain.dates import end_of_day
+from services.reporting.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.visibility import Reach, Reader, Statement
+from services.reporting.waits import list_waits
+from shared.api.parameters import DAY, UUID_TEXT
+from shared.domain.dates import local_day
 from shared.domain.duties import Duty
 
-_STANDING: Final = f"""
-    select d.*, s.cases, s.officer
-    from duty as d join stream as s using (service, stream)
-    where d.opened_on <= $1 and (d.met_on is null or d.met_on > $1) and (d.closed_on is null or d.closed_on > $1)
-      and (d.lapsed_on is null or d.lapsed_on > $1)
-      and s.updated_at <= $2 and {visible(3)}
-"""  # noqa: S608 - the clause above, and no value
+MOST: Final = 500
+"""Duties on one page of the sheet at most."""
+
+_ORDER: Final = ("due", 'service collate "C"', "stream", 'duty collate "C"', 'item collate "C"')
+"""The order of the sheet, which is that of an index, and of text in Python."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SheetPlace:
+    """A place in the sheet: after this duty. Places compare as the duties are listed."""
+
+    due: date
+    service: str
+    stream: UUID
+    duty: str
+    item: str
+
+    def __str__(self) -> str:
+        return ":".join(map(str, astuple(self)))
+
+    @classmethod
+    def of(cls, text: str) -> SheetPlace:
+        """Read the text of a place, as `SHEET_PLACE` has it. Raises `ValueError` for a day that does not exist."""
+        due, service, stream, duty, item = text.split(":", 4)
+        return cls(date.fromisoformat(due), service, UUID(stream), duty, item)
+
+
+SHEET_PLACE: Final = re.compile(rf"{DAY.pattern}:[a-z_]{{1,60}}:{UUID_TEXT.pattern}:[A-Z0-9_]{{1,60}}:[ -~]{{0,200}}")
+"""The text of a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +78,11 @@ class Listed:
         for duty in folded.duties:
             yield cls(duty, folded.service, summary.stream, summary.home, summary.cases, summary.officer, summary.area)
 
+    @property
+    def place(self) -> SheetPlace:
+        """Its place in the sheet."""
+        return SheetPlace(self.duty.due, self.service, self.stream, self.duty.duty, self.duty.item)
+
     def as_json(self, as_of: date) -> dict[str, Any]:
         """Return the duty as it was at the end of a day."""
         return {
@@ -68,27 +98,85 @@ class Listed:
 async def daily_sheet(
     pool: Pool,
     reader: Reader,
-    as_of: date,
+    as_of: datetime,
     overdue: bool | None = None,
+    known_at: datetime | None = None,
+    *,
+    after: SheetPlace | None = None,
+    limit: int | None = None,
 ) -> dict[str, Any]:
-    """List every duty that is not met at the end of a Europe/London day, soonest first, as it was then.
+    """List every duty that is not met on the Europe/London day of `as_of`, soonest first, and what waits, as it was then.
 
-    `overdue` true: only those past their due date; false: only the others. The duties are those that the owning
-    services would show to the reader.
+    The duties follow from the events that had occurred by `as_of` and were recorded by `known_at`. `overdue` true: only
+    those past their due date; false: only the others. The duties are those that the owning services would show to the
+    reader: so many as `limit` says, after a place; `next` is the place of the following page, None after the last.
     """
-    until, reach = end_of_day(as_of), reader.reach("duties")
+    day, reach = local_day(as_of), reader.reach("duties")
+    areas = None if reach.areas is None else list(reach.areas)
     async with snapshot(pool) as connection:
-        found = [Listed.of_row(row) for row in await connection.fetch(_STANDING, as_of, until, *reach.parameters)]
-        moved = await refolded(connection, READ_MODELS, until, areas=None if reach.areas is None else list(reach.areas))
-        seen = await reach.select(connection, [(folded.service, folded.summary.stream) for folded in moved])
+        most = None if limit is None else limit + 1
+        found = await _standing(connection, reach, day, as_of, known_at, overdue, after, most)
+        moved = await refolded(connection, READ_MODELS, as_of, known_at, areas=areas)
+        readable = await reach.select(connection, [(folded.service, folded.summary.stream) for folded in moved])
         for folded in moved:
-            if (folded.service, folded.summary.stream) in seen:
-                found += [one for one in Listed.of_fold(folded) if one.duty.is_open(as_of)]
-        reached = await positions(connection, READ_MODELS)
-    shown = [one for one in found if overdue is None or one.duty.overdue(as_of) == overdue]
-    shown.sort(key=lambda one: (one.duty.due, one.service, one.stream, one.duty.duty, one.duty.item))
+            if (folded.service, folded.summary.stream) in readable:
+                found += [one for one in Listed.of_fold(folded) if one.duty.is_open(day)]
+        reached = await positions(connection, READ_MODELS, known_at)
+        waiting = await list_waits(connection, reader, "duties", min(as_of, known_at or as_of))
+    shown = [
+        one
+        for one in found
+        if (overdue is None or one.duty.overdue(day) == overdue) and (after is None or one.place > after)
+    ]
+    shown.sort(key=lambda one: one.place)
+    page = shown[:limit]
     return {
-        "as_of": as_of.isoformat(),
+        "as_of": day.isoformat(),
         "positions": reached,
-        "duties": [one.as_json(as_of) for one in shown],
+        "duties": [one.as_json(day) for one in page],
+        "next": str(page[-1].place) if page and len(page) < len(shown) else None,
+        "waiting": waiting,
     }
+
+
+async def _standing(
+    connection: Connection,
+    reach: Reach,
+    day: date,
+    as_of: datetime,
+    known_at: datetime | None,
+    overdue: bool | None,
+    after: SheetPlace | None,
+    most: int | None,
+) -> list[Listed]:
+    """Read the open duties of the streams that stand as they stood then: the first `most` after a place, or all.
+
+    Those that nothing has ended are read in the order of the sheet; those that ended after the day are found by it.
+    """
+    statement = Statement()
+    on, then, known = (
+        statement.bind(day, "date"),
+        statement.bind(as_of, "timestamptz"),
+        statement.bind(known_at, "timestamptz"),
+    )
+    conditions = [
+        statement.of_areas(reach.areas),
+        f"s.updated_at <= {then} and ({known} is null or s.recorded_at <= {known})",
+        statement.visible(reach),
+    ]
+    if overdue is not None:
+        conditions.append(f"d.due {'<' if overdue else '>='} {on}")
+    order = ", ".join(f"d.{column}" for column in _ORDER)
+    if after is not None:
+        types = ("date", "text", "uuid", "text", "text")
+        values = ", ".join(statement.bind(value, type_) for value, type_ in zip(astuple(after), types, strict=True))
+        conditions.append(f"({order}) > ({values})")
+    limit = f"limit {statement.bind(most, 'bigint')}"
+    parts = (
+        f"""(
+            select d.*, s.cases, s.officer from duty as d join stream as s using (service, stream)
+            where {stood} and {" and ".join(conditions)} order by {order} {limit}
+        )"""  # noqa: S608 - clauses and numbers of parameters, and no value
+        for stood in (f"{UNMET} and d.opened_on <= {on}", f"not upper_inf(d.during) and d.during @> {on}")
+    )
+    return [Listed.of_row(row) for row in await statement.fetch(connection, " union all ".join(parts))]

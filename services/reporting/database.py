@@ -10,6 +10,7 @@ from shared.runtime.privileges import (
     CONSUMER,
     PROJECTING,
     PROJECTION,
+    TRANSPARENCY,
     Part,
     RoleKind,
     Schema,
@@ -24,9 +25,24 @@ TABLES: Final = Part(
             RoleKind.VERIFY: "select",
         },
         "stream": {RoleKind.API: "select", RoleKind.WORKER: "select, insert, update", RoleKind.VERIFY: "select"},
+        "high_water_mark": {
+            RoleKind.API: "select",
+            RoleKind.WORKER: "select, insert, update",
+            RoleKind.VERIFY: "select",
+        },
+        "freshness": {
+            RoleKind.API: "select",
+            RoleKind.WORKER: "select, insert, update",
+            RoleKind.VERIFY: "select",
+        },
         "duty": {RoleKind.API: "select", RoleKind.WORKER: "select, insert, delete", RoleKind.VERIFY: "select"},
+        "frozen_return": {RoleKind.API: "select, insert", RoleKind.VERIFY: "select"},
+        "verification_report": {RoleKind.API: "select, insert", RoleKind.VERIFY: "select"},
     },
 )
 
-DATABASE: Final = ("ooc_reporting", Schema((ACCESS_LOG, CONSUMER, PROJECTION, TABLES), "reporting", PROJECTING))
+DATABASE: Final = (
+    "ooc_reporting",
+    Schema((ACCESS_LOG, CONSUMER, PROJECTION, TRANSPARENCY, TABLES), "reporting", PROJECTING),
+)
 """Its name and what it holds, as `shared.runtime.provision.databases` takes them."""

@@ -17,7 +17,7 @@ Grant = Callable[[Sequence[SealedTexts]], Awaitable[Mapping[SealedTexts, str]]]
 
 
 def keyring_grant(keyring: Keyring) -> Grant:
-    """Return a grant by a keyring whose role may read keys only. Raises `KeyringUnavailable` where it does not answer."""
+    """Return a grant by a keyring whose database role may only read keys. Raises `KeyringUnavailable`."""
 
     async def opened(sealed: Sequence[SealedTexts]) -> Mapping[SealedTexts, str]:
         tokens = {words: SealedToken.parse(words.token) for words in sealed}

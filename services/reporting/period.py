@@ -1,4 +1,4 @@
-"""The period that a measure is asked for, and the quarters in which returns are made."""
+"""The period of a measure, and the quarters for which returns are made."""
 
 from __future__ import annotations
 

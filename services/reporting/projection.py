@@ -1,31 +1,33 @@
 """The projection: events in, rows out, all in the caller's transaction.
 
 `apply` takes recorded events as they were published, of any services and streams, each stream in order of version. It
-keeps each event once, folds the streams that moved from all their facts, and puts their rows and duties in place. A
-repeated event changes nothing. Table names carry no schema, so that a rebuild can stand beside the live tables.
+keeps each event once, folds the streams that moved, onto what it remembers of them or from all their facts, and puts
+their rows and duties in place. A repeated event changes nothing. Table names carry no schema, so that a rebuild can
+stand beside the live tables.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Protocol
-from uuid import UUID
 
 import asyncpg
 
-from services.reporting.fold import Folded, fold
+from services.reporting.fold import Folded, FoldedHistory, Stream, fold, service_of
 from services.reporting.read_models import READ_MODELS
+from services.reporting.recent_streams import RecentStreams
 from services.reporting.snapshot import Connection, Pool
 from services.reporting.summaries import DisposalSummary
-from shared.domain.decider import check_gapless
+from shared.domain.data_rights import data_rights_events, is_data_right
 from shared.domain.duties import Duty
-from shared.domain.envelope import Fact
+from shared.domain.envelope import EventRegistry, Fact, UnknownEvent, type_in
 from shared.domain.messages import Correction
-
-Stream = tuple[str, UUID]
+from shared.domain.waiting import is_wait, waiting_events
+from shared.messaging.waiting import keep_waits
 
 
 class Recorded(Protocol):
@@ -68,43 +70,57 @@ _HISTORIES: Final = """
     from fact as f join unnest($1::text[], $2::uuid[]) as moved (service, stream) using (service, stream)
     order by f.service, f.stream, f.version
 """
+_REACHED: Final = """
+    select s.service, s.stream, s.version, s.hash from stream as s
+    join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
+"""
 _CORRECT: Final = """
     update fact set corrected_by = array_append(corrected_by, c.by)
     from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) as c (service, stream, corrects, by)
     where fact.service = c.service and fact.stream = c.stream and fact.event_id = c.corrects
       and not c.by = any (fact.corrected_by)
 """
-COLUMNS: Final = (
-    "service",
-    "stream",
-    "home",
-    "version",
-    "position",
-    "hash",
-    "state",
-    "open",
-    "view",
-    "record",
-    "area",
-    "officer",
-    "cases",
-    "referral_id",
-    "opened_at",
-    "updated_at",
-    "recorded_at",
-    "mentions",
-    "marks",
-)
+COLUMNS: Final[Mapping[str, str]] = {
+    "service": "text",
+    "stream": "uuid",
+    "home": "uuid",
+    "version": "integer",
+    "position": "bigint",
+    "hash": "bytea",
+    "state": "text",
+    "open": "boolean",
+    "view": "jsonb",
+    "record": "jsonb",
+    "area": "text",
+    "officer": "uuid",
+    "cases": "uuid[]",
+    "referral_id": "uuid",
+    "opened_at": "timestamptz",
+    "updated_at": "timestamptz",
+    "recorded_at": "timestamptz",
+    "mentions": "uuid[]",
+    "marks": "text[]",
+    "begun_at": "timestamptz",
+    "counted": "daterange",
+    "subject": "uuid",
+}
+"""The columns of a stream, with their types."""
+
+# PostgreSQL's arrays have no rows of different lengths: a column of lists comes as texts.
 _PUT: Final = f"""
     insert into stream ({", ".join(COLUMNS)})
-    values ({", ".join(f"${n}" for n in range(1, len(COLUMNS) + 1))})
+    select {", ".join(f"{column}::{type_}" for column, type_ in COLUMNS.items())}
+    from unnest({", ".join(f"${n}::{'text' if '[' in type_ else type_}[]" for n, type_ in enumerate(COLUMNS.values(), 1))})
+        as w ({", ".join(COLUMNS)})
     on conflict (service, stream) do update
-    set {", ".join(f"{column} = excluded.{column}" for column in COLUMNS[2:])}
+    set {", ".join(f"{column} = excluded.{column}" for column in COLUMNS if column not in {"service", "stream"})}
 """  # noqa: S608 - the columns above, and no value
 _CLEAR: Final = """
     delete from duty using unnest($1::text[], $2::uuid[]) as moved (service, stream)
     where duty.service = moved.service and duty.stream = moved.stream
 """
+UNMET: Final = "d.met_on is null and d.closed_on is null and d.lapsed_on is null"
+"""The condition on `duty as d` that nothing has ended it, as the indexes of unmet duties have it."""
 DUTY_COLUMNS: Final = (
     "service",
     "stream",
@@ -120,32 +136,97 @@ DUTY_COLUMNS: Final = (
 )
 
 
+_LOCK: Final = "select service from high_water_mark where service = any($1::text[]) order by service for update"
+_BEGIN: Final = """
+    insert into high_water_mark (service, position) select service, 0 from unnest($1::text[]) as s (service)
+    on conflict do nothing
+"""
+# The mark moves on to the end of the run of facts that begins behind it.
+_ADVANCE: Final = """
+    update high_water_mark as h set position = (
+        select f.position from fact as f
+        where f.service = h.service and f.position > h.position
+          and not exists (select from fact as g where g.service = f.service and g.position = f.position + 1)
+        order by f.position limit 1
+    )
+    where h.service = any($1::text[])
+      and exists (select from fact as f where f.service = h.service and f.position = h.position + 1)
+"""
+
 _UNMARKED: Final = "select service, stream from stream where marks is null limit 200 for update skip locked"
 
 
-async def apply(connection: Connection, records: Sequence[Recorded]) -> None:
-    """Project a batch. Raises `UnknownEvent` or `BrokenHistory`; then the caller rolls back."""
-    arrived = [read(record) for record in records]
-    if not arrived:
+async def apply(connection: Connection, records: Sequence[Recorded], recent: RecentStreams | None = None) -> None:
+    """Project a batch. Raises `UnknownEvent` or `BrokenHistory`; then the caller rolls back.
+
+    `recent` remembers streams from batch to batch; without it each stream that moves is read back from its first fact.
+    """
+    facts = [read(record) for record in records]
+    if not facts:
         return
-    await _keep(connection, arrived)
-    histories = await _whole(connection, arrived)
-    folded: list[Folded] = []
-    for history in histories.values():
-        check_gapless(history)
-        found = fold(history)
-        # A stream's first fact is always what opens it, so whatever has a fact has a state.
-        assert found is not None, history[0].envelope.stream
-        folded.append(found)
-    await put(connection, folded)
+    await _keep(connection, facts)
+    await keep_waits(connection, [fact for fact in facts if is_wait(fact.envelope.type)])
+    arrived = [fact for fact in facts if not is_of_kernel(fact.envelope.type)]
+    await _project(connection, arrived, RecentStreams() if recent is None else recent)
+    # The kernel's own events are facts with a position, also where nothing else has arrived.
+    await _advance(connection, sorted({service_of(fact) for fact in facts}))
+
+
+apply_remembering: Final = partial(apply, recent=RecentStreams())
+"""`apply` for a process that projects: it remembers the streams that moved last."""
+
+
+async def _project(connection: Connection, arrived: Sequence[Fact], recent: RecentStreams) -> None:
+    """Fold the streams of some facts, which are kept, and store what they make. Raises `BrokenHistory`."""
+    new: dict[Stream, dict[int, Fact]] = defaultdict(dict)
+    for fact in arrived:
+        new[stream_of(fact)][fact.version] = fact
+    rows = await _reached(connection, list(new))
+    remembered = {stream: recent.at(stream, *row) for stream, row in rows.items()}
+    # A stream without a row begins in this batch; what else is not remembered is read back.
+    unknown = [stream for stream in new if remembered.get(stream) is None and (stream in rows or 1 not in new[stream])]
+    for fact in await load(connection, unknown) if unknown else ():
+        new[stream_of(fact)].setdefault(fact.version, fact)
+    moved: dict[Stream, FoldedHistory] = {}
+    standing: dict[Stream, Sequence[Duty]] = {stream: () for stream in new if stream not in rows}
+    for stream, facts in new.items():
+        known = remembered.get(stream)
+        further = [facts[version] for version in sorted(facts) if known is None or version > known.last.version]
+        if known is None:
+            moved[stream] = FoldedHistory.of(further)
+        elif further:
+            moved[stream], standing[stream] = known.extended(further), known.folded.duties
+    await put(connection, [history.folded for history in moved.values()], standing)
+    for stream, history in moved.items():
+        recent.remember(stream, history)
 
 
 def read(record: Recorded) -> Fact:
     """Read a recorded event as a fact whose sealed fields stay closed; raises `UnknownEvent`."""
-    service = record.stream.partition("/")[0]
-    return READ_MODELS[service].events.read(
+    return _book(record.stream.partition("/")[0], record.body).read(
         record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash
     )
+
+
+def read_or_none(stream: str, body: bytes) -> Fact | None:
+    """Read an event from its bytes alone; None where it cannot be read."""
+    try:
+        return _book(stream.partition("/")[0], body).read(body)
+    except (UnknownEvent, KeyError):
+        return None
+
+
+def is_of_kernel(type_name: str) -> bool:
+    """Tell whether an event is one of the kernel's own, about a wait or a person's data rights: no record of the trade."""
+    return is_wait(type_name) or is_data_right(type_name)
+
+
+def _book(service: str, body: bytes) -> EventRegistry:
+    """Return the book of an event: its service's, or that of the service's waits or data rights."""
+    type_name = type_in(body)
+    if is_wait(type_name):
+        return waiting_events(service)
+    return data_rights_events(service) if is_data_right(type_name) else READ_MODELS[service].events
 
 
 async def _keep(connection: Connection, facts: Sequence[Fact]) -> None:
@@ -175,33 +256,23 @@ async def _keep(connection: Connection, facts: Sequence[Fact]) -> None:
         await connection.execute(_CORRECT, *(list(column) for column in zip(*corrections, strict=True)))
 
 
-async def _whole(connection: Connection, arrived: Sequence[Fact]) -> Mapping[Stream, list[Fact]]:
-    """Return the whole histories of the streams of a batch. A stream that begins in this batch need not be read back."""
-    histories: dict[Stream, dict[int, Fact]] = defaultdict(dict)
-    for fact in arrived:
-        histories[stream_of(fact)][fact.version] = fact
-    older = [stream for stream, facts in histories.items() if 1 not in facts]
-    # A repeated first event says that later ones may be known already: these streams are read back too.
-    older += await _known_further(connection, {s: max(facts) for s, facts in histories.items() if 1 in facts})
-    if older:
-        for fact in await load(connection, older):
-            histories[stream_of(fact)].setdefault(fact.version, fact)
-    return {stream: [facts[version] for version in sorted(facts)] for stream, facts in histories.items()}
+async def _advance(connection: Connection, services: Sequence[str]) -> None:
+    """Move the high-water marks of some services to the last position before which no fact is missing.
+
+    The lock comes first, in a statement of its own: the next one then sees the facts of other consumers that had it.
+    """
+    if len(await connection.fetch(_LOCK, services)) < len(services):
+        await connection.execute(_BEGIN, services)
+        await connection.fetch(_LOCK, services)
+    await connection.execute(_ADVANCE, services)
 
 
-async def _known_further(connection: Connection, begun: Mapping[Stream, int]) -> list[Stream]:
-    rows = await connection.fetch(
-        """
-        select stream.service, stream.stream from stream
-        join unnest($1::text[], $2::uuid[], $3::int[]) as b (service, stream, version)
-            on stream.service = b.service and stream.stream = b.stream
-        where stream.version > b.version
-        """,
-        [service for service, _ in begun],
-        [stream for _, stream in begun],
-        list(begun.values()),
-    )
-    return [(row["service"], row["stream"]) for row in rows]
+async def _reached(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, tuple[int, bytes]]:
+    """Return version and hash of the rows of some streams."""
+    ids = ([service for service, _ in streams], [stream for _, stream in streams])
+    return {
+        (row["service"], row["stream"]): (row["version"], row["hash"]) for row in await connection.fetch(_REACHED, *ids)
+    }
 
 
 async def load(connection: Connection, streams: Iterable[Stream]) -> list[Fact]:
@@ -209,7 +280,7 @@ async def load(connection: Connection, streams: Iterable[Stream]) -> list[Fact]:
     streams = list(streams)
     rows = await connection.fetch(_HISTORIES, [service for service, _ in streams], [stream for _, stream in streams])
     return [
-        READ_MODELS[row["service"]].events.read(
+        _book(row["service"], row["body"]).read(
             row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
         )
         for row in rows
@@ -221,13 +292,40 @@ def stream_of(fact: Fact) -> Stream:
     return fact.envelope.stream.partition("/")[0], fact.stream_id
 
 
-async def put(connection: Connection, folded: Sequence[Folded]) -> None:
-    """Put the rows of some streams, and their duties, in place."""
-    await connection.executemany(_PUT, [stream_row(item) for item in folded])
-    await connection.execute(_CLEAR, [item.service for item in folded], [item.summary.stream for item in folded])
-    duties = [row for item in folded for row in duty_rows(item)]
+async def put(
+    connection: Connection, folded: Sequence[Folded], standing: Mapping[Stream, Sequence[Duty]] | None = None
+) -> None:
+    """Put the rows of some streams, and their duties, in place; one statement each.
+
+    `standing` are the duties that the tables hold of streams, as far as known: the same are not written again.
+    """
+    if not folded:
+        return
+    await connection.execute(_PUT, *(list(column) for column in zip(*map(_stream_values, folded), strict=True)))
+    known = standing or {}
+    changed = [item for item in folded if known.get(key_of(item)) != item.duties]
+    cleared = [key_of(item) for item in changed if known.get(key_of(item)) != ()]
+    if cleared:
+        await connection.execute(_CLEAR, [service for service, _ in cleared], [stream for _, stream in cleared])
+    duties = [row for item in changed for row in duty_rows(item)]
     if duties:
         await connection.copy_records_to_table("duty", records=duties, columns=list(DUTY_COLUMNS))
+
+
+def key_of(item: Folded) -> Stream:
+    """Return service and id of a folded stream."""
+    return item.service, item.summary.stream
+
+
+def _stream_values(item: Folded) -> Iterable[Any]:
+    """Yield the row of a stream, with lists as PostgreSQL writes arrays."""
+    for value, type_ in zip(stream_row(item), COLUMNS.values(), strict=True):
+        yield _array_text(value) if "[" in type_ else value
+
+
+def _array_text(values: Iterable[Any]) -> str:
+    quoted = (str(value).replace("\\", r"\\").replace('"', r"\"") for value in values)
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
 
 
 async def fold_unmarked(pool: Pool) -> None:
@@ -266,7 +364,15 @@ def stream_row(item: Folded) -> tuple[Any, ...]:
         item.recorded_at,
         sorted(item.access.mentions),
         sorted(item.access.marks),
+        item.begun_at,
+        _range_of(summary.counted_days),
+        summary.subject,
     )
+
+
+def _range_of(days: Collection[date]) -> asyncpg.Range[date] | None:
+    """Return the range from the first to the last of some days, in PostgreSQL's own form; None where there are none."""
+    return asyncpg.Range(min(days), max(days) + timedelta(days=1)) if days else None
 
 
 def duty_rows(item: Folded) -> list[tuple[Any, ...]]:
@@ -287,6 +393,11 @@ def duty_rows(item: Folded) -> list[tuple[Any, ...]]:
         )
         for duty in item.duties
     ]
+
+
+def stood_open(day: str) -> str:
+    """Return the condition on `duty as d` that it stood open at the end of a day, a parameter: two indexes find it."""
+    return f"({UNMET} and d.opened_on <= {day} or not upper_inf(d.during) and d.during @> {day})"
 
 
 def duty_of(row: asyncpg.Record) -> Duty:

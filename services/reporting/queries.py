@@ -1,10 +1,11 @@
 """The measure queries of the API: functions of a pool and parameters, which answer in JSON's own types.
 
-With `as_of` or `known_at` only those streams are folded anew that have changed since: all others are as they are now.
+With `as_of`, `known_at` or positions only those streams are folded anew that changed since: others are as they are now.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,23 +25,36 @@ from services.reporting.measures import (
     measure_named,
 )
 from services.reporting.period import Period
-from services.reporting.projection import duty_of
+from services.reporting.projection import duty_of, stood_open
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.summaries import Summary, summary_type
 from shared.domain.dates import end_of_day
 from shared.domain.duties import Duty
 
-_UNTOUCHED: Final = """
+_ROWS: Final = """
     select service, stream, state, open, record from stream
     where service = any($1::text[])
       and ($2::timestamptz is null or updated_at <= $2) and ($3::timestamptz is null or recorded_at <= $3)
+      and ($4::jsonb is null or position <= ($4::jsonb ->> service)::bigint)
 """
-_OVERDUE: Final = """
-    select service, stream, duty, item, opened_on, due, met_on, closed_on, lapsed_on from duty
-    where service = any($1::text[]) and due < $2 and opened_on <= $2
-      and (met_on is null or met_on > $2) and (closed_on is null or closed_on > $2)
-      and (lapsed_on is null or lapsed_on > $2)
-"""
+_COUNTED: Final = f"{_ROWS} and counted && daterange($5, $6, '[]')"
+_OF_SUBJECTS: Final = f"{_ROWS} and subject = any($5::uuid[]) and not stream = any($6::uuid[])"
+# Open work, what has an overdue duty, and one stream of each group, since a group is shown that has neither.
+_WORK: Final = f"""
+    {_ROWS} and (service, stream) in (
+        select o.service, o.stream from stream as o where o.open and o.service = any($1)
+        union select d.service, d.stream from duty as d where {stood_open("$5::date")} and d.due < $5 and d.service = any($1)
+        union (
+            select distinct on (g.service, g.area) g.service, g.stream from stream as g
+            where g.service = any($1) and ($2 is null or g.updated_at <= $2) and ($3 is null or g.recorded_at <= $3)
+              and ($4 is null or g.position <= ($4 ->> g.service)::bigint)
+        )
+    )
+"""  # noqa: S608 - the clause above, and no value
+_OVERDUE: Final = f"""
+    select service, stream, duty, item, opened_on, due, met_on, closed_on, lapsed_on from duty as d
+    where {stood_open("$2::date")} and due < $2 and service = any($1::text[])
+"""  # noqa: S608 - the clause there, and no value
 
 
 async def measure(
@@ -52,30 +66,47 @@ async def measure(
     as_of: datetime | None = None,
     known_at: datetime | None = None,
     ethnicity: Grant | None = None,
+    last_positions: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Answer a measure of a period of Europe/London days, both included; raises `BadQuestion`.
 
-    `as_of` counts what had occurred by then, `known_at` what had been recorded by then. `ethnicity` is a grant of keys
-    for this question.
+    `as_of` counts what had occurred by then, `known_at` what had been recorded by then, `last_positions` each service's
+    events up to a position. `ethnicity` is a grant of keys for this question.
     """
     question, period = measure_named(name), Period(from_, to)
     async with snapshot(pool) as connection:
-        dataset = await _load_dataset(connection, question, period, as_of, known_at)
-        reached = await positions(connection, question.reads, known_at)
+        reached = last_positions
+        if reached is None:
+            reached = await positions(connection, question.reads, known_at)
+        dataset = await _load_dataset(connection, question, period, as_of, known_at, last_positions)
     if question.sealed_texts is not None and ethnicity is not None:
         dataset = replace(dataset, ethnicities=await ethnicity(question.sealed_texts(dataset, period)))
     return answer(question, dataset, period, reached, group_by)
 
 
 async def _load_dataset(
-    connection: Connection, question: Measure[Any], period: Period, as_of: datetime | None, known_at: datetime | None
+    connection: Connection,
+    question: Measure[Any],
+    period: Period,
+    as_of: datetime | None,
+    known_at: datetime | None,
+    last_positions: Mapping[str, int] | None,
 ) -> Dataset:
+    """Load the streams that may count in a period, as they were at the times of the query."""
+    services = sorted(question.reads)
+    cut = None if last_positions is None else json.dumps(dict(last_positions))
     if question.needs_work_items:
         as_of = min(as_of or end_of_day(period.last), end_of_day(period.last))
-    services = sorted(question.reads)
-    rows = await connection.fetch(_UNTOUCHED, services, as_of, known_at)
-    touched = await refolded(connection, services, as_of, known_at)
+        rows = await connection.fetch(_WORK, services, as_of, known_at, cut, period.last)
+    else:
+        rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, period.last)
+    touched = await refolded(connection, services, as_of, known_at, last_positions=last_positions)
     summaries = [_summary(row) for row in rows] + [item.summary for item in touched]
+    if question.needs_subjects:
+        subjects = {summary.subject for summary in summaries}
+        streams = [row["stream"] for row in rows]
+        others = await connection.fetch(_OF_SUBJECTS, services, as_of, known_at, cut, list(subjects - {None}), streams)
+        summaries += [_summary(row) for row in others]
     if not question.needs_work_items:
         return Dataset(summaries)
     overdue = await _load_overdue(connection, services, period.last)

@@ -21,17 +21,13 @@ async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
         yield connection
 
 
-# Positions are dense, so all is there where there are as many facts as the last position says; else up to the first gap.
+# What is recorded later has the later position, so that what was known at a time ends with one position too.
 _POSITIONS: Final = """
-    select s.service, case when t.held = t.last then t.last else (
-        select min(g.n) - 1 from generate_series(1, t.last) as g (n)
-        where not exists (select 1 from fact as f where f.service = s.service and f.position = g.n)
-    ) end as position
-    from unnest($1::text[]) as s (service)
-    cross join lateral (
-        select count(*) as held, coalesce(max(position), 0) as last from fact as f
-        where f.service = s.service and ($2::timestamptz is null or f.recorded_at <= $2)
-    ) as t
+    select s.service, least(coalesce(h.position, 0), case when $2::timestamptz is not null then coalesce((
+        select f.position from fact as f
+        where f.service = s.service and f.recorded_at <= $2 order by f.recorded_at desc limit 1
+    ), 0) end) as position
+    from unnest($1::text[]) as s (service) left join high_water_mark as h using (service)
 """
 
 

@@ -6,20 +6,31 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
 from services.reporting.as_of import histories_of
-from services.reporting.fold import fold
-from services.reporting.projection import COLUMNS, DUTY_COLUMNS, Stream, duty_rows, stream_row
-from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.fold import Stream, fold
+from services.reporting.projection import COLUMNS, DUTY_COLUMNS, duty_rows, stream_row
+from services.reporting.snapshot import Connection, Pool, snapshot
+from shared.domain.data_rights import is_data_right
 from shared.domain.decider import BrokenHistory, check_gapless
 from shared.domain.envelope import GENESIS, Fact, next_hash
+from shared.domain.waiting import DECIDER, Waiting, is_wait
+from shared.messaging.waiting import KnownWait
 
 STREAMS: Final = 200
 """How many streams are folded at a time."""
 
+MOST_DIFFERENCES: Final = 10_000
+"""How many differences are listed before the check ends."""
+
+# A cursor: neither the server's answer nor the streams that have been seen stay in memory.
+_KNOWN: Final = """
+    select service, stream from (select service, stream from fact union select service, stream from stream) as known
+    order by service, stream
+"""
 _JSON: Final = frozenset({"view", "record"})
 
 
@@ -28,21 +39,35 @@ async def refold_differences(pool: Pool) -> list[str]:
     found: list[str] = []
     async with snapshot(pool) as connection:
         found += await _missing(connection)
-        known = await connection.fetch("select service, stream from fact union select service, stream from stream")
-        streams = [(row["service"], row["stream"]) for row in sorted(known, key=tuple)]
-        for n in range(0, len(streams), STREAMS):
-            found += await _differences(connection, streams[n : n + STREAMS])
+        known = await connection.cursor(_KNOWN)
+        while rows := await known.fetch(STREAMS):
+            found += await _differences(connection, [(row["service"], row["stream"]) for row in rows])
+            if len(found) > MOST_DIFFERENCES:
+                return [*found[:MOST_DIFFERENCES], f"there are more: the check ended at {rows[-1]['stream']}"]
     return found
 
 
+# Positions are dense, so all is there where there are as many facts as the last position says; else up to the first gap.
+_COUNTED: Final = """
+    select t.service, t.last, h.position as kept, case when t.held = t.last then t.last else (
+        select min(g.n) - 1 from generate_series(1, t.last) as g (n)
+        where not exists (select 1 from fact as f where f.service = t.service and f.position = g.n)
+    ) end as reached
+    from (select service, count(*) as held, max(position) as last from fact group by service) as t
+    left join high_water_mark as h using (service)
+"""
+
+
 async def _missing(connection: Connection) -> list[str]:
-    last = await connection.fetch("select service, max(position) as last from fact group by service")
-    reached = await positions(connection, READ_MODELS)
-    return [
-        f"{row['service']}: position {reached[row['service']] + 1} is missing"
-        for row in last
-        if reached[row["service"]] != row["last"]
-    ]
+    """List the first missing position of each service, and each high-water mark that is not what the facts make."""
+    found: list[str] = []
+    for row in await connection.fetch(_COUNTED):
+        service, reached = row["service"], row["reached"]
+        if reached != row["last"]:
+            found.append(f"{service}: position {reached + 1} is missing")
+        if row["kept"] != reached:
+            found.append(f"{service}: the high-water mark is {row['kept']}, its facts make {reached}")
+    return found
 
 
 async def _differences(connection: Connection, streams: list[Stream]) -> list[str]:
@@ -64,6 +89,7 @@ async def _compared(connection: Connection, streams: list[Stream]) -> list[str]:
             *wanted,
         )
     }
+    waits = await _known_waits(connection, wanted[1])
     duties: dict[Stream, Counter[tuple[Any, ...]]] = {stream: Counter() for stream in streams}
     for row in await connection.fetch(
         "select d.* from duty as d join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)",
@@ -73,28 +99,47 @@ async def _compared(connection: Connection, streams: list[Stream]) -> list[str]:
     return [
         f"{stream[0]}/{stream[1]}: {line}"
         for stream in streams
-        for line in _of_stream(histories.get(stream, ()), rows.get(stream), duties[stream])
+        for line in _of_stream(histories.get(stream, ()), rows.get(stream), duties[stream], waits.get(stream[1]))
     ]
 
 
-def _of_stream(history: Sequence[Fact], row: asyncpg.Record | None, duties: Counter[tuple[Any, ...]]) -> Iterator[str]:
-    """Yield the differences between one stream's rows and its facts."""
+async def _known_waits(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Waiting]:
+    rows = await connection.fetch("select * from waiting where id = any($1::uuid[])", ids)
+    return {
+        row["id"]: Waiting(KnownWait.of_row(row).wait, open=row["ended_at"] is None, closed=row["closed"])
+        for row in rows
+    }
+
+
+def _of_stream(
+    history: Sequence[Fact],
+    row: asyncpg.Record | None,
+    duties: Counter[tuple[Any, ...]],
+    waiting: Waiting | None,
+) -> Iterator[str]:
+    """Yield the differences between one stream's rows and its facts; a wait has a row of its own."""
     if not history:
         yield "a row stands without any fact"
-    elif row is None:
-        yield "its facts have no row"
     elif (broken := _broken_link(history)) is not None:
         yield f"version {broken.version}: the hash does not follow from the bytes and the hash before"
+    elif is_wait(history[0].envelope.type):
+        if waiting != DECIDER.state_at(history):
+            yield "what waits is not what its facts make"
+    elif is_data_right(history[0].envelope.type):
+        if row is not None:
+            yield "a row stands for a person's data rights"
+    elif row is None:
+        yield "its facts have no row"
     else:
         yield from _of_rows(history, row, duties)
 
 
 def _broken_link(history: Sequence[Fact]) -> Fact | None:
     """Return the first fact whose hash does not follow from the one before."""
-    held = GENESIS
+    stream_hash = GENESIS
     for fact in history:
-        held = next_hash(held, fact.body or b"")
-        if held != fact.hash:
+        stream_hash = next_hash(stream_hash, fact.body or b"")
+        if stream_hash != fact.hash:
             return fact
     return None
 
@@ -109,11 +154,11 @@ def _of_rows(history: Sequence[Fact], row: asyncpg.Record, duties: Counter[tuple
     if folded is None:
         yield "nothing opens it"
         return
-    for column, fresh in zip(COLUMNS, stream_row(folded), strict=True):
+    for column, expected in zip(COLUMNS, stream_row(folded), strict=True):
         if column in _JSON:
-            if json.loads(row[column]) != json.loads(fresh):
+            if json.loads(row[column]) != json.loads(expected):
                 yield f"{column} is not what its facts make"
-        elif row[column] != fresh:
-            yield f"{column} is {row[column]!r}, its facts make {fresh!r}"
+        elif row[column] != expected:
+            yield f"{column} is {row[column]!r}, its facts make {expected!r}"
     if duties != Counter(duty_rows(folded)):
         yield "its duties are not what its facts make"

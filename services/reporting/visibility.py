@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
 from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Connection, Pool
 from shared.domain.messages import Actor
@@ -64,6 +66,35 @@ class Reach:
             *self.parameters,
         )
         return frozenset((row["service"], row["stream"]) for row in rows)
+
+
+class Statement:
+    """A statement that is put together for one question: it numbers its parameters and holds their values."""
+
+    def __init__(self) -> None:
+        self._values: list[Any] = []
+        self._reaches: dict[Reach, int] = {}
+
+    def bind(self, value: Any, type_: str) -> str:
+        """Add a value; return its parameter, of a type of PostgreSQL."""
+        self._values.append(value)
+        return f"${len(self._values)}::{type_}"
+
+    def visible(self, reach: Reach) -> str:
+        """Return the condition on `stream as s` that a reader may see it."""
+        if reach not in self._reaches:
+            self._reaches[reach] = len(self._values) + 1
+            self._values.extend(reach.parameters)
+        return visible(self._reaches[reach])
+
+    def of_areas(self, areas: Collection[str] | None) -> str:
+        """Return the condition on `duty as d` that it is of these areas: `visible` asks it too, of another table."""
+        return "true" if areas is None else f"(d.area is null or d.area = any({self.bind(areas, 'text[]')}))"
+
+    async def fetch(self, connection: Connection, text: str) -> list[asyncpg.Record]:
+        """Run the statement with its values."""
+        rows: list[asyncpg.Record] = await connection.fetch(text, *self._values)
+        return rows
 
 
 @dataclass(frozen=True, slots=True)

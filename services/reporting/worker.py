@@ -1,23 +1,42 @@
-"""The projecting process: the events of the deciding services, in batches, into reporting's tables."""
+"""The projecting process: the events of the deciding services, in batches, into reporting's tables; and a signer."""
 
 from __future__ import annotations
 
 from mode import Service as Part
 
-from services.reporting.projection import apply, fold_unmarked
+from services.reporting.freshness import FreshnessRecorder
+from services.reporting.projection import apply_remembering as apply
+from services.reporting.projection import fold_unmarked, read_or_none
 from services.reporting.read_models import CONSUMER, READ_MODELS
-from shared.database import create_pool
-from shared.messaging.consumer import log_alarms
+from shared.kafka import worker_principal
 from shared.messaging.projection_consumer import ProjectionConsumer
-from shared.runtime.privileges import RoleKind, role_name
+from shared.messaging.wait_recorder import WaitRecorder, held_streams
+from shared.runtime.bootstrap import Resources, open_resources
+from shared.runtime.privileges import RoleKind
 from shared.runtime.settings import Settings
+from shared.runtime.worker import checkpoint_signers, run
+from shared.transparency.log import ACCESS
 
 
-async def parts(settings: Settings) -> list[Part]:
-    """Start the projection consumer, which ends the process where it cannot go on."""
-    database = await create_pool(settings.database("reporting", role_name(RoleKind.WORKER, "reporting")), max_size=6)
-    await log_alarms(database, "reporting-worker")
+def run_worker(settings: Settings) -> None:
+    """Run the worker of reporting; does not return."""
+    run(open_resources("reporting", RoleKind.WORKER, settings, connections=6), _parts)
+
+
+async def _parts(resources: Resources) -> list[Part]:
+    """Return the parts of the worker: signer, projection consumer, and recorders of how fresh it is and of what waits."""
+    database, settings = resources.database, resources.settings
+    kafka = settings.kafka_as(worker_principal("reporting"))
     await fold_unmarked(database)
     return [
-        ProjectionConsumer(CONSUMER, services=sorted(READ_MODELS), pool=database, bootstrap=settings.kafka, apply=apply)
+        *checkpoint_signers("reporting", (ACCESS,), "ooc.reporting.checkpoints", settings),
+        ProjectionConsumer(
+            CONSUMER,
+            services=sorted(READ_MODELS),
+            pool=database,
+            bootstrap=kafka,
+            apply=apply,
+        ),
+        FreshnessRecorder(database, kafka),
+        WaitRecorder("reporting", lambda connection: held_streams(connection, "reporting", read_or_none), database),
     ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.vocabulary import Role
+from services.vocabulary import AUDITED_FIELDS, CASE_FIELDS, Role
 from shared.domain.permissions import (
+    AUDIT,
+    DATA_RIGHTS,
     DECISIONS,
     EVERYTHING,
     OPERATIONS,
@@ -18,13 +20,13 @@ from shared.domain.permissions import (
 _STATUS: Final = Permission(STATE, fields=frozenset({"state"}))
 
 ACCESS: Final[Permissions] = {
-    Role.SAFE_SCHOOLS_OFFICER: Permission(STATE_AND_DUTIES, where=("PARTY:{id}",)),
+    Role.SAFE_SCHOOLS_OFFICER: Permission(STATE_AND_DUTIES, where=("PARTY:{id}",), opens=CASE_FIELDS),
     Role.YJS_CASE_MANAGER: _STATUS,
-    Role.RJ_FACILITATOR: Permission(EVERYTHING, where=("OFFICER:{id}",)),
+    Role.RJ_FACILITATOR: Permission(EVERYTHING, where=("OFFICER:{id}",), opens=CASE_FIELDS),
     Role.POLICE_DECISION_MAKER: _STATUS,
-    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS),
+    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS, opens=CASE_FIELDS),
     Role.VICTIM_WORKER: Permission(STATE, fields=frozenset({"consents"})),
-    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS, needs_reason=True),
-    Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING, needs_reason=True),
+    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS | AUDIT, needs_reason=True, opens=AUDITED_FIELDS),
+    Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING | AUDIT | DATA_RIGHTS, needs_reason=True, opens=CASE_FIELDS),
 }
 """Role -> what it may read. Marks: services/rj_conference/events.py."""

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from services.vocabulary import ConferenceCategory, ConferenceMode, Regime, Role
+from services.vocabulary import WORDS, ConferenceCategory, ConferenceMode, Personal, Regime, Role
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.messages import Correction, Event, FreeText, Hours, Timestamp, ValueObject, Version
+from shared.domain.messages import Added, Correction, Event, FreeText, Hours, Timestamp, ValueObject, Version
 from shared.domain.texts import Visible
 from shared.privacy.sealing import OwnedBy, Sealed
 
@@ -91,12 +91,21 @@ class Term(ValueObject):
     """One thing agreed. That it has a text and a due date is rule C9, so that a missing one is refused with the reason."""
 
     term_id: UUID
-    text: Sealed[TermText]
+    text: Annotated[Sealed[TermText], Personal.CONDITIONS]
     due: date | None = None
+
+
+class Signatory(ValueObject):
+    """Somebody who signed, by name, as it stands under the signature."""
+
+    person_id: UUID
+    name: Annotated[Sealed[FreeText], OwnedBy("person_id"), Personal.IDENTITY]
 
 
 class ConferenceProposed(Event):
     """A conference has been proposed, by an officer or by a disposal's condition."""
+
+    sentence = "Conference proposed: {category}, the harmer is {harmer_age}"
 
     case_id: UUID
     referral_id: UUID | None = None
@@ -113,6 +122,8 @@ class ConferenceProposed(Event):
 class ParticipantAdded(Event):
     """Somebody beside the harmer has been invited."""
 
+    sentence = "Participant added: {role}{under_16?, under 16|}"
+
     person_id: UUID
     role: ParticipantRole
     under_16: bool
@@ -121,6 +132,11 @@ class ParticipantAdded(Event):
 class ResponsibilityRecorded(Event):
     """The harmer has said whether they accept responsibility and the core facts."""
 
+    sentence = (
+        "The harmer {accepts?accepts|does not accept} responsibility; the facts are {facts_disputed?disputed|not "
+        "disputed}"
+    )
+
     accepts: bool
     facts_disputed: bool
 
@@ -128,11 +144,15 @@ class ResponsibilityRecorded(Event):
 class VictimInformed(Event):
     """A harmed party has been told what restorative justice is and that nobody needs to take part."""
 
+    sentence = "Harmed person informed of restorative justice"
+
     person_id: UUID
 
 
 class ConsentGiven(Event):
     """A party has consented, to the modes named and on the wording of that version."""
+
+    sentence = "Consent given to {scope}, wording {consent_version}[, valid until {valid_until}]"
 
     person_id: UUID
     consent_version: Version
@@ -144,11 +164,18 @@ class ConsentGiven(Event):
 class ConsentWithdrawn(Event):
     """A party has withdrawn; nobody asks why."""
 
+    sentence = "Consent withdrawn"
+
     person_id: UUID
 
 
 class FacilitatorAssigned(Event):
     """A facilitator leads the conference from now on."""
+
+    sentence = (
+        "Facilitator assigned, {rj_trained?trained|not trained}, {sensitive_accredited?accredited|not accredited} "
+        "for sensitive cases"
+    )
 
     facilitator_id: UUID
     rj_trained: bool
@@ -158,16 +185,22 @@ class FacilitatorAssigned(Event):
 class RiskAssessed(Event):
     """The risks have been assessed, with a plan; an approval of an earlier assessment no longer counts."""
 
+    sentence = "Risk assessed: {level}"
+
     level: RiskLevel
-    plan: Sealed[FreeText]
+    plan: Annotated[Sealed[FreeText], Personal.NARRATIVE]
 
 
 class RiskApproved(Event):
     """The risk assessment has been approved."""
 
+    sentence = "Risk assessment approved"
+
 
 class PreparationHeld(Event):
     """A participant has been prepared in a meeting."""
+
+    sentence = "Participant prepared in a meeting"
 
     person_id: UUID
 
@@ -175,14 +208,21 @@ class PreparationHeld(Event):
 class ConferenceScheduled(Event):
     """A time, a place and a mode have been fixed."""
 
+    sentence = "Conference scheduled: {mode}, {starts_at}, {hours#hour|hours}"
+
     mode: ConferenceMode
     starts_at: Timestamp
     hours: Hours
-    place: Sealed[FreeText]
+    place: Annotated[Sealed[FreeText], Personal.PLACE]
 
 
 class ConferenceHeld(Event):
     """The conference took place; carries what disposals react to and returns count."""
+
+    sentence = (
+        "Conference held: {mode}, {harmed_took_part#harmed person|harmed people} took part; follow-up due "
+        "{follow_up_due}"
+    )
 
     present: tuple[Present, ...]
     facilitator_attended: bool
@@ -202,6 +242,8 @@ class ConferenceHeld(Event):
 class ConferenceDidNotProceed(Event):
     """The scheduled conference did not take place; carries what disposals react to."""
 
+    sentence = "Conference did not proceed: {why}"
+
     why: NotProceedingReason
     disposal_id: UUID | None = None
     condition_id: UUID | None = None
@@ -211,22 +253,32 @@ class ConferenceDidNotProceed(Event):
 class ConvertedToIndirect(Event):
     """All parties have consented anew to an indirect mode; only that one can be scheduled now."""
 
+    sentence = "Converted to an indirect conference: {mode}"
+
     mode: IndirectMode
 
 
 class AgreementSigned(Event):
     """The parties have agreed and signed."""
 
+    sentence = "Agreement signed: {terms#term|terms}"
+
     terms: tuple[Term, ...]
     signed_by: tuple[UUID, ...]
+    signatories: Added[tuple[Signatory, ...]] = None
+    """The names of those who signed, for the printed agreement."""
 
 
 class NoAgreementReached(Event):
     """The conference ended without an agreement, which is a valid end."""
 
+    sentence = "No agreement reached"
+
 
 class TermCompleted(Event):
     """A term of the agreement has been kept."""
+
+    sentence = "Term of the agreement completed"
 
     term_id: UUID
 
@@ -234,27 +286,66 @@ class TermCompleted(Event):
 class TermNotCompleted(Event):
     """A term of the agreement has not been kept and will not be."""
 
+    sentence = "Term of the agreement not completed"
+
     term_id: UUID
-    why: Sealed[FreeText]
+    why: Annotated[Sealed[FreeText], Personal.REASONS]
 
 
 class FollowUpCompleted(Event):
     """A participant has been asked how it was: satisfaction from 0 (low) upwards, on the scale of the local form."""
 
+    sentence = "Follow-up completed: satisfaction {satisfaction}"
+
     person_id: UUID
     satisfaction: int
-    comment: Annotated[Sealed[FreeText] | None, OwnedBy("person_id")] = None
+    comment: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
 class ConferenceClosed(Event):
     """Nothing more is recorded in this conference."""
 
+    sentence = "Conference closed"
+
+
+class ServedCondition(ValueObject):
+    """The condition that a conference serves."""
+
+    disposal_id: UUID | None = None
+    condition_id: UUID | None = None
+
+
+class ConferenceEnd(ValueObject):
+    """How a conference ended: it was held for these hours, or `why` it did not proceed."""
+
+    hours: Hours
+    why: NotProceedingReason | None = None
+    occurred_at: Timestamp
+
+
+class CorrectedConference(ValueObject):
+    """What a conference served before and since a correction, and how it ended, for disposals that had counted it.
+
+    Both are the same where the record of an end was corrected, and not the proposal.
+    """
+
+    before: ServedCondition
+    after: ServedCondition
+    ends: tuple[ConferenceEnd, ...]
+    """The ends that the correction concerns: a conference that did not proceed may be held later."""
+    told_by: tuple[UUID, ...]
+    """The events by which disposals had learned of it as it was before: their reactions are superseded."""
+
 
 class RecordCorrected(Correction):
-    """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does."""
+    """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does.
+
+    `conference` says what disposals need that had counted the conference elsewhere, or otherwise.
+    """
 
     owner: UUID | None = None
     sealed: Annotated[Sealed[Any] | None, OwnedBy("owner")] = None
+    conference: Added[CorrectedConference] = None
 
 
 EventAfterProposal: TypeAlias = (
@@ -314,5 +405,7 @@ EVENTS: Final = EventRegistry(
     labels=lambda _cls: REGIME,
     marks={ConferenceProposed: _proposed, ParticipantAdded: _joined, FacilitatorAssigned: _led},
     mentions=("case_id", "referral_id", "disposal_id", "harmer", "person_id"),
+    words=WORDS,
+    reasons=Personal.REASONS,
 )
 """Every event of rj_conference."""

@@ -84,6 +84,18 @@ def _closing(fact: Fact, condition: UUID) -> CommandFor:
 
 
 REACTIONS: Final = (
-    Reaction("propose-conference-at-issue", "disposal", DisposalIssued, propose_at_issue),
-    Reaction("propose-or-close-conference-at-variation", "disposal", ConditionsVaried, propose_or_close_at_variation),
+    Reaction(
+        "propose-conference-at-issue",
+        "disposal",
+        DisposalIssued,
+        propose_at_issue,
+        "the conference that the disposal of {day} asks for has not been proposed",
+    ),
+    Reaction(
+        "propose-or-close-conference-at-variation",
+        "disposal",
+        ConditionsVaried,
+        propose_or_close_at_variation,
+        "the variation of {day} has not reached the conference",
+    ),
 )

@@ -12,7 +12,9 @@ from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ConferenceProposed
 from services.rj_conference.reactions import REACTIONS
 from services.rj_conference.read_model import READ_MODEL
-from services.vocabulary import Role
+from services.subject_access import add_subject_access
+from services.vocabulary import INHERITED_LABELS, Role
+from services.words import words_of
 from shared.domain.messages import Event
 from shared.runtime.service import Service
 
@@ -26,10 +28,14 @@ service: Final[Service[Conference]] = Service(
     name="rj_conference",
     collection="conferences",
     commands=COMMANDS,
+    words=words_of("rj_conference"),
+    more_routes=(add_subject_access,),
     default_roles=frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
     read_model=READ_MODEL,
     home=home,
+    inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
+    followers=("disposal",),
     published=(DISPOSAL_EVENTS,),
     documents=DOCUMENTS,
 )

@@ -10,12 +10,12 @@ from services.rj_conference.domain.state import Conference
 
 def view(conference: Conference) -> Mapping[str, Any]:
     """Return the state as the catalogue names it; `consents` has everybody who ever gave or withdrew one."""
-    held = conference.held
+    conference_held = conference.held
     return {
         "state": conference.stage.value,
         "mode": None if conference.mode is None else conference.mode.value,
-        "held_on": None if held is None else held.on.isoformat(),
+        "held_on": None if conference_held is None else conference_held.on.isoformat(),
         "consents": {str(person): conference.consent_of(person) is not None for person in conference.consents},
         "terms": {str(term_id): term.status.value for term_id, term in conference.terms.items()},
-        "follow_up_due": None if held is None else held.follow_up_due.isoformat(),
+        "follow_up_due": None if conference_held is None else conference_held.follow_up_due.isoformat(),
     }

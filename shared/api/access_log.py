@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from shared.database import retry_or_raise
+from shared.database import Connection, retry_or_raise
 from shared.domain.messages import Actor
 
 
@@ -18,10 +18,10 @@ class LogUnavailable(Exception):
 
 
 class AccessLog:
-    """The access log of one service."""
+    """The access log of one service, by a pool, or by a connection whose transaction a line is to belong to."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-        self._pool = pool
+    def __init__(self, database: asyncpg.Pool[asyncpg.Record] | Connection) -> None:
+        self._database = database
 
     async def record(
         self,
@@ -33,18 +33,23 @@ class AccessLog:
         reason: str | None = None,
         rules: Sequence[str] = (),
     ) -> None:
-        """Append a line and wait for its commit. Raises `LogUnavailable`."""
-        await retry_or_raise(
-            lambda: self._pool.execute(
-                "select log_access($1, $2, $3, $4, $5, $6, $7, $8)",
-                actor.id,
-                actor.role,
-                actor.organisation,
-                action,
-                target,
-                reason,
-                outcome,
-                list(rules),
-            ),
-            LogUnavailable,
-        )
+        """Append a line and wait for its commit. Raises `LogUnavailable`: what is not recorded must not be done."""
+        try:
+            await retry_or_raise(
+                lambda: self._database.execute(
+                    "select log_access($1, $2, $3, $4, $5, $6, $7, $8)",
+                    actor.id,
+                    actor.role,
+                    actor.organisation,
+                    action,
+                    target,
+                    reason,
+                    outcome,
+                    list(rules),
+                ),
+                LogUnavailable,
+            )
+        except asyncpg.PostgresError as error:
+            raise LogUnavailable(
+                f"the access log cannot be written, so nothing is shown or done: tell the operators ({error})"
+            ) from error

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from shared.api.access_log import AccessLog
 from shared.domain.messages import Actor, Command
 from shared.domain.permissions import SYSTEM, Denial, Permissions
+from shared.privacy.sealing import FieldClass
 from shared.runtime.service import Service
 
 
@@ -59,6 +61,13 @@ class ReadGate:
         if denial is not None and not denial.hidden:
             raise NotAllowed(denial.why)
         return allowed
+
+    async def log_opening(self, actor: Actor, target: str, classes: Collection[FieldClass], reason: str | None) -> None:
+        """Log the classes of sealed fields that a read decrypts, never their values. Raises `LogUnavailable`."""
+        if classes:
+            await self._log.record(
+                actor, "OPEN_FIELDS", f"{target}/{','.join(sorted(classes))}", outcome="GIVEN", reason=reason
+            )
 
     async def act(self, actor: Actor, part: str, action: str, target: str, reason: str) -> None:
         """Log an action of an operator and allow or refuse it. Raises `NotAllowed` or `LogUnavailable`."""

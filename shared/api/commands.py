@@ -1,34 +1,39 @@
-"""The route of all commands: POST /v1/{collection}/{id}/commands."""
+"""The route of all commands, and of their dry run: POST /v1/{collection}/{id}/commands?dry_run=true."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic.json_schema import models_json_schema
 
 from shared.api.authorisation import NotAllowed, command_denial
+from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import Dependencies
-from shared.api.parameters import CORRELATION, ID, IDEMPOTENCY_KEY, TRACEPARENT, declared
+from shared.api.dry_run import Followers, dry_run_answer
+from shared.api.parameters import CORRELATION, DRY_RUN, ID, IDEMPOTENCY_KEY, JUDGED_AT, TRACEPARENT
 from shared.api.problems import (
     Malformed,
     problem_response,
-    problems,
     refused_response,
 )
 from shared.api.request import (
-    read_actor,
+    Caller,
     read_command,
     read_correlation,
     read_id,
     read_key,
     read_query,
+    read_time,
     read_traceparent,
 )
+from shared.api.routes import declared, json_body
+from shared.api.schemas import DryRunAnswer
 from shared.command_handler import (
     Accepted,
+    DryRun,
     Forbidden,
     IdempotencyKeyReused,
     NoChange,
@@ -38,14 +43,13 @@ from shared.command_handler import (
 )
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.execution import CommandRequest
-from shared.domain.messages import Actor
 from shared.domain.receipts import Receipt
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 
-SCHEMAS: Final = "#/components/schemas/{model}"
-COMMAND: Final = (ID, IDEMPOTENCY_KEY, CORRELATION, TRACEPARENT)
-RECEIPT: Final[dict[int | str, dict[str, Any]]] = {
+COMMAND: Final = (ID, DRY_RUN, JUDGED_AT, IDEMPOTENCY_KEY, CORRELATION, TRACEPARENT)
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": DryRunAnswer, "description": "A dry run: what the command would do. Nothing was recorded."},
     201: {
         "description": "The command was recorded: its receipt.",
         "headers": {
@@ -54,33 +58,41 @@ RECEIPT: Final[dict[int | str, dict[str, Any]]] = {
                 "schema": {"const": "true"},
             }
         },
-    }
+    },
 }
 
 
-def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> None:
-    """Add the route of the commands of a service."""
+def add_commands(app: FastAPI, service: Service[Any], settings: Settings, followers: Followers) -> None:
+    """Add the route of the commands of a service. `followers` are the services whose reactions follow its events."""
 
     @app.post(
         f"/v1/{service.collection}/{{id}}/commands",
         status_code=201,
         response_model=Receipt,
         tags=["commands"],
-        responses=RECEIPT | problems(404, 409, 410, 415),
-        openapi_extra=declared(COMMAND, requestBody=_body(service)),
+        **declared(COMMAND, 404, 409, 410, 415, answers=ANSWERS, body=_body(service)),
     )
-    async def command(request: Request, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
-        """Execute a command. Returns a receipt; the same Idempotency-Key returns the same receipt again."""
+    async def command(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
+        """Execute a command. Returns a receipt; the same Idempotency-Key returns the same receipt again.
+
+        With `dry_run=true` the command goes the same way but for the last step: the answer (200) says what it would do, or
+        which rules refuse it, and nothing is recorded but a line in the access log. Every other problem is answered as
+        for the command itself. With `as_of`, a later time, it is judged as if it were sent then: no rule calls that the future.
+        """
         at: Dependencies = request.app.state.deps
-        actor = await read_actor(request)
-        read_query(request, COMMAND)
+        query = read_query(request)
+        dry_run = query.get(DRY_RUN.name) == "true"
+        judged_at = read_time(query, JUDGED_AT.name)
+        if judged_at is not None and not dry_run:
+            raise Malformed((JUDGED_AT.name, "give it with dry_run=true alone: a command is sent now"))
         stream = read_id(id)
         target = service.stream_name(stream)
         if denial := command_denial(service, actor.role):
             # Checked before the body is read, to save its cost.
             await at.log.record(actor, "COMMAND", target, outcome="FORBIDDEN", rules=["T2"])
             raise NotAllowed(denial)
-        received_at = datetime.now(UTC)
+        now = datetime.now(UTC)
+        received_at = max(now, judged_at or now)
         body = await read_command(request, service, settings.body_limit, received_at)
         key = read_key(request)
         name = type(body).__name__
@@ -88,22 +100,48 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings) -> Non
             await at.log.record(actor, name, target, outcome="FORBIDDEN", rules=["T2"])
             raise NotAllowed(denial)
         command_id = at.handler.command_id(actor.id, key)
-        result = await at.handler.handle(
-            CommandRequest(
-                command=body,
-                stream=stream,
-                command_id=command_id,
-                actor=actor,
-                received_at=received_at,
-                correlation_id=read_correlation(request) or command_id,
-                traceparent=read_traceparent(request),
-            )
+        command_request = CommandRequest(
+            command=body,
+            stream=stream,
+            command_id=command_id,
+            actor=actor,
+            received_at=received_at,
+            correlation_id=read_correlation(request) or command_id,
+            traceparent=read_traceparent(request),
         )
-        return await _command_response(at, actor, name, target, result)
+        result = await (at.handler.dry_run(command_request) if dry_run else at.handler.handle(command_request))
+        outcome, rules = _logged_outcome(result.outcome if isinstance(result, DryRun) else result)
+        if dry_run:
+            await at.log.record(actor, f"DRY_RUN_{name}", target, outcome=outcome or "GIVEN", rules=rules)
+            if isinstance(result, (DryRun, Accepted)):
+                answer = await dry_run_answer(at, service, followers, actor, result, later=received_at > now)
+                return JSONResponse(answer.model_dump(mode="json"))
+        elif outcome is not None:
+            await at.log.record(actor, name, target, outcome=outcome, rules=rules)
+        assert not isinstance(result, DryRun)
+        return _command_response(name, target, result)
 
 
-async def _command_response(at: Dependencies, actor: Actor, name: str, target: str, result: Result) -> JSONResponse:
-    """Build the response to a command. Refusals are written to the access log."""
+def _logged_outcome(result: object) -> tuple[str | None, Sequence[str]]:
+    """Return the outcome and the rules that the access log records of a result; (None, ()) if it is no refusal.
+
+    An unknown and a hidden record are both logged, so that neither the response nor its time distinguishes them.
+    """
+    match result:
+        case Refused():
+            return "REFUSED", result.ids
+        case NeedsRationale():
+            return "NEEDS_RATIONALE", result.ids
+        case StreamNotFound():
+            return "UNKNOWN", ()
+        case Forbidden():
+            return "FORBIDDEN", ("T2",)
+        case _:
+            return None, ()
+
+
+def _command_response(name: str, target: str, result: Result) -> JSONResponse:
+    """Build the response to a command."""
     match result:
         case Accepted(receipt, repeated):
             headers = {"Idempotency-Replayed": "true"} if repeated else None
@@ -113,10 +151,8 @@ async def _command_response(at: Dependencies, actor: Actor, name: str, target: s
                 409, "no-effect", "There is nothing to be done", f"{target} needs no {name} any more: read it again."
             )
         case Refused(rules):
-            await at.log.record(actor, name, target, outcome="REFUSED", rules=result.ids)
             return refused_response(rules, needs_rationale=False)
         case NeedsRationale(rules):
-            await at.log.record(actor, name, target, outcome="NEEDS_RATIONALE", rules=result.ids)
             return refused_response(rules, needs_rationale=True)
         case VersionConflict(expected, actual):
             return problem_response(
@@ -128,11 +164,6 @@ async def _command_response(at: Dependencies, actor: Actor, name: str, target: s
                 actual_version=actual,
             )
         case StreamNotFound() | Forbidden(hidden=True):
-            # Both are logged, so that neither the response nor its time distinguishes them.
-            unknown = isinstance(result, StreamNotFound)
-            await at.log.record(
-                actor, name, target, outcome="UNKNOWN" if unknown else "FORBIDDEN", rules=[] if unknown else ["T2"]
-            )
             return problem_response(
                 404, "unknown", "There is no such record", f"{target} does not exist: check the id, or begin it first."
             )
@@ -141,29 +172,14 @@ async def _command_response(at: Dependencies, actor: Actor, name: str, target: s
                 ("Idempotency-Key", "this key was used before for another request: use a new key for a new command")
             )
         case Forbidden(why):
-            await at.log.record(actor, name, target, outcome="FORBIDDEN", rules=["T2"])
             raise NotAllowed(why)
-
-
-def command_schemas(service: Service[Any]) -> dict[str, Any]:
-    """Build the JSON schemas of all commands and of their parts, by name."""
-    refs, definitions = models_json_schema(
-        [(command, "validation") for command in service.commands], ref_template=SCHEMAS
-    )
-    schemas: dict[str, Any] = definitions["$defs"]
-    for command in service.commands:
-        schema = schemas[refs[command, "validation"]["$ref"].rpartition("/")[2]]
-        # In Python the class implies the type; a request must state it.
-        del schema["properties"]["type"]["default"]
-        schema["required"] = ["type", *schema.get("required", [])]
-    return schemas
 
 
 def _body(service: Service[Any]) -> dict[str, Any]:
     """Build the request body of OpenAPI: the union of commands, discriminated by `type`."""
-    mapping = {command.__name__: SCHEMAS.format(model=command.__name__) for command in service.commands}
+    mapping = {command.__name__: IN_OPENAPI + command.__name__ for command in service.commands}
     schema = {
         "oneOf": [{"$ref": ref} for ref in mapping.values()],
         "discriminator": {"propertyName": "type", "mapping": mapping},
     }
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    return json_body(schema)

@@ -10,15 +10,16 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from shared.api.dependencies import Dependencies
-from shared.api.parameters import ACCESS_REASON, AS_OF, ID, KNOWN_AT, LANG, choice, declared
-from shared.api.problems import problem_response, problems
+from shared.api.parameters import ACCESS_REASON, ID, LANG, TIMES, choice
+from shared.api.problems import problem_response
 from shared.api.queries import history_of, not_found_response
 from shared.api.request import (
-    read_actor,
+    Caller,
     read_id,
     read_query,
     read_time,
 )
+from shared.api.routes import declared
 from shared.domain.decider import history_at
 from shared.domain.envelope import Fact
 from shared.printing.documents import (
@@ -45,21 +46,21 @@ PDF: Final[dict[int | str, dict[str, Any]]] = {
 def add_documents(app: FastAPI, service: Service[Any]) -> None:
     """Add the route of the documents of a service."""
     names = ", ".join(service.documents)
-    name_parameter = choice("name", "The name of the document.", service.documents, f"choose one of {names}", "path")
-    parameters = (ID, name_parameter, LANG, AS_OF, KNOWN_AT, ACCESS_REASON)
+    name_parameter = choice(
+        "name", "The name of the document.", service.documents, f"choose one of {names}", "path", lenient=True
+    )
+    parameters = (ID, name_parameter, LANG, *TIMES, ACCESS_REASON)
 
     @app.get(
         f"/v1/{service.collection}/{{id}}/documents/{{name}}",
         tags=["queries"],
         response_class=Response,
-        responses=PDF | problems(404, 409),
-        openapi_extra=declared(parameters),
+        **declared(parameters, 404, 409, answers=PDF),
     )
-    async def document(request: Request, id: str, name: str) -> Response:  # noqa: A002
+    async def document(request: Request, actor: Caller, id: str, name: str) -> Response:  # noqa: A002
         """Print a document as PDF in a language. The same facts give the same bytes; the ETag is their SHA-256."""
         at: Dependencies = request.app.state.deps
-        actor = await read_actor(request)
-        query = read_query(request, parameters)
+        query = read_query(request)
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         language = query.get(LANG.name, LANGUAGES[0])
         definition = service.documents.get(name)
@@ -67,7 +68,8 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
             return problem_response(
                 404, "unknown", "There is no such document", f"There is no document {name!r}: choose one of {names}."
             )
-        records = await history_of(request, service, actor, id, "document", f"/documents/{name}", definition.roles)
+        path = f"/documents/{name}"
+        records = await history_of(request, service, actor, id, "document", path, definition.roles, unrestricted=True)
         facts = history_at(await at.handler.open(records), as_of=as_of, known_at=known_at)
         if not facts:
             return not_found_response(service, id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -10,19 +11,31 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from shared.api.problems import Problem, problems
+from shared.api.dependencies import ApiDependencies
+from shared.api.problems import Problem
+from shared.api.routes import explain_missing
 from shared.runtime.settings import Settings
 
-TOKEN: Final = "token"  # noqa: S105 - the name of the scheme
 SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
 """The Content-Security-Policy of the page: files of this API only."""
 
 
-def new_application(title: str, description: str, **more: Any) -> FastAPI:
-    """Create an application without FastAPI's own pages, which load external scripts. `complete_openapi` adds a page."""
-    return FastAPI(
+def new_application(
+    title: str, description: str, open_dependencies: Callable[[], AbstractAsyncContextManager[ApiDependencies]]
+) -> FastAPI:
+    """Create an application whose routes find their dependencies in `app.state.deps` while it runs.
+
+    It has none of FastAPI's own pages, which load external scripts; `complete_openapi` adds a page.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_dependencies() as app.state.deps:
+            yield
+
+    app = FastAPI(
         title=title,
         version="1",
         description=description,
@@ -30,12 +43,14 @@ def new_application(title: str, description: str, **more: Any) -> FastAPI:
         redoc_url=None,
         # A redirect would go to the host that the client names.
         redirect_slashes=False,
-        **more,
+        lifespan=lifespan,
     )
+    explain_missing(app)
+    return app
 
 
 def complete_openapi(app: FastAPI, settings: Settings, schemas: Mapping[str, Any] | None = None) -> None:
-    """Add security, problems and further schemas to the OpenAPI document, and serve its page at /docs."""
+    """Add the schema of problems and further ones to the OpenAPI document, and serve its page at /docs."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -63,28 +78,11 @@ def complete_openapi(app: FastAPI, settings: Settings, schemas: Mapping[str, Any
 
 
 def _complete(document: dict[str, Any], settings: Settings, schemas: Mapping[str, Any]) -> None:
-    components = document.setdefault("components", {})
-    components["securitySchemes"] = {
-        TOKEN: {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": f"An access token (RFC 9068) of {settings.issuer} for the audience {settings.audience}.",
-        }
-    }
+    components = document["components"]
+    for scheme in components.get("securitySchemes", {}).values():
+        scheme["description"] = f"An access token (RFC 9068) of {settings.issuer} for the audience {settings.audience}."
     known_schemas = components.setdefault("schemas", {})
-    # Schemas of FastAPI for a response that this API never sends.
-    for name in ("HTTPValidationError", "ValidationError"):
-        known_schemas.pop(name, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     # Two schemas must not have one name.
     assert all(known_schemas.get(name, schema) == schema for name, schema in schemas.items())
     known_schemas |= {**schemas, **problem.pop("$defs"), "Problem": problem}
-    answers = {str(status): answer for status, answer in problems(401, 403, 422, 429, 500, 503).items()}
-    for path, operations in document["paths"].items():
-        for operation in operations.values() if path.startswith("/v1/") else ():
-            operation["security"] = [{TOKEN: []}]
-            operation["responses"] |= answers
-            # A declared parameter replaces the one that FastAPI derived from the function.
-            unique = {(item["in"], item["name"]): item for item in operation["parameters"]}
-            operation["parameters"] = list(unique.values())

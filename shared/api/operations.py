@@ -1,31 +1,23 @@
-"""Health probes, positions (high-water marks) and alarms without a token, and the list of parked reactions."""
+"""Health probes, positions (high-water marks) and alarms, without a token."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from shared.api.dependencies import Dependencies
-from shared.api.parameters import ACCESS_REASON, declared
 from shared.api.problems import problem_response, problems
-from shared.api.queries import denial_of
-from shared.api.request import read_actor, read_query, read_reason
-from shared.api.schemas import ServiceStatus, WaitingReaction
+from shared.api.schemas import ServiceStatus
 from shared.database import TRANSIENT, retry_or_raise
-from shared.domain.messages import Actor
-from shared.domain.permissions import AccessFacts, boundary
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer import alarms, kind_of
-from shared.messaging.reactions import ParkedReaction, parked_reactions
 from shared.runtime.service import Service
-
-REACTIONS: Final = (ACCESS_REASON,)
 
 
 def add_health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> None:
@@ -73,7 +65,7 @@ async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[s
 
 
 def add_operations(app: FastAPI, service: Service[Any]) -> None:
-    """Add the probes, the positions and the list of parked reactions."""
+    """Add the probes and the positions."""
 
     async def ready(request: Request) -> None:
         await request.app.state.deps.event_store.head()
@@ -103,29 +95,3 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
             }
 
         return JSONResponse(await retry_or_raise(read_status, EventStoreUnavailable))
-
-    @app.get(
-        "/v1/reactions", tags=["operations"], response_model=list[WaitingReaction], openapi_extra=declared(REACTIONS)
-    )
-    async def reactions(request: Request) -> JSONResponse:
-        """List the parked reactions that the reader may see, oldest first. Each waits for its target stream to change."""
-        at: Dependencies = request.app.state.deps
-        actor = await read_actor(request)
-        read_query(request, REACTIONS)
-        await at.gate.read(actor, "history", f"{service.name}/reactions", read_reason(request))
-        async with at.database.acquire() as connection:
-            waiting = await parked_reactions(connection)
-        return JSONResponse([item.view() for item in waiting if await _may_see(at, service, actor, item)])
-
-
-async def _may_see(at: Dependencies, service: Service[Any], actor: Actor, item: ParkedReaction) -> bool:
-    """Tell whether an actor may read the source event of a reaction, and its target stream if that exists."""
-    permission = service.permissions[actor.role]
-    book = next(book for book in service.published if book.service == item.source_stream.partition("/")[0])
-    source = AccessFacts.of_history(book, [book.read(item.body)])
-    if boundary(actor, permission, source, service.inherited_labels) is not None:
-        return False
-    target = (await at.event_store.load(item.target_stream)).records
-    if not target:
-        return not permission.where
-    return await denial_of(at, service, actor, target) is None

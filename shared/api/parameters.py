@@ -1,18 +1,20 @@
-"""Parameters of paths, queries and headers, each declared once for its parser and for the OpenAPI document.
-
-A route has one tuple of parameters. It passes the tuple to `declared` for the document and to `request.read_query` for
-each request.
-"""
+"""Parameters of paths, queries and headers, each declared once: a route names its own in `routes.declared`."""
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import Header, Path, Query
+from pydantic import WithJsonSchema
 
 from shared.api.problems import Malformed
 from shared.printing.documents import LANGUAGES
+
+_DECLARATIONS: Final[Mapping[str, Any]] = {"query": Query, "header": Header, "path": Path}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Parameter:
     """Further members of the JSON schema."""
     required: bool = False
     repeatable: bool = False
+    lenient: bool = False
+    """Whether the route itself answers to a malformed text: it passes over it, or knows no such thing."""
 
     def validate(self, text: str) -> str:
         """Return the text if it has the right format. Raises `Malformed`."""
@@ -36,18 +40,28 @@ class Parameter:
             raise Malformed((self.name, self.hint))
         return text
 
-    def to_openapi(self) -> dict[str, Any]:
-        """Convert the parameter to a Parameter Object (OpenAPI 3.1)."""
+    @property
+    def is_required(self) -> bool:
+        """Whether a request without it is malformed."""
+        return self.required or self.place == "path"
+
+    @property
+    def default(self) -> Any:
+        """What its absence means, as FastAPI documents it."""
+        return inspect.Parameter.empty if self.is_required else self.schema.get("default")
+
+    @property
+    def annotation(self) -> Any:
+        """The parameter as FastAPI reads it: a text, or several, with its JSON schema."""
         schema = {"type": "string", "pattern": f"^({self.pattern.pattern})$", **self.schema}
         if "enum" in schema or schema["type"] != "string":
             del schema["pattern"]
-        return {
-            "name": self.name,
-            "in": self.place,
-            "required": self.required or self.place == "path",
-            "description": self.description,
-            "schema": {"type": "array", "items": schema} if self.repeatable else schema,
-        }
+        type_: Any = list[str] if self.repeatable else str
+        if not self.is_required:
+            type_ |= None
+        declaration = _DECLARATIONS[self.place](alias=self.name, description=self.description)
+        shape = {"type": "array", "items": schema} if self.repeatable else schema
+        return Annotated[type_, WithJsonSchema(shape), declaration]
 
 
 def choice(
@@ -56,17 +70,13 @@ def choice(
     values: Iterable[str],
     hint: str,
     place: Literal["query", "header", "path"] = "query",
+    lenient: bool = False,
     **schema: Any,
 ) -> Parameter:
     """Build a parameter with a fixed set of values."""
     options = list(values)
     pattern = re.compile("|".join(map(re.escape, options)))
-    return Parameter(name, description, pattern, hint, place, {"enum": options, **schema})
-
-
-def declared(parameters: Sequence[Parameter], **more: Any) -> dict[str, Any]:
-    """Build the `openapi_extra` of a route with these parameters."""
-    return {"parameters": [parameter.to_openapi() for parameter in parameters], **more}
+    return Parameter(name, description, pattern, hint, place, {"enum": options, **schema}, lenient=lenient)
 
 
 UUID_TEXT: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -110,7 +120,8 @@ def a_day(name: str, description: str, *, required: bool = False) -> Parameter:
 ID: Final = an_id("id", "The UUID of the record.", "path")
 AS_OF: Final = a_time("as_of", "Only events that had occurred by then.")
 KNOWN_AT: Final = a_time("known_at", "Only events that had been recorded by then.")
-ON_DAY: Final = a_day("as_of", "The end of this day; today if absent.")
+TIMES: Final = (AS_OF, KNOWN_AT)
+"""The two times of every question about a record (bitemporal)."""
 LANG: Final = choice(
     "lang",
     "The language of the document.",
@@ -139,6 +150,23 @@ IDEMPOTENCY_KEY: Final = Parameter(
     "header",
     required=True,
 )
+PAGE: Final = Parameter(
+    "page",
+    "Which page.",
+    re.compile(r"[1-9][0-9]{0,4}"),
+    "give a page number from 1 to 99999",
+    schema={"type": "integer", "minimum": 1, "maximum": 99999, "default": 1},
+)
+DRY_RUN: Final = choice(
+    "dry_run",
+    "Whether to answer what the command would do, and record nothing.",
+    ("true", "false"),
+    "give true or false",
+    default="false",
+)
+JUDGED_AT: Final = a_time(
+    "as_of", "With dry_run=true: the answer as if the command were sent then, if that is later than now."
+)
 CORRELATION: Final = an_id(
     "Correlation-Id",
     "The id that connects the commands of one piece of work; the id of the command if absent.",
@@ -150,4 +178,5 @@ TRACEPARENT: Final = Parameter(
     re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),
     "give a traceparent of version 00",
     "header",
+    lenient=True,
 )

@@ -147,8 +147,10 @@ _MESSAGES: Final = {
 def _message(item: Any) -> str:
     kind = item["type"]
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
-        known = item.get("ctx", {}).get("expected_tags")
-        return "the type of command is missing or unknown" + (f": choose one of {known}" if known else ": correct it")
+        expected_types = item.get("ctx", {}).get("expected_tags")
+        return "the type of command is missing or unknown" + (
+            f": choose one of {expected_types}" if expected_types else ": correct it"
+        )
     if item["loc"][-1:] == ("[key]",):
         return "give each reason under the id of a rule, such as R12"
     return _MESSAGES.get(kind) or str(item["msg"])
@@ -246,11 +248,6 @@ def install_handlers(app: FastAPI) -> None:
     async def _out_of_time(_request: Request, raised: Exception) -> JSONResponse:
         # The day comes from the request: without policy or calendar, no rule or duty can be computed.
         return malformed_response(Malformed(("time", f"{raised}; check the year of each time")))
-
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, raised: Exception) -> JSONResponse:
-        assert isinstance(raised, RequestValidationError)
-        return malformed_response(Malformed.from_validation(raised))
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, raised: Exception) -> JSONResponse:

@@ -19,10 +19,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, replace
-from datetime import datetime
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from fastapi import FastAPI, Request
@@ -30,20 +29,21 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from shared.api.parameters import ACCESS_REASON, ID, Parameter, declared
-from shared.api.problems import Malformed, problem_response, problems
+from shared.api.parameters import ACCESS_REASON, ID, Parameter
+from shared.api.problems import problem_response
 from shared.api.request import (
-    read_actor,
+    Caller,
     read_id,
     read_query,
     read_reason,
 )
+from shared.api.routes import declared
 from shared.api.schemas import AlarmLine, Schema
 from shared.database import Connection, retry_or_raise
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
 from shared.event_store import EventStoreUnavailable
-from shared.messaging.consumer import alarms, kind_of, quarantined_streams
+from shared.messaging.consumer import alarms, kind_of
 from shared.messaging.consumer.decisions import (
     Decision,
     NothingHeld,
@@ -53,9 +53,28 @@ from shared.messaging.consumer.decisions import (
     release_quarantined,
     request_retry,
 )
-from shared.messaging.consumer.quarantine import gaps, quarantined_records
+from shared.messaging.consumer.quarantine import (
+    HeldGap,
+    QuarantinedRecord,
+    QuarantinedStream,
+    gaps,
+    quarantined_records,
+    quarantined_streams,
+)
 
 T = TypeVar("T")
+
+
+class Identified(Protocol):
+    """A line of a list, with the id by which it is decided about."""
+
+    @property
+    def id(self) -> UUID:
+        """The id."""
+        ...
+
+
+L = TypeVar("L", bound=Identified)
 
 READ: Final = "operations"
 """The right to read what is held and what was decided."""
@@ -68,12 +87,13 @@ TAKEN_UP_SECONDS: Final = 10.0
 
 _LOOK_SECONDS: Final = 0.1
 
-_REASON: Final = replace(
+REASON: Final = replace(
     ACCESS_REASON,
     description="Why this is decided: a code, such as the number of the incident. It is kept for ever with the decision.",
+    hint=f"say why in this header: {ACCESS_REASON.hint}",
     required=True,
 )
-_DRY_RUN: Final = Parameter(
+DRY_RUN: Final = Parameter(
     "dry_run",
     "true: say what would be done, and do nothing.",
     re.compile("true|false"),
@@ -89,8 +109,8 @@ _THROUGH: Final = Parameter(
 )
 _LISTED: Final = (ACCESS_REASON,)
 _ONE: Final = (ID, ACCESS_REASON)
-_DECIDED: Final = (ID, _DRY_RUN, _REASON)
-_RELEASED: Final = (ID, _THROUGH, _DRY_RUN, _REASON)
+_DECIDED: Final = (ID, DRY_RUN, REASON)
+_RELEASED: Final = (ID, _THROUGH, DRY_RUN, REASON)
 
 
 class StandingAlarm(AlarmLine):
@@ -100,84 +120,10 @@ class StandingAlarm(AlarmLine):
     detail: str
 
 
-class HeldStream(Schema):
-    """A stream whose records are held, in order, behind one that could not be taken."""
+class HeldStream(QuarantinedStream):
+    """A stream in quarantine, with its first hundred records."""
 
-    id: UUID
-    consumer: str
-    stream: str
-    records: int
-    since: datetime
-    cause: str = Field(description="The name of the alarm that the first record raised.")
-    error: str
-
-
-class HeldHeader(Schema):
-    """A header of a held record, without its content."""
-
-    name: str
-    bytes: int | None
-
-
-class HeldRecord(Schema):
-    """A held record: what places it, and of its content only sizes and digests."""
-
-    topic: str
-    partition: int
-    offset: int
-    version: int | None
-    type: str
-    event_id: str
-    position: int
-    recorded_at: datetime | None
-    hash: str
-    cause: str
-    error: str
-    counted: bool
-    quarantined_at: datetime
-    headers: list[HeldHeader]
-    body_bytes: int
-    body_sha256: str
-
-
-class HeldRecords(HeldStream):
-    """A stream whose records are held, with its first hundred."""
-
-    held: list[HeldRecord]
-
-
-class GapLine(Schema):
-    """A stream that waits for a missing version: it was taken to `held`, and `found` is what came."""
-
-    id: UUID
-    consumer: str
-    topic: str
-    partition: int
-    offset: int
-    stream: str
-    held: int
-    found: int
-    waiting: int
-    since: datetime
-
-
-class DecisionLine(Schema):
-    """A decision, as it is kept for ever."""
-
-    consumer: str
-    action: str
-    stream: str
-    first_version: int | None
-    last_version: int | None
-    topic: str | None
-    partition: int | None
-    offset: int | None
-    cause: str
-    error: str
-    counted: bool
-    actor: str
-    reason: str
-    decided_at: datetime
+    held: tuple[QuarantinedRecord, ...]
 
 
 class Decided(Schema):
@@ -188,7 +134,7 @@ class Decided(Schema):
     left: int | None = Field(description="How many are held afterwards; null: not known (yet).")
     error: str | None = Field(description="What the first of those met.")
     taken_up: bool = Field(description="Whether the worker has acted on it; one that is down does so when it starts.")
-    decisions: list[DecisionLine]
+    decisions: list[Decision]
 
 
 def add_quarantine(app: FastAPI, name: str) -> None:
@@ -200,74 +146,68 @@ def add_quarantine(app: FastAPI, name: str) -> None:
 
 
 def _add_alarms(app: FastAPI, name: str) -> None:
-    @app.get("/v1/alarms", tags=["operations"], response_model=list[StandingAlarm], openapi_extra=declared(_LISTED))
-    async def alarm_list(request: Request) -> JSONResponse:
-        """What a person must look at, oldest first, with what is known of it."""
-        await _let_read(request, _LISTED, f"{name}/alarms")
-        return _shown(await _ask(request, _standing))
+    @app.get("/v1/alarms", tags=["operations"], response_model=list[StandingAlarm], **declared(_LISTED))
+    async def alarm_list(request: Request, actor: Caller) -> JSONResponse:
+        """List the alarms that need a person, oldest first, with their details."""
+        await let_read(request, actor, f"{name}/alarms")
+        return _json_response(await _ask(request, _standing_alarms))
 
     @app.post(
         "/v1/alarms/{id}/acknowledge",
         tags=["operations"],
         response_model=Decided,
-        responses=problems(404),
-        openapi_extra=declared(_DECIDED),
+        **declared(_DECIDED, 404),
     )
-    async def acknowledge(request: Request, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
-        """Take an alarm back that nothing takes back by itself; one whose cause lasts is raised again."""
-        decision = await _let_decide(request, _DECIDED, "ACKNOWLEDGE_ALARM", f"{name}/alarms/{read_id(id)}")
+    async def acknowledge(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
+        """Clear an alarm that is not cleared automatically; it is raised again if its cause lasts."""
+        decision = await let_decide(request, actor, "ACKNOWLEDGE_ALARM", f"{name}/alarms/{read_id(id)}")
 
         async def decide(connection: Connection) -> list[Decision]:
-            alarm = _of_id(id, await _standing(connection), "alarm")
+            alarm = _of_id(id, await _standing_alarms(connection), "alarm")
             who = {"actor": decision.actor, "reason": decision.reason}
-            return [await acknowledge_alarm(connection, alarm["consumer"], alarm["name"], alarm["place"], **who)]
+            return [await acknowledge_alarm(connection, alarm.consumer, alarm.name, alarm.place, **who)]
 
         return await _answer(request, decision, decide)
 
 
 def _add_held(app: FastAPI, name: str) -> None:
-    @app.get("/v1/quarantine", tags=["operations"], response_model=list[HeldStream], openapi_extra=declared(_LISTED))
-    async def held_streams(request: Request) -> JSONResponse:
-        """The streams whose records are held, longest first."""
-        await _let_read(request, _LISTED, f"{name}/quarantine")
-        return _shown(await _ask(request, _held))
+    @app.get("/v1/quarantine", tags=["operations"], response_model=list[QuarantinedStream], **declared(_LISTED))
+    async def held_streams(request: Request, actor: Caller) -> JSONResponse:
+        """List the streams in quarantine, the oldest first."""
+        await let_read(request, actor, f"{name}/quarantine")
+        return _json_response(await _ask(request, quarantined_streams))
 
     @app.get(
         "/v1/quarantine/{id}",
         tags=["operations"],
-        response_model=HeldRecords,
-        responses=problems(404),
-        openapi_extra=declared(_ONE),
+        response_model=HeldStream,
+        **declared(_ONE, 404),
     )
-    async def held_records(request: Request, id: str) -> JSONResponse:  # noqa: A002
-        """The held records of a stream in order, without their content: places, sizes, digests and errors."""
-        await _let_read(request, _ONE, f"{name}/quarantine/{read_id(id)}")
+    async def held_records(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+        """List the held records of a stream in order, without their content: places, sizes, digests and errors."""
+        await let_read(request, actor, f"{name}/quarantine/{read_id(id)}")
 
-        async def look(connection: Connection) -> dict[str, Any]:
-            stream = _of_id(id, await _held(connection), "stream in quarantine")
-            held = await quarantined_records(connection, stream["consumer"], stream["stream"])
-            shown = [
-                {**asdict(one), "headers": [{"name": header, "bytes": size} for header, size in one.headers]}
-                for one in held
-            ]
-            return {**stream, "held": shown}
+        async def look(connection: Connection) -> HeldStream:
+            stream = _of_id(id, await quarantined_streams(connection), "stream in quarantine")
+            records = await quarantined_records(connection, stream.consumer, stream.stream)
+            return HeldStream(**dict(stream), held=tuple(records))
 
         try:
-            return _shown(await _ask(request, look))
+            return _json_response(await _ask(request, look))
         except NothingHeld as error:
-            return _nothing(error)
+            return nothing_response(error)
 
-    @app.get("/v1/gaps", tags=["operations"], response_model=list[GapLine], openapi_extra=declared(_LISTED))
-    async def gap_list(request: Request) -> JSONResponse:
-        """The streams that wait for a missing version, longest first."""
-        await _let_read(request, _LISTED, f"{name}/gaps")
-        return _shown(await _ask(request, _gaps))
+    @app.get("/v1/gaps", tags=["operations"], response_model=list[HeldGap], **declared(_LISTED))
+    async def gap_list(request: Request, actor: Caller) -> JSONResponse:
+        """List the streams that wait for a missing version, longest first."""
+        await let_read(request, actor, f"{name}/gaps")
+        return _json_response(await _ask(request, gaps))
 
-    @app.get("/v1/decisions", tags=["operations"], response_model=list[DecisionLine], openapi_extra=declared(_LISTED))
-    async def decision_list(request: Request) -> JSONResponse:
-        """The last thousand decisions, latest first."""
-        await _let_read(request, _LISTED, f"{name}/decisions")
-        return _shown([asdict(one) for one in await _ask(request, decisions)])
+    @app.get("/v1/decisions", tags=["operations"], response_model=list[Decision], **declared(_LISTED))
+    async def decision_list(request: Request, actor: Caller) -> JSONResponse:
+        """List the last thousand decisions, latest first."""
+        await let_read(request, actor, f"{name}/decisions")
+        return _json_response(await _ask(request, decisions))
 
 
 def _add_retry(app: FastAPI, name: str) -> None:
@@ -275,18 +215,18 @@ def _add_retry(app: FastAPI, name: str) -> None:
         "/v1/quarantine/{id}/retry",
         tags=["operations"],
         response_model=Decided,
-        responses=problems(404),
-        openapi_extra=declared(_DECIDED),
+        **declared(_DECIDED, 404),
     )
-    async def retry(request: Request, id: str) -> JSONResponse:  # noqa: A002
+    async def retry(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Try the held records of a stream again, in order, to the first that fails; waits for the worker."""
-        decision = await _let_decide(request, _DECIDED, "RETRY_QUARANTINE", f"{name}/quarantine/{read_id(id)}")
-        found: dict[str, Any] = {}
+        decision = await let_decide(request, actor, "RETRY_QUARANTINE", f"{name}/quarantine/{read_id(id)}")
+        found: list[Concerned] = []
 
         async def decide(connection: Connection) -> list[Decision]:
-            found.update(_of_id(id, await _held(connection), "stream in quarantine"))
+            stream = _of_id(id, await quarantined_streams(connection), "stream in quarantine")
+            found[:] = [Concerned(stream.consumer, stream.stream, stream.records)]
             who = {"actor": decision.actor, "reason": decision.reason}
-            return [await request_retry(connection, found["consumer"], found["stream"], **who)]
+            return [await request_retry(connection, stream.consumer, stream.stream, **who)]
 
         return await _answer(request, decision, decide, found)
 
@@ -296,21 +236,21 @@ def _add_releases(app: FastAPI, name: str) -> None:
         "/v1/quarantine/{id}/release",
         tags=["operations"],
         response_model=Decided,
-        responses=problems(404),
-        openapi_extra=declared(_RELEASED),
+        **declared(_RELEASED, 404),
     )
-    async def release(request: Request, id: str) -> JSONResponse:  # noqa: A002
+    async def release(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Skip the held records of a stream up to an offset: they will never be applied. The later ones are tried next."""
-        decision = await _let_decide(request, _RELEASED, "RELEASE_QUARANTINE", f"{name}/quarantine/{read_id(id)}")
+        decision = await let_decide(request, actor, "RELEASE_QUARANTINE", f"{name}/quarantine/{read_id(id)}")
         through = request.query_params.get("through_offset")
-        found: dict[str, Any] = {}
+        found: list[Concerned] = []
 
         async def decide(connection: Connection) -> list[Decision]:
-            found.update(_of_id(id, await _held(connection), "stream in quarantine"))
+            stream = _of_id(id, await quarantined_streams(connection), "stream in quarantine")
+            found[:] = [Concerned(stream.consumer, stream.stream, stream.records)]
             return await release_quarantined(
                 connection,
-                found["consumer"],
-                found["stream"],
+                stream.consumer,
+                stream.stream,
                 through_offset=None if through is None else int(through),
                 actor=decision.actor,
                 reason=decision.reason,
@@ -322,19 +262,18 @@ def _add_releases(app: FastAPI, name: str) -> None:
         "/v1/gaps/{id}/release",
         tags=["operations"],
         response_model=Decided,
-        responses=problems(404),
-        openapi_extra=declared(_DECIDED),
+        **declared(_DECIDED, 404),
     )
-    async def release_a_gap(request: Request, id: str) -> JSONResponse:  # noqa: A002
+    async def release_a_gap(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Do without the versions that never came; the records that were held behind them are tried next."""
-        decision = await _let_decide(request, _DECIDED, "RELEASE_GAP", f"{name}/gaps/{read_id(id)}")
-        found: dict[str, Any] = {}
+        decision = await let_decide(request, actor, "RELEASE_GAP", f"{name}/gaps/{read_id(id)}")
+        found: list[Concerned] = []
 
         async def decide(connection: Connection) -> list[Decision]:
-            gap = _of_id(id, await _gaps(connection), "gap")
-            found.update(gap, records=gap["waiting"])
+            gap = _of_id(id, await gaps(connection), "gap")
+            found[:] = [Concerned(gap.consumer, gap.stream, gap.waiting)]
             who = {"actor": decision.actor, "reason": decision.reason}
-            return [await release_gap(connection, gap["consumer"], gap["stream"], **who)]
+            return [await release_gap(connection, gap.consumer, gap.stream, **who)]
 
         return await _answer(request, decision, decide, found)
 
@@ -342,14 +281,12 @@ def _add_releases(app: FastAPI, name: str) -> None:
 # --- who may, and what is asked -------------------------------------------------------------------
 
 
-async def _let_read(request: Request, known: tuple[Parameter, ...], target: str) -> None:
+async def let_read(request: Request, actor: Actor, target: str) -> None:
     """Let a read pass the gate, which logs it; raises as every read does."""
-    actor = await read_actor(request)
-    read_query(request, known)
     await request.app.state.deps.gate.read(actor, READ, target, read_reason(request))
 
 
-class _Decision:
+class OperatorDecision:
     """Who decides and why, and whether it is only rehearsed."""
 
     def __init__(self, actor: Actor, reason: str, *, dry_run: bool) -> None:
@@ -358,22 +295,20 @@ class _Decision:
         self.dry_run = dry_run
 
 
-async def _let_decide(request: Request, known: tuple[Parameter, ...], action: str, target: str) -> _Decision:
-    """Let a decision pass the gate, which logs it; raises as every read does, and `Malformed` without a reason."""
-    actor = await read_actor(request)
-    dry_run = read_query(request, known).get("dry_run") == "true"
+async def let_decide(request: Request, actor: Actor, action: str, target: str) -> OperatorDecision:
+    """Let a decision pass the gate, which logs it; raises as every read does."""
+    dry_run = read_query(request).get("dry_run") == "true"
     reason = read_reason(request)
-    if reason is None:
-        raise Malformed((_REASON.name, f"say why in this header: {_REASON.hint}"))
+    assert reason is not None, "the route declares that it is required"
     await request.app.state.deps.gate.act(actor, DECIDE, f"REHEARSE_{action}" if dry_run else action, target, reason)
-    return _Decision(actor, reason, dry_run=dry_run)
+    return OperatorDecision(actor, reason, dry_run=dry_run)
 
 
-def _of_id(id_: str, lines: list[dict[str, Any]], what: str) -> dict[str, Any]:
-    """The line of this id; raises `NothingHeld`."""
-    wanted = str(read_id(id_))
+def _of_id(id_: str, lines: Sequence[L], what: str) -> L:
+    """Return the line of this id; raises `NothingHeld`."""
+    wanted = read_id(id_)
     for line in lines:
-        if line["id"] == wanted:
+        if line.id == wanted:
             return line
     raise NothingHeld(f"There is no {what} of the id {id_} here: it may have been settled meanwhile; list again.")
 
@@ -381,44 +316,16 @@ def _of_id(id_: str, lines: list[dict[str, Any]], what: str) -> dict[str, Any]:
 # --- what stands in the database ------------------------------------------------------------------
 
 
-async def _standing(connection: Connection) -> list[dict[str, Any]]:
+async def _standing_alarms(connection: Connection) -> list[StandingAlarm]:
     return [
-        {
-            "id": str(derived_uuid("alarm", one.consumer, one.name, one.place)),
-            "name": one.name,
-            "meaning": kind_of(one.name).meaning,
-            "runbook": kind_of(one.name).runbook,
-            "consumer": one.consumer,
-            "place": one.place,
-            "detail": one.detail,
-            "raised_at": one.raised_at,
-        }
+        StandingAlarm(
+            id=derived_uuid("alarm", one.consumer, one.name, one.place),
+            meaning=kind_of(one.name).meaning,
+            runbook=kind_of(one.name).runbook,
+            **asdict(one),
+        )
         for one in await alarms(connection)
     ]
-
-
-async def _held(connection: Connection) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": str(_stream_id(one.consumer, one.stream)),
-            "consumer": one.consumer,
-            "stream": one.stream,
-            "records": one.events,
-            "since": one.since,
-            "cause": one.alarm,
-            "error": one.error,
-        }
-        for one in await quarantined_streams(connection)
-    ]
-
-
-async def _gaps(connection: Connection) -> list[dict[str, Any]]:
-    return [{"id": str(_stream_id(one.consumer, one.stream)), **asdict(one)} for one in await gaps(connection)]
-
-
-def _stream_id(consumer: str, stream: str) -> UUID:
-    """An id for an address: a record from outside may have called its stream by any name."""
-    return derived_uuid("quarantine", consumer, stream)
 
 
 async def _ask(request: Request, look: Callable[[Connection], Awaitable[T]]) -> T:
@@ -429,14 +336,23 @@ async def _ask(request: Request, look: Callable[[Connection], Awaitable[T]]) -> 
     return await retry_or_raise(once, EventStoreUnavailable)
 
 
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """The stream that a decision concerns, and how many of its records are held."""
+
+    consumer: str
+    stream: str
+    records: int
+
+
 # --- answering ------------------------------------------------------------------------------------
 
 
 async def _answer(
     request: Request,
-    decision: _Decision,
+    decision: OperatorDecision,
     decide: Callable[[Connection], Awaitable[list[Decision]]],
-    stream: dict[str, Any] | None = None,
+    concerned: Sequence[Concerned] | None = None,
 ) -> JSONResponse:
     """Decide in one transaction, or rehearse it and roll it back; of a stream, wait until the worker has acted."""
 
@@ -454,21 +370,21 @@ async def _answer(
     try:
         made = await _ask(request, once)
     except NothingHeld as error:
-        return _nothing(error)
+        return nothing_response(error)
     skipped = sum(one.action == "skip" for one in made)
     answer = {
         "dry_run": decision.dry_run,
-        "records": skipped or (stream or {}).get("records", 0),
+        "records": skipped or sum(one.records for one in concerned or ()),
         "left": None,
         "error": None,
         "taken_up": False,
-        "decisions": [asdict(one) for one in made],
+        "decisions": made,
     }
-    if stream is None:
+    if concerned is None:
         answer |= {"left": 0, "taken_up": not decision.dry_run}
     elif not decision.dry_run:
-        answer |= await _taken_up(request, stream["consumer"], stream["stream"])
-    return _shown(answer)
+        answer |= await _taken_up(request, concerned[0].consumer, concerned[0].stream)
+    return _json_response(answer)
 
 
 _STATE: Final = """
@@ -490,9 +406,10 @@ async def _taken_up(request: Request, consumer: str, stream: str) -> dict[str, A
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _shown(content: Any) -> JSONResponse:
+def _json_response(content: Any) -> JSONResponse:
     return JSONResponse(jsonable_encoder(content))
 
 
-def _nothing(error: NothingHeld) -> JSONResponse:
+def nothing_response(error: NothingHeld) -> JSONResponse:
+    """Build the response 404 to a decision about nothing."""
     return problem_response(404, "unknown", "There is nothing to decide", str(error))

@@ -2,93 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from shared.api.authorisation import command_denial
 from shared.api.dependencies import Dependencies
 from shared.api.history_view import history_view
-from shared.api.parameters import ACCESS_REASON, AS_OF, ID, KNOWN_AT, ON_DAY, declared
-from shared.api.problems import problem_response, problems
+from shared.api.parameters import ACCESS_REASON, ID, TIMES
+from shared.api.problems import problem_response
 from shared.api.request import (
-    read_actor,
-    read_day,
+    Caller,
     read_id,
-    read_query,
     read_reason,
-    read_time,
+    read_times,
     today,
 )
+from shared.api.routes import declared
 from shared.api.schemas import DutyLine, History, StateView
+from shared.database import retry_or_raise
+from shared.domain.data_rights import data_rights_id, restricted_in
+from shared.domain.dates import end_of_day, local_day
+from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
+from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
-from shared.domain.permissions import AccessFacts, Denial, read_denial
-from shared.event_store import RecordedEvent
+from shared.domain.permissions import DATA_RIGHTS, AccessFacts, Denial, Permission, boundary, read_denial
+from shared.event_store import EventStoreUnavailable, RecordedEvent
 from shared.messaging.linking import linked_marks
+from shared.messaging.waiting import waits_of
+from shared.privacy.disclosure import Disclosure, disclose
+from shared.privacy.sealing import key_ids_in
 from shared.runtime.service import Service
 
-STATE: Final = (ID, AS_OF, KNOWN_AT, ACCESS_REASON)
-HISTORY: Final = (ID, ACCESS_REASON)
-DUTIES: Final = (ID, ON_DAY, KNOWN_AT, ACCESS_REASON)
+PARAMETERS: Final = (ID, *TIMES, ACCESS_REASON)
+"""Of each of the three queries."""
+
+
+RESTRICTED: Final = "the processing of a person in this record is restricted: it may be kept, and not used. Ask a colleague for data protection"
+
+_RIGHTS: Final = "select stream, type from event where stream = any($1::text[]) order by stream, version"
 
 
 def add_queries(app: FastAPI, service: Service[Any]) -> None:
     """Add the routes of the state, the history and the duties of a stream."""
     path = f"/v1/{service.collection}/{{id}}"
 
-    @app.get(path, tags=["queries"], response_model=StateView, responses=problems(404), openapi_extra=declared(STATE))
-    async def state(request: Request, id: str) -> JSONResponse:  # noqa: A002
-        """Return the state: of all events, or of those that had occurred by `as_of` and were recorded by `known_at`."""
-        actor = await read_actor(request)
-        query = read_query(request, STATE)
-        as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
+    @app.get(path, tags=["queries"], response_model=StateView, **declared(PARAMETERS, 404))
+    async def state(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+        """Return the state of all events, or of those that had occurred by `as_of` and were recorded by `known_at`.
+
+        Version and position are those of the latest event that it shows.
+        """
+        as_of, known_at = read_times(request)
         records = await history_of(request, service, actor, id, "state")
-        facts = [_parse_closed(service, record) for record in records]
-        view = service.read_model.view_of(facts, as_of=as_of, known_at=known_at) if facts else None
-        if view is None:
+        recorded = [_parse_closed(service, record) for record in records]
+        facts = history_at(recorded, as_of=as_of, known_at=known_at)
+        state = service.decider.fold(facts)
+        if state is None:
             return not_found_response(service, id)
-        shown = service.permissions[actor.role].shown(view)
-        return JSONResponse({"id": str(read_id(id)), "version": facts[-1].version, **shown})
+        permission = service.permissions[actor.role]
+        head = {"id": str(read_id(id)), "version": facts[-1].version, "position": facts[-1].position}
+        answer = {**head, **permission.visible_members(service.read_model.view(state))}
+        if permission.shows("details"):
+            disclosure = await _disclose(request, service, actor, recorded)
+            only = None if permission.fields is None else permission.classes(read_reason(request))
+            cut = history_at(disclosure.facts, as_of=as_of, known_at=known_at)
+            answer["details"] = disclosure.details(cut, only)
+        if permission.fields is None:
+            answer["waiting"] = await waiting_lines(request, facts[0].envelope.stream, known_at)
+        return JSONResponse(answer)
 
     @app.get(
         f"{path}/history",
         tags=["queries"],
         response_model=History,
-        responses=problems(404),
-        openapi_extra=declared(HISTORY),
+        **declared(PARAMETERS, 404),
     )
-    async def history(request: Request, id: str) -> JSONResponse:  # noqa: A002
-        """List every event in order, with both times, actor, rules, rationale, hash and the ids of its corrections."""
-        actor = await read_actor(request)
-        read_query(request, HISTORY)
+    async def history(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+        """List the events in order, each with its sentence, both times, actor, rules, hash and the ids of its corrections.
+
+        All events, or those that had occurred by `as_of` and were recorded by `known_at`.
+        """
+        as_of, known_at = read_times(request)
         records = await history_of(request, service, actor, id, "history")
         if not records:
             return not_found_response(service, id)
-        personal = "personal" in service.permissions[actor.role].parts
-        at: Dependencies = request.app.state.deps
-        facts = await at.handler.open(records) if personal else [_parse_closed(service, record) for record in records]
-        return JSONResponse({"stream": records[0].stream, "events": history_view(facts)})
+        disclosure = await _disclose(request, service, actor, [_parse_closed(service, record) for record in records])
+        lines = history_view(service.events, disclosure, as_of=as_of, known_at=known_at)
+        return (
+            JSONResponse({"stream": records[0].stream, "events": lines}) if lines else not_found_response(service, id)
+        )
 
     @app.get(
         f"{path}/duties",
         tags=["queries"],
         response_model=list[DutyLine],
-        responses=problems(404),
-        openapi_extra=declared(DUTIES),
+        **declared(PARAMETERS, 404),
     )
-    async def duties(request: Request, id: str) -> JSONResponse:  # noqa: A002
-        """List the duties as they stood at the end of a day (today by default), by due date."""
-        actor = await read_actor(request)
-        query = read_query(request, DUTIES)
-        as_of = read_day(query, "as_of") or today()
+    async def duties(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+        """List the duties as they stood on the day of `as_of` (today by default), by due date.
+
+        They follow from the events that had occurred by `as_of` and were recorded by `known_at`.
+        """
+        as_of, known_at = read_times(request)
         records = await history_of(request, service, actor, id, "duties")
         if not records:
             return not_found_response(service, id)
         facts = [_parse_closed(service, record) for record in records]
-        duties = duties_on(service.read_model, facts, as_of, read_time(query, "known_at"))
-        return JSONResponse([duty.as_json(as_of) for duty in duties])
+        moment = as_of or end_of_day(today())
+        duties = duties_on(service.read_model, facts, moment, known_at)
+        return JSONResponse([duty.as_json(local_day(moment)) for duty in duties])
+
+
+async def waiting_lines(request: Request, stream: str, known_at: datetime | None) -> list[dict[str, Any]]:
+    """List what waits of a stream, or for it, now or at a time. Raises `EventStoreUnavailable`."""
+
+    async def look() -> list[dict[str, Any]]:
+        async with request.app.state.deps.database.acquire() as connection:
+            return [one.view() for one in await waits_of(connection, stream, known_at)]
+
+    return await retry_or_raise(look, EventStoreUnavailable)
 
 
 async def history_of(
@@ -99,8 +138,15 @@ async def history_of(
     part: str,
     path: str = "",
     only: frozenset[str] | None = None,
+    *,
+    or_sending: bool = False,
+    unrestricted: bool = False,
 ) -> list[RecordedEvent]:
     """Pass the read gate and load the records of a stream. `only` limits the roles.
+
+    With `unrestricted`, a record is forbidden in which the processing of somebody is restricted.
+
+    With `or_sending`, those pass too who may send commands to the stream and may not read it.
 
     Returns an empty list if the stream does not exist, or the actor may not know of it.
     Raises `NotAllowed`, `LogUnavailable`, `EventStoreUnavailable` or `Malformed`.
@@ -109,6 +155,8 @@ async def history_of(
     stream = service.stream_name(read_id(id_))
     reason = read_reason(request)
     records = list((await at.event_store.load(stream)).records)
+    if records and not service.is_own(records[0].type):
+        records = []
     denial: Denial | None
     if only is not None and actor.role not in only:
         denial = Denial(
@@ -116,6 +164,13 @@ async def history_of(
         )
     else:
         denial = await denial_of(at, service, actor, records)
+        if denial is not None and or_sending and command_denial(service, actor.role) is None:
+            facts = AccessFacts.of_history(service.events, [_parse_closed(service, record) for record in records])
+            denial = boundary(actor, service.permissions.get(actor.role), facts, service.inherited_labels)
+    if unrestricted and denial is None:
+        owners = {owner for record in records for owner, _ in key_ids_in(record.body)}
+        if await restricted_subjects(at.database, service, owners):
+            denial = Denial(RESTRICTED)
     return records if await at.gate.read(actor, part, f"{stream}{path}", reason, denial=denial) else []
 
 
@@ -140,10 +195,53 @@ async def denial_of(
         facts = AccessFacts.of_history(service.events, [_parse_closed(service, record) for record in records])
     else:
         facts = AccessFacts.of_opening(records[0].body)
+    return await denial_of_facts(at, service, actor, permission, facts)
+
+
+async def denial_of_facts(
+    at: Dependencies, service: Service[Any], actor: Actor, permission: Permission, facts: AccessFacts
+) -> Denial | None:
+    """Check the permission of an actor for a record with these access facts. Returns None if it may be read."""
     linked = await linked_marks(at.database, facts.mentions) if permission.linked else frozenset[str]()
     return read_denial(actor, permission, facts, service.inherited_labels, linked)
 
 
-def _parse_closed(service: Service[Any], record: RecordedEvent) -> Any:
-    """Parse a record without decryption, since state and duties need no personal field."""
+async def restricted_subjects(
+    database: asyncpg.Pool[asyncpg.Record], service: Service[Any], subjects: Collection[str]
+) -> frozenset[str]:
+    """Return those owners of sealed fields whose processing is restricted here. Raises `EventStoreUnavailable`."""
+    streams = {
+        service.stream_name(data_rights_id(service.name, UUID(subject.partition("/")[2]))): subject
+        for subject in subjects
+        if subject.startswith("person/")
+    }
+    if not streams:
+        return frozenset()
+    rows = await retry_or_raise(lambda: database.fetch(_RIGHTS, list(streams)), EventStoreUnavailable)
+    return frozenset(streams[stream] for stream in restricted_in((row["stream"], row["type"]) for row in rows))
+
+
+async def _disclose(request: Request, service: Service[Any], actor: Actor, facts: Sequence[Fact]) -> Disclosure:
+    """Decrypt what the actor may see of a history, and log the classes of which something was decrypted.
+
+    Where the processing of somebody is restricted, their fields and the home's free texts are for those alone who may decide
+    about it.
+    Raises `KeyringUnavailable`, `UnusableKey`, `TamperedToken` or `LogUnavailable`.
+    """
+    at: Dependencies = request.app.state.deps
+    reason = read_reason(request)
+    classes = service.permissions[actor.role].classes(reason)
+    withheld: Collection[str] = ()
+    if not service.permissions[actor.role].parts >= DATA_RIGHTS:
+        subjects = {subject for fact in facts for subject, _ in key_ids_in(fact.body or b"")}
+        if withheld := await restricted_subjects(at.database, service, subjects):
+            # The free texts of the home tell of that person too.
+            withheld = {*withheld, f"home/{facts[0].envelope.home}"}
+    disclosure = await disclose(service.events, facts, classes, at.handler.keyring, withheld=withheld)
+    await at.gate.log_opening(actor, facts[0].envelope.stream, disclosure.opened, reason)
+    return disclosure
+
+
+def _parse_closed(service: Service[Any], record: RecordedEvent) -> Fact:
+    """Parse a record without decryption."""
     return service.events.read(record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
 
 from shared.api.bodies import check_body, read_body
@@ -32,8 +33,14 @@ MAX_PARAMETERS: Final = 50
 """The most query parameters of a request, repetitions included; their check takes quadratic time."""
 
 
-async def read_actor(request: Request) -> Actor:
-    """Verify the bearer token and return the actor. Every route calls it first.
+BEARER: Final = HTTPBearer(scheme_name="token", bearerFormat="JWT", auto_error=False)
+
+
+async def read_actor(
+    request: Request,
+    _token: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],  # for the OpenAPI document
+) -> Actor:
+    """Verify the bearer token and return the actor.
 
     Raises `InvalidToken`, `IssuerUnavailable`, or `TooManyRequests` above the rate limit of an actor.
     """
@@ -42,6 +49,10 @@ async def read_actor(request: Request) -> Actor:
     if rate is not None and (seconds := rate.take(str(actor.id))):
         raise TooManyRequests(seconds)
     return actor
+
+
+Caller = Annotated[Actor, Depends(read_actor)]
+"""The actor of a route behind a token."""
 
 
 async def read_command(request: Request, service: Service[Any], limit: int, received_at: datetime) -> Command:
@@ -57,8 +68,8 @@ def parse_command(service: Service[Any], body: bytes, received_at: datetime) -> 
     except ValidationError as error:
         raise Malformed.from_validation(error) from error
     if command.rationale.keys() - service.decider.rules.ids:
-        known = ", ".join(sorted(service.decider.rules.ids))
-        raise Malformed(("rationale", f"give each reason under the id of a rule of {service.name}: {known}"))
+        rule_ids = ", ".join(sorted(service.decider.rules.ids))
+        raise Malformed(("rationale", f"give each reason under the id of a rule of {service.name}: {rule_ids}"))
     return command
 
 
@@ -92,15 +103,20 @@ def read_reason(request: Request) -> str | None:
     return None if reason is None else ACCESS_REASON.validate(reason)
 
 
-def read_query(request: Request, known: Sequence[Parameter]) -> dict[str, str]:
-    """Read the query parameters by name; of a repeated one, the last value.
+def read_query(request: Request) -> dict[str, str]:
+    """Read the query parameters by name, which the route's `ParameterCheck` has checked; of a repeated one, the last."""
+    return dict(request.query_params)
 
-    Raises `Malformed` for an unknown, wrongly repeated or malformed parameter.
+
+def check_parameters(request: Request, declared: Sequence[Parameter]) -> None:
+    """Check the parameters of a request.
+
+    Raises `Malformed` for unknown and wrongly repeated ones, else for a malformed one, else for the missing ones.
     """
     if request.scope["query_string"].count(b"&") >= MAX_PARAMETERS:
         raise Malformed(("query", f"there are more than {MAX_PARAMETERS} parameters: give each parameter once"))
     values = request.query_params
-    allowed = {parameter.name: parameter for parameter in known if parameter.place == "query"}
+    allowed = {parameter.name: parameter for parameter in declared if parameter.place == "query"}
     wrong = [
         (
             name,
@@ -115,10 +131,24 @@ def read_query(request: Request, known: Sequence[Parameter]) -> dict[str, str]:
     ]
     if wrong:
         raise Malformed(*wrong)
-    for name, parameter in allowed.items():
-        for text in values.getlist(name):
+    missing = []
+    for parameter in declared:
+        texts = _texts(request, parameter)
+        for text in () if parameter.lenient else texts:
             parameter.validate(text)
-    return dict(values)
+        if parameter.required and not texts:
+            missing.append((parameter.name, parameter.hint))
+    if missing:
+        raise Malformed(*missing)
+
+
+def _texts(request: Request, parameter: Parameter) -> list[str]:
+    """Return what a request says for a parameter."""
+    if parameter.place == "query":
+        return request.query_params.getlist(parameter.name)
+    places: Mapping[str, str] = request.headers if parameter.place == "header" else request.path_params
+    text = places.get(parameter.name)
+    return [] if text is None else [text]
 
 
 def read_time(query: Mapping[str, str], name: str) -> datetime | None:
@@ -135,6 +165,12 @@ def read_time(query: Mapping[str, str], name: str) -> datetime | None:
         return _check_year(datetime.fromisoformat(text.replace(" ", "+")))
     except (ValueError, OverflowError):
         raise Malformed((name, TIME_HINT)) from None
+
+
+def read_times(request: Request) -> tuple[datetime | None, datetime | None]:
+    """Parse the two times of a question (bitemporal): `as_of` and `known_at`. Raises `Malformed`."""
+    query = read_query(request)
+    return read_time(query, "as_of"), read_time(query, "known_at")
 
 
 def _check_year(moment: datetime) -> datetime:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.api.problems import RuleBroken
 from shared.domain.envelope import Origin, PolicyStamp
+from shared.domain.receipts import Receipt
 
 
 class Schema(BaseModel):
@@ -17,13 +19,54 @@ class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class WaitLine(Schema):
+    """What waits: a fact that has not reached its record, in words, until it is done, corrected or closed."""
+
+    id: UUID = Field(description="That of the reaction's command, or of the stream in quarantine.")
+    sentence: str
+    since: datetime
+    kind: str = Field(description="REACTION: it was refused. STREAM: events are in quarantine.")
+    name: str = Field(description="The reaction, or the alarm of the stream in quarantine.")
+    service: str = Field(description="The service where it waits, whose operators can settle it.")
+    source_stream: str
+    target_streams: list[str] = Field(description="Empty where the program cannot tell.")
+    rules: list[str]
+    reason: str
+
+
+class DetailText(Schema):
+    """A sealed field of a record as it stands after corrections: with its value, or sealed, or forgotten."""
+
+    event: str
+    version: int = Field(description="The version of the event that brought it.")
+    field: str
+    field_class: str | None = Field(alias="class", description="The class by which roles may read it.")
+    person_id: UUID | None = Field(description="Whose it is; null: of the case or of the record.")
+    value: Any = None
+    sealed: Literal[True] | None = Field(default=None, description="Present where the reader's role may not read it.")
+    forgotten: Literal[True] | None = Field(default=None, description="Present where its key was destroyed.")
+
+
+class Details(Schema):
+    """What is sealed in a record. A member of a person is its value, or says that it is sealed or forgotten, with its class."""
+
+    people: dict[str, dict[str, Any]]
+    texts: list[DetailText]
+
+
 class StateView(BaseModel):
-    """The state of a record: its id, its version, and members of the service."""
+    """The state of a record: its id, the version and position of the latest event that it shows, and members of the service.
+
+    `waiting` is what waits of it or for it, shown to those who may read the whole state.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     id: UUID
     version: int
+    position: int
+    waiting: list[WaitLine] | None = None
+    details: Details | None = Field(default=None, description="Personal details, for roles that may see any.")
 
 
 class ActorLine(Schema):
@@ -34,12 +77,23 @@ class ActorLine(Schema):
     organisation: str
 
 
+class SealedField(Schema):
+    """A sealed field of an event, or the rationale of a rule, with a text that says that it is there."""
+
+    field: str
+    note: str
+
+
 class HistoryLine(Schema):
-    """An event. A personal value is `{"sealed": true}` if not decrypted, `{"forgotten": true}` if its key was destroyed."""
+    """An event. A personal value is `{"sealed": true}` or, if its key was destroyed, `{"forgotten": true}`, with its class."""
 
     version: int
     type: str
     type_name: str
+    sentence: str = Field(description="The event in plain English, as it was recorded.")
+    corrected_sentence: str | None = Field(
+        description="The same with its corrections; null if they leave the sentence as it is."
+    )
     event_id: UUID
     command_id: UUID
     correlation_id: UUID
@@ -52,6 +106,7 @@ class HistoryLine(Schema):
     policy: PolicyStamp
     rules: list[str]
     rationale: dict[str, Any]
+    notes: list[SealedField]
     labels: dict[str, str]
     origin: Origin
     hash: str | None
@@ -80,10 +135,119 @@ class DutyLine(Schema):
     late: bool
 
 
+class CommandTitle(Schema):
+    """A command of a service."""
+
+    type: str
+    title: str
+    opens: bool = Field(description="Whether it begins a record.")
+
+
+class CommandSchemas(Schema):
+    """The commands of a service; `/schemas/{type}` has the schema of each."""
+
+    commands: list[CommandTitle]
+
+
+class EventPreview(Schema):
+    """An event that a command would record. A personal value is `{"sealed": true}`."""
+
+    version: int
+    type: str
+    type_name: str
+    sentence: str | None = Field(description="The event in plain English; null if the role may not read the record.")
+    event_id: UUID = Field(description="The id that the event gets if the command is sent with the same key.")
+    occurred_at: datetime
+    rules: list[str] = Field(description="The ids of the rules that were evaluated.")
+    data: dict[str, Any] | None = Field(
+        description="The fields of the event; null if the role may not read the record."
+    )
+
+
+class DutyChangeLine(Schema):
+    """A duty that a command would change, as it would stand afterwards; a duty that falls away, as it was."""
+
+    change: Literal["opened", "met", "lapsed", "closed", "reopened", "moved"]
+    duty: str
+    item: str | None
+    opened_on: date
+    due: date
+    met_on: date | None
+    lapsed_on: date | None
+
+
+class FollowingCommandLine(Schema):
+    """A command that another service would send itself in answer to an event. Whether it accepts it is for its rules."""
+
+    service: str
+    reaction: str
+    command_id: UUID
+    stream: str
+    type: str
+    event_id: UUID = Field(description="The event that it follows.")
+    only_if_begun: bool = Field(description="Whether nothing is done if the stream has not begun.")
+    data: dict[str, Any] | None = Field(
+        description="The fields of the command; null if the role may not read the record."
+    )
+
+
+class DryRunAnswer(Schema):
+    """What a command would do if it were sent now. Nothing was recorded."""
+
+    outcome: Literal["accepted", "needs_rationale", "refused", "repeated"] = Field(
+        description="repeated: the command was recorded before under this key, and sending it again returns `receipt`."
+    )
+    version: int = Field(description="The version of the record that was judged; 0 if it has not begun.")
+    rules: list[RuleBroken] = Field(
+        default=[], description="The rules that refuse, or the warnings without a rationale."
+    )
+    warnings: list[RuleBroken] = Field(
+        default=[], description="Of an accepted command: the warnings that apply, which its rationale answers."
+    )
+    events: list[EventPreview] = []
+    duties: list[DutyChangeLine] | None = Field(
+        default=[], description="The duties that would change; null if the role may not read them."
+    )
+    documents: list[str] = Field(default=[], description="The documents that the role could print then and cannot now.")
+    commands: list[FollowingCommandLine] = Field(
+        default=[], description="The commands that other services would follow with."
+    )
+    receipt: Receipt | None = None
+
+
+class FollowingState(Schema):
+    """A command that follows in another service, and what is known here of it.
+
+    `not_waiting` means that it went through, had nothing to do, or has not been tried yet: its service says which, for
+    the command id.
+    """
+
+    service: str
+    reaction: str
+    command_id: UUID
+    stream: str
+    type: str
+    event_id: UUID = Field(description="The event that it follows.")
+    only_if_begun: bool = Field(description="Whether nothing is done if the stream has not begun.")
+    state: Literal["waiting", "quarantined", "closed", "not_waiting"]
+    sentence: str | None = Field(description="Why it waits, or was closed, in words.")
+
+
+class CommandOutcome(Schema):
+    """What a command recorded, or that it waits, was closed or had nothing to do, and what follows in other services."""
+
+    command_id: UUID
+    state: Literal["recorded", "nothing_to_do", "waiting", "closed"]
+    receipt: Receipt | None
+    sentence: str | None = Field(description="Why it waits, or was closed, in words.")
+    follows: list[FollowingState]
+
+
 class WaitingReaction(Schema):
     """A parked reaction: it was refused and waits for a retry."""
 
     command_id: UUID
+    sentence: str = Field(description="What has not happened, and why.")
     consumer: str
     reaction: str
     source_stream: str
@@ -93,6 +257,15 @@ class WaitingReaction(Schema):
     reason: str
     attempts: int
     parked_at: datetime
+
+
+class ReactionDecided(Schema):
+    """What was decided about a parked reaction, or would be."""
+
+    dry_run: bool
+    waits: bool | None = Field(description="Whether it waits afterwards; null: not known yet.")
+    taken_up: bool = Field(description="Whether it is done; a worker that is down tries it again when it starts.")
+    reaction: WaitingReaction
 
 
 class AlarmLine(Schema):

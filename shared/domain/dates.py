@@ -58,11 +58,6 @@ def add_working_days(day: date, count: int) -> date:
     return day
 
 
-def working_days_between(start: date, end: date) -> int:
-    """Count the working days after `start`, up to and including `end`. Returns 0 if `end` is not later."""
-    return sum(is_working_day(start + timedelta(days=n)) for n in range(1, (end - start).days + 1))
-
-
 def add_months(day: date, months: int) -> date:
     """Add months to a day. If that month has no such day, return its last day (31 January + 1 = 28 February)."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)

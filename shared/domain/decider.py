@@ -83,11 +83,11 @@ def history_at(
     Raises `BrokenHistory` for a missing version, or a correction that does not fit.
     """
     check_gapless(history)
-    known = [
+    known_facts = [
         fact for fact in history if known_at is None or (fact.recorded_at is not None and fact.recorded_at <= known_at)
     ]
-    by_id = {fact.event_id: fact for fact in known}
-    for fact in known:
+    by_id = {fact.event_id: fact for fact in known_facts}
+    for fact in known_facts:
         if isinstance(fact.event, Correction):
             for target in fact.event.targets:
                 if target not in by_id:
@@ -97,7 +97,7 @@ def history_at(
     def effective_at(fact: Fact) -> datetime:
         return by_id[fact.event.corrects].occurred_at if isinstance(fact.event, Correction) else fact.occurred_at
 
-    return [by_id[fact.event_id] for fact in known if as_of is None or effective_at(fact) <= as_of]
+    return [by_id[fact.event_id] for fact in known_facts if as_of is None or effective_at(fact) <= as_of]
 
 
 def apply_correction(target: Fact, correction: Fact) -> Fact:

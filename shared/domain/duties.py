@@ -38,7 +38,7 @@ class Duty:
 
     def is_open(self, as_of: date) -> bool:
         """Tell whether the duty was open at the end of a day: opened, not met, not lapsed, not fallen away."""
-        return self.shown(as_of) and not _happened_by(self.met_on, as_of) and not _happened_by(self.lapsed_on, as_of)
+        return self.is_shown(as_of) and not _happened_by(self.met_on, as_of) and not _happened_by(self.lapsed_on, as_of)
 
     def overdue(self, as_of: date) -> bool:
         """Tell whether the duty was unmet after its due date."""
@@ -49,14 +49,14 @@ class Duty:
         """Whether the duty was met after its due date."""
         return self.met_on is not None and self.met_on > self.due
 
-    def standing(self, as_of: date) -> Duty:
+    def at(self, as_of: date) -> Duty:
         """Return the duty as it stood at the end of a day, without a later meeting or lapse."""
         met_on, lapsed_on = (day if _happened_by(day, as_of) else None for day in (self.met_on, self.lapsed_on))
         return replace(self, met_on=met_on, lapsed_on=lapsed_on)
 
     def as_json(self, as_of: date) -> dict[str, Any]:
         """Convert the duty, as it stood at the end of a day, to JSON with the field names of the catalogue."""
-        duty = self.standing(as_of)
+        duty = self.at(as_of)
         return {
             "duty": duty.duty,
             "item": duty.item or None,
@@ -68,7 +68,7 @@ class Duty:
             "late": duty.late,
         }
 
-    def shown(self, as_of: date) -> bool:
+    def is_shown(self, as_of: date) -> bool:
         """Tell whether the duty is shown on a day: opened by then, and not fallen away."""
         return self.opened_on <= as_of and not _happened_by(self.closed_on, as_of)
 

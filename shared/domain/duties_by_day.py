@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from shared.domain.dates import end_of_day
+from shared.domain.dates import end_of_day, local_day
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
 from shared.runtime.service import ReadModel
@@ -21,9 +21,11 @@ def all_duties(read_model: ReadModel[Any], history: Sequence[Fact]) -> tuple[Dut
 def duties_on(
     read_model: ReadModel[Any], history: Sequence[Fact], as_of: date, known_at: datetime | None = None
 ) -> tuple[Duty, ...]:
-    """List the duties of a stream as they stood at the end of a day, by due date."""
-    state = read_model.decider.state_at(history, as_of=end_of_day(as_of), known_at=known_at)
+    """List the duties of a stream as they stood at a time, or at the end of a day, by due date."""
+    moment = as_of if isinstance(as_of, datetime) else end_of_day(as_of)
+    state = read_model.decider.state_at(history, as_of=moment, known_at=known_at)
     if state is None:
         return ()
-    shown = (duty.standing(as_of) for duty in read_model.duties(state, read_model.policy.on) if duty.shown(as_of))
-    return tuple(sorted(shown, key=lambda duty: (duty.due, duty.duty, duty.item)))
+    day = local_day(moment)
+    duties = (duty.at(day) for duty in read_model.duties(state, read_model.policy.on) if duty.is_shown(day))
+    return tuple(sorted(duties, key=lambda duty: (duty.due, duty.duty, duty.item)))

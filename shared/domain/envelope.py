@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from functools import cached_property
-from typing import Any, Final, Literal
+from datetime import UTC, date, datetime
+from functools import cache, cached_property
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
+from pydantic import GetCoreSchemaHandler, create_model
+from pydantic_core import CoreSchema, core_schema
+
 from shared.domain.dates import local_day
-from shared.domain.messages import Actor, Event, Message, Timestamp
-from shared.privacy.sealing import DecryptionContext, Sealed
+from shared.domain.messages import Actor, Correction, Event, Message, Timestamp
+from shared.privacy.sealing import DecryptionContext, FieldClass, Sealed, field_class
 
 GENESIS: Final = bytes(32)
 """The previous hash of the first event of a stream: 32 zero bytes."""
@@ -56,6 +60,29 @@ class Envelope(Message):
     rationale: dict[str, Sealed[str]]
     labels: dict[str, str]
     origin: Origin
+
+
+class _RecordedTime:
+    """The schema of a timestamp as events hold it: in UTC, of the years that `Timestamp` allows, read without Python."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        first, end = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+        return core_schema.datetime_schema(ge=first, lt=end, tz_constraint=0)
+
+
+class _Record(Envelope):
+    """All bytes of an event: envelope and data, parsed in one pass. The type of `data` is that of its event."""
+
+    occurred_at: Annotated[datetime, _RecordedTime]
+
+
+@cache
+def _record_reader(cls: type[Event]) -> Callable[..., _Record]:
+    """Build the parser of the whole bytes of an event."""
+    record = create_model("Record", __base__=_Record, data=(cls, ...))
+    parse: Callable[..., _Record] = record.__pydantic_validator__.validate_json
+    return parse
 
 
 @dataclass(frozen=True)
@@ -110,6 +137,14 @@ class UnknownEvent(Exception):
     """Bytes that no registered event type or upcaster can parse."""
 
 
+_HEAD: Final = re.compile(rb'\{"event_id":"([0-9a-f-]{36})","type":"([A-Za-z0-9_.]+)"')
+"""The first bytes of an event, as `encode_event` writes them."""
+
+_CLOSED: Final = DecryptionContext(UUID(int=0))
+"""The context of a reading without keys, in which no token is decrypted and the id of the event plays no part."""
+
+_MALFORMED: Final = (KeyError, ValueError, TypeError, AttributeError)
+
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -129,6 +164,12 @@ class EventRegistry:
     """Functions that compute the marks of an event, on which read access depends (`shared.domain.permissions`)."""
     mentions: tuple[str, ...] = ()
     """Event fields with the id of a person, a home or another record, for which a conflict of interest may be declared."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Plain English for codes and names of fields, where their own letters do not say it (`shared.domain.sentences`)."""
+    reasons: FieldClass | None = None
+    """The class of rationales and of the reasons of corrections, which every service has."""
+    narrowed: Callable[[Event, FieldClass], FieldClass] = lambda _event, declared: declared
+    """Function that gives a field another class than its annotation declares, by the event in which it stands."""
 
     def type_name(self, cls: type[Event]) -> str:
         """Build the stable name that is stored and published, such as `ooc.lending.BookLent.v1`."""
@@ -149,6 +190,13 @@ class EventRegistry:
         """The class of each bare event name."""
         return {cls.__name__: cls for cls in self.events}
 
+    def class_of(self, event: Event, path: str) -> FieldClass | None:
+        """Return the class of a sealed field of an event, by its dotted path. None if it has no class."""
+        if path == "why" and isinstance(event, Correction):
+            return self.reasons
+        declared = field_class(type(event), path)
+        return None if declared is None else self.narrowed(event, declared)
+
     def read(
         self,
         body: bytes,
@@ -159,6 +207,28 @@ class EventRegistry:
         hash: bytes | None = None,  # noqa: A002 - the field's own name
     ) -> Fact:
         """Parse the bytes of an event, with upcasting. Decrypts sealed fields if keys are given. Raises `UnknownEvent`."""
+        envelope, event = self._read_at_once(body, keys) or self._read_in_steps(body, keys)
+        return Fact(envelope, event, position, recorded_at, hash, body)
+
+    def _read_at_once(self, body: bytes, keys: Mapping[tuple[str, int], Any] | None) -> tuple[Envelope, Event] | None:
+        """Parse the bytes of a current event in one pass. Returns None for any others: `_read_in_steps` says what they are."""
+        head = _HEAD.match(body)
+        if head is None or (cls := self.by_type.get(name := head[2].decode())) is None:
+            return None
+        try:
+            context = _CLOSED if keys is None else DecryptionContext(UUID(head[1].decode()), keys)
+            record = _record_reader(cls)(body, strict=False, context=context)
+        except _MALFORMED:
+            return None
+        event = record.__dict__.pop("data")
+        # A member that stands twice counts as it stands last, so it may be other than at the head.
+        if record.type != name or not (keys is None or record.event_id == context.event_id):
+            return None
+        object.__setattr__(record, "__class__", Envelope)
+        return record, event
+
+    def _read_in_steps(self, body: bytes, keys: Mapping[tuple[str, int], Any] | None) -> tuple[Envelope, Event]:
+        """Parse the bytes of any event: JSON, then upcasting, then envelope and data. Raises `UnknownEvent`."""
         try:
             raw = json.loads(body)
             data = raw.pop("data")
@@ -171,11 +241,17 @@ class EventRegistry:
             cls = self.by_type[name]
             envelope = Envelope.model_validate(raw, strict=False, context=context)
             event = cls.model_validate(data, strict=False, context=context)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except _MALFORMED as error:
             raise UnknownEvent(
                 f"an event of {self.service} cannot be parsed: {type(error).__name__}: {error}"[:500]
             ) from error
-        return Fact(envelope, event, position=position, recorded_at=recorded_at, hash=hash, body=body)
+        return envelope, event
+
+
+def type_in(body: bytes) -> str:
+    """Return the type name in the bytes of an event, without parsing them: it is the second field. Empty where there is none."""
+    parts = body.split(b'"', 8)
+    return parts[7].decode("utf-8", "replace") if len(parts) > 8 and parts[5] == b"type" else ""
 
 
 def encode_event(envelope: Envelope, event: Event) -> bytes:

@@ -10,11 +10,10 @@ from uuid import UUID
 
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
-from shared.domain.decisions import EventAt, NeedsRationale, Refused
+from shared.domain.decisions import BrokenRule, EventAt, NeedsRationale, Refused
 from shared.domain.envelope import Envelope, Fact, Origin
 from shared.domain.ids import event_id
 from shared.domain.messages import Actor, Command, Correction
-from shared.domain.policy import NoPolicy
 from shared.domain.rules import Approved, Context
 from shared.privacy.sealing import Sealed
 from shared.runtime.service import Claims, Service
@@ -50,6 +49,8 @@ class Decision:
 
     facts: tuple[Fact, ...]
     claims: tuple[Claims, ...]
+    warnings: tuple[BrokenRule, ...] = ()
+    """The warnings that apply, each of which the command's rationale answers."""
 
 
 def execute(
@@ -66,9 +67,7 @@ def execute(
     """
     decider = service.decider
     occurred_at = request.occurred_at
-    policy = service.policy.on(local_day(occurred_at))
-    if policy.not_yet_in_force and not policy.values:
-        raise NoPolicy(f"no policy of this service was in force yet on {policy.day}: give a later day")
+    policy = service.policy.on(local_day(occurred_at)).require_any()
     context = Context(
         request.stream, request.actor, occurred_at, request.received_at, policy, service.policy.on, service.prints
     )
@@ -78,7 +77,7 @@ def execute(
         return verdict
     new_events, approved = verdict
     facts = tuple(_new_facts(service, request, context, new_events, approved, history))
-    return Decision(facts, tuple(claims_of(service, facts, history, state)))
+    return Decision(facts, tuple(claims_of(service, facts, history, state)), approved.warnings)
 
 
 def claims_of(

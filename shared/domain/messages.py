@@ -86,7 +86,8 @@ class Actor(Message):
     id: UUID
     role: str
     organisation: str
-    labels: Annotated[dict[str, str], Field(exclude=True)] = {}
+    # Pydantic copies a default that may change, at each validation, and slowly; it calls a factory at once.
+    labels: Annotated[dict[str, str], Field(exclude=True)] = Field(default_factory=dict)
     conflicts: Annotated[frozenset[UUID], Field(exclude=True)] = frozenset()
 
 
@@ -141,9 +142,13 @@ C = TypeVar("C", bound=type[Command])
 
 
 class Event(Message):
-    """Base of all events. `version` is the version of the schema; each new one needs an upcaster (upcasting)."""
+    """Base of all events. `version` is the version of the schema; each new one needs an upcaster (upcasting).
+
+    `sentence` is the template of the event's sentence in plain English (`shared.domain.sentences`).
+    """
 
     version: ClassVar[int] = 1
+    sentence: ClassVar[str] = ""
 
 
 class DerivedCorrection(ValueObject):
@@ -161,6 +166,8 @@ class Correction(Event):
     original event stays. The fold applies the value from the occurrence of the corrected fact. `also` holds the values
     that were computed from that field, in the same or in other events; they are applied together with it.
     """
+
+    sentence = "Record corrected: {field}"
 
     corrects: UUID
     field: ShortText

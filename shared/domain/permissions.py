@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.messages import Actor
+from shared.domain.messages import Actor, Correction
+from shared.privacy.sealing import FieldClass
 
 SYSTEM: Final = "SYSTEM"
 """The role of reactions. No token can carry it, and no table contains it."""
@@ -32,6 +33,10 @@ CONFLICT: Final = "a conflict of interest is declared for this record: a colleag
 STATE: Final = frozenset({"state"})
 STATE_AND_DUTIES: Final = frozenset({"state", "duties"})
 EVERYTHING: Final = frozenset({"state", "history", "duties"})
+AUDIT: Final = frozenset({"access_log"})
+"""The lines of the access log about a record."""
+DATA_RIGHTS: Final = frozenset({"data_rights"})
+"""Holds, restriction and erasure of a person's data, and reading what is restricted."""
 OPERATIONS: Final = frozenset({"operations"})
 """What waits, is quarantined or raises an alarm."""
 DECISIONS: Final = OPERATIONS | {"operations_decide"}
@@ -43,7 +48,7 @@ class Permission:
     """The read permission of one role for one kind of record."""
 
     parts: frozenset[str]
-    """Readable parts: state, history, duties, operations, operations_decide, or the lists of a service of read models."""
+    """Readable parts: state, history, duties, access_log, data_rights, operations, operations_decide, or the lists of a service of read models."""
     where: tuple[str, ...] = ()
     """Marks, of which the record must have at least one; `{id}` stands for the id of the actor. Empty: every record."""
     fields: frozenset[str] | None = None
@@ -52,6 +57,10 @@ class Permission:
     """Whether records that another organisation opened answer as unknown, to commands too."""
     needs_reason: bool = False
     """Whether every read needs a reason."""
+    opens: frozenset[FieldClass] = frozenset()
+    """The classes of sealed fields that the role may read."""
+    opens_with_reason: frozenset[FieldClass] = frozenset()
+    """Further classes, for a read with a reason."""
 
     def marks(self, actor: Actor) -> frozenset[str]:
         """Return the marks of `where`, with the id of the actor filled in."""
@@ -62,9 +71,17 @@ class Permission:
         """The other services whose marks `where` contains."""
         return frozenset(mark.partition(".")[0] for mark in self.where if "." in mark)
 
-    def shown(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
+    def classes(self, reason: str | None) -> frozenset[FieldClass]:
+        """Return the classes of sealed fields that the role may read, with or without a reason."""
+        return self.opens | self.opens_with_reason if reason else self.opens
+
+    def shows(self, member: str) -> bool:
+        """Tell whether the role may read a member of the state."""
+        return self.fields is None or member in self.fields
+
+    def visible_members(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
         """Select the members of a state that the role may read."""
-        return view if self.fields is None else {name: value for name, value in view.items() if name in self.fields}
+        return {name: value for name, value in view.items() if self.shows(name)}
 
 
 Permissions = Mapping[str, Permission]
@@ -99,11 +116,15 @@ class AccessFacts:
     def of_history(cls, book: EventRegistry, history: Sequence[Fact]) -> AccessFacts:
         """Extract the access facts from all events of a stream, as recorded. A correction adds marks and removes none."""
         first = history[0].envelope
-        return cls(
-            first.labels,
-            first.actor.organisation,
-            frozenset({history[0].stream_id, first.home, *ids_mentioned(book, history)}),
-            frozenset(mark for fact in history for mark in marks_of(book, fact)),
+        opening = cls(first.labels, first.actor.organisation, frozenset({history[0].stream_id, first.home}))
+        return opening.joined(book, history)
+
+    def joined(self, book: EventRegistry, facts: Sequence[Fact]) -> AccessFacts:
+        """Add what further events of the stream mention, and their marks."""
+        return replace(
+            self,
+            mentions=self.mentions.union(ids_mentioned(book, facts)),
+            marks=self.marks.union(mark for fact in facts for mark in marks_of(book, fact)),
         )
 
 
@@ -114,14 +135,26 @@ def marks_of(book: EventRegistry, fact: Fact) -> Iterable[str]:
 
 
 def ids_mentioned(book: EventRegistry, history: Iterable[Fact]) -> Iterable[UUID]:
-    """Yield the ids of persons and other records in the event fields that `EventRegistry.mentions` lists."""
+    """Yield the ids of persons and other records in the event fields that `EventRegistry.mentions` lists.
+
+    A correction mentions the right id; the event that it corrects still mentions the wrong one.
+    """
     for fact in history:
+        if isinstance(fact.event, Correction):
+            yield from _ids_corrected(book, fact.event)
         for name in book.mentioning[type(fact.event)]:
             value = getattr(fact.event, name)
             if isinstance(value, UUID):
                 yield value
             elif value is not None:
                 yield from value
+
+
+def _ids_corrected(book: EventRegistry, correction: Correction) -> Iterable[UUID]:
+    """Yield the ids that a correction puts in the place of mentioned ones."""
+    for field, value in ((correction.field, correction.value), *((one.field, one.value) for one in correction.also)):
+        if field.rpartition(".")[2] in book.mentions and value is not None:
+            yield from (UUID(str(one)) for one in (value if isinstance(value, list | tuple) else [value]))
 
 
 def boundary(actor: Actor, permission: Permission | None, facts: AccessFacts, labels: Iterable[str]) -> Denial | None:

@@ -66,6 +66,12 @@ class Policy:
             raise KeyError(f"no policy.toml of this service has a value {name!r}: correct the name, or add it there")
         return self.values[name]
 
+    def require_any(self) -> Policy:
+        """Return the policy itself. Raises `NoPolicy` if none of its values was in force yet."""
+        if self.not_yet_in_force and not self.values:
+            raise NoPolicy(f"no policy of this service was in force yet on {self.day}: give a later day")
+        return self
+
     def number(self, name: str) -> int:
         """Return a whole number (years, days, weeks, pence, points)."""
         return int(self.value(name))
@@ -122,14 +128,6 @@ class PolicyBook:
                 values[term.name] = in_force[-1].value
                 since.append(in_force[-1].since)
         return Policy(day, max(since).isoformat() if since else "none", values, frozenset(self.terms) - values.keys())
-
-    def with_entry(self, name: str, since: date, value: Any) -> PolicyBook:
-        """Copy the book with one more entry, for tests that change a value."""
-        term = self.terms[name]
-        entries = tuple(
-            sorted((*(e for e in term.entries if e.since != since), Entry(since, value)), key=lambda e: e.since)
-        )
-        return PolicyBook({**self.terms, name: PolicyValue(name, term.unit, term.source, entries)})
 
 
 def _policy_value(name: str, raw: Any) -> PolicyValue:

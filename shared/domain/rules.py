@@ -6,26 +6,38 @@ its source. The problem details of the API, the console and the reference page a
     rules: RuleBook[LoanState] = RuleBook("lending")
 
     @rules.forbids("L3", LendBook)
-    def reader_has_paid(command: LendBook, state: LoanState, context: Context) -> bool:
+    def reader_has_paid(state: LoanState, context: Context) -> bool:
         '''Take the reader's debt before another book is lent.
 
         Source: byelaw 7(2)
         '''
 
+    @rules.forbids("L4", LendBook)
+    def due_on_an_open_day(command: LendBook, state: LoanState, context: Context) -> bool:
+        '''The library is closed on that day: choose another.
+
+        Source: byelaw 2
+        '''
+
+The first is a precondition: it looks at state and context alone, so it is asked before a command is written
+(`shared.domain.guidance`). The second is a check: it looks at the command. The signature is the only declaration.
+
 Rules are evaluated in this order, and a refusal names every broken rule of its step:
-1. forbidding rules (`forbids`);
-2. forbidding rules that give way (`forbids(…, gives_way=True)`);
-3. the state machine (`allowed_in`, id S1);
-4. warnings (`warns`) without a rationale.
+1. forbidding rules that are asked first (`forbids(…, first=True)`): without them the others cannot be asked;
+2. forbidding rules (`forbids`);
+3. forbidding rules that give way (`forbids(…, gives_way=True)`);
+4. the state machine (`allowed_in`, id S1);
+5. warnings (`warns`) without a rationale.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Generic, TypeVar
+from enum import IntEnum
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from shared.domain.dates import local_day
@@ -62,19 +74,44 @@ class Context:
         return local_day(self.occurred_at)
 
 
+class Step(IntEnum):
+    """The steps of an evaluation, in their order. A step is reached only if no rule of an earlier one is broken."""
+
+    FIRST = 0
+    FORBIDS = 1
+    GIVES_WAY = 2
+    STATE = 3
+    WARNS = 4
+
+
+_KINDS: Final = {Step.STATE: RuleKind.STATE, Step.WARNS: RuleKind.WARNS}
+
+
 @dataclass(frozen=True)
 class Rule:
-    """A registered rule: its commands, check, text and source."""
+    """A registered rule: its commands, function, text and source."""
 
     id: str
-    kind: RuleKind
+    step: Step
     commands: tuple[type[Command], ...]
+    function: Callable[..., bool]
+    is_precondition: bool
+    """Whether the function looks at state and context alone."""
     check: Check
+    """The function in the form of a check: (command, state, context)."""
     name: str
     text: str
     source: str
-    gives_way: bool = False
-    """Whether a forbidding rule is evaluated only if no other one refuses, before the state machine."""
+
+    @property
+    def kind(self) -> RuleKind:
+        """The kind of the rule: forbids, warns, or state machine."""
+        return _KINDS.get(self.step, RuleKind.FORBIDS)
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether a forbidding rule is evaluated only if no other one refuses, before the state machine."""
+        return self.step is Step.GIVES_WAY
 
     @property
     def broken(self) -> BrokenRule:
@@ -88,6 +125,16 @@ class Approved:
 
     rules: tuple[str, ...]
     rationale: dict[str, str]
+    warnings: tuple[BrokenRule, ...] = ()
+    """The warnings that apply, each of which the rationale answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Guards:
+    """The rules of one command: their ids, and the rules by step."""
+
+    ids: tuple[str, ...]
+    steps: tuple[tuple[Rule, ...], ...]
 
 
 class RuleBook(Generic[S]):
@@ -96,38 +143,48 @@ class RuleBook(Generic[S]):
     def __init__(self, service: str) -> None:
         self.service = service
         self.rules: list[Rule] = []
-        self._by_command: dict[tuple[type[Command], tuple[RuleKind, ...]], tuple[Rule, ...]] = {}
+        self._by_command: dict[type[Command], _Guards] = {}
         self.forbids("T1", Command)(not_in_the_future)
 
-    def forbids(self, rule_id: str, *commands: type[Command], gives_way: bool = False) -> Callable[[F], F]:
+    def forbids(
+        self, rule_id: str, *commands: type[Command], first: bool = False, gives_way: bool = False
+    ) -> Callable[[F], F]:
         """Register a forbidding rule (class H) for these commands and their subclasses.
 
-        A rule that gives way is evaluated only if no other forbidding rule refuses, before the state machine.
+        `first`: it is evaluated before every other rule, and refuses alone. `gives_way`: it is evaluated only if no other
+        forbidding rule refuses, before the state machine.
         """
-        return self._register(rule_id, RuleKind.FORBIDS, commands, gives_way=gives_way)
+        step = Step.FIRST if first else Step.GIVES_WAY if gives_way else Step.FORBIDS
+        return self._register(rule_id, step, commands)
 
     def warns(self, rule_id: str, *commands: type[Command]) -> Callable[[F], F]:
         """Register a warning (class W): the command needs a rationale under its id."""
-        return self._register(rule_id, RuleKind.WARNS, commands)
+        return self._register(rule_id, Step.WARNS, commands)
 
     def allowed_in(self, *commands: type[Command]) -> Callable[[F], F]:
         """Register a part of the state machine (S1): the states in which the commands are allowed."""
-        return self._register("S1", RuleKind.STATE, commands)
+        return self._register("S1", Step.STATE, commands)
 
-    def _register(
-        self, rule_id: str, kind: RuleKind, commands: tuple[type[Command], ...], *, gives_way: bool = False
-    ) -> Callable[[F], F]:
-        def register(check: F) -> F:
-            text, _, source = inspect.cleandoc(check.__doc__ or "").partition("Source:")
+    def _register(self, rule_id: str, step: Step, commands: tuple[type[Command], ...]) -> Callable[[F], F]:
+        def register(function: F) -> F:
+            text, _, source = inspect.cleandoc(function.__doc__ or "").partition("Source:")
             if not text.strip() or not source.strip():
                 raise ValueError(
-                    f"rule {rule_id} ({check.__name__}) needs a docstring with its text and a line 'Source: …'"
+                    f"rule {rule_id} ({function.__name__}) needs a docstring with its text and a line 'Source: …'"
                 )
-            one_line = " ".join(text.split())
+            parameter_count = len(inspect.signature(function).parameters)
+            if parameter_count not in {2, 3}:
+                raise ValueError(
+                    f"rule {rule_id} ({function.__name__}) must take (state, context) or (command, state, context)"
+                )
+            is_precondition = parameter_count == 2
+            check: Check = _as_check(function) if is_precondition else function
             self._by_command.clear()
-            one_source = " ".join(source.split())
-            self.rules.append(Rule(rule_id, kind, commands, check, check.__name__, one_line, one_source, gives_way))
-            return check
+            one_line, one_source = " ".join(text.split()), " ".join(source.split())
+            self.rules.append(
+                Rule(rule_id, step, commands, function, is_precondition, check, function.__name__, one_line, one_source)
+            )
+            return function
 
         return register
 
@@ -137,32 +194,55 @@ class RuleBook(Generic[S]):
         return frozenset(rule.id for rule in self.rules)
 
     def rules_for(self, command: type[Command], *kinds: RuleKind) -> tuple[Rule, ...]:
-        """Return the rules of a command, of the given kinds (all by default)."""
-        rules = self._by_command.get((command, kinds))
-        if rules is None:
-            rules = self._by_command[command, kinds] = tuple(
-                rule for rule in self.rules if issubclass(command, rule.commands) and (not kinds or rule.kind in kinds)
-            )
-        return rules
+        """Return the rules of a command, of the given kinds (all by default), in the order of their registration."""
+        return tuple(
+            rule for rule in self.rules if issubclass(command, rule.commands) and (not kinds or rule.kind in kinds)
+        )
+
+    def steps(self, command: type[Command]) -> tuple[tuple[Rule, ...], ...]:
+        """Return the rules of a command by step, in the order of evaluation."""
+        return self._guards(command).steps
+
+    def _guards(self, command: type[Command]) -> _Guards:
+        guards = self._by_command.get(command)
+        if guards is None:
+            rules = self.rules_for(command)
+            steps = tuple(tuple(rule for rule in rules if rule.step is step) for step in Step)
+            guards = self._by_command[command] = _Guards(unique(rule.id for rule in rules), steps)
+        return guards
 
     def evaluate(self, command: Command, state: S | None, context: Context) -> Approved | Refused | NeedsRationale:
         """Evaluate the rules of a command, in the order that the module states."""
-
-        def broken(kind: RuleKind, *, gives_way: bool = False) -> tuple[BrokenRule, ...]:
-            rules = (rule for rule in self.rules_for(type(command), kind) if rule.gives_way is gives_way)
-            failed = [rule for rule in rules if not rule.check(command, state, context)]
-            return tuple({rule.id: rule.broken for rule in reversed(failed)}[i] for i in unique(r.id for r in failed))
-
-        refusals = broken(RuleKind.FORBIDS) or broken(RuleKind.FORBIDS, gives_way=True) or broken(RuleKind.STATE)
-        if refusals:
-            return Refused(refusals)
-        unexplained = tuple(rule for rule in broken(RuleKind.WARNS) if not command.rationale.get(rule.id, "").strip())
+        guards = self._guards(type(command))
+        *forbidding, warnings = guards.steps
+        for rules in forbidding:
+            if refusals := broken_rules(rule for rule in rules if not rule.check(command, state, context)):
+                return Refused(refusals)
+        failed = broken_rules(rule for rule in warnings if not rule.check(command, state, context))
+        unexplained = tuple(rule for rule in failed if not command.rationale.get(rule.id, "").strip())
         if unexplained:
             return NeedsRationale(unexplained)
-        return Approved(unique(rule.id for rule in self.rules_for(type(command))), dict(command.rationale))
+        return Approved(guards.ids, dict(command.rationale), failed)
 
 
-def not_in_the_future(_command: Command, _state: object, context: Context) -> bool:
+def broken_rules(rules: Iterable[Rule]) -> tuple[BrokenRule, ...]:
+    """Return broken rules as a refusal shows them: each id once, with the text of the first function under it."""
+    first: dict[str, BrokenRule] = {}
+    for rule in rules:
+        first.setdefault(rule.id, rule.broken)
+    return tuple(first.values())
+
+
+def _as_check(precondition: Callable[..., bool]) -> Check:
+    """Return a precondition in the form of a check."""
+
+    def check(_command: Any, state: Any, context: Context) -> bool:
+        return precondition(state, context)
+
+    return check
+
+
+def not_in_the_future(_state: object, context: Context) -> bool:
     """Give the time at which it happened: a time in the future cannot be recorded.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)

@@ -47,14 +47,26 @@ class AllowedStages(Generic[S]):
     """The text of the refusal."""
     source: str
     """The source in law or practice."""
+    standing: Callable[[S], bool] | None = None
+    """What must hold of the state besides its stage."""
     condition: Callable[[Any, S], bool] | None = None
-    """What must hold of command and state besides, where the stage alone does not decide."""
+    """What must hold of command and state besides, where the state alone does not decide."""
 
-    def allows(self, command: Command, state: S | None, _context: Context) -> bool:
-        """Say whether the command is allowed in the stage of the state."""
+    @property
+    def looks_at_command(self) -> bool:
+        """Whether the state alone does not decide."""
+        return self.condition is not None
+
+    def allows_any(self, state: S | None, _context: Context) -> bool:
+        """Say whether the state allows its commands, as far as the state alone decides."""
         if state is None:
             return True
-        return state.stage in self.stages and (self.condition is None or self.condition(command, state))
+        return state.stage in self.stages and (self.standing is None or self.standing(state))
+
+    def allows(self, command: Command, state: S | None, context: Context) -> bool:
+        """Say whether the command is allowed in the state."""
+        allowed = self.allows_any(state, context)
+        return allowed and (state is None or self.condition is None or self.condition(command, state))
 
 
 class Row(Protocol[R_contra]):
@@ -80,7 +92,16 @@ class Row(Protocol[R_contra]):
         """The source in law or practice."""
         ...
 
-    def allows(self, command: Command, state: R_contra | None, _context: Context) -> bool:
+    @property
+    def looks_at_command(self) -> bool:
+        """Whether the state alone does not decide, so that the row is a check and no precondition."""
+        ...
+
+    def allows_any(self, state: R_contra | None, context: Context) -> bool:
+        """Say whether the state allows its commands, as far as the state alone decides."""
+        ...
+
+    def allows(self, command: Command, state: R_contra | None, context: Context) -> bool:
         """Say whether the command is allowed."""
         ...
 
@@ -88,14 +109,18 @@ class Row(Protocol[R_contra]):
 def register(rules: RuleBook[R], table: Iterable[Row[R]]) -> None:
     """Enter each row of a state machine in a rulebook (rule S1)."""
     for row in table:
-        rules.allowed_in(*row.commands)(_check(row))
+        rules.allowed_in(*row.commands)(_rule(row))
 
 
-def _check(row: Row[R]) -> Callable[..., bool]:
+def _rule(row: Row[R]) -> Callable[..., bool]:
     """Return the row as a rulebook expects a rule: a function with its name, and with text and source as docstring."""
+
+    def precondition(state: R | None, context: Context) -> bool:
+        return row.allows_any(state, context)
 
     def check(command: Command, state: R | None, context: Context) -> bool:
         return row.allows(command, state, context)
 
-    check.__name__, check.__doc__ = row.name, f"{row.text}\n\nSource: {row.source}"
-    return check
+    rule: Callable[..., bool] = check if row.looks_at_command else precondition
+    rule.__name__, rule.__doc__ = row.name, f"{row.text}\n\nSource: {row.source}"
+    return rule

@@ -7,7 +7,7 @@ as ranges of a stream (9).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -151,6 +151,9 @@ class EventStore(Protocol):
 
         Raises `EventStoreUnavailable`, `StoreBehindTopic`, `HashMismatch` or `NotAnEvent`.
         """
+
+    async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Look up which stream has each of these unique keys; a free key is left out. Raises `EventStoreUnavailable`."""
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Read up to `limit` events after a position, in order, without a gap."""

@@ -24,12 +24,12 @@ _PLACE: Final = struct.Struct(">qq")
 
 
 def log_entry(position: int, recorded_at: datetime, event_hash: bytes) -> bytes:
-    """An event's place in the log, 48 bytes: position, recorded_at in microseconds since 1970, both big-endian, and hash."""
+    """Return an event's place in the log, 48 bytes: position, recorded_at in microseconds since 1970, both big-endian, and hash."""
     return _PLACE.pack(position, (recorded_at - _EPOCH) // _MICROSECOND) + event_hash
 
 
 def kept_answer(command_id: UUID, digest: bytes) -> bytes:
-    """What the log hash covers of a command's answer, at the last of its events."""
+    """Return the part of a command's receipt that the log hash covers, at the last of its events."""
     return command_id.bytes + digest
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -91,6 +91,10 @@ class MemoryEventStore:
         self._streams.setdefault(append.stream, []).extend(records)
         self._answers[append.command_id] = StoredReceipt(append.digest, append.stream, tuple(records))
         return Appended(records[-1].position, records[-1].recorded_at)
+
+    async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Look up unique keys (see `EventStore.holders`)."""
+        return {key: self._claims[key] for key in keys if key in self._claims}
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Read events (see `EventStore.read`)."""

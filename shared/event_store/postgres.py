@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -56,6 +56,8 @@ _APPEND = (
     "select n, outcome, detail, last_position, last_recorded_at from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)"
 )
 
+
+_HOLDERS: Final = "select key, stream from claim where key = any($1::text[])"
 
 _WIDTH: Final = len(_RECORD.split(", "))
 
@@ -174,6 +176,11 @@ class PostgresEventStore:
             return DuplicateCommand()
         return Appended(kept.records[-1].position, kept.records[-1].recorded_at)
 
+    async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Look up unique keys (see `EventStore.holders`)."""
+        rows = await retry_or_raise(lambda: self._pool.fetch(_HOLDERS, keys), EventStoreUnavailable)
+        return {row["key"]: row["stream"] for row in rows}
+
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Read events (see `EventStore.read`). Raises errors of the database at once; its callers retry."""
         return [_record(row) for row in await self._pool.fetch(_READ, after, limit)]
@@ -192,14 +199,14 @@ def _group(waiting: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
     """
     group: list[_Waiting] = []
     later: list[_Waiting] = []
-    taken: set[UUID | str] = set()
+    in_batch: set[UUID | str] = set()
     for one in waiting:
         append = one[0]
-        if len(group) == MAX_GROUP or append.command_id in taken or append.stream in taken:
+        if len(group) == MAX_GROUP or append.command_id in in_batch or append.stream in in_batch:
             later.append(one)
         else:
             group.append(one)
-        taken |= {append.command_id, append.stream}
+        in_batch |= {append.command_id, append.stream}
     return group, later
 
 

@@ -20,6 +20,7 @@ from faust.types import TP
 from mode import CrashingSupervisor, Service
 
 from shared.command_handler import CommandHandler
+from shared.kafka import Kafka, client_options, worker_principal
 from shared.messaging.consumer import (
     Apply,
     ConsumedEvent,
@@ -30,6 +31,7 @@ from shared.messaging.consumer import (
 from shared.messaging.consumer.handling import RecordHandler
 from shared.messaging.projection_consumer import DEFAULT_GROUP, GroupSettings, batch_of
 from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
+from shared.messaging.wait_recorder import WaitRecorder, recorder_of
 from shared.runtime.service import Service as Declared
 from shared.runtime.settings import Settings
 
@@ -48,7 +50,7 @@ class _Placed(list[Any]):
 
 
 class ConsumerThread(AIOKafkaConsumerThread):
-    """Reads committed records only, and knows of each what it follows.
+    """Reads committed records only, and gives each the offset that it follows.
 
     All that touches `_reached` runs in this thread's loop, and nothing awaits between a fetch and its marking.
     """
@@ -102,12 +104,12 @@ class CheckpointedConsumer(Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every assigned partition to its checkpoint; Faust calls this at every assignment."""
-        held = {TP(tp.topic, tp.partition) for tp in self.assignment()}
+        assigned = {TP(tp.topic, tp.partition) for tp in self.assignment()}
         host = cast("ConsumerApp", self.app).host
-        kept = await host.checkpoints(held)
-        await self._thread.seek_wait(kept)
+        checkpoints = await host.checkpoints(assigned)
+        await self._thread.seek_wait(checkpoints)
         host.assignments += 1
-        return kept
+        return checkpoints
 
     async def _commit(self, _offsets: Mapping[TP, int]) -> bool:
         return True  # an offset in Kafka could only lead past what is not taken
@@ -126,11 +128,11 @@ class EventSchema(faust.Schema[Any, Any]):
     """Reads headers and keeps the bytes; it never raises, since Faust would lose the record."""
 
     def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
-        """The key as it came."""
+        """Return the key as it came."""
         return message.key
 
     def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
-        """The event as every consumer takes it, its error within."""
+        """Return the event as every consumer takes it, its error within."""
         headers = message.headers
         return decode(
             *(message.topic, message.partition, message.offset, message.key, headers, message.value),
@@ -171,7 +173,7 @@ class FaustConsumer(Service):
         *,
         topics: Sequence[str],
         pool: asyncpg.Pool[asyncpg.Record],
-        bootstrap: str,
+        bootstrap: Kafka,
         apply: Apply,
         app_id: str,
         membership: GroupSettings = DEFAULT_GROUP,
@@ -202,7 +204,7 @@ class FaustConsumer(Service):
         )
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """The app and what handles its records start and stop with this."""
+        """Return the app and the handler of its records, which start and stop with this."""
         return [self._handler, self.app]
 
     @property
@@ -221,8 +223,8 @@ class FaustConsumer(Service):
             async with self._pool.acquire() as connection:
                 return await load_checkpoints(connection, self.name, partitions)
 
-        kept = await retry_transient(load, self._membership.retry_seconds)
-        return {TP(topic, partition): offset for (topic, partition), offset in kept.items()}
+        checkpoints = await retry_transient(load, self._membership.retry_seconds)
+        return {TP(topic, partition): offset for (topic, partition), offset in checkpoints.items()}
 
     async def _project(self, records: Sequence[ConsumedEvent]) -> None:
         reading = cast("CheckpointedConsumer", self.app.consumer).reading
@@ -239,10 +241,20 @@ class FaustConsumer(Service):
             await self._handler.settle()
 
 
-def _app(app_id: str, bootstrap: str, membership: GroupSettings) -> ConsumerApp:
+def _app(app_id: str, bootstrap: Kafka, membership: GroupSettings) -> ConsumerApp:
+    options = client_options(bootstrap)
+    credentials = None
+    if "sasl_mechanism" in options:
+        credentials = faust.SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            mechanism=options["sasl_mechanism"],
+            ssl_context=options["ssl_context"],
+        )
     return ConsumerApp(
         app_id,
-        broker=[f"kafka://{server.strip()}" for server in bootstrap.split(",")],
+        broker=[f"kafka://{server.strip()}" for server in options["bootstrap_servers"].split(",")],
+        broker_credentials=credentials,
         store="memory://",
         autodiscover=False,
         processing_guarantee="at_least_once",
@@ -263,17 +275,23 @@ def _app(app_id: str, bootstrap: str, membership: GroupSettings) -> ConsumerApp:
 
 
 class Reactor(Service):
-    """The reactions of a service: its stream, and the parked ones that are tried again."""
+    """The reactions of a service: its stream, the parked ones that are tried again, and the record of what waits."""
 
-    def __init__(self, reacting: ReactionRunner, stream: FaustConsumer | None, parked: ParkedReactionRetrier) -> None:
+    def __init__(
+        self,
+        reacting: ReactionRunner,
+        stream: FaustConsumer | None,
+        parked: ParkedReactionRetrier,
+        recorder: WaitRecorder,
+    ) -> None:
         super().__init__()
         self.reacting = reacting
         self.stream = stream
-        self._parked = parked
+        self._beside = (parked, recorder)
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """What starts and stops with this."""
-        return [self._parked] if self.stream is None else [self._parked, self.stream]
+        """Return the services that start and stop with this one."""
+        return [*self._beside] if self.stream is None else [*self._beside, self.stream]
 
     @property
     def ready(self) -> bool:
@@ -291,7 +309,7 @@ def reactor(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     membership: GroupSettings = DEFAULT_GROUP,
 ) -> Reactor:
-    """The reactor of a service, to run beside others in one `mode.Worker`.
+    """Return the reactor of a service, to run beside others in one `mode.Worker`.
 
     Args:
         service: whose reactions.
@@ -310,9 +328,9 @@ def reactor(
             reacting.consumer,
             topics=reacting.topics,
             pool=pool,
-            bootstrap=settings.kafka,
+            bootstrap=settings.kafka_as(worker_principal(service.name)),
             apply=reacting.apply,
             app_id=f"{service.events.namespace}-{service.name}-reactor",
             membership=membership,
         )
-    return Reactor(reacting, stream, ParkedReactionRetrier(reacting, pool))
+    return Reactor(reacting, stream, ParkedReactionRetrier(reacting, pool), recorder_of(handler, pool, clock))

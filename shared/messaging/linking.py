@@ -40,6 +40,6 @@ async def keep_linked_marks(
 
 
 async def linked_marks(pool: asyncpg.Pool[Any], homes: Iterable[UUID]) -> frozenset[str]:
-    """The marks of other services' records of these homes; raises `EventStoreUnavailable`."""
+    """Return the marks of other services' records of these homes; raises `EventStoreUnavailable`."""
     rows = await retry_or_raise(lambda: pool.fetch(_MARKS, list(homes)), EventStoreUnavailable)
     return frozenset(row["mark"] for row in rows)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
 from shared.database import Connection
 from shared.domain.envelope import Fact
+from shared.messaging.waiting import closed_waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class LockedReaction:
 class ParkedReactions(Protocol):
     """The parked reactions of a service, as one transaction sees them."""
 
+    async def closed(self, command_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Return those of some commands that a person has closed: they are not asked again."""
+
     async def version(self, stream: str) -> int:
         """Return the version of a stream of the service; 0 where it has not begun."""
 
@@ -57,12 +61,19 @@ class ParkedReactions(Protocol):
     async def remove(self, command_ids: Iterable[UUID]) -> None:
         """Remove parked reactions; an id that is not parked is ignored."""
 
+    async def keep_nothing_to_do(self, command_id: UUID, stream: str) -> None:
+        """Keep that the command of a reaction had nothing to do in a stream; a repeat changes nothing."""
+
 
 class PostgresParkedReactions:
     """The table `parked`, within the transaction of a connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    async def closed(self, command_ids: Collection[UUID]) -> frozenset[UUID]:
+        """See `ParkedReactions.closed`."""
+        return await closed_waits(self._connection, command_ids)
 
     async def version(self, stream: str) -> int:
         """See `ParkedReactions.version`."""
@@ -98,6 +109,16 @@ class PostgresParkedReactions:
         """See `ParkedReactions.remove`."""
         await self._connection.execute(_REMOVE, list(command_ids))
 
+    async def keep_nothing_to_do(self, command_id: UUID, stream: str) -> None:
+        """See `ParkedReactions.keep_nothing_to_do`."""
+        await self._connection.execute(_KEEP_NOTHING, command_id, stream)
+
+
+async def stream_with_nothing_to_do(connection: Connection, command_id: UUID) -> str | None:
+    """Return the stream in which the command of a reaction had nothing to do; None where it is no such command."""
+    stream: str | None = await connection.fetchval("select stream from nothing_to_do where command_id = $1", command_id)
+    return stream
+
 
 _VERSION: Final = "select coalesce(max(version), 0) from event where stream = $1"
 _PARK: Final = """
@@ -112,6 +133,8 @@ _LOCK: Final = """
     select reaction, target_stream, body from parked where command_id = $1 for update skip locked
 """
 _KEEP: Final = """
-    update parked set attempts = attempts + 1, rules = $2, reason = $3, tried_version = $4 where command_id = $1
+    update parked set attempts = attempts + 1, rules = $2, reason = $3, tried_version = $4, retry = false
+    where command_id = $1
 """
+_KEEP_NOTHING: Final = "insert into nothing_to_do (command_id, stream) values ($1, $2) on conflict do nothing"
 _REMOVE: Final = "delete from parked where command_id = any($1::uuid[])"

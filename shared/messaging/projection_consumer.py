@@ -26,6 +26,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
 from shared.database import Connection, retry_for
+from shared.kafka import Kafka, client_options
 from shared.messaging.consumer import (
     Apply,
     ConsumedEvent,
@@ -77,7 +78,7 @@ DEFAULT_GROUP: Final = GroupSettings()
 
 @asynccontextmanager
 async def batch_of(pool: asyncpg.Pool[asyncpg.Record], membership: GroupSettings) -> AsyncIterator[Connection]:
-    """A connection in a transaction for one batch.
+    """Yield a connection in a transaction for one batch.
 
     A consumer that is paused in the middle of it must not keep the checkpoint's lock from its successor: PostgreSQL
     ends the transaction when nothing has come for as long as the broker waits for a heartbeat.
@@ -127,7 +128,7 @@ class ProjectionConsumer(Service):
         *,
         services: Sequence[str],
         pool: asyncpg.Pool[asyncpg.Record],
-        bootstrap: str,
+        bootstrap: Kafka,
         apply: Apply,
         namespace: str = "ooc",
         group: str | None = None,
@@ -165,7 +166,7 @@ class ProjectionConsumer(Service):
         """Held while a batch is taken."""
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """What handles the records starts and stops with this."""
+        """Return the handler of the records, which starts and stops with this."""
         return [self._handler]
 
     @property
@@ -182,7 +183,7 @@ class ProjectionConsumer(Service):
     async def _connected(self) -> Any:
         membership = self._membership
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **client_options(self._bootstrap),
             group_id=self._group,
             group_instance_id=membership.instance,
             enable_auto_commit=False,
@@ -218,10 +219,10 @@ class ProjectionConsumer(Service):
             async with self._pool.acquire() as connection:
                 return await load_checkpoints(connection, self.name, [(tp.topic, tp.partition) for tp in partitions])
 
-        kept = await retry_transient(load, self._membership.retry_seconds)
+        checkpoints = await retry_transient(load, self._membership.retry_seconds)
         self._handler.forget((tp.topic, tp.partition) for tp in partitions)
         for tp in partitions:
-            offset = kept[tp.topic, tp.partition]
+            offset = checkpoints[tp.topic, tp.partition]
             self._consumer.seek(tp, offset)
             self._reached[tp] = offset
         self.assignments += 1
@@ -246,7 +247,7 @@ class ProjectionConsumer(Service):
                 await self.resume(lost)
 
     def _placed(self, found: Mapping[TopicPartition, Sequence[Any]]) -> dict[tuple[str, int], list[ConsumedEvent]]:
-        """The records of partitions whose place is known, each with the offset that it follows."""
+        """Return the records of partitions whose place is known, each with the offset that it follows."""
         batch: dict[tuple[str, int], list[ConsumedEvent]] = {}
         for tp, records in found.items():
             reached = self._reached.get(tp)
@@ -287,7 +288,7 @@ class ProjectionConsumer(Service):
 
 
 def consumed_event(record: Any, *, follows: int | None = None, reading: int = 0) -> ConsumedEvent:
-    """An aiokafka record as every consumer takes it."""
+    """Return an aiokafka record as every consumer takes it."""
     return decode(
         *(record.topic, record.partition, record.offset, record.key, record.headers, record.value),
         follows=follows,
@@ -368,14 +369,14 @@ async def note_positions(connection: Connection, reached: Mapping[str, HighWater
 async def has_reached(
     connection: Connection, consumer: str, service: str, position: int, *, namespace: str = "ooc"
 ) -> bool:
-    """Whether a consumer has taken all events of a service up to a position, as far as it knows by now."""
+    """Whether a consumer has processed all events of a service up to a position, as far as it knows."""
     return position <= 0 or bool(
         await connection.fetchval(_PASSED, consumer, service, events_topic(service, namespace), position)
     )
 
 
 async def progress(connection: Connection, consumer: str, service: str, *, namespace: str = "ooc") -> tuple[int, int]:
-    """The newest position of a service that a consumer has passed, and the newest that it knows of; 0 for none."""
+    """Return the newest position of a service that a consumer has passed, and the newest that it knows of; 0 for none."""
     row = await connection.fetchrow(_PROGRESS, consumer, service, events_topic(service, namespace))
     return row["passed"] or 0, row["known"] or 0
 
@@ -395,13 +396,19 @@ async def reconcile(
     row = await connection.fetchrow(_COUNT, consumer, service, events_topic(service, namespace), counted)
     if row is None:
         return counted
-    position, taken = int(row["position"]), int(row["taken"])
-    found = "lost_tail" if taken < position else "surplus" if taken > position and row["nothing_later"] else None
+    position, taken_count = int(row["position"]), int(row["taken"])
+    found = (
+        "lost_tail"
+        if taken_count < position
+        else "surplus"
+        if taken_count > position and row["nothing_later"]
+        else None
+    )
     for name in ("lost_tail", "surplus"):
         if name == found:
-            detail = f"all up to position {position} has been passed, and {taken} events were taken"
+            detail = f"all up to position {position} has been passed, and {taken_count} events were taken"
             if standing != name:
-                _log.critical(name, consumer=consumer, service=service, position=position, taken=taken)
+                _log.critical(name, consumer=consumer, service=service, position=position, taken=taken_count)
             await raise_alarm(connection, consumer, name, service, detail)
         else:
             await clear_alarm(connection, consumer, name, service)

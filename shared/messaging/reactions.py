@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from mode import Service as Running
 from shared.command_handler import (
     Accepted,
     CommandHandler,
+    DryRun,
     Forbidden,
     IdempotencyKeyReused,
     NoChange,
@@ -42,6 +44,7 @@ from shared.messaging.consumer import (
 )
 from shared.messaging.linking import keep_linked_marks
 from shared.messaging.parking import ParkedReactions, PostgresParkedReactions, ReactionToPark, Rejection
+from shared.messaging.waiting import keep_waits, wait_facts
 from shared.privacy.keyring import KeyDestroyed
 from shared.runtime.service import CommandFor, Reaction, Service
 
@@ -53,6 +56,16 @@ MAX_CONCURRENT_HOMES: Final = 32
 
 PARKED_LONG: Final = timedelta(days=1)
 """How long a reaction waits before it is an alarm: what it needs should have been recorded within a working day."""
+
+
+class Settled(Enum):
+    """How a reaction's command ended that was not rejected: it recorded something, now or before, or nothing was to be done."""
+
+    DONE = "done"
+    NOTHING_TO_DO = "nothing to do"
+
+
+KEY_DESTROYED: Final = Rejection((), "the key of whom this is about has been destroyed")
 
 LOOK_SECONDS: Final = 30.0
 """Seconds between two looks at how long the oldest has waited."""
@@ -110,25 +123,28 @@ class ReactionRunner:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics whose events are reacted to, or whose marks are kept."""
+        """The topics of the services to whose events this service reacts, or whose marks it uses."""
         return self.service.consumed_topics
 
     async def apply(self, connection: Connection, records: Sequence[ConsumedEvent]) -> None:
         """React to events, and keep their marks; what is refused is parked in the transaction of the checkpoint."""
         await keep_linked_marks(connection, self.service.linked, records)
+        await keep_waits(connection, wait_facts(records))
         await self.react(PostgresParkedReactions(connection), records)
 
     async def react(self, parked: ParkedReactions, records: Sequence[ConsumedEvent]) -> None:
         """Send the commands that follow from events; park the rejected ones."""
         homes: dict[bytes, list[_Due]] = {}
-        for record in records:
-            for due in self._due_to(record):
+        dues = [(record, due) for record in records for due in self._due_to(record)]
+        closed = await parked.closed([due.command_id for _, due in dues]) if dues else ()
+        for record, due in dues:
+            if due.command_id not in closed:
                 homes.setdefault(record.key or record.stream.encode(), []).append(due)
         limit = asyncio.Semaphore(MAX_CONCURRENT_HOMES)
 
-        async def one_home(dues: Sequence[_Due]) -> list[_Due]:
+        async def one_home(dues: Sequence[_Due]) -> list[tuple[_Due, Rejection | Settled]]:
             async with limit:
-                return [due for due in dues if await self._ask(due) is not None]
+                return [(due, await self._ask(due)) for due in dues]
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -137,24 +153,58 @@ class ReactionRunner:
             # Trouble of a server goes first: it is tried again before any event is blamed.
             raise next(filter(is_transient, errors.exceptions), errors.exceptions[0]) from None
         for task in tasks:
-            for due in task.result():
-                await self._park(parked, due)
-        superseded = [one for dues in homes.values() for due in dues for one in due.effect.supersedes]
+            for due, outcome in task.result():
+                if isinstance(outcome, Rejection):
+                    await self._park(parked, due)
+                else:
+                    await self._keep(parked, due, outcome)
+        superseded = [one for _, due in dues for one in due.effect.supersedes]
         if superseded:
             await parked.remove(superseded)
 
     def _due_to(self, record: ConsumedEvent) -> list[_Due]:
-        """What the reactions make of an event; nothing of one that none reacts to. Raises `UnknownEvent`."""
+        """Return the effects of the reactions to an event, none if no reaction is declared for it. Raises `UnknownEvent`."""
         dues: list[_Due] = []
         for reaction, book in self._reactions.get(_stem(record.type), ()):
             fact = record.fact(book)
             dues += [_Due(reaction, fact, effect) for effect in reaction.react(fact)]
         return dues
 
-    async def _ask(self, due: _Due) -> Rejection | None:
-        """Ask the command of an effect; None where it is done, now or before."""
+    async def _keep(self, parked: ParkedReactions, due: _Due, outcome: Settled) -> None:
+        """Keep that a command had nothing to do: no event says so."""
+        if outcome is Settled.NOTHING_TO_DO:
+            await parked.keep_nothing_to_do(due.command_id, self.service.stream_name(due.effect.stream))
+
+    async def _ask(self, due: _Due) -> Rejection | Settled:
+        """Ask the command of an effect."""
+        try:
+            result = await self.handler.handle(self._request(due))
+        except KeyDestroyed:
+            return KEY_DESTROYED
+        if isinstance(result, IdempotencyKeyReused):
+            # The reaction's code has changed since its effect was recorded; what is recorded stays.
+            _log.warning("reacted_otherwise_before", reaction=due.reaction.name, command_id=str(due.command_id))
+        return _outcome_of(due, result)
+
+    async def foresee(self, command_id: UUID, reaction: str, body: bytes) -> Rejection | None:
+        """Say why a parked reaction would be refused now; None if it would go through. Records nothing."""
+        try:
+            due = self._parked_due(command_id, reaction, body)
+            result = await self.handler.dry_run(self._request(due))
+        except LookupError as error:
+            return Rejection((), str(error))
+        except KeyDestroyed:
+            return KEY_DESTROYED
+        if isinstance(result, DryRun):
+            if isinstance(result.outcome, tuple):
+                return None
+            result = result.outcome
+        outcome = _outcome_of(due, result)
+        return outcome if isinstance(outcome, Rejection) else None
+
+    def _request(self, due: _Due) -> CommandRequest:
         envelope = due.fact.envelope
-        asked = CommandRequest(
+        return CommandRequest(
             command=due.effect.command,
             stream=due.effect.stream,
             command_id=due.command_id,
@@ -166,23 +216,14 @@ class ReactionRunner:
             origin=Origin(kind="REACTION", reference=envelope.type),
             labels=envelope.labels,
         )
-        try:
-            result = await self.handler.handle(asked)
-        except KeyDestroyed:
-            return Rejection((), "the key of whom this is about has been destroyed")
-        if isinstance(result, IdempotencyKeyReused):
-            # The reaction's code has changed since its effect was recorded; what is recorded stays.
-            _log.warning("reacted_otherwise_before", reaction=due.reaction.name, command_id=str(due.command_id))
-        if isinstance(result, StreamNotFound) and due.effect.if_begun:
-            return None
-        return _why_not(result)
 
     async def _park(self, parked: ParkedReactions, due: _Due) -> None:
         """Park a refused effect, judged once more after a look at its target's version, so that no move is missed."""
         target = self.service.stream_name(due.effect.stream)
         version = await parked.version(target)
         why = await self._ask(due)
-        if why is None:
+        if isinstance(why, Settled):
+            await self._keep(parked, due, why)
             await parked.remove([due.command_id])
             return
         fact = due.fact
@@ -221,15 +262,19 @@ class ReactionRunner:
         if locked is None:
             return False
         version = await parked.version(locked.target_stream)
+        why: Rejection | Settled
         try:
-            why = await self._ask(self._parked_due(command_id, locked.reaction, locked.body))
+            due = self._parked_due(command_id, locked.reaction, locked.body)
+            why = await self._ask(due)
+            if isinstance(why, Settled):
+                await self._keep(parked, due, why)
         except Exception as error:
             if is_transient(error):
                 raise
             # A person sees it in the list; the others must not wait for it.
             _log.exception("parked_fails", reaction=locked.reaction, command_id=str(command_id))
-            why = Rejection((), f"{type(error).__name__}: {error}"[:500])
-        if why is None:
+            why = Rejection((), f"the program fails on it ({type(error).__name__}): its log says more")
+        if isinstance(why, Settled):
             await parked.remove([command_id])
             _log.info("unparked", reaction=locked.reaction, command_id=str(command_id), target=locked.target_stream)
             return True
@@ -237,7 +282,7 @@ class ReactionRunner:
         return False
 
     def _parked_due(self, command_id: UUID, name: str, body: bytes) -> _Due:
-        """The effect of a parked reaction, made again from the event that it follows."""
+        """Return the effect of a parked reaction, made again from the event that it follows."""
         for of_one in self._reactions.values():
             for reaction, book in of_one:
                 if reaction.name == name:
@@ -284,20 +329,23 @@ class ParkedReactionRetrier(Running):
 
 
 def _stem(type_name: str) -> str:
-    """A type name without its version."""
+    """Return a type name without its version."""
     return type_name.rpartition(".v")[0]
 
 
-def _why_not(result: Result) -> Rejection | None:
+def _outcome_of(due: _Due, result: Result) -> Rejection | Settled:
     match result:
-        case Accepted() | NoChange() | IdempotencyKeyReused():
-            return None
-        case Refused(rules):
-            return Rejection(result.ids, "; ".join(rule.text for rule in rules))
-        case NeedsRationale(rules):
-            return Rejection(result.ids, "a rationale is needed: " + "; ".join(rule.text for rule in rules))
+        case Accepted() | IdempotencyKeyReused():
+            return Settled.DONE
+        case NoChange():
+            return Settled.NOTHING_TO_DO
+        case Refused(rules) | NeedsRationale(rules):
+            needed = "a rationale is needed: " if isinstance(result, NeedsRationale) else ""
+            return Rejection(result.ids, needed + "; ".join(rule.text for rule in rules))
         case StreamNotFound():
-            return Rejection((), "the stream that it asks has not begun")
+            return (
+                Settled.NOTHING_TO_DO if due.effect.if_begun else Rejection((), "the stream that it asks has not begun")
+            )
         case Forbidden(why, _):
             return Rejection((), why)
         case VersionConflict(expected, actual):
@@ -307,7 +355,7 @@ def _why_not(result: Result) -> Rejection | None:
 _RIPE: Final = """
     select p.command_id from parked as p
     where p.consumer = $1
-    and exists (select 1 from event as e where e.stream = p.target_stream and e.version > p.tried_version)
+    and (p.retry or exists (select 1 from event as e where e.stream = p.target_stream and e.version > p.tried_version))
     order by p.sequence limit 500
 """
 
@@ -345,14 +393,19 @@ class ParkedReaction:
         }
 
 
-async def parked_reactions(connection: Connection, *, limit: int = 1000) -> list[ParkedReaction]:
-    """The parked reactions of a service's database, oldest first."""
+async def parked_reactions(connection: Connection, *, limit: int | None = 1000) -> list[ParkedReaction]:
+    """Return the parked reactions of a service's database, oldest first."""
     rows = await connection.fetch(
         "select command_id, consumer, reaction, source_stream, source_version, target_stream, rules, reason, attempts,"
         " parked_at, body from parked order by sequence limit $1",
         limit,
     )
     return [ParkedReaction(**{**dict(row), "rules": tuple(row["rules"])}) for row in rows]
+
+
+async def lock_parked(connection: Connection, command_id: UUID) -> bool:
+    """Lock a parked reaction until the transaction ends; whether it is still there."""
+    return bool(await connection.fetchval("select true from parked where command_id = $1 for update", command_id))
 
 
 async def parked_summary(connection: Connection) -> tuple[int, timedelta]:

@@ -33,6 +33,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from mode import Service
 
 from shared.event_store.anchors import Anchors
+from shared.kafka import Kafka, client_options
 from shared.messaging.consumer import clear_alarms, raise_alarm
 from shared.messaging.consumer.position_record import (
     HighWaterMark,
@@ -122,7 +123,7 @@ class _PlaceUnknown(Exception):
 
 
 def headers_of(row: asyncpg.Record, source: bytes) -> Headers:
-    """The headers of an event: CloudEvents 1.0 in Kafka's binary mode, and what stands outside an event's bytes."""
+    """Return the headers of an event: CloudEvents 1.0 in Kafka's binary mode, and what stands outside an event's bytes."""
     position, recorded_at, stream, version, event_id, type_, _, hash_, body, *_ = row
     headers = [
         _SPECVERSION,
@@ -146,7 +147,7 @@ def headers_of(row: asyncpg.Record, source: bytes) -> Headers:
 
 
 def rfc3339(moment: datetime) -> bytes:
-    """A moment in UTC with microseconds, as RFC 3339 writes it (by hand: strftime takes six times as long)."""
+    """Return a moment in UTC with microseconds, as RFC 3339 writes it (by hand: strftime takes six times as long)."""
     m = moment.astimezone(UTC)
     return b"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (
         m.year,
@@ -161,19 +162,13 @@ def rfc3339(moment: datetime) -> bytes:
 
 @lru_cache(maxsize=65_536)
 def key_and_partition(home: UUID) -> tuple[bytes, int]:
-    """The key of a home, and its partition by murmur2, as every Kafka client computes it."""
+    """Return the key of a home, and its partition by murmur2, as every Kafka client computes it."""
     key = str(home).encode()
     return key, _partition_of(key, _ALL, _ALL)
 
 
-async def last_high_water_mark(bootstrap: str, position_topic: str) -> HighWaterMark | None:
-    """The last committed position record that can be believed; None where there is none. Raises a KafkaError."""
-    found, _ = await last_position(bootstrap, position_topic)
-    return found
-
-
-async def last_position(bootstrap: str, position_topic: str) -> tuple[HighWaterMark | None, list[Ignored]]:
-    """The last position record to believe, and those ignored on the way to it. Raises a KafkaError."""
+async def last_position(bootstrap: Kafka, position_topic: str) -> tuple[HighWaterMark | None, list[Ignored]]:
+    """Find the last position record to believe, if any, and those ignored on the way to it. Raises a KafkaError."""
     events_topic = events_topic_of(position_topic)
     anything, committed = reader(bootstrap, "read_uncommitted"), reader(bootstrap, "read_committed")
     try:
@@ -190,7 +185,7 @@ class Relay(Service):
     """Publishes one service's event store.
 
     Args:
-        service: its name, such as `disposal`.
+        service: its name, as in `Service.name`.
         events_topic: where its events go.
         position_topic: where the position reached goes.
         dsn: the service's database, for a connection of the relay's own, which holds its lock.
@@ -206,7 +201,7 @@ class Relay(Service):
         events_topic: str,
         position_topic: str,
         dsn: str,
-        bootstrap: str,
+        bootstrap: Kafka,
         moved: asyncio.Event | None = None,
     ) -> None:
         super().__init__()
@@ -260,21 +255,21 @@ class Relay(Service):
         except RelayAlarm as alarm:
             if self.alarm is None or str(self.alarm) != str(alarm):
                 _log.critical(alarm.name, service=self.service, why=alarm.why)
-            self.alarm = alarm
             await clear_alarms(event_store, ALARMIST, STOPPING - {alarm.name})
             await raise_alarm(event_store, ALARMIST, alarm.name, self.service, alarm.why)
+            self.alarm = alarm
             raise
 
     async def _clear_alarms(self, event_store: asyncpg.Connection[asyncpg.Record]) -> None:
         """Take back what this relay, or its predecessor, had raised."""
         if self.alarm is not None:
             _log.warning("alarm_cleared", service=self.service, name=self.alarm.name)
-        self.alarm = None
         await clear_alarms(event_store, ALARMIST, STOPPING)
+        self.alarm = None
 
     @contextlib.asynccontextmanager
     async def _locked(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-        """A connection that holds the lock; a second relay waits here."""
+        """Yield a connection that holds the lock; a second relay waits here."""
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
             self._dsn,
             timeout=10,
@@ -305,9 +300,9 @@ class Relay(Service):
 
     @contextlib.asynccontextmanager
     async def _fencing(self) -> AsyncIterator[Any]:
-        """A producer whose start has fenced every earlier one and has ended what that left open."""
+        """Yield a producer whose start has fenced every earlier one and has ended what that left open."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **client_options(self._bootstrap),
             transactional_id=f"ooc-{self.service}-relay",
             transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
             request_timeout_ms=int(TRANSACTION_SECONDS * 1000),
@@ -353,7 +348,7 @@ class Relay(Service):
         return reached
 
     async def _searched(self, reached: HighWaterMark) -> tuple[HighWaterMark, Mapping[int, int]]:
-        """The same with the foreign records after it, and how far each partition was searched for them."""
+        """Return the same with the foreign records after it, and how far each partition was searched for them."""
         consumer = reader(self._bootstrap, "read_committed")
         try:
             await consumer.start()
@@ -403,7 +398,7 @@ class Relay(Service):
     async def _read(
         self, event_store: asyncpg.Connection[asyncpg.Record], after: int, hash_: bytes
     ) -> list[asyncpg.Record]:
-        """The events after a position, without a gap, where the event there still has this hash; raises `RelayAlarm`."""
+        """Return the events after a position, without a gap, where the event there still has this hash; raises `RelayAlarm`."""
         self._moved.clear()
         rows = await event_store.fetch(_READ, after, MAX_EVENTS + 1)
         # The event reached is read again each time: a store cut while this runs shows at once.
@@ -422,7 +417,7 @@ class Relay(Service):
     async def _portions(
         self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any, after: int, hash_: bytes
     ) -> list[_Transaction]:
-        """The next events, in portions ready to be sent; empty where there is nothing new. Raises `RelayAlarm`."""
+        """Return the next events, in portions ready to be sent; empty where there is nothing new. Raises `RelayAlarm`."""
         portions: list[_Transaction] = []
         rows = await self._read(event_store, after, hash_)
         accesses = await event_store.fetchrow(_ACCESS_HEAD) if rows else None
@@ -441,7 +436,9 @@ class Relay(Service):
             async with asyncio.timeout(TRANSACTION_SECONDS):
                 await producer.begin_transaction()
                 placed = await self._send(producer, portion)
-                reached = reached.after(portion.position, portion.hash, placed, self._clean, portion.anchors)
+                reached = reached.after_transaction(
+                    portion.position, portion.hash, placed, self._clean, portion.anchors
+                )
                 # aiokafka commits past a batch that failed, so every one must have been confirmed before.
                 await producer.send_and_wait(
                     self._position_topic,

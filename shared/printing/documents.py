@@ -4,6 +4,9 @@ The layout is typst. The texts are TOML, one file for each language, with the sa
 as values (`sys.inputs`), never as source, so no name or free text is read as markup. The result is PDF/UA-1
 (ISO 14289-1): tagged, with a title and a language. Its bytes depend only on the data, the texts, the layout and the
 locked version of typst. The date is that of the facts, and the fonts are those inside typst.
+
+A layout that has printed documents never changes. Its successor is a new file, NAME-2.typ, with the texts NAME-2; the
+earlier one stays, so that what was printed and signed with it prints to the same bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from shared.domain.dates import LONDON, local_day
 from shared.domain.envelope import Fact
@@ -41,6 +44,9 @@ AWAITING: Final = "[awaiting translation]"
 
 _SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 
+_MAX_PRINTS: Final = 1000
+"""The number of prints whose SHA-256 a process remembers."""
+
 ERASED: Final = "[erased]"
 """The printed text for a value whose key was destroyed."""
 
@@ -55,6 +61,8 @@ class DocumentData:
 
     values: Mapping[str, Any]
     at: datetime
+    signed: str | None = None
+    """The SHA-256 (hexadecimal) of the document that was signed, if one was: it is printed in the layout of then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,10 @@ class Document(Generic[S]):
     """The roles that may print it."""
     more_texts: Callable[[str], Mapping[str, str]] | None = None
     """The texts by dotted key in a language (ISO 639-1) that the service keeps beside its code, if there are any."""
+    layout: int = 1
+    """The number of the current layout. Layout 1 is NAME.typ, a later one NAME-NUMBER.typ."""
+    standards: tuple[Literal["ua-1", "a-3a"], ...] = ("ua-1",)
+    """The standards that the PDF meets, as typst names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +114,7 @@ class RenderedDocument:
 # Functions for the `fill` of a service
 
 
-def shown(value: Sealed[Any] | None) -> Any:
+def personal_value(value: Sealed[Any] | None) -> Any:
     """Convert a personal value to JSON: `[erased]` if its key was destroyed, None if there is none. Raises `NotOpened`."""
     if value is None:
         return None
@@ -138,22 +150,29 @@ def latest(facts: Iterable[Fact], *kinds: type[Event]) -> datetime:
 # Printing
 
 
-def render(name: str, document: Document[Any], data: DocumentData, language: str) -> RenderedDocument:
-    """Print a document. Takes some ten milliseconds of CPU, so call it in a thread. Raises `NotPrintable`."""
+def render(
+    name: str, document: Document[Any], data: DocumentData, language: str, layout: int | None = None
+) -> RenderedDocument:
+    """Print a document, by default in the layout in which it was signed, else in the current one.
+
+    Takes some ten milliseconds of CPU for each layout tried, so call it in a thread. Raises `NotPrintable`.
+    """
     import typst  # noqa: PLC0415  # only an API prints
 
+    number = _layout_of(name, document, data) if layout is None else layout
+    stem = _stem(name, number)
     words, awaiting = texts(document.folder, language, document.more_texts)
     try:
         body = typst.compile(
-            document.folder / f"{name}.typ",
+            document.folder / f"{stem}.typ",
             root=ROOT,
             font_paths=_fonts(),
             ignore_system_fonts=True,
             format="pdf",
-            pdf_standards=["ua-1"],
+            pdf_standards=list(document.standards),
             timestamp=int(data.at.timestamp()),
             sys_inputs={
-                "name": name,
+                "name": stem,
                 "language": language,
                 "texts": _json(words),
                 "awaiting": _json(sorted(awaiting)),
@@ -167,20 +186,65 @@ def render(name: str, document: Document[Any], data: DocumentData, language: str
             ) from error
         raise
     assert isinstance(body, bytes)
-    used = {key for key in words if key.startswith(f"{name}.")}
+    _remember(_input_hash(stem, document, data, language), hashlib.sha256(body).hexdigest())
+    used = {key for key in words if key.startswith((f"{name}.", f"{stem}."))}
     present = {"en" if key in awaiting else language for key in used}
     return RenderedDocument(body, tuple(code for code in LANGUAGES if code in present))
 
 
 def is_print(sha256: str, name: str, document: Document[S], state: S, facts: Sequence[Fact]) -> bool:
-    """Tell whether the document, printed from these facts in one of its languages, has this SHA-256 (hexadecimal)."""
+    """Tell whether the document, printed from these facts in one of its languages and layouts, has this SHA-256.
+
+    A signature asks for it after the print. To print again would hold up the process for 50 milliseconds in each language
+    and layout, so the SHA-256 of a print is looked up by a hash of its input first. Neither tells anything of a person.
+    """
     data = document.fill(state, facts)
     if isinstance(data, NotAvailable) or not _SHA256.fullmatch(sha256):
         return False
     try:
-        return any(render(name, document, data, language).sha256 == sha256.lower() for language in LANGUAGES)
+        layouts = range(document.layout, 0, -1)
+        return any(_is_in_layout(layout, sha256, name, document, data) for layout in layouts)
     except NotPrintable:
         return False
+
+
+def _layout_of(name: str, document: Document[Any], data: DocumentData) -> int:
+    """Return the number of the earlier layout in which the document was signed, else that of the current one."""
+    signed = data.signed
+    if signed is not None:
+        for layout in range(1, document.layout):
+            if _is_in_layout(layout, signed, name, document, data):
+                return layout
+    return document.layout
+
+
+def _is_in_layout(layout: int, sha256: str, name: str, document: Document[Any], data: DocumentData) -> bool:
+    """Tell whether the document in this layout, in one of its languages, has this SHA-256 (hexadecimal)."""
+    return any(_sha256_of_print(layout, name, document, data, language) == sha256.lower() for language in LANGUAGES)
+
+
+_prints: Final[dict[bytes, str]] = {}
+
+
+def _sha256_of_print(layout: int, name: str, document: Document[Any], data: DocumentData, language: str) -> str:
+    cached = _prints.get(_input_hash(_stem(name, layout), document, data, language))
+    return render(name, document, data, language, layout).sha256 if cached is None else cached
+
+
+def _input_hash(stem: str, document: Document[Any], data: DocumentData, language: str) -> bytes:
+    input_text = _json([str(document.folder), stem, language, data.at.isoformat(), data.values])
+    return hashlib.sha256(input_text.encode()).digest()
+
+
+def _remember(input_hash: bytes, sha256: str) -> None:
+    _prints[input_hash] = sha256
+    if len(_prints) > _MAX_PRINTS:
+        del _prints[next(iter(_prints))]
+
+
+def _stem(name: str, layout: int) -> str:
+    """Return the name of a layout's file and texts."""
+    return name if layout == 1 else f"{name}-{layout}"
 
 
 @cache

@@ -1,23 +1,27 @@
 """The keyring: one wrapped data key for each owner of sealed fields, in a database of its own (crypto-shredding).
 
 A data key is wrapped with AES-256-GCM under a key-encryption key (KEK). The KEK comes from the environment or a file and
-is never stored. KEKs have epochs: the newest wraps new keys, and older ones unwrap older keys. An old KEK is destroyed
-once all keys are wrapped again. Destroying a data key leaves a tombstone. The fields of its subject are forgotten then,
+is never stored. KEKs have epochs: the newest wraps new keys, and older ones unwrap older keys. `ooc keys rotate` begins an
+epoch and wraps all keys again while processes run, since they read the file of KEKs again when it changes. Destroying an
+old KEK then takes with it what backups hold of the keyring. Destroying a data key leaves a tombstone. The fields of its subject are forgotten then,
 and no new key is created for it. A keyring that does not answer is an error; no field is then taken for forgotten.
 
-Keys are cached in memory for at most 60 seconds, so a destruction takes effect everywhere within that time.
+Keys are cached in memory for less than half a minute, and so is what they decrypted, so a destruction takes effect
+everywhere within a minute.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
+import hmac
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -26,18 +30,26 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from shared.database import retry_or_raise
+from shared.privacy.epochs import parse_epochs
 from shared.privacy.sealing import DataKey
 
-CACHED_SECONDS: Final = 60.0
+CACHED_SECONDS: Final = 29.0
+"""How long a key is cached, and how long what it decrypted (`StateCache`): one after the other they stay under a minute."""
+DERIVE: Final = "derive"
+"""The name in a file of key-encryption keys that is no epoch."""
 
 _log = structlog.get_logger("keyring")
 
 
 class KeyringUnavailable(Exception):
     """A keyring that did not answer: nothing can be decrypted or sealed until it does."""
+
+
+class KeyMissing(KeyringUnavailable):
+    """A key that the keyring does not have and that was not destroyed: it is to be restored from a backup."""
 
 
 class KeyDestroyed(Exception):
@@ -57,40 +69,57 @@ class KeyEncryptionKeys:
     """Key-encryption keys (32 bytes each) by epoch; the last one wraps new keys."""
 
     epochs: Mapping[str, bytes]
+    derivation: bytes
+    """The source of `derived`. It follows from the first epoch ever, which does not follow from it (HMAC-SHA256)."""
+    path: Path | None = None
+    """The file that they come from."""
+    read_at: tuple[int, int] | None = None
+    """Its time of change and size when it was read."""
 
     @classmethod
     def read(cls, text: str) -> KeyEncryptionKeys:
         """Parse `EPOCH:BASE64` pairs separated by white space, or one bare base64 key (epoch 1).
 
+        The name `derive` stands for the source of `derived`, once the first epoch is destroyed.
         Raises `InvalidKeyEncryptionKeys`.
         """
-        epochs: dict[str, bytes] = {}
-        for item in text.split():
-            epoch, _, key = item.rpartition(":")
-            try:
-                secret = base64.b64decode(key, validate=True)
-            except ValueError:
-                secret = b""
-            if len(secret) != 32:
-                raise InvalidKeyEncryptionKeys(
-                    "OOC_KEK must hold 32 random bytes in base64, as `openssl rand -base64 32` prints them"
-                )
-            epochs[epoch or "1"] = secret
-        if not epochs:
+        if not text.strip():
             raise InvalidKeyEncryptionKeys(
                 "no key-encryption key is set: put one into OOC_KEK, or its path into OOC_KEK_FILE"
             )
-        return cls(epochs)
+        try:
+            epochs = parse_epochs(text)
+            derivation = epochs.pop(DERIVE, None)
+            return cls(epochs, derivation or _extracted(next(iter(epochs.values()))))
+        except (ValueError, StopIteration):
+            raise InvalidKeyEncryptionKeys(
+                "OOC_KEK must hold 32 random bytes in base64, as `openssl rand -base64 32` prints them"
+            ) from None
 
     @classmethod
     def from_file(cls, path: Path) -> KeyEncryptionKeys:
         """Read a KEK file. Raises `InvalidKeyEncryptionKeys`."""
         try:
-            return cls.read(path.read_text(encoding="ascii"))
+            changed = path.stat()
+            keys = cls.read(path.read_text(encoding="ascii"))
+            return replace(keys, path=path, read_at=(changed.st_mtime_ns, changed.st_size))
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidKeyEncryptionKeys(
                 f"the key-encryption key cannot be read from {path}: {error}; correct OOC_KEK_FILE, or the permissions of the file"
             ) from error
+
+    def refreshed(self) -> KeyEncryptionKeys:
+        """Return the keys as their file has them now. A file that cannot be read changes nothing."""
+        if self.path is None:
+            return self
+        try:
+            changed = self.path.stat()
+            if (changed.st_mtime_ns, changed.st_size) == self.read_at:
+                return self
+            return KeyEncryptionKeys.from_file(self.path)
+        except (OSError, InvalidKeyEncryptionKeys) as error:
+            _log.error("kek_file", why=str(error))
+            return self
 
     @property
     def epoch(self) -> str:
@@ -119,12 +148,16 @@ class KeyEncryptionKeys:
         return DataKey(subject, generation, secret)
 
     def derived(self, purpose: str) -> bytes:
-        """Derive 32 bytes for another purpose (HKDF, RFC 5869). The first epoch is the source, so that they never change."""
-        first = next(iter(self.epochs.values()))
-        return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(first)
+        """Derive 32 bytes for another purpose (HKDF, RFC 5869, of the first epoch's key). They never change."""
+        return HKDFExpand(SHA256(), 32, info=purpose.encode()).derive(self.derivation)
 
     def __repr__(self) -> str:
         return f"KeyEncryptionKeys(epochs={list(self.epochs)})"
+
+
+def _extracted(secret: bytes) -> bytes:
+    """Do the first step of HKDF without a salt (RFC 5869, section 2.2)."""
+    return hmac.digest(bytes(32), secret, "sha256")
 
 
 def _unusable(subject: str, generation: int, why: str) -> UnusableKey:
@@ -156,6 +189,12 @@ class Keyring(Protocol):
         Raises `KeyDestroyed`, `KeyringUnavailable` or `UnusableKey`.
         """
 
+    async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
+        """Fetch the current key of each subject that has one, and create none.
+
+        Raises `KeyDestroyed`, `KeyringUnavailable` or `UnusableKey`.
+        """
+
     async def destroy(self, subject: str) -> None:
         """Destroy every key of a subject for ever (crypto-shredding). PostgreSQL allows this to the role `ooc_erasure` only."""
 
@@ -174,13 +213,21 @@ class MemoryKeyring:
 
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
         """Fetch or create data keys (see `Keyring.keys_for_sealing`)."""
+        subjects = list(subjects)
+        keys = dict(await self.existing_keys(subjects))
+        for subject in subjects:
+            if subject not in keys:
+                keys[subject] = self._keys[subject] = DataKey(subject, 1, self._random(32))
+        return keys
+
+    async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
+        """Fetch data keys, and create none (see `Keyring.existing_keys`)."""
         keys: dict[str, DataKey] = {}
         for subject in subjects:
             if subject in self._destroyed:
                 raise KeyDestroyed(subject)
-            if subject not in self._keys:
-                self._keys[subject] = DataKey(subject, 1, self._random(32))
-            keys[subject] = self._keys[subject]
+            if subject in self._keys:
+                keys[subject] = self._keys[subject]
         return keys
 
     async def destroy(self, subject: str) -> None:
@@ -203,7 +250,26 @@ _CURRENT = """
     ) as k on true
     left join tombstone as t on t.subject = w.subject
 """
-_CREATE = "select create_keys($1, $2, $3)"
+_DESTROYED = "select subject from tombstone where $1::interval is null or destroyed_at > clock_timestamp() - $1"
+_STANDING: Final = """
+    select s as subject from unnest($1::text[]) as s
+    where exists (select from data_key where subject = s) or not exists (select from tombstone where subject = s)
+"""
+"""Subjects whose keys are not destroyed for good: by the keyring alone, whatever has been recorded."""
+_BACKUPS_UNTIL = """
+    select max(coalesce(e.destroy_by, (e.began_at at time zone 'UTC' + $2::interval)::date))
+    from (
+        select subject, epoch from data_key union all select subject, epoch from tombstone
+    ) as wrapped join key_epoch as e using (epoch)
+    where wrapped.subject = any($1::text[])
+"""
+_CREATE = "select subject, generation, epoch, wrapped from create_keys($1, $2, $3)"
+
+
+def _fail(future: asyncio.Future[DataKey], error: Exception) -> None:
+    """Settle a future with an error, which is no news where its caller has gone."""
+    future.set_exception(error)
+    future.exception()
 
 
 class ExpiryTimer:
@@ -228,7 +294,11 @@ class ExpiryTimer:
 
 
 class PostgresKeyring:
-    """The keyring in its own PostgreSQL database, with a cache of 60 seconds."""
+    """The keyring in its own PostgreSQL database, with a cache of `CACHED_SECONDS`.
+
+    While one call for keys to seal with is under way, further subjects wait and form the next call (group commit): one
+    round trip, one transaction, and at most one commit for all of them.
+    """
 
     def __init__(
         self, pool: asyncpg.Pool[asyncpg.Record], kek: KeyEncryptionKeys, clock: Callable[[], float] = time.monotonic
@@ -239,6 +309,8 @@ class PostgresKeyring:
         # In order of expiry.
         self._cache: dict[KeyId, tuple[float, DataKey]] = {}
         self._current: dict[str, tuple[float, DataKey]] = {}
+        self._waiting: dict[str, asyncio.Future[DataKey]] = {}
+        self._flushing: asyncio.Task[None] | None = None
         self._timer = ExpiryTimer(self._expire)
 
     async def open(self, key_ids: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
@@ -253,6 +325,7 @@ class PostgresKeyring:
             else:
                 missing.append(key_id)
         if missing:
+            self._kek = self._kek.refreshed()
             rows = await retry_or_raise(
                 lambda: self._pool.fetch(_OPEN, [s for s, _ in missing], [g for _, g in missing]), KeyringUnavailable
             )
@@ -261,7 +334,7 @@ class PostgresKeyring:
                 if row["destroyed"]:
                     keys[key_id] = None
                 elif row["wrapped"] is None:
-                    raise KeyringUnavailable(
+                    raise KeyMissing(
                         f"the key of {key_id[0]} is missing from the keyring and was not destroyed: restore it from a backup"
                     )
                 else:
@@ -270,41 +343,96 @@ class PostgresKeyring:
 
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
         """Fetch or create data keys (see `Keyring.keys_for_sealing`)."""
-        now = self._clock()
         subjects = list(dict.fromkeys(subjects))
-        keys = {s: key for s in subjects for until, key in [self._current.get(s, (0.0, None))] if key and until > now}
+        keys = self._cached(subjects)
+        futures = {subject: self._future(subject) for subject in subjects if subject not in keys}
+        if futures:
+            # Others may wait for the same subject, so the cancellation of one caller cancels no future.
+            await asyncio.wait(futures.values())
+            keys |= {subject: future.result() for subject, future in futures.items()}
+        return keys
+
+    async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
+        """Fetch data keys, and create none (see `Keyring.existing_keys`)."""
+        subjects = list(dict.fromkeys(subjects))
+        keys = self._cached(subjects)
         missing = [subject for subject in subjects if subject not in keys]
         if missing:
-            keys |= await self._fetch(missing, now)
-            new = [subject for subject in missing if subject not in keys]
-            if new:
-                await self._create(new)
-                keys |= await self._fetch(new, now)
+            self._kek = self._kek.refreshed()
+            now = self._clock()
+            for row in await retry_or_raise(lambda: self._pool.fetch(_CURRENT, missing), KeyringUnavailable):
+                if row["destroyed"]:
+                    raise KeyDestroyed(row["subject"])
+                if row["wrapped"] is not None:
+                    keys[row["subject"]] = self._cache_current(row, now)
         return keys
 
-    async def _fetch(self, subjects: list[str], now: float) -> dict[str, DataKey]:
-        keys: dict[str, DataKey] = {}
-        for row in await retry_or_raise(lambda: self._pool.fetch(_CURRENT, subjects), KeyringUnavailable):
-            if row["destroyed"]:
-                raise KeyDestroyed(row["subject"])
-            if row["wrapped"] is not None:
-                key = self._kek.unwrap(row["subject"], row["generation"], row["epoch"], row["wrapped"])
-                keys[key.subject] = self._cache_key(key, now)
-                self._current.pop(key.subject, None)
-                self._current[key.subject] = (now + CACHED_SECONDS, key)
-        return keys
+    def _cached(self, subjects: Iterable[str]) -> dict[str, DataKey]:
+        now = self._clock()
+        return {s: key for s in subjects for until, key in [self._current.get(s, (0.0, None))] if key and until > now}
 
-    async def _create(self, subjects: list[str]) -> None:
-        keys = [DataKey(subject, 1, os.urandom(32)) for subject in sorted(subjects)]
-        columns = (
-            [key.subject for key in keys],
-            [self._kek.epoch for _ in keys],
-            [self._kek.wrap(key) for key in keys],
-        )
+    def _future(self, subject: str) -> asyncio.Future[DataKey]:
+        """Return the future of a subject's key, which the next call for keys settles."""
+        if subject not in self._waiting:
+            self._waiting[subject] = asyncio.get_running_loop().create_future()
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        return self._waiting[subject]
+
+    async def _flush(self) -> None:
+        """Read or make the keys of the waiting subjects, group after group, until none waits."""
         try:
-            await retry_or_raise(lambda: self._pool.execute(_CREATE, *columns), KeyringUnavailable)
-        except asyncpg.ObjectNotInPrerequisiteStateError as error:
-            raise KeyDestroyed(str(error)) from error
+            while self._waiting:
+                group, self._waiting = self._waiting, {}
+                await self._settle(group)
+        finally:
+            self._flushing = None
+
+    async def _settle(self, group: Mapping[str, asyncio.Future[DataKey]]) -> None:
+        """Settle the futures of a group: each with its key, or with the error of its own subject."""
+        try:
+            rows = await self._read_or_make(list(group))
+        except Exception as error:  # noqa: BLE001 - every caller of the group gets the error
+            for future in group.values():
+                _fail(future, error)
+            return
+        now = self._clock()
+        for row in rows:
+            subject = row["subject"]
+            if row["wrapped"] is None:
+                _fail(group[subject], KeyDestroyed(subject))
+                continue
+            try:
+                group[subject].set_result(self._cache_current(row, now))
+            except UnusableKey as error:
+                _fail(group[subject], error)
+
+    async def _read_or_make(self, subjects: list[str]) -> list[asyncpg.Record]:
+        new = [DataKey(subject, 1, os.urandom(32)) for subject in subjects]
+        while True:
+            self._kek = kek = self._kek.refreshed()
+            create = partial(
+                self._pool.fetch, _CREATE, subjects, [kek.epoch] * len(new), [kek.wrap(key) for key in new]
+            )
+            try:
+                return await retry_or_raise(create, KeyringUnavailable)
+            except asyncpg.ObjectNotInPrerequisiteStateError:
+                # The key of a subject was destroyed during the call. Its tombstone is committed, so the next call sees it.
+                continue
+            except asyncpg.InvalidParameterValueError as error:
+                if self._kek.refreshed().epoch == kek.epoch:
+                    raise UnusableKey(
+                        f"{error}, and this process has no later one: start it with OOC_KEK_FILE, the file that"
+                        " `ooc keys rotate` extends"
+                    ) from error
+
+    def _cache_current(self, row: asyncpg.Record, now: float) -> DataKey:
+        """Unwrap and cache the current key of a subject. Raises `UnusableKey`."""
+        key = self._kek.unwrap(row["subject"], row["generation"], row["epoch"], row["wrapped"])
+        self._cache_key(key, now)
+        self._current.pop(key.subject, None)
+        self._current[key.subject] = (now + CACHED_SECONDS, key)
+        return key
 
     def _cache_key(self, key: DataKey, now: float) -> DataKey:
         if len(self._cache) > 50_000:
@@ -325,9 +453,47 @@ class PostgresKeyring:
         soonest = next(iter(self._cache.values()), None)
         return None if soonest is None else soonest[0] - now
 
+    async def destroyed(self, within: timedelta | None = None) -> frozenset[str]:
+        """List the subjects whose keys were destroyed, ever or within a time. Raises `KeyringUnavailable`."""
+        rows = await retry_or_raise(lambda: self._pool.fetch(_DESTROYED, within), KeyringUnavailable)
+        return frozenset(row["subject"] for row in rows)
+
+    async def standing(self, subjects: Sequence[str]) -> frozenset[str]:
+        """Return those subjects that have a key, or no tombstone. Raises `KeyringUnavailable`."""
+        rows = await retry_or_raise(lambda: self._pool.fetch(_STANDING, list(subjects)), KeyringUnavailable)
+        return frozenset(row["subject"] for row in rows)
+
+    async def agree_to_destroy(self, subjects: Sequence[str]) -> frozenset[str]:
+        """Agree, for this process's service, that some keys are destroyed. The last service that agrees destroys them.
+
+        An agreement holds for ten minutes. Returns the database roles that have still to agree to any of them.
+        Raises `KeyringUnavailable`.
+        """
+        rows = await retry_or_raise(
+            lambda: self._pool.fetch("select missing from agree_to_destroy($1)", list(subjects)), KeyringUnavailable
+        )
+        for subject in subjects:
+            self._drop(subject)
+        return frozenset(row["missing"] for row in rows)
+
+    async def backups_until(self, subjects: Sequence[str], in_use: timedelta, keep_for: timedelta) -> date | None:
+        """Return the day by which no backup holds a key of these subjects, destroyed or not; None: there was none.
+
+        That is the day on which the newest epoch that wrapped one is destroyed: the epoch in use lasts `in_use`, and a
+        retired one is kept for `kept`. Raises `KeyringUnavailable`.
+        """
+        day: date | None = await retry_or_raise(
+            lambda: self._pool.fetchval(_BACKUPS_UNTIL, list(subjects), in_use + keep_for), KeyringUnavailable
+        )
+        return day
+
     async def destroy(self, subject: str) -> None:
         """Destroy data keys (see `Keyring.destroy`)."""
         await retry_or_raise(lambda: self._pool.execute("select destroy_keys($1)", subject), KeyringUnavailable)
+        self._drop(subject)
+
+    def _drop(self, subject: str) -> None:
+        """Remove the keys of a subject from the cache of this process."""
         self._current.pop(subject, None)
         for key_id in [key_id for key_id in self._cache if key_id[0] == subject]:
             del self._cache[key_id]

@@ -18,6 +18,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Any, Final, Generic, TypeVar, cast, get_args
 from uuid import UUID
@@ -46,7 +47,7 @@ class NotOpened(Exception):
 
 
 class Forgotten(Exception):
-    """A value whose key has been destroyed: nobody can read it again."""
+    """A value whose key was destroyed, so that nobody can read it."""
 
 
 class TamperedToken(ValueError):
@@ -61,6 +62,14 @@ class OwnedBy:
     """
 
     field: str
+
+
+class FieldClass(StrEnum):
+    """Base of an enumeration of classes of sealed fields, by which roles are allowed to read them.
+
+    A member annotates a field of an event, as in `Annotated[Sealed[str], Personal.NARRATIVE]`. It holds for everything
+    inside the field that has no class of its own.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +239,7 @@ class Sealed(Generic[T]):
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         if handler.mode == "serialization":
             return {"type": "string", "pattern": "^s1:", "description": "sealed token"}
-        return handler(schema)
+        return {**handler(schema), "x-sealed": True}
 
 
 Change = Callable[[str, str, Sealed[Any]], Sealed[Any]]
@@ -313,6 +322,25 @@ def _mentions_sealed(annotation: Any) -> bool:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return bool(_may_hold_sealed(annotation))
     return any(_mentions_sealed(part) for part in get_args(annotation))
+
+
+@cache
+def field_class(cls: type[BaseModel], path: str) -> FieldClass | None:
+    """Find the class of a field at a dotted path: the innermost annotation on the way to it. None if there is none."""
+    name, *rest = (part for part in path.split(".") if not part.isdigit())
+    field = cls.model_fields.get(name)
+    if field is None:
+        return None
+    declared = next((mark for mark in field.metadata if isinstance(mark, FieldClass)), None)
+    inner = [field_class(model, ".".join(rest)) for model in _models_in(field.annotation)] if rest else []
+    return next((found for found in inner if found is not None), declared)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The database roles as PostgreSQL knows them: made, and granted exactly what `shared.runtime.privileges` says. Safe to repeat."""
+"""Creates the database roles, and grants exactly what `shared.runtime.privileges` declares. Safe to repeat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from shared.database import Connection
 from shared.runtime.privileges import (
     GROUPS,
-    RETIRED,
     RoleKind,
     Schema,
     role_name,
@@ -23,9 +22,8 @@ async def create_roles(
     groups = {role_name(group) for group in GROUPS}
     logins = {role for schema in schemas for kind, role in schema.roles.items() if kind not in GROUPS}
     there = {row["rolname"] for row in await connection.fetch("select rolname from pg_roles")}
-    for role in sorted((groups | logins | {RETIRED}) - there):
+    for role in sorted((groups | logins) - there):
         await _execute(connection, "create role %I nosuperuser nocreatedb nocreaterole", role)
-    await _execute(connection, "alter role %I nologin", RETIRED)
     for role in sorted(logins):
         await _execute(connection, "alter role %I login", role)
         if (password := passwords(role)) is not None:

@@ -15,7 +15,7 @@ from typing import Final
 
 
 class RoleKind(StrEnum):
-    """A kind of database role. The first three are each service's own; the others are one for the whole system."""
+    """A kind of database role. The first four are each service's own; the others are one for the whole system."""
 
     API = "api"
     """A service's API. A deciding service's appends events."""
@@ -23,6 +23,8 @@ class RoleKind(StrEnum):
     """A service's consumer: reactions, which append events, or a projection."""
     RELAY = "relay"
     """Publishes a service's events; runs beside its worker on a connection of its own."""
+    SIGNER = "signer"
+    """Grows the trees of a service's logs and signs their checkpoints; runs beside its worker on a connection of its own."""
     VERIFY = "verify"
     """`ooc verify`: reads every database, and no wrapped key."""
     ERASURE = "erasure"
@@ -30,21 +32,18 @@ class RoleKind(StrEnum):
     SEALING = "sealing"
     """Makes and opens data keys. No login: services that decide are members."""
     OPENING = "opening"
-    """Opens data keys. No login: reporting's API is a member."""
+    """Opens data keys. No login: the APIs of services that only project are members."""
 
 
-OF_SERVICE: Final = frozenset({RoleKind.API, RoleKind.WORKER, RoleKind.RELAY})
+OF_SERVICE: Final = frozenset({RoleKind.API, RoleKind.WORKER, RoleKind.RELAY, RoleKind.SIGNER})
 """The kinds of role that each service has for itself."""
 
 GROUPS: Final = frozenset({RoleKind.SEALING, RoleKind.OPENING})
 """Roles by which nobody connects: others are members."""
 
-RETIRED: Final = "ooc_app"
-"""The one role of every process until November 2026. Old migrations name it; it may neither connect nor do anything."""
-
 
 def role_name(kind: RoleKind, service: str = "") -> str:
-    """The name of a database role; `service` is given for the kinds that each service has."""
+    """Return the name of a database role; `service` is given for the kinds that each service has."""
     return f"ooc_{service}_{kind}" if service else f"ooc_{kind}"
 
 
@@ -96,12 +95,13 @@ _WRITE: Final = "select, insert, update"
 _REPLACE: Final = "select, insert, update, delete"
 _CALL: Final = "execute"
 _API, _WORKER, _RELAY, _VERIFY = RoleKind.API, RoleKind.WORKER, RoleKind.RELAY, RoleKind.VERIFY
+_SIGNER: Final = RoleKind.SIGNER
 _MIGRATIONS: Final = Path(__file__).parents[1] / "event_store" / "migrations"
 
 ACCESS_LOG: Final = Part(
     _MIGRATIONS / "access",
     {
-        "access_log": {_VERIFY: _READ},
+        "access_log": {_API: _READ, _SIGNER: "select (sequence, at, hash, target)", _VERIFY: _READ},
         "access_head": {_RELAY: _READ, _VERIFY: _READ},
         "log_access()": {_API: _CALL},
         "refuse_change()": {},
@@ -114,25 +114,44 @@ CONSUMER: Final = Part(
         "seen": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
         "quarantine": {_API: "select, update, delete", _WORKER: _REPLACE, _VERIFY: _READ},
         "quarantine_decision": {_API: "select, insert", _WORKER: _READ, _VERIFY: _READ},
-        "alarm": {_API: _REPLACE, _WORKER: _REPLACE, _RELAY: _REPLACE, _VERIFY: _READ},
+        "alarm": {_API: _REPLACE, _WORKER: _REPLACE, _RELAY: _REPLACE, _SIGNER: _REPLACE, _VERIFY: _READ},
+        "waiting": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
         "refuse_decision_change()": {},
     },
 )
 EVENT_STORE: Final = Part(
     _MIGRATIONS / "service",
     {
-        "event": {_API: _READ, _WORKER: _READ, _RELAY: _READ, _VERIFY: _READ},
+        "event": {
+            _API: _READ,
+            _WORKER: _READ,
+            _RELAY: _READ,
+            _SIGNER: "select (position, recorded_at, hash, home)",
+            _VERIFY: _READ,
+        },
         "head": {_API: _READ, _WORKER: _READ, _RELAY: _READ, _VERIFY: _READ},
         "answer": {_API: _READ, _WORKER: _READ, _VERIFY: _READ},
-        "claim": {_VERIFY: _READ},
+        "claim": {_API: _READ, _VERIFY: _READ},
         "event_store": {_VERIFY: _READ},
         "linked_mark": {_API: _READ, _WORKER: "select, insert"},
-        "parked": {_API: _READ, _WORKER: _REPLACE, _VERIFY: _READ},
+        "parked": {_API: "select, update (retry), delete", _WORKER: _REPLACE, _VERIFY: _READ},
+        "nothing_to_do": {_API: _READ, _WORKER: "select, insert", _VERIFY: _READ},
         "relayed": {_API: _READ, _RELAY: _WRITE, _VERIFY: _READ},
         "append()": {_API: _CALL, _WORKER: _CALL},
         "check_event()": {},
         "next_log_hash()": {},
         "require_high_water_mark()": {},
+    },
+)
+TRANSPARENCY: Final = Part(
+    _MIGRATIONS / "transparency",
+    {
+        "tree_tile": {_API: _READ, _SIGNER: _WRITE, _VERIFY: _READ},
+        "signed_checkpoint": {_API: _READ, _SIGNER: "select, insert", _VERIFY: _READ},
+        "log_key": {_API: _READ, _SIGNER: "select, insert", _VERIFY: _READ},
+        "statement": {_API: "select, insert, delete", _SIGNER: "select, update (note)", _VERIFY: _READ},
+        "refuse_tile_change()": {},
+        "refuse_checkpoint_change()": {},
     },
 )
 PROJECTION: Final = Part(
@@ -148,16 +167,28 @@ KEYRING: Final = Part(
             _VERIFY: "select (subject, generation, epoch, created_at)",
         },
         "tombstone": {RoleKind.SEALING: _READ, RoleKind.OPENING: _READ, _VERIFY: _READ},
+        "key_epoch": {RoleKind.SEALING: _READ, RoleKind.OPENING: _READ, RoleKind.ERASURE: _READ, _VERIFY: _READ},
         "create_keys()": {RoleKind.SEALING: _CALL},
+        "key_holder": {_VERIFY: _READ},
+        "consent": {_VERIFY: _READ},
+        "agree_to_destroy()": {RoleKind.SEALING: _CALL},
+        "missing_consents()": {},
+        "stands()": {},
         "destroy_keys()": {RoleKind.ERASURE: _CALL},
         "refuse_change()": {},
         "refuse_destroyed()": {},
+        "refuse_retired_epoch()": {},
         "refuse_skipped_generation()": {},
     },
 )
 
-DECIDING: Final[Mapping[RoleKind, RoleKind | None]] = {_API: RoleKind.SEALING, _WORKER: RoleKind.SEALING, _RELAY: None}
+DECIDING: Final[Mapping[RoleKind, RoleKind | None]] = {
+    _API: RoleKind.SEALING,
+    _WORKER: RoleKind.SEALING,
+    _RELAY: None,
+    _SIGNER: None,
+}
 """The roles of a deciding service, and their use of the keyring."""
 
-PROJECTING: Final[Mapping[RoleKind, RoleKind | None]] = {_API: RoleKind.OPENING, _WORKER: None}
+PROJECTING: Final[Mapping[RoleKind, RoleKind | None]] = {_API: RoleKind.OPENING, _WORKER: None, _SIGNER: None}
 """The roles of a service that only projects, and their use of the keyring."""

@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError
 
 from shared.database import Connection, database_dsn, retry_for
+from shared.kafka import PROVISIONER, Kafka, client_options
 from shared.runtime.grants import create_roles, grant_privileges
 from shared.runtime.privileges import (
     ACCESS_LOG,
@@ -26,6 +27,8 @@ from shared.runtime.privileges import (
     DECIDING,
     EVENT_STORE,
     KEYRING,
+    TRANSPARENCY,
+    RoleKind,
     Schema,
 )
 from shared.runtime.settings import Settings
@@ -35,7 +38,7 @@ PARTITIONS: Final = 12
 
 
 class ProvisionFailed(Exception):
-    """Something that must stand could not be made; the message says what to do."""
+    """A database or topic could not be created; the message says what to do."""
 
 
 Passwords = Callable[[str], str | None]
@@ -62,6 +65,8 @@ async def databases(
         for name, schema in wanted:
             await _migrate(database_dsn(admin_url, name), [part.migrations for part in schema.parts])
             await _settle(database_dsn(admin_url, name), name, schema)
+            if KEYRING in schema.parts:
+                await _name_key_holders(database_dsn(admin_url, name), [one for _, one in wanted])
     finally:
         await connection.close()
 
@@ -80,9 +85,23 @@ async def _settle(dsn: str, name: str, schema: Schema) -> None:
 
 async def _name_service(connection: Connection, name: str, service: str | None) -> None:
     await connection.execute("insert into event_store (service) values ($1) on conflict do nothing", service)
-    known = await connection.fetchval("select service from event_store")
-    if known != service:
-        raise ProvisionFailed(f"the database {name} is the event store of {known}, not of {service}: name another one")
+    owner = await connection.fetchval("select service from event_store")
+    if owner != service:
+        raise ProvisionFailed(f"the database {name} is the event store of {owner}, not of {service}: name another one")
+
+
+async def _name_key_holders(dsn: str, schemas: Sequence[Schema]) -> None:
+    """Write into the keyring who must agree before a key is destroyed: the API of each service that makes keys."""
+    holders = [
+        schema.roles[RoleKind.API] for schema in schemas if schema.keyring_use.get(RoleKind.API) is RoleKind.SEALING
+    ]
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        await connection.execute(
+            "insert into key_holder (role) select unnest($1::text[]) on conflict do nothing", holders
+        )
+    finally:
+        await connection.close()
 
 
 async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
@@ -103,15 +122,15 @@ async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
 
 
 def service_database(name: str) -> tuple[str, Schema]:
-    """The database of a deciding service, for `databases`."""
-    return f"ooc_{name}", Schema((ACCESS_LOG, CONSUMER, EVENT_STORE), name, DECIDING)
+    """Return the database of a deciding service, for `databases`."""
+    return f"ooc_{name}", Schema((ACCESS_LOG, CONSUMER, EVENT_STORE, TRANSPARENCY), name, DECIDING)
 
 
 KEYRING_DATABASE: Final = ("ooc_keyring", Schema((KEYRING,)))
 
 
 def events_topic(name: str, replication: int) -> NewTopic:
-    """An events topic: kept for ever."""
+    """Return an events topic: kept for ever."""
     return NewTopic(
         name,
         PARTITIONS,
@@ -121,8 +140,15 @@ def events_topic(name: str, replication: int) -> NewTopic:
 
 
 def position_topic(name: str, replication: int) -> NewTopic:
-    """A relay's position topic: one partition, compacted."""
+    """Return a relay's position topic: one partition, compacted."""
     return NewTopic(name, 1, replication, topic_configs=_durable(replication) | {"cleanup.policy": "compact"})
+
+
+def checkpoints_topic(name: str, replication: int) -> NewTopic:
+    """Return a signer's checkpoints: one partition, kept for ever, so that any reader can keep them too."""
+    return NewTopic(
+        name, 1, replication, topic_configs=_durable(replication) | {"retention.ms": "-1", "retention.bytes": "-1"}
+    )
 
 
 def _durable(replication: int) -> dict[str, str]:
@@ -130,11 +156,11 @@ def _durable(replication: int) -> dict[str, str]:
     return {"min.insync.replicas": str(min(2, replication)), "compression.type": "uncompressed"}
 
 
-async def topics(bootstrap: str, wanted: Sequence[NewTopic]) -> None:
+async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
     """Create the topics that are missing; raises `ProvisionFailed` where one stands with other partitions."""
 
     async def create() -> list[dict[str, Any]]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        admin = AIOKafkaAdminClient(**client_options(bootstrap))
         try:
             await admin.start()
             there = set(await admin.list_topics())
@@ -174,13 +200,23 @@ async def provision_databases(settings: Settings, services: Iterable[str], more:
     )
 
 
-async def provision_topics(settings: Settings, services: Iterable[str], namespace: str = "ooc") -> None:
-    """Every topic of the house."""
-    replication = settings.kafka_replication
-    wanted: list[NewTopic] = []
+async def provision_topics(
+    settings: Settings, services: Iterable[str], more: Iterable[str] = (), namespace: str = "ooc"
+) -> None:
+    """Create every topic of the system; `more` are services without an event store, which have an access log alone.
+
+    Raises `ProvisionFailed` and `NoPassword`.
+    """
+    if settings.mode == "production" and settings.kafka_passwords is None:
+        raise ProvisionFailed(
+            "Kafka's principals have no passwords: put one for each into a file of a directory, named by the principal, and"
+            " name the directory in OOC_KAFKA_PASSWORDS (docs/how-to/environment.md)"
+        )
+    services, replication = list(services), settings.kafka_replication
+    wanted = [checkpoints_topic(f"{namespace}.{name}.checkpoints", replication) for name in (*services, *more)]
     for name in services:
         wanted += [
             events_topic(f"{namespace}.{name}.events", replication),
             position_topic(f"{namespace}.{name}.position", replication),
         ]
-    await topics(settings.kafka, wanted)
+    await topics(settings.kafka_as(PROVISIONER), wanted)

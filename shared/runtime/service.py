@@ -21,6 +21,7 @@ from shared.domain.messages import Command, Event
 from shared.domain.permissions import SYSTEM, Permissions
 from shared.domain.policy import Policy, PolicyBook
 from shared.domain.texts import CommandContext
+from shared.domain.words import Words
 from shared.printing.documents import Document, is_print
 
 S = TypeVar("S")
@@ -40,7 +41,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class CommandFor:
-    """What a reaction asks of its own service: a command for a stream. `item` tells several for one stream apart."""
+    """A command for a stream of the service that reacts. `item` distinguishes several commands for one stream."""
 
     stream: UUID
     command: Command
@@ -62,6 +63,8 @@ class Reaction:
     service: str
     event: type[Event]
     react: Callable[[Fact], Iterable[CommandFor]]
+    waits_as: str = ""
+    """What is said while its command waits; `{day}` stands for the day of the fact, such as 4 May 2026."""
 
     def command_id(self, fact: Fact, effect: CommandFor) -> UUID:
         """UUIDv5 of event, reaction, target stream and item, so that a repeat does nothing."""
@@ -69,7 +72,7 @@ class Reaction:
 
 
 def reaction_command_id(event: UUID, reaction: str, stream: UUID, item: str = "") -> UUID:
-    """The id of the command that a reaction asks for: UUIDv5 of event, reaction, target stream and item."""
+    """Return the id of the command that a reaction asks for: UUIDv5 of event, reaction, target stream and item."""
     return derived_uuid("reaction", event, reaction, stream, item)
 
 
@@ -103,7 +106,7 @@ class ReadModel(Generic[S]):
         return state not in self.ended
 
     def view_of(self, history: Sequence[Fact], **times: Any) -> Mapping[str, Any] | None:
-        """What is shown of a history cut by `as_of` and `known_at`; None where nothing had begun."""
+        """Return the view of a history cut by `as_of` and `known_at`, None if nothing had begun."""
         state = self.decider.state_at(history, **times)
         return None if state is None else self.view(state)
 
@@ -119,16 +122,22 @@ class Service(Generic[S]):
     read_model: ReadModel[S]
     home: Callable[[Event], UUID | None]
     """The home that a stream's first event fixes; None: the stream's own id."""
+    inherited_labels: frozenset[str]
+    """Labels that a stream takes from the actor who opens it; only actors with the same values may act on it."""
     reactions: tuple[Reaction, ...] = ()
     claims: Callable[[S | None, Fact], Claims | None] = lambda _state, _fact: None
     claim_rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Rule id -> (text for the officer, source) of the rules that a lost claim breaks, where no function states them."""
-    inherited_labels: frozenset[str] = frozenset({"area"})
-    """Labels that a stream takes from whoever opens it, and that bound who may act on it."""
+    """Rule id -> (text of the refusal, source) of the rules that a lost claim breaks, where no function states them."""
     published: tuple[EventRegistry, ...] = field(default=())
     """The event books of the services whose events the reactions read, or whose marks the access table asks for."""
+    more_routes: tuple[Callable[[Any, Service[Any]], None], ...] = ()
+    """Functions that add routes of the services' own to the API, given the application and this declaration."""
     documents: Mapping[str, Document[S]] = field(default_factory=dict)
     """What can be printed of a stream, by name."""
+    followers: tuple[str, ...] = ()
+    """The services whose reactions follow this one's events: it learns from them what waits."""
+    words: Words = field(default_factory=Words)
+    """The words for people of the fields and codes of its commands."""
 
     @property
     def events(self) -> EventRegistry:
@@ -147,7 +156,7 @@ class Service(Generic[S]):
 
     @cached_property
     def permissions(self) -> Permissions:
-        """Role -> what it may read: as declared, and `document` where it may print any."""
+        """The read permissions of each role: as declared, and `document` if the role may print any."""
         printing = frozenset[str]().union(*(document.roles for document in self.documents.values()))
         return {
             role: replace(permission, parts=permission.parts | ({"document"} if role in printing else set()))
@@ -161,14 +170,15 @@ class Service(Generic[S]):
 
     @cached_property
     def linked(self) -> tuple[EventRegistry, ...]:
-        """The event books of the services whose marks the access table asks for."""
+        """The event registries of the services whose marks the access table uses."""
         wanted = frozenset[str]().union(*(permission.linked for permission in self.read_model.access.values()))
         return tuple(book for book in self.published if book.service in wanted)
 
     @cached_property
     def consumed_topics(self) -> tuple[str, ...]:
-        """The topics that the service reads, for its reactions and for the marks of other services' records."""
+        """The topics that it reads: for its reactions, for marks of others' records, and for what waits with its followers."""
         books = {reaction.service for reaction in self.reactions} | {book.service for book in self.linked}
+        books |= set(self.followers)
         return tuple(sorted(f"{self.events.namespace}.{service}.events" for service in books))
 
     def roles_for(self, command: type[Command]) -> frozenset[str]:
@@ -189,8 +199,17 @@ class Service(Generic[S]):
         return state is not None and is_print(sha256, name, self.documents[name], state, facts)
 
     def parse_command(self, body: str | bytes, received_at: datetime) -> Command:
-        """The command in a JSON text that was received then; raises pydantic's ValidationError, or ValueError for bytes that are no UTF-8."""
+        """Return the command in a JSON text that was received then; raises pydantic's ValidationError, or ValueError for bytes that are no UTF-8."""
         return self.command_adapter.validate_json(body, context=CommandContext(local_day(received_at)))
+
+    def is_own(self, type_name: str) -> bool:
+        """Tell whether an event of this type belongs to this declaration's streams, and not to another one's on the same event store."""
+        return type_name.rpartition(".v")[0].rpartition(".")[2] in self._event_names
+
+    @cached_property
+    def _event_names(self) -> frozenset[str]:
+        old = (name.rpartition(".v")[0].rpartition(".")[2] for name in self.events.upcasters)
+        return frozenset((*self.events.by_name, *old))
 
     def stream_name(self, stream: UUID) -> str:
         """`service/uuid`, as it stands in an event."""
@@ -205,3 +224,8 @@ class Service(Generic[S]):
     def position_topic(self) -> str:
         """Where the relay says how far it has come."""
         return f"{self.events.namespace}.{self.name}.position"
+
+    @property
+    def checkpoints_topic(self) -> str:
+        """Where the checkpoints of its logs are published."""
+        return f"{self.events.namespace}.{self.name}.checkpoints"

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.database import as_role, database_dsn
+from shared.kafka import Kafka, KafkaLogin
 from shared.privacy.keyring import KeyEncryptionKeys
+from shared.transparency.checkpoint import InvalidSigningKey, SigningKeys
+
+DEFAULT_ORIGIN: Final = "ooc.local"
+"""The authority of the logs of a system whose operator has named none."""
 
 
 class NoPassword(Exception):
-    """The password of a database role is not where it should be; the message says where."""
+    """The password of a database role or of a Kafka principal is not where it should be; the message says where."""
 
 
 class Settings(BaseSettings):
     """What a process needs to know of its surroundings."""
 
-    model_config = SettingsConfigDict(env_prefix="OOC_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="OOC_", extra="ignore", env_ignore_empty=True)
 
     mode: Literal["local", "production"] = "production"
     """`local` allows the development issuer and a single broker's replication."""
@@ -32,6 +37,10 @@ class Settings(BaseSettings):
     """The owner's address, for migrations only; never given to a service."""
     kafka: str = "127.0.0.1:8121"
     """Bootstrap servers."""
+    kafka_passwords: Path | None = None
+    """A directory that holds the password of each principal of Kafka in a file named by it; None: the broker asks for none."""
+    kafka_authority: Path | None = None
+    """A PEM file of the authority that signed the brokers' certificates; None: connections are not encrypted."""
     kafka_replication: int = 3
     """Replication factor of the topics; 1 on a single machine."""
     issuer: str = "http://127.0.0.1:8100"
@@ -44,10 +53,24 @@ class Settings(BaseSettings):
     """Key-encryption keys, see `KeyEncryptionKeys.read`."""
     kek_file: Path | None = None
     """A file that holds them instead."""
+    epoch_days: int = Field(default=30, gt=0)
+    """Days after which the operator rotates key-encryption keys (`ooc keys rotate`)."""
+    epoch_kept_days: int = Field(default=30, gt=0)
+    """Days for which a retired key-encryption key is kept: as long as backups of the keyring are to be of use."""
+    signing_key_file: Path | None = None
+    """A file with the secrets from which the keys of checkpoints are derived, see `SigningKeys.read`."""
+    log_origin: str = DEFAULT_ORIGIN
+    """The authority in the names of the logs, such as a domain of the operator's; it never changes."""
+    witness_url: str | None = None
+    """The address of the witness that cosigns checkpoints; None: there is none."""
+    witness_key: str | None = None
+    """The witness's public key, as its own operator tells it."""
     host: str = "127.0.0.1"
     """Where an API listens."""
     port: int = 8100
     """The port on which an API listens."""
+    heartbeat: Path | None = None
+    """A file that a worker touches every few seconds while it runs, for whoever watches it; None: none."""
     var: Path = Path("var")
     """Where a bare machine keeps its servers' data."""
     body_limit: int = 262_144
@@ -74,30 +97,46 @@ class Settings(BaseSettings):
         return self.actor_rate or usual[0], self.address_rate or usual[1]
 
     def read_kek(self) -> KeyEncryptionKeys:
-        """The key-encryption keys; raises `BadKek`."""
+        """Return the key-encryption keys; raises `BadKek`."""
         return (
             KeyEncryptionKeys.from_file(self.kek_file)
             if self.kek is None and self.kek_file is not None
             else KeyEncryptionKeys.read(self.kek or "")
         )
 
+    def read_signing_keys(self) -> SigningKeys:
+        """Return the secrets that checkpoints are signed with; raises `InvalidSigningKey`."""
+        if self.signing_key_file is None:
+            raise InvalidSigningKey(
+                "no signing key is set: write 32 random bytes in base64 (`openssl rand -base64 32`) into a file, and name it"
+                " in OOC_SIGNING_KEY_FILE"
+            )
+        return SigningKeys.from_file(self.signing_key_file)
+
     def database(self, name: str, role: str) -> str:
-        """The address of a database by its bare name (`referral`, `keyring`), for a role; raises `NoPassword`."""
+        """Return the address of a database by its bare name (a service's name, or `keyring`), for a role; raises `NoPassword`."""
         address = database_dsn(self.database_url, f"ooc_{name}")
         return as_role(address, role, self.password_of(role))
 
     def password_of(self, role: str) -> str | None:
-        """The password of a database role; None where the server asks for none. Raises `NoPassword`."""
-        if self.database_passwords is None:
-            return None
-        file = self.database_passwords / role
-        try:
-            password = file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise NoPassword(f"the password of the database role {role} cannot be read: {error}") from error
-        if not password:
-            raise NoPassword(f"the password of the database role {role} is empty: write one into {file}")
-        return password
+        """Return the password of a database role; None where the server asks for none. Raises `NoPassword`."""
+        return (
+            None if self.database_passwords is None else _read(self.database_passwords / role, f"database role {role}")
+        )
+
+    def kafka_password_of(self, principal: str) -> str:
+        """Return the password of a principal of Kafka; raises `NoPassword`, also where no directory is named."""
+        if self.kafka_passwords is None:
+            raise NoPassword(
+                "the passwords of Kafka's principals are nowhere: name their directory in OOC_KAFKA_PASSWORDS"
+            )
+        return _read(self.kafka_passwords / principal, f"Kafka principal {principal}")
+
+    def kafka_as(self, principal: str) -> Kafka:
+        """Return how a principal connects to Kafka; raises `NoPassword`."""
+        if self.kafka_passwords is None:
+            return self.kafka
+        return KafkaLogin(self.kafka, principal, self.kafka_password_of(principal), self.kafka_authority)
 
     @property
     def owner_database_url(self) -> str:
@@ -112,3 +151,13 @@ class Settings(BaseSettings):
     def needs_conflicts(self) -> bool:
         """Whether a token without the claim `conflicts` is refused."""
         return self.mode != "local" if self.conflicts_claim is None else self.conflicts_claim
+
+
+def _read(file: Path, whose: str) -> str:
+    try:
+        password = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise NoPassword(f"the password of the {whose} cannot be read: {error}") from error
+    if not password:
+        raise NoPassword(f"the password of the {whose} is empty: write one into {file}")
+    return password

@@ -1,43 +1,66 @@
-"""A service's worker: the relay and the reactor in one process, which end together."""
+"""A service's worker: relay, signer of checkpoints and reactor in one process, which end together."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Final
 
 import uvloop
 from mode import Service as Part
 from mode import Worker
 
-from shared.command_handler import CommandHandler
-from shared.database import create_pool
 from shared.event_store.postgres import PostgresEventStore
-from shared.messaging.consumer import log_alarms
+from shared.kafka import worker_principal
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
-from shared.privacy.keyring import PostgresKeyring
+from shared.runtime.bootstrap import Resources, open_resources
+from shared.runtime.contract import NO_CONTRACT, contract_of
+from shared.runtime.entrypoint import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
+from shared.transparency.checkpoint import VerifierKey
+from shared.transparency.log import ACCESS, EVENTS, Log
+from shared.transparency.signer import CheckpointSigner
+from shared.transparency.witness_client import WitnessClient
+
+HEARTBEAT_SECONDS: Final = 5.0
+"""Seconds between two touches of a worker's heartbeat file."""
+
+Build = Callable[[Resources], Awaitable[Sequence[Part]]]
+"""Builds the parts of a worker from its open resources."""
 
 
 class ServiceGroup(Part):
     """Everything that runs in one worker; where one part crashes, all end and the process exits with an error."""
 
-    def __init__(self, build: Callable[[], Awaitable[Sequence[Part]]]) -> None:
+    def __init__(self, resources: AbstractAsyncContextManager[Resources], build: Build) -> None:
         super().__init__()
+        self._resources = resources
         self._build = build
+        self._heartbeat: Path | None = None
 
     async def on_start(self) -> None:
-        """Build the parts in the loop in which they run."""
-        for part in await self._build():
+        """Open the resources and build the parts, in the loop in which they run. The resources close after the parts."""
+        resources = await self.add_async_context(self._resources)
+        for part in await self._build(resources):
             await self.add_runtime_dependency(part)
+        self._heartbeat = resources.settings.heartbeat
+
+    @Part.task
+    async def _beat(self) -> None:
+        while self._heartbeat is not None and not self.should_stop:
+            self._heartbeat.touch()
+            await self.sleep(HEARTBEAT_SECONDS)
 
 
-def run(build: Callable[[], Awaitable[Sequence[Part]]]) -> None:
-    """Run the parts until SIGTERM or SIGINT; does not return."""
+def run(resources: AbstractAsyncContextManager[Resources], build: Build) -> None:
+    """Run the parts that `build` makes of the resources until SIGTERM or SIGINT; does not return."""
+    exempt_from_collection()
     Worker(
-        ServiceGroup(build),
+        ServiceGroup(resources, build),
         loop=uvloop.new_event_loop(),
         override_logging=False,
         redirect_stdouts=False,
@@ -45,23 +68,57 @@ def run(build: Callable[[], Awaitable[Sequence[Part]]]) -> None:
     ).execute_from_commandline()
 
 
-async def worker_components(service: Service[Any], settings: Settings) -> list[Part]:
-    """What a deciding service's worker consists of; one that reads no other's topic has no reactor."""
-    kek = settings.read_kek()
-    role = role_name(RoleKind.WORKER, service.name)
-    database = await create_pool(settings.database(service.name, role), max_size=10)
-    await log_alarms(database, f"{service.name}-worker")
-    event_store = PostgresEventStore(database)
+def run_worker(service: Service[Any], settings: Settings) -> None:
+    """Run the worker of a deciding service; does not return."""
+    keyring = 4 if service.consumed_topics else 0
+    resources = open_resources(service.name, RoleKind.WORKER, settings, connections=10, keyring_connections=keyring)
+    run(resources, lambda resources: _parts(service, resources))
+
+
+async def _parts(service: Service[Any], resources: Resources) -> list[Part]:
+    """Return the parts of a deciding service's worker; a service that reads no other topic has no reactor."""
+    settings = resources.settings
+    event_store = PostgresEventStore(resources.database)
     relay = Relay(
         service.name,
         events_topic=service.topic,
         position_topic=service.position_topic,
         dsn=settings.database(service.name, role_name(RoleKind.RELAY, service.name)),
-        bootstrap=settings.kafka,
+        bootstrap=settings.kafka_as(worker_principal(service.name)),
         moved=event_store.moved,
     )
+    parts: list[Part] = [
+        relay,
+        *checkpoint_signers(service.name, (EVENTS, ACCESS), service.checkpoints_topic, settings, contract_of(service)),
+    ]
     if not service.consumed_topics:
-        return [relay]
-    keys = await create_pool(settings.database("keyring", role), max_size=4)
-    handler = CommandHandler(service, event_store, PostgresKeyring(keys, kek), kek.derived("request-digest"))
-    return [relay, reactor(service, handler, database, settings)]
+        return parts
+    handler = resources.command_handler(service, event_store)
+    return [*parts, reactor(service, handler, resources.database, settings)]
+
+
+def checkpoint_signers(
+    service: str, logs: Sequence[Log], topic: str, settings: Settings, contract: bytes = NO_CONTRACT
+) -> list[Part]:
+    """Build the signer of a service's checkpoints; a local system without a signing key has none.
+
+    Raises `InvalidSigningKey` or `BadNote`.
+    """
+    if settings.signing_key_file is None and settings.mode == "local":
+        return []
+    witness = None
+    if settings.witness_url is not None:
+        witness = WitnessClient(settings.witness_url, VerifierKey.parse(settings.witness_key or ""))
+    return [
+        CheckpointSigner(
+            service,
+            authority=settings.log_origin,
+            logs=logs,
+            topic=topic,
+            dsn=settings.database(service, role_name(RoleKind.SIGNER, service)),
+            bootstrap=settings.kafka_as(worker_principal(service)),
+            keys=settings.read_signing_keys(),
+            contract=contract,
+            witness=witness,
+        )
+    ]

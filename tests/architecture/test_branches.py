@@ -9,22 +9,10 @@ from typing import Any, Final, get_args, get_type_hints
 
 import pytest
 
-from services.disposal.events import DisposalEvent
-from services.education.events import EducationEvent
-from services.referral.events import ReferralEvent
 from services.registry import deciding_services
-from services.rj_conference.events import ConferenceEvent
 from shared.runtime.service import Service
 
 ROOT = Path(__file__).parents[2]
-
-EVENT_UNIONS: Final[dict[str, tuple[str, str, Any]]] = {
-    "referral": ("ReferralEvent", "events.py", ReferralEvent),
-    "education": ("EventAfterPlanning", "events.py", EducationEvent),
-    "disposal": ("DisposalEvent", "events.py", DisposalEvent),
-    "rj_conference": ("EventAfterProposal", "events.py", ConferenceEvent),
-}
-"""The union that `evolve` matches on: the name to add to, its file within the service, and all of it."""
 
 SERVICES: Final = pytest.mark.parametrize("service", deciding_services(), ids=lambda service: service.name)
 
@@ -34,27 +22,16 @@ def named(classes: set[type]) -> str:
 
 
 @SERVICES
-def test_evolve_knows_every_event(service: Service[Any]) -> None:
-    """The union that evolve is typed over has exactly the events of the service's book."""
-    name, file, union = EVENT_UNIONS[service.name]
-    place, known, booked = f"services/{service.name}", set(get_args(union)), set(service.events.events)
-    assert not booked - known, (
-        f"{named(booked - known)}: add it to {name} in {place}/{file}, and a branch for it in {place}/domain (the match of `evolve`)"
-    )
-    assert not known - booked, f"{named(known - booked)}: add it to EVENTS (or REGIMES) in {place}/events.py"
-
-
-@SERVICES
 def test_decide_knows_every_command(service: Service[Any]) -> None:
     """The union that decide is typed over has exactly the commands of the service."""
     place = f"services/{service.name}/domain"
-    known = set(get_args(get_type_hints(service.decider.decide)["command"]))
+    commands = set(get_args(get_type_hints(service.decider.decide)["command"]))
     declared = set(service.commands)
-    assert not declared - known, (
-        f"{named(declared - known)}: add it to the union of commands that `decide` takes"
+    assert not declared - commands, (
+        f"{named(declared - commands)}: add it to the union of commands that `decide` takes"
         f" ({place}/commands.py or decide.py), and its branch to {place}/decide.py"
     )
-    assert not known - declared, f"{named(known - declared)}: add it to COMMANDS in {place}/commands.py"
+    assert not commands - declared, f"{named(commands - declared)}: add it to COMMANDS in {place}/commands.py"
 
 
 @SERVICES
@@ -81,5 +58,5 @@ def _classes_with_a_branch(module: ast.Module) -> set[str]:
     """Return the names of the classes that a module tells apart by `case` or `isinstance`."""
     patterns = [node.cls for node in ast.walk(module) if isinstance(node, ast.MatchClass)]
     calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
-    asked = [call.args[1] for call in calls if ast.unparse(call.func) == "isinstance"]
-    return {node.id for tree in (*patterns, *asked) for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    checked_classes = [call.args[1] for call in calls if ast.unparse(call.func) == "isinstance"]
+    return {node.id for tree in (*patterns, *checked_classes) for node in ast.walk(tree) if isinstance(node, ast.Name)}

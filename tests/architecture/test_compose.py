@@ -5,40 +5,57 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from services.console.addresses import SERVICES
 from services.console.idle import REPORTING
 from services.console.main import app
+from services.console.web.settings import ConsoleSettings
+from services.kafka_access import principals
 from services.registry import SERVICES as REGISTERED
+from shared.kafka import PROVISIONER, VERIFIER, worker_principal
 from shared.runtime.privileges import (
     DECIDING,
     PROJECTING,
     RoleKind,
     role_name,
 )
-from shared.runtime.settings import Settings
+from shared.runtime.worker import HEARTBEAT_SECONDS
 from tests import conftest
 from tests.containers import images
 from tests.integration.identity import keycloak
-from tools.local import Ports, postgres
+from tools.local import Ports, kafka, postgres
 from tools.local.jars import ENDPOINT
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
-SECRETS = {"kek", "keycloak"}
+KAFKA = {"kafka_logins", "kafka_certificate", "kafka_authority"}
+"""The files of Kafka's container: what it knows of logins by itself, its certificate with its key, and their authority."""
+LOGINS = {PROVISIONER, *principals()}
+"""The passwords of Kafka's logins."""
+SECRETS = {"kek", "keycloak", "signing", "console", *KAFKA, *LOGINS}
 """The secrets that are no password of a database role."""
 OURS = {name: container for name, container in CONTAINERS.items() if container["image"] == COMPOSE["x-ooc"]["image"]}
-SETTINGS = {f"OOC_{field.upper()}" for field in Settings.model_fields}
+SETTINGS = {f"OOC_{field.upper()}" for field in ConsoleSettings.model_fields}
+"""The settings of every process, and those of the console beside them."""
+READ_BY_THE_ISSUER = {"OOC_SIGN_IN_URL"}
 PORTS = Ports()
 
 
@@ -48,9 +65,9 @@ def modules() -> Iterator[tuple[str, list[str]]]:
 
 
 def test_every_service_has_an_api_and_a_worker_and_there_is_no_other() -> None:
-    """The containers of ours are two for each service, the two steps before them, the issuer, and the verification."""
+    """The containers of ours are two for each service, the two steps before them, the issuer, the console, and the verification."""
     expected = {f"{service}-{kind}" for service in SERVICES for kind in ("api", "worker")}
-    assert set(OURS) == {*expected, "migrate", "topics", "issuer", "verify"}
+    assert set(OURS) == {*expected, "migrate", "topics", "issuer", "console", "verify"}
     for service in SERVICES:
         assert OURS[f"{service}-api"]["command"] == [f"services.{service}", "api"]
         assert OURS[f"{service}-worker"]["command"] == [f"services.{service}", "worker"]
@@ -66,13 +83,14 @@ def test_what_a_container_runs_is_there(name: str, command: list[str]) -> None:
         assert importlib.util.find_spec(f"{module}.__main__") is not None, f"{module} cannot be run"
     if module == "services.console.main":
         commands = {found.name or getattr(found.callback, "__name__", "") for found in app.registered_commands}
+        commands |= {group.name for group in app.registered_groups}
         assert set(arguments) <= commands
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_is_a_setting(name: str) -> None:
     """A container of ours is told nothing that no setting reads."""
-    assert set(OURS[name].get("environment", {})) <= SETTINGS
+    assert set(OURS[name].get("environment", {})) <= SETTINGS | (READ_BY_THE_ISSUER if name == "issuer" else set())
 
 
 def test_the_image_sets_settings_only_and_installs_what_is_pinned() -> None:
@@ -103,11 +121,20 @@ def test_every_container_is_bounded(name: str) -> None:
     container = CONTAINERS[name]
     assert container["security_opt"] == ["no-new-privileges:true"]
     assert {"max-size", "max-file"} <= set(container["logging"]["options"])
-    assert container["mem_limit"]
+    assert {"mem_limit", "pids_limit"} <= set(container)
+    assert container["cap_drop"] == ["ALL"]
+    # Keycloak builds itself at its first start, in its own directories.
+    assert container.get("read_only", False) == (name != "keycloak")
+
+
+def test_only_the_database_keeps_capabilities_and_only_to_become_its_user() -> None:
+    """The first process of PostgreSQL gives the volume to its user and becomes it; nobody else has a capability."""
+    added = {name: set(container["cap_add"]) for name, container in CONTAINERS.items() if "cap_add" in container}
+    assert added == {"postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}}
 
 
 def test_no_secret_stands_in_an_environment() -> None:
-    """Passwords and the key-encryption key come as files, which `docker inspect` does not show."""
+    """Passwords and the key-encryption key are files, which `docker inspect` does not show."""
     for container in CONTAINERS.values():
         for variable in container.get("environment", {}):
             assert not re.search(r"PASSWORD$|KEK$", variable), variable
@@ -116,7 +143,7 @@ def test_no_secret_stands_in_an_environment() -> None:
 def test_the_settings_are_accepted() -> None:
     """The values given to an API parse, and lead to its database."""
     environment = {name: str(value) for name, value in OURS["referral-api"]["environment"].items()}
-    settings = Settings.model_validate(
+    settings = ConsoleSettings.model_validate(
         {name.removeprefix("OOC_").lower(): value for name, value in environment.items()}
     )
     settings.database_passwords = None
@@ -127,24 +154,57 @@ def test_the_settings_are_accepted() -> None:
 
 
 def test_each_container_is_given_its_own_secrets() -> None:
-    """An API and a worker get the passwords of their own roles and the key that they use, `migrate` every password."""
-    system = {"postgres", role_name(RoleKind.VERIFY), role_name(RoleKind.ERASURE)}
+    """An API and a worker get the passwords of their own roles and the keys that they use, `migrate` every password."""
+    console = role_name(RoleKind.API, "console")
+    system = {"postgres", console, role_name(RoleKind.VERIFY), role_name(RoleKind.ERASURE)}
+    assert OURS["console"]["secrets"] == ["console", console]
     for service in SERVICES:
         kinds = PROJECTING if service == REPORTING else DECIDING
         own = {kind: role_name(kind, service) for kind in kinds}
         assert OURS[f"{service}-api"]["secrets"] == ["kek", own.pop(RoleKind.API)]
         # The projection opens no key.
-        assert set(OURS[f"{service}-worker"]["secrets"]) - {"kek"} == set(own.values())
+        kafka = {worker_principal(service), "kafka_authority"}
+        assert set(OURS[f"{service}-worker"]["secrets"]) - {"kek"} == {"signing", *kafka, *own.values()}
         assert ("kek" in OURS[f"{service}-worker"]["secrets"]) == (service != REPORTING)
         system |= {role_name(kind, service) for kind in kinds}
-    assert OURS["verify"]["secrets"] == [role_name(RoleKind.VERIFY)]
-    assert not {"issuer", "topics"} & {name for name, container in OURS.items() if container.get("secrets")}
+    assert OURS["verify"]["secrets"] == [role_name(RoleKind.VERIFY), VERIFIER, "kafka_authority"]
+    assert "secrets" not in OURS["issuer"]
+    assert set(OURS["topics"]["secrets"]) == {"kafka_authority", *LOGINS}
+    assert set(CONTAINERS["kafka"]["secrets"]) == KAFKA
     assert set(OURS["migrate"]["secrets"]) == system
     assert COMPOSE["secrets"] == {name: {"file": f"deploy/passwords/{name}"} for name in system | SECRETS}
-    script = (ROOT / "deploy" / "passwords.sh").read_text(encoding="utf-8")
-    assert set(re.findall(r"^    (\w+)(?: \\|; do)$", script, re.MULTILINE)) == system | {"keycloak"}
-    assert "> passwords/kek\n" in script
     assert "/deploy/passwords/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_each_secret_is_made_once(tmp_path: Path) -> None:
+    """Given a checkout, when deploy/passwords.sh runs twice, then each secret of docker-compose.yml is there, and stays."""
+    (tmp_path / "deploy").mkdir()
+    for file in ("docker-compose.yml", "deploy/passwords.sh"):
+        shutil.copy(ROOT / file, tmp_path / file)
+
+    def run() -> dict[str, str]:
+        subprocess.run(["sh", tmp_path / "deploy" / "passwords.sh"], check=True)
+        made = (tmp_path / "deploy" / "passwords").iterdir()
+        return {path.name: path.read_text(encoding="ascii").strip() for path in made}
+
+    secrets = run()
+    assert set(secrets) == set(COMPOSE["secrets"])
+    assert run() == secrets
+    certificate, authority, logins = (
+        secrets.pop(name) for name in ("kafka_certificate", "kafka_authority", "kafka_logins")
+    )
+    signer = x509.load_pem_x509_certificate(authority.encode())
+    signed = x509.load_pem_x509_certificate(certificate.encode())
+    signed.verify_directly_issued_by(signer)
+    key = load_pem_private_key(certificate.encode(), None)
+    assert key.public_key() == signed.public_key()
+    names = signed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "kafka" in names.get_values_for_type(x509.DNSName)
+    # The file holds no key of the authority: it was thrown away, so nothing else can be signed by it.
+    assert "PRIVATE KEY" not in authority
+    assert f'user_{PROVISIONER}="{secrets[PROVISIONER]}"' in logins
+    assert all(len(base64.b64decode(secrets.pop(key), validate=True)) == 32 for key in ("kek", "signing", "console"))
+    assert all(len(bytes.fromhex(password)) == 24 for password in secrets.values())
 
 
 def test_the_ports_are_those_of_the_local_system() -> None:
@@ -157,17 +217,28 @@ def test_the_ports_are_those_of_the_local_system() -> None:
         assert container["ports"] == [f"127.0.0.1:{port}:{port}"]
 
 
-def test_nothing_but_the_apis_and_the_issuers_can_be_reached_from_outside() -> None:
-    """Database, broker and workers publish no port, the others only on the loopback address."""
+def test_the_console_knows_every_service_and_its_own_port() -> None:
+    """The console asks the APIs by the names and ports of their containers, and answers where a browser looks for it."""
+    environment = OURS["console"]["environment"]
+    assert environment["OOC_URL"].split() == [
+        f"{entry.name}=http://{entry.name}-api:{PORTS.api(entry.port_offset)}" for entry in REGISTERED
+    ]
+    assert environment["OOC_CONSOLE_URL"] == f"http://127.0.0.1:{PORTS.console}"
+    assert OURS["console"]["ports"] == [f"127.0.0.1:{PORTS.console}:{environment['OOC_PORT']}"]
+    assert OURS["issuer"]["environment"]["OOC_SIGN_IN_URL"] == f"http://127.0.0.1:{PORTS.issuer}"
+
+
+def test_nothing_but_the_apis_the_console_and_the_issuers_can_be_reached_from_outside() -> None:
+    """Database, broker and workers publish no port; the others publish theirs on the loopback address only."""
     for name, container in CONTAINERS.items():
-        if name.endswith("-api") or name in {"issuer", "keycloak"}:
+        if name.endswith("-api") or name in {"issuer", "keycloak", "console"}:
             assert all(port.startswith("127.0.0.1:") for port in container["ports"])
         else:
             assert "ports" not in container
 
 
 def test_what_is_waited_for_can_come() -> None:
-    """Whoever is waited for to be healthy has a health check; whoever is waited for to end may end."""
+    """A container that others wait for to be healthy has a health check; one that they wait for to end may end."""
     for name, container in CONTAINERS.items():
         for needed, how in container.get("depends_on", {}).items():
             assert needed in CONTAINERS, f"{name} waits for {needed}"
@@ -178,9 +249,31 @@ def test_what_is_waited_for_can_come() -> None:
                 assert CONTAINERS[needed]["restart"] == "no", f"{needed} never ends"
 
 
+def test_a_worker_says_that_it_runs(tmp_path: Path) -> None:
+    """The check of a worker is content with a heartbeat of now, and with none of a minute ago and none that is missing."""
+    (probe,) = {container["healthcheck"]["test"][-1] for name, container in OURS.items() if name.endswith("-worker")}
+    heartbeat = tmp_path / "heartbeat"
+
+    def healthy() -> bool:
+        environment = {**os.environ, "OOC_HEARTBEAT": str(heartbeat)}
+        ended = subprocess.run([sys.executable, "-c", probe], env=environment, capture_output=True, check=False)
+        return ended.returncode == 0
+
+    assert not healthy()
+    heartbeat.touch()
+    assert healthy()
+    os.utime(heartbeat, (time.time() - 60, time.time() - 60))
+    assert not healthy()
+    assert HEARTBEAT_SECONDS < 30 / 3
+
+
 def test_the_health_that_is_asked_for_is_served() -> None:
     """The health check is a program that compiles, and asks for an address that the API has."""
-    (probe,) = {container["healthcheck"]["test"][-1] for name, container in OURS.items() if name.endswith("-api")}
+    (probe,) = {
+        container["healthcheck"]["test"][-1]
+        for name, container in OURS.items()
+        if name.endswith("-api") or name == "console"
+    }
     compile(probe, "healthcheck", "exec")
     assert "/health/ready" in probe
     assert "/health/ready" in (ROOT / "shared" / "api" / "operations.py").read_text(encoding="utf-8")
@@ -194,6 +287,21 @@ def test_the_broker_is_the_one_that_the_tests_run_on() -> None:
         OURS["referral-worker"]["environment"]["OOC_KAFKA"]
         in CONTAINERS["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     )
+
+
+def test_the_broker_lets_nobody_in_without_a_password() -> None:
+    """Clients prove a password within TLS; what no access control list allows is refused; the controller is not reached from outside."""
+    told = CONTAINERS["kafka"]["environment"]
+    assert told["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"] == "CLIENT:SASL_SSL,CONTROLLER:SASL_PLAINTEXT"
+    assert told["KAFKA_LISTENERS"].endswith("CONTROLLER://localhost:9093")
+    assert told["KAFKA_AUTHORIZER_CLASS_NAME"] == "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+    assert "KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND" not in told
+    assert told["KAFKA_SUPER_USERS"] == f"User:{kafka.BROKER};User:{PROVISIONER}"
+    assert {told["KAFKA_SSL_KEYSTORE_LOCATION"], told["KAFKA_SSL_TRUSTSTORE_LOCATION"]} == {
+        "/run/secrets/kafka_certificate",
+        OURS["referral-worker"]["environment"]["OOC_KAFKA_AUTHORITY"],
+    }
+    assert told["KAFKA_OPTS"] == "-Djava.security.auth.login.config=/run/secrets/kafka_logins"
 
 
 def test_the_database_is_the_one_that_the_tests_run_on() -> None:

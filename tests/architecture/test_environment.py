@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from shared.runtime.settings import Settings
+from services.console.web.settings import ConsoleSettings
 
 ROOT = Path(__file__).parents[2]
 PAGE: Final = "docs/how-to/environment.md"
@@ -26,7 +26,7 @@ ANY_ROLE: Final = "OOC_TOKEN_<ROLE>"
 
 
 def sources() -> list[str]:
-    """The code, and what starts it."""
+    """Return the code, and what starts it."""
     modules = chain.from_iterable(ROOT.glob(f"{folder}/**/*.py") for folder in ("shared", "services", "tools", "tests"))
     others = (ROOT / name for name in ("Makefile", "Dockerfile", "docker-compose.yml"))
     return [path.read_text(encoding="utf-8") for path in (*modules, *others) if path != Path(__file__)]
@@ -34,7 +34,7 @@ def sources() -> list[str]:
 
 def read() -> set[str]:
     """Every variable that is named in the code, or in docker-compose.yml for it to fill in."""
-    names = {f"OOC_{field.upper()}" for field in Settings.model_fields}
+    names = {f"OOC_{field.upper()}" for field in ConsoleSettings.model_fields}
     for text in sources():
         names |= set(re.findall(r"\bOOC_[A-Z][A-Z0-9_]*", text))
         names |= set(re.findall(r'environ\w*\.get\("([A-Z][A-Z0-9_]*)"', text))
@@ -44,15 +44,15 @@ def read() -> set[str]:
 
 
 def test_every_variable_stands_in_the_page() -> None:
-    """Who runs the system finds each variable that the code reads in one table, and none that nothing reads."""
+    """The page lists every environment variable that the code reads, and no other."""
     names = read()
     assert not names - ROWS.keys(), f"{sorted(names - ROWS.keys())}: add a row to {PAGE}"
     assert not ROWS.keys() - names, f"{sorted(ROWS.keys() - names)}: nothing reads it; take its row from {PAGE}"
 
 
 def test_the_defaults_are_those_of_the_code() -> None:
-    """A default of shared/runtime/settings.py is the page's too."""
-    for field, info in Settings.model_fields.items():
+    """A default of the settings of every process, and of the console, is the page's too."""
+    for field, info in ConsoleSettings.model_fields.items():
         name = f"OOC_{field.upper()}"
         if info.default is not None:
             assert f"`{info.default}`" in ROWS[name], f"{name}: say in {PAGE} that its default is `{info.default}`"

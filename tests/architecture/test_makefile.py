@@ -18,7 +18,7 @@ SETTINGS = {"OOC_VAR", "PYTHON", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A checkout of the Makefile alone, with this Python as its .venv."""
+    """Return a checkout of the Makefile alone, with this Python as its .venv."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "requirements").mkdir()
     for name in ("local", "test", "bench"):

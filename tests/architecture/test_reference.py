@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from services.registry import deciding_services
 from services.vocabulary import Role
 from shared.runtime.service import Service
 from tools.reference.__main__ import declared_pages, explored_pages
+from tools.reference.compatibility import incompatible_changes
+from tools.reference.contract import committed_contract, contract_of_code, explain, text_of
 from tools.reference.emitted_events import emitted_events
 from tools.reference.pages import duty_texts
+from tools.reference.state_explorer import Explored, explore
+from tools.scenario.in_memory import Memory
 
 PLACE = Path(__file__).parents[2] / "docs" / "reference"
-STORIES = Path(__file__).parents[1] / "scenarios"
-CATALOGUE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8"))
-OUR_COMMANDS = {"disposal": {"MoveConditionAttendance"}}
-"""Commands of reactions that the catalogue does not know: see test_catalogue."""
 STALE = "docs/reference is not what the code says: run `make docs` and commit what it writes"
 
 
@@ -33,54 +32,68 @@ def differing(pages: dict[str, str]) -> list[str]:
 
 
 def test_the_pages_of_declarations_are_fresh() -> None:
-    """Commands, events, rules, duties, policy and measures are committed as the code has them, and nothing besides."""
+    """The committed pages of commands, events, rules, duties, policy and measures equal the generated ones."""
     pages = declared_pages()
     assert not differing(pages), STALE
     states = {f"{service.name}/states.md" for service in deciding_services()}
     assert {str(path.relative_to(PLACE)) for path in PLACE.rglob("*.md")} == {*pages, *states}, STALE
 
 
+def test_the_code_keeps_the_contract_that_others_have_been_given() -> None:
+    """The contract of the code is compatible with the committed one; otherwise the message says what to do."""
+    committed = committed_contract(PLACE)
+    breaks = incompatible_changes(committed, contract_of_code(deciding_services(), committed))
+    assert not breaks, explain(breaks)
+
+
+def test_the_documents_of_the_contract_are_fresh() -> None:
+    """The committed AsyncAPI, OpenAPI and event schemas equal the generated ones."""
+    committed = committed_contract(PLACE)
+    contract = contract_of_code(deciding_services(), committed)
+    assert set(committed) == set(contract), STALE
+    stale = [path for path, text in contract.items() if (PLACE / path).read_text(encoding="utf-8") != text_of(text)]
+    assert not stale, STALE
+
+
+@pytest.fixture(scope="module")
+def explored(played_stories: Memory) -> list[tuple[Service[Any], Explored]]:
+    """Each service, with what is found when every command is tried from the states that the stories reach."""
+    return [(service, explore(service, played_stories)) for service in deciding_services()]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_state_machines_are_fresh() -> None:
-    """The pictures show the moves that the rules let through today, and every state of the catalogue that is stayed in."""
-    pages = explored_pages(STORIES)
+def test_the_events_of_a_command_are_read_right(explored: list[tuple[Service[Any], Explored]]) -> None:
+    """The events that commands record in trials are exactly those that are read from the source of `decide`."""
+    for service, found in explored:
+        for command, made in found.made.items():
+            assert made <= set(emitted_events(service, command)), command
+        read = {event for command in service.commands for event in emitted_events(service, command)}
+        assert read == set(service.events.events)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_state_machines_are_fresh(explored: list[tuple[Service[Any], Explored]]) -> None:
+    """The pictures show the moves that the rules let through today, and every state that is stayed in."""
+    pages = explored_pages(explored)
     assert not differing(pages), STALE
     for service in deciding_services():
-        (named,) = re.findall(r"enum\((.*)\)", CATALOGUE[service.name]["state"]["state"])
-        missing = {state for state in named.split("|") if f"`{state}`" not in pages[f"{service.name}/states.md"]}
+        page = pages[f"{service.name}/states.md"]
+        missing = {str(state) for state in service.read_model.states if f"`{state}`" not in page}
         # An agreement, or none, is passed in the moment in which it is reached.
         assert missing <= {"AGREED", "NO_AGREEMENT"}
 
 
 @pytest.mark.parametrize("service", deciding_services(), ids=lambda service: service.name)
-def test_the_events_of_a_command_are_read_right(service: Service[Any]) -> None:
-    """What is read in the source of decide is what the catalogue says that each command emits."""
-    wanted = CATALOGUE[service.name]["commands"]
-    for command in service.commands:
-        name = command.__name__
-        if name in OUR_COMMANDS.get(service.name, ()):
-            assert emitted_events(service, command)
-            continue
-        assert name in wanted, f"{name}: add it to tests/architecture/catalogue.yaml, under {service.name}, commands"
-        made, told = {event.__name__ for event in emitted_events(service, command)}, set(wanted[name]["emits"])
-        assert made == told, (
-            f"{name} makes {sorted(made)} by services/{service.name}/domain/decide.py, and emits {sorted(told)} by"
-            " tests/architecture/catalogue.yaml: correct one of them"
-        )
-        unknown = sorted(service.roles_for(command) - set(Role))
-        assert not unknown, (
-            f"{name} is open to {unknown}: add the role to services/vocabulary.py, or take it from {name}"
-        )
+def test_a_command_is_open_to_known_roles(service: Service[Any]) -> None:
+    """No command names a role that the vocabulary does not have."""
+    unknown = {command.__name__: sorted(service.roles_for(command) - set(Role)) for command in service.commands}
+    assert not any(unknown.values()), f"{unknown}: add the role to services/vocabulary.py, or take it from the command"
 
 
-def test_every_duty_of_the_catalogue_is_described() -> None:
-    """The docstrings name each duty with what opens it, when it is due and what meets it, and name only values that are there."""
-    described = {name for service in deciding_services() for name in duty_texts(service)}
-    missing = sorted(set(CATALOGUE["duties"]) - described)
-    assert not missing, (
-        f"{missing}: say in the docstrings of services/<name>/domain/duties.py what opens and meets each"
-    )
+def test_every_duty_is_described_in_the_same_way() -> None:
+    """The docstrings say of each duty what opens it, when it is due and what meets it, and name only values that are there."""
     for service in deciding_services():
         for name, parts in duty_texts(service).items():
             place = f"{name} in services/{service.name}/domain/duties.py"

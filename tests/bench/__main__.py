@@ -20,9 +20,11 @@ import uvloop
 
 from tests.bench.append import by_64, by_one
 from tests.bench.command import commands
+from tests.bench.guidance import guidance
 from tests.bench.machine import machine
 from tests.bench.place import place
 from tests.bench.projection import live, rebuild
+from tests.bench.reading import folding, reading
 from tests.bench.relay import relay
 from tests.bench.rounds import Bench, alternating
 from tests.bench.table import Part, as_json, lines, part, verdict
@@ -33,6 +35,9 @@ BENCHES: Final = (
     Bench("append-64", "Append, 64 callers in one process, one event each", by_64),
     Bench("append-1", "Append, one caller", by_one),
     Bench("command", "The whole path of a command, one process", commands),
+    Bench("reading", "Reading an event, sealed fields closed", reading),
+    Bench("folding", "Folding an event", folding),
+    Bench("guidance", "What may be done next in a case", guidance),
     Bench("relay", "Relay, transactional", relay),
     Bench("live", "Projection, live (reporting)", live),
     Bench("rebuild", "Rebuild from the topics (reporting)", rebuild),
@@ -42,7 +47,7 @@ BENCHES: Final = (
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Options:
     """What was asked for on the command line."""
 
     benches: Sequence[Bench]
@@ -51,7 +56,7 @@ class Wanted:
     json: Path
 
 
-def asked(arguments: Sequence[str] | None = None) -> Wanted:
+def parse_arguments(arguments: Sequence[str] | None = None) -> Options:
     """Read the command line; exits where it makes no sense."""
     names = [bench.name for bench in BENCHES]
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
@@ -60,12 +65,12 @@ def asked(arguments: Sequence[str] | None = None) -> Wanted:
     parser.add_argument("--rounds", type=int, default=5, help="how many rounds of each side are counted")
     parser.add_argument("--json", type=Path, default=Path("var/bench/latest.json"), help="where all values go")
     read = parser.parse_args(arguments)
-    return Wanted(
+    return Options(
         [bench for bench in BENCHES if not read.names or bench.name in read.names], read.seconds, read.rounds, read.json
     )
 
 
-async def main(wanted: Wanted) -> None:
+async def main(wanted: Options) -> None:
     """Start the servers, run the benches, and print what was found."""
     began = datetime.now(UTC)
     wanted.json.parent.mkdir(parents=True, exist_ok=True)
@@ -102,4 +107,4 @@ async def main(wanted: Wanted) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(asked()))
+    uvloop.run(main(parse_arguments()))

@@ -17,7 +17,7 @@ from tests.bench.limits import Disk, DurableRows
 from tests.bench.peer import PEER, Recorder
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
-from tests.integration.event_store.streams import SERVICE, Rest, Stream
+from tests.integration.event_store.streams import SERVICE, EventTail, Stream
 
 LENGTH: Final = 10
 """How many events a caller writes to a stream before it begins another."""
@@ -29,7 +29,7 @@ class Appending:
     def __init__(self, event_store: PostgresEventStore, callers: int, body: bytes) -> None:
         self._event_store = event_store
         self._callers = callers
-        self._rest = Rest(body[body.index(b'"occurred_at"') :])
+        self._rest = EventTail(body[body.index(b'"occurred_at"') :])
 
     async def round(self, seconds: float) -> Mapping[str, float]:
         """Events a second, and how long one takes."""

@@ -17,12 +17,13 @@ from shared.command_handler import Accepted, CommandHandler
 from shared.database import create_pool
 from shared.event_store.postgres import PostgresEventStore
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
-from tests.bench.corpus import SERVICES, Corpus, Life
+from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.figures import milliseconds
 from tests.bench.limits import DurableRows
 from tests.bench.peer import PEER, Commands
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
+from tools.scenario.lives import Life
 
 CALLERS: Final = 64
 FIRST_RATE: Final = 1_000.0
@@ -39,7 +40,7 @@ class House:
 
 @contextlib.asynccontextmanager
 async def house(place: Place) -> AsyncIterator[House]:
-    """The services on fresh databases, with the pools that their APIs have."""
+    """Yield the services on fresh databases, with the pools that their APIs have."""
     kek = KeyEncryptionKeys.read(base64.b64encode(os.urandom(32)).decode())
     async with contextlib.AsyncExitStack() as stack:
         handlers: dict[str, CommandHandler] = {}
@@ -65,7 +66,7 @@ class Handling:
         self._rate = FIRST_RATE
 
     async def round(self, seconds: float) -> Mapping[str, float]:
-        """Accepted commands a second, and how long one takes."""
+        """Measure accepted commands a second, and the time of one."""
         lives = iter(self._corpus.lives(math.ceil(2 * self._rate * seconds)))
         took: list[float] = []
         start = time.perf_counter()
@@ -76,7 +77,7 @@ class Handling:
             while (begun := self._next(lives)) is not None:
                 life, at = begun
                 for n, spoken in enumerate(life.spoken[at:], start=at + 1):
-                    result = await self._house.handlers[spoken.service].handle(spoken.asked)
+                    result = await self._house.handlers[spoken.service].handle(spoken.request)
                     assert isinstance(result, Accepted), (spoken, result)
                     took.append(-now + (now := time.perf_counter()))
                     if now > until:
@@ -88,7 +89,7 @@ class Handling:
         return {"commands/s": self._rate, "p99 ms": milliseconds(took)["p99 ms"]}
 
     def _next(self, lives: Iterator[Life]) -> tuple[Life, int] | None:
-        """A life that was begun before, or a new one."""
+        """Return a life that was begun before, or a new one."""
         if self._under_way:
             return self._under_way.popleft()
         life = next(lives, None)

@@ -30,16 +30,16 @@ class Samples:
         return max(self.values)
 
     def over(self, other: Samples) -> Samples:
-        """The ratio in each round: what slowed both sides down in a round cancels out. Raises ValueError."""
+        """Return the ratio in each round: what slowed both sides down in a round cancels out. Raises ValueError."""
         return Samples(tuple(mine / theirs for mine, theirs in zip(self.values, other.values, strict=True)))
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that so many percent of the values do not exceed (nearest rank)."""
+    """Return the smallest value that so many percent of the values do not exceed (nearest rank)."""
     ranked = sorted(values)
     return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]
 
 
 def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
-    """The median and the 99th percentile of some latencies given in seconds."""
+    """Return the median and the 99th percentile of some latencies given in seconds."""
     return {"p50 ms": percentile(seconds, 50) * 1000, "p99 ms": percentile(seconds, 99) * 1000}

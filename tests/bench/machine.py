@@ -47,7 +47,7 @@ def _processor() -> str:
 
 
 def _filesystem(folder: Path) -> str:
-    """The type of the file system that holds a folder."""
+    """Return the type of the file system that holds a folder."""
     holding = [
         part for part in psutil.disk_partitions(all=True) if folder.absolute().is_relative_to(Path(part.mountpoint))
     ]

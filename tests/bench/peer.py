@@ -61,7 +61,7 @@ class _Threads:
         self._unit = unit
 
     def calling(self, seconds: float, caller: Callable[[], Callable[[], None]]) -> Mapping[str, float]:
-        """Calls a second, and how long one takes; each thread makes its own `caller`. An error ends the round."""
+        """Measure calls a second, and the time of one; each thread makes its own `caller`. An error ends the round."""
         took: list[list[float]] = [[] for _ in range(self._count)]
         failed: list[BaseException] = []
         start = time.perf_counter()
@@ -84,8 +84,8 @@ class _Threads:
             thread.join()
         if failed:
             raise failed[0]
-        whole = [seconds for mine in took for seconds in mine]
-        return {self._unit: len(whole) / (time.perf_counter() - start), "p99 ms": milliseconds(whole)["p99 ms"]}
+        durations = [seconds for mine in took for seconds in mine]
+        return {self._unit: len(durations) / (time.perf_counter() - start), "p99 ms": milliseconds(durations)["p99 ms"]}
 
 
 class Recorder:
@@ -150,16 +150,16 @@ class Commands:
         return await asyncio.to_thread(self._threads.calling, seconds, self._caller)
 
     def _caller(self) -> Callable[[], None]:
-        known: Any = None
+        notebook_id: Any = None
         at = 0
 
         def call() -> None:
-            nonlocal known, at
+            nonlocal notebook_id, at
             if at % LENGTH == 0:
                 notebook = Notebook(self._text)
-                known = notebook.id
+                notebook_id = notebook.id
             else:
-                notebook = self._app.repository.get(known)
+                notebook = self._app.repository.get(notebook_id)
                 notebook.note(self._text)
             self._app.save(notebook)
             at += 1
@@ -201,11 +201,11 @@ class Projecting:
     def _projected(self) -> float:
         self._rounds += 1
         # A name of its own for each round, so that it begins at the beginning.
-        fresh = type(f"Counter{self._rounds}", (_Counter,), {})
+        counter_class = type(f"Counter{self._rounds}", (_Counter,), {})
         start = time.perf_counter()
         with ProjectionRunner(
             application_class=Notebooks,
-            projection_class=fresh,
+            projection_class=counter_class,
             view_class=PostgresTrackingRecorder,
             env=self._environment,
         ) as runner:

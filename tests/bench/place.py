@@ -35,23 +35,23 @@ class Place:
     kafka: str
 
     async def event_store_database(self, service: str) -> str:
-        """A new event store of a service: its address, for the role that appends."""
+        """Return a new event store of a service: its address, for the role that appends."""
         return as_role(await self._database(service_database(service)[1]), role_name(RoleKind.API, service))
 
     async def keyring_database(self, service: str) -> str:
-        """A new keyring, likewise; the service has an event store already."""
+        """Return a new keyring, likewise; the service has an event store already."""
         return as_role(await self._database(KEYRING_DATABASE[1]), role_name(RoleKind.API, service))
 
     async def reporting_database(self) -> str:
-        """A new database of reporting: its address, for the role that projects."""
+        """Return a new database of reporting: its address, for the role that projects."""
         return as_role(await self._database(DATABASE[1]), role_name(RoleKind.WORKER, "reporting"))
 
     async def empty_database(self) -> str:
-        """A database without anything: its address, for its owner."""
+        """Return a database without anything: its address, for its owner."""
         return await self._database(None)
 
     async def topics(self, services: Sequence[str]) -> str:
-        """New topics for some services: their namespace."""
+        """Make new topics for some services; return their namespace."""
         namespace = f"bench-{uuid4().hex[:8]}"
         wanted = [events_topic(f"{namespace}.{service}.events", 1) for service in services]
         wanted += [position_topic(f"{namespace}.{service}.position", 1) for service in services]
@@ -71,7 +71,7 @@ class Place:
 
 @contextlib.asynccontextmanager
 async def place(folder: Path) -> AsyncIterator[Place]:
-    """The servers, with their data in `folder`, as long as the body runs."""
+    """Yield the servers, with their data in `folder`, as long as the body runs."""
     shutil.rmtree(folder, ignore_errors=True)
     port, *kafka_ports = local.free_ports(3)
     async with local.servers(folder, postgres_port=port, kafka_ports=(kafka_ports[0], kafka_ports[1])):

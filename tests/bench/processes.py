@@ -19,7 +19,7 @@ from shared.runtime.privileges import RoleKind, role_name
 
 
 def relay_of(service: str, dsn: str, kafka: str, namespace: str) -> Relay:
-    """The relay of a service into the topics of a namespace, not yet started."""
+    """Return the relay of a service into the topics of a namespace, not yet started."""
     return Relay(
         f"{namespace}.{service}",  # its transactional id is of this namespace too
         events_topic=f"{namespace}.{service}.events",
@@ -54,7 +54,7 @@ async def feeding(dsn: str, kafka: str, namespace: str) -> None:
 
 
 @contextlib.contextmanager
-def beside(work: Callable[..., Awaitable[None]], *arguments: Any) -> Iterator[None]:
+def process_running(work: Callable[..., Awaitable[None]], *arguments: Any) -> Iterator[None]:
     """Run this in a process of its own as long as the body runs."""
     process = multiprocessing.get_context("spawn").Process(target=_run, args=(work, arguments), daemon=True)
     process.start()

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from services.reporting.projection import apply
 from services.reporting.read_models import CONSUMER, READ_MODELS
+from services.reporting.recent_streams import RecentStreams
 from shared.database import create_pool
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer import ConsumedEvent
@@ -18,7 +19,7 @@ from tests.bench.corpus import SERVICES, Corpus, mixed
 from tests.bench.limits import Copied
 from tests.bench.peer import PEER, Projecting
 from tests.bench.place import Place
-from tests.bench.processes import beside, relaying
+from tests.bench.processes import process_running, relaying
 from tests.bench.relay import fill
 from tests.bench.rounds import OURS, Side
 
@@ -54,13 +55,14 @@ class Projected:
         """From the first event that comes to the commit of the last."""
         database = await create_pool(await self._place.reporting_database(), max_size=6)
         applied = 0
+        recent = RecentStreams()
         began: float | None = None
         done = asyncio.Event()
 
         async def counted(connection: Any, records: Sequence[ConsumedEvent]) -> None:
             nonlocal applied, began
             began = began or time.perf_counter()
-            await apply(connection, records)
+            await apply(connection, records, recent)
             applied += len(records)
             if applied >= self._events:
                 done.set()
@@ -80,8 +82,8 @@ class Projected:
                 async with feed.busy:  # which is free again when the transaction is committed
                     assert began is not None
                     took = time.perf_counter() - began
-            kept = await database.fetchval("select count(*) from fact")
-            assert kept == self._events, f"{kept} facts of {self._events} events"
+            facts_stored = await database.fetchval("select count(*) from fact")
+            assert facts_stored == self._events, f"{facts_stored} facts of {self._events} events"
             return took
         finally:
             await database.close()
@@ -89,17 +91,17 @@ class Projected:
 
 @contextlib.contextmanager
 def _relayed(place: Place, event_stores: Mapping[str, str], namespace: str) -> Iterator[None]:
-    with beside(relaying, dict(event_stores), place.kafka, namespace):
+    with process_running(relaying, dict(event_stores), place.kafka, namespace):
         yield
 
 
 async def _event_stores(place: Place, corpus: Corpus) -> tuple[dict[str, str], int]:
-    """Filled event stores of the four services: their addresses, and how many events they hold together."""
-    told = list(mixed(corpus.lives(EVENTS)))
+    """Fill event stores of the four services; return their addresses and how many events they hold together."""
+    commands = list(mixed(corpus.lives(EVENTS)))
     event_stores = {service: await place.event_store_database(service) for service in SERVICES}
     events = 0
     for service, dsn in event_stores.items():
-        events += await fill(dsn, [one for one in told if one.service == service])
+        events += await fill(dsn, [one for one in commands if one.service == service])
     return event_stores, events
 
 

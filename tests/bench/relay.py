@@ -22,10 +22,11 @@ from shared.messaging.relay import (
     headers_of,
     key_and_partition,
 )
-from tests.bench.corpus import Corpus, Told, appends, mixed
+from tests.bench.corpus import Corpus, appends, mixed
 from tests.bench.place import Place
 from tests.bench.processes import relay_of
 from tests.bench.rounds import OURS, Side
+from tools.scenario.lives import AcceptedCommand
 
 BACKLOG: Final = 60_000
 """How many events the four event stores would be ahead; the relay is one service's."""
@@ -36,12 +37,12 @@ _ROWS: Final = """
 """
 
 
-async def fill(dsn: str, told: Sequence[Told]) -> int:
+async def fill(dsn: str, commands: Sequence[AcceptedCommand]) -> int:
     """Record what is told, in this order; how many events that was."""
     database = await create_pool(dsn, max_size=4)
     try:
         event_store = PostgresEventStore(database)
-        waiting = list(appends(iter(told)))
+        waiting = list(appends(iter(commands)))
         for n in range(0, len(waiting), 2_000):
             for result in await asyncio.gather(*map(event_store.append, waiting[n : n + 2_000])):
                 assert isinstance(result, Appended), result
@@ -105,7 +106,7 @@ class Producing:
 
 @contextlib.asynccontextmanager
 async def relay(place: Place) -> AsyncIterator[Sequence[Side]]:
-    """A backlog of real events; the limit is aiokafka's producer, which reads and computes nothing."""
+    """Yield a backlog of real events; the limit is aiokafka's producer, which reads and computes nothing."""
     dsn = await place.event_store_database(SERVICE)
     events = await fill(dsn, [one for one in mixed(Corpus().lives(BACKLOG)) if one.service == SERVICE])
     connection = await asyncpg.connect(dsn)

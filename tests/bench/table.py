@@ -33,7 +33,7 @@ class Row:
     target: Target | None
 
     @property
-    def reached(self) -> bool | None:
+    def meets_target(self) -> bool | None:
         """Whether it is what it must be, by the median; None where nothing is said of it."""
         return None if self.target is None else self.target.reached_by((self.ratio or self.samples).median)
 
@@ -50,7 +50,9 @@ class Part:
     @property
     def missed(self) -> Sequence[str]:
         """Every target that was not reached, in a sentence."""
-        return [self._missed(row, row.target) for row in self.rows if row.reached is False and row.target is not None]
+        return [
+            self._missed(row, row.target) for row in self.rows if row.meets_target is False and row.target is not None
+        ]
 
     def _missed(self, row: Row, target: Target) -> str:
         found = amount(row.samples.median) if row.ratio is None else f"{row.ratio.median:.2f} x {self.sides[row.side]}"
@@ -69,12 +71,12 @@ def part(bench: str, title: str, sides: Mapping[str, str], found: Mapping[str, M
 
 
 def amount(value: float) -> str:
-    """A figure with three digits that count, at least."""
+    """Return a figure with three digits that count, at least."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def lines(parts: Sequence[Part]) -> Iterator[str]:
-    """The table, line by line."""
+    """Yield the table, line by line."""
     cells: list[Sequence[str]] = [HEADINGS]
     heads: dict[int, Part] = {}
     for one in parts:
@@ -95,14 +97,14 @@ def lines(parts: Sequence[Part]) -> Iterator[str]:
 def _cells(row: Row) -> Sequence[str]:
     spread = f"{amount(row.samples.least)} - {amount(row.samples.most)}"
     ratio = "" if row.ratio is None else f"{row.ratio.median:.2f} x ({row.ratio.least:.2f} - {row.ratio.most:.2f})"
-    verdict = {True: "reached", False: "NOT REACHED", None: ""}[row.reached]
+    verdict = {True: "reached", False: "NOT REACHED", None: ""}[row.meets_target]
     must = "" if row.target is None else str(row.target)
     return (row.side, row.figure, amount(row.samples.median), spread, ratio, must, verdict)
 
 
 def verdict(parts: Sequence[Part]) -> Iterator[str]:
     """Every target that was not reached, or that all were that were judged."""
-    judged = sum(row.reached is not None for one in parts for row in one.rows)
+    judged = sum(row.meets_target is not None for one in parts for row in one.rows)
     missed = [sentence for one in parts for sentence in one.missed]
     if not judged:
         yield "None of these figures has a target."
@@ -114,7 +116,7 @@ def verdict(parts: Sequence[Part]) -> Iterator[str]:
 
 
 def as_json(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """The same for machines: every value of every round."""
+    """Return the same for machines: every value of every round."""
     return [
         {
             "bench": one.bench,
@@ -129,7 +131,7 @@ def as_json(parts: Sequence[Part]) -> list[dict[str, Any]]:
                     "ratios": None if row.ratio is None else list(row.ratio.values),
                     "median_ratio": None if row.ratio is None else row.ratio.median,
                     "target": None if row.target is None else row.target.want,
-                    "reached": row.reached,
+                    "reached": row.meets_target,
                 }
                 for row in one.rows
             ],

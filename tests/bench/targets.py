@@ -40,6 +40,9 @@ TARGETS: Final = (
     Target("append-64", "p99 ms", "ours", 10.0, at_most=True),
     Target("append-1", "events/s", "limit", 0.7),
     Target("command", "commands/s", "ours", 4_000),
+    Target("reading", "events/s", "limit", 0.8),
+    Target("folding", "us an event", "ours", 6, at_most=True),
+    Target("guidance", "p50 ms", "ours", 50.0, at_most=True),
     Target("relay", "events/s", "ours", 100_000),
     Target("live", "events/s", "ours", 50_000),
     Target("rebuild", "events/s", "ours", 100_000),
@@ -56,5 +59,5 @@ ELSEWHERE: Final = (
 
 
 def target_of(bench: str, figure: str, side: str) -> Target | None:
-    """The target of a figure, if there is one."""
+    """Return the target of a figure, if there is one."""
     return next((t for t in TARGETS if (t.bench, t.figure, t.side) == (bench, figure, side)), None)

@@ -14,11 +14,12 @@ from services.reporting.read_models import CONSUMER
 from shared.command_handler import Accepted
 from shared.database import create_pool
 from tests.bench.command import House, house
-from tests.bench.corpus import SERVICES, Corpus, Life
+from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.figures import milliseconds
 from tests.bench.place import Place
-from tests.bench.processes import beside, feeding, relaying
+from tests.bench.processes import feeding, process_running, relaying
 from tests.bench.rounds import OURS, Side
+from tools.scenario.lives import Life
 
 GLANCE: Final = 0.002
 """Seconds between two looks at what has become visible: latencies are right to so much."""
@@ -37,7 +38,7 @@ class Watching:
         self.took: list[float] = []
 
     def accepted(self, stream: str, version: int) -> None:
-        """A command has just been accepted."""
+        """Note that a command has just been accepted."""
         self._waiting.setdefault(stream, deque()).append((version, time.perf_counter()))
 
     @property
@@ -45,8 +46,8 @@ class Watching:
         """The streams of which something is not visible yet."""
         return list(self._waiting)
 
-    def seen(self, stream: str, version: int) -> None:
-        """Reporting has committed this stream to this version."""
+    def note_visible(self, stream: str, version: int) -> None:
+        """Note that reporting has committed this stream to this version."""
         now = time.perf_counter()
         waiting = self._waiting[stream]
         while waiting and waiting[0][0] <= version:
@@ -65,7 +66,7 @@ class Following:
         self._reporting = reporting
 
     async def round(self, seconds: float) -> Mapping[str, float]:
-        """The median and the 99th percentile in milliseconds, and the commands a second that were really asked."""
+        """Return the median and the 99th percentile in milliseconds, and the commands a second that were really asked."""
         count = math.ceil(seconds * self._rate)
         watching = Watching()
         asking = asyncio.create_task(self._ask(count, watching))
@@ -74,7 +75,7 @@ class Following:
             async with asyncio.timeout(seconds + 60):
                 while not asking.done() or watching.streams:
                     for row in await database.fetch(_SEEN, CONSUMER, watching.streams):
-                        watching.seen(row["stream"], row["version"])
+                        watching.note_visible(row["stream"], row["version"])
                     await asyncio.sleep(GLANCE)
             return {**milliseconds(watching.took), "commands/s": count / await asking}
         finally:
@@ -95,7 +96,7 @@ class Following:
 
     async def _next(self, life: Life, at: int, ready: deque[tuple[Life, int]], watching: Watching) -> None:
         spoken = life.spoken[at]
-        result = await self._house.handlers[spoken.service].handle(spoken.asked)
+        result = await self._house.handlers[spoken.service].handle(spoken.request)
         assert isinstance(result, Accepted), (spoken, result)
         watching.accepted(result.receipt.stream, result.receipt.version)
         if at + 1 < len(life.spoken):
@@ -109,8 +110,8 @@ async def visible(place: Place, rate: int) -> AsyncIterator[Sequence[Side]]:
     namespace = await place.topics(list(SERVICES))
     async with house(place) as ours:
         with (
-            beside(relaying, dict(ours.event_stores), place.kafka, namespace),
-            beside(feeding, reporting, place.kafka, namespace),
+            process_running(relaying, dict(ours.event_stores), place.kafka, namespace),
+            process_running(feeding, reporting, place.kafka, namespace),
         ):
             following = Following(ours, Corpus(), reporting, rate)
             yield [Side(OURS, f"{rate} commands/s of the scenarios, relayed and projected", following.round)]

@@ -25,6 +25,9 @@ STORIES: Final = tuple(
     ROOT / "tests" / "scenarios" / name for name in ("01-shoplifting-ycc.yaml", "13-workshop-register.yaml")
 )
 
+LOGS: Final = ROOT / "var" / "containers" / "logs.txt"
+"""Where the logs of containers are kept when a run fails."""
+
 
 class Failed(Exception):
     """The system in containers does not do what it should; the message says what."""
@@ -70,6 +73,10 @@ def _try(system: System, tokens: Callable[[], dict[str, str]]) -> None:
             raise Failed(f"The event stores held {before} before the restart, and hold {positions()} now.")
         _verify(system)
         _play(tokens())
+    except (EngineError, Failed):
+        system.write_logs(LOGS)
+        _say(f"what the containers logged is in {LOGS}")
+        raise
     finally:
         system.down(with_data=True)
 

@@ -95,6 +95,11 @@ class System:
         ended = [inspect(container) for container in containers]
         return sorted(found["Name"].lstrip("/") for found in ended if found["State"]["ExitCode"] == 137)
 
+    def write_logs(self, file: Path) -> None:
+        """Write everything that the containers logged to a file, before they are removed."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(self.compose("logs", "--timestamps"), encoding="utf-8")
+
     def _logs(self) -> str:
         return self.compose("logs", "--tail", "15")
 

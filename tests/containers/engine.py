@@ -38,8 +38,8 @@ def docker(*arguments: str, env: Mapping[str, str] | None = None, stdin: int | N
     except subprocess.TimeoutExpired:
         raise EngineError(f"docker {' '.join(arguments)} took longer than {SECONDS} seconds.") from None
     if ended.returncode != 0:
-        said = (ended.stdout + ended.stderr).strip().splitlines()[-25:]
-        raise EngineError("\n".join([f"docker {' '.join(arguments)} failed:", *said]))
+        last_lines = (ended.stdout + ended.stderr).strip().splitlines()[-25:]
+        raise EngineError("\n".join([f"docker {' '.join(arguments)} failed:", *last_lines]))
     return ended.stdout
 
 

@@ -42,7 +42,7 @@ class People:
         admin = Admin(URL, (ROOT / "deploy" / "passwords" / "keycloak").read_text(encoding="utf-8").strip())
         with contextlib.closing(admin):
             for role, number in self._officers:
-                attributes = {"role": role, "organisation": ORGANISATION, "area": AREA}
+                attributes = {"role": role, "organisation": ORGANISATION, "area": AREA, "conflicts": ["none"]}
                 answer, name, password = admin.try_person(attributes)
                 id_ = answer.raise_for_status().headers["location"].rpartition("/")[2]
                 self._people[role, number] = Person(ISSUER, id_, name, password)

@@ -1,4 +1,4 @@
-"""Databases as production provisions them, for tests that attack them: an event store, reporting's, and the keyring."""
+"""Databases as production provisions them, for tests that attack them: an event store, reporting's, the console's, and the keyring."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from services.console.web.database import DATABASE as CONSOLE
 from services.reporting.database import DATABASE
 from shared.database import as_role, database_dsn
 from shared.runtime.privileges import GROUPS, Schema, role_name
@@ -19,6 +20,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "event store": service_database("tests")[1],
     "another service's": service_database("others")[1],
     "reporting": DATABASE[1],
+    "console": CONSOLE[1],
     "keyring": KEYRING_DATABASE[1],
 }
 TABLE_PRIVILEGES: Final = ("delete", "truncate", "trigger", "maintain")
@@ -35,11 +37,11 @@ class Databases:
     names: Mapping[str, str]
 
     def owner(self, which: str) -> str:
-        """The address of a database for its owner."""
+        """Return the address of a database for its owner."""
         return database_dsn(self.server, self.names[which])
 
     def as_role(self, which: str, role: str) -> str:
-        """The address of a database for a role."""
+        """Return the address of a database for a role."""
         return as_role(self.owner(which), role)
 
     async def make(self) -> None:
@@ -66,7 +68,7 @@ def login_roles() -> list[str]:
 
 
 def roles_of(login: str) -> set[str]:
-    """A login role, and the group of the keyring that it is a member of."""
+    """Return a login role, and the group of the keyring that it is a member of."""
     groups = {
         role_name(group)
         for schema in SCHEMAS.values()
@@ -77,7 +79,7 @@ def roles_of(login: str) -> set[str]:
 
 
 def declared(schema: Schema, login: str) -> set[tuple[str, str, str]]:
-    """What shared/runtime/privileges.py lets a login role do: (table or function, privilege, column or nothing for all)."""
+    """Return the declared privileges of a login role: (table or function, privilege, column or nothing for all)."""
     mine = {kind for kind, role in schema.roles.items() if role in roles_of(login)}
     return {
         (name, privilege, column)

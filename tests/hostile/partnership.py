@@ -10,7 +10,9 @@ import asyncio
 import base64
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +20,7 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import asyncpg
 import httpx
+import pytest
 
 from services.registry import deciding_services
 from services.reporting.api import reporting_api
@@ -31,7 +34,8 @@ from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
-from tests.integration.reporting.telling import Stored
+from tests.hostile.serving import served
+from tests.integration.reporting.recorded_scenarios import Stored
 
 PREFIX: Final = f"test_access_{uuid4().hex[:12]}"
 SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in deciding_services()}
@@ -40,20 +44,20 @@ SCHOOL: Final = "SCHOOL_113867"
 POLICE: Final = "DORSET_POLICE"
 
 
-class Apart(Settings):
-    """The settings of databases of its own on the server of all tests."""
+class IsolatedSettings(Settings):
+    """Settings with databases of their own on the PostgreSQL server that all tests share."""
 
     def database(self, name: str, role: str) -> str:
         return as_role(database_dsn(self.database_url, f"{PREFIX}_{name}"), role, None)
 
     def worker_database(self, name: str) -> str:
-        """The address of a service's own database for its worker."""
+        """Return the address of a service's own database for its worker."""
         return self.database(name, role_name(RoleKind.WORKER, name))
 
 
-def settings_for(postgres_url: str, issuer: str) -> Apart:
-    """The settings of the partnership; its databases are made by `provision`."""
-    return Apart(
+def settings_for(postgres_url: str, issuer: str) -> IsolatedSettings:
+    """Return the settings of the partnership; its databases are made by `provision`."""
+    return IsolatedSettings(
         mode="local",
         database_url=postgres_url,
         issuer=issuer,
@@ -77,7 +81,7 @@ async def drop(postgres_url: str) -> None:
 
 
 def person_in(role: str) -> UUID:
-    """The person who acts in a role."""
+    """Return the person who acts in a role."""
     return uuid5(NAMESPACE_OID, role)
 
 
@@ -101,14 +105,14 @@ class Recorded:
 class Partnership:
     """The APIs as HTTP clients, and tokens for anybody."""
 
-    settings: Apart
+    settings: IsolatedSettings
     clients: Mapping[str, httpx.AsyncClient]
     tokens: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     async def token(
         self, role: str, *, area: str = HOME_AREA, conflicts: tuple[UUID, ...] = (), organisation: str | None = None
     ) -> str:
-        """An access token from the issuer."""
+        """Return an access token from the issuer."""
         organisation = organisation or (SCHOOL if role == "SCHOOL" else POLICE)
         key = (role, area, organisation, *map(str, conflicts))
         if key not in self.tokens:
@@ -167,7 +171,6 @@ class Partnership:
 
 
 def _published(source: Service[Any], row: asyncpg.Record) -> ConsumedEvent:
-    fact = source.events.read(row["body"])
     return ConsumedEvent(
         topic=source.topic,
         partition=0,
@@ -177,7 +180,7 @@ def _published(source: Service[Any], row: asyncpg.Record) -> ConsumedEvent:
         body=row["body"],
         stream=row["stream"],
         version=row["version"],
-        type=fact.envelope.type,
+        type=row["type"],
         position=row["position"],
         recorded_at=row["recorded_at"],
         hash=row["hash"],
@@ -185,8 +188,8 @@ def _published(source: Service[Any], row: asyncpg.Record) -> ConsumedEvent:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Apart) -> AsyncIterator[Partnership]:
-    """The five APIs in this process, on their databases."""
+async def serving(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
+    """Yield the five APIs in this process, on their databases."""
     apps = {name: service_api(service, settings) for name, service in SERVICES.items()}
     apps["reporting"] = reporting_api(settings)
     async with contextlib.AsyncExitStack() as stack:
@@ -210,6 +213,26 @@ def _at(hour: int) -> str:
     return datetime(2026, 3, 3, hour, tzinfo=UTC).isoformat()
 
 
+def received_referral(case: UUID, **changes: Any) -> dict[str, Any]:
+    """Return the command that receives a school's referral, with some fields changed."""
+    return {
+        "type": "ReceiveReferral",
+        "occurred_at": WHEN,
+        "case_id": str(case),
+        "source": "SCHOOL",
+        "reported_at": WHEN,
+        "incident_type": "ASB",
+        "happened_at": WHEN,
+        "setting": "SCHOOL",
+        "on_premises": True,
+        "in_school_hours": True,
+        "flags": [],
+        "narrative": "A bin was set on fire.",
+        "lawful_basis": "law enforcement",
+        **changes,
+    }
+
+
 async def referral(
     house: Partnership,
     *relations: str,
@@ -217,23 +240,9 @@ async def referral(
     by: str = "SAFE_SCHOOLS_OFFICER",
     area: str = HOME_AREA,
 ) -> Recorded:
-    """A referral with a child in it: online, accepted at triage, or neither."""
+    """Record a referral with a child in it: online, accepted at triage, or neither."""
     made = Recorded("referral", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
-    received: dict[str, Any] = {
-        "type": "ReceiveReferral",
-        "occurred_at": WHEN,
-        "case_id": str(made.case),
-        "source": "SCHOOL",
-        "reported_at": WHEN,
-        "incident_type": "ASB",
-        "happened_at": WHEN,
-        "setting": "ONLINE" if "online" in relations else "SCHOOL",
-        "on_premises": True,
-        "in_school_hours": True,
-        "flags": [],
-        "narrative": "A bin was set on fire.",
-        "lawful_basis": "law enforcement",
-    }
+    received = received_referral(made.case, setting="ONLINE" if "online" in relations else "SCHOOL")
     details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
     linked = {
         "type": "LinkPerson",
@@ -257,15 +266,39 @@ async def referral(
     return made
 
 
-async def disposal(house: Partnership, *relations: str, case: UUID | None = None, area: str = HOME_AREA) -> Recorded:
-    """A disposal case of one child."""
-    made = Recorded("disposal", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
-    opening = {
+async def rejected_referral(
+    house: Partnership,
+    *,
+    details: Mapping[str, Any] = {"name": "Robin Roe", "date_of_birth": "2011-03-14"},
+    rationale: str = "Elsewhere.",
+    **changes: Any,
+) -> Recorded:
+    """Record a referral with a child in it that is rejected and closed; `changes` are of what was received."""
+    made = Recorded("referral", uuid4(), uuid4(), uuid4())
+    linked = {"type": "LinkPerson", "person_id": str(made.person), "role": "HARMER", "category": "SUSPECT"}
+    for body in (received_referral(made.case, **changes), linked | {"details": details}):
+        await house.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", body)
+    await reject(house, made.stream, rationale)
+    return made
+
+
+async def reject(house: Partnership, referral: UUID, rationale: str = "Elsewhere.") -> None:
+    """Acknowledge a referral, reject it at triage, and close it."""
+    for body in (
+        {"type": "AcknowledgeReferral"},
+        {"type": "TriageReferral", "outcome": "REJECT_OUT_OF_SCOPE", "rationale_text": rationale},
+        {"type": "CloseReferral", "reason": "REJECTED"},
+    ):
+        await house.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", body)
+
+
+def opened_disposal(case: UUID, person: UUID, details: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return the command that opens a disposal case for a theft from a shop."""
+    return {
         "type": "OpenDisposalCase",
-        "occurred_at": _at(9),
-        "case_id": str(made.case),
-        "person_id": str(made.person),
-        "details": {"name": "Robin Roe", "date_of_birth": "2011-03-14"},
+        "case_id": str(case),
+        "person_id": str(person),
+        "details": details,
         "crime_number": "55260013127",
         "offence": {
             "code": "04601",
@@ -277,7 +310,17 @@ async def disposal(house: Partnership, *relations: str, case: UUID | None = None
         },
         "reported_at": WHEN,
         "victims": [str(uuid4())],
+        **changes,
     }
+
+
+async def disposal(
+    house: Partnership, *relations: str, case: UUID | None = None, area: str = HOME_AREA, name: str = "Robin Roe"
+) -> Recorded:
+    """Record a disposal case of one child."""
+    made = Recorded("disposal", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
+    details = {"name": name, "date_of_birth": "2011-03-14"}
+    opening = opened_disposal(made.case, made.person, details, occurred_at=_at(9))
     await house.tell("disposal", made.stream, "YJS_CASE_MANAGER", opening, area)
     return made
 
@@ -291,7 +334,7 @@ async def conference(
     party: UUID | None = None,
     area: str = HOME_AREA,
 ) -> Recorded:
-    """A conference, proposed by somebody, perhaps led by a facilitator, perhaps with an officer as its party."""
+    """Record a conference, proposed by somebody, perhaps led by a facilitator, perhaps with an officer as its party."""
     made = Recorded("rj_conference", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
     proposal = {
         "type": "ProposeConference",
@@ -320,7 +363,7 @@ async def conference(
 async def session(
     house: Partnership, *relations: str, topic: str = "RETAIL", by: str = "SUPERVISOR", area: str = HOME_AREA
 ) -> Recorded:
-    """A session in which a child of some case has a place."""
+    """Record a session in which a child of some case has a place."""
     made = Recorded("education", uuid4(), uuid4(), uuid4(), frozenset(relations))
     plan = {
         "type": "PlanSession",
@@ -355,3 +398,40 @@ async def records(house: Partnership) -> list[Recorded]:
     made.append(await session(house, "own", by="INTERNET_SAFETY_OFFICER"))
     await house.carry()
     return made
+
+
+# --- fixtures, which a module takes by name: `settings, house = world.settings, world.house` --------
+
+
+@pytest.fixture(scope="module")
+def settings(postgres_url: str, issuer: str) -> Iterator[IsolatedSettings]:
+    """Provision the databases of a partnership for one module, and yield its settings."""
+    asyncio.run(provision(postgres_url))
+    yield settings_for(postgres_url, issuer)
+    asyncio.run(drop(postgres_url))
+
+
+@pytest.fixture
+async def house(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
+    """Serve the APIs of the partnership for one test."""
+    async with serving(settings) as served:
+        yield served
+
+
+@pytest.fixture
+async def urls(settings: IsolatedSettings) -> AsyncIterator[list[str]]:
+    """Serve the APIs on real sockets too; yields the options that name them to `ooc`."""
+    apps = {name: service_api(service, settings) for name, service in SERVICES.items()}
+    apps["reporting"] = reporting_api(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        ports = {name: await stack.enter_async_context(served(app, settings)) for name, app in apps.items()}
+        yield [part for name, port in ports.items() for part in ("--url", f"{name}=http://127.0.0.1:{port}")]
+
+
+async def run_ooc(settings: IsolatedSettings, urls: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of `ooc` as a process, against the APIs on their sockets."""
+    command = [sys.executable, "-m", "services.console.main", *arguments, *urls]
+    environment = {**os.environ, "OOC_ISSUER": settings.issuer, "OOC_VAR": "/nonexistent", "COLUMNS": "400"}
+    return await asyncio.to_thread(
+        subprocess.run, command, env=environment, capture_output=True, text=True, check=False
+    )

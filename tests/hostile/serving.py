@@ -20,7 +20,7 @@ from tools.local import free_ports
 async def served(
     app: FastAPI, settings: Settings, limits: ConnectionLimits | None = None, *, idle_seconds: int | None = None
 ) -> AsyncIterator[int]:
-    """The port on which the application is served as in production, but for shorter limits where they are given."""
+    """Yield the port on which the application is served as in production, but for shorter limits where they are given."""
     (port,) = free_ports(1)
     options = uvicorn_options(settings, limits or ConnectionLimits())
     if idle_seconds is not None:

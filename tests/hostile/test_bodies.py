@@ -18,7 +18,7 @@ from services.registry import COLLECTIONS
 from shared.api.bodies import MAX_DEPTH, MAX_VALUES, check_body
 from shared.api.parameters import AS_OF
 from shared.api.problems import MAX_ERRORS, Malformed, malformed_response
-from shared.api.request import read_command, read_query
+from shared.api.request import check_parameters, read_command
 from shared.domain.messages import Command
 from shared.runtime.service import Service
 
@@ -31,8 +31,8 @@ def service(name: str) -> Service[Any]:
     return found
 
 
-def sent(body: bytes, *, content_type: str = "application/json", query: str = "") -> Request:
-    """A request as the server hands it over, its body in portions."""
+def request_with(body: bytes, *, content_type: str = "application/json", query: str = "") -> Request:
+    """Return a request as the server hands it over, its body in portions."""
     portions = [body[n : n + 65_536] for n in range(0, len(body), 65_536)] or [b""]
 
     async def receive() -> dict[str, Any]:
@@ -45,7 +45,7 @@ def sent(body: bytes, *, content_type: str = "application/json", query: str = ""
 
 
 def filled(head: str, item: Callable[[int], str], tail: str) -> bytes:
-    """A body of as many items as the limit on its size lets through."""
+    """Return a body of as many items as the limit on its size lets through."""
     text, n = head, 0
     parts, size = [head], len(head) + len(tail)
     while size + len(text := item(n)) + 1 < LIMIT:
@@ -99,7 +99,7 @@ LONG: dict[str, bytes] = {
 
 async def refusal_of(name: str, body: bytes) -> Malformed:
     with pytest.raises(Malformed) as raised:
-        await read_command(sent(body), service(name), LIMIT, datetime.now(UTC))
+        await read_command(request_with(body), service(name), LIMIT, datetime.now(UTC))
     return raised.value
 
 
@@ -124,7 +124,7 @@ def test_a_hostile_body_costs_a_small_multiple_of_parsing_plain_json(body: bytes
     def read() -> None:
         # Every portion is there, so the coroutine ends at its first step.
         with pytest.raises((Malformed, StopIteration)) as raised:
-            read_command(sent(body), disposal, LIMIT, datetime.now(UTC)).send(None)
+            read_command(request_with(body), disposal, LIMIT, datetime.now(UTC)).send(None)
         if isinstance(raised.value, Malformed):
             malformed_response(raised.value)
 
@@ -163,7 +163,7 @@ async def test_a_name_that_stands_as_a_field_is_not_said_again() -> None:
 
 
 def test_depth_and_number_of_values_are_bounded_exactly() -> None:
-    """At the bounds a body is looked over without complaint, and one beyond them it is refused."""
+    """A body at the limits of depth and number of values is accepted, and one beyond them is refused."""
     check_body(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     with pytest.raises(Malformed, match="levels deep"):
         check_body(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
@@ -174,7 +174,7 @@ def test_depth_and_number_of_values_are_bounded_exactly() -> None:
 
 @pytest.mark.parametrize("body", [b"NaN", b"[Infinity]", b'{"a": -Infinity}', b'"\xed\xa0\x80"', b"\xef\xbb\xbf{}"])
 def test_what_only_python_takes_for_json_is_refused(body: bytes) -> None:
-    """Numbers that are none, surrogates and byte order marks are no JSON (RFC 8259)."""
+    """NaN, lone surrogates and byte order marks are refused, because they are no JSON (RFC 8259)."""
     with pytest.raises(Malformed):
         check_body(body)
 
@@ -192,7 +192,7 @@ async def test_another_media_type_than_json_is_refused_before_the_body_is_read(c
     """A command is JSON and says so; a form that a foreign page sends is none (415)."""
     with pytest.raises(HTTPException) as raised:
         await read_command(
-            sent(b'{"type":"WithdrawAdmission"}', content_type=content_type),
+            request_with(b'{"type":"WithdrawAdmission"}', content_type=content_type),
             service("disposal"),
             LIMIT,
             datetime.now(UTC),
@@ -203,21 +203,21 @@ async def test_another_media_type_than_json_is_refused_before_the_body_is_read(c
 
 async def test_the_media_type_may_name_its_charset() -> None:
     """`application/json; charset=utf-8` is JSON, in any case of letters."""
-    request = sent(b'{"type":"WithdrawAdmission"}', content_type="Application/JSON; charset=utf-8")
+    request = request_with(b'{"type":"WithdrawAdmission"}', content_type="Application/JSON; charset=utf-8")
     command = await read_command(request, service("disposal"), LIMIT, datetime.now(UTC))
     assert isinstance(command, Command)
 
 
 @pytest.mark.parametrize("query", ["&" * 60_000, "a&" * 30_000, "as_of=2026-01-01&" * 4_000])
 def test_an_address_of_many_parameters_is_refused_at_once(query: str) -> None:
-    """However many parameters an address has, they are not looked for one among all."""
+    """A URL with very many parameters is refused in linear time."""
     with pytest.raises(Malformed, match="more than"):
-        read_query(sent(b"", query=query), (AS_OF,))
+        check_parameters(request_with(b"", query=query), (AS_OF,))
 
 
 @pytest.mark.parametrize("name", DECIDING)
 async def test_a_rationale_stands_under_the_id_of_a_rule_and_nothing_else(name: str) -> None:
-    """Keys of a rationale stay in clear for ever: only ids of the service's own rules are taken."""
+    """A rationale accepts only ids of the service's own rules as keys, because keys are stored in clear."""
     book = service(name).decider.rules
     command = next(
         command
@@ -230,4 +230,4 @@ async def test_a_rationale_stands_under_the_id_of_a_rule_and_nothing_else(name: 
         assert [field for field, _ in error.errors] == ["rationale"] or key == "", error
         assert key == "" or key not in str(error)
     body = json.dumps({"type": command.__name__, "rationale": dict.fromkeys(sorted(book.ids)[:40], "because")}).encode()
-    assert (await read_command(sent(body), service(name), LIMIT, datetime.now(UTC))).rationale
+    assert (await read_command(request_with(body), service(name), LIMIT, datetime.now(UTC))).rationale

@@ -41,10 +41,10 @@ async def answered(port: int) -> None:
         assert (await http.get("/health/live")).status_code == 200
 
 
-@pytest.mark.parametrize("said", [b"", b"GET", HEAD, HEAD + b"X: "])
-async def test_a_connection_without_a_whole_head_ends(port: int, said: bytes) -> None:
+@pytest.mark.parametrize("sent_bytes", [b"", b"GET", HEAD, HEAD + b"X: "])
+async def test_a_connection_without_a_whole_head_ends(port: int, sent_bytes: bytes) -> None:
     """Given a client that says nothing, or half a head, it is told so (408) and let go."""
-    answer = await spoken(port, said)
+    answer = await spoken(port, sent_bytes)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"Connection: close" in answer
     await answered(port)
@@ -102,13 +102,13 @@ async def test_an_idle_connection_ends(port: int) -> None:
 
 async def test_a_client_that_does_not_read_is_let_go(app: FastAPI, settings: Settings) -> None:
     """Given an answer that does not fit the sockets' buffers and a client that reads none of it, the connection ends."""
-    asked: list[asyncio.Task[None]] = []
+    tasks: list[asyncio.Task[None]] = []
 
     @app.get("/large")
     async def large() -> StreamingResponse:
         task = asyncio.current_task()
         assert task is not None
-        asked.append(task)
+        tasks.append(task)
         return StreamingResponse(b"x" * 1_000_000 for _ in range(50))
 
     async with served(app, settings, SHORT) as port:
@@ -116,7 +116,7 @@ async def test_a_client_that_does_not_read_is_let_go(app: FastAPI, settings: Set
         writer.write(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
         async with asyncio.timeout(20):
             assert await reader.read(1000)
-            await asyncio.wait(asked)
+            await asyncio.wait(tasks)
             with contextlib.suppress(ConnectionError):
                 assert len(await reader.read()) < 50_000_000
         writer.close()
@@ -128,14 +128,14 @@ async def test_a_crowd_is_refused_beyond_the_cap_and_the_rest_go_on(app: FastAPI
     their time, anyone is answered again."""
     limits = ConnectionLimits(total=40, per_address=None, head_seconds=2)
     async with served(app, settings, limits) as port:
-        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
         refused = await spoken(port, HEAD + b"\r\n")
         assert refused.startswith(b"HTTP/1.1 503 ")
         assert b"Retry-After" in refused
         async with asyncio.timeout(20):
-            told = [await reader.read() for reader, _ in held]
-        assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in told)
-        for _, writer in held:
+            answers = [await reader.read() for reader, _ in connections]
+        assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
+        for _, writer in connections:
             writer.close()
         await answered(port)
 
@@ -143,11 +143,11 @@ async def test_a_crowd_is_refused_beyond_the_cap_and_the_rest_go_on(app: FastAPI
 async def test_one_address_cannot_take_all_connections(app: FastAPI, settings: Settings) -> None:
     """Given the cap for one address, its further connections are refused, and another address is answered."""
     async with served(app, settings, ConnectionLimits(per_address=20)) as port:
-        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
         assert (await spoken(port, HEAD + b"\r\n")).startswith(b"HTTP/1.1 503 ")
         reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
         writer.write(HEAD + b"Connection: close\r\n\r\n")
         async with asyncio.timeout(20):
             assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
-        for _, one in [*held, (reader, writer)]:
+        for _, one in [*connections, (reader, writer)]:
             one.close()

@@ -1,28 +1,22 @@
-"""How roles come to be: passwords outside a local system, databases of an older version, and whose line a log line is."""
+"""How roles come to be: passwords outside a local system, a database of another service, and whose line a log line is."""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from services.registry import projection_databases
+from services.registry import databases_without_events
 from shared.api.access_log import AccessLog
 from shared.database import database_dsn
 from shared.domain.messages import Actor
-from shared.event_store import Appended
-from shared.event_store.anchors import Anchors
-from shared.event_store.postgres import PostgresEventStore
 from shared.runtime import provision
 from shared.runtime.privileges import (
-    RETIRED,
     RoleKind,
-    Schema,
     role_name,
 )
 from shared.runtime.provision import (
@@ -32,20 +26,15 @@ from shared.runtime.provision import (
     service_database,
 )
 from shared.runtime.settings import NoPassword, Settings
-from shared.runtime.verification.access_log import AccessLogCheck, check_access_log
 from tests.hostile.databases import Databases
-from tests.integration.event_store.streams import Stream, as_application, note_of
 from tests.integration.passwords import new_passwords
 from tools import local
 from tools.local import postgres
 
-BEFORE_ROLES = "20261125"
-"""Migrations from before this day knew one role."""
-
 
 @pytest.fixture
 async def strict_server() -> AsyncIterator[str]:
-    """A PostgreSQL of the test's own that asks everybody for a password: its address, for its superuser without it."""
+    """Yield a PostgreSQL of the test's own that asks everybody for a password: its address, for its superuser without it."""
     (port,) = local.free_ports(1)
     with tempfile.TemporaryDirectory(prefix="ooc-test-", ignore_cleanup_errors=True) as folder:
         async with local.servers(Path(folder), postgres_port=port):
@@ -62,13 +51,17 @@ async def _ask_for_passwords(server: str, password: str) -> None:
 
 
 async def test_each_role_has_its_own_password_where_the_server_asks_for_one(strict_server: str, tmp_path: Path) -> None:
-    """Provisioned with a directory of passwords, each role connects with its own and with no other, the superuser too."""
-    schemas = [KEYRING_DATABASE[1], service_database("referral")[1], *(schema for _, schema in projection_databases())]
+    """Each role, and the superuser, connects with its own password and with no other."""
+    schemas = [
+        KEYRING_DATABASE[1],
+        service_database("referral")[1],
+        *(schema for _, schema in databases_without_events()),
+    ]
     passwords = new_passwords(tmp_path, schemas)
     await _ask_for_passwords(strict_server, (passwords / "postgres").read_text(encoding="utf-8").strip())
     settings = Settings(database_url=strict_server, database_passwords=passwords, kek="unused")
-    await provision_databases(settings, ["referral"], projection_databases())
-    await provision_databases(settings, ["referral"], projection_databases())
+    await provision_databases(settings, ["referral"], databases_without_events())
+    await provision_databases(settings, ["referral"], databases_without_events())
     role, other = role_name(RoleKind.API, "referral"), role_name(RoleKind.WORKER, "referral")
     for name in ("referral", "keyring"):
         connection = await asyncpg.connect(settings.database(name, role))
@@ -105,54 +98,6 @@ async def test_production_has_no_role_without_a_password(postgres_url: str) -> N
         await provision_databases(settings, ["referral"], ())
 
 
-async def test_databases_of_before_come_up_with_all_that_is_in_them(
-    postgres_url: str, database: str, tmp_path: Path
-) -> None:
-    """Given an event store of the version with one role, provisioning keeps its events and takes the old role's privileges."""
-    name = database.rpartition("/")[2]
-    now = service_database("tests")[1]
-    await provision.databases(postgres_url, [])
-    await provision._migrate(database, _old_migrations(now, tmp_path))
-    owner = await asyncpg.connect(database)
-    assert await owner.fetchval("select has_table_privilege($1, 'checkpoint', 'delete')", RETIRED)
-    stream = Stream()
-    old = stream.asks(b"of before")
-    event = old.events[0]
-    await owner.execute(
-        "select append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)",
-        *([old.command_id], [old.digest], [old.stream], [0], [bytes(32)], ["[]"], ["[]"], [1]),
-        *([event.event_id], [event.type], [event.home], [event.body], [event.hash]),
-    )
-    stream.knows(old)
-    await owner.execute("select log_access($1, 'AUDITOR', 'X', 'READ_STATE', 't', null, 'GIVEN', '{}')", UUID(int=1))
-    await provision.databases(postgres_url, [(name, now)])
-    assert not await owner.fetchval("select has_table_privilege($1, 'checkpoint', 'delete')", RETIRED)
-    async with asyncpg.create_pool(as_application(database), min_size=1) as pool:
-        event_store = PostgresEventStore(pool)
-        assert isinstance(await event_store.append(stream.asks(b"of now")), Appended)
-        notes = [note_of(record.body) for record in (await event_store.load(stream.name)).records]
-        assert notes == [b"of before", b"of now"]
-        await AccessLog(pool).record(_somebody(), "READ_STATE", "t", outcome="GIVEN")
-    async with asyncpg.create_pool(database, min_size=1) as pool:
-        await check_access_log(pool, Anchors(), check := AccessLogCheck())
-        assert (check.lines, check.problems.lines) == (2, ())
-    lines = await owner.fetch("select written_by from access_log order by sequence")
-    assert [line["written_by"] for line in lines] == [None, "ooc_tests_api"]
-    await owner.close()
-
-
-def _old_migrations(schema: Schema, folder: Path) -> list[Path]:
-    """The migrations as they were, which granted by themselves what the one role might do."""
-    found: list[Path] = []
-    for part in schema.parts:
-        found.append(folder / part.migrations.name)
-        found[-1].mkdir()
-        for file in part.migrations.glob("*.sql"):
-            if file.name < BEFORE_ROLES:
-                shutil.copy(file, found[-1])
-    return found
-
-
 async def test_a_database_of_another_service_is_not_taken_over(postgres_url: str, database: str) -> None:
     """Given a service's event store, provisioning it as another's is refused, and changes nothing of whose it is."""
     name = database.rpartition("/")[2]
@@ -170,7 +115,7 @@ def _somebody() -> Actor:
 
 @pytest.mark.parametrize(("which", "service"), [("event store", "tests"), ("reporting", "reporting")])
 async def test_a_log_line_says_which_role_wrote_it(databases: Databases, which: str, service: str) -> None:
-    """Whatever actor a process claims, the line has the role that wrote it, and no service writes in another's log."""
+    """A line of the access log has the database role that wrote it, whatever actor the process claims."""
     role = role_name(RoleKind.API, service)
     async with asyncpg.create_pool(databases.as_role(which, role), min_size=1) as pool:
         await AccessLog(pool).record(_somebody(), "READ_STATE", "t", outcome="GIVEN")

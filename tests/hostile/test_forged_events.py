@@ -29,7 +29,7 @@ async def attacked(
 
 
 def like(author: Author) -> Author:
-    """A forger who knows all that was published: versions, hashes and positions."""
+    """Return a forger who knows all that was published: versions, hashes and positions."""
     return replace(author, versions=dict(author.versions), hashes=dict(author.hashes))
 
 
@@ -44,8 +44,8 @@ async def test_a_forged_next_version_is_set_aside_and_the_true_one_applied(attac
     await attacked.publish(homes)
     await attacked.publish(homes)
     await attacked.applied_exactly()
-    held = await quarantined_streams(attacked.pool)
-    assert [(one.alarm, one.events) for one in held] == [("foreign_record", 1)] * 24
+    quarantined = await quarantined_streams(attacked.pool)
+    assert [(one.cause, one.records) for one in quarantined] == [("foreign_record", 1)] * 24
     assert {alarm.name for alarm in await alarms(attacked.pool)} == {"foreign_record"}
 
 
@@ -63,7 +63,7 @@ async def test_a_forged_event_at_the_end_is_an_alarm_and_never_applied(attacked:
     await attacked.applied_exactly()
 
     async def set_aside() -> bool:
-        return [one.alarm for one in await quarantined_streams(attacked.pool)] == ["foreign_record"]
+        return [one.cause for one in await quarantined_streams(attacked.pool)] == ["foreign_record"]
 
     await until(set_aside, why="the forged event set aside")
 

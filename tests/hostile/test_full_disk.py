@@ -28,7 +28,7 @@ SLEEPS = [sys.executable, "-c", "import time; time.sleep(3600)"]
 
 @pytest.fixture
 def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A file system of its own of so many bytes, in memory."""
+    """Yield a file system of its own of so many bytes, in memory."""
     folder = tmp_path / "disk"
     folder.mkdir()
     size = getattr(request, "param", NEEDED + NEEDED_AGAIN)
@@ -56,9 +56,9 @@ def fill(disk: Path) -> Path:
 
 async def test_what_ends_on_a_full_disk_is_started_again_when_there_is_room(small_disk: Path) -> None:
     """Given a full disk, when a process is killed, then the supervisor says what it waits for, and starts it once there is room."""
-    seen: list[tuple[str, State]] = []
+    transitions: list[tuple[str, State]] = []
     supervisor = Supervisor(
-        small_disk, [Process(name="one", argv=SLEEPS)], listener=lambda name, state: seen.append((name, state))
+        small_disk, [Process(name="one", argv=SLEEPS)], listener=lambda name, state: transitions.append((name, state))
     )
     async with supervisor:
         ballast = fill(small_disk)
@@ -66,7 +66,7 @@ async def test_what_ends_on_a_full_disk_is_started_again_when_there_is_room(smal
         assert first is not None
         os.kill(first, signal.SIGKILL)
         await eventually(lambda: supervisor.state("one") is State.OUT_OF_ROOM)
-        assert ("one", State.OUT_OF_ROOM) in seen
+        assert ("one", State.OUT_OF_ROOM) in transitions
         short = local.shortage(small_disk)
         assert short is not None
         assert "Free some" in short
@@ -102,9 +102,9 @@ STORY = Path(__file__).parents[2] / "services/console/stories/01-shoplifting-ycc
 @pytest.mark.parametrize("small_disk", [1_500_000_000], indirect=True)
 async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: Path, tmp_path: Path) -> None:
     """Given PostgreSQL, Kafka and all services on a disk that fills up, when there is room again, then all is up and whole."""
-    var, said = small_disk / "var", tmp_path / "up.log"
+    var, log_file = small_disk / "var", tmp_path / "up.log"
     environment = {**os.environ, "OOC_VAR": str(var), "OOC_PORT_BASE": str(base_port())}
-    with said.open("w", encoding="utf-8") as output:
+    with log_file.open("w", encoding="utf-8") as output:
         up = subprocess.Popen(
             [sys.executable, "-m", "services.console.main", "up"], env=environment, stdout=output, stderr=output
         )
@@ -119,10 +119,10 @@ async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: 
         for name in ("kafka", "referral-worker", "reporting-worker"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(local.running(var).get(name, pids.get(name, -1)), signal.SIGKILL)
-        await eventually(lambda: "waits for room" in said.read_text(encoding="utf-8"), within=120)
-        seen = await asyncio.to_thread(ooc, var, "status")
-        assert seen.returncode == 1
-        assert "MB free" in seen.stderr
+        await eventually(lambda: "waits for room" in log_file.read_text(encoding="utf-8"), within=120)
+        status = await asyncio.to_thread(ooc, var, "status")
+        assert status.returncode == 1
+        assert "MB free" in status.stderr
         ballast.unlink()
         await eventually(lambda: ooc_succeeds(var, "status"), within=500)
         assert up.poll() is None
@@ -131,8 +131,8 @@ async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: 
     finally:
         up.send_signal(signal.SIGINT)
         up.wait(120)
-    assert f"The data are in {var}" in said.read_text(encoding="utf-8")
-    assert "Stopping: each process ends its work" in said.read_text(encoding="utf-8")
+    assert f"The data are in {var}" in log_file.read_text(encoding="utf-8")
+    assert "Stopping: each process ends its work" in log_file.read_text(encoding="utf-8")
 
 
 async def cannot_record(var: Path) -> bool:

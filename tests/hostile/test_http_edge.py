@@ -61,7 +61,7 @@ async def test_no_answer_is_cached_or_taken_for_another_type(api: Client, path: 
 
 @pytest.mark.parametrize("path", [*PATHS, "//elsewhere.example", "/v1/sessions"])
 async def test_nobody_is_sent_to_the_host_that_a_client_names(api: Client, path: str) -> None:
-    """With a slash at its end, and with another Host, an address is answered here or is unknown."""
+    """A request with a trailing slash or another Host is answered here or with 404, and never redirected."""
     answer = await api.http.get(f"{path}/", headers={"Host": "elsewhere.example"})
     assert answer.status_code < 300 or answer.status_code >= 400
     assert "location" not in answer.headers
@@ -69,7 +69,7 @@ async def test_nobody_is_sent_to_the_host_that_a_client_names(api: Client, path:
 
 
 async def test_another_method_is_answered_with_those_that_there_are(api: Client) -> None:
-    """405 names the methods of the address (RFC 9110, section 15.5.6)."""
+    """405 lists the methods of the path (RFC 9110, section 15.5.6)."""
     answer = await api.http.delete(f"/v1/sessions/{uuid4()}/commands")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
     assert answer.headers["Content-Type"] == MEDIA_TYPE
@@ -102,9 +102,9 @@ async def test_a_fault_tells_the_client_a_reference_and_the_log_the_rest(
     assert answer.headers["Content-Type"] == MEDIA_TYPE
     assert "Hartnell" not in answer.text
     assert "Traceback" not in answer.text
-    told = [record for record in caplog.records if record.exc_info]
-    assert len(told) == 1
-    assert answer.json()["reference"] in told[0].getMessage()
+    tracebacks = [record for record in caplog.records if record.exc_info]
+    assert len(tracebacks) == 1
+    assert answer.json()["reference"] in tracebacks[0].getMessage()
 
 
 async def test_an_aborted_upload_leaves_no_traceback(
@@ -137,7 +137,7 @@ async def test_an_aborted_upload_leaves_no_traceback(
     ],
 )
 async def test_what_is_no_http_is_answered_with_a_problem(app: FastAPI, settings: Settings, text: bytes) -> None:
-    """Bytes that are no request, or a head without end, are refused with a problem, and the connection is closed."""
+    """Bytes that are no HTTP request, or a head without end, get a problem, and the connection is closed."""
     async with served(app, settings) as port:
         answer = await spoken(port, text)
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -149,7 +149,7 @@ async def test_what_is_no_http_is_answered_with_a_problem(app: FastAPI, settings
 
 @pytest.fixture
 def hand() -> tuple[list[float], Callable[[], float]]:
-    """A clock that the test sets."""
+    """Return a clock that the test sets."""
     now = [1000.0]
     return now, lambda: now[0]
 
@@ -172,7 +172,7 @@ def test_a_rate_allows_a_burst_and_then_its_share(hand: tuple[list[float], Calla
 def test_a_flood_of_addresses_takes_no_more_memory_than_there_is_for_it(
     hand: tuple[list[float], Callable[[], float]],
 ) -> None:
-    """However many keys come, a bounded number is kept, and those that came last among them."""
+    """Of any number of client addresses, the rate limiter stores a bounded number, the latest ones."""
     now, clock = hand
     rate = RateLimit(10, clock)
     for n in range(3 * MAX_KEYS):
@@ -193,8 +193,8 @@ async def test_an_actor_and_an_address_are_told_when_to_come_again(settings: Set
         api = Client(http, issuer)
         first, second = await api.token("SUPERVISOR", sub=uuid4()), await api.token("SUPERVISOR", sub=uuid4())
         path = f"/v1/sessions/{uuid4()}"
-        asked = [(await api.read(path, token=first)).status_code for _ in range(5)]
-        assert asked == [404, 404, 404, 404, 429]
+        statuses = [(await api.read(path, token=first)).status_code for _ in range(5)]
+        assert statuses == [404, 404, 404, 404, 429]
         assert (await api.read(path, token=second)).status_code == 404
         answers = [await http.get("/health/live") for _ in range(8)]
         refused = next(answer for answer in answers if answer.status_code == 429)
@@ -204,7 +204,7 @@ async def test_an_actor_and_an_address_are_told_when_to_come_again(settings: Set
 
 
 def test_production_is_limited_and_a_local_system_is_not(settings: Settings) -> None:
-    """Without a word of the operator, a process in production limits, and one that scenarios are played on does not."""
+    """By default a production process limits request rates, and a local system does not."""
     assert settings.rates == (None, None)
     assert settings.model_copy(update={"mode": "production"}).rates == (100.0, 400.0)
     for made in (service_api(service, settings), reporting_api(settings)):
@@ -214,7 +214,7 @@ def test_production_is_limited_and_a_local_system_is_not(settings: Settings) -> 
 
 
 async def test_an_address_is_not_what_a_client_says_of_itself(settings: Settings) -> None:
-    """Without a trusted proxy, X-Forwarded-For moves nobody to another address."""
+    """Without a trusted proxy, X-Forwarded-For does not change the address of a client."""
     app = service_api(service, settings.model_copy(update={"address_rate": 1.0}))
     async with served(app, settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         answers = [await http.get("/health/live", headers={"X-Forwarded-For": f"192.0.2.{n}"}) for n in range(12)]

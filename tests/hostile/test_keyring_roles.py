@@ -15,7 +15,7 @@ from shared import database as connections
 from shared.api.problems import install_handlers
 from shared.messaging.consumer.effects import is_transient
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring, UnusableKey
-from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.privileges import DECIDING, PROJECTING, RoleKind, role_name
 from tests.hostile.databases import Databases
 from tests.integration.keyring.rings import new_kek
 
@@ -25,7 +25,7 @@ INSERT = "insert into data_key (subject, generation, epoch, wrapped) values ($1,
 
 @pytest.fixture
 async def owner(databases: Databases) -> AsyncIterator[Any]:
-    """A connection to the keyring as its owner, with nothing in it."""
+    """Yield a connection to the keyring as its owner, with nothing in it."""
     connection = await asyncpg.connect(databases.owner("keyring"))
     await connection.execute("delete from data_key")
     yield connection
@@ -34,7 +34,7 @@ async def owner(databases: Databases) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def service(databases: Databases, owner: Any) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    """Connections to the keyring by the role of a deciding service's API."""
+    """Yield connections to the keyring by the role of a deciding service's API."""
     pool = await connections.create_pool(databases.as_role("keyring", role_name(RoleKind.API, "tests")), max_size=2)
     yield pool
     await pool.close()
@@ -64,6 +64,25 @@ async def test_a_key_in_use_is_not_superseded(
 
 
 @pytest.mark.parametrize(
+    "role",
+    [
+        *(role_name(kind, "tests") for kind, use in DECIDING.items() if use is None),
+        *(role_name(kind, "reporting") for kind, use in PROJECTING.items() if use is None),
+        role_name(RoleKind.API, "console"),
+    ],
+)
+async def test_a_process_that_opens_nothing_comes_to_no_key(databases: Databases, role: str) -> None:
+    """A relay, a signer, the projection and the console reach no wrapped key, even if they had the key-encryption keys."""
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for database"):
+        await asyncpg.connect(databases.as_role("keyring", role))
+    # The groups through which the others use the keyring take none of them in.
+    owner = await asyncpg.connect(databases.owner("keyring"))
+    for group in (RoleKind.SEALING, RoleKind.OPENING):
+        assert not await owner.fetchval("select pg_has_role($1, $2, 'member')", role, role_name(group))
+    await owner.close()
+
+
+@pytest.mark.parametrize(
     ("subject", "generation", "epoch", "wrapped"),
     [
         (PERSON, 2, "1", bytes(60)),
@@ -79,7 +98,7 @@ async def test_a_key_in_use_is_not_superseded(
 async def test_no_generation_is_skipped_and_none_is_of_another_length(
     owner: Any, subject: str, generation: int, epoch: str, wrapped: bytes
 ) -> None:
-    """Even the owner inserts only the generation that follows, with the length that a wrapped key has."""
+    """Not even the owner can insert a key of another length, or skip a generation."""
     with pytest.raises(asyncpg.CheckViolationError):
         await owner.execute(INSERT, subject, generation, epoch, wrapped)
     await owner.execute(INSERT, PERSON, 1, "1", bytes(60))
@@ -124,7 +143,7 @@ async def test_a_client_is_told_by_a_problem(owner: Any, keyring: PostgresKeyrin
 
 @pytest.mark.parametrize("length", [0, 5, 11, 12, 27, 28, 60, 10_000])
 def test_a_wrapping_of_any_length_is_unusable_and_nothing_worse(kek: KeyEncryptionKeys, length: int) -> None:
-    """Rows from before the length was checked are refused by their readers in the same way."""
+    """A wrapped key of a wrong length, from before the check, is reported as unusable."""
     with pytest.raises(UnusableKey):
         kek.unwrap(PERSON, 1, kek.epoch, bytes(length))
 

@@ -22,7 +22,9 @@ from aiokafka import AIOKafkaProducer
 from services.console.addresses import find_addresses
 from services.console.client import Client
 from shared.database import database_dsn
+from shared.kafka import PROVISIONER, Kafka, client_options
 from shared.messaging.relay import key_and_partition
+from shared.runtime.settings import Settings
 from tests.integration.api.test_service_api import PLAN
 from tests.integration.local.test_local_system import base_port
 from tests.integration.local.waiting import eventually
@@ -81,7 +83,7 @@ class Place:
         return True
 
     def owner(self, database: str) -> Any:
-        """A connection of the owner, who may do what no service may."""
+        """Return a connection of the owner, who may do what no service may."""
         return asyncpg.connect(database_dsn(postgres.dsn(local.Ports(self.base).postgres), database))
 
     def send(self, session: UUID, command: dict[str, Any]) -> None:
@@ -92,8 +94,10 @@ class Place:
         assert reply.status == 201, reply.body
 
     @property
-    def kafka(self) -> str:
-        return str(json.loads((self.var / "system.json").read_text(encoding="utf-8"))["kafka"])
+    def kafka(self) -> Kafka:
+        """Kafka as the operator finds it, who may write where no service and no partner may."""
+        told = json.loads((self.var / "system.json").read_text(encoding="utf-8"))
+        return Settings(kafka=told["kafka"], kafka_passwords=told["kafka_passwords"]).kafka_as(PROVISIONER)
 
 
 @pytest.fixture
@@ -126,16 +130,16 @@ async def test_alarms_are_told_shown_and_ended_by_the_commands_of_their_pages(pl
 async def a_foreign_record_is_released(place: Place) -> None:
     session = uuid4()
     place.send(session, PLAN)
-    async with AIOKafkaProducer(bootstrap_servers=place.kafka) as producer:
+    async with AIOKafkaProducer(**client_options(place.kafka)) as producer:
         await producer.send_and_wait("ooc.education.events", b"not an event", partition=key_and_partition(session)[1])
     # It is told from the relay's own when the next event of its partition comes.
     place.send(session, {"type": "BookPlace", "person_id": str(uuid4())})
     page = "docs/how-to/runbook/foreign_record.md"
     await eventually(lambda: place.status_says("reporting", "ooc.education.events", page, "ooc quarantine list"), 120)
-    for service, id_ in await held(place, "quarantine"):
-        shown = await place.succeeds("quarantine", "show", service, id_)
-        assert "12 bytes, SHA-256" in shown
-        assert "not an event" not in shown
+    for service, id_ in await listed_ids(place, "quarantine"):
+        answer = await place.succeeds("quarantine", "show", service, id_)
+        assert "12 bytes, SHA-256" in answer
+        assert "not an event" not in answer
         release = ("quarantine", "release", service, id_, "--all", "--reason", "INC_4711")
         rehearsed = await place.succeeds(*release, "--dry-run")
         assert "1 records will never be applied" in rehearsed
@@ -145,8 +149,8 @@ async def a_foreign_record_is_released(place: Place) -> None:
     await eventually(place.ok, 60)
 
 
-async def held(place: Place, what: str) -> list[tuple[str, str]]:
-    """The services and ids that a list shows."""
+async def listed_ids(place: Place, what: str) -> list[tuple[str, str]]:
+    """Return the services and ids that a list shows."""
     lines = (await place.succeeds(what, "list")).splitlines()
     found = [(line.split()[1], match[0]) for line in lines if (match := ID.search(line))]
     assert found, lines
@@ -163,7 +167,7 @@ async def a_gap_is_released(place: Place) -> None:
     await owner.close()
     place.send(session, {"type": "BookPlace", "person_id": str(uuid4())})
     await eventually(lambda: place.status_says("docs/how-to/runbook/gap.md", "ooc gaps list"), 60)
-    ((service, id_),) = await held(place, "gaps")
+    ((service, id_),) = await listed_ids(place, "gaps")
     assert service == "reporting"
     retried = await place.succeeds("gaps", "retry", service, id_, "--reason", "INC_4711")
     assert "version 1 is missing" in retried
@@ -200,11 +204,11 @@ async def a_killed_supervisor_is_started_again(place: Place) -> None:
     place.up.kill()
     place.up.wait(30)
     await eventually(lambda: local.running(place.var) == {}, 30)
-    told = await place.ooc("status")
-    assert told.returncode == 1
-    assert told.stdout == ""
-    assert len(told.stderr.splitlines()) == 1
-    assert "ooc up" in told.stderr
+    status = await place.ooc("status")
+    assert status.returncode == 1
+    assert status.stdout == ""
+    assert len(status.stderr.splitlines()) == 1
+    assert "ooc up" in status.stderr
     (place.var / "system.json").unlink()
     place.start()
     await eventually((place.var / "system.json").exists, within=240)

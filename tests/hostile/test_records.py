@@ -91,8 +91,8 @@ async def test_hostile_records_stop_nothing(attacked: Scene) -> None:
     await attacked.publish(homes)
     await attacked.applied_exactly()
     await attacked.alarmed("foreign_record")
-    held = {one.stream for one in await quarantined_streams(attacked.pool)}
-    assert held >= {f"?/{attacked.publisher.topic}/{partition}/{offset}" for partition, offset in places}
+    quarantined = {one.stream for one in await quarantined_streams(attacked.pool)}
+    assert quarantined >= {f"?/{attacked.publisher.topic}/{partition}/{offset}" for partition, offset in places}
     stored = await attacked.pool.fetch(
         'select body from quarantine where partition = 3 order by "offset"',
     )
@@ -104,7 +104,7 @@ def _no_utf_8(batch: bytes) -> bytes:
 
 
 def _by_zstandard(batch: bytes) -> bytes:
-    """The same batch with its records as one stored block of Zstandard (RFC 8878), which aiokafka cannot read alone."""
+    """Return the same batch with its records as one stored block of Zstandard (RFC 8878), which aiokafka cannot read alone."""
     records = batch[61:]
     frame = b"\x28\xb5\x2f\xfd\x20" + bytes([len(records)]) + (len(records) << 3 | 1).to_bytes(3, "little") + records
     return batch[:21] + (4).to_bytes(2, "big") + batch[23:61] + frame
@@ -222,8 +222,8 @@ def test_after_any_records_the_true_ones_are_applied_once_and_in_order(
     adapter: str, loop: Loop, database: str, postgres_url: str, kafka_bootstrap: str, topic_prefix: str
 ) -> None:
     """Given records of any shape among true events, when they are consumed, then each true one is applied once, in order."""
-    whole: AbstractAsyncContextManager[Scene] = scene(adapter, database, postgres_url, kafka_bootstrap, topic_prefix)
-    attacked = loop.run(whole.__aenter__())
+    context: AbstractAsyncContextManager[Scene] = scene(adapter, database, postgres_url, kafka_bootstrap, topic_prefix)
+    attacked = loop.run(context.__aenter__())
     homes = one_home_for_each_partition()
 
     async def play(steps: list[tuple[int, Forged | dict[str, bytes | None] | None]]) -> None:
@@ -245,7 +245,7 @@ def test_after_any_records_the_true_ones_are_applied_once_and_in_order(
     try:
         any_sequence()
     finally:
-        loop.run(whole.__aexit__(None, None, None))
+        loop.run(context.__aexit__(None, None, None))
 
 
 def test_whatever_the_relay_would_write_holds_back_its_own_stream_only(
@@ -266,10 +266,10 @@ def test_whatever_the_relay_would_write_holds_back_its_own_stream_only(
             hostile = step if isinstance(step, Forged) else forged(_event(), **step)
             records += [arrived(hostile), arrived(forged(author.write(home)))]
         async with pool.acquire() as connection:
-            taken = await process_batch(connection, CONSUMER, topic, 0, records, write_any)
+            result = await process_batch(connection, CONSUMER, topic, 0, records, write_any)
             if records:
-                assert taken.next_offset == offset + 1
-            for stream in {held.record.stream for held in taken.quarantined}:
+                assert result.next_offset == offset + 1
+            for stream in {event.record.stream for event in result.quarantined}:
                 await quarantined_records(connection, CONSUMER, stream, limit=5)
                 await retry_quarantine(connection, CONSUMER, stream, write_any)
             await quarantined_streams(connection)

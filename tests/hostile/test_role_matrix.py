@@ -6,7 +6,8 @@ The tables below are written by hand from section F. They know nothing of the se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -22,6 +23,7 @@ from tests.hostile.partnership import Partnership, Recorded
 from tests.integration.api import conftest as apis
 
 issuer = apis.issuer
+settings = world.settings
 
 ANY: Final = frozenset({"any"})
 NONE: Final = frozenset[str]()
@@ -68,10 +70,10 @@ SECTION_F: Final[dict[str, dict[str, Cell]]] = {
         "rj_conference": Cell(ANY, STATE, only("state")),
         "education": Cell(ANY, ALL),
     },
-    # Referral: R linked. Disposal: R condition. RJ: RW own.
+    # Referral: R linked. Disposal: R condition (what it asks is in the details). RJ: RW own.
     "RJ_FACILITATOR": {
         "referral": Cell(only("linked"), NOW),
-        "disposal": Cell(only("linked"), STATE, only("conditions")),
+        "disposal": Cell(only("linked"), STATE, only("conditions", "details")),
         "rj_conference": Cell(only("own"), ALL),
     },
     # Referral: R. Disposal: decide, issue, breach. RJ: R status.
@@ -82,9 +84,9 @@ SECTION_F: Final[dict[str, dict[str, Cell]]] = {
         "education": Cell(ANY, NOW),
     },
     "SUPERVISOR": dict.fromkeys(world.SERVICES, Cell(ANY, ALL)),
-    # Disposal: R outcome. RJ: R consent.
+    # Disposal: R outcome. RJ: R consent. Victim contact: RW (a victim's view is in the details).
     "VICTIM_WORKER": {
-        "disposal": Cell(ANY, STATE, only("outcome")),
+        "disposal": Cell(ANY, STATE, only("outcome", "details")),
         "rj_conference": Cell(ANY, STATE, only("consents")),
     },
     "AUDITOR": dict.fromkeys(world.SERVICES, Cell(ANY, ALL)),
@@ -125,29 +127,22 @@ def cell(role: str, record: Recorded) -> Cell:
 
 
 @pytest.fixture(scope="module")
-def settings(postgres_url: str, issuer: str) -> Iterator[world.Apart]:
-    asyncio.run(world.provision(postgres_url))
-    yield world.settings_for(postgres_url, issuer)
-    asyncio.run(world.drop(postgres_url))
-
-
-@pytest.fixture(scope="module")
-def records(settings: world.Apart) -> list[Recorded]:
-    async def made() -> list[Recorded]:
+def records(settings: world.IsolatedSettings) -> list[Recorded]:
+    async def make() -> list[Recorded]:
         async with world.serving(settings) as house:
             return await world.records(house)
 
-    return asyncio.run(made())
+    return asyncio.run(make())
 
 
 @pytest.fixture
-async def house(settings: world.Apart, records: list[Recorded]) -> AsyncIterator[Partnership]:
-    async with world.serving(settings) as found:
-        yield found
+async def house(settings: world.IsolatedSettings, records: list[Recorded]) -> AsyncIterator[Partnership]:
+    async with world.serving(settings) as partnership:
+        yield partnership
 
 
 def members(answer: httpx.Response) -> set[str]:
-    return set(answer.json()) - {"id", "version"}
+    return set(answer.json()) - {"id", "version", "position"}
 
 
 def named(record: Recorded, role: str) -> str:
@@ -193,11 +188,15 @@ async def test_reporting_shows_a_role_what_the_owner_shows_it(
     wrong = []
     for record in records:
         allowed, fields = cell(role, record).gives(record, "state"), cell(role, record).fields
-        shown = await _in_case(house, record, token)
-        if (shown is not None) != allowed:
-            wrong.append(f"{named(record, role)} in its case: {shown is not None}")
-        if shown is not None and fields is not None and set(shown) - {"id", "version"} != fields:
-            wrong.append(f"{named(record, role)} in its case: {sorted(shown)}")
+        state = await _in_case(house, record, token)
+        if (state is not None) != allowed:
+            wrong.append(f"{named(record, role)} in its case: {state is not None}")
+        if (
+            state is not None
+            and fields is not None
+            and set(state) - {"id", "version", "position"} != fields - {"details"}
+        ):
+            wrong.append(f"{named(record, role)} in its case: {sorted(state)}")
         if record.service != "education":
             if (str(record.stream) in work) != allowed:
                 wrong.append(f"{named(record, role)} in the list: {str(record.stream) in work}")
@@ -209,8 +208,111 @@ async def test_reporting_shows_a_role_what_the_owner_shows_it(
     assert due
 
 
+# Section F by what is read: all of a record, an auditor's replay without anybody's name, or conditions alone.
+SEES_NAMES: Final[dict[str, set[str]]] = {
+    "SAFE_SCHOOLS_OFFICER": {"referral", "disposal", "education"},
+    "INTERNET_SAFETY_OFFICER": {"referral", "disposal", "education"},
+    "YJS_CASE_MANAGER": {"referral", "disposal", "education"},
+    "RJ_FACILITATOR": {"referral"},
+    "POLICE_DECISION_MAKER": {"referral", "disposal", "education"},
+    "SUPERVISOR": {"referral", "disposal", "education"},
+    "DATA_PROTECTION_OFFICER": {"referral", "disposal", "education"},
+}
+PERSONAL: Final = {
+    "referral": ("Robin Roe", "2011-03-14", "A bin was set on fire."),
+    "disposal": ("Robin Roe", "2011-03-14"),
+    "education": ("The old court house",),
+    "rj_conference": (),
+}
+
+
+@pytest.mark.parametrize("role", sorted(set(SECTION_F) - {"SYSTEM", "MAYOR"}))
+async def test_a_name_is_opened_for_those_who_may_see_it_and_logged_by_its_class(
+    house: Partnership, records: list[Recorded], role: str
+) -> None:
+    """Only permitted roles read names and texts in state, history and timeline, and the log has the classes."""
+    token = await house.token(role)
+    for record in records:
+        sees = record.service in SEES_NAMES.get(role, ())
+        for part, tail in (("state", ""), ("history", "/history")):
+            if not cell(role, record).gives(record, part):
+                continue
+            answer = await house.read(record.service, f"{record.path}{tail}", token)
+            assert answer.status_code == 200, answer.text
+            values = [text in answer.text for text in PERSONAL[record.service]]
+            assert values == [sees] * len(values), (named(record, role), part, answer.text)
+            if sees:
+                (line,) = await _last_lines(house, 1, record.service)
+                opened = "PLACE" if record.service == "education" else "IDENTITY"
+                assert line[:1] + line[2:] == ("OPEN_FIELDS", "GIVEN", [])
+                stream, _, classes = line[1].rpartition("/")
+                assert stream == f"{record.service}/{record.stream}"
+                assert opened in classes.split(",")
+            if part == "history" and role in SEES_CASES:
+                timeline = await house.read("reporting", f"/v1/cases/{record.case}/timeline", token)
+                notes = [event["notes"] for event in timeline.json()["events"] if event["stream"] == str(record.stream)]
+                values = [text in json.dumps(notes) for text in PERSONAL[record.service]]
+                assert values == [sees] * len(values), (named(record, role), "timeline", notes)
+
+
+@pytest.mark.parametrize("role", sorted(set(SECTION_F) - {"SYSTEM", "MAYOR"}))
+async def test_a_search_finds_for_a_role_what_it_may_read(
+    house: Partnership, records: list[Recorded], role: str
+) -> None:
+    """A role finds by name the records whose names it may read, in its area, without a conflict of interest."""
+
+    async def search(token: str) -> set[str] | None:
+        answer = await house.clients["reporting"].post(
+            "/v1/search",
+            json={"name": "roe robin"},
+            headers={"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"},
+        )
+        if answer.status_code == 403:
+            return None
+        assert answer.status_code == 200, answer.text
+        return {record["id"] for case in answer.json()["cases"] for record in case["records"]}
+
+    named = [record for record in records if "Robin Roe" in PERSONAL[record.service]]
+    readable = [r for r in named if r.service in SEES_NAMES.get(role, ()) and cell(role, r).gives(r, "state")]
+    expected = {str(record.stream) for record in readable} if role in SEES_NAMES else None
+    assert await search(await house.token(role)) == expected
+    assert await search(await house.token(role, area="DEVON")) == (None if expected is None else set())
+    if expected:
+        barred = readable[0]
+        rest = await search(await house.token(role, conflicts=(barred.person,)))
+        assert rest == {str(record.stream) for record in readable if record.case != barred.case}
+
+
+async def test_victim_contact_is_read_as_its_column_says(house: Partnership, records: list[Recorded]) -> None:
+    """A supervisor needs a reason for where a victim lives; facilitator and data protection officer read it; police do not."""
+    record = next(record for record in records if {"linked", "disposed"} <= record.relations)
+    victim = {
+        "type": "LinkPerson",
+        "person_id": str(uuid4()),
+        "role": "HARMED",
+        "category": "VICTIM",
+        "details": {"name": "Sam Poe", "date_of_birth": "2011-05-01", "address": "3 Mill Lane"},
+    }
+    await house.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", victim)
+    for role, reason, is_shown in (
+        ("SUPERVISOR", None, False),
+        ("SUPERVISOR", "CASE_REVIEW", True),
+        ("RJ_FACILITATOR", None, True),
+        ("POLICE_DECISION_MAKER", "CASE_REVIEW", False),
+        ("SAFE_SCHOOLS_OFFICER", "CASE_REVIEW", False),
+        ("AUDITOR", "AUDIT", False),
+        ("DATA_PROTECTION_OFFICER", "SUBJECT_ACCESS", True),
+    ):
+        headers = {"Authorization": f"Bearer {await house.token(role)}"} | ({"Access-Reason": reason} if reason else {})
+        answer = await house.clients["referral"].get(record.path, headers=headers)
+        assert answer.status_code == 200, (role, answer.text)
+        person = answer.json()["details"]["people"][victim["person_id"]]
+        expected = "3 Mill Lane" if is_shown else {"sealed": True, "class": "VICTIM_CONTACT"}
+        assert person["address"] == expected, (role, reason)
+
+
 async def _in_case(house: Partnership, record: Recorded, token: str) -> dict[str, Any] | None:
-    """The record as reporting shows it in its case; None where it does not."""
+    """Return the record as reporting shows it in its case; None where it does not."""
     answer = await house.read("reporting", f"/v1/cases/{record.case}", token)
     if answer.status_code != 200:
         assert answer.status_code in {403, 404}, answer.text
@@ -221,9 +323,52 @@ async def _in_case(house: Partnership, record: Recorded, token: str) -> dict[str
     return next((item for item in found if item["id"] == str(record.stream)), None)
 
 
+@pytest.mark.parametrize("role", sorted(SEES_CASES))
+async def test_a_timeline_tells_a_role_the_histories_that_section_f_gives_it(
+    house: Partnership, records: list[Recorded], role: str
+) -> None:
+    """In a case's timeline, and in its changes, stand the events of those records whose history the owner gives, no more."""
+    token = await house.token(role)
+    wrong = [
+        f"{named(record, role)} in {question}"
+        for record in records
+        for question in ("timeline", "changes?after=disposal:0")
+        if (str(record.stream) in await _streams_answered(house, record, question, token))
+        != cell(role, record).gives(record, "history")
+    ]
+    assert not wrong
+
+
+async def _streams_answered(house: Partnership, record: Recorded, question: str, token: str) -> set[str]:
+    """Return the streams of which an answer about a record's case has an event."""
+    answer = await house.read("reporting", f"/v1/cases/{record.case}/{question}", token)
+    assert answer.status_code in {200, 403, 404}, answer.text
+    return {event["stream"] for event in answer.json().get("events", ())}
+
+
+async def test_a_facilitator_may_ask_of_a_conference_that_nobody_leads(
+    house: Partnership, records: list[Recorded]
+) -> None:
+    """A facilitator gets guidance for a conference without facilitator, without later days and ids."""
+    unled = next(one for one in records if one.service == "rj_conference" and not one.relations)
+    path = f"{unled.path}/commands"
+    answer = await house.read("rj_conference", path, await house.token("RJ_FACILITATOR"))
+    assert answer.status_code == 200, answer.text
+    lines = {line["type"]: line for line in answer.json()["commands"]}
+    assert lines["AssignFacilitator"]["status"] == "depends"
+    rules = [rule for line in lines.values() for rule in line["rules"]]
+    assert {(rule["changes_on"], rule["for_the_day"]) for rule in rules} == {(None, None)}
+    barred = await house.token("RJ_FACILITATOR", conflicts=(unled.case,))
+    assert (await house.read("rj_conference", path, barred)).status_code == 403
+    elsewhere = await house.token("RJ_FACILITATOR", area="DEVON")
+    assert (await house.read("rj_conference", path, elsewhere)).status_code == 404
+    assert (await house.read("rj_conference", unled.path, await house.token("RJ_FACILITATOR"))).status_code == 403
+    assert (await house.read("rj_conference", path, await house.token("ANALYST"))).status_code == 403
+
+
 @pytest.mark.parametrize("role", SECTION_F)
 async def test_statistics_are_for_those_whom_section_f_names(house: Partnership, role: str) -> None:
-    """Measures are given to all but victim workers, schools and whoever is no role."""
+    """Every role reads measures, except victim workers, schools and unknown roles."""
     answer = await house.read("reporting", "/v1/measures/kpi6?from=2026-01-01&to=2026-12-31", await house.token(role))
     assert answer.status_code == (200 if role in STATISTICS else 403)
 
@@ -232,7 +377,7 @@ async def test_statistics_are_for_those_whom_section_f_names(house: Partnership,
 async def test_a_command_is_for_the_roles_of_the_catalogue_in_their_own_area(
     house: Partnership, records: list[Recorded], role: str
 ) -> None:
-    """Who may send it is told the version (409), who may not 403, and whoever is of another area 404."""
+    """A permitted role gets 409 for a wrong version, another role 403, and another area 404."""
     wrong = []
     for record in records:
         body, roles = COMMANDS[record.service]
@@ -248,7 +393,7 @@ async def test_a_command_is_for_the_roles_of_the_catalogue_in_their_own_area(
 async def test_another_areas_record_answers_as_one_that_does_not_exist(
     house: Partnership, records: list[Recorded], role: str
 ) -> None:
-    """Status and body are those of an unknown id at every door; lists and sheets of the other area have nothing of it."""
+    """A record of another area gets the status and body of an unknown id, and is in no list."""
     token = await house.token(role, area="DEVON")
     for record in records:
         unknown = Recorded(record.service, uuid4(), uuid4(), uuid4())
@@ -370,15 +515,17 @@ async def test_what_is_refused_stands_in_the_access_log(house: Partnership, reco
     ]
 
 
-async def _last_lines(house: Partnership, count: int) -> list[tuple[str, str, str, list[str]]]:
-    connection = await asyncpg.connect(house.settings.database("referral", role_name(RoleKind.VERIFY)))
+async def _last_lines(
+    house: Partnership, count: int, service: str = "referral"
+) -> list[tuple[str, str, str, list[str]]]:
+    connection = await asyncpg.connect(house.settings.database(service, role_name(RoleKind.VERIFY)))
     rows = await connection.fetch("select * from access_log order by sequence desc limit $1", count)
     await connection.close()
     return [(row["action"], row["target"], row["outcome"], row["rules"]) for row in reversed(rows)]
 
 
 async def test_a_role_without_any_command_is_refused_before_its_body_is_read(house: Partnership) -> None:
-    """However large or malformed, the body of one who may send nothing here is not parsed: 403."""
+    """A role that may send no command gets 403 before its body is parsed."""
     token = await house.token("ANALYST")
     for body in (b"{", b"[" * 200_000, b'{"a":1,' * 30_000, b"\xff"):
         assert (await house.send("referral", uuid4(), body, token)).status_code == 403
@@ -399,11 +546,11 @@ async def test_reactions_that_wait_are_shown_within_reach_alone(house: Partnersh
         ("SUPERVISOR", "DORSET", (attendance.case,)): False,
         ("SUPERVISOR", "DORSET", (record.stream,)): False,
     }
-    for (role, area, conflicts), shown in expected.items():
+    for (role, area, conflicts), expected_value in expected.items():
         token = await house.token(role, area=area, conflicts=conflicts)
         answer = await house.read("disposal", "/v1/reactions", token)
         assert answer.status_code == 200, answer.text
-        assert [item["target_stream"] for item in answer.json()] == [f"disposal/{record.stream}"] * shown
+        assert [item["target_stream"] for item in answer.json()] == [f"disposal/{record.stream}"] * expected_value
     for role in ("SAFE_SCHOOLS_OFFICER", "RJ_FACILITATOR", "VICTIM_WORKER", "ANALYST", "SCHOOL"):
         assert (await house.read("disposal", "/v1/reactions", await house.token(role))).status_code == 403
 

@@ -25,16 +25,16 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile.databases import Databases
 from tests.integration.event_store.streams import (
-    Rest,
+    EventTail,
     Stream,
+    event_tail,
     note_of,
-    rest_of,
 )
 
 
 @pytest.fixture(params=[RoleKind.API, RoleKind.WORKER])
 async def event_store(request: pytest.FixtureRequest, databases: Databases) -> AsyncIterator[PostgresEventStore]:
-    """The event store, by each role that may append."""
+    """Yield the event store, by each role that may append."""
     pool = await connections.create_pool(
         databases.as_role("event store", role_name(request.param, "tests")), max_size=2
     )
@@ -43,7 +43,7 @@ async def event_store(request: pytest.FixtureRequest, databases: Databases) -> A
 
 
 def altered(append: AppendRequest, *, body: bytes | None = None, **columns: Any) -> AppendRequest:
-    """The same append with other bytes or columns of its last event, the hash as a careful forger takes it."""
+    """Return the same append with other bytes or columns of its last event, the hash as a careful forger takes it."""
     *before, last = append.events
     event = replace(last, body=last.body if body is None else body, **columns)
     previous = before[-1].hash if before else append.previous
@@ -55,7 +55,7 @@ def with_bytes(change: Callable[[bytes], bytes]) -> Callable[[AppendRequest], Ap
 
 
 def with_field(name: str, value: Any) -> Callable[[AppendRequest], AppendRequest]:
-    """The bytes say something else of one field, at its place."""
+    """Return a forgery in which the bytes have another value of one field, at its place."""
 
     def change(body: bytes) -> bytes:
         return json.dumps(json.loads(body) | {name: value}, separators=(",", ":")).encode()
@@ -181,15 +181,15 @@ async def test_rubbish_fails_alone(event_store: PostgresEventStore) -> None:
 @pytest.mark.parametrize(
     "rest",
     [
-        rest_of({}),
-        rest_of({"deep": {"type": "x", "stream": ["y"]}}),
-        rest_of({"text": 'é "quoted" \\ \n and \U0001f600'}, rules=["T1"], labels={"area": "DORSET"}),
-        rest_of({"text": "x" * 200_000}),
+        event_tail({}),
+        event_tail({"deep": {"type": "x", "stream": ["y"]}}),
+        event_tail({"text": 'é "quoted" \\ \n and \U0001f600'}, rules=["T1"], labels={"area": "DORSET"}),
+        event_tail({"text": "x" * 200_000}),
     ],
     ids=["empty", "nested", "texts", "long"],
 )
-async def test_every_event_of_the_service_is_taken(event_store: PostgresEventStore, rest: Rest) -> None:
-    """Whatever the data are, an event whose bytes agree with its columns is recorded as it is."""
+async def test_every_event_of_the_service_is_taken(event_store: PostgresEventStore, rest: EventTail) -> None:
+    """`append` accepts every event whose bytes agree with its columns, whatever its data."""
     stream = Stream()
     await stream.write(event_store, rest, rest)
     assert all(record.body.endswith(rest) for record in (await event_store.load(stream.name)).records)

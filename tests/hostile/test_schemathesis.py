@@ -69,5 +69,5 @@ async def test_no_request_that_the_document_allows_or_forbids_finds_a_fault(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await run.communicate()
-    assert run.returncode == 0, said.decode()[-6000:]
+        output, _ = await run.communicate()
+    assert run.returncode == 0, output.decode()[-6000:]

@@ -73,10 +73,10 @@ def clear_texts(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, A
             yield from _texts(info.annotation, info.rebuild_annotation(), f"{path}{name}")
 
 
-def _texts(bare: Any, whole: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _texts(bare: Any, sealed_model: Any, path: str) -> Iterator[tuple[str, Any]]:
     origin = get_origin(bare)
     if bare is str:
-        yield path, whole
+        yield path, sealed_model
     elif origin in (Union, types.UnionType, tuple):
         for part in get_args(bare):
             yield from _texts(get_args(part)[0] if hasattr(part, "__metadata__") else part, part, path)
@@ -121,7 +121,7 @@ def test_nothing_that_stands_for_a_person_fits_a_clear_text(kind: Any, text: str
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "recorded"),
+    ("kind", "raw_code", "recorded"),
     [
         (OffenceCode, "th68", "TH68"),
         (OffenceCode, " TH68", "TH68"),
@@ -143,30 +143,30 @@ def test_nothing_that_stands_for_a_person_fits_a_clear_text(kind: Any, text: str
         ),
     ],
 )
-def test_a_code_has_one_spelling(kind: Any, given: str, recorded: str) -> None:
-    """However a code is typed, it is recorded, compared and claimed in the one spelling."""
-    assert TypeAdapter(kind).validate_python(given) == recorded
+def test_a_code_has_one_spelling(kind: Any, raw_code: str, recorded: str) -> None:
+    """A code is recorded, compared and claimed in one normalised spelling."""
+    assert TypeAdapter(kind).validate_python(raw_code) == recorded
 
 
 @pytest.mark.parametrize(
     "code", ["TH\u200b68", "TH\u00ad68", "TH 68", "TH\u202e68", "TH68\u200d", "ΤΗ68", "тн68", "TH68\n", ""]
 )
 def test_a_code_that_only_looks_like_another_is_refused(code: str) -> None:
-    """Zero-width characters, soft hyphens, spaces within and letters of other scripts are no part of a code."""
+    """A code with zero-width characters, soft hyphens, spaces or letters of other scripts is refused."""
     with pytest.raises(ValidationError):
         TypeAdapter(OffenceCode).validate_python(code)
 
 
 @pytest.mark.parametrize("spelling", ["th68", "TH68 ", "ｔｈ68", "\u3000Ｔh６８"])
 def test_the_same_offence_in_another_spelling_takes_the_same_key(spelling: str) -> None:
-    """R28 is not got round by the spelling: a second case of this child and offence claims what the first one holds."""
+    """The same offence in another spelling needs the same claim (R28), so a second live case is refused."""
     actor = Actor(id=uuid4(), role="SAFE_SCHOOLS_OFFICER", organisation="DORSET_POLICE")
     now = datetime.fromisoformat(OPENED_AT)
 
     def claimed(code: str) -> tuple[str, ...]:
         command = opening(offence=offence(code=code), occurred_at=now)
-        asked = CommandRequest(command, uuid4(), uuid4(), actor, now, uuid4())
-        outcome = execute(service("disposal"), asked, [])
+        request = CommandRequest(command, uuid4(), uuid4(), actor, now, uuid4())
+        outcome = execute(service("disposal"), request, [])
         assert isinstance(outcome, Decision)
         return outcome.claims[0].take
 
@@ -242,7 +242,7 @@ def test_a_hidden_character_is_refused_in_every_text(character: str) -> None:
 
 @pytest.mark.parametrize("text", SEEN)
 def test_texts_of_every_script_are_taken_as_they_are(text: str) -> None:
-    """Other scripts, emoji, joiners, combining marks, new lines and tabs stay as they were written."""
+    """Free texts keep other scripts, emoji, joiners, combining marks, new lines and tabs."""
     command = service("disposal").command_adapter.validate_json(
         json.dumps({"type": "RecordNonEngagement", "why": text})
     )
@@ -251,7 +251,7 @@ def test_texts_of_every_script_are_taken_as_they_are(text: str) -> None:
 
 
 def test_every_free_text_of_a_command_is_looked_through() -> None:
-    """Whatever a command seals as text carries the mark that refuses hidden characters."""
+    """Every sealed text field of a command has the check for hidden characters."""
     for name in DECIDING:
         for command in service(name).commands:
             for field, info in command.model_fields.items():

@@ -34,7 +34,7 @@ class Issuer:
         self._folder = folder
 
     def sign(self, **changes: Any) -> str:
-        """A token with the usual claims, but for what is said; None leaves a claim out."""
+        """Return a token with the usual claims, but for what is said; None leaves a claim out."""
         now = int(time.time())
         claims = {
             "iss": self.url,
@@ -72,7 +72,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 
 @pytest.fixture
 def tokens(issuer: Issuer) -> TokenVerifier:
-    """The verifier as a production system has it."""
+    """Return the verifier as a production system has it."""
     return TokenVerifier(issuer.url, "ooc", ("area",), needs_conflicts=Settings(mode="production").needs_conflicts)
 
 
@@ -94,18 +94,18 @@ async def test_a_token_without_a_claim_is_refused_by_its_name(
 
 async def test_a_token_that_says_that_there_is_no_conflict_is_accepted(issuer: Issuer, tokens: TokenVerifier) -> None:
     """An empty list, the word `none`, alone or in a list, and ids are declarations; anything else is malformed."""
-    for said in ([], "none", ["none"]):
-        assert (await tokens.actor(f"Bearer {issuer.sign(conflicts=said)}")).conflicts == frozenset()
+    for conflicts in ([], "none", ["none"]):
+        assert (await tokens.actor(f"Bearer {issuer.sign(conflicts=conflicts)}")).conflicts == frozenset()
     barred = uuid4()
-    for said in ([str(barred)], ["none", str(barred)]):
-        assert (await tokens.actor(f"Bearer {issuer.sign(conflicts=said)}")).conflicts == {barred}
+    for conflicts in ([str(barred)], ["none", str(barred)]):
+        assert (await tokens.actor(f"Bearer {issuer.sign(conflicts=conflicts)}")).conflicts == {barred}
     malformed: tuple[Any, ...] = ("", "nobody", ["nobody"], 5, {"none": 1}, [[]])
     for odd in malformed:
         assert "'conflicts'" in await refused(tokens, issuer.sign(conflicts=odd))
 
 
 async def test_where_policy_does_not_ask_conflicts_may_be_absent(issuer: Issuer) -> None:
-    """Local mode, or a setting, lets a token without the claim through; a production system does not by default."""
+    """A token without the claim `conflicts` is accepted in local mode or by a setting, not by default."""
     lenient = TokenVerifier(issuer.url, "ooc", ("area",), needs_conflicts=Settings(mode="local").needs_conflicts)
     assert (await lenient.actor(f"Bearer {issuer.sign(conflicts=None)}")).conflicts == frozenset()
     assert Settings(mode="production").needs_conflicts
@@ -114,7 +114,7 @@ async def test_where_policy_does_not_ask_conflicts_may_be_absent(issuer: Issuer)
 
 
 async def test_a_token_that_lives_longer_than_an_hour_is_refused(issuer: Issuer, tokens: TokenVerifier) -> None:
-    """More than an hour from its issue, or from now where its issue is in the future or not said, is 401."""
+    """A token that is valid for more than an hour, from its issue or from now, gets 401."""
     now = int(time.time())
     beyond = HOUR + LEEWAY_SECONDS + 60
     for iat, exp in (
@@ -137,7 +137,7 @@ async def test_a_token_that_lives_longer_than_an_hour_is_refused(issuer: Issuer,
 async def test_a_time_of_an_odd_shape_is_refused(
     issuer: Issuer, tokens: TokenVerifier, changes: dict[str, Any]
 ) -> None:
-    """Whatever stands where a time belongs, the answer is 401 and not a fault."""
+    """Any value that is no time in `exp`, `iat` or `nbf` gets 401."""
     assert await refused(tokens, issuer.sign(**changes))
 
 

@@ -38,7 +38,7 @@ class Forged:
 
 
 def forged(message: Message, **changed: bytes | None) -> Forged:
-    """A record like an event, some of its headers changed or, where None, without value."""
+    """Return a record like an event, some of its headers changed or, where None, without value."""
     named: dict[str, bytes | None] = {**dict(message.headers), **changed}
     return Forged(tuple(named.items()), message.body, str(message.home).encode())
 
@@ -108,7 +108,7 @@ class Scene:
         assert not self.consumer.crashed
 
     async def versions(self, streams: Iterable[str]) -> dict[str, list[int]]:
-        """The versions applied of some streams, in the order in which they were."""
+        """Return the versions applied of some streams, in the order in which they were."""
         found: dict[str, list[int]] = defaultdict(list)
         rows = await self.pool.fetch(
             "select stream, version from effect where stream = any ($1) order by nth", list(streams)
@@ -136,7 +136,7 @@ def one_home_for_each_partition() -> list[UUID]:
 
 
 async def projection_pool(database: str, postgres_url: str) -> Pool:
-    """A pool on a new consumer's database, with a table of effects besides."""
+    """Return a pool on a new consumer's database, with a table of effects besides."""
     await databases(postgres_url, [(urlsplit(database).path[1:], Schema((CONSUMER, PROJECTION)))])
     pool = await connections.create_pool(database)
     await pool.execute(EFFECTS)
@@ -147,7 +147,7 @@ async def projection_pool(database: str, postgres_url: str) -> Pool:
 async def scene(
     adapter: str, database: str, postgres_url: str, bootstrap: str, namespace: str, **options: Any
 ) -> AsyncIterator[Scene]:
-    """A consumer by one of the adapters, `feed` or `stream`, that runs."""
+    """Yield a consumer by one of the adapters, `feed` or `stream`, that runs."""
     async with AsyncExitStack() as stack:
         pool = await projection_pool(database, postgres_url)
         stack.push_async_callback(pool.close)

@@ -54,7 +54,7 @@ with socket.socket(socket.AF_UNIX) as asked:
     sys.exit(asked.recv(1) != b"0")
 """
 
-Reached = Mapping[str, Mapping[int, frozenset[str]]]
+Coverage = Mapping[str, Mapping[int, frozenset[str]]]
 """The tests that reached a line, by file and line; an import reaches it for all, as an empty name."""
 
 
@@ -63,13 +63,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("services", nargs="*", choices=(*SERVICES, []), help="all when none is named")
     parser.add_argument("--only", default="", help="a part of the paths of the modules to mutate: rules/times")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     enough = True
-    for service in asked.services or SERVICES:
+    for service in arguments.services or SERVICES:
         with tempfile.TemporaryDirectory(prefix=f"mutate-{service}-", ignore_cleanup_errors=True) as folder:
             process = os.fork()  # each service is imported into a process of its own
             if process == 0:
-                os._exit(0 if _mutate(service, Path(folder), asked.only) else 1)
+                os._exit(0 if _mutate(service, Path(folder), arguments.only) else 1)
             enough &= os.waitpid(process, 0)[1] == 0
     sys.exit(not enough)
 
@@ -89,14 +89,14 @@ def _mutate(service: str, tree: Path, only: str) -> bool:
         for path in (tree / f"tests/unit/{service}").glob("test_*.py")
         if not path.stem.endswith("_any_sequence")  # what chance finds today it may miss tomorrow
     )
-    reached = _reached(tests, modules)
+    coverage = _measure_coverage(tests, modules)
     compileall.compile_dir(str(tree), quiet=2)
     _session(sorted(modules))
-    _answer(service, tests, modules, reached)
+    _answer(service, tests, modules, coverage)
     return _report(service)
 
 
-def _reached(tests: list[str], modules: Mapping[str, list[str]]) -> Reached:
+def _measure_coverage(tests: list[str], modules: Mapping[str, list[str]]) -> Coverage:
     Path(".coveragerc").write_text(
         "[run]\ndynamic_context = test_function\nsource = services\ndata_file = .coverage\n", "ascii"
     )
@@ -133,7 +133,7 @@ exclude-operators = {json.dumps(ALIKE)}
     subprocess.run([beside / "cr-filter-operators", "mutate.sqlite", "mutate.toml"], check=True)
 
 
-def _answer(service: str, tests: list[str], modules: Mapping[str, list[str]], reached: Reached) -> None:
+def _answer(service: str, tests: list[str], modules: Mapping[str, list[str]], coverage: Coverage) -> None:
     """Run the tests of each mutant that Cosmic Ray puts in place, until it has no more."""
     sys.path.insert(0, str(Path.cwd()))
     sys.dont_write_bytecode = True
@@ -156,10 +156,10 @@ def _answer(service: str, tests: list[str], modules: Mapping[str, list[str]], re
                 except TimeoutError:
                     continue
                 with asker:
-                    asker.send(b"0" if _survives(tests, modules, reached) else b"1")
+                    asker.send(b"0" if _survives(tests, modules, coverage) else b"1")
 
 
-def _survives(tests: list[str], modules: Mapping[str, list[str]], reached: Reached) -> bool:
+def _survives(tests: list[str], modules: Mapping[str, list[str]], coverage: Coverage) -> bool:
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1] == 0
@@ -167,7 +167,7 @@ def _survives(tests: list[str], modules: Mapping[str, list[str]], reached: Reach
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    wanted = set(_noticing(modules, reached))
+    wanted = set(_noticing(modules, coverage))
     if not wanted:
         os._exit(0)
     if "" not in wanted:
@@ -180,8 +180,8 @@ def _module(path: str) -> str:
     return path.removesuffix(".py").replace("/", ".")
 
 
-def _noticing(modules: Mapping[str, list[str]], reached: Reached) -> Iterator[str]:
-    """The names of the tests that reached what is changed now."""
+def _noticing(modules: Mapping[str, list[str]], coverage: Coverage) -> Iterator[str]:
+    """Yield the names of the tests that reached what is changed now."""
     for module, before in modules.items():
         now = Path(module).read_text().splitlines()
         if now == before:
@@ -189,14 +189,14 @@ def _noticing(modules: Mapping[str, list[str]], reached: Reached) -> Iterator[st
         for what, start, end, _, _ in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
             if what != "equal":
                 for line in range(start + 1, max(end, start + 1) + 1):
-                    yield from reached[module].get(line, ())
-                yield from _of_the_statement(module, before, start, reached)
+                    yield from coverage[module].get(line, ())
+                yield from _of_the_statement(module, before, start, coverage)
 
 
-def _of_the_statement(module: str, before: list[str], start: int, reached: Reached) -> Iterator[str]:
-    """A line within a statement may be counted at the statement's first line: everything above it in the block."""
+def _of_the_statement(module: str, before: list[str], start: int, coverage: Coverage) -> Iterator[str]:
+    """Yield the lines above a line in its block, since a statement may be counted at its first line."""
     for line in range(start + 1, 0, -1):
-        yield from reached[module].get(line, ())
+        yield from coverage[module].get(line, ())
         if before[line - 1].startswith(("def ", "class ", "@")) or line == 1:
             return
 

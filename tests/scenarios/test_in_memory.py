@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.registry import deciding_services
-from services.reporting.in_memory import InMemoryReporting
+from tests.in_memory_reporting import InMemoryReporting
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run

@@ -48,7 +48,7 @@ class Running:
         )
 
     def pids(self) -> dict[str, int]:
-        """The processes that it runs."""
+        """Return the processes that it runs."""
         return {file.stem: int(file.read_text()) for file in (self.var / "run").glob("*.pid")}
 
 
@@ -70,7 +70,7 @@ def _until(holds: object, seconds: float, what: str) -> None:
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The whole system, started once for the stories of this module."""
+    """Yield the whole system, started once for the stories of this module."""
     folder = tmp_path_factory.mktemp("system")
     environment = {name: value for name, value in os.environ.items() if name not in PROVIDED}
     environment |= {"OOC_VAR": str(folder / "var"), "OOC_PORT_BASE": str(_free_base())}
@@ -108,23 +108,23 @@ def test_it_is_ready_caught_up_and_whole(system: Running) -> None:
 def test_a_process_killed_during_a_story_changes_nothing(system: Running, killed: str) -> None:
     """Given a story being played, when a process is killed outright, then the story ends in the same state."""
     story = next(file for file in STORIES if "13-" in file)
-    told = b""
+    output = b""
     with subprocess.Popen(
         [OOC, "scenario", "run", story], env=system.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as playing:
         assert playing.stdout is not None
-        while b"\n   40 " not in told and (line := playing.stdout.readline()):
-            told += line
+        while b"\n   40 " not in output and (line := playing.stdout.readline()):
+            output += line
         os.kill(system.pids()[killed], signal.SIGKILL)
-        told += playing.stdout.read()
-    assert playing.returncode == 0, told.decode()[-3000:]
+        output += playing.stdout.read()
+    assert playing.returncode == 0, output.decode()[-3000:]
     _until(lambda: system.ooc("status").returncode == 0, 90, "the system to catch up")
     assert system.ooc("verify").returncode == 0
 
 
 def test_a_difference_ends_with_exit_code_one(system: Running, tmp_path: Path) -> None:
     """Given a story that expects what does not happen, when it is played, then step, expected and got are said."""
-    told = """id: wrong
+    scenario = """id: wrong
 title: A session is not what is told
 steps:
   - {at: 2026-05-04T09:00:00+01:00, by: SAFE_SCHOOLS_OFFICER, do: education.PlanSession, to: s1,
@@ -132,7 +132,7 @@ steps:
   - {check: education/s1, is: {state: DELIVERED}}
 """
     file = tmp_path / "wrong.yaml"
-    file.write_text(told, encoding="utf-8")
+    file.write_text(scenario, encoding="utf-8")
     began = time.monotonic()
     played = system.ooc("scenario", "run", str(file))
     assert played.returncode == 1

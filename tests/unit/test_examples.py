@@ -15,7 +15,7 @@ LENDING = ROOT / "examples" / "lending.py"
 
 @pytest.fixture(scope="module")
 def lines() -> list[str]:
-    """What `python examples/lending.py` prints."""
+    """Return the lines that `python examples/lending.py` prints."""
     done = subprocess.run(
         [sys.executable, LENDING],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -28,7 +28,7 @@ def lines() -> list[str]:
 
 
 def test_the_library_records_an_event_for_each_accepted_command(lines: list[str]) -> None:
-    """Accepted commands print their events in order, from the acquisition to the correction."""
+    """The example prints the event of each accepted command, in order."""
     events = [line.partition("ooc.lending.")[2].partition(".")[0] for line in lines if "ooc.lending." in line]
     assert events == ["BookAcquired", "BookLent", "BookReturned", "BookLent", "RecordCorrected"]
 

@@ -7,7 +7,14 @@ import sys
 
 import pytest
 
-from services.registry import DECIDING, SERVICES, RegisteredService, projection_databases
+from services.registry import (
+    DECIDING,
+    SERVICES,
+    RegisteredService,
+    databases_without_events,
+    deciding_services,
+    services_named,
+)
 
 
 @pytest.mark.parametrize("entry", DECIDING, ids=lambda entry: entry.name)
@@ -29,9 +36,9 @@ def test_no_two_services_share_a_port_or_a_collection() -> None:
         assert len(set(facts)) == len(facts)
 
 
-def test_a_service_that_only_projects_has_a_database() -> None:
-    """Given the services that do not decide, when their databases are imported, then reporting's is there."""
-    assert [name for name, _ in projection_databases()] == ["ooc_reporting"]
+def test_a_service_that_only_projects_and_the_console_have_a_database() -> None:
+    """Given those that do not decide, when their databases are imported, then reporting's and the console's are there."""
+    assert [name for name, _ in databases_without_events()] == ["ooc_reporting", "ooc_console"]
 
 
 def test_the_registry_alone_imports_no_service() -> None:
@@ -39,3 +46,11 @@ def test_the_registry_alone_imports_no_service() -> None:
     program = "import sys, services.registry; print([name for name in sys.modules if name.startswith('services.')])"
     printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert printed.stdout.strip() == "['services.registry']"
+
+
+def test_a_service_names_those_that_follow_its_events() -> None:
+    """A dry run asks exactly the services whose reactions name this one."""
+    services = deciding_services()
+    for service in services:
+        following = {other.name for other in services if service.name in {one.service for one in other.reactions}}
+        assert {other.name for other in services_named(service.followers)} == following

@@ -1,7 +1,7 @@
 """PostgreSQL, Kafka and an identity provider on a bare machine, and a supervisor for what runs on them.
 
 For development, tests and the demonstration; the servers are the real ones. `local_system` runs everything, `servers` the
-two servers alone; `found` tells where the system of a directory answers. Nothing here knows what the system is for.
+two servers alone; `noted_addresses` tells where the system of a directory answers. Nothing here knows what the system is for.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from tools.local.local_system import (
     Addresses,
     Interrupted,
     LocalSystem,
-    found,
     local_system,
+    noted_addresses,
     servers,
 )
 from tools.local.ports import Ports, free_ports, is_free
@@ -38,12 +38,12 @@ __all__ = [
     "Process",
     "State",
     "Supervisor",
-    "found",
     "free_ports",
     "holder",
     "http_ok",
     "is_free",
     "local_system",
+    "noted_addresses",
     "running",
     "servers",
     "shortage",

@@ -1,13 +1,13 @@
-"""A development OpenID Connect issuer: it signs whatever it is asked to, so it serves a local machine alone.
+"""A development OpenID Connect issuer. It grants any role to anyone, so it is for a local machine only.
 
 `python -m tools.local.issuer`, told by the environment: OOC_MODE must be `local`, else it refuses to start; OOC_HOST
 (127.0.0.1) and OOC_PORT (8100) for where it listens, OOC_VAR (`var`) for its key, OOC_ISSUER for its own name
-(`http://127.0.0.1:<port>`), OOC_AUDIENCE (`ooc`).
+(`http://127.0.0.1:<port>`), OOC_SIGN_IN_URL for its address in a browser (OOC_ISSUER), OOC_AUDIENCE (`ooc`).
 
 `POST /token` takes a form: grant_type=client_credentials, sub (a UUID), role, organisation, area (`*`: all), and optionally
 conflicts (UUIDs, separated by spaces). It answers as RFC 6749 section 5 says. The tokens are JWTs (RFC 9068 without
 the client), signed with ES256, and live for five minutes; `/jwks` has the key, `/.well-known/openid-configuration`
-(OpenID Connect Discovery 1.0) tells where everything is.
+(OpenID Connect Discovery 1.0) tells where everything is. People sign in on a page of it: tools/local/sign_in.py.
 """
 
 from __future__ import annotations
@@ -25,10 +25,19 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from tools.local.ports import DEFAULT_BASE, HOST
+from tools.local.sign_in import (
+    HEADERS,
+    InvalidGrant,
+    SignIn,
+    known_person,
+    query_error,
+    redirect_address,
+    sign_in_page,
+)
 
 LIFETIME: Final = 300
 """Seconds a token lives."""
@@ -43,8 +52,12 @@ class BadRequest(ValueError):
     """A field of the token request is missing or malformed."""
 
 
+class UnsupportedGrant(ValueError):
+    """A token request of another kind than those that are served."""
+
+
 def key_in(folder: Path) -> ECKey:
-    """The signing key kept in `folder`, made at the first call, readable by its owner alone."""
+    """Return the signing key in `folder`; creates it at the first call, readable by its owner only."""
     file = folder / "key.pem"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +72,7 @@ def key_in(folder: Path) -> ECKey:
 
 
 def claims_of(form: Mapping[str, Any], *, issuer: str, audience: str, now: int) -> dict[str, Any]:
-    """The claims that a token request asks for.
+    """Return the claims that a token request asks for.
 
     Raises:
         BadRequest: naming the field.
@@ -93,18 +106,21 @@ def _uuid(form: Mapping[str, Any], field: str) -> str:
         raise BadRequest(f"{field} must be a UUID") from None
 
 
-def app(*, issuer: str, audience: str, key: ECKey) -> Starlette:
-    """The issuer as an ASGI application."""
+def app(*, issuer: str, audience: str, key: ECKey, browser: str | None = None) -> Starlette:
+    """Return the issuer as an ASGI application; `browser` is its address for people, where that is another."""
+    sign_in = SignIn(key, ALGORITHM)
 
     async def configuration(_: Request) -> JSONResponse:
         return JSONResponse(
             {
                 "issuer": issuer,
                 "jwks_uri": f"{issuer}/jwks",
+                "authorization_endpoint": f"{browser or issuer}/authorize",
                 "token_endpoint": f"{issuer}/token",
                 "token_endpoint_auth_methods_supported": ["none"],
-                "grant_types_supported": ["client_credentials"],
-                "response_types_supported": ["token"],
+                "grant_types_supported": ["client_credentials", "authorization_code", "refresh_token"],
+                "response_types_supported": ["code", "token"],
+                "code_challenge_methods_supported": ["S256"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": [ALGORITHM],
             }
@@ -115,23 +131,55 @@ def app(*, issuer: str, audience: str, key: ECKey) -> Starlette:
 
     async def token(request: Request) -> JSONResponse:
         form = await request.form()
-        if form.get("grant_type") != "client_credentials":
-            return _refusal("unsupported_grant_type", "grant_type must be client_credentials")
         try:
-            claims = claims_of(form, issuer=issuer, audience=audience, now=int(time.time()))
+            person_claims, more = _granted(form, sign_in)
+            claims = claims_of(person_claims, issuer=issuer, audience=audience, now=int(time.time()))
+        except UnsupportedGrant as error:
+            return _refusal("unsupported_grant_type", str(error))
+        except InvalidGrant as error:
+            return _refusal("invalid_grant", str(error))
         except BadRequest as error:
             return _refusal("invalid_request", str(error))
         signed = jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "at+jwt"}, claims, key)
-        answer = {"access_token": signed, "token_type": "Bearer", "expires_in": LIFETIME}
+        answer = {"access_token": signed, "token_type": "Bearer", "expires_in": LIFETIME, **more}
         return JSONResponse(answer, headers=NO_STORE)
+
+    async def authorize(request: Request) -> Response:
+        """Show the page of people, or send back to the client with the person picked there."""
+        query = {
+            name: str(value)
+            for name, value in (request.query_params if request.method == "GET" else await request.form()).items()
+        }
+        if wrong := query_error(query):
+            return PlainTextResponse(wrong, status_code=400)
+        if request.method == "POST" and known_person(query.get("person")) is not None:
+            address = redirect_address(query, sign_in.code(query, query["person"]))
+            return RedirectResponse(address, status_code=303, headers=NO_STORE)
+        return HTMLResponse(sign_in_page(query), headers=HEADERS)
 
     return Starlette(
         routes=[
             Route("/.well-known/openid-configuration", configuration),
             Route("/jwks", jwks),
             Route("/token", token, methods=["POST"]),
+            Route("/authorize", authorize, methods=["GET", "POST"]),
         ],
     )
+
+
+def _granted(form: Mapping[str, Any], sign_in: SignIn) -> tuple[Mapping[str, Any], dict[str, str]]:
+    """Return whom a token request asks a token for, and the refresh token that comes with it.
+
+    Raises `UnsupportedGrant` or `InvalidGrant`.
+    """
+    match form.get("grant_type"):
+        case "client_credentials":
+            return form, {}
+        case "authorization_code" | "refresh_token":
+            claims, until = sign_in.redeem(form)
+            return known_person(claims["person"]) or {}, {"refresh_token": sign_in.refresh(claims, until)}
+        case _:
+            raise UnsupportedGrant("grant_type must be client_credentials, authorization_code or refresh_token")
 
 
 def _refusal(error: str, description: str) -> JSONResponse:
@@ -152,6 +200,7 @@ def main() -> None:
         issuer=os.environ.get("OOC_ISSUER") or f"http://{HOST}:{port}",
         audience=os.environ.get("OOC_AUDIENCE") or "ooc",
         key=key_in(Path(os.environ.get("OOC_VAR") or "var") / "issuer"),
+        browser=os.environ.get("OOC_SIGN_IN_URL") or None,
     )
     uvicorn.run(served, host=os.environ.get("OOC_HOST") or HOST, port=port, log_level="warning")
 

@@ -1,4 +1,4 @@
-"""Apache Kafka's jars: which they are, where they lie, and that they are what was pinned.
+"""Apache Kafka's jars: their names, their place in the Maven repository, and the check of their pinned hashes.
 
 `kafka-jars.txt` names each with its SHA-256. They come from Maven Central by jgo, once, into the machine's Maven
 repository (`~/.m2/repository`, or where M2_REPO points); afterwards nothing needs the network.
@@ -46,7 +46,7 @@ class Jar:
 
 
 def pinned() -> list[Jar]:
-    """The jars that kafka-jars.txt names."""
+    """Return the jars that kafka-jars.txt names."""
     lines = [
         line.split() for line in LIST.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
     ]
@@ -59,7 +59,7 @@ def _three(name: str) -> tuple[str, str, str]:
 
 
 def repository() -> Path:
-    """The machine's Maven repository."""
+    """Return the machine's Maven repository."""
     return Path(os.environ.get("M2_REPO") or "~/.m2/repository").expanduser()
 
 
@@ -69,7 +69,7 @@ def missing() -> bool:
 
 
 def kafka_jars() -> list[Path]:
-    """The class path of Kafka, fetched if need be; every file is what was pinned.
+    """Return the class path of Kafka, fetched if need be; every file is what was pinned.
 
     Raises:
         CannotStart: the download failed, or a file is not what was pinned.
@@ -129,6 +129,6 @@ def resolve() -> list[str]:
 
 
 def sha256_of(path: Path) -> str:
-    """The hash of a file, in hexadecimal."""
+    """Return the hash of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

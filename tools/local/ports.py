@@ -14,12 +14,12 @@ from tools.local.errors import CannotStart
 
 HOST: Final = "127.0.0.1"
 DEFAULT_BASE: Final = 8100
-APIS: Final = 19
+APIS: Final = 17
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of one local system: issuer, APIs, PostgreSQL, Kafka and its controller."""
+    """The ports of one local system: issuer, APIs, console, witness, PostgreSQL, Kafka and its controller."""
 
     base: int = DEFAULT_BASE
 
@@ -30,7 +30,7 @@ class Ports:
 
     @classmethod
     def from_environment(cls) -> Ports:
-        """The base that OOC_PORT_BASE names, else 8100."""
+        """Return the base that OOC_PORT_BASE names, else 8100."""
         text = os.environ.get("OOC_PORT_BASE", "") or str(DEFAULT_BASE)
         if not text.isdecimal():
             raise CannotStart(f"OOC_PORT_BASE is {text!r}: it must be a port number, such as 8100.")
@@ -42,10 +42,20 @@ class Ports:
         return self.base
 
     def api(self, nth: int) -> int:
-        """The nth service's API, counted from 0."""
+        """Return the nth service's API, counted from 0."""
         if not 0 <= nth < APIS:
             raise ValueError(f"there is room for {APIS} APIs, asked for number {nth}")
         return self.base + 1 + nth
+
+    @property
+    def console(self) -> int:
+        """The web console."""
+        return self.base + 18
+
+    @property
+    def witness(self) -> int:
+        """The witness of the checkpoints."""
+        return self.base + 19
 
     @property
     def postgres(self) -> int:
@@ -94,10 +104,10 @@ def require_free(wanted: Iterable[tuple[str, int]]) -> None:
         CannotStart: naming every port that is taken, by whom where that can be told, and what to do.
 
     """
-    taken = [(name, port) for name, port in wanted if not is_free(port)]
-    if not taken:
+    occupied = [(name, port) for name, port in wanted if not is_free(port)]
+    if not occupied:
         return
-    lines = [f"Port {port}, which {name} needs, is taken{_holder(port)}." for name, port in taken]
+    lines = [f"Port {port}, which {name} needs, is taken{_holder(port)}." for name, port in occupied]
     lines += [
         "Another local system may be running (`ooc status`), or another program uses it (`ss -ltnp` lists who).",
         f"Stop it, or choose another range: OOC_PORT_BASE=9100 make run (the default is {DEFAULT_BASE}; 23 ports follow).",

@@ -64,7 +64,7 @@ def _installed() -> Path:
 
 
 def _public_copy() -> Path:
-    """Return a copy of the programs that `nobody` can run, made by the first start that needs it."""
+    """Return a copy of the programs that the user `nobody` can run; creates it if needed."""
     source = _installed()
     for place in dict.fromkeys((Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/tmp"))):  # noqa: S108 - see below
         copy = place / f"ooc-{WHEEL}-{version(WHEEL)}"

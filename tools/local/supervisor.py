@@ -117,7 +117,7 @@ class Supervisor:
     """
 
     def __init__(self, var: Path, processes: Sequence[Process], *, listener: Listener | None = None) -> None:
-        """Raises ValueError if a name is used twice, or `after` names what is not there or goes in a circle."""
+        """Check the processes; raises ValueError if a name is used twice, or `after` names a missing one or goes in a circle."""
         self.var = var
         self._lives = {process.name: _Life(process) for process in processes}
         if len(self._lives) != len(processes):
@@ -161,7 +161,7 @@ class Supervisor:
         return self._lives[name].state
 
     def pid(self, name: str) -> int | None:
-        """The process's id while it runs."""
+        """Return the process's id while it runs."""
         return self._lives[name].pid
 
     def restarts(self, name: str) -> int:
@@ -247,18 +247,18 @@ class Supervisor:
         except Exception as error:
             if not ever_up:
                 raise
-            told = f"{type(error).__name__}: {error}"
-            _append(log, f"supervisor: {told}")
-            return f"an error of its start ({told.splitlines()[0]})"
+            reason = f"{type(error).__name__}: {error}"
+            _append(log, f"supervisor: {reason}")
+            return f"an error of its start ({reason.splitlines()[0]})"
 
     async def _wait_for_room(self, life: _Life, log: Path) -> None:
         """Return when the disk has room to start a process again."""
         short = shortage(self.var)
         if short is not None:
             self._becomes(life, State.OUT_OF_ROOM)
-        said = False
+        reported = False
         while short is not None:
-            said = said or self._note_waiting(life, log, f"{life.process.name} is not started again: {short}")
+            reported = reported or self._note_waiting(life, log, f"{life.process.name} is not started again: {short}")
             await asyncio.sleep(ROOM_POLL)
             short = shortage(self.var)
 
@@ -430,7 +430,7 @@ def _did_not_come_up(process: Process, how: str, log: Path) -> CannotStart:
 
 
 def running(var: Path) -> dict[str, int]:
-    """The processes of the system on `var` that run now: name to process id."""
+    """Return the processes of the system on `var` that run now: name to process id."""
     found = {}
     for pid_file in sorted((var / "run").glob("*.pid")):
         process = _of(pid_file)
@@ -440,7 +440,7 @@ def running(var: Path) -> dict[str, int]:
 
 
 def waiting(var: Path) -> dict[str, str]:
-    """What the supervisor on `var` waits for before it starts a process again: name to a sentence."""
+    """Return what the supervisor on `var` waits for before it restarts a process: name to a sentence."""
     found = {}
     for file in sorted((var / "run").glob("*.waits")):
         with contextlib.suppress(OSError):
@@ -449,7 +449,7 @@ def waiting(var: Path) -> dict[str, str]:
 
 
 def _of(pid_file: Path) -> psutil.Process | None:
-    """The process that a pid file means; None if it is gone, also when another has its number now."""
+    """Return the process that a pid file means; None if it is gone, also when another has its number now."""
     try:
         written = pid_file.stat().st_mtime
         process = psutil.Process(int(pid_file.read_text(encoding="utf-8")))

@@ -1,1 +1,1 @@
-"""The reference pages, written from the declarations: what is in the code is what they say."""
+"""The reference pages, generated from the declarations in the code."""

@@ -1,44 +1,65 @@
-"""Write docs/reference from the code: `python -m tools.reference`, or `make docs`."""
+"""Write docs/reference and the contract (tests/architecture/catalogue.yaml) from the code: `python -m tools.reference`, or `make docs`.
+
+A change that would break a program of somebody else is refused, unless `--incompatible REASON` says that it is meant.
+"""
 
 from __future__ import annotations
 
+import argparse
 import logging
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from services.registry import deciding_services
+from shared.runtime.service import Service
 from tools.reference.access_page import of_access
+from tools.reference.asyncapi import of_topics
+from tools.reference.catalogue import catalogue
+from tools.reference.command_line import of_command_line
+from tools.reference.compatibility import Contract, incompatible_changes
+from tools.reference.contract import (
+    UnreadableContract,
+    committed_contract,
+    contract_of_code,
+    explain,
+    of_breaks,
+    record_breaks,
+    text_of,
+)
 from tools.reference.database_roles import of_database_roles
+from tools.reference.openapi import of_apis, openapi_documents
 from tools.reference.pages import (
     index,
     of_measures,
     of_service,
     of_states,
 )
-from tools.reference.state_explorer import moves, play_stories
+from tools.reference.state_explorer import Explored, explore, play_stories
 
 PLACE: Final = Path("docs/reference")
+CATALOGUE: Final = Path("tests/architecture/catalogue.yaml")
 STORIES: Final = Path("tests/scenarios")
 
 
 def declared_pages() -> dict[str, str]:
     """Write the pages that follow from declarations, by path."""
     services = deciding_services()
-    pages = index(services) | of_measures() | of_database_roles() | of_access(services)
+    pages = index(services) | of_measures() | of_database_roles() | of_access(services) | of_command_line()
+    pages |= of_topics(services) | of_apis(openapi_documents(services)) | of_breaks(PLACE)
     for service in services:
         pages |= of_service(service)
     return pages
 
 
-def explored_pages(stories: Path = STORIES) -> dict[str, str]:
-    """Draw the pages with the state machines, by path; to find the moves takes half a minute."""
-    services = deciding_services()
-    told = play_stories(services, stories)
+def explored_pages(explored: Iterable[tuple[Service[Any], Explored]]) -> dict[str, str]:
+    """Draw the pages with the state machines, by path."""
     pages: dict[str, str] = {}
-    for service in services:
-        pages |= of_states(service, moves(service, told))
+    for service, found in explored:
+        pages |= of_states(service, found.moves)
     return pages
 
 
@@ -53,7 +74,41 @@ def write(pages: dict[str, str], place: Path = PLACE) -> None:
         file.write_text(text, encoding="utf-8")
 
 
-if __name__ == "__main__":
+def write_contract(contract: Contract, place: Path = PLACE) -> None:
+    """Write the documents of the contract, and delete those of a service that is gone."""
+    for old in place.rglob("*.json"):
+        if old.parent != place and old.relative_to(place).as_posix() not in contract:
+            old.unlink()
+    for path, document in contract.items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(text_of(document), encoding="utf-8")
+
+
+def main() -> None:
+    """Write everything; exit 1 with the reasons, writing nothing, where the contract would be broken."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.reference", description="Write docs/reference from the code."
+    )
+    parser.add_argument("--incompatible", metavar="REASON", help="break the contract on purpose, and record why")
+    reason = parser.parse_args().incompatible
     # Reactions that stories park are of no interest here.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    write(declared_pages() | explored_pages())
+    services = deciding_services()
+    try:
+        committed = committed_contract(PLACE)
+    except UnreadableContract as error:
+        sys.exit(str(error))
+    contract = contract_of_code(services, committed)
+    breaks = incompatible_changes(committed, contract)
+    if breaks and not reason:
+        sys.exit(explain(breaks))
+    if breaks:
+        record_breaks(PLACE, breaks, reason)
+    write_contract(contract)
+    played = play_stories(services, STORIES)
+    write(declared_pages() | explored_pages((service, explore(service, played)) for service in services))
+    CATALOGUE.write_text(catalogue(services, played), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

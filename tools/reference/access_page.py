@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from services.registry import SERVICES
 from services.reporting.access import ACCESS as REPORTING
-from services.vocabulary import Role
+from services.vocabulary import Personal, Role
 from shared.domain.envelope import EventRegistry
 from shared.domain.permissions import Permission
+from shared.privacy.sealing import FieldClass
 from shared.runtime.service import Service
 from tools.reference.markdown import (
     codes,
@@ -20,6 +23,12 @@ from tools.reference.markdown import (
 )
 
 _TITLES: Final = {entry.name: entry.title for entry in SERVICES}
+_CLASSES: Final = """
+    A sealed field has a class, which stands with the field on the pages of events. A role reads the classes of its cell in
+    `details` of the state and in the history; any other field shows `{"sealed": true}` with its class, and one whose key
+    was destroyed `{"forgotten": true}`. Where the state shows some members alone, `details` has only the texts of these
+    classes. The access log has a line `OPEN_FIELDS` with the record and the classes, before the answer leaves.
+"""
 _BOUNDARIES: Final = """
     **For commands and reads alike.** A record of another area than the token's answers as one that does not exist
     (404, the same words), and so does another organisation's where the table says "of the own organisation". A
@@ -59,6 +68,17 @@ def of_access(services: Sequence[Service[Any]]) -> dict[str, str]:
             " of the same case."
         ),
         table(("Service", "Mark", "Given to"), ((f"`{service}`", f"`{name}`", text) for service, name, text in marks)),
+        "## Which sealed fields",
+        prose(_CLASSES),
+        table(("Class", "What it is"), ((f"`{name}`", meaning) for name, meaning in _members(Personal))),
+        table(
+            ("Role", *(_TITLES[service.name] for service in services)),
+            (
+                (f"`{role}`", *(_opened(service.permissions.get(role)) for service in services))
+                for role in Role
+                if any(role in service.permissions for service in services)
+            ),
+        ),
         "## Boundaries",
         prose(_BOUNDARIES),
         prose(_DOORS),
@@ -69,29 +89,49 @@ def of_access(services: Sequence[Service[Any]]) -> dict[str, str]:
 def _cell(permission: Permission | None) -> str:
     if permission is None:
         return ""
-    said = [", ".join(sorted(permission.parts))]
+    meaning = [", ".join(sorted(permission.parts))]
     if permission.where:
-        said.append(f"with {' or '.join(f'`{mark}`' for mark in permission.where)}")
+        meaning.append(f"with {' or '.join(f'`{mark}`' for mark in permission.where)}")
     if permission.own_organisation:
-        said.append("of the own organisation")
+        meaning.append("of the own organisation")
     if permission.fields is not None:
-        said.append(f"showing {codes(sorted(permission.fields))} alone")
+        meaning.append(f"showing {codes(sorted(permission.fields))} alone")
     if permission.needs_reason:
-        said.append("with a reason")
-    return "; ".join(said)
+        meaning.append("with a reason")
+    return "; ".join(meaning)
+
+
+def _opened(permission: Permission | None) -> str:
+    if permission is None:
+        return ""
+    opened, closed = permission.opens, frozenset(Personal) - permission.opens
+    if not opened or not closed:
+        return "all" if opened else ""
+    meaning = f"all but {codes(sorted(closed))}" if len(closed) < len(opened) else codes(sorted(opened))
+    with_reason = permission.opens_with_reason & closed
+    return f"{meaning}; with a reason {codes(sorted(with_reason))} too" if with_reason else meaning
+
+
+def _members(kind: type[FieldClass]) -> Iterable[tuple[str, str]]:
+    """Yield the members of an enumeration, each with the docstring below it in the source."""
+    (definition,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(definition, ast.ClassDef)
+    for member, text in pairwise(definition.body):
+        if isinstance(member, ast.Assign) and isinstance(text, ast.Expr):
+            yield ast.unparse(member.targets[0]), str(ast.literal_eval(text.value))
 
 
 def _marks(book: EventRegistry) -> Mapping[str, str]:
     """Map each mark of a service to its text in the function's docstring: `NAME: what it says. NAME: …`."""
     found: dict[str, str] = {}
     for mark in dict.fromkeys(book.marks.values()):
-        for name, said in _sentences(inspect.getdoc(mark) or ""):
-            found[name] = f"{found[name]}; {said}" if name in found else said
+        for name, meaning in _sentences(inspect.getdoc(mark) or ""):
+            found[name] = f"{found[name]}; {meaning}" if name in found else meaning
     return found
 
 
 def _sentences(text: str) -> Iterable[tuple[str, str]]:
     for sentence in " ".join(text.split()).split(". "):
-        name, _, said = sentence.rstrip(".").partition(": ")
-        if said:
-            yield name, said
+        name, _, meaning = sentence.rstrip(".").partition(": ")
+        if meaning:
+            yield name, meaning

@@ -40,9 +40,9 @@ def seen_in(messages: Iterable[BaseModel]) -> dict[str, list[Any]]:
         elif isinstance(value, (tuple, list)):
             for item in value:
                 note(name.removesuffix("s"), item)
-        known = found.setdefault(name, [])
-        if value not in known:
-            known.append(value)
+        values = found.setdefault(name, [])
+        if value not in values:
+            values.append(value)
 
     for message in messages:
         for name in type(message).model_fields:
@@ -60,14 +60,14 @@ def moments(history: Sequence[Fact], here: Seen) -> tuple[datetime, ...]:
     return (soon, later) if later > soon else (soon,)
 
 
-def variants(cls: type[Command], at: datetime, here: Seen, told: Seen, rules: RuleBook[Any]) -> Iterator[Command]:
+def variants(cls: type[Command], at: datetime, here: Seen, elsewhere: Seen, rules: RuleBook[Any]) -> Iterator[Command]:
     """Yield commands of a class to try, each with a reason for every warning.
 
     All flags up, all flags down, and from each of these every choice of one field and of two.
     """
     rationale = {rule.id: "As the story goes." for rule in rules.rules_for(cls, RuleKind.WARNS)}
     fields = {name: field for name, field in cls.model_fields.items() if name not in COMMAND_FIELDS}
-    choices = [_choices(name, field.annotation, here, told, at) for name, field in fields.items()]
+    choices = [_choices(name, field.annotation, here, elsewhere, at) for name, field in fields.items()]
     for chosen in _combinations(choices):
         filled = {fields[name].alias or name: value for name, value in zip(fields, chosen, strict=True)}
         try:
@@ -100,15 +100,15 @@ def _choices(  # noqa: PLR0911 - one line for each kind
     name: str,
     annotation: Any,
     here: Seen,
-    told: Seen,
+    elsewhere: Seen,
     after: datetime,
 ) -> Sequence[Any]:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _choices(name, args[0], here, told, after)
+        return _choices(name, args[0], here, elsewhere, after)
     if origin in {Union, types.UnionType}:
         inner = next(one for one in args if one is not type(None))
-        return _choices(name, inner, here, told, after)
+        return _choices(name, inner, here, elsewhere, after)
     if annotation is bool:
         return (True, False)
     if origin is Literal:
@@ -121,14 +121,14 @@ def _choices(  # noqa: PLR0911 - one line for each kind
         return (local_day(after) + timedelta(days=28),)
     if annotation is datetime:
         return (after + timedelta(days=1),)
-    return _recorded_values(name, annotation, here, told)
+    return _recorded_values(name, annotation, here, elsewhere)
 
 
-def _recorded_values(name: str, annotation: Any, here: Seen, told: Seen) -> Sequence[Any]:
+def _recorded_values(name: str, annotation: Any, here: Seen, elsewhere: Seen) -> Sequence[Any]:
     origin, args = get_origin(annotation), get_args(annotation)
-    known = [*here.get(name, ())[-2:], *told.get(name, ())[:3]]
-    if known:
-        return known
+    values = [*here.get(name, ())[-2:], *elsewhere.get(name, ())[:3]]
+    if values:
+        return values
     if origin is Sealed and args[0] is not date:
         return (Sealed("As it happened."),)
     return (None,)

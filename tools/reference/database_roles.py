@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.registry import DECIDING, projection_databases
+from services.registry import DECIDING, databases_without_events
 from shared.runtime.privileges import (
     GROUPS,
     RoleKind,
@@ -15,11 +15,12 @@ from shared.runtime.provision import KEYRING_DATABASE, service_database
 from tools.reference.markdown import page, prose, table
 
 _MEANINGS = {
-    RoleKind.API: "a service's API; one that decides appends events and makes keys, reporting's opens keys",
+    RoleKind.API: "a service's API; one that decides appends events and makes keys, reporting's opens keys; `ooc_console_api`: the web console",
     RoleKind.WORKER: "a service's consumer: its reactions append events and make keys, or it projects",
+    RoleKind.SIGNER: "grows the trees of a service's logs and signs checkpoints, from its worker's process on a connection of its own",
     RoleKind.RELAY: "publishes a service's events, from its worker's process on a connection of its own",
     RoleKind.VERIFY: "`ooc verify`; reads everything but wrapped keys, and writes nothing",
-    RoleKind.ERASURE: "destroys a person's, case's or stream's key; its name is kept in the tombstone. No process connects by it",
+    RoleKind.ERASURE: "destroys a person's or a home's key by hand; its name is kept in the tombstone. No process connects by it",
     RoleKind.SEALING: "no login: makes a first key where there is none, and opens keys; the roles of deciding services are members",
     RoleKind.OPENING: "no login: opens keys; the role of reporting's API is a member",
 }
@@ -46,7 +47,7 @@ def of_database_roles() -> dict[str, str]:
     deciding = ", ".join(f"`{service_database(one.name)[0]}`" for one in DECIDING)
     for title, schema in [
         (f"{deciding}: each deciding service", service),
-        *((f"`{name}`", schema) for name, schema in (*projection_databases(), KEYRING_DATABASE)),
+        *((f"`{name}`", schema) for name, schema in (*databases_without_events(), KEYRING_DATABASE)),
     ]:
         parts += [f"## {title}", table(("Table or function", "Role", "May"), _grants(schema))]
     return {"database-roles.md": page("Database roles", *parts)}

@@ -13,8 +13,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
-from shared.domain.messages import COMMAND_FIELDS
-from shared.privacy.sealing import OwnedBy, Sealed
+from shared.domain.messages import COMMAND_FIELDS, Command
+from shared.domain.words import FieldWords, Words
+from shared.privacy.sealing import FieldClass, OwnedBy, Sealed
 
 WORDS: dict[Any, str] = {
     UUID: "id",
@@ -28,15 +29,30 @@ WORDS: dict[Any, str] = {
     Any: "any value",
 }
 HEAD = ("Field", "Holds", "May be left out", "Kept")
+WORDED_HEAD = ("Field", "In words", "What it is", *HEAD[1:])
 
 
-def rows(model: type[BaseModel]) -> list[tuple[str, str, str, str]]:
+def rows(model: type[BaseModel]) -> list[tuple[str, ...]]:
     """Return a line for each field of a message's own."""
     return [
         (f"`{field.alias or name}`", _holds(field.annotation), _optional(field), _storage(field))
-        for name, field in model.model_fields.items()
-        if name not in COMMAND_FIELDS
+        for name, field in _own_fields(model)
     ]
+
+
+def worded_rows(model: type[BaseModel], words: Words) -> list[tuple[str, ...]]:
+    """Return a line for each field of a message's own, with its title and help for people."""
+    worded = []
+    for (name, _), (field, *rest) in zip(_own_fields(model), rows(model), strict=True):
+        found = words.of_field(model, name) or FieldWords("", "")
+        worded.append((field, found.title, found.help, *rest))
+    return worded
+
+
+def _own_fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
+    """List the fields of a class, without those that every command has."""
+    common = COMMAND_FIELDS if issubclass(model, Command) else frozenset()
+    return [(name, field) for name, field in model.model_fields.items() if name not in common]
 
 
 def groups(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -81,7 +97,8 @@ def _storage(field: FieldInfo) -> str:
     owner = next((mark.field for mark in field.metadata if isinstance(mark, OwnedBy)), None)
     whose = f"with the key of `{owner}`" if owner else "with the key of the case"
     if _is_sealed(field.annotation):
-        return f"sealed {whose}"
+        class_ = next((f", class `{mark}`" for mark in field.metadata if isinstance(mark, FieldClass)), "")
+        return f"sealed {whose}{class_}"
     return f"what is sealed in it {whose}" if owner else "clear"
 
 

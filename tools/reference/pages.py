@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -12,13 +13,15 @@ from pydantic import BaseModel
 from services.registry import SERVICES
 from services.reporting.measures import MEASURES
 from services.reporting.policy import POLICY
+from shared.api.command_schemas import command_schemas
 from shared.domain.decisions import RuleKind
 from shared.domain.messages import Command, Event
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Rule
+from shared.domain.words import Words
 from shared.runtime.service import Service
 from tools.reference.emitted_events import emitted_events
-from tools.reference.fields import HEAD, groups, rows
+from tools.reference.fields import WORDED_HEAD, groups, worded_rows
 from tools.reference.markdown import (
     codes,
     page,
@@ -27,6 +30,7 @@ from tools.reference.markdown import (
     table,
 )
 from tools.reference.state_explorer import Move
+from tools.reference.state_table import allowed_commands
 
 CLASSES: Final = {
     RuleKind.FORBIDS: "forbids",
@@ -67,6 +71,7 @@ def of_states(service: Service[Any], moves: Sequence[Move]) -> dict[str, str]:
                 for move in moves
             ),
         ),
+        *allowed_commands(service),
     )
     return {f"{service.name}/states.md": text}
 
@@ -105,6 +110,7 @@ def index(services: Iterable[Service[Any]]) -> dict[str, str]:
             f"[{len(duty_texts(service))} duties]({service.name}/duties.md)",
             f"[{len(service.policy.terms)} values]({service.name}/policy.md)",
             f"[states]({service.name}/states.md)",
+            f"[API]({service.name}/api.md)",
         )
         for service in services
     ]
@@ -115,11 +121,18 @@ def index(services: Iterable[Service[Any]]) -> dict[str, str]:
             " due when, and every figure with its source. These pages are written from the code by `make docs`, and a"
             " test fails where they differ from it."
         ),
-        table(("Service", "Commands", "Events", "Rules", "Duties", "Policy", "State machine"), lines),
+        table(("Service", "Commands", "Events", "Rules", "Duties", "Policy", "State machine", "API"), lines),
         f"Reporting decides nothing and counts: [{len(MEASURES)} measures](reporting/measures.md) and the"
-        f" [{len(POLICY.terms)} values](reporting/policy.md) that they compare with.\n",
+        f" [{len(POLICY.terms)} values](reporting/policy.md) that they compare with, and its [API](reporting/api.md).\n",
+        prose(
+            "For programs of others: the [topics](topics.md) with the schemas of all events, as an AsyncAPI 3.0 document"
+            " too, and the OpenAPI 3.1 document beside the page of each API. `make docs` and a test refuse a change that"
+            " would break such a program; what was broken on purpose is in"
+            " [incompatible changes](incompatible-changes.md)."
+        ),
         "What each process may do in the databases: [database roles](database-roles.md).\n",
-        "Who may read which records, and what of them: [access](access.md).",
+        "Who may read which records, and what of them: [access](access.md).\n",
+        "What can be said at a terminal: [`ooc`](ooc.md).",
     )
     return {"README.md": text}
 
@@ -127,7 +140,10 @@ def index(services: Iterable[Service[Any]]) -> dict[str, str]:
 def duty_texts(service: Service[Any]) -> Mapping[str, tuple[str, ...]]:
     """Read each duty from the docstring of a service's duties: what opens it, when it is due, what meets it, what ends it."""
     text = inspect.getdoc(service.read_model.duties) or ""
-    return {name: tuple(part.strip() for part in said.rstrip(".").split(";")) for name, said in _DUTY.findall(text)}
+    return {
+        name: tuple(part.strip() for part in description.rstrip(".").split(";"))
+        for name, description in _DUTY.findall(text)
+    }
 
 
 def _title(service: Service[Any]) -> str:
@@ -145,15 +161,21 @@ def _commands(service: Service[Any]) -> str:
             " warning, by the id of its rule) and `expected_version`. An unknown field is refused. T1 guards every"
             " command and is not named again."
         ),
+        prose(
+            "`GET /schemas/NAME` gives the JSON Schema of a command, with the same titles, help and example, and every"
+            " code in words: a form can be drawn from it."
+        ),
     ]
+    schemas = command_schemas(service)
     for command in service.commands:
         parts += [
             f"## {command.__name__}",
             _first_lines(command),
-            table(HEAD, rows(command)),
+            table(WORDED_HEAD, worded_rows(command, service.words)),
             _around(service, command),
+            f"```json\n{json.dumps(schemas[command.__name__]['examples'][0], indent=2, ensure_ascii=False)}\n```",
         ]
-    parts += _groups(service.commands)
+    parts += _groups(service.commands, service.words)
     return page(f"{_title(service)}: commands", *parts)
 
 
@@ -180,13 +202,13 @@ def _links(ids: Iterable[str]) -> str:
     return ", ".join(f"[{one}](rules.md#{one.lower()})" for one in dict.fromkeys(ids))
 
 
-def _groups(messages: Iterable[type[BaseModel]]) -> list[str]:
+def _groups(messages: Iterable[type[BaseModel]], words: Words) -> list[str]:
     found = {inner.__name__: inner for message in messages for inner in groups(message)}
     if not found:
         return []
     parts = ["# Groups of fields"]
     for name in sorted(found):
-        parts += [f"## {name}", _first_lines(found[name]), table(HEAD, rows(found[name]))]
+        parts += [f"## {name}", _first_lines(found[name]), table(WORDED_HEAD, worded_rows(found[name], words))]
     return parts
 
 
@@ -194,7 +216,9 @@ def _events(service: Service[Any]) -> str:
     parts = [
         prose(
             "What is recorded, stored and published as the same bytes. A sealed field stands there as a token that only"
-            " its key opens; where the key is destroyed the rest of the event stays."
+            " its key opens; where the key is destroyed the rest of the event stays. What stands around these fields is"
+            " told in [topics](../topics.md); [the JSON Schemas](events.schema.json) say the same, with an example of"
+            " each event. A field that may be left out is null, or absent from events that are older than it."
         ),
     ]
     for event in service.events.events:
@@ -202,10 +226,11 @@ def _events(service: Service[Any]) -> str:
         parts += [
             f"## {event.__name__}",
             _first_lines(event),
+            f"Sentence: `{event.sentence}`",
             f"Type `{service.events.type_name(event)}`, regime `{labels.get('regime', 'none')}`. Made by: {_makers(service, event)}.",
-            table(HEAD, rows(event)),
+            table(WORDED_HEAD, worded_rows(event, service.words)),
         ]
-    return page(f"{_title(service)}: events", *parts, *_groups(service.events.events))
+    return page(f"{_title(service)}: events", *parts, *_groups(service.events.events, service.words))
 
 
 def _makers(service: Service[Any], event: type[Event]) -> str:
@@ -220,7 +245,9 @@ def _rules(service: Service[Any]) -> str:
     parts = [
         prose(
             "All forbidding rules that a command breaks are named at once; only where none is broken is the state"
-            " machine asked, and only then the warnings. One id may have several rules under it."
+            " machine asked, and only then the warnings. One id may have several rules under it. A precondition looks at"
+            " the state of the record alone, so that its answer is known before a command is written; a check looks at"
+            " the command too."
         ),
     ]
     for rule_id in sorted({*by_id, *service.claim_rules}, key=_in_order):
@@ -229,6 +256,7 @@ def _rules(service: Service[Any]) -> str:
             (
                 f"`{rule.name}`",
                 GIVES_WAY if rule.gives_way else CLASSES[rule.kind],
+                "the state: precondition" if rule.is_precondition else "the command too: check",
                 rule.text,
                 rule.source,
                 _commands_of(service, rule),
@@ -238,8 +266,10 @@ def _rules(service: Service[Any]) -> str:
         if rule_id in service.claim_rules:
             text, source = service.claim_rules[rule_id]
             openers = codes(command.__name__ for command in service.commands if command.opens)
-            lines.append(("a claim that another stream holds", CLASSES[RuleKind.FORBIDS], text, source, openers))
-        parts.append(table(("Rule", "Class", "What the officer reads", "Source", "Guards"), lines))
+            lines.append(
+                ("a claim that another stream holds", CLASSES[RuleKind.FORBIDS], "other records", text, source, openers)
+            )
+        parts.append(table(("Rule", "Class", "Looks at", "What the officer reads", "Source", "Guards"), lines))
     return page(f"{_title(service)}: rules", *parts)
 
 

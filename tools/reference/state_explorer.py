@@ -7,7 +7,7 @@ through and where it leads is what the picture shows. Corrections are left out: 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,17 +61,31 @@ class Move:
 
 def play_stories(services: Iterable[Service[Any]], stories: Path) -> Memory:
     """Return a system in which every story of a folder has been played once."""
-    told = Memory(services, clock=lambda: PLAYED_AT)
+    played = Memory(services, clock=lambda: PLAYED_AT)
     for story in sorted(stories.glob("*.yaml")):
         # Where a story no longer comes true its own test says so; what was told until then is of use.
         with suppress(Difference):
-            Run(read_scenario(story), told, run="reference").play()
-    return told
+            Run(read_scenario(story), played, run="reference").play()
+    return played
 
 
-def moves(service: Service[Any], told: Memory) -> list[Move]:
-    """Return every move of the state machine that was found, sorted."""
-    return sorted(_Exploration(service, [history for name, history in told.histories if name == service.name]).run())
+@dataclass(frozen=True)
+class Explored:
+    """What was found of a service.
+
+    Attributes:
+        moves: every move of its state machine, sorted.
+        made: the events that each command was seen to make.
+
+    """
+
+    moves: Sequence[Move]
+    made: Mapping[type[Command], set[type[Event]]]
+
+
+def explore(service: Service[Any], played: Memory) -> Explored:
+    """Try every command of a service from the states that the stories reach."""
+    return _Exploration(service, [history for name, history in played.histories if name == service.name]).run()
 
 
 class _Exploration:
@@ -79,20 +93,21 @@ class _Exploration:
 
     def __init__(self, service: Service[Any], histories: Sequence[Sequence[Fact]]) -> None:
         self.service = service
-        self.told = seen_in(fact.event for history in histories for fact in history)
+        self.recorded_values = seen_in(fact.event for history in histories for fact in history)
         self.found: set[Move] = set()
+        self.made: dict[type[Command], set[type[Event]]] = {}
         self._kinds: dict[tuple[str, bool], set[frozenset[str]]] = {}
         self._waiting: deque[tuple[Fact, ...]] = deque([()])
         for history in histories:
             self._retell(list(takewhile(lambda fact: not isinstance(fact.event, Correction), history)))
 
-    def run(self) -> set[Move]:
+    def run(self) -> Explored:
         while self._waiting:
             history = self._waiting.popleft()
             state, here = self._fold(history), seen_in(fact.event for fact in history)
             for command in self.service.commands:
                 self._try(command, history, state, here)
-        return self.found
+        return Explored(sorted(self.found), self.made)
 
     def _retell(self, history: Sequence[Fact]) -> None:
         """Note the moves of a story, and queue its longest history in each state."""
@@ -102,15 +117,15 @@ class _Exploration:
             before, now = self._state(state), self._state(after)
             if before != now:
                 self.found.add(Move(before, now, fact.name))
-                self._follow(tuple(history[:n]), before, told=True)
+                self._follow(tuple(history[:n]), before, from_scenario=True)
             state = after
-        self._follow(tuple(history), self._state(state), told=True)
+        self._follow(tuple(history), self._state(state), from_scenario=True)
 
-    def _follow(self, history: tuple[Fact, ...], state: str, *, told: bool = False) -> None:
+    def _follow(self, history: tuple[Fact, ...], state: str, *, from_scenario: bool = False) -> None:
         kind = frozenset(_kind(fact.event) for fact in history)
-        known = self._kinds.setdefault((state, told), set())
-        if history and kind not in known and len(known) < WITNESSES:
-            known.add(kind)
+        similar = self._kinds.setdefault((state, from_scenario), set())
+        if history and kind not in similar and len(similar) < WITNESSES:
+            similar.add(kind)
             self._waiting.append(history)
 
     def _fold(self, history: Sequence[Fact]) -> Any:
@@ -127,10 +142,12 @@ class _Exploration:
         for at in moments(history, here):
             policy = self.service.policy.on(local_day(at))
             context = Context(STREAM, officer, at, PLAYED_AT, policy, self.service.policy.on, self.service.prints)
-            for command in variants(command_class, at, here, self.told, decider.rules):
+            for command in variants(command_class, at, here, self.recorded_values, decider.rules):
                 answer = decider.evaluate_and_decide(command, state, context)
                 if isinstance(answer, tuple):
-                    kinds = tuple(_kind(one.event if isinstance(one, EventAt) else one) for one in answer[0])
+                    events = [one.event if isinstance(one, EventAt) else one for one in answer[0]]
+                    self.made.setdefault(command_class, set()).update(map(type, events))
+                    kinds = tuple(map(_kind, events))
                     if kinds not in seen:
                         seen.add(kinds)
                         self._note(history, self._execute(command, officer, history), state)

@@ -57,15 +57,15 @@ def duties_differ(
 ) -> Iterator[Differs]:
     """Find the duties that are missing, and those that should not be there."""
 
-    def found(wanted: Mapping[str, Any]) -> bool:
+    def is_among(wanted: Mapping[str, Any]) -> bool:
         return any(all(equal(value, duty.get(key, MISSING), ids) for key, value in wanted.items()) for duty in got)
 
     def alike(wanted: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         same = [duty for duty in got if duty.get("duty") == wanted.get("duty")]
         return same or list(got)
 
-    yield from (Differs("has", dict(wanted), alike(wanted)) for wanted in has if not found(wanted))
-    yield from (Differs("lacks", f"no {dict(wanted)}", alike(wanted)) for wanted in lacks if found(wanted))
+    yield from (Differs("has", dict(wanted), alike(wanted)) for wanted in has if not is_among(wanted))
+    yield from (Differs("lacks", f"no {dict(wanted)}", alike(wanted)) for wanted in lacks if is_among(wanted))
 
 
 def types_differ(expected: tuple[str, ...], got: tuple[str, ...]) -> Iterator[Differs]:

@@ -23,6 +23,7 @@ from shared.api.request import parse_command
 from shared.command_handler import (
     Accepted,
     CommandHandler,
+    DryRun,
     Forbidden,
     IdempotencyKeyReused,
     NoChange,
@@ -174,8 +175,22 @@ class Memory:
 
     def send(self, request: Request) -> Response:
         """Answer a command in the order of the API: a role without commands, shape, role, then the handler's order."""
-        running = self._services[request.service]
-        service, role = running.service, request.by.role
+        command_request = self._command_request(request)
+        if isinstance(command_request, Response):
+            return command_request
+        return _response(self._run(self._handle(self._services[request.service], command_request)))
+
+    def dry_run(self, request: Request) -> Response | DryRun:
+        """Answer what a command would do now, and record nothing (see `CommandHandler.dry_run`)."""
+        command_request = self._command_request(request)
+        if isinstance(command_request, Response):
+            return command_request
+        result = self._run(self._services[request.service].handler.dry_run(command_request))
+        return result if isinstance(result, DryRun) else _response(result)
+
+    def _command_request(self, request: Request) -> CommandRequest | Response:
+        """Parse a command as the API does, or answer why its role may not send it or what is malformed."""
+        service, role = self._services[request.service].service, request.by.role
         if why := command_denial(service, role):
             return Response(Result.FORBIDDEN, why=why)
         try:
@@ -191,9 +206,8 @@ class Memory:
             labels=self.area,
             conflicts=self.conflicts,
         )
-        command_id = running.handler.command_id(actor.id, request.key)
-        asked = CommandRequest(command, request.stream, command_id, actor, received_at, correlation_id=command_id)
-        return _response(self._run(self._handle(running, asked)))
+        command_id = self._services[request.service].handler.command_id(actor.id, request.key)
+        return CommandRequest(command, request.stream, command_id, actor, received_at, correlation_id=command_id)
 
     # --- the system's side ------------------------------------------------------------------------
 
@@ -215,8 +229,8 @@ class Memory:
     def _history(self, running: _RunningService, stream: UUID) -> Sequence[Fact]:
         return self._run(_read_stream(running, running.service.stream_name(stream)))
 
-    async def _handle(self, running: _RunningService, asked: CommandRequest) -> HandlerResult:
-        result = await running.handler.handle(asked)
+    async def _handle(self, running: _RunningService, command_request: CommandRequest) -> HandlerResult:
+        result = await running.handler.handle(command_request)
         while events := await self._undelivered():
             for source, event in events:
                 await self._deliver(source, event)

@@ -24,7 +24,7 @@ _REFERENCE: Final = re.compile(rf"\${NAME}[+./\w-]*")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A `$name` and what it needs: a person's details, an officer's role or a stream's event; `wrong` where it is no name."""
+    """A `$name` in a scenario: a detail of a person, an officer or an event; `wrong` says why it is not valid."""
 
     text: str
     details: str | None = None
@@ -72,7 +72,7 @@ class Names:
         self._people = people
         self._officer_id = officer_id
         self._latest_event = latest_event
-        self._known: dict[str, str] = {}
+        self._names_by_id: dict[str, str] = {}
 
     def id(self, name: str) -> UUID:
         """Derive the id of a name; of `d1+c1`, the conference that is proposed for condition c1 of disposal d1."""
@@ -81,7 +81,7 @@ class Names:
         if plus:
             self.id(first)
             found = uuid5(found, str(self.id(second)))
-        self._known[str(found)] = name
+        self._names_by_id[str(found)] = name
         return found
 
     def key(self, *parts: object) -> str:
@@ -94,7 +94,7 @@ class Names:
             return {self.in_words(key): self.in_words(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.in_words(item) for item in value]
-        return self._known.get(value, value) if isinstance(value, str) else value
+        return self._names_by_id.get(value, value) if isinstance(value, str) else value
 
     def fill_in(self, value: Any) -> Any:
         """Put ids, details and events in place of every `$name`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -36,6 +36,10 @@ class MemoryParkedReactions:
             if await self.version(parked.rejected.target_stream) > parked.tried_version
         ]
 
+    async def closed(self, command_ids: Collection[UUID]) -> frozenset[UUID]:  # noqa: ARG002
+        """See `ParkedReactions.closed`."""
+        return frozenset()
+
     async def version(self, stream: str) -> int:
         """See `ParkedReactions.version`."""
         return len((await self._event_store.load(stream)).records)
@@ -55,6 +59,9 @@ class MemoryParkedReactions:
     async def keep(self, command_id: UUID, why: Rejection, tried_version: int) -> None:
         """See `ParkedReactions.keep`."""
         self._parked[command_id] = replace(self._parked[command_id], why=why, tried_version=tried_version)
+
+    async def keep_nothing_to_do(self, command_id: UUID, stream: str) -> None:
+        """Do nothing; see `ParkedReactions.keep_nothing_to_do`. A simulation needs no such record."""
 
     async def remove(self, command_ids: Iterable[UUID]) -> None:
         """See `ParkedReactions.remove`."""

@@ -53,19 +53,19 @@ def read_scenario(path: Path) -> Scenario:
     content = read_yaml(path)
     where = "the file"
     try:
-        whole = _mapping(content, "a scenario")
-        _no_other(whole, SCENARIO_KEYS)
-        scenario_id = _text(whole, "id", "shoplifting-ycc")
-        title = _text(whole, "title", "A boy of 15 …")
+        scenario = _mapping(content, "a scenario")
+        _no_other(scenario, SCENARIO_KEYS)
+        scenario_id = _text(scenario, "id", "shoplifting-ycc")
+        title = _text(scenario, "title", "A boy of 15 …")
         people = {
             alias: _mapping(details, f"people.{alias}")
-            for alias, details in _mapping(whole.get("people") or {}, "people").items()
+            for alias, details in _mapping(scenario.get("people") or {}, "people").items()
         }
-        rules = _texts(whole.get("rules") or [], "rules")
-        told = _steps(whole.get("steps"))
+        rules = _texts(scenario.get("rules") or [], "rules")
+        raw_steps = _steps(scenario.get("steps"))
         sofar = _SoFar(frozenset(people))
         steps = []
-        for number, raw in enumerate(told, start=1):
+        for number, raw in enumerate(raw_steps, start=1):
             where = f"step {number}"
             steps.append(_step(number, _mapping(raw, "a step"), sofar))
     except _Wrong as error:
@@ -73,10 +73,10 @@ def read_scenario(path: Path) -> Scenario:
     return Scenario(scenario_id, title, rules, people, tuple(steps))
 
 
-def _steps(told: Any) -> list[Any]:
-    if not isinstance(told, list) or not told:
+def _steps(content: Any) -> list[Any]:
+    if not isinstance(content, list) or not content:
         raise _Wrong("steps: a list of steps is expected: write at least one")
-    return told
+    return content
 
 
 class _SoFar:
@@ -123,7 +123,7 @@ def _ask(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> CommandStep:
     clash = fields.keys() & {"type", "occurred_at", "expected_version"}
     if clash and expected.word is not Result.INVALID:
         raise _Wrong(f"with: {min(clash)} is set by the step itself (do, at, expected_version): remove it here")
-    _known(fields, sofar)
+    _check_names(fields, sofar)
     key = _text(raw, "key", "receive-r1") if "key" in raw else None
     if expected.word is Result.REPEATED and (service, key or "") not in sofar.keys:
         raise _Wrong("expect: repeated needs the `key:` of an earlier step that was accepted by the same service")
@@ -258,7 +258,7 @@ def _duties(raw: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
     return duties
 
 
-def _known(value: Any, sofar: _SoFar) -> None:
+def _check_names(value: Any, sofar: _SoFar) -> None:
     """Check every `$name` that needs something to exist: a person's details, a role, a stream of an earlier step."""
     for found in references_in(value):
         if found.details is not None and found.details not in sofar.people:

@@ -37,10 +37,10 @@ def problems_of(scenario: Scenario, services: Mapping[str, Service[Any]]) -> Ite
         lambda officer: officer_id(officer.role, officer.number),
         lambda _stream, _event: UUID(int=0),
     )
-    known = BESIDES | {rule.id for service in services.values() for rule in service.decider.rules.rules}
+    rule_ids = BESIDES | {rule.id for service in services.values() for rule in service.decider.rules.rules}
     for step in scenario.steps:
         if isinstance(step, CommandStep):
-            found = _ask(step, services[step.service], names, known)
+            found = _ask(step, services[step.service], names, rule_ids)
         elif isinstance(step, CheckStep) and step.place is Target.HISTORY:
             events = services[step.service].events.by_name
             found = (f"types: {step.service} has no event {name}" for name in step.types or () if name not in events)
@@ -49,7 +49,7 @@ def problems_of(scenario: Scenario, services: Mapping[str, Service[Any]]) -> Ite
         yield from (f"step {step.number}: {problem}" for problem in found)
 
 
-def _ask(step: CommandStep, service: Service[Any], names: Names, known: frozenset[str]) -> Iterator[str]:
+def _ask(step: CommandStep, service: Service[Any], names: Names, rule_ids: frozenset[str]) -> Iterator[str]:
     command = {command.__name__: command for command in service.commands}.get(step.command)
     if command is None:
         yield f"do: {service.name} has no command {step.command}"
@@ -65,13 +65,13 @@ def _ask(step: CommandStep, service: Service[Any], names: Names, known: frozense
             for found in error.errors(include_input=False, include_url=False):
                 yield f"with.{'.'.join(map(str, found['loc'][1:]))}: {found['msg']}"
     yield from (
-        f"rationale: there is no rule {rule}" for rule in step.fields.get("rationale") or () if rule not in known
+        f"rationale: there is no rule {rule}" for rule in step.fields.get("rationale") or () if rule not in rule_ids
     )
-    yield from _expected(step.expected, service, known)
+    yield from _expected(step.expected, service, rule_ids)
 
 
-def _expected(expected: Expected, service: Service[Any], known: frozenset[str]) -> Iterator[str]:
-    yield from (f"expect: there is no rule {rule}" for rule in sorted(expected.rules) if rule not in known)
+def _expected(expected: Expected, service: Service[Any], rule_ids: frozenset[str]) -> Iterator[str]:
+    yield from (f"expect: there is no rule {rule}" for rule in sorted(expected.rules) if rule not in rule_ids)
     for name in expected.events or ():
         if name not in service.events.by_name:
             yield f"expect: {service.name} has no event {name}"

@@ -1,4 +1,4 @@
-"""What a disposal case prints: the caution's document, the notice, the agreement, the panel's pack, the warning.
+"""What a disposal case prints: the caution's document, the notices, the agreement, the panel's pack, the warning.
 
 Each layout NAME.typ has the texts of its name in LANGUAGE.toml; what fills it is a function of the state and its facts.
 """
@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from services.disposal.documents.cautions import caution_notice, conditional_caution, restorative_disposal
+from services.disposal.documents.cautions import (
+    caution_notice,
+    conditional_caution,
+    conditional_caution_notice,
+    restorative_disposal,
+)
 from services.disposal.documents.panel import panel_pack
 from services.disposal.documents.warning import warning_letter
 from services.disposal.documents.words import condition_texts
@@ -25,7 +30,8 @@ MONITORS: Final = OFFICERS | {Role.SAFE_SCHOOLS_OFFICER.value}
 """Those who record attendance also write to the child who did not come."""
 
 DOCUMENTS: Final[Mapping[str, Document[DisposalState]]] = {
-    "ycc": Document(FOLDER, conditional_caution, OFFICERS, condition_texts),
+    "ycc": Document(FOLDER, conditional_caution, OFFICERS, condition_texts, layout=2),
+    "ycc-notice": Document(FOLDER, conditional_caution_notice, OFFICERS, condition_texts),
     "yc": Document(FOLDER, caution_notice, OFFICERS, condition_texts),
     "yrd": Document(FOLDER, restorative_disposal, OFFICERS, condition_texts),
     "panel-pack": Document(FOLDER, panel_pack, OFFICERS, condition_texts),

@@ -6,22 +6,31 @@ for byte, when its signature is to be proved (CDA 1998 s66E(6) makes it admissib
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from services.disposal.documents.words import child, conditions, offence
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import (
     AdmissionRecorded,
+    ConditionAttended,
+    ConditionMissed,
     ConditionProposed,
+    ConditionSessionBooked,
+    ConditionSessionCancelled,
     ConditionsVaried,
     ConditionWithdrawn,
     DisposalCaseOpened,
     DisposalDecided,
+    DisposalIssued,
+    DocumentSigned,
+    RecordCorrected,
 )
 from services.vocabulary import Disposal
 from shared.domain.envelope import Fact
+from shared.domain.messages import Event
 from shared.printing.documents import (
     DocumentData,
     NotAvailable,
@@ -29,25 +38,69 @@ from shared.printing.documents import (
     latest,
 )
 
+CONTENT: Final = (
+    DisposalCaseOpened,
+    AdmissionRecorded,
+    DisposalDecided,
+    ConditionProposed,
+    ConditionWithdrawn,
+    ConditionsVaried,
+)
+"""The events that settle the content of a document to be signed."""
+
+LATER_CONTENT: Final = (
+    DisposalIssued,
+    ConditionSessionBooked,
+    ConditionAttended,
+    ConditionMissed,
+    ConditionSessionCancelled,
+)
+"""The events after the giving that change what the notice says: its day, and the sessions ahead."""
+
+PRINTED_FIELDS: Final = (
+    "details.name",
+    "details.date_of_birth",
+    "offence.title",
+    "offence.date",
+    "crime_number",
+    "condition",
+    "changes",
+    "starts_at",
+    "issued_on",
+)
+"""The fields of these events that are printed, by the beginning of their path."""
+
 NO_ADMISSION: Final = NotAvailable("The child has not admitted the offence: record the admission before printing (R4).")
 
 
 def conditional_caution(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """Fill the document of CDA 1998 s66B(6): the offence, the admission, the consent, the conditions, no more (R9)."""
-    if state.disposal is not Disposal.YCC:
-        return NotAvailable("No youth conditional caution is decided in this case: record that decision first.")
-    if state.admission is None or not state.admission.facts_accepted:
-        return NO_ADMISSION
-    attached = conditions(state)
-    if not attached:
-        return NotAvailable("The caution has no condition yet: propose at least one before printing (R14).")
+    if (missing := _missing(state)) is not None:
+        return missing
+    assert state.admission is not None
     values = {
         "child": child(state),
         "offence": offence(state),
         "admitted_on": day_of(state.admission.at),
-        "conditions": attached,
+        "conditions": conditions(state),
+        "number": _number("YCC", facts),
     }
-    return DocumentData(values, _settled(facts))
+    return DocumentData(values, _settled(facts), _signed(facts))
+
+
+def conditional_caution_notice(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
+    """Fill the notice of what a youth conditional caution means, with the sessions that are booked (R8, R23 to R25)."""
+    if (missing := _missing(state)) is not None:
+        return missing
+    values = {
+        "child": child(state),
+        "offence": offence(state),
+        "given_on": None if state.issue is None else state.issue.on.isoformat(),
+        "recordable": state.opened.offence.recordable,
+        "conditions": conditions(state, sessions=True),
+        "number": _number("YCC-NOTICE", facts, *LATER_CONTENT),
+    }
+    return DocumentData(values, latest(facts, *CONTENT, *LATER_CONTENT))
 
 
 def caution_notice(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
@@ -77,14 +130,37 @@ def restorative_disposal(state: DisposalState, facts: Sequence[Fact]) -> Documen
     return DocumentData(values, _settled(facts))
 
 
+def _missing(state: DisposalState) -> NotAvailable | None:
+    """Return what a youth conditional caution needs before its papers can be printed, else None."""
+    if state.disposal is not Disposal.YCC:
+        return NotAvailable("No youth conditional caution is decided in this case: record that decision first.")
+    if state.admission is None or not state.admission.facts_accepted:
+        return NO_ADMISSION
+    if not conditions(state):
+        return NotAvailable("The caution has no condition yet: propose at least one before printing (R14).")
+    return None
+
+
 def _settled(facts: Sequence[Fact]) -> datetime:
     """Return when the content of the document was last settled."""
-    return latest(
-        facts,
-        DisposalCaseOpened,
-        AdmissionRecorded,
-        DisposalDecided,
-        ConditionProposed,
-        ConditionWithdrawn,
-        ConditionsVaried,
-    )
+    return latest(facts, *CONTENT)
+
+
+def _number(kind: str, facts: Sequence[Fact], *more: type[Event]) -> str:
+    """Return the number of a document: its kind, the beginning of the case's id, the version that settled its content.
+
+    Other conditions, or a correction of what is printed, make another number; what is recorded afterwards does not.
+    """
+    content = {fact.event_id for fact in facts if isinstance(fact.event, (*CONTENT, *more))}
+    settled = max(fact.version for fact in facts if fact.event_id in content or _corrects(fact.event, content))
+    return f"{kind}-{facts[0].stream_id.hex[:8].upper()}-{settled}"
+
+
+def _corrects(event: Event, content: Collection[UUID]) -> bool:
+    return isinstance(event, RecordCorrected) and event.corrects in content and event.field.startswith(PRINTED_FIELDS)
+
+
+def _signed(facts: Sequence[Fact]) -> str | None:
+    """Return the SHA-256 of the document that was signed last, None where none was, or another than this system's."""
+    signatures = [fact.event for fact in facts if isinstance(fact.event, DocumentSigned)]
+    return signatures[-1].document_sha256 if signatures and signatures[-1].printed_here is not False else None

@@ -19,7 +19,7 @@ from shared.printing.documents import (
     DocumentData,
     NotAvailable,
     day_of,
-    shown,
+    personal_value,
 )
 
 TOO_LATE: Final = NotAvailable(
@@ -37,7 +37,7 @@ def panel_pack(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | No
             **child(state),
             "age_at_offence": state.opened.age_at_offence,
             "school_urn": details.school_urn,
-            "needs": shown(details.needs),
+            "needs": personal_value(details.needs),
         },
         "offence": {
             **offence(state),
@@ -83,8 +83,8 @@ def _gravity(facts: Sequence[Fact]) -> dict[str, Any] | None:
         "offence_score": scored.offence_score,
         "final_score": scored.final_score,
         "matrix": scored.matrix_version,
-        "aggravating": shown(scored.aggravating),
-        "mitigating": shown(scored.mitigating),
+        "aggravating": personal_value(scored.aggravating),
+        "mitigating": personal_value(scored.mitigating),
     }
 
 
@@ -93,7 +93,7 @@ def _harmed(state: DisposalState, facts: Sequence[Fact]) -> list[dict[str, Any]]
     views = {fact.event.person_id: fact.event for fact in facts if isinstance(fact.event, VictimViewSought)}
     people = tuple(dict.fromkeys((*state.victims, *views)))
     return [
-        {"sought": view.sought, "view": shown(view.view), "wants_rj": view.wants_rj}
+        {"sought": view.sought, "view": personal_value(view.view), "wants_rj": view.wants_rj}
         if (view := views.get(person)) is not None
         else {"sought": False, "view": None, "wants_rj": None}
         for person in people
@@ -105,5 +105,5 @@ def _assessment(fact: Fact, event: AssessmentCompleted) -> dict[str, Any]:
         "tool": event.tool.value,
         "on": day_of(fact.occurred_at),
         "programme_plan": event.programme_plan,
-        "why_none": shown(event.programme_inappropriate_reason),
+        "why_none": personal_value(event.programme_inappropriate_reason),
     }

@@ -27,13 +27,13 @@ def warning_letter(state: DisposalState, facts: Sequence[Fact]) -> DocumentData 
     missed = state.last_attendance(last.event.session_id)
     assert missed is not None
     booking = state.bookings.get(last.event.session_id)
-    held = state.conditions.get(missed.condition_id)
+    condition_state = state.conditions.get(missed.condition_id)
     values = {
         "child": child(state),
         "reference": state.opened.crime_number,
         "missed_on": day_of(missed.at if booking is None else booking.starts_at),
         "missed_at": None if booking is None else clock_of(booking.starts_at),
-        "condition": None if held is None else condition(held.terms),
+        "condition": None if condition_state is None else condition(condition_state.terms),
         "excluded": missed.status is AttendanceStatus.EXCLUDED_CONDUCT,
         "number": len(warnings),
     }

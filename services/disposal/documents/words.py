@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.state import ConditionStatus, DisposalState
 from services.disposal.events import Condition
-from shared.printing.documents import AWAITING, pounds, shown
+from shared.printing.documents import AWAITING, clock_of, day_of, personal_value, pounds
 
 UNTOUCHED: Final = frozenset(ConditionStatus) - {ConditionStatus.OMITTED}
 """A condition is part of what was given, whatever became of it, unless a variation took it out."""
@@ -26,9 +28,9 @@ def child(state: DisposalState) -> dict[str, Any]:
     """Return the child's name, date of birth and address, as a document needs them."""
     details = state.opened.details
     return {
-        "name": shown(details.name),
-        "date_of_birth": shown(details.date_of_birth),
-        "address": shown(details.address),
+        "name": personal_value(details.name),
+        "date_of_birth": personal_value(details.date_of_birth),
+        "address": personal_value(details.address),
     }
 
 
@@ -51,12 +53,32 @@ def condition(terms: Condition) -> dict[str, Any]:
         "due": terms.due.isoformat(),
         "hours": None if terms.hours is None else f"{terms.hours.normalize():f}",
         "amount": pounds(terms.amount),
-        "payee": shown(terms.payee),
+        "payee": personal_value(terms.payee),
         "method": None if terms.method is None else terms.method.value,
-        "detail": shown(terms.detail),
+        "detail": personal_value(terms.detail),
+        "attendance": DEFINITIONS[terms.type].attendance,
+        "place": personal_value(terms.place),
+        "starts_at": None if terms.starts_at is None else moment(terms.starts_at),
     }
 
 
-def conditions(state: DisposalState) -> list[dict[str, Any]]:
-    """Return the conditions that were given or are proposed, in the order of their proposal."""
-    return [condition(held.terms) for held in state.conditions.values() if held.standing in UNTOUCHED]
+def moment(at: datetime) -> dict[str, str]:
+    """Return the Europe/London day (ISO 8601) and time of day of a timestamp."""
+    return {"day": day_of(at), "time": clock_of(at)}
+
+
+def conditions(state: DisposalState, *, sessions: bool = False) -> list[dict[str, Any]]:
+    """Return the conditions that were given or are proposed, in the order of their proposal.
+
+    With `sessions`, each has the times of its booked sessions of which no attendance is recorded yet.
+    """
+    return [
+        condition(condition_state.terms) | ({"sessions": _sessions(state, key)} if sessions else {})
+        for key, condition_state in state.conditions.items()
+        if condition_state.standing in UNTOUCHED
+    ]
+
+
+def _sessions(state: DisposalState, condition_id: UUID) -> list[dict[str, str]]:
+    booked = (one for one in state.bookings.values() if one.condition_id == condition_id)
+    return [moment(at) for at in sorted(one.starts_at for one in booked if not state.last_attendance(one.session_id))]

@@ -361,6 +361,21 @@ class MoveConditionAttendance(Command):
     recorded_at: Timestamp
 
 
+class CorrectConditionAttendance(Command):
+    """Put right how a session of a condition ended, where the service that keeps its record has corrected it."""
+
+    roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
+
+    type: Literal["CorrectConditionAttendance"] = "CorrectConditionAttendance"
+    condition_id: UUID
+    session_id: UUID
+    status: AttendanceStatus
+    hours_credited: Hours
+    complied: bool
+    because: CancellationReason | None = None
+    recorded_at: Timestamp
+
+
 class DecideAbsence(Command):
     """Decide whether the reason for an absence is acceptable."""
 
@@ -531,6 +546,7 @@ DisposalCommand: TypeAlias = (
     | OfferSession
     | RecordConditionAttendance
     | MoveConditionAttendance
+    | CorrectConditionAttendance
     | DecideAbsence
     | RecordContact
     | IssueWarning

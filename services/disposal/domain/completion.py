@@ -57,7 +57,11 @@ def disposal_completed(state: DisposalState, done: Mapping[UUID, datetime], cont
     """
     if any(key not in done for key in state.with_standing(ConditionStatus.ACTIVE)) or state.issue is None:
         return ()
-    needed = [held.done_at for key, held in state.conditions.items() if held.done_at is not None and key not in done]
+    needed = [
+        condition.done_at
+        for key, condition in state.conditions.items()
+        if condition.done_at is not None and key not in done
+    ]
     when = max((*needed, *done.values()), default=context.occurred_at)
     event = DisposalCompleted(
         **of_child(state),

@@ -36,7 +36,7 @@ def resulting(command: ProposeCondition | VaryConditions, state: DisposalState) 
             disposal = state.to_be_issued
             if disposal not in {Disposal.YRD, Disposal.YCC}:
                 return None
-            remaining = {key: held.terms for key, held in state.conditions.items()} | {
+            remaining = {key: condition_state.terms for key, condition_state in state.conditions.items()} | {
                 condition.condition_id: condition
             }
             # What was proposed before has been judged on its own day, with its own rationale.
@@ -47,8 +47,14 @@ def resulting(command: ProposeCondition | VaryConditions, state: DisposalState) 
             after = varied(command, state)
             return ResultingSet(
                 state.issue.disposal,
-                tuple(held.terms for held in after.values() if held.standing in REMAINS),
-                tuple(held.terms for held in after.values() if held.standing is ConditionStatus.ACTIVE),
+                tuple(
+                    condition_state.terms for condition_state in after.values() if condition_state.standing in REMAINS
+                ),
+                tuple(
+                    condition_state.terms
+                    for condition_state in after.values()
+                    if condition_state.standing is ConditionStatus.ACTIVE
+                ),
             )
 
 
@@ -56,15 +62,15 @@ def varied(command: VaryConditions, state: DisposalState) -> Mapping[UUID, Condi
     """Return the conditions after a variation, without changes that make no sense (the state machine refuses those)."""
     after = dict(state.conditions)
     for change in command.changes:
-        held = after.get(change.condition_id)
+        existing = after.get(change.condition_id)
         if change.action is ChangeAction.OMIT:
-            if held is not None:
-                after[change.condition_id] = replace(held, standing=ConditionStatus.OMITTED)
+            if existing is not None:
+                after[change.condition_id] = replace(existing, standing=ConditionStatus.OMITTED)
         elif change.condition is not None:
             after[change.condition_id] = (
                 ConditionState(change.condition, ConditionStatus.ACTIVE, state.opened_at)
-                if held is None
-                else replace(held, terms=change.condition)
+                if existing is None
+                else replace(existing, terms=change.condition)
             )
     return after
 

@@ -9,7 +9,7 @@ from services.disposal.domain.corrections import CORRECTIONS, derived_correction
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
-from services.disposal.events import DisposalIssued, RecordCorrected
+from services.disposal.events import CorrectedOutcome, DisposalIssued, OutcomeAssigned, RecordCorrected
 from shared.domain.corrections import facts_of
 from shared.domain.dates import local_day
 from shared.domain.decisions import NewEvents, RuleKind
@@ -19,9 +19,37 @@ from shared.domain.rules import Context
 def decide_correction(command: CorrectRecord, state: DisposalState, context: Context) -> NewEvents:
     """Record the correction, with what was computed from the field and the rules that it shows broken."""
     alone = CORRECTIONS.correction(command, state)
-    whole = alone.model_copy(update={"also": derived_corrections(state, alone, context)})
-    after = CORRECTIONS.applied(state, [whole])
-    return (whole.model_copy(update={"unlawful_by": unlawful_by(after, context)}),)
+    correction = alone.model_copy(update={"also": derived_corrections(state, alone, context)})
+    after = CORRECTIONS.applied(state, [correction])
+    more = {"unlawful_by": unlawful_by(after, context), "outcome": corrected_outcome(correction, state, after)}
+    return (correction.model_copy(update=more),)
+
+
+def corrected_outcome(
+    correction: RecordCorrected, state: DisposalState, after: DisposalState
+) -> CorrectedOutcome | None:
+    """Return what the referral needs to which an outcome was carried; None where its code stays or it went nowhere."""
+    before, corrected = (
+        next(fact for fact in facts_of(of) if fact.event_id == correction.corrects) for of in (state, after)
+    )
+    was, is_now = before.event, corrected.event
+    if not isinstance(was, OutcomeAssigned) or not isinstance(is_now, OutcomeAssigned):
+        return None
+    if was.code == is_now.code or was.referral_id is None:
+        return None
+    earlier = (
+        fact.event_id
+        for fact in facts_of(after)
+        if isinstance(fact.event, RecordCorrected) and fact.event.corrects == correction.corrects
+    )
+    return CorrectedOutcome(
+        referral_id=was.referral_id,
+        person_id=was.person_id,
+        before=was.code,
+        after=is_now.code,
+        occurred_at=corrected.occurred_at,
+        told_by=(correction.corrects, *earlier),
+    )
 
 
 def unlawful_by(state: DisposalState, context: Context) -> tuple[str, ...] | None:
@@ -36,7 +64,7 @@ def unlawful_by(state: DisposalState, context: Context) -> tuple[str, ...] | Non
     before: DisposalState | None = None
     for fact in facts_of(state):
         if isinstance(fact.event, DisposalIssued):
-            given = replace(
+            issue_context = replace(
                 context,
                 actor=fact.actor,
                 occurred_at=fact.occurred_at,
@@ -45,7 +73,7 @@ def unlawful_by(state: DisposalState, context: Context) -> tuple[str, ...] | Non
             broken = (
                 rule.id
                 for rule in rules.rules_for(IssueDisposal, RuleKind.FORBIDS)
-                if not rule.check(IssueDisposal(), before, given)
+                if not rule.check(IssueDisposal(), before, issue_context)
             )
             return tuple(dict.fromkeys(broken))
         if not isinstance(fact.event, RecordCorrected):

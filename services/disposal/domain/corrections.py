@@ -108,7 +108,9 @@ def _of_deadline(event: Event, state: DisposalState, policy: Policy) -> dict[str
     """Compute again what follows from the due dates of the conditions, in the event that computed it last."""
     assert isinstance(event, DisposalIssued | ConditionsVaried)
     assert state.issue is not None
-    remaining = [held.terms for held in state.conditions.values() if held.standing in REMAINS]
+    remaining = [
+        condition_state.terms for condition_state in state.conditions.values() if condition_state.standing in REMAINS
+    ]
     agreed_end = ends_on(remaining)
     return {
         "conditions": tuple(condition.terms for condition in remaining),

@@ -15,6 +15,7 @@ from services.disposal.domain.commands import (
     AssignOutcome,
     CompleteAssessment,
     CompleteCondition,
+    CorrectConditionAttendance,
     CorrectRecord,
     DecideAbsence,
     DecideBreach,
@@ -63,6 +64,8 @@ def decide(command: DisposalCommand, state: DisposalState | None, context: Conte
             return monitoring.decide_attendance(command, state, context)
         case MoveConditionAttendance():
             return moving.decide_move(command, state, context)
+        case CorrectConditionAttendance():
+            return moving.decide_attendance_correction(command, state, context)
         case DecideAbsence():
             return monitoring.decide_absence(command, state)
         case CompleteCondition():

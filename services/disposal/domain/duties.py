@@ -59,7 +59,7 @@ def _day(moment: datetime | None) -> date | None:
 
 
 def _worked_on_until(state: DisposalState) -> date | None:
-    """The day on which the case ended for all but what follows a caution.
+    """Return the day on which the case ended for all but what follows a caution.
 
     A youth caution is terminal when it is given, and yet takes the referral to the YOT and the assessment; a diversion
     ends with its crime outcome.
@@ -94,7 +94,7 @@ def _victim_information(state: DisposalState, policy_on: PolicyOn) -> Iterator[D
 
 
 def _assessment(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """An assessment that was asked for."""
+    """Yield the duty to complete an assessment that was requested."""
     for number, request in enumerate(state.requests, start=1):
         opened_on, met_on = local_day(request.at), _day(request.completed_at)
         yield Duty(
@@ -107,7 +107,7 @@ def _assessment(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
 
 
 def _programme(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """A conditional caution, or a second caution, given without an assessment: assess, and plan a programme (R13).
+    """Yield the duty to assess and plan a programme after a conditional or second caution without an assessment (R13).
 
     It is met by an assessment that plans a programme or says why one would be inappropriate; one that was asked for
     before and not completed is due by its own date beside it.
@@ -139,7 +139,7 @@ def _must_be_assessed(state: DisposalState) -> bool:
 
 
 def _yot_referral(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """A caution is followed by a referral to the youth offending team (R12)."""
+    """Yield the duty to refer the child to the youth offending team after a caution (R12)."""
     issue = state.issue
     if issue is None or issue.disposal is Disposal.YRD:
         return
@@ -152,7 +152,7 @@ def _yot_referral(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
 
 
 def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """A booked session is recorded when it is over; it falls away where the session was cancelled."""
+    """Yield the duty to record a booked session when it is over; it falls away if the session was cancelled."""
     for booking in state.bookings.values():
         starts_on = local_day(booking.starts_at)
         last = state.last_attendance(booking.session_id)
@@ -172,7 +172,7 @@ def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[
 
 
 def _absence_reason(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """An absence whose reason is not known is decided."""
+    """Yield the duty to decide an absence whose reason is not known."""
     for missed in state.attendances:
         if missed.status is AttendanceStatus.DNA_PENDING:
             opened_on, met_on = local_day(missed.at), _day(missed.decided_at)
@@ -186,7 +186,7 @@ def _absence_reason(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]
 
 
 def _missed_contact(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """A child who did not come is contacted, or somebody for the child, whether reached or not; a victim is neither."""
+    """Yield the duty to contact a child who did not come, or somebody for the child, reached or not; a victim is neither."""
     for_the_child = [contact.at for contact in state.contacts if contact.person_id not in state.victims]
     for missed in state.attendances:
         if missed.status in ABSENT and missed.status is not AttendanceStatus.DNA_ACCEPTABLE:
@@ -219,7 +219,7 @@ def _condition(state: DisposalState) -> Iterator[Duty]:
 
 
 def _prosecution_time_limit(state: DisposalState) -> Iterator[Duty]:
-    """A summary offence can be prosecuted for so long; met by charge or proceedings, lapsed with any other end."""
+    """Yield the time limit for prosecuting a summary offence; met by charge or proceedings, lapsed with any other end."""
     limit = state.opened.prosecution_time_limit
     if limit is None:
         return
@@ -229,14 +229,14 @@ def _prosecution_time_limit(state: DisposalState) -> Iterator[Duty]:
 
 
 def _settled(state: DisposalState) -> date | None:
-    """The day from which the child need not expect prosecution: cautioned, diverted, or the case at its end."""
+    """Return the day from which the child need not expect prosecution: cautioned, diverted, or the case at its end."""
     if state.stage is Stage.DIVERTED and state.decision is not None:
         return local_day(state.decision.at)
     return _worked_on_until(state)
 
 
 def _review(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """A disposal that a correction has shown to be unlawful: decide what to do about it, and correct what was wrong.
+    """Yield the duty to review a disposal that a correction has shown to be unlawful, and to correct what was wrong.
 
     Named by the rules that it breaks. It is met by a correction after which it would have been lawful (or breaks other
     rules, which opens another); nothing hides it, the end of the disposal included.

@@ -7,7 +7,6 @@ reference is impossible here, never an unusual order.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final, assert_never
 from uuid import UUID
@@ -81,6 +80,7 @@ from services.vocabulary import BreachDecision, Disposal, Recommendation, Role
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import impossible
 from shared.domain.envelope import Fact
+from shared.domain.states import replace
 
 EXITS: Final = {
     Recommendation.OUTCOME_22: Stage.DIVERTED,
@@ -98,10 +98,10 @@ def evolve(state: DisposalState | None, fact: Fact) -> DisposalState:
             raise impossible(fact, "the case was never opened")
         after = DisposalState(opened=fact.event, opened_at=fact.occurred_at)
         return replace(after, record=PastFacts(fact))
-    return replace(_after(state, fact), record=PastFacts(fact, state.record))
+    return replace(_state_after(state, fact), record=PastFacts(fact, state.record))
 
 
-def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 - one match over all events
+def _state_after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 - one match over all events
     at = fact.occurred_at
     event: DisposalEvent = fact.event  # type: ignore[assignment]  # the book of this service reads no other
     match event:
@@ -136,8 +136,8 @@ def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 
             conditions = {**state.conditions, event.condition.condition_id: condition}
             return _conditions_changed(state, fact, conditions)
         case ConditionWithdrawn():
-            _known(state, fact, event.condition_id)
-            conditions = {key: held for key, held in state.conditions.items() if key != event.condition_id}
+            _require_condition(state, fact, event.condition_id)
+            conditions = {key: other for key, other in state.conditions.items() if key != event.condition_id}
             return _conditions_changed(state, fact, conditions)
         case AppropriateAdultConfirmed():
             return replace(state, adults_at=(*state.adults_at, at))
@@ -164,11 +164,11 @@ def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 
         case WarningIssued():
             return _warned(state, fact, event)
         case ConditionCompleted():
-            return _stands(state, fact, event.condition_id, ConditionStatus.COMPLETED)
+            return _with_condition_status(state, fact, event.condition_id, ConditionStatus.COMPLETED)
         case ConditionExcused():
-            return _stands(state, fact, event.condition_id, ConditionStatus.EXCUSED)
+            return _with_condition_status(state, fact, event.condition_id, ConditionStatus.EXCUSED)
         case ConditionFailed():
-            return _stands(state, fact, event.condition_id, ConditionStatus.FAILED)
+            return _with_condition_status(state, fact, event.condition_id, ConditionStatus.FAILED)
         case ConditionsVaried():
             return _varied(state, fact, event)
         case ConsentWithdrawn():
@@ -188,7 +188,7 @@ def _after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 
         case ProceedingsInstituted():
             return replace(state, proceedings_at=at)
         case DisposalCeased():
-            issue = _given(state, fact)
+            issue = _require_issue(state, fact)
             return replace(state, stage=Stage.CEASED, ended_at=at, issue=replace(issue, spent_on=event.spent_on))
         case OutcomeAssigned():
             return replace(state, outcome=event.code, outcome_at=at)
@@ -210,13 +210,13 @@ def _reviewed(state: DisposalState, event: RecordCorrected, at: datetime) -> tup
     return (*state.reviews, Review(event.unlawful_by, at)) if event.unlawful_by else state.reviews
 
 
-def _known(state: DisposalState, fact: Fact, condition_id: UUID) -> ConditionState:
+def _require_condition(state: DisposalState, fact: Fact, condition_id: UUID) -> ConditionState:
     if condition_id not in state.conditions:
         raise impossible(fact, f"there is no condition {condition_id}")
     return state.conditions[condition_id]
 
 
-def _given(state: DisposalState, fact: Fact) -> Issue:
+def _require_issue(state: DisposalState, fact: Fact) -> Issue:
     if state.issue is None:
         raise impossible(fact, "no disposal was issued")
     return state.issue
@@ -290,17 +290,17 @@ def _issued(state: DisposalState, fact: Fact, event: DisposalIssued) -> Disposal
     if state.decision is None:
         raise impossible(fact, "nothing was decided")
     conditions = {
-        key: replace(held, standing=ConditionStatus.ACTIVE, since=fact.occurred_at, given_on=event.issued_on)
-        for key, held in state.conditions.items()
+        key: replace(condition, standing=ConditionStatus.ACTIVE, since=fact.occurred_at, given_on=event.issued_on)
+        for key, condition in state.conditions.items()
         if event.disposal is not Disposal.YC
     }
     if missing := {terms.condition_id for terms in event.conditions} - conditions.keys():
         raise impossible(fact, f"conditions {sorted(map(str, missing))} were never proposed")
-    given = replace(state.given(event, fact.occurred_at), stage=ISSUED[event.disposal], conditions=conditions)
+    issued = replace(state.with_issue(event, fact.occurred_at), stage=ISSUED[event.disposal], conditions=conditions)
     if event.disposal is Disposal.YRD and not conditions:
         # Nothing was agreed that is still to be done: given is completed.
-        return replace(given, stage=Stage.COMPLETED, completed_on=event.issued_on, ended_at=fact.occurred_at)
-    return given
+        return replace(issued, stage=Stage.COMPLETED, completed_on=event.issued_on, ended_at=fact.occurred_at)
+    return issued
 
 
 def _attended(
@@ -324,7 +324,7 @@ def _absence_decided(state: DisposalState, fact: Fact, event: AbsenceDecided) ->
     if pending is None:
         raise impossible(fact, "no absence waited for a reason")
     decided = replace(pending, acceptable=event.acceptable, decided_at=fact.occurred_at)
-    attendances = tuple(decided if held is pending else held for held in state.attendances)
+    attendances = tuple(decided if attendance is pending else attendance for attendance in state.attendances)
     return replace(_by_monitor(state, fact), attendances=attendances)
 
 
@@ -332,12 +332,16 @@ def _warned(state: DisposalState, fact: Fact, event: WarningIssued) -> DisposalS
     missed = state.last_attendance(event.session_id)
     if missed is None:
         raise impossible(fact, "there is no record of that session")
-    attendances = tuple(replace(held, warned=True) if held is missed else held for held in state.attendances)
+    attendances = tuple(
+        replace(attendance, warned=True) if attendance is missed else attendance for attendance in state.attendances
+    )
     return replace(_by_monitor(state, fact), attendances=attendances)
 
 
-def _stands(state: DisposalState, fact: Fact, condition_id: UUID, standing: ConditionStatus) -> DisposalState:
-    condition = _known(state, fact, condition_id)
+def _with_condition_status(
+    state: DisposalState, fact: Fact, condition_id: UUID, standing: ConditionStatus
+) -> DisposalState:
+    condition = _require_condition(state, fact, condition_id)
     done_at = None if standing is ConditionStatus.FAILED else fact.occurred_at
     changed = replace(condition, standing=standing, done_at=done_at)
     return replace(state, conditions={**state.conditions, condition_id: changed})
@@ -347,18 +351,20 @@ def _varied(state: DisposalState, fact: Fact, event: ConditionsVaried) -> Dispos
     conditions = dict(state.conditions)
     for change in event.changes:
         if change.action is ChangeAction.OMIT:
-            held = _known(state, fact, change.condition_id)
-            conditions[change.condition_id] = replace(held, standing=ConditionStatus.OMITTED, done_at=fact.occurred_at)
+            condition = _require_condition(state, fact, change.condition_id)
+            conditions[change.condition_id] = replace(
+                condition, standing=ConditionStatus.OMITTED, done_at=fact.occurred_at
+            )
         elif change.condition is None:
             raise impossible(fact, "a condition was added or modified without its terms")
         elif change.action is ChangeAction.MODIFY:
-            held = _known(state, fact, change.condition_id)
-            conditions[change.condition_id] = replace(held, terms=change.condition)
+            condition = _require_condition(state, fact, change.condition_id)
+            conditions[change.condition_id] = replace(condition, terms=change.condition)
         else:
             conditions[change.condition_id] = ConditionState(
                 change.condition, ConditionStatus.ACTIVE, fact.occurred_at, fact.day
             )
-    issue = replace(_given(state, fact), ends_on=event.ends_on, spent_on=event.spent_on)
+    issue = replace(_require_issue(state, fact), ends_on=event.ends_on, spent_on=event.spent_on)
     # Consent to the variation is consent to the caution as it now stands.
     withdrawn = None if event.consent else state.consent_withdrawn_at
     return replace(state, conditions=conditions, issue=issue, consent_withdrawn_at=withdrawn)

@@ -28,7 +28,7 @@ def decide_issue(state: DisposalState, context: Context) -> NewEvents:
     assert age is not None
     assert decision is not None
     offence = state.opened.offence
-    conditions = [held.terms for held in state.conditions.values() if disposal is not Disposal.YC]
+    conditions = [proposed.terms for proposed in state.conditions.values() if disposal is not Disposal.YC]
     agreed_end = ends_on(conditions)
     event = DisposalIssued(
         **of_child(state),

@@ -79,7 +79,7 @@ def decide_variation(command: VaryConditions, state: DisposalState, context: Con
     assert issue is not None
     assert decision is not None
     after = varied(command, state)
-    remaining = [held.terms for held in after.values() if held.standing in REMAINS]
+    remaining = [condition_state.terms for condition_state in after.values() if condition_state.standing in REMAINS]
     agreed_end = ends_on(remaining)
     spent = spent_on(issue.disposal, issue.on, agreed_end, context.policy)
     event = event_from(
@@ -97,7 +97,7 @@ def decide_variation(command: VaryConditions, state: DisposalState, context: Con
         victims=state.victims,
         deciding_officer=decision.by,
     )
-    if any(held.standing is ConditionStatus.ACTIVE for held in after.values()):
+    if any(condition_state.standing is ConditionStatus.ACTIVE for condition_state in after.values()):
         return (event,)
     omitted = {change.condition_id: context.occurred_at for change in command.changes if change.action is OMIT}
     return (event, *disposal_completed(state.spent_by(spent), omitted, context))

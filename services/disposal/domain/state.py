@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -21,6 +21,7 @@ from services.disposal.events import (
 from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, OutcomeCode, Recommendation
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import age_on
+from shared.domain.states import replace
 
 
 class Stage(StrEnum):
@@ -273,7 +274,7 @@ class DisposalState:
 
     # --- as it would be --------------------------------------------------------------------------
 
-    def given(self, event: DisposalIssued, at: datetime) -> DisposalState:
+    def with_issue(self, event: DisposalIssued, at: datetime) -> DisposalState:
         """Return the case with the disposal issued; its conditions stay as they are."""
         return replace(
             self, issue=Issue(event.disposal, at, event.issued_on, event.age_at_issue, event.ends_on, event.spent_on)

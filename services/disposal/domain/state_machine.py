@@ -1,6 +1,7 @@
 """The state machine of a disposal as a table: each command, the stages in which it is allowed, and the text elsewhere.
 
-A line has a function only for what stages cannot say, such as that the condition is active. The rules S1 are registered
+A line has a function only for what stages cannot say: `standing` of the state, `condition` of command and state, such as
+that the condition is active. The rules S1 are registered
 from this table. `DecideBreach` and `AssignOutcome` have no line: R23, O3 and O4 say when they are allowed.
 """
 
@@ -15,6 +16,7 @@ from services.disposal.domain.commands import (
     CompleteAssessment,
     CompleteCondition,
     ConfirmAppropriateAdult,
+    CorrectConditionAttendance,
     DecideAbsence,
     DecideDisposal,
     DecideEvidence,
@@ -47,7 +49,7 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
     WithdrawConsent,
 )
-from services.disposal.domain.moving import may_be_moved
+from services.disposal.domain.moving import may_be_corrected, may_be_moved
 from services.disposal.domain.state import BEFORE_ISSUE, ISSUED_AND_OPEN, UNDER_WAY, DisposalState, Stage
 from services.disposal.events import Change, ChangeAction
 from services.vocabulary import AttendanceStatus, Disposal
@@ -75,20 +77,32 @@ class AllowedCommands:
     stages: frozenset[Stage] | frozenset[Stage | None]
     text: str
     condition: Callable[[Any, DisposalState, Context], bool] | None = None
-    """What must hold besides the stage."""
+    """What must hold of command and state besides."""
+    standing: Callable[[DisposalState], bool] | None = None
+    """What must hold of the state besides its stage."""
     source: str = SOURCE
 
-    def allows(self, command: Command, state: DisposalState | None, _context: Context) -> bool:
-        """Return whether the stage, and what must hold besides, allow the command."""
+    @property
+    def looks_at_command(self) -> bool:
+        """Whether the state alone does not decide."""
+        return self.condition is not None
+
+    def allows_any(self, state: DisposalState | None, _context: Context) -> bool:
+        """Return whether stage and standing allow the commands."""
         if (None if state is None else state.stage) not in self.stages:
             return False
-        return self.condition is None or state is None or self.condition(command, state, _context)
+        return self.standing is None or state is None or self.standing(state)
+
+    def allows(self, command: Command, state: DisposalState | None, context: Context) -> bool:
+        """Return whether stage, standing and condition allow the command."""
+        allowed = self.allows_any(state, context)
+        return allowed and (self.condition is None or state is None or self.condition(command, state, context))
 
 
 # --- what stages cannot say ---------------------------------------------------------------------
 
 
-def _admission_stands(_command: WithdrawAdmission, state: DisposalState, _context: Context) -> bool:
+def _admission_stands(state: DisposalState) -> bool:
     return state.admission is not None and state.admission.facts_accepted
 
 
@@ -101,7 +115,7 @@ def _is_proposed(command: WithdrawCondition, state: DisposalState, _context: Con
     return command.condition_id in state.conditions
 
 
-def _is_not_referred(_command: ReferToYot, state: DisposalState, _context: Context) -> bool:
+def _is_not_referred(state: DisposalState) -> bool:
     return state.yot_referred_at is None
 
 
@@ -153,7 +167,7 @@ def _makes_sense(change: Change, state: DisposalState) -> bool:
             return change.condition is None and state.active(change.condition_id) is not None
 
 
-def _consent_stands(_command: WithdrawConsent, state: DisposalState, _context: Context) -> bool:
+def _consent_stands(state: DisposalState) -> bool:
     if state.stage is Stage.DECIDED:
         return state.signed_at is not None
     return state.stage is Stage.ACTIVE or state.consent_withdrawn_at is None
@@ -178,7 +192,7 @@ STATE_MACHINE: Final = (
         (WithdrawAdmission,),
         BEFORE_ISSUE,
         "There is no admission that could be taken back, or the disposal is given already.",
-        _admission_stands,
+        standing=_admission_stands,
     ),
     AllowedCommands(
         "prosecutor_has_a_say",
@@ -224,7 +238,7 @@ STATE_MACHINE: Final = (
         (ReferToYot,),
         frozenset({Stage.RECORDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "A child is referred to the youth offending team once, after a caution is given.",
-        _is_not_referred,
+        standing=_is_not_referred,
         source=f"{SOURCE}; CDA 1998 ss66A(6A), 66ZB(1)",
     ),
     AllowedCommands(
@@ -256,6 +270,14 @@ STATE_MACHINE: Final = (
         "The session cannot be counted where education has it now: the condition is not active, or another was"
         " completed by it.",
         may_be_moved,
+    ),
+    AllowedCommands(
+        "attendance_may_be_corrected",
+        (CorrectConditionAttendance,),
+        EVERY_STAGE,
+        "The session cannot be counted as its own record has it now: the condition is not active, was completed by it,"
+        " or something was decided on it.",
+        may_be_corrected,
     ),
     AllowedCommands(
         "absence_may_be_decided",
@@ -297,7 +319,7 @@ STATE_MACHINE: Final = (
         (WithdrawConsent,),
         frozenset({Stage.DECIDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "There is no consent to a conditional caution that could be withdrawn.",
-        _consent_stands,
+        standing=_consent_stands,
     ),
     AllowedCommands(
         "disposal_is_voluntary",

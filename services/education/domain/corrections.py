@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any, Final
@@ -27,7 +27,7 @@ from services.education.events import (
 from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.envelope import Fact
-from shared.domain.messages import DerivedCorrection
+from shared.domain.messages import DerivedCorrection, Event
 from shared.domain.rules import Context
 
 CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Session]] = CorrectionEngine(
@@ -61,6 +61,12 @@ OF_A_PLACE: Final = frozenset({"starts_at", "hours"})
 
 NO_HOURS: Final = Decimal(0)
 
+TOLD: Final[Mapping[type[Event], frozenset[str]]] = {
+    AttendanceRecorded: frozenset({"status", "hours_credited", "complied"}),
+    AbsenceReasonDecided: frozenset({"acceptable"}),
+}
+"""What other services were told of how a place ended."""
+
 OF_AN_ACTIVITY: Final = frozenset({"status", "complied"})
 """What decides whether an attendance is an activity."""
 
@@ -69,8 +75,8 @@ def decide_correction(command: CorrectRecord, state: Session, context: Context) 
     """Return the correction, with its consequences in the register and for the services that react to the place."""
     alone = CORRECTIONS.correction(command, state)
     facts = facts_of(CORRECTIONS.applied(state, [alone]))
-    whole = alone.model_copy(update={"also": tuple(_derived_corrections(alone, facts, context))})
-    return whole.model_copy(update={"place": _corrected_place(whole, state)})
+    correction = alone.model_copy(update={"also": tuple(_derived_corrections(alone, facts, context))})
+    return correction.model_copy(update={"place": _corrected_place(correction, state)})
 
 
 def _derived_corrections(
@@ -92,7 +98,9 @@ def _derived_corrections(
                 yield _derived(fact, f"{path}.{alone.field}", alone.value)
     elif isinstance(event, AttendanceRecorded) and alone.field in OF_AN_ACTIVITY:
         policy = context.policy_on(target.day)
-        yield _derived(target, "activity", is_activity(event.status, policy, complied=event.complied))
+        activity = is_activity(event.status, policy, complied=event.complied)
+        if activity != event.activity:
+            yield _derived(target, "activity", activity)
 
 
 def _facts_about_place(booked: Fact, facts: Sequence[Fact]) -> Iterator[Fact]:
@@ -122,19 +130,32 @@ def _derived(fact: Fact, field: str, value: Any) -> DerivedCorrection:
     return DerivedCorrection(corrects=fact.event_id, field=field, value=value)
 
 
-def _corrected_place(whole: RecordCorrected, state: Session) -> CorrectedPlace | None:
-    """Return what services need that had counted the place elsewhere; None where its booking did not change."""
-    original = next(fact for fact in facts_of(state) if fact.event_id == whole.corrects)
-    facts = facts_of(CORRECTIONS.applied(state, [whole]))
-    booked = next(fact for fact in facts if fact.event_id == whole.corrects)
-    if not isinstance(booked.event, PlaceBooked) or not isinstance(original.event, PlaceBooked):
+def _corrected_place(correction: RecordCorrected, state: Session) -> CorrectedPlace | None:
+    """Return what services need that had counted the place; None where nothing changes that they were told."""
+    facts = facts_of(CORRECTIONS.applied(state, [correction]))
+    booked = _booking_of(correction, facts)
+    if booked is None:
         return None
-    before, after = _booking(original.event), _booking(booked.event)
-    if before == after:
-        return None
+    assert isinstance(booked.event, PlaceBooked)
+    after = _booking(booked.event)
+    if booked.event_id == correction.corrects:
+        original = next(fact.event for fact in facts_of(state) if fact.event_id == correction.corrects)
+        assert isinstance(original, PlaceBooked)
+        before = _booking(original)
+        if before == after:
+            return None
+    else:
+        before = after
+        if before.disposal_id is None and before.referral_id is None:
+            return None
     followed = list(_facts_about_place(booked, facts))
+    of_the_place = {fact.event_id for fact in (booked, *followed)}
     earlier = [
-        fact for fact in facts if isinstance(fact.event, RecordCorrected) and fact.event.corrects == whole.corrects
+        fact
+        for fact in facts
+        if isinstance(fact.event, RecordCorrected)
+        and fact.event.place is not None
+        and fact.event.corrects in of_the_place
     ]
     return CorrectedPlace(
         before=before,
@@ -144,6 +165,21 @@ def _corrected_place(whole: RecordCorrected, state: Session) -> CorrectedPlace |
         attendance=_attendance(followed),
         told_by=tuple(fact.event_id for fact in (booked, *followed, *earlier)),
     )
+
+
+def _booking_of(correction: RecordCorrected, facts: Sequence[Fact]) -> Fact | None:
+    """Return the booking of the place that a correction concerns; None where it concerns none."""
+    number = next(n for n, fact in enumerate(facts) if fact.event_id == correction.corrects)
+    match facts[number].event:
+        case PlaceBooked():
+            return facts[number]
+        case AttendanceRecorded(person_id=person) | AbsenceReasonDecided(person_id=person) if (
+            correction.field in TOLD[type(facts[number].event)]
+        ):
+            earlier = reversed(facts[:number])
+            return next(f for f in earlier if isinstance(f.event, PlaceBooked) and f.event.person_id == person)
+        case _:
+            return None
 
 
 def _booking(event: PlaceBooked) -> Booking:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, assert_never, cast
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import impossible
 from shared.domain.envelope import Fact
+from shared.domain.states import replace
 
 MISSED: Final = frozenset({AttendanceStatus.DNA_PENDING, AttendanceStatus.DNA_UNACCEPTABLE})
 """Statuses of an absence that a child may have to answer for."""
@@ -38,10 +38,10 @@ def evolve(state: Session | None, fact: Fact) -> Session:
         return replace(_planned(state, fact, event), record=PastFacts(fact))
     if state is None:
         raise impossible(fact, "the session was never planned")
-    return replace(_after(state, fact, event), record=PastFacts(fact, state.record))
+    return replace(_state_after(state, fact, event), record=PastFacts(fact, state.record))
 
 
-def _after(state: Session, fact: Fact, event: EventAfterPlanning) -> Session:
+def _state_after(state: Session, fact: Fact, event: EventAfterPlanning) -> Session:
     match event:
         case PlaceBooked():
             return _booked(state, fact, event)

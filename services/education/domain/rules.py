@@ -44,7 +44,7 @@ rules: RuleBook[Session] = RuleBook("education")
     RecordFeedback,
     CorrectRecord,
 )
-def not_before_planning(_command: object, state: Session, context: Context) -> bool:
+def not_before_planning(state: Session, context: Context) -> bool:
     """Nothing can happen to a session before it was planned: give the time at which it happened.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -97,7 +97,7 @@ def reason_after_absence(command: DecideAbsenceReason, state: Session, context: 
 
 
 @rules.forbids("T1", CancelSession)
-def called_off_after_bookings(_command: CancelSession, state: Session, context: Context) -> bool:
+def called_off_after_bookings(state: Session, context: Context) -> bool:
     """Calling off a session cancels the places booked by then: give a time after the last of them.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -106,7 +106,7 @@ def called_off_after_bookings(_command: CancelSession, state: Session, context: 
 
 
 @rules.forbids("T1", RecordFeedback)
-def feedback_after_delivery(_command: RecordFeedback, state: Session, context: Context) -> bool:
+def feedback_after_delivery(state: Session, context: Context) -> bool:
     """Feedback follows the session: give a time after it was held.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -129,7 +129,7 @@ def session_has_started(command: DeliverSession | RecordAttendance, state: Sessi
 
 
 @rules.forbids("E2", DeliverSession, RecordAttendance)
-def session_not_cancelled(_command: DeliverSession | RecordAttendance, state: Session, _occasion: Context) -> bool:
+def session_not_cancelled(state: Session, _context: Context) -> bool:
     """The session was cancelled: plan another one.
 
     Source: team practice (attendance register)
@@ -138,7 +138,7 @@ def session_not_cancelled(_command: DeliverSession | RecordAttendance, state: Se
 
 
 @rules.forbids("E3", RecordAttendance)
-def hours_within_schedule(command: RecordAttendance, state: Session, _occasion: Context) -> bool:
+def hours_within_schedule(command: RecordAttendance, state: Session, _context: Context) -> bool:
     """More hours are credited than the session had: credit at most the hours scheduled.
 
     Source: team practice (attendance register)
@@ -157,7 +157,7 @@ def credit_only_for_attending(command: RecordAttendance, state: Session, context
 
 
 @rules.forbids("E5", RecordAttendance)
-def recorded_once(command: RecordAttendance, state: Session, _occasion: Context) -> bool:
+def recorded_once(command: RecordAttendance, state: Session, _context: Context) -> bool:
     """Attendance is already recorded for this person: do not record it twice.
 
     Source: team practice (attendance register)
@@ -167,7 +167,7 @@ def recorded_once(command: RecordAttendance, state: Session, _occasion: Context)
 
 
 @rules.forbids("E6", DecideAbsenceReason)
-def absence_waits(command: DecideAbsenceReason, state: Session, _occasion: Context) -> bool:
+def absence_waits(command: DecideAbsenceReason, state: Session, _context: Context) -> bool:
     """No absence of this person waits for a reason.
 
     Source: team practice (attendance register)
@@ -208,7 +208,7 @@ def _attendances(session: Session | None) -> list[AttendanceRecorded]:
 
 
 @rules.forbids("E1", CorrectRecord)
-def stays_delivered_after_its_start(command: CorrectRecord, state: Session, _occasion: Context) -> bool:
+def stays_delivered_after_its_start(command: CorrectRecord, state: Session, _context: Context) -> bool:
     """The session was held at a time that is recorded: it cannot have been planned to start after that.
 
     Source: team practice (attendance register)
@@ -218,7 +218,7 @@ def stays_delivered_after_its_start(command: CorrectRecord, state: Session, _occ
 
 
 @rules.forbids("E3", CorrectRecord)
-def stays_within_schedule(command: CorrectRecord, state: Session, _occasion: Context) -> bool:
+def stays_within_schedule(command: CorrectRecord, state: Session, _context: Context) -> bool:
     """More hours would be credited than the session had: correct the one or the other to fit.
 
     Source: team practice (attendance register)

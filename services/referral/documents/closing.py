@@ -13,7 +13,7 @@ from shared.printing.documents import (
     DocumentData,
     NotAvailable,
     latest,
-    shown,
+    personal_value,
 )
 
 CONCERNED: Final = frozenset({PersonRole.HARMER, PersonRole.HARMED})
@@ -31,7 +31,8 @@ def closing_letter(state: Referral, facts: Sequence[Fact]) -> DocumentData | Not
     reason = next(fact.event.reason for fact in reversed(facts) if isinstance(fact.event, ReferralClosed))
     values = {
         "letters": [
-            {"name": shown(person.details.name), "address": shown(person.details.address)} for person in concerned
+            {"name": personal_value(person.details.name), "address": personal_value(person.details.address)}
+            for person in concerned
         ],
         "happened_on": state.happened_on.isoformat(),
         "reason": reason,

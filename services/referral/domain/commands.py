@@ -280,6 +280,19 @@ class CarryOutcome(Command):
     person_id: UUID
 
 
+class CorrectCarriedOutcome(Command):
+    """Put right the outcome that a disposal assigned, where it was corrected there: by reaction to disposal."""
+
+    roles: ClassVar[frozenset[str] | None] = _SYSTEM
+
+    type: Literal["CorrectCarriedOutcome"] = "CorrectCarriedOutcome"
+    code: OutcomeCode
+    was: OutcomeCode
+    disposal_id: UUID
+    person_id: UUID
+    assigned_at: Timestamp
+
+
 class CorrectReferral(FieldCorrection):
     """Say what a field of an earlier event should have been; `field` is a dotted path."""
 
@@ -324,6 +337,7 @@ ReferralCommand = (
     | AssignCrimeOutcome
     | RecordActivityUndertaken
     | CarryOutcome
+    | CorrectCarriedOutcome
     | CorrectReferral
     | CloseReferral
     | ReopenReferral

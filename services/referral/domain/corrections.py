@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from services.referral.domain.ages import OF_AN_OFFENDER, born_on
-from services.referral.domain.commands import CorrectReferral
+from services.referral.domain.commands import CorrectCarriedOutcome, CorrectReferral
 from services.referral.domain.evolve import evolve
 from services.referral.domain.state import Referral
 from services.referral.events import (
@@ -18,11 +18,16 @@ from services.referral.events import (
     ReferralCorrected,
     ReferralReceived,
 )
-from services.vocabulary import Category
+from services.vocabulary import Category, OutcomeCode
 from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.dates import age_on
-from shared.domain.messages import DerivedCorrection
+from shared.domain.decisions import EventAt, NewEvents
+from shared.domain.envelope import Fact
+from shared.domain.messages import DerivedCorrection, event_from
 from shared.domain.rules import Context
+from shared.privacy.sealing import Sealed
+
+CORRECTED_THERE: Final = "The outcome was corrected in the disposal case."
 
 CORRECTIONS: Final[CorrectionEngine[ReferralCorrected, Referral]] = CorrectionEngine(
     ReferralCorrected,
@@ -48,6 +53,30 @@ def decide_correction(command: CorrectReferral, state: Referral, context: Contex
     """Return the correction, with the values that were computed from the corrected field."""
     correction = CORRECTIONS.correction(command, state)
     return correction.model_copy(update={"also": tuple(_derived_corrections(correction, state, context))})
+
+
+def decide_carried_outcome(command: CorrectCarriedOutcome, state: Referral) -> NewEvents:
+    """Correct the outcome as it was carried; record it where it had not arrived, and nothing where it stands so."""
+    carried = [fact for fact in facts_of(state) if _is_carried(fact, command)]
+    wrong = next((fact for fact in reversed(carried) if _code_of(fact) is command.was), None)
+    if wrong is not None:
+        correction = ReferralCorrected(
+            corrects=wrong.event_id, field="code", value=command.code.value, why=Sealed(CORRECTED_THERE)
+        )
+        return (correction,)
+    if any(_code_of(fact) is command.code for fact in carried):
+        return ()
+    outcome = event_from(CrimeOutcomeAssigned, command)
+    return (EventAt(outcome, command.assigned_at),)
+
+
+def _is_carried(fact: Fact, command: CorrectCarriedOutcome) -> bool:
+    return isinstance(fact.event, CrimeOutcomeAssigned) and fact.event.disposal_id == command.disposal_id
+
+
+def _code_of(fact: Fact) -> OutcomeCode:
+    assert isinstance(fact.event, CrimeOutcomeAssigned)
+    return fact.event.code
 
 
 def _derived_corrections(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from services.referral.domain.commands import (
+    CorrectCarriedOutcome,
     CorrectReferral,
     LinkPerson,
     ReferralCommand,
     TriageReferral,
 )
-from services.referral.domain.corrections import decide_correction
+from services.referral.domain.corrections import decide_carried_outcome, decide_correction
 from services.referral.domain.evolve import evolve
 from services.referral.domain.rules import people, rules
 from services.referral.domain.state import Referral
@@ -33,6 +34,8 @@ def decide(command: ReferralCommand, state: Referral | None, context: Context) -
             return [event_from(PersonLinked, command, age_at_incident=people.age_at_incident(command, state))]
         case TriageReferral():
             return [decide_triage(command, state)]
+        case CorrectCarriedOutcome():
+            return decide_carried_outcome(command, state)
         case CorrectReferral():
             return [decide_correction(command, state, context)]
         case _:

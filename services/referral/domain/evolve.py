@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final, assert_never, cast
 
 from services.referral.domain.state import Concern, LinkedPerson, Referral, Screening, Stage, Triage, Wish
@@ -34,6 +33,7 @@ from services.vocabulary import TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import impossible
 from shared.domain.envelope import Fact
+from shared.domain.states import replace
 
 STAGE_AFTER_TRIAGE: Final[Mapping[TriageOutcome, Stage]] = {
     TriageOutcome.ACCEPT_INTERVENTION: Stage.TRIAGED,
@@ -53,10 +53,10 @@ STAGE_AFTER_TRIAGE: Final[Mapping[TriageOutcome, Stage]] = {
 def evolve(state: Referral | None, fact: Fact) -> Referral:
     """Return the referral after one more fact; raises `BrokenHistory` where the fact could not have happened."""
     event = cast("ReferralEvent", fact.event)
-    return replace(_after(state, fact, event), record=PastFacts(fact, None if state is None else state.record))
+    return replace(_state_after(state, fact, event), record=PastFacts(fact, None if state is None else state.record))
 
 
-def _after(state: Referral | None, fact: Fact, event: ReferralEvent) -> Referral:
+def _state_after(state: Referral | None, fact: Fact, event: ReferralEvent) -> Referral:
     if isinstance(event, ReferralReceived):
         return _received(state, fact, event)
     if state is None:

@@ -67,7 +67,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         BEFORE_TRIAGE,
         "A referral is acknowledged once, before it is triaged.",
         PRACTICE,
-        condition=lambda _command, referral: referral.acknowledged_on is None,
+        standing=lambda referral: referral.acknowledged_on is None,
     ),
     AllowedStages(
         "a_hold_to_lift",
@@ -82,7 +82,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         EVERY_STAGE,
         "The crime has a number already: correct it, do not record another.",
         "Home Office Counting Rules",
-        condition=lambda _command, referral: referral.crime_number is None,
+        standing=lambda referral: referral.crime_number is None,
     ),
     AllowedStages(
         "ready_for_triage",
@@ -90,7 +90,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         frozenset({Stage.ACKNOWLEDGED, Stage.TRIAGED}),
         "A referral is triaged once it is acknowledged, and again after it was opened again or held.",
         PRACTICE,
-        condition=lambda _command, referral: referral.stage is Stage.ACKNOWLEDGED or referral.reopened,
+        standing=lambda referral: referral.stage is Stage.ACKNOWLEDGED or referral.reopened,
     ),
     AllowedStages(
         "triaged_for_an_officer",
@@ -105,7 +105,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         frozenset({Stage.SCHOOL_LED}),
         "The school confirms once what it did, about an incident that was left to it.",
         "Home Office Counting Rules, Schools Protocol",
-        condition=lambda _command, referral: not referral.school_confirmed,
+        standing=lambda referral: not referral.school_confirmed,
     ),
     AllowedStages(
         "triaged_before_closing",

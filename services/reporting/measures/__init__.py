@@ -42,8 +42,8 @@ def answer(
     With `group_by` the same columns are given again under `by_<group_by>` for each group. Raises `BadQuestion`.
     """
     if group_by is not None and group_by not in measure.groupings:
-        known = ", ".join(measure.groupings) or "nothing"
-        raise BadQuestion(f"{measure.name} cannot be grouped by {group_by!r}, only by: {known}")
+        groupings = ", ".join(measure.groupings) or "nothing"
+        raise BadQuestion(f"{measure.name} cannot be grouped by {group_by!r}, only by: {groupings}")
     rows = measure.select(dataset, period)
     answered = {
         "measure": measure.name,

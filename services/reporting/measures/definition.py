@@ -102,6 +102,8 @@ class Measure(Generic[Row]):
     """Counts rows; returns the columns of the answer."""
     groupings: Mapping[str, Grouping]
     """The groupings that a question may ask for, each with a row's group."""
+    needs_subjects: bool = False
+    """Whether it also needs what was recorded, on any day, of the persons that it finds in the period."""
     needs_work_items: bool = False
     """Whether it needs states and duties at the end of the period, beside the summaries."""
     sealed_texts: Callable[[Dataset, Period], Sequence[SealedTexts]] | None = None

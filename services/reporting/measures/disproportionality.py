@@ -43,15 +43,17 @@ def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period)
     policy = dataset.on(period.last)
     words = [None if row.ethnicity is None else dataset.ethnicities.get(row.ethnicity) for row in rows]
     counts = Counter(group_of(word, policy) for word in words)
-    shown = {group: n for group, n in counts.items() if n >= policy.number("suppress_below")}
+    unsuppressed = {group: n for group, n in counts.items() if n >= policy.number("suppress_below")}
     population = policy.table("population_10_17")
     rates = {
-        group: Decimal(1000 * n) / Decimal(population[group]) for group, n in shown.items() if population.get(group)
+        group: Decimal(1000 * n) / Decimal(population[group])
+        for group, n in unsuppressed.items()
+        if population.get(group)
     }
     reference = rates.get(policy.value("reference_group"))
     groups = {
         group: {
-            "disposals": shown.get(group),
+            "disposals": unsuppressed.get(group),
             "rate": _rounded(rates.get(group)),
             "relative_rate_index": _rounded(rates[group] / reference if reference and group in rates else None),
         }

@@ -54,6 +54,7 @@ MEASURE: Final = Measure(
     reads=frozenset({"disposal"}),
     select=select_entrants,
     aggregate=aggregate,
+    needs_subjects=True,
     groupings={"area": lambda row: row.area},
     columns={
         "count": "children who entered in the period",

@@ -48,22 +48,22 @@ def intervention_of(summary: DisposalSummary) -> Intervention | None:
 
 def _issued_disposal(summary: DisposalSummary) -> Intervention | None:
     """Return an issued disposal that ended. A youth caution has no term: it ends on the day of its issue."""
-    given, end = summary.given, summary.ended
-    assert given is not None
+    issue, end = summary.given, summary.ended
+    assert issue is not None
     if end is not None:
         ended_on, completed = end.on, end.how is End.COMPLETED
-    elif given.disposal is Disposal.YC:
-        ended_on, completed = given.on, True
+    elif issue.disposal is Disposal.YC:
+        ended_on, completed = issue.on, True
     else:
         return None
-    return Intervention(summary, COLUMN[given.disposal], ended_on, completed, given.age)
+    return Intervention(summary, COLUMN[issue.disposal], ended_on, completed, issue.age)
 
 
 def _diversion(summary: DisposalSummary) -> Intervention | None:
     """Return a diversion that ended: on the day on which the child left it, else on that of its outcome code."""
     outcome, end, decided = summary.outcome, summary.ended, summary.decided
-    told = [found.age for found in (decided, outcome) if found is not None and found.age is not None]
-    age = told[0] if told else summary.age_at_offence
+    ages = [found.age for found in (decided, outcome) if found is not None and found.age is not None]
+    age = ages[0] if ages else summary.age_at_offence
     if end is not None and end.how is End.NOT_COMPLETED:
         # Only a diversion for outcome 22 can be left; what becomes of the crime after that is another matter.
         return Intervention(summary, OUTCOME_22, end.on, completed=False, age_at_start=age)
@@ -83,8 +83,8 @@ def select_interventions(dataset: Dataset, period: Period) -> list[Intervention]
         if found is None or found.ended_on not in period or not youngest <= found.age_at_start <= oldest:
             continue
         offence = (summary.child, summary.offence.code, summary.offence.on)
-        known = best.get(offence)
-        if known is None or _rank(found, order) < _rank(known, order):
+        earlier = best.get(offence)
+        if earlier is None or _rank(found, order) < _rank(earlier, order):
             best[offence] = found
     return list(best.values())
 

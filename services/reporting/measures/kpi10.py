@@ -78,6 +78,7 @@ MEASURE: Final = Measure(
     reads=frozenset({"disposal", "rj_conference"}),
     select=select_victims,
     aggregate=aggregate,
+    needs_subjects=True,
     groupings={"area": lambda row: row.summary.area},
     columns={
         "victims": "distinct victims",

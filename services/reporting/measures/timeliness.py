@@ -55,8 +55,8 @@ def select_intervals(dataset: Dataset, period: Period) -> list[Interval]:
     for referral in dataset.referrals:
         working("report_to_triage", referral, referral.reported_on, referral.triaged_on)
     for case in dataset.disposals:
-        asked = case.assessment_asked_on or case.opened_on
-        working("referral_to_assessment", case, asked, case.assessed_on)
+        requested_on = case.assessment_asked_on or case.opened_on
+        working("referral_to_assessment", case, requested_on, case.assessed_on)
         if case.given is None:
             continue
         working("offence_to_disposal", case, case.offence.on, case.given.on)

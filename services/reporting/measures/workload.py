@@ -25,7 +25,7 @@ def aggregate(rows: Sequence[WorkItem], _dataset: Dataset, period: Period) -> di
         "by_state": dict(sorted(by_state.items())),
         "by_officer": dict(sorted(by_officer.items())),
         "overdue_duties": sum(
-            duty.shown(period.last) and duty.overdue(period.last) for row in rows for duty in row.duties
+            duty.is_shown(period.last) and duty.overdue(period.last) for row in rows for duty in row.duties
         ),
     }
 

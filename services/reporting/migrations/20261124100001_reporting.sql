@@ -40,12 +40,18 @@ create table stream (
     opened_at timestamptz not null,
     updated_at timestamptz not null,
     recorded_at timestamptz not null,
+    -- What access to a stream depends on (shared/domain/permissions.py): whom it mentions, and the marks that its events
+    -- give it. Nobody sees a row in which they are null until the worker has folded it anew, which it does first.
+    mentions uuid [],
+    marks text [],
     primary key (service, stream)
 );
 create index stream_by_case on stream using gin (cases);
 create index stream_by_referral on stream (referral_id) where referral_id is not null;
 create index stream_changed on stream (service, updated_at);
 create index stream_known on stream (service, recorded_at);
+create index stream_by_mention on stream using gin (mentions);
+create index stream_by_home on stream (home);
 
 -- Every duty that a stream ever opened, so that the sheet of any day is one query.
 create table duty (
@@ -58,13 +64,12 @@ create table duty (
     due date not null,
     met_on date,
     closed_on date,
-    area text
+    area text,
+    -- The day on which the stream was closed before the duty was met: the case shows it, the sheet does not.
+    lapsed_on date
 );
 create index duty_by_stream on duty (service, stream);
-create index duty_open on duty (due) where met_on is null and closed_on is null;
-
-grant usage on schema public to ooc_app;
-grant select, insert, update, delete on fact, stream, duty to ooc_app;
+create index duty_open on duty (due) where met_on is null and closed_on is null and lapsed_on is null;
 
 -- migrate:down
 drop table duty, stream, fact;

@@ -1,4 +1,4 @@
-"""Summaries: what measures count from, one for each stream, made from its facts alone and without any key.
+"""Summaries: the data from which measures count, one for each stream, computed from its facts without keys.
 
 A summary holds days, codes, ages and ids as they follow from a history as of both times, with its corrections in place
 (`shared.domain.decider.history_at`). It holds no counter: counting is done when a question is asked. A service without

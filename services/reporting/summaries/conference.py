@@ -16,12 +16,22 @@ HARMED: Final = frozenset({PresentRole.HARMED, PresentRole.REPRESENTATIVE})
 
 
 class ConferenceSummary(Summary):
-    """Whose conference it is, and which harmed parties took part when it was held, in whatever mode."""
+    """The harmer of a conference, and the harmed parties who took part in it, in any mode."""
 
     harmer: UUID
     disposal_id: UUID | None = None
     held_on: date | None = None
     took_part: tuple[UUID, ...] = ()
+
+    @property
+    def counted_days(self) -> list[date]:
+        """The day of the conference, and those on which duties lapsed."""
+        return [*super().counted_days, *([] if self.held_on is None else [self.held_on])]
+
+    @property
+    def subject(self) -> UUID:
+        """The child that did the harm."""
+        return self.harmer
 
 
 def conference_summary(history: Sequence[Fact]) -> ConferenceSummary | None:

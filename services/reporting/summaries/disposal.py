@@ -117,6 +117,18 @@ class DisposalSummary(Summary):
     ended: EndSummary | None = None
     outcome: OutcomeSummary | None = None
 
+    @property
+    def counted_days(self) -> list[date]:
+        """The days of assessment, issue, end and outcome, and those on which duties lapsed."""
+        events = (self.given, self.ended, self.outcome)
+        assessed = [] if self.assessed_on is None else [self.assessed_on]
+        return [*super().counted_days, *assessed, *(event.on for event in events if event is not None)]
+
+    @property
+    def subject(self) -> UUID:
+        """The child."""
+        return self.child
+
 
 def disposal_summary(history: Sequence[Fact]) -> DisposalSummary | None:
     """Summarise a history; None where no case had been opened."""
@@ -160,7 +172,7 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
             case DisposalDecided(decision=decision, age=age):
                 found["decided"] = DecisionSummary(decision=decision, on=fact.day, age=age)
             case DisposalIssued() as event:
-                found |= _given(fact, event)
+                found |= _summarise_issue(fact, event)
             case DisposalCompleted(completed_on=day):
                 found["ended"] = EndSummary(on=day, how=End.COMPLETED)
             case DisposalCeased(ceased_on=day):
@@ -174,12 +186,12 @@ def _course(history: Sequence[Fact]) -> dict[str, Any]:
     return found
 
 
-def _given(fact: Fact, event: DisposalIssued) -> dict[str, Any]:
+def _summarise_issue(fact: Fact, event: DisposalIssued) -> dict[str, Any]:
     """Return the issue; a restorative disposal without agreed actions is completed by it."""
-    given = IssueSummary(disposal=event.disposal, at=fact.occurred_at, on=event.issued_on, age=event.age_at_issue)
+    issue = IssueSummary(disposal=event.disposal, at=fact.occurred_at, on=event.issued_on, age=event.age_at_issue)
     if event.disposal is not Disposal.YRD or event.conditions:
-        return {"given": given}
-    return {"given": given, "ended": EndSummary(on=event.issued_on, how=End.COMPLETED)}
+        return {"given": issue}
+    return {"given": issue, "ended": EndSummary(on=event.issued_on, how=End.COMPLETED)}
 
 
 def _assessment_asked_on(opening: Fact, history: Sequence[Fact]) -> date:
@@ -202,11 +214,11 @@ def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[Victi
             case VictimInformedOfRestorativeJustice(person_id=person):
                 found.setdefault(person, VictimSummary(person_id=person))
             case VictimViewSought() as view:
-                known = found.get(view.person_id, VictimSummary(person_id=view.person_id))
-                said = known.consents_to_contact if view.consents_to_contact is None else view.consents_to_contact
-                before = known.view_sought_before_decision or (view.sought and view.before_decision)
+                earlier = found.get(view.person_id, VictimSummary(person_id=view.person_id))
+                consents = earlier.consents_to_contact if view.consents_to_contact is None else view.consents_to_contact
+                before = earlier.view_sought_before_decision or (view.sought and view.before_decision)
                 found[view.person_id] = VictimSummary(
-                    person_id=view.person_id, consents_to_contact=said, view_sought_before_decision=before
+                    person_id=view.person_id, consents_to_contact=consents, view_sought_before_decision=before
                 )
             case _:
                 pass
@@ -216,15 +228,15 @@ def _victims(opened: DisposalCaseOpened, history: Sequence[Fact]) -> tuple[Victi
 def _ethnicity(opening: Fact, history: Sequence[Fact]) -> SealedTexts | None:
     """Return the token of the child's ethnicity as corrected last; None where none was recorded, or it is not sealed yet."""
     assert isinstance(opening.event, DisposalCaseOpened)
-    held, owner = opening.event.details.ethnicity, opening.event_id
+    ethnicity, owner = opening.event.details.ethnicity, opening.event_id
     for fact in history:
         match fact.event:
             case RecordCorrected(corrects=corrects, field=field, sealed=sealed) if sealed is not None:
                 if corrects == opening.event_id and field == ETHNICITY:
-                    held, owner = sealed, fact.event_id
+                    ethnicity, owner = sealed, fact.event_id
             case _:
                 pass
-    return None if held is None or not held.has_token else SealedTexts(event_id=owner, token=held.token)
+    return None if ethnicity is None or not ethnicity.has_token else SealedTexts(event_id=owner, token=ethnicity.token)
 
 
 DISPOSAL: Final = SummaryType(EVENTS.service, DisposalSummary, disposal_summary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -11,7 +11,7 @@ from services.education.events import EVENTS, PlaceBooked, PlaceCancelled, Sessi
 from services.reporting.summaries.summary import CaseView, Summary, SummaryType, common_fields
 from services.vocabulary import SessionKind, Topic
 from shared.domain.envelope import Fact
-from shared.domain.messages import Timestamp, ValueObject
+from shared.domain.messages import Correction, Timestamp, ValueObject
 
 
 class PlaceSummary(ValueObject):
@@ -34,6 +34,11 @@ class SessionSummary(Summary):
     staff: int | None = None
     parents: int | None = None
     places: tuple[PlaceSummary, ...] = ()
+
+    @property
+    def counted_days(self) -> list[date]:
+        """The day of its delivery, and those on which duties lapsed."""
+        return [*super().counted_days, *([] if self.delivered_on is None else [self.delivered_on])]
 
 
 def session_summary(history: Sequence[Fact]) -> SessionSummary | None:
@@ -77,13 +82,33 @@ def session_for_case(view: Mapping[str, Any], session: SessionSummary, case_id: 
     """Return the session as a case may see it: the register holds the places of this case alone."""
     own = {str(place.person_id) for place in session.places if place.case_id == case_id}
     register: Mapping[str, str] = view["register"]
-    shown = {
+    own_fields = {
         "register": {person: status for person, status in register.items() if person in own},
         "starts_at": session.starts_at.isoformat(),
         "delivered_on": None if session.delivered_on is None else session.delivered_on.isoformat(),
     }
-    return CaseView({**view, **shown}, frozenset(set(register) - own))
+    return CaseView({**view, **own_fields}, frozenset(set(register) - own))
 
 
-SESSION: Final = SummaryType(EVENTS.service, SessionSummary, session_summary, session_for_case)
+def session_events_for_case(history: Sequence[tuple[Fact, Fact]], case_id: UUID) -> Collection[UUID]:
+    """Return the ids of the events that concern a case: those of its places, and those of the session as such.
+
+    A place belongs to the case for which it was booked, as recorded or as corrected. Empty if no place ever did.
+    """
+    concerns: dict[UUID, bool] = {}
+    booked_for: dict[UUID, bool] = {}
+    for recorded, corrected in history:
+        match recorded.event:
+            case PlaceBooked(person_id=person_id) as booking:
+                booked_for[person_id] = case_id in {booking.case_id, getattr(corrected.event, "case_id", None)}
+                concerns[recorded.event_id] = booked_for[person_id]
+            case Correction(corrects=target):
+                concerns[recorded.event_id] = concerns[target]
+            case event:
+                person = getattr(event, "person_id", None)
+                concerns[recorded.event_id] = person is None or booked_for.get(person, False)
+    return {event_id for event_id, own in concerns.items() if own} if any(booked_for.values()) else ()
+
+
+SESSION: Final = SummaryType(EVENTS.service, SessionSummary, session_summary, session_for_case, session_events_for_case)
 """Summaries of sessions, which several cases share."""

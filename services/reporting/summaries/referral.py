@@ -20,6 +20,11 @@ class ReferralSummary(Summary):
     triaged_on: date | None = None
     triage_outcome: TriageOutcome | None = None
 
+    @property
+    def counted_days(self) -> list[date]:
+        """The day of the first triage, and those on which duties lapsed."""
+        return [*super().counted_days, *([] if self.triaged_on is None else [self.triaged_on])]
+
 
 def referral_summary(history: Sequence[Fact]) -> ReferralSummary | None:
     """Summarise a history; None where the referral had not been received."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Generic, TypeVar
@@ -28,6 +28,16 @@ class Summary(ValueObject):
     officer: UUID | None = None
     cases: tuple[UUID, ...] = ()
     lapsed: tuple[LapsedDuty, ...] = ()
+
+    @property
+    def counted_days(self) -> list[date]:
+        """The days on which it may count in a measure of a period."""
+        return [duty.on for duty in self.lapsed]
+
+    @property
+    def subject(self) -> UUID | None:
+        """The person by whom a measure finds what else is recorded of them."""
+        return None
 
     @property
     def is_work(self) -> bool:
@@ -57,6 +67,8 @@ class SummaryType(Generic[S]):
     """The summary of a history as of both times; None where nothing had begun."""
     view_for_case: Callable[[Mapping[str, Any], S, UUID], CaseView] | None = None
     """The part of the view that concerns a case; None: all of it."""
+    events_for_case: Callable[[Sequence[tuple[Fact, Fact]], UUID], Collection[UUID]] | None = None
+    """The ids of the events that concern a case, of pairs: a fact as recorded, and with its corrections. None: all."""
 
 
 def common_fields(history: Sequence[Fact]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """The agreement of a conference: a form to fill in at the table, and afterwards what was signed (C9).
 
-A conference knows its people by pseudonym and part only, so they write their own names.
+A conference knows its people by pseudonym and part only. On the form they write their own names; the record of what was
+signed prints the names that were recorded with the signatures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import AgreementSigned, ConferenceHeld, NoAgreementReached, PresentRole
@@ -15,17 +17,17 @@ from shared.printing.documents import (
     DocumentData,
     NotAvailable,
     day_of,
-    shown,
+    personal_value,
 )
 
 SIGNING = frozenset({PresentRole.HARMER, PresentRole.HARMED, PresentRole.REPRESENTATIVE})
-"""Who may sign: the harmer, and the harmed or whoever came for them."""
+"""Who is asked to sign: the harmer, and the harmed or whoever came for them. Others sign where they are named."""
 
 
 def conference_agreement(state: Conference, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
     """Return the terms that were signed, or none while the parties are still agreeing."""
-    held = next((fact for fact in facts if isinstance(fact.event, ConferenceHeld)), None)
-    if held is None or state.held is None:
+    fact_held = next((fact for fact in facts if isinstance(fact.event, ConferenceHeld)), None)
+    if fact_held is None or state.held is None:
         return NotAvailable("The conference was not held yet: record that it was held before printing its agreement.")
     if any(isinstance(fact.event, NoAgreementReached) for fact in facts):
         return NotAvailable("The conference ended without an agreement, which is a valid end: there is none to print.")
@@ -34,28 +36,33 @@ def conference_agreement(state: Conference, facts: Sequence[Fact]) -> DocumentDa
         "held_on": state.held.on.isoformat(),
         "mode": None if state.mode is None else state.mode.value,
         "terms": None if signed is None else _terms(signed),
-        "people": _people(held, signed),
+        "people": _people(fact_held, signed),
     }
-    return DocumentData(values, held.occurred_at if signed is None else signed.occurred_at)
+    return DocumentData(values, fact_held.occurred_at if signed is None else signed.occurred_at)
 
 
 def _terms(signed: Fact) -> list[dict[str, Any]]:
     assert isinstance(signed.event, AgreementSigned)
     return [
-        {"text": shown(term.text), "due": None if term.due is None else term.due.isoformat()}
+        {"text": personal_value(term.text), "due": None if term.due is None else term.due.isoformat()}
         for term in signed.event.terms
     ]
 
 
-def _people(held: Fact, signed: Fact | None) -> list[dict[str, Any]]:
-    """Those who took part and may sign, by their part; `signed_on` where the record says that they did."""
-    assert isinstance(held.event, ConferenceHeld)
-    by = frozenset(signed.event.signed_by) if signed and isinstance(signed.event, AgreementSigned) else frozenset()
+def _people(fact_held: Fact, signed: Fact | None) -> list[dict[str, Any]]:
+    """Return those who took part and may sign, or signed by name, by their part; with `signed_on` where they did."""
+    assert isinstance(fact_held.event, ConferenceHeld)
+    agreement = signed.event if signed and isinstance(signed.event, AgreementSigned) else None
+    by = frozenset[UUID]() if agreement is None else frozenset(agreement.signed_by)
+    named = (
+        {} if agreement is None else {one.person_id: personal_value(one.name) for one in agreement.signatories or ()}
+    )
     return [
         {
             "role": one.role.value,
+            "name": named.get(one.person_id) if one.person_id in by else None,
             "signed_on": day_of(signed.occurred_at) if signed is not None and one.person_id in by else None,
         }
-        for one in held.event.present
-        if one.attended and one.role in SIGNING
+        for one in fact_held.event.present
+        if one.attended and (one.role in SIGNING or one.person_id in named)
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import date
-from typing import Annotated, ClassVar, Final, Literal, TypeVar, get_args
+from typing import Annotated, ClassVar, Final, Literal, Self, TypeVar, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from services.rj_conference.events import (
     AgreementSigned,
@@ -30,6 +30,7 @@ from services.rj_conference.events import (
     RiskAssessed,
     RiskLevel,
     Sensitivity,
+    Signatory,
     Term,
     TermCompleted,
     TermNotCompleted,
@@ -65,6 +66,11 @@ def _each_term_once(terms: tuple[Term, ...]) -> tuple[Term, ...]:
 def _each_person_once(present: tuple[Present, ...]) -> tuple[Present, ...]:
     _once_each(tuple(one.person_id for one in present))
     return present
+
+
+def _each_signatory_once(signatories: tuple[Signatory, ...]) -> tuple[Signatory, ...]:
+    _once_each(tuple(one.person_id for one in signatories))
+    return signatories
 
 
 class ProposeConference(Command):
@@ -225,6 +231,16 @@ class SignAgreement(Command):
     type: Literal["SignAgreement"] = "SignAgreement"
     terms: Annotated[tuple[Term, ...], Field(max_length=50), AfterValidator(_each_term_once)]
     signed_by: Annotated[tuple[UUID, ...], Field(max_length=50), AfterValidator(_once_each)]
+    signatories: Annotated[tuple[Signatory, ...], Field(max_length=50), AfterValidator(_each_signatory_once)] | None = (
+        None
+    )
+    """The names of those who signed. The conference knows its people by their ids alone, so the agreement prints these."""
+
+    @model_validator(mode="after")
+    def _names_only_who_signed(self) -> Self:
+        if any(one.person_id not in self.signed_by for one in self.signatories or ()):
+            raise ValueError("signatories: name only people whose ids stand in signed_by, or add the id there")
+        return self
 
 
 class CorrectRecord(FieldCorrection):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import takewhile
 from typing import Any, Final
 
@@ -11,12 +12,15 @@ from services.rj_conference.domain.evolve import evolve
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import (
     ConferenceDidNotProceed,
+    ConferenceEnd,
     ConferenceHeld,
     ConferenceProposed,
     ConferenceScheduled,
+    CorrectedConference,
     FollowUpCompleted,
     PresentRole,
     RecordCorrected,
+    ServedCondition,
 )
 from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.envelope import Fact
@@ -36,6 +40,8 @@ OF_THE_PROPOSAL: Final[Mapping[type[Event], frozenset[str]]] = {
 }
 """What later events hold of the proposal, so that others can react without asking back."""
 
+NO_HOURS: Final = Decimal(0)
+
 OF_THE_SCHEDULE: Final = frozenset({"mode", "hours"})
 """What a conference that was held holds of its schedule."""
 
@@ -44,7 +50,49 @@ def decide_correction(command: CorrectRecord, conference: Conference) -> RecordC
     """Return the correction, with the copies of the corrected field in later events."""
     alone = CORRECTIONS.correction(command, conference)
     facts = facts_of(CORRECTIONS.applied(conference, [alone]))
-    return alone.model_copy(update={"also": tuple(_derived_corrections(alone, facts))})
+    correction = alone.model_copy(update={"also": tuple(_derived_corrections(alone, facts))})
+    return correction.model_copy(update={"conference": _corrected_conference(correction, conference)})
+
+
+def _corrected_conference(correction: RecordCorrected, conference: Conference) -> CorrectedConference | None:
+    """Return what disposals need that had counted the conference; None where nothing changes that they were told."""
+    after = CORRECTIONS.applied(conference, [correction])
+    before = {fact.event_id: _told_of(fact) for fact in facts_of(conference)}
+    facts = facts_of(after)
+    changed = [fact for fact in facts if _told_of(fact) != before[fact.event_id]]
+    if not changed:
+        return None
+    touched = {fact.event_id for fact in changed}
+    corrections = (fact for fact in facts if isinstance(fact.event, RecordCorrected))
+    earlier = (fact for fact in corrections if not touched.isdisjoint(fact.event.targets))  # type: ignore[attr-defined]
+    return CorrectedConference(
+        before=_served(conference),
+        after=_served(after),
+        ends=tuple(_end(fact) for fact in changed),
+        told_by=tuple(fact.event_id for fact in (*changed, *earlier)),
+    )
+
+
+def _served(conference: Conference) -> ServedCondition:
+    return ServedCondition(disposal_id=conference.disposal_id, condition_id=conference.condition_id)
+
+
+def _told_of(fact: Fact) -> tuple[ServedCondition, ConferenceEnd] | None:
+    """Return what disposals learn from an event; None where it is no end of a conference that serves a condition."""
+    if not isinstance(fact.event, ConferenceHeld | ConferenceDidNotProceed):
+        return None
+    served = ServedCondition(disposal_id=fact.event.disposal_id, condition_id=fact.event.condition_id)
+    return served, _end(fact)
+
+
+def _end(fact: Fact) -> ConferenceEnd:
+    match fact.event:
+        case ConferenceHeld(hours=hours):
+            return ConferenceEnd(hours=hours, occurred_at=fact.occurred_at)
+        case ConferenceDidNotProceed(why=why):
+            return ConferenceEnd(hours=NO_HOURS, why=why, occurred_at=fact.occurred_at)
+        case _:
+            raise TypeError(f"{fact.name} ends no conference")
 
 
 def _derived_corrections(alone: RecordCorrected, facts: Sequence[Fact]) -> Iterator[DerivedCorrection]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from services.rj_conference.domain.state import Conference, Held
+from services.rj_conference.domain.state import Conference, HeldConference
 from shared.domain.duties import Duty
 from shared.domain.policy import Policy
 
@@ -26,10 +26,10 @@ def duties(conference: Conference, _policy_on: Callable[[date], Policy]) -> Sequ
         Duty(TERM, term.agreed_on, term.due, met_on=term.settled_on, item=str(term_id))
         for term_id, term in conference.terms.items()
     ]
-    held = conference.held
-    follow_up = [] if held is None else [_follow_up(held, conference.followed_up_on)]
+    conference_held = conference.held
+    follow_up = [] if conference_held is None else [_follow_up(conference_held, conference.followed_up_on)]
     return [duty.lapsing(conference.closed_on) for duty in (*terms, *follow_up)]
 
 
-def _follow_up(held: Held, met_on: date | None) -> Duty:
-    return Duty(RJ_FOLLOW_UP, held.on, held.follow_up_due, met_on=met_on)
+def _follow_up(conference_held: HeldConference, met_on: date | None) -> Duty:
+    return Duty(RJ_FOLLOW_UP, conference_held.on, conference_held.follow_up_due, met_on=met_on)

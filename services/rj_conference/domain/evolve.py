@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never, cast
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from services.rj_conference.domain.state import (
     Conference,
     Consent,
     Facilitator,
-    Held,
+    HeldConference,
     Participant,
     Responsibility,
     Risk,
@@ -51,6 +50,7 @@ from services.vocabulary import ConferenceMode
 from shared.domain.corrections import PastFacts
 from shared.domain.decider import impossible
 from shared.domain.envelope import Fact
+from shared.domain.states import replace
 
 
 def evolve(state: Conference | None, fact: Fact) -> Conference:
@@ -64,11 +64,11 @@ def evolve(state: Conference | None, fact: Fact) -> Conference:
         raise impossible(fact, "nothing was proposed")
     if state.stage is Stage.CLOSED and not isinstance(event, RecordCorrected):
         raise impossible(fact, "the conference is closed")
-    after = replace(_after(state, fact, event), record=PastFacts(fact, state.record))
+    after = replace(_state_after(state, fact, event), record=PastFacts(fact, state.record))
     return replace(after, stage=_readiness(after)) if after.stage in GETTING_READY else after
 
 
-def _after(state: Conference, fact: Fact, event: EventAfterProposal) -> Conference:
+def _state_after(state: Conference, fact: Fact, event: EventAfterProposal) -> Conference:
     at, day = fact.occurred_at, fact.day
     match event:
         case ParticipantAdded(person_id=person, role=role, under_16=under_16):
@@ -104,8 +104,8 @@ def _after(state: Conference, fact: Fact, event: EventAfterProposal) -> Conferen
                 raise impossible(fact, f"it is {state.stage}")
             schedule = Schedule(scheduled.mode, scheduled.starts_at, scheduled.hours)
             return replace(_move_to(state, Stage.SCHEDULED, fact), schedule=schedule, mode=schedule.mode)
-        case ConferenceHeld() as held:
-            return _held(_require_stage(state, fact, Stage.SCHEDULED), fact, held)
+        case ConferenceHeld() as conference_held:
+            return _with_held(_require_stage(state, fact, Stage.SCHEDULED), fact, conference_held)
         case ConferenceDidNotProceed():
             return _move_to(_require_stage(state, fact, Stage.SCHEDULED), Stage.DID_NOT_PROCEED, fact)
         case ConvertedToIndirect(mode=mode):
@@ -168,17 +168,19 @@ def _move_to(state: Conference, stage: Stage, fact: Fact) -> Conference:
     return replace(state, stage=stage, since=max(state.since, fact.occurred_at))
 
 
-def _add_consent(state: Conference, person: UUID, said: Consent) -> Conference:
+def _add_consent(state: Conference, person: UUID, consent: Consent) -> Conference:
     """Add to what a party said of taking part, in order of time; of two at one time the later recorded counts."""
-    in_order = tuple(sorted((*state.consents.get(person, ()), said), key=lambda one: one.at))
+    in_order = tuple(sorted((*state.consents.get(person, ()), consent), key=lambda one: one.at))
     return replace(state, consents={**state.consents, person: in_order})
 
 
-def _held(state: Conference, fact: Fact, event: ConferenceHeld) -> Conference:
+def _with_held(state: Conference, fact: Fact, event: ConferenceHeld) -> Conference:
     sides = {PresentRole.HARMED, PresentRole.REPRESENTATIVE}
     signatories = frozenset(one.person_id for one in event.present if one.attended and one.role in sides)
-    held = Held(fact.occurred_at, fact.day, frozenset(event.harmed_ids), signatories, event.follow_up_due)
-    return replace(_move_to(state, Stage.HELD, fact), held=held)
+    conference_held = HeldConference(
+        fact.occurred_at, fact.day, frozenset(event.harmed_ids), signatories, event.follow_up_due
+    )
+    return replace(_move_to(state, Stage.HELD, fact), held=conference_held)
 
 
 def _agreed(state: Conference, fact: Fact, event: AgreementSigned) -> Conference:

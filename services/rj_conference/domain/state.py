@@ -114,7 +114,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldConference:
     """The conference as it took place."""
 
     at: datetime
@@ -165,7 +165,7 @@ class Conference:
     mode: ConferenceMode | None = None
     """The mode last scheduled, or the one to which it was converted after that."""
     converted_to: ConferenceMode | None = None
-    held: Held | None = None
+    held: HeldConference | None = None
     terms: Mapping[UUID, AgreedTerm] = field(default_factory=dict)
     follow_ups: Mapping[UUID, date] = field(default_factory=dict)
     """The day on which a participant was first asked how it was."""
@@ -202,8 +202,8 @@ class Conference:
 
     def consent_of(self, person: UUID, at: datetime | None = None) -> Consent | None:
         """Return the consent that stood at a time (by default now); None where there was none or it was withdrawn."""
-        said = [one for one in self.consents.get(person, ()) if at is None or one.at <= at]
-        return said[-1] if said and said[-1].given else None
+        history = [one for one in self.consents.get(person, ()) if at is None or one.at <= at]
+        return history[-1] if history and history[-1].given else None
 
     def has_begun(self, at: datetime) -> bool:
         """Whether the scheduled start had come by then; a conference without one has none to wait for."""
@@ -211,7 +211,7 @@ class Conference:
 
     def withdrawals(self, at: datetime) -> Iterator[datetime]:
         """When anybody withdrew, up to a time."""
-        return (one.at for said in self.consents.values() for one in said if not one.given and one.at <= at)
+        return (one.at for history in self.consents.values() for one in history if not one.given and one.at <= at)
 
     def signed_by_both(self, signed_by: Collection[UUID]) -> bool:
         """Whether the harmer signed and, where a harmed party or representative took part, one of them."""
@@ -226,6 +226,6 @@ class Conference:
     @property
     def followed_up_on(self) -> date | None:
         """The day on which the last of them had been asked; None while one is missing."""
-        asked = [self.follow_ups.get(person) for person in self.to_follow_up]
-        days = [day for day in asked if day is not None]
-        return max(days) if days and len(days) == len(asked) else None
+        first_asked = [self.follow_ups.get(person) for person in self.to_follow_up]
+        days = [day for day in first_asked if day is not None]
+        return max(days) if days and len(days) == len(first_asked) else None

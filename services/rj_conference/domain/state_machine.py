@@ -36,7 +36,7 @@ EVERY_STAGE: Final = frozenset(Stage)
 SOURCE: Final = "state machine of a conference (rule S1)"
 
 
-def _risk_awaits_approval(_command: ApproveRisk, conference: Conference) -> bool:
+def _risk_awaits_approval(conference: Conference) -> bool:
     return conference.risk is not None and conference.risk.approved_at is None
 
 
@@ -107,7 +107,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
         EVERY_STAGE,
         "There is no risk assessment that waits for approval: assess the risk first.",
         SOURCE,
-        condition=_risk_awaits_approval,
+        standing=_risk_awaits_approval,
     ),
     AllowedStages(
         "it_can_be_scheduled",

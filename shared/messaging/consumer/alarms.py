@@ -29,37 +29,53 @@ class AlarmKind:
 _PARTITION: Final = "topic/partition"
 _TOPIC: Final = "topic"
 _SERVICE: Final = "service"
+_LOG: Final = "log"
 
 ALARMS: Final[Mapping[str, AlarmKind]] = {
     kind.name: kind
     for kind in (
-        AlarmKind("gap", "A version of a stream is missing; the later ones of the stream are held.", _PARTITION),
-        AlarmKind("poison", "An event cannot be applied; it and the later ones of its stream are held.", _PARTITION),
-        AlarmKind("unreadable_record", "A record of the relay's cannot be read; it is held.", _PARTITION),
-        AlarmKind("foreign_record", "A record that the relay did not write stands in an events topic.", _PARTITION),
-        AlarmKind("forked", "A version that was taken came again with other bytes; the second is held.", _PARTITION),
-        AlarmKind("broken_chain", "An event's hash does not follow from its bytes and the hash before.", _PARTITION),
+        AlarmKind(
+            "gap", "A version of a stream is missing; the later events of the stream wait in quarantine.", _PARTITION
+        ),
+        AlarmKind(
+            "poison",
+            "An event cannot be applied; it and the later events of its stream wait in quarantine.",
+            _PARTITION,
+        ),
+        AlarmKind(
+            "unreadable_record", "A record that the relay wrote cannot be read; it is in quarantine.", _PARTITION
+        ),
+        AlarmKind("foreign_record", "An events topic holds a record that the relay did not write.", _PARTITION),
+        AlarmKind(
+            "forked",
+            "A version that was processed came again with other bytes; the second is in quarantine.",
+            _PARTITION,
+        ),
+        AlarmKind("broken_chain", "The hash of an event does not match its bytes and the hash before.", _PARTITION),
         AlarmKind("malformed_position", "A record of a position topic cannot be read; it is ignored.", _TOPIC),
         AlarmKind("impossible_position", "A position record goes back or beyond its topic; it is ignored.", _TOPIC),
-        AlarmKind("lost_tail", "Fewer events were taken than the position passed says.", _SERVICE),
-        AlarmKind("surplus", "More events were taken than the position passed says.", _SERVICE),
-        AlarmKind("parked_long", "A reaction has waited for more than a day for what it needs.", _SERVICE),
+        AlarmKind("lost_tail", "Fewer events were processed than the position record says.", _SERVICE),
+        AlarmKind("surplus", "More events were processed than the position record says.", _SERVICE),
+        AlarmKind("parked_long", "A reaction has been parked for more than a day.", _SERVICE),
         AlarmKind("topic_ahead_of_event_store", "The topic holds events that the event store does not.", _SERVICE),
         AlarmKind("event_store_gap", "A position is missing from the event store.", _SERVICE),
-        AlarmKind("wrong_partitions", "An events topic has another number of partitions.", _SERVICE),
+        AlarmKind("log_rewritten", "A log differs from its signed checkpoints; no further checkpoint is signed.", _LOG),
+        AlarmKind("witness_refuses", "The witness refuses a checkpoint: it has seen another history of the log.", _LOG),
+        AlarmKind("witness_silent", "The witness does not answer; checkpoints are signed without it.", _LOG),
+        AlarmKind("wrong_partitions", "An events topic has the wrong number of partitions.", _SERVICE),
     )
 }
-"""Every alarm, by its name. The last three are the relay's own, and stop it."""
+"""Every alarm, by its name. `topic_ahead_of_event_store`, `event_store_gap` and `wrong_partitions` are raised by the relay, and stop it."""
 
 
 UNKNOWN: Final = AlarmKind("README", "An alarm that this version of the program does not know.", _SERVICE)
-"""What stands in for a kind of another version; its page is the runbook's index."""
+"""The kind of an alarm that another version of the program raised; its page is the index of the runbook."""
 
 _log = structlog.get_logger("alarms")
 
 
 def kind_of(name: str) -> AlarmKind:
-    """The kind of an alarm that stands."""
+    """Return the kind of an alarm that stands."""
     return ALARMS.get(name, UNKNOWN)
 
 
@@ -75,7 +91,7 @@ class Alarm:
 
 
 async def raise_alarm(connection: Connection, consumer: str, name: str, place: str, detail: str) -> None:
-    """Note an alarm; one that stands already keeps its time. Raises KeyError if the name is not in `ALARMS`."""
+    """Store an alarm; one that exists keeps its time and gets the new detail. Raises KeyError if `ALARMS` has no such name."""
     await connection.execute(
         "insert into alarm (consumer, name, place, detail) values ($1, $2, $3, $4)"
         " on conflict (consumer, name, place) do update set detail = excluded.detail",
@@ -87,19 +103,19 @@ async def raise_alarm(connection: Connection, consumer: str, name: str, place: s
 
 
 async def clear_alarms(connection: Connection, consumer: str, names: Collection[str]) -> None:
-    """Take back the alarms of these names, wherever they stand."""
+    """Clear the alarms of these names, at every place."""
     await connection.execute("delete from alarm where consumer = $1 and name = any($2)", consumer, list(names))
 
 
 async def clear_alarm(connection: Connection, consumer: str, name: str, place: str) -> None:
-    """Take an alarm back."""
+    """Clear an alarm."""
     await connection.execute(
         "delete from alarm where consumer = $1 and name = $2 and place = $3", consumer, name, place
     )
 
 
 async def alarms(connection: Connection) -> list[Alarm]:
-    """The alarms that stand in this database, oldest first."""
+    """Return the alarms that stand in this database, oldest first."""
     rows = await connection.fetch("select consumer, name, place, detail, raised_at from alarm order by raised_at")
     return [Alarm(*row) for row in rows]
 

@@ -103,27 +103,27 @@ async def process_batch(
     async with connection.transaction():
         next_offset: int = await connection.fetchval(_TAKE, consumer, topic, partition)
         sorting = BatchClassifier(topic, partition, next_offset)
-        fresh = sorting.fresh(records)
-        if not fresh:
+        new_records = sorting.new_records(records)
+        if not new_records:
             return BatchResult(next_offset)
-        await _look_up(connection, consumer, sorting, fresh)
-        sorting.sort(fresh)
+        await _look_up(connection, consumer, sorting, new_records)
+        sorting.sort(new_records)
         failed = await apply_or_quarantine(connection, consumer, sorting.good, apply)
-        held = (*sorting.held, *failed)
-        await quarantine(connection, consumer, held)
+        quarantined = (*sorting.held, *failed)
+        await quarantine(connection, consumer, quarantined)
         followed = 0
         for stream in sorting.completed - {one.record.stream for one in failed}:
             followed += (await apply_held(connection, consumer, stream, apply)).released
         await connection.execute(_MOVE, consumer, topic, partition, sorting.reached)
         applied = len(sorting.good) - len(failed)
-        return BatchResult(sorting.reached, applied, sorting.repeated, held, tuple(sorting.gaps), followed)
+        return BatchResult(sorting.reached, applied, sorting.repeated, quarantined, tuple(sorting.gaps), followed)
 
 
 async def _look_up(
-    connection: Connection, consumer: str, sorting: BatchClassifier, fresh: Sequence[ConsumedEvent]
+    connection: Connection, consumer: str, sorting: BatchClassifier, new_records: Sequence[ConsumedEvent]
 ) -> None:
     """Look up how far the streams of some records have come, and what is known of versions that have come before."""
-    named = [record for record in fresh if record.vouched]
+    named = [record for record in new_records if record.vouched]
     for row in await connection.fetch(_STANDING, consumer, list({record.stream for record in named})):
         sorting.standing[row["stream"]] = StreamProgress(
             row["seen"],
@@ -187,21 +187,21 @@ class BatchClassifier:
         """The streams whose missing version has come: what is held of them follows."""
         self.repeated = 0
 
-    def fresh(self, records: Sequence[ConsumedEvent]) -> list[ConsumedEvent]:
-        """The records that were not taken yet, each once and in order; raises `OffsetGap`."""
-        reached, fresh = self.reached, []
+    def new_records(self, records: Sequence[ConsumedEvent]) -> list[ConsumedEvent]:
+        """Return the records beyond the checkpoint, each once and in order of offset. Raises `OffsetGap`."""
+        reached, new_records = self.reached, []
         for record in sorted(records, key=lambda one: one.offset):
             if record.offset < reached:
                 continue
             if record.follows is not None and record.follows > reached:
                 raise OffsetGap(f"{self.place} was taken to offset {reached}, and the reader is past {record.follows}")
-            fresh.append(record)
+            new_records.append(record)
             reached = record.offset + 1
-        return fresh
+        return new_records
 
-    def sort(self, fresh: Sequence[ConsumedEvent]) -> None:
-        """Sort fresh records."""
-        for record in fresh:
+    def sort(self, new_records: Sequence[ConsumedEvent]) -> None:
+        """Classify new records, in order."""
+        for record in new_records:
             self._sort(record)
             self.reached = record.offset + 1
 
@@ -226,7 +226,7 @@ class BatchClassifier:
             self._hold(record, standing, BEHIND, "behind")
 
     def _again(self, record: ConsumedEvent, digest: bytes | None) -> None:
-        """A version that has come before: a repeat if its hash is the same, as far as that is known."""
+        """Classify a version that has come before: a repeat if its hash is the same, as far as that is known."""
         if record.error is None and (digest in {None, _SKIPPED} or record.hash[:8] == digest):
             self.repeated += 1
         else:
@@ -234,7 +234,7 @@ class BatchClassifier:
             self.held.append(QuarantinedEvent(record, error, "forked"))
 
     def _next(self, record: ConsumedEvent, standing: StreamProgress) -> None:
-        """The next version of a stream: good, or to be held where it breaks the chain."""
+        """Classify the next version of a stream: good, or to be held if it breaks the chain."""
         broken = record.breaks_chain(standing.hash)
         if broken is not None:
             self._hold(record, standing, broken, "broken_chain")
@@ -262,25 +262,25 @@ async def load_checkpoints(
 ) -> dict[TopicPartition, int]:
     """Where to read on in each of these partitions: 0 where nothing was taken yet."""
     rows = await connection.fetch("select topic, partition, next_offset from checkpoint where consumer = $1", consumer)
-    kept = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-    return {(topic, partition): kept.get((topic, partition), 0) for topic, partition in partitions}
+    checkpoints = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    return {(topic, partition): checkpoints.get((topic, partition), 0) for topic, partition in partitions}
 
 
-def log_results(consumer: str, taken: Iterable[BatchResult]) -> None:
+def log_results(consumer: str, results: Iterable[BatchResult]) -> None:
     """Log what a person should hear of, once it is committed."""
-    for one in taken:
-        for held in one.quarantined:
-            record = held.record
+    for one in results:
+        for event in one.quarantined:
+            record = event.record
             _log.error(
                 "quarantined",
                 consumer=consumer,
-                cause=held.cause,
+                cause=event.cause,
                 topic=record.topic,
                 partition=record.partition,
                 offset=record.offset,
                 stream=record.stream,
                 version=record.version,
-                error=held.error,
+                error=event.error,
             )
         for gap in one.gaps:
             _log.critical(

@@ -74,12 +74,12 @@ class ConsumedEvent:
         return "its hash does not follow from its bytes and the hash before it"
 
     def fact(self, book: EventRegistry, keys: Mapping[tuple[str, int], Any] | None = None) -> Fact:
-        """The event with its place in the event store; opened where keys are given. Raises `UnknownEvent`."""
+        """Return the event with its place in the event store; opened where keys are given. Raises `UnknownEvent`."""
         return book.read(self.body, keys=keys, position=self.position, recorded_at=self.recorded_at, hash=self.hash)
 
 
 def lone_stream(topic: str, partition: int, offset: int) -> str:
-    """The name under which a record stands that counts as no stream's."""
+    """Return the name under which a record stands that counts as no stream's."""
     return f"?/{topic}/{partition}/{offset}"
 
 
@@ -97,7 +97,7 @@ def decode(
     """Read a record's headers, whatever they hold. Never raises, and yields nothing that the tables could not hold."""
     headers = tuple(headers or ())
     named = dict(headers)
-    whole = body or b""
+    value_bytes = body or b""
     published = partial(
         ConsumedEvent,
         topic=topic,
@@ -105,7 +105,7 @@ def decode(
         offset=offset,
         key=key,
         headers=headers,
-        body=whole,
+        body=value_bytes,
         follows=follows,
         reading=reading,
     )
@@ -122,7 +122,7 @@ def decode(
             hash=bytes.fromhex(_text(named, "ooc_hash", _HASH)),
         )
     except ValueError as error:
-        stream, version = _whatever_tells(named, topic, whole)
+        stream, version = _whatever_tells(named, topic, value_bytes)
         return published(
             stream=stream or lone_stream(topic, partition, offset),
             version=version,
@@ -131,7 +131,7 @@ def decode(
 
 
 def _text(named: Mapping[str, bytes | None], name: str, pattern: re.Pattern[bytes]) -> str:
-    """The value of a header; raises ValueError unless the whole of it fits the pattern."""
+    """Return the value of a header; raises ValueError unless the whole of it fits the pattern."""
     value = named.get(name)
     if value is None or pattern.fullmatch(value) is None:
         raise ValueError(f"{name} is missing" if value is None else f"{name} is not what a relay writes")
@@ -146,7 +146,7 @@ def _number(named: Mapping[str, bytes | None], name: str, highest: int) -> int:
 
 
 def _stream(name: str, topic: str) -> str:
-    """A stream's name; raises ValueError unless it is one of the topic's service."""
+    """Return a stream's name; raises ValueError unless it is one of the topic's service."""
     found = _STREAM.fullmatch(name)
     if found is None or not topic.endswith(f".{found[1]}.events"):
         raise ValueError("it names no stream of its topic's service")
@@ -161,19 +161,19 @@ def _moment(text: str) -> datetime:
 
 
 def _whatever_tells(named: Mapping[str, bytes | None], topic: str, body: bytes) -> tuple[str, int]:
-    """The stream and version of a broken record by its headers, else by its body; empty and 0 where nothing tells."""
-    in_body = _told_by(body)
+    """Return the stream and version of a broken record by its headers, else by its body; empty and 0 where nothing tells."""
+    in_body = _members_of(body)
     stream = _or_else("", lambda: _stream(_text(named, "ce_subject", _ANY), topic))
     stream = stream or _or_else("", lambda: _stream(in_body["stream"], topic))
     if not stream:
         return "", 0
     version = in_body.get("version")
-    told = version if type(version) is int and 0 < version <= MAX_VERSION else 0
-    return stream, _or_else(told, lambda: _number(named, "ooc_version", MAX_VERSION))
+    body_version = version if type(version) is int and 0 < version <= MAX_VERSION else 0
+    return stream, _or_else(body_version, lambda: _number(named, "ooc_version", MAX_VERSION))
 
 
-def _told_by(body: bytes) -> Mapping[str, Any]:
-    """The members of a JSON object; none where the bytes are not one."""
+def _members_of(body: bytes) -> Mapping[str, Any]:
+    """Return the members of a JSON object; none where the bytes are not one."""
     try:
         raw = json.loads(body)
     except (ValueError, RecursionError):

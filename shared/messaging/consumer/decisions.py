@@ -6,11 +6,11 @@ in order, within a second. For a dry run, call a decision in a transaction and r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from shared.database import Connection
+from shared.domain.messages import ValueObject
 from shared.messaging.consumer.alarms import clear_alarm
 from shared.messaging.consumer.quarantine import lock_stream, settle_alarms, whole_text
 
@@ -19,9 +19,8 @@ class NothingHeld(Exception):
     """There is nothing to decide: no such stream, record, gap or alarm."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A decision about held records, a gap or an alarm, as it is recorded for ever.
+class Decision(ValueObject):
+    """An operator's decision about a quarantined stream, a gap or an alarm, as it is recorded.
 
     `action` is `skip` (a held record is not applied), `skip_missing` (versions that never came are done without),
     `retry` or `acknowledge` (of an alarm; `stream` is its place then).
@@ -153,12 +152,12 @@ async def acknowledge_alarm(
 
 
 async def decisions(connection: Connection, *, limit: int = 1000) -> list[Decision]:
-    """The decisions recorded in this database, latest first."""
+    """Return the decisions recorded in this database, latest first."""
     rows = await connection.fetch(
         f"select {_COLUMNS}, decided_at from quarantine_decision order by id desc limit $1",  # noqa: S608 - columns only
         limit,
     )
-    return [Decision(*row) for row in rows]
+    return [Decision(**row) for row in rows]
 
 
 _ASK_RETRY: Final = """
@@ -179,12 +178,12 @@ def _check(actor: str, reason: str) -> None:
 
 async def _skip_to(connection: Connection, consumer: str, stream: str, version: int, hash_: bytes | None) -> bool:
     """Go on after a version without it; whether the stream was not as far yet."""
-    seen = (
+    progress = (
         await connection.fetchval("select version from seen where consumer = $1 and stream = $2", consumer, stream) or 0
     )
-    if version <= seen:
+    if version <= progress:
         return False
-    digests = _NO_DIGEST * (version - seen - 1) + (_NO_DIGEST if hash_ is None else hash_[:8])
+    digests = _NO_DIGEST * (version - progress - 1) + (_NO_DIGEST if hash_ is None else hash_[:8])
     await connection.execute(_SKIP_TO, consumer, stream, version, hash_, digests)
     return True
 
@@ -192,4 +191,4 @@ async def _skip_to(connection: Connection, consumer: str, stream: str, version: 
 async def _record(connection: Connection, *values: Any) -> Decision:
     *before, actor, reason = values
     row = await connection.fetchrow(_RECORD, *before, whole_text(actor, 200), whole_text(reason, 1000))
-    return Decision(*row)
+    return Decision(**row)

@@ -75,7 +75,7 @@ async def retry_transient(call: Callable[[], Awaitable[T]], seconds: float) -> T
 async def apply_or_quarantine(
     connection: Connection, consumer: str, records: Sequence[ConsumedEvent], apply: Apply
 ) -> list[QuarantinedEvent]:
-    """Apply events and note how far each stream has come; those that must be held instead, with why.
+    """Apply events and store the progress of each stream; return the events that must go to quarantine, with the cause.
 
     Raises what no event is to blame for; then nothing was done.
     """
@@ -103,7 +103,7 @@ async def _apply(connection: Connection, records: Sequence[ConsumedEvent], apply
         return []
     middle = len(records) // 2
     failed = await _apply(connection, records[:middle], apply)
-    poisoned = {held.record.stream for held in failed}
+    poisoned = {event.record.stream for event in failed}
     behind = [QuarantinedEvent(record, BEHIND, "behind") for record in records[middle:] if record.stream in poisoned]
     rest = [record for record in records[middle:] if record.stream not in poisoned]
     return [*failed, *behind, *await _apply(connection, rest, apply)]
@@ -111,7 +111,7 @@ async def _apply(connection: Connection, records: Sequence[ConsumedEvent], apply
 
 def _progress(good: Sequence[ConsumedEvent], failed: Sequence[QuarantinedEvent]) -> dict[str, tuple[int, bytes, bytes]]:
     """For each stream of what was applied: its last version, the hash after it, and the digests of these versions."""
-    not_applied = {held.record.offset for held in failed}
+    not_applied = {event.record.offset for event in failed}
     reached: dict[str, tuple[int, bytes, bytes]] = {}
     for record in good:
         if record.offset not in not_applied:

@@ -19,6 +19,7 @@ import structlog
 from mode import Service
 
 from shared.database import Connection
+from shared.kafka import Kafka
 from shared.messaging.consumer.alarms import raise_alarm
 from shared.messaging.consumer.batch import (
     BatchResult,
@@ -63,8 +64,8 @@ class _Waiting:
         self.bytes += sum(map(_size, records))
 
     def drop(self, count: int) -> None:
-        whole = count == len(self.records)
-        self.bytes = 0 if whole else self.bytes - sum(map(_size, self.records[:count]))
+        drops_all = count == len(self.records)
+        self.bytes = 0 if drops_all else self.bytes - sum(map(_size, self.records[:count]))
         del self.records[:count]
         self.since = time.monotonic()
 
@@ -96,7 +97,7 @@ class RecordHandler(Service):
         *,
         position_topics: Sequence[str],
         pool: asyncpg.Pool[asyncpg.Record],
-        bootstrap: str,
+        bootstrap: Kafka,
         apply: Apply,
         transaction: Callable[[], AbstractAsyncContextManager[Connection]],
         retry_seconds: float,
@@ -123,7 +124,7 @@ class RecordHandler(Service):
         """The partitions whose alarms this process has compared with what stands: another may have ended in between."""
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """The follower starts and stops with this."""
+        """Return the follower, which starts and stops with this."""
         return [self.follower]
 
     def add(self, batch: Batch) -> None:
@@ -150,25 +151,25 @@ class RecordHandler(Service):
             unnoted = self._unnoted()
             if not covered and not unnoted:
                 return
-            taken = await retry_transient(lambda: self._take(covered, unnoted), self._retry_seconds)
-            log_results(self.consumer, taken)
+            results = await retry_transient(lambda: self._take(covered, unnoted), self._retry_seconds)
+            log_results(self.consumer, results)
             self._noted |= unnoted
             self._settled |= covered.keys()
             for place, (waiting, records) in covered.items():
                 self._drop(place, waiting, len(records))
 
     def _covered(self) -> dict[TopicPartition, tuple[_Waiting, list[ConsumedEvent]]]:
-        """The first records of each partition whose origin is known, marked with it, and what they are waiting in."""
+        """Return the first records of each partition that a position record covers, with their origin and waiting list."""
         covered: dict[TopicPartition, tuple[_Waiting, list[ConsumedEvent]]] = {}
         for place, waiting in self._waiting.items():
-            known: list[ConsumedEvent] = []
+            records: list[ConsumedEvent] = []
             for record in waiting.records:
                 vouched = self.follower.vouches(*place, record.offset)
                 if vouched is None:
                     break
-                known.append(record if vouched else replace(record, vouched=False))
-            if known:
-                covered[place] = (waiting, known)
+                records.append(record if vouched else replace(record, vouched=False))
+            if records:
+                covered[place] = (waiting, records)
         return covered
 
     def _unnoted(self) -> dict[str, HighWaterMark]:
@@ -183,15 +184,15 @@ class RecordHandler(Service):
         unnoted: Mapping[str, HighWaterMark],
     ) -> list[BatchResult]:
         """Take a batch, in the order of its partitions, so that two who meet wait for each other in one direction."""
-        taken: list[BatchResult] = []
+        results: list[BatchResult] = []
         async with self._transaction() as connection:
             for (topic, partition), (waiting, records) in sorted(covered.items(), key=lambda one: one[0]):
-                taken.append(await process_batch(connection, self.consumer, topic, partition, records, self._apply))
+                results.append(await process_batch(connection, self.consumer, topic, partition, records, self._apply))
                 if waiting.alarmed or (topic, partition) not in self._settled:
                     await settle_alarms(connection, self.consumer, topic, partition)
             if self._note is not None and unnoted:
                 await self._note(connection, unnoted)
-        return taken
+        return results
 
     def _drop(self, place: TopicPartition, waiting: _Waiting, count: int) -> None:
         waiting.drop(count)

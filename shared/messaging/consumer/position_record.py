@@ -18,6 +18,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.event_store.anchors import Anchors
+from shared.kafka import Kafka, client_options
 from shared.messaging.consumer.consumed_event import MAX_POSITION, Headers
 from shared.messaging.consumer.lenient_records import install
 from shared.runtime.provision import PARTITIONS
@@ -49,7 +50,7 @@ class HighWaterMark:
     anchors: Anchors = field(default_factory=Anchors)
 
     def record(self, service: str) -> bytes:
-        """The value of the position record."""
+        """Return the value of the position record."""
         offsets = {str(partition): offset for partition, offset in sorted(self.offsets.items())}
         value: dict[str, Any] = {"service": service, "position": self.position, "offsets": offsets}
         if self.foreign:
@@ -95,7 +96,7 @@ class HighWaterMark:
         before = bisect_right(ranges, (offset, MAX_POSITION))
         return before == 0 or offset >= ranges[before - 1][1]
 
-    def after(
+    def after_transaction(
         self,
         position: int,
         hash_: bytes,
@@ -103,7 +104,7 @@ class HighWaterMark:
         clean: Mapping[int, int],
         anchors: Anchors = Anchors(),  # noqa: B008 - a frozen value
     ) -> HighWaterMark:
-        """How far the topic has come with another transaction.
+        """Return the high-water mark after another transaction.
 
         `placed` gives partition, first offset and number of events of each of its batches, in order. `clean` gives the
         offset before which each partition has been searched for foreign records already. What lies between the end
@@ -120,12 +121,12 @@ class HighWaterMark:
             begun.add(partition)
         return replace(reached, position=position, hash=hash_, anchors=anchors)
 
-    def with_foreign(self, partition: int, first: int, after: int) -> HighWaterMark:
-        """The same, with another foreign range after those of its partition, joined to the last where they meet."""
+    def with_foreign(self, partition: int, first: int, end: int) -> HighWaterMark:
+        """Return the mark with another foreign range of a partition, from `first` to `end` - 1; ranges that meet are joined."""
         ranges = self.foreign.get(partition, ())
         if ranges and ranges[-1][1] >= first:
             ranges, first = ranges[:-1], ranges[-1][0]
-        ranges = (*ranges, (first, after))[-MAX_FOREIGN:]
+        ranges = (*ranges, (first, end))[-MAX_FOREIGN:]
         return replace(self, foreign={**self.foreign, partition: ranges})
 
 
@@ -147,7 +148,7 @@ def _offset(value: Any) -> int:
 def _ranges(raw: Any) -> Ranges:
     if not isinstance(raw, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in raw):
         raise ValueError("its foreign ranges are not pairs of offsets")
-    ranges = tuple((_offset(first), _offset(after)) for first, after in raw)
+    ranges = tuple((_offset(first), _offset(end)) for first, end in raw)
     flat = [offset for pair in ranges for offset in pair]
     if any(later <= earlier for earlier, later in zip(flat[::2], flat[1::2], strict=True)) or flat != sorted(flat):
         raise ValueError("its foreign ranges are not in order")
@@ -164,19 +165,19 @@ class Ignored:
 
 
 def service_of(topic: str) -> str:
-    """The service of an events or position topic, `<namespace>.<service>.<what>`."""
+    """Return the service of an events or position topic, `<namespace>.<service>.<what>`."""
     return topic.split(".")[-2]
 
 
 def events_topic_of(position_topic: str) -> str:
-    """The events topic that belongs to a position topic."""
+    """Return the events topic that belongs to a position topic."""
     return f"{position_topic.removesuffix('.position')}.events"
 
 
 def evaluate(
     records: Sequence[Any], before: HighWaterMark | None, ends: Mapping[int, int]
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
-    """The last record of a position topic to believe, and those to ignore."""
+    """Return the last record of a position topic to believe, and those to ignore."""
     believed, ignored = before, []
     for record in records:
         here = f"offset {record.offset}"
@@ -194,7 +195,7 @@ def evaluate(
 
 
 async def end_offsets(consumer: Any, topic: str) -> Mapping[int, int]:
-    """The end of each partition of a topic; a consumer of uncommitted records sees the ends beyond open transactions."""
+    """Return the end of each partition of a topic; a consumer of uncommitted records sees the ends beyond open transactions."""
     partitions = [TopicPartition(topic, n) for n in range(PARTITIONS)]
     return {tp.partition: end for tp, end in (await consumer.end_offsets(partitions)).items()}
 
@@ -215,7 +216,7 @@ async def find_last(
     ignored: list[Ignored] = []
     while found is None and start > beginning:
         until, start, step = start, max(beginning, start - step), step * 100
-        records = await _between(consumer, partition, start, until)
+        records = await _read_between(consumer, partition, start, until)
         found, passed_over = evaluate(records, None, await read_ends())
         ignored = passed_over + ignored
     consumer.seek(partition, end)
@@ -234,12 +235,12 @@ async def with_foreign_since(
     consumer.assign([TopicPartition(events_topic, n) for n in unknown])
     for n in unknown:
         start = reached.offsets.get(n, 0)
-        for record in await _between(consumer, TopicPartition(events_topic, n), start, ends[n]):
+        for record in await _read_between(consumer, TopicPartition(events_topic, n), start, ends[n]):
             reached = reached.with_foreign(n, record.offset, record.offset + 1)
     return reached, ends
 
 
-async def _between(consumer: Any, partition: TopicPartition, start: int, until: int) -> list[Any]:
+async def _read_between(consumer: Any, partition: TopicPartition, start: int, until: int) -> list[Any]:
     consumer.seek(partition, start)
     records: list[Any] = []
     while await consumer.position(partition) < until:
@@ -248,11 +249,11 @@ async def _between(consumer: Any, partition: TopicPartition, start: int, until: 
     return records
 
 
-def reader(bootstrap: str, isolation_level: str) -> Any:
-    """A consumer without a group, not yet started; from now on all of this process read whatever a record holds."""
+def reader(bootstrap: Kafka, isolation_level: str) -> Any:
+    """Return a consumer without a group, not yet started; from now on all of this process read whatever a record holds."""
     install()
     return AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client_options(bootstrap),
         isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -17,6 +17,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
+from shared.kafka import Kafka
 from shared.messaging.consumer.position_record import (
     HighWaterMark,
     Ignored,
@@ -44,7 +45,7 @@ class PositionFollower(Service):
     """
 
     def __init__(
-        self, position_topics: Sequence[str], bootstrap: str, alarm: Callable[[Ignored], Awaitable[None]]
+        self, position_topics: Sequence[str], bootstrap: Kafka, alarm: Callable[[Ignored], Awaitable[None]]
     ) -> None:
         super().__init__()
         self.believed: dict[str, HighWaterMark] = {}
@@ -57,7 +58,7 @@ class PositionFollower(Service):
         self._ends: dict[str, dict[int, int]] = {topic: {} for topic in self._topics}
 
     def saw(self, events_topic: str, partition: int, offset: int) -> None:
-        """Note that a record stands at an offset, so that the topic's end need not be asked for."""
+        """Store that a record exists at an offset, so that the end of the topic need not be queried."""
         ends = self._ends[events_topic]
         if ends.get(partition, 0) <= offset:
             ends[partition] = offset + 1

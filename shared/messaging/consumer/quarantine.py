@@ -13,8 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
+from uuid import UUID
+
+from pydantic import Field
 
 from shared.database import Connection
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import ValueObject
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.consumed_event import (
     ConsumedEvent,
@@ -53,16 +58,16 @@ _FIRST_OF_EACH_CAUSE: Final = """
 
 
 def whole_text(text: str, limit: int = 2000) -> str:
-    """A text that PostgreSQL takes: without zero and lone surrogates, and no longer than the limit."""
+    """Return a text that PostgreSQL takes: without zero and lone surrogates, and no longer than the limit."""
     return text[:limit].encode("utf-8", "backslashreplace").decode().replace("\x00", "?")[:limit]
 
 
-async def quarantine(connection: Connection, consumer: str, held: Sequence[QuarantinedEvent]) -> None:
+async def quarantine(connection: Connection, consumer: str, events: Sequence[QuarantinedEvent]) -> None:
     """Put records into quarantine, and raise the alarms of their causes."""
-    if not held:
+    if not events:
         return
-    await connection.executemany(_QUARANTINE, [_row(consumer, one) for one in held])
-    for topic, partition in {(one.record.topic, one.record.partition) for one in held}:
+    await connection.executemany(_QUARANTINE, [_row(consumer, one) for one in events])
+    for topic, partition in {(one.record.topic, one.record.partition) for one in events}:
         await settle_alarms(connection, consumer, topic, partition)
 
 
@@ -76,9 +81,9 @@ async def settle_alarms(connection: Connection, consumer: str, topic: str, parti
             await raise_alarm(connection, consumer, row["cause"], place, f"offset {row['offset']}: {row['error']}")
 
 
-def _row(consumer: str, held: QuarantinedEvent) -> tuple[Any, ...]:
-    record = held.record
-    alone = held.cause in ALONE
+def _row(consumer: str, event: QuarantinedEvent) -> tuple[Any, ...]:
+    record = event.record
+    alone = event.cause in ALONE
     return (
         consumer,
         record.topic,
@@ -88,8 +93,8 @@ def _row(consumer: str, held: QuarantinedEvent) -> tuple[Any, ...]:
         0 if alone else record.version,
         json.dumps([[_quoted(_bytes_of(name)), _quoted(value)] for name, value in record.headers]),
         record.body,
-        whole_text(held.error),
-        held.cause,
+        whole_text(event.error),
+        event.cause,
         record.key,
         record.hash or None,
         not alone,
@@ -115,35 +120,43 @@ def _headers(stored: str) -> Headers:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class QuarantinedStream:
-    """A stream in quarantine: how many of its events, since when, what the first one met, and the alarm of that."""
+def held_stream_id(consumer: str, stream: str) -> UUID:
+    """Return the id of a stream in quarantine: a record from outside may have called its stream by any name."""
+    return derived_uuid("quarantine", consumer, stream)
 
+
+class QuarantinedStream(ValueObject):
+    """A stream whose records wait, in order, behind one that could not be applied."""
+
+    id: UUID
     consumer: str
     stream: str
-    events: int
+    records: int
     since: datetime
-    error: str
-    alarm: str
+    cause: str = Field(description="The name of the alarm that the first record raised.")
+    error: str = Field(description="What the first record met.")
 
 
 async def quarantined_streams(connection: Connection) -> list[QuarantinedStream]:
-    """The streams in quarantine in this database, longest held first."""
+    """Return the streams in quarantine in this database, longest held first."""
     rows = await connection.fetch(
-        "select consumer, stream, count(*)::int as events, min(quarantined_at) as since,"
+        "select consumer, stream, count(*)::int as records, min(quarantined_at) as since,"
         ' (array_agg(error order by version nulls first, "offset"))[1] as error,'
         ' (array_agg(cause order by version nulls first, "offset"))[1] as cause'
         " from quarantine group by consumer, stream order by since"
     )
-    return [QuarantinedStream(*row) for row in rows]
+    return [QuarantinedStream(id=held_stream_id(row["consumer"], row["stream"]), **row) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class QuarantinedRecord:
-    """A held record without its content: what places it, and of the rest only names, sizes and digests.
+class RecordHeader(ValueObject):
+    """A header of a held record, without its content; `bytes` is null for one without a value."""
 
-    `headers` gives the size in bytes of each, None for one without a value; `counted` says whether the relay wrote it.
-    """
+    name: str
+    bytes: int | None
+
+
+class QuarantinedRecord(ValueObject):
+    """A held record: what places it, and of its content only names, sizes and digests."""
 
     topic: str
     partition: int
@@ -156,9 +169,9 @@ class QuarantinedRecord:
     hash: str
     cause: str
     error: str
-    counted: bool
+    counted: bool = Field(description="Whether the relay wrote it.")
     quarantined_at: datetime
-    headers: tuple[tuple[str, int | None], ...]
+    headers: tuple[RecordHeader, ...]
     body_bytes: int
     body_sha256: str
 
@@ -166,42 +179,40 @@ class QuarantinedRecord:
 async def quarantined_records(
     connection: Connection, consumer: str, stream: str, *, limit: int = 100
 ) -> list[QuarantinedRecord]:
-    """The held records of a stream, in the order in which they will be tried."""
+    """Return the held records of a stream, in the order in which they will be tried."""
     return [_redacted(row) for row in await connection.fetch(_OF_STREAM, consumer, stream, limit)]
 
 
 def _redacted(row: Any) -> QuarantinedRecord:
     record = _decoded(row)
-    told = record.error is None
+    readable = record.error is None
     return QuarantinedRecord(
         topic=row["topic"],
         partition=row["partition"],
         offset=row["offset"],
         version=row["version"],
         type=record.type,
-        event_id=str(record.event_id) if told else "",
+        event_id=str(record.event_id) if readable else "",
         position=record.position,
-        recorded_at=record.recorded_at if told else None,
+        recorded_at=record.recorded_at if readable else None,
         hash=record.hash.hex(),
         cause=row["cause"],
         error=row["error"],
         counted=row["counted"],
         quarantined_at=row["quarantined_at"],
         headers=tuple(
-            (ascii(name)[1:-1][:80], None if value is None else len(value)) for name, value in record.headers[:50]
+            RecordHeader(name=ascii(name)[1:-1][:80], bytes=None if value is None else len(value))
+            for name, value in record.headers[:50]
         ),
         body_bytes=len(row["body"]),
         body_sha256=hashlib.sha256(row["body"]).hexdigest(),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class HeldGap:
-    """A stream that waits for a missing version.
+class HeldGap(ValueObject):
+    """A stream without its next version: `held` is the last applied one, `found` the first later one, at `offset`."""
 
-    `held` is the last version taken, `found` the first held one, at `offset`; `waiting` counts the held records.
-    """
-
+    id: UUID
     consumer: str
     topic: str
     partition: int
@@ -209,12 +220,12 @@ class HeldGap:
     stream: str
     held: int
     found: int
-    waiting: int
+    waiting: int = Field(description="How many records are held.")
     since: datetime
 
 
 async def gaps(connection: Connection) -> list[HeldGap]:
-    """The streams in this database that wait for a missing version, longest first."""
+    """Return the streams in this database that wait for a missing version, longest first."""
     rows = await connection.fetch(
         'select q.consumer, q.topic, q.partition, q."offset", q.stream, coalesce(s.version, 0) as held, q.version as found,'
         " q.waiting, q.since from ("
@@ -224,7 +235,7 @@ async def gaps(connection: Connection) -> list[HeldGap]:
         ") as q left join seen as s using (consumer, stream)"
         " where q.version > coalesce(s.version, 0) + 1 order by q.since"
     )
-    return [HeldGap(*row) for row in rows]
+    return [HeldGap(id=held_stream_id(row["consumer"], row["stream"]), **row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,15 +312,15 @@ async def _again(connection: Connection, consumer: str, row: Any, apply: Apply) 
     record = _decoded(row)
     if record.error is not None:
         return "unreadable_record", record.error
-    seen = await connection.fetchrow(
+    progress = await connection.fetchrow(
         "select version, hash from seen where consumer = $1 and stream = $2", consumer, record.stream
     )
-    version = 0 if seen is None else seen["version"]
+    version = 0 if progress is None else progress["version"]
     if record.version <= version:
         return None
     if record.version != version + 1:
         return "gap", f"version {version + 1} is missing"
-    broken = record.breaks_chain(None if seen is None else seen["hash"])
+    broken = record.breaks_chain(None if progress is None else progress["hash"])
     if broken is not None:
         return "broken_chain", broken
     failed = await apply_or_quarantine(connection, consumer, [record], apply)

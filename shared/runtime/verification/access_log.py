@@ -52,8 +52,10 @@ async def check_access_log(database: asyncpg.Pool[asyncpg.Record], anchors: Anch
     elif end["last"] and not end["same"]:
         problems.note(f"line {end['last']} is not the one that was written last")
     if anchors.access_sequence:
-        known = await database.fetchval("select hash from access_log where sequence = $1", anchors.access_sequence)
-        if known != anchors.access_hash:
+        anchored_hash = await database.fetchval(
+            "select hash from access_log where sequence = $1", anchors.access_sequence
+        )
+        if anchored_hash != anchors.access_hash:
             problems.note(
-                f"line {anchors.access_sequence} is {'gone' if known is None else 'another'}: the topic vouches for it"
+                f"line {anchors.access_sequence} is {'gone' if anchored_hash is None else 'another'}: the topic vouches for it"
             )

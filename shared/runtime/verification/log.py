@@ -60,7 +60,7 @@ class LogEnd:
 
 
 async def end_of_log(database: asyncpg.Pool[asyncpg.Record]) -> LogEnd:
-    """The end of an event store now."""
+    """Return the end of an event store now."""
     row = await database.fetchrow(_END)
     assert row is not None
     return LogEnd(*row)
@@ -103,7 +103,7 @@ async def _answers(
 
 
 def _command_of(row: asyncpg.Record) -> UUID | None:
-    """The command that an event's bytes name."""
+    """Return the command that an event's bytes name."""
     found = _COMMAND_ID.search(row["beginning"] or b"")
     return None if found is None else UUID(found[1].decode())
 
@@ -146,7 +146,7 @@ class _Walk:
         self._recorded_at = recorded_at
 
     def _answer(self, here: str, row: asyncpg.Record, answers: Mapping[UUID, asyncpg.Record]) -> bytes:
-        """The event's command's answer, if it is its last event; notes where the answer does not cover the event."""
+        """Return the event's command's answer, if it is its last event; notes where the answer does not cover the event."""
         command = _command_of(row)
         answer = None if command is None else answers.get(command)
         if command is None or answer is None:

@@ -26,6 +26,12 @@ class Problems:
         else:
             self._more += 1
 
+    def add(self, others: Problems) -> None:
+        """Keep the breaks of a part of the check too."""
+        for line in others._lines:
+            self.note(line)
+        self._more += others._more
+
     @property
     def lines(self) -> tuple[str, ...]:
         """Every line, and how many more there are."""
@@ -33,7 +39,7 @@ class Problems:
 
 
 def one_line(text: str) -> str:
-    """The text on one line, without control characters, cut where it is too long."""
+    """Return the text on one line, without control characters, cut where it is too long."""
     printable = "".join(character if character.isprintable() else " " for character in text[: 4 * LONGEST_LINE])
     line = " ".join(printable.split())
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"

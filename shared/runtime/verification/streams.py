@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
 
 import asyncpg
 
+from shared.domain.data_rights import data_rights_service, is_data_right
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
 from shared.domain.execution import claims_of
+from shared.domain.waiting import is_wait, waiting_service
 from shared.privacy.sealing import key_ids_in
 from shared.runtime.service import Service
 from shared.runtime.verification.log import PAGE, READABLE_TIME
-from shared.runtime.verification.problems import Problems
+from shared.runtime.verification.problems import MOST_LINES, Problems
 
 _PAGE_OF_STREAMS: Final = f"""
     select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body
     from event where (stream, version) > ($1, $2) and position <= $3 order by stream, version limit $4
 """  # noqa: S608 - the expression above
+_HELD: Final = "select key, stream from claim where stream = any($1::text[]) or key = any($2::text[])"
+_INVENTED: Final = """
+    select key, stream from claim where not exists (select from event where event.stream = claim.stream) limit $1
+"""
 _KEYS: Final = """
     select used.subject, used.generation, data_key.subject is not null as there, tombstone.subject is not null as destroyed
     from unnest($1::text[], $2::integer[]) as used (subject, generation)
@@ -52,8 +58,9 @@ async def check_streams(
     checks: StreamChecks,
 ) -> None:
     """Walk through the streams as they were at a position."""
-    due: dict[str, str] = {}
+    claims = Problems()
     async for streams in _streams(database, head):
+        due: dict[str, str] = {}
         for rows in streams:
             checks.streams += 1
             try:
@@ -61,7 +68,12 @@ async def check_streams(
             except Exception as error:  # noqa: BLE001 - one stream must not hide the others
                 checks.histories.note(f"{rows[0]['stream']}: cannot be checked: {type(error).__name__}: {error}")
         await _check_keys(keyring, [row for rows in streams for row in rows], checks.keys)
-    await _check_claims(database, head, due, checks.claims)
+        held = await database.fetch(_HELD, [rows[0]["stream"] for rows in streams], list(due))
+        _check_claims({row["key"]: row["stream"] for row in held}, due, claims)
+    _check_claims({row["key"]: row["stream"] for row in await database.fetch(_INVENTED, MOST_LINES)}, {}, claims)
+    # Claims are as of now, so they are compared only where nothing has moved meanwhile.
+    if await database.fetchval("select position from head") == head:
+        checks.claims.add(claims)
 
 
 async def _streams(
@@ -86,6 +98,10 @@ def _check_stream(
 ) -> None:
     """Check one stream's events, in order of version, and add the claims that they make."""
     version, hash_, history = 0, GENESIS, list[Fact]()
+    if is_wait(rows[0]["type"]):
+        service = waiting_service(service)
+    elif is_data_right(rows[0]["type"]):
+        service = data_rights_service(service)
     for row in rows:
         here = f"position {row['position']} ({row['stream']} version {row['version']})"
         if row["version"] != version + 1:
@@ -107,7 +123,7 @@ def _check_stream(
 
 
 def _read(service: Service[Any], row: asyncpg.Record, here: str, problems: Problems) -> Fact | None:
-    """The event of a row, where it can be read; notes where it cannot, or is not what the row's columns say."""
+    """Return the event of a row; add a problem if it cannot be read, or differs from the columns of the row."""
     try:
         fact = service.events.read(
             row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
@@ -116,28 +132,22 @@ def _read(service: Service[Any], row: asyncpg.Record, here: str, problems: Probl
         problems.note(f"{here}: {error}")
         return None
     envelope = fact.envelope
-    said = (envelope.stream, envelope.version, envelope.event_id, envelope.type, envelope.home)
-    if said != (row["stream"], row["version"], row["event_id"], row["type"], row["home"]):
+    in_body = (envelope.stream, envelope.version, envelope.event_id, envelope.type, envelope.home)
+    if in_body != (row["stream"], row["version"], row["event_id"], row["type"], row["home"]):
         problems.note(f"{here}: the row's columns are not what its bytes say")
     return fact
 
 
 def _claims(service: Service[Any], history: Sequence[Fact]) -> set[str]:
-    """The keys that a history holds in the end."""
-    held: set[str] = set()
+    """Return the keys that a history holds in the end."""
+    owners: set[str] = set()
     for claims in claims_of(service, history):
-        held = held - set(claims.release) | set(claims.take)
-    return held
+        owners = owners - set(claims.release) | set(claims.take)
+    return owners
 
 
-async def _check_claims(
-    database: asyncpg.Pool[asyncpg.Record], head: int, due: dict[str, str], problems: Problems
-) -> None:
-    """Compare the claims with those that the events make; claims are as of now, so only where nothing has moved."""
-    async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        if await connection.fetchval("select position from head") != head:
-            return
-        held = {row["key"]: row["stream"] for row in await connection.fetch("select key, stream from claim")}
+def _check_claims(held: Mapping[str, str], due: Mapping[str, str], problems: Problems) -> None:
+    """Compare the claims of some streams with those that their events make."""
     for key in sorted(held.keys() | due.keys()):
         if held.get(key) != due.get(key):
             problems.note(f"claim {key}: held by {held.get(key)}, by the events it is {due.get(key)}")

@@ -17,6 +17,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
+from shared.kafka import Kafka, client_options
 from shared.messaging.consumer.lenient_records import install
 from shared.messaging.consumer.position_record import HighWaterMark
 from shared.messaging.relay import (
@@ -57,7 +58,7 @@ _MARK: Final = "select position, hash from relayed"
 _STOPPED: Final = "select exists (select 1 from alarm where consumer = $1 and name = any($2))"
 
 
-async def read_position_record(service: Service[Any], bootstrap: str, problems: Problems) -> HighWaterMark:
+async def read_position_record(service: Service[Any], bootstrap: Kafka, problems: Problems) -> HighWaterMark:
     """Read the last position record that can be believed; note each ignored, and why where none can be read."""
     try:
         found, ignored = await last_position(bootstrap, service.position_topic)
@@ -94,7 +95,7 @@ async def check_reached(database: asyncpg.Pool[asyncpg.Record], reached: HighWat
 
 
 async def check_topic(
-    service: Service[Any], database: asyncpg.Pool[asyncpg.Record], bootstrap: str, head: int, problems: Problems
+    service: Service[Any], database: asyncpg.Pool[asyncpg.Record], bootstrap: Kafka, head: int, problems: Problems
 ) -> None:
     """Compare every record of the topic with the store, and see that each event up to the head is there."""
     reached = await _wait_until_reached(service, database, bootstrap, head, problems)
@@ -105,9 +106,9 @@ async def check_topic(
 
 
 async def _wait_until_reached(
-    service: Service[Any], database: asyncpg.Pool[asyncpg.Record], bootstrap: str, head: int, problems: Problems
+    service: Service[Any], database: asyncpg.Pool[asyncpg.Record], bootstrap: Kafka, head: int, problems: Problems
 ) -> HighWaterMark:
-    """The position record, once it has come to the head or will not come there."""
+    """Return the position record, once it has come to the head or will not come there."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         reached = await read_position_record(service, bootstrap, Problems())
@@ -122,7 +123,7 @@ async def _wait_until_reached(
 
 
 async def _records(
-    service: Service[Any], bootstrap: str, reached: HighWaterMark, problems: Problems
+    service: Service[Any], bootstrap: Kafka, reached: HighWaterMark, problems: Problems
 ) -> AsyncIterator[Sequence[Any]]:
     """Every committed record of the topic, some of a partition at a time; notes where they end too early."""
     async with _consumer(bootstrap) as consumer:
@@ -141,7 +142,7 @@ async def _records(
 async def _records_of(
     consumer: Any, partition: TopicPartition, end: int, problems: Problems
 ) -> AsyncIterator[Sequence[Any]]:
-    """The records of one partition, up to its end or to where no more come; notes where the client cannot decode one."""
+    """Yield the records of one partition, up to its end or to where no more come; notes where the client cannot decode one."""
     limit, passed, until = PAGE, -1, time.monotonic() + STALL_SECONDS
     while (offset := await consumer.position(partition)) < end and time.monotonic() < until:
         try:
@@ -169,10 +170,10 @@ def _place(partition: TopicPartition, offset: int) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _consumer(bootstrap: str) -> AsyncIterator[Any]:
+async def _consumer(bootstrap: Kafka) -> AsyncIterator[Any]:
     install()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client_options(bootstrap),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -240,7 +241,7 @@ class _TopicWalk:
 
 
 def _position_of(message: Any) -> int | None:
-    """The position that a record names, where it can be read."""
+    """Return the position that a record names, where it can be read."""
     try:
         position = int(dict(message.headers or ())["ooc_position"])
     except (KeyError, ValueError, TypeError):
@@ -249,7 +250,7 @@ def _position_of(message: Any) -> int | None:
 
 
 def _differences(message: Any, row: asyncpg.Record, source: bytes) -> Iterator[str]:
-    """The parts of a record that are not as the relay would write the row."""
+    """Yield the parts of a record that are not as the relay would write the row."""
     key, partition = key_and_partition(row["home"])
     if message.value != row["body"]:
         yield "its bytes"
@@ -257,10 +258,10 @@ def _differences(message: Any, row: asyncpg.Record, source: bytes) -> Iterator[s
         yield "its key"
     if message.partition != partition:
         yield f"its partition, which is {partition} by its key"
-    given: Mapping[str, bytes] = dict(message.headers)
+    headers: Mapping[str, bytes] = dict(message.headers)
     expected = dict(headers_of(row, source))
-    if len(given) != len(message.headers):
+    if len(headers) != len(message.headers):
         yield "a header that stands twice"
-    for name in sorted(given.keys() | REQUIRED_HEADERS):
-        if name not in given or given[name] != expected.get(name):
+    for name in sorted(headers.keys() | REQUIRED_HEADERS):
+        if name not in headers or headers[name] != expected.get(name):
             yield f"header {name}"

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +19,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.education.service import service
+from services.registry import services_named
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from shared.api import service_api
@@ -25,7 +27,7 @@ from shared.database import as_role, database_dsn, retry_for
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, databases, provision_databases
 from shared.runtime.settings import Settings
-from tests.integration.reporting.telling import Told, project
+from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project
 from tools.local import free_ports
 
 
@@ -87,6 +89,7 @@ class Client:
         role: str = "SAFE_SCHOOLS_OFFICER",
         key: str | None = None,
         token: str | None = None,
+        dry_run: bool = False,
     ) -> httpx.Response:
         headers = {
             "Authorization": f"Bearer {token or await self.token(role)}",
@@ -94,7 +97,8 @@ class Client:
             "Content-Type": "application/json",
         }
         content = {"content": body} if isinstance(body, (str, bytes)) else {"json": body}
-        return await self.http.post(f"/v1/sessions/{stream}/commands", headers=headers, **content)
+        query = "?dry_run=true" if dry_run else ""
+        return await self.http.post(f"/v1/sessions/{stream}/commands{query}", headers=headers, **content)
 
     async def read(
         self, path: str, *, role: str = "SAFE_SCHOOLS_OFFICER", reason: str | None = None, token: str | None = None
@@ -107,7 +111,7 @@ class Client:
 
 @pytest.fixture
 async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
-    app = service_api(service, settings)
+    app = service_api(service, settings, partial(services_named, service.followers))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://education") as http,
@@ -118,16 +122,16 @@ async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
 HOUSE = f"test_api_{uuid4().hex[:12]}"
 
 
-class Apart(Settings):
-    """The settings of a house of its own, beside others on the same server."""
+class IsolatedSettings(Settings):
+    """Settings with databases of their own on the PostgreSQL server that all tests share."""
 
     def database(self, name: str, role: str) -> str:
         return as_role(database_dsn(self.database_url, f"{HOUSE}_{name}"), role)
 
 
 @pytest.fixture(scope="session")
-def apart(postgres_url: str, issuer: str) -> Iterator[Apart]:
-    found = Apart(
+def isolated_settings(postgres_url: str, issuer: str) -> Iterator[IsolatedSettings]:
+    found = IsolatedSettings(
         mode="local",
         database_url=postgres_url,
         issuer=issuer,
@@ -147,39 +151,39 @@ def apart(postgres_url: str, issuer: str) -> Iterator[Apart]:
 
 
 @pytest.fixture(scope="session")
-def told(apart: Apart) -> Told:
-    """Scenarios, projected, one of them in another area; and their keys, in the keyring."""
-    told = Told()
-    told.hear("01", "02", "03", "06", "09", "13", "14")
-    told.memory.area = {"area": "DEVON"}
-    told.hear("05")
+def scenarios(isolated_settings: IsolatedSettings) -> RecordedScenarios:
+    """Play scenarios, one of them in another area, project their events and store their keys."""
+    scenarios = RecordedScenarios()
+    scenarios.play("01", "02", "03", "06", "09", "13", "14")
+    scenarios.memory.area = {"area": "DEVON"}
+    scenarios.play("05")
 
     async def fill() -> None:
         async with asyncpg.create_pool(
-            apart.database("reporting", role_name(RoleKind.WORKER, "reporting")), min_size=1
+            isolated_settings.database("reporting", role_name(RoleKind.WORKER, "reporting")), min_size=1
         ) as pool:
-            await project(pool, told.facts, 500)
-        kek = apart.read_kek()
-        keyring = await asyncpg.connect(apart.database("keyring", "postgres"))
-        rows = [(s, key.generation, kek.epoch, kek.wrap(key)) for s, key in told.memory.keyring._keys.items()]
+            await project(pool, scenarios.facts, 500)
+        kek = isolated_settings.read_kek()
+        keyring = await asyncpg.connect(isolated_settings.database("keyring", "postgres"))
+        rows = [(s, key.generation, kek.epoch, kek.wrap(key)) for s, key in scenarios.memory.keyring._keys.items()]
         await keyring.executemany("insert into data_key values ($1, $2, $3, $4)", rows)
         await keyring.close()
 
     asyncio.run(fill())
-    return told
+    return scenarios
 
 
 @pytest.fixture
-async def projected(apart: Apart) -> AsyncIterator[Any]:
-    """A connection to reporting's database, as its owner has it."""
-    connection = await asyncpg.connect(apart.database("reporting", "postgres"))
+async def projected(isolated_settings: IsolatedSettings) -> AsyncIterator[Any]:
+    """Yield a connection to reporting's database, as its owner has it."""
+    connection = await asyncpg.connect(isolated_settings.database("reporting", "postgres"))
     yield connection
     await connection.close()
 
 
 @pytest.fixture
-async def reporting_app(apart: Apart, told: Told) -> AsyncIterator[FastAPI]:
-    app = reporting_api(apart)
+async def reporting_app(isolated_settings: IsolatedSettings, scenarios: RecordedScenarios) -> AsyncIterator[FastAPI]:
+    app = reporting_api(isolated_settings)
     async with app.router.lifespan_context(app):
         yield app
 
@@ -191,5 +195,5 @@ async def reporting(reporting_app: FastAPI, issuer: str) -> AsyncIterator[Client
 
 
 async def last_line(projected: Any) -> int:
-    """The number of the last line in the access log."""
+    """Return the number of the last line in the access log."""
     return int(await projected.fetchval("select sequence from access_head"))

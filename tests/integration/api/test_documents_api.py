@@ -51,7 +51,7 @@ async def tell(api: Client, stream: UUID, *steps: tuple[str, str, dict[str, Any]
 
 
 def case(person: UUID) -> tuple[tuple[str, str, dict[str, Any]], ...]:
-    """A theft, admitted and decided for a conditional caution."""
+    """Return a theft, admitted and decided for a conditional caution."""
     offence = {
         "code": "04601",
         "title": "Theft from a shop",
@@ -85,13 +85,13 @@ def case(person: UUID) -> tuple[tuple[str, str, dict[str, Any]], ...]:
 
 
 def condition() -> tuple[str, str, dict[str, Any]]:
-    """A letter of apology is proposed."""
+    """Return the step that proposes a letter of apology."""
     terms = {"condition_id": str(uuid4()), "type": "LETTER_OF_APOLOGY", "object": "REPARATION", "due": "2026-05-28"}
     return (YJS, "2026-03-11", {"type": "ProposeCondition", "condition": terms})
 
 
 async def log(settings: Settings, stream: UUID) -> list[tuple[str, str, str, str]]:
-    """What the access log says of a stream and its documents."""
+    """Return the access log of a stream and its documents."""
     connection = await asyncpg.connect(settings.database("disposal", role_name(RoleKind.VERIFY)))
     rows = await connection.fetch(
         "select role, action, target, outcome from access_log where starts_with(target, $1) order by sequence",
@@ -133,7 +133,7 @@ async def test_what_is_printed_signed_and_read_is_one_document(api: Client, lang
 
 
 async def test_welsh_is_asked_for_by_name(api: Client) -> None:
-    """lang=cy prints what is translated in Welsh and says so; a language that is not there is malformed."""
+    """`lang=cy` prints the Welsh document; an unknown language is malformed."""
     stream = uuid4()
     await tell(api, stream, *case(uuid4()), condition())
     welsh = await api.read(f"/v1/disposals/{stream}/documents/ycc?lang=cy", role=POLICE)
@@ -143,7 +143,7 @@ async def test_welsh_is_asked_for_by_name(api: Client) -> None:
 
 
 async def test_what_the_state_does_not_allow_is_a_conflict_in_a_sentence(api: Client) -> None:
-    """409 says why there is no such document yet, and by as_of why there was none then."""
+    """409 says in a sentence why the document does not exist, now or at `as_of`."""
     stream = uuid4()
     await tell(api, stream, *case(uuid4()), condition())
     early = await api.read(f"/v1/disposals/{stream}/documents/ycc?as_of=2026-03-10", role=POLICE)

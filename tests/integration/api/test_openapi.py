@@ -31,6 +31,8 @@ from tests.integration.api.test_service_api import PLAN
 
 SOME_ID = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
 PROBLEMS = {"401", "403", "404", "409", "410", "415", "422", "429", "500", "503"}
+TAKES_A_BODY = {("post", "/v1/returns"), ("post", "/v1/verifications")}
+"""The routes that record a body and are no commands of a service."""
 YEAR = "from=2025-04-01&to=2026-12-31"
 
 
@@ -56,10 +58,15 @@ def http(app: FastAPI) -> httpx.AsyncClient:
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Method, path and operation of whatever needs a token."""
+    """Yield method, path and operation of each route that needs a token."""
     for path, operations in document["paths"].items():
         for method, operation in operations.items() if path.startswith("/v1/") else ():
             yield method, path, operation
+
+
+def _is_command(method: str, path: str) -> bool:
+    """Tell the route that takes a command from the one that says which may be sent."""
+    return method == "post" and path.endswith("/commands")
 
 
 def _declared(operation: dict[str, Any], place: str) -> dict[str, dict[str, Any]]:
@@ -67,7 +74,7 @@ def _declared(operation: dict[str, Any], place: str) -> dict[str, dict[str, Any]
 
 
 def _address(path: str, operation: dict[str, Any]) -> str:
-    """The path with a value that is declared for each of its parts."""
+    """Return the path with a value that is declared for each of its parts."""
     for name, parameter in _declared(operation, "path").items():
         path = path.replace(f"{{{name}}}", parameter["schema"].get("enum", [SOME_ID])[0])
     return path
@@ -110,11 +117,13 @@ def test_each_operation_says_who_may_ask_and_what_may_go_wrong(app: FastAPI) -> 
             for status in PROBLEMS & set(operation["responses"]):
                 content = operation["responses"][status]["content"]
                 assert content == {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}, path
-    for _, path, operation in _operations(document):
+    for method, path, operation in _operations(document):
         found = PROBLEMS & set(operation["responses"])
-        one = "{" in path and "{measure}" not in path
-        changes = {"410"} if path.endswith("/commands") else set()
-        changes |= {"409", "415"} if path.endswith("/commands") else {"409"} if "/documents/" in path else set()
+        one = ("{" in path and "{measure}" not in path) or path == "/v1/access"
+        changes = {"409"} if "/documents/" in path else set()
+        if _is_command(method, path):
+            changes |= {"409", "410", "415"}
+        changes |= {"415"} if path == "/v1/search" or (method, path) in TAKES_A_BODY else set()
         assert found == {"401", "403", "422", "429", "500", "503"} | ({"404"} if one else set()) | changes, path
 
 
@@ -143,6 +152,13 @@ async def test_each_parameter_is_held_to_what_is_declared_of_it(app: FastAPI, ht
             assert ("given twice" in error["message"]) == (parameter["schema"]["type"] != "array"), (path, name)
 
 
+@pytest.mark.parametrize(("proof", "names"), [("inclusion", ["number", "size"]), ("consistency", ["first", "second"])])
+async def test_a_proof_without_its_numbers_names_them(http: httpx.AsyncClient, proof: str, names: list[str]) -> None:
+    """Given a proof asked for without what must be given, then each missing number is named, and no token is asked for."""
+    errors = _errors(await http.get(f"/evidence/access/{proof}"))
+    assert [error["field"] for error in errors] == names
+
+
 async def test_each_read_declares_the_reason_that_it_takes(app: FastAPI, http: httpx.AsyncClient) -> None:
     """Access-Reason is declared where it is read, with the pattern that it must match: at every read, at no command.
 
@@ -150,30 +166,31 @@ async def test_each_read_declares_the_reason_that_it_takes(app: FastAPI, http: h
     """
     for method, path, operation in _operations(app.openapi()):
         headers = _declared(operation, "header")
-        if path.endswith("/commands"):
+        if _is_command(method, path):
             assert set(headers) == {"Idempotency-Key", "Correlation-Id", "traceparent"}
             continue
-        assert set(headers) == {"Access-Reason"}, path
-        assert headers["Access-Reason"]["required"] == (method == "post")
+        freezes = (method, path) == ("post", "/v1/returns")
+        assert set(headers) == {"Access-Reason"} | ({"Idempotency-Key"} if freezes else set()), path
+        decides = method == "post" and path != "/v1/search" and not freezes
+        assert headers["Access-Reason"]["required"] == decides
         assert not re.search(headers["Access-Reason"]["schema"]["pattern"], "JAMIE_SMITH")
-        for given in (
-            ({"Access-Reason": "JAMIE_SMITH"}, {}) if method == "post" else ({"Access-Reason": "JAMIE_SMITH"},)
-        ):
-            (error,) = _errors(await http.request(method, _address(path, operation), headers=given))
+        for headers_given in ({"Access-Reason": "JAMIE_SMITH"}, {}) if decides else ({"Access-Reason": "JAMIE_SMITH"},):
+            (error,) = _errors(await http.request(method, _address(path, operation), headers=headers_given))
             assert error["field"] == "Access-Reason"
 
 
 def test_each_command_must_say_its_type(app: FastAPI) -> None:
     """A command's type has no default: without it, what is asked cannot be known."""
     schemas = app.openapi()["components"]["schemas"]
-    for _, path, operation in _operations(app.openapi()):
-        if path.endswith("/commands"):
+    for method, path, operation in _operations(app.openapi()):
+        if _is_command(method, path):
             union = operation["requestBody"]["content"]["application/json"]["schema"]
             assert len(union["oneOf"]) == len(union["discriminator"]["mapping"]) > 1
             for name, ref in union["discriminator"]["mapping"].items():
                 schema = schemas[ref.rpartition("/")[2]]
                 assert schema["required"][0] == "type"
-                assert schema["properties"]["type"] == {"const": name, "title": "Type", "type": "string"}
+                type_schema = schema["properties"]["type"]
+                assert (type_schema["const"], type_schema["type"], "default" in type_schema) == (name, "string", False)
 
 
 async def test_a_command_takes_the_headers_that_it_declares(api: Client) -> None:
@@ -187,13 +204,13 @@ async def test_a_command_takes_the_headers_that_it_declares(api: Client) -> None
 
 
 def _shapes(app: FastAPI) -> dict[str, TypeAdapter[Any]]:
-    """The declared shape of each path's answer."""
+    """Return the declared shape of each path's answer."""
     found = {getattr(route, "path", ""): getattr(route, "response_model", None) for route in app.routes}
     return {path: TypeAdapter(model) for path, model in found.items() if model is not None}
 
 
 async def test_what_a_service_answers_has_the_declared_shape(api: Client, education: FastAPI) -> None:
-    """State, history, duties, positions and what waits are as they are declared, and so is a problem."""
+    """State, history, duties, positions, waits and problems of a service match their OpenAPI schemas."""
     stream, shapes = uuid4(), _shapes(education)
     await api.send(stream, PLAN)
     await api.send(stream, {"type": "BookPlace", "person_id": str(uuid4())})
@@ -218,25 +235,33 @@ def education(settings: Settings) -> FastAPI:
 def test_a_reaction_that_waits_has_the_declared_shape() -> None:
     """A parked reaction is shown with the members that are declared of it."""
     waits = ParkedReaction(uuid4(), "c", "r", "a/1", 1, "b/1", ("R1",), "why", 2, datetime.now(UTC), b"{}")
-    WaitingReaction.model_validate_json(json.dumps(dict(waits.view())))
+    WaitingReaction.model_validate_json(json.dumps({**waits.view(), "sentence": "it has not arrived: why"}))
 
 
 async def test_what_reporting_answers_has_the_declared_shape(reporting: Client, reporting_app: FastAPI) -> None:
-    """Measures, lists, cases and the daily sheet are as they are declared."""
+    """Measures, lists, cases and the daily sheet match their OpenAPI schemas."""
     shapes = _shapes(reporting_app)
     for path, query in (("/v1/measures/{measure}", f"?{YEAR}"), ("/v1/duties", "?as_of=2026-06-09"), ("/status", "")):
         answer = await reporting.read(path.replace("{measure}", "kpi6") + query, role="SUPERVISOR")
         shapes[path].validate_json(answer.content, strict=True)
     read = await reporting.read("/v1/cases", role="SUPERVISOR")
+    token = await reporting.token("SUPERVISOR")
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = await reporting.http.post("/v1/search", json={"name": "hartnell"}, headers=headers)
+    assert shapes["/v1/search"].validate_json(answer.content, strict=True).total
     listed = shapes["/v1/cases"].validate_json(read.content, strict=True)
     assert listed.cases
     for one in listed.cases:
         answer = await reporting.read(f"/v1/cases/{one.case_id}", role="SUPERVISOR")
         shapes["/v1/cases/{case_id}"].validate_json(answer.content, strict=True)
+        for part, query in (("timeline", "?as_of=2026-06-09"), ("timeline", ""), ("changes", "?after=disposal:3")):
+            answer = await reporting.read(f"/v1/cases/{one.case_id}/{part}{query}", role="SUPERVISOR")
+            if answer.status_code != 404:
+                shapes[f"/v1/cases/{{case_id}}/{part}"].validate_json(answer.content, strict=True)
 
 
 async def test_the_page_loads_nothing_from_elsewhere(app: FastAPI, http: httpx.AsyncClient) -> None:
-    """Whatever /docs refers to, its icon too, is served by the API itself, and the browser is told to load nothing else."""
+    """The page /docs loads only files of the API itself, and its policy forbids others."""
     page = await http.get("/docs")
     assert page.status_code == 200
     assert "://" not in page.text

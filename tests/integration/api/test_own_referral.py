@@ -27,7 +27,7 @@ async def _token(issuer: str, role: str, organisation: str) -> dict[str, str]:
 
 
 async def test_a_school_reads_its_own_referral_only(settings: Settings, issuer: str) -> None:
-    """Anyone of the school that reported may ask how it stands; for another school it is not there, and no school sees the history."""
+    """A school reads the state of a referral that it reported; another school gets 404, and no school the history."""
     await asyncio.to_thread(lambda: asyncio.run(provision_databases(settings, [service.name], ())))
     app = service_api(service, settings)
     referral = f"/v1/referrals/{uuid4()}"
@@ -55,7 +55,8 @@ async def test_a_school_reads_its_own_referral_only(settings: Settings, issuer: 
         )
         assert reported.status_code == 201, reported.text
         own, other = await _token(issuer, "SCHOOL", "SCHOOL_113867"), await _token(issuer, "SCHOOL", "SCHOOL_113901")
-        shown = (await http.get(referral, headers=own)).json()
-        assert shown == {"id": referral.rpartition("/")[2], "version": 1, "state": "RECEIVED"}
+        state = (await http.get(referral, headers=own)).json()
+        position = reported.json()["position"]
+        assert state == {"id": referral.rpartition("/")[2], "version": 1, "position": position, "state": "RECEIVED"}
         assert (await http.get(referral, headers=other)).status_code == 404
         assert (await http.get(f"{referral}/history", headers=own)).status_code == 403

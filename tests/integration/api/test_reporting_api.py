@@ -18,27 +18,28 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from services.reporting import api as served
-from services.reporting.in_memory import measure_facts
 from services.reporting.measures import MEASURES
+from services.reporting.read_models import READ_MODELS
 from services.vocabulary import Role
 from shared.domain.dates import end_of_day
 from shared.messaging.projection_consumer import has_reached
+from tests.in_memory_reporting import measure_facts
 from tests.integration.api.conftest import Client, last_line
-from tests.integration.reporting.telling import Told
+from tests.integration.reporting.recorded_scenarios import RecordedScenarios
 
 YEAR = "from=2025-04-01&to=2026-12-31"
 SOME_CASE = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
 
 
 @pytest.fixture
-def in_dorset(told: Told) -> UUID:
-    """A case that has a referral, a disposal, and places in sessions."""
-    return told.facts[0].envelope.home
+def in_dorset(scenarios: RecordedScenarios) -> UUID:
+    """Return a case that has a referral, a disposal, and places in sessions."""
+    return scenarios.facts[0].envelope.home
 
 
 @pytest.fixture
-def in_devon(told: Told) -> UUID:
-    return next(fact.envelope.home for fact in told.facts if fact.envelope.labels.get("area") == "DEVON")
+def in_devon(scenarios: RecordedScenarios) -> UUID:
+    return next(fact.envelope.home for fact in scenarios.facts if fact.envelope.labels.get("area") == "DEVON")
 
 
 async def _lines(projected: Any, after: int = 0) -> list[asyncpg.Record]:
@@ -55,18 +56,26 @@ def _ids(answer: httpx.Response) -> set[str]:
 
 # --- what is said first ---------------------------------------------------------------------------
 
-READS = [f"/v1/measures/kpi6?{YEAR}", "/v1/cases", f"/v1/cases/{SOME_CASE}", "/v1/duties"]
+READS = [
+    f"/v1/measures/kpi6?{YEAR}",
+    "/v1/cases",
+    f"/v1/cases/{SOME_CASE}",
+    f"/v1/cases/{SOME_CASE}/timeline",
+    f"/v1/cases/{SOME_CASE}/changes?after=disposal:1",
+    "/v1/duties",
+    "/v1/sessions?from=2026-03-01&to=2026-03-31",
+]
 
 
 @pytest.mark.parametrize("path", READS)
 async def test_without_a_valid_token_nothing_is_said_of_the_question(
     reporting: Client, path: str, projected: Any
 ) -> None:
-    """Whoever has not signed in is told that alone, however wrong the question is; nobody known asked, so no line."""
+    """Without a valid token every request gets 401, however wrong its parameters are, and no line in the log."""
     before = await last_line(projected)
-    for asked in (path, f"{path}{'&' if '?' in path else '?'}colour=blue"):
+    for address in (path, f"{path}{'&' if '?' in path else '?'}colour=blue"):
         for bad in ({}, {"Authorization": "Bearer abc"}):
-            answer = await reporting.http.get(asked, headers=bad)
+            answer = await reporting.http.get(address, headers=bad)
             assert answer.status_code == 401, answer.text
             assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert await _lines(projected, before) == []
@@ -75,7 +84,7 @@ async def test_without_a_valid_token_nothing_is_said_of_the_question(
 async def test_the_question_is_judged_before_the_right_and_the_right_before_what_is_there(
     reporting: Client, in_dorset: UUID
 ) -> None:
-    """Order: 422 for the shape, 403 for the role, 404 for what is not there."""
+    """The order of answers is 422 for the form, 403 for the role, 404 for a missing record."""
     for path in READS:
         bad = f"{path}{'&' if '?' in path else '?'}colour=blue"
         assert (await reporting.read(bad, role="VICTIM_WORKER")).status_code == 422
@@ -103,8 +112,10 @@ def _flat(value: Mapping[str, Any], path: str = "") -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", MEASURES)
-async def test_a_table_has_the_figures_of_the_answer(reporting: Client, told: Told, name: str) -> None:
-    """As CSV a measure has a row of names and a row of values, equal to the JSON, and no cell that a sheet would run."""
+async def test_a_table_has_the_figures_of_the_answer(
+    reporting: Client, scenarios: RecordedScenarios, name: str
+) -> None:
+    """The CSV of a measure has the values of the JSON, and no cell that a spreadsheet would run as a formula."""
     token = await reporting.token("ANALYST")
     for group_by in (None, *MEASURES[name].groupings):
         path = f"/v1/measures/{name}?{YEAR}" + (f"&group_by={group_by}" if group_by else "")
@@ -116,13 +127,17 @@ async def test_a_table_has_the_figures_of_the_answer(reporting: Client, told: To
         disposition = f'attachment; filename="{name}-2025-04-01-2026-12-31.csv"'
         assert table.headers["content-disposition"] == disposition
         header, values = csv.reader(io.StringIO(table.text))
-        assert dict(zip(header, values, strict=True)) == _flat(answer.json())
+        figures = answer.json()
+        # How fresh it is stands in a header of either form, and beside the figures where there is room.
+        assert [one["service"] for one in figures.pop("stale")] == sorted(READ_MODELS)
+        assert table.headers["Ooc-Stale"] == answer.headers["Ooc-Stale"]
+        assert dict(zip(header, values, strict=True)) == _flat(figures)
         assert len(set(header)) == len(header)
         assert header[:4] == ["measure", "from", "to", "definition_version"]
         assert not [cell for cell in header + values if re.match(r"[=+\-@\t\r\n]|.*[\r\n]", cell)]
         if name != "disproportionality":
-            plain = measure_facts(name, told.histories, date(2025, 4, 1), date(2026, 12, 31), group_by)
-            assert answer.json() == plain
+            plain = measure_facts(name, scenarios.histories, date(2025, 4, 1), date(2026, 12, 31), group_by)
+            assert figures == plain
 
 
 async def test_ethnic_groups_are_counted_with_small_counts_left_out(reporting: Client) -> None:
@@ -133,8 +148,8 @@ async def test_ethnic_groups_are_counted_with_small_counts_left_out(reporting: C
     assert all(group["disposals"] is None or group["disposals"] >= 5 for group in groups.values())
 
 
-async def test_a_measure_is_cut_by_both_times(reporting: Client, told: Told) -> None:
-    """as_of counts what had occurred, known_at what had been recorded; each moves the answer, which then stays."""
+async def test_a_measure_is_cut_by_both_times(reporting: Client, scenarios: RecordedScenarios) -> None:
+    """`as_of` counts events that had occurred by then, `known_at` events that had been recorded by then."""
     token = await reporting.token("ANALYST")
     path, period = f"/v1/measures/kpi6?{YEAR}", (date(2025, 4, 1), date(2026, 12, 31))
 
@@ -146,15 +161,17 @@ async def test_a_measure_is_cut_by_both_times(reporting: Client, told: Told) -> 
     assert await ended("&as_of=2025-04-01") == await ended("&known_at=2025-04-01") == 0
     early = (await reporting.read(f"{path}&known_at=2025-04-01", token=token)).json()
     assert early["positions"] == {"disposal": 0}
-    endings = sorted(fact.recorded_at for fact in told.facts if fact.name == "DisposalCompleted" and fact.recorded_at)
+    endings = sorted(
+        fact.recorded_at for fact in scenarios.facts if fact.name == "DisposalCompleted" and fact.recorded_at
+    )
     for moment in (endings[0], endings[len(endings) // 2]):
-        occurred = _ended(measure_facts("kpi6", told.histories, *period, as_of=end_of_day(moment.date())))
+        occurred = _ended(measure_facts("kpi6", scenarios.histories, *period, as_of=end_of_day(moment.date())))
         assert await ended(f"&as_of={moment.date()}") == occurred
-        known = _ended(measure_facts("kpi6", told.histories, *period, known_at=moment))
-        assert 0 < known < now
+        expected = _ended(measure_facts("kpi6", scenarios.histories, *period, known_at=moment))
+        assert 0 < expected < now
         text = moment.astimezone(UTC).isoformat()
         for written in (text, text.replace("+", "%2B"), text.replace("+00:00", "Z")):
-            assert await ended(f"&known_at={written}") == known
+            assert await ended(f"&known_at={written}") == expected
 
 
 def _ended(answered: Mapping[str, Any]) -> int:
@@ -196,7 +213,7 @@ async def test_each_role_reads_what_is_its_own(reporting: Client, role: str, in_
 
 
 async def test_those_who_oversee_must_give_a_reason(reporting: Client) -> None:
-    """Auditor and data protection officer read nothing without a reason, numbers neither."""
+    """An auditor and a data protection officer can read nothing, not even measures, without a reason."""
     for role in ("AUDITOR", "DATA_PROTECTION_OFFICER"):
         for path in READS:
             answer = await reporting.read(path, role=role)
@@ -236,8 +253,8 @@ async def test_later_work_of_another_area_hands_no_case_over(
     for row in sessions:
         await projected.execute(change, row["stream"], "DEVON", datetime(2001, 1, 1, tzinfo=UTC))
     try:
-        shown = await reporting.read(f"/v1/cases/{in_dorset}")
-        assert (shown.status_code, shown.json()["area"]) == (200, "DORSET")
+        answer = await reporting.read(f"/v1/cases/{in_dorset}")
+        assert (answer.status_code, answer.json()["area"]) == (200, "DORSET")
         other = await reporting.token("SUPERVISOR", area="DEVON")
         assert (await reporting.read(f"/v1/cases/{in_dorset}", token=other)).status_code == 404
         assert str(in_dorset) not in _ids(await reporting.read("/v1/cases", token=other))
@@ -251,7 +268,7 @@ async def test_later_work_of_another_area_hands_no_case_over(
 async def test_a_declared_conflict_bars_the_case_everywhere(
     reporting: Client, projected: Any, in_dorset: UUID, by: str
 ) -> None:
-    """Declared for the case or for a stream of it, a conflict of interest hides it, in the list and on the sheet too."""
+    """A conflict of interest with a case or one of its streams hides it, also in the list and on the daily sheet."""
     declared = in_dorset
     if by != "case":
         declared = await projected.fetchval(
@@ -280,12 +297,27 @@ async def test_each_read_has_one_line_given_or_refused(
 ) -> None:
     """The log says who asked for what and why, in codes and ids: nothing of what was asked with, and nothing personal."""
     before, unknown = await last_line(projected), uuid4()
-    asked = [
+    reads_made = [
         ("SUPERVISOR", f"/v1/measures/kpi6?{YEAR}&group_by=area&format=csv", "MEASURES", "measures/kpi6", "GIVEN"),
         ("SUPERVISOR", f"/v1/cases?state=ACTIVE&officer={uuid4()}", "CASES", "cases", "GIVEN"),
         ("SUPERVISOR", f"/v1/cases/{in_dorset}", "CASES", f"cases/{in_dorset}", "GIVEN"),
         ("SUPERVISOR", f"/v1/cases/{str(in_dorset).upper()}", "CASES", f"cases/{in_dorset}", "GIVEN"),
         ("SUPERVISOR", f"/v1/cases/{in_devon}", "CASES", f"cases/{in_devon}", "FORBIDDEN"),
+        (
+            "SUPERVISOR",
+            f"/v1/cases/{in_dorset}/timeline?as_of=2026-01-01",
+            "CASES",
+            f"cases/{in_dorset}/timeline",
+            "GIVEN",
+        ),
+        ("SUPERVISOR", f"/v1/cases/{in_devon}/timeline", "CASES", f"cases/{in_devon}/timeline", "FORBIDDEN"),
+        (
+            "SUPERVISOR",
+            f"/v1/cases/{in_dorset}/changes?after=disposal:2",
+            "CASES",
+            f"cases/{in_dorset}/changes",
+            "GIVEN",
+        ),
         ("SUPERVISOR", f"/v1/cases/{unknown}", "CASES", f"cases/{unknown}", "GIVEN"),
         ("SUPERVISOR", "/v1/duties?overdue=true", "DUTIES", "duties", "GIVEN"),
         ("ANALYST", f"/v1/cases/{in_dorset}", "CASES", f"cases/{in_dorset}", "FORBIDDEN"),
@@ -293,33 +325,67 @@ async def test_each_read_has_one_line_given_or_refused(
         ("ANALYST", "/v1/duties", "DUTIES", "duties", "FORBIDDEN"),
         ("SCHOOL", f"/v1/measures/fte?{YEAR}", "MEASURES", "measures/fte", "FORBIDDEN"),
     ]
-    for role, path, *_ in asked:
+    for role, path, *_ in reads_made:
         await reporting.read(path, role=role, reason="CASE_REVIEW")
     await reporting.read("/v1/duties", role="AUDITOR")
     await reporting.read("/v1/cases?state=Leo%20Hartnell")
     await reporting.read("/v1/measures/Leo%20Hartnell")
     lines = await _lines(projected, before)
-    assert [(row["role"], row["action"], row["target"], row["outcome"], row["reason"]) for row in lines] == [
-        *((role, f"READ_{what}", f"reporting/{target}", how, "CASE_REVIEW") for role, _, what, target, how in asked),
+    reads = [row for row in lines if row["action"] != "OPEN_FIELDS"]
+    assert [(row["role"], row["action"], row["target"], row["outcome"], row["reason"]) for row in reads] == [
+        *(
+            (role, f"READ_{what}", f"reporting/{target}", how, "CASE_REVIEW")
+            for role, _, what, target, how in reads_made
+        ),
         ("AUDITOR", "READ_DUTIES", "reporting/duties", "FORBIDDEN", None),
     ]
     assert [row["sequence"] for row in lines] == list(range(before + 1, before + 1 + len(lines)))
     assert {(row["organisation"], tuple(row["rules"])) for row in lines} == {("DORSET_POLICE", ())}
 
 
+@pytest.mark.parametrize("question", ["timeline", "changes?after=disposal:0"])
+async def test_a_timeline_opens_what_the_role_may_see_and_logs_it_by_class(
+    reporting: Client, projected: Any, in_dorset: UUID, question: str
+) -> None:
+    """An officer reads the child's name, an auditor that there is one; the log has the classes of each record, no value."""
+    for role, sees in (("POLICE_DECISION_MAKER", True), ("AUDITOR", False)):
+        before = await last_line(projected)
+        answer = await reporting.read(f"/v1/cases/{in_dorset}/{question}", role=role, reason="AUDIT")
+        assert answer.status_code == 200, answer.text
+        notes = {
+            note["field"]: note
+            for event in answer.json()["events"]
+            if event["type"] == "DisposalCaseOpened"
+            for note in event["notes"]
+        }
+        name = notes["details.name"]
+        assert (name["class"], name["note"]) == ("IDENTITY", "a name is recorded")
+        assert ("value" in name, "sealed" in name) == (sees, not sees)
+        read, *openings = await _lines(projected, before)
+        path = f"reporting/cases/{in_dorset}/{question.partition('?')[0]}"
+        assert (read["action"], read["target"]) == ("READ_CASES", path)
+        assert {row["action"] for row in openings} == {"OPEN_FIELDS"}
+        opened = {tuple(row["target"].removeprefix(f"{path}/").split("/")) for row in openings}
+        streams = {(event["service"], event["stream"]) for event in answer.json()["events"]}
+        assert {record[:2] for record in opened} <= streams
+        classes = {record[0]: record[2].split(",") for record in opened}
+        assert ("IDENTITY" in classes["disposal"]) == sees
+        assert "REASONS" in classes["disposal"]
+
+
 async def test_the_line_is_there_before_the_answer_leaves(
     reporting_app: FastAPI, reporting: Client, projected: Any, in_dorset: UUID
 ) -> None:
     """When the first byte of an answer is sent, given or refused, its line in the log is committed already."""
-    seen: list[int] = []
+    log_lines: list[int] = []
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sent(message: Message) -> None:
+        async def send_after_log(message: Message) -> None:
             if message["type"] == "http.response.start":
-                seen.append(await last_line(projected))
+                log_lines.append(await last_line(projected))
             await send(message)
 
-        await reporting_app(scope, receive, sent)
+        await reporting_app(scope, receive, send_after_log)
 
     before = await last_line(projected)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(watched), base_url="http://reporting") as http:
@@ -328,7 +394,7 @@ async def test_the_line_is_there_before_the_answer_leaves(
         for role in ("SUPERVISOR", "VICTIM_WORKER"):
             for path in paths:
                 await reader.read(path, role=role)
-    assert seen == [before + n for n in range(1, 9)]
+    assert log_lines == [before + n for n in range(1, 9)]
 
 
 # --- waiting, pages, and what needs no token ------------------------------------------------------
@@ -350,10 +416,10 @@ async def test_a_case_waits_for_the_position_that_is_asked_for(
     assert elsewhere.status_code == unknown.status_code == 503
     assert elsewhere.text == unknown.text
     monkeypatch.setattr(served, "PATIENCE_SECONDS", 100.0)
-    asked: list[int] = []
+    requests: list[int] = []
 
     async def comes(connection: Any, consumer: str, service: str, position: int) -> bool:
-        asked.append(position)
+        requests.append(position)
         found = await has_reached(connection, consumer, service, position)
         if not found:
             await projected.execute("insert into position_record values ($1, $2, '{}')", service, position)
@@ -362,7 +428,7 @@ async def test_a_case_waits_for_the_position_that_is_asked_for(
     monkeypatch.setattr(served, "has_reached", comes)
     async with asyncio.timeout(60):
         answer = await reporting.read(f"{path}disposal:7&min_position=disposal:000000000000000008", token=token)
-    assert asked == [0, 8, 8]
+    assert requests == [0, 8, 8]
     assert (answer.status_code, answer.json()["case_id"]) == (200, str(in_dorset))
 
 
@@ -379,7 +445,7 @@ async def test_who_may_read_no_case_does_not_wait(
 
 
 async def test_the_list_of_cases_comes_in_pages(reporting: Client, projected: Any) -> None:
-    """101 cases are three pages, each case on one of them; a page after the last is empty."""
+    """101 cases fill three pages, each case is on one page, and a later page is empty."""
     columns = await projected.fetchval(
         "select string_agg(column_name, ', ') from information_schema.columns"
         " where table_name = 'stream' and column_name not in ('stream', 'home', 'area', 'cases')"
@@ -409,7 +475,7 @@ async def test_the_list_of_cases_comes_in_pages(reporting: Client, projected: An
 
 
 async def test_status_and_health_need_no_token(reporting: Client) -> None:
-    """How far the projection has come carries no data about anybody."""
+    """The status and health of reporting need no token, because they hold no personal data."""
     assert (await reporting.http.get("/health/live")).status_code == 200
     assert (await reporting.http.get("/health/ready")).status_code == 200
     status = (await reporting.http.get("/status")).json()

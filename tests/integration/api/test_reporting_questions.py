@@ -12,7 +12,15 @@ from tests.integration.api.conftest import Client, last_line
 
 YEAR = "from=2025-04-01&to=2026-12-31"
 SOME_CASE = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
-READS = [f"/v1/measures/kpi6?{YEAR}", "/v1/cases", f"/v1/cases/{SOME_CASE}", "/v1/duties"]
+READS = [
+    f"/v1/measures/kpi6?{YEAR}",
+    "/v1/cases",
+    f"/v1/cases/{SOME_CASE}",
+    f"/v1/cases/{SOME_CASE}/timeline",
+    f"/v1/cases/{SOME_CASE}/changes?after=disposal:1",
+    "/v1/duties",
+    "/v1/sessions?from=2026-03-01&to=2026-03-31",
+]
 
 ODD = [
     "",
@@ -83,9 +91,14 @@ QUESTIONS = {
     "state": ("/v1/cases?state=", [*ODD, "panel_queue", "PANEL%00QUEUE"]),
     "officer": ("/v1/cases?officer=", NO_IDS),
     "due_before": ("/v1/cases?due_before=", NO_TIMES),
+    "changed_since": ("/v1/cases?changed_since=", NO_TIMES),
+    "sort": ("/v1/cases?sort=", [*ODD, "DUE", "due,changed"]),
     "page": ("/v1/cases?page=", [*ODD, "0", "01", "+1", "1.0", "100000"]),
     "min_position": (f"/v1/cases/{SOME_CASE}?min_position=", NO_POSITIONS),
+    "after": (f"/v1/cases/{SOME_CASE}/changes?after=", NO_POSITIONS),
+    "order": (f"/v1/cases/{SOME_CASE}/timeline?order=", [*ODD, "OCCURRED_AT", "position"]),
     "overdue": ("/v1/duties?overdue=", [*ODD, "True", "1", "yes", "null"]),
+    "limit": ("/v1/duties?limit=", [*ODD, "0", "01", "501", "-1"]),
 }
 
 
@@ -95,21 +108,38 @@ async def _is_malformed(reporting: Client, token: str, path: str, field: str, va
     errors = answer.json()["errors"]
     assert [error["field"] for error in errors] == [field], value[:60]
     assert errors[0]["message"]
-    given = unquote(value, errors="replace").strip()
-    assert len(given) < 4 or given not in answer.text.replace("disposal:1234", "")
+    decoded = unquote(value, errors="replace").strip()
+    assert len(decoded) < 4 or decoded not in answer.text.replace("disposal:1234", "")
 
 
 @pytest.mark.parametrize("field", QUESTIONS)
 async def test_a_bad_value_names_its_parameter_and_is_not_repeated(
     reporting: Client, field: str, projected: Any
 ) -> None:
-    """Whatever stands for a parameter, the answer is 422 with what to do; nothing was read, so nothing is logged."""
+    """A malformed parameter gets 422 with the remedy, without the value, and without a line in the access log."""
     path, values = QUESTIONS[field]
     token = await reporting.token("SUPERVISOR")
     before = await last_line(projected)
     for value in values:
         await _is_malformed(reporting, token, path, field, value)
     assert await last_line(projected) == before
+
+
+@pytest.mark.parametrize("path", ["/v1/cases?after=", "/v1/duties?after="])
+async def test_a_place_that_no_answer_gave_is_malformed(reporting: Client, path: str) -> None:
+    """A page begins after the `next` of an answer: another text, or a day that does not exist, is 422."""
+    token = await reporting.token("SUPERVISOR")
+    for value in ("x", "none", f"2026-02-30:{SOME_CASE}", f"2026-02-30:disposal:{SOME_CASE}:ASSESSMENT:", "1"):
+        await _is_malformed(reporting, token, path, "after", value)
+
+
+@pytest.mark.parametrize("name", ["as_of", "known_at"])
+@pytest.mark.parametrize("path", [f"/v1/cases/{SOME_CASE}", f"/v1/cases/{SOME_CASE}/timeline", "/v1/duties"])
+async def test_both_times_are_judged_alike_everywhere(reporting: Client, path: str, name: str) -> None:
+    """A case, its timeline and the sheet refuse the same texts in place of a time, with the same words."""
+    token = await reporting.token("SUPERVISOR")
+    for value in NO_TIMES:
+        await _is_malformed(reporting, token, f"{path}?{name}=", name, value)
 
 
 async def test_a_bad_day_of_the_sheet_and_a_bad_place_in_the_address_are_named_too(reporting: Client) -> None:
@@ -138,10 +168,14 @@ async def test_a_bad_day_of_the_sheet_and_a_bad_place_in_the_address_are_named_t
         ("/v1/cases?officer&state", ["state"]),
         ("/v1/cases?area=DEVON", ["area"]),
         ("/v1/cases?%00=1", ["…"]),
-        (f"/v1/cases/{SOME_CASE}?as_of=2026-01-01", ["as_of"]),
+        (f"/v1/cases/{SOME_CASE}?as_of=2026-01-01&order=occurred_at", ["order"]),
+        (f"/v1/cases/{SOME_CASE}/timeline?after=disposal:1", ["after"]),
+        (f"/v1/cases/{SOME_CASE}/changes", ["after"]),
+        (f"/v1/cases/{SOME_CASE}/changes?after=disposal:1&as_of=2026-01-01", ["as_of"]),
+        (f"/v1/cases/{SOME_CASE}/changes?after=disposal:1&after=x", ["after"]),
         (f"/v1/cases/{SOME_CASE}?min_position=disposal:1&min_position=x", ["min_position"]),
         ("/v1/duties?overdue=true&overdue=true", ["overdue"]),
-        ("/v1/duties?known_at=2026-01-01", ["known_at"]),
+        ("/v1/duties?known_at=2026-01-01&known_at=2026-01-01", ["known_at"]),
     ],
 )
 async def test_what_is_missing_unknown_or_given_twice_is_named(reporting: Client, path: str, fields: list[str]) -> None:
@@ -152,7 +186,7 @@ async def test_what_is_missing_unknown_or_given_twice_is_named(reporting: Client
 
 
 async def test_a_reason_that_is_no_code_is_malformed(reporting: Client) -> None:
-    """Words in place of a reason are not logged: they may name somebody."""
+    """An access reason must be a code, because words could name somebody in the log."""
     for path in READS:
         answer = await reporting.read(path, role="AUDITOR", reason="Leo Hartnell asked")
         assert answer.status_code == 422
@@ -162,7 +196,7 @@ async def test_a_reason_that_is_no_code_is_malformed(reporting: Client) -> None:
 
 @pytest.mark.parametrize("name", MEASURES)
 async def test_every_year_that_may_be_asked_for_is_answered(reporting: Client, name: str) -> None:
-    """From the first to the last day that is let through each measure answers, or says that its values came later."""
+    """For every accepted year each measure answers, or says that its policy values begin later."""
     token = await reporting.token("ANALYST")
     for first, last in [("1998-09-30", "1998-09-30"), ("2199-12-31", "2199-12-31"), ("1900-01-01", "2199-12-31")]:
         answer = await reporting.read(f"/v1/measures/{name}?from={first}&to={last}", token=token)

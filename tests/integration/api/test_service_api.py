@@ -116,7 +116,7 @@ async def test_malformed_input_names_the_field(api: Client, stream: UUID, change
     "body", ["", "{", "[]", "null", '"x"', b"\xff\xfe", '{"type":"PlanSession","type":"BookPlace"}', "[" * 5000]
 )
 async def test_a_body_that_is_no_command_is_malformed(api: Client, stream: UUID, body: str | bytes) -> None:
-    """Whatever bytes arrive, the answer is 422 with a sentence."""
+    """A body of any bytes that are no command gets 422 with a sentence."""
     answer = await api.send(stream, body)
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"]
@@ -162,14 +162,14 @@ async def test_the_shape_is_judged_before_the_role_and_the_role_before_the_rules
 
 
 async def test_nobody_may_act_as_the_system(api: Client, stream: UUID) -> None:
-    """SYSTEM is for reactions: a token that says so is refused, for commands and reads."""
+    """A token with the role SYSTEM is refused, for commands and reads."""
     assert (await api.send(stream, PLAN, role="SYSTEM")).status_code == 403
     await api.send(stream, PLAN)
     assert (await api.read(f"/v1/sessions/{stream}", role="SYSTEM")).status_code == 403
 
 
 async def test_an_expected_version_that_has_passed_is_a_conflict(api: Client, stream: UUID) -> None:
-    """409 says both versions; the key may be used again, since a conflict keeps nothing."""
+    """409 names both versions, and the idempotency key can be used again."""
     await api.send(stream, PLAN)
     answer = await api.send(stream, {"type": "BookPlace", "person_id": str(uuid4()), "expected_version": 0}, key="book")
     assert answer.status_code == 409
@@ -213,7 +213,7 @@ async def test_every_read_is_in_the_log_before_it_is_given(api: Client, stream: 
 
 
 async def test_the_access_log_cannot_be_changed(settings: Settings) -> None:
-    """Neither the application's role nor the owner can alter a line of the log."""
+    """Neither the application's role nor the owner can change a line of the access log."""
     for role in (role_name(RoleKind.API, "education"), "postgres"):
         connection = await asyncpg.connect(settings.database("education", role))
         try:
@@ -236,11 +236,11 @@ async def test_personal_data_is_nowhere_in_clear(api: Client, stream: UUID, sett
     await connection.close()
     assert b"Dorchester" not in body
     history = await api.read(f"/v1/sessions/{stream}/history", role="AUDITOR", reason="CASE_REVIEW")
-    assert history.json()["events"][0]["data"]["place"] == {"sealed": True}
+    assert history.json()["events"][0]["data"]["place"] == {"sealed": True, "class": "PLACE"}
 
 
 async def test_the_state_is_cut_by_both_times(api: Client, stream: UUID) -> None:
-    """as_of goes by occurrence, known_at by recording; before the first fact there is nothing."""
+    """`as_of` selects events by occurrence, `known_at` by recording; before the first event there is no state."""
     await api.send(stream, PLAN)
     path = f"/v1/sessions/{stream}"
     assert (await api.read(f"{path}?as_of=2026-05-08")).status_code == 200
@@ -251,14 +251,39 @@ async def test_the_state_is_cut_by_both_times(api: Client, stream: UUID) -> None
     assert (await api.read(f"{path}?asof=2026-05-08")).status_code == 422
 
 
+async def test_history_and_duties_are_cut_as_the_state_is(api: Client, stream: UUID) -> None:
+    """Given a place that was booked later, when state, history and duties are asked as of before, then they know of no place, and the state says the version and position of the planning."""
+    planned = (await api.send(stream, {**PLAN, "occurred_at": "2026-05-08T09:00:00+01:00"})).json()
+    booked = {"type": "BookPlace", "person_id": str(uuid4()), "occurred_at": "2026-05-09T09:00:00+01:00"}
+    after = (await api.send(stream, booked)).json()
+    path = f"/v1/sessions/{stream}"
+    for query, receipt, lines in (
+        ("", after, ["SessionPlanned", "PlaceBooked"]),
+        ("?as_of=2026-05-08", planned, ["SessionPlanned"]),
+        ("?as_of=2026-05-09T08:59:59%2B01:00", planned, ["SessionPlanned"]),
+    ):
+        state = (await api.read(path + query)).json()
+        assert (state["version"], state["position"]) == (receipt["version"], receipt["position"])
+        assert len(state["register"]) == len(lines) - 1
+        events = (await api.read(f"{path}/history{query}")).json()["events"]
+        assert [event["type"] for event in events] == lines
+        assert events[0]["sentence"].startswith("Session planned: ")
+        assert {"field": "place", "note": "a place is recorded"} in events[0]["notes"]
+    for part in ("", "/history", "/duties"):
+        early = await api.read(f"{path}{part}?as_of=2026-05-07")
+        assert early.status_code == (200 if part == "/duties" else 404), early.text
+
+
 @pytest.mark.parametrize(
     "moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59Z", "9999-12-31", "0001-01-01T00:00:00Z"]
 )
-@pytest.mark.parametrize("asked", ["?as_of=", "?known_at=", "/duties?as_of=", "/duties?known_at="])
-async def test_a_time_beyond_every_calendar_is_malformed(api: Client, stream: UUID, asked: str, moment: str) -> None:
+@pytest.mark.parametrize(
+    "question", ["?as_of=", "?known_at=", "/duties?as_of=", "/duties?known_at=", "/history?as_of="]
+)
+async def test_a_time_beyond_every_calendar_is_malformed(api: Client, stream: UUID, question: str, moment: str) -> None:
     """A year that zones or calendars cannot hold is answered with a sentence."""
     await api.send(stream, PLAN)
-    answer = await api.read(f"/v1/sessions/{stream}{asked}{moment}")
+    answer = await api.read(f"/v1/sessions/{stream}{question}{moment}")
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"]
 
@@ -272,7 +297,7 @@ async def test_a_fact_before_any_policy_is_malformed(api: Client, stream: UUID) 
 
 
 async def test_an_unknown_type_is_not_repeated(api: Client, stream: UUID) -> None:
-    """Whatever stands where the type belongs may be a name, so the answer does not say it again."""
+    """The answer to an unknown command type does not repeat it, because it could be a name."""
     answer = await api.send(stream, {**PLAN, "type": "Leo Hartnell"})
     assert answer.status_code == 422
     assert "Hartnell" not in answer.text
@@ -292,7 +317,7 @@ async def test_the_openapi_document_lists_each_command(api: Client) -> None:
 
 
 async def test_status_and_health_need_no_token(api: Client) -> None:
-    """Positions and readiness carry no data about anybody."""
+    """The status and health of a service need no token, because they hold no personal data."""
     assert (await api.http.get("/health/live")).status_code == 200
     assert (await api.http.get("/health/ready")).status_code == 200
     status = (await api.http.get("/status")).json()
@@ -312,8 +337,8 @@ async def _log(settings: Settings, stream: UUID) -> list[asyncpg.Record]:
 
 
 async def test_a_store_behind_its_topic_accepts_no_command(api: Client, stream: UUID, settings: Settings) -> None:
-    """While the relay's alarm stands, a command is answered 503 with the runbook's name, a repeated key as before."""
-    kept = await api.send(stream, PLAN, key="before")
+    """While the event store is behind its topic, a new command gets 503 and a repeated one its receipt."""
+    stored = await api.send(stream, PLAN, key="before")
     owner = await asyncpg.connect(str(settings.admin_database_url).rpartition("/")[0] + "/ooc_education")
     alarm = "'relay', 'topic_ahead_of_event_store', 'education'"
     await owner.execute(f"insert into alarm (consumer, name, place, detail) values ({alarm}, 'its topic is ahead')")
@@ -322,10 +347,10 @@ async def test_a_store_behind_its_topic_accepts_no_command(api: Client, stream: 
         assert (refused.status_code, refused.json()["type"]) == (503, "/problems/store-behind-topic")
         assert "its topic is ahead" in refused.json()["detail"]
         assert "docs/how-to/runbook/topic_ahead_of_event_store.md" in refused.json()["detail"]
-        assert (await api.send(stream, PLAN, key="before")).json() == kept.json()
+        assert (await api.send(stream, PLAN, key="before")).json() == stored.json()
         status = (await api.http.get("/status")).json()
-        known = [(alarm["name"], alarm["consumer"], alarm["place"]) for alarm in status["alarms"]]
-        assert ("topic_ahead_of_event_store", "relay", "education") in known
+        alarms = [(alarm["name"], alarm["consumer"], alarm["place"]) for alarm in status["alarms"]]
+        assert ("topic_ahead_of_event_store", "relay", "education") in alarms
     finally:
         await owner.execute(f"delete from alarm where (consumer, name, place) = ({alarm})")
         await owner.close()

@@ -21,7 +21,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 @pytest.fixture
 async def projection(database: str, postgres_url: str) -> AsyncIterator[Pool]:
-    """Connections to a projection's database, with a table of effects besides."""
+    """Yield connections to a projection's database, with a table of effects besides."""
     await databases(postgres_url, [(urlsplit(database).path[1:], Schema((CONSUMER, PROJECTION)))])
     pool = await connections.create_pool(database)
     await pool.execute(EFFECTS)
@@ -32,7 +32,7 @@ async def projection(database: str, postgres_url: str) -> AsyncIterator[Pool]:
 async def until(look: Callable[[], Awaitable[Any]], seconds: float = 20, why: str = "") -> Any:
     """Look again until what is seen is true; fails at the deadline."""
     deadline = time.monotonic() + seconds
-    while not (seen := await look()):
+    while not (value := await look()):
         assert time.monotonic() < deadline, f"not within {seconds:g} seconds: {why or look}"
         await asyncio.sleep(0.05)
-    return seen
+    return value

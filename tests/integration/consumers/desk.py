@@ -73,7 +73,7 @@ rules: RuleBook[Desk] = RuleBook("desk")
 
 
 @rules.forbids("D1", Answer)
-def hands_enough(command: Answer, state: Desk | None, _occasion: Context) -> bool:
+def hands_enough(command: Answer, state: Desk | None, _context: Context) -> bool:
     """Staff the desk first.
 
     Source: the house rules
@@ -81,7 +81,7 @@ def hands_enough(command: Answer, state: Desk | None, _occasion: Context) -> boo
     return state is not None and command.hands <= state.hands
 
 
-def decide(command: Command, _state: Any, _occasion: Context) -> list[Event]:
+def decide(command: Command, _state: Any, _context: Context) -> list[Event]:
     match command:
         case Ring():
             return [event_from(Rung, command)]
@@ -131,6 +131,7 @@ def _service(
         default_roles=frozenset({"CLERK"}),
         read_model=read_model,
         home=lambda _: None,
+        inherited_labels=frozenset({"area"}),
         reactions=reactions,
         published=(BELL,),
     )
@@ -141,7 +142,7 @@ def bell(namespace: str = "ooc") -> Service[Any]:
 
 
 def desk(namespace: str = "ooc") -> Service[Any]:
-    reaction = Reaction("answer-ring", "bell", Rung, answer_ring)
+    reaction = Reaction("answer-ring", "bell", Rung, answer_ring, "the ring of {day} has not been answered")
     service = _service(
         "desk", (Open, Staff, Answer), replace(DESK, namespace=namespace), Decider(rules, decide, evolve), (reaction,)
     )

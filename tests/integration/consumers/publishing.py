@@ -31,11 +31,11 @@ class Message:
     version: int
 
     def without(self, header: str) -> Message:
-        """The same, a header lost."""
+        """Return the same, a header lost."""
         return replace(self, headers=[(name, value) for name, value in self.headers if name != header])
 
     def having(self, header: str, value: bytes) -> Message:
-        """The same with another header."""
+        """Return the same with another header."""
         return replace(self.without(header), headers=[*self.without(header).headers, (header, value)])
 
 
@@ -49,7 +49,7 @@ class Author:
     hashes: dict[str, bytes] = field(default_factory=dict)
 
     def write(self, home: UUID, **data: Any) -> Message:
-        """The next event of the stream that has this home's id."""
+        """Return the next event of the stream that has this home's id."""
         stream = f"{self.service}/{home}"
         version = self.versions[stream] = self.versions.get(stream, 0) + 1
         self.position += 1
@@ -99,7 +99,7 @@ class Publisher:
             return
         if position is None:
             position = max(int(dict(message.headers).get("ooc_position", b"0")) for message in messages)
-        self.reached = self.reached.after(max(position, self.reached.position), b"", placed, {})
+        self.reached = self.reached.after_transaction(max(position, self.reached.position), b"", placed, {})
         await self._producer.send_and_wait(
             f"{self._namespace}.{self.service}.position",
             key=self.service.encode(),
@@ -111,7 +111,7 @@ class Publisher:
 
 @asynccontextmanager
 async def publishing(bootstrap: str, namespace: str, service: str) -> AsyncIterator[Publisher]:
-    """A publisher whose topics exist."""
+    """Yield a publisher whose topics exist."""
     await topics(
         bootstrap,
         [events_topic(f"{namespace}.{service}.events", 1), position_topic(f"{namespace}.{service}.position", 1)],

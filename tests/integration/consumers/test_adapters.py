@@ -55,14 +55,14 @@ async def running(adapter: str, pool: Pool, bootstrap: str, namespace: str) -> A
 
 
 async def versions(pool: Pool) -> dict[str, list[int]]:
-    """The versions applied of each stream, in the order in which they were."""
+    """Return the versions applied of each stream, in the order in which they were."""
     found: dict[str, list[int]] = defaultdict(list)
     for row in await pool.fetch("select stream, version from effect order by nth"):
         found[row["stream"]].append(row["version"])
     return dict(found)
 
 
-def whole(author: Author) -> dict[str, list[int]]:
+def every_version(author: Author) -> dict[str, list[int]]:
     return {stream: list(range(1, last + 1)) for stream, last in author.versions.items()}
 
 
@@ -73,11 +73,11 @@ async def applied(pool: Pool, author: Author, seconds: float = 30) -> None:
         return bool(await pool.fetchval("select count(*) >= $1 from effect", author.position))
 
     await until(enough, seconds, f"{author.position} events applied")
-    assert await versions(pool) == whole(author)
+    assert await versions(pool) == every_version(author)
 
 
 def aiokafka_of(one: Any) -> Any:
-    """The client that reads for an adapter."""
+    """Return the client that reads for an adapter."""
     return one._consumer if hasattr(one, "_consumer") else one.app.consumer._thread._consumer
 
 
@@ -126,7 +126,7 @@ async def until_more(one: Any, than: int) -> bool:
 
 
 async def commit_to_the_end(bootstrap: str, group: str, topic: str) -> None:
-    """What a broken consumer would leave behind."""
+    """Commit offsets as a broken consumer would leave them."""
     client = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
     await client.start()
     partitions = [TopicPartition(topic, n) for n in range(12)]
@@ -148,7 +148,7 @@ async def test_a_gap_and_poison_hold_back_their_streams_only(
         await publisher.publish([author.write(robbed), author.write(poisoned, poison=True)])
         for _ in range(2):
             await publisher.publish([author.write(home) for home in homes])
-        expected = whole(author)
+        expected = every_version(author)
         expected[f"{SERVICE}/{robbed}"] = [1]
         expected[f"{SERVICE}/{poisoned}"] = [1]
 
@@ -164,8 +164,8 @@ async def test_a_gap_and_poison_hold_back_their_streams_only(
         expected[f"{SERVICE}/{homes[2]}"].append(4)
         expected[f"{SERVICE}/{robbed}"] = [1, 2, 3, 4, 5]
         await until(lambda: expected_versions(projection, expected), why="the robbed stream followed")
-        (held,) = await quarantined_streams(projection)
-        assert (held.consumer, held.stream, held.events) == (CONSUMER, f"{SERVICE}/{poisoned}", 3)
+        (quarantined,) = await quarantined_streams(projection)
+        assert (quarantined.consumer, quarantined.stream, quarantined.records) == (CONSUMER, f"{SERVICE}/{poisoned}", 3)
         assert "gap" not in {alarm.name for alarm in await alarms(projection)}
 
 

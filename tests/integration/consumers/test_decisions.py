@@ -29,7 +29,7 @@ from tests.integration.consumers.test_process_batch import (
     TOPIC,
     arriving,
     effects,
-    taking,
+    process,
 )
 from tests.integration.consumers.worker import write_down
 
@@ -41,10 +41,10 @@ async def test_a_released_record_is_skipped_and_the_later_ones_follow(projection
     author, home = Author("note"), uuid4()
     stream = f"note/{home}"
     events = [author.write(home), author.write(home, poison=True), author.write(home), author.write(home)]
-    await taking(projection, arriving(events))
+    await process(projection, arriving(events))
     async with projection.acquire() as connection:
-        held = await quarantined_records(connection, NAME, stream)
-        assert [(one.offset, one.version, one.cause) for one in held] == [
+        records = await quarantined_records(connection, NAME, stream)
+        assert [(one.offset, one.version, one.cause) for one in records] == [
             (1, 2, "poison"),
             (2, 3, "behind"),
             (3, 4, "behind"),
@@ -57,7 +57,7 @@ async def test_a_released_record_is_skipped_and_the_later_ones_follow(projection
         assert (tried, released.released, released.left) == (stream, 2, 0)
     assert await effects(projection) == [(stream, 1), (stream, 3), (stream, 4)]
     assert (await alarms(projection), await quarantined_streams(projection)) == ([], [])
-    assert (await taking(projection, arriving([author.write(home)], 4))).applied == 1
+    assert (await process(projection, arriving([author.write(home)], 4))).applied == 1
 
 
 async def test_a_gap_is_released_without_the_missing_versions(projection: Pool) -> None:
@@ -65,7 +65,7 @@ async def test_a_gap_is_released_without_the_missing_versions(projection: Pool) 
     author, home = Author("note"), uuid4()
     stream = f"note/{home}"
     events = [author.write(home) for _ in range(5)]
-    await taking(projection, arriving([events[0], *events[3:]]))
+    await process(projection, arriving([events[0], *events[3:]]))
     async with projection.acquire() as connection:
         done = await release_gap(connection, NAME, stream, **BY)
         assert (done.action, done.first_version, done.last_version) == ("skip_missing", 2, 3)
@@ -75,13 +75,13 @@ async def test_a_gap_is_released_without_the_missing_versions(projection: Pool) 
     assert await effects(projection) == [(stream, 1), (stream, 4), (stream, 5)]
     assert (await alarms(projection), await gaps(projection)) == ([], [])
     # The versions that were given up may still come: they are not applied out of order.
-    assert (await taking(projection, arriving([events[1], events[4]], 3))).repeated == 2
+    assert (await process(projection, arriving([events[1], events[4]], 3))).repeated == 2
 
 
 async def test_a_dry_run_changes_nothing(projection: Pool) -> None:
     """Given a decision in a transaction that is rolled back, then nothing is released and nothing recorded."""
     author, home = Author("note"), uuid4()
-    await taking(projection, arriving([author.write(home, poison=True)]))
+    await process(projection, arriving([author.write(home, poison=True)]))
     async with projection.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
@@ -94,7 +94,7 @@ async def test_a_retry_is_asked_of_the_consumer(projection: Pool) -> None:
     """Given a quarantined stream, when a retry is requested, then the consumer tries it once, and the request is recorded."""
     author, home = Author("note"), uuid4()
     stream = f"note/{home}"
-    await taking(projection, arriving([author.write(home, poison=True)]))
+    await process(projection, arriving([author.write(home, poison=True)]))
     async with projection.acquire() as connection:
         await request_retry(connection, NAME, stream, **BY)
         ((_, still),) = await retry_requested(connection, NAME, write_down)

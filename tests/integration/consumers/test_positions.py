@@ -21,7 +21,7 @@ NAME = "reader"
 TOPIC = "ooc.note.events"
 
 
-def said(position: int, offsets: dict[int, int]) -> dict[str, HighWaterMark]:
+def high_water_marks(position: int, offsets: dict[int, int]) -> dict[str, HighWaterMark]:
     return {"note": HighWaterMark(position, offsets)}
 
 
@@ -32,7 +32,7 @@ async def test_a_position_is_passed_when_every_offset_before_it_is(projection: P
     async with projection.acquire() as connection:
         assert not await has_reached(connection, NAME, "note", 1)
         assert await has_reached(connection, NAME, "note", 0)
-        await note_positions(connection, said(3, {0: 2, 5: 8, 7: 0}))
+        await note_positions(connection, high_water_marks(3, {0: 2, 5: 8, 7: 0}))
         first = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate((one, two))]
         await process_batch(connection, NAME, TOPIC, 0, first, write_down)
         assert not await has_reached(connection, NAME, "note", 2)
@@ -48,7 +48,7 @@ async def test_only_the_recent_records_are_kept(projection: Pool) -> None:
     """Given more position records than are kept, when they are noted, then the last five hundred stay."""
     async with projection.acquire() as connection, connection.transaction():
         for n in range(1, 601):
-            await note_positions(connection, said(n, {0: n}))
+            await note_positions(connection, high_water_marks(n, {0: n}))
     row = await projection.fetchrow("select min(position) as first, count(*) as many from position_record")
     assert row is not None
     assert (row["first"], row["many"]) == (101, 500)
@@ -60,14 +60,14 @@ async def test_a_lost_tail_is_an_alarm_until_the_count_is_right(projection: Pool
     messages = [author.write(uuid4()) for _ in range(4)]
     records = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate(messages)]
     async with projection.acquire() as connection:
-        await note_positions(connection, said(3, {0: 2}))
+        await note_positions(connection, high_water_marks(3, {0: 2}))
         await process_batch(connection, NAME, TOPIC, 0, records[:2], write_down)
         assert await reconcile(connection, NAME, "note") == 3
         assert [(alarm.name, alarm.place) for alarm in await alarms(connection)] == [("lost_tail", "note")]
         await process_batch(connection, NAME, TOPIC, 0, records[2:3], write_down)
         await reconcile(connection, NAME, "note")
         assert await alarms(connection) == []
-        await note_positions(connection, said(4, {0: 4}))
+        await note_positions(connection, high_water_marks(4, {0: 4}))
         await process_batch(connection, NAME, TOPIC, 0, records[3:], write_down)
         extra = author.write(uuid4())
         await process_batch(
@@ -83,7 +83,7 @@ async def test_a_lost_tail_that_is_found_again_ends_its_alarm_though_nothing_new
     messages = [author.write(uuid4()) for _ in range(2)]
     records = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate(messages)]
     async with projection.acquire() as connection:
-        await note_positions(connection, said(2, {0: 1}))
+        await note_positions(connection, high_water_marks(2, {0: 1}))
         await process_batch(connection, NAME, TOPIC, 0, records[:1], write_down)
         counted = await reconcile(connection, NAME, "note")
         assert [alarm.name for alarm in await alarms(connection)] == ["lost_tail"]
@@ -98,7 +98,7 @@ async def test_more_events_than_positions_are_an_alarm_too(projection: Pool) -> 
     messages = [author.write(uuid4()) for _ in range(2)]
     records = [decode(TOPIC, 0, n, None, m.headers, m.body) for n, m in enumerate(messages)]
     async with projection.acquire() as connection:
-        await note_positions(connection, said(1, {0: 2}))
+        await note_positions(connection, high_water_marks(1, {0: 2}))
         await process_batch(connection, NAME, TOPIC, 0, records, write_down)
         await reconcile(connection, NAME, "note")
         assert [alarm.name for alarm in await alarms(connection)] == ["surplus"]
@@ -122,8 +122,8 @@ async def test_the_feed_follows_positions_and_finds_a_lost_tail(
         await until(is_passed, why="position 100 passed")
         assert await projection.fetchval("select count(*) from effect") == 100
         assert await alarms(projection) == []
-        kept, _lost = author.write(homes[0]), author.write(homes[1])
-        await publisher.publish([kept], position=author.position)
+        written, _lost = author.write(homes[0]), author.write(homes[1])
+        await publisher.publish([written], position=author.position)
 
         async def lost_tail() -> bool:
             return [alarm.name for alarm in await alarms(projection)] == ["lost_tail"]

@@ -38,7 +38,7 @@ def arriving(messages: Sequence[Message], first_offset: int = 0) -> list[Consume
     ]
 
 
-async def taking(pool: Pool, records: Sequence[ConsumedEvent], apply: Any = write_down) -> Any:
+async def process(pool: Pool, records: Sequence[ConsumedEvent], apply: Any = write_down) -> Any:
     async with pool.acquire() as connection:
         return await process_batch(connection, NAME, TOPIC, 0, records, apply)
 
@@ -51,8 +51,8 @@ async def test_a_batch_is_applied_with_its_checkpoint_and_a_repeat_does_nothing(
     """Given events of three streams, when they are taken twice, then each is applied once and the checkpoint stands."""
     author, homes = Author("note"), [uuid4() for _ in range(3)]
     records = arriving([author.write(home) for _ in range(4) for home in homes])
-    assert (await taking(projection, records)).applied == 12
-    again = await taking(projection, records)
+    assert (await process(projection, records)).applied == 12
+    again = await process(projection, records)
     assert (again.applied, again.next_offset) == (0, 12)
     assert await effects(projection) == [(record.stream, record.version) for record in records]
     assert await load_checkpoints(projection, NAME, [(TOPIC, 0), (TOPIC, 1)]) == {(TOPIC, 0): 12, (TOPIC, 1): 0}
@@ -62,24 +62,24 @@ async def test_an_event_published_twice_is_taken_once(projection: Pool) -> None:
     """Given a version that comes again at a later offset, when it is taken, then it is skipped as a repetition."""
     author, home = Author("note"), uuid4()
     first, second = author.write(home), author.write(home)
-    taken = await taking(projection, arriving([first, second, first, second]))
-    assert (taken.applied, taken.repeated, taken.next_offset) == (2, 2, 4)
+    batch_result = await process(projection, arriving([first, second, first, second]))
+    assert (batch_result.applied, batch_result.repeated, batch_result.next_offset) == (2, 2, 4)
 
 
 async def test_a_gap_holds_back_its_stream_until_the_missing_version_comes(projection: Pool) -> None:
     """Given missing versions, when others come, then only their stream waits, and it follows in order once they are there."""
     author, home, other = Author("note"), uuid4(), uuid4()
     first, second, third, fourth, fifth = (author.write(home) for _ in range(5))
-    taken = await taking(projection, arriving([first, fifth, author.write(other)]))
-    (gap,) = taken.gaps
-    assert (gap.stream, gap.held, gap.found, gap.offset, taken.next_offset) == (first.stream, 1, 5, 1, 3)
+    batch_result = await process(projection, arriving([first, fifth, author.write(other)]))
+    (gap,) = batch_result.gaps
+    assert (gap.stream, gap.held, gap.found, gap.offset, batch_result.next_offset) == (first.stream, 1, 5, 1, 3)
     assert [(alarm.name, alarm.place) for alarm in await alarms(projection)] == [("gap", f"{TOPIC}/0")]
     (waiting,) = await gaps(projection)
     assert (waiting.stream, waiting.held, waiting.found, waiting.offset, waiting.waiting) == (first.stream, 1, 5, 1, 1)
-    late = await taking(projection, arriving([third, second, author.write(other)], 3))
+    late = await process(projection, arriving([third, second, author.write(other)], 3))
     assert (late.applied, late.followed) == (2, 1)
     assert await quarantined_streams(projection) != []
-    await taking(projection, arriving([author.write(home), fourth], 6))
+    await process(projection, arriving([author.write(home), fourth], 6))
     assert [version for stream, version in await effects(projection) if stream == first.stream] == [1, 2, 3, 4, 5, 6]
     assert (await alarms(projection), await quarantined_streams(projection), await gaps(projection)) == ([], [], [])
 
@@ -88,22 +88,22 @@ async def test_poison_takes_its_own_stream_into_quarantine_and_no_other(projecti
     """Given one event in a hundred that cannot be applied, when they are taken, then it and the later ones of its stream are held."""
     author, homes = Author("note"), [uuid4() for _ in range(10)]
     messages = [author.write(home, poison=(n == 4 and home == homes[3])) for n in range(10) for home in homes]
-    taken = await taking(projection, arriving(messages))
-    assert (taken.applied, len(taken.quarantined), taken.next_offset) == (94, 6, 100)
-    later = await taking(projection, arriving([author.write(home) for home in homes], 100))
+    batch_result = await process(projection, arriving(messages))
+    assert (batch_result.applied, len(batch_result.quarantined), batch_result.next_offset) == (94, 6, 100)
+    later = await process(projection, arriving([author.write(home) for home in homes], 100))
     assert (later.applied, len(later.quarantined)) == (9, 1)
-    (held,) = await quarantined_streams(projection)
-    assert (held.stream, held.events) == (f"note/{homes[3]}", 7)
-    assert held.error.startswith("Poison")
+    (quarantined,) = await quarantined_streams(projection)
+    assert (quarantined.stream, quarantined.records) == (f"note/{homes[3]}", 7)
+    assert quarantined.error.startswith("Poison")
 
 
 async def test_a_version_in_quarantine_counts_as_held(projection: Pool) -> None:
     """Given a stream in quarantine, when its versions come again or one is missing, then they repeat, or it is a gap."""
     author, home = Author("note"), uuid4()
     messages = [author.write(home, poison=True), *[author.write(home) for _ in range(3)]]
-    await taking(projection, arriving(messages[:2]))
-    assert (await taking(projection, arriving(messages[:2], 2))).repeated == 2
-    (gap,) = (await taking(projection, arriving(messages[3:], 4))).gaps
+    await process(projection, arriving(messages[:2]))
+    assert (await process(projection, arriving(messages[:2], 2))).repeated == 2
+    (gap,) = (await process(projection, arriving(messages[3:], 4))).gaps
     assert (gap.held, gap.found) == (2, 4)
 
 
@@ -111,33 +111,35 @@ async def test_a_version_that_comes_again_with_other_bytes_is_an_alarm(projectio
     """Given versions taken in earlier batches and in this one, when each comes with other bytes, then none passes as a repeat."""
     author, home = Author("note"), uuid4()
     messages = [author.write(home) for _ in range(4)]
-    await taking(projection, arriving(messages[:3]))
+    await process(projection, arriving(messages[:3]))
     forged = [replace(m, body=b"{}").having("ooc_hash", b"%064x" % n) for n, m in enumerate(messages)]
-    taken = await taking(projection, arriving([*forged[:3], messages[3], forged[3], messages[1]], 3))
-    assert (taken.applied, taken.repeated) == (1, 1)
-    assert [held.cause for held in taken.quarantined] == ["forked"] * 4
+    batch_result = await process(projection, arriving([*forged[:3], messages[3], forged[3], messages[1]], 3))
+    assert (batch_result.applied, batch_result.repeated) == (1, 1)
+    assert [quarantined.cause for quarantined in batch_result.quarantined] == ["forked"] * 4
     assert {alarm.name for alarm in await alarms(projection)} == {"forked"}
-    assert (await taking(projection, arriving([author.write(home)], 9))).applied == 1
+    assert (await process(projection, arriving([author.write(home)], 9))).applied == 1
 
 
 async def test_the_chain_is_checked_across_batches(projection: Pool) -> None:
     """Given a stream taken to a version, when the next comes with a hash of another history, then it is held."""
     author, home = Author("note"), uuid4()
-    await taking(projection, arriving([author.write(home)]))
+    await process(projection, arriving([author.write(home)]))
     author.hashes[f"note/{home}"] = b"\x01" * 32
-    taken = await taking(projection, arriving([author.write(home)], 1))
-    assert [held.cause for held in taken.quarantined] == ["broken_chain"]
+    batch_result = await process(projection, arriving([author.write(home)], 1))
+    assert [quarantined.cause for quarantined in batch_result.quarantined] == ["broken_chain"]
     assert [alarm.name for alarm in await alarms(projection)] == ["broken_chain"]
 
 
 async def test_a_stream_whose_hash_was_never_kept_goes_on(projection: Pool) -> None:
     """Given a stream taken before hashes were kept, when events come, then the next is believed and chained to from then on."""
     author, home = Author("note"), uuid4()
-    await taking(projection, arriving([author.write(home)]))
+    await process(projection, arriving([author.write(home)]))
     await projection.execute("update seen set hash = null, digests = null")
-    assert (await taking(projection, arriving([author.write(home)], 1))).applied == 1
+    assert (await process(projection, arriving([author.write(home)], 1))).applied == 1
     broken = author.write(home).having("ooc_hash", b"00" * 32)
-    assert [held.cause for held in (await taking(projection, arriving([broken], 2))).quarantined] == ["broken_chain"]
+    assert [quarantined.cause for quarantined in (await process(projection, arriving([broken], 2))).quarantined] == [
+        "broken_chain"
+    ]
 
 
 @pytest.mark.parametrize("header", ["ooc_version", "ce_subject", "ce_id", "ooc_hash", "ooc_recorded_at"])
@@ -145,8 +147,8 @@ async def test_a_record_whose_headers_cannot_be_read_is_kept_whole(projection: P
     """Given a header lost, when the record is taken, then it is in quarantine under its stream, byte for byte."""
     author, home, other = Author("note"), uuid4(), uuid4()
     broken, behind, fine = author.write(home).without(header), author.write(home), author.write(other)
-    taken = await taking(projection, arriving([broken, behind, fine]))
-    assert (taken.applied, len(taken.quarantined), taken.gaps) == (1, 2, ())
+    batch_result = await process(projection, arriving([broken, behind, fine]))
+    assert (batch_result.applied, len(batch_result.quarantined), batch_result.gaps) == (1, 2, ())
     row = await projection.fetchrow('select stream, body, headers from quarantine where "offset" = 0')
     assert row is not None
     assert (row["stream"], row["body"]) == (broken.stream, broken.body)
@@ -157,23 +159,23 @@ async def test_a_record_that_tells_nothing_is_held_and_stops_nothing(projection:
     """Given a record without readable headers or body, when it is taken, then it is held and the others flow."""
     lost = decode(TOPIC, 0, 0, None, [("zero", b"\x00\xff")], body)
     author = Author("note")
-    taken = await taking(projection, [lost, *arriving([author.write(uuid4())], 1)])
-    assert (taken.applied, len(taken.quarantined)) == (1, 1)
+    batch_result = await process(projection, [lost, *arriving([author.write(uuid4())], 1)])
+    assert (batch_result.applied, len(batch_result.quarantined)) == (1, 1)
 
 
 async def test_an_altered_event_is_poison(projection: Pool) -> None:
     """Given bytes that do not give the hash in the headers, when they are taken, then the event is held."""
     author, home = Author("note"), uuid4()
     first, second = author.write(home), author.write(home).having("ooc_hash", b"00" * 32)
-    taken = await taking(projection, arriving([first, second]))
-    assert [held.record.version for held in taken.quarantined] == [2]
-    assert "hash" in taken.quarantined[0].error
+    batch_result = await process(projection, arriving([first, second]))
+    assert [quarantined.record.version for quarantined in batch_result.quarantined] == [2]
+    assert "hash" in batch_result.quarantined[0].error
 
 
 async def test_a_quarantined_stream_is_released_in_order_to_the_first_event_that_fails(projection: Pool) -> None:
     """Given a stream in quarantine, when it is tried again with what can apply it, then it is applied in order and goes on."""
     author, home = Author("note"), uuid4()
-    await taking(projection, arriving([author.write(home), author.write(home, poison=True), author.write(home)]))
+    await process(projection, arriving([author.write(home), author.write(home, poison=True), author.write(home)]))
     stream = f"note/{home}"
 
     async def mended(connection: Any, records: Sequence[ConsumedEvent]) -> None:
@@ -188,7 +190,7 @@ async def test_a_quarantined_stream_is_released_in_order_to_the_first_event_that
         assert (still.released, still.left) == (0, 2)
         free = await retry_quarantine(connection, NAME, stream, mended)
         assert (free.released, free.left) == (2, 0)
-    assert (await taking(projection, arriving([author.write(home)], 3))).applied == 1
+    assert (await process(projection, arriving([author.write(home)], 3))).applied == 1
     assert await effects(projection) == [(stream, version) for version in (1, 2, 3, 4)]
 
 
@@ -196,7 +198,7 @@ async def test_a_zombie_waits_and_finds_its_events_taken(projection: Pool) -> No
     """Given two consumers that both believe to hold a partition, when both take a batch, then each event is applied once."""
     author, homes = Author("note"), [uuid4() for _ in range(5)]
     records = arriving([author.write(home) for _ in range(20) for home in homes])
-    results = await asyncio.gather(*(taking(projection, records) for _ in range(4)))
+    results = await asyncio.gather(*(process(projection, records) for _ in range(4)))
     assert sorted(result.applied for result in results) == [0, 0, 0, 100]
     assert len(await effects(projection)) == 100
 
@@ -207,7 +209,7 @@ async def test_a_reader_that_passed_over_records_is_found_out(projection: Pool) 
     message = author.write(uuid4())
     record = decode(TOPIC, 0, 7, None, message.headers, message.body, follows=5)
     with pytest.raises(OffsetGap):
-        await taking(projection, [record])
+        await process(projection, [record])
     assert await effects(projection) == []
 
 
@@ -223,8 +225,8 @@ async def test_trouble_of_a_server_is_blamed_on_no_event(projection: Pool) -> No
         await connection.execute("insert into not_there values (1)")
 
     with pytest.raises(EventStoreUnavailable):
-        await taking(projection, records, unavailable)
+        await process(projection, records, unavailable)
     with pytest.raises(asyncpg.UndefinedTableError):
-        await taking(projection, records, not_migrated)
+        await process(projection, records, not_migrated)
     assert await quarantined_streams(projection) == []
-    assert (await taking(projection, records)).applied == 1
+    assert (await process(projection, records)).applied == 1

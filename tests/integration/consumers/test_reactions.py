@@ -14,11 +14,12 @@ import asyncpg
 import pytest
 
 from shared import database as connections
-from shared.command_handler import Accepted, CommandHandler
+from shared.command_handler import Accepted, CommandHandler, StreamNotFound
 from shared.database import as_role
 from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command
+from shared.domain.waiting import waiting_events
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer import (
@@ -37,6 +38,8 @@ from shared.messaging.reactions import (
     parked_summary,
     system_actor,
 )
+from shared.messaging.wait_recorder import recorder_of
+from shared.messaging.waiting import keep_waits, waits_of
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import databases, service_database
@@ -103,7 +106,7 @@ class House:
         await owner.close()
 
     async def answered(self) -> list[int]:
-        """The hands of each answered ring, in order."""
+        """Return the hands of each answered ring, in order."""
         facts = await self.desk.open((await self.desk.event_store.load(f"desk/{self.desk_id}")).records)
         return [fact.event.hands for fact in facts if fact.name == "Answered"]  # type: ignore[attr-defined]
 
@@ -173,8 +176,8 @@ async def test_the_marks_of_anothers_record_are_kept_by_its_home(house: House) -
 async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_moves(house: House) -> None:
     """Given a desk not yet open, then open without hands, when it gets them, then the rings go through in their order."""
     rings = [await house.ring(hands) for hands in (2, 9, 1)]
-    taken = await house.take(rings)
-    assert (taken.applied, taken.quarantined) == (3, ())
+    batch_result = await house.take(rings)
+    assert (batch_result.applied, batch_result.quarantined) == (3, ())
     waiting = await parked_reactions(house.pool)
     assert [one.reason for one in waiting] == ["the stream that it asks has not begun"] * 3
     assert {one.target_stream for one in waiting} == {f"desk/{house.desk_id}"}
@@ -238,6 +241,126 @@ async def test_a_superseded_reaction_waits_no_longer(house: House) -> None:
     assert await house.answered() == [2]
 
 
+async def recorded_waits(house: House, id_: UUID) -> list[str]:
+    """Return the names of the events of a wait, in order."""
+    records = (await house.desk.event_store.load(f"desk/{id_}")).records
+    return [record.type for record in records]
+
+
+async def test_what_waits_is_recorded_once_and_told_to_whoever_reads_the_topic(house: House) -> None:
+    """Given a parked ring, when it is looked at twice, refused for another reason and answered, then three events tell of it."""
+    recorder = recorder_of(house.desk, house.pool, lambda: NOON + timedelta(hours=2))
+    ring = await house.ring(2)
+    await house.take([ring])
+    assert (await recorder.record(), await recorder.record()) == (1, 0)
+    (wait,) = await waits_of(house.pool, f"desk/{house.desk_id}")
+    assert await waits_of(house.pool, ring.stream) == [wait]
+    assert wait.view()["sentence"] == (
+        "the ring of 2 March 2026 has not been answered: the stream that it asks has not begun"
+    )
+    assert await waits_of(house.pool, ring.stream, NOON) == []
+    await house.ask(house.desk, house.desk_id, Open())
+    await house.reacting.retry_parked(house.pool)
+    assert (await recorder.record(), await recorder.record()) == (1, 0)
+    (changed,) = await waits_of(house.pool, ring.stream)
+    assert (changed.wait.rules, changed.wait.reason) == (("D1",), "Staff the desk first.")
+    await house.ask(house.desk, house.desk_id, Staff(hands=4))
+    await house.reacting.retry_parked(house.pool)
+    assert (await recorder.record(), await recorder.record()) == (1, 0)
+    assert await waits_of(house.pool, ring.stream) == []
+    assert await recorded_waits(house, wait.id) == [
+        f"ooc.desk.{name}.v1" for name in ("WaitingBegan", "WaitingChanged", "WaitingEnded")
+    ]
+
+
+async def test_another_service_keeps_what_waits_for_its_streams(house: House) -> None:
+    """Given the events of a wait, when a follower's topic brings them, some twice, then the wait stands until it ends."""
+    recorder = recorder_of(house.desk, house.pool, lambda: NOON)
+    ring = await house.ring(2)
+    await house.take([ring])
+    await recorder.record()
+    (wait,) = await waits_of(house.pool, ring.stream)
+    await house.pool.execute("delete from parked")
+    await recorder.record()
+    records = (await house.desk.event_store.load(f"desk/{wait.id}")).records
+    began, ended = [
+        waiting_events("desk").read(record.body, position=record.position, recorded_at=record.recorded_at)
+        for record in records
+    ]
+    owner = await asyncpg.connect(house.owner)
+    await owner.execute("delete from waiting")
+    await keep_waits(owner, [began, began])
+    assert await waits_of(owner, ring.stream) == [wait]
+    await keep_waits(owner, [ended, ended])
+    assert await waits_of(owner, ring.stream) == []
+    await owner.close()
+
+
+async def test_a_stream_in_quarantine_waits_in_sight_until_it_is_released(house: House) -> None:
+    """Given a ring that cannot be read, when it is held, then it waits for the desk; once it is released, it does not."""
+    recorder = recorder_of(house.desk, house.pool, lambda: NOON)
+    ring = await house.ring(1)
+    body = (ring.body or b"").replace(b"Rung.v1", b"Rung.v2")
+    newer = Message(ring.home, body, ring.headers, ring.stream, ring.version).having("ce_type", b"ooc.bell.Rung.v2")
+    await house.take([newer.having("ooc_hash", next_hash(GENESIS, body).hex().encode())])
+    assert await recorder.record() == 1
+    (wait,) = await waits_of(house.pool, ring.stream)
+    assert wait.wait.sentence == (
+        "what was recorded in bell from version 1 on has not reached desk:"
+        " an event cannot be applied; it and the later events of its stream wait in quarantine."
+    )
+    async with house.pool.acquire() as connection:
+        await connection.execute("delete from quarantine")
+    assert await recorder.record() == 1
+    assert await waits_of(house.pool, ring.stream) == []
+
+
+async def test_a_wait_is_no_record_of_the_service(house: House) -> None:
+    """Given the stream of a wait, when a command is sent to it as if it were a desk's, then there is no such stream."""
+    ring = await house.ring(2)
+    await house.take([ring])
+    await recorder_of(house.desk, house.pool, lambda: NOON).record()
+    (wait,) = await waits_of(house.pool, ring.stream)
+    for command in (Open(), Staff(hands=1)):
+        command_request = CommandRequest(command, wait.id, uuid4(), CLERK, NOON, uuid4())
+        assert await house.desk.handle(command_request) == StreamNotFound()
+
+
+async def test_a_retry_that_is_asked_for_needs_no_move_of_its_target(house: House) -> None:
+    """Given a ring of tomorrow, when it is due and a person asks for it, then it is foreseen to go through, and does."""
+    await house.ask(house.desk, house.desk_id, Open())
+    await house.ask(house.desk, house.desk_id, Staff(hands=3))
+    house.reacting = ReactionRunner(house.desk, "desk-reactor", lambda: NOON - timedelta(days=1))
+    await house.take([await house.ring(2)])
+    (parked,) = await parked_reactions(house.pool)
+    assert parked.rules == ("T1",)
+    arguments = (parked.command_id, parked.reaction, parked.body)
+    foreseen = await house.reacting.foresee(*arguments)
+    assert foreseen is not None
+    assert foreseen.rules == ("T1",)
+    house.reacting = ReactionRunner(house.desk, "desk-reactor", lambda: NOON + timedelta(hours=1))
+    assert await house.reacting.foresee(*arguments) is None
+    assert await house.answered() == []
+    assert await house.reacting.retry_parked(house.pool) == 0
+    await house.pool.execute("update parked set retry = true")
+    assert await house.reacting.retry_parked(house.pool) == 1
+    assert await house.answered() == [2]
+
+
+async def test_a_closed_reaction_is_not_done_when_its_event_comes_again(house: House) -> None:
+    """Given a parked ring that was closed, when the desk could answer it and the ring comes again, then it is not answered."""
+    ring = await house.ring(2)
+    await house.take([ring])
+    await recorder_of(house.desk, house.pool, lambda: NOON).record()
+    await house.pool.execute("delete from parked")
+    await house.pool.execute("update waiting set closed = true, ended_at = now()")
+    await house.ask(house.desk, house.desk_id, Open())
+    await house.ask(house.desk, house.desk_id, Staff(hands=3))
+    await house.lose_checkpoints()
+    assert (await house.take([ring])).applied == 1
+    assert (await house.answered(), await parked_reactions(house.pool)) == ([], [])
+
+
 async def test_an_event_of_an_unknown_version_is_held_and_one_without_reaction_passes(house: House) -> None:
     """Given a newer shape of an event that is reacted to, when it comes, then it is quarantined; other types pass by."""
     newer = (await house.ring(1)).having("ce_type", b"ooc.bell.Rung.v2")
@@ -246,10 +369,10 @@ async def test_an_event_of_an_unknown_version_is_held_and_one_without_reaction_p
         "ooc_hash", next_hash(GENESIS, body).hex().encode()
     )
     other = (await house.ring(1)).having("ce_type", b"ooc.bell.Cleaned.v1")
-    taken = await house.take([newer, other])
-    assert (taken.applied, [held.record.version for held in taken.quarantined]) == (1, [1])
-    (held,) = await quarantined_streams(house.pool)
-    assert held.error.startswith("UnknownEvent")
+    batch_result = await house.take([newer, other])
+    assert (batch_result.applied, [quarantined.record.version for quarantined in batch_result.quarantined]) == (1, [1])
+    (quarantined,) = await quarantined_streams(house.pool)
+    assert quarantined.error.startswith("UnknownEvent")
 
 
 async def test_a_reaction_that_has_waited_for_long_is_an_alarm_until_it_is_done(house: House) -> None:
@@ -302,17 +425,17 @@ async def test_the_reactor_reacts_on_kafka_and_unparks_by_itself(
 
 
 def _true_of(look: Any) -> Any:
-    async def seen() -> bool:
+    async def condition() -> bool:
         return bool(look())
 
-    return seen
+    return condition
 
 
 def _many_parked(pool: asyncpg.Pool[asyncpg.Record], many: int) -> Any:
-    async def seen() -> bool:
+    async def condition() -> bool:
         return (await parked_summary(pool))[0] == many
 
-    return seen
+    return condition
 
 
 def test_a_service_reacts_only_to_books_that_it_lists() -> None:

@@ -51,7 +51,7 @@ def consumer(
     apply: Any = write_down,
     membership: GroupSettings = QUICK,
 ) -> Any:
-    """The consumer under test: `feed` or `stream`."""
+    """Return the consumer under test: `feed` or `stream`."""
     if adapter == "feed":
         return ProjectionConsumer(
             CONSUMER,

@@ -17,14 +17,14 @@ from tests.integration.event_store.streams import as_application
 
 @pytest.fixture
 async def event_store_database(database: str, postgres_url: str) -> str:
-    """A service's database: its address, as its owner."""
+    """Return a service's database: its address, as its owner."""
     await databases(postgres_url, [(urlsplit(database).path[1:], service_database("tests")[1])])
     return database
 
 
 @pytest.fixture
 async def postgres_event_store(event_store_database: str) -> AsyncIterator[PostgresEventStore]:
-    """The real event store, by the application's role."""
+    """Yield the real event store, by the application's role."""
     pool = await connections.create_pool(as_application(event_store_database))
     yield PostgresEventStore(pool)
     await pool.close()

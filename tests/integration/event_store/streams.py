@@ -36,18 +36,18 @@ REST: dict[str, Any] = {
 """The fields of an envelope that no column of the event store repeats."""
 
 
-class Rest(bytes):
-    """An event's bytes from `occurred_at` on; what stands before them follows from its place."""
+class EventTail(bytes):
+    """The bytes of an event from `occurred_at` on. The bytes before follow from its place in the stream."""
 
 
-def rest_of(data: Any, **fields: Any) -> Rest:
-    """The rest of an event with these data, some fields of its envelope other than usual."""
+def event_tail(data: Any, **fields: Any) -> EventTail:
+    """Return the tail of an event with these data; `fields` replace fields of its envelope."""
     text = json.dumps(REST | fields | {"data": data}, separators=(",", ":"), ensure_ascii=False)
-    return Rest(text.encode()[1:])
+    return EventTail(text.encode()[1:])
 
 
 def note_of(body: bytes) -> bytes:
-    """What a test noted in an event, from the event's bytes."""
+    """Return the note of a test in an event, from the event's bytes."""
     return bytes.fromhex(json.loads(body)["data"]["note"])
 
 
@@ -70,14 +70,14 @@ class Stream:
         takes: Sequence[str] = (),
         releases: Sequence[str] = (),
     ) -> AppendRequest:
-        """An append of an event for each note, or rest, that follows from what the writer knows."""
+        """Return an append of an event for each note, or rest, that follows from what the writer knows."""
         command_id = command_id or uuid4()
         events: list[EventToAppend] = []
         hash_ = self.hash
         for n, note in enumerate(notes or (b"",), start=1):
             event_id = uuid4()
             body = self._begin(event_id, self.version + n, command_id) + (
-                note if isinstance(note, Rest) else rest_of({"note": note.hex()})
+                note if isinstance(note, EventTail) else event_tail({"note": note.hex()})
             )
             hash_ = next_hash(hash_, body)
             events.append(EventToAppend(event_id, TYPE, self.id, body, hash_))
@@ -100,7 +100,7 @@ class Stream:
         ).encode()
 
     def knows(self, append: AppendRequest) -> None:
-        """The writer learns that its append was recorded."""
+        """Tell the writer that its append was recorded."""
         self.version += len(append.events)
         self.hash = append.events[-1].hash
 
@@ -116,10 +116,10 @@ class Stream:
 
 
 def as_application(dsn: str, kind: RoleKind = RoleKind.API) -> str:
-    """The same database for a role of the service; the keyring's too, of which the roles are members."""
+    """Return the same database for a role of the service; the keyring's too, of which the roles are members."""
     return as_role(dsn, role_name(kind, SERVICE))
 
 
 def as_verifier(dsn: str) -> str:
-    """The same database for the role that only reads."""
+    """Return the same database for the role that only reads."""
     return as_role(dsn, role_name(RoleKind.VERIFY))

@@ -79,7 +79,7 @@ rules: RuleBook[Tally] = RuleBook("tallies")
 
 
 @rules.forbids("R1", Count)
-def not_by_nothing(command: Count, _state: Tally | None, _occasion: Context) -> bool:
+def not_by_nothing(command: Count, _state: Tally | None, _context: Context) -> bool:
     """Count by something.
 
     Source: the tests
@@ -88,7 +88,7 @@ def not_by_nothing(command: Count, _state: Tally | None, _occasion: Context) -> 
 
 
 @rules.warns("R2", Count)
-def rarely_by_so_much(command: Count, _state: Tally | None, _occasion: Context) -> bool:
+def rarely_by_so_much(command: Count, _state: Tally | None, _context: Context) -> bool:
     """This is a great deal: say why.
 
     Source: the tests
@@ -97,7 +97,7 @@ def rarely_by_so_much(command: Count, _state: Tally | None, _occasion: Context) 
 
 
 @rules.allowed_in(OpenTally)
-def opened_once(_command: Command, state: Tally | None, _occasion: Context) -> bool:
+def opened_once(_command: Command, state: Tally | None, _context: Context) -> bool:
     """A tally is opened once.
 
     Source: the tests
@@ -106,7 +106,7 @@ def opened_once(_command: Command, state: Tally | None, _occasion: Context) -> b
 
 
 @rules.allowed_in(Count, CloseTally)
-def open_still(_command: Command, state: Tally | None, _occasion: Context) -> bool:
+def open_still(_command: Command, state: Tally | None, _context: Context) -> bool:
     """The tally must be open.
 
     Source: the tests
@@ -114,7 +114,7 @@ def open_still(_command: Command, state: Tally | None, _occasion: Context) -> bo
     return state is not None and not state.closed
 
 
-def decide(command: Command, _state: Tally | None, _occasion: Context) -> Sequence[Event]:
+def decide(command: Command, _state: Tally | None, _context: Context) -> Sequence[Event]:
     """One event for each command; counting by two or more is two events."""
     if isinstance(command, OpenTally):
         return (event_from(TallyOpened, command),)
@@ -129,7 +129,7 @@ def decide(command: Command, _state: Tally | None, _occasion: Context) -> Sequen
 
 
 def evolve(tally: Tally | None, fact: Fact) -> Tally:
-    """The tally after one more fact."""
+    """Return the tally after one more fact."""
     event = fact.event
     if isinstance(event, TallyOpened) and tally is None:
         return Tally(event.name, event.matter)
@@ -141,7 +141,7 @@ def evolve(tally: Tally | None, fact: Fact) -> Tally:
 
 
 def claims(state: Tally | None, fact: Fact) -> Claims | None:
-    """A matter has one open tally."""
+    """Return the claim of a matter, which has one open tally."""
     if isinstance(fact.event, TallyOpened):
         return Claims("R28", take=(f"matter:{fact.event.matter}",))
     if isinstance(fact.event, TallyClosed) and state is not None:
@@ -164,6 +164,7 @@ SERVICE: Service[Tally] = Service(
         policy=PolicyBook({}),
     ),
     home=lambda _event: None,
+    inherited_labels=frozenset({"area"}),
     claims=claims,
     claim_rules={"R28": ("This matter has an open tally already: count there.", "the tests")},
 )
@@ -172,19 +173,19 @@ KEEPER = Actor(id=UUID("33333333-3333-4333-8333-333333333333"), role="KEEPER", o
 
 
 def opening(matter: str = "shop", name: str = "Robin Doe", person: UUID | None = None) -> OpenTally:
-    """The command that opens a tally."""
+    """Return the command that opens a tally."""
     return OpenTally(person_id=person or uuid4(), name=Sealed(name), matter=matter)
 
 
-def asked(
+def request_for(
     handler: CommandHandler, stream: UUID, command: Command, key: str | None = None, by: Actor = KEEPER
 ) -> CommandRequest:
-    """A command as it is asked now, under an idempotency key."""
+    """Return the request of a command received now, under an idempotency key."""
     command_id = handler.command_id(by.id, key or str(uuid4()))
     return CommandRequest(command, stream, command_id, by, datetime.now(UTC), correlation_id=command_id)
 
 
 async def view(handler: CommandHandler, stream: UUID) -> Any:
-    """What is shown of a tally now, folded from the event store."""
+    """Return the view of a tally now, folded from the event store."""
     loaded = await handler.event_store.load(handler.service.stream_name(stream))
     return handler.service.read_model.view_of(await handler.open(loaded.records))

@@ -32,7 +32,7 @@ from tests.integration.event_store.streams import Stream, note_of
 
 
 def log_hash_of(records: Iterable[RecordedEvent], appends: Iterable[AppendRequest]) -> bytes:
-    """The log hash after some records, each append's answer at its last event."""
+    """Return the log hash after some records, each append's answer at its last event."""
     answers = {append.events[-1].event_id: kept_answer(append.command_id, append.digest) for append in appends}
     log_hash = EMPTY_LOG
     for record in records:
@@ -155,9 +155,9 @@ async def test_a_repeated_command_is_recorded_once_and_its_answer_kept(event_sto
     append = stream.asks(b"one", b"two")
     assert isinstance(await event_store.append(append), Appended)
     assert await event_store.append(append) == DuplicateCommand()
-    kept = (await event_store.load(stream.name, append.command_id)).kept
-    assert kept is not None
-    assert (kept.digest, kept.stream, [note_of(r.body) for r in kept.records]) == (
+    stored = (await event_store.load(stream.name, append.command_id)).kept
+    assert stored is not None
+    assert (stored.digest, stored.stream, [note_of(r.body) for r in stored.records]) == (
         append.digest,
         stream.name,
         [b"one", b"two"],
@@ -244,11 +244,11 @@ async def test_each_caller_of_a_group_gets_its_own_answer(event_store: EventStor
     moved, repeated, holder, loser, fine = Stream(), Stream(), Stream(), Stream(), Stream()
     await moved.write(event_store, b"first")
     await holder.write(event_store, b"holds", takes=["k"])
-    known = repeated.asks(b"once")
-    await event_store.append(known)
+    same_digest = repeated.asks(b"once")
+    await event_store.append(same_digest)
     appends: list[AppendRequest] = [
         Stream(moved.id).asks(b"late"),
-        known,
+        same_digest,
         loser.asks(b"loses", takes=["k"]),
         fine.asks(b"goes on"),
         holder.asks(b"gives back", releases=["k"]),

@@ -16,6 +16,7 @@ from shared import database as connections
 from shared.command_handler import (
     Accepted,
     CommandHandler,
+    DryRun,
     Forbidden,
     IdempotencyKeyReused,
     Result,
@@ -43,8 +44,8 @@ from tests.integration.event_store.tallies import (
     Count,
     OpenTally,
     TallyOpened,
-    asked,
     opening,
+    request_for,
     view,
 )
 from tests.integration.keyring.rings import KEEPER as SEALER_AND_ERASER
@@ -53,14 +54,14 @@ from tests.integration.keyring.rings import new_kek, ring_database
 
 @pytest.fixture
 async def keyring_database(postgres_url: str) -> AsyncIterator[str]:
-    """A keyring's database of the test's own: its address, as its owner."""
+    """Yield a keyring's database of the test's own: its address, as its owner."""
     async with ring_database(postgres_url) as owner:
         yield owner
 
 
 @pytest.fixture
 async def postgres_keyring(keyring_database: str) -> AsyncIterator[PostgresKeyring]:
-    """The real keyring, under a key-encryption key of its own."""
+    """Yield the real keyring, under a key-encryption key of its own."""
     pool = await connections.create_pool(as_role(keyring_database, SEALER_AND_ERASER))
     yield PostgresKeyring(pool, new_kek())
     pool.terminate()
@@ -68,7 +69,7 @@ async def postgres_keyring(keyring_database: str) -> AsyncIterator[PostgresKeyri
 
 @pytest.fixture
 def keyring(request: pytest.FixtureRequest, event_store: EventStore) -> Keyring:
-    """The keyring that goes with the event store."""
+    """Return the keyring that goes with the event store."""
     if isinstance(event_store, PostgresEventStore):
         real: Keyring = request.getfixturevalue("postgres_keyring")
         return real
@@ -77,7 +78,7 @@ def keyring(request: pytest.FixtureRequest, event_store: EventStore) -> Keyring:
 
 @pytest.fixture
 def handler(event_store: EventStore, keyring: Keyring) -> CommandHandler:
-    """The small service on an event store and a keyring."""
+    """Return the small service on an event store and a keyring."""
     return CommandHandler(SERVICE, event_store, keyring, b"k" * 32)
 
 
@@ -90,12 +91,12 @@ class Tallying:
     person: UUID
 
     async def ask(self, command: Count | CloseTally | OpenTally, key: str | None = None) -> Result:
-        return await self.handler.handle(asked(self.handler, self.stream, command, key))
+        return await self.handler.handle(request_for(self.handler, self.stream, command, key))
 
 
 @pytest.fixture
 async def tally(handler: CommandHandler) -> Tallying:
-    """A tally of Robin Doe's, just opened."""
+    """Return a tally of Robin Doe's, just opened."""
     tally = Tallying(handler, uuid4(), uuid4())
     result = await tally.ask(opening(person=tally.person))
     assert isinstance(result, Accepted)
@@ -135,7 +136,7 @@ async def test_the_same_key_with_another_body_is_refused(tally: Tallying) -> Non
     await tally.ask(Count(by=2, note=Sealed("one")), key="k")
     assert await tally.ask(Count(by=3, note=Sealed("one")), key="k") == IdempotencyKeyReused()
     assert await tally.ask(Count(by=2, note=Sealed("another")), key="k") == IdempotencyKeyReused()
-    other = asked(tally.handler, uuid4(), Count(by=2, note=Sealed("one")), "k")
+    other = request_for(tally.handler, uuid4(), Count(by=2, note=Sealed("one")), "k")
     assert await tally.handler.handle(other) == IdempotencyKeyReused()
     assert (await tally.handler.event_store.head()).position == 3
 
@@ -144,13 +145,13 @@ async def test_a_key_is_its_actor_s_own(tally: Tallying) -> None:
     """Given two actors who use the same key, they are two commands."""
     other = Actor(id=uuid4(), role="KEEPER", organisation="HOUSE")
     await tally.ask(Count(by=1), key="k")
-    result = await tally.handler.handle(asked(tally.handler, tally.stream, Count(by=7), "k", by=other))
+    result = await tally.handler.handle(request_for(tally.handler, tally.stream, Count(by=7), "k", by=other))
     assert isinstance(result, Accepted)
 
 
 async def test_one_command_sent_many_times_at_once_is_recorded_once(tally: Tallying) -> None:
     """Given the same command from ten callers at once, one records it and all get the same receipt."""
-    one = asked(tally.handler, tally.stream, Count(by=1), "k")
+    one = request_for(tally.handler, tally.stream, Count(by=1), "k")
     results = await asyncio.gather(*(tally.handler.handle(one) for _ in range(10)))
     answers = {result.receipt for result in results if isinstance(result, Accepted)}
     assert len(answers) == 1
@@ -171,7 +172,7 @@ async def test_a_refusal_is_not_kept(tally: Tallying) -> None:
 
 async def test_an_unknown_stream_is_named_so(handler: CommandHandler) -> None:
     """Given no tally of this id, a command that does not open one finds nothing, and records nothing."""
-    assert await handler.handle(asked(handler, uuid4(), Count(by=1))) == StreamNotFound()
+    assert await handler.handle(request_for(handler, uuid4(), Count(by=1))) == StreamNotFound()
     assert (await handler.event_store.head()).position == 0
 
 
@@ -205,12 +206,12 @@ async def test_another_area_is_out_of_bounds(handler: CommandHandler) -> None:
     """Given a tally opened in one area, an actor of another may not touch it, nor one with a conflict of interest."""
     stream = uuid4()
     here = KEEPER.model_copy(update={"labels": {"area": "HERE"}})
-    await handler.handle(asked(handler, stream, opening(), by=here))
+    await handler.handle(request_for(handler, stream, opening(), by=here))
     there = KEEPER.model_copy(update={"labels": {"area": "THERE"}})
     torn = here.model_copy(update={"conflicts": frozenset({stream})})
     for actor in (there, torn):
-        assert isinstance(await handler.handle(asked(handler, stream, Count(by=1), by=actor)), Forbidden)
-    assert isinstance(await handler.handle(asked(handler, stream, Count(by=1), by=here)), Accepted)
+        assert isinstance(await handler.handle(request_for(handler, stream, Count(by=1), by=actor)), Forbidden)
+    assert isinstance(await handler.handle(request_for(handler, stream, Count(by=1), by=here)), Accepted)
 
 
 # --- claims ---------------------------------------------------------------------------------------
@@ -219,19 +220,70 @@ async def test_another_area_is_out_of_bounds(handler: CommandHandler) -> None:
 async def test_a_lost_claim_is_the_rule_s_refusal(tally: Tallying, handler: CommandHandler) -> None:
     """Given a matter that has a tally, a second one is refused with the rule's own text; closed, it is let through."""
     second = uuid4()
-    refused = await handler.handle(asked(handler, second, opening()))
+    refused = await handler.handle(request_for(handler, second, opening()))
     assert isinstance(refused, Refused)
     (rule,) = refused.rules
     assert (rule.id, rule.text) == ("R28", "This matter has an open tally already: count there.")
     await tally.ask(CloseTally())
-    assert isinstance(await handler.handle(asked(handler, second, opening())), Accepted)
+    assert isinstance(await handler.handle(request_for(handler, second, opening())), Accepted)
 
 
 async def test_of_many_at_once_one_gets_the_claim(handler: CommandHandler) -> None:
     """Given ten tallies of one matter opened at once, one is opened and nine are refused by the rule."""
-    results = await asyncio.gather(*(handler.handle(asked(handler, uuid4(), opening("till"))) for _ in range(10)))
+    results = await asyncio.gather(*(handler.handle(request_for(handler, uuid4(), opening("till"))) for _ in range(10)))
     assert sum(isinstance(result, Accepted) for result in results) == 1
     assert sum(isinstance(result, Refused) and result.ids == ("R28",) for result in results) == 9
+
+
+# --- dry runs -------------------------------------------------------------------------------------
+
+
+async def test_a_dry_run_records_nothing_and_takes_no_claim(tally: Tallying, handler: CommandHandler) -> None:
+    """Given dry runs of a command that opens and of one that counts, the store is as before and the matter is free."""
+    head = await handler.event_store.head()
+    stream = uuid4()
+    dry = await handler.dry_run(request_for(handler, stream, opening("till"), "k"))
+    assert isinstance(dry, DryRun)
+    assert isinstance(dry.outcome, tuple)
+    assert (len(dry.history), [fact.name for fact in dry.outcome]) == (0, ["TallyOpened"])
+    dry = await handler.dry_run(request_for(handler, tally.stream, Count(by=2)))
+    assert isinstance(dry, DryRun)
+    assert isinstance(dry.outcome, tuple)
+    assert (len(dry.history), [fact.version for fact in dry.outcome]) == (1, [2, 3])
+    assert await handler.event_store.head() == head
+    real = await handler.handle(request_for(handler, uuid4(), opening("till")))
+    assert isinstance(real, Accepted)
+    again = await handler.handle(
+        request_for(handler, stream, opening("street"), "k")
+    )  # no receipt was stored under the key
+    assert isinstance(again, Accepted)
+    assert not again.repeated
+
+
+async def test_a_dry_run_makes_no_key(handler: CommandHandler) -> None:
+    """Given a person without a key, a dry run leaves them without; the command itself makes it."""
+    request = request_for(handler, uuid4(), opening(person=(person := uuid4())))
+    await handler.dry_run(request)
+    assert not await handler.keyring.existing_keys([f"person/{person}"])
+    await handler.handle(request)
+    assert await handler.keyring.existing_keys([f"person/{person}"])
+
+
+async def test_a_dry_run_meets_a_lost_claim_a_destroyed_key_and_a_used_one(
+    tally: Tallying, handler: CommandHandler
+) -> None:
+    """What only the append or the keyring would refuse, the dry run refuses too; a key used before gives its receipt."""
+    lost = await handler.dry_run(request_for(handler, uuid4(), opening()))
+    assert isinstance(lost, DryRun)
+    assert isinstance(lost.outcome, Refused)
+    assert lost.outcome.ids == ("R28",)
+    first = await tally.ask(Count(by=1), key="k")
+    assert isinstance(first, Accepted)
+    assert await handler.dry_run(request_for(handler, tally.stream, Count(by=1), "k")) == replace(first, repeated=True)
+    assert await handler.dry_run(request_for(handler, tally.stream, Count(by=2), "k")) == IdempotencyKeyReused()
+    await handler.keyring.destroy(f"person/{tally.person}")
+    with pytest.raises(KeyDestroyed):
+        await handler.dry_run(request_for(handler, uuid4(), opening("till", person=tally.person)))
 
 
 # --- what is personal -----------------------------------------------------------------------------
@@ -309,19 +361,19 @@ async def test_a_destroyed_key_is_never_made_again(tally: Tallying) -> None:
     await tally.handler.keyring.destroy(f"person/{tally.person}")
     head = await tally.handler.event_store.head()
     with pytest.raises(KeyDestroyed):
-        await tally.handler.handle(asked(tally.handler, uuid4(), opening("till", person=tally.person)))
+        await tally.handler.handle(request_for(tally.handler, uuid4(), opening("till", person=tally.person)))
     assert await tally.handler.event_store.head() == head
 
 
 async def test_an_owner_s_key_is_there_before_the_event(handler: CommandHandler) -> None:
     """Given a refusal by claim after the key was made, the key does no harm and serves the next attempt."""
     person = uuid4()
-    await handler.handle(asked(handler, uuid4(), opening("till")))
-    refused = await handler.handle(asked(handler, uuid4(), opening("till", person=person)))
+    await handler.handle(request_for(handler, uuid4(), opening("till")))
+    refused = await handler.handle(request_for(handler, uuid4(), opening("till", person=person)))
     assert isinstance(refused, Refused)
     key = (await handler.keyring.keys_for_sealing([f"person/{person}"]))[f"person/{person}"]
     stream = uuid4()
-    assert isinstance(await handler.handle(asked(handler, stream, opening("street", person=person))), Accepted)
+    assert isinstance(await handler.handle(request_for(handler, stream, opening("street", person=person))), Accepted)
     (record,) = (await handler.event_store.load(handler.service.stream_name(stream))).records
     assert f"s1:person/{person}:{key.generation}:name:" in json.loads(record.body)["data"]["name"]
 
@@ -335,13 +387,13 @@ async def test_a_keyring_that_does_not_answer_is_an_error_and_nothing_is_forgott
     pool = await connections.create_pool(as_application(keyring_database))
     stream = uuid4()
     there = CommandHandler(SERVICE, postgres_event_store, PostgresKeyring(pool, kek), b"k" * 32)
-    assert isinstance(await there.handle(asked(there, stream, opening())), Accepted)
+    assert isinstance(await there.handle(request_for(there, stream, opening())), Accepted)
     await pool.close()
-    gone = CommandHandler(SERVICE, postgres_event_store, PostgresKeyring(pool, kek), b"k" * 32)
+    without_keyring = CommandHandler(SERVICE, postgres_event_store, PostgresKeyring(pool, kek), b"k" * 32)
     results = await asyncio.gather(
-        gone.handle(asked(gone, stream, Count(by=1))),
-        gone.handle(asked(gone, uuid4(), opening("till"))),
-        gone.open(await postgres_event_store.read(0, 10)),
+        without_keyring.handle(request_for(without_keyring, stream, Count(by=1))),
+        without_keyring.handle(request_for(without_keyring, uuid4(), opening("till"))),
+        without_keyring.open(await postgres_event_store.read(0, 10)),
         return_exceptions=True,
     )
     assert [type(result) for result in results] == [KeyringUnavailable] * 3

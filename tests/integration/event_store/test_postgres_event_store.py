@@ -41,7 +41,7 @@ async def _writers(dsn: str) -> list[asyncio.subprocess.Process]:
     ]
 
 
-async def _told(writer: asyncio.subprocess.Process) -> int:
+async def _printed_number(writer: asyncio.subprocess.Process) -> int:
     async with asyncio.timeout(60):
         out, _ = await writer.communicate()
     assert writer.returncode == 0
@@ -53,10 +53,10 @@ async def test_writers_in_several_processes_lose_nothing(
 ) -> None:
     """Given three processes that write at once, positions are dense and each stream is whole and in order."""
     writers = await _writers(as_application(event_store_database))
-    told = sum([await _told(writer) for writer in writers])
+    total = sum([await _printed_number(writer) for writer in writers])
     records = await postgres_event_store.read(0, 10_000)
-    assert told == PROCESSES * STREAMS * EVENTS == len(records)
-    assert [r.position for r in records] == list(range(1, told + 1))
+    assert total == PROCESSES * STREAMS * EVENTS == len(records)
+    assert [r.position for r in records] == list(range(1, total + 1))
     assert all(a.recorded_at < b.recorded_at for a, b in pairwise(records))
     versions: Counter[str] = Counter()
     for record in records:
@@ -69,7 +69,7 @@ async def test_a_reader_beside_the_writers_never_misses_one(
 ) -> None:
     """Given a reader that follows by position while three processes write, it meets each position once and in order."""
     writers = await _writers(as_application(event_store_database))
-    all_told = asyncio.gather(*(_told(writer) for writer in writers))
+    all_told = asyncio.gather(*(_printed_number(writer) for writer in writers))
     followed: list[RecordedEvent] = []
     looks = 0
     async with asyncio.timeout(60):
@@ -155,11 +155,11 @@ async def test_connections_killed_around_commits_lose_and_double_nothing(
             appended += 1
 
     async def kill() -> int:
-        killed, seen = 0, 0
+        killed, previous = 0, 0
         while writing:
             await asyncio.sleep(0)
-            if appended >= seen + 10:  # in the middle of the work, as far as it goes
-                seen = appended
+            if appended >= previous + 10:  # in the middle of the work, as far as it goes
+                previous = appended
                 killed += await owner.fetchval(
                     "select count(pg_terminate_backend(pid)) from pg_stat_activity"
                     " where datname = current_database() and usename = 'ooc_tests_api'"

@@ -63,7 +63,7 @@ class Keycloak:
 
     @contextlib.contextmanager
     def hanging(self) -> Iterator[None]:
-        """It takes connections and does not answer."""
+        """Accept connections and do not answer."""
         assert self._running is not None
         group = self._running[1].pid("keycloak")
         assert group is not None
@@ -74,7 +74,7 @@ class Keycloak:
             os.killpg(group, signal.SIGCONT)
 
     def person(self, *, realm: str = "ooc", **attributes: object) -> Person:
-        """A new person: a safe schools officer of Dorset, but for what is said."""
+        """Return a new person: a safe schools officer of Dorset, but for what is said."""
         answer, name, password = self.admin.try_person({**OFFICER, **attributes}, realm=realm)
         assert answer.status_code == 201, answer.text
         return Person(f"{self.url}/realms/{realm}", answer.headers["location"].rpartition("/")[2], name, password)
@@ -145,7 +145,7 @@ async def an_api(settings: Settings) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def api(settings: Settings, keycloak: Keycloak) -> AsyncIterator[Client]:
-    """The API of education, freshly started: it has asked for no key yet."""
+    """Yield the API of education, freshly started: it has asked for no key yet."""
     async with an_api(settings) as client:
         yield client
 

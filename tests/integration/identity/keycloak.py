@@ -41,7 +41,7 @@ class NotFetched(Exception):
 
 
 def fetched() -> Path:
-    """The zip where Maven keeps it, downloaded if need be (170 MB, once), and what was pinned; raises `NotFetched`."""
+    """Return the zip where Maven keeps it, downloaded if need be (170 MB, once), and what was pinned; raises `NotFetched`."""
     import requests  # noqa: PLC0415 - these two only for the download
     from jgo.maven import MavenContext  # noqa: PLC0415
 
@@ -129,7 +129,7 @@ class Admin:
         everywhere: bool = False,
         **attributes: str,
     ) -> str:
-        """A client like that of the people, without a mapper of theirs, and with others and attributes; its id.
+        """Add a client like that of the people, without a mapper of theirs, with others and attributes; return its id.
 
         `everywhere`: what an access token carries, its ID tokens carry too.
         """
@@ -144,13 +144,13 @@ class Admin:
         return str(client["clientId"])
 
     def signing_keys(self) -> list[dict[str, Any]]:
-        """The components of the realm that make its keys for signatures, the one in use first."""
+        """Return the components of the realm that make its keys for signatures, the one in use first."""
         found = self.ask("GET", "/ooc/components", type="org.keycloak.keys.KeyProvider").raise_for_status().json()
         signing = [component for component in found if component["providerId"] == "rsa-generated"]
         return sorted(signing, key=lambda component: -int(component["config"]["priority"][0]))
 
     def rotate(self) -> dict[str, Any]:
-        """A new signing key, preferred to those before it; the component of the one that it follows."""
+        """Add a signing key, preferred to those before it; return the component of the one that it follows."""
         old = self.signing_keys()[0]
         new = {
             "name": f"rsa-{secrets.token_hex(4)}",
@@ -169,7 +169,7 @@ class Admin:
 
 
 def mapper(name: str, kind: str, **config: str) -> dict[str, Any]:
-    """A protocol mapper into access tokens."""
+    """Return a protocol mapper into access tokens."""
     named = {key.replace("_", "."): value for key, value in config.items()}
     config = {**named, "access.token.claim": "true", "jsonType.label": "String"}
     return {"name": name, "protocol": "openid-connect", "protocolMapper": kind, "config": config}

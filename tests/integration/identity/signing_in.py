@@ -28,12 +28,12 @@ class Person:
     password: str
 
     def tokens(self, client: str = "ooc-people", *, back: str = HERE) -> dict[str, str]:
-        """What signing in gives: access, ID and refresh token."""
+        """Sign in; return access, ID and refresh token."""
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-        asked = {"code_challenge": challenge, "code_challenge_method": "S256", "redirect_uri": back}
+        query = {"code_challenge": challenge, "code_challenge_method": "S256", "redirect_uri": back}
         with httpx.Client(timeout=60, trust_env=False) as browser:
-            page = browser.get(f"{self.issuer}/protocol/openid-connect/auth", params=question(client, **asked))
+            page = browser.get(f"{self.issuer}/protocol/openid-connect/auth", params=question(client, **query))
             form = re.search(r'action="([^"]+)"', page.raise_for_status().text)
             assert form is not None, page.text
             # The cookies are marked as secure, which browsers take from this machine and httpx does not.
@@ -49,28 +49,28 @@ class Person:
                 "redirect_uri": back,
                 "code_verifier": verifier,
             }
-            given = (
+            form_values = (
                 browser.post(f"{self.issuer}/protocol/openid-connect/token", data=exchange).raise_for_status().json()
             )
-        return {name: given[f"{name}_token"] for name in ("access", "id", "refresh")}
+        return {name: form_values[f"{name}_token"] for name in ("access", "id", "refresh")}
 
     def token(self, client: str = "ooc-people") -> str:
-        """An access token."""
+        """Return an access token."""
         return self.tokens(client)["access"]
 
 
 def question(client: str, **more: str) -> dict[str, str]:
-    """The parameters of a request for authorization."""
+    """Return the parameters of a request for authorization."""
     return {"client_id": client, "response_type": "code", "scope": "openid", "state": "x", **more}
 
 
 def part(token: str, index: int) -> dict[str, Any]:
-    """The header (0) or the claims (1) of a token, unchecked."""
+    """Return the header (0) or the claims (1) of a token, unchecked."""
     text = token.split(".")[index]
     found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     return found
 
 
 def encoded(value: object) -> str:
-    """A header or claims as a token has them."""
+    """Return a header or claims as a token has them."""
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()

@@ -34,7 +34,7 @@ async def status(api: Client, stream: UUID, token: str) -> int:
 
 
 def with_unknown_key(token: str) -> str:
-    """The same token as a key would sign it that the API has not seen: a new one of the issuer's, or a forger's."""
+    """Return the same token as a key would sign it that the API has not seen: a new one of the issuer's, or a forger's."""
     return jws.serialize_compact(
         {**part(token, 0), "kid": "new"}, json.dumps(part(token, 1)), RSAKey.generate_key(2048)
     )

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def test_a_rotated_key(keycloak: Keycloak, api: Client, stream: UUID, clock: Clock) -> None:
-    """Tokens of a new key are believed at once, those of the old one until it is withdrawn and the keys have aged."""
+    """Tokens of a new key are accepted at once; those of the old key until it is withdrawn and the cache expires."""
     anna = keycloak.person()
     old = anna.token()
     assert (await api.send(stream, PLAN, token=old)).status_code == 201

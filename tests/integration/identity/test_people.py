@@ -38,7 +38,7 @@ async def test_what_a_person_does_is_recorded_as_theirs(
 
 
 async def test_role_area_and_conflict_bar(keycloak: Keycloak, api: Client, stream: UUID) -> None:
-    """Another role and a declared conflict are 403 for commands and reads, another area 404; a colleague may both."""
+    """Another role or a declared conflict gets 403, and another area 404, for commands and reads."""
     assert (await api.send(stream, PLAN, token=keycloak.person().token())).status_code == 201
     booking = {"type": "BookPlace", "person_id": str(stream)}
     other = str(UUID(int=1))
@@ -80,13 +80,13 @@ async def test_people_sign_in_by_code_and_pkce_alone(keycloak: Keycloak) -> None
         answer = await browser.post("/protocol/openid-connect/token", data=password)
         assert (answer.status_code, answer.json()["error"]) == (400, "unauthorized_client")
 
-        async def asked(**more: str) -> httpx.Response:
+        async def authorise(**more: str) -> httpx.Response:
             return await browser.get("/protocol/openid-connect/auth", params=question("ooc-people", **more))
 
-        assert (await asked(redirect_uri=HERE, **pkce)).status_code == 200
-        without = await asked(redirect_uri=HERE)
+        assert (await authorise(redirect_uri=HERE, **pkce)).status_code == 200
+        without = await authorise(redirect_uri=HERE)
         assert parse_qs(urlsplit(without.headers["location"]).query)["error"] == ["invalid_request"]
-        assert (await asked(redirect_uri="http://elsewhere.example/done", **pkce)).status_code == 400
+        assert (await authorise(redirect_uri="http://elsewhere.example/done", **pkce)).status_code == 400
 
 
 async def test_nobody_gives_themself_a_role(keycloak: Keycloak) -> None:
@@ -120,7 +120,7 @@ async def test_nobody_gives_themself_a_role(keycloak: Keycloak) -> None:
     ids=str,
 )
 async def test_an_administrator_is_told_what_makes_no_sense(keycloak: Keycloak, attributes: dict[str, Any]) -> None:
-    """SYSTEM, two roles, none, no area, no word on conflicts and one that is no id are refused when the person is added."""
+    """Keycloak refuses a person with SYSTEM, two roles, no role, no area or invalid conflicts."""
     answer, _, _ = keycloak.admin.try_person({**OFFICER, **attributes})
     assert answer.status_code == 400, answer.text
     assert answer.json()["field"] == next(iter(attributes))
@@ -134,7 +134,7 @@ async def test_every_role_can_be_given(keycloak: Keycloak) -> None:
 
 
 async def test_nobody_acts_as_the_system(keycloak: Keycloak, api: Client, stream: UUID) -> None:
-    """Even a token that the realm signs with the role SYSTEM neither commands nor reads."""
+    """A signed token with the role SYSTEM can neither send commands nor read."""
     system = mapper("system", "oidc-hardcoded-claim-mapper", claim_name="role", claim_value="SYSTEM")
     token = keycloak.person().token(keycloak.admin.add_client(without="role", mappers=(system,)))
     assert part(token, 1)["role"] == "SYSTEM"

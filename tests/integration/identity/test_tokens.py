@@ -26,14 +26,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-async def known(keycloak: Keycloak, api: Client, stream: UUID) -> str:
-    """A token that is believed, of one who has just planned the session."""
+async def accepted_token(keycloak: Keycloak, api: Client, stream: UUID) -> str:
+    """Return a token that is believed, of one who has just planned the session."""
     token = keycloak.person().token()
     assert (await api.send(stream, PLAN, token=token)).status_code == 201
     return token
 
 
-async def test_a_token_for_another_audience(keycloak: Keycloak, api: Client, known: str, stream: UUID) -> None:
+async def test_a_token_for_another_audience(keycloak: Keycloak, api: Client, accepted_token: str, stream: UUID) -> None:
     """A client of the same realm whose tokens are for someone else, or for nobody, opens nothing."""
     person = keycloak.person()
     elsewhere = mapper("elsewhere", "oidc-audience-mapper", included_custom_audience="elsewhere")
@@ -43,7 +43,7 @@ async def test_a_token_for_another_audience(keycloak: Keycloak, api: Client, kno
         assert await status(api, stream, token) == 401
 
 
-async def test_a_token_of_another_realm(keycloak: Keycloak, api: Client, known: str, stream: UUID) -> None:
+async def test_a_token_of_another_realm(keycloak: Keycloak, api: Client, accepted_token: str, stream: UUID) -> None:
     """A realm of the same server, made like ours and with the same person in the same role, is not our issuer."""
     keycloak.admin.add_realm("elsewhere")
     token = keycloak.person(realm="elsewhere").token()
@@ -52,7 +52,7 @@ async def test_a_token_of_another_realm(keycloak: Keycloak, api: Client, known: 
 
 
 async def test_an_expired_token(
-    keycloak: Keycloak, settings: Settings, known: str, stream: UUID, monkeypatch: pytest.MonkeyPatch
+    keycloak: Keycloak, settings: Settings, accepted_token: str, stream: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A token that lives for two seconds is refused when they have passed, and the answer says why."""
     monkeypatch.setattr(authentication, "LEEWAY_SECONDS", 0)
@@ -67,10 +67,10 @@ async def test_an_expired_token(
 
         answer = await retry_for(refused, 10, on=(AssertionError,))
         assert "expired_token" in answer.json()["detail"]
-        assert await status(api, stream, known) == 200
+        assert await status(api, stream, accepted_token) == 200
 
 
-async def test_id_and_refresh_tokens(keycloak: Keycloak, api: Client, known: str, stream: UUID) -> None:
+async def test_id_and_refresh_tokens(keycloak: Keycloak, api: Client, accepted_token: str, stream: UUID) -> None:
     """An ID token opens nothing, not even one for our audience with every claim, and neither does a refresh token."""
     person = keycloak.person()
     shipped = person.tokens()
@@ -83,27 +83,27 @@ async def test_id_and_refresh_tokens(keycloak: Keycloak, api: Client, known: str
         assert await status(api, stream, token) == 401
 
 
-async def test_a_tampered_token(api: Client, known: str, stream: UUID) -> None:
-    """Other claims under the signature, a signature with one bit turned, and one cut short are refused."""
-    head, claims, signature = known.split(".")
-    other = encoded(part(known, 1) | {"role": "SUPERVISOR"})
+async def test_a_tampered_token(api: Client, accepted_token: str, stream: UUID) -> None:
+    """A token with changed claims, or a changed or shortened signature, is refused."""
+    head, claims, signature = accepted_token.split(".")
+    other = encoded(part(accepted_token, 1) | {"role": "SUPERVISOR"})
     turned = ("B" if signature[0] == "A" else "A") + signature[1:]
     for token in (f"{head}.{other}.{signature}", f"{head}.{claims}.{turned}", f"{head}.{claims}.{signature[:-8]}"):
         assert await status(api, stream, token) == 401
 
 
 async def test_a_token_that_chooses_how_it_is_checked(
-    keycloak: Keycloak, api: Client, known: str, stream: UUID
+    keycloak: Keycloak, api: Client, accepted_token: str, stream: UUID
 ) -> None:
     """No signature, one made with the public key as a secret, and one by a key of the sender's own are refused."""
-    claims, header = part(known, 1), part(known, 0)
+    claims, header = part(accepted_token, 1), part(accepted_token, 0)
     async with httpx.AsyncClient(trust_env=False) as http:
         keys = (await http.get(f"{keycloak.issuer}/protocol/openid-connect/certs")).json()["keys"]
     (public,) = [key for key in keys if key["kid"] == header["kid"]]
     secret = RSAKey.import_key(public).as_pem(private=False)
     own = RSAKey.generate_key(2048)
     for alg in ("none", "None", "NONE"):
-        for signature in ("", known.rpartition(".")[2]):
+        for signature in ("", accepted_token.rpartition(".")[2]):
             assert await status(api, stream, f"{encoded({**header, 'alg': alg})}.{encoded(claims)}.{signature}") == 401
     text = json.dumps(claims)
     signed = f"{encoded({**header, 'alg': 'HS256'})}.{encoded(claims)}"
@@ -135,28 +135,28 @@ async def test_a_token_that_chooses_how_it_is_checked(
     ],
     ids=str,
 )
-async def test_a_header_of_an_odd_shape(api: Client, known: str, stream: UUID, header: object) -> None:
-    """Whatever stands where the header belongs, the answer is 401 and not a fault."""
-    _, claims, signature = known.split(".")
-    odd = {**part(known, 0), **header} if isinstance(header, dict) else header
+async def test_a_header_of_an_odd_shape(api: Client, accepted_token: str, stream: UUID, header: object) -> None:
+    """A token with a malformed header gets 401, and never 500."""
+    _, claims, signature = accepted_token.split(".")
+    odd = {**part(accepted_token, 0), **header} if isinstance(header, dict) else header
     assert await status(api, stream, f"{encoded(odd)}.{claims}.{signature}") == 401
 
 
 async def test_many_forged_tokens_ask_the_issuer_once(
-    keycloak: Keycloak, api: Client, known: str, stream: UUID, monkeypatch: pytest.MonkeyPatch
+    keycloak: Keycloak, api: Client, accepted_token: str, stream: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hundred tokens with unknown keys make no hundred questions to Keycloak."""
-    asked: list[str] = []
+    requests: list[str] = []
     get = httpx.AsyncClient.get
 
     async def counted(client: httpx.AsyncClient, url: str, **more: object) -> httpx.Response:
         if url.startswith(keycloak.url):
-            asked.append(url)
+            requests.append(url)
         return await get(client, url, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(httpx.AsyncClient, "get", counted)
     monkeypatch.setattr(authentication, "PAUSE_SECONDS", 60.0)
-    tail = known.partition(".")[2]
-    tokens = [f"{encoded({**part(known, 0), 'kid': str(number)})}.{tail}" for number in range(100)]
+    tail = accepted_token.partition(".")[2]
+    tokens = [f"{encoded({**part(accepted_token, 0), 'kid': str(number)})}.{tail}" for number in range(100)]
     assert set(await asyncio.gather(*(status(api, stream, token) for token in tokens))) == {401}
-    assert len(asked) <= 2  # the configuration and the keys
+    assert len(requests) <= 2  # the configuration and the keys

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def test_no_provider(keycloak: Keycloak, api: Client, settings: Settings, stream: UUID, clock: Clock) -> None:
-    """While Keycloak is down, known keys serve for an hour; a key that is not known is 503 and not 401."""
+    """While Keycloak is down, tokens of known keys are accepted for an hour, and others get 503."""
     token = keycloak.person().token()
     head, _, signature = token.rpartition(".")
     assert (await api.send(stream, PLAN, token=token)).status_code == 201

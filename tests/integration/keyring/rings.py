@@ -21,7 +21,7 @@ KEEPER = "test_keeper"
 
 @asynccontextmanager
 async def ring_database(postgres_url: str) -> AsyncIterator[str]:
-    """A keyring's database, as long as the body runs: its address, as its owner. The service `tests` may use it."""
+    """Yield a keyring's database, as long as the body runs: its address, as its owner. The service `tests` may use it."""
     name = f"test_keyring_{uuid4().hex[:12]}"
     await databases(postgres_url, [(name, KEYRING_DATABASE[1]), service_database("tests")])
     owner = await asyncpg.connect(postgres_url)

@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -46,7 +47,7 @@ class Rings:
 
 @pytest.fixture
 async def rings(postgres_url: str) -> AsyncIterator[Rings]:
-    """A keyring's database and the application's connections to it."""
+    """Yield a keyring's database and the application's connections to it."""
     async with ring_database(postgres_url) as owner:
         pool = await connections.create_pool(as_role(owner, KEEPER))
         yield Rings(owner, pool)
@@ -99,6 +100,53 @@ async def test_two_processes_that_make_a_key_at_once_get_the_same(rings: Rings) 
     assert len({(keys[ROBIN].secret, keys[ALEX].secret) for keys in found}) == 1
 
 
+async def test_callers_that_wait_share_one_call(rings: Rings) -> None:
+    """Given sixty callers at once on one keyring, some of them for the same subjects, a few calls answer all of them."""
+    calls: Any = _Calls(rings.pool)
+    ring = PostgresKeyring(calls, rings.kek)
+    found = await asyncio.gather(*(ring.keys_for_sealing([ROBIN, f"person/{n % 30}"]) for n in range(60)))
+    assert calls.count <= 2
+    assert len({keys[ROBIN].secret for keys in found}) == 1
+    other = await rings.ring().keys_for_sealing([ROBIN, *(f"person/{n}" for n in range(30))])
+    assert all(other[subject] == key for keys in found for subject, key in keys.items())
+
+
+async def test_a_destroyed_subject_fails_its_own_callers_alone(rings: Rings) -> None:
+    """Given callers of one group, of whom one asks for a destroyed subject, the others get their keys."""
+    ring = rings.ring()
+    await ring.destroy(ROBIN)
+    found = await asyncio.gather(
+        ring.keys_for_sealing([ALEX]),
+        ring.keys_for_sealing([ROBIN]),
+        ring.keys_for_sealing(["person/kim"]),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in found] == [dict, KeyDestroyed, dict]
+
+
+async def test_a_caller_that_goes_away_takes_no_key_from_others(rings: Rings) -> None:
+    """Given two callers for one subject, of whom one is cancelled, the other gets the key."""
+    ring = rings.ring()
+    cancelled, stays = (asyncio.create_task(ring.keys_for_sealing([ROBIN])) for _ in range(2))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    assert (await stays).keys() == {ROBIN}
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+
+
+class _Calls:
+    """A pool that counts the statements sent through it."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+        self.count = 0
+
+    async def fetch(self, *arguments: Any) -> list[asyncpg.Record]:
+        self.count += 1
+        return await self._pool.fetch(*arguments)
+
+
 async def test_a_destruction_is_felt_everywhere_within_a_minute(rings: Rings) -> None:
     """Given a key in another process's cache, it is gone there too when the minute is over."""
     here, there = rings.ring(), rings.ring()
@@ -118,12 +166,12 @@ async def test_no_key_stays_in_memory_when_its_minute_is_over(rings: Rings, monk
     keys = await ring.keys_for_sealing(subjects)
     assert keys.keys() == subjects
 
-    def held() -> list[DataKey]:
+    def keys_in_memory() -> list[DataKey]:
         return [one for one in gc.get_objects() if isinstance(one, DataKey) and one.subject in subjects]
 
-    assert held()
+    assert keys_in_memory()
     del keys
-    await eventually(lambda: not held(), within=10)
+    await eventually(lambda: not keys_in_memory(), within=10)
 
 
 async def test_a_key_and_its_destruction_at_once_leave_no_key(rings: Rings) -> None:
@@ -164,9 +212,9 @@ async def test_a_wrapped_key_moved_to_another_subject_does_not_open(rings: Rings
 async def test_a_new_epoch_wraps_and_the_old_one_still_opens(rings: Rings) -> None:
     """Given a second epoch, new keys are wrapped by it; without the old one, what that wrapped is not forgotten: it fails."""
     await rings.ring().keys_for_sealing([ROBIN])
-    both = KeyEncryptionKeys({**rings.kek.epochs, "2": os.urandom(32)})
+    both = KeyEncryptionKeys({**rings.kek.epochs, "2": os.urandom(32)}, rings.kek.derivation)
     keys = await rings.ring(both).keys_for_sealing([ROBIN, ALEX])
-    only_new = KeyEncryptionKeys({"2": both.epochs["2"]})
+    only_new = KeyEncryptionKeys({"2": both.epochs["2"]}, both.derivation)
     assert await rings.ring(only_new).open([(ALEX, 1)]) == {(ALEX, 1): keys[ALEX]}
     with pytest.raises(UnusableKey, match="epoch '1'"):
         await rings.ring(only_new).open([(ROBIN, 1)])

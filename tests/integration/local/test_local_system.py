@@ -26,7 +26,7 @@ TELLS = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() 
 
 
 def base_port() -> int:
-    """The lowest of twenty-three ports in a row that nobody uses."""
+    """Return the lowest of twenty-three ports in a row that nobody uses."""
     for base in range(20100, 30000, 23):
         if all(local.is_free(port) for port in range(base, base + 23)):
             return base
@@ -40,14 +40,14 @@ async def test_what_the_environment_names_is_used_and_not_started(tmp_path: Path
         tell = [sys.executable, "-c", TELLS]
         return [Process(name="told", argv=tell, env={"OOC_PORT": "1"}, once=True, after=local.SERVERS)]
 
-    seen: list[tuple[str, State]] = []
+    transitions: list[tuple[str, State]] = []
     async with local.local_system(
-        tmp_path, 20077, extra, environment=NAMED, listener=lambda name, state: seen.append((name, state))
+        tmp_path, 20077, extra, environment=NAMED, listener=lambda name, state: transitions.append((name, state))
     ) as system:
-        assert {name for name, _ in seen} == {"told"}
-        assert local.found(tmp_path) == system.addresses
-    told = json.loads((tmp_path / "log" / "told.log").read_text(encoding="utf-8"))
-    assert {name: told[name] for name in (*NAMED, "OOC_PORT", "OOC_MODE", "OOC_VAR")} == {
+        assert {name for name, _ in transitions} == {"told"}
+        assert local.noted_addresses(tmp_path) == system.addresses
+    environment = json.loads((tmp_path / "log" / "told.log").read_text(encoding="utf-8"))
+    assert {name: environment[name] for name in (*NAMED, "OOC_PORT", "OOC_MODE", "OOC_VAR")} == {
         **NAMED,
         "OOC_PORT": "1",
         "OOC_MODE": "local",
@@ -60,7 +60,7 @@ async def test_without_an_environment_all_three_start_and_a_signal_ends_them(tmp
     async with local.local_system(tmp_path, base_port(), environment={}) as system:
         assert set(local.running(tmp_path)) == set(local.SERVERS)
         asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
-        await system.forever()
+        await asyncio.Event().wait()
     assert system.signalled.is_set()
     assert local.running(tmp_path) == {}
 
@@ -82,7 +82,7 @@ async def test_a_signal_before_all_is_up_is_told(tmp_path: Path) -> None:
 
 
 def test_a_base_port_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OOC_PORT_BASE must be a number with room for the ports above it."""
+    """OOC_PORT_BASE must be a number that leaves room for all ports."""
     for nonsense in ("http", "80", "65530"):
         monkeypatch.setenv("OOC_PORT_BASE", nonsense)
         with pytest.raises(local.CannotStart, match="OOC_PORT_BASE"):
@@ -90,7 +90,7 @@ def test_a_base_port_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 async def test_make_reset_asks_whether_someone_is_at_home(tmp_path: Path) -> None:
-    """While a system holds the directory, the check that `make reset` makes fails and names it."""
+    """While a system uses the directory, the check of `make reset` fails and names the process."""
     check = [sys.executable, "-c", f"from tools.local.data_dir import main; main({str(tmp_path)!r})"]
     async with local.local_system(tmp_path, 20077, environment=NAMED):
         refused = await asyncio.to_thread(subprocess.run, check, capture_output=True, text=True, check=False)

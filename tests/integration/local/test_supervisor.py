@@ -52,12 +52,12 @@ async def test_what_is_killed_comes_back_under_another_number(tmp_path: Path) ->
 
 async def test_each_starts_when_what_it_needs_is_ready_and_ends_before_it(tmp_path: Path) -> None:
     """Processes start in the order of `after`, and end in the reverse."""
-    seen: list[tuple[str, State]] = []
+    transitions: list[tuple[str, State]] = []
     opened = asyncio.Event()
 
     async def ready() -> bool:
         opened.set()
-        return len(seen) > 1
+        return len(transitions) > 1
 
     processes = [
         Process(name="api", argv=SLEEPS, after=("database", "migrate")),
@@ -65,16 +65,16 @@ async def test_each_starts_when_what_it_needs_is_ready_and_ends_before_it(tmp_pa
         Process(name="database", argv=SLEEPS, ready=ready),
         Process(name="other", argv=SLEEPS),
     ]
-    async with Supervisor(tmp_path, processes, listener=lambda name, state: seen.append((name, state))):
+    async with Supervisor(tmp_path, processes, listener=lambda name, state: transitions.append((name, state))):
         assert opened.is_set()
 
-    def when(name: str, state: State) -> int:
-        return seen.index((name, state))
+    def index_of(name: str, state: State) -> int:
+        return transitions.index((name, state))
 
-    assert when("database", State.READY) < when("migrate", State.STARTING)
-    assert when("migrate", State.DONE) < when("api", State.STARTING)
-    assert when("api", State.STOPPED) < when("database", State.STOPPED)
-    assert ("migrate", State.STOPPED) not in seen
+    assert index_of("database", State.READY) < index_of("migrate", State.STARTING)
+    assert index_of("migrate", State.DONE) < index_of("api", State.STARTING)
+    assert index_of("api", State.STOPPED) < index_of("database", State.STOPPED)
+    assert ("migrate", State.STOPPED) not in transitions
 
 
 async def test_what_ignores_the_request_to_end_is_killed_after_its_grace(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ async def test_a_taken_port_is_named_with_who_holds_it_and_the_way_out(tmp_path:
 
 
 async def test_a_second_system_on_the_same_directory_is_refused(tmp_path: Path) -> None:
-    """While one runs, a second is refused, naming the first; afterwards it may start."""
+    """A second system in the same directory is refused, with the name of the first, until that ends."""
     async with Supervisor(tmp_path, [Process(name="one", argv=SLEEPS)]):
         with pytest.raises(CannotStart, match=f"already running.*process {os.getpid()}"):
             async with Supervisor(tmp_path, [Process(name="one", argv=SLEEPS)]):
@@ -174,7 +174,7 @@ async def test_a_second_system_on_the_same_directory_is_refused(tmp_path: Path) 
 
 
 def test_a_full_disk_says_how_much_is_missing(tmp_path: Path) -> None:
-    """Too little room is told with how much there is, and how to go elsewhere."""
+    """With too little disk space, the message says how much is free, and how to use another directory."""
     with pytest.raises(CannotStart, match=r"almost full(.|\n)*OOC_VAR="):
         require_disk_space(tmp_path, needed=2**62)
 
@@ -216,7 +216,7 @@ asyncio.run(main())
 
 
 def supervised_elsewhere(var: Path, argv: Sequence[str]) -> subprocess.Popen[str]:
-    """A supervisor in a process of its own, so that it can be killed."""
+    """Start a supervisor in a process of its own, so that it can be killed."""
     program = SYSTEM.format(argv=list(argv), var=str(var))
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
 

@@ -16,9 +16,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared import database as connections
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer.position_record import HighWaterMark
-from shared.messaging.relay import Relay, last_high_water_mark
+from shared.messaging.relay import Relay, last_position
 from shared.runtime.privileges import RoleKind
 from shared.runtime.provision import (
+    checkpoints_topic,
     databases,
     events_topic,
     position_topic,
@@ -27,10 +28,10 @@ from shared.runtime.provision import (
 )
 from tests.integration.event_store.streams import (
     SERVICE,
-    Rest,
+    EventTail,
     Stream,
     as_application,
-    rest_of,
+    event_tail,
 )
 from tests.integration.local.waiting import eventually
 
@@ -57,8 +58,12 @@ class House:
     def position(self) -> str:
         return f"{self.namespace}.{self.service}.position"
 
+    @property
+    def checkpoints(self) -> str:
+        return f"{self.namespace}.{self.service}.checkpoints"
+
     def relay(self, moved: asyncio.Event | None = None) -> Relay:
-        """A relay, not yet started."""
+        """Return a relay, not yet started."""
         return Relay(
             self.service,
             events_topic=self.events,
@@ -79,22 +84,22 @@ class House:
         head = (await self.event_store.head()).position
 
         async def there() -> bool:
-            reached = await last_high_water_mark(self.bootstrap, self.position)
+            reached, _ = await last_position(self.bootstrap, self.position)
             return reached is not None and reached.position >= head
 
         await eventually(there, within)
-        reached = await last_high_water_mark(self.bootstrap, self.position)
+        reached, _ = await last_position(self.bootstrap, self.position)
         assert reached is not None
         return reached
 
     async def published(self) -> list[Any]:
         """Every committed message of the events topic, in order of position in the event store."""
-        reached = await last_high_water_mark(self.bootstrap, self.position)
+        reached, _ = await last_position(self.bootstrap, self.position)
         messages = await committed(self.bootstrap, self.events, {} if reached is None else reached.offsets)
         return sorted(messages, key=lambda message: int(dict(message.headers)["ooc_position"]))
 
     async def assert_exactly_the_event_store(self) -> None:
-        """The topic holds each event of the event store once, in order within its partition, byte for byte."""
+        """Assert that the topic holds each event of the event store once, in order within its partition, byte for byte."""
         records = await connections.retry_for(lambda: self.event_store.read(0, 1_000_000), 30)
         messages = await self.published()
         assert [int(dict(m.headers)["ooc_position"]) for m in messages] == [r.position for r in records]
@@ -107,14 +112,14 @@ class House:
 
 @asynccontextmanager
 async def running(relay: Relay) -> AsyncIterator[Relay]:
-    """A relay, started and stopped."""
+    """Yield a relay, started and stopped."""
     async with relay:
         yield relay
 
 
-def body_of(version: int, size: int = 0) -> Rest:
-    """An event's bytes, with the envelope's fields that the relay looks at."""
-    return rest_of(
+def body_of(version: int, size: int = 0) -> EventTail:
+    """Return an event's bytes, with the envelope's fields that the relay looks at."""
+    return event_tail(
         {"occurred_at": "1999-01-01T00:00:00Z", "padding": "x" * size},
         occurred_at="2026-03-02T12:00:00.500000Z",
         actor={"id": "x", "role": "R", "organisation": 'says "traceparent":"lies"'},
@@ -123,7 +128,7 @@ def body_of(version: int, size: int = 0) -> Rest:
 
 
 async def committed(bootstrap: str, topic: str, offsets: Mapping[int, int] | None = None) -> list[Any]:
-    """What a reader of committed records sees in a topic, to its end, or further to some offsets.
+    """Return the committed records of a topic, to its end, or further to some offsets.
 
     A broker marks the partitions of a committed transaction one after the other, so the end alone may be an old one.
     """
@@ -154,18 +159,21 @@ async def committed(bootstrap: str, topic: str, offsets: Mapping[int, int] | Non
 
 @pytest.fixture
 async def house(database: str, postgres_url: str, kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[House]:
-    """A service of the test's own, with nothing recorded."""
+    """Yield a service of the test's own, with nothing recorded."""
     await databases(postgres_url, [(urlsplit(database).path[1:], service_database("tests")[1])])
     pool = await connections.create_pool(as_application(database))
     house = House(topic_prefix, database, kafka_bootstrap, PostgresEventStore(pool))
-    await topics(kafka_bootstrap, [events_topic(house.events, 1), position_topic(house.position, 1)])
+    await topics(
+        kafka_bootstrap,
+        [events_topic(house.events, 1), position_topic(house.position, 1), checkpoints_topic(house.checkpoints, 1)],
+    )
     yield house
     await pool.close()
 
 
 @pytest.fixture
 async def owner(database: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """A connection that may do what no service may."""
+    """Yield a connection that may do what no service may."""
     connection = await asyncpg.connect(database)
     yield connection
     await connection.close()

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from shared.messaging.consumer import alarms
 from shared.messaging.consumer.position_record import HighWaterMark
-from shared.messaging.relay import MAX_EVENTS, last_high_water_mark
+from shared.messaging.relay import MAX_EVENTS, last_position
 from shared.runtime.provision import topics
 from tests.integration.event_store.streams import Stream
 from tests.integration.local.waiting import eventually
@@ -103,14 +103,14 @@ async def test_what_was_published_is_noted_for_people(house: House, owner: Owner
     async with house.relay():
         reached = await house.relayed()
 
-        async def noted() -> bool:
+        async def position_is_recorded() -> bool:
             row = await owner.fetchrow("select position, offsets from relayed")
             return row is not None and (row["position"], json.loads(row["offsets"])) == (
                 reached.position,
                 {str(partition): offset for partition, offset in reached.offsets.items()},
             )
 
-        await eventually(noted)
+        await eventually(position_is_recorded)
 
 
 async def test_many_heavy_events_of_one_home_stay_in_order(house: House) -> None:
@@ -214,7 +214,7 @@ async def test_a_lost_database_connection_loses_no_event(house: House, owner: Ow
 
 
 async def _alarm(house: House, name: str) -> None:
-    """A relay that starts stands still with this alarm, and publishes nothing."""
+    """Assert that a relay that starts stands still with this alarm, and publishes nothing."""
     before = len(await committed(house.bootstrap, house.events))
     async with running(house.relay()) as relay:
         await eventually(lambda: relay.alarm is not None)
@@ -335,9 +335,9 @@ async def test_the_last_record_is_found_behind_many_others(house: House) -> None
                 await producer.send(house.position, record(position), b"s", partition=0)
             await producer.flush()
             await producer.abort_transaction()
-    assert await last_high_water_mark(house.bootstrap, house.position) == HighWaterMark(2, {0: 2})
+    assert (await last_position(house.bootstrap, house.position))[0] == HighWaterMark(2, {0: 2})
 
 
 async def test_an_empty_position_topic_has_no_record(house: House) -> None:
     """Given a service that has published nothing, there is no last record."""
-    assert await last_high_water_mark(house.bootstrap, house.position) is None
+    assert (await last_position(house.bootstrap, house.position))[0] is None

@@ -15,7 +15,7 @@ from tests.integration.relay.conftest import House, running
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
-async def cut(owner: Owner, position: int, *also: str) -> None:
+async def truncate(owner: Owner, position: int, *also: str) -> None:
     """Take away all after a position: events, answers, and the head set back, as a superuser can."""
     async with owner.transaction():
         for table in ("event", "answer"):
@@ -42,16 +42,16 @@ async def published(house: House, owner: Owner, streams: int = 2, events: int = 
     async with house.relay():
         await house.relayed()
 
-        async def noted() -> bool:
+        async def position_is_recorded() -> bool:
             return bool(await owner.fetchval("select position from relayed") == streams * events)
 
-        await eventually(noted)
+        await eventually(position_is_recorded)
 
 
 async def test_a_cut_tail_is_refused_at_once_without_kafka_or_relay(house: House, owner: Owner) -> None:
     """Given a store whose published tail was cut, with nothing else running, the next append is refused."""
     await published(house, owner)
-    await cut(owner, 4)
+    await truncate(owner, 4)
     with pytest.raises(StoreBehindTopic, match=r"position 6.*topic_ahead_of_event_store"):
         await house.event_store.append(Stream().asks())
     assert (await house.event_store.head()).position == 4
@@ -60,7 +60,7 @@ async def test_a_cut_tail_is_refused_at_once_without_kafka_or_relay(house: House
 async def test_another_event_in_the_place_of_a_published_one_is_refused(house: House, owner: Owner) -> None:
     """Given a store that was cut, and grown again to the same position by other events, the next append is refused."""
     await published(house, owner)
-    await cut(owner, 4, "create table aside as table relayed", "delete from relayed")
+    await truncate(owner, 4, "create table aside as table relayed", "delete from relayed")
     await house.write(1, 2)
     await owner.execute("insert into relayed select * from aside")
     with pytest.raises(StoreBehindTopic):
@@ -70,7 +70,7 @@ async def test_another_event_in_the_place_of_a_published_one_is_refused(house: H
 async def test_a_whole_group_is_refused(house: House, owner: Owner) -> None:
     """Given a store behind its topic, each caller of a group is refused and nothing is recorded."""
     await published(house, owner)
-    await cut(owner, 5)
+    await truncate(owner, 5)
     pending = [house.event_store.append(Stream().asks()) for _ in range(20)]
     for one in pending:
         with pytest.raises(StoreBehindTopic):
@@ -85,7 +85,7 @@ async def test_a_cut_beside_a_running_relay_is_refused_although_the_mark_was_cut
     async with running(house.relay()) as relay:
         await house.relayed()
         await eventually(lambda: relay.reached is not None and relay.reached.position == 6)
-        await cut(owner, 4, "delete from relayed")
+        await truncate(owner, 4, "delete from relayed")
         await eventually(lambda: relay.alarm is not None)
         assert relay.alarm is not None
         assert relay.alarm.name == "topic_ahead_of_event_store"
@@ -96,7 +96,7 @@ async def test_a_cut_beside_a_running_relay_is_refused_although_the_mark_was_cut
 async def test_a_restored_backup_is_refused_once_a_relay_has_compared(house: House, owner: Owner) -> None:
     """Given a store restored from before what was published, a relay that starts says so, for good, across its restarts."""
     await published(house, owner)
-    await cut(owner, 4, "update relayed set position = 4, hash = (select hash from event where position = 4)")
+    await truncate(owner, 4, "update relayed set position = 4, hash = (select hash from event where position = 4)")
     for _ in range(2):
         async with running(house.relay()) as relay:
             await eventually(lambda: relay.alarm is not None)
@@ -111,7 +111,7 @@ async def test_a_store_that_was_restored_whole_goes_on(house: House, owner: Owne
     await published(house, owner)
     await owner.execute("create table event_backup as table event")
     await owner.execute("create table head_backup as table head")
-    await cut(owner, 4)
+    await truncate(owner, 4)
     async with running(house.relay()) as relay:
         await eventually(lambda: relay.alarm is not None)
     await owner.execute("insert into event select * from event_backup where position > 4")

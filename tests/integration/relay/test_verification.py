@@ -28,8 +28,8 @@ from tests.integration.event_store.tallies import (
     SERVICE,
     CloseTally,
     Count,
-    asked,
     opening,
+    request_for,
 )
 from tests.integration.keyring.rings import new_kek, ring_database
 from tests.integration.relay.conftest import House, committed
@@ -46,7 +46,10 @@ FOLLOWS = "answers and claims follow from events"
 KEYS = "data keys there, or destroyed with a tombstone"
 TOPIC = "topic equals event store, byte for byte"
 ACCESS = "access log dense and chained"
-CHECKS = [STORE, PLACES, LOG, VERSIONS, CHAINS, FOLDS, FOLLOWS, KEYS, TOPIC, ACCESS]
+WAITS = "waits and closures recorded"
+SIGNED = "the log events is what was signed"
+READS_SIGNED = "the log access is what was signed"
+CHECKS = [STORE, PLACES, LOG, VERSIONS, CHAINS, FOLDS, FOLLOWS, KEYS, WAITS, TOPIC, ACCESS, SIGNED, READS_SIGNED]
 
 CUT_TAIL = (
     "delete from answer where (stream, first_version) in (select stream, version from event where position > 4)",
@@ -138,7 +141,7 @@ class Tallies:
     """The keyring's database, as its owner."""
 
     async def does(self, stream: UUID, command: Command) -> None:
-        assert isinstance(await self.handler.handle(asked(self.handler, stream, command)), Accepted)
+        assert isinstance(await self.handler.handle(request_for(self.handler, stream, command)), Accepted)
 
     async def fill(self, house: House, shop: UUID, school: UUID) -> None:
         """Count a shop's tally and close it, count a school's, and publish both."""
@@ -187,13 +190,13 @@ async def findings(house: House, tallies: Tallies) -> list[Finding]:
 
 
 async def broken(house: House, tallies: Tallies) -> set[str]:
-    """The checks that find a break."""
+    """Return the checks that find a break."""
     return {finding.check for finding in await findings(house, tallies) if not finding.ok}
 
 
 @asynccontextmanager
 async def with_every_right(owner: Owner) -> AsyncIterator[Owner]:
-    """The owner, with the triggers that keep even it from changing anything switched off."""
+    """Yield the owner, with the triggers that keep even it from changing anything switched off."""
     tables = ("event", "answer", "claim", "access_log")
     for table in tables:
         await owner.execute(f"alter table {table} disable trigger all")
@@ -227,7 +230,7 @@ async def intrude(house: House, **parts: Any) -> str:
 
 
 async def named(house: House, tallies: Tallies, check: str) -> list[str]:
-    """The breaks that a check names."""
+    """Return the breaks that a check names."""
     return [line for one in await findings(house, tallies) if one.check == check for line in one.problems]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -16,21 +16,17 @@ from shared.runtime.provision import databases
 
 
 @pytest.fixture
-async def owner(postgres_url: str) -> AsyncIterator[Any]:
-    """A connection to a new database of reporting, as its owner."""
-    name = f"test_reporting_{uuid4().hex[:12]}"
-    await databases(postgres_url, [(name, DATABASE[1])])
-    connection = await asyncpg.connect(database_dsn(postgres_url, name))
+async def owner(postgres_url: str, database: str) -> AsyncIterator[Any]:
+    """Yield a connection to a new database of reporting, as its owner."""
+    await databases(postgres_url, [(urlsplit(database).path[1:], DATABASE[1])])
+    connection = await asyncpg.connect(database)
     yield connection
     await connection.close()
-    admin = await asyncpg.connect(postgres_url)
-    await admin.execute(f'drop database "{name}" with (force)')
-    await admin.close()
 
 
 @pytest.fixture
 async def pool(postgres_url: str, owner: Any) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    """Connections to it, by the role of its worker."""
+    """Yield connections to reporting's database, by the role of its worker."""
     url = database_dsn(postgres_url, await owner.fetchval("select current_database()"))
     found = await asyncpg.create_pool(as_role(url, role_name(RoleKind.WORKER, "reporting")), min_size=1, max_size=4)
     yield found

@@ -16,20 +16,21 @@ from services.reporting.daily_sheet import daily_sheet
 from services.reporting.read_models import READ_MODELS
 from services.reporting.verify import refold_differences
 from services.vocabulary import Role
+from shared.domain.dates import end_of_day
 from shared.domain.duties import Duty
 from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
 from shared.domain.messages import Event
 from shared.domain.permissions import STATE_AND_DUTIES, Permission
 from shared.domain.policy import PolicyBook
 from shared.runtime.service import ReadModel
-from tests.integration.reporting.telling import project, reader
+from tests.integration.reporting.recorded_scenarios import project, reader
 from tests.unit.kernel.lamps import EVENTS, HOME, NOON, STREAM, Lamp, LampHung, LampLit, LampOut, decider, history
 
 DUE: Final = date(2026, 3, 9)
 
 
 def duties(lamp: Lamp, _policy: Any) -> Sequence[Duty]:
-    """A lamp is to be lit within a week."""
+    """Return the duty to light a lamp within a week."""
     return (Duty("LIGHT", NOON.date(), DUE, met_on=NOON.date() if lamp.times_lit else None),)
 
 
@@ -47,7 +48,7 @@ LAMPS: Final[ReadModel[Lamp]] = ReadModel(
 
 
 def recorded(*events: Event) -> list[Fact]:
-    """A lamp's history as its event store would hold it."""
+    """Return a lamp's history as its event store would hold it."""
     facts: list[Fact] = []
     for fact in history(*events):
         body = encode_event(fact.envelope, fact.event)
@@ -66,10 +67,12 @@ async def test_a_service_whose_stream_names_a_case_is_in_the_case_list(
     (line,) = (await list_cases(pool, reader(), today=date(2026, 3, 10)))["cases"]
     assert (line["case_id"], line["open"], line["overdue_duties"]) == (str(HOME), True, 1)
     assert line["work"] == [{"service": "lamps", "id": str(STREAM), "state": "HUNG", "officer": None}]
-    shown = await case(pool, reader(), HOME, date(2026, 3, 3))
-    assert isinstance(shown, dict)
-    assert [(lamp["id"], lamp["room"]) for lamp in shown["lamps"]] == [(str(STREAM), "hall")]
-    assert [duty["duty"] for duty in (await daily_sheet(pool, reader(), date(2026, 3, 3)))["duties"]] == ["LIGHT"]
+    answer = await case(pool, reader(), HOME, as_of=end_of_day(date(2026, 3, 3)))
+    assert isinstance(answer, dict)
+    assert [(lamp["id"], lamp["room"]) for lamp in answer["lamps"]] == [(str(STREAM), "hall")]
+    assert [duty["duty"] for duty in (await daily_sheet(pool, reader(), end_of_day(date(2026, 3, 3))))["duties"]] == [
+        "LIGHT"
+    ]
 
     await project(pool, facts[1:], 5)
     (line,) = (await list_cases(pool, reader(), state="DARK"))["cases"]

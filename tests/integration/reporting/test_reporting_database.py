@@ -3,68 +3,140 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from services.reporting.case_list import list_cases
+from services import reporting
+from services.education.events import PlaceBooked, PlaceCancelled, SessionPlanned
+from services.reporting import case_list as listing
+from services.reporting import projection
+from services.reporting.case_list import Place, list_cases
 from services.reporting.cases import case
-from services.reporting.daily_sheet import daily_sheet
+from services.reporting.daily_sheet import SheetPlace, daily_sheet
 from services.reporting.fold import service_of
-from services.reporting.in_memory import measure_facts
 from services.reporting.measures import MEASURES
 from services.reporting.period import BadQuestion
-from services.reporting.projection import fold_unmarked
+from services.reporting.projection import apply, fold_unmarked, load, stream_of
 from services.reporting.queries import measure
 from services.reporting.read_models import READ_MODELS
+from services.reporting.recent_streams import RecentStreams
+from services.reporting.sessions import list_sessions
 from services.reporting.verify import refold_differences
-from shared.domain.dates import local_day
+from services.reporting.visibility import Reader
+from shared.domain.dates import end_of_day, local_day
 from shared.domain.duties_by_day import duties_on
+from shared.domain.envelope import Fact
+from shared.domain.messages import Correction
 from shared.domain.permissions import Denial
-from tests.integration.reporting.telling import Told, play, project, reader
+from shared.runtime.privileges import RoleKind, role_name
+from tests.in_memory_reporting import measure_facts
+from tests.integration.reporting.recorded_scenarios import (
+    RecordedScenarios,
+    as_stored,
+    play,
+    project,
+    reader,
+)
 
+MIGRATION = Path(reporting.__file__).parent / "migrations" / "20261126000300_answers_by_index.sql"
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
 
 
 @pytest.fixture(scope="module")
-def told() -> Told:
+def scenarios() -> RecordedScenarios:
     return play()
 
 
 async def test_a_projection_in_batches_of_any_size_equals_a_fresh_fold(
-    pool: asyncpg.Pool[asyncpg.Record], told: Told
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
 ) -> None:
     """Given all scenarios, when their events come in batches and some twice, then the rows are what the facts make."""
-    await project(pool, told.facts[:200], 1)
-    await project(pool, told.facts[100:], 37)
-    await project(pool, told.facts[-60:], 11)
+    await project(pool, scenarios.facts[:200], 1)
+    await project(pool, scenarios.facts[100:], 37)
+    await project(pool, scenarios.facts[-60:], 11)
     assert await refold_differences(pool) == []
-    assert await pool.fetchval("select count(*) from fact") == len(told.facts)
+    assert await pool.fetchval("select count(*) from fact") == len(scenarios.facts)
 
 
-async def test_measures_answer_the_same_as_from_plain_histories(pool: asyncpg.Pool[asyncpg.Record], told: Told) -> None:
+async def test_processes_that_take_turns_make_what_a_fresh_fold_makes(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given two processes that remember streams, through rebalances, restarts and rollbacks, then the rows are the facts'."""
+    scenarios = play()
+    scenarios.play("31", "82")
+    chance = random.Random(10)
+    remembered = [RecentStreams(), RecentStreams(most_facts=200)]
+    begin = 0
+    while begin < len(scenarios.facts):
+        end = begin + chance.randint(1, 30)
+        batch = as_stored(scenarios.facts[max(0, begin - chance.choice((0, 0, 5))) : end])
+        which = chance.randrange(2)
+        if chance.random() < 0.05:
+            remembered[which] = RecentStreams()
+        async with pool.acquire() as connection:
+            if chance.random() < 0.1:
+                rolled_back = connection.transaction()
+                await rolled_back.start()
+                await apply(connection, batch, remembered[which])
+                await rolled_back.rollback()
+                which = chance.randrange(2)
+            async with connection.transaction():
+                await apply(connection, batch, remembered[which])
+        begin = end
+    assert await refold_differences(pool) == []
+    assert await pool.fetchval("select count(*) from fact") == len(scenarios.facts)
+
+
+async def test_an_event_of_a_remembered_stream_reads_no_history(
+    pool: asyncpg.Pool[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given events one by one, corrections among them, then no older event is read back, until the process restarts."""
+    facts = play("31", "82").facts
+    assert any(isinstance(fact.event, Correction) for fact in facts)
+    read_back: list[Any] = []
+
+    async def counted(connection: Any, streams: Any) -> list[Fact]:
+        read_back.extend(streams)
+        return await load(connection, streams)
+
+    monkeypatch.setattr(projection, "load", counted)
+    recent = RecentStreams()
+    for fact in facts[:-1]:
+        async with pool.acquire() as connection, connection.transaction():
+            await apply(connection, as_stored([fact]), recent)
+    assert read_back == []
+    async with pool.acquire() as connection, connection.transaction():
+        await apply(connection, as_stored(facts[-1:]), RecentStreams())
+    assert read_back == [stream_of(facts[-1])]
+    monkeypatch.undo()
+    assert await refold_differences(pool) == []
+
+
+async def test_measures_answer_the_same_as_from_plain_histories(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
+) -> None:
     """Given all scenarios, when a measure is asked by any of both times, then the tables answer as the histories do."""
-    await project(pool, told.facts, 500)
+    await project(pool, scenarios.facts, 500)
     chance = random.Random(6)
     moments = [
         (None, None),
         (datetime(2026, 2, 14, 12, tzinfo=UTC), None),
-        *((None, chance.choice(told.facts).recorded_at) for _ in range(2)),
-        (datetime(2026, 5, 1, 9, tzinfo=UTC), chance.choice(told.facts).recorded_at),
+        *((None, chance.choice(scenarios.facts).recorded_at) for _ in range(2)),
+        (datetime(2026, 5, 1, 9, tzinfo=UTC), chance.choice(scenarios.facts).recorded_at),
     ]
-    for name, asked in MEASURES.items():
+    for name, definition in MEASURES.items():
         for as_of, known_at in moments:
-            for group_by in (None, *asked.groupings):
-                expected = measure_facts(name, told.histories, *YEAR, group_by, as_of=as_of, known_at=known_at)
+            for group_by in (None, *definition.groupings):
+                expected = measure_facts(name, scenarios.histories, *YEAR, group_by, as_of=as_of, known_at=known_at)
                 answered = await measure(pool, name, *YEAR, group_by, as_of, known_at)
                 assert _but_positions(answered) == _but_positions(expected), (name, as_of, known_at, group_by)
     kpi6 = await measure(pool, "kpi6", date(2026, 1, 1), date(2026, 3, 31))
     assert kpi6["columns"]["youth_conditional_caution"]["not_completed"] == 1
-    last = max(fact.position or 0 for fact in told.facts if fact.envelope.stream.startswith("disposal/"))
+    last = max(fact.position or 0 for fact in scenarios.facts if fact.envelope.stream.startswith("disposal/"))
     assert kpi6["positions"] == {"disposal": last}
 
 
@@ -82,23 +154,64 @@ async def test_a_hole_in_the_positions_is_told(pool: asyncpg.Pool[asyncpg.Record
     assert "referral: position 1 is missing" in await refold_differences(pool)
 
 
+async def test_a_measure_of_a_quarter_answers_the_same_as_from_plain_histories(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
+) -> None:
+    """Given all scenarios, when a measure of any quarter is asked, then nothing that it counts was left in the tables."""
+    await project(pool, scenarios.facts, 500)
+    middle = scenarios.facts[len(scenarios.facts) // 2].recorded_at
+    for quarter in ((date(2026, 1, 1), date(2026, 3, 31)), (date(2026, 4, 1), date(2026, 6, 30))):
+        for name in MEASURES:
+            for as_of, known_at in ((None, None), (end_of_day(quarter[0] + timedelta(days=40)), middle)):
+                expected = measure_facts(name, scenarios.histories, *quarter, as_of=as_of, known_at=known_at)
+                answered = await measure(pool, name, *quarter, None, as_of, known_at)
+                assert _but_positions(answered) == _but_positions(expected), (name, quarter, as_of, known_at)
+
+
+async def test_the_high_water_mark_waits_for_what_is_missing(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given streams that come in any order, then the mark stands before the first gap, and passes all once it is filled."""
+    facts = [fact for fact in play().facts if service_of(fact) == "referral"]
+    late = facts[0].envelope.stream
+    await project(pool, [fact for fact in facts if fact.envelope.stream != late], 7)
+    assert (await measure(pool, "timeliness", *YEAR))["positions"]["referral"] == 0
+    await project(pool, [fact for fact in facts if fact.envelope.stream == late], 1)
+    last = facts[-1]
+    assert (await measure(pool, "timeliness", *YEAR))["positions"]["referral"] == last.position
+    known_at = facts[9].recorded_at
+    assert (await measure(pool, "timeliness", *YEAR, known_at=known_at))["positions"]["referral"] == facts[9].position
+    assert await refold_differences(pool) == []
+
+
+async def test_rows_from_before_the_indexes_are_filled_by_the_migration(
+    pool: asyncpg.Pool[asyncpg.Record], owner: Any, scenarios: RecordedScenarios
+) -> None:
+    """Given a projection from before the migration, then its rows and marks become what a fresh fold makes."""
+    await project(pool, scenarios.facts, 500)
+    up, _, down = MIGRATION.read_text(encoding="utf-8").removeprefix("-- migrate:up").partition("-- migrate:down")
+    await owner.execute(down)
+    await owner.execute(up)
+    await owner.execute(f"grant select on high_water_mark to {role_name(RoleKind.WORKER, 'reporting')}")
+    await pool.expire_connections()
+    assert await refold_differences(pool) == []
+
+
 async def test_the_case_shows_its_own_and_nobody_elses(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     """Given five children in one workshop, when one child's case is read, then the register shows that child alone."""
-    told = play("13")
-    await project(pool, told.facts, 100)
-    opened = [fact for fact in told.facts if fact.name == "DisposalCaseOpened"]
+    scenarios = play("13")
+    await project(pool, scenarios.facts, 100)
+    opened = [fact for fact in scenarios.facts if fact.name == "DisposalCaseOpened"]
     child, home = opened[3].event, opened[3].envelope.home
-    shown = await case(pool, reader(), home, date(2026, 6, 30))
-    assert isinstance(shown, dict)
-    assert shown["referral"] is None
-    assert [found["state"] for found in shown["disposals"]] == ["COMPLETED"]
-    assert [session["topic"] for session in shown["sessions"]] == ["RETAIL", "RETAIL"]
+    answer = await case(pool, reader(), home, as_of=end_of_day(date(2026, 6, 30)))
+    assert isinstance(answer, dict)
+    assert answer["referral"] is None
+    assert [found["state"] for found in answer["disposals"]] == ["COMPLETED"]
+    assert [session["topic"] for session in answer["sessions"]] == ["RETAIL", "RETAIL"]
     person = str(getattr(child, "person_id", ""))
-    assert [session["register"] for session in shown["sessions"]] == [
+    assert [session["register"] for session in answer["sessions"]] == [
         {person: "DNA_UNACCEPTABLE"},
         {person: "ATTENDED"},
     ]
-    assert {duty["duty"] for duty in shown["duties"]} >= {"ASSESSMENT", "CONDITION", "MISSED_CONTACT"}
+    assert {duty["duty"] for duty in answer["duties"]} >= {"ASSESSMENT", "CONDITION", "MISSED_CONTACT"}
     assert await case(pool, reader(), uuid4()) is None
 
 
@@ -113,19 +226,21 @@ async def test_a_referral_waits_in_the_panel_queue_until_a_disposal_case_names_i
     assert [found["case_id"] for found in queue["cases"]] == [str(facts[0].envelope.home)]
     await project(pool, facts[opening:], 100)
     assert (await list_cases(pool, reader(), state="PANEL_QUEUE"))["total"] == 0
-    shown = await case(pool, reader(), facts[0].envelope.home)
-    assert isinstance(shown, dict)
-    assert not shown["panel_queue"]
-    assert len(shown["conferences"]) == len(shown["sessions"]) == 1
+    answer = await case(pool, reader(), facts[0].envelope.home)
+    assert isinstance(answer, dict)
+    assert not answer["panel_queue"]
+    assert len(answer["conferences"]) == len(answer["sessions"]) == 1
 
 
-async def test_the_list_of_cases_is_narrowed_and_paged(pool: asyncpg.Pool[asyncpg.Record], told: Told) -> None:
+async def test_the_list_of_cases_is_narrowed_and_paged(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
+) -> None:
     """Given all scenarios, when the list is narrowed by state, officer, date or area, then only those cases are in it."""
-    await project(pool, told.facts, 500)
+    await project(pool, scenarios.facts, 500)
     everything = await list_cases(pool, reader(), today=date(2026, 8, 1))
     homes = {
         str(fact.envelope.home)
-        for fact in told.facts
+        for fact in scenarios.facts
         if fact.version == 1 and not fact.envelope.stream.startswith("education/")
     }
     assert everything["total"] == len(homes)
@@ -146,6 +261,115 @@ async def test_the_list_of_cases_is_narrowed_and_paged(pool: asyncpg.Pool[asyncp
     assert str(first) not in {case["case_id"] for case in without["cases"]}
     with pytest.raises(BadQuestion):
         await list_cases(pool, reader(), page=0)
+
+
+async def test_the_list_of_cases_is_sorted_and_narrowed_to_what_changed(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
+) -> None:
+    """Given all scenarios, when the list is sorted by change, then the event recorded last comes first; since then nothing changed."""
+    await project(pool, scenarios.facts, 500)
+    last = max(
+        (fact for fact in scenarios.facts if not fact.envelope.stream.startswith("education/")),
+        key=lambda fact: fact.recorded_at or datetime.min.replace(tzinfo=UTC),
+    )
+    assert last.recorded_at is not None
+    changed = await list_cases(pool, reader(), sort="changed")
+    assert changed["cases"][0]["case_id"] == str(last.envelope.home)
+    just_before = await list_cases(pool, reader(), changed_since=last.recorded_at - timedelta(microseconds=1))
+    assert str(last.envelope.home) in {case["case_id"] for case in just_before["cases"]}
+    assert (await list_cases(pool, reader(), changed_since=last.recorded_at + timedelta(days=1)))["total"] == 0
+
+
+async def test_sessions_are_listed_by_their_london_day(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given a workshop, when its day is asked for, then it is there with its places; not on the day before, nor for another area."""
+    facts = play("13").facts
+    await project(pool, facts, 100)
+    planned = next(fact for fact in facts if isinstance(fact.event, SessionPlanned))
+    assert isinstance(planned.event, SessionPlanned)
+    own = [fact for fact in facts if fact.envelope.stream == planned.envelope.stream]
+    booked = {fact.event.person_id for fact in own if isinstance(fact.event, PlaceBooked)}
+    cancelled = {fact.event.person_id for fact in own if isinstance(fact.event, PlaceCancelled)}
+    stream = planned.envelope.stream.partition("/")[2]
+    day = local_day(planned.event.starts_at)
+    (line,) = [one for one in (await list_sessions(pool, reader(), day, day))["sessions"] if one["id"] == stream]
+    assert line["places"] == len(booked - cancelled) >= line["recorded"] >= 1
+    before = day - timedelta(days=1)
+    assert stream not in {one["id"] for one in (await list_sessions(pool, reader(), before, before))["sessions"]}
+    assert (await list_sessions(pool, reader("KENT"), day, day))["sessions"] == []
+
+
+async def test_the_list_of_cases_is_what_its_filters_leave_of_all_cases(
+    pool: asyncpg.Pool[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given pages of three cases, when followed under any filter, then they are what it leaves of all, in one order."""
+    scenarios = play()
+    scenarios.play("31", "82")
+    await project(pool, scenarios.facts, 500)
+    monkeypatch.setattr(listing, "PAGE", 3)
+    day = date(2026, 6, 1)
+    cases = await _followed(pool, reader(), today=day)
+    homes = await pool.fetch("select distinct home from stream where home = any(cases)")
+    assert sorted(line["case_id"] for line in cases) == sorted(str(row["home"]) for row in homes)
+    assert cases == sorted(cases, key=lambda line: (line["next_due"] is None, line["next_due"], line["case_id"]))
+    assert {line["next_due"] is None for line in cases} == {True, False}
+
+    async def leaves(expected: Iterable[Mapping[str, Any]], **filters: Any) -> None:
+        assert await _followed(pool, reader(), today=day, **filters) == list(expected), filters
+
+    def with_work(name: str, value: str) -> Iterable[Mapping[str, Any]]:
+        return (line for line in cases if any(work[name] == value for work in line["work"]))
+
+    states = {work["state"] for line in cases for work in line["work"]}
+    for state in sorted(states):
+        await leaves(with_work("state", state), state=state)
+    await leaves((line for line in cases if line["panel_queue"]), state="PANEL_QUEUE")
+    for officer in sorted({work["officer"] for line in cases for work in line["work"] if work["officer"]})[:5]:
+        await leaves(with_work("officer", officer), officer=UUID(officer))
+    early = (line for line in cases if (line["next_due"] or "9999") < "2026-03-01")
+    await leaves(early, due_before=date(2026, 3, 1))
+    areas = {line["area"] for line in cases if line["area"]}
+    for area in sorted(areas):
+        theirs = await _followed(pool, reader(area), today=day)
+        assert {line["case_id"] for line in theirs} == {line["case_id"] for line in cases if line["area"] == area}
+    second = await list_cases(pool, reader(), page=2, today=day)
+    assert second["cases"] == cases[3:6]
+    monkeypatch.setattr(listing, "MOST_COUNTED", 4)
+    counted = await list_cases(pool, reader(), today=day)
+    assert (counted["total"], counted["more_than_total"], counted["cases"]) == (4, True, cases[:3])
+    assert (await list_cases(pool, reader(), page=3, today=day))["cases"] == cases[6:9]
+
+
+async def _followed(pool: asyncpg.Pool[asyncpg.Record], who: Reader, **filters: Any) -> list[dict[str, Any]]:
+    """Return all cases of a list, page after page by `next`."""
+    found: list[dict[str, Any]] = []
+    after: Place | None = None
+    while True:
+        answer = await list_cases(pool, who, after=after, **filters)
+        found += answer["cases"]
+        if answer["next"] is None:
+            assert answer["total"] == len(found)
+            return found
+        after = Place.of(answer["next"])
+
+
+async def test_the_pages_of_a_sheet_are_the_whole_sheet(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
+) -> None:
+    """Given the sheet of any day, when it is read seven duties at a time, then nothing is missing or repeated."""
+    await project(pool, scenarios.facts, 500)
+    for day in (date(2026, 1, 15), date(2026, 3, 2), date(2026, 12, 31)):
+        for overdue in (None, True, False):
+            whole = (await daily_sheet(pool, reader(), end_of_day(day), overdue))["duties"]
+            found: list[dict[str, Any]] = []
+            after: SheetPlace | None = None
+            while True:
+                page = await daily_sheet(pool, reader(), end_of_day(day), overdue, after=after, limit=7)
+                assert len(page["duties"]) <= 7
+                found += page["duties"]
+                if page["next"] is None:
+                    break
+                after = SheetPlace.of(page["next"])
+            assert found == whole
 
 
 async def test_a_conflict_in_one_case_hides_its_work_in_another(pool: asyncpg.Pool[asyncpg.Record]) -> None:
@@ -178,34 +402,36 @@ async def test_the_daily_sheet_shows_a_duty_until_it_is_met(pool: asyncpg.Pool[a
     """Given a late record (scenario 10), when a day is asked, then the sheet is that day's, overdue or not."""
     facts = play("05").facts
     await project(pool, facts, 100)
-    sheet = await daily_sheet(pool, reader(), date(2026, 1, 15))
+    sheet = await daily_sheet(pool, reader(), end_of_day(date(2026, 1, 15)))
     closing = next(duty for duty in sheet["duties"] if duty["duty"] == "REFERRAL_CLOSED")
     assert closing["due"] == "2025-11-26"
     assert closing["overdue"]
     assert closing["case_ids"] == [str(facts[0].envelope.home)]
-    overdue = await daily_sheet(pool, reader(), date(2026, 1, 15), overdue=True)
+    overdue = await daily_sheet(pool, reader(), end_of_day(date(2026, 1, 15)), overdue=True)
     assert overdue["duties"] == [duty for duty in sheet["duties"] if duty["overdue"]]
-    rest = await daily_sheet(pool, reader(), date(2026, 1, 15), overdue=False)
+    rest = await daily_sheet(pool, reader(), end_of_day(date(2026, 1, 15)), overdue=False)
     assert len(rest["duties"]) == len(sheet["duties"]) - len(overdue["duties"])
     barred = [UUID(case) for duty in sheet["duties"] for case in duty["case_ids"]]
-    assert (await daily_sheet(pool, reader(barred=barred), date(2026, 1, 15)))["duties"] == []
-    after = await daily_sheet(pool, reader(), date(2026, 1, 23) + timedelta(days=1))
+    assert (await daily_sheet(pool, reader(barred=barred), end_of_day(date(2026, 1, 15))))["duties"] == []
+    after = await daily_sheet(pool, reader(), end_of_day(date(2026, 1, 24)))
     assert "REFERRAL_CLOSED" not in {duty["duty"] for duty in after["duties"]}
-    assert (await daily_sheet(pool, reader("KENT"), date(2026, 1, 15)))["duties"] == []
+    assert (await daily_sheet(pool, reader("KENT"), end_of_day(date(2026, 1, 15))))["duties"] == []
 
 
 async def test_the_sheet_of_a_past_day_shows_what_was_due_then(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     """Given due dates that were varied (scenario 16), when the sheet of an earlier day is asked, then it shows the old ones."""
-    told = play("16")
-    await project(pool, told.facts, 500)
-    days = {local_day(fact.occurred_at) - timedelta(days=1) for fact in told.facts if fact.name == "ConditionsVaried"}
+    scenarios = play("16")
+    await project(pool, scenarios.facts, 500)
+    days = {
+        local_day(fact.occurred_at) - timedelta(days=1) for fact in scenarios.facts if fact.name == "ConditionsVaried"
+    }
     for day in sorted(days):
-        sheet = await daily_sheet(pool, reader(), day)
-        shown = sorted((line["stream"], line["duty"], line["item"] or "", line["due"]) for line in sheet["duties"])
-        assert ("CONDITION", "2026-04-30") in {(duty, due) for _, duty, _, due in shown}
-        assert shown == sorted(
+        sheet = await daily_sheet(pool, reader(), end_of_day(day))
+        lines = sorted((line["stream"], line["duty"], line["item"] or "", line["due"]) for line in sheet["duties"])
+        assert ("CONDITION", "2026-04-30") in {(duty, due) for _, duty, _, due in lines}
+        assert lines == sorted(
             (str(history[0].stream_id), duty.duty, duty.item, duty.due.isoformat())
-            for history in told.histories
+            for history in scenarios.histories
             for duty in duties_on(READ_MODELS[service_of(history[0])], history, day)
             if duty.met_on is None
         )

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from services.console.verification import verify
-from services.registry import DECIDING, projection_databases
+from services.registry import DECIDING, databases_without_events
 from shared.database import as_role, create_pool, database_dsn
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import (
@@ -22,13 +22,13 @@ from shared.runtime.provision import (
 from shared.runtime.settings import Settings
 from shared.runtime.verification import Finding
 from shared.runtime.verification.topic import PATIENCE_SECONDS
-from tests.integration.reporting.telling import Told, project
+from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project
 
 HOUSE = f"test_verify_{uuid4().hex[:12]}"
 
 
-class Apart(Settings):
-    """The settings of a house of its own, beside others on the same server."""
+class IsolatedSettings(Settings):
+    """Settings with databases of their own on the PostgreSQL server that all tests share."""
 
     def database(self, name: str, role: str) -> str:
         return as_role(database_dsn(self.database_url, f"{HOUSE}_{name}"), role)
@@ -37,11 +37,11 @@ class Apart(Settings):
 @pytest.fixture
 async def house(postgres_url: str, kafka_bootstrap: str) -> AsyncIterator[Settings]:
     """Every database and topic, with nothing in them."""
-    wanted = [KEYRING_DATABASE, *(service_database(service.name) for service in DECIDING), *projection_databases()]
+    wanted = [KEYRING_DATABASE, *(service_database(service.name) for service in DECIDING), *databases_without_events()]
     named = [(name.replace("ooc", HOUSE, 1), folders) for name, folders in wanted]
-    settings = Apart(database_url=postgres_url, kafka=kafka_bootstrap, kafka_replication=1)
+    settings = IsolatedSettings(database_url=postgres_url, kafka=kafka_bootstrap, kafka_replication=1, mode="local")
     await databases(postgres_url, named)
-    await provision_topics(settings, [service.name for service in DECIDING])
+    await provision_topics(settings, [service.name for service in DECIDING], ["reporting"])
     yield settings
     owner = await asyncpg.connect(postgres_url)
     for name, _ in named:
@@ -50,7 +50,7 @@ async def house(postgres_url: str, kafka_bootstrap: str) -> AsyncIterator[Settin
 
 
 async def broken(house: Settings) -> list[Finding]:
-    """The findings that are not whole, soon."""
+    """Return the findings that are not whole, soon."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         return [found async for found in verify(house) if not found.ok]
 
@@ -58,12 +58,12 @@ async def broken(house: Settings) -> list[Finding]:
 async def test_reporting_ahead_of_its_stores_is_said_at_once(house: Settings) -> None:
     """Given an empty house, all is whole; given events in reporting that no store and topic holds, each service is named."""
     assert await broken(house) == []
-    told = Told()
-    told.hear("01")
+    scenarios = RecordedScenarios()
+    scenarios.play("01")
     database = await create_pool(house.database("reporting", role_name(RoleKind.WORKER, "reporting")))
-    await project(database, told.facts, 500)
+    await project(database, scenarios.facts, 500)
     await database.close()
     (found,) = await broken(house)
     assert (found.service, found.check) == ("reporting", "holds nothing that the event stores do not")
-    services = {fact.envelope.stream.partition("/")[0] for fact in told.facts}
+    services = {fact.envelope.stream.partition("/")[0] for fact in scenarios.facts}
     assert {line.partition(":")[0] for line in found.problems} == services

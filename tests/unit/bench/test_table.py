@@ -11,8 +11,8 @@ from tests.bench.table import Part, amount, as_json, lines, part, verdict
 from tests.bench.targets import TARGETS, target_of
 
 
-def found(ours: float, limit: float, latency: float = 5.0) -> Part:
-    """What the bench `append-64` could have found."""
+def bench_result(ours: float, limit: float, latency: float = 5.0) -> Part:
+    """Return a possible result of the bench `append-64`."""
     return part(
         "append-64",
         "Append",
@@ -29,43 +29,43 @@ def test_no_figure_has_two_targets() -> None:
     assert len({(target.bench, target.figure, target.side) for target in TARGETS}) == len(TARGETS)
 
 
-@pytest.mark.parametrize(("value", "reached"), [(9.9, True), (10.0, True), (10.1, False)])
-def test_a_target_of_time_is_the_most_that_is_enough(value: float, reached: bool) -> None:
+@pytest.mark.parametrize(("value", "meets_target"), [(9.9, True), (10.0, True), (10.1, False)])
+def test_a_target_of_time_is_the_most_that_is_enough(value: float, meets_target: bool) -> None:
     """Given a latency that must be at most ten milliseconds, ten are enough and more are not."""
     target = target_of("append-64", "p99 ms", "ours")
     assert target is not None
-    assert target.reached_by(value) is reached
+    assert target.reached_by(value) is meets_target
     assert str(target) == "≤ 10"
 
 
 def test_ours_is_held_against_each_other_side() -> None:
     """Given half of the limit, where all of it is wanted, the row says so, and what only one side has is left out."""
-    rows = {(row.side, row.figure): row for row in found(500, 1_000).rows}
+    rows = {(row.side, row.figure): row for row in bench_result(500, 1_000).rows}
     assert set(rows) == {("ours", "events/s"), ("limit", "events/s"), ("ours", "p99 ms")}
     assert rows["limit", "events/s"].ratio == Samples((0.5, 0.5))
-    assert rows["limit", "events/s"].reached is False
-    assert rows["ours", "events/s"].reached is None
-    assert rows["ours", "p99 ms"].reached is True
+    assert rows["limit", "events/s"].meets_target is False
+    assert rows["ours", "events/s"].meets_target is None
+    assert rows["ours", "p99 ms"].meets_target is True
 
 
 def test_what_is_not_reached_is_said_plainly() -> None:
     """Given one ratio too low and one latency too high, both are named with what was found and what must be."""
-    assert found(500, 1_000, latency=12.0).missed == [
+    assert bench_result(500, 1_000, latency=12.0).missed == [
         "Append: events/s 0.50 x 32 connections; it must be ≥ 1 x",
         "Append: p99 ms 12; it must be ≤ 10",
     ]
-    assert next(iter(verdict([found(500, 1_000, latency=12.0)]))) == "Not reached, 2 of 2:"
+    assert next(iter(verdict([bench_result(500, 1_000, latency=12.0)]))) == "Not reached, 2 of 2:"
 
 
 def test_what_was_not_judged_is_not_called_reached() -> None:
     """Given targets that are all reached, their number is told; given none, nothing is claimed."""
-    assert list(verdict([found(1_000, 1_000)])) == ["Reached: all 2 targets judged."]
+    assert list(verdict([bench_result(1_000, 1_000)])) == ["Reached: all 2 targets judged."]
     assert list(verdict([])) == ["None of these figures has a target."]
 
 
 def test_the_table_names_every_side_and_every_verdict() -> None:
     """Given a bench, its title, its sides in words and a line for each figure are printed."""
-    printed = "\n".join(lines([found(500, 1_000)]))
+    printed = "\n".join(lines([bench_result(500, 1_000)]))
     assert "Append\n  ours: 64 callers\n  limit: 32 connections\n" in printed
     assert [line.split()[-2:] for line in printed.splitlines() if "REACHED" in line.upper()] == [
         ["NOT", "REACHED"],
@@ -81,7 +81,7 @@ def test_a_figure_keeps_three_digits(value: float, text: str) -> None:
 
 def test_machines_get_every_value() -> None:
     """Given a bench, its JSON holds each round's value and ratio, and whether the target was reached."""
-    (document,) = json.loads(json.dumps(as_json([found(500, 1_000)])))
+    (document,) = json.loads(json.dumps(as_json([bench_result(500, 1_000)])))
     limit = next(row for row in document["rows"] if row["side"] == "limit")
     assert (limit["values"], limit["ratios"], limit["target"], limit["reached"]) == (
         [1_000, 1_000],

@@ -16,17 +16,20 @@ from uuid import UUID
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from services.console import alarms
 from services.console.addresses import SERVICES, Addresses, NoSystem, find_addresses
-from services.console.case import histories
+from services.console.case import changes_of, timeline_of
 from services.console.client import Client, NoAnswer, Reply
 from services.console.idle import (
+    SOURCES,
     NotIdle,
     consumers_behind,
     relays_behind,
     wait_until_idle,
 )
+from services.console.main import app
 from services.console.tokens import NoToken, Tokens, officer_id
 from tools.scenario.backend import BackendError, Request
 from tools.scenario.over_http import Http, response_from
@@ -40,7 +43,7 @@ class Answers:
     """What a server answers, in turn, and what it was asked; the last answer is given for ever."""
 
     answers: list[tuple[int, Any, Mapping[str, str]]]
-    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
 
     def next(self) -> tuple[int, Any, Mapping[str, str]]:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -48,8 +51,8 @@ class Answers:
 
 @contextmanager
 def serving(*answers: tuple[int, Any] | tuple[int, Any, Mapping[str, str]]) -> Iterator[tuple[str, Answers]]:
-    """A server on a port of its own: POST /token gives a token, everything else the next answer."""
-    told = Answers([(answer[0], answer[1], answer[2] if len(answer) > 2 else {}) for answer in answers])
+    """Yield a server on a port of its own: POST /token gives a token, everything else the next answer."""
+    http_server = Answers([(answer[0], answer[1], answer[2] if len(answer) > 2 else {}) for answer in answers])
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -63,8 +66,8 @@ def serving(*answers: tuple[int, Any] | tuple[int, Any, Mapping[str, str]]) -> I
             if self.path == "/token":
                 answer: tuple[int, Any, Mapping[str, str]] = (200, {"access_token": "t", "expires_in": 300}, {})
             else:
-                told.asked.append((self.command, self.path, dict(self.headers), body))
-                answer = told.next()
+                http_server.requests.append((self.command, self.path, dict(self.headers), body))
+                answer = http_server.next()
             status, content, headers = answer
             raw = json.dumps(content).encode()
             self.send_response(status)
@@ -80,7 +83,7 @@ def serving(*answers: tuple[int, Any] | tuple[int, Any, Mapping[str, str]]) -> I
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", told
+        yield f"http://127.0.0.1:{server.server_address[1]}", http_server
     finally:
         server.shutdown()
         server.server_close()
@@ -112,7 +115,7 @@ def test_addresses_come_from_the_command_line_the_environment_or_the_file(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("urls", "said"),
+    ("urls", "sentence"),
     [
         ([], "ooc up"),
         (["ftp://x"], "no address"),
@@ -120,9 +123,9 @@ def test_addresses_come_from_the_command_line_the_environment_or_the_file(tmp_pa
         (["disposal=x"], "no address"),
     ],
 )
-def test_addresses_that_make_no_sense_are_said(tmp_path: Path, urls: list[str], said: str) -> None:
+def test_addresses_that_make_no_sense_are_said(tmp_path: Path, urls: list[str], sentence: str) -> None:
     """Given no system, or an address that is none, when it is looked for, then the message says what to do."""
-    with pytest.raises(NoSystem, match=said):
+    with pytest.raises(NoSystem, match=sentence):
         find_addresses(urls, {}, tmp_path)
 
 
@@ -159,15 +162,36 @@ def test_the_development_issuer_gives_the_same_person_every_time() -> None:
         assert first.token("SUPERVISOR").person == second.token("SUPERVISOR").person == officer_id("SUPERVISOR", 1)
 
 
+# --- searching ------------------------------------------------------------------------------------
+
+
+def test_a_search_takes_its_words_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given words on standard input, when they are searched for, then they stand in the body and in no address."""
+    claims = base64.urlsafe_b64encode(json.dumps({"sub": str(STREAM)}).encode()).rstrip(b"=").decode()
+    monkeypatch.setenv("OOC_TOKEN_SUPERVISOR", f"head.{claims}.signature")
+    record = {"service": "referral", "id": str(STREAM), "matched": ["name"], "person_ids": [str(UUID(int=7))]}
+    with serving((200, {"total": 1, "cases": [{"case_id": str(UUID(int=5)), "records": [record]}]})) as (
+        url,
+        http_server,
+    ):
+        result = CliRunner().invoke(app, ["search", "--url", url], input="Robin Roe\n")
+        empty = CliRunner().invoke(app, ["search", "--url", url], input="\n")
+    ((method, path, _, body),) = http_server.requests
+    assert (method, path, json.loads(body)) == ("POST", "/reporting/v1/search", {"name": "Robin Roe"})
+    assert result.exit_code == 0
+    assert str(UUID(int=5)) in result.output
+    assert empty.exit_code == 1
+
+
 # --- sending --------------------------------------------------------------------------------------
 
 
 def test_a_command_carries_token_key_and_reason() -> None:
     """Given a command, when it is sent, then its headers and body are as agreed."""
-    with serving((201, {"events": [{"type": "ooc.disposal.YotReferred.v1"}]})) as (url, told):
+    with serving((201, {"events": [{"type": "ooc.disposal.YotReferred.v1"}]})) as (url, http_server):
         got = Http(client(url)).send(request())
     assert (got.word, got.events) == (Result.ACCEPTED, ("YotReferred",))
-    (method, path, headers, body) = told.asked[0]
+    (method, path, headers, body) = http_server.requests[0]
     assert (method, path) == ("POST", f"/v1/disposals/{STREAM}/commands")
     assert headers["Authorization"] == "Bearer t"
     assert headers["Idempotency-Key"] == "a-key"
@@ -178,10 +202,10 @@ def test_a_command_carries_token_key_and_reason() -> None:
 def test_a_service_that_restarts_is_asked_again_with_the_same_key() -> None:
     """Given a service that is not ready at first, when a command is sent, then it arrives, with the key it began with."""
     receipt = {"events": [{"type": "ooc.disposal.YotReferred.v1"}]}
-    with serving((503, {}), (201, receipt, {"Idempotency-Replayed": "true"})) as (url, told):
+    with serving((503, {}), (201, receipt, {"Idempotency-Replayed": "true"})) as (url, http_server):
         got = Http(client(url)).send(request())
     assert got.attempts > 1
-    assert {headers["Idempotency-Key"] for _, _, headers, _ in told.asked} == {"a-key"}
+    assert {headers["Idempotency-Key"] for _, _, headers, _ in http_server.requests} == {"a-key"}
 
 
 def test_a_service_that_stays_away_is_said() -> None:
@@ -196,10 +220,10 @@ def test_a_token_that_ended_is_renewed_once() -> None:
     """Given a token that is no longer accepted, when something is read, then a new one is tried, and only once."""
     with serving((401, {}), (200, {"state": "ACTIVE"})) as (url, _):
         assert Http(client(url)).state("disposal", STREAM, as_of=None, known_at=None) == {"state": "ACTIVE"}
-    with serving((401, {})) as (url, told):
+    with serving((401, {})) as (url, http_server):
         with pytest.raises(BackendError, match="not accepted"):
             Http(client(url)).state("disposal", STREAM, as_of=None, known_at=None)
-        assert len(told.asked) == 2
+        assert len(http_server.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -239,28 +263,28 @@ def status(position: int, relayed: int, offset: int, consumed: Mapping[str, int]
 
 def test_what_is_not_relayed_or_consumed_is_behind() -> None:
     """Given statuses, when a relay or a consumer lags, then it is named; partitions without records do not count."""
-    seen = {
+    statuses = {
         "referral": status(3, 2, 2, {"disposal": 4}),
         "disposal": status(5, 5, 5, {}),
         "reporting": {"consumed": {"ooc.disposal.events": {"0": 5}}},
     }
-    assert list(relays_behind(seen, {"referral": 3, "disposal": 5})) == ["the relay of referral is at 2 of 3"]
-    assert list(consumers_behind(seen, {"disposal": {"0": 5, "1": 0}})) == [
+    assert list(relays_behind(statuses, {"referral": 3, "disposal": 5})) == ["the relay of referral is at 2 of 3"]
+    assert list(consumers_behind(statuses, {"disposal": {"0": 5, "1": 0}})) == [
         "referral is 1 behind on ooc.disposal.events"
     ]
 
 
 def test_a_consumer_that_has_consumed_nothing_yet_is_behind() -> None:
     """Given a service that reacts to a topic and has no checkpoint, when something is relayed, then it is behind."""
-    seen = {"referral": status(0, 0, 0, {"disposal": 0}), "reporting": {"consumed": {}}}
-    behind = list(consumers_behind(seen, {"disposal": {"0": 2}}))
+    statuses = {"referral": status(0, 0, 0, {"disposal": 0}), "reporting": {"consumed": {}}}
+    behind = list(consumers_behind(statuses, {"disposal": {"0": 2}}))
     assert len(behind) == 2
-    assert not list(consumers_behind(seen, {"disposal": {"0": 0}}))
+    assert not list(consumers_behind(statuses, {"disposal": {"0": 0}}))
 
 
 def test_the_wait_ends_when_nothing_moved_between_two_looks() -> None:
     """Given a system at rest, when one waits for it, then the wait ends; given one that lags, then it says what does."""
-    at_rest = status(2, 2, 2, dict.fromkeys(("referral", "education", "disposal", "rj_conference"), 2))
+    at_rest = status(2, 2, 2, dict.fromkeys(SOURCES, 2))
     with serving((200, at_rest)) as (url, _):
         wait_until_idle(client(url), patience=5)
     with (
@@ -273,20 +297,37 @@ def test_the_wait_ends_when_nothing_moved_between_two_looks() -> None:
 # --- a case ---------------------------------------------------------------------------------------
 
 
-def test_a_case_tells_of_a_shared_session_only_what_is_its_own() -> None:
-    """Given a session with children of two cases, when one case is told, then the other's places are not in it."""
-    ours, theirs = str(UUID(int=7)), str(UUID(int=8))
-    events = [
-        {"type": "SessionPlanned", "data": {"topic": "DRUGS_WORKSHOP"}},
-        {"type": "PlaceBooked", "data": {"person_id": ours}},
-        {"type": "PlaceBooked", "data": {"person_id": theirs}},
-        {"type": "SessionDelivered", "data": {"headcount": 2}},
-        {"type": "AttendanceRecorded", "data": {"person_id": theirs}},
+def line(n: int) -> dict[str, Any]:
+    return {"service": "disposal", "position": n}
+
+
+def test_a_timeline_is_read_page_for_page() -> None:
+    """Given a timeline of two pages, when it is asked for by both times, then every event comes, in order, and no page more."""
+    pages = [{"total": 3, "events": [line(1), line(2)]}, {"total": 3, "events": [line(3)]}]
+    with serving(*((200, page) for page in pages)) as (url, http_server):
+        times = {"as_of": "2026-02-02", "known_at": None}
+        events = list(timeline_of(client(url), STREAM, "SUPERVISOR", params=times))
+    assert [event["position"] for event in events] == [1, 2, 3]
+    assert [requests[1].rpartition("?")[2] for requests in http_server.requests] == [
+        "as_of=2026-02-02&page=1",
+        "as_of=2026-02-02&page=2",
     ]
-    answer = {"case_id": str(UUID(int=9)), "sessions": [{"id": str(STREAM), "register": {ours: "BOOKED"}}]}
-    with serving((200, {"events": events})) as (url, _):
-        told = list(histories(client(url), answer, "SUPERVISOR"))
-    assert [event["type"] for _, event in told] == ["SessionPlanned", "PlaceBooked", "SessionDelivered"]
+
+
+def test_changes_are_asked_for_until_there_are_no_more() -> None:
+    """Given more changes than one answer holds, when they are asked for, then each question goes on where the last ended."""
+    answers = [
+        {"events": [line(8)], "next": {"disposal": 8, "referral": 2}, "more": True},
+        {"events": [line(9)], "next": {"disposal": 9, "referral": 2}, "more": False},
+    ]
+    with serving(*((200, answer) for answer in answers)) as (url, http_server):
+        events, tokens = changes_of(client(url), STREAM, "SUPERVISOR", ["disposal:7"])
+    assert [event["position"] for event in events] == [8, 9]
+    assert tokens == ["disposal:9", "referral:2"]
+    assert [requests[1].rpartition("?")[2] for requests in http_server.requests] == [
+        "after=disposal%3A7",
+        "after=disposal%3A8&after=referral%3A2",
+    ]
 
 
 # --- alarms ---------------------------------------------------------------------------------------
@@ -301,14 +342,14 @@ async def test_alarms_are_told_and_cleared_whatever_a_service_answers(
     rounds: list[tuple[int, Any]] = (
         [(200, {"alarms": 7})] + [(200, {"alarms": [alarm]})] * len(SERVICES) + [(200, {"alarms": []})]
     )
-    said = ""
+    output = ""
     with serving(*rounds) as (url, _):
         watching = asyncio.create_task(alarms.tell_alarms(client(url)))
         async with asyncio.timeout(20):
-            while "Cleared" not in said:
+            while "Cleared" not in output:
                 await asyncio.sleep(0.01)
-                said += capsys.readouterr().err
+                output += capsys.readouterr().err
         assert not watching.done()
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-    assert "ALARM event_store_gap of disposal (relay, p): Lost. More: `ooc verify`. What to do: page.md" in said
+    assert "ALARM event_store_gap of disposal (relay, p): Lost. More: `ooc verify`. What to do: page.md" in output

@@ -18,10 +18,11 @@ from services.console.addresses import SERVICES
 from services.console.case import streams_of
 from services.console.scenario_command import STORIES
 from services.console.system import Stores, processes, servers_of, urls
-from services.console.tables import measure, records, timeline
-from services.registry import deciding_services
+from services.console.tables import measure, timeline
+from services.registry import DECIDING, deciding_services
 from services.reporting.measures import MEASURES
 from services.reporting.policy import POLICY as REPORTING_POLICY
+from shared.runtime.settings import Settings
 from tools.local import SERVERS, Addresses
 from tools.scenario.parser import read_scenario
 from tools.scenario.validation import problems_of
@@ -29,13 +30,14 @@ from tools.scenario.validation import problems_of
 OOC = str(Path(sys.executable).parent / "ooc")
 TOLD = Path(__file__).parents[2] / "scenarios"
 STREAM = UUID(int=5)
+starts_a_process = pytest.mark.slow
 
 
-def ooc(folder: Path, *arguments: str, **told: str) -> subprocess.CompletedProcess[str]:
+def ooc(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OOC_")}
     return subprocess.run(
         [OOC, *arguments],
-        env=environment | {"OOC_VAR": str(folder / "var"), "COLUMNS": "200"} | told,
+        env=environment | {"OOC_VAR": str(folder / "var"), "COLUMNS": "200"} | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -50,44 +52,48 @@ def printed(thing: Any, width: int = 200) -> str:
     return console.file.getvalue()
 
 
+@starts_a_process
 @pytest.mark.parametrize(
     "arguments",
-    [["status"], ["measure", "kpi6", "--from", "2025-10-01", "--to", "2025-12-31"], ["reactions"], ["verify"]],
+    [["status"], ["measure", "kpi6", "--from", "2025-10-01", "--to", "2025-12-31"], ["reactions", "list"], ["verify"]],
 )
 def test_without_a_system_it_says_what_to_do(tmp_path: Path, arguments: list[str]) -> None:
     """Given no system, when something is asked, then one sentence says how to start one, and nothing else."""
-    asked = ooc(tmp_path, *arguments)
-    assert asked.returncode == 1
-    assert "start one with `ooc up`" in asked.stderr
-    assert "Traceback" not in asked.stderr
+    result = ooc(tmp_path, *arguments)
+    assert result.returncode == 1
+    assert "start one with `ooc up`" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
+@starts_a_process
 def test_servers_that_do_not_answer_are_named_and_not_waited_for(tmp_path: Path) -> None:
     """Given addresses where nothing listens, when all is to be verified, then it is said at once, and nothing else."""
-    asked = ooc(tmp_path, "verify", OOC_DATABASE_URL="postgresql://127.0.0.1:1", OOC_KAFKA="127.0.0.1:1")
-    assert asked.returncode == 1
-    assert asked.stderr.startswith("PostgreSQL does not answer at 127.0.0.1:1")
-    assert len(asked.stderr.splitlines()) == 1
+    result = ooc(tmp_path, "verify", OOC_DATABASE_URL="postgresql://127.0.0.1:1", OOC_KAFKA="127.0.0.1:1")
+    assert result.returncode == 1
+    assert result.stderr.startswith("PostgreSQL does not answer at 127.0.0.1:1")
+    assert len(result.stderr.splitlines()) == 1
 
 
+@starts_a_process
 def test_a_place_that_cannot_hold_data_is_said(tmp_path: Path) -> None:
     """Given a directory that cannot be made, when the system is started, then it says so and names the way out."""
     (tmp_path / "file").touch()
-    asked = ooc(tmp_path / "file", "up")
-    assert asked.returncode == 1
-    assert "OOC_VAR=/another/path" in asked.stderr
-    assert "fault of the program" not in asked.stderr
+    result = ooc(tmp_path / "file", "up")
+    assert result.returncode == 1
+    assert "OOC_VAR=/another/path" in result.stderr
+    assert "fault of the program" not in result.stderr
 
 
+@starts_a_process
 def test_a_malformed_story_is_said_before_a_system_is_looked_for(tmp_path: Path) -> None:
     """Given a malformed file and no system, when it is to be played, then the file is what is complained of."""
     file = tmp_path / "story.yaml"
     file.write_text("id: x", encoding="utf-8")
     for command in ("run", "check"):
-        asked = ooc(tmp_path, "scenario", command, str(file))
-        assert asked.returncode == 1
-        assert asked.stderr.startswith(str(file))
-        assert "Traceback" not in asked.stderr
+        result = ooc(tmp_path, "scenario", command, str(file))
+        assert result.returncode == 1
+        assert result.stderr.startswith(str(file))
+        assert "Traceback" not in result.stderr
 
 
 def test_the_stories_of_the_house_are_well_told() -> None:
@@ -98,7 +104,7 @@ def test_the_stories_of_the_house_are_well_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "said"),
+    ("step", "sentence"),
     [
         ("by: SUPERVISOR, do: education.Teach, to: s1, with: {}", "no command Teach"),
         ("by: ANALYST, do: education.DeliverSession, to: s1, with: {}", "ANALYST may not use DeliverSession"),
@@ -107,14 +113,14 @@ def test_the_stories_of_the_house_are_well_told() -> None:
         ("by: SUPERVISOR, do: education.DeliverSession, to: s1, with: {}, expect: {accepted: [Rain]}", "no event Rain"),
     ],
 )
-def test_what_does_not_exist_is_said(tmp_path: Path, step: str, said: str) -> None:
+def test_what_does_not_exist_is_said(tmp_path: Path, step: str, sentence: str) -> None:
     """Given a story that names what no service knows, when it is checked, then its step and the name are said."""
     file = tmp_path / "story.yaml"
     file.write_text(f"id: x\ntitle: y\nsteps:\n  - {{at: 2026-05-04T10:00:00+01:00, {step}}}\n", encoding="utf-8")
     problems = list(problems_of(read_scenario(file), {service.name: service for service in deciding_services()}))
     assert len(problems) == 1
     assert problems[0].startswith("step 1: ")
-    assert said in problems[0]
+    assert sentence in problems[0]
 
 
 def test_the_story_that_comes_with_the_program_is_the_tested_one() -> None:
@@ -139,24 +145,35 @@ def test_a_case_names_its_streams_once() -> None:
     }
 
 
-def test_a_timeline_is_in_order_of_occurrence_with_both_times() -> None:
-    """Given events of two streams, when they are shown, then the earlier stands first, and what is late is marked."""
+def test_a_timeline_says_each_event_in_a_sentence_with_both_times() -> None:
+    """Given a late event and its correction, when they are shown, then each names the other's place, and what was is beside what is."""
 
-    def event(kind: str, occurred: str, recorded: str, **more: Any) -> dict[str, Any]:
-        actor = {"role": "SUPERVISOR", "id": str(STREAM)}
+    def event(version: int, kind: str, occurred: str, recorded: str, **more: Any) -> dict[str, Any]:
         return {
-            "version": 1, "type": kind, "occurred_at": occurred, "recorded_at": recorded, "actor": actor, "rules": ["T1"], **more,
+            "service": "disposal", "version": version, "position": version + 40, "event_id": str(UUID(int=version)),
+            "sentence": kind, "corrected_sentence": None, "occurred_at": occurred, "recorded_at": recorded,
+            "actor": {"role": "SUPERVISOR", "id": str(STREAM)}, "rules": ["T1"], "late": False, "corrects": None,
+            "corrected_by": [], "notes": [], **more,
         }  # fmt: skip
 
-    late = event("ConditionAttended", "2026-02-25T17:05:00+00:00", "2026-03-02T10:00:00+00:00", late=True)
-    first = event("ReferralReceived", "2026-02-01T09:00:00+00:00", "2026-02-01T09:00:01+00:00")
-    text = printed(timeline("Case", [("disposal", late), ("referral", first)]))
-    assert text.index("ReferralReceived") < text.index("ConditionAttended")
-    assert "2026-02-25 17:05:00" in text
-    assert "late" in text
-    narrow = printed(timeline("Case", [("disposal", late), ("referral", first)]), width=80)
-    for whole in ("2026-02-25 17:05:00", "ConditionAttended", "referral 1"):
-        assert whole in narrow
+    late = event(
+        7, "Outcome 22 assigned", "2026-02-25T17:05:00+00:00", "2026-03-02T10:00:00+00:00", late=True,
+        corrected_by=[str(UUID(int=8))], corrected_sentence="Outcome 8 assigned",
+        notes=[{"field": "rationale_text", "note": "a reason is recorded"}],
+    )  # fmt: skip
+    put_right = event(
+        8, "Record corrected: code", "2026-03-03T09:00:00+00:00", "2026-03-03T09:00:01+00:00", corrects=str(UUID(int=7))
+    )
+    elsewhere = event(9, "Record corrected", "2026-03-04T09:00:00+00:00", "2026-03-04T09:00:01+00:00", corrects="x")
+    text = printed(timeline("Case", [late, put_right, elsewhere]))
+    for sentence in (
+        "Outcome 22 assigned", "corrected: Outcome 8 assigned", "disposal 7 (disposal:47)", "a reason is recorded", "late",
+        "corrected by disposal 8 (disposal:48)", "corrects disposal 7 (disposal:47)", "corrects an event that is not shown",
+    ):  # fmt: skip
+        assert sentence in text
+    narrow = printed(timeline("Case", [late]), width=80)
+    for line in ("2026-02-25 17:05:00", "2026-03-02 10:00:00", "Outcome 22 assigned"):
+        assert line in narrow
 
 
 def test_measures_are_tables() -> None:
@@ -168,25 +185,58 @@ def test_measures_are_tables() -> None:
     fte = printed(measure("fte", head | {"count": 2, "by_quarter": {"2025-26-Q3": 2}}))
     assert "by_quarter.2025-26-Q3" in fte
     assert printed(measure("fte", head | {"count": 0, "by_quarter": {}}))
-    assert "due" in printed(records("Duties", [{"duty": "TERM", "due": "2026-01-01", "met_on": None}]))
 
 
 def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_path: Path) -> None:
-    """Given the addresses of a local system, when its processes are listed, then order, role and key are as they should."""
+    """Given the addresses of a local system, when its processes are listed, then order, role and keys are as they should."""
     addresses = Addresses(tmp_path, 9100, "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i")
     made = {process.name: process for process in processes(addresses, {})}
-    assert set(made) == {"migrate", "topics", *(f"{s}-{kind}" for s in urls(addresses) for kind in ("api", "worker"))}
+    assert set(made) == {
+        "witness",
+        "migrate",
+        "topics",
+        "console",
+        *(f"{s}-{kind}" for s in urls(addresses) for kind in ("api", "worker")),
+    }
     worker = made["disposal-worker"]
     assert set(worker.after) == {"migrate", "topics"}
     assert worker.env["OOC_DATABASE_URL"] == "postgresql://127.0.0.1:9120/postgres"
     assert "OOC_ADMIN_DATABASE_URL" not in worker.env
     assert made["migrate"].env["OOC_ADMIN_DATABASE_URL"] == addresses.database_url
-    key = Path(worker.env["OOC_KEK_FILE"])
-    assert key.stat().st_mode & 0o777 == 0o600
-    first = key.read_text(encoding="ascii")
+    keys = [Path(worker.env[name]) for name in ("OOC_KEK_FILE", "OOC_SIGNING_KEY_FILE")]
+    first = [key.read_text(encoding="ascii") for key in keys]
     processes(addresses, {})
-    assert key.read_text(encoding="ascii") == first
+    assert [key.stat().st_mode & 0o777 for key in keys] == [0o600, 0o600]
+    assert [key.read_text(encoding="ascii") for key in keys] == first
+    assert "OOC_SIGNING_KEY_FILE" not in made["disposal-api"].env
     assert set(made["disposal-api"].after) & set(SERVERS)
+
+
+@pytest.mark.parametrize("environment", [{}, {"OOC_KEK": "a key of the operator's"}, {"OOC_KEK_FILE": "/a/file"}])
+def test_only_a_process_that_opens_sealed_fields_is_given_the_keys(tmp_path: Path, environment: dict[str, str]) -> None:
+    """However `ooc up` learns the key-encryption keys, the APIs and the reacting workers are told them, and nobody else."""
+    addresses = Addresses(tmp_path, 9100, "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i")
+    every = {process.name: process.env for process in processes(addresses, environment)}
+    told = {name for name, env in every.items() if env.get("OOC_KEK") or env.get("OOC_KEK_FILE")}
+    opening = {f"{service}-api" for service in SERVICES} | {f"{entry.name}-worker" for entry in DECIDING}
+    assert told == opening
+    # The others are told that there is none, so that they do not inherit it.
+    assert all(every[name]["OOC_KEK"] == every[name]["OOC_KEK_FILE"] == "" for name in every.keys() - told)
+    for name, env in every.items():
+        with pytest.MonkeyPatch.context() as inherited:
+            for variable, value in (environment | dict(env)).items():
+                inherited.setenv(variable, value)
+            settings = Settings()
+        assert bool(settings.kek or settings.kek_file) == (name in opening)
+
+
+def test_the_console_is_told_every_service_and_no_key_of_theirs(tmp_path: Path) -> None:
+    """Given a local system, when its console is started, then it knows each API and a key of its own, and no other key."""
+    addresses = Addresses(tmp_path, 9100, "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i")
+    (console,) = (process for process in processes(addresses, {}) if process.name == "console")
+    assert console.env["OOC_URL"].split() == [f"{service}={url}" for service, url in urls(addresses).items()]
+    assert not {name for name, value in console.env.items() if value and ("KEK" in name or "SIGNING" in name)}
+    assert Path(console.env["OOC_CONSOLE_KEY_FILE"]).stat().st_mode & 0o777 == 0o600
 
 
 def test_stores_of_the_environment_are_used(tmp_path: Path) -> None:
@@ -204,58 +254,65 @@ def test_stores_of_the_environment_are_used(tmp_path: Path) -> None:
 # --- what an operator is told ---------------------------------------------------------------------
 
 
+@starts_a_process
 def test_a_dead_address_is_not_said_to_run(tmp_path: Path) -> None:
     """Given an address at which nothing answers, when the status is asked for, then no process is called running or ready."""
-    asked = ooc(tmp_path, "status", "--url", "http://127.0.0.1:1")
-    assert asked.returncode == 1
-    assert "running" not in asked.stdout
-    assert asked.stdout.count("does not answer") == 10
-    assert len(asked.stderr.splitlines()) == 5
-    assert "Ask `ooc status`" not in asked.stderr
+    result = ooc(tmp_path, "status", "--url", "http://127.0.0.1:1")
+    assert result.returncode == 1
+    assert "running" not in result.stdout
+    assert result.stdout.count("does not answer") == 10
+    assert len(result.stderr.splitlines()) == 5
+    assert "Ask `ooc status`" not in result.stderr
 
 
+@starts_a_process
 def test_a_killed_supervisor_is_said_shortly_with_what_to_do(tmp_path: Path) -> None:
     """Given the addresses of a system that nobody runs any more, when its status is asked for, then one line says what to do."""
     var = tmp_path / "var"
     (var / "run").mkdir(parents=True)
     (var / "lock").write_text("4711\n", encoding="utf-8")
-    told = {"issuer": "http://127.0.0.1:1", "services": dict.fromkeys(SERVICES, "http://127.0.0.1:1")}
-    (var / "system.json").write_text(json.dumps(told), encoding="utf-8")
-    asked = ooc(tmp_path, "status")
-    assert asked.returncode == 1
-    assert asked.stdout == ""
-    (line,) = asked.stderr.splitlines()
+    addresses = {"issuer": "http://127.0.0.1:1", "services": dict.fromkeys(SERVICES, "http://127.0.0.1:1")}
+    (var / "system.json").write_text(json.dumps(addresses), encoding="utf-8")
+    result = ooc(tmp_path, "status")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
     assert str(var) in line
     assert "Start it again with `ooc up`" in line
 
 
+@starts_a_process
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "sentence"),
     [
         (["token", "--as", "SYSTEM"], "SYSTEM is the role of a service"),
         (["document", f"disposal/{STREAM}", "yc", "--out", "nowhere/yc.pdf"], "There is no folder"),
         (["quarantine", "release", "disposal", str(STREAM), "--reason", "INC_1"], "--through OFFSET"),
         (["quarantine", "retry", "disposal", str(STREAM)], "--reason"),
         (["gaps", "show", "prison", str(STREAM)], "prison"),
+        (["case", "17"], "an id is a UUID"),
+        (["token", "--as", "BOSS"], "'--as': 'BOSS' is not one of"),
+        (["send", f"education/{STREAM}", "nowhere.json"], "nowhere.json cannot be read (No such file"),
+        (["access"], "Give exactly one of --case, --record and --person"),
     ],
 )
 def test_what_cannot_be_asked_for_is_said_before_a_system_is_looked_for(
-    tmp_path: Path, arguments: list[str], said: str
+    tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
     """Given what no system could do, when it is asked for, then the message names it and what to give instead."""
-    asked = ooc(tmp_path, *arguments)
-    assert asked.returncode != 0
-    assert said in asked.stderr
-    assert "Traceback" not in asked.stderr
+    result = ooc(tmp_path, *arguments)
+    assert result.returncode != 0
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_the_addresses_name_what_the_services_run_on_without_a_password(tmp_path: Path) -> None:
     """Given a system's addresses, when they are shown, then PostgreSQL and Kafka are among them, and no password is."""
     addresses = Addresses(tmp_path, 9100, "postgresql://owner:secret@db:5432/postgres", "kafka:9092", "http://i")
-    shown = dict(servers_of(addresses))
-    assert shown["PostgreSQL"].startswith("db:5432")
-    assert shown["Kafka"] == "kafka:9092"
-    assert "secret" not in str(shown)
+    servers = dict(servers_of(addresses))
+    assert servers["PostgreSQL"].startswith("db:5432")
+    assert servers["Kafka"] == "kafka:9092"
+    assert "secret" not in str(servers)
 
 
 def test_no_source_is_marked_by_a_sign_that_nobody_knows() -> None:

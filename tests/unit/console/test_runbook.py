@@ -36,14 +36,16 @@ def accepts(line: str) -> None:
     """Let `ooc` read a command line without acting on it; raises `USAGE_ERROR` for what it does not take."""
     program, *arguments = shlex.split(line)
     assert program == "ooc", line
-    given = [PLACEHOLDERS.get(argument, argument) for argument in arguments]
+    words = [PLACEHOLDERS.get(argument, argument) for argument in arguments]
     command: Any = typer.main.get_command(app)
     context: Any = None
     while isinstance(command, TyperGroup):
-        context = command.make_context(command.name, given, parent=context)
-        _, command, given = command.resolve_command(context, [*context._protected_args, *context.args])
+        context = command.make_context(command.name, words, parent=context)
+        if command.invoke_without_command and not words:
+            return
+        _, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
         assert command is not None
-    command.make_context(command.name, given, parent=context)
+    command.make_context(command.name, words, parent=context)
 
 
 @pytest.mark.parametrize(("page", "line"), list(commands()))

@@ -38,10 +38,10 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
 def wrong(tmp_path: Path, text: str | bytes) -> str:
     with pytest.raises(BadFile) as error:
         read_scenario(written(tmp_path, text))
-    said = str(error.value)
-    assert said.startswith(str(tmp_path / "story.yaml"))
-    assert said.endswith(".")
-    return said
+    sentence = str(error.value)
+    assert sentence.startswith(str(tmp_path / "story.yaml"))
+    assert sentence.endswith(".")
+    return sentence
 
 
 @pytest.mark.parametrize("file", sorted(STORIES.glob("*.yaml")), ids=lambda file: file.stem)
@@ -100,7 +100,7 @@ def test_expectations_are_read(tmp_path: Path, expect: str, word: Result) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "sentence"),
     [
         ("", "a scenario: fields are expected"),
         ("- 1", "a scenario: fields are expected"),
@@ -159,9 +159,9 @@ def test_expectations_are_read(tmp_path: Path, expect: str, word: Result) -> Non
         (f"{HEAD}steps: [{{check: measures/kpi6, adds: {{a: many}}}}]", "not a number"),
     ],
 )
-def test_what_is_malformed_is_said(tmp_path: Path, text: str | bytes, said: str) -> None:
+def test_what_is_malformed_is_said(tmp_path: Path, text: str | bytes, sentence: str) -> None:
     """Given a malformed file, when it is read, then the message names file and place, and says what to do."""
-    assert said in wrong(tmp_path, text)
+    assert sentence in wrong(tmp_path, text)
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -60,22 +60,22 @@ def play(tmp_path: Path, steps: str, system: Memory | None = None) -> Played:
 
 
 def test_the_memory_keeps_the_boundaries_of_the_system(tmp_path: Path) -> None:
-    """Another area's stream is unknown, one that mentions a declared conflict forbidden, and neither is written to."""
+    """In memory too, a stream of another area is unknown, and one with a declared conflict forbidden."""
     system = memory()
     play(tmp_path, PLAN, system)
     ((_, facts),) = system.histories
     dorset = system.area
     body = {"type": "CancelSession", "by": "SERVICE", "why": "Snow."}
-    asked = Request("education", facts[0].stream_id, Officer("SUPERVISOR", 1), body, "once")
+    plan_request = Request("education", facts[0].stream_id, Officer("SUPERVISOR", 1), body, "once")
     system.area = {"area": "DEVON"}
-    assert system.send(asked).word is Result.UNKNOWN
+    assert system.send(plan_request).word is Result.UNKNOWN
     system.area, system.conflicts = dorset, frozenset({facts[0].stream_id})
-    assert system.send(asked).word is Result.FORBIDDEN
+    assert system.send(plan_request).word is Result.FORBIDDEN
     nobody = Request("education", uuid4(), Officer("ANALYST", 1), {"type": "Nonsense"}, "once")
     assert system.send(nobody).word is Result.FORBIDDEN
     assert [len(facts) for _, facts in system.histories] == [1]
     system.conflicts = frozenset()
-    assert system.send(asked).word is Result.ACCEPTED
+    assert system.send(plan_request).word is Result.ACCEPTED
 
 
 def test_who_declares_a_conflict_records_nothing_that_mentions_the_person(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_a_story_that_agrees_is_played_to_its_end(tmp_path: Path) -> None:
 
 def test_a_difference_says_step_expected_and_got(tmp_path: Path) -> None:
     """Given a state that is not as told, when the story is played, then it ends there and says what differs."""
-    said = differs(tmp_path, PLAN + "  - {check: education/s1, is: {state: DELIVERED, topic: WEAPONS}}\n")
-    assert said.splitlines() == [
+    difference = differs(tmp_path, PLAN + "  - {check: education/s1, is: {state: DELIVERED, topic: WEAPONS}}\n")
+    assert difference.splitlines() == [
         "step 2, check education/s1:",
         "  state",
         "    expected: DELIVERED",
@@ -134,8 +134,8 @@ def test_a_difference_says_step_expected_and_got(tmp_path: Path) -> None:
 def test_ids_in_a_difference_are_shown_by_name(tmp_path: Path) -> None:
     """Given a register with a person, when it differs, then the person stands there by the story's own name."""
     steps = PLAN + ATTEND.split("\n  -", 2)[0] + "\n  -" + ATTEND.split("\n  -", 2)[1]
-    said = differs(tmp_path, f"{steps}\n  - {{check: education/s1, is: {{register: {{}}}}}}\n")
-    assert "got:      {'mia': 'BOOKED'}" in said
+    difference = differs(tmp_path, f"{steps}\n  - {{check: education/s1, is: {{register: {{}}}}}}\n")
+    assert "got:      {'mia': 'BOOKED'}" in difference
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,13 @@ One that has no sample and that no story tells is named, and the exit is 1: tell
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from services.registry import deciding_services
 from shared.domain.envelope import Fact
@@ -26,13 +29,13 @@ STORIES = Path(__file__).parents[2] / "scenarios"
 
 
 def samples(service: str) -> dict[str, dict[str, str]]:
-    """The samples of a service by type name: the hash before, the bytes as text, and the hash after."""
+    """Return the samples of a service by type name: the hash before, the bytes as text, and the hash after."""
     file = GOLDEN / f"{service}.json"
     found: dict[str, dict[str, str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return found
 
 
-def told() -> dict[str, list[tuple[bytes, Fact]]]:
+def played_facts() -> dict[str, list[tuple[bytes, Fact]]]:
     """Every fact that the stories tell, by service, with the hash before it."""
     memory = Memory(SERVICES)
     for file in sorted(STORIES.glob("*.yaml")):
@@ -48,57 +51,59 @@ def told() -> dict[str, list[tuple[bytes, Fact]]]:
 
 
 def type_in(name: str) -> str:
-    """The type of which a sample of that name is one."""
+    """Return the type of which a sample of that name is one."""
     return name.partition(" ")[0]
 
 
-def fields_in(kept: Mapping[str, Mapping[str, str]], type_name: str) -> set[str]:
-    """The fields that stand in the samples of a type."""
-    of_type = (sample for name, sample in kept.items() if type_in(name) == type_name)
+def fields_in(samples_by_type: Mapping[str, Mapping[str, str]], type_name: str) -> set[str]:
+    """Return the fields that stand in the samples of a type."""
+    of_type = (sample for name, sample in samples_by_type.items() if type_in(name) == type_name)
     return {field for sample in of_type for field in json.loads(sample["body"])["data"]}
 
 
-def add(kept: dict[str, dict[str, str]], facts: Sequence[tuple[bytes, Fact]]) -> list[str]:
+def add(samples_by_type: dict[str, dict[str, str]], facts: Sequence[tuple[bytes, Fact]]) -> list[str]:
     """Sample each type, and each field that it gained, that is not kept yet, from the first fact with it; what was added."""
     added: list[str] = []
     for previous, fact in facts:
         assert fact.body is not None
         assert fact.hash is not None
         name = fact.envelope.type
-        if name in kept:
-            gained = json.loads(fact.body)["data"].keys() - fields_in(kept, name)
+        if name in samples_by_type:
+            gained = json.loads(fact.body)["data"].keys() - fields_in(samples_by_type, name)
             if not gained:
                 continue
             name = f"{name} with {', '.join(sorted(gained))}"
-        kept[name] = {"previous": previous.hex(), "body": fact.body.decode(), "hash": fact.hash.hex()}
+        samples_by_type[name] = {"previous": previous.hex(), "body": fact.body.decode(), "hash": fact.hash.hex()}
         added.append(name)
     return added
 
 
-def missing(service: Service[Any], kept: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The types that have no sample, and the fields that stand in no sample of their type."""
+def missing(service: Service[Any], samples_by_type: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the types that have no sample, and the fields that stand in no sample of their type."""
     found: list[str] = []
     for name, event in service.events.by_type.items():
-        if name not in kept:
+        if name not in samples_by_type:
             found.append(name)
             continue
         fields = {field.alias or own for own, field in event.model_fields.items()}
-        found += [f"{name} with {field}" for field in sorted(fields - fields_in(kept, name))]
+        found += [f"{name} with {field}" for field in sorted(fields - fields_in(samples_by_type, name))]
     return found
 
 
 def main() -> None:
     """Add what is missing, and say what; exit 1, naming them, where events have no sample because no story tells them."""
+    # Reactions that stories park are of no interest here.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     GOLDEN.mkdir(exist_ok=True)
-    facts = told()
+    facts = played_facts()
     untold: list[str] = []
     for service in SERVICES:
-        kept = samples(service.name)
-        for name in add(kept, facts.get(service.name, ())):
+        stored = samples(service.name)
+        for name in add(stored, facts.get(service.name, ())):
             print(f"{name}: sampled")  # noqa: T201 - it talks to whoever runs it
-        text = json.dumps(dict(sorted(kept.items())), indent=1) + "\n"
+        text = json.dumps(dict(sorted(stored.items())), indent=1) + "\n"
         (GOLDEN / f"{service.name}.json").write_text(text, encoding="utf-8")
-        untold += missing(service, kept)
+        untold += missing(service, stored)
     if untold:
         sys.exit(
             "\n".join(f"{name}: no story tells it: tell it in tests/scenarios, then run this again" for name in untold)

@@ -9,5 +9,5 @@ from tests.unit.disposal.stories import CaseStory
 
 @pytest.fixture
 def case() -> CaseStory:
-    """An empty stream of the service."""
+    """Return an empty stream of the service."""
     return CaseStory()

@@ -74,7 +74,7 @@ VICTIM_WORKER: Final = "VICTIM_WORKER"
 OPENED_AT: Final = "2026-03-03T09:00:00+00:00"
 DECIDED_AT: Final = "2026-03-10T12:00:00+00:00"
 PROPOSED_AT: Final = "2026-03-11T09:00:00+00:00"
-GIVEN_AT: Final = "2026-03-12T16:30:00+00:00"
+ISSUED_AT: Final = "2026-03-12T16:30:00+00:00"
 GIVEN_ON: Final = date(2026, 3, 12)
 AFTER: Final = "2026-03-13T09:00:00+00:00"
 
@@ -83,7 +83,7 @@ SCORE: Final = {"YRD": 2, "YC": 3, "YCC": 4, "OUTCOME_22": 2, "CHARGE": 5, "NO_F
 
 
 def offence(mode: TrialMode = TrialMode.EITHER_WAY, **other: Any) -> Offence:
-    """The theft, or another offence of the same day."""
+    """Return the theft, or another offence of the same day."""
     return Offence(
         **{
             "code": "04601",
@@ -98,7 +98,7 @@ def offence(mode: TrialMode = TrialMode.EITHER_WAY, **other: Any) -> Offence:
 
 
 def opening(born: date = date(2011, 3, 14), **other: Any) -> OpenDisposalCase:
-    """The case is opened the day after."""
+    """Return the command that opens the case the day after."""
     return OpenDisposalCase(
         **{
             "case_id": CASE,
@@ -116,7 +116,7 @@ def opening(born: date = date(2011, 3, 14), **other: Any) -> OpenDisposalCase:
 
 
 def decision(what: str, **other: Any) -> DecideDisposal:
-    """A decision with its reasons, and for a caution the view that nothing else is appropriate."""
+    """Return a decision with its reasons, and for a caution the view that nothing else is appropriate."""
     return DecideDisposal(
         **{
             "decision": Recommendation(what),
@@ -136,25 +136,25 @@ def condition(
     due: date = date(2026, 5, 28),
     **other: Any,
 ) -> Condition:
-    """A condition: four hours of reparation by 28 May, if nothing else is said."""
+    """Return a condition: four hours of reparation by 28 May, if nothing else is said."""
     if kind is ConditionType.REPARATION_HOURS:
         other = {"hours": Decimal(4), **other}
     return Condition(condition_id=key, type=kind, object=aim, due=due, **other)
 
 
 def penalty(amount: int | None = 5000, **other: Any) -> Condition:
-    """A financial penalty, stated in full unless told otherwise."""
+    """Return a financial penalty, stated in full unless told otherwise."""
     stated = {"payee": Sealed("HMCTS"), "method": PaymentMethod.CARD, **other}
     return condition(ConditionType.FINANCIAL_PENALTY, LETTER, ConditionObject.PUNISHMENT, amount=amount, **stated)
 
 
 def letter(**other: Any) -> Condition:
-    """A letter of apology."""
+    """Return a letter of apology."""
     return condition(ConditionType.LETTER_OF_APOLOGY, LETTER, **other)
 
 
 def conference(**other: Any) -> Condition:
-    """A restorative justice conference."""
+    """Return a restorative justice conference."""
     return condition(
         ConditionType.RJ_CONFERENCE, MEETING, **{"due": date(2026, 4, 21), "hours": Decimal("1.5"), **other}
     )
@@ -181,41 +181,41 @@ def attendance(
 
 
 def absence(status: AttendanceStatus = AttendanceStatus.DNA_UNACCEPTABLE, **other: Any) -> RecordConditionAttendance:
-    """The child did not come."""
+    """Return the record of an absence."""
     return attendance(status, "0", complied=False, **other)
 
 
 def booking(
     session: UUID = FIRST, starts_at: str = "2026-03-18T16:00:00+00:00", hours: str = "2"
 ) -> BookConditionSession:
-    """A session of two hours for the reparation."""
+    """Return a session of two hours for the reparation."""
     return BookConditionSession(
         condition_id=WORK, session_id=session, starts_at=datetime.fromisoformat(starts_at), hours=Decimal(hours)
     )
 
 
 def variation(*changes: Change, consent: bool = True) -> VaryConditions:
-    """A variation to which the child consents."""
+    """Return a variation to which the child consents."""
     return VaryConditions(changes=changes, consent=consent, why=Sealed("He asked for it."))
 
 
 def adding(what: Condition) -> Change:
-    """A condition is added."""
+    """Return the change that adds a condition."""
     return Change(action=ChangeAction.ADD, condition_id=what.condition_id, condition=what)
 
 
 def modifying(what: Condition) -> Change:
-    """A condition is modified."""
+    """Return the change that modifies a condition."""
     return Change(action=ChangeAction.MODIFY, condition_id=what.condition_id, condition=what)
 
 
 def omitting(key: UUID = WORK) -> Change:
-    """A condition is omitted."""
+    """Return the change that omits a condition."""
     return Change(action=ChangeAction.OMIT, condition_id=key)
 
 
 def breach(*keys: UUID) -> ReferBreach:
-    """A breach of some conditions, of the reparation if none is named."""
+    """Return a breach of some conditions, of the reparation if none is named."""
     return ReferBreach(condition_ids=keys or (WORK,), grounds=Sealed("He did not come."))
 
 
@@ -232,12 +232,12 @@ PANEL: Final = (PanelMember.POLICE, PanelMember.YJS)
 
 
 def evidence(standard: EvidenceStandard = EvidenceStandard.CHARGE, *, sufficient: bool = True) -> DecideEvidence:
-    """A judgement of the evidence."""
+    """Return a judgement of the evidence."""
     return DecideEvidence(sufficient=sufficient, standard=standard)
 
 
 def scored(offence_score: int, final_score: int, *factors: str) -> ScoreGravity:
-    """A gravity score, with aggravating factors."""
+    """Return a gravity score, with aggravating factors."""
     return ScoreGravity(
         offence_score=offence_score,
         final_score=final_score,
@@ -249,20 +249,20 @@ def scored(offence_score: int, final_score: int, *factors: str) -> ScoreGravity:
 
 
 def recommended(what: str, attendees: tuple[PanelMember, ...] = PANEL) -> RecordPanelRecommendation:
-    """What the panel recommends."""
+    """Return a recommendation of the panel."""
     return RecordPanelRecommendation(recommended=Recommendation(what), attendees=attendees)
 
 
 def proposed(what: Condition | None = None, **other: Any) -> ProposeCondition:
-    """A proposal: of the reparation, if nothing else is said."""
+    """Return a proposal: of the reparation, if nothing else is said."""
     return ProposeCondition(condition=what or condition(), **other)
 
 
 class CaseStory(CommandSpec):
     """A case that can be told as far as a test needs; `without` leaves steps out."""
 
-    def __init__(self) -> None:
-        super().__init__(service)
+    def __init__(self, stream: UUID | None = None) -> None:
+        super().__init__(service, stream)
 
     def ask(self, command: Command, *, by: str | Actor, at: str | datetime | None = None) -> Sequence[str]:
         """Ask a command that must be accepted; an attendance recorded by hand has its session booked before (E7)."""
@@ -271,7 +271,7 @@ class CaseStory(CommandSpec):
         return super().ask(command, by=by, at=at)
 
     def booked(self, command: RecordConditionAttendance, *, at: str | datetime | None) -> CaseStory:
-        """The session of an attendance is booked for its condition, to start at that moment, unless one is booked."""
+        """Book the session of an attendance for its condition, to start at that moment, unless one is booked."""
         if command.session_id not in self.state.bookings:
             assert at is not None
             begins = datetime.fromisoformat(at) if isinstance(at, str) else at
@@ -285,7 +285,7 @@ class CaseStory(CommandSpec):
         return self
 
     def opened(self, command: OpenDisposalCase | None = None) -> CaseStory:
-        """The case is open."""
+        """Open the case."""
         self.ask(command or opening(), by=YJS, at=OPENED_AT)
         return self
 
@@ -309,7 +309,7 @@ class CaseStory(CommandSpec):
     def decided(
         self, what: str = "YCC", *, without: Sequence[str] = (), command: OpenDisposalCase | None = None
     ) -> CaseStory:
-        """The decision is taken."""
+        """Take the decision."""
         self.ready(what, without=without, command=command)
         self.ask(decision(what, rationale={"A1": "Urgent.", "R27": "As the victim wishes."}), by=POLICE, at=DECIDED_AT)
         return self
@@ -335,17 +335,17 @@ class CaseStory(CommandSpec):
                 self.ask(step, by=POLICE, at=at)
         return self
 
-    def given(self, what: str = "YCC", *conditions: Condition, command: OpenDisposalCase | None = None) -> CaseStory:
-        """The disposal is given on 12 March; a conditional caution with four hours of reparation, unless told."""
+    def issued(self, what: str = "YCC", *conditions: Condition, command: OpenDisposalCase | None = None) -> CaseStory:
+        """Issue the disposal on 12 March; by default a conditional caution with four hours of reparation."""
         if what == "YCC" and not conditions:
             conditions = (condition(),)
         self.prepared(what, *conditions, command=command)
-        self.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+        self.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
         return self
 
     def in_breach(self) -> CaseStory:
-        """A conditional caution under review after an unacceptable absence."""
-        self.given()
+        """Bring a conditional caution under review after an unacceptable absence."""
+        self.issued()
         self.ask(absence(), by=YJS, at="2026-03-18T18:00:00+00:00")
         self.ask(breach(), by=YJS, at="2026-03-25T10:00:00+00:00")
         return self

@@ -101,7 +101,7 @@ from tests.unit.disposal.stories import (
 
 
 def offer(session: UUID) -> OfferSession:
-    """A session for the reparation that education offers."""
+    """Return a session for the reparation that education offers."""
     starts_at = datetime.fromisoformat("2026-03-18T16:00:00+00:00")
     return OfferSession(condition_id=WORK, session_id=session, starts_at=starts_at, hours=Decimal(2))
 
@@ -110,7 +110,7 @@ WHY: Final = dict.fromkeys(("A1", "R10", "R27", "R29", "PD1", "R17", "R20W", "R2
 
 
 def judged(what: BreachDecision) -> DecideBreach:
-    """A decision on a breach."""
+    """Return a decision on a breach."""
     return DecideBreach(reasonable_excuse=False, decision=what, rationale_text=Sealed("As he said."))
 
 
@@ -193,7 +193,7 @@ starts = st.sampled_from(("opened", "ready", "prepared", "YCC", "conference", "Y
 
 
 def begun(start: str) -> CaseStory:
-    """A case at a stage; of a summary offence, so that time presses."""
+    """Return a case at a stage; of a summary offence, so that time presses."""
     story, summary = CaseStory(), opening(offence=offence(TrialMode.SUMMARY))
     if start in {"opened", "ready"}:
         return story.opened(summary) if start == "opened" else story.ready(command=summary)
@@ -202,26 +202,26 @@ def begun(start: str) -> CaseStory:
     both = (condition(), conference()) if start != "YC" else ()
     if start == "prepared":
         return story.prepared("YCC", *both, command=summary)
-    return story.given("YCC" if start == "conference" else start, *both, command=summary)
+    return story.issued("YCC" if start == "conference" else start, *both, command=summary)
 
 
-def ordered(story: CaseStory, asked: object) -> Command | None:
-    """The command as it stands, or the correction of the story's latest such event."""
-    if isinstance(asked, Command):
-        return asked.model_copy(update={"rationale": WHY})
-    assert isinstance(asked, tuple)
-    name, field, value = asked
+def ordered(story: CaseStory, step: object) -> Command | None:
+    """Return the command as it stands, or the correction of the story's latest such event."""
+    if isinstance(step, Command):
+        return step.model_copy(update={"rationale": WHY})
+    assert isinstance(step, tuple)
+    name, field, value = step
     event_id = next((fact.event_id for fact in reversed(story.facts) if fact.name == name), None)
     if event_id is None:
         return None
     return CorrectRecord(corrects=event_id, field=field, value=value, why=Sealed("Typed wrongly."))
 
 
-def told(start: str, asked: list[tuple[object, str, timedelta]]) -> CaseStory:
-    """A case after some commands, each some hours after the last, or before it where it is recorded late."""
+def play(start: str, steps: list[tuple[object, str, timedelta]]) -> CaseStory:
+    """Return a case after some commands, each some hours after the last, or before it where it is recorded late."""
     story = begun(start)
     now = story.facts[-1].occurred_at
-    for item, by, after in asked:
+    for item, by, after in steps:
         now += after
         command = ordered(story, item)
         if command is None:
@@ -235,9 +235,9 @@ def told(start: str, asked: list[tuple[object, str, timedelta]]) -> CaseStory:
 
 
 @given(starts, steps)
-def test_any_sequence_folds_and_cuts(start: str, asked: list[tuple[object, str, timedelta]]) -> None:
+def test_any_sequence_folds_and_cuts(start: str, step_list: list[tuple[object, str, timedelta]]) -> None:
     """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
-    story = told(start, asked)
+    story = play(start, step_list)
     assert story.view["state"]
     for moment in {fact.occurred_at for fact in story.facts}:
         state = service.decider.fold(history_at(story.facts, as_of=moment))
@@ -247,21 +247,21 @@ def test_any_sequence_folds_and_cuts(start: str, asked: list[tuple[object, str, 
 
 
 @given(starts, steps)
-def test_no_order_breaks_what_the_law_wants(start: str, asked: list[tuple[object, str, timedelta]]) -> None:
+def test_no_order_breaks_what_the_law_wants(start: str, step_list: list[tuple[object, str, timedelta]]) -> None:
     """Given any commands in any order, then no caution is breached that cannot be, and no hour is credited twice."""
-    story = told(start, asked)
+    story = play(start, step_list)
     names = [fact.name for fact in story.facts]
     view = story.view
     if "BreachReferred" in names or "DisposalCeased" in names:
         assert view["disposal"] == "YCC"
     assert names.count("DisposalIssued") <= 1
-    held: set[str] = set()
+    claimed_keys: set[str] = set()
     for claimed in claims_of(service, story.facts):
-        assert not held & set(claimed.take)
-        assert set(claimed.release) <= held
-        held = (held | set(claimed.take)) - set(claimed.release)
-    assert held == set(uniqueness_key(service.decider.state_at(story.facts)))
-    assert bool(held) is (view["state"] != "CLOSED")
+        assert not claimed_keys & set(claimed.take)
+        assert set(claimed.release) <= claimed_keys
+        claimed_keys = (claimed_keys | set(claimed.take)) - set(claimed.release)
+    assert claimed_keys == set(uniqueness_key(service.decider.state_at(story.facts)))
+    assert bool(claimed_keys) is (view["state"] != "CLOSED")
     if not any(name == "RecordCorrected" for name in names):
         booked = {key: booking.hours for key, booking in story.state.bookings.items()}
         for held_session in story.state.attendances:
@@ -273,8 +273,8 @@ def test_no_order_breaks_what_the_law_wants(start: str, asked: list[tuple[object
 def follows_o3_o4_and_e7(story: CaseStory) -> None:
     """Each attendance by hand has its booking, each outcome is that of what was given, and 1 alone takes another's place."""
     assert all(
-        held.by_reaction or story.state.bookings[held.session_id].condition_id == held.condition_id
-        for held in story.state.attendances
+        attendance.by_reaction or story.state.bookings[attendance.session_id].condition_id == attendance.condition_id
+        for attendance in story.state.attendances
     )
     for outcome in (fact.event for fact in story.facts if isinstance(fact.event, OutcomeAssigned)):
         assert outcome.disposal is None or outcome.code in {*DECIDED_BY[outcome.disposal], OutcomeCode.C1}
@@ -282,14 +282,14 @@ def follows_o3_o4_and_e7(story: CaseStory) -> None:
 
 
 @given(starts, steps)
-def test_every_event_survives_its_bytes(start: str, asked: list[tuple[object, str, timedelta]]) -> None:
+def test_every_event_survives_its_bytes(start: str, step_list: list[tuple[object, str, timedelta]]) -> None:
     """Given any history, when it is sealed, written and read, then it shows the same; forgotten, it shows the same."""
-    story = told(start, asked)
+    story = play(start, step_list)
     keys: dict[str, DataKey] = {}
     bodies = [_sealed(fact, keys) for fact in story.facts]
-    known: dict[str, DataKey] | None
-    for known in (keys, {}, None):
-        state = service.decider.state_at([_read(body, known) for body in bodies])
+    known_keys: dict[str, DataKey] | None
+    for known_keys in (keys, {}, None):
+        state = service.decider.state_at([_read(body, known_keys) for body in bodies])
         assert state is not None
         assert service.read_model.view(state) == story.view
     person = keys.pop(f"person/{LEO}")
@@ -301,7 +301,7 @@ def test_every_event_survives_its_bytes(start: str, asked: list[tuple[object, st
 
 
 def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
-    """The bytes of a fact, every personal value under its owner's key."""
+    """Return the bytes of a fact, every personal value under its owner's key."""
     home = fact.envelope.home
     for model in (fact.event, fact.envelope):
         for _, subject, _ in sealed_fields(model, home):
@@ -312,7 +312,7 @@ def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
 
 
 def _read(body: bytes, keys: Mapping[str, DataKey] | None) -> Fact:
-    """The fact in some bytes: opened by the keys there are, forgotten without them, closed where None is given."""
+    """Return the fact in some bytes: opened by the keys there are, forgotten without them, closed where None is given."""
     if keys is None:
         return EVENTS.read(body)
     return EVENTS.read(body, keys={want: keys.get(want[0]) for want in key_ids_in(body)})

@@ -14,7 +14,7 @@ from services.vocabulary import AttendanceStatus
 from tests.unit.disposal.stories import (
     AFTER,
     FIRST,
-    GIVEN_AT,
+    ISSUED_AT,
     LETTER,
     OPENED_AT,
     SECOND,
@@ -34,7 +34,7 @@ SESSION: Final = "2026-03-18T18:00:00+00:00"
 
 
 def offer(session: UUID = FIRST, key: UUID = WORK) -> OfferSession:
-    """A place in a session of two hours, booked in education."""
+    """Return a place in a session of two hours, booked in education."""
     starts_at = datetime.fromisoformat("2026-03-18T16:00:00+00:00")
     return OfferSession(condition_id=key, session_id=session, starts_at=starts_at, hours=Decimal(2))
 
@@ -43,14 +43,14 @@ def offer(session: UUID = FIRST, key: UUID = WORK) -> OfferSession:
 @pytest.mark.parametrize("status", AttendanceStatus)
 def test_a_person_records_a_booked_session_only(by: str, status: AttendanceStatus) -> None:
     """Given no booking, when a person records how a session ended, then E7 refuses; a reaction needs none."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     assert story.refused(absence(status), by=by, at=SESSION) == {"E7"}
     story.ask(absence(status), by="SYSTEM", at=SESSION)
 
 
 def test_without_a_booking_neither_start_nor_length_is_asked() -> None:
     """Given a session booked for another condition, when it is recorded too early and too long, then E7 is named, E1 and E3 are not."""
-    story = CaseStory().given("YCC", condition(), condition(key=LETTER))
+    story = CaseStory().issued("YCC", condition(), condition(key=LETTER))
     story.ask(booking(), by=YJS, at=AFTER)
     assert story.refused(attendance(hours="3"), by=YJS, at=BEFORE) == {"E1", "E3"}
     assert story.refused(attendance(hours="3", key=LETTER), by=YJS, at=BEFORE) == {"E7"}
@@ -58,7 +58,7 @@ def test_without_a_booking_neither_start_nor_length_is_asked() -> None:
 
 def test_other_rules_of_the_register_are_named_beside_e7() -> None:
     """Given a session that a reaction recorded, when a person credits hours for missing it, then E4, E5 and E7 refuse."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(attendance(hours="1"), by="SYSTEM", at=SESSION)
     credited = attendance(AttendanceStatus.DNA_UNACCEPTABLE, "1", complied=False)
     assert story.refused(credited, by=YJS, at=SESSION) == {"E4", "E5", "E7"}
@@ -66,7 +66,7 @@ def test_other_rules_of_the_register_are_named_beside_e7() -> None:
 
 def test_an_offer_that_the_condition_can_take_records_nothing() -> None:
     """Given an active condition, when a session is offered, however often, then nothing is recorded."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     for _ in range(2):
         assert story.ask(offer(), by="SYSTEM", at=AFTER) == []
     assert story.facts[-1].name == "DisposalIssued"
@@ -77,7 +77,7 @@ def test_an_offer_waits_for_the_condition() -> None:
     story = CaseStory().prepared("YCC", condition())
     assert story.refused(offer(), by="SYSTEM", at=AFTER) == {"S1"}
     assert story.refused(offer(), by="SYSTEM", at="2026-03-01T09:00:00+00:00") == {"S1"}
-    story = CaseStory().given()
+    story = CaseStory().issued()
     assert story.ask(offer(), by="SYSTEM", at=OPENED_AT) == []
     assert story.ask(offer(), by="SYSTEM", at="2026-03-01T09:00:00+00:00") == []
 
@@ -85,7 +85,7 @@ def test_an_offer_waits_for_the_condition() -> None:
 @pytest.mark.parametrize("key", [WORKSHOP, LETTER])
 def test_an_offer_to_no_active_condition_is_refused(key: UUID) -> None:
     """Given an unknown condition, or one that is completed, when a session is offered for it, then S1 refuses."""
-    story = CaseStory().given("YCC", condition(), condition(key=LETTER))
+    story = CaseStory().issued("YCC", condition(), condition(key=LETTER))
     story.ask(attendance(hours="4", key=LETTER), by="SYSTEM", at=SESSION)
     assert story.view["conditions"][str(LETTER)] == "COMPLETED"
     assert story.refused(offer(SECOND, key), by="SYSTEM", at=SESSION) == {"S1"}
@@ -93,7 +93,7 @@ def test_an_offer_to_no_active_condition_is_refused(key: UUID) -> None:
 
 def test_an_offer_of_a_session_that_has_its_place_here_is_refused() -> None:
     """Given a session booked here, then recorded, when education offers it as well, then S1 refuses; another is taken."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(booking(), by=YJS, at=AFTER)
     assert story.refused(offer(), by="SYSTEM", at=AFTER) == {"S1"}
     story.ask(attendance(), by=YJS, at=SESSION)
@@ -103,8 +103,8 @@ def test_an_offer_of_a_session_that_has_its_place_here_is_refused() -> None:
 
 def test_an_offer_repeated_after_its_register_records_nothing() -> None:
     """Given an attendance that education recorded and that completed the disposal, when its offer comes again, then nothing waits."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(attendance(hours="4"), by="SYSTEM", at=SESSION)
     assert story.view["state"] == "COMPLETED"
-    assert story.ask(offer(), by="SYSTEM", at=GIVEN_AT) == []
-    assert story.refused(offer(key=LETTER), by="SYSTEM", at=GIVEN_AT) == {"S1"}
+    assert story.ask(offer(), by="SYSTEM", at=ISSUED_AT) == []
+    assert story.refused(offer(key=LETTER), by="SYSTEM", at=ISSUED_AT) == {"S1"}

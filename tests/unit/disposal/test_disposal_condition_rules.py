@@ -12,6 +12,7 @@ from services.disposal.domain.commands import CompleteCondition
 from services.disposal.events import Change, Condition, ConditionsVaried, OmittedCondition, RetypedCondition
 from services.disposal.service import service
 from services.vocabulary import ConditionObject, ConditionType, TrialMode
+from tests.policy_books import with_entry
 from tests.unit.disposal.stories import (
     AFTER,
     GIVEN_ON,
@@ -61,8 +62,8 @@ def test_punishment_warns(what: Condition) -> None:
 def test_a_restorative_disposal_holds_agreed_actions_only(what: Condition) -> None:
     """Given a restorative disposal, when punishment or restriction is proposed or added, then R14 refuses it."""
     assert CaseStory().decided("YRD").refused(proposed(what), by=YJS, at=PROPOSED_AT) == {"R14"}
-    given = CaseStory().given("YRD", conference())
-    assert given.refused(variation(adding(what)), by=SUPERVISOR, at=AFTER) == {"R14"}
+    issued = CaseStory().issued("YRD", conference())
+    assert issued.refused(variation(adding(what)), by=SUPERVISOR, at=AFTER) == {"R14"}
 
 
 def test_a_restorative_disposal_is_not_bound_by_deadlines() -> None:
@@ -149,7 +150,7 @@ def test_deadlines_count_from_the_day_of_the_command_before_giving(days: int, an
 @pytest.mark.parametrize(("days", "answer"), [(112, None), (113, "W"), (140, "W"), (141, "H")])
 def test_deadlines_count_from_giving_afterwards(days: int, answer: str | None) -> None:
     """Given a conditional caution given on 12 March, when it is varied in May, then weeks count from 12 March."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     command = variation(modifying(condition(due=GIVEN_ON + timedelta(days=days))))
     _judged(story, command, SUPERVISOR, "2026-05-04T10:00:00+01:00", answer)
 
@@ -202,18 +203,18 @@ def test_low_value_shop_theft_is_never_barred() -> None:
 def test_a_variation_needs_consent_and_an_active_caution() -> None:
     """Given no consent, another stage or another disposal, when conditions are varied, then R22 refuses."""
     change = adding(letter())
-    assert CaseStory().given().refused(variation(change, consent=False), by=SUPERVISOR, at=AFTER) == {"R22"}
-    assert CaseStory().given("YC").refused(variation(change), by=SUPERVISOR, at=AFTER) == {"R22"}
+    assert CaseStory().issued().refused(variation(change, consent=False), by=SUPERVISOR, at=AFTER) == {"R22"}
+    assert CaseStory().issued("YC").refused(variation(change), by=SUPERVISOR, at=AFTER) == {"R22"}
     assert CaseStory().decided().refused(variation(change), by=SUPERVISOR, at=AFTER) == {"R22"}
     late = "2026-03-26T09:00:00+00:00"
     assert CaseStory().in_breach().refused(variation(change), by=SUPERVISOR, at=late) == {"R22"}
-    restorative = CaseStory().given("YRD", conference())
+    restorative = CaseStory().issued("YRD", conference())
     restorative.ask(variation(change, consent=False), by=SUPERVISOR, at=AFTER)
 
 
 def test_a_variation_leaves_a_condition() -> None:
     """Given one condition, when it is omitted and none is added, then R14 refuses; with another it is varied."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     assert story.refused(variation(omitting()), by=SUPERVISOR, at=AFTER) == {"R14"}
     story.ask(variation(omitting(), adding(letter())), by=SUPERVISOR, at=AFTER)
     assert story.view["conditions"] == {str(WORK): "OMITTED", str(LETTER): "ACTIVE"}
@@ -221,7 +222,7 @@ def test_a_variation_leaves_a_condition() -> None:
 
 def test_a_variation_is_judged_as_a_whole() -> None:
     """Given reparation of four hours, when seven are added, then R15 counts them together; penalties too."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     more = condition(key=MEETING, hours=Decimal(7))
     assert story.refused(variation(adding(more)), by=SUPERVISOR, at=AFTER) == {"R15"}
     assert story.refused(variation(adding(penalty(6000))), by=SUPERVISOR, at=AFTER) == {"R16"}
@@ -230,7 +231,7 @@ def test_a_variation_is_judged_as_a_whole() -> None:
 
 def test_a_variation_moves_the_deadline_and_the_spent_date() -> None:
     """Given conditions until 28 May and 1 July, when the later is omitted, then the earlier is the end, and when it is spent."""
-    story = CaseStory().given("YCC", condition(), letter(due=date(2026, 7, 1)))
+    story = CaseStory().issued("YCC", condition(), letter(due=date(2026, 7, 1)))
     assert (story.view["ends_on"], story.view["spent_on"]) == ("2026-07-01", "2026-06-12")
     story.ask(variation(omitting(LETTER)), by=SUPERVISOR, at=AFTER)
     assert (story.view["ends_on"], story.view["spent_on"]) == ("2026-05-28", "2026-05-28")
@@ -251,11 +252,11 @@ def test_a_variation_moves_the_deadline_and_the_spent_date() -> None:
 )
 def test_changes_that_make_no_sense_are_refused(changes: tuple[Any, ...]) -> None:
     """Given changes of nothing, twice, of unknown ids or without terms, when it is varied, then S1 refuses."""
-    assert CaseStory().given().refused(variation(*changes), by=SUPERVISOR, at=AFTER) == {"S1"}
+    assert CaseStory().issued().refused(variation(*changes), by=SUPERVISOR, at=AFTER) == {"S1"}
 
 
 def as_varied(story: CaseStory, *changes: Change) -> ConditionsVaried:
-    """The event of a variation."""
+    """Return the event of a variation."""
     story.ask(variation(*changes), by=SUPERVISOR, at=AFTER)
     event = story.facts[-1].event
     assert isinstance(event, ConditionsVaried)
@@ -264,7 +265,7 @@ def as_varied(story: CaseStory, *changes: Change) -> ConditionsVaried:
 
 def test_a_variation_says_what_was_omitted() -> None:
     """Given a conference and reparation, when the conference is omitted, then the event says that it was one, in clear."""
-    event = as_varied(CaseStory().given("YCC", condition(), conference()), omitting(MEETING), adding(letter()))
+    event = as_varied(CaseStory().issued("YCC", condition(), conference()), omitting(MEETING), adding(letter()))
     assert event.omitted == (OmittedCondition(condition_id=MEETING, type=ConditionType.RJ_CONFERENCE),)
     assert event.retyped == ()
 
@@ -273,7 +274,7 @@ def test_a_variation_says_what_became_of_another_type() -> None:
     """Given a conference and reparation, when one becomes a letter and one shorter, then the event names the first alone."""
     shorter = condition(hours=Decimal(2))
     instead = condition(ConditionType.LETTER_OF_APOLOGY, MEETING)
-    story = CaseStory().given("YCC", condition(), conference())
+    story = CaseStory().issued("YCC", condition(), conference())
     event = as_varied(story, modifying(instead), modifying(shorter))
     retyped = RetypedCondition(
         condition_id=MEETING, before=ConditionType.RJ_CONFERENCE, after=ConditionType.LETTER_OF_APOLOGY
@@ -285,7 +286,7 @@ def test_a_variation_says_what_became_of_another_type() -> None:
 
 def test_omitting_the_last_active_condition_completes() -> None:
     """Given one condition completed and one active, when that is omitted, then the disposal is completed."""
-    story = CaseStory().given("YCC", letter(), conference())
+    story = CaseStory().issued("YCC", letter(), conference())
     story.ask(CompleteCondition(condition_id=LETTER, quality_checked=True), by=YJS, at=AFTER)
     names = story.ask(variation(omitting(MEETING)), by=SUPERVISOR, at="2026-03-20T09:00:00+00:00")
     assert names == ["ConditionsVaried", "DisposalCompleted"]
@@ -297,6 +298,6 @@ def test_each_figure_is_policy() -> None:
     policy = service.policy
     for name in policy.terms:
         entry = policy.terms[name].entries[-1]
-        moved = policy.with_entry(name, date(2030, 1, 1), "moved")
+        moved = with_entry(policy, name, date(2030, 1, 1), "moved")
         assert moved.on(date(2029, 12, 31)).value(name) == entry.value
         assert moved.on(date(2030, 1, 1)).value(name) == "moved"

@@ -25,6 +25,6 @@ def test_what_one_attendance_completes_is_attended() -> None:
 
 
 def test_a_restorative_disposal_holds_neither_penalty_nor_curfew_nor_restriction() -> None:
-    """These three types alone are no agreed actions (R14)."""
+    """A restorative disposal refuses these three types of condition (R14)."""
     excluded = {code for code, kind in DEFINITIONS.items() if not kind.agreed_action}
     assert excluded == {ConditionType.FINANCIAL_PENALTY, ConditionType.CURFEW, ConditionType.RESTRICTIVE}

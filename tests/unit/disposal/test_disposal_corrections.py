@@ -33,18 +33,18 @@ THEN = "2026-03-25T10:00:00+00:00"
 
 
 def event_id(story: CaseStory, name: str) -> UUID:
-    """The id of the latest event of a name."""
+    """Return the id of the latest event of a name."""
     return next(fact.event_id for fact in reversed(story.facts) if fact.name == name)
 
 
 def correction(story: CaseStory, name: str, field: str, value: Any) -> CorrectRecord:
-    """A correction of a field of the latest event of a name."""
+    """Return a correction of a field of the latest event of a name."""
     return CorrectRecord(corrects=event_id(story, name), field=field, value=value, why=Sealed("Typed wrongly."))
 
 
 def test_a_correction_changes_what_is_shown_and_keeps_the_original() -> None:
     """Given outcome 2A, when it is corrected to 2, then 2 is shown, and both events are there."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(AssignOutcome(code=OutcomeCode.C2A), by=POLICE, at=THEN)
     assert story.ask(correction(story, "OutcomeAssigned", "code", "2"), by=SUPERVISOR, at=THEN) == ["RecordCorrected"]
     assert story.view["outcome"] == "2"
@@ -60,7 +60,7 @@ def test_a_correction_is_decided_by_afterwards() -> None:
 
 def test_what_was_computed_is_computed_again() -> None:
     """Given a summary offence with a wrong date, when it is corrected, then ages and the time limit follow, also in what was carried."""
-    story = CaseStory().given(command=opening(date(2012, 3, 2), offence=offence(TrialMode.SUMMARY)))
+    story = CaseStory().issued(command=opening(date(2012, 3, 2), offence=offence(TrialMode.SUMMARY)))
     assert (story.view["age_at_offence"], story.view["prosecution_time_limit"]) == (14, "2026-09-02")
     story.ask(correction(story, "DisposalCaseOpened", "offence.date", "2026-03-01"), by=SUPERVISOR, at=THEN)
     assert (story.view["age_at_offence"], story.view["prosecution_time_limit"]) == (13, "2026-09-01")
@@ -72,7 +72,7 @@ def test_what_was_computed_is_computed_again() -> None:
 
 def test_a_corrected_birth_date_moves_the_ages() -> None:
     """Given a wrong date of birth, when it is corrected, then it is sealed under the child's own key and the ages follow."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     field = "details.date_of_birth"
     story.ask(correction(story, "DisposalCaseOpened", field, "2009-03-12"), by=SUPERVISOR, at=THEN)
     assert (story.view["age_at_offence"], story.view["age_at_issue"]) == (16, 17)
@@ -83,11 +83,11 @@ def test_a_corrected_birth_date_moves_the_ages() -> None:
 
 def test_a_corrected_due_date_moves_the_deadline() -> None:
     """Given a condition with a wrong due date, when it is corrected, then the end and the spent date follow."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     field = "condition.due"
     story.ask(correction(story, "ConditionProposed", field, "2026-04-30"), by=SUPERVISOR, at=THEN)
     assert (story.view["ends_on"], story.view["spent_on"]) == ("2026-04-30", "2026-04-30")
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(variation(adding(letter(due=date(2026, 4, 1)))), by=SUPERVISOR, at=THEN)
     story.ask(correction(story, "ConditionProposed", field, "2026-06-30"), by=SUPERVISOR, at=THEN)
     assert (story.view["ends_on"], story.view["spent_on"]) == ("2026-06-30", "2026-06-12")
@@ -113,14 +113,14 @@ def test_a_corrected_due_date_moves_the_deadline() -> None:
 )
 def test_an_unknown_field_or_a_wrong_type_is_refused(field: str, value: Any) -> None:
     """Given a field that is not there or a value that does not fit, when it is corrected, then S1 refuses."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     command = correction(story, "DisposalCaseOpened", "crime_number", value).model_copy(update={"field": field})
     assert story.refused(command, by=SUPERVISOR, at=THEN) == {"S1"}
 
 
 def test_a_correction_must_leave_the_record_whole() -> None:
     """Given an attendance, when its condition's id is corrected away, then S1 refuses what would contradict itself."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     command = correction(story, "ConditionProposed", "condition.condition_id", str(LEO))
     assert story.refused(command, by=SUPERVISOR, at=THEN) == {"S1"}
     story.ask(attendance(), by=SUPERVISOR, at=THEN)
@@ -130,7 +130,7 @@ def test_a_correction_must_leave_the_record_whole() -> None:
 
 def test_groups_that_may_hold_personal_fields_are_corrected_one_by_one() -> None:
     """Given a variation, when all its changes are corrected at once in clear, then S1 refuses."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(variation(adding(letter())), by=SUPERVISOR, at=THEN)
     changes = [{"action": "OMIT", "condition_id": str(WORK)}]
     assert story.refused(correction(story, "ConditionsVaried", "changes", changes), by=SUPERVISOR, at=THEN) == {"S1"}
@@ -138,9 +138,9 @@ def test_groups_that_may_hold_personal_fields_are_corrected_one_by_one() -> None
 
 def test_the_offence_may_be_corrected_as_a_whole() -> None:
     """Given an either-way offence, when it is corrected to a summary one of the day before, then its time limit follows."""
-    story = CaseStory().given()
-    whole = {**offence().model_dump(mode="json"), "trial_mode": "SUMMARY", "date": "2026-03-01"}
-    story.ask(correction(story, "DisposalCaseOpened", "offence", whole), by=SUPERVISOR, at=THEN)
+    story = CaseStory().issued()
+    new_value = {**offence().model_dump(mode="json"), "trial_mode": "SUMMARY", "date": "2026-03-01"}
+    story.ask(correction(story, "DisposalCaseOpened", "offence", new_value), by=SUPERVISOR, at=THEN)
     assert story.view["prosecution_time_limit"] == "2026-09-01"
     issued = next(fact.event for fact in story.facts if isinstance(fact.event, DisposalIssued))
     corrected = story.facts[-1].event
@@ -151,11 +151,11 @@ def test_the_offence_may_be_corrected_as_a_whole() -> None:
 
 def test_a_condition_may_be_corrected_as_a_whole_where_nothing_in_it_is_personal() -> None:
     """Given a condition due on 28 May, when it is corrected to 14 May, then the deadline follows; with a payee S1 refuses."""
-    story = CaseStory().given()
-    whole = {**condition(due=date(2026, 5, 14)).model_dump(mode="json"), "hours": 4}
-    story.ask(correction(story, "ConditionProposed", "condition", whole), by=SUPERVISOR, at=THEN)
+    story = CaseStory().issued()
+    new_value = {**condition(due=date(2026, 5, 14)).model_dump(mode="json"), "hours": 4}
+    story.ask(correction(story, "ConditionProposed", "condition", new_value), by=SUPERVISOR, at=THEN)
     assert story.view["ends_on"] == "2026-05-14"
-    personal = {**whole, "payee": "Her aunt"}
+    personal = {**new_value, "payee": "Her aunt"}
     assert story.refused(correction(story, "ConditionProposed", "condition", personal), by=SUPERVISOR, at=THEN) == {
         "S1"
     }
@@ -163,17 +163,17 @@ def test_a_condition_may_be_corrected_as_a_whole_where_nothing_in_it_is_personal
 
 def test_a_whole_in_clear_takes_nothing_personal_away() -> None:
     """Given a condition with words about the child, and a variation, when the whole is corrected to one without, then S1 refuses."""
-    story = CaseStory().given("YCC", condition(detail=Sealed("With her aunt.")))
+    story = CaseStory().issued("YCC", condition(detail=Sealed("With her aunt.")))
     story.ask(variation(adding(letter())), by=SUPERVISOR, at=THEN)
-    whole = {**condition(due=date(2026, 5, 14)).model_dump(mode="json"), "hours": 4}
-    for event, field, value in (("ConditionProposed", "condition", whole), ("ConditionsVaried", "changes", [])):
+    new_value = {**condition(due=date(2026, 5, 14)).model_dump(mode="json"), "hours": 4}
+    for event, field, value in (("ConditionProposed", "condition", new_value), ("ConditionsVaried", "changes", [])):
         assert story.refused(correction(story, event, field, value), by=SUPERVISOR, at=THEN) == {"S1"}
     story.ask(correction(story, "ConditionProposed", "condition.due", "2026-05-14"), by=SUPERVISOR, at=THEN)
 
 
 def test_neither_a_correction_nor_an_unknown_event_is_corrected() -> None:
     """Given a correction, or an id of another case, when it is corrected, then S1 refuses."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(correction(story, "DisposalCaseOpened", "crime_number", "55260013128"), by=SUPERVISOR, at=THEN)
     assert story.refused(correction(story, "RecordCorrected", "field", "x"), by=SUPERVISOR, at=THEN) == {"S1"}
     stranger = CorrectRecord(corrects=derived_uuid("test", "none"), field="x", value=1, why=Sealed("x"))
@@ -184,7 +184,7 @@ def test_neither_a_correction_nor_an_unknown_event_is_corrected() -> None:
 
 def test_a_corrected_offence_moves_the_claim() -> None:
     """Given a case, when the code of its offence is corrected, then the claim of R28 moves with it."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     before = story.state
     story.ask(correction(story, "DisposalCaseOpened", "offence.code", "14920"), by=SUPERVISOR, at=THEN)
     moved = claims(before, next(fact for fact in story.facts if isinstance(fact.event, RecordCorrected)))
@@ -198,7 +198,7 @@ def test_a_corrected_offence_moves_the_claim() -> None:
 
 def test_a_disposal_that_was_not_lawful_is_to_be_reviewed() -> None:
     """Given a caution, when the birth date is found to make the child 18 at giving, then its review is due a working day later."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     assert "DISPOSAL_REVIEW" not in story.duties(date(2026, 3, 25))
     story.ask(correction(story, "DisposalCaseOpened", "details.date_of_birth", "2007-11-30"), by=SUPERVISOR, at=THEN)
     review = story.duties(date(2026, 3, 25))["DISPOSAL_REVIEW"]
@@ -208,7 +208,7 @@ def test_a_disposal_that_was_not_lawful_is_to_be_reviewed() -> None:
 
 def test_a_fact_is_corrected_after_it_happened_whatever_happened_since() -> None:
     """Given a case opened and later decided, a correction between the two is of the opening, and not of the decision."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     decided = next(fact.occurred_at for fact in story.facts if fact.name == "DisposalDecided")
     between = (decided - timedelta(minutes=1)).isoformat()
     late = correction(story, "DisposalDecided", "rationale_text", "Because.")
@@ -219,7 +219,7 @@ def test_a_fact_is_corrected_after_it_happened_whatever_happened_since() -> None
 
 def test_a_review_is_met_by_the_correction_that_makes_it_lawful_again() -> None:
     """Given a review for a wrong birth date, when that is corrected once more, then the review is met and nothing else is asked."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     wrong = correction(story, "DisposalCaseOpened", "details.date_of_birth", "2007-11-30")
     story.ask(wrong, by=SUPERVISOR, at=THEN)
     right = correction(story, "DisposalCaseOpened", "details.date_of_birth", "2010-03-14")
@@ -229,7 +229,7 @@ def test_a_review_is_met_by_the_correction_that_makes_it_lawful_again() -> None:
 
 def test_a_correction_that_changes_no_lawfulness_asks_for_no_review() -> None:
     """Given a caution, when its outcome code is corrected, then no review is due."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(AssignOutcome(code=OutcomeCode.C2A), by=POLICE, at=THEN)
     story.ask(correction(story, "OutcomeAssigned", "code", "2"), by=SUPERVISOR, at=THEN)
     assert "DISPOSAL_REVIEW" not in story.duties(date(2026, 4, 30))
@@ -237,6 +237,6 @@ def test_a_correction_that_changes_no_lawfulness_asks_for_no_review() -> None:
 
 def test_a_withdrawn_admission_found_later_is_to_be_reviewed() -> None:
     """Given a caution, when the record of the admission is found to be wrong, then the review names R4."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(correction(story, "AdmissionRecorded", "facts_accepted", value=False), by=SUPERVISOR, at=THEN)
     assert story.duties(date(2026, 3, 25))["DISPOSAL_REVIEW"].item == "1: R4"

@@ -31,7 +31,7 @@ from tests.unit.disposal.stories import (
     AFTER,
     EXPLAINED,
     FIRST,
-    GIVEN_AT,
+    ISSUED_AT,
     LEO,
     LETTER,
     MANAGER,
@@ -67,7 +67,7 @@ SEEN = "2026-03-18T18:00:00+00:00"
 
 
 def named(story: CaseStory, name: str, day: date) -> list[Duty]:
-    """The duties of one name on the sheet of a day."""
+    """Return the duties of one name on the sheet of a day."""
     return [duty for duty in duties_on(story.service.read_model, story.facts, day) if duty.duty == name]
 
 
@@ -121,7 +121,7 @@ def test_an_assessment_asked_for_is_no_assessment() -> None:
     story.ask(proposed(), by=YJS, at="2026-03-11T12:00:00+00:00")
     for step in (ADULT, EXPLAINED, SIGNED):
         story.ask(step, by=YJS, at="2026-03-12T16:00:00+00:00")
-    story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
     found = named(story, "ASSESSMENT", date(2026, 3, 12))
     assert [duty.due for duty in found] == [date(2026, 3, 24), date(2026, 3, 26)]
 
@@ -149,7 +149,7 @@ def test_a_conditional_or_second_caution_must_be_assessed(what: str, prior: Prio
         story.ask(SIGNED, by=YJS, at="2026-03-12T16:00:00+00:00")
     for step in (ADULT, EXPLAINED):
         story.ask(step, by=YJS, at="2026-03-12T16:00:00+00:00")
-    story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
     found = named(story, "ASSESSMENT", date(2026, 3, 12))
     assert [duty.due for duty in found] == ([date(2026, 3, 26)] if due else [])
     if due:
@@ -163,7 +163,7 @@ def test_a_conditional_or_second_caution_must_be_assessed(what: str, prior: Prio
 
 def test_a_caution_is_referred_to_the_yot_in_a_working_day() -> None:
     """Given a caution on a Thursday, then the referral is due on Friday, and stays due until then or the end of the case."""
-    story = CaseStory().given("YC")
+    story = CaseStory().issued("YC")
     (duty,) = named(story, "YOT_REFERRAL", date(2026, 3, 16))
     assert (duty.due, duty.overdue(date(2026, 3, 16))) == (date(2026, 3, 13), True)
     story.ask(ReferToYot(rationale={"R12": "Forgotten."}), by=YJS, at="2026-03-16T10:00:00+00:00")
@@ -172,7 +172,7 @@ def test_a_caution_is_referred_to_the_yot_in_a_working_day() -> None:
 
 def test_a_session_is_recorded_in_a_working_day() -> None:
     """Given a session on 18 March, then its record is due on the 19th and met by it."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(booking(), by=YJS, at=AFTER)
     assert not named(story, "ATTENDANCE_RECORDED", date(2026, 3, 17))
     (duty,) = named(story, "ATTENDANCE_RECORDED", date(2026, 3, 20))
@@ -192,7 +192,7 @@ def test_a_session_is_recorded_in_a_working_day() -> None:
 )
 def test_an_absence_opens_its_duties(status: AttendanceStatus, opened: set[str]) -> None:
     """Given an absence, then contact is due in one working day and a pending reason in five."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(absence(status), by=YJS, at=SEEN)
     due = {duty.duty: duty.due for duty in duties_on(story.service.read_model, story.facts, date(2026, 3, 18))}
     assert {"MISSED_CONTACT", "ABSENCE_REASON"} & due.keys() == opened
@@ -202,7 +202,7 @@ def test_an_absence_opens_its_duties(status: AttendanceStatus, opened: set[str])
 
 def test_contact_and_decision_meet_the_duties() -> None:
     """Given a pending absence, when the child is called without being reached and the reason decided, then both are met."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     call = RecordContact(person_id=LEO, means=ContactMeans.PHONE, reached=False)
     story.ask(call, by=YJS, at="2026-03-16T10:00:00+00:00")
     story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at=SEEN)
@@ -217,7 +217,7 @@ def test_contact_and_decision_meet_the_duties() -> None:
 
 def test_contact_with_a_victim_is_no_contact_with_the_child() -> None:
     """Given an absence, when a victim is phoned, then the contact is still due; when the child's mother is, it is met."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(absence(), by=YJS, at=SEEN)
     for person, met_on in ((MANAGER, None), (MOTHER, date(2026, 3, 20))):
         call = RecordContact(person_id=person, means=ContactMeans.PHONE, reached=True)
@@ -227,7 +227,7 @@ def test_contact_with_a_victim_is_no_contact_with_the_child() -> None:
 
 def test_a_condition_is_due_on_its_own_date() -> None:
     """Given conditions, then each is due on its date, moves with a variation, and is met, excused or omitted."""
-    story = CaseStory().given("YCC", condition(), letter(due=date(2026, 4, 16)))
+    story = CaseStory().issued("YCC", condition(), letter(due=date(2026, 4, 16)))
     assert [duty.due for duty in named(story, "CONDITION", date(2026, 3, 12))] == [date(2026, 4, 16), date(2026, 5, 28)]
     story.ask(variation(modifying(condition(due=date(2026, 6, 1)))), by=SUPERVISOR, at=AFTER)
     assert named(story, "CONDITION", date(2026, 3, 13))[-1].due == date(2026, 6, 1)
@@ -240,14 +240,14 @@ def test_a_condition_is_due_on_its_own_date() -> None:
 
 def test_an_omitted_condition_is_no_longer_due() -> None:
     """Given a condition replaced, then the old one leaves the sheet and the new one is on it."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(variation(omitting(), adding(letter())), by=SUPERVISOR, at=AFTER)
     assert [duty.item for duty in named(story, "CONDITION", date(2026, 3, 13))] == [str(LETTER)]
 
 
 def test_a_summary_offence_has_its_last_day() -> None:
     """Given a summary offence, then the last day is on the sheet until proceedings meet it."""
-    story = CaseStory().given(command=SUMMARY)
+    story = CaseStory().issued(command=SUMMARY)
     (duty,) = named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 12))
     assert (duty.due, duty.met_on) == (date(2026, 9, 2), None)
     story.ask(breach(), by=YJS, at="2026-05-29T09:00:00+01:00")
@@ -277,7 +277,7 @@ def test_the_last_day_lapses_with_another_end(what: str, met_on: date | None, la
 
 def test_a_given_caution_ends_the_prosecution_limit() -> None:
     """Given a youth caution for a summary offence, then nobody is prosecuted, and the limit lapses that day."""
-    story = CaseStory().given("YC", command=SUMMARY)
+    story = CaseStory().issued("YC", command=SUMMARY)
     assert named(story, "PROSECUTION_TIME_LIMIT", date(2026, 3, 12))[0].lapsed_on == date(2026, 3, 12)
 
 
@@ -288,7 +288,7 @@ def test_an_either_way_offence_has_no_last_day() -> None:
 
 def test_duties_of_monitoring_end_with_the_disposal() -> None:
     """Given work that nobody did, when the disposal ends, then each of its duties lapses that day."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at=SEEN)
     story.ask(ExcuseCondition(condition_id=WORK, why=Sealed("Ill.")), by=SUPERVISOR, at="2026-03-20T10:00:00+00:00")
     day = date(2026, 3, 20)
@@ -299,7 +299,7 @@ def test_duties_of_monitoring_end_with_the_disposal() -> None:
 
 def test_a_youth_caution_ends_all_but_what_follows_it() -> None:
     """Given a youth caution, then the referral to the YOT stays open, and what can no longer be done lapses."""
-    story = CaseStory().given("YC", command=opening(victims=(MANAGER,)))
+    story = CaseStory().issued("YC", command=opening(victims=(MANAGER,)))
     day = date(2026, 3, 12)
     assert named(story, "YOT_REFERRAL", day)[0].is_open(day)
     assert named(story, "VICTIM_RJ_INFORMATION", day)[0].lapsed_on == day

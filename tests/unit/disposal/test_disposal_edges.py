@@ -35,6 +35,7 @@ from services.disposal.read_model import READ_MODEL
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.domain.decisions import Refused
 from shared.privacy.sealing import Sealed
+from tests.policy_books import with_entry
 from tests.unit.disposal.stories import (
     ADMITTED,
     ADULT,
@@ -42,7 +43,7 @@ from tests.unit.disposal.stories import (
     DECIDED_AT,
     EXPLAINED,
     FIRST,
-    GIVEN_AT,
+    ISSUED_AT,
     MEETING,
     POLICE,
     PROPOSED_AT,
@@ -79,7 +80,7 @@ LOWEST, HIGHEST = UUID(int=1), UUID(int=2**128 - 1)
 
 def test_more_hours_than_needed_complete_too() -> None:
     """Given four hours to do, when three and then two are credited, then the condition is complete."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(attendance(hours="3"), by=YJS, at=SESSION)
     names = story.ask(attendance(hours="2", session=SECOND), by=YJS, at=LATER)
     assert names == ["ConditionAttended", "ConditionCompleted", "DisposalCompleted"]
@@ -88,7 +89,7 @@ def test_more_hours_than_needed_complete_too() -> None:
 @pytest.mark.parametrize("other", [LOWEST, HIGHEST])
 def test_another_conditions_session_moves_no_completion(other: UUID) -> None:
     """Given a later session of another condition, when all hours of one are credited, then it was complete at its own."""
-    story = CaseStory().given("YCC", condition(), condition(key=other))
+    story = CaseStory().issued("YCC", condition(), condition(key=other))
     story.ask(attendance(session=SECOND, key=other), by=YJS, at=LATER)
     assert story.ask(attendance(hours="4"), by=YJS, at=SESSION) == ["ConditionAttended", "ConditionCompleted"]
     assert story.facts[-1].day == date(2026, 3, 18)
@@ -96,7 +97,7 @@ def test_another_conditions_session_moves_no_completion(other: UUID) -> None:
 
 def test_withdrawn_consent_stays_a_ground_after_it_was_excused() -> None:
     """Given withdrawn consent that was excused once, when a breach is referred again, then the withdrawal is its ground."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(WithdrawConsent(), by=YJS, at=SESSION)
     excused = DecideBreach(
         reasonable_excuse=True, decision=BreachDecision.EXCUSED, rationale_text=Sealed("He was ill.")
@@ -122,7 +123,7 @@ def test_cautions_and_convictions_add_up(case: CaseStory, prior: PriorRecord) ->
 
 def test_no_outcome_of_a_caution_before_it_was_given() -> None:
     """Given a caution of the 12th, when its outcome is dated the day before, then T1 refuses: it was given, but later."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     early = "2026-03-11T10:00:00+00:00"
     assert story.refused(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=early) == {"T1"}
     assert story.refused(AssignOutcome(code=OutcomeCode.C8), by=POLICE, at=early) >= {"O8"}
@@ -132,7 +133,7 @@ def test_no_outcome_of_a_caution_before_it_was_given() -> None:
 @pytest.mark.parametrize("other", [LOWEST, HIGHEST])
 def test_another_sessions_absence_is_not_decided(other: UUID) -> None:
     """Given an absence that waits for a reason, when that of another session is decided, then E6 finds none."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at=SESSION)
     assert story.refused(DecideAbsence(session_id=other, acceptable=True), by=YJS, at=LATER) == {"E6"}
 
@@ -140,7 +141,7 @@ def test_another_sessions_absence_is_not_decided(other: UUID) -> None:
 @pytest.mark.parametrize("other", [LOWEST, HIGHEST])
 def test_another_conditions_absence_is_no_ground(other: UUID) -> None:
     """Given an unacceptable absence from one condition, when a breach of another is referred, then D2 refuses."""
-    story = CaseStory().given("YCC", condition(), condition(key=other))
+    story = CaseStory().issued("YCC", condition(), condition(key=other))
     story.ask(absence(), by=YJS, at=SESSION)
     assert story.refused(breach(other), by=YJS, at=LATER) == {"D2"}
     assert story.ask(breach(), by=YJS, at=LATER) == ["BreachReferred"]
@@ -149,7 +150,7 @@ def test_another_conditions_absence_is_no_ground(other: UUID) -> None:
 @pytest.mark.parametrize("other", [LOWEST, HIGHEST])
 def test_what_another_condition_lost_to_the_harmed_bars_no_breach(other: UUID) -> None:
     """Given a later session of another condition that a harmed person lost, then the breach of this one stands."""
-    story = CaseStory().given("YCC", condition(), condition(key=other))
+    story = CaseStory().issued("YCC", condition(), condition(key=other))
     story.ask(absence(), by=YJS, at=SESSION)
     lost = attendance(
         AttendanceStatus.CANCELLED_BY_SERVICE,
@@ -174,8 +175,8 @@ def test_all_may_happen_in_the_moment_of_what_it_rests_on() -> None:
     """Given an adult, an explanation and a signature in the moment of the giving, then they count."""
     story = CaseStory().prepared("YCC", condition(), without=("adult", "explanation", "signature"))
     for step in (ADULT, EXPLAINED, SIGNED):
-        story.ask(step, by=POLICE, at=GIVEN_AT)
-    assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+        story.ask(step, by=POLICE, at=ISSUED_AT)
+    assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
 
 
 @pytest.mark.parametrize("later", ["adult", "explanation", "signature"])
@@ -186,7 +187,7 @@ def test_what_a_giving_rests_on_is_not_dated_after_it(later: str, what: str, nee
     step = {"adult": ADULT, "explanation": EXPLAINED, "signature": SIGNED}[later]
     story.ask(step, by=POLICE, at="2026-03-12T16:31:00+00:00")
     if later in needs:
-        assert story.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"T1"}
+        assert story.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"T1"}
     story.ask(IssueDisposal(), by=POLICE, at="2026-03-12T16:31:00+00:00")
 
 
@@ -195,15 +196,15 @@ def test_a_later_repetition_takes_nothing_from_what_was_there() -> None:
     story = CaseStory().prepared("YCC", condition())
     for step in (ADULT, EXPLAINED):
         story.ask(step, by=POLICE, at="2026-03-12T17:00:00+00:00")
-    assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
 
 
 def test_what_follows_may_happen_in_the_moment_of_the_giving() -> None:
     """Given a caution, when it is referred, withdrawn from and varied in the moment of its giving, then T1 is silent."""
-    story = CaseStory().given()
-    assert story.ask(ReferToYot(), by=POLICE, at=GIVEN_AT) == ["YotReferred"]
-    assert story.ask(variation(adding(letter())), by=YJS, at=GIVEN_AT) == ["ConditionsVaried"]
-    assert "ConsentWithdrawn" in story.ask(WithdrawConsent(), by=YJS, at=GIVEN_AT)
+    story = CaseStory().issued()
+    assert story.ask(ReferToYot(), by=POLICE, at=ISSUED_AT) == ["YotReferred"]
+    assert story.ask(variation(adding(letter())), by=YJS, at=ISSUED_AT) == ["ConditionsVaried"]
+    assert "ConsentWithdrawn" in story.ask(WithdrawConsent(), by=YJS, at=ISSUED_AT)
 
 
 def test_outcome_22_rests_on_an_earlier_activity() -> None:
@@ -216,7 +217,7 @@ def test_outcome_22_rests_on_an_earlier_activity() -> None:
 
 def test_more_hours_than_needed_are_completed_by_hand() -> None:
     """Given five hours credited of four, some without compliance, then the condition may be completed by hand."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(attendance(hours="3"), by=YJS, at=SESSION)
     story.ask(attendance(hours="2", session=SECOND, complied=False), by=YJS, at=LATER)
     assert "ConditionCompleted" in story.ask(CompleteCondition(condition_id=WORK), by=YJS, at=LATER)
@@ -233,12 +234,12 @@ def test_a_panel_may_be_larger_than_its_quorum(case: CaseStory) -> None:
 def test_who_is_too_old_is_excused_from_nothing_else(born: date) -> None:
     """Given somebody of eighteen or nineteen without an appropriate adult, then R2 and R6 speak at the giving."""
     story = CaseStory().prepared("YCC", condition(), without=("adult",), command=opening(born))
-    assert story.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"R2", "R6"}
+    assert story.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"R2", "R6"}
 
 
 def test_a_child_of_ten_at_the_offence_is_given_a_disposal() -> None:
     """Given a child who was ten that very day, when the caution is given, then R1 lets it through."""
-    story = CaseStory().given(command=opening(date(2016, 3, 2)))
+    story = CaseStory().issued(command=opening(date(2016, 3, 2)))
     assert story.view["age_at_offence"] == 10
 
 
@@ -250,11 +251,11 @@ def test_adult_outcomes_are_for_any_adult() -> None:
 
 def test_only_an_active_condition_of_a_disposal_under_way_is_excused() -> None:
     """Given a disposal under way, an unknown condition is not excused; under review, neither is the active one."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     unknown = ExcuseCondition(condition_id=LOWEST, why=Sealed("He is ill."))
     assert story.refused(unknown, by=SUPERVISOR, at=SESSION) == {"S1"}
-    known = ExcuseCondition(condition_id=WORK, why=Sealed("He is ill."))
-    assert CaseStory().in_breach().refused(known, by=SUPERVISOR, at=LATER) == {"S1"}
+    excuse = ExcuseCondition(condition_id=WORK, why=Sealed("He is ill."))
+    assert CaseStory().in_breach().refused(excuse, by=SUPERVISOR, at=LATER) == {"S1"}
 
 
 def test_a_case_is_opened_in_the_moment_of_the_report(case: CaseStory) -> None:
@@ -264,7 +265,7 @@ def test_a_case_is_opened_in_the_moment_of_the_report(case: CaseStory) -> None:
 
 def test_withdrawn_consent_is_a_ground_from_its_own_moment() -> None:
     """Given consent withdrawn and excused in one moment, when a breach is referred in that moment, then it has a ground."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(WithdrawConsent(), by=YJS, at=SESSION)
     excused = DecideBreach(
         reasonable_excuse=True, decision=BreachDecision.EXCUSED, rationale_text=Sealed("He was ill.")
@@ -291,7 +292,7 @@ def test_an_offence_that_is_not_summary_after_all_has_no_last_day() -> None:
 
 def test_an_age_stays_where_the_birth_date_is_forgotten() -> None:
     """Given a forgotten birth date, when the day of the offence is corrected, then no age is computed anew."""
-    story = CaseStory().given(command=opening(offence=offence(TrialMode.SUMMARY)))
+    story = CaseStory().issued(command=opening(offence=offence(TrialMode.SUMMARY)))
     first = story.facts[0]
     hidden = Sealed[date].of_token("s1:person/x:1:details.date_of_birth:AAAA:AAAA").as_forgotten()
     details = first.event.details.model_copy(update={"date_of_birth": hidden})  # type: ignore[attr-defined]
@@ -321,12 +322,12 @@ def test_a_disposal_is_not_decided_before_either(case: CaseStory, later: str) ->
 def test_a_variation_names_a_condition_once() -> None:
     """Given a variation that adds one condition twice, then S1 refuses it."""
     twice = variation(adding(letter()), adding(letter()))
-    assert CaseStory().given().refused(twice, by=YJS, at=SESSION) == {"S1"}
+    assert CaseStory().issued().refused(twice, by=YJS, at=SESSION) == {"S1"}
 
 
 def test_no_absence_is_decided_in_an_ended_case() -> None:
     """Given an absence that waited for a reason when the child left a voluntary disposal, then it is decided no more."""
-    story = CaseStory().given("YRD", conference())
+    story = CaseStory().issued("YRD", conference())
     missed = attendance(AttendanceStatus.DNA_PENDING, "0", key=MEETING, complied=False)
     story.ask(missed, by=YJS, at=SESSION)
     story.ask(RecordNonEngagement(why=Sealed("He will not meet.")), by=YJS, at=LATER)
@@ -336,7 +337,7 @@ def test_no_absence_is_decided_in_an_ended_case() -> None:
 def test_only_a_session_with_compliance_is_an_activity() -> None:
     """Given a session attended without complying, then an outcome says of no activity; after one with compliance it does."""
     for complied, activity_on in ((False, None), (True, date(2026, 3, 18))):
-        story = CaseStory().given()
+        story = CaseStory().issued()
         story.ask(attendance(complied=complied), by=YJS, at=SESSION)
         story.ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=LATER)
         assigned = story.facts[-1].event
@@ -368,25 +369,25 @@ def test_any_other_decision_than_the_panels_warns(case: CaseStory, panel: str, d
 
 def test_a_conference_is_not_held_before_it_did_not_proceed() -> None:
     """Given a conference that did not proceed on the 25th, when the same one is said to be held before, then E5 refuses."""
-    story = CaseStory().given("YCC", conference())
+    story = CaseStory().issued("YCC", conference())
     lost = absence(
         AttendanceStatus.CANCELLED_BY_SERVICE, session=SECOND, key=MEETING, because=CancellationReason.HARMED_WITHDREW
     )
     story.ask(lost, by="SYSTEM", at=LATER)
-    held = attendance(hours="1.5", session=SECOND, key=MEETING)
-    assert story.refused(held, by="SYSTEM", at=SESSION) == {"E5"}
+    session_held = attendance(hours="1.5", session=SECOND, key=MEETING)
+    assert story.refused(session_held, by="SYSTEM", at=SESSION) == {"E5"}
 
 
 @pytest.mark.parametrize("other", [LOWEST, HIGHEST])
 def test_a_changed_condition_keeps_its_id(other: UUID) -> None:
     """Given a modification that names another id inside than outside, then S1 refuses it."""
     change = modifying(condition(key=other)).model_copy(update={"condition_id": WORK})
-    assert CaseStory().given().refused(variation(change), by=YJS, at=SESSION) == {"S1"}
+    assert CaseStory().issued().refused(variation(change), by=YJS, at=SESSION) == {"S1"}
 
 
 def test_an_omitted_condition_is_not_waited_for() -> None:
     """Given two conditions of which one was omitted, when the other is done, then the disposal is completed that day."""
-    story = CaseStory().given("YCC", condition(), letter())
+    story = CaseStory().issued("YCC", condition(), letter())
     story.ask(variation(omitting(letter().condition_id)), by=YJS, at=AFTER)
     names = story.ask(attendance(hours="4"), by=YJS, at=SESSION)
     assert names == ["ConditionAttended", "ConditionCompleted", "DisposalCompleted"]
@@ -396,10 +397,10 @@ def test_an_omitted_condition_is_not_waited_for() -> None:
 def test_a_condition_may_be_proposed_in_the_moment_of_the_giving() -> None:
     """Given a condition proposed and signed in the moment of the giving, then T1 is silent."""
     story = CaseStory().decided()
-    story.ask(proposed(), by=YJS, at=GIVEN_AT)
+    story.ask(proposed(), by=YJS, at=ISSUED_AT)
     for step in (ADULT, EXPLAINED, SIGNED):
-        story.ask(step, by=POLICE, at=GIVEN_AT)
-    assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+        story.ask(step, by=POLICE, at=ISSUED_AT)
+    assert "DisposalIssued" in story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
 
 
 def test_work_without_hours_takes_nothing_off_the_limit() -> None:
@@ -413,7 +414,7 @@ def test_work_without_hours_takes_nothing_off_the_limit() -> None:
 def test_an_hour_credited_later_moves_the_completion_an_absence_does_not() -> None:
     """Given the last hour credited on the 25th, or nothing but an absence then, a late record completes on the last credit."""
     for later, hours, day in ((attendance(hours="1", session=SECOND), "3", 25), (absence(session=SECOND), "4", 18)):
-        story = CaseStory().given()
+        story = CaseStory().issued()
         story.ask(later, by=YJS, at=LATER)
         assert "ConditionCompleted" in story.ask(attendance(hours=hours), by=YJS, at=SESSION)
         assert story.view["completed_on"] == f"2026-03-{day}"
@@ -421,7 +422,7 @@ def test_an_hour_credited_later_moves_the_completion_an_absence_does_not() -> No
 
 def test_a_disposal_is_completed_on_the_last_day_that_any_condition_needed() -> None:
     """Given a letter checked on the 25th, when the hours of the 18th are recorded late, then the disposal ended on the 25th."""
-    story = CaseStory().given("YCC", condition(), letter())
+    story = CaseStory().issued("YCC", condition(), letter())
     checked = CompleteCondition(condition_id=letter().condition_id, quality_checked=True)
     story.ask(checked, by=YJS, at=LATER)
     assert "DisposalCompleted" in story.ask(attendance(hours="4"), by=YJS, at=SESSION)
@@ -446,40 +447,40 @@ def _alone(story: CaseStory, what: str) -> CaseStory:
     if what == "YCC":
         story.ask(proposed(), by=YJS, at=PROPOSED_AT)
     for step in (ADULT, EXPLAINED, SIGNED):
-        story.ask(step, by=POLICE, at=GIVEN_AT)
+        story.ask(step, by=POLICE, at=ISSUED_AT)
     return story
 
 
 def test_a_caution_asks_for_the_adult_at_the_giving_only() -> None:
     """Given an admission without an adult, a caution is given with one that day; a restorative disposal is refused R6."""
-    assert "DisposalIssued" in _alone(CaseStory(), "YCC").ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
-    assert _alone(CaseStory(), "YRD").refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"R6"}
+    assert "DisposalIssued" in _alone(CaseStory(), "YCC").ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
+    assert _alone(CaseStory(), "YRD").refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"R6"}
 
 
 def test_the_adult_at_the_admission_is_policy() -> None:
     """Given a policy that asks for no adult at the admission, a restorative disposal is given without."""
     story = CaseStory()
-    policy = READ_MODEL.policy.with_entry("appropriate_adult_for_yrd", date(2026, 3, 1), value=False)
+    policy = with_entry(READ_MODEL.policy, "appropriate_adult_for_yrd", date(2026, 3, 1), value=False)
     story.service = replace(story.service, read_model=replace(READ_MODEL, policy=policy))
-    assert "DisposalIssued" in _alone(story, "YRD").ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    assert "DisposalIssued" in _alone(story, "YRD").ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
 
 
 def test_nothing_is_given_that_no_person_decided(case: CaseStory) -> None:
     """Given a decision of the system itself, when the disposal is given, then R26 refuses."""
     case.ready("YC")
     case.ask(decision("YC"), by="SYSTEM", at=DECIDED_AT)
-    assert "R26" in case.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    assert "R26" in case.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT)
 
 
 def test_an_outcome_may_be_assigned_in_the_moment_of_the_giving() -> None:
     """Given a caution, when its outcome is assigned in the moment of its giving, then O2 lets it through."""
-    CaseStory().given().ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=GIVEN_AT)
+    CaseStory().issued().ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=ISSUED_AT)
 
 
 @pytest.mark.parametrize("other", [LOWEST, HIGHEST])
 def test_a_booked_session_serves_no_other_condition(other: UUID) -> None:
     """Given a session booked for one condition, when attendance is recorded for another, then E7 refuses, and a reaction S1."""
-    story = CaseStory().given("YCC", condition(), condition(key=other))
+    story = CaseStory().issued("YCC", condition(), condition(key=other))
     story.ask(booking(), by=YJS, at=AFTER)
     assert story.refused(attendance(key=other), by=YJS, at=SESSION) == {"E7"}
     assert story.refused(attendance(key=other), by="SYSTEM", at=SESSION) == {"S1"}

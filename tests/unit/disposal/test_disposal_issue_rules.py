@@ -23,8 +23,8 @@ from tests.unit.disposal.stories import (
     ADULT,
     AFTER,
     EXPLAINED,
-    GIVEN_AT,
     INVESTIGATOR,
+    ISSUED_AT,
     LETTER,
     MOTHER,
     POLICE,
@@ -54,9 +54,9 @@ def prepared(what: str, *without: str, born: date = date(2011, 3, 14)) -> CaseSt
 def test_a_person_of_eighteen_takes_the_adult_route(what: str) -> None:
     """Given an eighteenth birthday on the day of giving, when it is given, then R2 refuses; a day earlier it is lawful."""
     story = prepared(what, born=date(2008, 3, 12))
-    assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R2"}
+    assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R2"}
     lawful = prepared(what, born=date(2008, 3, 13))
-    lawful.ask(ISSUE, by=POLICE, at=GIVEN_AT)
+    lawful.ask(ISSUE, by=POLICE, at=ISSUED_AT)
     assert lawful.view["age_at_issue"] == 17
 
 
@@ -73,20 +73,20 @@ def test_an_admission_taken_back_stops_the_giving(what: str) -> None:
     """Given an admission taken back after the decision, when it is given, then R4 refuses."""
     story = prepared(what)
     story.ask(WithdrawAdmission(), by=YJS, at="2026-03-12T16:25:00+00:00")
-    assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R4"}
+    assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R4"}
 
 
 def test_evidence_that_no_longer_suffices_stops_the_giving() -> None:
     """Given evidence found wanting after the decision, when it is given, then R3 refuses."""
     story = prepared("YCC")
     story.ask(evidence(sufficient=False), by=POLICE, at="2026-03-12T16:25:00+00:00")
-    assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R3"}
+    assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R3"}
 
 
 @pytest.mark.parametrize("what", CAUTIONS)
 def test_a_caution_needs_an_adult_that_day(what: str) -> None:
     """Given no adult, or only yesterday's, when a caution is given, then R6 refuses it."""
-    assert prepared(what, "adult").refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R6"}
+    assert prepared(what, "adult").refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R6"}
     story = prepared(what)
     assert story.refused(ISSUE, by=POLICE, at="2026-03-13T16:00:00+00:00") == {"R6"}
     story.ask(ADULT, by=POLICE, at="2026-03-13T16:00:00+00:00")
@@ -101,10 +101,10 @@ def test_a_restorative_disposal_needs_an_adult_at_the_admission(case: CaseStory)
     case.ask(decision("YRD"), by=POLICE, at="2026-03-10T12:00:00+00:00")
     case.ask(ADULT, by=POLICE, at="2026-03-12T16:00:00+00:00")
     case.ask(SIGNED, by=POLICE, at="2026-03-12T16:00:00+00:00")
-    assert case.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R6"}
+    assert case.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R6"}
     accompanied = RecordAdmission(appropriate_adult_present=True, facts_accepted=True)
     case.ask(accompanied, by=YJS, at="2026-03-12T16:10:00+00:00")
-    case.ask(ISSUE, by=POLICE, at=GIVEN_AT)
+    case.ask(ISSUE, by=POLICE, at=ISSUED_AT)
 
 
 @pytest.mark.parametrize("kind", AppropriateAdultKind)
@@ -113,9 +113,9 @@ def test_no_police_employee_and_nobody_under_eighteen_is_an_adult(kind: Appropri
     story = CaseStory().decided()
     for adult, employee in ((True, True), (False, False), (False, True)):
         command = ConfirmAppropriateAdult(person_id=MOTHER, kind=kind, adult=adult, police_employee=employee)
-        assert story.refused(command, by=YJS, at=GIVEN_AT) == {"R7"}
+        assert story.refused(command, by=YJS, at=ISSUED_AT) == {"R7"}
     story.ask(
-        ConfirmAppropriateAdult(person_id=MOTHER, kind=kind, adult=True, police_employee=False), by=YJS, at=GIVEN_AT
+        ConfirmAppropriateAdult(person_id=MOTHER, kind=kind, adult=True, police_employee=False), by=YJS, at=ISSUED_AT
     )
 
 
@@ -124,30 +124,30 @@ def test_no_police_employee_and_nobody_under_eighteen_is_an_adult(kind: Appropri
 def test_the_effect_is_explained_in_full(what: str, missing: str) -> None:
     """Given an explanation that lacks something, when a caution is given, then R8 refuses; only a YCC needs the warning."""
     story = prepared(what, "explanation")
-    assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R8"}
+    assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R8"}
     lacking = EXPLAINED.model_copy(update={missing: False})
     story.ask(lacking, by=POLICE, at="2026-03-12T16:22:00+00:00")
     if what == "YC" and missing == "warned_of_prosecution":
-        story.ask(ISSUE, by=POLICE, at=GIVEN_AT)
+        story.ask(ISSUE, by=POLICE, at=ISSUED_AT)
     else:
-        assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R8"}
+        assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R8"}
 
 
 def test_a_restorative_disposal_needs_no_explanation() -> None:
     """Given no explanation, when a restorative disposal is given, then it is."""
-    prepared("YRD", "explanation", "adult").ask(ISSUE, by=POLICE, at=GIVEN_AT)
+    prepared("YRD", "explanation", "adult").ask(ISSUE, by=POLICE, at=ISSUED_AT)
 
 
 @pytest.mark.parametrize("what", ["YRD", "YCC"])
 def test_the_document_is_signed(what: str) -> None:
     """Given no signature, when the disposal is given, then R9 refuses."""
-    assert prepared(what, "signature").refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R9"}
+    assert prepared(what, "signature").refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R9"}
 
 
 def test_a_caution_needs_no_signature() -> None:
     """Given no signature, when a youth caution is given, then it is recorded, and spent that day."""
     story = prepared("YC")
-    story.ask(ISSUE, by=POLICE, at=GIVEN_AT)
+    story.ask(ISSUE, by=POLICE, at=ISSUED_AT)
     assert story.view["state"] == "RECORDED"
     assert story.view["spent_on"] == "2026-03-12"
 
@@ -156,11 +156,11 @@ def test_a_changed_condition_needs_a_new_signature() -> None:
     """Given a condition proposed or withdrawn after the signature, when the YCC is given, then R9 refuses it."""
     story = prepared("YCC")
     story.ask(proposed(letter()), by=YJS, at="2026-03-12T16:25:00+00:00")
-    assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R9"}
+    assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R9"}
     story.ask(WithdrawCondition(condition_id=LETTER), by=YJS, at="2026-03-12T16:26:00+00:00")
-    assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R9"}
+    assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R9"}
     story.ask(SIGNED, by=POLICE, at="2026-03-12T16:27:00+00:00")
-    story.ask(ISSUE, by=POLICE, at=GIVEN_AT)
+    story.ask(ISSUE, by=POLICE, at=ISSUED_AT)
 
 
 def test_a_signature_needs_the_child_and_consent() -> None:
@@ -175,27 +175,27 @@ def test_a_conditional_caution_is_signed_with_its_conditions() -> None:
     """Given no condition, when its document is signed, then R9 refuses; when it is given, R14 besides."""
     story = CaseStory().prepared("YCC", without=["signature"])
     assert story.refused(SIGNED, by=POLICE, at="2026-03-12T16:20:00+00:00") == {"R9"}
-    assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R9", "R14"}
+    assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R9", "R14"}
 
 
 def test_nothing_is_given_that_nobody_decided(case: CaseStory) -> None:
     """Given all but a decision, when the disposal is given, then R26 refuses it."""
     case.ready("YC")
-    assert case.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R26"}
+    assert case.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R26"}
 
 
 def test_all_that_is_missing_at_the_giving_is_named() -> None:
     """Given nothing but the decision, when a conditional caution is given, then every missing part is named."""
     story = CaseStory().decided("YCC")
     story.ask(WithdrawAdmission(), by=YJS, at="2026-03-12T09:00:00+00:00")
-    assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R4", "R6", "R8", "R9", "R14"}
+    assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R4", "R6", "R8", "R9", "R14"}
 
 
 def test_the_investigating_officer_should_not_give_it() -> None:
     """Given the investigating officer, when that officer gives the disposal, then R29 warns."""
     story = CaseStory().prepared("YC", command=opening(investigating_officer=INVESTIGATOR.id))
-    assert story.warned(ISSUE, by=INVESTIGATOR, at=GIVEN_AT) == {"R29"}
-    story.ask(IssueDisposal(rationale={"R29": "Nobody else is on duty."}), by=INVESTIGATOR, at=GIVEN_AT)
+    assert story.warned(ISSUE, by=INVESTIGATOR, at=ISSUED_AT) == {"R29"}
+    story.ask(IssueDisposal(rationale={"R29": "Nobody else is on duty."}), by=INVESTIGATOR, at=ISSUED_AT)
 
 
 def test_a_corrected_birth_date_can_stop_the_giving() -> None:
@@ -208,14 +208,14 @@ def test_a_corrected_birth_date_can_stop_the_giving() -> None:
         why=Sealed("Typed wrongly."),
     )
     story.ask(command, by=YJS, at="2026-03-12T16:25:00+00:00")
-    assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R1"}
+    assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R1"}
 
 
 @pytest.mark.parametrize("what", CAUTIONS)
 def test_the_referral_to_the_yot_is_soon(what: str) -> None:
     """Given a caution on a Thursday, when it is referred on Monday, then R12 warns; on Friday it does not."""
     story = prepared(what)
-    story.ask(ISSUE, by=POLICE, at=GIVEN_AT)
+    story.ask(ISSUE, by=POLICE, at=ISSUED_AT)
     assert story.warned(ReferToYot(), by=YJS, at="2026-03-16T09:00:00+00:00") == {"R12"}
     story.ask(ReferToYot(), by=YJS, at="2026-03-13T17:00:00+00:00")
     assert story.refused(ReferToYot(), by=YJS, at="2026-03-13T17:00:00+00:00") == {"S1"}
@@ -223,7 +223,7 @@ def test_the_referral_to_the_yot_is_soon(what: str) -> None:
 
 def test_a_restorative_disposal_is_not_referred_to_the_yot() -> None:
     """Given a restorative disposal, when it is referred, then the state machine refuses it."""
-    story = CaseStory().given("YRD", letter())
+    story = CaseStory().issued("YRD", letter())
     assert story.refused(ReferToYot(), by=YJS, at=AFTER) == {"S1"}
 
 
@@ -234,7 +234,7 @@ def test_a_new_decision_voids_what_was_prepared() -> None:
     reasons = {"R27": "Conditions are too much for him.", "PD1": "As said."}
     story.ask(decision("YC", rationale=reasons), by=POLICE, at="2026-03-12T16:25:00+00:00")
     assert story.view["conditions"] == {}
-    assert story.refused(ISSUE, by=POLICE, at=GIVEN_AT) == {"R6", "R8"}
+    assert story.refused(ISSUE, by=POLICE, at=ISSUED_AT) == {"R6", "R8"}
 
 
 def test_an_earlier_explanation_still_counts() -> None:
@@ -242,4 +242,4 @@ def test_an_earlier_explanation_still_counts() -> None:
     story = prepared("YC")
     part = ExplainEffect(to_child=True, to_appropriate_adult=False, ordinary_language=True, warned_of_prosecution=False)
     story.ask(part, by=POLICE, at="2026-03-12T16:25:00+00:00")
-    story.ask(ISSUE, by=POLICE, at=GIVEN_AT)
+    story.ask(ISSUE, by=POLICE, at=ISSUED_AT)

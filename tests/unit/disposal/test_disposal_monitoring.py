@@ -56,13 +56,13 @@ DID_NOT_COME = (AttendanceStatus.DNA_ACCEPTABLE, AttendanceStatus.DNA_UNACCEPTAB
 
 
 def decided(what: BreachDecision, *, excuse: bool = False) -> DecideBreach:
-    """A decision on a breach."""
+    """Return a decision on a breach."""
     return DecideBreach(reasonable_excuse=excuse, decision=what, rationale_text=Sealed("As he said."))
 
 
 def booked() -> CaseStory:
-    """A conditional caution with a session of two hours on 18 March at four."""
-    story = CaseStory().given()
+    """Return a conditional caution with a session of two hours on 18 March at four."""
+    story = CaseStory().issued()
     story.ask(booking(), by=YJS, at=AFTER)
     return story
 
@@ -89,7 +89,7 @@ def test_a_session_may_be_cancelled_before_it_starts() -> None:
 def test_credit_is_at_most_what_was_scheduled() -> None:
     """Given two hours scheduled, when more are credited, then E3 refuses; an unbooked session is not judged here."""
     assert booked().refused(attendance(hours="2.01"), by=YJS, at=SESSION) == {"E3"}
-    CaseStory().given().ask(attendance(hours="2.01"), by="SYSTEM", at=SESSION)
+    CaseStory().issued().ask(attendance(hours="2.01"), by="SYSTEM", at=SESSION)
 
 
 @pytest.mark.parametrize("status", [*DID_NOT_COME, AttendanceStatus.CANCELLED_BY_SERVICE])
@@ -109,19 +109,23 @@ def test_a_session_is_recorded_once() -> None:
 
 def test_a_conference_that_did_not_proceed_may_be_held() -> None:
     """Given a conference the harmed person left, when the same conference is held later, then it counts; twice it does not."""
-    story = CaseStory().given("YCC", conference())
+    story = CaseStory().issued("YCC", conference())
     lost = absence(
         AttendanceStatus.CANCELLED_BY_SERVICE, session=SECOND, key=MEETING, because=CancellationReason.HARMED_WITHDREW
     )
-    held = attendance(hours="1.5", session=SECOND, key=MEETING)
+    session_held = attendance(hours="1.5", session=SECOND, key=MEETING)
     story.ask(lost, by="SYSTEM", at=SESSION)
-    assert story.refused(held, by="SYSTEM", at=SESSION) == {"E5"}
-    assert story.ask(held, by="SYSTEM", at=LATER) == ["ConditionAttended", "ConditionCompleted", "DisposalCompleted"]
+    assert story.refused(session_held, by="SYSTEM", at=SESSION) == {"E5"}
+    assert story.ask(session_held, by="SYSTEM", at=LATER) == [
+        "ConditionAttended",
+        "ConditionCompleted",
+        "DisposalCompleted",
+    ]
 
 
 def test_an_attendance_is_for_the_condition_that_was_booked() -> None:
     """Given a session booked for one condition, when it is recorded by a reaction for another or an unknown one, then S1 refuses."""
-    story = CaseStory().given("YCC", condition(), letter())
+    story = CaseStory().issued("YCC", condition(), letter())
     story.ask(booking(), by=YJS, at=AFTER)
     assert story.refused(attendance(key=LETTER), by="SYSTEM", at=SESSION) == {"S1"}
     assert story.refused(attendance(key=WORKSHOP, session=SECOND), by="SYSTEM", at=SESSION) == {"S1"}
@@ -177,7 +181,7 @@ def test_attending_without_complying_completes_nothing() -> None:
 def test_one_sitting_completes_what_has_no_hours() -> None:
     """Given a workshop without hours, when the child leaves early, then it is not complete; attended, it is."""
     workshop = condition(ConditionType.RETAIL_WORKSHOP, WORKSHOP, ConditionObject.REHABILITATION)
-    story = CaseStory().given("YCC", workshop)
+    story = CaseStory().issued("YCC", workshop)
     story.ask(attendance(AttendanceStatus.LEFT_EARLY, "1", key=WORKSHOP), by="SYSTEM", at=SESSION)
     assert story.view["state"] == "ACTIVE"
     story.ask(attendance(key=WORKSHOP, session=SECOND), by="SYSTEM", at=LATER)
@@ -186,7 +190,7 @@ def test_one_sitting_completes_what_has_no_hours() -> None:
 
 def test_a_letter_is_complete_once_checked() -> None:
     """Given a letter of apology, when it is completed unchecked, then D1 refuses, and attendance completes nothing."""
-    story = CaseStory().given("YCC", letter())
+    story = CaseStory().issued("YCC", letter())
     story.ask(attendance(key=LETTER), by=YJS, at=SESSION)
     for checked in (None, False):
         command = CompleteCondition(condition_id=LETTER, quality_checked=checked)
@@ -208,14 +212,14 @@ def test_hours_are_complete_once_credited() -> None:
 def test_other_conditions_are_completed_by_hand() -> None:
     """Given a restriction with hours that nobody credits, when it is completed, then D1 does not ask for hours."""
     restriction = condition(ConditionType.CURFEW, LETTER, ConditionObject.REHABILITATION, hours=Decimal(20))
-    story = CaseStory().given("YCC", restriction)
+    story = CaseStory().issued("YCC", restriction)
     story.ask(CompleteCondition(condition_id=LETTER), by=YJS, at=LATER)
     assert story.refused(CompleteCondition(condition_id=LETTER), by=YJS, at=LATER) == {"S1"}
 
 
 def test_an_excused_condition_can_be_the_last() -> None:
     """Given one condition, when it is excused, then the disposal is completed that day."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     names = story.ask(ExcuseCondition(condition_id=WORK, why=Sealed("He is ill.")), by=SUPERVISOR, at=LATER)
     assert names == ["ConditionExcused", "DisposalCompleted"]
     assert story.view["conditions"] == {str(WORK): "EXCUSED"}
@@ -223,7 +227,7 @@ def test_an_excused_condition_can_be_the_last() -> None:
 
 def test_a_late_record_completes_on_the_latest_day_needed() -> None:
     """Given the second session recorded before the first, when the first is recorded, then it was complete at the second."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(attendance(session=SECOND), by=YJS, at=LATER)
     story.ask(attendance(), by=YJS, at=SESSION)
     assert story.view["completed_on"] == "2026-03-25"
@@ -232,7 +236,7 @@ def test_a_late_record_completes_on_the_latest_day_needed() -> None:
 
 def test_a_restorative_disposal_without_actions_is_completed_at_issue() -> None:
     """Given no agreed action, when a restorative disposal is given, then it is completed by that alone."""
-    story = CaseStory().given("YRD")
+    story = CaseStory().issued("YRD")
     assert story.facts[-1].name == "DisposalIssued"
     assert story.view["state"] == "COMPLETED"
     assert story.view["completed_on"] == "2026-03-12"
@@ -241,7 +245,7 @@ def test_a_restorative_disposal_without_actions_is_completed_at_issue() -> None:
 
 def test_an_ended_disposal_takes_only_an_outcome_or_a_correction() -> None:
     """Given a completed disposal, when anything else is asked, then S1 refuses it."""
-    story = CaseStory().given("YRD")
+    story = CaseStory().issued("YRD")
     assert story.refused(RecordNonEngagement(why=Sealed("No.")), by=YJS, at=LATER) == {"S1"}
     assert story.refused(attendance(), by="SYSTEM", at=LATER) == {"S1"}
     assert story.refused(ReferToYot(), by=YJS, at=LATER) == {"S1"}
@@ -274,7 +278,7 @@ def test_an_acceptable_absence_is_no_ground() -> None:
 
 def test_a_passed_due_date_is_a_ground() -> None:
     """Given a condition due on 28 May, when a breach is referred that day, then D2 refuses; the day after it does not."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     assert story.refused(breach(), by=YJS, at="2026-05-28T17:00:00+01:00") == {"D2"}
     story.ask(breach(), by=YJS, at="2026-05-29T09:00:00+01:00")
 
@@ -282,14 +286,14 @@ def test_a_passed_due_date_is_a_ground() -> None:
 @pytest.mark.parametrize("what", ["YRD", "YC"])
 def test_voluntary_disposals_are_never_breached(what: str) -> None:
     """Given a restorative disposal or a caution, when a breach is referred, then D2 refuses it."""
-    story = CaseStory().given(what, *((condition(),) if what == "YRD" else ()))
+    story = CaseStory().issued(what, *((condition(),) if what == "YRD" else ()))
     assert story.refused(breach(), by=YJS, at="2026-05-29T09:00:00+01:00") == {"D2"}
 
 
 @pytest.mark.parametrize("because", [CancellationReason.HARMED_WITHDREW, CancellationReason.HARMED_ABSENT])
 def test_what_a_harmed_person_lost_is_no_breach(because: CancellationReason) -> None:
     """Given a conference lost to the harmed person, when a breach is referred, then C7 refuses, and D2 while nothing else is."""
-    story = CaseStory().given("YCC", conference(), condition())
+    story = CaseStory().issued("YCC", conference(), condition())
     lost = absence(AttendanceStatus.CANCELLED_BY_SERVICE, session=SECOND, key=MEETING, because=because)
     story.ask(lost, by="SYSTEM", at=SESSION)
     assert story.refused(breach(MEETING), by=YJS, at=LATER) == {"C7", "D2"}
@@ -300,7 +304,7 @@ def test_what_a_harmed_person_lost_is_no_breach(because: CancellationReason) -> 
 
 def test_a_session_the_service_lost_does_not_excuse_for_ever() -> None:
     """Given a session that the service cancelled, when the date has passed, then C7 does not stand in the way."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(
         absence(AttendanceStatus.CANCELLED_BY_SERVICE, because=CancellationReason.SERVICE), by="SYSTEM", at=SESSION
     )
@@ -309,7 +313,7 @@ def test_a_session_the_service_lost_does_not_excuse_for_ever() -> None:
 
 def test_withdrawn_consent_goes_straight_to_review() -> None:
     """Given withdrawn consent, then it is under review without a referral, and no condition is named that proceedings would fail."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(WithdrawConsent(), by=YJS, at=SESSION)
     assert story.view["state"] == "BREACH_REVIEW"
     assert story.refused(breach(), by=YJS, at=LATER) == {"D2"}
@@ -339,7 +343,7 @@ def test_consent_may_be_withdrawn_before_giving() -> None:
 
 def test_a_breach_is_decided_under_review_only() -> None:
     """Given an active caution, when a breach is decided, then R23 refuses; with an excuse nobody prosecutes."""
-    assert CaseStory().given().refused(decided(BreachDecision.EXCUSED), by=POLICE, at=LATER) == {"R23"}
+    assert CaseStory().issued().refused(decided(BreachDecision.EXCUSED), by=POLICE, at=LATER) == {"R23"}
     story = CaseStory().in_breach()
     assert story.refused(decided(BreachDecision.PROSECUTE, excuse=True), by=POLICE, at=LATER) == {"R23"}
 
@@ -365,7 +369,7 @@ def test_no_proceedings_closes_the_disposal() -> None:
 
 def test_whoever_monitored_should_not_decide() -> None:
     """Given the officer who recorded the absence, when that officer decides on the breach, then D3 warns."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(absence(), by=POLICE, at=SESSION)
     story.ask(breach(), by=YJS, at=LATER)
     assert story.warned(decided(BreachDecision.PROSECUTE), by=POLICE, at=LATER) == {"D3"}
@@ -381,7 +385,7 @@ def test_proceedings_need_a_decision_to_prosecute() -> None:
 
 def test_proceedings_come_in_time() -> None:
     """Given a summary offence, when proceedings come after six months, then R21 refuses; on the last day they do not."""
-    story = CaseStory().given(command=opening(offence=offence(TrialMode.SUMMARY)))
+    story = CaseStory().issued(command=opening(offence=offence(TrialMode.SUMMARY)))
     story.ask(breach(), by=YJS, at="2026-05-29T09:00:00+01:00")
     story.ask(decided(BreachDecision.PROSECUTE), by=POLICE, at="2026-06-01T09:00:00+01:00")
     command = InstituteProceedings(reference="55/1")
@@ -409,7 +413,7 @@ def test_proceedings_end_the_caution() -> None:
 
 def test_a_caution_that_is_spent_already_stays_spent() -> None:
     """Given proceedings after the calculator's date, when the caution ceases, then it was spent on that date."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(breach(), by=YJS, at="2026-05-29T09:00:00+01:00")
     story.ask(decided(BreachDecision.PROSECUTE), by=POLICE, at="2026-06-01T09:00:00+01:00")
     story.ask(InstituteProceedings(reference="55/1"), by=POLICE, at="2026-06-02T09:00:00+01:00")
@@ -419,9 +423,9 @@ def test_a_caution_that_is_spent_already_stays_spent() -> None:
 def test_non_engagement_is_recorded_of_what_is_voluntary() -> None:
     """Given a restorative disposal, a caution or a diversion, then non-engagement ends only the first; a YCC refuses it."""
     command = RecordNonEngagement(why=Sealed("He does not answer."))
-    assert CaseStory().given().refused(command, by=YJS, at=LATER) == {"S1"}
+    assert CaseStory().issued().refused(command, by=YJS, at=LATER) == {"S1"}
     for what, state in (("YRD", "NOT_COMPLETED"), ("YC", "RECORDED")):
-        story = CaseStory().given(what, *((conference(),) if what == "YRD" else ()))
+        story = CaseStory().issued(what, *((conference(),) if what == "YRD" else ()))
         assert story.ask(command, by=YJS, at=LATER) == ["DisposalNotCompleted"]
         assert story.view["state"] == state
     diverted = CaseStory().decided("OUTCOME_22")
@@ -432,8 +436,8 @@ def test_non_engagement_is_recorded_of_what_is_voluntary() -> None:
 def test_a_compliance_meeting_belongs_to_a_conditional_caution() -> None:
     """Given a conditional caution, when the meeting is recorded, then it is; on a restorative disposal S1 refuses."""
     command = RecordComplianceMeeting(attended=True, parent_present=True)
-    CaseStory().given().ask(command, by=YJS, at=LATER)
-    assert CaseStory().given("YRD", letter()).refused(command, by=YJS, at=LATER) == {"S1"}
+    CaseStory().issued().ask(command, by=YJS, at=LATER)
+    assert CaseStory().issued("YRD", letter()).refused(command, by=YJS, at=LATER) == {"S1"}
 
 
 # --- outcomes -----------------------------------------------------------------------------------
@@ -451,7 +455,7 @@ def test_a_compliance_meeting_belongs_to_a_conditional_caution() -> None:
 @pytest.mark.parametrize("what", ["YRD", "YC", "YCC"])
 def test_an_outcome_is_what_was_done(code: OutcomeCode, rule: str, fits: set[str], what: str) -> None:
     """Given a disposal, when an outcome is assigned that says something else, then its rule refuses it."""
-    story = CaseStory().given(what, *((conference(),) if what == "YRD" else ()))
+    story = CaseStory().issued(what, *((conference(),) if what == "YRD" else ()))
     if what in fits:
         story.ask(AssignOutcome(code=code), by=POLICE, at=LATER)
         assert story.view["outcome"] == code
@@ -481,7 +485,7 @@ def test_outcome_22_rests_on_an_activity() -> None:
 
 def test_a_recorded_caution_takes_activities() -> None:
     """Given a youth caution, when an activity is recorded, then it stays recorded; a conditional one refuses it."""
-    story = CaseStory().given("YC")
+    story = CaseStory().issued("YC")
     story.ask(RecordActivityUndertaken(session_id=FIRST), by="SYSTEM", at=SESSION)
     assert story.view["state"] == "RECORDED"
-    assert CaseStory().given().refused(RecordActivityUndertaken(session_id=FIRST), by="SYSTEM", at=SESSION) == {"S1"}
+    assert CaseStory().issued().refused(RecordActivityUndertaken(session_id=FIRST), by="SYSTEM", at=SESSION) == {"S1"}

@@ -10,24 +10,32 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.disposal.domain.commands import MoveConditionAttendance, RecordConditionAttendance
+from services.disposal.domain.commands import (
+    CorrectConditionAttendance,
+    CorrectRecord,
+    DecideAbsence,
+    MoveConditionAttendance,
+    RecordConditionAttendance,
+)
 from services.disposal.domain.state import ConditionStatus
 from services.disposal.events import Condition
 from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType
 from shared.domain.decisions import Refused
-from tests.unit.disposal.stories import FIRST, LETTER, MEETING, SECOND, WORK, CaseStory, condition
+from shared.domain.messages import Command
+from shared.privacy.sealing import Sealed
+from tests.unit.disposal.stories import FIRST, LETTER, MEETING, SECOND, WORK, CaseStory, condition, conference
 
 RECORDED_AT = datetime(2026, 3, 18, 18, tzinfo=UTC)
 SEEN_AT = datetime(2026, 3, 20, 9, tzinfo=UTC)
 
 
 def workshop(key: UUID, hours: int = 2) -> Condition:
-    """A workshop of some hours."""
+    """Return a workshop of some hours."""
     return condition(ConditionType.RETAIL_WORKSHOP, key, ConditionObject.REHABILITATION, hours=Decimal(hours))
 
 
 def recorded(key: UUID, session: UUID = FIRST, hours: int = 2) -> RecordConditionAttendance:
-    """The register's record, as a reaction brings it."""
+    """Return the register's record, as a reaction brings it."""
     return RecordConditionAttendance(
         occurred_at=RECORDED_AT,
         condition_id=key,
@@ -41,7 +49,7 @@ def recorded(key: UUID, session: UUID = FIRST, hours: int = 2) -> RecordConditio
 def moved(
     key: UUID | None, session: UUID = FIRST, hours: int = 2, status: AttendanceStatus = AttendanceStatus.ATTENDED
 ) -> MoveConditionAttendance:
-    """The correction of a place, as a reaction brings it."""
+    """Return the correction of a place, as a reaction brings it."""
     return MoveConditionAttendance(
         occurred_at=SEEN_AT,
         condition_id=key,
@@ -53,12 +61,27 @@ def moved(
     )
 
 
+def corrected(
+    key: UUID, session: UUID = FIRST, hours: int = 2, status: AttendanceStatus = AttendanceStatus.ATTENDED
+) -> CorrectConditionAttendance:
+    """Return the correction of a register, as a reaction brings it."""
+    return CorrectConditionAttendance(
+        occurred_at=SEEN_AT,
+        condition_id=key,
+        session_id=session,
+        status=status,
+        hours_credited=Decimal(hours),
+        complied=status is AttendanceStatus.ATTENDED,
+        recorded_at=RECORDED_AT,
+    )
+
+
 def case(*conditions: Condition) -> CaseStory:
-    """A conditional caution with these conditions."""
-    return CaseStory().given("YCC", *conditions)
+    """Return a conditional caution with these conditions."""
+    return CaseStory().issued("YCC", *conditions)
 
 
-def does(story: CaseStory, command: RecordConditionAttendance | MoveConditionAttendance) -> Sequence[str]:
+def does(story: CaseStory, command: Command) -> Sequence[str]:
     """Ask as a reaction."""
     return story.ask(command, by="SYSTEM")
 
@@ -77,7 +100,7 @@ def test_what_was_counted_elsewhere_moves_with_its_completion() -> None:
     does(story, recorded(LETTER))
     assert story.state.conditions[LETTER].standing is ConditionStatus.COMPLETED
     assert does(story, moved(WORK)) == ["RecordCorrected"]
-    standings = {key: held.standing for key, held in story.state.conditions.items()}
+    standings = {key: condition_state.standing for key, condition_state in story.state.conditions.items()}
     assert standings == {WORK: ConditionStatus.COMPLETED, LETTER: ConditionStatus.ACTIVE}
     assert (story.state.credited(WORK), story.state.credited(LETTER)) == (2, 0)
     assert does(story, recorded(LETTER, SECOND)) == ["ConditionAttended", "ConditionCompleted", "DisposalCompleted"]
@@ -117,8 +140,82 @@ def test_what_belongs_to_no_condition_here_loses_its_credit_and_gets_it_back() -
 
 
 def test_a_correction_of_a_place_is_sent_by_reactions_alone() -> None:
-    """Given anybody's token, then no role but SYSTEM may move an attendance."""
-    assert case(workshop(WORK)).service.roles_for(MoveConditionAttendance) == {"SYSTEM"}
+    """Given anybody's token, then no role but SYSTEM may move or correct an attendance so."""
+    for command in (MoveConditionAttendance, CorrectConditionAttendance):
+        assert case(workshop(WORK)).service.roles_for(command) == {"SYSTEM"}
+
+
+def test_a_corrected_register_corrects_the_record() -> None:
+    """Given hours recorded, when the register is corrected, then the record is; where it stands so, nothing is recorded."""
+    story = case(workshop(WORK, 4), workshop(LETTER))
+    does(story, recorded(WORK))
+    assert does(story, corrected(WORK, hours=1)) == ["RecordCorrected"]
+    assert story.state.credited(WORK) == 1
+    assert does(story, corrected(WORK, hours=1)) == []
+    assert does(story, corrected(WORK, hours=4)) == ["RecordCorrected", "ConditionCompleted"]
+
+
+def test_a_corrected_register_is_recorded_where_it_had_not_arrived() -> None:
+    """Given no record of a session, when its register is corrected, then it counts on its own day; of no active condition it waits."""
+    story = case(workshop(WORK), workshop(LETTER))
+    assert story.refused(corrected(MEETING), by="SYSTEM") == {"S1"}
+    assert does(story, corrected(WORK)) == ["ConditionAttended", "ConditionCompleted"]
+    assert {fact.occurred_at for fact in story.facts[-2:]} == {RECORDED_AT}
+
+
+def test_a_decided_absence_is_corrected_by_its_decision_alone() -> None:
+    """Given an absence found acceptable, when the register finds it not so, then the decision is corrected; that the child was there would undo it, and is refused."""
+    story = case(workshop(WORK, 4), workshop(LETTER))
+    does(story, moved(WORK, hours=0, status=AttendanceStatus.DNA_PENDING))
+    pending = corrected(WORK, hours=0, status=AttendanceStatus.DNA_PENDING)
+    assert does(story, DecideAbsence(occurred_at=SEEN_AT, session_id=FIRST, acceptable=True)) == ["AbsenceDecided"]
+    assert does(story, pending) == []
+    assert does(story, corrected(WORK, hours=0, status=AttendanceStatus.DNA_ACCEPTABLE)) == []
+    assert does(story, corrected(WORK, hours=0, status=AttendanceStatus.DNA_UNACCEPTABLE)) == ["RecordCorrected"]
+    (attendance,) = story.state.attendances
+    assert (attendance.acceptable, attendance.status) == (False, AttendanceStatus.DNA_PENDING)
+    assert story.refused(corrected(WORK), by="SYSTEM") == {"S1"}
+
+
+def test_what_a_register_completed_is_not_taken_away_in_silence() -> None:
+    """Given a condition complete by a session, when the register takes its hours or the attendance away, then S1 refuses."""
+    story = case(workshop(WORK), workshop(LETTER, 4))
+    does(story, recorded(WORK))
+    assert story.refused(corrected(WORK, hours=1), by="SYSTEM") == {"S1"}
+    absent = corrected(WORK, hours=0, status=AttendanceStatus.DNA_PENDING)
+    assert story.refused(absent, by="SYSTEM") == {"S1"}
+    assert does(story, corrected(WORK, hours=2)) == []
+
+
+def test_an_end_before_a_conference_was_held_is_corrected_by_itself() -> None:
+    """Given a conference that was missed and then held, when why it was missed is corrected, then that record is, and the condition stays complete."""
+    story = case(workshop(WORK), conference())
+    missed = {"status": AttendanceStatus.DNA_PENDING, "hours_credited": Decimal(0), "complied": False}
+    does(story, recorded(MEETING).model_copy(update=missed))
+    details = {"hours_credited": Decimal("1.5"), "occurred_at": SEEN_AT}
+    assert does(story, recorded(MEETING).model_copy(update=details)) == ["ConditionAttended", "ConditionCompleted"]
+    lost = corrected(MEETING, hours=0, status=AttendanceStatus.CANCELLED_BY_SERVICE)
+    assert does(story, lost) == ["RecordCorrected"]
+    first, second = story.state.attendances
+    assert (first.status, second.status) == (AttendanceStatus.CANCELLED_BY_SERVICE, AttendanceStatus.ATTENDED)
+    assert story.state.conditions[MEETING].standing is ConditionStatus.COMPLETED
+
+
+def test_a_record_that_was_moved_here_is_corrected_where_it_counts() -> None:
+    """Given a session that an officer counted for another condition, when the register is corrected, then it completes that one."""
+    story = case(workshop(WORK), workshop(LETTER))
+    does(story, recorded(WORK, hours=1))
+    attended = next(fact for fact in story.facts if fact.name == "ConditionAttended")
+    move = CorrectRecord(
+        occurred_at=SEEN_AT,
+        corrects=attended.event_id,
+        field="condition_id",
+        value=str(LETTER),
+        why=Sealed("It was the other one."),
+    )
+    story.ask(move, by="SUPERVISOR")
+    assert does(story, corrected(WORK)) == ["RecordCorrected", "ConditionCompleted"]
+    assert story.state.conditions[LETTER].standing is ConditionStatus.COMPLETED
 
 
 steps = st.lists(
@@ -136,6 +233,13 @@ steps = st.lists(
         st.sampled_from((FIRST, SECOND)),
         st.just(0),
         st.sampled_from((AttendanceStatus.DNA_PENDING, AttendanceStatus.CANCELLED_BY_SERVICE)),
+    )
+    | st.builds(
+        corrected,
+        st.sampled_from((WORK, LETTER, MEETING)),
+        st.sampled_from((FIRST, SECOND)),
+        st.integers(0, 2),
+        st.sampled_from((AttendanceStatus.ATTENDED, AttendanceStatus.DNA_PENDING)),
     ),
     max_size=8,
 )
@@ -143,11 +247,11 @@ steps = st.lists(
 
 @given(steps)
 def test_a_session_counts_once_whatever_is_put_right(
-    asked: list[RecordConditionAttendance | MoveConditionAttendance],
+    commands: list[Command],
 ) -> None:
     """Given any records and corrections in any order, then a session is recorded once, and the history folds at any time."""
     story = case(workshop(WORK, 4), workshop(LETTER))
-    for command in asked:
+    for command in commands:
         answer = story.answer(command, by="SYSTEM")
         assert not isinstance(answer, Refused) or answer.rules
     sessions = [one.session_id for one in story.state.attendances]

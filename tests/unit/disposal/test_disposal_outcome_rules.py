@@ -32,9 +32,9 @@ OTHER_RULES = {*CAUTIONED, OutcomeCode.C8, OutcomeCode.C3, OutcomeCode.C3A, Outc
 """Codes that O2, O8 and R11 speak of: where one of these refuses, O3 and O4 are not named."""
 
 
-def given(what: str) -> CaseStory:
-    """A disposal with an activity behind it, so that O22 is content."""
-    story = CaseStory().given(what, *((conference(),) if what == "YRD" else ()))
+def issued_with_activity(what: str) -> CaseStory:
+    """Return a disposal with an activity behind it, so that O22 is content."""
+    story = CaseStory().issued(what, *((conference(),) if what == "YRD" else ()))
     if what == "YCC":
         story.ask(attendance(hours="1"), by=YJS, at=SESSION)
     elif what == "YC":
@@ -48,13 +48,13 @@ def given(what: str) -> CaseStory:
 @pytest.mark.parametrize("what", ["YRD", "YC", "YCC"])
 def test_what_was_given_decides_the_outcome(what: str, code: OutcomeCode) -> None:
     """Given a disposal, when a code is assigned that is for cases without one, or for proceedings, then O3 refuses."""
-    assert given(what).refused(AssignOutcome(code=code), by=POLICE, at=LATER) == {"O3"}
+    assert issued_with_activity(what).refused(AssignOutcome(code=code), by=POLICE, at=LATER) == {"O3"}
 
 
 @pytest.mark.parametrize(("what", "code"), [(what, code) for what, codes in OF_GIVEN.items() for code in sorted(codes)])
 def test_the_outcome_of_what_was_given_is_assigned_once(what: str, code: OutcomeCode) -> None:
     """Given a disposal, when its own outcome is assigned, then it stands; assigned again, O4 refuses; another, both do."""
-    story = given(what)
+    story = issued_with_activity(what)
     story.ask(AssignOutcome(code=code), by=POLICE, at=LATER)
     assert story.refused(AssignOutcome(code=code), by=POLICE, at=LATER) == {"O4"}
     assert story.refused(AssignOutcome(code=OutcomeCode.C13), by=POLICE, at=LATER) == {"O3", "O4"}
@@ -72,14 +72,14 @@ def test_where_nothing_was_given_every_other_code_is_open(code: OutcomeCode) -> 
 @pytest.mark.parametrize(("code", "rule"), [(OutcomeCode.C8, "O8"), (OutcomeCode.C3, "R11")])
 def test_other_rules_speak_first(code: OutcomeCode, rule: str) -> None:
     """Given a caution with its outcome, when a code is assigned that O8 or R11 refuses, then that rule alone is named."""
-    story = given("YCC")
+    story = issued_with_activity("YCC")
     story.ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=LATER)
     assert story.refused(AssignOutcome(code=code), by=POLICE, at=LATER) == {rule}
 
 
 def test_an_outcome_that_stands_is_changed_by_a_correction() -> None:
     """Given outcome 2, when it is corrected to 2A, then 2A is shown; assigned, O4 would refuse."""
-    story = given("YC")
+    story = issued_with_activity("YC")
     story.ask(AssignOutcome(code=OutcomeCode.C2), by=POLICE, at=LATER)
     assigned = story.facts[-1].event_id
     assert story.refused(AssignOutcome(code=OutcomeCode.C2A), by=POLICE, at=LATER) == {"O4"}

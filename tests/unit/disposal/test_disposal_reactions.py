@@ -79,7 +79,7 @@ def effects(of: Fact) -> list[CommandFor]:
 
 
 def attended(booking: education.Booking, *, activity: bool = True) -> Fact:
-    """A register of two hours."""
+    """Return a register of two hours."""
     event = education.AttendanceRecorded(
         person_id=LEO,
         status=AttendanceStatus.ATTENDED_LATE,
@@ -95,7 +95,7 @@ def attended(booking: education.Booking, *, activity: bool = True) -> Fact:
 
 
 def booked(**other: object) -> Fact:
-    """A place in a session of two hours on 18 March, for the reparation unless told otherwise."""
+    """Return a place in a session of two hours on 18 March, for the reparation unless told otherwise."""
     fields = {
         "person_id": LEO,
         "disposal_id": DISPOSAL,
@@ -168,8 +168,8 @@ def test_a_cancelled_session_reaches_every_condition() -> None:
         assert effect.command.because is CancellationReason.SERVICE
 
 
-def held(**other: object) -> Fact:
-    """A conference of an hour and a half."""
+def conference_held(**other: object) -> Fact:
+    """Return a conference of an hour and a half."""
     event = conference_events.ConferenceHeld(
         **{
             "present": (),
@@ -189,17 +189,17 @@ def held(**other: object) -> Fact:
 
 
 def not_held(why: conference_events.NotProceedingReason) -> Fact:
-    """A conference that did not proceed."""
+    """Return a conference that did not proceed."""
     event = conference_events.ConferenceDidNotProceed(why=why, disposal_id=DISPOSAL, condition_id=MEETING, harmer=LEO)
     return fact(conference_events.EVENTS, event)
 
 
 def test_a_conference_counts_for_its_condition() -> None:
     """Given a conference for a condition, when it is held, then the child attended it; for none, nothing happens."""
-    (effect,) = effects(held())
+    (effect,) = effects(conference_held())
     assert isinstance(effect.command, RecordConditionAttendance)
     assert (effect.command.status, effect.command.hours_credited) == (AttendanceStatus.ATTENDED, Decimal("1.5"))
-    assert effects(held(condition_id=None)) == []
+    assert effects(conference_held(condition_id=None)) == []
 
 
 def test_whose_absence_it_was_decides() -> None:
@@ -226,14 +226,14 @@ def test_whose_absence_it_was_decides() -> None:
 
 def test_reactions_are_accepted_without_a_booking() -> None:
     """Given a condition whose sessions education keeps, when its register arrives, then no booking here is needed."""
-    story = CaseStory().given("YCC", conference())
-    (effect,) = effects(held())
+    story = CaseStory().issued("YCC", conference())
+    (effect,) = effects(conference_held())
     assert story.ask(effect.command, by="SYSTEM") == ["ConditionAttended", "ConditionCompleted", "DisposalCompleted"]
 
 
 def test_a_reason_before_its_absence_is_refused_and_can_be_tried_again() -> None:
     """Given the reason arrives before the absence, then E6 refuses it, and after the absence it is accepted."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     decide = DecideAbsence(occurred_at=HELD_AT, session_id=FIRST, acceptable=True)
     assert story.refused(decide, by="SYSTEM") == {"E6"}
     story.ask(absence(AttendanceStatus.DNA_PENDING, occurred_at=HELD_AT), by="SYSTEM")

@@ -42,7 +42,7 @@ from tests.unit.disposal.stories import (
     ASSESSED,
     EXPLAINED,
     FIRST,
-    GIVEN_AT,
+    ISSUED_AT,
     LEO,
     LETTER,
     MANAGER,
@@ -140,30 +140,30 @@ def test_a_disposal_is_not_given_before_its_conditions() -> None:
 )
 def test_nothing_that_follows_the_giving_comes_before_it(command: Command) -> None:
     """Given a caution given at half past four, when what follows is said to have happened at three, then T1 refuses."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     assert story.refused(command, by=SUPERVISOR, at=EARLIER) == {"T1"}
-    story.ask(command, by=SUPERVISOR, at=GIVEN_AT)
+    story.ask(command, by=SUPERVISOR, at=ISSUED_AT)
 
 
 @pytest.mark.parametrize("command", [attendance(), absence()])
 def test_no_session_of_a_condition_comes_before_the_giving(command: Command) -> None:
     """Given a caution given at half past four, when a session is said to have ended at three, then T1 refuses."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     assert story.refused(command, by="SYSTEM", at=EARLIER) == {"T1"}
-    story.ask(command, by="SYSTEM", at=GIVEN_AT)
+    story.ask(command, by="SYSTEM", at=ISSUED_AT)
 
 
 def test_a_session_before_its_time_is_e1_alone() -> None:
     """Given a session next week, when attendance is recorded today, then E1 alone refuses it."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(booking(), by=YJS, at=AFTER)
-    assert story.refused(attendance(), by=YJS, at=GIVEN_AT) == {"E1"}
-    story.ask(CANCELLED, by=YJS, at=GIVEN_AT)
+    assert story.refused(attendance(), by=YJS, at=ISSUED_AT) == {"E1"}
+    story.ask(CANCELLED, by=YJS, at=ISSUED_AT)
 
 
 def test_nothing_answers_what_has_not_happened() -> None:
     """Given an absence, a breach and a decision on it, when the answer is dated before, then T1 refuses each."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at="2026-03-18T18:00:00+00:00")
     decide = DecideAbsence(session_id=FIRST, acceptable=False)
     assert story.refused(decide, by=YJS, at=AFTER) == {"T1"}
@@ -179,15 +179,15 @@ def test_nothing_answers_what_has_not_happened() -> None:
 
 def test_a_fact_is_not_corrected_before_it() -> None:
     """Given a caution given at half past four, when its giving is corrected a minute before, then T1 refuses it."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     correct = CorrectRecord(corrects=story.facts[-1].event_id, field="gravity_score", value=3, why=Sealed("Misread."))
     assert story.refused(correct, by=SUPERVISOR, at="2026-03-12T16:29:00+00:00") == {"T1"}
-    story.ask(correct, by=SUPERVISOR, at=GIVEN_AT)
+    story.ask(correct, by=SUPERVISOR, at=ISSUED_AT)
 
 
 def test_a_breach_is_not_referred_before_it() -> None:
     """Given an absence found without reason on the 19th, when its breach is dated the 18th, then T1 refuses it."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(absence(AttendanceStatus.DNA_PENDING), by=YJS, at="2026-03-18T18:00:00+00:00")
     story.ask(DecideAbsence(session_id=FIRST, acceptable=False), by=YJS, at="2026-03-19T10:00:00+00:00")
     assert story.refused(breach(), by=YJS, at="2026-03-18T19:00:00+00:00") == {"T1"}
@@ -196,10 +196,10 @@ def test_a_breach_is_not_referred_before_it() -> None:
 
 def test_an_added_condition_binds_from_then_on() -> None:
     """Given a letter added on 13 March, when it is completed the day before, then T1 refuses it."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     story.ask(variation(adding(letter())), by=SUPERVISOR, at=AFTER)
     command = CompleteCondition(condition_id=LETTER, quality_checked=True)
-    assert story.refused(command, by=YJS, at=GIVEN_AT) == {"T1"}
+    assert story.refused(command, by=YJS, at=ISSUED_AT) == {"T1"}
     story.ask(command, by=YJS, at=AFTER)
 
 
@@ -208,9 +208,9 @@ def test_a_signature_recorded_late_does_not_bind_what_came_after_it() -> None:
     story = CaseStory().prepared("YCC", condition(), without=("signature",))
     story.ask(proposed(letter()), by=YJS, at="2026-03-12T16:15:00+00:00")
     story.ask(SIGNED, by=POLICE, at="2026-03-12T16:14:00+00:00")
-    assert story.refused(IssueDisposal(), by=POLICE, at=GIVEN_AT) == {"R9"}
+    assert story.refused(IssueDisposal(), by=POLICE, at=ISSUED_AT) == {"R9"}
     story.ask(SIGNED, by=POLICE, at="2026-03-12T16:15:00+00:00")
-    story.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    story.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
 
 
 def test_an_admission_is_not_taken_back_before_it_is_made() -> None:
@@ -279,7 +279,7 @@ def test_decided() -> None:
 
 def test_active() -> None:
     """Given an active conditional caution, then nothing that belongs before it is taken any more."""
-    story = CaseStory().given()
+    story = CaseStory().issued()
     refused_in(
         story,
         ADMITTED,
@@ -326,12 +326,12 @@ def test_ended(what: str) -> None:
 def test_one_live_case_for_a_child_and_an_offence() -> None:
     """Given an open case, then it claims child, offence and day, until it is closed; a charge keeps the claim."""
     opened = CaseStory().opened()
-    taken = claims(None, opened.facts[0])
-    assert taken is not None
-    assert (taken.rule, taken.take, taken.release) == ("R28", (f"{LEO}/04601/2026-03-02",), ())
+    taken_claims = claims(None, opened.facts[0])
+    assert taken_claims is not None
+    assert (taken_claims.rule, taken_claims.take, taken_claims.release) == ("R28", (f"{LEO}/04601/2026-03-02",), ())
     for what, released in (
-        ("NO_FURTHER_ACTION", taken.take),
-        ("OUTCOME_21", taken.take),
+        ("NO_FURTHER_ACTION", taken_claims.take),
+        ("OUTCOME_21", taken_claims.take),
         ("CHARGE", None),
         ("YC", None),
     ):
@@ -351,9 +351,9 @@ def test_another_child_or_offence_is_another_claim() -> None:
         opening(offence=offence(code="14920")),
         opening(offence=offence(date=date(2026, 3, 1))),
     ):
-        taken = claims(None, CaseStory().opened(command).facts[0])
-        assert taken is not None
-        keys.update(taken.take)
+        taken_claims = claims(None, CaseStory().opened(command).facts[0])
+        assert taken_claims is not None
+        keys.update(taken_claims.take)
     assert len(keys) == 4
 
 

@@ -38,9 +38,9 @@ LEO = PersonDetails(
 
 
 def filled(story: CommandSpec, name: str, facts: Sequence[Fact] | None = None) -> DocumentData | NotAvailable:
-    """What the story fills a document with, or why it cannot yet."""
-    known = history_at(story.facts if facts is None else facts)
-    return story.service.documents[name].fill(story.service.decider.fold(known), known)
+    """Return the data of a document by the story, or why there is none yet."""
+    history = history_at(story.facts if facts is None else facts)
+    return story.service.documents[name].fill(story.service.decider.fold(history), history)
 
 
 def why_not(story: CommandSpec, name: str) -> str:
@@ -51,12 +51,12 @@ def why_not(story: CommandSpec, name: str) -> str:
 
 
 def printed(
-    story: CommandSpec, name: str, language: str = "en", facts: Sequence[Fact] | None = None
+    story: CommandSpec, name: str, language: str = "en", facts: Sequence[Fact] | None = None, layout: int | None = None
 ) -> RenderedDocument:
-    """The document, printed."""
+    """Print the document."""
     found = filled(story, name, facts)
     assert isinstance(found, DocumentData), found
-    return render(name, story.service.documents[name], found, language)
+    return render(name, story.service.documents[name], found, language, layout)
 
 
 def text_of(document: RenderedDocument) -> str:
@@ -65,7 +65,7 @@ def text_of(document: RenderedDocument) -> str:
     return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages))
 
 
-def says(document: RenderedDocument, *words: str) -> bool:
+def contains_in_order(document: RenderedDocument, *words: str) -> bool:
     """Whether the document says all of this, in this order."""
     return re.search(".*".join(map(re.escape, words)), text_of(document)) is not None
 
@@ -76,7 +76,7 @@ def headings(document: RenderedDocument, level: int) -> int:
 
 
 def tags(document: RenderedDocument) -> list[str]:
-    """The kinds of the structure elements, in reading order."""
+    """Return the kinds of the structure elements, in reading order."""
     root: Any = PdfReader(io.BytesIO(document.body)).trailer["/Root"]
     found: list[str] = []
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
+from typing import Any
+
 import pytest
+from pydantic import ValidationError
 
 from services.disposal.domain.commands import (
     CorrectRecord,
@@ -16,15 +21,15 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
     WithdrawConsent,
 )
-from services.disposal.events import PriorRecord
-from services.vocabulary import AttendanceStatus
+from services.disposal.events import Condition, PriorRecord
+from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType
 from shared.domain.dates import LONDON
 from shared.privacy.sealing import Sealed
 from tests.unit.disposal.stories import (
     AFTER,
     DECIDED_AT,
     FIRST,
-    GIVEN_AT,
+    ISSUED_AT,
     MANAGER,
     POLICE,
     PROPOSED_AT,
@@ -32,6 +37,7 @@ from tests.unit.disposal.stories import (
     SUPERVISOR,
     VICTIM_WORKER,
     WORK,
+    WORKSHOP,
     YJS,
     CaseStory,
     absence,
@@ -47,17 +53,26 @@ from tests.unit.disposal.stories import (
     proposed,
     variation,
 )
-from tests.unit.documents.paper import LEO, headings, printed, says, text_of, why_not
+from tests.unit.documents.paper import LEO, contains_in_order, headings, printed, text_of, why_not
 
 
 def signed(digest: str) -> SignDocument:
-    """The child signs the document with this digest, and consents."""
+    """Return the command by which the child signs the document with this digest, and consents."""
     return SignDocument(document_sha256=digest, consent=True, signed_by_child=True)
 
 
 def printed_here(case: CaseStory) -> object:
-    """What the state says of the document that was signed."""
+    """Return whether the state says that the signed document was printed here."""
     return case.view["document_printed_here"]
+
+
+def workshop(**other: Any) -> Condition:
+    """Return the retail workshop, with its place and time."""
+    place = {
+        "place": Sealed("Weymouth Police Station\nRadipole Lane"),
+        "starts_at": datetime(2026, 4, 18, 10, 30, tzinfo=LONDON),
+    }
+    return condition(ConditionType.RETAIL_WORKSHOP, WORKSHOP, ConditionObject.REHABILITATION, **{**place, **other})
 
 
 LEOS = opening(details=LEO)
@@ -65,24 +80,107 @@ BY_NOW = "2026-03-12T16:15:00+00:00"
 
 
 def test_the_conditional_caution_has_exactly_its_four_statutory_parts() -> None:
-    """CDA 1998 s66B(6): the offence, the admission, the consent, the conditions; nothing else but a signature."""
-    case = CaseStory().prepared("YCC", condition(), penalty(), command=LEOS)
+    """CDA 1998 s66B(6): the offence, the admission, the consent, the conditions; nothing else but who signs, where and when."""
+    case = CaseStory().prepared("YCC", workshop(), penalty(), command=LEOS)
     document = printed(case, "ycc")
     assert headings(document, 1) == 1
     assert headings(document, 2) == 4
     assert headings(document, 3) == 0
+    number = f"YCC-{case.facts[0].stream_id.hex[:8].upper()}-9"
     assert text_of(document).strip() == (
-        "Dorset Police Reference: 55260013127 Youth conditional caution "
+        f"Dorset Police Document number: {number} Youth conditional caution "
         "1. Details of the offence Name Leo Hartnell Date of birth 14 March 2011 Offence Theft from a shop "
         "Date of the offence 2 March 2026 Crime number 55260013127 "
         "2. My admission I admit that I committed this offence. I admitted it on 4 March 2026, and I admit it now. "
         "3. My consent I agree to be given a youth conditional caution for this offence. "
         "4. The conditions These are the conditions attached to my caution. "
-        "1. Do unpaid work to make up for the harm Hours 4 To be done by 28 May 2026 "
+        "1. Go to the workshop about shops and theft Where to go Weymouth Police Station Radipole Lane "
+        "When to be there 18 April 2026 at 10:30 To be done by 28 May 2026 "
+        f"Youth conditional caution Page 1 of 2 Dorset Police Document number: {number} "
         "2. Pay a financial penalty Amount £50 To be paid to HMCTS How to pay By card To be done by 28 May 2026 "
-        "Signed by me, the young person named in part 1: Leo Hartnell Signature Date "
-        "Youth conditional caution Page 1 of 1"
+        "Place Date Time Signed by me, the young person named in part 1: Leo Hartnell Signature "
+        "Appropriate adult, who was there when the young person signed Full name in capitals Signature "
+        "Authorised person, who gives the caution Full name in capitals Rank or role, and number Signature "
+        "Youth conditional caution Page 2 of 2"
     )
+
+
+def test_where_and_when_to_come_is_recorded_or_written_by_hand() -> None:
+    """Given a condition to attend without place and time, when it is printed, then it has lines for them; one to pay has none."""
+    case = CaseStory().prepared("YCC", condition(), command=LEOS)
+    assert contains_in_order(
+        printed(case, "ycc"), "Hours 4 To be done by 28 May 2026 Where to go When to be there Place Date Time"
+    )
+    case = CaseStory().prepared("YCC", letter(), command=LEOS)
+    assert "Where to go" not in text_of(printed(case, "ycc"))
+
+
+def test_a_condition_starts_by_its_due_date() -> None:
+    """Given a time after the due date, when a condition is proposed, then it is malformed, with what to do."""
+    assert workshop(starts_at=datetime.fromisoformat("2026-05-28T22:30:00+00:00")).starts_at is not None
+    with pytest.raises(ValidationError, match="give an earlier time, or a later due"):
+        workshop(starts_at=datetime.fromisoformat("2026-05-28T23:30:00+00:00"))
+
+
+def test_the_number_of_a_document_changes_with_its_content_alone() -> None:
+    """Given a printed document, when another condition or a corrected name changes it, then it has another number; a session does not."""
+    case = CaseStory().prepared("YCC", condition(), command=LEOS)
+    proposed_at, opened = case.facts[-4].version, case.facts[0].event_id
+    assert text_of(printed(case, "ycc")).count(f"-{proposed_at} Youth") == 1
+    case.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
+    case.ask(booking(hours="4"), by=YJS, at=AFTER)
+    for field, value in (("details.needs", ["dyslexia"]), ("details.name", "Leo Hartwell")):
+        assert f"-{proposed_at} Youth" in text_of(printed(case, "ycc"))
+        case.ask(CorrectRecord(corrects=opened, field=field, value=value, why=Sealed("Misheard.")), by=SUPERVISOR)
+    assert f"-{case.facts[-1].version} Youth" in text_of(printed(case, "ycc"))
+    case.ask(variation(adding(letter())), by=SUPERVISOR, at=AFTER)
+    assert f"-{case.facts[-1].version} Youth" in text_of(printed(case, "ycc"))
+
+
+def test_the_notice_says_what_failing_means_and_what_is_recorded() -> None:
+    """R8, R23 to R25: the conditions, what may follow a failure, the records; child, adult and authorised person sign that it was explained."""
+    case = CaseStory().prepared("YCC", workshop(), command=LEOS)
+    document = printed(case, "ycc-notice")
+    assert contains_in_order(
+        document, "Leo Hartnell", "not a conviction", "You do not have to agree", "Weymouth Police Station"
+    )
+    assert contains_in_order(
+        document, "no reasonable excuse, you may be taken to court", "may arrest you", "used in court as evidence"
+    )
+    assert contains_in_order(
+        document, "Police National Computer", "three months after it is given", "never shown automatically"
+    )
+    assert contains_in_order(
+        document, "How this was explained", "Place Date Time", "I was warned", "I was there", "I explained this"
+    )
+    assert not contains_in_order(document, "Caution given on")
+
+
+def test_the_notice_names_the_sessions_ahead() -> None:
+    """Given booked sessions, when the notice is printed, then those without an attendance stand there, and it has another number."""
+    case = CaseStory().issued("YCC", condition(), command=LEOS)
+    before = text_of(printed(case, "ycc-notice"))
+    case.ask(booking(), by=YJS, at=AFTER)
+    case.ask(booking(SECOND, "2026-04-18T09:30:00+00:00"), by=YJS, at=AFTER)
+    case.ask(attendance(), by=YJS, at="2026-03-18T18:30:00+00:00")
+    after = printed(case, "ycc-notice")
+    assert contains_in_order(after, "Caution given on 12 March 2026", "Booked for you 18 April 2026 at 10:30")
+    assert "18 March 2026" not in text_of(after)
+    assert re.findall(r"YCC-NOTICE-\S+", before) != re.findall(r"YCC-NOTICE-\S+", text_of(after))
+
+
+@pytest.mark.parametrize("language", ["en", "cy"])
+def test_what_was_signed_in_an_earlier_layout_prints_as_it_was_signed(language: str) -> None:
+    """Given a document printed in the first layout, when it is signed, then it is known again and printed in that layout, to the same bytes."""
+    case = CaseStory().prepared("YCC", condition(), without=("signature",), command=LEOS)
+    now, earlier = printed(case, "ycc", language), printed(case, "ycc", language, layout=1)
+    assert now.sha256 != earlier.sha256
+    case.ask(signed(earlier.sha256), by=POLICE, at=BY_NOW)
+    assert printed_here(case) is True
+    assert printed(case, "ycc", language).sha256 == earlier.sha256
+    case.ask(signed(now.sha256), by=POLICE, at=BY_NOW)
+    assert printed_here(case) is True
+    assert printed(case, "ycc", language).sha256 == now.sha256
 
 
 def test_what_was_signed_can_be_printed_again_for_ever() -> None:
@@ -90,7 +188,7 @@ def test_what_was_signed_can_be_printed_again_for_ever() -> None:
     case = CaseStory().prepared("YCC", condition(), without=("signature",), command=LEOS)
     digest = printed(case, "ycc").sha256
     case.ask(SignDocument(document_sha256=digest, consent=True, signed_by_child=True), by=POLICE, at=BY_NOW)
-    case.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    case.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
     case.ask(booking(hours="4"), by=YJS, at=AFTER)
     case.ask(attendance(hours="4"), by=YJS, at="2026-03-18T20:30:00+00:00")
     assert case.view["state"] == "COMPLETED"
@@ -105,7 +203,7 @@ def test_the_document_that_was_printed_here_is_known_again(what: str, language: 
     assert printed_here(case) is None
     case.ask(signed(printed(case, what.lower(), language).sha256.upper()), by=POLICE, at=BY_NOW)
     assert printed_here(case) is True
-    case.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    case.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
     assert printed_here(case) is True
 
 
@@ -115,7 +213,7 @@ def test_another_document_is_signed_and_known_as_such(digest: str) -> None:
     case = CaseStory().prepared("YCC", condition(), without=("signature",), command=LEOS)
     case.ask(signed(digest), by=POLICE, at=BY_NOW)
     assert printed_here(case) is False
-    case.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    case.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
 
 
 def test_a_document_of_other_conditions_is_not_the_one_printed_here() -> None:
@@ -145,7 +243,7 @@ def test_a_new_decision_or_withdrawn_consent_leaves_nothing_signed() -> None:
     for after, by in ((WithdrawConsent(), YJS), (decision("YCC"), POLICE)):
         case = CaseStory().prepared("YCC", condition(), command=LEOS)
         assert printed_here(case) is False
-        case.ask(after, by=by, at=BY_NOW if isinstance(after, DecideDisposal) else GIVEN_AT)
+        case.ask(after, by=by, at=BY_NOW if isinstance(after, DecideDisposal) else ISSUED_AT)
         assert printed_here(case) is None
 
 
@@ -155,7 +253,7 @@ def test_a_digest_that_was_typed_wrongly_is_judged_again() -> None:
     digest = printed(case, "ycc").sha256
     case.ask(signed("0" * 64), by=POLICE, at=BY_NOW)
     signature = case.facts[-1].event_id
-    case.ask(IssueDisposal(), by=POLICE, at=GIVEN_AT)
+    case.ask(IssueDisposal(), by=POLICE, at=ISSUED_AT)
     for right, is_ours in ((digest, True), ("1" * 64, False)):
         correction = CorrectRecord(corrects=signature, field="document_sha256", value=right, why=Sealed("Misread."))
         case.ask(correction, by=SUPERVISOR, at=AFTER)
@@ -166,7 +264,7 @@ def test_a_digest_that_was_typed_wrongly_is_judged_again() -> None:
 
 def test_another_condition_makes_another_document() -> None:
     """What is signed names the conditions: a change of them is another document, and an omitted one is not in it."""
-    case = CaseStory().given("YCC", condition(), command=LEOS)
+    case = CaseStory().issued("YCC", condition(), command=LEOS)
     before = printed(case, "ycc")
     case.ask(variation(adding(letter()), omitting(WORK)), by=SUPERVISOR, at=AFTER)
     after = printed(case, "ycc")
@@ -186,9 +284,9 @@ def test_a_correction_is_printed() -> None:
 
 
 def test_no_document_of_a_caution_that_is_not_one_yet() -> None:
-    """Undecided, decided otherwise, without admission or without condition: each is refused with what to do."""
+    """A case without decision, admission or condition has no caution to print, and the message says what to do."""
     assert "record that decision" in why_not(CaseStory().ready("YCC"), "ycc")
-    assert "record that decision" in why_not(CaseStory().given("YC"), "ycc")
+    assert "record that decision" in why_not(CaseStory().issued("YC"), "ycc")
     case = CaseStory().decided("YCC")
     assert "at least one" in why_not(case, "ycc")
     case.ask(proposed(condition()), by=YJS, at=PROPOSED_AT)
@@ -203,16 +301,18 @@ def test_no_document_of_a_caution_that_is_not_one_yet() -> None:
 @pytest.mark.parametrize("name", ["yc", "yrd"])
 def test_notice_and_agreement_belong_to_their_own_disposal(name: str) -> None:
     """The notice of a caution is not printed for another disposal, nor the agreement."""
-    assert "record that decision" in why_not(CaseStory().given("YCC"), name)
+    assert "record that decision" in why_not(CaseStory().issued("YCC"), name)
 
 
 def test_the_notice_says_what_a_caution_means() -> None:
     """R8, R24, R25: recorded, spent at once, no automatic disclosure, and help that is offered."""
-    document = printed(CaseStory().given("YC", command=LEOS), "yc")
-    assert says(document, "Leo Hartnell", "Caution given on 12 March 2026", "not a conviction")
-    assert says(document, "Police National Computer", "“spent” as soon as it is given", "never shown automatically")
-    assert says(document, "may offer you a programme")
-    assert not says(document, "will arrange a programme")
+    document = printed(CaseStory().issued("YC", command=LEOS), "yc")
+    assert contains_in_order(document, "Leo Hartnell", "Caution given on 12 March 2026", "not a conviction")
+    assert contains_in_order(
+        document, "Police National Computer", "“spent” as soon as it is given", "never shown automatically"
+    )
+    assert contains_in_order(document, "may offer you a programme")
+    assert not contains_in_order(document, "will arrange a programme")
 
 
 def test_the_notice_after_an_earlier_caution_says_that_help_will_come() -> None:
@@ -220,24 +320,24 @@ def test_the_notice_after_an_earlier_caution_says_that_help_will_come() -> None:
     before = opening(details=LEO, prior=PriorRecord(yc=1, ycc=0, convictions=0, yrd=0))
     case = CaseStory().ready("YC", command=before)
     case.ask(decision("YC", rationale={"R10": "Long ago."}), by=POLICE, at=DECIDED_AT)
-    assert says(printed(case, "yc"), "will arrange a programme")
+    assert contains_in_order(printed(case, "yc"), "will arrange a programme")
 
 
 def test_an_agreement_without_actions_says_so() -> None:
     """A youth restorative disposal may be completed when it is given."""
     document = printed(CaseStory().prepared("YRD", command=LEOS), "yrd")
-    assert says(document, "I take responsibility", "Nothing more needs to be done", "voluntary")
+    assert contains_in_order(document, "I take responsibility", "Nothing more needs to be done", "voluntary")
     assert "court for that alone" in text_of(document)
 
 
 def test_an_agreement_names_its_actions() -> None:
     """What was agreed stands with its day."""
     document = printed(CaseStory().prepared("YRD", letter(), command=LEOS), "yrd")
-    assert says(document, "Write a letter of apology", "To be done by 28 May 2026")
+    assert contains_in_order(document, "Write a letter of apology", "To be done by 28 May 2026")
 
 
 def test_the_panel_reads_what_is_recorded_and_no_more() -> None:
-    """Scores, views and assessment are there; what is not recorded is said to be missing, and nothing is recommended."""
+    """The panel pack shows recorded scores, views and assessment, names what is missing, and recommends nothing."""
     case = CaseStory().ready("YCC", without=("assessment", "panel", "evidence"), command=LEOS)
     case.ask(
         RecordVictimView(
@@ -251,17 +351,19 @@ def test_the_panel_reads_what_is_recorded_and_no_more() -> None:
         at="2026-03-09T12:00:00+00:00",
     )
     document = printed(case, "panel-pack")
-    assert says(document, "Age at the offence 14", "School (URN) 113911", "Needs dyslexia")
-    assert says(document, "Evidence Not recorded")
-    assert says(document, "Final score 4")
-    assert says(document, "Person 1", "He should hear it from me.", "Interested in restorative justice Yes")
-    assert says(document, "No assessment is completed")
-    assert says(document, "The system recommends nothing")
+    assert contains_in_order(document, "Age at the offence 14", "School (URN) 113911", "Needs dyslexia")
+    assert contains_in_order(document, "Evidence Not recorded")
+    assert contains_in_order(document, "Final score 4")
+    assert contains_in_order(
+        document, "Person 1", "He should hear it from me.", "Interested in restorative justice Yes"
+    )
+    assert contains_in_order(document, "No assessment is completed")
+    assert contains_in_order(document, "The system recommends nothing")
 
 
 def test_after_the_panel_its_pack_is_asked_for_by_day() -> None:
-    """Once the disposal is given the pack of now is refused, and the pack of then can be had with as_of."""
-    case = CaseStory().given("YCC")
+    """After the issue, the panel pack is printed only with `as_of` before it."""
+    case = CaseStory().issued("YCC")
     assert "as_of" in why_not(case, "panel-pack")
     then = [fact for fact in case.facts if fact.occurred_at.astimezone(LONDON).day < 10]
     assert "Panel pack" in text_of(printed(case, "panel-pack", facts=then))
@@ -269,25 +371,27 @@ def test_after_the_panel_its_pack_is_asked_for_by_day() -> None:
 
 def test_a_warning_tells_the_child_what_was_missed_and_what_follows() -> None:
     """The first warning names the session and offers a way back; the second announces the meeting."""
-    case = CaseStory().given("YCC", command=LEOS)
+    case = CaseStory().issued("YCC", command=LEOS)
     assert "No warning" in why_not(case, "warning-letter")
     case.ask(booking(), by=YJS, at=AFTER)
     case.ask(absence(), by=YJS, at="2026-03-18T18:00:00+00:00")
     case.ask(IssueWarning(session_id=FIRST), by=YJS, at="2026-03-19T10:00:00+00:00")
     first = printed(case, "warning-letter")
-    assert says(first, "Leo Hartnell", "12 Wollaston Road", "19 March 2026")
-    assert says(first, "18 March 2026 at 16:00", "unpaid work", "warning number 1", "If you miss another session")
+    assert contains_in_order(first, "Leo Hartnell", "12 Wollaston Road", "19 March 2026")
+    assert contains_in_order(
+        first, "18 March 2026 at 16:00", "unpaid work", "warning number 1", "If you miss another session"
+    )
     case.ask(absence(AttendanceStatus.DNA_PENDING, session=SECOND), by=YJS, at="2026-03-25T18:00:00+00:00")
     case.ask(DecideAbsence(session_id=SECOND, acceptable=False), by=YJS, at="2026-03-26T10:00:00+00:00")
     case.ask(IssueWarning(session_id=SECOND), by=YJS, at="2026-03-26T11:00:00+00:00")
     second = printed(case, "warning-letter")
-    assert says(second, "25 March 2026", "warning number 2", "We will now ask you")
+    assert contains_in_order(second, "25 March 2026", "warning number 2", "We will now ask you")
 
 
 def test_a_child_who_was_sent_out_is_not_told_of_an_absence() -> None:
     """An exclusion for conduct is named as what it was."""
-    case = CaseStory().given("YCC", command=LEOS)
+    case = CaseStory().issued("YCC", command=LEOS)
     sent_out = attendance(AttendanceStatus.EXCLUDED_CONDUCT, "0", complied=False)
     case.ask(sent_out, by=YJS, at="2026-03-18T18:00:00+00:00")
     case.ask(IssueWarning(session_id=FIRST), by=YJS, at="2026-03-19T10:00:00+00:00")
-    assert says(printed(case, "warning-letter"), "could not stay at your session on 18 March 2026")
+    assert contains_in_order(printed(case, "warning-letter"), "could not stay at your session on 18 March 2026")

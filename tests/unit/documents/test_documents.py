@@ -14,45 +14,53 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import typst
 from pydantic import BaseModel
 from pypdf import PdfReader
 
 from services.disposal.domain.commands import IssueWarning
 from services.disposal.events import AssessmentTool, EvidenceStandard, PaymentMethod, ProsecutorDecision
 from services.referral.events import ClosingReason
-from services.rj_conference.documents.agreement import SIGNING
+from services.rj_conference.events import PresentRole
 from services.vocabulary import ConferenceMode, Recommendation, TrialMode
 from shared.domain.envelope import Fact
 from shared.printing.documents import (
     AWAITING,
+    LANGUAGES,
     PAPER,
     DocumentData,
     NotPrintable,
     RenderedDocument,
+    is_print,
     pounds,
     render,
     text_file,
 )
 from shared.privacy.sealing import Sealed
 from tests.command_spec import CommandSpec
+from tests.unit.disposal.stories import CASE as LEO_CASE
 from tests.unit.disposal.stories import FIRST, YJS, CaseStory, absence, condition, opening
 from tests.unit.documents.paper import LEO, PRINTING, filled, printed, tags, text_of
 from tests.unit.referral.stories import ReferralStory
 from tests.unit.rj_conference.stories import ConferenceStory
 
+GOLDEN: dict[str, str] = json.loads(Path(__file__).with_name("golden.json").read_text(encoding="utf-8"))
+"""The SHA-256 of each document's story by name, layout and language, as it was printed first."""
+
 FOLDERS = [PAPER, *sorted({d.folder for service in PRINTING for d in service.documents.values()})]
 
 
 def warned() -> CaseStory:
-    case = CaseStory().given(command=opening(details=LEO))
+    case = CaseStory().issued(command=opening(details=LEO))
     case.ask(absence(), by=YJS, at="2026-03-18T18:00:00+00:00")
     case.ask(IssueWarning(session_id=FIRST), by=YJS, at="2026-03-19T10:00:00+00:00")
     return case
 
 
 STORIES: dict[str, Callable[[], CommandSpec]] = {
-    "ycc": lambda: CaseStory().prepared("YCC", condition(), command=opening(details=LEO)),
-    "yc": lambda: CaseStory().given("YC", command=opening(details=LEO)),
+    "ycc": lambda: CaseStory(LEO_CASE).prepared("YCC", condition(), command=opening(details=LEO)),
+    "ycc-notice": lambda: CaseStory(LEO_CASE).prepared("YCC", condition(), command=opening(details=LEO)),
+    "yc": lambda: CaseStory().issued("YC", command=opening(details=LEO)),
     "yrd": lambda: CaseStory().prepared("YRD", command=opening(details=LEO)),
     "panel-pack": lambda: CaseStory().ready("YCC", command=opening(details=LEO)),
     "warning-letter": warned,
@@ -69,7 +77,7 @@ def test_every_declared_document_has_a_story_here() -> None:
 @pytest.mark.parametrize("language", ["en", "cy"])
 @pytest.mark.parametrize("name", STORIES)
 def test_it_is_accessible(name: str, language: str) -> None:
-    """Tagged PDF/UA-1 (ISO 14289-1) with a title that is shown, a language, a first heading and embedded fonts."""
+    """Each document is tagged PDF/UA-1 (ISO 14289-1) with title, language, first heading and embedded fonts."""
     document = printed(STORIES[name](), name, language)
     reader = PdfReader(io.BytesIO(document.body))
     root: Any = reader.trailer["/Root"]
@@ -84,44 +92,77 @@ def test_it_is_accessible(name: str, language: str) -> None:
     assert {str(font["/BaseFont"]).partition("+")[2].split("-")[0] for font in fonts} == {"LibertinusSerif"}
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_the_same_state_prints_the_same_bytes(name: str) -> None:
-    """Two printings, the second in a process of its own with another zone, hash seed and clock, are equal."""
-    story = STORIES[name]()
-    found = filled(story, name)
-    assert isinstance(found, DocumentData)
-    here = render(name, story.service.documents[name], found, "en")
-    program = (
-        "import sys, json, datetime\n"
-        "from services.registry import deciding_services\n"
-        "from shared.printing.documents import DocumentData, render\n"
-        "asked = json.load(sys.stdin)\n"
-        "at = datetime.datetime.fromisoformat(asked['at'])\n"
-        "service = next(one for one in deciding_services() if one.name == asked['service'])\n"
-        "document = service.documents[asked['name']]\n"
-        "print(render(asked['name'], document, DocumentData(asked['values'], at), 'en').sha256)\n"
-    )
-    asked = {
-        "name": name,
-        "service": story.service.name,
-        "values": found.values,
-        "at": found.at.isoformat(),
-    }
-    there = subprocess.run(
-        [sys.executable, "-c", program],
-        input=json.dumps(asked),
+PRINT_ELSEWHERE = """
+import datetime, json, sys
+from services.registry import deciding_services
+from shared.printing.documents import DocumentData, render
+services = {service.name: service for service in deciding_services()}
+for line in sys.stdin:
+    given = json.loads(line)
+    document = services[given["service"]].documents[given["name"]]
+    data = DocumentData(given["values"], datetime.datetime.fromisoformat(given["at"]))
+    print(render(given["name"], document, data, "en").sha256)
+"""
+
+
+@pytest.fixture(scope="module")
+def printed_elsewhere() -> dict[str, str]:
+    """Return the SHA-256 of each document of the stories, printed in another process with another zone, hash seed and clock."""
+    lines = []
+    for name, tell in STORIES.items():
+        story = tell()
+        data = filled(story, name)
+        assert isinstance(data, DocumentData)
+        inputs = {"name": name, "service": story.service.name, "values": data.values, "at": data.at.isoformat()}
+        lines.append(json.dumps(inputs))
+    process = subprocess.run(
+        [sys.executable, "-c", PRINT_ELSEWHERE],
+        input="\n".join(lines),
         capture_output=True,
         text=True,
         check=True,
         cwd=PAPER.parents[2],
         env={"TZ": "Pacific/Auckland", "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1", "HOME": "/nonexistent"},
     )
-    assert there.stdout.strip() == here.sha256
-    assert printed(story, name).body == here.body
+    return dict(zip(STORIES, process.stdout.split(), strict=True))
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_same_state_prints_the_same_bytes(name: str, printed_elsewhere: dict[str, str]) -> None:
+    """The same facts print the same bytes in another process, time zone and hash seed, at another time."""
+    story = STORIES[name]()
+    first = printed(story, name)
+    assert printed(story, name).body == first.body
+    assert printed_elsewhere[name] == first.sha256
+
+
+def test_a_signature_does_not_print_again_what_was_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a print, when its SHA-256 is signed, then it is known without printing; another state's is printed."""
+    story = STORIES["yc"]()
+    document = story.service.documents["yc"]
+    sha256 = printed(story, "yc").sha256
+    state = story.service.decider.fold(story.facts)
+    monkeypatch.setattr(typst, "compile", None)
+    assert is_print(sha256, "yc", document, state, story.facts)
+    other = CaseStory().issued("YC", command=opening(details=LEO.model_copy(update={"name": Sealed("Another Child")})))
+    with pytest.raises(TypeError):
+        is_print(sha256, "yc", document, other.service.decider.fold(other.facts), other.facts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", STORIES)
+def test_every_layout_prints_what_it_has_always_printed(name: str, language: str) -> None:
+    """Given the story of a document, when it is printed in a layout of any time, then its SHA-256 is that of the first printing.
+
+    A changed layout or text is the next layout, with its file, its texts and its line in golden.json; none is edited.
+    """
+    story = STORIES[name]()
+    for layout in range(1, story.service.documents[name].layout + 1):
+        assert printed(story, name, language, layout=layout).sha256 == GOLDEN.get(f"{name}.{layout}.{language}")
 
 
 def test_its_date_is_that_of_the_facts() -> None:
-    """Neither the clock nor the recording dates a document: the latest fact that it rests on does."""
+    """The date of a document is that of its latest fact, not of the clock or the recording."""
     reader = PdfReader(io.BytesIO(printed(STORIES["ycc"](), "ycc").body))
     assert reader.metadata is not None
     assert str(reader.metadata.creation_date).startswith("2026-03-11 09:00")
@@ -129,7 +170,7 @@ def test_its_date_is_that_of_the_facts() -> None:
 
 @pytest.mark.parametrize("name", STORIES)
 def test_a_forgotten_person_is_printed_as_erased(name: str) -> None:
-    """Once the keys are destroyed the document can still be printed, and names nobody."""
+    """After the keys are destroyed, a document can be printed, without names."""
     story = STORIES[name]()
     facts = [forgotten(fact) for fact in story.facts]
     document = printed(story, name, facts=facts)
@@ -138,14 +179,14 @@ def test_a_forgotten_person_is_printed_as_erased(name: str) -> None:
 
 
 def forgotten(fact: Fact) -> Fact:
-    """A fact as it is read after the keys of everybody in it were destroyed."""
+    """Return a fact as it is read after the keys of everybody in it were destroyed."""
 
     def without(value: Any) -> Any:
         if isinstance(value, Sealed):
             return Sealed.of_token("s1:x:1:y:AA:AA").as_forgotten()
         if isinstance(value, BaseModel):
-            held = {name: without(getattr(value, name)) for name in type(value).model_fields}
-            return value.model_copy(update=held)
+            fields = {name: without(getattr(value, name)) for name in type(value).model_fields}
+            return value.model_copy(update=fields)
         return tuple(without(one) for one in value) if isinstance(value, tuple) else value
 
     return replace(fact, event=without(fact.event))
@@ -159,7 +200,7 @@ def test_a_name_is_never_read_as_markup() -> None:
 
 
 def test_names_of_other_scripts_are_printed() -> None:
-    """Welsh, Polish, Vietnamese, Greek and Cyrillic letters all have a shape."""
+    """Welsh, Polish, Vietnamese, Greek and Cyrillic letters are printed."""
     for name in ("Llŷr Gŵyn", "Zażółć Gęślą", "Nguyễn Thị Ánh", "Ελένη", "Наталія"):
         assert name.split()[0] in text_of(render_with(name))
 
@@ -186,7 +227,7 @@ def test_a_long_text_is_printed_whole() -> None:
 
 
 def render_with(name: str) -> RenderedDocument:
-    """The conditional caution's document with another name in it."""
+    """Return the conditional caution's document with another name in it."""
     found = filled(STORIES["ycc"](), "ycc")
     assert isinstance(found, DocumentData)
     values = {**found.values, "child": {**found.values["child"], "name": name}}
@@ -195,7 +236,7 @@ def render_with(name: str) -> RenderedDocument:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 def test_both_languages_have_the_same_texts(folder: Path) -> None:
-    """Welsh has every key of English and no other, with the same values to fill in; English awaits nothing."""
+    """English and Welsh have the same keys with the same placeholders."""
     english, welsh = text_file(folder / "en.toml"), text_file(folder / "cy.toml")
     assert list(english) == list(welsh)
     assert AWAITING not in english.values()
@@ -234,7 +275,7 @@ def test_every_code_has_its_words(folder: Path) -> None:
             "prosecutor": ProsecutorDecision,
             "recommendation": Recommendation,
         },
-        "rj_conference": {"mode": ConferenceMode, "part": SIGNING},
+        "rj_conference": {"mode": ConferenceMode, "part": PresentRole},
         "referral": {"reason": get_args(ClosingReason)},
     }
     texts = tomllib.loads((folder / "en.toml").read_text(encoding="utf-8"))
@@ -243,5 +284,5 @@ def test_every_code_has_its_words(folder: Path) -> None:
 
 
 def test_pence_are_shown_as_pounds() -> None:
-    """Whole pounds without pence, others with both digits."""
+    """Pence are printed as pounds: whole pounds without decimals, others with two."""
     assert [pounds(amount) for amount in (None, 0, 5000, 3850, 5)] == [None, "£0", "£50", "£38.50", "£0.05"]

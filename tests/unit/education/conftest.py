@@ -9,5 +9,5 @@ from tests.unit.education.stories import SessionStory
 
 @pytest.fixture
 def session() -> SessionStory:
-    """An empty stream of the service."""
+    """Return an empty stream of the service."""
     return SessionStory()

@@ -41,7 +41,7 @@ LATER = "2026-03-12T10:00:00+00:00"
 
 
 def person(name: str) -> UUID:
-    """The id of somebody, by name."""
+    """Return the id of somebody, by name."""
     return uuid5(NAMES, name)
 
 
@@ -85,7 +85,7 @@ class SessionStory(CommandSpec):
 
 
 def plan(**more: Any) -> PlanSession:
-    """A workshop in two hours."""
+    """Return a workshop in two hours."""
     fields: dict[str, Any] = {
         "kind": SessionKind.WORKSHOP,
         "topic": Topic.RETAIL,
@@ -99,7 +99,7 @@ def plan(**more: Any) -> PlanSession:
 def attendance(
     status: AttendanceStatus, who: UUID = LEO, hours: str = "0", *, complied: bool | None = None
 ) -> RecordAttendance:
-    """A line of the register."""
+    """Return a line of the register."""
     came = status in {AttendanceStatus.ATTENDED, AttendanceStatus.ATTENDED_LATE, AttendanceStatus.LEFT_EARLY}
     return RecordAttendance(
         person_id=who, status=status, hours_credited=Decimal(hours), complied=came if complied is None else complied
@@ -117,15 +117,15 @@ def decided(who: UUID = LEO, *, acceptable: bool) -> DecideAbsenceReason:
 
 
 def contact(who: UUID = LEO, *, reached: bool = True) -> RecordContact:
-    """A telephone call."""
+    """Return a telephone call."""
     return RecordContact(person_id=who, means="PHONE", reached=reached)
 
 
 def given_back(who: UUID = LEO) -> CancelPlace:
-    """A place is given back."""
+    """Return the command that gives a place back."""
     return CancelPlace(person_id=who, why="REBOOKED")
 
 
 def feedback() -> RecordFeedback:
-    """A pupil says what it was like."""
+    """Return the feedback of a pupil."""
     return RecordFeedback(score=4, giver="PUPIL", comment=Sealed("Better than an assembly."))

@@ -85,7 +85,7 @@ Step = Command | tuple[str, str, Any]
 
 
 def command_of(step: Step, session: SessionStory) -> Command:
-    """The command of a step: a correction of the latest event of its name, or of none."""
+    """Return the command of a step: a correction of the latest event of its name, or of none."""
     if isinstance(step, Command):
         return step
     name, field, value = step
@@ -93,11 +93,11 @@ def command_of(step: Step, session: SessionStory) -> Command:
     return CorrectRecord(corrects=corrects, field=field, value=value, why=Sealed("Misread."))
 
 
-def told(asked: list[tuple[Step, timedelta]]) -> SessionStory:
-    """A booked session after some commands around its start, some recorded late."""
+def play(step_list: list[tuple[Step, timedelta]]) -> SessionStory:
+    """Return a booked session after some commands around its start, some recorded late."""
     session = SessionStory().planned().booked(LEO).booked(MIA)
     at = datetime.fromisoformat(START)
-    for step, later in asked:
+    for step, later in step_list:
         at += later
         command = command_of(step, session)
         before = list(session.facts)
@@ -107,9 +107,9 @@ def told(asked: list[tuple[Step, timedelta]]) -> SessionStory:
 
 
 @given(steps)
-def test_any_sequence_folds_at_any_time(asked: list[tuple[Step, timedelta]]) -> None:
+def test_any_sequence_folds_at_any_time(step_list: list[tuple[Step, timedelta]]) -> None:
     """Given any commands in any order, every state by either time can be folded, and no credit exceeds the schedule."""
-    session = told(asked)
+    session = play(step_list)
     for fact in history_at(session.facts):
         session.service.read_model.view_of(session.facts, as_of=fact.occurred_at)
         duties_on(session.service.read_model, session.facts, fact.day)
@@ -120,9 +120,9 @@ def test_any_sequence_folds_at_any_time(asked: list[tuple[Step, timedelta]]) -> 
 
 
 @given(steps)
-def test_any_event_survives_its_bytes_and_forgetting(asked: list[tuple[Step, timedelta]]) -> None:
+def test_any_event_survives_its_bytes_and_forgetting(step_list: list[tuple[Step, timedelta]]) -> None:
     """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
-    session = told(asked)
+    session = play(step_list)
     home = session.stream
     closed, forgotten = [], []
     for fact in session.facts:

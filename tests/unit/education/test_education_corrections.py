@@ -35,24 +35,24 @@ OTHER = person("another condition")
 
 
 def event_id(story: SessionStory, name: str) -> UUID:
-    """The id of the latest event of a name."""
+    """Return the id of the latest event of a name."""
     return next(fact.event_id for fact in reversed(story.facts) if fact.name == name)
 
 
 def correction(story: SessionStory, name: str, field: str, value: Any) -> CorrectRecord:
-    """A correction of a field of the latest event of a name."""
+    """Return a correction of a field of the latest event of a name."""
     return CorrectRecord(corrects=event_id(story, name), field=field, value=value, why=Sealed("Typed wrongly."))
 
 
 def corrected(story: SessionStory) -> RecordCorrected:
-    """The latest event, which is a correction."""
+    """Return the latest event, which is a correction."""
     event = story.facts[-1].event
     assert isinstance(event, RecordCorrected)
     return event
 
 
 def as_corrected(story: SessionStory, kind: type[Any]) -> Any:
-    """The latest event of a class, with corrections in place."""
+    """Return the latest event of a class, with corrections in place."""
     return next(fact.event for fact in reversed(history_at(story.facts)) if isinstance(fact.event, kind))
 
 
@@ -133,6 +133,17 @@ def test_what_the_register_took_over_follows(attended: SessionStory) -> None:
     attended.does(correction(attended, "AttendanceRecorded", "complied", value=False), LATER)
     recorded = as_corrected(attended, AttendanceRecorded)
     assert (recorded.topic, recorded.hours_scheduled, recorded.activity) == (Topic.DRUGS_WORKSHOP, Decimal(3), False)
+    place = corrected(attended).place
+    assert place is not None
+    assert place.attendance is not None
+    assert (place.before, place.attendance.complied, place.attendance.activity) == (place.after, False, False)
+
+
+def test_what_nobody_was_told_is_told_nobody(attended: SessionStory) -> None:
+    """Given an attendance, when its minutes or a field of the plan are corrected, then no other service is told."""
+    attended.does(correction(attended, "AttendanceRecorded", "minutes_late", 5), LATER)
+    assert corrected(attended).place is None
+    attended.does(correction(attended, "SessionPlanned", "topic", "DRUGS_WORKSHOP"), LATER)
     assert corrected(attended).place is None
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from services.education.read_model import READ_MODEL
 from services.vocabulary import AttendanceStatus as Status
 from shared.domain.dates import bank_holidays
+from tests.policy_books import with_entry
 from tests.unit.education.stories import (
     BOOKED,
     DELIVERED,
@@ -48,7 +49,9 @@ def test_the_calendar_must_reach_the_due_date() -> None:
     """Given the last days that have bank holidays, a session is planned as long as its register's due date is known."""
     last = _last_working_days()
     for days, start, accepted in ((1, last[-2], True), (1, last[-1], False), (2, last[-3], True), (2, last[-2], False)):
-        session = SessionStory(READ_MODEL.policy.with_entry("attendance_recorded_working_days", date(2026, 3, 1), days))
+        session = SessionStory(
+            with_entry(READ_MODEL.policy, "attendance_recorded_working_days", date(2026, 3, 1), days)
+        )
         wanted = plan(starts_at=datetime(start.year, start.month, start.day, 10, tzinfo=UTC))
         if accepted:
             assert session.does(wanted, PLANNED) == ["SessionPlanned"]

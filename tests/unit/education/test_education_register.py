@@ -212,9 +212,9 @@ def test_a_call_to_the_mother_counts_for_the_only_absent_child(session: SessionS
 def test_the_past_shows_what_had_happened_by_then(session: SessionStory) -> None:
     """Given a delivered session, the day before shows it as planned and booked."""
     session.planned().booked().delivered().recorded(Status.ATTENDED, hours="2")
-    shown = session.service.read_model.view_of(session.facts, as_of=datetime.fromisoformat(BEFORE))
-    assert shown is not None
-    assert (shown["state"], shown["register"]) == ("PLANNED", {str(LEO): "BOOKED"})
+    view = session.service.read_model.view_of(session.facts, as_of=datetime.fromisoformat(BEFORE))
+    assert view is not None
+    assert (view["state"], view["register"]) == ("PLANNED", {str(LEO): "BOOKED"})
 
 
 def test_feedback_keeps_the_catalogues_name(session: SessionStory) -> None:

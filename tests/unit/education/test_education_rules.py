@@ -13,6 +13,7 @@ from services.vocabulary import AttendanceStatus as Status
 from shared.domain.decisions import Refused
 from shared.domain.execution import CommandRequest, execute
 from tests.command_spec import officer
+from tests.policy_books import with_entry
 from tests.unit.education.stories import (
     BEFORE,
     BOOKED,
@@ -135,11 +136,11 @@ def test_a_place_taken_back_by_the_service_may_come_first(session: SessionStory)
 
 def test_nothing_in_the_future(session: SessionStory) -> None:
     """Given a clock that says 2 March, a session cannot have been planned on 3 March."""
-    asked = plan(occurred_at=datetime(2026, 3, 3, tzinfo=UTC))
+    plan_command = plan(occurred_at=datetime(2026, 3, 3, tzinfo=UTC))
     received = datetime(2026, 3, 2, tzinfo=UTC)
     answer = execute(
         session.service,
-        CommandRequest(asked, session.stream, LEO, officer("SUPERVISOR"), received, correlation_id=LEO),
+        CommandRequest(plan_command, session.stream, LEO, officer("SUPERVISOR"), received, correlation_id=LEO),
         [],
     )
     assert isinstance(answer, Refused)
@@ -182,14 +183,14 @@ def test_a_date_without_known_bank_holidays_is_refused(session: SessionStory) ->
 )
 def test_what_earns_no_credit_is_policy(term: str, value: list[str], status: Status) -> None:
     """Given a policy that credits an acceptable absence from March on, E4 lets it through."""
-    session = SessionStory(READ_MODEL.policy.with_entry(term, date(2026, 3, 1), value))
+    session = SessionStory(with_entry(READ_MODEL.policy, term, date(2026, 3, 1), value))
     session.planned().booked().delivered()
     assert session.does(attendance(status, hours="2"), REGISTER) == ["AttendanceRecorded"]
 
 
 def test_what_is_an_activity_is_policy() -> None:
     """Given a policy that counts only full attendance from March on, leaving early is no activity."""
-    session = SessionStory(READ_MODEL.policy.with_entry("statuses_of_an_activity", date(2026, 3, 1), ["ATTENDED"]))
+    session = SessionStory(with_entry(READ_MODEL.policy, "statuses_of_an_activity", date(2026, 3, 1), ["ATTENDED"]))
     session.planned().booked().delivered().recorded(Status.LEFT_EARLY, hours="1")
     event = session.facts[-1].event
     assert isinstance(event, AttendanceRecorded)
@@ -206,6 +207,6 @@ def test_what_is_an_activity_is_policy() -> None:
 )
 def test_every_due_date_is_policy(term: str, duty: str, due: date) -> None:
     """Given three working days instead, each duty is due on the Friday after the Tuesday."""
-    session = SessionStory(READ_MODEL.policy.with_entry(term, date(2026, 3, 1), 3))
+    session = SessionStory(with_entry(READ_MODEL.policy, term, date(2026, 3, 1), 3))
     session.planned().booked().delivered().recorded(Status.DNA_PENDING)
     assert session.duties(date(2026, 3, 10))[duty].due == due

@@ -87,7 +87,7 @@ class Lamp:
 
 
 def evolve(lamp: Lamp | None, fact: Fact) -> Lamp:
-    """The lamp after one more fact."""
+    """Return the lamp after one more fact."""
     match fact.event:
         case LampHung() as hung:
             if lamp is not None:
@@ -132,27 +132,27 @@ class PutOut(Command):
     type: Literal["PutOut"] = "PutOut"
 
 
-def decide(command: Command, _lamp: Lamp | None, _occasion: Context) -> Sequence[Event]:
-    """What happens: one event for each command."""
+def decide(command: Command, _lamp: Lamp | None, _context: Context) -> Sequence[Event]:
+    """Return one event for each command."""
     if isinstance(command, HangLamp):
         return (event_from(LampHung, command),)
     return (LampOut(),) if isinstance(command, PutOut) else (LampLit(),)
 
 
 def decider(rules: RuleBook[Lamp] | None = None) -> Decider[Lamp]:
-    """The domain, with some rules or none."""
+    """Return the domain, with some rules or none."""
     return Decider(rules or RuleBook("lamps"), decide, evolve)
 
 
 def context(at: datetime = NOON, received_at: datetime | None = None, policy: Policy | None = None) -> Context:
-    """The occasion on which something is asked: at noon, at once, under no policy."""
+    """Return the occasion on which something is asked: at noon, at once, under no policy."""
     actor = Actor(id=OWNER, role="KEEPER", organisation="HOUSE")
     judged_by = policy or Policy(at.date(), "none", {})
     return Context(STREAM, actor, at, received_at or at, judged_by, lambda _day: judged_by, lambda *_: False)
 
 
 def fact(event: Event, version: int, at: datetime = NOON, recorded_at: datetime | None = None) -> Fact:
-    """An event with its envelope, recorded when it happened where nothing else is said."""
+    """Return an event with its envelope, recorded when it happened where nothing else is said."""
     envelope = Envelope(
         event_id=uuid5(STREAM, str(version)),
         type=EVENTS.type_name(type(event)),
@@ -175,30 +175,30 @@ def fact(event: Event, version: int, at: datetime = NOON, recorded_at: datetime 
 
 
 def history(*events: Event) -> list[Fact]:
-    """A history of events, an hour apart from noon on."""
+    """Return a history of events, an hour apart from noon on."""
     return [fact(event, n, NOON + timedelta(hours=n - 1)) for n, event in enumerate(events, start=1)]
 
 
 def correction(target: Fact, field: str, value: Any = None, sealed: Sealed[Any] | None = None) -> LampCorrected:
-    """A correction of one field of a fact."""
+    """Return a correction of one field of a fact."""
     return LampCorrected(
         corrects=target.event_id, field=field, value=value, sealed=sealed, why=Sealed("It was written down wrongly.")
     )
 
 
 def keys_for(one: Fact) -> dict[str, DataKey]:
-    """A fresh key for each owner of a sealed field."""
+    """Return a fresh key for each owner of a sealed field."""
     subjects = {subject for _, subject, _ in sealed_fields(one.event, one.envelope.home)}
     return {subject: DataKey(subject, 1, os.urandom(32)) for subject in subjects}
 
 
 def sealed_bytes(one: Fact, keys: Mapping[str, DataKey]) -> bytes:
-    """The bytes of a fact, its personal fields sealed."""
+    """Return the bytes of a fact, its personal fields sealed."""
     return encode_event(one.envelope, seal_model(one.event, one.envelope.home, one.event_id, keys))
 
 
 def read(body: bytes, keys: Mapping[str, DataKey | None] | None) -> Fact:
-    """The fact in some bytes, opened by the keys; None for a key means that it was destroyed."""
+    """Return the fact in some bytes, opened by the keys; None for a key means that it was destroyed."""
     if keys is None:
         return EVENTS.read(body)
     return EVENTS.read(body, keys={want: keys[want[0]] for want in key_ids_in(body) if want[0] in keys})

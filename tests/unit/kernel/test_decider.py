@@ -111,7 +111,7 @@ def test_unrecorded_fact_is_not_known() -> None:
 
 
 def corrected_lamp() -> list[Fact]:
-    """A lamp hung in the hall at noon and lit at one; at three it is recorded that it was the cellar."""
+    """Return a lamp hung in the hall at noon and lit at one; at three it is recorded that it was the cellar."""
     facts = history(HUNG, LampLit())
     return [*facts, fact(correction(facts[0], "room", "cellar"), 3, NOON + 3 * HOUR)]
 
@@ -211,7 +211,7 @@ moments = st.integers(min_value=0, max_value=72).map(lambda hours: NOON + hours 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Fact]:
-    """A lamp that is lit and put out in turn, each after the last, recorded then or later, with corrections between."""
+    """Return a lamp that is lit and put out in turn, each after the last, recorded then or later, with corrections between."""
     hung = fact(HUNG, 1)
     facts = [hung]
     occurred = recorded = NOON
@@ -247,8 +247,8 @@ def test_later_cut_holds_more(facts: list[Fact], one: datetime, other: datetime)
     early, late = sorted((one, other))
     ids = [{each.event_id for each in history_at(facts, as_of=moment)} for moment in (early, late)]
     assert ids[0] <= ids[1]
-    known = [{each.event_id for each in history_at(facts, known_at=moment)} for moment in (early, late)]
-    assert known[0] <= known[1]
+    known_ids = [{each.event_id for each in history_at(facts, known_at=moment)} for moment in (early, late)]
+    assert known_ids[0] <= known_ids[1]
 
 
 @given(histories())

@@ -22,7 +22,7 @@ def test_what_is_unmet_lapses_when_its_stream_is_closed() -> None:
     assert duty.as_json(WEDNESDAY)["overdue"]
     assert duty.as_json(WEDNESDAY)["lapsed_on"] is None
     assert duty.as_json(THURSDAY) == CALL.as_json(MONDAY) | {"lapsed_on": "2026-03-05", "overdue": False}
-    assert duty.shown(THURSDAY)
+    assert duty.is_shown(THURSDAY)
     assert not duty.is_open(THURSDAY)
 
 
@@ -37,14 +37,14 @@ def test_what_was_met_by_the_closing_stays_met(met_on: date) -> None:
 def test_what_is_met_after_the_closing_shows_both_days() -> None:
     """Given a duty that lapsed, when it is met after all, then both days are shown, each from its own day on."""
     duty = replace(CALL, met_on=THURSDAY).lapsing(WEDNESDAY)
-    assert (duty.standing(WEDNESDAY).met_on, duty.standing(WEDNESDAY).lapsed_on) == (None, WEDNESDAY)
-    assert (duty.standing(THURSDAY).met_on, duty.standing(THURSDAY).lapsed_on) == (THURSDAY, WEDNESDAY)
+    assert (duty.at(WEDNESDAY).met_on, duty.at(WEDNESDAY).lapsed_on) == (None, WEDNESDAY)
+    assert (duty.at(THURSDAY).met_on, duty.at(THURSDAY).lapsed_on) == (THURSDAY, WEDNESDAY)
 
 
 def test_what_would_open_after_the_closing_is_never_shown() -> None:
     """Given a duty of a later day, when its stream is closed before, then no day shows it."""
     duty = replace(CALL, opened_on=THURSDAY, due=THURSDAY).lapsing(TUESDAY)
-    assert not any(duty.shown(MONDAY + timedelta(days=n)) for n in range(10))
+    assert not any(duty.is_shown(MONDAY + timedelta(days=n)) for n in range(10))
 
 
 def test_what_fell_away_before_the_closing_stays_away() -> None:
@@ -62,8 +62,8 @@ def test_a_duty_is_in_one_state_on_each_day(
 ) -> None:
     """Given any days, then what is open is neither met nor lapsed, and nothing lapsed or met is overdue."""
     duty = Duty("CALL", opened_on, due, met_on, closed_on=closed_on).lapsing(stream)
-    standing = duty.standing(as_of)
-    assert duty.is_open(as_of) == (duty.shown(as_of) and standing.met_on is None and standing.lapsed_on is None)
+    standing = duty.at(as_of)
+    assert duty.is_open(as_of) == (duty.is_shown(as_of) and standing.met_on is None and standing.lapsed_on is None)
     assert duty.overdue(as_of) == standing.overdue(as_of)
     assert not (duty.overdue(as_of) and (standing.met_on or standing.lapsed_on))
     if stream is not None and stream <= as_of:

@@ -122,7 +122,7 @@ def _envelope(version: int, cls: type[Event]) -> Envelope:
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The two events as this kernel writes them, with nonces 1, 2, 3, … in place of random ones."""
+    """Return the two events as this kernel writes them, with nonces 1, 2, 3, … in place of random ones."""
     drawn = iter(range(1, 100))
     monkeypatch.setattr(os, "urandom", lambda size: next(drawn).to_bytes(size, "big"))
     return [
@@ -152,7 +152,7 @@ def test_the_samples_chain_to_the_frozen_hashes() -> None:
 
 def test_the_samples_are_read_and_opened() -> None:
     """Given the samples and their keys, every field of envelope and event is what was written."""
-    sent, kept = (EVENTS.read(body, keys=OPENING) for body in _samples())
+    sent, stored = (EVENTS.read(body, keys=OPENING) for body in _samples())
     assert isinstance(sent.event, ParcelSent)
     for name in set(ParcelSent.model_fields) - {"receiver", "notes"}:
         assert getattr(sent.event, name) == getattr(SENT, name)
@@ -161,8 +161,8 @@ def test_the_samples_are_read_and_opened() -> None:
     assert sent.event.receiver.age == 14
     assert [note.value for note in sent.event.notes] == ["one\ntwo", "ŵ" * 40]
     assert sent.envelope.rationale["R2"].value == "because it rains"
-    assert kept.event == ParcelKept()
-    for fact, version in ((sent, 1), (kept, 2)):
+    assert stored.event == ParcelKept()
+    for fact, version in ((sent, 1), (stored, 2)):
         again = _envelope(version, type(fact.event))
         for name in set(Envelope.model_fields) - {"rationale", "actor"}:
             assert getattr(fact.envelope, name) == getattr(again, name)

@@ -35,7 +35,7 @@ from tests.unit.kernel.lamps import (
 )
 
 
-class Held(BaseModel):
+class ClearFields(BaseModel):
     """One of each clear kind."""
 
     model_config = ConfigDict(strict=True)
@@ -69,14 +69,14 @@ class Held(BaseModel):
 def test_wrong_values_are_refused(body: dict[str, Any]) -> None:
     """Given a time without zone, a text of two lines, too many hours or half a penny, then it is refused."""
     with pytest.raises(ValidationError):
-        Held.model_validate_json(json.dumps(body))
+        ClearFields.model_validate_json(json.dumps(body))
 
 
 def test_times_are_kept_in_utc() -> None:
     """Given a time in British Summer Time, then it is kept as the same moment in UTC."""
-    held = Held.model_validate_json('{"time": "2026-07-01T09:30:00+01:00"}')
-    assert held.time == datetime(2026, 7, 1, 8, 30, tzinfo=UTC)
-    assert held.time.utcoffset() == timedelta(0)
+    model = ClearFields.model_validate_json('{"time": "2026-07-01T09:30:00+01:00"}')
+    assert model.time == datetime(2026, 7, 1, 8, 30, tzinfo=UTC)
+    assert model.time.utcoffset() == timedelta(0)
 
 
 @given(

@@ -15,7 +15,18 @@ from shared.domain.permissions import (
     boundary,
     read_denial,
 )
-from tests.unit.kernel.lamps import EVENTS, HOME, OWNER, STREAM, LampHung, LampLit, history, keys_for, sealed_bytes
+from tests.unit.kernel.lamps import (
+    EVENTS,
+    HOME,
+    OWNER,
+    STREAM,
+    LampHung,
+    LampLit,
+    correction,
+    history,
+    keys_for,
+    sealed_bytes,
+)
 
 LABELS = frozenset({"floor"})
 KEEPER = Actor(id=UUID(int=7), role="KEEPER", organisation="HOUSE", labels={"floor": "2"})
@@ -39,7 +50,7 @@ ANYTHING = Permission(STATE)
 def test_a_permission_reaches_records_with_one_of_its_marks(
     where: tuple[str, ...], linked: tuple[str, ...], reached: bool
 ) -> None:
-    """Without a condition every record is reached, else one that has a mark of its own, or of its home's others."""
+    """A permission with marks reaches records with one of them; one without marks reaches every record."""
     denial = read_denial(KEEPER, Permission(STATE, where=where), LAMP, LABELS, linked)
     assert (denial is None) == reached
     assert denial is None or not denial.hidden
@@ -53,7 +64,7 @@ def test_another_labels_record_is_hidden() -> None:
 
 
 def test_another_organisations_record_is_hidden_where_the_table_says_so() -> None:
-    """Only a role that is bound to its own organisation does not learn of another's."""
+    """A role that is bound to its organisation cannot learn of records of others."""
     other = KEEPER.model_copy(update={"organisation": "OTHER"})
     bound = boundary(other, Permission(STATE, own_organisation=True), LAMP, LABELS)
     assert bound is not None
@@ -64,7 +75,7 @@ def test_another_organisations_record_is_hidden_where_the_table_says_so() -> Non
 
 
 def test_a_declared_conflict_is_said_unless_the_record_is_hidden() -> None:
-    """Whoever declared a conflict knows of the record; in another floor's nothing is said of it."""
+    """A conflict of interest gets 403, unless the record is hidden (404)."""
     torn = KEEPER.model_copy(update={"conflicts": frozenset({HOME, uuid4()})})
     denial = boundary(torn, ANYTHING, LAMP, LABELS)
     assert denial is not None
@@ -75,14 +86,22 @@ def test_a_declared_conflict_is_said_unless_the_record_is_hidden() -> None:
 
 
 def test_a_state_is_shown_by_its_named_members() -> None:
-    """Without names all of it; with names those, and no other."""
+    """A permission shows the named members of a state, or all members if it names none."""
     view = {"lit": True, "hung_at": "noon"}
-    assert Permission(STATE).shown(view) == view
-    assert Permission(STATE, fields=frozenset({"lit", "colour"})).shown(view) == {"lit": True}
+    assert Permission(STATE).visible_members(view) == view
+    assert Permission(STATE, fields=frozenset({"lit", "colour"})).visible_members(view) == {"lit": True}
+
+
+def test_a_correction_adds_what_a_record_mentions() -> None:
+    """Given another owner in a correction, then the record mentions both: the one recorded and the right one."""
+    book, right = replace(EVENTS, mentions=("owner",)), uuid4()
+    first = history(LampHung(room="hall", owner=OWNER))[0]
+    facts = history(LampHung(room="hall", owner=OWNER), correction(first, "owner", str(right)))
+    assert AccessFacts.of_history(book, facts).mentions == {STREAM, HOME, OWNER, right}
 
 
 def test_access_follows_from_the_events_of_a_history() -> None:
-    """Marks and mentions are those of all events; the opening alone tells labels, organisation, stream and home."""
+    """Marks and mentioned ids come from all events; labels, organisation and home from the first one."""
     book = replace(EVENTS, marks={LampLit: lambda fact: (f"LIT:{fact.version}",)}, mentions=("owner",))
     facts = history(LampHung(room="hall", owner=OWNER), LampLit(), LampLit())
     found = AccessFacts.of_history(book, facts)

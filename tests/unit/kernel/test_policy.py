@@ -16,6 +16,7 @@ from shared.domain.policy import (
     PolicyBook,
     PolicyValue,
 )
+from tests.policy_books import with_entry
 
 FILE = """
 [limit_weeks]
@@ -49,12 +50,12 @@ days = st.dates(min_value=date(2000, 1, 1), max_value=date(2040, 1, 1))
 
 @pytest.fixture
 def book(tmp_path: Path) -> PolicyBook:
-    """The policy in the file above."""
+    """Return the policy in the file above."""
     return written(tmp_path, FILE)
 
 
 def written(folder: Path, text: str) -> PolicyBook:
-    """A policy read from a file."""
+    """Return a policy read from a file."""
     path = folder / "policy.toml"
     path.write_text(text, encoding="utf-8")
     return PolicyBook.load(path)
@@ -104,11 +105,11 @@ def test_edition_is_the_latest_change(book: PolicyBook, day: date, edition: str)
 
 def test_moved_value_moves_the_rule_only_from_its_day(book: PolicyBook) -> None:
     """Given one more entry, then the days before it keep their value, and the old book is untouched."""
-    moved = book.with_entry("limit_weeks", date(2026, 1, 1), 12)
+    moved = with_entry(book, "limit_weeks", date(2026, 1, 1), 12)
     assert moved.on(date(2025, 12, 31)).number("limit_weeks") == 20
     assert moved.on(date(2026, 1, 1)).number("limit_weeks") == 12
     assert book.on(date(2026, 1, 1)).number("limit_weeks") == 20
-    again = moved.with_entry("limit_weeks", date(2026, 1, 1), 13)
+    again = with_entry(moved, "limit_weeks", date(2026, 1, 1), 13)
     assert again.on(date(2026, 1, 1)).number("limit_weeks") == 13
 
 
@@ -131,7 +132,7 @@ HEAD = f'{UNIT}source = "x"\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "sentence"),
     [
         (f"{HEAD}entries = []", "the entries of n must be dated"),
         (f"{HEAD}entries = [{{from = 2025-01-01, value = 1}}, {{from = 2024-01-01, value = 2}}]", "each later"),
@@ -171,7 +172,7 @@ HEAD = f'{UNIT}source = "x"\n'
         "no TOML",
     ],
 )
-def test_faulty_file_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_faulty_file_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
     """Given a file in which a value is not as it should be, then it is refused, and file, value and fault are named."""
-    with pytest.raises(ValueError, match=rf"policy\.toml: .*{said}"):
+    with pytest.raises(ValueError, match=rf"policy\.toml: .*{sentence}"):
         written(tmp_path, text)

@@ -117,8 +117,8 @@ def test_warnings_come_last_and_together(rules: RuleBook[Lamp]) -> None:
 def test_empty_reason_is_none(rules: RuleBook[Lamp], reason: str) -> None:
     """Given a blank rationale, then the warning still wants one, and only that one."""
     late = context(NOON + timedelta(hours=9))
-    asked = LightLamp().model_copy(update={"rationale": {"W1": reason, "W2": "For the cat."}})
-    verdict = rules.evaluate(asked, Lamp("attic", bright=False), late)
+    light_command = LightLamp().model_copy(update={"rationale": {"W1": reason, "W2": "For the cat."}})
+    verdict = rules.evaluate(light_command, Lamp("attic", bright=False), late)
     assert isinstance(verdict, NeedsRationale)
     assert verdict.ids == ("W1",)
 
@@ -182,6 +182,73 @@ def test_rule_needs_text_and_source(text: str | None) -> None:
     nameless.__doc__ = text
     with pytest.raises(ValueError, match="nameless"):
         rules.forbids("L9", LightLamp)(nameless)
+
+
+def test_a_signature_without_a_command_makes_a_precondition() -> None:
+    """Given rules with and without a command among their arguments, then the latter are preconditions, and both refuse."""
+    rules: RuleBook[Lamp] = RuleBook("lamps")
+
+    @rules.forbids("L1", LightLamp)
+    def not_too_bright(lamp: Lamp | None, _when: Context) -> bool:
+        """The lamp is too bright.
+
+        Source: the fire officer
+        """
+        return lamp is None or not lamp.bright
+
+    @rules.forbids("L2", LightLamp)
+    def not_brightly(command: LightLamp, _lamp: Lamp | None, _when: Context) -> bool:
+        """Light it less.
+
+        Source: the house
+        """
+        return not isinstance(command, LightLampBrightly)
+
+    kinds = {rule.name: rule.is_precondition for rule in rules.rules}
+    assert kinds == {"not_in_the_future": True, "not_too_bright": True, "not_brightly": False}
+    verdict = rules.evaluate(LightLampBrightly(), Lamp("hall", bright=True), context())
+    assert isinstance(verdict, Refused)
+    assert verdict.ids == ("L1", "L2")
+
+
+def test_a_rule_with_another_signature_is_an_error() -> None:
+    """Given a function that takes neither (state, context) nor (command, state, context), then its name is reported."""
+    rules: RuleBook[Lamp] = RuleBook("lamps")
+
+    def needs_nothing() -> bool:
+        """It is always so.
+
+        Source: the house
+        """
+        return True
+
+    with pytest.raises(ValueError, match="needs_nothing"):
+        rules.forbids("L9", LightLamp)(needs_nothing)
+
+
+def test_a_rule_that_is_asked_first_refuses_alone() -> None:
+    """Given two broken rules of which one is asked first, then it alone is named, and the other is not evaluated."""
+    rules: RuleBook[Lamp] = RuleBook("lamps")
+
+    @rules.forbids("L1", LightLamp)
+    def fails(_lamp: Lamp | None, _when: Context) -> bool:
+        """It cannot be asked.
+
+        Source: the house
+        """
+        raise AssertionError
+
+    @rules.forbids("L0", LightLamp, first=True)
+    def never(_lamp: Lamp | None, _when: Context) -> bool:
+        """No lamp is lit today.
+
+        Source: the house
+        """
+        return False
+
+    verdict = rules.evaluate(LightLamp(), LIT, context())
+    assert isinstance(verdict, Refused)
+    assert verdict.ids == ("L0",)
 
 
 def test_day_of_an_occasion_is_londons() -> None:

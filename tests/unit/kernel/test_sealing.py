@@ -82,10 +82,10 @@ def test_token_renamed_to_another_field_does_not_open(value: str, path: str, oth
 def test_altered_token_does_not_open(value: str, data: st.DataObject) -> None:
     """Given a token, when any bit of nonce or ciphertext is flipped, or the key is another, then it does not open."""
     token = SealedToken.parse(seal(value, KEY, EVENT, "note"))
-    whole = bytearray(token.nonce + token.ciphertext)
-    at = data.draw(st.integers(0, len(whole) * 8 - 1))
-    whole[at // 8] ^= 1 << at % 8
-    altered = SealedToken(token.subject, token.generation, token.path, bytes(whole[:12]), bytes(whole[12:]))
+    token_bytes = bytearray(token.nonce + token.ciphertext)
+    at = data.draw(st.integers(0, len(token_bytes) * 8 - 1))
+    token_bytes[at // 8] ^= 1 << at % 8
+    altered = SealedToken(token.subject, token.generation, token.path, bytes(token_bytes[:12]), bytes(token_bytes[12:]))
     for wrong, key in ((altered, KEY), (token, DataKey("person/a", 1, bytes(32)))):
         with pytest.raises(TamperedToken):
             unseal(wrong, key, EVENT)
@@ -177,7 +177,7 @@ def test_without_owner_the_home_keeps_it() -> None:
 
 def test_untouched_model_is_the_same_object() -> None:
     """Given a change that changes nothing, then the model is not copied."""
-    assert map_sealed(WHOLE, HOME, lambda _path, _owner, held: held) is WHOLE
+    assert map_sealed(WHOLE, HOME, lambda _path, _owner, sealed: sealed) is WHOLE
 
 
 def test_event_survives_its_bytes() -> None:
@@ -292,8 +292,8 @@ def test_published_schema_shows_a_token() -> None:
     """Given an event's published schema, then a personal field is a token, whatever its type in a command."""
     published = json.dumps(LampHung.model_json_schema(mode="serialization")["properties"]["note"])
     assert "^s1:" in published
-    asked = json.dumps(HangLamp.model_json_schema(mode="validation")["properties"]["note"])
-    assert "^s1:" not in asked
+    schema_text = json.dumps(HangLamp.model_json_schema(mode="validation")["properties"]["note"])
+    assert "^s1:" not in schema_text
 
 
 def test_keys_differ_between_owners() -> None:

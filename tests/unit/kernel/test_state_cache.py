@@ -47,7 +47,7 @@ class Shelf:
         self.recent: StateCache[Lamp] = StateCache(EVENTS, decider(), self.keyring, lambda: self.now)
 
     async def records(self, *events: Event) -> list[RecordedEvent]:
-        """The event store's records after these events more."""
+        """Return the event store's records after these events more."""
         for event in events:
             await self._record(fact(event, len(self.event_store) + 1, NOON + timedelta(hours=len(self.event_store))))
         return list(self.event_store)
@@ -91,9 +91,9 @@ async def test_a_destroyed_key_closes_what_was_opened_with_it() -> None:
     assert note_of(before) == Sealed("from Ann")
     await shelf.keyring.destroy(PERSON)
     (after,) = await shelf.recent.open(records)
-    held = note_of(after)
-    assert held is not None
-    assert held.is_forgotten
+    note_after = note_of(after)
+    assert note_after is not None
+    assert note_after.is_forgotten
 
 
 async def test_nothing_serves_longer_than_a_minute() -> None:
@@ -118,12 +118,12 @@ async def test_nothing_stays_in_memory_where_nobody_asks_again(monkeypatch: pyte
     facts = await recent.open(records)
     state = recent.fold(facts)
     assert state is not None
-    gone = [asyncio.Event() for _ in (state, *facts)]
-    for thing, event in zip((state, *facts), gone, strict=True):
+    collected = [asyncio.Event() for _ in (state, *facts)]
+    for thing, event in zip((state, *facts), collected, strict=True):
         weakref.finalize(thing, event.set)
     del facts, state, thing
     async with asyncio.timeout(10):
-        await asyncio.gather(*(event.wait() for event in gone))
+        await asyncio.gather(*(event.wait() for event in collected))
 
 
 async def test_a_state_goes_with_a_fact_that_made_it() -> None:
@@ -132,13 +132,13 @@ async def test_a_state_goes_with_a_fact_that_made_it() -> None:
     records = await shelf.records(hung())
     state = shelf.recent.fold(await shelf.recent.open(records))
     assert state is not None
-    kept = weakref.ref(state)
+    reference = weakref.ref(state)
     del state
     await shelf.recent.open(records)
-    assert kept() is not None
+    assert reference() is not None
     await shelf.keyring.destroy(PERSON)
     await shelf.recent.open(records)
-    assert kept() is None
+    assert reference() is None
 
 
 async def test_callers_at_once_get_the_same_fact() -> None:
@@ -225,5 +225,5 @@ async def test_a_state_serves_only_where_its_own_facts_come_first() -> None:
     facts = await shelf.recent.open(await shelf.records(hung(), LampLit(), LampOut(), LampLit()))
     elsewhere = replace(facts[0], event=LampHung(room="loft"))
     for history in (facts[:2], facts[:1], [elsewhere, *facts[1:2]], [elsewhere, *facts[1:]]):
-        for told in (facts[:3], history):
-            assert shelf.recent.fold(told) == decider().fold(history_at(told))
+        for facts_so_far in (facts[:3], history):
+            assert shelf.recent.fold(facts_so_far) == decider().fold(history_at(facts_so_far))

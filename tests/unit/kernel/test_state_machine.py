@@ -82,3 +82,17 @@ def test_a_row_is_a_rule_with_its_name_text_and_source() -> None:
     (rule,) = rules.rules_for(ReturnBook, RuleKind.STATE)
     assert (rule.id, rule.name) == ("S1", "paid_before_returning")
     assert (rule.text, rule.source) == ("Pay what is owed for a book that is lent.", "byelaw 4")
+
+
+def test_a_row_is_a_precondition_unless_it_has_a_condition_on_the_command() -> None:
+    """A row that stages and standing decide looks at the state alone; one with a condition looks at the command too."""
+    book: RuleBook[Loan] = RuleBook("lending")
+    stages = frozenset({Stage.LENT})
+    row = AllowedStages[Loan]("paid", (ReturnBook,), stages, "Pay.", "byelaw 4", standing=lambda loan: not loan.owes)
+    register(book, (row,))
+    (rule,) = book.rules_for(ReturnBook, RuleKind.STATE)
+    assert rule.is_precondition
+    assert rule.check(ReturnBook(), Loan(Stage.LENT), cast("Context", None))
+    assert not rule.check(ReturnBook(), Loan(Stage.LENT, owes=True), cast("Context", None))
+    (conditional,) = rules.rules_for(ReturnBook, RuleKind.STATE)
+    assert not conditional.is_precondition

@@ -9,5 +9,5 @@ from tests.unit.referral.stories import ReferralStory
 
 @pytest.fixture
 def referral() -> ReferralStory:
-    """An empty stream of the service."""
+    """Return an empty stream of the service."""
     return ReferralStory()

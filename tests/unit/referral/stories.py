@@ -16,6 +16,7 @@ from services.referral.domain.commands import (
     CarryOutcome,
     CloseReferral,
     CompleteNudesScreening,
+    CorrectCarriedOutcome,
     CorrectReferral,
     GiveAdvice,
     LinkPerson,
@@ -60,7 +61,7 @@ LATEST = "2026-03-12T09:30:00+00:00"
 
 
 def named(name: str) -> UUID:
-    """The id of somebody or something, by name."""
+    """Return the id of somebody or something, by name."""
     return uuid5(NAMES, name)
 
 
@@ -123,16 +124,16 @@ class ReferralStory(CommandSpec):
         return str(self.view["state"])
 
     def fact_id(self, name: str) -> UUID:
-        """The id of the latest event of a name."""
+        """Return the id of the latest event of a name."""
         return next(fact.event_id for fact in reversed(self.facts) if fact.name == name)
 
     def corrects(self, name: str, field: str, value: Any) -> CorrectReferral:
-        """A correction of a field of the latest event of a name."""
+        """Return a correction of a field of the latest event of a name."""
         return CorrectReferral(corrects=self.fact_id(name), field=field, value=value, why=Sealed("Misheard."))
 
 
 def receipt(*flags: Flag, **more: Any) -> ReceiveReferral:
-    """A school reports something online."""
+    """Return a report that a school makes online."""
     fields: dict[str, Any] = {
         "case_id": CASE,
         "source": "SCHOOL",
@@ -164,7 +165,7 @@ def link(
 def triage(
     outcome: TriageOutcome, *, reviewed: bool | None = None, rationale: dict[str, str] | None = None
 ) -> TriageReferral:
-    """A decision of triage."""
+    """Return a decision of triage."""
     return TriageReferral(
         outcome=outcome,
         rationale_text=Sealed("Same age; teach both."),
@@ -174,7 +175,7 @@ def triage(
 
 
 def concern() -> RaiseSafeguardingConcern:
-    """A child may be at risk."""
+    """Return the concern that a child may be at risk."""
     return RaiseSafeguardingConcern(concern=Sealed("Alone every evening."), dsl_informed=True)
 
 
@@ -184,7 +185,7 @@ def mash() -> RecordMashReferral:
 
 
 def screening(**yes: bool) -> CompleteNudesScreening:
-    """The five questions, each No unless said."""
+    """Return the five questions, each No unless said."""
     answers = {
         "adult_involved": False,
         "coercion": False,
@@ -196,7 +197,7 @@ def screening(**yes: bool) -> CompleteNudesScreening:
 
 
 def outcome(code: str, who: UUID | None = LEO, **more: Any) -> AssignCrimeOutcome:
-    """A crime outcome with everything that it may need."""
+    """Return a crime outcome with everything that it may need."""
     fields: dict[str, Any] = {
         "code": OutcomeCode(code),
         "person_id": who,
@@ -208,18 +209,29 @@ def outcome(code: str, who: UUID | None = LEO, **more: Any) -> AssignCrimeOutcom
     return AssignCrimeOutcome(**{**fields, **more})
 
 
+def put_right(code: str = "2A", was: str = "2") -> CorrectCarriedOutcome:
+    """Return the correction of a carried outcome, as a reaction brings it."""
+    return CorrectCarriedOutcome(
+        code=OutcomeCode(code),
+        was=OutcomeCode(was),
+        disposal_id=DISPOSAL,
+        person_id=LEO,
+        assigned_at=datetime.fromisoformat(NEXT_DAY),
+    )
+
+
 def carried(code: str = "2") -> CarryOutcome:
-    """A disposal's outcome."""
+    """Return a disposal's outcome."""
     return CarryOutcome(code=OutcomeCode(code), disposal_id=DISPOSAL, person_id=LEO)
 
 
 def wish(preference: Preference = "SCHOOL_LED", who: UUID = MIA) -> RecordVictimPreference:
-    """A parent says what they would have done."""
+    """Return the preference of a parent."""
     return RecordVictimPreference(person_id=who, preference=preference, given_by="PARENT")
 
 
 def document() -> AttachDocument:
-    """A note of the school."""
+    """Return a note of the school."""
     return AttachDocument(
         document_id=named("note"), media_type="application/pdf", sha256="0" * 64, title=Sealed("Note of the school")
     )
@@ -236,5 +248,5 @@ def activity() -> RecordActivityUndertaken:
 
 
 def contact(*, reached: bool = True) -> RecordContact:
-    """A telephone call."""
+    """Return a telephone call."""
     return RecordContact(person_id=LEO, means="PHONE", reached=reached)

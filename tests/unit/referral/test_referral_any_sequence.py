@@ -49,6 +49,7 @@ from tests.unit.referral.stories import (
     link,
     mash,
     outcome,
+    put_right,
     receipt,
     screening,
     triage,
@@ -79,7 +80,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     wish(),
     wish("POLICE"),
     document(),
-    *(triage(asked, rationale=WHY) for asked in TriageOutcome),
+    *(triage(step_list, rationale=WHY) for step_list in TriageOutcome),
     AllocateReferral(officer_id=LEO),
     advice(),
     activity(),
@@ -88,6 +89,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *(outcome(code, rationale=WHY) for code in ("10", "11", "21", "22", "2", "6")),
     carried("2"),
     carried("1"),
+    put_right("2A", "2"),
     CloseReferral(reason="DISPOSED"),
     ReopenReferral(why=Sealed("The school has more to say.")),
 )
@@ -101,11 +103,11 @@ steps = st.lists(
 flagged = st.sets(st.sampled_from((Flag.NUDE_IMAGERY, Flag.HATE, Flag.WEAPON)), max_size=2)
 
 
-def told(flags: set[Flag], asked: list[tuple[Command | tuple[str, str, object], timedelta]]) -> ReferralStory:
-    """A referral after some commands, each some hours after the last, or before it where it is recorded late."""
+def play(flags: set[Flag], step_list: list[tuple[Command | tuple[str, str, object], timedelta]]) -> ReferralStory:
+    """Return a referral after some commands, each some hours after the last, or before it where it is recorded late."""
     referral = ReferralStory().acknowledged(*sorted(flags))
     at = datetime.fromisoformat(NOON)
-    for command, later in asked:
+    for command, later in step_list:
         at += later
         if not isinstance(command, Command):
             event, field, value = command
@@ -120,10 +122,10 @@ def told(flags: set[Flag], asked: list[tuple[Command | tuple[str, str, object], 
 
 @given(flagged, steps)
 def test_any_sequence_folds_at_any_time(
-    flags: set[Flag], asked: list[tuple[Command | tuple[str, str, object], timedelta]]
+    flags: set[Flag], step_list: list[tuple[Command | tuple[str, str, object], timedelta]]
 ) -> None:
     """Given any commands in any order, every state by either time can be folded, shown and asked for duties."""
-    referral = told(flags, asked)
+    referral = play(flags, step_list)
     for fact in referral.facts:
         referral.service.read_model.view_of(referral.facts, as_of=fact.occurred_at)
         duties_on(referral.service.read_model, referral.facts, fact.day)
@@ -135,10 +137,10 @@ def test_any_sequence_folds_at_any_time(
 
 @given(flagged, steps)
 def test_any_event_survives_its_bytes_and_forgetting(
-    flags: set[Flag], asked: list[tuple[Command | tuple[str, str, object], timedelta]]
+    flags: set[Flag], step_list: list[tuple[Command | tuple[str, str, object], timedelta]]
 ) -> None:
     """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
-    referral = told(flags, asked)
+    referral = play(flags, step_list)
     closed, forgotten, opened = [], [], []
     for fact in referral.facts:
         owners = {subject for _, subject, _ in sealed_fields(fact.event, CASE)} | {f"home/{CASE}"}

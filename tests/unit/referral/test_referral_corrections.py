@@ -35,9 +35,9 @@ def test_a_crime_number_is_corrected(referral: ReferralStory) -> None:
         "ReferralCorrected"
     ]
     assert referral.view["crime_number"] == "55260027999"
-    shown = referral.service.read_model.view_of(referral.facts, as_of=datetime.fromisoformat(SOON))
-    assert shown is not None
-    assert shown["crime_number"] == "55260027999"
+    view = referral.service.read_model.view_of(referral.facts, as_of=datetime.fromisoformat(SOON))
+    assert view is not None
+    assert view["crime_number"] == "55260027999"
     assert referral.facts[1].event.crime_number == "55260027303"  # type: ignore[attr-defined]
 
 

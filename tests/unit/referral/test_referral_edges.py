@@ -27,7 +27,7 @@ from tests.unit.referral.stories import (
 
 
 def harmed(born: str, category: Category = Category.VICTIM) -> dict[str, Any]:
-    """A harmed person with a birth date."""
+    """Return a harmed person with a birth date."""
     return {"who": MIA, "born": born, "role": PersonRole.HARMED, "category": category}
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from services.referral.read_model import READ_MODEL
 from services.vocabulary import Category, Flag
 from shared.privacy.sealing import Sealed
+from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
     LATER,
     LEO,
@@ -25,6 +26,7 @@ from tests.unit.referral.stories import (
     carried,
     link,
     outcome,
+    put_right,
     screening,
 )
 
@@ -152,6 +154,25 @@ def test_a_closed_referral_still_carries_the_disposals_outcome(referral: Referra
     assert referral.problems(outcome("10"), LATER) == {"S1"}
 
 
+def test_an_outcome_corrected_in_the_disposal_is_corrected_here(referral: ReferralStory) -> None:
+    """Given a carried outcome, then it is corrected once, from the day that it had; and with nothing carried yet, it is recorded on its own day."""
+    referral.acknowledged().recorded()
+    assert referral.does(put_right("2A", "2"), LATER, SYSTEM) == ["CrimeOutcomeAssigned"]
+    assert referral.facts[-1].occurred_at.isoformat() == NEXT_DAY
+    assert referral.does(put_right("2A", "2"), LATER, SYSTEM) == []
+    assert referral.does(put_right("2", "2A"), LATER, SYSTEM) == ["ReferralCorrected"]
+    assert referral.view["outcome"] == "2"
+
+
+def test_an_outcome_in_place_of_the_corrected_one_stands(referral: ReferralStory) -> None:
+    """Given outcome 1 in place of 2, when the 2 is corrected to 2A, then the crime keeps 1."""
+    referral.acknowledged().recorded()
+    referral.does(carried("2"), NEXT_DAY, SYSTEM)
+    referral.does(carried("1"), LATER, SYSTEM)
+    assert referral.does(put_right("2A", "2"), LATER, SYSTEM) == ["ReferralCorrected"]
+    assert referral.view["outcome"] == "1"
+
+
 @pytest.mark.parametrize(
     ("term", "value", "code"),
     [
@@ -163,24 +184,26 @@ def test_a_closed_referral_still_carries_the_disposals_outcome(referral: Referra
 def test_which_outcomes_are_barred_is_policy(term: str, value: list[str], code: str) -> None:
     """Given another edition of the policy, an outcome that went through no longer does."""
 
-    def asked(referral: ReferralStory) -> object:
+    def assign(referral: ReferralStory) -> object:
         referral.received(Flag.REPEAT).recorded().linked()
         return referral.answer(outcome(code), by=OFFICER, at=NEXT_DAY)
 
-    assert asked(ReferralStory()) == ["CrimeOutcomeAssigned"]
-    assert asked(ReferralStory(READ_MODEL.policy.with_entry(term, date(2026, 2, 1), value))) != ["CrimeOutcomeAssigned"]
+    assert assign(ReferralStory()) == ["CrimeOutcomeAssigned"]
+    assert assign(ReferralStory(with_entry(READ_MODEL.policy, term, date(2026, 2, 1), value))) != [
+        "CrimeOutcomeAssigned"
+    ]
 
 
 def test_when_somebody_is_an_adult_is_policy() -> None:
     """Given an age of twenty-one, a penalty for somebody of twenty is refused."""
-    referral = ReferralStory(READ_MODEL.policy.with_entry("adult_age", date(2026, 2, 1), 21))
+    referral = ReferralStory(with_entry(READ_MODEL.policy, "adult_age", date(2026, 2, 1), 21))
     referral.received().recorded().linked(LEO, "2006-01-01")
     assert referral.problems(outcome("6", LEO)) == {"R11"}
 
 
 def test_what_bars_outcome_21_on_nudes_is_policy() -> None:
     """Given a policy that names repetition instead, exploitation no longer bars outcome 21 and repetition does."""
-    policy = READ_MODEL.policy.with_entry("flags_barring_outcome_21_on_nudes", date(2026, 2, 1), ["REPEAT"])
+    policy = with_entry(READ_MODEL.policy, "flags_barring_outcome_21_on_nudes", date(2026, 2, 1), ["REPEAT"])
     referral = ReferralStory(policy).received(Flag.NUDE_IMAGERY, Flag.REPEAT).recorded().linked()
     referral.does(screening())
     assert referral.problems(outcome("21")) == {"B6"}

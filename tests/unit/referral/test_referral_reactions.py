@@ -25,7 +25,7 @@ REFERRAL = uuid5(NAMES, "referral")
 
 
 def fact(event: Event, stream: str) -> Fact:
-    """An event as it arrives from another service."""
+    """Return an event as it arrives from another service."""
     envelope = Envelope(
         event_id=uuid5(NAMES, "event"),
         type="",
@@ -48,7 +48,7 @@ def fact(event: Event, stream: str) -> Fact:
 
 
 def attended(*, activity: bool = True, booked: bool = True) -> Fact:
-    """A line of a register, with its evidence closed."""
+    """Return a line of a register, with its evidence closed."""
     event = AttendanceRecorded(
         person_id=LEO,
         status=AttendanceStatus.ATTENDED,
@@ -65,7 +65,7 @@ def attended(*, activity: bool = True, booked: bool = True) -> Fact:
 
 
 def assigned(*, referred: bool = True) -> Fact:
-    """The outcome of a disposal."""
+    """Return the outcome of a disposal."""
     event = OutcomeAssigned(
         person_id=LEO,
         case_id=CASE,

@@ -21,6 +21,7 @@ from services.vocabulary import Flag, IncidentType, TriageOutcome
 from shared.domain.duties_by_day import duties_on
 from shared.domain.messages import Command
 from shared.privacy.sealing import Sealed
+from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
     CASE,
     HAPPENED,
@@ -59,7 +60,7 @@ REPORT_DAY = date(2026, 2, 24)
 
 
 @pytest.mark.parametrize(
-    ("asked", "leads_to"),
+    ("triage_outcome", "leads_to"),
     [
         (TriageOutcome.ACCEPT_INTERVENTION, "TRIAGED"),
         (TriageOutcome.ADVICE_ONLY, "TRIAGED"),
@@ -73,11 +74,11 @@ REPORT_DAY = date(2026, 2, 24)
         (TriageOutcome.DUPLICATE, "REJECTED"),
     ],
 )
-def test_where_triage_leads(referral: ReferralStory, asked: TriageOutcome, leads_to: str) -> None:
+def test_where_triage_leads(referral: ReferralStory, triage_outcome: TriageOutcome, leads_to: str) -> None:
     """Given an acknowledged referral, each outcome of triage leads to its stage and is shown."""
     referral.acknowledged().does(wish())
-    referral.triaged(asked)
-    assert (referral.stage, referral.view["triage_outcome"]) == (leads_to, asked.value)
+    referral.triaged(triage_outcome)
+    assert (referral.stage, referral.view["triage_outcome"]) == (leads_to, triage_outcome.value)
 
 
 def test_triage_carries_what_others_count_by(referral: ReferralStory) -> None:
@@ -391,7 +392,7 @@ def test_a_duty_met_after_the_closing_says_both(referral: ReferralStory) -> None
 )
 def test_every_due_date_is_policy(term: str, duty: str) -> None:
     """Given three working days instead, each duty is due on Friday 27 February."""
-    referral = ReferralStory(READ_MODEL.policy.with_entry(term, date(2026, 2, 1), 3))
+    referral = ReferralStory(with_entry(READ_MODEL.policy, term, date(2026, 2, 1), 3))
     referral.acknowledged().triaged().does(concern())
     assert referral.duties(REPORT_DAY)[duty].due == date(2026, 2, 27)
 
@@ -406,9 +407,9 @@ def test_a_report_after_midnight_counts_from_its_own_day(referral: ReferralStory
 def test_the_past_shows_what_had_happened_by_then(referral: ReferralStory) -> None:
     """Given a referral triaged at noon, at ten it was acknowledged, and before its receipt it was not there."""
     referral.acknowledged().triaged()
-    shown = referral.service.read_model.view_of(referral.facts, as_of=datetime.fromisoformat(SOON))
-    assert shown is not None
-    assert shown["state"] == "ACKNOWLEDGED"
+    view = referral.service.read_model.view_of(referral.facts, as_of=datetime.fromisoformat(SOON))
+    assert view is not None
+    assert view["state"] == "ACKNOWLEDGED"
     assert referral.service.read_model.view_of(referral.facts, as_of=REPORTED) is None
 
 

@@ -11,6 +11,7 @@ from services.referral.read_model import READ_MODEL
 from services.vocabulary import Category, Flag, PersonRole, TriageOutcome
 from shared.domain.decisions import NeedsRationale
 from shared.privacy.sealing import Sealed
+from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
     LEO,
     MIA,
@@ -42,11 +43,11 @@ SERIOUS = (
 )
 
 
-@pytest.mark.parametrize("asked", list(TriageOutcome))
-def test_a_concern_holds_every_outcome(referral: ReferralStory, asked: TriageOutcome) -> None:
+@pytest.mark.parametrize("triage_outcome", list(TriageOutcome))
+def test_a_concern_holds_every_outcome(referral: ReferralStory, triage_outcome: TriageOutcome) -> None:
     """Given a safeguarding concern, no triage is possible, to MASH neither, until MASH was told."""
     referral.acknowledged().does(concern())
-    assert "B1" in referral.problems(triage(asked))
+    assert "B1" in referral.problems(triage(triage_outcome))
     referral.does(mash())
     assert referral.stage == "ACKNOWLEDGED"
     assert referral.does(triage(ACCEPT)) == ["ReferralTriaged"]
@@ -89,19 +90,19 @@ def test_a_reason_stands_for_the_review(referral: ReferralStory) -> None:
     assert referral.facts[-1].envelope.rationale["B3"].value == "The supervisor is ill."
 
 
-@pytest.mark.parametrize("asked", [o for o in TriageOutcome if o not in {MASH, INVESTIGATION, SCHOOL}])
-def test_nudes_are_screened_first(referral: ReferralStory, asked: TriageOutcome) -> None:
+@pytest.mark.parametrize("triage_outcome", [o for o in TriageOutcome if o not in {MASH, INVESTIGATION, SCHOOL}])
+def test_nudes_are_screened_first(referral: ReferralStory, triage_outcome: TriageOutcome) -> None:
     """Given a nude image, only MASH and the investigation need no screening; after five times No the rest is open."""
     referral.acknowledged(Flag.NUDE_IMAGERY)
-    assert referral.problems(triage(asked)) == {"B4"}
+    assert referral.problems(triage(triage_outcome)) == {"B4"}
     referral.does(screening())
-    assert referral.does(triage(asked)) == ["ReferralTriaged"]
+    assert referral.does(triage(triage_outcome)) == ["ReferralTriaged"]
 
 
-@pytest.mark.parametrize("asked", [MASH, INVESTIGATION])
-def test_nudes_may_go_to_others_at_once(referral: ReferralStory, asked: TriageOutcome) -> None:
+@pytest.mark.parametrize("triage_outcome", [MASH, INVESTIGATION])
+def test_nudes_may_go_to_others_at_once(referral: ReferralStory, triage_outcome: TriageOutcome) -> None:
     """Given a nude image and no screening, MASH or the investigation may have it."""
-    assert referral.acknowledged(Flag.NUDE_IMAGERY).does(triage(asked)) == ["ReferralTriaged"]
+    assert referral.acknowledged(Flag.NUDE_IMAGERY).does(triage(triage_outcome)) == ["ReferralTriaged"]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_every_broken_rule_is_named(referral: ReferralStory) -> None:
 
 def test_the_age_of_responsibility_is_policy() -> None:
     """Given an age of twelve from February on, a boy of eleven is no suspect."""
-    policy = READ_MODEL.policy.with_entry("age_of_criminal_responsibility", date(2026, 2, 1), 12)
+    policy = with_entry(READ_MODEL.policy, "age_of_criminal_responsibility", date(2026, 2, 1), 12)
     referral = ReferralStory(policy).received()
     assert referral.problems(link(born="2014-06-01")) == {"B8"}
 
@@ -185,7 +186,7 @@ def test_the_age_of_responsibility_is_policy() -> None:
 )
 def test_which_flags_count_is_policy(term: str, flag: Flag) -> None:
     """Given a policy that names repetition too, triage for education no longer goes through."""
-    policy = READ_MODEL.policy.with_entry(term, date(2026, 2, 1), [flag.value])
+    policy = with_entry(READ_MODEL.policy, term, date(2026, 2, 1), [flag.value])
     assert ReferralStory().acknowledged(flag).does(triage(ACCEPT)) == ["ReferralTriaged"]
     answer = ReferralStory(policy).acknowledged(flag).answer(triage(ACCEPT), by=SUPERVISOR, at=NEXT_DAY)
     assert not isinstance(answer, list)

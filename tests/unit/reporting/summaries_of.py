@@ -26,7 +26,7 @@ def day(text: str) -> date:
 
 
 def case(
-    given: str | None = None,
+    disposal: str | None = None,
     on: str = "2026-01-10",
     *,
     age: int = 15,
@@ -43,7 +43,7 @@ def case(
     offence_on: str = "2025-12-20",
     **more: Any,
 ) -> DisposalSummary:
-    """A disposal case: what was given and when, how it ended, or which outcome it got."""
+    """Return a disposal case: what was given and when, how it ended, or which outcome it got."""
     stream = uuid4()
     home = uuid4()
     return DisposalSummary(
@@ -60,9 +60,9 @@ def case(
         if decided_age is None
         else DecisionSummary(decision=Recommendation.OUTCOME_22, on=day("2026-01-05"), age=decided_age),
         given=None
-        if given is None
+        if disposal is None
         else IssueSummary(
-            disposal=Disposal(given), on=day(on), at=datetime.combine(day(on), time(12), LONDON), age=age
+            disposal=Disposal(disposal), on=day(on), at=datetime.combine(day(on), time(12), LONDON), age=age
         ),
         ended=None
         if ended is None

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from services.console.tables import case_list
-from services.reporting.api import CaseList
+from services.reporting.answers import CaseList
 from services.reporting.case_list import COLUMNS, CaseLine, columns_of
 from shared.api.schemas import Schema
 

@@ -10,7 +10,6 @@ import pytest
 
 from services.disposal.events import OffenceCategory
 from services.reporting.csv_export import as_csv
-from services.reporting.in_memory import measure_facts
 from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
 from services.reporting.period import BadQuestion, Period, quarter
@@ -19,6 +18,8 @@ from services.reporting.summaries import LapsedDuty, ReferralSummary, SessionSum
 from services.reporting.summaries.disposal import SealedTexts
 from services.vocabulary import SessionKind, Topic
 from shared.domain.messages import ValueObject
+from tests.in_memory_reporting import measure_facts
+from tests.policy_books import with_entry
 from tests.unit.reporting.summaries_of import (
     case,
     conference,
@@ -51,16 +52,16 @@ def test_an_answer_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "column"),
+    ("disposal", "column"),
     [("YRD", "community_resolution"), ("YCC", "youth_conditional_caution")],
 )
-def test_an_intervention_counts_where_it_ended(given: str, column: str) -> None:
+def test_an_intervention_counts_where_it_ended(disposal: str, column: str) -> None:
     """Given disposals, when one ended in the quarter and others before or not at all, then that one counts."""
     found = kpi6(
-        case(given, "2025-11-01", ended="2026-01-01"),
-        case(given, "2025-11-01", ended="2026-03-31", completed=False),
-        case(given, "2025-11-01", ended="2025-12-31"),
-        case(given, "2026-01-05"),
+        case(disposal, "2025-11-01", ended="2026-01-01"),
+        case(disposal, "2025-11-01", ended="2026-03-31", completed=False),
+        case(disposal, "2025-11-01", ended="2025-12-31"),
+        case(disposal, "2026-01-05"),
     )
     assert found == {column: (2, 1, 1)}
 
@@ -234,7 +235,7 @@ def test_a_small_ethnic_group_is_never_shown() -> None:
             sealed = SealedTexts(event_id=uuid4(), token=f"s1:{text}")
             words[sealed] = text
             cases.append(case("YCC", ethnicity=sealed))
-    policy = POLICY.with_entry("population_10_17", date(2020, 1, 1), {"WHITE": 60_000, "BLACK": 1_000, "ASIAN": 900})
+    policy = with_entry(POLICY, "population_10_17", date(2020, 1, 1), {"WHITE": 60_000, "BLACK": 1_000, "ASIAN": 900})
     found = ask("disproportionality", *cases, ethnicities=words, policy=policy)["groups"]
     assert found == {
         "WHITE": {"disposals": 6, "rate": 0.1, "relative_rate_index": 1.0},

@@ -17,6 +17,7 @@ from services.reporting.policy import POLICY
 from services.reporting.summaries import ReferralSummary, Summary
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.policy import PolicyBook
+from tests.policy_books import with_entry
 from tests.unit.reporting.summaries_of import case, day
 
 Q4: Final = Period(date(2026, 1, 1), date(2026, 3, 31))
@@ -32,7 +33,7 @@ class Moved:
     """A value, what it becomes, and what is asked with the old value and with the new one."""
 
     becomes: Any
-    asked: Asked
+    observe: Asked
 
 
 def counts(measure: str, *summaries: Summary) -> Asked:
@@ -66,12 +67,12 @@ def groups(**counted: int) -> Asked:
     words = {SealedTexts(event_id=uuid4(), token=f"s1:{text}"): text for text, n in counted.items() for _ in range(n)}
     cases = [case("YCC", ethnicity=sealed) for sealed in words]
 
-    def asked(policy: PolicyBook) -> Any:
+    def observe(policy: PolicyBook) -> Any:
         if not policy.on(Q4.last).table("population_10_17"):
-            policy = policy.with_entry("population_10_17", date(2020, 1, 1), POPULATION)
+            policy = with_entry(policy, "population_10_17", date(2020, 1, 1), POPULATION)
         return answer(MEASURES["disproportionality"], Dataset(cases, ethnicities=words, policy=policy), Q4, {})
 
-    return asked
+    return observe
 
 
 TABLE: Final = {
@@ -98,7 +99,7 @@ TABLE: Final = {
 def test_a_changed_value_moves_a_measure(name: str) -> None:
     """Given records, when one value of policy is another from a day before them, then a measure answers otherwise."""
     moved = TABLE[name]
-    assert moved.asked(POLICY) != moved.asked(POLICY.with_entry(name, SINCE, moved.becomes))
+    assert moved.observe(POLICY) != moved.observe(with_entry(POLICY, name, SINCE, moved.becomes))
 
 
 @pytest.mark.parametrize("name", sorted(POLICY.terms))
@@ -106,7 +107,7 @@ def test_a_later_value_leaves_a_return_that_was_made(name: str) -> None:
     """Given records, when a value changes only after the period, then the return of the period is as it was."""
     moved = TABLE[name]
     after = Q4.last + timedelta(days=1)
-    assert moved.asked(POLICY) == moved.asked(POLICY.with_entry(name, after, moved.becomes))
+    assert moved.observe(POLICY) == moved.observe(with_entry(POLICY, name, after, moved.becomes))
 
 
 def test_no_value_is_left_out() -> None:

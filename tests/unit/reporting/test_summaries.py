@@ -7,38 +7,18 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from services.registry import deciding_services
 from services.reporting.ethnicity import keyring_grant
 from services.reporting.fold import fold
-from services.reporting.in_memory import InMemoryReporting, measure_facts
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.envelope import Fact
 from shared.domain.ids import derived_uuid
 from shared.privacy.keyring import MemoryKeyring
 from shared.privacy.sealing import seal
-from tools.scenario.in_memory import Memory
-from tools.scenario.parser import read_scenario
-from tools.scenario.runner import Run
+from tests.in_memory_reporting import PlayedStories, measure_facts
 
 STORIES = Path(__file__).parents[2] / "scenarios"
 Q4 = (date(2026, 1, 1), date(2026, 3, 31))
-
-
-class Told(InMemoryReporting):
-    """Histories by stream, closed as reporting sees them."""
-
-    def __init__(self, story: str) -> None:
-        super().__init__()
-        self.histories: dict[str, list[Fact]] = {}
-        Run(read_scenario(STORIES / story), Memory(deciding_services(), self)).play()
-
-    def record(self, service: str, fact: Fact) -> None:
-        super().record(service, fact)
-        self.histories.setdefault(fact.envelope.stream, []).append(fact)
-
-    def of(self, service: str) -> list[Fact]:
-        return next(facts for name, facts in self.histories.items() if name.startswith(service))
 
 
 def disposal_of(history: list[Fact], **times: Any) -> DisposalSummary:
@@ -50,7 +30,7 @@ def disposal_of(history: list[Fact], **times: Any) -> DisposalSummary:
 
 def test_a_correction_is_counted_from_when_it_is_known() -> None:
     """Given an outcome entered as 2A and corrected to 2, when read by both times, then each reading has its own."""
-    history = Told("10-audit.yaml").of("disposal")
+    history = PlayedStories("10-audit.yaml").of("disposal")
     correction = next(fact for fact in history if fact.name == "RecordCorrected")
     before = history[history.index(correction) - 1].recorded_at
     now, then = disposal_of(history), disposal_of(history, known_at=before)
@@ -62,21 +42,21 @@ def test_a_correction_is_counted_from_when_it_is_known() -> None:
 
 def test_a_measure_as_of_a_time_counts_what_had_occurred() -> None:
     """Given a caution that ceased on 22 January, when asked as of the day before, then it has not ended."""
-    told = Told("05-failed-ycc.yaml")
+    played = PlayedStories("05-failed-ycc.yaml")
 
     def ended(**times: Any) -> Mapping[str, int]:
-        columns = measure_facts("kpi6", told.histories.values(), *Q4, **times)["columns"]
+        columns = measure_facts("kpi6", played.histories.values(), *Q4, **times)["columns"]
         found: Mapping[str, int] = columns["youth_conditional_caution"]
         return found
 
     assert ended()["not_completed"] == 1
     assert ended(as_of=datetime.fromisoformat("2026-01-21T12:00:00+00:00"))["ended"] == 0
-    assert ended(known_at=told.of("disposal")[0].recorded_at)["ended"] == 0
+    assert ended(known_at=played.of("disposal")[0].recorded_at)["ended"] == 0
 
 
 def test_workload_is_that_of_the_end_of_the_period() -> None:
     """Given a referral closed on 23 January, when asked before and after, then it is open and then it is not."""
-    histories = Told("05-failed-ycc.yaml").histories.values()
+    histories = PlayedStories("05-failed-ycc.yaml").histories.values()
     before = measure_facts("workload", histories, date(2026, 1, 1), date(2026, 1, 22))
     after = measure_facts("workload", histories, date(2026, 1, 1), date(2026, 1, 23))
     assert (before["by_state"], before["open"]) == ({"WITH_PANEL": 1}, 1)
@@ -86,10 +66,10 @@ def test_workload_is_that_of_the_end_of_the_period() -> None:
 
 def test_a_diversion_is_open_until_it_has_its_code() -> None:
     """Given a diverted child, when the code 22 is assigned on 23 April, then nothing is left to do."""
-    told = Told("06-no-admission.yaml")
+    played = PlayedStories("06-no-admission.yaml")
     history = next(
         h
-        for h in told.histories.values()
+        for h in played.histories.values()
         if any(fact.name == "ActivityUndertaken" for fact in h) and h[0].envelope.stream.startswith("disposal")
     )
     waiting = fold(history, as_of=datetime.fromisoformat("2026-04-22T20:00:00+01:00"))
@@ -102,7 +82,7 @@ def test_a_diversion_is_open_until_it_has_its_code() -> None:
 
 def test_ethnicity_stays_a_token() -> None:
     """Given a closed history, when it is folded, then the record holds the token and the event that it was sealed for."""
-    history = Told("01-shoplifting-ycc.yaml").of("disposal")
+    history = PlayedStories("01-shoplifting-ycc.yaml").of("disposal")
     sealed = disposal_of(history).ethnicity
     assert sealed is not None
     assert sealed.event_id == history[0].event_id

@@ -9,5 +9,5 @@ from tests.unit.rj_conference.stories import ConferenceStory
 
 @pytest.fixture
 def conference() -> ConferenceStory:
-    """An empty stream of the service."""
+    """Return an empty stream of the service."""
     return ConferenceStory()

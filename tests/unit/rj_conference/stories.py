@@ -29,6 +29,7 @@ from services.rj_conference.events import (
     PresentRole,
     RiskLevel,
     Sensitivity,
+    Signatory,
     Term,
 )
 from services.rj_conference.service import service
@@ -57,7 +58,7 @@ SIGNED_AT: Final = "2025-12-04T17:40:00+00:00"
 
 
 def consent(person: UUID, *scope: ConferenceMode, parent: bool | None = True, until: date | None = None) -> GiveConsent:
-    """A consent on the third wording, to a direct conference where no mode is named."""
+    """Return a consent on the third wording, to a direct conference where no mode is named."""
     return GiveConsent(
         person_id=person, consent_version="3", scope=scope or DIRECT, parental_agreement=parent, valid_until=until
     )
@@ -66,12 +67,12 @@ def consent(person: UUID, *scope: ConferenceMode, parent: bool | None = True, un
 def schedule(
     mode: ConferenceMode = ConferenceMode.DIRECT_CONFERENCE, starts_at: datetime = STARTS_AT
 ) -> ScheduleConference:
-    """A date for the conference: 4 December at four, for an hour and a half."""
+    """Return a date for the conference: 4 December at four, for an hour and a half."""
     return ScheduleConference(mode=mode, starts_at=starts_at, hours=Decimal("1.5"), place=Sealed("The school library"))
 
 
-def held(*, without: Collection[UUID] = (), facilitator: bool = True) -> RecordConferenceHeld:
-    """The conference as it took place; `without` names those who stayed away."""
+def record_conference_held(*, without: Collection[UUID] = (), facilitator: bool = True) -> RecordConferenceHeld:
+    """Return the conference as it took place; `without` names those who stayed away."""
     people = {REECE: PresentRole.HARMER, NOAH: PresentRole.HARMED, HIS_MOTHER: PresentRole.SUPPORTER}
     return RecordConferenceHeld(
         present=tuple(Present(person_id=one, role=role, attended=one not in without) for one, role in people.items()),
@@ -80,17 +81,20 @@ def held(*, without: Collection[UUID] = (), facilitator: bool = True) -> RecordC
 
 
 def term(term_id: UUID = BUS, text: str = "Sits downstairs on the bus", due: date | None = date(2025, 12, 18)) -> Term:
-    """A term of the agreement, due on 18 December."""
+    """Return a term of the agreement, due on 18 December."""
     return Term(term_id=term_id, text=Sealed(text), due=due)
 
 
-def agreement(*terms: Term, by: tuple[UUID, ...] = (REECE, NOAH)) -> SignAgreement:
-    """An agreement, of one term where none is given."""
-    return SignAgreement(terms=terms or (term(),), signed_by=by)
+def agreement(
+    *terms: Term, by: tuple[UUID, ...] = (REECE, NOAH), names: Mapping[UUID, str] | None = None
+) -> SignAgreement:
+    """Return an agreement, of one term where none is given; with `names`, those of who signed."""
+    signatories = None if names is None else tuple(Signatory(person_id=key, name=Sealed(names[key])) for key in names)
+    return SignAgreement(terms=terms or (term(),), signed_by=by, signatories=signatories)
 
 
 def proposal(sensitive: Sensitivity = Sensitivity.NONE, age: int = 13) -> ProposeConference:
-    """A conference for a condition of Reece's disposal."""
+    """Return a conference for a condition of Reece's disposal."""
     return ProposeConference(
         case_id=CASE,
         disposal_id=DISPOSAL,
@@ -114,7 +118,7 @@ def participant(person: UUID, role: ParticipantRole, *, under_16: bool = False) 
 
 
 def risk(level: RiskLevel = RiskLevel.LOW) -> AssessRisk:
-    """A risk assessment with its plan."""
+    """Return a risk assessment with its plan."""
     return AssessRisk(level=level, plan=Sealed("They arrive by separate doors."))
 
 
@@ -165,7 +169,7 @@ class ConferenceStory(CommandSpec):
         return str(self.view["state"])
 
     def proposed(self, sensitive: Sensitivity = Sensitivity.NONE, age: int = 13) -> ConferenceStory:
-        """It is proposed on 20 November."""
+        """Propose the conference on 20 November."""
         self.ask(proposal(sensitive, age), by="SYSTEM", at="2025-11-20T16:20:00+00:00")
         return self
 
@@ -180,13 +184,13 @@ class ConferenceStory(CommandSpec):
         return self
 
     def scheduled(self) -> ConferenceStory:
-        """It is to be held on 4 December."""
+        """Schedule the conference for 4 December."""
         self.prepared().ask(schedule(), by="RJ_FACILITATOR", at=SCHEDULED_AT)
         return self
 
     def held(self) -> ConferenceStory:
-        """It was held on 4 December."""
-        self.scheduled().ask(held(), by="RJ_FACILITATOR", at=HELD_AT)
+        """Hold the conference on 4 December."""
+        self.scheduled().ask(record_conference_held(), by="RJ_FACILITATOR", at=HELD_AT)
         return self
 
     def agreed(self) -> ConferenceStory:
@@ -195,6 +199,6 @@ class ConferenceStory(CommandSpec):
         return self
 
     def kept(self) -> ConferenceStory:
-        """The term was kept, so that only the follow-up is left."""
+        """Keep the term, so that only the follow-up is left."""
         self.agreed().ask(CompleteTerm(term_id=BUS), by="RJ_FACILITATOR", at="2025-12-18T16:00:00+00:00")
         return self

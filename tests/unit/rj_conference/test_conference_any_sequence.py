@@ -57,8 +57,8 @@ from tests.unit.rj_conference.stories import (
     agreement,
     consent,
     facilitator,
-    held,
     participant,
+    record_conference_held,
     risk,
     schedule,
     term,
@@ -83,8 +83,8 @@ LATER_ON: Final[tuple[Command, ...]] = (
     ApproveRisk(),
     schedule(),
     schedule(ConferenceMode.SHUTTLE, STARTS_AT + timedelta(days=2)),
-    held(),
-    held(),
+    record_conference_held(),
+    record_conference_held(),
     RecordDidNotProceed(why=NotProceedingReason.HARMED_ABSENT),
     RecordDidNotProceed(why=NotProceedingReason.RISK),
     ConvertToIndirect(mode=IndirectMode.SHUTTLE),
@@ -131,7 +131,7 @@ starts = st.one_of(
 
 
 def begun(start: frozenset[str] | str) -> ConferenceStory:
-    """A conference at a stage, or one for which something was left out."""
+    """Return a conference at a stage, or one for which something was left out."""
     conference = ConferenceStory()
     match start:
         case "scheduled":
@@ -151,7 +151,7 @@ Step = Command | tuple[str, str, Any]
 
 
 def command_of(step: Step, conference: ConferenceStory) -> Command:
-    """The command of a step: a correction of the latest event of its name, or of none."""
+    """Return the command of a step: a correction of the latest event of its name, or of none."""
     if isinstance(step, Command):
         return step
     name, field, value = step
@@ -159,11 +159,11 @@ def command_of(step: Step, conference: ConferenceStory) -> Command:
     return CorrectRecord(corrects=corrects, field=field, value=value, why=Sealed("Misread."))
 
 
-def told(start: frozenset[str] | str, asked: list[tuple[Step, Role, timedelta]]) -> ConferenceStory:
-    """A conference after some commands, each some hours after the last, or before it where it is recorded late."""
+def play(start: frozenset[str] | str, step_list: list[tuple[Step, Role, timedelta]]) -> ConferenceStory:
+    """Return a conference after some commands, each some hours after the last, or before it where it is recorded late."""
     conference = begun(start)
     now = conference.facts[-1].occurred_at
-    for step, by, after in asked:
+    for step, by, after in step_list:
         now += after
         command = command_of(step, conference)
         before = list(conference.facts)
@@ -175,9 +175,11 @@ def told(start: frozenset[str] | str, asked: list[tuple[Step, Role, timedelta]])
 
 
 @given(starts, steps)
-def test_any_sequence_folds_and_cuts(start: frozenset[str] | str, asked: list[tuple[Step, Role, timedelta]]) -> None:
+def test_any_sequence_folds_and_cuts(
+    start: frozenset[str] | str, step_list: list[tuple[Step, Role, timedelta]]
+) -> None:
     """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
-    conference = told(start, asked)
+    conference = play(start, step_list)
     view = conference.view
     assert view["state"]
     for moment in {fact.occurred_at for fact in conference.facts}:
@@ -188,23 +190,25 @@ def test_any_sequence_folds_and_cuts(start: frozenset[str] | str, asked: list[tu
 
 
 @given(starts, steps)
-def test_every_event_survives_its_bytes(start: frozenset[str] | str, asked: list[tuple[Step, Role, timedelta]]) -> None:
+def test_every_event_survives_its_bytes(
+    start: frozenset[str] | str, step_list: list[tuple[Step, Role, timedelta]]
+) -> None:
     """Given any history, when it is sealed, written and read, then it is the same; forgotten, its view is the same."""
-    conference = told(start, asked)
+    conference = play(start, step_list)
     keys: dict[str, DataKey] = {}
     bodies = [_sealed(fact, keys) for fact in conference.facts]
     opened = [_read(body, keys) for body in bodies]
     assert [fact.event for fact in opened] == [fact.event for fact in conference.facts]
-    known: dict[str, DataKey] | None
-    for known in ({}, None):
-        forgotten = [_read(body, known) for body in bodies]
+    known_keys: dict[str, DataKey] | None
+    for known_keys in ({}, None):
+        forgotten = [_read(body, known_keys) for body in bodies]
         state = service.decider.fold(history_at(forgotten))
         assert state is not None
         assert service.read_model.view(state) == conference.view
 
 
 def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
-    """The bytes of a fact, every personal value under its owner's key."""
+    """Return the bytes of a fact, every personal value under its owner's key."""
     home = fact.envelope.home
     for model in (fact.event, fact.envelope):
         for _, subject, _ in sealed_fields(model, home):
@@ -215,7 +219,7 @@ def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
 
 
 def _read(body: bytes, keys: Mapping[str, DataKey] | None) -> Fact:
-    """The fact in some bytes: opened by the keys there are, forgotten without them, closed where None is given."""
+    """Return the fact in some bytes: opened by the keys there are, forgotten without them, closed where None is given."""
     if keys is None:
         return EVENTS.read(body)
     return EVENTS.read(body, keys={want: keys.get(want[0]) for want in key_ids_in(body)})

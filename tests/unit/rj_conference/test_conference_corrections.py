@@ -19,7 +19,7 @@ AT = "2026-02-02T09:00:00+00:00"
 
 
 def correction(story: ConferenceStory, name: str, field: str, value: Any) -> CorrectRecord:
-    """A correction of a field of the latest event of a name."""
+    """Return a correction of a field of the latest event of a name."""
     corrects = next(fact.event_id for fact in reversed(story.facts) if fact.name == name)
     return CorrectRecord(corrects=corrects, field=field, value=value, why=Sealed("Typed wrongly."))
 
@@ -36,9 +36,9 @@ def test_what_was_held_takes_over_the_corrected_plan(conference: ConferenceStory
     conference.ask(correction(conference, "ConferenceProposed", "condition_id", str(STRANGER)), by=BY, at=AT)
     conference.ask(correction(conference, "ConferenceScheduled", "mode", "SHUTTLE"), by=BY, at=AT)
     conference.ask(correction(conference, "ConferenceScheduled", "hours", 1), by=BY, at=AT)
-    held = held_as_corrected(conference)
-    assert (held.category, held.condition_id) == (ConferenceCategory.SHOPLIFTING, STRANGER)
-    assert (held.mode, held.hours) == (ConferenceMode.SHUTTLE, Decimal(1))
+    conference_held = held_as_corrected(conference)
+    assert (conference_held.category, conference_held.condition_id) == (ConferenceCategory.SHOPLIFTING, STRANGER)
+    assert (conference_held.mode, conference_held.hours) == (ConferenceMode.SHUTTLE, Decimal(1))
     assert conference.view["mode"] == "SHUTTLE"
     assert conference.facts[-1].name == "RecordCorrected"
 
@@ -49,9 +49,9 @@ def test_who_took_part_is_counted_again(conference: ConferenceStory) -> None:
     present = [one.model_dump(mode="json") for one in held_as_corrected(conference).present]
     present.append({"person_id": str(STRANGER), "role": "HARMED", "attended": True})
     conference.ask(correction(conference, "ConferenceHeld", "present", present), by=BY, at=AT)
-    held = held_as_corrected(conference)
-    assert held.harmed_took_part == 2
-    assert set(held.harmed_ids) == {NOAH, STRANGER}
+    conference_held = held_as_corrected(conference)
+    assert conference_held.harmed_took_part == 2
+    assert set(conference_held.harmed_ids) == {NOAH, STRANGER}
 
 
 def test_no_correction_takes_away_what_made_it_held_or_agreed(conference: ConferenceStory) -> None:

@@ -43,8 +43,8 @@ from tests.unit.rj_conference.stories import (
     agreement,
     consent,
     facilitator,
-    held,
     participant,
+    record_conference_held,
     risk,
     schedule,
 )
@@ -66,7 +66,7 @@ EVERY_LATER_COMMAND: tuple[Command, ...] = (
     ApproveRisk(),
     HoldPreparation(person_id=NOAH),
     schedule(),
-    held(),
+    record_conference_held(),
     RecordDidNotProceed(why=NotProceedingReason.HARMER_ABSENT),
     ConvertToIndirect(mode=IndirectMode.SHUTTLE),
     agreement(),
@@ -129,14 +129,14 @@ def test_a_harmer_past_16_consents_alone(conference: ConferenceStory) -> None:
 @pytest.mark.parametrize("harmed", [FIRST, LAST])
 def test_the_harmers_age_says_nothing_of_the_harmed(conference: ConferenceStory, harmed: UUID) -> None:
     """Given a harmer of 16 and a harmed child under 16, then that child's parent must agree (C2), whoever they are."""
-    told: dict[str, Command] = {
+    reactions: dict[str, Command] = {
         "consent of the harmer": consent(REECE, parent=None),
         "the harmed": participant(harmed, ParticipantRole.HARMED, under_16=True),
         "information": InformVictim(person_id=harmed),
         "consent of the harmed": consent(harmed, parent=None),
         "preparation of the harmed": HoldPreparation(person_id=harmed),
     }
-    conference.prepared(age=16, instead=told)
+    conference.prepared(age=16, instead=reactions)
     assert conference.refused(schedule(), by=BY, at=SCHEDULED_AT) == {"C2"}
     conference.ask(consent(harmed), by=WORKER, at="2025-11-28T08:00:00+00:00")
     conference.ask(schedule(), by=BY, at=SCHEDULED_AT)
@@ -147,7 +147,7 @@ def test_a_conference_that_did_not_proceed_is_s1_alone(conference: ConferenceSto
     conference.scheduled()
     conference.ask(WithdrawConsent(person_id=NOAH), by=WORKER, at="2025-12-03T10:00:00+00:00")
     conference.ask(RecordDidNotProceed(why=NotProceedingReason.HARMED_WITHDREW), by=BY, at="2025-12-03T11:00:00+00:00")
-    assert conference.refused(held(), by=BY, at=HELD_AT) == {"S1"}
+    assert conference.refused(record_conference_held(), by=BY, at=HELD_AT) == {"S1"}
 
 
 @pytest.mark.parametrize("stranger", [FIRST, LAST])
@@ -157,7 +157,7 @@ def test_nobody_else_is_the_harmer(conference: ConferenceStory, stranger: UUID) 
         Present(person_id=stranger, role=PresentRole.HARMER, attended=True),
         Present(person_id=NOAH, role=PresentRole.HARMED, attended=True),
     )
-    command = held().model_copy(update={"present": present})
+    command = record_conference_held().model_copy(update={"present": present})
     assert conference.scheduled().refused(command, by=BY, at=HELD_AT) == {"C8"}
 
 

@@ -49,8 +49,8 @@ from tests.unit.rj_conference.stories import (
     agreement,
     consent,
     facilitator,
-    held,
     participant,
+    record_conference_held,
     risk,
     schedule,
     term,
@@ -254,7 +254,7 @@ def _withdrawn(conference: ConferenceStory) -> ConferenceStory:
 
 def test_withdrawal_stops_the_conference(conference: ConferenceStory) -> None:
     """Given a harmed party who withdrew, when it is recorded as held all the same, then C2 refuses."""
-    assert _withdrawn(conference).refused(held(), by=BY, at=HELD_AT) == {"C2"}
+    assert _withdrawn(conference).refused(record_conference_held(), by=BY, at=HELD_AT) == {"C2"}
     assert conference.view["consents"] == {str(REECE): True, str(NOAH): False}
 
 
@@ -262,7 +262,7 @@ def test_withdrawal_after_the_conference_does_not_undo_it(conference: Conference
     """Given a withdrawal on the evening after, when the conference is recorded late, then the consent stood."""
     conference.scheduled()
     conference.ask(WithdrawConsent(person_id=NOAH), by="VICTIM_WORKER", at="2025-12-04T20:00:00+00:00")
-    conference.ask(held(), by=BY, at=HELD_AT)
+    conference.ask(record_conference_held(), by=BY, at=HELD_AT)
 
 
 def test_conversion_needs_fresh_consents(conference: ConferenceStory) -> None:
@@ -295,10 +295,10 @@ def test_old_consent_does_not_serve_a_conversion(conference: ConferenceStory) ->
 def test_held_needs_both_sides(conference: ConferenceStory) -> None:
     """Given somebody who stayed away, when it is recorded as held, then C8 refuses; a supporter may stay away."""
     conference.scheduled()
-    assert conference.refused(held(without={REECE}), by=BY, at=HELD_AT) == {"C8"}
-    assert conference.refused(held(without={NOAH}), by=BY, at=HELD_AT) == {"C8"}
-    assert conference.refused(held(facilitator=False), by=BY, at=HELD_AT) == {"C8"}
-    assert conference.ask(held(without={HIS_MOTHER}), by=BY, at=HELD_AT) == ["ConferenceHeld"]
+    assert conference.refused(record_conference_held(without={REECE}), by=BY, at=HELD_AT) == {"C8"}
+    assert conference.refused(record_conference_held(without={NOAH}), by=BY, at=HELD_AT) == {"C8"}
+    assert conference.refused(record_conference_held(facilitator=False), by=BY, at=HELD_AT) == {"C8"}
+    assert conference.ask(record_conference_held(without={HIS_MOTHER}), by=BY, at=HELD_AT) == ["ConferenceHeld"]
 
 
 def test_somebody_else_in_the_harmers_place(conference: ConferenceStory) -> None:
@@ -307,15 +307,15 @@ def test_somebody_else_in_the_harmers_place(conference: ConferenceStory) -> None
         Present(person_id=STRANGER, role=PresentRole.HARMER, attended=True),
         Present(person_id=NOAH, role=PresentRole.HARMED, attended=True),
     )
-    command = held().model_copy(update={"present": present})
+    command = record_conference_held().model_copy(update={"present": present})
     assert conference.scheduled().refused(command, by=BY, at=HELD_AT) == {"C8"}
 
 
 def test_nothing_is_recorded_before_the_start(conference: ConferenceStory) -> None:
     """Given a conference at four, when it is recorded as held at five to, then E1 refuses; at four it does not."""
     conference.scheduled()
-    assert conference.refused(held(), by=BY, at="2025-12-04T15:55:00+00:00") == {"E1"}
-    conference.ask(held(), by=BY, at="2025-12-04T16:00:00+00:00")
+    assert conference.refused(record_conference_held(), by=BY, at="2025-12-04T15:55:00+00:00") == {"E1"}
+    conference.ask(record_conference_held(), by=BY, at="2025-12-04T16:00:00+00:00")
 
 
 @pytest.mark.parametrize(
@@ -360,31 +360,31 @@ def test_open_term_bars_the_closing(conference: ConferenceStory) -> None:
     assert conference.view["terms"] == {str(BUS): "NOT_COMPLETED"}
 
 
-def _asked(person: UUID, **more: object) -> RecordFollowUp:
+def _follow_up(person: UUID, **more: object) -> RecordFollowUp:
     return RecordFollowUp(person_id=person, satisfaction=4).model_copy(update=more)
 
 
 def test_closing_without_follow_up_warns(conference: ConferenceStory) -> None:
     """Given a harmed party who was not asked, when it is closed, then C10 wants a reason; a supporter need not be asked."""
     conference.kept()
-    conference.ask(_asked(REECE), by=BY, at="2026-01-10T09:00:00+00:00")
+    conference.ask(_follow_up(REECE), by=BY, at="2026-01-10T09:00:00+00:00")
     assert conference.warned(CloseConference(), by=BY, at="2026-01-15T09:00:00+00:00") == {"C10"}
-    conference.ask(_asked(NOAH), by=BY, at="2026-01-12T09:00:00+00:00")
+    conference.ask(_follow_up(NOAH), by=BY, at="2026-01-12T09:00:00+00:00")
     conference.ask(CloseConference(), by=BY, at="2026-01-15T09:00:00+00:00")
 
 
 def test_harmer_is_asked_too(conference: ConferenceStory) -> None:
     """Given a harmer who was not asked, when it is closed, then C10 wants a reason."""
-    conference.kept().ask(_asked(NOAH), by=BY, at="2026-01-10T09:00:00+00:00")
+    conference.kept().ask(_follow_up(NOAH), by=BY, at="2026-01-10T09:00:00+00:00")
     assert conference.warned(CloseConference(), by=BY, at="2026-01-15T09:00:00+00:00") == {"C10"}
 
 
 def test_late_follow_up_warns(conference: ConferenceStory) -> None:
     """Given six weeks that ended on 15 January, when somebody is asked the day after, then C10 wants a reason."""
     conference.kept()
-    conference.ask(_asked(NOAH), by=BY, at="2026-01-15T17:00:00+00:00")
-    assert conference.warned(_asked(REECE), by=BY, at="2026-01-16T09:00:00+00:00") == {"C10"}
-    conference.ask(_asked(REECE, rationale={"C10": "He was ill."}), by=BY, at="2026-01-16T09:00:00+00:00")
+    conference.ask(_follow_up(NOAH), by=BY, at="2026-01-15T17:00:00+00:00")
+    assert conference.warned(_follow_up(REECE), by=BY, at="2026-01-16T09:00:00+00:00") == {"C10"}
+    conference.ask(_follow_up(REECE, rationale={"C10": "He was ill."}), by=BY, at="2026-01-16T09:00:00+00:00")
 
 
 def test_conference_never_held_closes_without_either(conference: ConferenceStory) -> None:

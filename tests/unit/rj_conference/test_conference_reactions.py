@@ -42,7 +42,7 @@ OTHER = uuid4()
 
 
 def happened(event: Event) -> Fact:
-    """An event of the disposal."""
+    """Return an event of the disposal."""
     envelope = Envelope(
         event_id=uuid4(),
         type=DISPOSAL_EVENTS.type_name(type(event)),
@@ -65,7 +65,7 @@ def happened(event: Event) -> Fact:
 
 
 def terms(condition: UUID = CONDITION, kind: ConditionType = ConditionType.RJ_CONFERENCE) -> ConditionTerms:
-    """A condition as the disposal's events carry it."""
+    """Return a condition as the disposal's events carry it."""
     return ConditionTerms(
         condition_id=condition,
         type=kind,
@@ -115,13 +115,13 @@ def varied(
 
 
 def change(action: ChangeAction, kind: ConditionType | None, condition: UUID = CONDITION) -> Change:
-    """A change, with the condition as it shall be where there is one."""
-    whole = None if kind is None else Condition(**dict(terms(condition, kind)))
-    return Change(action=action, condition_id=condition, condition=whole)
+    """Return a change, with the condition as it shall be where there is one."""
+    terms_of_kind = None if kind is None else Condition(**dict(terms(condition, kind)))
+    return Change(action=action, condition_id=condition, condition=terms_of_kind)
 
 
 def effects(event: Event) -> list[CommandFor]:
-    """What the reactions ask, all together."""
+    """Return the commands of all reactions."""
     fact = happened(event)
     found: list[Iterable[CommandFor]] = [one.react(fact) for one in service.reactions if isinstance(event, one.event)]
     return [effect for some in found for effect in some]
@@ -173,13 +173,13 @@ def test_added_condition_proposes_a_conference() -> None:
 
 
 def omission(kind: ConditionType, condition: UUID = CONDITION) -> ConditionsVaried:
-    """A condition of some type is omitted."""
-    gone = OmittedCondition(condition_id=condition, type=kind)
-    return varied(change(ChangeAction.OMIT, None, condition), omitted=(gone,))
+    """Return a variation that omits a condition of some type."""
+    omitted_condition = OmittedCondition(condition_id=condition, type=kind)
+    return varied(change(ChangeAction.OMIT, None, condition), omitted=(omitted_condition,))
 
 
 def retyping(before: ConditionType, after: ConditionType) -> ConditionsVaried:
-    """A condition is made one of another type."""
+    """Return a variation that makes a condition one of another type."""
     retyped = RetypedCondition(condition_id=CONDITION, before=before, after=after)
     return varied(change(ChangeAction.MODIFY, after), retyped=(retyped,))
 
@@ -220,7 +220,7 @@ def test_condition_made_another_without_a_conference_asks_nothing() -> None:
 def test_conferences_come_and_go_in_one_variation() -> None:
     """Given one conference omitted, a workshop omitted and a conference added, then one is proposed and one closed."""
     workshop = uuid4()
-    added, gone, other = (
+    added, omitted_condition, other = (
         change(ChangeAction.ADD, ConditionType.RJ_CONFERENCE, OTHER),
         change(ChangeAction.OMIT, None),
         change(ChangeAction.OMIT, None, workshop),
@@ -229,9 +229,12 @@ def test_conferences_come_and_go_in_one_variation() -> None:
         OmittedCondition(condition_id=CONDITION, type=ConditionType.RJ_CONFERENCE),
         OmittedCondition(condition_id=workshop, type=ConditionType.RETAIL_WORKSHOP),
     )
-    found = effects(varied(gone, other, added, omitted=omitted))
-    asked = {effect.stream: type(effect.command) for effect in found}
-    assert asked == {uuid5(DISPOSAL, str(OTHER)): ProposeConference, uuid5(DISPOSAL, str(CONDITION)): CloseConference}
+    found = effects(varied(omitted_condition, other, added, omitted=omitted))
+    command_types = {effect.stream: type(effect.command) for effect in found}
+    assert command_types == {
+        uuid5(DISPOSAL, str(OTHER)): ProposeConference,
+        uuid5(DISPOSAL, str(CONDITION)): CloseConference,
+    }
 
 
 def test_reaction_is_asked_once() -> None:

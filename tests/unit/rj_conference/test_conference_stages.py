@@ -50,9 +50,9 @@ from tests.unit.rj_conference.stories import (
     agreement,
     consent,
     facilitator,
-    held,
     participant,
     proposal,
+    record_conference_held,
     risk,
     schedule,
     term,
@@ -164,7 +164,7 @@ def test_withdrawn_once_and_given_again(conference: ConferenceStory) -> None:
     conference.scheduled().ask(WithdrawConsent(person_id=NOAH), by=BY, at="2025-12-01T09:00:00+00:00")
     assert conference.refused(WithdrawConsent(person_id=NOAH), by=BY, at="2025-12-01T10:00:00+00:00") == {"S1"}
     conference.ask(consent(NOAH), by=BY, at="2025-12-02T09:00:00+00:00")
-    conference.ask(held(), by=BY, at=HELD_AT)
+    conference.ask(record_conference_held(), by=BY, at=HELD_AT)
 
 
 def test_scheduled_once(conference: ConferenceStory) -> None:
@@ -176,7 +176,7 @@ def test_scheduled_once(conference: ConferenceStory) -> None:
     assert conference.stage == "DID_NOT_PROCEED"
     conference.ask(again, by=BY, at="2025-12-04T10:00:00+00:00")
     assert conference.stage == "SCHEDULED"
-    conference.ask(held(), by=BY, at="2025-12-11T18:00:00+00:00")
+    conference.ask(record_conference_held(), by=BY, at="2025-12-11T18:00:00+00:00")
     assert conference.view["held_on"] == "2025-12-11"
 
 
@@ -197,7 +197,9 @@ def test_only_the_converted_mode_is_scheduled(conference: ConferenceStory) -> No
 
 
 @pytest.mark.parametrize(
-    "command", [RecordDidNotProceed(why=NotProceedingReason.RISK), held()], ids=["did not proceed", "held"]
+    "command",
+    [RecordDidNotProceed(why=NotProceedingReason.RISK), record_conference_held()],
+    ids=["did not proceed", "held"],
 )
 def test_what_was_not_scheduled_did_not_happen(conference: ConferenceStory, command: Command) -> None:
     """Given a conference without a date, when it is recorded as held or as not, then S1 refuses."""
@@ -209,7 +211,9 @@ def test_who_came_is_recorded_as_they_came(conference: ConferenceStory) -> None:
     conference.scheduled()
     stranger = Present(person_id=STRANGER, role=PresentRole.OBSERVER, attended=True)
     other_role = Present(person_id=HIS_MOTHER, role=PresentRole.INTERPRETER, attended=False)
-    command = held().model_copy(update={"present": (*held().present[:2], stranger, other_role)})
+    command = record_conference_held().model_copy(
+        update={"present": (*record_conference_held().present[:2], stranger, other_role)}
+    )
     assert conference.ask(command, by=BY, at=HELD_AT) == ["ConferenceHeld"]
 
 
@@ -218,7 +222,7 @@ def test_agreed_once_and_after_it_was_held(conference: ConferenceStory, command:
     """Given a conference not yet held, or one with an agreement, when an agreement is recorded, then S1 refuses."""
     conference.scheduled()
     assert conference.refused(command, by=BY, at=HELD_AT) == {"S1"}
-    conference.ask(held(), by=BY, at=HELD_AT)
+    conference.ask(record_conference_held(), by=BY, at=HELD_AT)
     conference.ask(agreement(), by=BY, at=SIGNED_AT)
     assert conference.refused(command, by=BY, at=LATER) == {"S1"}
 
@@ -235,7 +239,7 @@ def test_follow_up_needs_a_conference(conference: ConferenceStory) -> None:
     """Given a conference not yet held, when somebody is asked how it was, then S1 refuses; strangers are never asked."""
     conference.scheduled()
     assert conference.refused(ASKED, by=BY, at=HELD_AT) == {"S1"}
-    conference.ask(held(), by=BY, at=HELD_AT)
+    conference.ask(record_conference_held(), by=BY, at=HELD_AT)
     stranger = RecordFollowUp(person_id=STRANGER, satisfaction=1)
     assert conference.refused(stranger, by=BY, at=SIGNED_AT) == {"S1"}
 
@@ -248,7 +252,7 @@ def test_conference_is_converted_before_it_is_held(conference: ConferenceStory) 
         "consent of the harmed": consent(NOAH, *everything),
     }
     conference.prepared(instead=consents).ask(schedule(), by=BY, at=SCHEDULED_AT)
-    conference.ask(held(), by=BY, at=HELD_AT)
+    conference.ask(record_conference_held(), by=BY, at=HELD_AT)
     assert conference.refused(SHUTTLE, by=BY, at=SIGNED_AT) == {"S1"}
 
 
@@ -358,8 +362,8 @@ def test_held_after_it_was_scheduled(conference: ConferenceStory) -> None:
     """Given a date recorded after the fact, when the conference was held before the record, then T1 refuses."""
     past = schedule(starts_at=datetime(2025, 11, 27, 18, tzinfo=UTC))
     conference.prepared().ask(past, by=BY, at=SCHEDULED_AT)
-    assert conference.refused(held(), by=BY, at="2025-11-28T08:00:00+00:00") == {"T1"}
-    conference.ask(held(), by=BY, at=SCHEDULED_AT)
+    assert conference.refused(record_conference_held(), by=BY, at="2025-11-28T08:00:00+00:00") == {"T1"}
+    conference.ask(record_conference_held(), by=BY, at=SCHEDULED_AT)
 
 
 @pytest.mark.parametrize("command", [agreement(), RecordNoAgreement()], ids=lambda command: command.type)

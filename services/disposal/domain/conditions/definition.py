@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from services.disposal.events import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a conditional caution must say of each condition of a type, under the id of a rule."""
+
+    rule: str
+    is_met: Callable[[Condition], bool]
+    """Its name is that of the rule; its docstring has the text of the refusal and the source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +34,12 @@ class ConditionDefinition:
     """Whether its hours count towards the limit of unpaid reparation (R15). Source: DPP guidance on youth conditional
     cautions, annex A."""
     penalty: bool = False
-    """Whether it needs an amount within the maximum, a payee and a method (R16). Source: CDA 1998 s66C; SI 2013/608."""
+    """Whether its amount counts towards the maximum of a financial penalty (R16). Source: CDA 1998 s66C; SI 2013/608."""
     agreed_action: bool = True
     """Whether a restorative disposal may hold it (R14). Source: NPCC community resolution guidance."""
     quality_checked: bool = False
     """Whether it is complete only once its quality is checked (D1). Source: local policy on letters of apology."""
     held_again: bool = False
     """Whether its session may be held later under the same id where it did not proceed (E5)."""
+    requirements: tuple[Requirement, ...] = ()
+    """Rules of the type's own, asked where a condition is proposed or varied."""

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.disposal.domain.conditions.definition import ConditionDefinition
+from services.disposal.domain.conditions.definition import ConditionDefinition, Requirement
+from services.disposal.events import Condition
+
+
+def penalty_is_stated_in_full(condition: Condition) -> bool:
+    """Return a financial penalty must state its amount, to whom it is paid, and how.
+
+    Source: CDA 1998 s66C(2)
+    """
+    return condition.amount is not None and condition.payee is not None and condition.method is not None
+
 
 DEFINITION: Final = ConditionDefinition(
     english="Pay a financial penalty",
     penalty=True,
+    requirements=(Requirement("R16", penalty_is_stated_in_full),),
     agreed_action=False,
 )

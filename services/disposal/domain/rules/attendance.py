@@ -16,7 +16,7 @@ from shared.domain.rules import Context
 
 
 def _booking(command: RecordConditionAttendance, state: DisposalState) -> Booking | None:
-    """The booking of the session for the condition, which says when it is and how long."""
+    """Return the booking of the session for the condition, which says when it is and how long."""
     booking = state.bookings.get(command.session_id)
     return booking if booking is not None and booking.condition_id == command.condition_id else None
 
@@ -46,7 +46,7 @@ def session_has_started(command: RecordConditionAttendance, state: DisposalState
 
 @rules.forbids("E3", RecordConditionAttendance)
 def credit_is_no_more_than_scheduled(
-    command: RecordConditionAttendance, state: DisposalState, _occasion: Context
+    command: RecordConditionAttendance, state: DisposalState, _context: Context
 ) -> bool:
     """More hours are credited than the session had: check the hours.
 
@@ -57,7 +57,7 @@ def credit_is_no_more_than_scheduled(
 
 
 @rules.forbids("E4", RecordConditionAttendance)
-def credit_is_for_attending(command: RecordConditionAttendance, _state: DisposalState, _occasion: Context) -> bool:
+def credit_is_for_attending(command: RecordConditionAttendance, _state: DisposalState, _context: Context) -> bool:
     """There is no credit for not attending, nor for a session that the service cancelled: credit no hours.
 
     Source: local policy on registers
@@ -67,7 +67,7 @@ def credit_is_for_attending(command: RecordConditionAttendance, _state: Disposal
 
 
 def _may_meet_again(last: Attendance, command: RecordConditionAttendance, state: DisposalState, when: Context) -> bool:
-    """A conference that did not proceed may be held later under the same id; any other session ends once."""
+    """Return whether a conference that did not proceed may be held later under the same id; any other session ends once."""
     condition = state.conditions.get(command.condition_id)
     held_again = condition is not None and DEFINITIONS[condition.terms.type].held_again
     did_not_proceed = last.status in ABSENT or last.status is AttendanceStatus.CANCELLED_BY_SERVICE
@@ -85,7 +85,7 @@ def recorded_once(command: RecordConditionAttendance, state: DisposalState, cont
 
 
 @rules.forbids("E6", DecideAbsence)
-def an_absence_waits_for_a_reason(command: DecideAbsence, state: DisposalState, _occasion: Context) -> bool:
+def an_absence_waits_for_a_reason(command: DecideAbsence, state: DisposalState, _context: Context) -> bool:
     """No absence from this session waits for a reason.
 
     Source: local policy on registers
@@ -94,7 +94,7 @@ def an_absence_waits_for_a_reason(command: DecideAbsence, state: DisposalState, 
 
 
 @rules.forbids("D1", CompleteCondition)
-def letter_was_checked(command: CompleteCondition, state: DisposalState, _occasion: Context) -> bool:
+def letter_was_checked(command: CompleteCondition, state: DisposalState, _context: Context) -> bool:
     """A letter of apology is complete once its quality is checked: read it with the child first.
 
     Source: local policy on letters of apology
@@ -106,7 +106,7 @@ def letter_was_checked(command: CompleteCondition, state: DisposalState, _occasi
 
 
 @rules.forbids("D1", CompleteCondition)
-def hours_were_credited(command: CompleteCondition, state: DisposalState, _occasion: Context) -> bool:
+def hours_were_credited(command: CompleteCondition, state: DisposalState, _context: Context) -> bool:
     """The hours of this condition are not all credited: record the sessions.
 
     Source: local policy on registers

@@ -43,7 +43,7 @@ def breach_has_a_ground(command: ReferBreach, state: DisposalState, context: Con
 
 
 @rules.forbids("C7", ReferBreach)
-def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _occasion: Context) -> bool:
+def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _context: Context) -> bool:
     """The last session was lost because a harmed person withdrew or did not come. That is never the child's failure: vary the condition.
 
     Source: RJC principles (voluntarism); CDA 1998 s66D
@@ -57,7 +57,7 @@ def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _
 
 
 @rules.forbids("R23", DecideBreach)
-def breach_is_under_review(_command: DecideBreach, state: DisposalState, _occasion: Context) -> bool:
+def breach_is_under_review(state: DisposalState, _context: Context) -> bool:
     """No breach of this disposal is under review: refer it first.
 
     Source: CDA 1998 s66E(1)
@@ -66,7 +66,7 @@ def breach_is_under_review(_command: DecideBreach, state: DisposalState, _occasi
 
 
 @rules.forbids("R23", DecideBreach)
-def prosecution_needs_failure_without_excuse(command: DecideBreach, _state: DisposalState, _occasion: Context) -> bool:
+def prosecution_needs_failure_without_excuse(command: DecideBreach, _state: DisposalState, _context: Context) -> bool:
     """With a reasonable excuse there is no failure and no prosecution: excuse, vary or extend.
 
     Source: CDA 1998 s66E(1)
@@ -75,7 +75,7 @@ def prosecution_needs_failure_without_excuse(command: DecideBreach, _state: Disp
 
 
 @rules.warns("D3", DecideBreach)
-def officer_did_not_monitor(_command: DecideBreach, state: DisposalState, context: Context) -> bool:
+def officer_did_not_monitor(state: DisposalState, context: Context) -> bool:
     """You monitored these conditions: say why nobody else can decide on the breach.
 
     Source: local policy on the separation of monitoring and decision
@@ -84,7 +84,7 @@ def officer_did_not_monitor(_command: DecideBreach, state: DisposalState, contex
 
 
 @rules.forbids("D4", InstituteProceedings)
-def prosecution_was_decided(_command: InstituteProceedings, state: DisposalState, _occasion: Context) -> bool:
+def prosecution_was_decided(state: DisposalState, _context: Context) -> bool:
     """Proceedings need a decision on the breach to prosecute: decide first.
 
     Source: CDA 1998 s66E(1)
@@ -94,7 +94,7 @@ def prosecution_was_decided(_command: InstituteProceedings, state: DisposalState
 
 
 @rules.forbids("R21", InstituteProceedings)
-def there_is_time_to_prosecute(_command: InstituteProceedings, state: DisposalState, context: Context) -> bool:
+def there_is_time_to_prosecute(state: DisposalState, context: Context) -> bool:
     """The six months in which a summary offence can be prosecuted have passed.
 
     Source: MCA 1980 s127

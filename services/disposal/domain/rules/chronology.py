@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from services.disposal.domain.activity import activities
 from services.disposal.domain.commands import (
+    COMMANDS,
     AssignOutcome,
     BookConditionSession,
     CompleteCondition,
@@ -55,7 +57,7 @@ def opened_after_the_report(command: OpenDisposalCase, _state: DisposalState | N
 
 
 @rules.forbids("T1", OpenDisposalCase)
-def report_is_within_the_calendar(command: OpenDisposalCase, _state: DisposalState | None, _occasion: Context) -> bool:
+def report_is_within_the_calendar(command: OpenDisposalCase, _state: DisposalState | None, _context: Context) -> bool:
     """The report lies outside the years whose bank holidays are known, so that no due date can be told: check the year.
 
     Source: rule T1 of this house; Banking and Financial Dealings Act 1971
@@ -67,14 +69,19 @@ def report_is_within_the_calendar(command: OpenDisposalCase, _state: DisposalSta
     return True
 
 
-@rules.forbids("T1", Command)
-def not_before_the_case_opened(command: Command, state: DisposalState | None, context: Context) -> bool:
+_RECORDED_IN_A_CASE: Final = tuple(
+    command
+    for command in COMMANDS
+    if command not in {OpenDisposalCase, OfferSession}  # an offer happens nowhere: nothing is recorded of it
+)
+
+
+@rules.forbids("T1", *_RECORDED_IN_A_CASE)
+def not_before_the_case_opened(state: DisposalState | None, context: Context) -> bool:
     """Nothing happens in a case before it is opened: check the time.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
     """
-    if isinstance(command, OpenDisposalCase | OfferSession):  # an offer happens nowhere: nothing is recorded of it
-        return True
     return state is None or context.occurred_at >= state.opened_at
 
 
@@ -88,7 +95,7 @@ def not_before_the_case_opened(command: Command, state: DisposalState | None, co
     SignDocument,
     IssueDisposal,
 )
-def not_before_the_decision(_command: Command, state: DisposalState, context: Context) -> bool:
+def not_before_the_decision(state: DisposalState, context: Context) -> bool:
     """What follows from the decision cannot have happened before it: check the time.
 
     Source: rule T1 of this house; CDA 1998 ss66A, 66ZA
@@ -121,7 +128,7 @@ def _prepared_by(disposal: Disposal, state: DisposalState, day: date) -> Iterato
     adults = [at for at in state.adults_at if local_day(at) == day]
     if disposal is not Disposal.YRD and adults:
         yield min(adults)
-    explanations = [held.at for held in state.explanations if explains(held, disposal)]
+    explanations = [explanation.at for explanation in state.explanations if explains(explanation, disposal)]
     if disposal is not Disposal.YRD and explanations:
         yield min(explanations)
     if disposal is not Disposal.YC and state.signed_at is not None:
@@ -129,7 +136,7 @@ def _prepared_by(disposal: Disposal, state: DisposalState, day: date) -> Iterato
 
 
 @rules.forbids("T1", IssueDisposal)
-def not_given_before_it_was_prepared(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+def not_given_before_it_was_prepared(state: DisposalState, context: Context) -> bool:
     """A disposal cannot have been given before admission, adult, explanation and signature: check the time.
 
     Source: rule T1 of this house; CDA 1998 ss66B, 66ZA
@@ -142,7 +149,7 @@ def not_given_before_it_was_prepared(_command: IssueDisposal, state: DisposalSta
 
 
 @rules.forbids("T1", IssueDisposal)
-def not_given_before_its_conditions(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+def not_given_before_its_conditions(state: DisposalState, context: Context) -> bool:
     """A disposal cannot have been given before its conditions were proposed: check the time.
 
     Source: rule T1 of this house; CDA 1998 s66B(6)
@@ -162,7 +169,7 @@ def not_given_before_its_conditions(_command: IssueDisposal, state: DisposalStat
     DecideBreach,
     InstituteProceedings,
 )
-def not_before_it_was_given(_command: Command, state: DisposalState, context: Context) -> bool:
+def not_before_it_was_given(state: DisposalState, context: Context) -> bool:
     """What follows from the disposal cannot have happened before it was given: check the time.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)

@@ -9,10 +9,11 @@ from decimal import Decimal
 from services.disposal.domain.commands import ProposeCondition, VaryConditions
 from services.disposal.domain.condition_set import ResultingSet, given_day, resulting
 from services.disposal.domain.conditions import DEFINITIONS
+from services.disposal.domain.conditions.definition import Requirement
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import Condition
-from services.vocabulary import ConditionObject, Disposal, TrialMode
+from services.vocabulary import ConditionObject, ConditionType, Disposal, TrialMode
 from shared.domain.rules import Context
 
 Asks = ProposeCondition | VaryConditions
@@ -25,7 +26,7 @@ def _of_caution(command: Asks, state: DisposalState) -> ResultingSet | None:
 
 
 @rules.forbids("R14", VaryConditions)
-def a_condition_remains(command: VaryConditions, state: DisposalState, _occasion: Context) -> bool:
+def a_condition_remains(command: VaryConditions, state: DisposalState, _context: Context) -> bool:
     """A conditional caution has at least one condition: add another for the one that is omitted.
 
     Source: CDA 1998 s66A(2)
@@ -35,7 +36,7 @@ def a_condition_remains(command: VaryConditions, state: DisposalState, _occasion
 
 
 @rules.forbids("R14", ProposeCondition, VaryConditions)
-def agreed_actions_do_not_punish(command: Asks, state: DisposalState, _occasion: Context) -> bool:
+def agreed_actions_do_not_punish(command: Asks, state: DisposalState, _context: Context) -> bool:
     """A restorative disposal holds agreed actions only: no punishment, penalty, curfew or restriction.
 
     Source: NPCC community resolution guidance; CDA 1998 s66A(3)
@@ -105,21 +106,24 @@ def penalty_is_within_its_limit(command: Asks, state: DisposalState, context: Co
     return penalties <= penalty_maximum(state, context)
 
 
-@rules.forbids("R16", ProposeCondition, VaryConditions)
-def penalty_is_stated_in_full(command: Asks, state: DisposalState, _occasion: Context) -> bool:
-    """A financial penalty must state its amount, to whom it is paid, and how.
+def _register(code: ConditionType, requirement: Requirement) -> None:
+    """Register what a type of condition requires as a rule of its own."""
 
-    Source: CDA 1998 s66C(2)
-    """
-    after = _of_caution(command, state)
-    if after is None:
-        return True
-    penalties = (c for c in after.remaining if DEFINITIONS[c.type].penalty)
-    return all(c.amount is not None and c.payee is not None and c.method is not None for c in penalties)
+    def rule(command: Asks, state: DisposalState, _context: Context) -> bool:
+        after = _of_caution(command, state)
+        return after is None or all(requirement.is_met(c) for c in after.remaining if c.type is code)
+
+    rule.__name__, rule.__doc__ = requirement.is_met.__name__, requirement.is_met.__doc__
+    rules.forbids(requirement.rule, ProposeCondition, VaryConditions)(rule)
+
+
+for _code, _definition in DEFINITIONS.items():
+    for _requirement in _definition.requirements:
+        _register(_code, _requirement)
 
 
 @rules.warns("R17", ProposeCondition)
-def condition_does_not_punish(command: ProposeCondition, _state: DisposalState, _occasion: Context) -> bool:
+def condition_does_not_punish(command: ProposeCondition, _state: DisposalState, _context: Context) -> bool:
     """A punitive condition is for where others are absent or insufficient: say why it is needed.
 
     Source: DPP guidance on youth conditional cautions, annex A
@@ -159,7 +163,7 @@ def deadline_is_within_sixteen_weeks(command: Asks, state: DisposalState, contex
 
 
 @rules.forbids("R21", ProposeCondition, VaryConditions)
-def deadline_leaves_prosecution_possible(command: Asks, state: DisposalState, _occasion: Context) -> bool:
+def deadline_leaves_prosecution_possible(command: Asks, state: DisposalState, _context: Context) -> bool:
     """A condition is due after the six months in which a summary offence can be prosecuted: set an earlier date.
 
     Source: MCA 1980 s127
@@ -184,7 +188,7 @@ def deadline_leaves_time_to_prosecute(command: Asks, state: DisposalState, conte
 
 
 @rules.forbids("R22", VaryConditions)
-def child_consents_to_the_variation(command: VaryConditions, state: DisposalState, _occasion: Context) -> bool:
+def child_consents_to_the_variation(command: VaryConditions, state: DisposalState, _context: Context) -> bool:
     """Conditions are varied with the child's consent, on an active conditional caution: ask the child first.
 
     Source: CDA 1998 s66D

@@ -24,7 +24,7 @@ def _admitted(state: DisposalState) -> bool:
 
 
 @rules.forbids("R3", DecideDisposal)
-def evidence_suffices_to_decide(command: DecideDisposal, state: DisposalState, _occasion: Context) -> bool:
+def evidence_suffices_to_decide(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
     """The evidence has not been found sufficient: for a caution it must suffice to charge, for a restorative disposal it must show that the offence occurred.
 
     Source: CDA 1998 s66B(2), s66ZA(1)(a); NPCC community resolution guidance
@@ -35,7 +35,7 @@ def evidence_suffices_to_decide(command: DecideDisposal, state: DisposalState, _
 
 
 @rules.forbids("R3", IssueDisposal)
-def evidence_suffices_to_give(_command: IssueDisposal, state: DisposalState, _occasion: Context) -> bool:
+def evidence_suffices_to_give(state: DisposalState, _context: Context) -> bool:
     """The evidence has not been found sufficient for this disposal: have it decided before giving the disposal.
 
     Source: CDA 1998 s66B(2), s66ZA(1)(a); NPCC community resolution guidance
@@ -44,7 +44,7 @@ def evidence_suffices_to_give(_command: IssueDisposal, state: DisposalState, _oc
 
 
 @rules.forbids("R4", DecideDisposal)
-def admitted_before_the_decision(command: DecideDisposal, state: DisposalState, _occasion: Context) -> bool:
+def admitted_before_the_decision(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
     """The child has not admitted the offence, or took the admission back: silence is no admission. Consider outcome 22.
 
     Source: CDA 1998 s66B(3), s66ZA(1)(b); NPCC community resolution guidance
@@ -53,7 +53,7 @@ def admitted_before_the_decision(command: DecideDisposal, state: DisposalState, 
 
 
 @rules.forbids("R4", IssueDisposal)
-def admitted_before_giving(_command: IssueDisposal, state: DisposalState, _occasion: Context) -> bool:
+def admitted_before_giving(state: DisposalState, _context: Context) -> bool:
     """There is no admission that stands: the disposal may not be given.
 
     Source: CDA 1998 s66B(3), s66ZA(1)(b); NPCC community resolution guidance
@@ -62,7 +62,7 @@ def admitted_before_giving(_command: IssueDisposal, state: DisposalState, _occas
 
 
 @rules.forbids("R5", DecideDisposal)
-def neither_prosecution_nor_conditions_fit(command: DecideDisposal, _state: DisposalState, _occasion: Context) -> bool:
+def neither_prosecution_nor_conditions_fit(command: DecideDisposal, _state: DisposalState, _context: Context) -> bool:
     """A youth caution needs the view that neither prosecution nor a conditional caution is appropriate: record both.
 
     Source: CDA 1998 s66ZA(1)(c)
@@ -74,7 +74,7 @@ def neither_prosecution_nor_conditions_fit(command: DecideDisposal, _state: Disp
 
 @rules.forbids("R18", DecideDisposal)
 def prosecutor_agreed_for_an_indictable_only_offence(
-    command: DecideDisposal, state: DisposalState, _occasion: Context
+    command: DecideDisposal, state: DisposalState, _context: Context
 ) -> bool:
     """The offence is indictable only: the prosecutor must decide for a conditional caution first. Record that decision.
 
@@ -86,7 +86,7 @@ def prosecutor_agreed_for_an_indictable_only_offence(
 
 
 @rules.warns("A1", DecideDisposal)
-def child_was_assessed(_command: DecideDisposal, state: DisposalState, _occasion: Context) -> bool:
+def child_was_assessed(state: DisposalState, _context: Context) -> bool:
     """No assessment of the child has been completed: say why it is decided without one.
 
     Source: YJB, Prevention and Diversion Assessment Tool
@@ -95,7 +95,7 @@ def child_was_assessed(_command: DecideDisposal, state: DisposalState, _occasion
 
 
 @rules.warns("R10", DecideDisposal)
-def no_caution_or_conviction_before(command: DecideDisposal, state: DisposalState, _occasion: Context) -> bool:
+def no_caution_or_conviction_before(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
     """The child has an earlier caution or conviction. It is no bar: say why this disposal is right all the same.
 
     Source: CDA 1998 s66A (subsection (1)(a) repealed), s66ZA
@@ -118,9 +118,7 @@ def decision_is_what_the_score_suggests(command: DecideDisposal, state: Disposal
 
 
 @rules.warns("R29", DecideDisposal, IssueDisposal)
-def officer_did_not_investigate(
-    _command: DecideDisposal | IssueDisposal, state: DisposalState, context: Context
-) -> bool:
+def officer_did_not_investigate(state: DisposalState, context: Context) -> bool:
     """You are the investigating officer of this case: say why nobody else can decide or give the disposal.
 
     Source: local policy on the separation of investigation and decision
@@ -129,7 +127,7 @@ def officer_did_not_investigate(
 
 
 @rules.warns("PD1", DecideDisposal)
-def panel_recommended_the_same(command: DecideDisposal, state: DisposalState, _occasion: Context) -> bool:
+def panel_recommended_the_same(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
     """The panel recommended otherwise: say why the police decide differently.
 
     Source: NPCC child gravity matrix guidance: joint decision, police have the final word

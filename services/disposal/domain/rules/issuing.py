@@ -16,7 +16,7 @@ from shared.domain.rules import Context
 
 
 @rules.forbids("R1", IssueDisposal)
-def was_ten_at_the_offence(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+def was_ten_at_the_offence(state: DisposalState, context: Context) -> bool:
     """The child was under ten at the offence: no disposal may be given.
 
     Source: CYPA 1933 s50
@@ -25,7 +25,7 @@ def was_ten_at_the_offence(_command: IssueDisposal, state: DisposalState, contex
 
 
 @rules.forbids("R2", IssueDisposal)
-def is_not_yet_eighteen(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+def is_not_yet_eighteen(state: DisposalState, context: Context) -> bool:
     """The child is 18, or the date of birth can no longer be known: use the adult route.
 
     Source: CDA 1998 ss66A(1), 66ZA(1)
@@ -44,7 +44,7 @@ def _needs_an_adult(state: DisposalState, context: Context) -> bool:
 
 
 @rules.forbids("R6", IssueDisposal)
-def appropriate_adult_is_present(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+def appropriate_adult_is_present(state: DisposalState, context: Context) -> bool:
     """A caution is given before an appropriate adult: confirm, today, who it is. Yesterday's does not count.
 
     Source: CDA 1998 s66B(5), s66ZA(2)
@@ -55,7 +55,7 @@ def appropriate_adult_is_present(_command: IssueDisposal, state: DisposalState, 
 
 
 @rules.forbids("R6", IssueDisposal)
-def appropriate_adult_was_at_the_admission(_command: IssueDisposal, state: DisposalState, context: Context) -> bool:
+def appropriate_adult_was_at_the_admission(state: DisposalState, context: Context) -> bool:
     """No appropriate adult was present when the child accepted responsibility: ask again, with one.
 
     Source: NPCC community resolution guidance, local policy
@@ -69,7 +69,7 @@ def appropriate_adult_was_at_the_admission(_command: IssueDisposal, state: Dispo
 
 
 @rules.forbids("R7", ConfirmAppropriateAdult)
-def appropriate_adult_may_act(command: ConfirmAppropriateAdult, _state: DisposalState, _occasion: Context) -> bool:
+def appropriate_adult_may_act(command: ConfirmAppropriateAdult, _state: DisposalState, _context: Context) -> bool:
     """An appropriate adult must be 18 or over and no police officer or employee: find another.
 
     Source: CDA 1998 s66ZA(7)
@@ -88,7 +88,7 @@ def explains(explanation: Explanation, disposal: Disposal) -> bool:
 
 
 @rules.forbids("R8", IssueDisposal)
-def effect_was_explained(_command: IssueDisposal, state: DisposalState, _occasion: Context) -> bool:
+def effect_was_explained(state: DisposalState, _context: Context) -> bool:
     """Explain the effect to the child and the adult in ordinary language; for a conditional caution warn that failing may mean prosecution.
 
     Source: CDA 1998 s66B(4), s66ZA(3)
@@ -100,7 +100,7 @@ def effect_was_explained(_command: IssueDisposal, state: DisposalState, _occasio
 
 
 @rules.forbids("R9", SignDocument)
-def signature_binds(command: SignDocument, state: DisposalState, _occasion: Context) -> bool:
+def signature_binds(command: SignDocument, state: DisposalState, _context: Context) -> bool:
     """The document must be signed by the child, with consent; that of a conditional caution must name its conditions.
 
     Source: CDA 1998 s66B(6)
@@ -110,7 +110,7 @@ def signature_binds(command: SignDocument, state: DisposalState, _occasion: Cont
 
 
 @rules.forbids("R9", IssueDisposal)
-def document_was_signed(_command: IssueDisposal, state: DisposalState, _occasion: Context) -> bool:
+def document_was_signed(state: DisposalState, _context: Context) -> bool:
     """The document is not signed with consent, or a condition changed after it was signed: have it signed as it stands.
 
     Source: CDA 1998 s66B(6); NPCC community resolution guidance
@@ -126,7 +126,7 @@ def document_was_signed(_command: IssueDisposal, state: DisposalState, _occasion
 
 
 @rules.forbids("R14", IssueDisposal)
-def conditional_caution_has_conditions(_command: IssueDisposal, state: DisposalState, _occasion: Context) -> bool:
+def conditional_caution_has_conditions(state: DisposalState, _context: Context) -> bool:
     """A conditional caution has at least one condition: propose one.
 
     Source: CDA 1998 s66A(2)
@@ -135,7 +135,7 @@ def conditional_caution_has_conditions(_command: IssueDisposal, state: DisposalS
 
 
 @rules.forbids("R26", IssueDisposal)
-def a_person_decided(_command: IssueDisposal, state: DisposalState, _occasion: Context) -> bool:
+def a_person_decided(state: DisposalState, _context: Context) -> bool:
     """Nobody has decided on a disposal: a named decision-maker must decide before it is given.
 
     Source: DPA 2018 ss49-50
@@ -146,7 +146,7 @@ def a_person_decided(_command: IssueDisposal, state: DisposalState, _occasion: C
 
 
 @rules.warns("R12", ReferToYot)
-def referred_as_soon_as_practicable(_command: ReferToYot, state: DisposalState, context: Context) -> bool:
+def referred_as_soon_as_practicable(state: DisposalState, context: Context) -> bool:
     """The referral comes later than one working day after giving: say why.
 
     Source: CDA 1998 ss66A(6A), 66ZB(1)

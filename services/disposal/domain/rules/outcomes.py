@@ -21,30 +21,30 @@ DECIDED_BY: Final = {
 """What each disposal, once given, leaves to choose from; 1 follows from proceedings by itself."""
 
 
-def _given(state: DisposalState, *disposals: Disposal) -> bool:
+def _was_issued_as(state: DisposalState, *disposals: Disposal) -> bool:
     return state.issue is not None and state.issue.disposal in disposals
 
 
 @rules.forbids("O2", AssignOutcome)
-def a_caution_was_given(command: AssignOutcome, state: DisposalState, _occasion: Context) -> bool:
+def a_caution_was_given(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """Outcome 2 or 2A is for a youth caution or youth conditional caution that was given: none was.
 
     Source: Home Office crime outcomes framework, outcomes 2 and 2A
     """
-    return command.code not in CAUTIONED or _given(state, Disposal.YC, Disposal.YCC)
+    return command.code not in CAUTIONED or _was_issued_as(state, Disposal.YC, Disposal.YCC)
 
 
 @rules.forbids("O8", AssignOutcome)
-def a_restorative_disposal_was_given(command: AssignOutcome, state: DisposalState, _occasion: Context) -> bool:
+def a_restorative_disposal_was_given(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """Outcome 8 is for a youth restorative disposal that was given: none was.
 
     Source: Home Office crime outcomes framework, outcome 8
     """
-    return command.code is not OutcomeCode.C8 or _given(state, Disposal.YRD)
+    return command.code is not OutcomeCode.C8 or _was_issued_as(state, Disposal.YRD)
 
 
 @rules.forbids("O22", AssignOutcome)
-def an_activity_was_undertaken(command: AssignOutcome, state: DisposalState, _occasion: Context) -> bool:
+def an_activity_was_undertaken(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """Outcome 22 says that an activity has been undertaken: none is recorded yet.
 
     Source: Home Office crime outcomes framework, outcome 22
@@ -65,7 +65,7 @@ def no_adult_outcome_for_a_child(command: AssignOutcome, state: DisposalState, c
 
 
 @rules.forbids("O3", AssignOutcome, gives_way=True)
-def the_disposal_given_decides_its_outcome(command: AssignOutcome, state: DisposalState, _occasion: Context) -> bool:
+def the_disposal_given_decides_its_outcome(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """What was given decides the outcome: 2 or 2A after a caution, 8 after a restorative disposal. 1 comes with proceedings, by itself; every other code is for a case in which nothing was given.
 
     Source: Home Office crime outcomes framework
@@ -74,7 +74,7 @@ def the_disposal_given_decides_its_outcome(command: AssignOutcome, state: Dispos
 
 
 @rules.forbids("O4", AssignOutcome, gives_way=True)
-def no_outcome_stands(_command: AssignOutcome, state: DisposalState, _occasion: Context) -> bool:
+def no_outcome_stands(state: DisposalState, _context: Context) -> bool:
     """An outcome stands already: where it is wrong, correct its record.
 
     Source: Home Office crime outcomes framework; DPA 2018 s46

@@ -13,6 +13,7 @@ from services.referral.domain.commands import (
     CloseReferral,
     CompleteNudesScreening,
     ConfirmSchoolLedOutcome,
+    CorrectCarriedOutcome,
     CorrectReferral,
     GiveAdvice,
     LinkPerson,
@@ -31,7 +32,6 @@ from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.rules.triage import TO_OTHERS
 from services.referral.domain.state import Referral
 from services.vocabulary import OutcomeCode, TriageOutcome
-from shared.domain.messages import Command
 from shared.domain.rules import Context
 
 _ON_A_REFERRAL = (
@@ -52,6 +52,7 @@ _ON_A_REFERRAL = (
     AssignCrimeOutcome,
     RecordActivityUndertaken,
     CarryOutcome,
+    CorrectCarriedOutcome,
     CorrectReferral,
     CloseReferral,
     ReopenReferral,
@@ -68,7 +69,7 @@ def reported_before_received(command: ReceiveReferral, _state: Referral | None, 
 
 
 @rules.forbids("T1", *_ON_A_REFERRAL)
-def not_before_receipt(_command: Command, state: Referral, context: Context) -> bool:
+def not_before_receipt(state: Referral, context: Context) -> bool:
     """Nothing can be done about a referral before it was received: give the time at which it was done.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -77,7 +78,7 @@ def not_before_receipt(_command: Command, state: Referral, context: Context) -> 
 
 
 @rules.forbids("T1", TriageReferral, AllocateReferral, ConfirmSchoolLedOutcome, CloseReferral, ReopenReferral)
-def not_before_the_step_before(_command: Command, state: Referral, context: Context) -> bool:
+def not_before_the_step_before(state: Referral, context: Context) -> bool:
     """This step follows the last one (acknowledged, triaged, allocated, closed): give a time after that.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -86,7 +87,7 @@ def not_before_the_step_before(_command: Command, state: Referral, context: Cont
 
 
 @rules.forbids("T1", RecordMashReferral, OverrideSafeguardingHold)
-def not_before_the_concern(_command: Command, state: Referral, context: Context) -> bool:
+def not_before_the_concern(state: Referral, context: Context) -> bool:
     """A hold is lifted after the concern was raised: give a time after that.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.referral.domain.ages import born_on
-from services.referral.domain.commands import AssignCrimeOutcome, CarryOutcome
+from services.referral.domain.commands import AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import LinkedPerson, Referral
 from services.vocabulary import OutcomeCode
@@ -11,8 +11,8 @@ from shared.domain.dates import age_on
 from shared.domain.rules import Context
 
 
-@rules.forbids("O1", AssignCrimeOutcome, CarryOutcome)
-def crime_is_recorded(_command: AssignCrimeOutcome | CarryOutcome, state: Referral, _occasion: Context) -> bool:
+@rules.forbids("O1", AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome)
+def crime_is_recorded(state: Referral, _context: Context) -> bool:
     """Only a recorded crime has an outcome: record its number first.
 
     Source: Home Office Counting Rules
@@ -35,7 +35,7 @@ def named_and_under_ten(command: AssignCrimeOutcome, state: Referral, context: C
 
 
 @rules.forbids("O21", AssignCrimeOutcome)
-def suspect_named_and_families_told(command: AssignCrimeOutcome, _state: Referral, _occasion: Context) -> bool:
+def suspect_named_and_families_told(command: AssignCrimeOutcome, _state: Referral, _context: Context) -> bool:
     """Outcome 21 needs a named suspect, a written rationale, and the victim and a parent informed.
 
     Source: Home Office outcome 21
@@ -57,7 +57,7 @@ def not_for_domestic_or_hate(command: AssignCrimeOutcome, state: Referral, conte
 
 
 @rules.forbids("O22", AssignCrimeOutcome)
-def activity_undertaken(command: AssignCrimeOutcome, state: Referral, _occasion: Context) -> bool:
+def activity_undertaken(command: AssignCrimeOutcome, state: Referral, _context: Context) -> bool:
     """Outcome 22 says that an activity has been undertaken: record one first. Advice alone is none.
 
     Source: Home Office outcome 22

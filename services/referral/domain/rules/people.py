@@ -16,7 +16,7 @@ from shared.domain.rules import Context
 
 
 @rules.forbids("B5", AttachDocument)
-def nothing_attached_to_nudes(_command: AttachDocument, state: Referral, _occasion: Context) -> bool:
+def nothing_attached_to_nudes(state: Referral, _context: Context) -> bool:
     """Nothing may be attached where a nude image of a child is involved. Do not view, copy, share or store the image.
 
     Source: UKCIS, Sharing nudes and semi-nudes (2024); College of Policing briefing note
@@ -53,7 +53,7 @@ def child_under_ten_becomes_no_suspect(command: CorrectReferral, state: Referral
 
 
 @rules.allowed_in(LinkPerson)
-def born_before_the_incident(command: LinkPerson, state: Referral, _occasion: Context) -> bool:
+def born_before_the_incident(command: LinkPerson, state: Referral, _context: Context) -> bool:
     """The date of birth lies after the incident: check it.
 
     Source: DPA 2018 s38 (accuracy)

@@ -34,7 +34,7 @@ CORRECTIONS.guard(rules, CorrectReferral)
 
 
 @rules.allowed_in(CorrectReferral)
-def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _occasion: Context) -> bool:
+def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _context: Context) -> bool:
     """With this date somebody would be born after the incident, or it reported before it happened: check the date.
 
     Source: DPA 2018 s38 (accuracy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.referral.domain.commands import AssignCrimeOutcome, CarryOutcome, TriageReferral
+from services.referral.domain.commands import AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome, TriageReferral
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
 from services.vocabulary import TriageOutcome
@@ -18,10 +18,8 @@ TO_OTHERS: Final = frozenset({TriageOutcome.REFER_MASH, TriageOutcome.REFER_INVE
 """Outcomes that a nude image allows at any time."""
 
 
-@rules.forbids("B1", TriageReferral, AssignCrimeOutcome, CarryOutcome)
-def no_outcome_on_hold(
-    _command: TriageReferral | AssignCrimeOutcome | CarryOutcome, state: Referral, _occasion: Context
-) -> bool:
+@rules.forbids("B1", TriageReferral, AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome)
+def no_outcome_on_hold(state: Referral, _context: Context) -> bool:
     """A safeguarding concern comes first: record the MASH referral, or let a supervisor say why there is none.
 
     Source: Working Together to Safeguard Children; team practice (same day)
@@ -50,7 +48,7 @@ def supervisor_reviewed(command: TriageReferral, state: Referral, context: Conte
 
 
 @rules.forbids("B4", TriageReferral)
-def nudes_are_screened(command: TriageReferral, state: Referral, _occasion: Context) -> bool:
+def nudes_are_screened(command: TriageReferral, state: Referral, _context: Context) -> bool:
     """A nude image of a child: complete the screening first; after any Yes refer to MASH or to the investigation.
 
     Source: UKCIS, Sharing nudes and semi-nudes (2024)
@@ -61,7 +59,7 @@ def nudes_are_screened(command: TriageReferral, state: Referral, _occasion: Cont
 
 
 @rules.forbids("B7", TriageReferral)
-def victim_prefers_the_school(command: TriageReferral, state: Referral, _occasion: Context) -> bool:
+def victim_prefers_the_school(command: TriageReferral, state: Referral, _context: Context) -> bool:
     """The school may deal with it only where the harmed child or a parent prefers that: ask them and record it.
 
     Source: Home Office Counting Rules, Schools Protocol

@@ -23,7 +23,6 @@ from services.rj_conference.domain.commands import (
 from services.rj_conference.domain.rules.rulebook import once_proposed, rules
 from services.rj_conference.domain.state import Conference, Stage
 from services.rj_conference.events import NotProceedingReason
-from shared.domain.messages import Command
 from shared.domain.rules import Context
 
 ABSENCES: Final = frozenset({NotProceedingReason.HARMER_ABSENT, NotProceedingReason.HARMED_ABSENT})
@@ -31,7 +30,7 @@ ABSENCES: Final = frozenset({NotProceedingReason.HARMER_ABSENT, NotProceedingRea
 
 @rules.forbids("T1", *LATER)
 @once_proposed
-def after_the_proposal(_command: Command, conference: Conference, context: Context) -> bool:
+def after_the_proposal(conference: Conference, context: Context) -> bool:
     """Nothing about a conference can have happened before it was proposed: check the time that you give.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -41,7 +40,7 @@ def after_the_proposal(_command: Command, conference: Conference, context: Conte
 
 @rules.forbids("T1", ScheduleConference)
 @once_proposed
-def scheduled_after_what_it_needs(_command: ScheduleConference, conference: Conference, context: Context) -> bool:
+def scheduled_after_what_it_needs(conference: Conference, context: Context) -> bool:
     """A conference is scheduled after the harmer's responsibility, the facilitator and the approved risk were recorded.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -55,7 +54,7 @@ def scheduled_after_what_it_needs(_command: ScheduleConference, conference: Conf
 
 @rules.forbids("T1", ScheduleConference, RecordDidNotProceed, ConvertToIndirect, SignAgreement, RecordNoAgreement)
 @once_proposed
-def after_the_step_before(_command: Command, conference: Conference, context: Context) -> bool:
+def after_the_step_before(conference: Conference, context: Context) -> bool:
     """This cannot have happened before the step that led to where the conference stands: check the time that you give.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -65,7 +64,7 @@ def after_the_step_before(_command: Command, conference: Conference, context: Co
 
 @rules.forbids("T1", RecordConferenceHeld)
 @once_proposed
-def held_after_it_was_scheduled(_command: RecordConferenceHeld, conference: Conference, context: Context) -> bool:
+def held_after_it_was_scheduled(conference: Conference, context: Context) -> bool:
     """A conference cannot have been held before it was scheduled: check the time that you give.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -86,7 +85,7 @@ def absent_after_the_start(command: RecordDidNotProceed, conference: Conference,
 
 @rules.forbids("T1", ApproveRisk)
 @once_proposed
-def approved_after_it_was_assessed(_command: ApproveRisk, conference: Conference, context: Context) -> bool:
+def approved_after_it_was_assessed(conference: Conference, context: Context) -> bool:
     """A risk assessment cannot have been approved before it was made: check the time that you give.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -118,7 +117,7 @@ def settled_after_the_agreement(command: CompleteTerm | FailTerm, conference: Co
 
 @rules.forbids("T1", RecordFollowUp)
 @once_proposed
-def followed_up_after_it_was_held(_command: RecordFollowUp, conference: Conference, context: Context) -> bool:
+def followed_up_after_it_was_held(conference: Conference, context: Context) -> bool:
     """A follow-up cannot have taken place before the conference: check the time that you give.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -128,7 +127,7 @@ def followed_up_after_it_was_held(_command: RecordFollowUp, conference: Conferen
 
 @rules.forbids("T1", CloseConference)
 @once_proposed
-def closed_after_its_last_step(_command: CloseConference, conference: Conference, context: Context) -> bool:
+def closed_after_its_last_step(conference: Conference, context: Context) -> bool:
     """A conference that was held cannot have been closed before its last step: check the time that you give.
 
     Source: rule T1 of this house; DPA 2018 s38 (accuracy)
@@ -139,7 +138,7 @@ def closed_after_its_last_step(_command: CloseConference, conference: Conference
 
 @rules.forbids("E1", RecordConferenceHeld)
 @once_proposed
-def the_conference_has_begun(_command: RecordConferenceHeld, conference: Conference, context: Context) -> bool:
+def the_conference_has_begun(conference: Conference, context: Context) -> bool:
     """The conference has not begun yet, so nothing can be recorded of it: give the time at which it took place.
 
     Source: rule E1 of this house; DPA 2018 s38 (accuracy)

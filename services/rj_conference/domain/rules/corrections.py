@@ -30,7 +30,7 @@ def _target(command: CorrectRecord, after: Conference | None) -> Event | None:
 
 @rules.forbids("C8", CorrectRecord)
 @once_proposed
-def stays_held_by_both_sides(command: CorrectRecord, conference: Conference, _occasion: Context) -> bool:
+def stays_held_by_both_sides(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
     """Held means that the harmer, a harmed party or representative, and the facilitator attended: this would take one away.
 
     Source: RJC Best Practice Guidance (a restorative conference)
@@ -42,7 +42,7 @@ def stays_held_by_both_sides(command: CorrectRecord, conference: Conference, _oc
 
 @rules.forbids("C9", CorrectRecord)
 @once_proposed
-def stays_signed_by_both_sides(command: CorrectRecord, conference: Conference, _occasion: Context) -> bool:
+def stays_signed_by_both_sides(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
     """An agreement is signed by the harmer and, where one took part, by one of the harmed side: this would take one away.
 
     Source: RJC Best Practice Guidance (outcome agreements)
@@ -54,7 +54,7 @@ def stays_signed_by_both_sides(command: CorrectRecord, conference: Conference, _
 
 @rules.forbids("E1", CorrectRecord)
 @once_proposed
-def stays_held_after_its_start(command: CorrectRecord, conference: Conference, _occasion: Context) -> bool:
+def stays_held_after_its_start(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
     """The conference was held at a time that is recorded: it cannot have been scheduled to begin after that.
 
     Source: rule E1 of this house; DPA 2018 s38 (accuracy)

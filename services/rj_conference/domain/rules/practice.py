@@ -31,13 +31,13 @@ from shared.domain.rules import Context
 
 @rules.forbids("C1", ScheduleConference)
 @once_proposed
-def harmer_accepts_responsibility(_command: ScheduleConference, conference: Conference, _occasion: Context) -> bool:
+def harmer_accepts_responsibility(conference: Conference, _context: Context) -> bool:
     """The child must accept responsibility and not dispute the core facts: record that first.
 
     Source: RJC Best Practice Guidance for Restorative Practice (voluntarism, safety)
     """
-    said = conference.responsibility
-    return said is not None and said.accepts and not said.facts_disputed
+    responsibility = conference.responsibility
+    return responsibility is not None and responsibility.accepts and not responsibility.facts_disputed
 
 
 @rules.forbids("C2", ScheduleConference)
@@ -54,7 +54,7 @@ def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Co
 
 @rules.forbids("C2", RecordConferenceHeld)
 @once_proposed
-def all_consented_when_it_was_held(_command: RecordConferenceHeld, conference: Conference, context: Context) -> bool:
+def all_consented_when_it_was_held(conference: Conference, context: Context) -> bool:
     """A party's consent did not stand when the conference was held: record that it did not proceed, or the consent first.
 
     Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism)
@@ -66,7 +66,7 @@ def all_consented_when_it_was_held(_command: RecordConferenceHeld, conference: C
 
 @rules.forbids("C3", ScheduleConference)
 @once_proposed
-def everyone_is_prepared(_command: ScheduleConference, conference: Conference, context: Context) -> bool:
+def everyone_is_prepared(conference: Conference, context: Context) -> bool:
     """Each participant, supporters included, must have had a preparation meeting: hold and record those missing.
 
     Source: Best Practice Guidance for Restorative Practice (preparation)
@@ -89,7 +89,7 @@ def risk_is_approved_and_recent(command: ScheduleConference, conference: Confere
 
 @rules.forbids("C4", ApproveRisk)
 @once_proposed
-def high_risk_is_approved_by_a_supervisor(_command: ApproveRisk, conference: Conference, context: Context) -> bool:
+def high_risk_is_approved_by_a_supervisor(conference: Conference, context: Context) -> bool:
     """A high risk is approved by a supervisor: ask one to approve it.
 
     Source: RJC Best Practice Guidance (safety); local policy
@@ -100,7 +100,7 @@ def high_risk_is_approved_by_a_supervisor(_command: ApproveRisk, conference: Con
 
 @rules.forbids("C5", AssignFacilitator)
 @once_proposed
-def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _occasion: Context) -> bool:
+def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _context: Context) -> bool:
     """The facilitator must be trained in restorative justice, and accredited for sensitive cases where this is one.
 
     Source: RJC Best Practice Guidance (safety; domestic and sexual harm)
@@ -111,7 +111,7 @@ def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _
 
 @rules.forbids("C5", ScheduleConference)
 @once_proposed
-def facilitator_is_assigned(_command: ScheduleConference, conference: Conference, _occasion: Context) -> bool:
+def facilitator_is_assigned(conference: Conference, _context: Context) -> bool:
     """A trained facilitator must be assigned before the conference is scheduled.
 
     Source: RJC Best Practice Guidance (safety)
@@ -134,7 +134,7 @@ def all_consent_anew(command: ConvertToIndirect, conference: Conference, context
 @rules.forbids("C8", RecordConferenceHeld)
 @once_proposed
 def both_sides_and_facilitator_attended(
-    command: RecordConferenceHeld, conference: Conference, _occasion: Context
+    command: RecordConferenceHeld, conference: Conference, _context: Context
 ) -> bool:
     """Held means that the harmer, a harmed party or representative, and the facilitator attended: else it did not proceed.
 
@@ -145,7 +145,7 @@ def both_sides_and_facilitator_attended(
 
 @rules.forbids("C9", SignAgreement)
 @once_proposed
-def agreement_is_signed_and_specific(command: SignAgreement, conference: Conference, _occasion: Context) -> bool:
+def agreement_is_signed_and_specific(command: SignAgreement, conference: Conference, _context: Context) -> bool:
     """An agreement has terms, each with a text and a due date, and is signed by the harmer and by one of the harmed side.
 
     Where nothing was agreed, record that there is no agreement: that is a valid end too.
@@ -158,7 +158,7 @@ def agreement_is_signed_and_specific(command: SignAgreement, conference: Confere
 
 @rules.forbids("C12", CloseConference)
 @once_proposed
-def no_term_is_open(_command: CloseConference, conference: Conference, context: Context) -> bool:
+def no_term_is_open(conference: Conference, context: Context) -> bool:
     """A term of the agreement is still open: record that it was kept or that it was not, then close the conference.
 
     Source: RJC Best Practice Guidance (monitoring of outcome agreements)
@@ -169,7 +169,7 @@ def no_term_is_open(_command: CloseConference, conference: Conference, context: 
 
 @rules.warns("C5W", AssignFacilitator)
 @once_proposed
-def facilitator_did_not_decide(command: AssignFacilitator, conference: Conference, _occasion: Context) -> bool:
+def facilitator_did_not_decide(command: AssignFacilitator, conference: Conference, _context: Context) -> bool:
     """The facilitator is the officer who decided the disposal: assign another, or say why it must be this one.
 
     Source: RJC Best Practice Guidance (neutrality)
@@ -179,7 +179,7 @@ def facilitator_did_not_decide(command: AssignFacilitator, conference: Conferenc
 
 @rules.warns("C10", RecordFollowUp)
 @once_proposed
-def followed_up_in_time(_command: RecordFollowUp, conference: Conference, context: Context) -> bool:
+def followed_up_in_time(conference: Conference, context: Context) -> bool:
     """Each party is asked how it was by the day on which the follow-up is due: say why it is later.
 
     Source: RJC Best Practice Guidance (follow-up); the time for it by local policy
@@ -189,7 +189,7 @@ def followed_up_in_time(_command: RecordFollowUp, conference: Conference, contex
 
 @rules.warns("C10", CloseConference)
 @once_proposed
-def all_were_followed_up(_command: CloseConference, conference: Conference, context: Context) -> bool:
+def all_were_followed_up(conference: Conference, context: Context) -> bool:
     """The harmer or a harmed party who took part has not been asked how it was: ask them, or say why not.
 
     Source: RJC Best Practice Guidance (follow-up)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from services.rj_conference.domain.commands import RecordConferenceHeld
@@ -19,12 +19,23 @@ rules: RuleBook[Conference] = RuleBook("rj_conference")
 C = TypeVar("C", bound=Command)
 
 
-def once_proposed(check: Callable[[C, Conference, Context], bool]) -> Callable[[C, Conference | None, Context], bool]:
+@overload
+def once_proposed(rule: Callable[[Conference, Context], bool]) -> Callable[[Conference | None, Context], bool]: ...
+
+
+@overload
+def once_proposed(
+    rule: Callable[[C, Conference, Context], bool],
+) -> Callable[[C, Conference | None, Context], bool]: ...
+
+
+def once_proposed(rule: Callable[..., bool]) -> Callable[..., bool]:
     """Ask a rule only of a conference that exists; the state machine refuses the rest."""
 
-    @wraps(check)
-    def judged(command: C, conference: Conference | None, context: Context) -> bool:
-        return conference is None or check(command, conference, context)
+    @wraps(rule)
+    def judged(*arguments: Any) -> bool:
+        conference = arguments[-2]
+        return conference is None or rule(*arguments)
 
     return judged
 
@@ -35,8 +46,8 @@ def is_prepared(conference: Conference, person: UUID, context: Context) -> bool:
     return meetings >= context.policy.number("preparation_meetings")
 
 
-def was_held(said: RecordConferenceHeld | ConferenceHeld, harmer: UUID) -> bool:
+def was_held(conference: RecordConferenceHeld | ConferenceHeld, harmer: UUID) -> bool:
     """Whether the harmer, somebody of the harmed side and the facilitator took part (C8)."""
-    attended = [one for one in said.present if one.attended]
+    attended = [one for one in conference.present if one.attended]
     by_harmer = any(one.role is PresentRole.HARMER and one.person_id == harmer for one in attended)
-    return by_harmer and any(one.role in OTHER_SIDE for one in attended) and said.facilitator_attended
+    return by_harmer and any(one.role in OTHER_SIDE for one in attended) and conference.facilitator_attended

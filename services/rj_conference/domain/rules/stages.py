@@ -7,7 +7,6 @@ from services.rj_conference.domain.commands import LATER, CloseConference
 from services.rj_conference.domain.rules.rulebook import once_proposed, rules
 from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage
 from services.rj_conference.domain.state_machine import STATE_MACHINE
-from shared.domain.messages import Command
 from shared.domain.rules import Context
 from shared.domain.state_machine import register
 
@@ -15,7 +14,7 @@ register(rules, STATE_MACHINE)
 
 
 @rules.allowed_in(*LATER)
-def it_was_proposed(_command: Command, conference: Conference | None, _occasion: Context) -> bool:
+def it_was_proposed(conference: Conference | None, _context: Context) -> bool:
     """There is no such conference yet: propose it first.
 
     Source: state machine of a conference (rule S1)
@@ -25,7 +24,7 @@ def it_was_proposed(_command: Command, conference: Conference | None, _occasion:
 
 @rules.allowed_in(CloseConference)
 @once_proposed
-def it_can_be_closed(_command: CloseConference, conference: Conference, context: Context) -> bool:
+def it_can_be_closed(conference: Conference, context: Context) -> bool:
     """A conference is closed before it was held, or in follow-up: record first what was agreed, or that nothing was.
 
     Source: state machine of a conference (rule S1)

@@ -1,11 +1,12 @@
 -- migrate:up
 
+-- The trigger function of every append-only table of the database.
 create function refuse_change() returns trigger language plpgsql as $$
 begin
     raise exception '% is append-only: % is refused', tg_table_name, tg_op using errcode = 'insufficient_privilege';
 end $$;
 
--- Who asked for what and when, and what was refused: append-only, dense, chained, and without personal data in clear.
+-- Every access: the caller, the target, the time and the outcome. Append-only, dense, chained, without personal data in clear.
 create table access_log (
     sequence bigint primary key,
     at timestamptz not null,
@@ -17,7 +18,9 @@ create table access_log (
     reason text,
     outcome text not null,
     rules text [] not null,
-    hash bytea not null check (octet_length(hash) = 32)
+    hash bytea not null check (octet_length(hash) = 32),
+    -- The database role that wrote the line, which no argument can claim. It is no part of the hash.
+    written_by text default session_user
 );
 
 create table access_head (
@@ -52,12 +55,6 @@ begin
     update access_head set sequence = v.sequence, at = v_at, hash = v.hash;
     return v.sequence;
 end $$;
-
--- The application reads the log and writes it through the function alone; it owns nothing.
-revoke execute on function log_access, refuse_change from public;
-grant usage on schema public to ooc_app;
-grant select on access_log, access_head to ooc_app;
-grant execute on function log_access to ooc_app;
 
 -- migrate:down
 drop function log_access;

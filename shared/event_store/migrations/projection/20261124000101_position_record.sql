@@ -8,7 +8,5 @@ create table position_record (
     primary key (service, position)
 );
 
-grant select, insert, update, delete on position_record to ooc_app;
-
 -- migrate:down
 drop table position_record;

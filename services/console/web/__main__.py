@@ -1,0 +1,28 @@
+"""`python -m services.console.web`: serve the console until told to stop."""
+
+from __future__ import annotations
+
+import sys
+
+from services.console.addresses import NoSystem, find_addresses
+from services.console.web.application import console_application
+from services.console.web.settings import ConsoleSettings
+from shared.api import serve
+from shared.privacy.keyring import InvalidKeyEncryptionKeys
+from shared.runtime.logs import log_to_stderr
+from shared.runtime.settings import NoPassword
+
+
+def main() -> None:
+    """Serve the console; exits 1 with a sentence where that cannot be."""
+    log_to_stderr("console")
+    settings = ConsoleSettings()
+    try:
+        addresses = find_addresses(settings.url.split() if settings.url else (), var=settings.var)
+        serve(console_application(settings, addresses), settings)
+    except (InvalidKeyEncryptionKeys, NoPassword, NoSystem) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

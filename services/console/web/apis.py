@@ -1,0 +1,152 @@
+"""The services' APIs, asked with the person's own token."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import httpx
+
+from services.console.addresses import Addresses
+from services.console.web.sessions import Session
+
+T = TypeVar("T")
+
+TIMEOUT_SECONDS: Final = 20.0
+"""How long a page waits for a service; reporting itself waits up to ten seconds for a position."""
+
+
+class NoAnswer(Exception):
+    """A service that does not answer; the message names it."""
+
+
+class Problem(Exception):
+    """An answer that is no success (RFC 9457): its status and its members."""
+
+    def __init__(self, service: str, status: int, body: Mapping[str, Any]) -> None:
+        super().__init__(f"{service} answered {status}")
+        self.service = service
+        self.status = status
+        self.body = body
+
+    @property
+    def detail(self) -> str:
+        """The sentence for people."""
+        return str(self.body.get("detail") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[T]):
+    """A part of a page: what was answered, or else why there is nothing to show."""
+
+    value: T | None = None
+    notice: str = ""
+    status: int = 200
+
+
+class Apis:
+    """Every service of the system, over one pool of connections."""
+
+    def __init__(self, addresses: Addresses, client: httpx.AsyncClient | None = None) -> None:
+        self._addresses = addresses
+        self._client = client or httpx.AsyncClient(
+            timeout=TIMEOUT_SECONDS, trust_env=False, headers={"User-Agent": "ooc-console"}
+        )
+        self._schemas: dict[tuple[str, str], Any] = {}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def get(
+        self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Read something; a None among the parameters is left out. Raises `Problem` or `NoAnswer`."""
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        answer: dict[str, Any] = (await self._ask(session, "GET", service, path, params=given)).json()
+        return answer
+
+    async def post(
+        self, session: Session, service: str, path: str, body: Mapping[str, Any], **headers: str
+    ) -> dict[str, Any]:
+        """Send something. Raises `Problem` or `NoAnswer`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer: dict[str, Any] = (await self._ask(session, "POST", service, path, json=body, headers=named)).json()
+        return answer
+
+    async def document(self, session: Session, service: str, path: str, params: Mapping[str, Any]) -> bytes:
+        """Return a document as PDF. Raises `Problem` or `NoAnswer`."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return (await self._ask(session, "GET", service, path, params=given)).content
+
+    async def schema(self, service: str, command: str) -> dict[str, Any]:
+        """Return the JSON Schema of a command, which stays as long as its service runs. Raises `Problem` or `NoAnswer`."""
+        known = self._schemas.get((service, command))
+        if known is None:
+            known = self._schemas[service, command] = (
+                await self._ask(None, "GET", service, f"/schemas/{command}")
+            ).json()
+        schema: dict[str, Any] = known
+        return schema
+
+    async def titles(self, service: str) -> dict[str, str]:
+        """Return the title of each command of a service. Raises `Problem` or `NoAnswer`."""
+        known = self._schemas.get((service, ""))
+        if known is None:
+            listed = (await self._ask(None, "GET", service, "/schemas")).json()["commands"]
+            known = self._schemas[service, ""] = {command["type"]: command["title"] for command in listed}
+        titles: dict[str, str] = known
+        return titles
+
+    async def openapi(self, service: str) -> dict[str, Any]:
+        """Return the description of a service's API (OpenAPI 3.1). Raises `Problem` or `NoAnswer`."""
+        known = self._schemas.get((service, "openapi"))
+        if known is None:
+            known = self._schemas[service, "openapi"] = (await self._ask(None, "GET", service, "/openapi.json")).json()
+        description: dict[str, Any] = known
+        return description
+
+    async def _ask(
+        self,
+        session: Session | None,
+        method: str,
+        service: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        **content: Any,
+    ) -> httpx.Response:
+        sent = dict(headers or {})
+        if session is not None:
+            sent["Authorization"] = f"Bearer {session.tokens.access}"
+            if session.reason is not None:
+                sent["Access-Reason"] = session.reason
+        try:
+            answer = await self._client.request(method, f"{self._addresses.of(service)}{path}", headers=sent, **content)
+        except httpx.TransportError as error:
+            raise NoAnswer(f"{service} does not answer") from error
+        if answer.is_success:
+            return answer
+        try:
+            body = answer.json()
+        except ValueError:
+            body = {}
+        raise Problem(service, answer.status_code, body if isinstance(body, Mapping) else {})
+
+
+async def part_of(asked: Awaitable[T]) -> Part[T]:
+    """Return what was asked as a part of a page: a service that does not answer, or refuses, takes only its part away."""
+    try:
+        return Part(await asked)
+    except NoAnswer:
+        return Part(notice="This part is not available at the moment. Try again in a few minutes.", status=503)
+    except Problem as problem:
+        if problem.status in {403, 404, 422}:
+            return Part(notice=sentence(problem.detail), status=problem.status)
+        return Part(notice="This part is not available at the moment. Try again in a few minutes.", status=503)
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence, with a capital and a full stop."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "?", "!")) else ".")

@@ -1,0 +1,25 @@
+"""The database of the console, for provisioning: sessions, drafts and what people have seen, encrypted, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from shared.runtime.privileges import Part, RoleKind, Schema
+
+_ALL: Final = "select, insert, update, delete"
+
+DATABASE: Final = (
+    "ooc_console",
+    Schema(
+        (
+            Part(
+                Path(__file__).parent / "migrations",
+                {table: {RoleKind.API: _ALL} for table in ("session", "draft", "seen")},
+            ),
+        ),
+        "console",
+        {RoleKind.API: None},
+    ),
+)
+"""Its name and what it holds, as `shared.runtime.provision.databases` takes them."""

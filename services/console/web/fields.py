@@ -1,0 +1,385 @@
+"""The fields of a form, from the JSON Schema of a command; and the command, from the answers.
+
+One renderer draws every command, so a new one appears without a line here. A field's name on the form is its path in the
+command, such as `offence.code` or `changes.0.kind`; a day and a time are three and one fields under it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from shared.domain.dates import LONDON
+
+Answers = Mapping[str, Sequence[str]]
+"""The fields of a form with their values, as a browser sends them."""
+Json = Mapping[str, Any]
+
+LEFT_OUT: Final = frozenset({"type", "rationale", "expected_version"})
+"""Fields that the console fills in itself: the command, the reasons that a warning asks for, the version that was read."""
+LONG_TEXT: Final = 300
+"""Letters from which a text gets several lines."""
+ONE_LINE: Final = frozenset({"name", "address", "contact", "ethnicity", "payee", "place", "title"})
+"""Texts of one line; their schemas allow as much as those of a narrative."""
+MAX_ROWS: Final = 20
+"""The most groups of a repeated group."""
+MISSING: Final = object()
+_WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$")
+"""A pattern that lists words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A value that can be chosen, and its words."""
+
+    value: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a form.
+
+    `kind`: text, long, number, integer, date, time (with its day), yes_no, choice, choices, id, ids, lines, json, group or
+    rows. A group holds `fields`; rows hold one list of fields for each row.
+    """
+
+    name: str
+    kind: str
+    title: str
+    help: str = ""
+    required: bool = False
+    options: Sequence[Option] = ()
+    fields: Sequence[Field] = ()
+    rows: Sequence[Sequence[Field]] = ()
+    example: str = ""
+    longest: int = 200
+
+    @property
+    def id(self) -> str:
+        """Its id on the page."""
+        return f"f-{self.name.replace('.', '-')}"
+
+    @property
+    def is_new_id(self) -> bool:
+        """Whether it is an id that nobody chooses: a new one is filled in."""
+        return self.kind == "id" and self.required and not self.options
+
+    @property
+    def first_id(self) -> str:
+        """The id of its first control, to which the error summary leads."""
+        return {"date": f"{self.id}-day", "time": f"{self.id}-day"}.get(self.kind, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What is wrong with a field, and what to do."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A schema that is being drawn: its parts, the ids that fields can name, and how many rows each repeated group has."""
+
+    parts: Json
+    known: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+def fields_of(schema: Json, drawing: Drawing) -> list[Field]:
+    """Draw the fields of a command."""
+    return list(_of_object(schema, drawing, "", LEFT_OUT))
+
+
+def _of_object(schema: Json, drawing: Drawing, prefix: str, left_out: frozenset[str] = frozenset()) -> Iterator[Field]:
+    required = set(schema.get("required", ()))
+    for name, part in schema.get("properties", {}).items():
+        if name not in left_out:
+            yield _field(f"{prefix}{name}", part, drawing, required=name in required)
+
+
+def _field(name: str, schema: Json, drawing: Drawing, *, required: bool) -> Field:
+    title, help_ = str(schema.get("title", name)), str(schema.get("description", ""))
+    inner, optional = _resolved(schema, drawing.parts)
+    example = next(iter(schema.get("examples", ())), None)
+    made = Field(
+        name,
+        "text",
+        title,
+        help_,
+        required and not optional,
+        example="" if example is None or isinstance(example, (list, dict)) else str(example),
+        longest=int(inner.get("maxLength", 200)),
+    )
+    return _shaped(made, inner, drawing)
+
+
+_KINDS: Final[Mapping[tuple[str, str], str]] = {
+    ("boolean", ""): "yes_no",
+    ("integer", ""): "integer",
+    ("number", ""): "number",
+    ("string", "date"): "date",
+    ("string", "date-time"): "time",
+}
+"""Type and format of a schema -> the kind of its field."""
+
+
+def _shaped(made: Field, schema: Json, drawing: Drawing) -> Field:
+    if "properties" in schema:
+        return replace(made, kind="group", fields=tuple(_of_object(schema, drawing, f"{made.name}.")))
+    if options := _options(schema):
+        return replace(made, kind="choice", options=options)
+    type_, format_ = str(schema.get("type", "")), str(schema.get("format", ""))
+    if type_ == "array":
+        return _list(made, schema, drawing)
+    if format_ == "uuid":
+        return replace(made, kind="id", options=_offered_ids(made.name, drawing))
+    if type_ == "string" and not format_:
+        return replace(made, kind="long" if _is_long(made) else "text")
+    return replace(made, kind=_KINDS.get((type_, format_), "json"))
+
+
+def _is_long(made: Field) -> bool:
+    return made.longest > LONG_TEXT and made.name.rpartition(".")[2] not in ONE_LINE
+
+
+def _list(made: Field, schema: Json, drawing: Drawing) -> Field:
+    items, _ = _resolved(schema["items"], drawing.parts)
+    if "properties" in items:
+        count = min(max(drawing.rows.get(made.name, 1), 1), MAX_ROWS)
+        rows = tuple(tuple(_of_object(items, drawing, f"{made.name}.{row}.")) for row in range(count))
+        return replace(made, kind="rows", rows=rows)
+    if options := _options(items):
+        return replace(made, kind="choices", options=options)
+    if items.get("format") == "uuid":
+        return replace(made, kind="ids", options=_offered_ids(made.name, drawing))
+    return replace(made, kind="lines", longest=int(items.get("maxLength", 200)))
+
+
+def _resolved(schema: Json, parts: Json) -> tuple[Json, bool]:
+    """Follow references and take the null away: the schema that is left, and whether the field may be empty."""
+    if "$ref" in schema:
+        return _resolved(parts[str(schema["$ref"]).rpartition("/")[2]], parts)
+    if "anyOf" in schema:
+        kinds = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
+        inner, _ = _resolved(kinds[0], parts)
+        return inner, len(kinds) < len(schema["anyOf"])
+    return schema, False
+
+
+def _options(schema: Json) -> tuple[Option, ...]:
+    """Return the codes of a schema in words, or the words that its pattern lists."""
+    if "enum" in schema:
+        words = {str(one["const"]): str(one["title"]) for one in schema.get("oneOf", ())}
+        return tuple(Option(str(code), words.get(str(code), str(code))) for code in schema["enum"])
+    listed = _WORDS.fullmatch(str(schema.get("pattern", "")))
+    return tuple(Option(word, word[:1].upper() + word[1:]) for word in listed[1].split("|")) if listed else ()
+
+
+def _offered_ids(name: str, drawing: Drawing) -> tuple[Option, ...]:
+    """Return the ids that a field may mean: of the field itself, or of what its name says, such as `person`."""
+    last = next(part for part in reversed(name.split(".")) if not part.isdecimal())
+    words = last.removesuffix("_id").removesuffix("_ids")
+    return tuple(drawing.known.get(last) or drawing.known.get(words) or ())
+
+
+# --- from the answers to the command ---------------------------------------------------------------
+
+
+def command_of(fields: Sequence[Field], answers: Answers) -> tuple[dict[str, Any], list[FieldProblem]]:
+    """Return the fields of the command, and what is wrong with the answers. What the law says is for the service."""
+    body: dict[str, Any] = {}
+    wrong: list[FieldProblem] = []
+    for one in fields:
+        try:
+            value = _value(one, answers, wrong)
+        except ValueError as error:
+            wrong.append(FieldProblem(one.name, str(error)))
+            continue
+        if value is not MISSING:
+            body[one.name.rpartition(".")[2]] = value
+        elif one.required:
+            wrong.append(FieldProblem(one.name, _how_to_answer(one)))
+    return body, wrong
+
+
+def _value(one: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
+    """Return the value of a field, or MISSING. Raises ValueError with what to do."""
+    match one.kind:
+        case "group":
+            value = _group(one, answers, wrong)
+        case "rows":
+            value = _rows(one, answers, wrong)
+        case "choices" | "ids" | "lines":
+            given = [text.strip() for value in answers.get(one.name, ()) for text in value.split("\n") if text.strip()]
+            value = given if given or one.required else MISSING
+        case "time":
+            value = _time(one.name, answers)
+        case "date":
+            day = _day(one.name, answers)
+            value = day if day is MISSING else day.isoformat()
+        case _:
+            text = _text(one.name, answers).strip()
+            value = _plain(one, text) if text else MISSING
+    return value
+
+
+def _plain(one: Field, text: str) -> Any:
+    match one.kind:
+        case "yes_no":
+            return text == "yes"
+        case "integer":
+            if not re.fullmatch(r"-?[0-9]{1,9}", text):
+                raise ValueError(f"{one.title} must be a whole number, such as 3")
+            return int(text)
+        case "number":
+            if not re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,4})?", text):
+                raise ValueError(f"{one.title} must be a number, such as 1.5")
+            return text
+        case "id":
+            try:
+                return str(UUID(text))
+            except ValueError:
+                raise ValueError(f"{one.title} must be an id such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11") from None
+        case "json":
+            return _json(text)
+        case _:
+            return text.replace("\r\n", "\n")
+
+
+def _json(text: str) -> Any:
+    """Return a value of any type: what reads as JSON, or else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _group(one: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
+    """Return a group; one that may be left out is, where nothing in it is answered."""
+    if not one.required and not is_answered(one.fields, answers):
+        return MISSING
+    body, problems = command_of(one.fields, answers)
+    wrong += problems
+    return body
+
+
+def _rows(one: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
+    """Return the rows of which anything is answered."""
+    rows = []
+    for fields in one.rows:
+        if is_answered(fields, answers):
+            body, problems = command_of(fields, answers)
+            wrong += problems
+            rows.append(body)
+    return rows if rows or one.required else MISSING
+
+
+def is_answered(fields: Sequence[Field], answers: Answers) -> bool:
+    """Whether any of these fields has an answer. An id that the form suggests is none."""
+    return any(
+        is_answered(one.fields, answers)
+        if one.fields
+        else one.kind != "id" and any(text.strip() for name in controls(one) for text in answers.get(name, ()))
+        for one in fields
+    )
+
+
+def controls(one: Field) -> list[str]:
+    """List the names of the controls of a field, without those of the fields in it."""
+    parts = {"date": ("day", "month", "year"), "time": ("day", "month", "year", "clock")}.get(one.kind, ())
+    return [f"{one.name}.{part}" for part in parts] or [one.name]
+
+
+def _text(name: str, answers: Answers) -> str:
+    return next(iter(answers.get(name, ())), "")
+
+
+def _day(name: str, answers: Answers) -> Any:
+    """Return a date, or MISSING. Raises ValueError for what is none."""
+    texts = [_text(f"{name}.{part}", answers).strip() for part in ("day", "month", "year")]
+    if not any(texts):
+        return MISSING
+    if not all(text.isdecimal() and text.isascii() for text in texts):
+        raise ValueError("Enter a day, a month and a year, such as 27 3 2026")
+    day, month, year = (int(text[:4]) for text in texts)
+    try:
+        return datetime(year, month, day, tzinfo=UTC).date()
+    except ValueError:
+        raise ValueError("Enter a date that exists, such as 27 3 2026") from None
+
+
+def _time(name: str, answers: Answers) -> Any:
+    """Return a time of Europe/London in ISO 8601, or MISSING. Raises ValueError for what is none."""
+    day = _day(name, answers)
+    clock = _text(f"{name}.clock", answers).strip()
+    if day is MISSING:
+        if clock:
+            raise ValueError("Enter the day as well, such as 27 3 2026")
+        return MISSING
+    found = re.fullmatch(r"([01]?[0-9]|2[0-3])[:.]([0-5][0-9])", clock)
+    if not found:
+        raise ValueError("Enter a time by the 24-hour clock, such as 15:20")
+    return datetime(day.year, day.month, day.day, int(found[1]), int(found[2]), tzinfo=LONDON).isoformat()
+
+
+def _how_to_answer(one: Field) -> str:
+    title = one.title[:1].lower() + one.title[1:]
+    if one.kind in {"choice", "yes_no", "choices", "ids"} or one.options:
+        return f"Select: {title}"
+    return f"Enter: {title}"
+
+
+# --- from the answers to words ---------------------------------------------------------------------
+
+
+def answers_in_words(fields: Sequence[Field], answers: Answers) -> Iterator[tuple[Field, str]]:
+    """Yield each answered field with its answer in words, groups and rows opened."""
+    for one in fields:
+        if one.kind == "group":
+            yield from answers_in_words(one.fields, answers)
+        elif one.kind == "rows":
+            for row in one.rows:
+                if is_answered(row, answers):
+                    yield from answers_in_words(row, answers)
+        elif text := _in_words(one, answers):
+            yield one, text
+
+
+def _in_words(one: Field, answers: Answers) -> str:
+    given = [text for name in controls(one) for text in answers.get(name, ()) if text.strip()]
+    match one.kind:
+        case "yes_no":
+            return {"yes": "Yes", "no": "No"}.get(given[0], "") if given else ""
+        case "date":
+            return " ".join(given)
+        case "time":
+            return f"{' '.join(given[:3])} at {given[3]}" if len(given) == 4 else " ".join(given)
+        case _:
+            words = {option.value: option.text for option in one.options}
+            return ", ".join(words.get(text, text) for text in given)
+
+
+def named(fields: Sequence[Field], name: str) -> Field | None:
+    """Find the field that a service's error names, or the nearest around it."""
+    found = None
+    for one in all_fields(fields):
+        if (one.name == name or name.startswith(f"{one.name}.")) and (found is None or len(one.name) > len(found.name)):
+            found = one
+    return found
+
+
+def all_fields(fields: Sequence[Field]) -> Iterator[Field]:
+    """Yield every field at any depth."""
+    for one in fields:
+        yield one
+        yield from all_fields(one.fields)
+        for row in one.rows:
+            yield from all_fields(row)

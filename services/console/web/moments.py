@@ -1,0 +1,219 @@
+"""A case at two moments: the difference as a table, the events between them, and the steps from one event to the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.web.apis import Apis, Problem
+from services.console.web.records import TITLES, all_people, condition_words, read_all, records_in
+from services.console.web.rendering import render
+from services.console.web.routing import console_of, query, read_day, read_uuid
+from services.console.web.sessions import Session
+from services.console.web.words import day, duty_in_words, in_words
+from shared.domain.dates import end_of_day
+
+MOMENTS: Final = ("as_from", "known_from", "as_to", "known_to")
+"""The parameters of the page: both times of the first moment, and of the second."""
+HEAD: Final = frozenset({"id", "version", "position", "updated_at", "details", "waiting", "officer"})
+"""Members of a record that say nothing of where it stands, or are not shown here."""
+MAX_PAGES: Final = 20
+"""Pages of a timeline that are read, of a hundred events each."""
+ABSENT: Final = "Not there"
+
+Case = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value that differs between two moments, in words."""
+
+    what: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An event to which one can step: its sentence, and the times at which the case is shown after it."""
+
+    sentence: str
+    times: Mapping[str, str]
+
+
+async def difference_page(request: Request, session: Session) -> Response:
+    """Show what differs in a case between two moments, and the events that make the difference."""
+    apis, id_ = console_of(request).apis, str(read_uuid(request, "case"))
+    given = query(request, *MOMENTS)
+    first = {"as_of": given["as_from"], "known_at": given["known_from"]}
+    second = {"as_of": given["as_to"], "known_at": given["known_to"]}
+    rows: Sequence[Difference] = ()
+    between: Sequence[Mapping[str, Any]] = ()
+    was_there = True
+    if any(first.values()):
+        later, earlier = await asyncio.gather(
+            apis.get(session, "reporting", f"/v1/cases/{id_}", second), _case_then(apis, session, id_, first)
+        )
+        was_there = earlier is not None
+        names, after, before = await asyncio.gather(
+            _names_of_ids(apis, session, later),
+            all_events(apis, session, id_, second),
+            all_events(apis, session, id_, first) if was_there else _no_events(),
+        )
+        rows = differences(earlier or {}, later, names)
+        known = {event["event_id"] for event in before}
+        between = [event for event in after if event["event_id"] not in known]
+    return render(
+        request,
+        "difference.html",
+        session,
+        id=id_,
+        given=given,
+        first=first,
+        second=second,
+        asked=any(first.values()),
+        was_there=was_there,
+        rows=rows,
+        between=between,
+    )
+
+
+async def all_events(
+    apis: Apis, session: Session, case: str, times: Mapping[str, Any], order: str = "recorded_at"
+) -> list[Mapping[str, Any]]:
+    """Read the timeline of a case to its end, as far as `MAX_PAGES` reach."""
+    path = f"/v1/cases/{case}/timeline"
+    events: list[Mapping[str, Any]] = []
+    for page in range(1, MAX_PAGES + 1):
+        answer = await apis.get(session, "reporting", path, {**times, "order": order, "page": str(page)})
+        events += answer["events"]
+        if len(events) >= answer["total"]:
+            break
+    return events
+
+
+async def steps_around(
+    apis: Apis, session: Session, case: str, times: Mapping[str, Any]
+) -> tuple[Step | None, Step | None]:
+    """Return the steps to the event before the one that a moment shows last, and to the one after it."""
+    name, key = ("known_at", "recorded_at") if times["known_at"] else ("as_of", "occurred_at")
+    moment = _moment(times[name])
+    events = [] if moment is None else await all_events(apis, session, case, {}, key)
+    before, after = neighbours([datetime.fromisoformat(event[key]) for event in events], moment)
+
+    def step(n: int | None) -> Step | None:
+        return None if n is None else Step(events[n]["sentence"], {name: events[n][key]})
+
+    return step(before), step(after)
+
+
+def neighbours(moments: Sequence[datetime], moment: datetime | None) -> tuple[int | None, int | None]:
+    """Return the place of the last moment before the one that is shown, and of the first after it; None where there is none.
+
+    `moments` are in order. The moment that is shown is the last that is not after `moment`.
+    """
+    if moment is None:
+        return None, None
+    shown = max((one for one in moments if one <= moment), default=None)
+    before = [n for n, one in enumerate(moments) if shown is not None and one < shown]
+    after = [n for n, one in enumerate(moments) if one > moment]
+    return (before[-1] if before else None), (after[0] if after else None)
+
+
+def differences(first: Case, second: Case, names: Mapping[str, str]) -> list[Difference]:
+    """List what differs between a case at two moments, in words; `names` has those of ids."""
+    one, other = dict(_facts(first, names)), dict(_facts(second, names))
+    return [
+        Difference(what, one.get(what, ABSENT), other.get(what, ABSENT))
+        for what in dict.fromkeys([*other, *one])
+        if one.get(what) != other.get(what)
+    ]
+
+
+def _facts(case: Case, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what a case holds, each with its value in words."""
+    for collection, record in records_in(case):
+        title = TITLES[collection]
+        if len(case[collection]) > 1:
+            title = f"{title} {str(record['id'])[:8]}"
+        for name, value in record.items():
+            if name not in HEAD:
+                yield from _member(f"{title}: {_words(name)}", value, names)
+    for duty in case.get("duties", ()):
+        item = names.get(duty["item"] or "") or (duty["item"] or "")[:8]
+        yield (
+            f"Duty: {duty_in_words(duty['duty'])}{f' ({item})' if item else ''}, opened {day(duty['opened_on'])}",
+            _standing(duty),
+        )
+    for wait in case.get("waiting", ()):
+        yield f"Waiting: {wait['sentence']}", f"since {day(wait['since'])}"
+
+
+def _member(what: str, value: Any, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _member(f"{what}, {names.get(str(key)) or _words(str(key)[:8])}", item, names)
+    elif isinstance(value, list):
+        yield what, ", ".join(_text(item) for item in value)
+    elif value is not None:
+        yield what, _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_words(str(name))} {_text(item)}" for name, item in value.items())
+    text = str(value)
+    return day(text) or in_words(text)
+
+
+def _standing(duty: Mapping[str, Any]) -> str:
+    for member, words in (("met_on", "met on"), ("lapsed_on", "lapsed on")):
+        if duty.get(member) is not None:
+            return f"{words} {day(duty[member])}"
+    return f"{'overdue since' if duty.get('overdue') else 'due'} {day(duty['due'])}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+async def _case_then(apis: Apis, session: Session, case: str, times: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the case as it stood; None where nothing was there or known of it yet."""
+    try:
+        return await apis.get(session, "reporting", f"/v1/cases/{case}", times)
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        return None
+
+
+async def _no_events() -> list[Mapping[str, Any]]:
+    return []
+
+
+async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, str]:
+    """Return the words for the ids of a case: its people by name, where the person may know them, and its conditions."""
+    records = await read_all(apis, session, case, {}, guidance=False)
+    conditions = await asyncio.gather(*(condition_words(apis, session, record) for record in records))
+    return {
+        **{who.id: who.name for who in all_people(records) if who.name},
+        **{id_: text for found in conditions for id_, text in found.items()},
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return a time of an address; of a day, its end. None where it is none."""
+    if on := read_day(text):
+        return end_of_day(on)
+    try:
+        return datetime.fromisoformat(text or "")
+    except ValueError:
+        return None

@@ -1,0 +1,152 @@
+"""My day: what is overdue, due and waiting, today's sessions, and what is new. The daily sheet, printable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.web import names
+from services.console.web.apis import part_of
+from services.console.web.cases import record_of
+from services.console.web.rendering import render
+from services.console.web.routing import Form, console_of, first, see
+from services.console.web.sessions import Session
+from services.console.web.words import today
+
+SHOWN: Final = 25
+"""Duties of a group that the page shows; the daily sheet shows all of them."""
+SOON_DAYS: Final = 7
+NEW_DAYS: Final = 7
+"""How far back the first look at what is new reaches."""
+NEW_SHOWN: Final = 10
+"""Cases with something new that the page shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Duties under one heading."""
+
+    id: str
+    title: str
+    duties: Sequence[Mapping[str, Any]]
+    total: int
+
+
+async def my_day(request: Request, session: Session) -> Response:
+    """Show what the person has to do, today's sessions, and the cases with something new."""
+    console = console_of(request)
+    now = datetime.now(UTC)
+    since = await console.seen.find(session.person) or now - timedelta(days=NEW_DAYS)
+    mine = _is_mine(request)
+    sheet, calendar, news, drafts = await asyncio.gather(
+        part_of(console.apis.get(session, "reporting", "/v1/duties")),
+        part_of(console.apis.get(session, "reporting", "/v1/sessions", {"from": today(), "to": today()})),
+        part_of(
+            console.apis.get(
+                session,
+                "reporting",
+                "/v1/cases",
+                {
+                    "changed_since": since.isoformat(),
+                    "sort": "changed",
+                    "officer": session.person if mine else None,
+                },
+            )
+        ),
+        console.drafts.list(session.person),
+    )
+    groups = _groups(session, sheet.value, SHOWN, mine=mine)
+    held_today = [
+        one for one in (calendar.value or {}).get("sessions", ()) if not mine or one["officer"] == session.person
+    ]
+    changed = [case for case in (news.value or {}).get("cases", ()) if case["work"]][:NEW_SHOWN]
+    records = {case["case_id"]: record_of(case) for case in changed}
+    return render(
+        request,
+        "my_day.html",
+        session,
+        sheet=sheet,
+        groups=groups,
+        counts={group.id: group.total for group in groups},
+        waiting=(sheet.value or {}).get("waiting", []),
+        names=await names.of_records(console.apis, session, [*_records(groups), *records.values()]),
+        drafts=drafts,
+        mine=mine,
+        calendar=calendar,
+        held_today=held_today,
+        news=news,
+        changed=changed,
+        records={case: id_ for case, (_, id_) in records.items()},
+        since=since,
+        now=now,
+    )
+
+
+async def daily_sheet(request: Request, session: Session) -> Response:
+    """Show every duty on one page, to be printed."""
+    console = console_of(request)
+    sheet = await part_of(console.apis.get(session, "reporting", "/v1/duties"))
+    groups = _groups(session, sheet.value, None, mine=_is_mine(request))
+    return render(
+        request,
+        "daily_sheet.html",
+        session,
+        sheet=sheet,
+        groups=groups,
+        waiting=(sheet.value or {}).get("waiting", []),
+        names=await names.of_records(console.apis, session, _records(groups)),
+    )
+
+
+async def have_seen(request: Request, session: Session, form: Form) -> Response:
+    """Keep up to when the person has seen what is new: up to the time at which the page was made."""
+    try:
+        until = datetime.fromisoformat(first(form, "until"))
+    except ValueError:
+        until = None
+    if until is None or until.tzinfo is None:
+        raise HTTPException(422, "This form is not complete: open it again.")
+    await console_of(request).seen.save(session.person, min(until, datetime.now(UTC)))
+    return see("/")
+
+
+def _is_mine(request: Request) -> bool:
+    return request.query_params.get("whose") == "mine"
+
+
+def _groups(session: Session, sheet: Mapping[str, Any] | None, limit: int | None, *, mine: bool) -> list[Group]:
+    """Return the groups of a sheet that have any duty; `mine` leaves out those of others."""
+    duties = (sheet or {}).get("duties", [])
+    if mine:
+        duties = [duty for duty in duties if duty["officer"] == session.person]
+    return [group for group in grouped(duties, today(), limit) if group.total]
+
+
+def _records(groups: Iterable[Group]) -> list[names.Record]:
+    """Return the records of the duties that are shown."""
+    return [(duty["service"], duty["stream"]) for group in groups for duty in group.duties]
+
+
+def grouped(duties: Iterable[Mapping[str, Any]], on: date, limit: int | None) -> Iterable[Group]:
+    """Sort duties by how soon they are due."""
+    soon = (on + timedelta(days=SOON_DAYS)).isoformat()
+    found: dict[str, list[Mapping[str, Any]]] = {"overdue": [], "today": [], "soon": [], "later": []}
+    for duty in duties:
+        due = str(duty["due"])
+        key = "overdue" if duty["overdue"] else "today" if due <= on.isoformat() else "soon" if due <= soon else "later"
+        found[key].append(duty)
+    titles = {
+        "overdue": "Overdue",
+        "today": "Due today",
+        "soon": f"Due in the next {SOON_DAYS} days",
+        "later": "Due later",
+    }
+    for key, title in titles.items():
+        yield Group(key, title, found[key][:limit], len(found[key]))

@@ -1,0 +1,167 @@
+"""The operators' page: each service with its lag, what is parked, quarantined or missing, the alarms, and the decisions about them.
+
+    GET  /operations                                   how everything stands
+    GET  /operations/{service}/{kind}/{id}/{action}    what the decision would do, by its rehearsal (`dry_run`)
+    POST the same                                      decides, and says what became of it
+
+Every decision needs the reason that the person gave for looking; it is kept for ever with the decision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.idle import consumers_behind, relays_behind
+from services.console.web.apis import Apis, Part, part_of
+from services.console.web.rendering import render
+from services.console.web.routing import Form, console_of, first, read_name, read_uuid
+from services.console.web.sessions import Session
+from services.registry import SERVICES
+
+KINDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "alarms": {"acknowledge": "Take the alarm back"},
+    "reactions": {"retry": "Try it again now", "close": "Close it for good: it is never done"},
+    "quarantine": {"retry": "Try the held records again", "release": "Skip held records: they are never applied"},
+    "gaps": {"release": "Do without the versions that never came"},
+}
+"""What can be held, under its name in the APIs, with the decisions about it."""
+BY_NAME: Final = {entry.name: entry for entry in SERVICES}
+BY_REPORTING: Final = frozenset(KINDS) - {"reactions"}
+"""Kinds that a service that only projects has as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something that waits for a person."""
+
+    service: str
+    kind: str
+    id: str
+    sentence: str
+    since: str
+    about: str = ""
+
+    @property
+    def actions(self) -> Mapping[str, str]:
+        """The decisions about it."""
+        return KINDS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLine:
+    """A service: how far it has come, what it lags behind, and what is held in it."""
+
+    name: str
+    title: str
+    status: Part[dict[str, Any]]
+    behind: Sequence[str]
+    held: Sequence[Held]
+    notices: Sequence[str]
+
+
+async def operations_page(request: Request, session: Session) -> Response:
+    """Show every service."""
+    apis = console_of(request).apis
+    statuses = await asyncio.gather(*(part_of(apis.get(session, entry.name, "/status")) for entry in SERVICES))
+    seen = {name: status.value for name, status in zip(BY_NAME, statuses, strict=True) if status.value}
+    lines = await asyncio.gather(
+        *(_line(apis, session, name, status, seen) for name, status in zip(BY_NAME, statuses, strict=True))
+    )
+    return render(request, "operations.html", session, lines=lines, held=[one for line in lines for one in line.held])
+
+
+async def decision_page(request: Request, session: Session) -> Response:
+    """Show what a decision would do."""
+    return await _decision(request, session, through=request.query_params.get("through", ""), dry_run=True)
+
+
+async def decide(request: Request, session: Session, form: Form) -> Response:
+    """Decide, and show what became of it."""
+    return await _decision(request, session, through=first(form, "through"), dry_run=False)
+
+
+async def _decision(request: Request, session: Session, *, through: str, dry_run: bool) -> Response:
+    service, kind = read_name(request, "service").replace("-", "_"), read_name(request, "kind")
+    id_, action = read_uuid(request, "id"), read_name(request, "action")
+    if service not in BY_NAME or action not in KINDS.get(kind, {}):
+        raise HTTPException(404)
+    answer: Part[dict[str, Any]] = Part()
+    records: Sequence[Mapping[str, Any]] = ()
+    if session.reason is not None:
+        apis = console_of(request).apis
+        path = f"/v1/{kind}/{id_}"
+        if (kind, action) == ("quarantine", "release") and dry_run:
+            held = await part_of(apis.get(session, service, path))
+            records = (held.value or {}).get("held", ())
+        question = f"?dry_run={'true' if dry_run else 'false'}" + (
+            f"&through_offset={int(through)}" if through.isdecimal() else ""
+        )
+        answer = await part_of(apis.post(session, service, f"{path}/{action}{question}", {}))
+    return render(
+        request,
+        "operations_decision.html",
+        session,
+        status=answer.status if answer.notice else 200,
+        service=service,
+        title=BY_NAME[service].title,
+        what=KINDS[kind][action],
+        answer=answer,
+        records=records,
+        through=through,
+        dry_run=dry_run,
+    )
+
+
+async def _line(
+    apis: Apis, session: Session, name: str, status: Part[dict[str, Any]], seen: Mapping[str, Mapping[str, Any]]
+) -> ServiceLine:
+    kinds = [kind for kind in KINDS if kind in BY_REPORTING or BY_NAME[name].decides]
+    parts = await asyncio.gather(*(part_of(_list(apis, session, name, kind)) for kind in kinds))
+    held = [_held(name, kind, one) for kind, part in zip(kinds, parts, strict=True) if part.value for one in part.value]
+    notices = list(dict.fromkeys(part.notice for part in parts if part.notice))
+    return ServiceLine(name, BY_NAME[name].title, status, list(_behind(name, seen)), held, notices)
+
+
+async def _list(apis: Apis, session: Session, service: str, kind: str) -> list[dict[str, Any]]:
+    found: Any = await apis.get(session, service, f"/v1/{kind}")
+    lines: list[dict[str, Any]] = found
+    return lines
+
+
+def _held(service: str, kind: str, one: Mapping[str, Any]) -> Held:
+    """Return a line of a list as the page shows it."""
+    match kind:
+        case "alarms":
+            return Held(
+                service, kind, one["id"], one["meaning"], one["raised_at"], f"{one['consumer']}, {one['place']}"
+            )
+        case "reactions":
+            return Held(
+                service, kind, one["command_id"], one["sentence"], one["parked_at"], f"tried {one['attempts']} times"
+            )
+        case "quarantine":
+            words = f"{one['records']} records of {one['stream']} are held"
+            return Held(service, kind, one["id"], words, one["since"], f"{one['cause']}: {one['error']}")
+        case _:
+            words = f"{one['waiting']} records of {one['stream']} wait for version {one['held'] + 1}"
+            return Held(service, kind, one["id"], words, one["since"], f"next there is version {one['found']}")
+
+
+def _behind(name: str, seen: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
+    """Say what a service lags behind: its relay, and its consumers behind what the others have published."""
+    if name not in seen:
+        return []
+    goal = {name: int(seen[name]["position"])} if "position" in seen[name] else {}
+    offsets = {
+        service: (status.get("relayed") or {}).get("offsets") or {}
+        for service, status in seen.items()
+        if "relayed" in status
+    }
+    return [*relays_behind(seen, goal), *consumers_behind({name: seen[name]}, offsets)]

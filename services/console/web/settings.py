@@ -1,0 +1,35 @@
+"""Settings of the console, beside those of every process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from shared.privacy.keyring import InvalidKeyEncryptionKeys, KeyEncryptionKeys
+from shared.runtime.settings import Settings
+
+
+class ConsoleSettings(Settings):
+    """What the console needs to know of its surroundings."""
+
+    url: str | None = None
+    """Where the services are, as `ooc` reads it; None: what `system.json` says."""
+    console_url: str = "http://127.0.0.1:8118"
+    """The console's own address in a browser, to which the sign-in returns; `https` makes its cookies secure."""
+    console_client: str = "ooc-people"
+    """The console's client id at the issuer: a public client with PKCE."""
+    console_key_file: Path | None = Field(default=None)
+    """A file with the keys by which sessions and drafts are encrypted, written as key-encryption keys are."""
+
+    def read_console_keys(self) -> KeyEncryptionKeys:
+        """Return the keys of sessions and drafts. Raises `InvalidKeyEncryptionKeys`."""
+        how = "write 32 random bytes in base64 (`openssl rand -base64 32`) into a file, and name it in OOC_CONSOLE_KEY_FILE"
+        if self.console_key_file is None:
+            raise InvalidKeyEncryptionKeys(f"no key for sessions and drafts is set: {how}")
+        try:
+            return KeyEncryptionKeys.from_file(self.console_key_file)
+        except InvalidKeyEncryptionKeys as error:
+            raise InvalidKeyEncryptionKeys(
+                f"{self.console_key_file} holds no key for sessions and drafts: {how}"
+            ) from error

@@ -1,0 +1,105 @@
+"""Codes, days and times as people read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from services.vocabulary import WORDS
+from shared.domain.dates import LONDON, age_on, local_day
+from shared.domain.sentences import words_of
+
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
+_ACRONYMS: Final = re.compile(r"\b(mash|yot|yjs|cps)\b")
+DUTIES: Final[Mapping[str, str]] = {
+    "ABSENCE_REASON": "Decide the reason for an absence",
+    "ASSESSMENT": "Complete the assessment",
+    "ATTENDANCE_RECORDED": "Record who came to the session",
+    "CONDITION": "Condition to be completed",
+    "DISPOSAL_REVIEW": "Review the disposal after a correction",
+    "FIRST_CONTACT": "First contact with the family",
+    "INTERVENTION_DELIVERED": "Deliver the intervention",
+    "MASH_REFERRED": "Refer to the safeguarding hub (MASH)",
+    "MISSED_CONTACT": "Contact the child after an absence",
+    "PROSECUTION_TIME_LIMIT": "Time limit for prosecution",
+    "REFERRAL_ACKNOWLEDGED": "Acknowledge the referral",
+    "REFERRAL_CLOSED": "Close the referral",
+    "REFERRAL_TRIAGED": "Triage the referral",
+    "RJ_FOLLOW_UP": "Follow up the restorative conference",
+    "TERM": "Term of the agreement to be kept",
+    "VICTIM_RJ_INFORMATION": "Tell the victim about restorative justice",
+    "YOT_REFERRAL": "Refer the child to the youth offending team",
+}
+"""Duties by their codes, as the thing to do; a new one is shown as its code in words."""
+
+
+def in_words(code: Any) -> str:
+    """Return a code in words, with a capital: the words of the sentences, else its letters."""
+    text = str(code or "")
+    if not _CODE.fullmatch(text):
+        return text
+    words = _ACRONYMS.sub(lambda match: match[0].upper(), words_of(text, WORDS))
+    return words[:1].upper() + words[1:]
+
+
+def duty_in_words(code: str) -> str:
+    """Return a duty as the thing to do."""
+    return DUTIES.get(code) or in_words(code)
+
+
+def command_in_words(type_: str) -> str:
+    """Return the name of a command in words, such as "Issue disposal"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type_).capitalize()
+
+
+def day(value: Any) -> str:
+    """Return a date, or the Europe/London date of a time, such as 9 June 2026."""
+    found = _read(value)
+    return "" if found is None else f"{found.day} {found:%B %Y}"
+
+
+def moment(value: Any) -> str:
+    """Return a time in Europe/London to the minute, such as 9 June 2026 at 10:15."""
+    found = _read(value)
+    if found is None:
+        return ""
+    return f"{day(found)} at {found.astimezone(LONDON):%H:%M}" if isinstance(found, datetime) else day(found)
+
+
+def today() -> date:
+    """Return the current date in Europe/London."""
+    return local_day(datetime.now(UTC))
+
+
+def distance(value: Any, from_day: date) -> str:
+    """Say how far a day is from another, such as "in 3 days" or "2 days ago"."""
+    found = _read(value)
+    if found is None:
+        return ""
+    days = (found.date() if isinstance(found, datetime) else found).toordinal() - from_day.toordinal()
+    if days in {-1, 0, 1}:
+        return ("yesterday", "today", "tomorrow")[days + 1]
+    return f"in {days} days" if days > 0 else f"{-days} days ago"
+
+
+def age(born: Any, on: date) -> int | None:
+    """Return the age on a day; None where the date of birth is not known."""
+    try:
+        return age_on(date.fromisoformat(str(born)), on)
+    except ValueError:
+        return None
+
+
+def _read(value: Any) -> date | datetime | None:
+    if value is None or isinstance(value, date):
+        return value
+    try:
+        return (
+            date.fromisoformat(value)
+            if len(str(value)) == 10
+            else datetime.fromisoformat(str(value)).astimezone(LONDON)
+        )
+    except ValueError:
+        return None

@@ -1,0 +1,76 @@
+"""Who may do what on Kafka: derived from the registry of services and from what each of them says that it reads.
+
+Each service's worker has a login. Its relay and its signer write that service's topics, which nobody else may; its consumer
+reads the topics of the services that it follows. `ooc verify` reads all. A partner's program reads events, positions and
+checkpoints, and has groups that begin with the partner's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from services.registry import DECIDING, PARTNERS, SERVICES
+from shared.kafka import PROVISIONER, VERIFIER, worker_principal
+from shared.runtime.kafka_grants import KafkaAccess, grant_access
+from shared.runtime.provision import provision_topics
+from shared.runtime.settings import Settings
+
+NAMESPACE: Final = "ooc"
+
+
+def partner_principal(partner: str) -> str:
+    """Return the login of a partner's program."""
+    return f"partner_{partner}"
+
+
+def partner_groups(partner: str) -> str:
+    """Return what the names of a partner's groups begin with."""
+    return f"{partner}-"
+
+
+def principals() -> tuple[str, ...]:
+    """Return every login that is given a password and rights."""
+    services = (worker_principal(entry.name) for entry in SERVICES)
+    return (*services, VERIFIER, *map(partner_principal, PARTNERS))
+
+
+def accesses() -> list[KafkaAccess]:
+    """Return the rights of every login."""
+    every = [entry.name for entry in DECIDING]
+    logs = _topics([entry.name for entry in SERVICES], "checkpoints")
+    found = []
+    for entry in SERVICES:
+        follows = [topic.split(".")[1] for topic in entry.service().consumed_topics] if entry.decides else every
+        own = [entry.name] if entry.decides else []
+        found.append(
+            KafkaAccess(
+                worker_principal(entry.name),
+                f"{NAMESPACE}-{entry.name}",
+                reads=_topics({*follows, *own}, "events", "position"),
+                writes=(*_topics(own, "events", "position"), *_topics([entry.name], "checkpoints")),
+            )
+        )
+    found.append(
+        KafkaAccess(VERIFIER, f"{NAMESPACE}-verify", reads=(*_topics(every, "events", "position"), *logs)),
+    )
+    found += [
+        KafkaAccess(partner_principal(partner), partner, reads=(*_topics(every, "events", "position"), *logs))
+        for partner in PARTNERS
+    ]
+    return found
+
+
+async def provision_kafka(settings: Settings) -> None:
+    """Create every topic, and where Kafka asks for passwords give each login its password and its rights.
+
+    Raises `ProvisionFailed` and `NoPassword`.
+    """
+    projecting = [entry.name for entry in SERVICES if not entry.decides]
+    await provision_topics(settings, [entry.name for entry in DECIDING], projecting, NAMESPACE)
+    if settings.kafka_passwords is not None:
+        await grant_access(settings.kafka_as(PROVISIONER), accesses(), settings.kafka_password_of)
+
+
+def _topics(services: Iterable[str], *kinds: str) -> tuple[str, ...]:
+    return tuple(f"{NAMESPACE}.{service}.{kind}" for service in sorted(services) for kind in kinds)

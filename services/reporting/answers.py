@@ -1,0 +1,94 @@
+"""What the answers of reporting hold, as its API declares them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from services.reporting.case_list import MOST_COUNTED, CaseLine
+from services.reporting.freshness import StaleService
+from services.reporting.read_models import READ_MODELS
+from shared.api.schemas import DutyLine, Schema, StateView, WaitLine
+
+
+class Measured(BaseModel):
+    """A measure of a period; the other members are the measure's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    measure: str
+    first: date = Field(alias="from")
+    last: date = Field(alias="to")
+    definition_version: str
+    positions: dict[str, int]
+    stale: list[StaleService]
+
+
+class ListedDuty(DutyLine):
+    """A duty with whose it is."""
+
+    service: str
+    stream: UUID
+    case_ids: list[UUID]
+    officer: UUID | None
+    area: str | None
+
+
+class ListedWait(WaitLine):
+    """What waits, with the cases that it concerns, and the officers of both ends."""
+
+    case_ids: list[UUID]
+    officers: list[UUID]
+
+
+class Sheet(Schema):
+    """The daily sheet."""
+
+    as_of: date
+    positions: dict[str, int]
+    stale: list[StaleService]
+    duties: list[ListedDuty]
+    next: str | None = Field(description="The `after` of the following duties; null after the last.")
+    waiting: list[ListedWait] = Field(description="All that waits, on every page.")
+
+
+class CaseList(Schema):
+    """A page of cases."""
+
+    page: int
+    page_size: int
+    total: int = Field(description=f"How many cases there are: counted to {MOST_COUNTED:,}.")
+    more_than_total: bool = Field(description="Whether there are more than were counted.")
+    next: str | None = Field(
+        description="The `after` of the following page; null after the last, and in another order than the soonest duty."
+    )
+    positions: dict[str, int]
+    stale: list[StaleService]
+    cases: list[CaseLine]
+
+
+class CaseHead(Schema):
+    """The members of a projected case beside its streams."""
+
+    case_id: UUID
+    as_of: datetime | None
+    known_at: datetime | None
+    area: str | None
+    panel_queue: bool
+    referral: StateView | None
+    duties: list[ListedDuty]
+    waiting: list[ListedWait]
+    positions: dict[str, int]
+    stale: list[StaleService]
+
+
+_STREAMS: Final[dict[str, Any]] = {model.collection: (list[StateView], ...) for model in READ_MODELS.values()}
+OneCase: Final[type[CaseHead]] = create_model(
+    "OneCase",
+    __base__=CaseHead,
+    __doc__="The projected case: the streams of each service stand under its collection.",
+    **_STREAMS,
+)

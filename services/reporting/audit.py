@@ -1,0 +1,135 @@
+"""What auditors and the data protection officer ask of reporting: who looked, with the evidence, and where a person is named.
+
+    GET /v1/access               ?case=&before=   the lines of the access log about a case
+    GET /v1/evidence/homes/{id}  the same with proofs
+    GET /v1/people/{person_id}   the records of every service that name a person
+    GET /v1/retention            whose records are due for review (retention.py)
+    GET /v1/forgotten            who is forgotten, and whose key stands all the same (forgotten.py)
+
+The first three pass the read gate as the part `access_log`, the others as `data_rights`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from services.reporting.cases import case
+from services.reporting.forgotten import add_forgotten
+from services.reporting.retention import add_retention
+from services.reporting.snapshot import Pool
+from services.reporting.visibility import Reader, reader_of, visible
+from shared.api.access_lines import CASE, add_access_lines
+from shared.api.dependencies import ApiDependencies
+from shared.api.evidence import add_evidence
+from shared.api.parameters import ACCESS_REASON, an_id
+from shared.api.problems import problem_response
+from shared.api.request import Caller, read_id, read_reason
+from shared.api.routes import declared
+from shared.api.schemas import Schema
+from shared.database import retry_or_raise
+from shared.domain.messages import Actor
+from shared.domain.permissions import Denial
+from shared.event_store import EventStoreUnavailable
+from shared.runtime.contract import NO_CONTRACT
+from shared.transparency.evidence import evidence_of
+from shared.transparency.log import ACCESS
+
+PERSON_ID: Final = an_id("person_id", "The id of the person, the same in every service.", "path")
+_PERSON: Final = (PERSON_ID, ACCESS_REASON)
+_RECORDS: Final = f"""
+    select s.service, s.stream, s.cases, s.state, s.open from stream as s
+    where s.mentions @> array[$1::uuid] and {visible(2)}
+    order by s.opened_at, s.service, s.stream
+"""  # noqa: S608 - the clause there, and no value
+
+
+class RecordOfPerson(Schema):
+    """A record that names a person."""
+
+    service: str
+    id: UUID
+    case_ids: list[UUID]
+    state: str
+    open: bool
+
+
+class PersonRecords(Schema):
+    """The records that name a person, oldest first."""
+
+    person_id: UUID
+    records: list[RecordOfPerson]
+
+
+def add_audit(app: FastAPI) -> None:
+    """Add the routes."""
+    add_evidence(app, (ACCESS,), _read_evidence)
+    add_access_lines(app, (CASE,), _read_targets)
+    add_retention(app)
+    add_forgotten(app)
+
+    @app.get(
+        "/v1/people/{person_id}",
+        tags=["evidence"],
+        response_model=PersonRecords,
+        **declared(_PERSON, 404),
+    )
+    async def person(request: Request, actor: Caller, person_id: str) -> JSONResponse:
+        """List the records of every service that name a person by their id, oldest first. It holds nobody's name."""
+        at: ApiDependencies = request.app.state.deps
+        id_ = read_id(person_id, PERSON_ID.name)
+        await at.gate.read(actor, "access_log", f"reporting/people/{id_}", read_reason(request))
+        records = await retry_or_raise(
+            lambda: _records_of(at.database, actor, id_),
+            EventStoreUnavailable,
+        )
+        if not records:
+            return problem_response(
+                404, "unknown", "There is no such person", f"No record names the person {id_}: check the id."
+            )
+        return JSONResponse({"person_id": str(id_), "records": records})
+
+
+async def _records_of(pool: Pool, actor: Actor, person: UUID) -> list[dict[str, Any]]:
+    reader: Reader = await reader_of(pool, actor)
+    return [
+        {
+            "service": row["service"],
+            "id": str(row["stream"]),
+            "case_ids": sorted(map(str, row["cases"])),
+            "state": row["state"],
+            "open": row["open"],
+        }
+        for row in await pool.fetch(_RECORDS, person, *reader.reach("state").parameters)
+    ]
+
+
+async def _read_evidence(request: Request, actor: Actor, home: UUID) -> JSONResponse:
+    """Answer with the lines of the access log about a case, and their proofs."""
+    at: ApiDependencies = request.app.state.deps
+    target = f"reporting/cases/{home}"
+    if not await _may_audit(request, actor, home, f"{target}/evidence"):
+        return problem_response(
+            404, "unknown", "There is no such case", f"Nothing is known of the case {home}: check the id."
+        )
+    return JSONResponse(await evidence_of(at.database, "reporting", home, [target], NO_CONTRACT, events=False))
+
+
+async def _read_targets(request: Request, actor: Actor, query: Mapping[str, str]) -> Sequence[str]:
+    """Return the name under which the access log knows a case; nothing where the actor may not know of it."""
+    home = read_id(query[CASE.name], CASE.name)
+    target = f"reporting/cases/{home}"
+    return [target] if await _may_audit(request, actor, home, f"{target}/access") else []
+
+
+async def _may_audit(request: Request, actor: Actor, home: UUID, target: str) -> bool:
+    """Pass the read gate for the access log of a case; False where it must answer as one that does not exist."""
+    at: ApiDependencies = request.app.state.deps
+    reader = await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
+    found = await retry_or_raise(lambda: case(at.database, reader, home), EventStoreUnavailable)
+    denial = found if isinstance(found, Denial) else None
+    return await at.gate.read(actor, "access_log", target, read_reason(request), denial=denial) and found is not None

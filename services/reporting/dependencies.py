@@ -1,0 +1,42 @@
+"""Dependencies of the routes of reporting's API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from services.reporting.access import ACCESS
+from services.reporting.ethnicity import Grant, keyring_grant
+from services.reporting.search.index import SearchIndex
+from services.vocabulary import INHERITED_LABELS
+from shared.api.dependencies import ApiDependencies, api_dependencies
+from shared.privacy.keyring import Keyring
+from shared.runtime.bootstrap import open_resources
+from shared.runtime.privileges import RoleKind
+from shared.runtime.settings import Settings
+
+
+@dataclass
+class Dependencies(ApiDependencies):
+    """The dependencies of every API, the keyring, the grant of recorded ethnicities, and the search index."""
+
+    keyring: Keyring
+    ethnicity: Grant
+    search: SearchIndex
+
+
+@asynccontextmanager
+async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
+    """Open the resources of the API, build its dependencies, and keep the search index up to date meanwhile."""
+    async with open_resources("reporting", RoleKind.API, settings, connections=12, keyring_connections=2) as resources:
+        every = api_dependencies(resources, ACCESS, INHERITED_LABELS)
+        index = SearchIndex(resources.database, resources.keyring)
+        indexing = asyncio.create_task(index.run())
+        try:
+            keyring = resources.keyring
+            yield Dependencies(**vars(every), keyring=keyring, ethnicity=keyring_grant(keyring), search=index)
+        finally:
+            indexing.cancel()
+            await asyncio.gather(indexing, return_exceptions=True)

@@ -1,0 +1,23 @@
+"""What a measure cannot answer, as the API says it: the same for a measure and for a return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from services.reporting.period import BadQuestion
+from shared.api.problems import Malformed
+from shared.domain.policy import NoPolicy
+
+
+@contextmanager
+def refusing_bad_questions() -> Iterator[None]:
+    """Raise `Malformed` for a question that a measure cannot answer, or not for a day so early."""
+    try:
+        yield
+    except BadQuestion as error:
+        raise Malformed(("body", str(error))) from error
+    except NoPolicy:
+        raise Malformed(
+            ("to", "not every value that this measure needs is in force by then: give a later date")
+        ) from None

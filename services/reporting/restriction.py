@@ -1,0 +1,34 @@
+"""People whose processing is restricted: in reporting too, only data protection finds them and reads their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+from uuid import UUID
+
+from services.reporting.access import ACCESS
+from services.reporting.snapshot import Connection, Pool
+from services.reporting.visibility import Reader
+from shared.domain.data_rights import data_rights_id, restricted_in
+from shared.domain.permissions import DATA_RIGHTS
+
+PersonIn = tuple[str, UUID]
+"""A service, and a person in its records: each service restricts for its own."""
+
+_DECIDED: Final = """
+    select f.service, f.stream, f.type from unnest($1::text[], $2::uuid[]) as w (service, stream)
+    join fact as f using (service, stream) order by f.service, f.stream, f.version
+"""
+
+
+async def withheld_from(reader: Reader, pool: Pool | Connection, people: Collection[PersonIn]) -> frozenset[PersonIn]:
+    """Return those people whom a reader may not find or read, since their processing is restricted; of projected events."""
+    if not people or ACCESS[reader.actor.role].parts >= DATA_RIGHTS:
+        return frozenset()
+    streams = {f"{service}/{data_rights_id(service, person)}": (service, person) for service, person in people}
+    rows = await pool.fetch(
+        _DECIDED, [service for service, _ in streams.values()], [UUID(name.rpartition("/")[2]) for name in streams]
+    )
+    return frozenset(
+        streams[name] for name in restricted_in((f"{r['service']}/{r['stream']}", r["type"]) for r in rows)
+    )

@@ -1,0 +1,183 @@
+"""Retention: whose records are due for review, by MoPI group and dated policy. Nothing goes without a person's decision.
+
+    GET /v1/retention   ?due_by=&page=   the review list, the longest due first
+
+A person is due when no record that names them as suspect is open, and the clear period of their gravest group is over since
+the last event. Group 2: a sexual, violent or serious offence; group 3: another offence that was dealt with; group 4: the
+rest. Group 1 (public protection) is for people to find: no code of these records says it. A review that decided to keep
+the records (`ooc retention keep`) names the next day. Source: Data Protection Act 2018, s39(2); MoPI.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from services.reporting.snapshot import Connection, Pool, snapshot
+from services.reporting.visibility import Reader, reader_of, visible
+from shared.api.dependencies import ApiDependencies
+from shared.api.parameters import ACCESS_REASON, Parameter, a_day
+from shared.api.request import Caller, read_day, read_query, read_reason, today
+from shared.api.routes import declared
+from shared.api.schemas import Schema
+from shared.database import retry_or_raise
+from shared.domain.dates import local_day
+from shared.domain.policy import Policy, PolicyBook
+from shared.event_store import EventStoreUnavailable
+
+POLICY: Final = PolicyBook.load(Path(__file__).parent / "retention.toml")
+"""The dated values of retention."""
+
+PART: Final = "data_rights"
+MOST: Final = 500
+"""The most people in one answer."""
+
+DUE_BY: Final = a_day("due_by", "Only people whose review is due by this day; today if absent.")
+_PARAMETERS: Final[tuple[Parameter, ...]] = (DUE_BY, ACCESS_REASON)
+
+_PEOPLE: Final = f"""
+    select person::uuid as person, s.service, s.stream, s.open, s.updated_at, s.cases,
+        s.record -> 'offence' ->> 'category' as category,
+        case when s.service = 'referral' then (
+            select convert_from(f.body, 'UTF8')::jsonb -> 'data' -> 'flags' from fact as f
+            where f.service = s.service and f.stream = s.stream and f.version = 1
+        ) end as flags
+    from stream as s
+    cross join lateral (
+        select s.subject::text as person where s.subject is not null
+        union
+        select key from jsonb_each_text(s.view -> 'people') where s.service = 'referral' and value = 'SUSPECT'
+    ) as people
+    where {visible(1)}
+"""  # noqa: S608 - the clause there, and no value
+_RIGHTS: Final = """
+    select convert_from(body, 'UTF8')::jsonb as event from fact
+    where type ~ '\\.(RetentionReviewed|PersonForgotten)\\.v[0-9]+$' order by recorded_at
+"""
+
+
+class ReviewLine(Schema):
+    """A person whose records are due for review."""
+
+    person_id: UUID
+    group: int = Field(description="The MoPI group that the records suggest: 2, 3 or 4. Whoever reviews decides.")
+    last_event: date = Field(description="The day of the last event of any record.")
+    review_on: date = Field(description="The day of the review.")
+    decided: bool = Field(description="Whether an earlier review set that day.")
+    case_ids: list[UUID]
+
+
+class ReviewList(Schema):
+    """The people whose records are due for review, the longest due first."""
+
+    due_by: date
+    total: int
+    people: list[ReviewLine]
+
+
+@dataclass
+class PersonRecords:
+    """The records of one person: whether one is open, the day of the last event, and the gravest offence."""
+
+    person: UUID
+    open: bool = False
+    last: date = date.min
+    serious: bool = False
+    offence: bool = False
+    cases: frozenset[UUID] = frozenset()
+
+    @property
+    def group(self) -> int:
+        """The MoPI group that the records suggest."""
+        return 2 if self.serious else 3 if self.offence else 4
+
+    def add(self, row: Mapping[str, Any], policy: Policy) -> None:
+        """Add a record that names the person as suspect."""
+        flags = set(json.loads(row["flags"] or "[]"))
+        self.open |= row["open"]
+        self.last = max(self.last, local_day(row["updated_at"]))
+        self.offence |= row["category"] is not None
+        self.serious |= row["category"] in policy.value("group_2_offence_categories") or bool(
+            flags & set(policy.value("group_2_flags"))
+        )
+        self.cases |= frozenset(row["cases"])
+
+
+def add_retention(app: FastAPI) -> None:
+    """Add the route."""
+
+    @app.get("/v1/retention", tags=["evidence"], response_model=ReviewList, **declared(_PARAMETERS))
+    async def retention(request: Request, actor: Caller) -> JSONResponse:
+        """List the people whose records are due for review, the longest due first. Nothing is erased by it.
+
+        Each is reviewed by a person, who keeps the records until another day, or forgets the person.
+        """
+        at: ApiDependencies = request.app.state.deps
+        day = read_day(read_query(request), DUE_BY.name) or today()
+        await at.gate.read(actor, PART, "reporting/retention", read_reason(request))
+
+        async def listed() -> list[ReviewLine]:
+            return await due_for_review(at.database, await reader_of(at.database, actor), day)
+
+        people = await retry_or_raise(listed, EventStoreUnavailable)
+        first_people = [one.model_dump(mode="json") for one in people[:MOST]]
+        return JSONResponse({"due_by": day.isoformat(), "total": len(people), "people": first_people})
+
+
+async def due_for_review(pool: Pool, reader: Reader, due_by: date) -> list[ReviewLine]:
+    """Find the people whose records are due for review by a day, by the policy of today."""
+    policy = POLICY.on(local_day(datetime.now(UTC)))
+    async with snapshot(pool) as connection:
+        rows = await connection.fetch(_PEOPLE, *reader.reach("state").parameters)
+        decided, forgotten = await _decisions(connection)
+    people: dict[UUID, PersonRecords] = {}
+    for row in rows:
+        people.setdefault(row["person"], PersonRecords(row["person"])).add(row, policy)
+    lines = list(_lines((one for one in people.values() if one.person not in forgotten), decided, policy))
+    return sorted((one for one in lines if one.review_on <= due_by), key=lambda one: (one.review_on, one.person_id))
+
+
+def _lines(people: Iterable[PersonRecords], decided: Mapping[UUID, date], policy: Policy) -> Iterable[ReviewLine]:
+    years = policy.value("clear_years")
+    for one in people:
+        if one.open:
+            continue
+        clear = _years_after(one.last, int(years[str(one.group)]))
+        yield ReviewLine(
+            person_id=one.person,
+            group=one.group,
+            last_event=one.last,
+            review_on=max(clear, decided.get(one.person, clear)),
+            decided=one.person in decided and decided[one.person] >= clear,
+            case_ids=sorted(one.cases),
+        )
+
+
+async def _decisions(connection: Connection) -> tuple[dict[UUID, date], frozenset[UUID]]:
+    """Return the days that reviews set, latest decisions last, and who is forgotten."""
+    decided: dict[UUID, date] = {}
+    forgotten = set()
+    for row in await connection.fetch(_RIGHTS):
+        data = json.loads(row["event"])["data"]
+        if "review_on" in data:
+            decided[UUID(data["person_id"])] = date.fromisoformat(data["review_on"])
+        else:
+            forgotten.add(UUID(data["person_id"]))
+    return decided, frozenset(forgotten)
+
+
+def _years_after(day: date, years: int) -> date:
+    """Return the same day some years later; 28 February for the 29th where there is none."""
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return day.replace(year=day.year + years, day=28)

@@ -1,0 +1,296 @@
+"""Frozen returns: a measure's answer, kept to the byte with all that it rests on (rules.md E).
+
+A return keeps the positions that were counted, so that the same count can be made again for ever: later events and
+corrections lie behind them. Its SHA-256 stands in the access log, whose tree is signed and witnessed (ADR 33): neither
+the row nor the line can be changed without the other, and neither without the witness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import asyncpg
+
+from services.reporting.as_of import histories_of, moved_after
+from services.reporting.ethnicity import Grant
+from services.reporting.fold import Folded, fold
+from services.reporting.measures import Measure, measure_named
+from services.reporting.period import Period
+from services.reporting.policy import POLICY
+from services.reporting.queries import measure
+from services.reporting.snapshot import Connection, Pool, positions, snapshot
+from shared.domain.envelope import Fact
+from shared.domain.messages import Actor
+
+MAX_EVENTS: Final = 200
+"""How many later events a comparison names; it counts all."""
+PAGE_SIZE: Final = 50
+
+_KEEP: Final = """
+    insert into frozen_return (
+        id, actor, organisation, measure, first_day, last_day, group_by, positions, definition_version, definition,
+        policy, answer, sha256
+    ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict (id) do nothing returning frozen_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnQuestion:
+    """What a return answers: a measure of a period of Europe/London days, both included."""
+
+    measure: str
+    first: date
+    last: date
+    group_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenReturn:
+    """A return as it was made."""
+
+    id: UUID
+    frozen_at: datetime | None
+    """None before it is kept."""
+    actor: UUID
+    organisation: str
+    question: ReturnQuestion
+    positions: Mapping[str, int]
+    definition_version: str
+    definition: str
+    policy: Mapping[str, Any]
+    """The dated values of reporting on the last day of the period."""
+    answer: bytes
+    """The answer, as JSON in UTF-8 with sorted names and no spaces."""
+    sha256: bytes
+
+    @classmethod
+    def of_row(cls, row: asyncpg.Record) -> FrozenReturn:
+        """Read a row of `frozen_return`."""
+        return cls(
+            row["id"],
+            row["frozen_at"],
+            row["actor"],
+            row["organisation"],
+            ReturnQuestion(row["measure"], row["first_day"], row["last_day"], row["group_by"]),
+            json.loads(row["positions"]),
+            row["definition_version"],
+            row["definition"],
+            json.loads(row["policy"]),
+            row["answer"],
+            row["sha256"],
+        )
+
+    @property
+    def log_target(self) -> str:
+        """The target of the access log's line that records its making."""
+        return f"reporting/returns/{self.id}/sha256:{self.sha256.hex()}"
+
+
+def return_id(actor: UUID, key: str) -> UUID:
+    """Return the id of the return that an actor freezes under an idempotency key."""
+    return uuid5(actor, f"return/{key}")
+
+
+async def prepare_return(
+    pool: Pool, id_: UUID, question: ReturnQuestion, actor: Actor, ethnicity: Grant | None
+) -> FrozenReturn:
+    """Count a measure up to the positions that have been reached. Raises `BadQuestion` or `NoPolicy`; keeps nothing."""
+    frozen_measure = measure_named(question.measure)
+    async with snapshot(pool) as connection:
+        reached = await positions(connection, frozen_measure.reads)
+    answer = await _count(pool, question, reached, ethnicity)
+    return FrozenReturn(
+        id_,
+        None,
+        actor.id,
+        actor.organisation,
+        question,
+        reached,
+        frozen_measure.version,
+        frozen_measure.definition,
+        _policy_on(question.last),
+        answer,
+        hashlib.sha256(answer).digest(),
+    )
+
+
+async def keep_return(connection: Connection, item: FrozenReturn) -> bool:
+    """Insert a return; False if one of this id is kept already."""
+    return_id = await connection.fetchval(
+        _KEEP,
+        item.id,
+        item.actor,
+        item.organisation,
+        item.question.measure,
+        item.question.first,
+        item.question.last,
+        item.question.group_by,
+        json.dumps(dict(item.positions)),
+        item.definition_version,
+        item.definition,
+        json.dumps(dict(item.policy)),
+        item.answer,
+        item.sha256,
+    )
+    return return_id is not None
+
+
+async def find_return(pool: Pool, id_: UUID) -> FrozenReturn | None:
+    """Return a frozen return by its id."""
+    row = await pool.fetchrow("select * from frozen_return where id = $1", id_)
+    return None if row is None else FrozenReturn.of_row(row)
+
+
+async def list_returns(pool: Pool, page: int) -> list[FrozenReturn]:
+    """List a page of returns, the latest first."""
+    rows = await pool.fetch(
+        "select * from frozen_return order by frozen_at desc, id limit $1 offset $2", PAGE_SIZE, (page - 1) * PAGE_SIZE
+    )
+    return [FrozenReturn.of_row(row) for row in rows]
+
+
+async def compare_with_today(pool: Pool, item: FrozenReturn, ethnicity: Grant | None) -> dict[str, Any]:
+    """Count the same again: up to the same positions, and up to today's; say what differs, and why."""
+    frozen_measure = measure_named(item.question.measure)
+    async with snapshot(pool) as connection:
+        reached = await positions(connection, frozen_measure.reads)
+        later, total = await _later_events(connection, frozen_measure, item)
+    again = await _count(pool, item.question, item.positions, ethnicity)
+    today = again if reached == item.positions else await _count(pool, item.question, reached, ethnicity)
+    return {
+        "reproduced": again == item.answer,
+        "answer": json.loads(today),
+        "differences": list(_differences(json.loads(item.answer), json.loads(today))),
+        "because": list(_reasons(frozen_measure, item, reproduced=again == item.answer, events=total)),
+        "later_events": later,
+        "later_events_total": total,
+    }
+
+
+async def reproduction_problems(pool: Pool) -> list[str]:
+    """List the returns that their row, the access log, or a count up to their positions contradicts; in words.
+
+    A return is counted again only where definition and policy are those by which it was made, and no key is needed.
+    """
+    rows = await pool.fetch("select * from frozen_return order by frozen_at, id")
+    logged = {
+        row["target"]
+        for row in await pool.fetch(
+            "select target from access_log where action = 'FREEZE_RETURN' and outcome = 'GIVEN'"
+        )
+    }
+    problems = []
+    for item in map(FrozenReturn.of_row, rows):
+        name = f"return {item.id}"
+        if hashlib.sha256(item.answer).digest() != item.sha256:
+            problems.append(f"{name}: its bytes are not those of its SHA-256")
+        if item.log_target not in logged:
+            problems.append(f"{name}: no line of the access log records it with its SHA-256")
+        logged.discard(item.log_target)
+        frozen_measure = measure_named(item.question.measure)
+        if frozen_measure.sealed_texts is None and not _changed_rules(frozen_measure, item):
+            again = await _count(pool, item.question, item.positions, None)
+            if again != item.answer:
+                problems.append(f"{name}: the events up to its positions give another answer")
+    return problems + [f"{target}: the access log records it, and it is not kept" for target in sorted(logged)]
+
+
+async def _count(pool: Pool, question: ReturnQuestion, counted: Mapping[str, int], ethnicity: Grant | None) -> bytes:
+    answered = await measure(
+        pool,
+        question.measure,
+        question.first,
+        question.last,
+        question.group_by,
+        ethnicity=ethnicity,
+        last_positions=counted,
+    )
+    return json.dumps(answered, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _policy_on(day: date) -> dict[str, Any]:
+    """Return the edition and the values of reporting's policy on a day, as JSON has them."""
+    policy = POLICY.on(day)
+    values: dict[str, Any] = json.loads(json.dumps(dict(policy.values), default=str))
+    return {"edition": policy.edition, "values": values}
+
+
+def _changed_rules(frozen_measure: Measure[Any], item: FrozenReturn) -> list[str]:
+    """Say what of the rules of counting has changed since a return was made."""
+    changed = []
+    if frozen_measure.version != item.definition_version:
+        changed.append(
+            f"the definition was version {item.definition_version} and is now version {frozen_measure.version}"
+        )
+    now = _policy_on(item.question.last)
+    names = {*now["values"], *item.policy["values"]}
+    other = sorted(name for name in names if now["values"].get(name) != item.policy["values"].get(name))
+    if other:
+        changed.append(f"these dated values of {item.question.last} have changed: {', '.join(other)}")
+    return changed
+
+
+def _reasons(frozen_measure: Measure[Any], item: FrozenReturn, *, reproduced: bool, events: int) -> Iterator[str]:
+    changed = _changed_rules(frozen_measure, item)
+    yield from changed
+    if not reproduced and not changed:
+        yield (
+            "keys have been destroyed since, so that what they sealed is no longer counted by group"
+            if frozen_measure.sealed_texts is not None
+            else "the events up to its positions give another answer: verify the system"
+        )
+    if events:
+        yield f"{events} later event{'s' if events > 1 else ''} changed what is counted; see later_events"
+
+
+async def _later_events(
+    connection: Connection, frozen_measure: Measure[Any], item: FrozenReturn
+) -> tuple[list[dict[str, Any]], int]:
+    """List the events after a return's positions in the streams of which it would count something else today."""
+    histories = await histories_of(connection, sorted(await moved_after(connection, item.positions)))
+    found: list[Fact] = []
+    for (service, _), history in histories.items():
+        cut = partial(fold, history, last_position=item.positions[service])
+        if _counts(frozen_measure, item, cut()) != _counts(frozen_measure, item, fold(history)):
+            found += [fact for fact in history if (fact.position or 0) > item.positions[service]]
+    found.sort(key=lambda fact: (fact.recorded_at, fact.envelope.stream, fact.version))
+    return [
+        {
+            "stream": fact.envelope.stream,
+            "version": fact.version,
+            "type": fact.envelope.type,
+            "position": fact.position,
+            "occurred_at": fact.occurred_at.isoformat(),
+            "recorded_at": fact.recorded_at.isoformat() if fact.recorded_at else None,
+        }
+        for fact in found[:MAX_EVENTS]
+    ], len(found)
+
+
+def _counts(frozen_measure: Measure[Any], item: FrozenReturn, folded: Folded | None) -> object:
+    """Return what a measure may count of a stream in a return's period, to be compared; None: nothing."""
+    if folded is None:
+        return None
+    period = Period(item.question.first, item.question.last)
+    if frozen_measure.needs_work_items:
+        return folded.state, folded.open, folded.summary, folded.duties
+    days = folded.summary.counted_days
+    in_period = bool(days) and min(days) <= period.last and max(days) >= period.first
+    return folded.summary if in_period or frozen_measure.needs_subjects else None
+
+
+def _differences(frozen: Any, today: Any, path: str = "") -> Iterator[dict[str, Any]]:
+    """Yield each value that differs, by its path with dots; the positions always do, so they are left out."""
+    if isinstance(frozen, Mapping) and isinstance(today, Mapping):
+        for name in sorted({*frozen, *today}):
+            if path or name != "positions":
+                yield from _differences(frozen.get(name), today.get(name), f"{path}.{name}" if path else name)
+    elif frozen != today:
+        yield {"column": path, "frozen": frozen, "today": today}

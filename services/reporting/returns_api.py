@@ -1,0 +1,260 @@
+"""Frozen returns over HTTP: made by an analyst, kept to the byte, and shown beside what would be counted today."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from services.reporting.access import ACCESS
+from services.reporting.dependencies import Dependencies
+from services.reporting.measures import MEASURES
+from services.reporting.questions import refusing_bad_questions
+from services.reporting.returns import (
+    PAGE_SIZE,
+    FrozenReturn,
+    ReturnQuestion,
+    compare_with_today,
+    find_return,
+    keep_return,
+    list_returns,
+    prepare_return,
+    return_id,
+)
+from shared.api.access_log import AccessLog, LogUnavailable
+from shared.api.authorisation import ReadGate
+from shared.api.bodies import check_body, read_body
+from shared.api.parameters import ACCESS_REASON, IDEMPOTENCY_KEY, PAGE, an_id
+from shared.api.problems import Malformed, problem_response
+from shared.api.request import Caller, read_id, read_key, read_query, read_reason
+from shared.api.routes import declared, json_body
+from shared.api.schemas import Schema
+from shared.database import retry_or_raise
+from shared.domain.messages import Actor
+from shared.event_store import EventStoreUnavailable
+from shared.runtime.settings import Settings
+
+T = TypeVar("T")
+
+READ: Final = "returns"
+FREEZE: Final = "return_freezing"
+
+_RETURN_ID: Final = an_id("return_id", "Which return.", "path")
+
+
+class FreezeReturn(BaseModel):
+    """What a return answers: a measure of a period, as `GET /v1/measures/{measure}` counts it."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    measure: str = Field(description="Which measure.", json_schema_extra={"enum": list(MEASURES)})
+    first: date = Field(alias="from", description="The first day of the period.")
+    last: date = Field(alias="to", description="The last day of the period.")
+    group_by: str | None = Field(default=None, description="Counts each group apart.")
+
+
+class ReturnLine(Schema):
+    """A frozen return, and all that it rests on."""
+
+    return_id: UUID
+    frozen_at: datetime
+    frozen_by: UUID
+    organisation: str
+    measure: str
+    first: date = Field(alias="from")
+    last: date = Field(alias="to")
+    group_by: str | None
+    positions: dict[str, int] = Field(description="For each service the position up to which its events were counted.")
+    definition_version: str
+    sha256: str = Field(description="Of the frozen bytes, in hexadecimal; the access log holds it too.")
+
+
+class ReturnList(Schema):
+    """A page of returns, the latest first."""
+
+    page: int
+    page_size: int
+    returns: list[ReturnLine]
+
+
+class Difference(Schema):
+    """A value that would be another today."""
+
+    column: str
+    frozen: Any
+    today: Any
+
+
+class LaterEvent(Schema):
+    """An event after the return's positions, in a stream of which something else would be counted today."""
+
+    stream: str
+    version: int
+    type: str
+    position: int
+    occurred_at: datetime
+    recorded_at: datetime
+
+
+class Today(Schema):
+    """The same question, counted again."""
+
+    reproduced: bool = Field(description="Whether the events up to the return's positions give its very bytes again.")
+    answer: dict[str, Any] = Field(description="The answer of today.")
+    differences: list[Difference]
+    because: list[str] = Field(description="Why it differs, in words.")
+    later_events: list[LaterEvent]
+    later_events_total: int
+
+
+class OneReturn(ReturnLine):
+    """A frozen return, and what would be counted today."""
+
+    definition: str
+    policy: dict[str, Any] = Field(description="The dated values of reporting on the last day of the period.")
+    answer: dict[str, Any]
+    today: Today
+
+
+def add_returns(app: FastAPI, settings: Settings) -> None:
+    """Add the routes of frozen returns."""
+
+    @app.post(
+        "/v1/returns",
+        status_code=201,
+        tags=["returns"],
+        response_model=ReturnLine,
+        **declared((IDEMPOTENCY_KEY, ACCESS_REASON), 415, body=json_body(FreezeReturn.model_json_schema())),
+    )
+    async def freeze(request: Request, actor: Caller) -> JSONResponse:
+        """Freeze a return: count a measure up to the positions that have been reached, and keep the answer to the byte."""
+        at: Dependencies = request.app.state.deps
+        reason = read_reason(request)
+        question = _parse(await read_body(request, settings.body_limit))
+        id_ = return_id(actor.id, read_key(request))
+        if at.gate.refusal(actor, FREEZE, reason) is not None:
+            await at.gate.act(actor, FREEZE, "FREEZE_RETURN", f"reporting/returns/{id_}", reason or "NONE")
+        stored = await _ask(lambda: find_return(at.database, id_))
+        if stored is None:
+            await _freeze(at, id_, question, actor, reason)
+            stored = await _ask(lambda: find_return(at.database, id_))
+        assert stored is not None
+        if stored.question != question:
+            raise Malformed(
+                (IDEMPOTENCY_KEY.name, "this key was used before for another return: use a new key for a new return")
+            )
+        return JSONResponse(_line(stored), 201)
+
+    @app.get(
+        "/v1/returns",
+        tags=["returns"],
+        response_model=ReturnList,
+        **declared((PAGE, ACCESS_REASON)),
+    )
+    async def all_returns(request: Request, actor: Caller) -> JSONResponse:
+        """List the frozen returns, the latest first."""
+        at: Dependencies = request.app.state.deps
+        page = int(read_query(request).get("page", "1"))
+        await at.gate.read(actor, READ, "reporting/returns", read_reason(request))
+        found = await _ask(lambda: list_returns(at.database, page))
+        return JSONResponse({"page": page, "page_size": PAGE_SIZE, "returns": [_line(item) for item in found]})
+
+    @app.get(
+        "/v1/returns/{return_id}",
+        tags=["returns"],
+        response_model=OneReturn,
+        **declared((_RETURN_ID, ACCESS_REASON), 404),
+    )
+    async def one_return(request: Request, actor: Caller, return_id: str) -> Response:
+        """Return a frozen return, and beside it what the same question would answer today, and why."""
+
+        async def show_beside_today(at: Dependencies, item: FrozenReturn) -> Response:
+            today = await _ask(lambda: compare_with_today(at.database, item, at.ethnicity))
+            return JSONResponse(
+                {
+                    **_line(item),
+                    "definition": item.definition,
+                    "policy": item.policy,
+                    "answer": json.loads(item.answer),
+                    "today": today,
+                }
+            )
+
+        return await _read(request, actor, return_id, show_beside_today)
+
+    @app.get(
+        "/v1/returns/{return_id}/answer",
+        tags=["returns"],
+        response_model=dict[str, Any],
+        **declared((_RETURN_ID, ACCESS_REASON), 404),
+    )
+    async def frozen_answer(request: Request, actor: Caller, return_id: str) -> Response:
+        """Return the frozen bytes, whose SHA-256 the return names."""
+
+        async def send_bytes(_at: Dependencies, item: FrozenReturn) -> Response:
+            return Response(item.answer, media_type="application/json")
+
+        return await _read(request, actor, return_id, send_bytes)
+
+
+def _parse(body: bytes) -> ReturnQuestion:
+    check_body(body)
+    try:
+        found = FreezeReturn.model_validate_json(body)
+    except ValidationError as error:
+        raise Malformed.from_validation(error) from error
+    return ReturnQuestion(found.measure, found.first, found.last, found.group_by)
+
+
+async def _freeze(at: Dependencies, id_: UUID, question: ReturnQuestion, actor: Actor, reason: str | None) -> None:
+    """Count, and keep the return with its line in the access log: both or neither."""
+    with refusing_bad_questions():
+        prepared = await _ask(lambda: prepare_return(at.database, id_, question, actor, at.ethnicity))
+
+    async def keep() -> None:
+        async with at.database.acquire() as connection, connection.transaction():
+            if await keep_return(connection, prepared):
+                gate = ReadGate(AccessLog(connection), ACCESS)
+                await gate.act(actor, FREEZE, "FREEZE_RETURN", prepared.log_target, reason or "NONE")
+
+    await retry_or_raise(keep, LogUnavailable)
+
+
+async def _ask(question: Callable[[], Awaitable[T]]) -> T:
+    return await retry_or_raise(question, EventStoreUnavailable)
+
+
+async def _read(
+    request: Request, actor: Actor, return_id: str, show: Callable[[Dependencies, FrozenReturn], Awaitable[Response]]
+) -> Response:
+    """Answer about one return; 404 where there is none."""
+    at: Dependencies = request.app.state.deps
+    reason = read_reason(request)
+    id_ = read_id(return_id, _RETURN_ID.name)
+    await at.gate.read(actor, READ, f"reporting/returns/{id_}", reason)
+    item = await _ask(lambda: find_return(at.database, id_))
+    if item is None:
+        return problem_response(404, "unknown", "There is no such return", f"No return is kept as {id_}: check the id.")
+    return await show(at, item)
+
+
+def _line(item: FrozenReturn) -> Mapping[str, Any]:
+    return {
+        "return_id": str(item.id),
+        "frozen_at": item.frozen_at.isoformat() if item.frozen_at else None,
+        "frozen_by": str(item.actor),
+        "organisation": item.organisation,
+        "measure": item.question.measure,
+        "from": item.question.first.isoformat(),
+        "to": item.question.last.isoformat(),
+        "group_by": item.question.group_by,
+        "positions": dict(item.positions),
+        "definition_version": item.definition_version,
+        "sha256": item.sha256.hex(),
+    }

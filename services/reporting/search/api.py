@@ -1,0 +1,213 @@
+"""POST /v1/search: the words stand in the body, so that no address and no log has them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, Self
+from uuid import UUID
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from services.reporting.dependencies import Dependencies
+from services.reporting.fold import Stream
+from services.reporting.read_models import READ_MODELS
+from services.reporting.restriction import withheld_from
+from services.reporting.search.fields import REGISTRIES
+from services.reporting.search.index import Found, SearchIndex
+from services.reporting.search.terms import code, searched_words
+from services.reporting.snapshot import Pool
+from services.reporting.visibility import Reader, reader_of, visible
+from services.vocabulary import Personal, SearchKind
+from shared.api.bodies import check_body, read_body
+from shared.api.parameters import ACCESS_REASON
+from shared.api.problems import Malformed, problem_response
+from shared.api.request import Caller, read_reason
+from shared.api.routes import declared, json_body
+from shared.api.schemas import Schema
+from shared.database import retry_or_raise
+from shared.event_store import EventStoreUnavailable
+from shared.runtime.settings import Settings
+
+MOST: Final = 50
+"""Cases in one answer: whoever finds more must ask more exactly."""
+LOADING_SECONDS: Final = 15.0
+"""How long a search waits for an index that is still being loaded."""
+_PARAMETERS: Final = (ACCESS_REASON,)
+_SEEN: Final = f"""
+    select s.service, s.stream, s.cases, s.updated_at from stream as s
+    join unnest($1::text[], $2::uuid[]) as found (service, stream) using (service, stream)
+    where {visible(3)}
+"""  # noqa: S608 - the clause above, and no value
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class SearchRequest(Schema):
+    """What is looked for. Each member that is given must be found in the case."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Text | None = Field(
+        default=None,
+        description="Words of a person's name, in any order. Three letters find the words that begin with them.",
+        examples=["roe rob"],
+    )
+    school: Text | None = Field(default=None, description="A school's unique reference number.", examples=["113867"])
+    reference: Text | None = Field(
+        default=None, description="The number of a MASH referral, a prosecutor's decision or proceedings."
+    )
+    crime_number: Text | None = Field(default=None, examples=["55260041001"])
+
+    @property
+    def texts(self) -> Mapping[SearchKind, str]:
+        """The texts by kind."""
+        return {kind: text for kind in SearchKind if (text := getattr(self, kind)) is not None}
+
+    @model_validator(mode="after")
+    def _has_something_to_look_for(self) -> Self:
+        if not self.texts:
+            raise ValueError(f"give something to look for: {', '.join(SearchKind)}")
+        for kind, text in self.texts.items():
+            if not (searched_words(text) if kind is SearchKind.NAME else code(text)):
+                raise ValueError(f"{kind} has no letter or digit: give some")
+        return self
+
+
+class FoundRecord(Schema):
+    """A record in which something was found."""
+
+    service: str
+    id: UUID
+    matched: list[SearchKind]
+    person_ids: list[UUID] = Field(description="The persons whose names or schools were found.")
+
+
+class FoundCase(Schema):
+    """A case in which everything was found."""
+
+    case_id: UUID
+    records: list[FoundRecord]
+
+
+class SearchResult(Schema):
+    """The cases that were found and that the reader may see, the latest change first."""
+
+    total: int = Field(description=f"How many cases; the first {MOST} are in the answer.")
+    cases: list[FoundCase]
+
+
+def add_search(app: FastAPI, settings: Settings) -> None:
+    """Add the route of the search."""
+
+    @app.post(
+        "/v1/search",
+        tags=["cases"],
+        response_model=SearchResult,
+        **declared(_PARAMETERS, 415, body=json_body(SearchRequest.model_json_schema())),
+    )
+    async def search(request: Request, actor: Caller) -> JSONResponse:
+        """Find cases by name, school, reference or crime number, among those that the reader may see.
+
+        The access log records by which members was searched and how many cases were found, never a word.
+        """
+        at: Dependencies = request.app.state.deps
+        reason = read_reason(request)
+        wanted = _parse(await read_body(request, settings.body_limit)).texts
+        target = f"reporting/search/{','.join(wanted)}"
+        result: dict[str, Any] | None = None
+        if at.gate.refusal(actor, "search", reason) is None:
+            if not await at.search.wait_until_loaded(LOADING_SECONDS):
+                return problem_response(
+                    503, "not-yet", "Not yet", "The names are still being read after a start: search again."
+                )
+            await at.search.refresh()
+            reader = await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
+            result = await retry_or_raise(
+                lambda: find_cases(at.database, reader, at.search, wanted), EventStoreUnavailable
+            )
+            target += f"/found:{result['total']}"
+        await at.gate.read(actor, "search", target, reason)
+        return JSONResponse(result)
+
+
+def _parse(body: bytes) -> SearchRequest:
+    check_body(body)
+    try:
+        return SearchRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise Malformed.from_validation(error) from error
+
+
+async def find_cases(
+    pool: Pool, reader: Reader, index: SearchIndex, wanted: Mapping[SearchKind, str]
+) -> dict[str, Any]:
+    """Find the cases in which every text is found, in records that the reader may see and whose names it may read."""
+    searchable = _searchable(reader)
+    found: dict[SearchKind, Found] = {
+        kind: {stream: persons for stream, persons in index.find(kind, text).items() if stream[0] in searchable}
+        for kind, text in wanted.items()
+    }
+    found = await _without_restricted(pool, reader, found)
+    streams = list({stream for of_kind in found.values() for stream in of_kind})
+    rows = await pool.fetch(
+        _SEEN, [service for service, _ in streams], [id_ for _, id_ in streams], *reader.reach("state").parameters
+    )
+    records: dict[UUID, list[Stream]] = defaultdict(list)
+    changed: dict[UUID, datetime] = {}
+    for row in rows:
+        for case in row["cases"]:
+            records[case].append((row["service"], row["stream"]))
+            changed[case] = max(changed.get(case, row["updated_at"]), row["updated_at"])
+    cases = [
+        case
+        for case, of_case in records.items()
+        if all(not of_kind.keys().isdisjoint(of_case) for of_kind in found.values())
+    ]
+    cases.sort(key=lambda case: (changed[case], case), reverse=True)
+    return {
+        "total": len(cases),
+        "cases": [
+            {"case_id": str(case), "records": [_record(stream, found) for stream in sorted(records[case])]}
+            for case in cases[:MOST]
+        ],
+    }
+
+
+async def _without_restricted(pool: Pool, reader: Reader, found: Mapping[SearchKind, Found]) -> dict[SearchKind, Found]:
+    """Leave out the people whose processing is restricted, and the records in which nobody else was found."""
+    people = {(stream[0], one) for of_kind in found.values() for stream, persons in of_kind.items() for one in persons}
+    withheld = await withheld_from(reader, pool, people)
+    left: dict[SearchKind, Found] = {}
+    for kind, of_kind in found.items():
+        others = {
+            stream: frozenset(one for one in of_kind[stream] if (stream[0], one) not in withheld) for stream in of_kind
+        }
+        left[kind] = {stream: persons for stream, persons in others.items() if persons or not of_kind[stream]}
+    return left
+
+
+def _searchable(reader: Reader) -> frozenset[str]:
+    """Return the services in whose records the reader may read names; elsewhere a search would tell them."""
+    permissions = {
+        registry.service: READ_MODELS[registry.service].access.get(reader.actor.role) for registry in REGISTRIES
+    }
+    return frozenset(
+        service
+        for service, permission in permissions.items()
+        if permission is not None and Personal.IDENTITY in permission.opens
+    )
+
+
+def _record(stream: Stream, found: Mapping[SearchKind, Found]) -> dict[str, Any]:
+    matched = [kind for kind in found if stream in found[kind]]
+    persons = {person for kind in matched for person in found[kind][stream]}
+    return {
+        "service": stream[0],
+        "id": str(stream[1]),
+        "matched": matched,
+        "person_ids": sorted(map(str, persons)),
+    }

@@ -1,0 +1,251 @@
+"""The search index: keyed tokens of names and codes, in memory only, computed from projected events and keyring.
+
+A token is the keyed BLAKE2b (RFC 7693, 8 bytes) of a kind and a term, under a key that the process draws at its start.
+So no table, backup or log ever has one, and none outlives the process. A name is decrypted for the moment in which its
+tokens are made. Its entry goes when the keyring has a tombstone for its owner: looked for before each search, and every
+`REFRESH_SECONDS` besides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from services.reporting.fold import Stream
+from services.reporting.projection import stream_of
+from services.reporting.read_models import READ_MODELS
+from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED
+from services.reporting.search.terms import code, indexed_terms, searched_words
+from services.reporting.snapshot import Pool
+from services.vocabulary import SearchKind
+from shared.database import retry_or_raise
+from shared.domain.envelope import Fact
+from shared.domain.messages import Correction
+from shared.event_store import EventStoreUnavailable
+from shared.privacy.keyring import CACHED_SECONDS, KeyMissing, PostgresKeyring, UnusableKey
+from shared.privacy.sealing import Sealed, SealedToken, TamperedToken, unseal
+
+REFRESH_SECONDS: Final = 20.0
+"""Between two looks for new facts and destroyed keys, where nobody searches."""
+BATCH: Final = 200
+"""Values whose keys are fetched at a time."""
+TOKEN_BYTES: Final = 8
+
+# A key may stay in a keyring's cache for a while after its destruction, and a name be indexed with it.
+_RECENT: Final = timedelta(seconds=2 * CACHED_SECONDS)
+
+_log = structlog.get_logger("search")
+
+# What a transaction adds is seen once it has committed. The horizon is the oldest transaction that still runs: everything
+# before it has ended, so the next look begins there and misses nothing that commits late.
+_HORIZON: Final = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+_FACTS: Final = """
+    select service, position, recorded_at, hash, body from fact
+    where type = any($1::text[]) and added >= $2 order by service, stream, version
+"""
+_ALL_FACTS: Final = """
+    select service, position, recorded_at, hash, body from fact
+    where type = any($1::text[]) order by service, stream, version
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A field of an event that is searched."""
+
+    stream: Stream
+    event_id: UUID
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The tokens of one value, one after another; with whose key it dies (None: it is of no person); the version that set it."""
+
+    tokens: bytes
+    person_id: UUID | None
+    key_subject: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A value as it stands in an event: sealed, clear, or none any more."""
+
+    place: Place
+    kind: SearchKind
+    event_id: UUID
+    content: Sealed[Any] | str | None
+    person_id: UUID | None
+    version: int
+
+
+Found = Mapping[Stream, frozenset[UUID]]
+"""The streams that a search finds, each with the persons whose names or schools were found in it."""
+
+
+class SearchIndex:
+    """The index of one process."""
+
+    def __init__(self, pool: Pool, keyring: PostgresKeyring, random: Callable[[int], bytes] = os.urandom) -> None:
+        self._pool = pool
+        self._keyring = keyring
+        self._key = random(32)
+        self._entries: dict[SearchKind, dict[Place, Entry]] = {kind: {} for kind in SearchKind}
+        self._horizon: int | None = None
+        self._destroyed: frozenset[str] = frozenset()
+        self._turn = asyncio.Lock()
+        self._loaded = asyncio.Event()
+
+    async def run(self, every: float = REFRESH_SECONDS) -> None:
+        """Load the index and refresh it every so many seconds until cancelled. An error is logged, and tried again."""
+        while True:
+            try:
+                await self.refresh(every_tombstone=True)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
+                _log.error("search_index_not_refreshed", why=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(every if self._loaded.is_set() else min(every, 1.0))
+
+    async def wait_until_loaded(self, seconds: float) -> bool:
+        """Wait for the first loading. Returns False if it takes longer."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._loaded.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def refresh(self, *, every_tombstone: bool = False) -> None:
+        """Read the facts that were projected since the last refresh, and drop the entries of forgotten persons.
+
+        Raises `EventStoreUnavailable`, `KeyringUnavailable` or `UnusableKey`.
+        """
+        async with self._turn:
+            self._horizon = await retry_or_raise(self._take_in, EventStoreUnavailable)
+            self._drop(await self._keyring.destroyed(None if every_tombstone else _RECENT))
+            self._loaded.set()
+
+    def find(self, kind: SearchKind, text: str) -> Found:
+        """Find the streams in which one value of a kind has every word of a text."""
+        found: dict[Stream, set[UUID]] = defaultdict(set)
+        for terms in searched_words(text) if kind is SearchKind.NAME else {(code(text),)}:
+            entries = list(self._entries[kind].items())
+            for token in [self._token(kind, term) for term in terms]:
+                # A token that straddles two others would have to agree in 64 bits by chance.
+                entries = [(place, entry) for place, entry in entries if token in entry.tokens]
+            for place, entry in entries:
+                found[place.stream].update(() if entry.person_id is None else (entry.person_id,))
+        return {stream: frozenset(persons) for stream, persons in found.items()}
+
+    async def _take_in(self) -> int:
+        async with self._pool.acquire() as connection, connection.transaction(readonly=True):
+            horizon: int = await connection.fetchval(_HORIZON)
+            since = (_ALL_FACTS, TYPES) if self._horizon is None else (_FACTS, TYPES, self._horizon)
+            batch: list[_Value] = []
+            async for row in connection.cursor(*since, prefetch=BATCH):
+                batch += _values(_fact(row))
+                if len(batch) >= BATCH:
+                    await self._index(batch)
+                    batch.clear()
+            await self._index(batch)
+        return horizon
+
+    async def _index(self, values: Sequence[_Value]) -> None:
+        """Store the tokens of some values. A value whose key is missing or unusable is logged and left out."""
+        try:
+            await self._index_all(values)
+        except (UnusableKey, KeyMissing, TamperedToken) as error:
+            if len(values) > 1:
+                for value in values:
+                    await self._index([value])
+            else:
+                _log.error("value_not_indexed", event_id=str(values[0].event_id), why=str(error))
+
+    async def _index_all(self, values: Sequence[_Value]) -> None:
+        """Put the tokens of some values in place. A value whose key was destroyed has none."""
+        tokens = [
+            SealedToken.parse(value.content.token) if isinstance(value.content, Sealed) else None for value in values
+        ]
+        wanted = {(token.subject, token.generation) for token in tokens if token is not None}
+        keys = await self._keyring.open(wanted) if wanted else {}
+        for value, token in zip(values, tokens, strict=True):
+            if token is None:
+                self._put(value, None, value.content)
+            else:
+                key = keys[token.subject, token.generation]
+                self._put(value, token.subject, None if key is None else unseal(token, key, value.event_id))
+
+    def _put(self, value: _Value, key_subject: str | None, text: Any) -> None:
+        entries = self._entries[value.kind]
+        earlier = entries.get(value.place)
+        if earlier is not None and earlier.version > value.version:
+            return  # a correction that was read before
+        # A correction names its event alone: whose field it is was said by the event.
+        person_id = value.person_id if earlier is None else value.person_id or earlier.person_id
+        if key_subject is None and person_id is not None:
+            key_subject = f"person/{person_id}"  # what is clear of a forgotten person finds nobody either
+        terms: Iterable[str] = ()
+        if text and key_subject not in self._destroyed:
+            terms = indexed_terms(str(text)) if value.kind is SearchKind.NAME else (code(str(text)),)
+        tokens = b"".join(self._token(value.kind, term) for term in terms)
+        entries[value.place] = Entry(tokens, person_id, key_subject, value.version)
+
+    def _drop(self, destroyed: frozenset[str]) -> None:
+        self._destroyed |= destroyed
+        for entries in self._entries.values():
+            for place in [place for place, entry in entries.items() if entry.key_subject in self._destroyed]:
+                del entries[place]
+
+    def _token(self, kind: SearchKind, term: str) -> bytes:
+        return blake2b(f"{kind}:{term}".encode(), key=self._key, digest_size=TOKEN_BYTES).digest()
+
+
+def _fact(row: asyncpg.Record) -> Fact:
+    """Read a row of `fact`; its sealed fields stay closed."""
+    return READ_MODELS[row["service"]].events.read(
+        row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
+    )
+
+
+def _values(fact: Fact) -> Iterator[_Value]:
+    """Yield the searched values that an event has, or puts in the place of another's."""
+    stream, event = stream_of(fact), fact.event
+    if not isinstance(event, Correction):
+        for field, kind in SEARCHED.get(type(event), {}).items():
+            place = Place(stream, fact.event_id, field)
+            person_id = getattr(event, "person_id", None) if field.startswith("details.") else None
+            yield _Value(place, kind, fact.event_id, attrgetter(field)(event), person_id, fact.version)
+        return
+    changes = [(event.corrects, event.field, event.value if event.sealed is None else event.sealed)]
+    changes += [(derived.corrects, derived.field, derived.value) for derived in event.also]
+    for corrects, field, content in changes:
+        kind_of_field = KINDS[stream[0]].get(field)
+        if kind_of_field is not None:
+            place = Place(stream, corrects, field)
+            yield _Value(place, kind_of_field, fact.event_id, content, None, fact.version)
+
+
+def _searched_types() -> list[str]:
+    """Return the types of the events to read, in every version that was ever published."""
+    names = {
+        registry.type_name(event).rpartition(".v")[0]
+        for registry in REGISTRIES
+        for event in registry.events
+        if event in SEARCHED or issubclass(event, Correction)
+    }
+    event_types = {name for registry in REGISTRIES for name in (*registry.by_type, *registry.upcasters)}
+    return sorted(name for name in event_types if name.rpartition(".v")[0] in names)
+
+
+TYPES: Final = _searched_types()

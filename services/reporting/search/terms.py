@@ -1,0 +1,45 @@
+"""Words and codes as they are compared: without case, accents, punctuation and order. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import product
+from typing import Final
+
+MIN_PREFIX: Final = 3
+"""So many letters of a word find it; a shorter word must be given whole."""
+
+_PLAIN: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"})
+"""Letters that Unicode does not take apart into a letter and an accent."""
+_APOSTROPHES: Final = re.compile(r"['’ʼ`]")  # noqa: RUF001 - as names are typed
+_HYPHENS: Final = re.compile(r"[‐‑–-]")  # noqa: RUF001 - the same
+_WORD: Final = re.compile(r"\w+")
+
+
+def plain(text: str) -> str:
+    """Remove case and accents (Unicode NFKD, without combining marks, casefolded)."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold().translate(_PLAIN)
+
+
+def code(text: str) -> str:
+    """Return the letters and digits of a number or reference."""
+    return "".join(letter for letter in plain(text) if letter.isalnum())
+
+
+def searched_words(text: str) -> set[tuple[str, ...]]:
+    """Return the words of a search, with double names in one word and in two. A name that has any of these is found."""
+    text, either = plain(text), (" ", "")
+    choices = (_APOSTROPHES.sub(a, _HYPHENS.sub(h, text)) for a, h in product(either, either))
+    return {words for choice in choices if (words := tuple(_WORD.findall(choice)))}
+
+
+def indexed_terms(name: str) -> Iterator[str]:
+    """Yield the terms under which a name is found: short words, and each beginning of at least `MIN_PREFIX` letters.
+
+    A double name is found in one word and in two: O'Neill as oneill and as o neill.
+    """
+    for word in set[str]().union(*searched_words(name)):
+        yield from (word[:n] for n in range(min(MIN_PREFIX, len(word)), len(word) + 1))

@@ -1,0 +1,102 @@
+"""The calendar of education sessions: those that begin on some days, and that the reader may see.
+
+The route is `GET /v1/sessions?from=&to=`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from services.reporting.snapshot import Pool, snapshot
+from services.reporting.visibility import Reader, reader_of, visible
+from shared.api.dependencies import ApiDependencies
+from shared.api.parameters import ACCESS_REASON, a_day
+from shared.api.problems import Malformed
+from shared.api.request import Caller, read_day, read_query, read_reason
+from shared.api.routes import declared
+from shared.api.schemas import Schema
+from shared.database import retry_or_raise
+from shared.event_store import EventStoreUnavailable
+
+MOST: Final = 500
+"""The most sessions in one answer."""
+MAX_DAYS: Final = 92
+"""The longest calendar in days."""
+PERIOD: Final = (
+    a_day("from", "The first day.", required=True),
+    a_day("to", f"The last day, within {MAX_DAYS} days of the first.", required=True),
+    ACCESS_REASON,
+)
+
+_SESSIONS: Final = f"""
+    select s.stream as id, s.state, s.officer, s.record ->> 'topic' as topic, s.record ->> 'kind' as kind,
+        (s.record ->> 'starts_at')::timestamptz as starts_at, s.record ->> 'school_urn' as school_urn,
+        jsonb_array_length(s.record -> 'places') as places,
+        (select count(*) from jsonb_each_text(s.view -> 'register') as line where line.value <> 'BOOKED') as recorded,
+        count(*) over () as total
+    from stream as s
+    where s.service = 'education'
+      and ((s.record ->> 'starts_at')::timestamptz at time zone 'Europe/London')::date between $1 and $2
+      and {visible(3)}
+    order by starts_at, s.stream
+    limit {MOST}
+"""  # noqa: S608 - the clause above, and no value
+
+
+class SessionLine(Schema):
+    """A session in brief."""
+
+    id: UUID
+    state: str
+    topic: str
+    kind: str
+    starts_at: datetime
+    school_urn: str | None
+    officer: UUID | None = Field(description="Who planned it.")
+    places: int = Field(description="How many people have a place.")
+    recorded: int = Field(description="Of how many of them it is recorded how their place ended.")
+
+
+class Calendar(Schema):
+    """The sessions of some days, the earliest first."""
+
+    total: int
+    sessions: list[SessionLine]
+
+
+def add_sessions(app: FastAPI) -> None:
+    """Add the route."""
+
+    @app.get("/v1/sessions", tags=["cases"], response_model=Calendar, **declared(PERIOD))
+    async def sessions(request: Request, actor: Caller) -> JSONResponse:
+        """List the education sessions that begin on some days and that the reader may see, the earliest first."""
+        at: ApiDependencies = request.app.state.deps
+        query = read_query(request)
+        first, last = read_day(query, "from"), read_day(query, "to")
+        assert first is not None
+        assert last is not None
+        if not timedelta(0) <= last - first < timedelta(days=MAX_DAYS):
+            raise Malformed(("to", f"give a date that is not before 'from', and within {MAX_DAYS} days of it"))
+        await at.gate.read(actor, "cases", "reporting/sessions", read_reason(request))
+
+        async def listed() -> dict[str, Any]:
+            return await list_sessions(at.database, await reader_of(at.database, actor), first, last)
+
+        return JSONResponse(await retry_or_raise(listed, EventStoreUnavailable))
+
+
+async def list_sessions(pool: Pool, reader: Reader, first: date, last: date) -> dict[str, Any]:
+    """List the sessions that begin between two Europe/London days, both included."""
+    async with snapshot(pool) as connection:
+        rows = await connection.fetch(_SESSIONS, first, last, *reader.reach("state").parameters)
+    lines = [SessionLine(**{name: row[name] for name in SessionLine.model_fields}) for row in rows]
+    return {
+        "total": rows[0]["total"] if rows else 0,
+        "sessions": [line.model_dump(mode="json") for line in lines],
+    }

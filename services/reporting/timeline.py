@@ -1,0 +1,273 @@
+"""The timeline of a case across the services: each event with its sentence, both times and the links of its corrections."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from services.reporting.as_of import histories_of
+from services.reporting.cases import records_of_case
+from services.reporting.fold import Stream
+from services.reporting.freshness import StaleService
+from services.reporting.read_models import READ_MODELS
+from services.reporting.restriction import withheld_from
+from services.reporting.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.summaries import summary_type
+from services.reporting.visibility import Reader
+from shared.api.history_view import history_view
+from shared.api.schemas import ActorLine, Schema, SealedField
+from shared.domain.decider import history_at
+from shared.domain.envelope import Fact
+from shared.domain.permissions import Denial
+from shared.privacy.disclosure import disclose, undisclosed
+from shared.privacy.keyring import Keyring
+from shared.privacy.sealing import FieldClass, key_ids_in
+
+PAGE: Final = 100
+"""Events on one page."""
+
+ORDERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "occurred_at": ("occurred_at", "recorded_at", "service", "position"),
+    "recorded_at": ("recorded_at", "service", "position"),
+}
+"""Each order of the timeline, with the members of a line by which it sorts."""
+
+
+class Note(SealedField):
+    """A sealed field of an event as it was recorded: with its value, or sealed, or forgotten."""
+
+    field_class: str | None = Field(alias="class", description="The class by which roles may read it.")
+    value: Any = None
+    sealed: Literal[True] | None = Field(default=None, description="Present where the reader's role may not read it.")
+    forgotten: Literal[True] | None = Field(default=None, description="Present where its key was destroyed.")
+
+
+class TimelineLine(Schema):
+    """An event of a case."""
+
+    service: str
+    stream: UUID
+    version: int
+    position: int
+    event_id: UUID
+    type: str
+    sentence: str = Field(description="The event in plain English, as it was recorded.")
+    corrected_sentence: str | None = Field(
+        description="The same with its corrections; null if they leave the sentence as it is."
+    )
+    occurred_at: datetime
+    recorded_at: datetime
+    late: bool = Field(description="Whether an event with a later occurrence was recorded before it.")
+    actor: ActorLine
+    rules: list[str] = Field(description="The rules that were judged.")
+    notes: list[Note] = Field(description="The sealed fields, and the rationales of rules.")
+    command_id: UUID
+    causation_id: UUID | None = Field(description="The event that it follows from by a reaction.")
+    corrects: UUID | None = Field(description="The event that a correction corrects.")
+    corrected_by: list[UUID] = Field(description="The corrections of it that were known.")
+
+
+class Events(Schema):
+    """Events of a case."""
+
+    case_id: UUID
+    positions: dict[str, int]
+    stale: list[StaleService]
+    withheld: list[str] = Field(
+        description="Services of whose records the reader may see the state and not the history."
+    )
+    events: list[TimelineLine]
+
+
+class Timeline(Events):
+    """A page of the timeline of a case."""
+
+    as_of: datetime | None
+    known_at: datetime | None
+    order: str
+    page: int
+    page_size: int
+    total: int
+
+
+class Changes(Events):
+    """The first events of a case after some positions, in the order of their recording."""
+
+    after: dict[str, int]
+    next: dict[str, int] = Field(description="The positions after which to ask next: no event is missed or repeated.")
+    more: bool = Field(description="Whether further events have been recorded already.")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer with values of sealed fields, and the classes of these for the access log, by record."""
+
+    answer: dict[str, Any]
+    classes: Mapping[str, frozenset[FieldClass]]
+
+
+async def timeline(
+    pool: Pool,
+    reader: Reader,
+    case_id: UUID,
+    keyring: Keyring,
+    *,
+    reason: str | None = None,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    order: str = "occurred_at",
+    page: int = 1,
+) -> Opened | Denial | None:
+    """Return one page of the events of a case, in an order of `ORDERS`; None where nothing is known of it.
+
+    `as_of` shows what had occurred by then, `known_at` what had been recorded by then: the same events that the case is
+    folded from. They are those of the streams whose history the owning services would show to the reader, with the values
+    that these would show for this reason. Raises `KeyringUnavailable`, `UnusableKey` or `TamperedToken`.
+    """
+    async with snapshot(pool) as connection:
+        found = await _lines(connection, reader, case_id, as_of, known_at)
+        if found is None or isinstance(found, Denial):
+            return found
+        reached = await positions(connection, READ_MODELS, known_at)
+    page_lines = _ordered(found.lines, order)[(page - 1) * PAGE : page * PAGE]
+    opened = await _open(pool, page_lines, found.histories, reader, reason, keyring)
+    answer = {
+        "case_id": str(case_id),
+        "as_of": None if as_of is None else as_of.isoformat(),
+        "known_at": None if known_at is None else known_at.isoformat(),
+        "order": order,
+        "page": page,
+        "page_size": PAGE,
+        "total": len(found.lines),
+        "positions": reached,
+        "withheld": found.withheld,
+        "events": page_lines,
+    }
+    return Opened(answer, opened)
+
+
+async def changes(
+    pool: Pool, reader: Reader, case_id: UUID, after: Mapping[str, int], keyring: Keyring, *, reason: str | None = None
+) -> Opened | Denial | None:
+    """Return the first events of a case after a position in each service's event store; None and values as in `timeline`.
+
+    A service without a position counts from its first event.
+    """
+    async with snapshot(pool) as connection:
+        found = await _lines(connection, reader, case_id, None, None)
+        if found is None or isinstance(found, Denial):
+            return found
+        reached = await positions(connection, READ_MODELS)
+    # An event beyond a gap of the projection comes with a later question.
+    since = _ordered(
+        [line for line in found.lines if after.get(line["service"], 0) < line["position"] <= reached[line["service"]]],
+        "recorded_at",
+    )
+    # Within a service the order of recording is that of positions, so the first of each service's events are here.
+    left = since[PAGE:]
+    next_ = {service: max(position, after.get(service, 0)) for service, position in reached.items()}
+    for line in reversed(left):
+        next_[line["service"]] = line["position"] - 1
+    page_lines = since[:PAGE]
+    opened = await _open(pool, page_lines, found.histories, reader, reason, keyring)
+    answer = {
+        "case_id": str(case_id),
+        "after": dict(after),
+        "next": next_,
+        "more": bool(left),
+        "positions": reached,
+        "withheld": found.withheld,
+        "events": page_lines,
+    }
+    return Opened(answer, opened)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The lines of a case in no order, the services whose history is withheld, and the whole histories of its streams."""
+
+    lines: list[dict[str, Any]]
+    withheld: list[str]
+    histories: Mapping[Stream, Sequence[Fact]]
+
+
+async def _lines(
+    connection: Connection, reader: Reader, case_id: UUID, as_of: datetime | None, known_at: datetime | None
+) -> _Lines | Denial | None:
+    """Return the lines of a case, with every sealed field closed."""
+    records = await records_of_case(connection, reader, case_id, "history", ever=True)
+    if records is None or isinstance(records, Denial):
+        return records
+    streams = [(row["service"], row["stream"]) for row in records.rows]
+    lines: list[dict[str, Any]] = []
+    histories = await histories_of(connection, streams)
+    for (service, stream), history in histories.items():
+        events = READ_MODELS[service].events
+        facts = history_at(history, as_of=as_of, known_at=known_at)
+        select = summary_type(service).events_for_case
+        recorded = {fact.event_id: fact for fact in history}
+        own = None if select is None else select([(recorded[fact.event_id], fact) for fact in facts], case_id)
+        lines += [
+            _line(service, stream, line)
+            for line in history_view(events, undisclosed(events, history), as_of=as_of, known_at=known_at)
+            if own is None or UUID(line["event_id"]) in own
+        ]
+    states = await records_of_case(connection, reader, case_id, "state", ever=False)
+    readable = set() if states is None or isinstance(states, Denial) else {row["service"] for row in states.rows}
+    return _Lines(lines, sorted(readable - {service for service, _ in streams}), histories)
+
+
+async def _open(
+    pool: Pool,
+    lines: Sequence[dict[str, Any]],
+    histories: Mapping[Stream, Sequence[Fact]],
+    reader: Reader,
+    reason: str | None,
+    keyring: Keyring,
+) -> dict[str, frozenset[FieldClass]]:
+    """Give the notes of some lines the values that the reader may see; return the classes of these by record.
+
+    Where the processing of somebody is restricted, their fields and the free texts of the case stay closed.
+    """
+    by_stream: dict[Stream, list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        by_stream[line["service"], UUID(line["stream"])].append(line)
+    opened: dict[str, frozenset[FieldClass]] = {}
+    for (service, stream), stream_lines in by_stream.items():
+        model = READ_MODELS[service]
+        classes = model.access[reader.actor.role].classes(reason)
+        events = {UUID(line["event_id"]) for line in stream_lines}
+        withheld = await _withheld(pool, reader, service, histories[service, stream])
+        disclosure = await disclose(model.events, histories[service, stream], classes, keyring, events, withheld)
+        facts = {str(fact.event_id): fact for fact in disclosure.facts}
+        for line in stream_lines:
+            fields = disclosure.fields_of(facts[line["event_id"]])
+            line["notes"] = [note | fields[note["field"]] for note in line["notes"]]
+        opened[f"{service}/{stream}"] = disclosure.opened
+    return opened
+
+
+async def _withheld(pool: Pool, reader: Reader, service: str, history: Sequence[Fact]) -> frozenset[str]:
+    """Return the owners of sealed fields that stay closed to a reader, as the owning service withholds them."""
+    owners = {subject.partition("/") for fact in history for subject, _ in key_ids_in(fact.body or b"")}
+    people = {(service, UUID(id_)) for kind, _, id_ in owners if kind == "person"}
+    restricted = await withheld_from(reader, pool, people)
+    home = {f"home/{history[0].envelope.home}"} if restricted else set()
+    return frozenset({f"person/{person}" for _, person in restricted} | home)
+
+
+def _line(service: str, stream: UUID, line: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the members of a line from those of the owner's history."""
+    members = {name: line.get(name) for name in TimelineLine.model_fields}
+    return members | {"service": service, "stream": str(stream)}
+
+
+def _ordered(lines: Sequence[dict[str, Any]], order: str) -> list[dict[str, Any]]:
+    """Sort lines; both times are ISO 8601 in UTC, whose texts sort as the times do."""
+    return sorted(lines, key=lambda line: tuple(line[name] for name in ORDERS[order]))

@@ -1,0 +1,49 @@
+"""What waits, as the case and the daily sheet show it: to whoever may read either end, with the officers of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from services.reporting.snapshot import Connection
+from services.reporting.visibility import Reader, visible
+from shared.messaging.waiting import STANDING, KnownWait
+
+# The ends of a stream in quarantine cannot always be told: then all of its case are concerned. Ends are found by index.
+_WAITS: Final = f"""
+    select w.*, ends.officers, ends.cases
+    from waiting as w cross join lateral (
+        select array_agg(distinct s.officer) filter (where s.officer is not null) as officers,
+               array_agg(distinct c) filter (where c is not null) as cases,
+               bool_or({visible(4)} and not s.service = any($3::text[])) as shown
+        from (
+            select split_part(name, '/', 1) as service, split_part(name, '/', 2)::uuid as stream
+            from unnest(w.targets || w.source) as name
+            where name ~ '^[^/]+/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'
+            union
+            select found.service, found.stream from stream as found where w.kind = 'STREAM' and found.home = w.home
+        ) as named join stream as s using (service, stream) left join lateral unnest(s.cases) as c on true
+    ) as ends
+    where {STANDING.format("$1::timestamptz")} and ends.shown and ($2::uuid is null or $2 = any(ends.cases))
+    order by w.since, w.id
+"""  # noqa: S608 - the clauses above, and no value
+
+
+async def list_waits(
+    connection: Connection, reader: Reader, part: str, at: datetime, case_id: UUID | None = None
+) -> list[dict[str, Any]]:
+    """List what waited at a time, of one case or of all, longest first.
+
+    It is shown to whoever may read the whole of that part (state or duties) of a stream at either end.
+    """
+    parameters: Sequence[Any] = (at, case_id, list(reader.limited), *reader.reach(part).parameters)
+    return [
+        KnownWait.of_row(row).view()
+        | {
+            "case_ids": [str(case) for case in row["cases"] or ()],
+            "officers": [str(officer) for officer in row["officers"] or ()],
+        }
+        for row in await connection.fetch(_WAITS, *parameters)
+    ]

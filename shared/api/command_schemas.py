@@ -1,0 +1,223 @@
+"""JSON Schemas (2020-12) of commands, with the words of the service: enough to draw a form from.
+
+GET /schemas            every command of the service, with its title
+GET /schemas/{command}  the schema of one command, with all that it refers to
+
+A code has its words as `oneOf` of `const` and `title`. `x-rules` are the ids of the rules that guard a command, `x-roles`
+the roles that may send it, `x-opens` whether it begins a record. `x-sealed` marks a personal value, which no address and
+no log may contain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any, Final, get_args
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from shared.api.parameters import choice
+from shared.api.problems import problem_response
+from shared.api.routes import declared_openly
+from shared.api.schemas import CommandSchemas
+from shared.domain.messages import Message, unique
+from shared.domain.words import Words
+from shared.runtime.service import Service
+
+IN_OPENAPI: Final = "#/components/schemas/"
+ALONE: Final = "#/$defs/"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+Json = dict[str, Any]
+
+_EXAMPLES: Final[Mapping[str, Any]] = {
+    "uuid": "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11",
+    "date-time": "2026-05-23T10:00:00+01:00",
+    "date": "2026-05-23",
+    "boolean": True,
+    "integer": 1,
+    "number": 2,
+}
+"""Examples by format or type, for fields without an example of their own."""
+
+
+def add_command_schemas(app: FastAPI, service: Service[Any]) -> None:
+    """Add the routes of the schemas of a service's commands: without a token, as /openapi.json, since they show no record."""
+    names = [command.__name__ for command in service.commands]
+    listed = [
+        {"type": command.__name__, "title": service.words.title_of(command), "opens": command.opens}
+        for command in service.commands
+    ]
+    schemas = standalone_schemas(service)
+    name = choice(
+        "command", "The name of the command.", names, "choose a command of this service", "path", lenient=True
+    )
+
+    @app.get("/schemas", tags=["schemas"], response_model=CommandSchemas)
+    async def command_list() -> JSONResponse:
+        """List the commands of this service."""
+        return JSONResponse({"commands": listed})
+
+    @app.get(
+        "/schemas/{command}",  # noqa: FAST003 - declared below, with its values
+        tags=["schemas"],
+        response_model=dict[str, Any],
+        **declared_openly((name,), 404, 422),
+    )
+    async def command_schema(request: Request) -> JSONResponse:
+        """Return the JSON Schema (2020-12) of a command: fields with titles, help, examples and codes in words."""
+        command = request.path_params["command"]
+        if command not in schemas:
+            return problem_response(
+                404,
+                "unknown",
+                "There is no such command",
+                f"There is no command of that name: choose one of {', '.join(names)}.",
+            )
+        return JSONResponse(schemas[command])
+
+
+def command_schemas(service: Service[Any], prefix: str = IN_OPENAPI) -> dict[str, Json]:
+    """Build the schemas of all commands and of their parts, by name. References begin with `prefix`.
+
+    Raises ValueError if a field or a code has no words.
+    """
+    _, definitions = models_json_schema(
+        [(command, "validation") for command in service.commands], ref_template=prefix + "{model}"
+    )
+    schemas: dict[str, Json] = definitions["$defs"]
+    for cls in parts_of(service.commands):
+        schema = schemas[cls.__name__]
+        schema["title"] = service.words.title_of(cls)
+        if issubclass(cls, Enum):
+            label_codes(schema, service.words.codes.get(cls.__name__), cls.__name__)
+        else:
+            describe_fields(cls, schema, service.words)
+    for command in service.commands:
+        schema = schemas[command.__name__]
+        # In Python the class implies the type; a request must state it.
+        del schema["properties"]["type"]["default"]
+        schema["required"] = ["type", *schema.get("required", [])]
+        rules = unique(rule.id for rule in service.decider.rules.rules_for(command))
+        schema["x-rules"] = list(unique([*rules, *(service.claim_rules if command.opens else ())]))
+        schema["x-roles"] = sorted(service.roles_for(command))
+        schema["x-opens"] = command.opens
+        schema["examples"] = [_example(schema, schemas, prefix)]
+    return schemas
+
+
+def standalone_schemas(service: Service[Any]) -> dict[str, Json]:
+    """Build the schema of each command by its name, with all that it refers to under `$defs`."""
+    schemas = command_schemas(service, ALONE)
+    alone: dict[str, Json] = {}
+    for command in service.commands:
+        schema = schemas[command.__name__]
+        used: dict[str, Json] = {}
+        waiting = list(_references(schema, ALONE))
+        while waiting:
+            part = waiting.pop()
+            if part not in used:
+                used[part] = schemas[part]
+                waiting += _references(schemas[part], ALONE)
+        alone[command.__name__] = {"$schema": DIALECT, **schema, "$defs": dict(sorted(used.items()))}
+    return alone
+
+
+def parts_of(messages: Iterable[type[Message]]) -> list[type[BaseModel | Enum]]:
+    """List the messages, and the groups of fields and enumerations that they hold at any depth, each once."""
+    parts: dict[type[BaseModel | Enum], None] = {}
+
+    def add(cls: type[BaseModel | Enum]) -> None:
+        if cls not in parts:
+            parts[cls] = None
+            if issubclass(cls, BaseModel):
+                for field in cls.model_fields.values():
+                    for inner in _classes_in(field.annotation):
+                        add(inner)
+
+    for message in messages:
+        add(message)
+    return list(parts)
+
+
+def _classes_in(annotation: Any) -> Iterator[type[BaseModel | Enum]]:
+    if isinstance(annotation, type) and issubclass(annotation, (BaseModel, Enum)):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _classes_in(part)
+
+
+def describe_fields(cls: type[BaseModel], schema: Json, words: Words) -> None:
+    """Give each field of a class its title, help, example and codes in words. Raises ValueError if one has none."""
+    for name, field in cls.model_fields.items():
+        found = words.of_field(cls, name)
+        if found is None:
+            raise ValueError(
+                f"{cls.__name__}.{name} has no title and help: add them to the words of its service (words.toml)"
+            )
+        described = schema["properties"][field.alias or name]
+        hint = described.get("description")
+        described["title"] = found.title
+        described["description"] = f"{found.help} {hint[0].upper()}{hint[1:]}." if hint else found.help
+        if found.example is not None:
+            described["examples"] = [found.example]
+        for part in enumerations_in(described):
+            label_codes(part, words.codes_of(cls, name), f"{cls.__name__}.{name}")
+
+
+def enumerations_in(schema: Json) -> Iterator[Json]:
+    """Yield the parts of a field's schema that list codes."""
+    if "enum" in schema:
+        yield schema
+    for part in [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())]:
+        yield from enumerations_in(part)
+
+
+def label_codes(schema: Json, words: Mapping[str, str] | None, name: str) -> None:
+    """Put the codes of a schema in words, as `oneOf`. Raises ValueError if a code has none."""
+    missing = [code for code in schema["enum"] if code not in (words or {})]
+    if words is None or missing:
+        raise ValueError(
+            f"the codes {missing} of {name} are not in words: add them to the words of its service (words.toml)"
+        )
+    schema["oneOf"] = [{"const": code, "title": words[code]} for code in schema["enum"]]
+
+
+def _references(schema: Any, prefix: str) -> Iterator[str]:
+    """Yield the name of every definition that a schema refers to."""
+    if isinstance(schema, dict):
+        if str(schema.get("$ref", "")).startswith(prefix):
+            yield schema["$ref"].removeprefix(prefix)
+        for part in schema.values():
+            yield from _references(part, prefix)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _references(part, prefix)
+
+
+def _example(schema: Json, schemas: Mapping[str, Json], prefix: str) -> Any:  # noqa: PLR0911 - one line for each kind
+    """Compose an example of what a schema requires. Raises ValueError if a text has none."""
+    if "$ref" in schema:
+        return _example(schemas[schema["$ref"].removeprefix(prefix)], schemas, prefix)
+    if "const" in schema:
+        return schema["const"]
+    if "properties" in schema:
+        required = schema.get("required", ())
+        return {name: _example(schema["properties"][name], schemas, prefix) for name in required}
+    if schema.get("type") == "array":
+        return [schema["examples"][0] if "examples" in schema else _example(schema["items"], schemas, prefix)]
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "anyOf" in schema:
+        return _example(schema["anyOf"][0], schemas, prefix)
+    example = _EXAMPLES.get(schema.get("format", ""), _EXAMPLES.get(schema.get("type", "")))
+    if example is None:
+        raise ValueError(
+            f"the field {schema.get('title')!r} has no example: add one to its title and help (words.toml)"
+        )
+    return example

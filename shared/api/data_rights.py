@@ -1,0 +1,319 @@
+"""Data rights: what a service holds of a person, and holds, restriction and erasure, for roles with the part `data_rights`.
+
+GET  /v1/people/{id}            the records that name a person, and what stands about the person's data
+POST /v1/people/{id}/{action}   hold, release, restrict, lift, keep or forget; ?dry_run=true says what would be done
+
+A service answers for its own records. It forgets a person only where no record that names the person is open and no hold
+stands. Then it records the event, which its topic tells to whoever received the data, and agrees in the keyring to the
+destruction of the person's key. The key is destroyed when every service has agreed, and is gone from every process within
+a minute. A case's key goes with the last person who has one in the case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, get_args
+from uuid import UUID, uuid4
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from shared.api.authorisation import NotAllowed
+from shared.api.dependencies import Dependencies
+from shared.api.parameters import ACCESS_REASON, a_day, an_id, choice
+from shared.api.problems import Malformed, problem_response, refused_response
+from shared.api.quarantine import DRY_RUN, REASON
+from shared.api.queries import denial_of
+from shared.api.request import Caller, read_day, read_id, read_query, read_reason
+from shared.api.routes import declared
+from shared.api.schemas import Schema
+from shared.command_handler import CommandHandler, DryRun, Forbidden
+from shared.database import retry_or_raise
+from shared.domain.data_rights import (
+    NOTHING,
+    Basis,
+    DataRights,
+    DataRightsCommand,
+    ForgetPerson,
+    HoldKind,
+    KeepRecords,
+    LiftRestriction,
+    PlaceHold,
+    ReleaseHold,
+    RestrictProcessing,
+    data_rights_id,
+    data_rights_service,
+)
+from shared.domain.decider import history_at
+from shared.domain.decisions import Refused
+from shared.domain.execution import CommandRequest
+from shared.domain.messages import Actor
+from shared.domain.permissions import ids_mentioned
+from shared.event_store import EventStoreUnavailable
+from shared.privacy.keyring import PostgresKeyring
+from shared.privacy.sealing import key_ids_in
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
+
+PART: Final = "data_rights"
+"""The right to all of this."""
+
+SEARCH_SECONDS: Final = 120.0
+"""How long the search for a person's records may take: it reads every event of the service once."""
+
+PERSON: Final = an_id("id", "The id of the person, the same in every service.", "path")
+ACTION: Final = choice(
+    "action",
+    "What is decided.",
+    ("hold", "release", "restrict", "lift", "keep", "forget"),
+    "choose hold, release, restrict, lift, keep or forget",
+    "path",
+)
+KIND: Final = choice(
+    "kind", "Of hold and release: the hold.", get_args(HoldKind), f"give {', '.join(get_args(HoldKind))}"
+)
+BASIS: Final = choice("basis", "Of restrict and forget: why.", get_args(Basis), f"give {', '.join(get_args(Basis))}")
+REVIEW_ON: Final = a_day("review_on", "Of keep: the day on which the retention is reviewed again.")
+CASE: Final = replace(
+    an_id("case", "Of forget: a case, or other home, whose key goes too if nobody else has a key in it here.", "query"),
+    repeatable=True,
+)
+_LOOKED: Final = (PERSON, ACCESS_REASON)
+_DECIDED: Final = (PERSON, ACTION, KIND, BASIS, REVIEW_ON, CASE, DRY_RUN, REASON)
+
+# Ids stand in clear in the bytes of events. No index knows them: this is asked once in a person's life.
+_NAMING: Final = "select distinct stream from event where position(convert_to($1, 'UTF8') in body) > 0 order by stream"
+_OF_HOMES: Final = "select home, body from event where home = any($1::uuid[])"
+
+
+class PersonRecord(Schema):
+    """A record that names a person."""
+
+    id: UUID
+    home: UUID
+    state: str
+    open: bool
+
+
+class PersonView(Schema):
+    """What a service holds of a person, and what stands about the data."""
+
+    person_id: UUID
+    records: list[PersonRecord]
+    holds: list[HoldKind]
+    restricted: bool
+    forgotten: bool
+    forgotten_at: datetime | None = Field(description="When this service recorded that the person is forgotten.")
+    review_on: date | None = Field(
+        description="The day on which the retention is reviewed again, where that was decided."
+    )
+
+
+class DataRightsDecided(PersonView):
+    """The same, after a decision or its rehearsal."""
+
+    dry_run: bool
+    waits_for: list[str] = Field(
+        description="Of forget: the services that have still to agree to the end of the person's key, by database role."
+    )
+    backups_until: date | None = Field(description="Of forget: the day by which no backup holds a key to the data.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The records of a service that name a person, and the state of the person's data rights."""
+
+    records: tuple[PersonRecord, ...]
+    rights: DataRights
+    forgotten_at: datetime | None
+
+    def view(self, person: UUID) -> dict[str, Any]:
+        return {
+            "person_id": str(person),
+            "records": [one.model_dump(mode="json") for one in self.records],
+            "holds": sorted(self.rights.holds),
+            "restricted": self.rights.restricted,
+            "forgotten": self.rights.forgotten,
+            "forgotten_at": self.forgotten_at and self.forgotten_at.isoformat(),
+            "review_on": self.rights.review_on and self.rights.review_on.isoformat(),
+        }
+
+
+def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> None:
+    """Add the routes to the API of a deciding service."""
+    rights = data_rights_service(service)
+
+    @app.get(
+        "/v1/people/{id}",
+        tags=["data rights"],
+        response_model=PersonView,
+        **declared(_LOOKED, 404),
+    )
+    async def person(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
+        """List the records that name a person, and what stands about the person's data. It holds nobody's name."""
+        at: Dependencies = request.app.state.deps
+        id_ = read_id(id)
+        await at.gate.read(actor, PART, f"{service.name}/people/{id_}", read_reason(request))
+        held = await _look(at, service, rights, actor, id_)
+        if not held.records and held.rights == NOTHING:
+            return _unknown(service, id_)
+        return JSONResponse(held.view(id_))
+
+    @app.post(
+        "/v1/people/{id}/{action}",
+        tags=["data rights"],
+        response_model=DataRightsDecided,
+        **declared(_DECIDED, 404),
+    )
+    async def decide(request: Request, actor: Caller, id: str, action: str) -> JSONResponse:  # noqa: A002 - the path's own word
+        """Decide about a person's data, or rehearse it. Nothing is recorded twice; a refusal names every rule (422).
+
+        What is forgotten cannot be brought back.
+        """
+        at: Dependencies = request.app.state.deps
+        ACTION.validate(action)
+        query, id_ = read_query(request), read_id(id)
+        dry_run = query.get(DRY_RUN.name) == "true"
+        reason = read_reason(request)
+        assert reason is not None, "the route declares that it is required"
+        homes = [read_id(text, CASE.name) for text in request.query_params.getlist(CASE.name)]
+        command = _command(action, id_, query)
+        done = f"{action.upper()}_PERSON"
+        target = f"{service.name}/people/{id_}"
+        await at.gate.act(actor, PART, f"REHEARSE_{done}" if dry_run else done, target, reason)
+        held = await _look(at, service, rights, actor, id_)
+        if not held.records and held.rights == NOTHING and not isinstance(command, ForgetPerson):
+            return _unknown(service, id_)
+        subjects: list[str] = []
+        until: date | None = None
+        if isinstance(command, ForgetPerson):
+            still = tuple(f"{service.name}/{one.id} ({one.state})" for one in held.records if one.open)
+            subjects = [f"person/{id_}", *await _cases_without_others(at, id_, homes)]
+            until = await _keyring(at).backups_until(
+                subjects, timedelta(days=settings.epoch_days), timedelta(days=settings.epoch_kept_days)
+            )
+            command = command.model_copy(update={"open_records": still, "backups_until": until})
+        if held.records or held.rights != NOTHING:
+            refused = await _send(at, rights, actor, command, dry_run=dry_run)
+            if refused is not None:
+                return _refused(refused, command, held)
+        missing: Collection[str] = ()
+        if subjects and not dry_run:
+            # A case that names others elsewhere keeps its key: no service waits for that, so only the person's is told of.
+            await _keyring(at).agree_to_destroy(subjects[1:])
+            missing = await _keyring(at).agree_to_destroy(subjects[:1])
+        after = held if dry_run else await _look(at, service, rights, actor, id_)
+        more = {"dry_run": dry_run, "waits_for": sorted(missing), "backups_until": until and until.isoformat()}
+        return JSONResponse(after.view(id_) | more)
+
+
+def _command(action: str, person: UUID, query: Mapping[str, str]) -> DataRightsCommand:
+    """Build the command of an action. Raises `Malformed` where what it needs is missing."""
+    needs = {"hold": KIND, "release": KIND, "restrict": BASIS, "keep": REVIEW_ON, "forget": BASIS}
+    if (wanted := needs.get(action)) is not None and wanted.name not in query:
+        raise Malformed((wanted.name, wanted.hint))
+    kind: Any = query.get(KIND.name)
+    basis: Any = query.get(BASIS.name)
+    review_on = read_day(query, REVIEW_ON.name)
+    match action:
+        case "hold":
+            return PlaceHold(person_id=person, kind=kind)
+        case "release":
+            return ReleaseHold(person_id=person, kind=kind)
+        case "restrict":
+            return RestrictProcessing(person_id=person, basis=basis)
+        case "lift":
+            return LiftRestriction(person_id=person)
+        case "keep" if review_on is not None:
+            return KeepRecords(person_id=person, review_on=review_on)
+        case _:
+            return ForgetPerson(person_id=person, basis=basis)
+
+
+async def _look(
+    at: Dependencies, service: Service[Any], rights: Service[DataRights], actor: Actor, person: UUID
+) -> _Held:
+    """Find the records of a service that name a person. Raises `NotAllowed` where the actor may not read one of them."""
+    rows = await retry_or_raise(
+        lambda: at.database.fetch(_NAMING, str(person), timeout=SEARCH_SECONDS), EventStoreUnavailable, SEARCH_SECONDS
+    )
+    found = []
+    for row in rows:
+        records = (await at.event_store.load(row["stream"])).records
+        if not service.is_own(records[0].type):
+            continue
+        facts = [service.events.read(record.body) for record in records]
+        if person not in ids_mentioned(service.events, facts):
+            continue
+        if await denial_of(at, service, actor, records) is not None:
+            raise NotAllowed(
+                "a record of this person is beyond your reach: ask a colleague with this right who may read every record"
+            )
+        state = service.decider.fold(history_at(facts))
+        view = {} if state is None else service.read_model.view(state)
+        found.append(
+            PersonRecord(
+                id=facts[0].stream_id,
+                home=facts[0].envelope.home,
+                state=str(view.get("state")),
+                open=service.read_model.is_open(view),
+            )
+        )
+    stream = rights.stream_name(data_rights_id(service.name, person))
+    decided = (await at.event_store.load(stream)).records
+    known = rights.decider.fold([rights.events.read(record.body) for record in decided]) or NOTHING
+    return _Held(tuple(found), known, decided[-1].recorded_at if known.forgotten else None)
+
+
+async def _cases_without_others(at: Dependencies, person: UUID, homes: Sequence[UUID]) -> list[str]:
+    """Return the keys of those homes in whose events here nobody else has a key that still stands."""
+    rows = await retry_or_raise(lambda: at.database.fetch(_OF_HOMES, list(homes)), EventStoreUnavailable)
+    others: dict[UUID, set[Any]] = {home: set() for home in homes}
+    for row in rows:
+        others[row["home"]] |= {
+            key_id
+            for key_id in key_ids_in(row["body"])
+            if key_id[0].startswith("person/") and key_id[0] != f"person/{person}"
+        }
+    keys = await at.handler.keyring.open(set[Any]().union(*others.values())) if homes else {}
+    return [f"home/{home}" for home in homes if all(keys[key_id] is None for key_id in others[home])]
+
+
+async def _send(
+    at: Dependencies, rights: Service[DataRights], actor: Actor, command: DataRightsCommand, *, dry_run: bool
+) -> Refused | None:
+    """Record a command, or rehearse it; the rules that refuse it, or None."""
+    handler: CommandHandler = at.handler.for_service(rights)
+    command_id = uuid4()
+    stream = data_rights_id(rights.name, command.person_id)
+    request = CommandRequest(command, stream, command_id, actor, datetime.now(UTC), command_id)
+    result = await (handler.dry_run(request) if dry_run else handler.handle(request))
+    if isinstance(result, Forbidden):
+        raise NotAllowed(result.why)
+    if isinstance(result, DryRun) and isinstance(result.outcome, Refused):
+        return result.outcome
+    return result if isinstance(result, Refused) else None
+
+
+def _refused(refused: Refused, command: DataRightsCommand, held: _Held) -> JSONResponse:
+    """Answer with every rule that refuses, and with what makes it so."""
+    said = {
+        "DR1": f" Open: {', '.join(command.open_records)}." if isinstance(command, ForgetPerson) else "",
+        "DR2": f" Standing: {', '.join(sorted(held.rights.holds))}.",
+    }
+    rules = [replace(rule, text=rule.text + said.get(rule.id, "")) for rule in refused.rules]
+    return refused_response(rules, needs_rationale=False)
+
+
+def _unknown(service: Service[Any], person: UUID) -> JSONResponse:
+    return problem_response(
+        404, "unknown", "There is no such person", f"No record of {service.name} names {person}: check the id."
+    )
+
+
+def _keyring(at: Dependencies) -> PostgresKeyring:
+    assert isinstance(at.handler.keyring, PostgresKeyring)
+    return at.handler.keyring

@@ -1,0 +1,139 @@
+"""The answer to a dry run of a command: what it would record and what would follow, masked by the role of the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from shared.api.authorisation import NotAllowed
+from shared.api.dependencies import Dependencies
+from shared.api.problems import RuleBroken
+from shared.api.queries import denial_of_facts
+from shared.api.schemas import DryRunAnswer, DutyChangeLine, EventPreview, FollowingCommandLine
+from shared.command_handler import Accepted, DryRun
+from shared.consequences import duty_changes, following_commands, new_documents
+from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
+from shared.domain.envelope import Fact
+from shared.domain.messages import COMMAND_FIELDS, Actor
+from shared.domain.permissions import AccessFacts, Permission
+from shared.domain.sentences import sentence_of
+from shared.privacy.sealing import Sealed, to_json
+from shared.runtime.service import Service
+
+Followers = Callable[[], Iterable[Service[Any]]]
+"""The services whose reactions follow the events of a service. They are imported when the first dry run asks."""
+
+NOTHING: Final = Permission(frozenset())
+
+
+async def dry_run_answer(
+    at: Dependencies,
+    service: Service[Any],
+    followers: Followers,
+    actor: Actor,
+    run: DryRun | Accepted,
+    *,
+    later: bool = False,
+) -> DryRunAnswer:
+    """Build the answer to a dry run that came to the rules, or whose command was recorded before.
+
+    `later` says that it was judged as of a later time. Only readers of the record may ask that, as of guidance: one of the
+    days on which a rule changes may be a birthday. Raises `NotAllowed`.
+    """
+    if isinstance(run, Accepted):
+        return DryRunAnswer(outcome="repeated", version=run.receipt.version, receipt=run.receipt)
+    if later and run.history and "state" not in (await _permission(at, service, actor, run.history)).parts:
+        raise NotAllowed("your role may not read this record, so it may not ask what a later day would change")
+    version = len(run.history)
+    match run.outcome:
+        case Refused(rules) | NeedsRationale(rules):
+            needed = isinstance(run.outcome, NeedsRationale)
+            return DryRunAnswer(
+                outcome="needs_rationale" if needed else "refused", version=version, rules=_listed(rules)
+            )
+        case facts:
+            permission = await _permission(at, service, actor, [*run.history, *facts])
+            sees_all = "history" in permission.parts or ("state" in permission.parts and permission.fields is None)
+            return DryRunAnswer(
+                outcome="accepted",
+                version=version,
+                warnings=_listed(run.warnings),
+                events=[_event(service, fact, shows_data=sees_all) for fact in facts],
+                duties=_duties(service, run.history, facts) if "duties" in permission.parts else None,
+                documents=[
+                    name
+                    for name in new_documents(service, run.history, facts)
+                    if "document" in permission.parts and actor.role in service.documents[name].roles
+                ],
+                commands=_commands(service, followers(), facts, shows_data=sees_all),
+            )
+
+
+def _listed(rules: Iterable[BrokenRule]) -> list[RuleBroken]:
+    return [RuleBroken(id=rule.id, text=rule.text, source=rule.source) for rule in rules]
+
+
+async def _permission(at: Dependencies, service: Service[Any], actor: Actor, facts: Sequence[Fact]) -> Permission:
+    """Look up what the actor may read of the record as it would be; a role that must give a reason reads nothing here."""
+    permission = service.permissions.get(actor.role, NOTHING)
+    access = AccessFacts.of_history(service.events, facts)
+    if permission.needs_reason or await denial_of_facts(at, service, actor, permission, access) is not None:
+        return NOTHING
+    return permission
+
+
+def _event(service: Service[Any], fact: Fact, *, shows_data: bool) -> EventPreview:
+    return EventPreview(
+        version=fact.version,
+        type=fact.name,
+        type_name=fact.envelope.type,
+        sentence=sentence_of(fact.event, service.events.words) if shows_data else None,
+        event_id=fact.event_id,
+        occurred_at=fact.occurred_at,
+        rules=list(fact.envelope.rules),
+        data=to_json(fact.event, _closed) if shows_data else None,
+    )
+
+
+def _duties(service: Service[Any], history: Sequence[Fact], facts: Sequence[Fact]) -> list[DutyChangeLine]:
+    return [
+        DutyChangeLine(
+            change=change.value,
+            duty=duty.duty,
+            item=duty.item or None,
+            opened_on=duty.opened_on,
+            due=duty.due,
+            met_on=duty.met_on,
+            lapsed_on=duty.lapsed_on,
+        )
+        for change, duty in duty_changes(service, history, facts)
+    ]
+
+
+def _commands(
+    service: Service[Any], followers: Iterable[Service[Any]], facts: Sequence[Fact], *, shows_data: bool
+) -> list[FollowingCommandLine]:
+    return [
+        FollowingCommandLine(
+            service=following.service.name,
+            reaction=following.reaction.name,
+            command_id=following.command_id,
+            stream=following.stream,
+            type=following.effect.command.type,
+            event_id=following.fact.event_id,
+            only_if_begun=following.effect.if_begun,
+            data={
+                name: value
+                for name, value in to_json(following.effect.command, _closed).items()
+                if name not in COMMAND_FIELDS
+            }
+            if shows_data
+            else None,
+        )
+        for following in following_commands(service, followers, facts)
+    ]
+
+
+def _closed(sealed: Sealed[Any]) -> Any:
+    """Return the status of a personal value: a dry run shows none, since some come from earlier events."""
+    return {"forgotten": True} if sealed.is_forgotten else {"sealed": True}

@@ -1,0 +1,187 @@
+"""The routes of guidance: GET /v1/{collection}/{id}/commands, and GET /v1/{collection}/commands for what begins a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from shared.api.dependencies import Dependencies
+from shared.api.parameters import ACCESS_REASON, ID, a_time
+from shared.api.queries import denial_of, history_of, not_found_response
+from shared.api.request import Caller, read_id, read_query, read_reason, read_time
+from shared.api.routes import declared
+from shared.api.schemas import Schema
+from shared.domain.decisions import RuleKind
+from shared.domain.envelope import Fact
+from shared.domain.guidance import Answer, CommandGuidance, RuleAnswer, Status, guidance_at
+from shared.domain.messages import Actor, Command
+from shared.runtime.service import Service
+
+MOMENT: Final = a_time("as_of", "What may be done then; now if absent. A later time says what will hold then.")
+NEXT: Final = (ID, MOMENT, ACCESS_REASON)
+BEGINNING: Final = (MOMENT, ACCESS_REASON)
+NO_STREAM: Final = UUID(int=0)
+"""The id of a stream that is not begun yet. No rule looks at it."""
+
+
+class RuleLine(Schema):
+    """A rule that stands in the way of a command, may do so by its fields, or will on a later day."""
+
+    id: str
+    kind: Literal["forbids", "state", "warns"] = Field(
+        description="What a broken rule does: it forbids the command, as the state machine does (`state`), or it warns,"
+        " and a rationale under its id lets the command through."
+    )
+    answer: Answer = Field(
+        description="Whether the rule holds or is broken whatever the fields of the command, or depends on them."
+    )
+    text: str
+    source: str
+    fields: list[str] = Field(description="The fields of the command on which the answer depends.")
+    changes_on: date | None = Field(
+        description="The first later day with another answer, in Europe/London, where one is found within eight years."
+        " Of a rule that depends on one field with a time or a day: the first later day that gets another answer there."
+    )
+    broken_by: dict[str, list[str | bool]] = Field(
+        description="Of a rule that depends on fields with codes, or with yes and no: the values by which alone it is"
+        " broken, by field."
+    )
+    for_the_day: Answer | None = Field(
+        description="Of a rule that depends on one field with a time or a day: the answer if it holds the day asked for."
+    )
+
+
+class NextCommand(Schema):
+    """A command that the role may send, and what can be said of it before it is written."""
+
+    type: str = Field(description="The type of the command: the name of its schema in the OpenAPI document.")
+    status: Status = Field(
+        description="`refused`: whatever its fields. `needs_rationale`: nothing refuses it yet, and a warning needs a"
+        " rationale whatever its fields. `depends`: its fields decide. `available`: no rule stands in its way."
+    )
+    begins: bool = Field(description="Whether it begins a record.")
+    fields: list[str] = Field(description="The fields that decide, in the order of the schema.")
+    choices: dict[str, list[UUID]] = Field(
+        description="Of a field with an id: the ids that the record names under that name and that no rule refuses there."
+        " A form can list them. Another id may be right where the record does not name it yet."
+    )
+    rules: list[RuleLine]
+
+
+class Guidance(Schema):
+    """What may be done next with a record, or to begin one, at a moment."""
+
+    id: UUID | None = Field(description="The record; null where it is not begun yet.")
+    version: int = Field(description="The version of the record that was asked; 0 where it is not begun yet.")
+    as_of: datetime
+    commands: list[NextCommand]
+
+
+def add_guidance(app: FastAPI, service: Service[Any]) -> None:
+    """Add the routes of guidance. The one without an id comes before the routes that take any text as an id."""
+
+    @app.get(
+        f"/v1/{service.collection}/commands",
+        tags=["queries"],
+        response_model=Guidance,
+        **declared(BEGINNING),
+    )
+    async def beginning(request: Request, actor: Caller) -> JSONResponse:
+        """Say of each command that begins a record whether it may be sent, and which rules and fields decide."""
+        at = _moment(read_query(request))
+        deps: Dependencies = request.app.state.deps
+        await deps.gate.read(actor, "state", f"{service.name}/commands", read_reason(request))
+        return await _respond(service, actor, NO_STREAM, [], at)
+
+    @app.get(
+        f"/v1/{service.collection}/{{id}}/commands",
+        tags=["queries"],
+        response_model=Guidance,
+        **declared(NEXT, 404),
+    )
+    async def following(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
+        """Say of each command that the role may send whether the rules allow it, and which rules and fields decide.
+
+        Who may send commands to a record and not read it learns what a refusal would say, no later day and no id.
+        """
+        at = _moment(read_query(request))
+        records = await history_of(request, service, actor, id, "state", "/commands", or_sending=True)
+        deps: Dependencies = request.app.state.deps
+        facts = await deps.handler.open(records)
+        if not facts or min(fact.occurred_at for fact in facts) > at:
+            return not_found_response(service, id)
+        reads = await denial_of(deps, service, actor, records) is None
+        return await _respond(service, actor, read_id(id), facts, at, reads=reads)
+
+
+def _moment(query: dict[str, str]) -> datetime:
+    return read_time(query, MOMENT.name) or datetime.now(UTC)
+
+
+async def _respond(
+    service: Service[Any], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime, *, reads: bool = True
+) -> JSONResponse:
+    """Build the response. It takes some ten milliseconds of computation, so it runs in a thread."""
+    commands = await asyncio.to_thread(guidance_at, service, actor, stream, history, at)
+    guidance = Guidance(
+        id=stream if history else None,
+        version=history[-1].version if history else 0,
+        as_of=at,
+        commands=[_command_line(guided if reads else for_senders(guided)) for guided in commands],
+    )
+    return JSONResponse(guidance.model_dump(mode="json"))
+
+
+def for_senders(guided: CommandGuidance) -> CommandGuidance:
+    """Leave out what only readers of the record may learn: later days, since one may be a birthday, and ids."""
+    rules = (replace(answer, changes_on=None, for_the_day=None) for answer in guided.rules)
+    return replace(guided, rules=tuple(answer for answer in rules if answer.matters), choices={})
+
+
+def _command_line(guided: CommandGuidance) -> NextCommand:
+    return NextCommand(
+        type=guided.command.__name__,
+        status=guided.status,
+        begins=guided.command.opens,
+        fields=_as_sent(guided.command, guided.fields),
+        choices={_as_sent(guided.command, [name])[0]: list(ids) for name, ids in guided.choices.items()},
+        rules=[_rule_line(guided.command, answer) for answer in guided.rules],
+    )
+
+
+_KINDS: Final[dict[RuleKind, Literal["forbids", "state", "warns"]]] = {
+    RuleKind.FORBIDS: "forbids",
+    RuleKind.STATE: "state",
+    RuleKind.WARNS: "warns",
+}
+
+
+def _as_sent(command: type[Command], fields: Sequence[str]) -> list[str]:
+    """Return the names under which the fields of a command are sent."""
+    return [command.model_fields[name].alias or name for name in fields]
+
+
+def _rule_line(command: type[Command], answer: RuleAnswer) -> RuleLine:
+    rule = answer.rule
+    return RuleLine(
+        id=rule.id,
+        kind=_KINDS[rule.kind],
+        answer=answer.answer,
+        text=rule.text,
+        source=rule.source,
+        fields=_as_sent(command, answer.fields),
+        changes_on=answer.changes_on,
+        broken_by={
+            _as_sent(command, [name])[0]: [value if isinstance(value, bool) else str(value) for value in values]
+            for name, values in answer.broken_by.items()
+        },
+        for_the_day=answer.for_the_day,
+    )

@@ -1,0 +1,274 @@
+"""Data rights: the kernel's own events about a person in a service's records, in a stream of their own for each person.
+
+Holds, restriction and erasure are recorded in each event store that knows the person, and go the way of all events, so
+that whoever has received the person's data from that service's topic learns of them. Nothing in them is personal: an
+event says who is forgotten by an opaque id, and never what. Source: Data Protection Act 2018, ss46-48.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Final, Literal, TypeAlias, get_args
+from uuid import UUID
+
+from shared.domain.decider import Decider, impossible
+from shared.domain.decisions import NewEvents
+from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.ids import derived_uuid
+from shared.domain.messages import Command, Event
+from shared.domain.policy import PolicyBook
+from shared.domain.rules import Context, RuleBook
+from shared.runtime.service import ReadModel, Service
+
+HoldKind = Literal["APPEAL", "COMPLAINT", "EVIDENCE", "LEGAL"]
+"""Why a person's records must be kept: an appeal, a complaint, evidence in proceedings, or a legal claim or inquiry."""
+
+Basis = Literal["COURT_ORDER", "LEGAL_OBLIGATION", "PRINCIPLE_INFRINGED", "RETENTION_ENDED"]
+"""Why data are erased or restricted (Data Protection Act 2018, s47)."""
+
+
+class HoldPlaced(Event):
+    """The person's records must be kept until the hold is released."""
+
+    person_id: UUID
+    kind: HoldKind
+
+
+class HoldReleased(Event):
+    """A hold has ended."""
+
+    person_id: UUID
+    kind: HoldKind
+
+
+class ProcessingRestricted(Event):
+    """The person's data may be kept and not used: fields sealed by their key are shown to data protection alone."""
+
+    person_id: UUID
+    basis: Basis
+
+
+class RestrictionLifted(Event):
+    """The person's data may be used again."""
+
+    person_id: UUID
+
+
+class RetentionReviewed(Event):
+    """Somebody has decided that the person's records are kept, and when that is decided again."""
+
+    person_id: UUID
+    review_on: date
+
+
+class PersonForgotten(Event):
+    """The person's data are erased: whoever received them erases them too.
+
+    `backups_until` is the day by which no backup and no write-ahead log holds a key to them any more.
+    """
+
+    person_id: UUID
+    basis: Basis
+    backups_until: date | None = None
+
+
+DataRightsEvent: TypeAlias = (
+    HoldPlaced | HoldReleased | ProcessingRestricted | RestrictionLifted | RetentionReviewed | PersonForgotten
+)
+"""Every event of a person's data rights."""
+
+DATA_RIGHTS_TYPES: Final[tuple[type[Event], ...]] = get_args(DataRightsEvent)
+"""Their classes."""
+
+_NAMES: Final = frozenset(cls.__name__ for cls in DATA_RIGHTS_TYPES)
+
+
+class DataRightsCommand(Command):
+    """A command about a person's data; the API of data rights sends it, and nobody else."""
+
+    roles = frozenset[str]()
+    opens = True
+    person_id: UUID
+
+
+class PlaceHold(DataRightsCommand):
+    """Keep the person's records."""
+
+    type: Literal["PlaceHold"] = "PlaceHold"
+    kind: HoldKind
+
+
+class ReleaseHold(DataRightsCommand):
+    """End a hold."""
+
+    type: Literal["ReleaseHold"] = "ReleaseHold"
+    kind: HoldKind
+
+
+class RestrictProcessing(DataRightsCommand):
+    """Keep the person's data, and let nobody use them."""
+
+    type: Literal["RestrictProcessing"] = "RestrictProcessing"
+    basis: Basis
+
+
+class LiftRestriction(DataRightsCommand):
+    """Let the person's data be used again."""
+
+    type: Literal["LiftRestriction"] = "LiftRestriction"
+
+
+class KeepRecords(DataRightsCommand):
+    """Keep the person's records until the next review of their retention."""
+
+    type: Literal["KeepRecords"] = "KeepRecords"
+    review_on: date
+
+
+class ForgetPerson(DataRightsCommand):
+    """Erase the person's data. `open_records` are those of the service that name the person and are not closed."""
+
+    type: Literal["ForgetPerson"] = "ForgetPerson"
+    basis: Basis
+    open_records: tuple[str, ...] = ()
+    backups_until: date | None = None
+
+
+@dataclass(frozen=True)
+class DataRights:
+    """What stands about a person's data."""
+
+    holds: frozenset[HoldKind] = frozenset()
+    restricted: bool = False
+    forgotten: bool = False
+    review_on: date | None = None
+
+
+NOTHING: Final = DataRights()
+"""Nothing has been decided about the person."""
+
+rules: Final[RuleBook[DataRights]] = RuleBook("data_rights")
+
+
+@rules.forbids("DR1", ForgetPerson)
+def no_record_is_open(command: ForgetPerson, state: DataRights | None, _context: Context) -> bool:
+    """Close the records that name this person first, or restrict the processing: somebody still works with them.
+
+    Source: Data Protection Act 2018, s47(1); retention follows the end of the work
+    """
+    return (state or NOTHING).forgotten or not command.open_records
+
+
+@rules.forbids("DR2", ForgetPerson)
+def no_appeal_or_hold_stands(_command: ForgetPerson, state: DataRights | None, _context: Context) -> bool:
+    """Release the appeal, the complaint or the legal hold when it has ended: it still stands.
+
+    Source: Data Protection Act 2018, s47(2); Criminal Procedure and Investigations Act 1996, s23 code of practice
+    """
+    return not (state or NOTHING).holds - {"EVIDENCE"}
+
+
+@rules.forbids("DR3", ForgetPerson)
+def not_evidence(_command: ForgetPerson, state: DataRights | None, _context: Context) -> bool:
+    """Restrict the processing instead: the data must be kept as evidence.
+
+    Source: Data Protection Act 2018, s47(2)(a) and (3)
+    """
+    return "EVIDENCE" not in (state or NOTHING).holds
+
+
+def decide(command: Command, state: DataRights | None, _context: Context) -> NewEvents:
+    """Decide a command; nothing is recorded twice, and nothing after the person is forgotten."""
+    rights = state or NOTHING
+    event: DataRightsEvent
+    match command:
+        case PlaceHold(person_id=person, kind=kind):
+            event, new = HoldPlaced(person_id=person, kind=kind), kind not in rights.holds
+        case ReleaseHold(person_id=person, kind=kind):
+            event, new = HoldReleased(person_id=person, kind=kind), kind in rights.holds
+        case RestrictProcessing(person_id=person, basis=basis):
+            event, new = ProcessingRestricted(person_id=person, basis=basis), not rights.restricted
+        case LiftRestriction(person_id=person):
+            event, new = RestrictionLifted(person_id=person), rights.restricted
+        case KeepRecords(person_id=person, review_on=day):
+            event, new = RetentionReviewed(person_id=person, review_on=day), day != rights.review_on
+        case ForgetPerson(person_id=person, basis=basis, backups_until=day):
+            event, new = PersonForgotten(person_id=person, basis=basis, backups_until=day), True
+        case _:
+            raise AssertionError(command)
+    return (event,) if new and not rights.forgotten else ()
+
+
+def evolve(state: DataRights | None, fact: Fact) -> DataRights:
+    """Fold one event. Raises `BrokenHistory`."""
+    rights = state or NOTHING
+    if rights.forgotten:
+        raise impossible(fact, "nothing follows once a person is forgotten")
+    match fact.event:
+        case HoldPlaced(kind=kind):
+            return replace(rights, holds=rights.holds | {kind})
+        case HoldReleased(kind=kind):
+            return replace(rights, holds=rights.holds - {kind})
+        case ProcessingRestricted():
+            return replace(rights, restricted=True)
+        case RestrictionLifted():
+            return replace(rights, restricted=False)
+        case RetentionReviewed(review_on=day):
+            return replace(rights, review_on=day)
+        case PersonForgotten():
+            return replace(rights, forgotten=True)
+    raise impossible(fact, "this is no event of data rights")
+
+
+DECIDER: Final = Decider(rules, decide, evolve)
+"""The domain of data rights."""
+
+
+def is_data_right(type_name: str) -> bool:
+    """Tell whether an event of this type is one of a person's data rights."""
+    return type_name.rpartition(".v")[0].rpartition(".")[2] in _NAMES
+
+
+def data_rights_id(service: str, person: UUID) -> UUID:
+    """Return the id of the stream of a person's data rights in a service's event store."""
+    return derived_uuid("data-rights", service, person)
+
+
+def restricted_in(types_by_stream: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the streams that end restricted, of pairs of stream and event type in order of version."""
+    last = {stream: type_name for stream, type_name in types_by_stream if "Restrict" in type_name}
+    return frozenset(stream for stream, type_name in last.items() if f".{ProcessingRestricted.__name__}." in type_name)
+
+
+def data_rights_events(service: str, namespace: str = "ooc") -> EventRegistry:
+    """Return the registry of the data rights of a service."""
+    return EventRegistry(service, DATA_RIGHTS_TYPES, namespace=namespace)
+
+
+def data_rights_service(service: Service[Any]) -> Service[DataRights]:
+    """Return the declaration of the data rights in a service's event store, for its command handler and checks."""
+    read_model: ReadModel[DataRights] = ReadModel(
+        service.name,
+        "people",
+        data_rights_events(service.name, service.events.namespace),
+        DECIDER,
+        view=lambda state: {
+            "holds": sorted(state.holds),
+            "restricted": state.restricted,
+            "forgotten": state.forgotten,
+            "review_on": state.review_on and state.review_on.isoformat(),
+        },
+        duties=lambda _state, _policy_on: (),
+        policy=PolicyBook({}),
+    )
+    return Service(
+        name=service.name,
+        collection="people",
+        commands=(PlaceHold, ReleaseHold, RestrictProcessing, LiftRestriction, KeepRecords, ForgetPerson),
+        default_roles=frozenset(),
+        read_model=read_model,
+        home=lambda _event: None,
+        inherited_labels=frozenset(),
+    )

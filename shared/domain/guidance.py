@@ -1,0 +1,351 @@
+"""Guidance: what may be done next, and why not, before a command is written. Pure.
+
+A precondition looks at state and context alone, so it is asked as it stands. A check is asked with a command of which no
+field is written yet (`UnwrittenCommand`). If it answers before it reads a field, its answer holds for every such command;
+otherwise it depends on the fields that its code reads (`shared.domain.field_reads`).
+
+The question is put for one moment, at which the command would both happen and be received. A rule that looks at the time
+is asked again for later days, so that the answer can name the day on which it changes: a birthday, a time limit, the day
+of a session. The search is bounded (`LATER_DAYS`).
+
+Guidance does not know what other records hold: a claim that another stream holds still refuses a command.
+"""
+
+from __future__ import annotations
+
+import inspect
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from enum import Enum, StrEnum
+from functools import cache
+from types import NoneType
+from typing import Any, Final, Generic, Literal, TypeVar, get_args, get_origin
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel
+
+from shared.domain.dates import BeyondCalendar, end_of_day, local_day
+from shared.domain.envelope import Fact
+from shared.domain.field_reads import fields_of, fields_read
+from shared.domain.messages import Actor, Command
+from shared.domain.permissions import EVERY
+from shared.domain.policy import NoPolicy
+from shared.domain.rules import Context, Rule, RuleBook
+from shared.runtime.service import Service
+
+S = TypeVar("S")
+
+LATER_DAYS: Final = (*range(1, 61), *range(88, 732, 28), *range(732, 8 * 366, 365))
+"""The later days on which a rule is asked, as days from the first: each of two months, four-weekly for two years, yearly.
+
+An answer that changes between two of them is found to the day by bisection. One that changes and changes back between two
+of them is not seen.
+"""
+
+
+class Answer(StrEnum):
+    """The answer of a rule before the command is written."""
+
+    HOLDS = "holds"
+    BROKEN = "broken"
+    DEPENDS = "depends"
+
+
+class Status(StrEnum):
+    """What may be said of a command before it is written.
+
+    Refused: whatever its fields. Needs rationale: no precondition refuses it, and a warning applies whatever its fields.
+    Depends: a rule looks at its fields. Available: no rule stands in its way.
+    """
+
+    AVAILABLE = "available"
+    NEEDS_RATIONALE = "needs_rationale"
+    REFUSED = "refused"
+    DEPENDS = "depends"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleAnswer:
+    """A rule and its answer, for one command."""
+
+    rule: Rule
+    answer: Answer
+    fields: tuple[str, ...] = ()
+    """The fields of the command on which the answer depends."""
+    changes_on: date | None = None
+    """The first later day with another answer, if any is found.
+
+    Of a rule that depends on one field with a time or a day: the first later day that gets another answer in that field.
+    """
+    for_the_day: Answer | None = None
+    """Of a rule that depends on one field with a time or a day: the answer if that field holds the day of the question."""
+
+    broken_by: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Of a rule that depends on fields with few values (codes, yes or no): those values by which alone it is broken."""
+
+    @property
+    def matters(self) -> bool:
+        """Whether the rule stands in the way of the command, may do so by its fields, or will on a later day."""
+        return self.answer is not Answer.HOLDS or self.changes_on is not None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandGuidance:
+    """A command, its status, and every rule that stands in its way or will."""
+
+    command: type[Command]
+    status: Status
+    rules: tuple[RuleAnswer, ...]
+    choices: Mapping[str, Sequence[UUID]] = field(default_factory=dict)
+    """Of a field with an id: the ids that the record names under the same name, without those that a rule refuses."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that decide, in the order of their declaration."""
+        deciding = {name for answer in self.rules for name in answer.fields}
+        return tuple(name for name in fields_of(self.command) if name in deciding)
+
+
+class _FieldRead(Exception):
+    """The read of a field that is not written yet."""
+
+
+class UnwrittenCommand:
+    """A command of a class of which no field is written yet, or only some: the read of any other field raises."""
+
+    def __init__(self, command: type[Command], written: Mapping[str, Any] | None = None) -> None:
+        self._command = command
+        self._written = written or {}
+        self.was_read = False
+
+    @property  # type: ignore[misc]  # the one attribute by which isinstance can be answered
+    def __class__(self) -> type:
+        """The class of the command, for `isinstance` and `match`."""
+        return self._command
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "type":
+            return self._command.__name__
+        if name in self._written:
+            return self._written[name]
+        if name in self._command.model_fields or name.startswith("model_"):
+            self.was_read = True
+            raise _FieldRead(name)
+        value = inspect.getattr_static(self._command, name)
+        return value.__get__(self, self._command) if hasattr(value, "__get__") else value
+
+
+_TIME: Final = frozenset({"occurred_at", "received_at", "policy"})
+
+
+class _WatchedContext(Context):
+    """A context that notes whether a rule looks at its time, or at the policy of its day."""
+
+    time_was_read = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _TIME:
+            object.__setattr__(self, "time_was_read", True)
+        return object.__getattribute__(self, name)
+
+
+class Guide(Generic[S]):
+    """The guidance for one state and one context, whose `occurred_at` and `received_at` are the moment of the question."""
+
+    def __init__(
+        self, rules: RuleBook[S], state: S | None, context: Context, ids: Mapping[str, Sequence[UUID]] | None = None
+    ) -> None:
+        self._ids = ids or {}
+        self._rules = rules
+        self._state = state
+        self._context = context
+        self._contexts: dict[int, Context] = {}
+        self._preconditions: dict[int, RuleAnswer] = {}
+
+    def of_commands(self, commands: Iterable[type[Command]]) -> list[CommandGuidance]:
+        """Say of each command what may be said before it is written. Raises `NoPolicy` or `BeyondCalendar`."""
+        return [self._of_command(command) for command in commands]
+
+    def _of_command(self, command: type[Command]) -> CommandGuidance:
+        """Ask the rules of a command in the order of their evaluation; what refuses it is named as a refusal names it."""
+        *forbidding, warnings = self._rules.steps(command)
+        answers: list[RuleAnswer] = []
+        for rules in forbidding:
+            step = [self._answer(rule, command) for rule in rules]
+            if broken := tuple(answer for answer in step if answer.answer is Answer.BROKEN):
+                return CommandGuidance(command, Status.REFUSED, broken)
+            answers += step
+        answers += [self._answer(rule, command) for rule in warnings]
+        answers_found = {answer.answer for answer in answers}
+        status = (
+            Status.NEEDS_RATIONALE
+            if Answer.BROKEN in answers_found
+            else Status.DEPENDS
+            if Answer.DEPENDS in answers_found
+            else Status.AVAILABLE
+        )
+        matter = tuple(answer for answer in answers if answer.matters)
+        return CommandGuidance(command, status, matter, self._choices(command))
+
+    def _choices(self, command: type[Command]) -> Mapping[str, Sequence[UUID]]:
+        """Choose, for each field with an id, among the ids that the record names under the same name."""
+        *forbidding, _ = self._rules.steps(command)
+        checks = [rule for rules in forbidding for rule in rules if not rule.is_precondition]
+
+        def may_be(name: str, value: UUID) -> bool:
+            written = UnwrittenCommand(command, {name: value})
+            reading = (rule for rule in checks if name in fields_read(rule.function, command))
+            return not any(self._ask(rule, written, self._context) is Answer.BROKEN for rule in reading)
+
+        offered = {name: self._ids.get(name, ()) for name in fields_of(command) if _holds_an_id(command, name)}
+        return {
+            name: chosen
+            for name, values in offered.items()
+            if (chosen := [value for value in values if may_be(name, value)])
+        }
+
+    def _answer(self, rule: Rule, command: type[Command]) -> RuleAnswer:
+        """Ask a rule. Several commands may have the same precondition, which is asked once."""
+        if not rule.is_precondition:
+            return self._answer_to(rule, command)
+        if id(rule) not in self._preconditions:
+            self._preconditions[id(rule)] = self._answer_to(rule, command)
+        return self._preconditions[id(rule)]
+
+    def _answer_to(self, rule: Rule, command: type[Command]) -> RuleAnswer:
+        watched = _WatchedContext(**vars(self._context))
+        answer = self._ask(rule, UnwrittenCommand(command), watched)
+        if answer is Answer.DEPENDS:
+            return self._answer_by_field(rule, command)
+        if not watched.time_was_read:
+            return RuleAnswer(rule, answer)  # without an event it answers the same on every day
+        later = self._change(answer, lambda days: self._ask(rule, UnwrittenCommand(command), self._context_on(days)))
+        return RuleAnswer(rule, answer, changes_on=later)
+
+    def _answer_by_field(self, rule: Rule, command: type[Command]) -> RuleAnswer:
+        """Say on which fields a check depends, and which codes and days in them break it."""
+        fields = fields_read(rule.function, command)
+
+        def with_value(name: str, value: Any) -> Answer:
+            return self._ask(rule, UnwrittenCommand(command, {name: value}), self._context)
+
+        broken_by = {
+            name: broken
+            for name in fields
+            if (broken := [v for v in _few_values(command, name) if with_value(name, v) is Answer.BROKEN])
+        }
+        if len(fields) != 1 or (as_value := _day_as_value(command, fields[0])) is None:
+            return RuleAnswer(rule, Answer.DEPENDS, fields, broken_by=broken_by)
+
+        def on_day(days: int) -> Answer:
+            return with_value(fields[0], as_value(self._context_on(days).occurred_at))
+
+        today = on_day(0)
+        return RuleAnswer(rule, Answer.DEPENDS, fields, self._change(today, on_day), today)
+
+    def _ask(self, rule: Rule, command: UnwrittenCommand, context: Context) -> Answer:
+        if rule.is_precondition:
+            return Answer.HOLDS if rule.function(self._state, context) else Answer.BROKEN
+        try:
+            holds = rule.check(command, self._state, context)
+        except _FieldRead:
+            return Answer.DEPENDS
+        return Answer.DEPENDS if command.was_read else Answer.HOLDS if holds else Answer.BROKEN
+
+    def _change(self, answer: Answer, on_day: Callable[[int], Answer]) -> date | None:
+        """Find the first later day, from the day of the question on, with another answer."""
+        same = -1
+        try:
+            for days in (0, *LATER_DAYS):
+                if on_day(days) is not answer:
+                    between = range(same + 1, days)
+                    first = same + 1 + bisect_left(between, 1, key=lambda n: int(on_day(n) is not answer))
+                    return local_day(self._context.occurred_at) + timedelta(days=first)
+                same = days
+        except (NoPolicy, BeyondCalendar):
+            pass  # nothing can be said of the days from there on
+        return None
+
+    def _context_on(self, days: int) -> Context:
+        """Return the context at the end of a later day, given by its distance from the day of the question."""
+        if days not in self._contexts:
+            day = local_day(self._context.occurred_at) + timedelta(days=days)
+            at = end_of_day(day)
+            self._contexts[days] = replace(
+                self._context, occurred_at=at, received_at=at, policy=self._context.policy_on(day)
+            )
+        return self._contexts[days]
+
+
+def guidance_at(
+    service: Service[Any], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime
+) -> list[CommandGuidance]:
+    """Ask what an actor may do next with a stream at a moment, from its decrypted history. Raises `NoPolicy`, `BeyondCalendar`."""
+    state = service.decider.state_at(history, as_of=at)
+    policy = service.policy.on(local_day(at)).require_any()
+    context = Context(stream, actor, at, at, policy, service.policy.on, service.prints)
+    ids = ids_by_name(fact.event for fact in history if fact.occurred_at <= at)
+    guide = Guide(service.decider.rules, state, context, ids)
+    return guide.of_commands(_sendable(service, actor, begun=bool(history)))
+
+
+def ids_by_name(events: Iterable[BaseModel]) -> dict[str, list[UUID]]:
+    """Collect the ids that events name, by the name of their field, in order and each once."""
+    found: dict[str, dict[UUID, None]] = {}
+
+    def collect(value: Any) -> None:
+        if isinstance(value, BaseModel):
+            for name in type(value).model_fields:
+                member_value = getattr(value, name)
+                if isinstance(member_value, UUID):
+                    found.setdefault(name, {})[member_value] = None
+                else:
+                    collect(member_value)
+        elif isinstance(value, tuple):
+            for item in value:
+                collect(item)
+
+    for event in events:
+        collect(event)
+    return {name: list(ids) for name, ids in found.items()}
+
+
+def _sendable(service: Service[Any], actor: Actor, *, begun: bool) -> list[type[Command]]:
+    """List the commands that an actor may send to a stream. Before it is begun, only those that begin one.
+
+    A token for every value of a label begins nothing: the record could not take one from it.
+    """
+    if not begun and any(actor.labels.get(label) == EVERY for label in service.inherited_labels):
+        return []
+    return [
+        command for command in service.commands if actor.role in service.roles_for(command) and (begun or command.opens)
+    ]
+
+
+@cache
+def _holds_an_id(command: type[Command], name: str) -> bool:
+    annotation = command.model_fields[name].annotation
+    return UUID in (get_args(annotation) or (annotation,))
+
+
+@cache
+def _few_values(command: type[Command], name: str) -> tuple[Any, ...]:
+    """Return the values of a field with codes, or with yes and no; nothing for other fields."""
+    annotation = command.model_fields[name].annotation
+    options = [one for one in (get_args(annotation) or (annotation,)) if one is not NoneType]
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if options == [bool]:
+        return (True, False)
+    is_code = len(options) == 1 and isinstance(options[0], type) and issubclass(options[0], Enum)
+    return tuple(options[0]) if is_code else ()
+
+
+def _day_as_value(command: type[Command], name: str) -> Callable[[datetime], Any] | None:
+    """Return the conversion of a moment to the value of a field that holds a time or a day; None for other fields."""
+    annotation: Any = command.model_fields[name].annotation
+    if annotation is date:
+        return local_day
+    return (lambda moment: moment) if annotation in {datetime, AwareDatetime} else None

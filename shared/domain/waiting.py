@@ -1,0 +1,190 @@
+"""Waits: the kernel's own events about what did not reach its stream, in streams of their own in each event store.
+
+A wait is a parked reaction or a stream in quarantine. Its stream has the id of the wait: of a reaction the id of its
+command, of a stream in quarantine the UUIDv5 of consumer and stream. The events go the way of all others (event store,
+hash chain, relay, topic), so that the service that sent what waits and every projection learn of it, and no consumer can
+be told of a wait that nobody recorded. They are listed here, and not in a service's book; nothing in them is personal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
+from uuid import UUID
+
+from pydantic import StringConstraints
+
+from shared.domain.decider import Decider, impossible
+from shared.domain.decisions import NewEvents
+from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.messages import Command, Event, FreeText, ShortText, Timestamp, ValueObject
+from shared.domain.policy import PolicyBook
+from shared.domain.rules import Context, RuleBook
+from shared.privacy.sealing import Sealed
+from shared.runtime.service import ReadModel, Service
+
+StreamName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+]
+"""The name of a stream: its service and its id."""
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A line of clear text from the program's own words: reasons of rules, dates and codes."""
+
+WaitKind = Literal["REACTION", "STREAM"]
+"""A parked reaction, or a stream in quarantine."""
+
+
+class Wait(ValueObject):
+    """What waits, and why: all that a reader is shown of it.
+
+    `name` is that of the reaction, or of the alarm of a stream in quarantine. `source` is the stream that sent what waits,
+    as far as its `version`; `targets` are the streams that it should reach, as far as that can be told.
+    """
+
+    kind: WaitKind
+    consumer: ShortText
+    name: ShortText
+    source: StreamName
+    version: int
+    targets: tuple[StreamName, ...]
+    rules: tuple[str, ...]
+    reason: Line
+    sentence: Line
+    since: Timestamp
+
+
+class WaitingBegan(Event):
+    """Something waits. `home` is that of its source."""
+
+    home: UUID
+    wait: Wait
+
+
+class WaitingChanged(Event):
+    """It was tried again, and waits for another reason."""
+
+    wait: Wait
+
+
+class WaitingEnded(Event):
+    """It waits no longer: it went through, or something else took its place."""
+
+
+class WaitingClosed(Event):
+    """Somebody decided that it shall not be done. `reason` is a code, `why` their own words."""
+
+    reason: ShortText
+    why: Sealed[FreeText] | None = None
+
+
+WaitingEvent: TypeAlias = WaitingBegan | WaitingChanged | WaitingEnded | WaitingClosed
+"""Every event of a wait."""
+
+WAITING_TYPES: Final[tuple[type[Event], ...]] = get_args(WaitingEvent)
+"""Their classes."""
+
+_NAMES: Final = frozenset(cls.__name__ for cls in WAITING_TYPES)
+
+
+class RecordWaiting(Command):
+    """Record that something waits, or waits for another reason."""
+
+    roles = frozenset[str]()
+    opens = True
+    type: Literal["RecordWaiting"] = "RecordWaiting"
+    home: UUID
+    wait: Wait
+
+
+class EndWaiting(Command):
+    """Record that it waits no longer."""
+
+    roles = frozenset[str]()
+    type: Literal["EndWaiting"] = "EndWaiting"
+
+
+class CloseWaiting(Command):
+    """Close a wait for good: what waits shall not be done."""
+
+    roles = frozenset[str]()
+    type: Literal["CloseWaiting"] = "CloseWaiting"
+    reason: ShortText
+    why: Sealed[FreeText] | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The state of a wait."""
+
+    wait: Wait
+    open: bool = True
+    closed: bool = False
+
+
+RULES: Final[RuleBook[Waiting]] = RuleBook("waiting")
+
+
+def decide(command: Command, state: Waiting | None, _context: Context) -> NewEvents:
+    """Decide a command; nothing is recorded twice, and what was closed stays so."""
+    match command:
+        case RecordWaiting(home=home, wait=wait):
+            if state is None or not (state.open or state.closed):
+                return (WaitingBegan(home=home, wait=wait),)
+            return () if state.closed or state.wait == wait else (WaitingChanged(wait=wait),)
+        case EndWaiting():
+            return (WaitingEnded(),) if state is not None and state.open else ()
+        case CloseWaiting(reason=reason, why=why):
+            return (WaitingClosed(reason=reason, why=why),) if state is not None and state.open else ()
+    raise AssertionError(command)
+
+
+def evolve(state: Waiting | None, fact: Fact) -> Waiting:
+    """Fold one event of a wait. Raises `BrokenHistory`."""
+    match fact.event:
+        case WaitingBegan(wait=wait) if state is None or not (state.open or state.closed):
+            return Waiting(wait)
+        case WaitingChanged(wait=wait) if state is not None and state.open:
+            return replace(state, wait=wait)
+        case WaitingEnded() if state is not None and state.open:
+            return replace(state, open=False)
+        case WaitingClosed() if state is not None and state.open:
+            return replace(state, open=False, closed=True)
+    raise impossible(fact, "a wait begins before it changes or ends, and one that was closed stays so")
+
+
+def is_wait(type_name: str) -> bool:
+    """Tell whether an event of this type is one of a wait."""
+    return type_name.rpartition(".v")[0].rpartition(".")[2] in _NAMES
+
+
+DECIDER: Final = Decider(RULES, decide, evolve)
+"""The domain of waits."""
+
+
+def waiting_events(service: str, namespace: str = "ooc") -> EventRegistry:
+    """Return the book of the waits of a service."""
+    return EventRegistry(service, WAITING_TYPES, namespace=namespace)
+
+
+def waiting_service(service: Service[Any]) -> Service[Waiting]:
+    """Return the declaration of the waits that stand in a service's event store, for its command handler and checks."""
+    book = waiting_events(service.name, service.events.namespace)
+    read_model: ReadModel[Waiting] = ReadModel(
+        service.name,
+        "reactions",
+        book,
+        DECIDER,
+        view=lambda waiting: waiting.wait.model_dump(mode="json"),
+        duties=lambda _state, _policy_on: (),
+        policy=PolicyBook({}),
+    )
+    return Service(
+        name=service.name,
+        collection="reactions",
+        commands=(RecordWaiting, EndWaiting, CloseWaiting),
+        default_roles=frozenset(),
+        read_model=read_model,
+        home=lambda event: event.home if isinstance(event, WaitingBegan) else None,
+        inherited_labels=service.inherited_labels,
+    )

@@ -1,0 +1,53 @@
+"""The words of a service for people: titles, help and examples of the fields of its commands, and its codes in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWords:
+    """A field for people: its title on a form, its help, and an example where its type alone gives none."""
+
+    title: str
+    help: str
+    example: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a service, in one language.
+
+    Fields, and the codes of a field without an enumeration of its own, stand under `CLASS.NAME`, or else under `NAME`.
+    """
+
+    fields: Mapping[str, FieldWords] = field(default_factory=dict)
+    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Name of an enumeration, or of a field -> code -> words."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Class -> title, where the name of the class in words is none."""
+
+    def of_field(self, cls: type[BaseModel], name: str) -> FieldWords | None:
+        """Return the words of a field of a class or of its bases; None if there are none."""
+        return _of(self.fields, cls, name)
+
+    def codes_of(self, cls: type[BaseModel], name: str) -> Mapping[str, str] | None:
+        """Return the codes of a field in words; None if there are none."""
+        return _of(self.codes, cls, name)
+
+    def title_of(self, cls: type) -> str:
+        """Return the title of a class, such as a command: its name in words, unless it has another title."""
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", cls.__name__)
+        return self.titles.get(cls.__name__, words.capitalize())
+
+
+def _of(texts: Mapping[str, T], cls: type[BaseModel], name: str) -> T | None:
+    keys = (f"{owner.__name__}.{name}" for owner in cls.__mro__)
+    return next((texts[key] for key in keys if key in texts), texts.get(name))

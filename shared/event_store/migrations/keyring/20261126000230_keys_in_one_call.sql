@@ -1,0 +1,38 @@
+-- migrate:up
+
+-- Makes the first generation of the keys of some subjects, where there is none, and returns the current key of each: one
+-- round trip for many callers. A destroyed subject gets no key; it is returned without one, and fails no other subject.
+-- The second statement sees what others have committed meanwhile, so all callers get the same key.
+drop function create_keys;
+create function create_keys(p_subjects text [], p_epochs text [], p_wrapped bytea [])
+returns table (subject text, generation integer, epoch text, wrapped bytea)
+language plpgsql security definer set search_path = public, pg_temp as $$
+#variable_conflict use_column
+begin
+    insert into data_key (subject, generation, epoch, wrapped)
+    select new.subject, 1, new.epoch, new.wrapped
+    from unnest(p_subjects, p_epochs, p_wrapped) as new (subject, epoch, wrapped)
+    where not exists (select from data_key as k where k.subject = new.subject)
+      and not exists (select from tombstone as t where t.subject = new.subject)
+    order by new.subject
+    on conflict do nothing;
+    return query
+    select w.subject, k.generation, k.epoch, k.wrapped
+    from unnest(p_subjects) as w (subject)
+    left join lateral (
+        select d.generation, d.epoch, d.wrapped from data_key as d
+        where d.subject = w.subject and not exists (select from tombstone as t where t.subject = w.subject)
+        order by d.generation desc limit 1
+    ) as k on true;
+end $$;
+
+-- migrate:down
+drop function create_keys;
+create function create_keys(p_subjects text [], p_epochs text [], p_wrapped bytea []) returns void
+language sql security definer set search_path = public, pg_temp as $$
+    insert into data_key (subject, generation, epoch, wrapped)
+    select new.subject, 1, new.epoch, new.wrapped
+    from unnest(p_subjects, p_epochs, p_wrapped) as new (subject, epoch, wrapped)
+    order by new.subject
+    on conflict do nothing
+$$;

@@ -1,0 +1,61 @@
+"""Connections to Kafka: who logs in, by which password, as every client library is told it."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+PROVISIONER: Final = "kafka_provision"
+"""Who makes topics, passwords and rights. The broker knows it from a file of its own, before it holds any password."""
+
+VERIFIER: Final = "kafka_verify"
+"""Who reads every topic of ours, and writes none."""
+
+
+def worker_principal(service: str) -> str:
+    """Return who a service's worker is on Kafka; an API never goes there."""
+    return f"kafka_{service}"
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaLogin:
+    """Where Kafka is, and who logs in there.
+
+    Attributes:
+        servers: its bootstrap servers.
+        principal: the name of the login.
+        password: its password.
+        authority: a PEM file of the authority that signed the brokers' certificates; None: no TLS.
+
+    """
+
+    servers: str
+    principal: str
+    password: str = field(repr=False)
+    authority: Path | None = None
+
+    @property
+    def mechanism(self) -> str:
+        """How the password is proved: by SCRAM (RFC 5802), but for who makes the others' SCRAM secrets."""
+        return "PLAIN" if self.principal == PROVISIONER else "SCRAM-SHA-512"
+
+
+Kafka = str | KafkaLogin
+"""Where Kafka is: by an address alone where the broker asks nobody who they are."""
+
+
+def client_options(kafka: Kafka) -> dict[str, Any]:
+    """Return what a client of aiokafka is told of Kafka; faust's credentials are made of the same."""
+    if isinstance(kafka, str):
+        return {"bootstrap_servers": kafka}
+    encrypted = kafka.authority is not None
+    return {
+        "bootstrap_servers": kafka.servers,
+        "security_protocol": "SASL_SSL" if encrypted else "SASL_PLAINTEXT",
+        "ssl_context": ssl.create_default_context(cafile=kafka.authority) if encrypted else None,
+        "sasl_mechanism": kafka.mechanism,
+        "sasl_plain_username": kafka.principal,
+        "sasl_plain_password": kafka.password,
+    }

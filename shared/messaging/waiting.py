@@ -1,0 +1,179 @@
+"""What waits, in a table of each consumer's database: a service's own waits, and those that others' events tell of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from shared.database import Connection
+from shared.domain.envelope import Fact
+from shared.domain.waiting import (
+    Wait,
+    WaitingBegan,
+    WaitingChanged,
+    WaitingClosed,
+    WaitingEnded,
+    is_wait,
+    waiting_events,
+)
+from shared.messaging.consumer import ConsumedEvent
+
+_OF_WAIT: Final = "kind, consumer, name, source, version, targets, rules, reason, sentence, since"
+_BEGIN: Final = f"""
+    insert into waiting (id, service, home, {_OF_WAIT}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    on conflict (id) do update
+    set name = excluded.name, version = excluded.version, targets = excluded.targets, rules = excluded.rules,
+        reason = excluded.reason, sentence = excluded.sentence, since = excluded.since, ended_at = null
+    where not waiting.closed
+"""  # noqa: S608 - the columns above, and no value
+_CHANGE: Final = """
+    update waiting set name = $2, version = $3, targets = $4, rules = $5, reason = $6, sentence = $7
+    where id = $1 and ended_at is null
+"""
+_END: Final = "update waiting set ended_at = coalesce(ended_at, $2), closed = closed or $3 where id = $1"
+_OPEN: Final = f"select id, {_OF_WAIT} from waiting where service = $1 and ended_at is null"  # noqa: S608 - the same
+STANDING: Final = "w.since <= {0} and (w.ended_at is null or w.ended_at > {0})"
+"""The condition on `waiting as w` that it waited at a time, a parameter."""
+_OF_STREAM: Final = f"""
+    select id, service, {_OF_WAIT} from waiting as w
+    where (source = $1 or targets @> array[$1]) and {STANDING.format("coalesce($2, clock_timestamp())")}
+    order by since, id
+"""  # noqa: S608 - the same
+_NAMED: Final = f"select id, service, ended_at, closed, {_OF_WAIT} from waiting where id = any($1::uuid[])"  # noqa: S608 - the same
+_CLOSED: Final = "select id from waiting where id = any($1::uuid[]) and closed"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWait:
+    """A wait with its id and the service where it waits."""
+
+    id: UUID
+    service: str
+    wait: Wait
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> KnownWait:
+        """Read a row of `waiting`."""
+        return cls(row["id"], row["service"], _wait_of(row))
+
+    def view(self) -> dict[str, Any]:
+        """JSON-native values, as every reader is shown them."""
+        wait = self.wait
+        return {
+            "id": str(self.id),
+            "sentence": wait.sentence,
+            "since": wait.since.isoformat(),
+            "kind": wait.kind,
+            "name": wait.name,
+            "service": self.service,
+            "source_stream": wait.source,
+            "target_streams": list(wait.targets),
+            "rules": list(wait.rules),
+            "reason": wait.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WaitState:
+    """A wait, and whether it has ended or a person has closed it."""
+
+    known: KnownWait
+    ended: bool
+    closed: bool
+
+
+def wait_facts(records: Iterable[ConsumedEvent]) -> list[Fact]:
+    """Read the events of waits among some records. Raises `UnknownEvent`."""
+    return [
+        record.fact(waiting_events(record.stream.partition("/")[0], record.type.partition(".")[0]))
+        for record in records
+        if is_wait(record.type)
+    ]
+
+
+async def keep_waits(connection: Connection, facts: Iterable[Fact]) -> None:
+    """Keep what the events of waits tell; a repeat changes nothing."""
+    for fact in facts:
+        id_ = fact.stream_id
+        match fact.event:
+            case WaitingBegan(home=home, wait=wait):
+                await begin_wait(connection, id_, fact.envelope.stream.partition("/")[0], home, wait)
+            case WaitingChanged(wait=wait):
+                await change_wait(connection, id_, wait)
+            case WaitingEnded():
+                await end_wait(connection, id_, fact.occurred_at)
+            case WaitingClosed():
+                await end_wait(connection, id_, fact.occurred_at, closed=True)
+            case _:
+                raise AssertionError(fact.envelope.type)
+
+
+async def begin_wait(connection: Connection, id_: UUID, service: str, home: UUID, wait: Wait) -> None:
+    """Keep a wait as open; one that was closed stays closed."""
+    await connection.execute(_BEGIN, id_, service, home, *_columns(wait))
+
+
+async def change_wait(connection: Connection, id_: UUID, wait: Wait) -> None:
+    """Keep why something waits now."""
+    await connection.execute(
+        _CHANGE, id_, wait.name, wait.version, list(wait.targets), list(wait.rules), wait.reason, wait.sentence
+    )
+
+
+async def end_wait(connection: Connection, id_: UUID, at: datetime, *, closed: bool = False) -> None:
+    """Keep that something waits no longer, since a person closed it or not."""
+    await connection.execute(_END, id_, at, closed)
+
+
+async def open_waits(connection: Connection, service: str) -> dict[UUID, Wait]:
+    """Load the open waits of a service."""
+    return {row["id"]: _wait_of(row) for row in await connection.fetch(_OPEN, service)}
+
+
+async def waits_of(connection: Connection, stream: str, at: datetime | None = None) -> list[KnownWait]:
+    """Load what waits of a stream, or for it, longest first: now, or at a time."""
+    return [KnownWait.of_row(row) for row in await connection.fetch(_OF_STREAM, stream, at)]
+
+
+async def waits_named(connection: Connection, ids: Collection[UUID]) -> dict[UUID, WaitState]:
+    """Load the waits of some ids, open or not."""
+    rows = await connection.fetch(_NAMED, list(ids))
+    return {row["id"]: WaitState(KnownWait.of_row(row), row["ended_at"] is not None, row["closed"]) for row in rows}
+
+
+async def closed_waits(connection: Connection, ids: Collection[UUID]) -> frozenset[UUID]:
+    """Return those of some ids that a person has closed."""
+    return frozenset(row["id"] for row in await connection.fetch(_CLOSED, list(ids)))
+
+
+def _columns(wait: Wait) -> tuple[Any, ...]:
+    return (
+        wait.kind,
+        wait.consumer,
+        wait.name,
+        wait.source,
+        wait.version,
+        list(wait.targets),
+        list(wait.rules),
+        wait.reason,
+        wait.sentence,
+        wait.since,
+    )
+
+
+def _wait_of(row: Mapping[str, Any]) -> Wait:
+    return Wait(
+        kind=row["kind"],
+        consumer=row["consumer"],
+        name=row["name"],
+        source=row["source"],
+        version=row["version"],
+        targets=tuple(row["targets"]),
+        rules=tuple(row["rules"]),
+        reason=row["reason"],
+        sentence=row["sentence"],
+        since=row["since"],
+    )

@@ -1,0 +1,171 @@
+"""Disclosure of sealed fields by class: decrypts the classes that a reader may see, and leaves all others closed.
+
+Only the keys of what is shown are fetched. A field takes the class that its event has after all corrections, so that a
+corrected event does not show what it would hide now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from shared.domain.decider import history_at
+from shared.domain.envelope import EventRegistry, Fact
+from shared.domain.messages import Correction, Event
+from shared.privacy.keyring import Keyring
+from shared.privacy.sealing import (
+    Change,
+    FieldClass,
+    OwnedBy,
+    Sealed,
+    SealedToken,
+    map_sealed,
+    sealed_fields,
+    to_json,
+    unseal,
+)
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """A whole history with the sealed fields of some classes decrypted, or forgotten if their key was destroyed."""
+
+    facts: Sequence[Fact]
+    classes: Mapping[str, FieldClass | None]
+    """The class of each sealed field, by its token."""
+    opened: frozenset[FieldClass]
+    """The classes of which a value was decrypted, for the access log."""
+
+    def show(self, sealed: Sealed[Any]) -> Any:
+        """Return the value of a field, or `{"sealed": true}` or `{"forgotten": true}` with its class."""
+        if not (sealed.is_closed or sealed.is_forgotten):
+            return sealed.value
+        return {"forgotten" if sealed.is_forgotten else "sealed": True, "class": self.classes[sealed.token]}
+
+    def details(
+        self, facts: Sequence[Fact], only: Collection[FieldClass] | None = None
+    ) -> dict[str, dict[str, Any] | list[Any]]:
+        """Collect the sealed fields of facts, as corrected: groups of a person under `people`, all others under `texts`.
+
+        `facts` are those of `history_at`. `only` limits the texts to some classes, and leaves the people out.
+        """
+        people: dict[str, Any] = {}
+        texts: list[dict[str, Any]] = []
+        for fact in facts:
+            groups = {} if only is not None else dict(_groups(fact.event))
+            people |= {str(owner): to_json(getattr(fact.event, name), self.show) for name, owner in groups.items()}
+            for path, subject, sealed in sealed_fields(fact.event, fact.envelope.home):
+                in_place = isinstance(fact.event, Correction) and path == "sealed"
+                if in_place or path.partition(".")[0] in groups:
+                    continue
+                if only is None or self.classes[sealed.token] in only:
+                    texts.append(self._text(fact, path, subject, sealed))
+        return {"people": people, "texts": texts}
+
+    def fields_of(self, fact: Fact) -> dict[str, dict[str, Any]]:
+        """Return the sealed fields of an event and the rationales of its rules, by path: each with its class and value."""
+        home = fact.envelope.home
+        found = (*sealed_fields(fact.event, home), *sealed_fields(fact.envelope, home))
+        return {path: self._member(sealed) for path, _, sealed in found}
+
+    def _member(self, sealed: Sealed[Any]) -> dict[str, Any]:
+        """Return the class of a field with its value, or with the mark that it is sealed or forgotten."""
+        if sealed.is_closed or sealed.is_forgotten:
+            return dict(self.show(sealed))
+        return {"class": self.classes[sealed.token], "value": to_json(sealed, self.show)}
+
+    def _text(self, fact: Fact, path: str, subject: str, sealed: Sealed[Any]) -> dict[str, Any]:
+        kind, _, id_ = subject.partition("/")
+        return {
+            "event": fact.name,
+            "version": fact.version,
+            "field": path,
+            "person_id": id_ if kind == "person" else None,
+            **self._member(sealed),
+        }
+
+
+def undisclosed(registry: EventRegistry, history: Sequence[Fact]) -> Disclosure:
+    """Return a whole history that was read without keys, with every sealed field closed."""
+    return Disclosure(history, dict(_classes_of(registry, history)), frozenset())
+
+
+async def disclose(
+    registry: EventRegistry,
+    history: Sequence[Fact],
+    classes: Collection[FieldClass],
+    keyring: Keyring,
+    events: Collection[UUID] | None = None,
+    withheld: Collection[str] = (),
+) -> Disclosure:
+    """Decrypt the fields of some classes in a whole history that was read without keys.
+
+    `events` limits it to some events; all others stay closed, and so do fields of the owners in `withheld`. Raises `KeyringUnavailable`, `UnusableKey` or `TamperedToken`.
+    """
+    found = dict(_classes_of(registry, history))
+    selected_facts = [fact for fact in history if events is None or fact.event_id in events]
+    within = {
+        sealed.token
+        for fact in selected_facts
+        for part in (fact.event, fact.envelope)
+        for _, _, sealed in sealed_fields(part, fact.envelope.home)
+    }
+    tokens = {text: SealedToken.parse(text) for text in within if found[text] in classes}
+    wanted = {text: token for text, token in tokens.items() if token.subject not in withheld}
+    keys = await keyring.open({(token.subject, token.generation) for token in wanted.values()}) if wanted else {}
+
+    def opening(event_id: UUID) -> Change:
+        def open_field(_path: str, _subject: str, sealed: Sealed[Any]) -> Sealed[Any]:
+            token = wanted.get(sealed.token)
+            if token is None:
+                return sealed
+            key = keys[token.subject, token.generation]
+            return sealed.as_forgotten() if key is None else sealed.with_value(unseal(token, key, event_id))
+
+        return open_field
+
+    opened = [
+        replace(
+            fact,
+            envelope=map_sealed(fact.envelope, fact.envelope.home, opening(fact.event_id)),
+            event=map_sealed(fact.event, fact.envelope.home, opening(fact.event_id)),
+        )
+        for fact in history
+    ]
+    return Disclosure(
+        opened,
+        found,
+        frozenset(
+            class_
+            for text, token in wanted.items()
+            if keys[token.subject, token.generation] is not None and (class_ := found[text]) is not None
+        ),
+    )
+
+
+def _classes_of(registry: EventRegistry, history: Sequence[Fact]) -> Iterator[tuple[str, FieldClass | None]]:
+    """Yield the token and the class of each sealed field of a history."""
+    corrected = {fact.event_id: fact.event for fact in history_at(history)}
+    for fact in history:
+        for path, _, sealed in sealed_fields(fact.event, fact.envelope.home):
+            event = corrected[fact.event_id]
+            if isinstance(event, Correction) and path == "sealed":
+                yield sealed.token, registry.class_of(corrected[event.corrects], event.field)
+            else:
+                yield sealed.token, registry.class_of(event, path)
+        for _, _, sealed in sealed_fields(fact.envelope, fact.envelope.home):
+            yield sealed.token, registry.reasons
+
+
+def _groups(event: Event) -> Iterator[tuple[str, UUID]]:
+    """Yield the fields of an event that hold a whole group of fields of a person, with the id of that person."""
+    for name, field in type(event).model_fields.items():
+        mark = next((mark for mark in field.metadata if isinstance(mark, OwnedBy)), None)
+        if mark is not None and isinstance(getattr(event, name), BaseModel):
+            owner = getattr(event, mark.field)
+            if owner is not None:
+                yield name, owner

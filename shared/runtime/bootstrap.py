@@ -1,0 +1,91 @@
+"""The composition root of every process of a service: opens its database and its keyring, and closes them at its end.
+
+A service says how many connections its process needs; the API and the worker, deciding services and those that only
+project, build everything else from the same `Resources`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+
+from shared.command_handler import CommandHandler
+from shared.database import create_pool
+from shared.event_store import EventStore
+from shared.messaging.consumer import log_alarms
+from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
+from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
+
+CLOSING_SECONDS: Final = 5.0
+"""How long the calls under way may take at the end of a process; after that its connections are cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The open resources of one process of a service."""
+
+    settings: Settings
+    database: asyncpg.Pool[asyncpg.Record]
+    """The service's own database, with the role of the process."""
+    keys: tuple[KeyEncryptionKeys, PostgresKeyring] | None = None
+    """The key-encryption keys, and the keyring that they open; None: the process works without keys."""
+
+    @property
+    def keyring(self) -> PostgresKeyring:
+        """The keyring, of a process that has one."""
+        assert self.keys is not None, "the process was opened without connections to the keyring"
+        return self.keys[1]
+
+    def command_handler(self, service: Service[Any], event_store: EventStore) -> CommandHandler:
+        """Build the command handler of a service, in a process that has a keyring."""
+        assert self.keys is not None, "a command handler needs the keyring"
+        kek, keyring = self.keys
+        return CommandHandler(service, event_store, keyring, kek.derived("request-digest"))
+
+
+@asynccontextmanager
+async def open_resources(
+    service: str, kind: RoleKind, settings: Settings, *, connections: int, keyring_connections: int = 0
+) -> AsyncIterator[Resources]:
+    """Open the resources of a process of a service, and close them.
+
+    Args:
+        service: its name, which is also that of its database.
+        kind: the kind of process: its database role, and its name in the log.
+        settings: where the servers are.
+        connections: the most connections to its database.
+        keyring_connections: the most connections to the keyring; 0: it has none, and reads no key-encryption key.
+
+    Raises:
+        InvalidKeyEncryptionKeys: if they are missing or malformed.
+        NoPassword: if the password of the role cannot be read.
+
+    """
+    kek = settings.read_kek() if keyring_connections else None
+    role = role_name(kind, service)
+    async with AsyncExitStack() as stack:
+
+        async def open_pool(database: str, max_size: int) -> asyncpg.Pool[asyncpg.Record]:
+            pool = await create_pool(settings.database(database, role), max_size=max_size)
+            stack.push_async_callback(_close, pool)
+            return pool
+
+        database = await open_pool(service, connections)
+        await log_alarms(database, f"{service}-{kind}")
+        keys = None if kek is None else (kek, PostgresKeyring(await open_pool("keyring", keyring_connections), kek))
+        yield Resources(settings, database, keys)
+
+
+async def _close(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()

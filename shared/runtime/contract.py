@@ -1,0 +1,43 @@
+"""What the events of a service mean: the schema of each, the rules and the policy, as canonical JSON.
+
+A statement of evidence names its SHA-256, so that whoever reads a case later reads it by the rules of its day.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from shared.runtime.service import Service
+
+NO_CONTRACT: Final = b"{}"
+"""The contract of a service that publishes no events."""
+
+
+def contract_of(service: Service[Any]) -> bytes:
+    """Build the contract of a service: keys sorted, no white space, UTF-8."""
+    contract = {
+        "service": service.name,
+        "events": {
+            service.events.type_name(event): event.model_json_schema(mode="serialization")
+            for event in service.events.events
+        },
+        "rules": {
+            rule.id: {"kind": rule.kind.value, "text": rule.text, "source": rule.source}
+            for rule in service.decider.rules.rules
+        },
+        "policy": {
+            term.name: {
+                "unit": term.unit,
+                "source": term.source,
+                "entries": [{"since": entry.since.isoformat(), "value": entry.value} for entry in term.entries],
+            }
+            for term in service.policy.terms.values()
+        },
+    }
+    return json.dumps(contract, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    """Convert what JSON does not know: a set becomes a sorted list, any other value its text."""
+    return sorted(value, key=str) if isinstance(value, (set, frozenset)) else str(value)

@@ -1,0 +1,131 @@
+"""The signed checkpoints of a service's logs: each against the log as it stands now, its signature, and its topic.
+
+The tree of each log is computed anew from the entries, a page at a time, with no more in memory than its right edge. Where a
+checkpoint has another root, the entries that differ from the stored tree are named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncpg
+from aiokafka import TopicPartition
+
+from shared.kafka import Kafka
+from shared.messaging.consumer.position_record import reader
+from shared.runtime.verification.problems import Problems
+from shared.transparency.checkpoint import BadNote, VerifierKey, open_checkpoint
+from shared.transparency.evidence import public_keys
+from shared.transparency.log import Log, read_tiles
+from shared.transparency.merkle import SIZE, WIDTH, RightEdge, TileId, hash_leaf
+
+PAGE: Final = 20 * WIDTH
+"""Entries that are read at once: some whole tiles."""
+
+STALL_SECONDS: Final = 10.0
+"""How long a broker may give no record of a topic that has not come to its end."""
+
+_CHECKPOINTS: Final = """
+    select size, root, note from signed_checkpoint where log = $1 and size > $2 and size <= $3 order by size
+"""
+_LAST: Final = "select max(size) from signed_checkpoint where log = $1"
+
+
+@dataclass
+class CheckpointCheck:
+    """What is broken in the checkpoints of a log, and how many there are."""
+
+    problems: Problems = field(default_factory=Problems)
+    checkpoints: int = 0
+
+
+async def check_checkpoints(
+    database: asyncpg.Pool[asyncpg.Record], log: Log, published: Mapping[int, str], check: CheckpointCheck
+) -> None:
+    """Compute the tree of a log anew up to its last checkpoint, and compare each checkpoint on the way.
+
+    `published` are the notes of the log's topic by size.
+    """
+    problems = check.problems
+    keys = [VerifierKey.parse(key) for key in await public_keys(database)]
+    last = await database.fetchval(_LAST, log.name) or 0
+    if published and max(published) > last:
+        problems.note(f"the topic has a checkpoint of {max(published)} entries, the database's last one has {last}")
+    edge = RightEdge()
+    while edge.size < last:
+        async with database.acquire() as connection:
+            entries = await log.read(connection, edge.size, min(PAGE, last - edge.size))
+            if [number for number, _ in entries] != list(
+                range(edge.size + 1, edge.size + len(entries) + 1)
+            ) or not entries:
+                problems.note(
+                    f"entry {edge.size + 1} or one soon after it is missing, and a checkpoint of {last} is signed"
+                )
+                return
+            tiles = await read_tiles(connection, log, _leaf_tiles(edge.size, len(entries)))
+            rows = await connection.fetch(_CHECKPOINTS, log.name, edge.size, edge.size + len(entries))
+        due = {row["size"]: row for row in rows}
+        for number, entry in entries:
+            leaf = hash_leaf(entry)
+            edge.append(leaf)
+            if _stored_leaf(tiles, number) != leaf:
+                problems.note(f"entry {number} is not the one that the tree holds: it was changed after it was signed")
+            if number in due:
+                check.checkpoints += 1
+                _compare(due[number], edge.root, keys, published.get(number), problems)
+        await asyncio.sleep(0)
+
+
+def _compare(
+    row: asyncpg.Record, root: bytes, keys: Sequence[VerifierKey], published: str | None, problems: Problems
+) -> None:
+    """Compare a checkpoint with the root of the present entries, with its signature, and with the published one."""
+    here = f"the checkpoint of {row['size']} entries"
+    if row["root"] != root:
+        problems.note(f"{here} has another root than the entries: the log was rewritten")
+    try:
+        signed = open_checkpoint(row["note"], keys)
+    except BadNote as error:
+        problems.note(f"{here}: {error}")
+        return
+    if (signed.size, signed.root) != (row["size"], row["root"]):
+        problems.note(f"{here} was signed with another size or root")
+    if published is not None and published.partition("\n\n")[0] != row["note"].partition("\n\n")[0]:
+        problems.note(f"{here} was published with another root: the database was rewritten after it")
+
+
+async def read_published(bootstrap: Kafka, topic: str) -> dict[str, dict[int, str]]:
+    """Read every checkpoint of a topic: log -> size -> note. Raises a KafkaError, or TimeoutError."""
+    found: dict[str, dict[int, str]] = {}
+    consumer: Any = reader(bootstrap, "read_committed")
+    await consumer.start()
+    try:
+        place = TopicPartition(topic, 0)
+        consumer.assign([place])
+        async with asyncio.timeout(STALL_SECONDS):
+            await consumer.seek_to_beginning(place)
+            end = (await consumer.end_offsets([place]))[place]
+        while await consumer.position(place) < end:
+            records = (await consumer.getmany(timeout_ms=int(STALL_SECONDS * 1000))).get(place, [])
+            if not records:
+                raise TimeoutError(f"{topic} gives no record before its end")
+            for record in records:
+                note = (record.value or b"").decode(errors="replace")
+                size = note.split("\n")[1] if note.count("\n") > 2 else ""
+                if size.isdecimal() and record.key is not None:
+                    found.setdefault(record.key.decode(errors="replace"), {}).setdefault(int(size), note)
+    finally:
+        await consumer.stop()
+    return found
+
+
+def _leaf_tiles(size: int, entries: int) -> list[TileId]:
+    return [TileId(0, n) for n in range(size // WIDTH, (size + entries - 1) // WIDTH + 1)]
+
+
+def _stored_leaf(tiles: Mapping[TileId, bytes], number: int) -> bytes:
+    begin = (number - 1) % WIDTH * SIZE
+    return tiles.get(TileId(0, (number - 1) // WIDTH), b"")[begin : begin + SIZE]

@@ -1,0 +1,90 @@
+"""Verifies waits and closures: the rows of `waiting` and of closed reactions must follow from the recorded events."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from shared.database import Connection
+from shared.domain.decider import BrokenHistory
+from shared.domain.waiting import DECIDER, WAITING_TYPES, Waiting, waiting_service
+from shared.messaging.waiting import KnownWait
+from shared.runtime.service import Service
+from shared.runtime.verification.problems import Problems
+
+PATIENCE_SECONDS: Final = 10.0
+"""How long a difference may last: a worker records what waits within a second."""
+
+_EVENTS: Final = """
+    select stream, position, recorded_at, hash, body from event where type = any($1::text[]) order by stream, version
+"""
+_ROWS: Final = "select * from waiting where service = $1"
+_PARKED: Final = "select command_id from parked"
+
+
+@dataclass
+class WaitCheck:
+    """What a look at the waits finds, and how many there are."""
+
+    problems: Problems = field(default_factory=Problems)
+    waits: int = 0
+
+
+async def check_waits(service: Service[Any], database: asyncpg.Pool[asyncpg.Record], check: WaitCheck) -> None:
+    """Compare rows with events, until nothing differs or patience ends."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            recorded = await _recorded(service, connection)
+            differences = await _differences(service, connection, recorded)
+        if not differences or time.monotonic() >= until:
+            break
+        await asyncio.sleep(0.5)
+    check.waits = len(recorded)
+    for line in differences:
+        check.problems.note(line)
+
+
+async def _recorded(service: Service[Any], connection: Connection) -> dict[UUID, Waiting | None]:
+    """Fold the events of each wait; None for a history that cannot be folded, which another check reports."""
+    waits = waiting_service(service)
+    types = [waits.events.type_name(cls) for cls in WAITING_TYPES]
+    found: dict[UUID, Waiting | None] = {}
+    for stream, rows in itertools.groupby(await connection.fetch(_EVENTS, types), key=itemgetter("stream")):
+        history = [
+            waits.events.read(row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"])
+            for row in rows
+        ]
+        try:
+            found[UUID(stream.rpartition("/")[2])] = DECIDER.state_at(history)
+        except BrokenHistory:
+            found[UUID(stream.rpartition("/")[2])] = None
+    return found
+
+
+async def _differences(
+    service: Service[Any], connection: Connection, recorded: dict[UUID, Waiting | None]
+) -> list[str]:
+    rows = {row["id"]: row for row in await connection.fetch(_ROWS, service.name)}
+    parked = {row["command_id"] for row in await connection.fetch(_PARKED)}
+    found: list[str] = []
+    for id_ in sorted(rows.keys() | recorded.keys()):
+        row, state = rows.get(id_), recorded.get(id_)
+        closed = state is not None and state.closed
+        if row is not None and row["closed"] and not closed:
+            found.append(f"wait {id_}: it is closed, and no event says by whom and why")
+        elif closed and (row is None or not row["closed"] or id_ in parked):
+            found.append(f"wait {id_}: its closure is recorded, and it still waits: close it again")
+        elif row is None or state is None:
+            found.append(f"wait {id_}: {'no row shows it' if row is None else 'no event tells of it'}")
+        elif Waiting(KnownWait.of_row(row).wait, open=row["ended_at"] is None, closed=row["closed"]) != state:
+            found.append(f"wait {id_}: what its row shows is not what its events make")
+    found += [f"reaction {id_}: it is parked, and no event tells of it" for id_ in sorted(parked - recorded.keys())]
+    return found

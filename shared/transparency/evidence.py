@@ -1,0 +1,111 @@
+"""The evidence of a home: its entries in a service's logs as they are stored, with proofs, checkpoints and a statement.
+
+Everything in it can be checked offline, by a program that shares no code with this one: tools/verify_bundle.py does.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from shared.database import Connection
+from shared.transparency.log import ACCESS, EVENTS, LINES_ABOUT, Log, prove_all
+from shared.transparency.statement import Pool, ask_for_statement, sizes_in
+
+_EVENTS: Final = """
+    select position, recorded_at, stream, version, hash, body from event
+    where home = $1 and position <= $2 order by position
+"""
+_ACCESS: Final = f"""
+    select distinct on (l.sequence) l.sequence, l.at, l.actor, l.role, l.organisation, l.action, l.target, l.reason,
+        l.outcome, l.rules, l.hash, before.hash as previous
+    from unnest($1::text[]) as t (name)
+    {LINES_ABOUT}
+    left join access_log as before on before.sequence = l.sequence - 1
+    where l.sequence <= $2 order by l.sequence
+"""  # noqa: S608 - the constant there
+_KEYS: Final = "select key from log_key order by added_at, key"
+_NOTE: Final = "select note from signed_checkpoint where log = $1 and size = $2"
+_GENESIS: Final = bytes(32)
+
+
+async def public_keys(connection: Connection | Pool) -> list[str]:
+    """Read every public key that has signed here, oldest first."""
+    return [row["key"] for row in await connection.fetch(_KEYS)]
+
+
+async def evidence_of(
+    pool: Pool,
+    service: str,
+    home: UUID,
+    targets: Sequence[str],
+    contract: bytes,
+    *,
+    events: bool = True,
+    access: bool = True,
+) -> dict[str, Any]:
+    """Collect the evidence of a home.
+
+    Args:
+        pool: the service's database.
+        service: its name.
+        home: the home.
+        targets: the names under which the access log knows its records, such as `counter/<id>`.
+        contract: what the service's events mean.
+        events: whether the service has an event store.
+        access: whether to add the lines of the access log.
+
+    Raises:
+        NoStatement: the signer does not answer.
+
+    """
+    note = await ask_for_statement(pool, home, targets)
+    sizes = sizes_in(note)
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        evidence: dict[str, Any] = {
+            "service": service,
+            "home": str(home),
+            "statement": note,
+            "contract": contract.decode(),
+            "keys": await public_keys(connection),
+        }
+        if events:
+            rows = await connection.fetch(_EVENTS, home, sizes[EVENTS.name])
+            entries = [
+                {
+                    "number": row["position"],
+                    "at": row["recorded_at"].isoformat(),
+                    "stream": row["stream"],
+                    "version": row["version"],
+                    "hash": row["hash"].hex(),
+                    "body": base64.b64encode(row["body"]).decode(),
+                }
+                for row in rows
+            ]
+            evidence["events"] = await _proved(connection, EVENTS, sizes[EVENTS.name], entries)
+        if access:
+            rows = await connection.fetch(_ACCESS, list(targets), sizes[ACCESS.name])
+            entries = [
+                {
+                    "number": row["sequence"],
+                    "at": row["at"].isoformat(),
+                    "actor": str(row["actor"]),
+                    **{name: row[name] for name in ("role", "organisation", "action", "target", "reason", "outcome")},
+                    "rules": list(row["rules"]),
+                    "previous": (row["previous"] or _GENESIS).hex(),
+                    "hash": row["hash"].hex(),
+                }
+                for row in rows
+            ]
+            evidence["access"] = await _proved(connection, ACCESS, sizes[ACCESS.name], entries)
+    return evidence
+
+
+async def _proved(connection: Connection, log: Log, size: int, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add the proof of each entry, and the checkpoint to which the proofs lead."""
+    paths = await prove_all(connection, log, [entry["number"] for entry in entries], size)
+    for entry, path in zip(entries, paths, strict=True):
+        entry["proof"] = [base64.b64encode(one).decode() for one in path]
+    return {"checkpoint": await connection.fetchval(_NOTE, log.name, size), "entries": entries}

@@ -1,0 +1,176 @@
+"""The logs of a service's database, their trees in PostgreSQL, and the growth of a tree behind its log.
+
+A log is what the service appends and never changes: its events, and its access log. The entry of each is the 48 bytes of
+`shared.event_store.log_hash.log_entry`: number, time and hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from shared.database import Connection
+from shared.event_store.log_hash import log_entry
+from shared.transparency.checkpoint import Checkpoint
+from shared.transparency.merkle import (
+    SIZE,
+    WIDTH,
+    Span,
+    TileId,
+    append_leaves,
+    consistency_spans,
+    frontier,
+    hash_leaf,
+    inclusion_spans,
+    proof,
+    root_hash,
+    tiles_of,
+)
+
+MAX_ENTRIES: Final = 20_000
+"""How many entries one checkpoint adds at most; a longer backlog becomes several checkpoints."""
+
+LINES_ABOUT: Final = (
+    "join access_log as l on l.target = t.name or l.target >= t.name || '/' and l.target < t.name || '0'"
+)
+"""The lines of the access log about the targets `t.name` and what is below them: '0' follows '/' by code point."""
+
+_TILES = """
+    select t.level, t.number, t.hashes from unnest($2::smallint[], $3::bigint[]) as wanted (level, number)
+    join tree_tile as t on t.log = $1 and t.level = wanted.level and t.number = wanted.number
+"""
+_KEEP_TILES = """
+    insert into tree_tile (log, level, number, hashes)
+    select $1, level, number, hashes from unnest($2::smallint[], $3::bigint[], $4::bytea[]) as t (level, number, hashes)
+    on conflict (log, level, number) do update set hashes = excluded.hashes
+"""
+_LAST = "select size, root from signed_checkpoint where log = $1 order by size desc limit 1"
+
+
+class LogRewritten(Exception):
+    """A log that no longer holds what its tree holds. The message names the entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log of a database: its name, how its entries are read after a number, with a limit, and those of one home."""
+
+    name: str
+    entries: str
+    of_home: str
+    """Reads number, time and hash of a home's ($1) or its targets' ($2) entries up to a number ($3)."""
+
+    async def of(
+        self, connection: Connection, home: UUID, targets: Sequence[str], size: int
+    ) -> list[tuple[int, bytes]]:
+        """Read a home's entries among the first `size`, in order: their number and bytes."""
+        rows = await connection.fetch(self.of_home, home, list(targets), size)
+        return [(number, log_entry(number, at, hash_)) for number, at, hash_ in rows]
+
+    async def read(self, connection: Connection, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Read entries in order: their number and bytes."""
+        rows = await connection.fetch(self.entries, after, limit)
+        return [(number, log_entry(number, at, hash_)) for number, at, hash_ in rows]
+
+
+EVENTS: Final = Log(
+    "events",
+    "select position, recorded_at, hash from event where position > $1 order by position limit $2",
+    "select position, recorded_at, hash from event where home = $1 and $2::text[] is not null and position <= $3 order by position",
+)
+ACCESS: Final = Log(
+    "access",
+    "select sequence, at, hash from access_log where sequence > $1 order by sequence limit $2",
+    f"""
+    select distinct l.sequence, l.at, l.hash from unnest($2::text[]) as t (name)
+    {LINES_ABOUT}
+    where $1::uuid is not null and l.sequence <= $3
+    order by l.sequence
+    """,  # noqa: S608 - the constant above
+)
+LOGS: Final[Mapping[str, Log]] = {log.name: log for log in (EVENTS, ACCESS)}
+"""Every kind of log, by its name."""
+
+
+def origin_of(authority: str, service: str, log: Log) -> str:
+    """Name a log in its checkpoints: `<authority>/<service>/<log>`."""
+    return f"{authority}/{service}/{log.name}"
+
+
+async def read_tiles(connection: Connection, log: Log, places: Iterable[TileId]) -> dict[TileId, bytes]:
+    """Read tiles of a log's tree; those that do not exist are left out."""
+    wanted = list(places)
+    rows = await connection.fetch(_TILES, log.name, [tile.level for tile in wanted], [tile.number for tile in wanted])
+    return {TileId(row["level"], row["number"]): row["hashes"] for row in rows}
+
+
+async def prove(connection: Connection, log: Log, spans: Sequence[Span]) -> list[bytes]:
+    """Compute the hashes of subtrees of a log's tree, as a proof. Raises `IncompleteTile` or KeyError beyond the tree."""
+    return proof(await read_tiles(connection, log, tiles_of(spans)), spans)
+
+
+async def prove_inclusion(connection: Connection, log: Log, number: int, size: int) -> list[bytes]:
+    """Prove that the entry with a number (from 1) is among the first `size`."""
+    return await prove(connection, log, inclusion_spans(number - 1, size))
+
+
+async def prove_all(connection: Connection, log: Log, numbers: Iterable[int], size: int) -> list[list[bytes]]:
+    """Prove for each of these numbers that its entry is among the first `size`, reading each tile once."""
+    spans = [inclusion_spans(number - 1, size) for number in numbers]
+    tiles = await read_tiles(connection, log, {tile for one in spans for tile in tiles_of(one)})
+    return [proof(tiles, one) for one in spans]
+
+
+async def prove_consistency(connection: Connection, log: Log, first: int, second: int) -> list[bytes]:
+    """Prove that the tree of `second` entries begins with that of `first`."""
+    return await prove(connection, log, consistency_spans(first, second))
+
+
+async def grow(connection: Connection, log: Log, origin: str) -> tuple[int, Checkpoint] | None:
+    """Append to a log's tree what the log has beyond it; to be called in the transaction that keeps the checkpoint.
+
+    Returns the size before and the new checkpoint, or None if the log has nothing new. Raises `LogRewritten`.
+    """
+    last = await connection.fetchrow(_LAST, log.name)
+    size: int = last["size"] if last else 0
+    tiles = await read_tiles(connection, log, {*frontier(size), *tiles_of([Span(0, size)])})
+    if last:
+        await _require_unchanged(connection, log, size, last["root"], tiles)
+    entries = await log.read(connection, size, MAX_ENTRIES)
+    if not entries:
+        return None
+    for expected, (number, _) in enumerate(entries, size + 1):
+        if number != expected:
+            raise LogRewritten(f"{origin} has no entry {expected}: the next one is {number}")
+    grown, changed = append_leaves(tiles, size, (hash_leaf(entry) for _, entry in entries))
+    tile_ids = sorted(changed)
+    await connection.execute(
+        _KEEP_TILES,
+        log.name,
+        [tile.level for tile in tile_ids],
+        [tile.number for tile in tile_ids],
+        [tiles[tile] for tile in tile_ids],
+    )
+    return size, Checkpoint(origin, grown, root_hash(tiles, grown))
+
+
+async def _require_unchanged(
+    connection: Connection, log: Log, size: int, root: bytes, tiles: Mapping[TileId, bytes]
+) -> None:
+    """Check the tree against its last checkpoint, and the last entry against the tree; `ooc verify` checks the rest."""
+    try:
+        standing = root_hash(tiles, size)
+    except KeyError as error:
+        raise LogRewritten(f"the tree of the log {log.name} lacks the tile {error}") from error
+    if standing != root:
+        raise LogRewritten(f"the tree of the log {log.name} has another root at size {size} than its checkpoint")
+    entry = await log.read(connection, size - 1, 1)
+    if not entry or entry[0][0] != size:
+        raise LogRewritten(f"the log {log.name} ends before entry {size}, which a checkpoint has signed")
+    place = TileId(0, (size - 1) // WIDTH)
+    tile = tiles.get(place) or (await read_tiles(connection, log, [place]))[place]
+    offset = (size - 1) % WIDTH * SIZE
+    if tile[offset : offset + SIZE] != hash_leaf(entry[0][1]):
+        raise LogRewritten(f"entry {size} of the log {log.name} is not the one that a checkpoint has signed")

@@ -1,0 +1,222 @@
+"""The sealer: grows the Merkle tree of each log, and signs, keeps and publishes a checkpoint, off the append path.
+
+One runs beside a service's relay. Every few seconds in which a log has grown it extends the tree, signs size and root,
+asks the witness for its cosignature, keeps the checkpoint in the database, and publishes it on the topic of the
+service's checkpoints. A log that no longer fits its tree gets no further checkpoint, and an alarm (`log_rewritten`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from mode import Service
+
+from shared.database import Connection
+from shared.kafka import Kafka, client_options
+from shared.messaging.consumer import clear_alarm, raise_alarm
+from shared.transparency.checkpoint import Checkpoint, SigningKeys, write_note
+from shared.transparency.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
+from shared.transparency.statement import WAKE, sign_statements, statement_name
+from shared.transparency.witness_client import WitnessClient, WitnessRefuses, WitnessSilent
+
+INTERVAL: Final = 2.0
+"""Seconds between two looks at the logs."""
+
+LOCK: Final = 7350713003
+"""The advisory lock of a service's signer, in the service's own database."""
+
+ALARMIST: Final = "signer"
+"""Whose the alarms are, in the table `alarm`."""
+
+SILENT_AFTER: Final = 60.0
+"""Seconds after which a witness that does not answer is an alarm."""
+
+_KEEP = "insert into signed_checkpoint (log, size, root, note) values ($1, $2, $3, $4)"
+_LAST_NOTE = "select note from signed_checkpoint where log = $1 order by size desc limit 1"
+_log = structlog.get_logger("signer")
+
+
+class CheckpointSigner(Service):
+    """Signs the checkpoints of one service's logs.
+
+    Args:
+        service: its name.
+        authority: the first part of the names of the logs.
+        logs: the logs of its database.
+        topic: where its checkpoints go.
+        dsn: its database, for a connection of the signer's own, which holds its lock.
+        bootstrap: Kafka's bootstrap servers.
+        keys: the signing secrets.
+        contract: what the service's events mean, for statements.
+        witness: cosigns; None: nobody does.
+
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        authority: str,
+        logs: Sequence[Log],
+        topic: str,
+        dsn: str,
+        bootstrap: Kafka,
+        keys: SigningKeys,
+        contract: bytes = b"{}",
+        witness: WitnessClient | None = None,
+    ) -> None:
+        super().__init__()
+        self.service = service
+        self._origins: Mapping[Log, str] = {log: origin_of(authority, service, log) for log in logs}
+        self._statement = statement_name(authority, service)
+        self._topic = topic
+        self._dsn = dsn
+        self._bootstrap = bootstrap
+        self._keys = keys
+        self._contract = contract
+        self._witness = witness
+        self._silent_since: float | None = None
+        self._woken = asyncio.Event()
+
+    async def on_stop(self) -> None:
+        """End the wait under way, and close the connections to the witness."""
+        self._woken.set()
+        if self._witness is not None:
+            await self._witness.close()
+
+    @Service.task
+    async def _run(self) -> None:
+        attempt = 0
+        while not self.should_stop:
+            try:
+                async with self._locked() as connection, self._producing() as producer:
+                    await self._register_keys(connection)
+                    for log in self._origins:
+                        await self._publish_last(connection, producer, log)
+                    attempt = 0
+                    while not self.should_stop:
+                        self._woken.clear()
+                        await self._sign(connection, producer)
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(self._woken.wait(), INTERVAL)
+            except Exception as error:  # noqa: BLE001 - whatever broke, the truth is in the database
+                attempt += 1
+                _log.warning("signer_starts_again", service=self.service, error=repr(error), attempt=attempt)
+                await self.sleep(min(10.0, 0.2 * 2 ** min(attempt, 6)))
+
+    async def _sign(self, connection: Connection, producer: Any) -> None:
+        """Sign what the logs have grown by, and then the statements that were asked for before."""
+        asked_by = await connection.fetchval("select clock_timestamp()")
+        for log in self._origins:
+            while await self._sign_growth(connection, producer, log):
+                pass
+        await sign_statements(connection, self._keys, self._statement, list(self._origins), self._contract, asked_by)
+
+    async def _register_keys(self, connection: Connection) -> None:
+        """Write down the public keys that sign here, for the API."""
+        for name in (*self._origins.values(), self._statement):
+            for signer in self._keys.signers(name):
+                await connection.execute(
+                    "insert into log_key (name, key) values ($1, $2) on conflict do nothing", name, str(signer.key)
+                )
+
+    async def _sign_growth(self, connection: Connection, producer: Any, log: Log) -> bool:
+        """Sign and publish one checkpoint; returns whether there is more that one checkpoint could not take."""
+        origin = self._origins[log]
+        try:
+            async with connection.transaction():
+                grown = await grow(connection, log, origin)
+                if grown is None:
+                    await clear_alarm(connection, ALARMIST, "log_rewritten", origin)
+                    return False
+                before, checkpoint = grown
+                note = await self._signed(connection, log, checkpoint, before)
+                await connection.execute(_KEEP, log.name, checkpoint.size, checkpoint.root, note)
+        except LogRewritten as error:
+            _log.critical("log_rewritten", service=self.service, why=str(error))
+            await raise_alarm(connection, ALARMIST, "log_rewritten", origin, str(error))
+            return False
+        await self._send(producer, log, note)
+        return checkpoint.size - before == MAX_ENTRIES
+
+    async def _signed(self, connection: Connection, log: Log, checkpoint: Checkpoint, before: int) -> str:
+        """Return the checkpoint as a note with the signatures of the log and, where it gives one, of the witness."""
+        lines = [signer.sign(checkpoint.text) for signer in self._keys.signers(checkpoint.origin)]
+        if self._witness is None:
+            return write_note(checkpoint.text, lines)
+
+        async def prove(size: int) -> Sequence[bytes]:
+            return await prove_consistency(connection, log, size, checkpoint.size)
+
+        origin = checkpoint.origin
+        try:
+            cosigned = [await self._witness.cosign(checkpoint, lines, before, prove)]
+        except WitnessRefuses as error:
+            _log.critical("witness_refuses", service=self.service, why=str(error))
+            await raise_alarm(connection, ALARMIST, "witness_refuses", origin, str(error))
+            cosigned = []
+        except WitnessSilent as error:
+            await self._note_silence(connection, origin, str(error))
+            cosigned = []
+        else:
+            self._silent_since = None
+            for name in ("witness_refuses", "witness_silent"):
+                await clear_alarm(connection, ALARMIST, name, origin)
+        return write_note(checkpoint.text, [*lines, *cosigned])
+
+    async def _note_silence(self, connection: Connection, origin: str, why: str) -> None:
+        now = time.monotonic()
+        self._silent_since = self._silent_since or now
+        _log.warning("witness_silent", service=self.service, why=why)
+        if now - self._silent_since >= SILENT_AFTER:
+            await raise_alarm(connection, ALARMIST, "witness_silent", origin, why)
+
+    async def _publish_last(self, connection: Connection, producer: Any, log: Log) -> None:
+        """Publish the last checkpoint again, since a crash may have come before its publication."""
+        note = await connection.fetchval(_LAST_NOTE, log.name)
+        if note is not None:
+            await self._send(producer, log, note)
+
+    async def _send(self, producer: Any, log: Log, note: str) -> None:
+        await producer.send_and_wait(self._topic, key=log.name.encode(), value=note.encode(), partition=0)
+
+    @contextlib.asynccontextmanager
+    async def _locked(self) -> AsyncIterator[Connection]:
+        """Yield a connection that holds the lock; a second signer waits here."""
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            self._dsn,
+            timeout=10,
+            command_timeout=60,
+            server_settings={"application_name": f"ooc {self.service} signer"},
+        )
+        try:
+            while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+                await self.sleep(INTERVAL)
+                if self.should_stop:
+                    raise asyncio.CancelledError
+            await connection.add_listener(WAKE, lambda *_: self._woken.set())
+            yield connection
+        finally:
+            with contextlib.suppress(Exception):
+                await connection.close(timeout=2)
+
+    @contextlib.asynccontextmanager
+    async def _producing(self) -> AsyncIterator[Any]:
+        producer = AIOKafkaProducer(**client_options(self._bootstrap), enable_idempotence=True, acks="all")
+        try:
+            async with asyncio.timeout(30):
+                await producer.start()
+            yield producer
+        finally:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(5):
+                    await producer.stop()
+            with contextlib.suppress(Exception):
+                await producer.client.close()

@@ -1,0 +1,45 @@
+"""Which process runs which test."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SCHEDULED = "from tests.conftest import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler\n"
+TESTS = "import pytest\n\n@pytest.mark.parametrize('number', range(8))\ndef test_a_number(number):\n    pass\n"
+
+
+def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
+    """Given two processes, each file runs whole in one of them, and all whole systems run in the same one."""
+    files = (
+        "tests/chaos/test_a.py",
+        "tests/scenarios/test_over_http.py",
+        "tests/unit/test_b.py",
+        "tests/unit/test_c.py",
+    )
+    (tmp_path / "conftest.py").write_text(SCHEDULED, encoding="utf-8")
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(TESTS, encoding="utf-8")
+    (tmp_path / "pytest.ini").touch()
+    command = [sys.executable, "-m", "pytest", "-v", "-n", "2", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    ran = re.findall(r"\[(gw\d)\] .*PASSED (\S+?)::", ended.stdout)
+    processes = {file: {worker for worker, tested in ran if tested == file} for file in files}
+    assert len(ran) == 8 * len(files)
+    assert all(len(workers) == 1 for workers in processes.values()), processes
+    assert processes[files[0]] == processes[files[1]]

@@ -1,0 +1,294 @@
+"""Kafka is closed: nobody connects without a password, and a login does what services/kafka_access.py says, no more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
+from confluent_kafka import Consumer
+from confluent_kafka import KafkaError as OtherError
+
+from services.kafka_access import principals, provision_kafka
+from shared.kafka import PROVISIONER, VERIFIER, Kafka, client_options
+from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
+from shared.runtime.settings import NoPassword, Settings
+from tests.conftest import _Background
+from tools import local
+from tools.local.kafka import BROKER, passwords_in
+
+pytestmark = pytest.mark.timeout(240)
+
+PARTNER = "partner_wessex_trust"
+EVENTS = "ooc.referral.events"
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A closed Kafka of this file's own, with every topic and login of the system."""
+
+    settings: Settings
+    controller: int
+
+    def as_(self, principal: str) -> Kafka:
+        return self.settings.kafka_as(principal)
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory, _background: _Background) -> Iterator[Closed]:
+    folder = tmp_path_factory.mktemp("closed")
+    port, controller = local.free_ports(2)
+    stack = contextlib.AsyncExitStack()
+    servers = local.servers(folder, kafka_ports=(port, controller), kafka_closed=True)
+    _background.run(stack.enter_async_context(servers))
+    try:
+        passwords = passwords_in(folder / "kafka")
+        for principal in principals():
+            (passwords / principal).write_text(secrets.token_urlsafe() + "\n", encoding="ascii")
+        settings = Settings(
+            mode="local", kafka=f"127.0.0.1:{port}", kafka_passwords=passwords, kafka_replication=1, kek="unused"
+        )
+        _background.run(provision_kafka(settings))
+        yield Closed(settings, controller)
+    finally:
+        _background.run(stack.aclose())
+
+
+@asynccontextmanager
+async def producing(login: Kafka, **more: Any) -> AsyncIterator[AIOKafkaProducer]:
+    """Yield a producer; whatever it is refused, it is closed."""
+    producer = AIOKafkaProducer(**client_options(login), request_timeout_ms=20_000, **more)
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def reading(login: Kafka, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        **client_options(login),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def read_one(login: Kafka, topic: str) -> Any:
+    async with reading(login) as consumer:
+        consumer.assign([TopicPartition(topic, 0)])
+        return await consumer.getone()
+
+
+async def publish(login: Kafka, transactional_id: str, *topics: str) -> bytes:
+    """Write a record into each topic in one transaction, as a relay does; return its value."""
+    value = uuid4().hex.encode()
+    async with producing(login, transactional_id=transactional_id) as producer, producer.transaction():
+        for topic in topics:
+            await producer.send_and_wait(topic, value, b"key", partition=0)
+    return value
+
+
+async def test_a_service_publishes_and_a_partner_reads_it(kafka: Closed) -> None:
+    """The login of a service writes its own topics in a transaction of its own name, its checkpoints too; a partner's reads them."""
+    login = kafka.as_("kafka_referral")
+    await publish(login, "ooc-referral-relay", EVENTS, "ooc.referral.position")
+    async with producing(login, enable_idempotence=True, acks="all") as signer:
+        await signer.send_and_wait("ooc.referral.checkpoints", b"signed", partition=0)
+    for principal in (PARTNER, VERIFIER, "kafka_reporting", "kafka_referral"):
+        assert (await read_one(kafka.as_(principal), EVENTS)).topic == EVENTS
+    assert (await read_one(kafka.as_(PARTNER), "ooc.referral.checkpoints")).value
+    async with reading(kafka.as_(PARTNER), "wessex_trust-alerts") as consumer:
+        consumer.assign([TopicPartition(EVENTS, 0)])
+        await consumer.getone()
+        await consumer.commit()
+        assert await consumer.committed(TopicPartition(EVENTS, 0)) == await consumer.position(TopicPartition(EVENTS, 0))
+
+
+@pytest.mark.parametrize("topic", [EVENTS, "ooc.referral.position", "ooc.referral.checkpoints"])
+@pytest.mark.parametrize("principal", [PARTNER, "kafka_education", "kafka_reporting", VERIFIER])
+async def test_a_record_in_anothers_topic_is_refused(kafka: Closed, principal: str, topic: str) -> None:
+    """A partner and another service write a record to a service's topic and are refused, whatever way they send it."""
+    for way in ({}, {"enable_idempotence": True}):
+        # Who may write no topic at all is not even given the number of an idempotent producer.
+        with pytest.raises((TopicAuthorizationFailedError, ClusterAuthorizationFailedError)):
+            async with producing(kafka.as_(principal), **way) as producer:
+                await producer.send_and_wait(topic, b"forged", b"key", partition=0)
+
+
+async def test_a_transaction_of_its_own_leads_a_service_into_no_topic_of_another(kafka: Closed) -> None:
+    """Within a transaction that it may begin, a service still writes its own topics alone."""
+    with pytest.raises(TopicAuthorizationFailedError):
+        await publish(kafka.as_("kafka_education"), "ooc-education-relay", EVENTS)
+
+
+@pytest.mark.parametrize("principal", [PARTNER, "kafka_education"])
+async def test_nobody_takes_the_transactional_id_of_a_service(kafka: Closed, principal: str) -> None:
+    """A login that names the relay of another service is refused, and so fences nobody."""
+    with pytest.raises(TransactionalIdAuthorizationFailed):
+        await publish(kafka.as_(principal), "ooc-referral-relay", "ooc.education.events")
+    await publish(kafka.as_("kafka_referral"), "ooc-referral-relay", EVENTS)
+
+
+async def test_what_is_not_declared_cannot_be_read(kafka: Closed) -> None:
+    """A partner reads no topic of Kafka's own, and a service none of a service that it does not follow."""
+    await publish(kafka.as_("kafka_rj_conference"), "ooc-rj_conference-relay", "ooc.rj_conference.events")
+    assert await read_one(kafka.as_("kafka_disposal"), "ooc.rj_conference.events")
+    assert await asyncio.to_thread(refusal, kafka.as_("kafka_disposal"), "ooc.rj_conference.events") is None
+    for principal, topic in (
+        (PARTNER, "__consumer_offsets"),
+        (PARTNER, "__transaction_state"),
+        ("kafka_education", "ooc.rj_conference.events"),
+        ("kafka_education", "ooc.referral.checkpoints"),
+    ):
+        assert await asyncio.to_thread(refusal, kafka.as_(principal), topic) == OtherError.TOPIC_AUTHORIZATION_FAILED
+
+
+def refusal(login: Kafka, topic: str) -> int | None:
+    """Return the error by which a topic is refused; None where it may be read. (aiokafka asks again for ever.)"""
+    options = client_options(login)
+    consumer = Consumer(
+        {
+            "bootstrap.servers": options["bootstrap_servers"],
+            "security.protocol": options["security_protocol"],
+            "sasl.mechanism": options["sasl_mechanism"],
+            "sasl.username": options["sasl_plain_username"],
+            "sasl.password": options["sasl_plain_password"],
+            "group.id": "wessex_trust-refused",
+        }
+    )
+    try:
+        error = consumer.list_topics(topic, timeout=60).topics[topic].error
+        return None if error is None else int(error.code())
+    finally:
+        consumer.close()
+
+
+@pytest.mark.parametrize("group", ["ooc-reporting", "ooc-referral-reactor", "another-agency", "wessex_trustees"])
+async def test_a_partner_has_no_group_but_those_of_its_name(kafka: Closed, group: str) -> None:
+    """The places of another's group are neither told nor moved: its name must be the partner's, or begin with it and a hyphen."""
+    partition = TopicPartition(EVENTS, 0)
+    async with reading(kafka.as_(PARTNER), f"wessex_trust-{group}") as own:
+        own.assign([partition])
+        assert await own.committed(partition) is None
+    async with reading(kafka.as_(PARTNER), group) as consumer:
+        consumer.assign([partition])
+        with pytest.raises(GroupAuthorizationFailedError):
+            await consumer.committed(partition)
+        with pytest.raises(GroupAuthorizationFailedError):
+            await consumer.commit({partition: 7})
+
+
+async def connects(**options: Any) -> bool:
+    """Tell whether a client is let in and answered."""
+    admin = AIOKafkaAdminClient(request_timeout_ms=10_000, **options)
+    try:
+        await admin.start()
+        return bool(await admin.list_topics())
+    except KafkaError:
+        return False
+    finally:
+        await admin.close()
+
+
+async def test_without_its_password_nobody_connects(kafka: Closed) -> None:
+    """No password, a wrong one, another's, or a right one in clear where SCRAM is due: none of them is let in."""
+    partner = client_options(kafka.as_(PARTNER))
+    other = client_options(kafka.as_("kafka_referral"))["sasl_plain_password"]
+    assert await connects(**partner)
+    assert not await connects(bootstrap_servers=kafka.settings.kafka)
+    for change in (
+        {"sasl_plain_password": "wrong"},
+        {"sasl_plain_password": other},
+        {"sasl_plain_password": ""},
+        {"sasl_plain_username": "nobody"},
+        {"sasl_plain_username": PROVISIONER},
+        {"sasl_mechanism": "PLAIN"},
+        {"sasl_mechanism": "PLAIN", "sasl_plain_username": BROKER},
+    ):
+        assert not await connects(**(partner | change)), change
+
+
+async def test_the_controller_lets_nobody_in_either(kafka: Closed) -> None:
+    """At the controller's port the node's own login is answered; a stranger and a partner with its password are not."""
+    folder = kafka.settings.kafka_passwords
+    assert folder is not None
+
+    async def rights(**login: Any) -> int:
+        connection = await create_conn("127.0.0.1", kafka.controller, request_timeout_ms=10_000, **login)
+        try:
+            answer = await connection.send(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY))
+            return len(answer.resources)
+        finally:
+            connection.close()
+
+    def plain(principal: str) -> dict[str, Any]:
+        password = (folder / principal).read_text(encoding="ascii").strip()
+        own = {"sasl_plain_username": principal, "sasl_plain_password": password}
+        return own | {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN"}
+
+    assert await rights(**plain(BROKER)) > 10
+    for stranger in ({}, plain(PARTNER)):
+        with pytest.raises(KafkaError):
+            await rights(**stranger)
+
+
+async def test_rights_that_are_not_declared_go_and_a_new_password_replaces_the_old(
+    kafka: Closed, tmp_path: Path
+) -> None:
+    """Given a right that somebody added by hand and a new password in its file, when `ooc topics` runs, then both are as declared."""
+    given: dict[str, Any] = client_options(kafka.as_(PARTNER))
+    admin = AIOKafkaAdminClient(**client_options(kafka.as_(PROVISIONER)))
+    await admin.start()
+    await admin._send_request(CreateAclsRequest(TOPIC, EVENTS, LITERAL, f"User:{PARTNER}", "*", WRITE, ALLOW))
+    await admin.close()
+    assert kafka.settings.kafka_passwords is not None
+    renewed = tmp_path / "passwords"
+    renewed.mkdir()
+    for file in kafka.settings.kafka_passwords.iterdir():
+        (renewed / file.name).write_bytes(file.read_bytes())
+    (renewed / PARTNER).write_text("another\n", encoding="ascii")
+    await provision_kafka(kafka.settings.model_copy(update={"kafka_passwords": renewed}))
+    try:
+        assert not await connects(**given)
+        login = given | {"sasl_plain_password": "another"}
+        assert await connects(**login)
+        producer = AIOKafkaProducer(**login)
+        await producer.start()
+        with pytest.raises(TopicAuthorizationFailedError):
+            await producer.send_and_wait(EVENTS, b"forged", partition=0)
+        await producer.stop()
+    finally:
+        await provision_kafka(kafka.settings)
+
+
+async def test_a_process_without_its_password_says_which_is_missing(tmp_path: Path) -> None:
+    """Given a directory without a login's password, the error names the login and the file."""
+    settings = Settings(kafka_passwords=tmp_path)
+    with pytest.raises(NoPassword, match=r"Kafka principal kafka_referral cannot be read.*No such file"):
+        settings.kafka_as("kafka_referral")

@@ -1,0 +1,168 @@
+"""Marked values: whatever describes a child is nowhere in clear, in any form, and is in no copy once its epoch has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import mmap
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from services.console.keys import add_epoch, remove_epoch, rewrap
+from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
+from tests.hostile import partnership as world
+from tests.hostile.partnership import Partnership, Recorded
+from tests.hostile.test_forgetting import forget
+from tests.integration.api import conftest as apis
+
+issuer = apis.issuer
+house = world.house
+
+RUN: Final = uuid4().hex[:10]
+NAME: Final = f"Zoë Märk{RUN}"
+PLACE: Final = f"{RUN}marked Lane 7"
+STORY: Final = f"The child said {RUN}confided to the officer."
+REASON: Final = f"It helps {RUN}reasoned here."
+MARKS: Final = (NAME, PLACE, STORY, REASON)
+
+
+def forms(text: str) -> dict[str, bytes]:
+    """Return the forms in which a text could lie somewhere: plain, UTF-16, hexadecimal, escaped, base64 at each offset."""
+    plain = text.encode()
+    return {
+        "plain": plain,
+        "plain, in capitals": text.upper().encode(),
+        "UTF-16, little-endian": text.encode("utf-16-le"),
+        "UTF-16, big-endian": text.encode("utf-16-be"),
+        "hexadecimal": plain.hex().encode(),
+        "JSON": json.dumps(text)[1:-1].encode(),
+        "URL": quote(text).encode(),
+        "form": quote(text).replace("%20", "+").encode(),
+        "backslashes": text.encode("unicode_escape"),
+        # The first and last characters depend on the neighbours of the text.
+        **{f"base64, offset {n}": base64.b64encode(b"\0" * n + plain)[4:-4].rstrip(b"=") for n in range(3)},
+    }
+
+
+WANTED: Final = {(mark, form): found for mark in MARKS for form, found in forms(mark).items()}
+
+
+@pytest.fixture
+def kek_file(tmp_path: Path) -> Path:
+    file = tmp_path / "kek"
+    file.write_text(base64.b64encode(os.urandom(32)).decode() + "\n", encoding="ascii")
+    return file
+
+
+@pytest.fixture
+def settings(postgres_url: str, issuer: str, kek_file: Path) -> Iterator[world.IsolatedSettings]:
+    asyncio.run(world.provision(postgres_url))
+    yield world.IsolatedSettings(mode="local", database_url=postgres_url, issuer=issuer, kek_file=kek_file)
+    asyncio.run(world.drop(postgres_url))
+
+
+async def marked_case(house: Partnership) -> Recorded:
+    """Play a referral whose every personal value is marked, read it at every door, and close it."""
+    details = {"name": NAME, "date_of_birth": "2011-03-14", "address": PLACE}
+    record = await world.rejected_referral(house, details=details, rationale=REASON, narrative=STORY)
+    wrong = await house.send(
+        "referral",
+        record.stream,
+        {"type": "LinkPerson", "details": details, "role": NAME},
+        await house.token("SUPERVISOR"),
+    )
+    assert wrong.status_code == 422
+    assert NAME not in wrong.text
+    await house.carry()
+    token = await house.token("SUPERVISOR")
+    answer = (await house.read("referral", record.path, token)).text
+    assert all(mark in answer for mark in MARKS), "the marks are really there to be found"
+    for service, path in (
+        ("referral", f"{record.path}/history"),
+        ("referral", f"{record.path}/documents/closing-letter"),
+        ("reporting", f"/v1/cases/{record.case}"),
+        ("reporting", f"/v1/cases/{record.case}/timeline"),
+        ("referral", "/status"),
+    ):
+        await house.read(service, path, token)
+    found = await house.clients["reporting"].post(
+        "/v1/search",
+        json={"name": NAME},
+        headers={"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"},
+    )
+    assert found.json()["total"] == 1
+    return record
+
+
+async def files_of(house: Partnership) -> list[Path]:
+    """Return every file of the server: tables, indexes, write-ahead log, temporary files, its own logs."""
+    owner = await asyncpg.connect(house.settings.database("referral", "postgres"))
+    await owner.execute("checkpoint")
+    folder = Path(await owner.fetchval("show data_directory"))
+    await owner.close()
+    if not folder.is_dir():
+        pytest.skip("the server's files are on another machine")
+    return [path for path in folder.parent.rglob("*") if path.is_file() and path.stat().st_size]
+
+
+def holding(files: list[Path], wanted: dict[tuple[str, str], bytes]) -> list[str]:
+    """Name each file that holds one of the byte strings, with its form."""
+    found = []
+    for path in files:
+        try:
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                found += [f"{path.name}: {form}" for (_, form), value in wanted.items() if content.find(value) >= 0]
+        except (FileNotFoundError, ValueError):  # the server has removed or emptied it meanwhile
+            continue
+    return found
+
+
+async def test_no_byte_of_a_marked_value_is_anywhere_and_its_key_goes_with_its_epoch(
+    house: Partnership, kek_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Given marked values, then no file of the databases and no log has them in any form; forgotten, no copy opens either."""
+    record = await marked_case(house)
+    files = await files_of(house)
+    sure = uuid4().hex
+    owner = await asyncpg.connect(house.settings.database("keyring", "postgres"))
+    await owner.execute(f"create table marked as select '{sure}'::text as value; checkpoint")
+    assert holding(await files_of(house), {("", "plain"): sure.encode()}), (
+        "what stands in clear is found by this search"
+    )
+    await owner.execute("drop table marked")
+    assert holding(files, WANTED) == []
+    logged = "".join(capfd.readouterr()).encode()
+    assert not [form for (_, form), value in WANTED.items() if value in logged]
+    copies = await owner.fetch(
+        "select subject, generation, epoch, wrapped from data_key where subject = any($1::text[])",
+        [f"person/{record.person}", f"home/{record.case}"],
+    )
+    assert len(copies) == 2
+    assert all(answer.status_code == 200 for answer in await forget(house, record))
+    add_epoch(kek_file)
+    await rewrap(owner, KeyEncryptionKeys.from_file(kek_file), timedelta(days=1))
+    remove_epoch(kek_file, "1")
+    rows = await owner.fetch("select subject, epoch from data_key")
+    assert {row["epoch"] for row in rows} == {"2"} or not rows
+    assert not {copy["subject"] for copy in copies} & {row["subject"] for row in rows}
+    left = KeyEncryptionKeys.from_file(kek_file)
+    for copy in copies:
+        for epoch in ("1", *left.epochs):
+            with pytest.raises(UnusableKey):
+                left.unwrap(copy["subject"], copy["generation"], epoch, copy["wrapped"])
+    secret = [("", "a key-encryption key")]
+    assert holding(await files_of(house), {secret[0]: next(iter(left.epochs.values()))}) == []
+    assert holding(await files_of(house), WANTED) == []
+    await owner.close()
+    token = await house.token("SUPERVISOR")
+    text = (await house.read("referral", record.path, token)).text
+    assert not [mark for mark in MARKS if mark in text]

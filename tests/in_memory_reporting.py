@@ -1,0 +1,96 @@
+"""Reporting without a database: measures counted from plain histories, by the same folds and the same functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from services.registry import deciding_services
+from services.reporting.fold import Folded, fold, service_of
+from services.reporting.measures import Dataset, answer, measure_named
+from services.reporting.period import Period
+from shared.domain.dates import end_of_day, parse_moment
+from shared.domain.envelope import Fact
+from tools.scenario.in_memory import Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Run
+
+STORIES = Path(__file__).parent / "scenarios"
+
+
+def measure_facts(
+    name: str,
+    histories: Iterable[Sequence[Fact]],
+    from_: date,
+    to: date,
+    group_by: str | None = None,
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+) -> dict[str, Any]:
+    """Answer a measure from whole histories, each in order of version; raises `BadQuestion`."""
+    measure, period = measure_named(name), Period(from_, to)
+    until = _earlier(as_of, end_of_day(to)) if measure.needs_work_items else as_of
+    histories = [history for history in histories if history and service_of(history[0]) in measure.reads]
+    folded: list[Folded] = [
+        found for history in histories if (found := fold(history, as_of=until, known_at=known_at)) is not None
+    ]
+    positions: dict[str, int] = {}
+    for history in histories:
+        for fact in history:
+            service = service_of(fact)
+            positions[service] = max(positions.get(service, 0), fact.position or 0)
+    dataset = Dataset(
+        summaries=[item.summary for item in folded],
+        work_items=[item.work_item for item in folded if measure.needs_work_items],
+    )
+    return answer(measure, dataset, period, positions, group_by)
+
+
+def _earlier(moment: datetime | None, other: datetime) -> datetime:
+    return other if moment is None else min(moment, other)
+
+
+class InMemoryReporting:
+    """Facts by stream, in memory; answers measures as the API does."""
+
+    def __init__(self) -> None:
+        self._streams: dict[tuple[str, UUID], list[Fact]] = {}
+
+    def record(self, service: str, fact: Fact) -> None:
+        """Add a fact."""
+        self._streams.setdefault((service, fact.stream_id), []).append(fact)
+
+    def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any]:
+        """Answer a measure; the parameters are those of its query, as text."""
+        times = {key: parse_moment(params[key]) for key in ("as_of", "known_at") if key in params}
+        return measure_facts(
+            name,
+            self._streams.values(),
+            date.fromisoformat(params["from"]),
+            date.fromisoformat(params["to"]),
+            params.get("group_by"),
+            **times,
+        )
+
+
+class PlayedStories(InMemoryReporting):
+    """The histories of some stories, closed as reporting sees them, by the name of the stream."""
+
+    def __init__(self, *stories: str) -> None:
+        super().__init__()
+        self.histories: dict[str, list[Fact]] = {}
+        memory = Memory(deciding_services(), self)
+        for story in stories:
+            Run(read_scenario(STORIES / story), memory).play()
+
+    def record(self, service: str, fact: Fact) -> None:
+        super().record(service, fact)
+        self.histories.setdefault(fact.envelope.stream, []).append(fact)
+
+    def of(self, service: str) -> list[Fact]:
+        """Return the first history of a service."""
+        return next(facts for name, facts in self.histories.items() if name.startswith(service))

@@ -1,0 +1,224 @@
+"""A supervisor looks at parked reactions, tries one again and closes one, by the API of the service where they wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from services.disposal.service import service
+from shared.api import service_api
+from shared.api.schemas import ReactionDecided, WaitingReaction
+from shared.command_handler import CommandHandler
+from shared.event_store.postgres import PostgresEventStore
+from shared.messaging.consumer import BatchResult, ConsumedEvent, decode, process_batch
+from shared.messaging.reactions import ReactionRunner
+from shared.messaging.wait_recorder import recorder_of
+from shared.messaging.waiting import waits_of
+from shared.privacy.keyring import MemoryKeyring, PostgresKeyring
+from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.provision import provision_databases
+from shared.runtime.settings import Settings
+from shared.runtime.verification.waits import WaitCheck, check_waits
+from tests.integration.api.conftest import Client
+from tests.integration.reporting.recorded_scenarios import play
+
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
+NOBODY = UUID(int=0)
+
+
+@dataclass
+class Place:
+    """Disposal's database with the reactions to one child's register, which all wait; and its API."""
+
+    pool: asyncpg.Pool[asyncpg.Record]
+    auditor: asyncpg.Pool[asyncpg.Record]
+    reacting: ReactionRunner
+    records: list[ConsumedEvent]
+    client: Client
+    offset: int = 0
+
+    async def take(self) -> BatchResult:
+        """Take the records, as if they had never come."""
+        consumer = f"test-{uuid4().hex[:8]}"
+        async with self.pool.acquire() as connection:
+            return await process_batch(
+                connection, consumer, self.records[0].topic, 0, self.records, self.reacting.apply
+            )
+
+    async def ids(self, role: str = "SUPERVISOR", **more: Any) -> list[str]:
+        """Return the ids of what a person is shown as waiting, each line of the declared shape."""
+        token = await self.client.token(role, **more)
+        answer = await self.client.read("/v1/reactions", token=token, reason="INC_1")
+        for line in answer.json():
+            WaitingReaction.model_validate(line)
+        return [line["command_id"] for line in answer.json()]
+
+    async def decide(self, path: str, *, token: str | None = None, **more: Any) -> httpx.Response:
+        headers = {
+            "Authorization": f"Bearer {token or await self.client.token('SUPERVISOR')}",
+            "Access-Reason": "INC_1",
+        }
+        return await self.client.http.post(f"/v1/reactions/{path}", headers=headers, **more)
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Yield the worker's own way of trying again."""
+
+        async def work() -> None:
+            while True:
+                await self.reacting.retry_parked(self.pool)
+                await asyncio.sleep(0.02)
+
+        task = asyncio.create_task(work())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def place(settings: Settings, issuer: str) -> AsyncIterator[Place]:
+    await provision_databases(settings, [service.name], ())
+    app = service_api(service, settings)
+    scenarios = play("13")
+    register = next(fact.envelope.stream for fact in scenarios.facts if fact.name == "AttendanceRecorded")
+    topic = "ooc.education.events"
+    records = [
+        decode(
+            *(topic, 0, offset, str(fact.envelope.home).encode()),
+            [
+                ("ce_id", str(fact.event_id).encode()),
+                ("ce_type", fact.envelope.type.encode()),
+                ("ce_subject", fact.envelope.stream.encode()),
+                ("ooc_version", str(fact.version).encode()),
+                ("ooc_position", str(fact.position).encode()),
+                ("ooc_recorded_at", fact.recorded_at.isoformat().encode() if fact.recorded_at else b""),
+                ("ooc_hash", (fact.hash or b"").hex().encode()),
+            ],
+            fact.body,
+        )
+        for offset, fact in enumerate(scenarios.history(register))
+    ]
+    as_worker = settings.database(service.name, role_name(RoleKind.WORKER, service.name))
+    as_verify = settings.database(service.name, role_name(RoleKind.VERIFY))
+    async with (
+        asyncpg.create_pool(as_worker, min_size=1, max_size=4) as pool,
+        asyncpg.create_pool(as_verify, min_size=1, max_size=1) as auditor,
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://disposal") as http,
+    ):
+        handler = CommandHandler(service, PostgresEventStore(pool), MemoryKeyring(), b"digest")
+        reacting = ReactionRunner(handler, "disposal-reactor", lambda: LATER)
+        yield Place(pool, auditor, reacting, records, Client(http, issuer))
+        await pool.execute("delete from parked")
+
+
+async def problems_of(place: Place) -> tuple[str, ...]:
+    check = WaitCheck()
+    await check_waits(service, place.auditor, check)
+    return check.problems.lines
+
+
+async def test_a_parked_reaction_is_shown_and_tried_again(place: Place) -> None:
+    """Given reactions to a case that is not open, when one is tried again, then it is refused again, and is shown with its tries."""
+    await place.take()
+    ids = await place.ids()
+    assert ids
+    assert await place.ids("SUPERVISOR", area="DEVON") == []
+    reaction = (await place.client.read(f"/v1/reactions/{ids[0]}", role="SUPERVISOR")).json()
+    assert reaction["sentence"].endswith("the stream that it asks has not begun")
+    assert (await place.client.read(f"/v1/reactions/{NOBODY}", role="SUPERVISOR")).status_code == 404
+    elsewhere = await place.client.token("SUPERVISOR", area="DEVON")
+    assert (await place.decide(f"{ids[0]}/close", token=elsewhere)).status_code == 404
+
+    rehearsed = ReactionDecided.model_validate((await place.decide(f"{ids[0]}/retry?dry_run=true")).json())
+    assert (rehearsed.dry_run, rehearsed.waits, rehearsed.reaction.attempts) == (True, True, 1)
+    async with place.working():
+        tried = ReactionDecided.model_validate((await place.decide(f"{ids[0]}/retry")).json())
+    assert (tried.taken_up, tried.waits, tried.reaction.attempts) == (True, True, 2)
+    assert (await place.decide(f"{ids[0]}/retry", token=await place.client.token("AUDITOR"))).status_code == 403
+
+
+async def test_a_closed_reaction_is_recorded_and_never_done(place: Place, settings: Settings) -> None:
+    """Given a parked reaction, when a supervisor closes it, then it is gone, its words are sealed, and its event does nothing."""
+    recorder = recorder_of(place.reacting.handler, place.pool, lambda: datetime.now(UTC))
+    await place.take()
+    await recorder.record()
+    first, *others = await place.ids()
+    assert (await place.decide(f"{first}/close?dry_run=true")).json()["waits"] is True
+    assert await place.ids() == [first, *others]
+    wrong = await place.decide(f"{first}/close", json={"why": ""})
+    assert wrong.status_code == 422
+    answer = await place.decide(f"{first}/close", json={"why": "It belongs to another child."})
+    assert (answer.status_code, answer.json()["waits"]) == (200, False)
+    assert await place.ids() == others
+    assert (await place.decide(f"{first}/close")).status_code == 404
+    rows = await place.auditor.fetch(
+        "select type, body from event where stream = $1 order by version", f"disposal/{first}"
+    )
+    assert [row["type"].split(".")[2] for row in rows] == ["WaitingBegan", "WaitingClosed"]
+    assert b"INC_1" in rows[1]["body"]
+    assert b"another child" not in rows[1]["body"]
+    keys = await asyncpg.create_pool(settings.database("keyring", role_name(RoleKind.API, service.name)), min_size=1)
+    opening = place.reacting.handler.for_service(recorder._handler.service)  # type: ignore[union-attr]
+    opening = CommandHandler(opening.service, opening.event_store, PostgresKeyring(keys, settings.read_kek()), b"")
+    facts = await opening.open((await opening.event_store.load(f"disposal/{first}")).records)
+    assert facts[-1].event.why.value == "It belongs to another child."  # type: ignore[attr-defined]
+    assert facts[-1].actor.role == "SUPERVISOR"
+    await keys.close()
+
+    await recorder.record()
+    await place.take()
+    assert await place.ids() == others
+    source = place.records[0].stream
+    assert first not in [str(one.id) for one in await waits_of(place.pool, source)]
+    state = await place.client.read(f"/v1/disposals/{first}", role="SUPERVISOR")
+    assert state.status_code == 404
+    assert await problems_of(place) == ()
+
+
+async def test_verification_finds_a_closure_that_does_not_match_its_record(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given waits and closures, when rows are changed behind the record's back, then each difference is found."""
+    monkeypatch.setattr("shared.runtime.verification.waits.PATIENCE_SECONDS", 0.0)
+    recorder = recorder_of(place.reacting.handler, place.pool, lambda: datetime.now(UTC))
+    await place.take()
+    await recorder.record()
+    first, second, third = (await place.ids())[:3]
+    await place.decide(f"{first}/close")
+    assert await problems_of(place) == ()
+    await place.pool.execute("update waiting set closed = false, ended_at = null where id = $1", first)
+    await place.pool.execute("update waiting set closed = true where id = $1", second)
+    await place.pool.execute("update waiting set sentence = 'all is well' where id = $1", third)
+    await place.pool.execute("update parked set command_id = $2 where command_id = $1", third, NOBODY)
+    assert set(await problems_of(place)) == {
+        f"wait {first}: its closure is recorded, and it still waits: close it again",
+        f"wait {second}: it is closed, and no event says by whom and why",
+        f"wait {third}: what its row shows is not what its events make",
+        f"reaction {NOBODY}: it is parked, and no event tells of it",
+    }
+    await place.pool.execute("delete from parked where command_id = $1", NOBODY)
+    await place.pool.execute("update waiting set closed = true, ended_at = now() where id = $1", first)
+    await place.pool.execute("update waiting set closed = false where id = $1", second)
+    await recorder.record()
+    await place.pool.execute("update waiting set sentence = $2 where id = $1", third, await _sentence(place, third))
+    assert await problems_of(place) == ()
+
+
+async def _sentence(place: Place, id_: str) -> str:
+    """Return the sentence that the events of a wait tell."""
+    handler = recorder_of(place.reacting.handler, place.pool, lambda: datetime.now(UTC) + timedelta(0))._handler
+    assert handler is not None
+    facts = await handler.open((await handler.event_store.load(f"disposal/{id_}")).records)
+    return str(facts[0].event.wait.sentence)  # type: ignore[attr-defined]

@@ -1,0 +1,107 @@
+"""The console's forms as a backend of scenarios: each command is sent as a person does it, by the pages alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+from uuid import NAMESPACE_URL, uuid5
+
+from services.console.client import Client
+from services.registry import COLLECTIONS
+from tests.integration.console.browsing import Browser, Page
+from tests.integration.console.filling import fill_in
+from tools.scenario.backend import Request, Response
+from tools.scenario.over_http import READER, Http
+from tools.scenario.story import Officer, Result
+
+RULE: Final = re.compile(r"Rule ([A-Z]{1,2}[0-9]{1,3}[A-Z]?)\. Source")
+REASON: Final = "reason."
+
+
+class Forms(Http):
+    """A backend whose commands go through the console's forms; what is checked is read from the APIs, as by `Http`."""
+
+    def __init__(self, client: Client, console: str) -> None:
+        super().__init__(client)
+        self._console = console
+        self._browsers: dict[Officer, Browser] = {}
+        self._receipts: dict[str, Mapping[str, Any]] = {}
+        self.forms = 0
+        """How many forms were sent."""
+
+    def close(self) -> None:
+        """Close every browser."""
+        for browser in self._browsers.values():
+            browser.client.close()
+
+    def send(self, request: Request) -> Response:
+        """Open the form of the command, fill it in, check it and send it."""
+        if request.by.role == "SYSTEM":
+            return Response(Result.FORBIDDEN, why="nobody is given the role SYSTEM")
+        browser = self._browser(request.by)
+        command = dict(request.body)
+        rationale = command.pop("rationale", {})
+        version = command.pop("expected_version", None)
+        type_ = command.pop("type")
+        address = f"/records/{COLLECTIONS[request.service]}/{request.stream}/do/{type_}"
+        page = browser.open(address)
+        if page.status in {403, 404}:
+            return Response(Result.FORBIDDEN if page.status == 403 else Result.UNKNOWN, why=page.words)
+        key = str(uuid5(NAMESPACE_URL, f"{request.service} {request.key}"))
+        if version is not None:
+            page = _with(page, version=str(version))
+        page = fill_in(browser, _with(page, key=key), command)
+        self.forms += 1
+        return self._checked(browser, request, page, rationale, key)
+
+    def _checked(
+        self, browser: Browser, request: Request, page: Page, rationale: Mapping[str, str], key: str
+    ) -> Response:
+        if rationale and any("/reasons" in form.action for form in page.forms()):
+            form = page.form("/reasons")
+            reasons = {f"{REASON}{rule}": text for rule, text in rationale.items() if f"{REASON}{rule}" in form.names}
+            page = browser.send(page, form, reasons)
+        forms = [form.action for form in page.forms()]
+        if any("/reasons" in action for action in forms):
+            names = sorted(name for name in page.form("/reasons").names if name.startswith(REASON))
+            return Response(Result.NEEDS_RATIONALE, rules=tuple(name.removeprefix(REASON) for name in names))
+        if any("/version" in action for action in forms):
+            return Response(Result.CONFLICT, why=page.words)
+        if page.status == 422:
+            rules = tuple(dict.fromkeys(RULE.findall(page.words)))
+            return Response(Result.REFUSED if rules else Result.INVALID, rules=rules, why=page.words)
+        if any("/send" in action for action in forms):
+            page = browser.send(page, page.form("/send"))
+        assert page.status == 200, page.words
+        return self._recorded(request, page, key)
+
+    def _recorded(self, request: Request, page: Page, key: str) -> Response:
+        """Return the receipt of what the page says was recorded."""
+        if key in self._receipts:
+            return Response(Result.REPEATED, events=_types(self._receipts[key]), receipt=self._receipts[key])
+        recorded = parse_qs(urlsplit(page.url).query)["recorded"][0]
+        answer = self._client.get(request.service, f"/v1/commands/{recorded}", role=READER)
+        assert answer.status == 200, answer.body
+        receipt: Mapping[str, Any] = answer.body["receipt"]
+        self._receipts[key] = receipt
+        return Response(Result.ACCEPTED, events=_types(receipt), receipt=receipt)
+
+    def _browser(self, officer: Officer) -> Browser:
+        if officer not in self._browsers:
+            browser = self._browsers[officer] = Browser(self._console)
+            browser.sign_in(f"{officer.role}-{officer.number}")
+        return self._browsers[officer]
+
+
+def _types(receipt: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(event["type"]).split(".")[-2] for event in receipt["events"])
+
+
+def _with(page: Page, **hidden: str) -> Page:
+    """Return a page whose form was drawn with other values in its hidden fields, as in an older tab."""
+    for control in page.form("/do/").element.iter("input"):
+        if control.get("name") in hidden:
+            control.set("value", hidden[str(control.get("name"))])
+    return page

@@ -1,0 +1,277 @@
+"""The console in a real browser: journeys by clicking and by keyboard, and every page checked by axe and looked at.
+
+Chromium is the machine's own. Where there is none these tests are skipped; the same pages and journeys are tested over
+HTTP beside them always. Pictures of every page are written to var/screens.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.integration.console.test_forms import REPORT
+
+CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SCREENS: Final = Path(__file__).parents[3] / "var" / "screens"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        CHROMIUM is None,
+        reason="no Chromium is on PATH (Debian: apt-get install chromium): the pages are tested over HTTP alone",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Yield the browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[False, True], ids=["without JavaScript", "with JavaScript"])
+def opened(request: pytest.FixtureRequest, chromium: Browser, system: dict[str, Any]) -> Iterator[tuple[Page, bool]]:
+    """Yield a tab in which nobody has signed in, and whether scripts may run there."""
+    context = chromium.new_context(base_url=system["console"], java_script_enabled=request.param)
+    yield context.new_page(), request.param
+    context.close()
+
+
+def sign_in(tab: Page, person: str) -> None:
+    tab.goto("/")
+    tab.click(f"button[value={person}]")
+    tab.wait_for_url("**/")
+
+
+def look(tab: Page, name: str, *, scripts: bool = True) -> None:
+    """Check a page as whoever cannot see it, and keep a picture of it for whoever can.
+
+    Axe is a script itself, so it runs where scripts may; the pages are the same without.
+    """
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    tab.screenshot(path=SCREENS / f"{name}.png", full_page=True)
+    if scripts:
+        results = Axe().run(tab)
+        assert not results.response["violations"], f"{name}: {results.generate_report()}"
+    assert tab.locator("h1").count() == 1
+
+
+def test_an_officer_carries_a_report_to_the_case(opened: tuple[Page, bool]) -> None:
+    """Given a report, when an officer enters it by clicking, then it is checked, recorded, and stands on the case's page."""
+    tab, scripts = opened
+    sign_in(tab, "SAFE_SCHOOLS_OFFICER-1")
+    look(tab, "my-day", scripts=scripts)
+    tab.click("text=Begin")
+    look(tab, "begin", scripts=scripts)
+    tab.click("text=Receive referral")
+    look(tab, "form", scripts=scripts)
+    tab.click("main button:has-text('Continue') >> visible=true")
+    assert tab.title().startswith("Error: ")
+    look(tab, "form-with-errors", scripts=scripts)
+    tab.check("input[name=source][value=SCHOOL]")
+    tab.select_option("select[name=incident_type]", str(REPORT["incident_type"]))
+    tab.check("input[name=setting][value=SCHOOL]")
+    tab.check("input[name=on_premises][value=yes]")
+    tab.check("input[name=in_school_hours][value=no]")
+    tab.fill("textarea[name=narrative]", str(REPORT["narrative"]))
+    tab.check("input[name=lawful_basis][value='law enforcement']")
+    for name, clock in (("reported_at", "15:20"), ("happened_at", "15:50")):
+        for part, text in (("day", "20"), ("month", "11"), ("year", "2026"), ("clock", clock)):
+            tab.fill(f"input[name='{name}.{part}']", text)
+    tab.click("main button:has-text('Continue') >> visible=true")
+    assert "This is not allowed" in tab.inner_text("main")
+    look(tab, "check-refused", scripts=scripts)
+    tab.click(".govuk-error-summary a >> nth=0")
+    tab.fill("input[name='happened_at.clock']", "14:50")
+    tab.click("main button:has-text('Continue') >> visible=true")
+    look(tab, "check", scripts=scripts)
+    tab.click("text=Record this")
+    assert "Referral received" in tab.inner_text(".govuk-notification-banner")
+    look(tab, "case-begun", scripts=scripts)
+
+
+def test_an_officer_reports_by_questions(opened: tuple[Page, bool]) -> None:
+    """Given a nude image, when an officer answers question by question, then the warning comes first, and the receipt last."""
+    tab, scripts = opened
+    sign_in(tab, "SAFE_SCHOOLS_OFFICER-1")
+    tab.goto("/report")
+    tab.click("text=Start now")
+    look(tab, "report-who", scripts=scripts)
+    _continue(tab)
+    look(tab, "report-who-with-errors", scripts=scripts)
+    tab.check("input[name=source][value=SCHOOL]")
+    _fill_moment(tab, "reported_at", "15:20")
+    _continue(tab)
+    tab.select_option("select[name=incident_type]", "ONLINE_SAFETY")
+    _continue(tab)
+    _fill_moment(tab, "happened_at", "14:50")
+    _continue(tab)
+    look(tab, "report-where", scripts=scripts)
+    tab.check("input[name=setting][value=ONLINE]")
+    tab.check("input[name=on_premises][value=no]")
+    tab.check("input[name=in_school_hours][value=no]")
+    _continue(tab)
+    look(tab, "report-gravity", scripts=scripts)
+    tab.check("input[name=flags][value=NUDE_IMAGERY]")
+    tab.check("input[name=flags][value=SEXUAL]")
+    _continue(tab)
+    assert "Do not look at the image" in tab.inner_text("main")
+    look(tab, "report-warning", scripts=scripts)
+    tab.click("text=I have read this; continue")
+    tab.fill("textarea[name=narrative]", "A message was passed on.")
+    look(tab, "report-account", scripts=scripts)
+    _continue(tab)
+    tab.check("input[name=lawful_basis][value='law enforcement']")
+    _continue(tab)
+    look(tab, "report-check", scripts=scripts)
+    tab.click("summary >> text=What if it happened on another day?")
+    tab.fill("input[name=on]", "2026-11-01")
+    tab.click("text=Show that day")
+    look(tab, "report-another-day", scripts=scripts)
+    tab.click("text=Record this")
+    look(tab, "report-receipt", scripts=scripts)
+    tab.click("text=Go to the case")
+    assert "Do not look at the image" in tab.inner_text("main")
+    look(tab, "case-with-a-nude-image", scripts=scripts)
+
+
+def _continue(tab: Page) -> None:
+    tab.click("main button:has-text('Save and continue')")
+
+
+def _fill_moment(tab: Page, name: str, clock: str) -> None:
+    for part, text in (("day", "20"), ("month", "11"), ("year", "2026"), ("clock", clock)):
+        tab.fill(f"input[name='{name}.{part}']", text)
+
+
+PAGES: Final = {
+    "day": ("SUPERVISOR-1", "/"),
+    "daily-sheet": ("SUPERVISOR-1", "/daily-sheet"),
+    "cases": ("SUPERVISOR-1", "/cases"),
+    "cases-none": ("SUPERVISOR-1", "/cases?state=PANEL_QUEUE"),
+    "search": ("SUPERVISOR-1", "/search"),
+    "reason": ("AUDITOR-1", "/reason"),
+    "returns": ("ANALYST-1", "/returns?measure=kpi6&from=2025-10-01&to=2025-12-31"),
+    "board": ("ANALYST-1", "/returns/board?from=2025-10-01&to=2026-11-20"),
+    "frozen": ("ANALYST-1", "/returns/frozen"),
+    "sessions": ("SUPERVISOR-1", "/sessions?week=2026-05-18"),
+    "operations": ("SUPERVISOR-1", "/operations"),
+    "panel": ("SUPERVISOR-1", "/panel"),
+    "report": ("SAFE_SCHOOLS_OFFICER-1", "/report"),
+    "forbidden": ("ANALYST-1", "/cases"),
+    "not-found": ("SUPERVISOR-1", "/nowhere"),
+    "draft-gone": ("SUPERVISOR-1", "/drafts/7b25a32c-7a6b-5cf9-bdc4-0b84d596c200"),
+    "day-of-a-school": ("SCHOOL-1", "/"),
+    "signed-out": ("SUPERVISOR-1", "/signed-out"),
+}
+
+
+@pytest.fixture(scope="module")
+def contexts(chromium: Browser, system: dict[str, Any]) -> Iterator[dict[str, BrowserContext]]:
+    """Yield a signed-in context for each person of the pages."""
+    found: dict[str, BrowserContext] = {}
+    for person in {person for person, _ in PAGES.values()}:
+        found[person] = chromium.new_context(base_url=system["console"], viewport={"width": 320, "height": 800})
+        sign_in(found[person].new_page(), person)
+    yield found
+    for context in found.values():
+        context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_fit_for_everyone(contexts: dict[str, BrowserContext], name: str) -> None:
+    """Given a page, when it is opened on 320 pixels, printed and in forced colours, then axe finds nothing and nothing is cut off."""
+    person, address = PAGES[name]
+    tab = contexts[person].new_page()
+    tab.goto(address)
+    look(tab, f"{name}-narrow")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+    tab.set_viewport_size({"width": 1200, "height": 900})
+    look(tab, name)
+    tab.emulate_media(forced_colors="active")
+    look(tab, f"{name}-forced-colours")
+    tab.emulate_media(media="print", forced_colors="none")
+    assert tab.locator("h1").is_visible()
+    tab.close()
+
+
+def test_a_case_and_its_timeline_are_fit_for_everyone(contexts: dict[str, BrowserContext]) -> None:
+    """Given a child's case, when overview, timeline, past and a long form are opened, then axe finds nothing on any."""
+    tab = contexts["SUPERVISOR-1"].new_page()
+    tab.set_viewport_size({"width": 1200, "height": 900})
+    tab.goto("/cases")
+    tab.click("text=Cara Whitmore")
+    look(tab, "case")
+    case = tab.url
+    tab.click("text=Vary conditions")
+    look(tab, "form-of-conditions")
+    tab.click("button:has-text('Add another')")
+    assert tab.locator(".console-row").count() == 2
+    tab.goto(case)
+    tab.click("h3 >> text=Education session")
+    look(tab, "record")
+    tab.click("text=Register: every child on one page")
+    look(tab, "register")
+    tab.goto(case)
+    tab.click("text=Book an education session >> nth=0")
+    look(tab, "book")
+    tab.goto(case)
+    tab.click("nav >> text=Timeline")
+    look(tab, "timeline")
+    tab.click("text=What has changed since >> nth=0")
+    look(tab, "two-moments")
+    tab.click("text=What led to what")
+    look(tab, "causes")
+    tab.go_back()
+    tab.go_back()
+    tab.click("text=What was known then >> nth=3")
+    look(tab, "case-as-it-was-known")
+    tab.set_viewport_size({"width": 320, "height": 800})
+    for address in (case, f"{case}/timeline"):
+        tab.goto(address)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+    tab.close()
+
+
+def test_a_conference_is_fit_for_everyone(contexts: dict[str, BrowserContext]) -> None:
+    """Given a conference, when its page is opened wide and narrow, then axe finds nothing, and nothing is cut off."""
+    tab = contexts["SUPERVISOR-1"].new_page()
+    tab.set_viewport_size({"width": 1200, "height": 900})
+    tab.goto("/cases")
+    cases = tab.eval_on_selector_all("main a[href^='/cases/']", "links => links.map(link => link.getAttribute('href'))")
+    for case in cases:
+        tab.goto(case)
+        if tab.locator("h3 >> text=Restorative conference").count():
+            break
+    tab.click("h3 >> text=Restorative conference")
+    assert "Who takes part" in tab.inner_text("main")
+    look(tab, "conference")
+    tab.set_viewport_size({"width": 320, "height": 800})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+    tab.close()
+
+
+def test_the_keyboard_is_enough(contexts: dict[str, BrowserContext]) -> None:
+    """Given a keyboard alone, when one tabs from the top, then the skip link leads to the page, and its links can be followed."""
+    tab = contexts["SUPERVISOR-1"].new_page()
+    tab.goto("/")
+    tab.keyboard.press("Tab")
+    assert "Skip to main content" in tab.evaluate("document.activeElement.textContent")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/#main-content")
+    tab.keyboard.press("Tab")
+    assert "Daily sheet" in tab.evaluate("document.activeElement.textContent")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url(re.compile("/daily-sheet"))
+    tab.close()

@@ -1,0 +1,132 @@
+"""The list, the search and the pages of a case, on a whole system."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.integration.console.browsing import Browser, Page
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def case_of(browser: Browser, name: str) -> str:
+    """Return the address of the case of a child, by the list."""
+    return (browser.open("/cases")).links()[name]
+
+
+def test_the_list_names_the_children_and_filters(browser: Browser) -> None:
+    """Given cases, when the list is filtered by what is due, then the soonest comes first and the others are left out."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open("/cases")
+    assert re.search(r"\d+ cases\. The soonest duty comes first", page.words)
+    filtered = browser.send(page, page.form("/cases"), {"due": "overdue"})
+    assert "Jack Tolliday" in filtered.words
+    assert "Reece Gannaway" not in filtered.words
+    none = browser.send(page, page.form("/cases"), {"state": "PANEL_QUEUE"})
+    assert "No case matches these filters" in none.words
+
+
+def test_a_search_finds_by_a_name_that_stands_in_no_address(browser: Browser) -> None:
+    """Given the beginning of a name, when it is searched for, then its case is found, and the address has no word of it."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open("/search")
+    found = browser.send(page, page.form("/search"), {"words": "tolli"})
+    assert re.search(r"\d+ cases? found", found.words)
+    assert "Jack Tolliday" in found.links()
+    assert found.url.endswith("/search")
+    assert "tolli" not in found.title.lower()
+
+
+def test_a_search_for_nothing_says_what_to_do(browser: Browser) -> None:
+    """Given nothing to look for, when the form is sent, then the field is named, and the title begins with Error."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open("/search")
+    wrong = browser.send(page, page.form("/search"), {"words": " "})
+    assert wrong.status == 422
+    assert wrong.title.startswith("Error: ")
+    assert wrong.links()["Enter what you are looking for."] == "#words"
+
+
+def test_a_case_says_what_can_happen_next_and_what_is_due(browser: Browser) -> None:
+    """Given a child's case, when it is opened, then it shows who it is, the open duties, and what can be done by the rules."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open(case_of(browser, "Jack Tolliday"))
+    assert page.heading == "Jack Tolliday"
+    assert "Born 19 October 2012" in page.words
+    assert "Referral: With MASH" in page.words
+    assert "Close the referral" in page.words
+    assert "Can be done" in page.words
+    assert "Jack" not in page.title
+
+
+def test_the_timeline_tells_each_event_with_both_times(browser: Browser) -> None:
+    """Given a case, when its timeline is opened, then each event is a sentence that leads to what was known then."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open(f"{case_of(browser, 'Jack Tolliday')}/timeline")
+    assert "Safeguarding concern" in page.words or "safeguarding concern" in page.words
+    assert "recorded" in page.words
+    then = [address for text, address in page.links().items() if text.startswith("What was known then")]
+    assert len(then) >= 9
+    past = browser.open(then[0])
+    assert "This is not how the case stands now" in past.words
+    assert "What can happen next" not in past.words
+
+
+def test_a_case_as_it_stood_is_asked_by_a_form(browser: Browser) -> None:
+    """Given a day, when a case is asked for as it stood, then its duties of then are shown and no step is offered."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open(case_of(browser, "Jack Tolliday"))
+    form = next(form for form in page.forms() if form.method == "get")
+    past = browser.send(page, form, {"as_of": "2026-03-20", "known_at": ""})
+    assert "as it stood on 20 March 2026" in past.words
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/cases/7b25a32c-7a6b-5cf9-bdc4-0b84d596c200",
+        "/cases/no-id",
+        "/records/nothing/7b25a32c-7a6b-5cf9-bdc4-0b84d596c200",
+    ],
+)
+def test_what_is_not_there_is_a_page(browser: Browser, address: str) -> None:
+    """Given an address of nothing, when it is opened, then the page says so, and the person stays signed in."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open(address)
+    assert (page.status, page.heading) == (404, "Page not found")
+    assert "Sign out" in page.text
+
+
+def test_what_a_role_may_not_see_is_a_page_and_no_sign_out(browser: Browser) -> None:
+    """Given an analyst, when the list of cases is opened, then a 403 says whose work it is, and the session goes on."""
+    browser.sign_in("ANALYST-1")
+    page = browser.open("/cases")
+    assert (page.status, page.heading) == (403, "You may not see this")
+    assert (browser.open("/")).heading == "My day"
+
+
+def test_a_record_has_a_page_of_its_own(browser: Browser) -> None:
+    """Given a referral, when its own page is opened, then it shows its history and its steps."""
+    browser.sign_in("SUPERVISOR-1")
+    case: Page = browser.open(case_of(browser, "Jack Tolliday"))
+    ids = [id_.removeprefix("next-")[:36] for id_ in _ids(case) if id_.startswith("next-")]
+    page = browser.open(f"/records/referrals/{ids[0]}")
+    assert page.heading.startswith("Referral ")
+    assert "What happened" in page.words
+
+
+def test_an_auditor_sees_who_has_looked(browser: Browser) -> None:
+    """Given a case that was opened, when an auditor with a reason asks, then the look stands there with role and reason."""
+    browser.sign_in("AUDITOR-1")
+    page = browser.open("/reason")
+    browser.send(page, page.form("/reason"), {"reason": "AUDIT"})
+    case = browser.open(next(one for one in browser.open("/cases").links().values() if one.startswith("/cases/")))
+    looks = browser.open(browser.open(case.links()["Timeline"]).links()["Who has looked at this case"])
+    assert "Auditor" in looks.words
+    assert "Read cases Audit Given" in looks.words
+
+
+def _ids(page: Page) -> list[str]:
+    return [id_ for element in page.root.iter() if (id_ := element.get("id"))]

@@ -1,0 +1,121 @@
+"""Signing in, my day and signing out, in a browser without JavaScript, on a whole system."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from services.console.web.application import HEADERS
+from shared.database import as_role, database_dsn
+from tests.integration.console.browsing import Browser
+from tools.local.people import PEOPLE
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.mark.parametrize("person", [person.key for person in PEOPLE])
+def test_every_person_of_the_sign_in_page_has_a_day(browser: Browser, person: str) -> None:
+    """Given a person of each role, when they sign in, then their day is shown, or their role is said not to include it."""
+    page = browser.sign_in(person)
+    assert (page.status, page.heading) == (200, "My day")
+    assert any(words in page.words for words in ("overdue", "The role"))
+
+
+def test_my_day_names_the_child_whose_duty_is_overdue(browser: Browser) -> None:
+    """Given an overdue duty, when the supervisor opens my day, then it stands there with the child's name and the case."""
+    page = browser.sign_in("SUPERVISOR-1")
+    assert "Jack Tolliday" in page.words
+    assert "Close the referral" in page.words
+    assert any(address.startswith("/cases/") for address in page.links().values())
+    assert "Jack" not in page.title
+    sheet = browser.open("/daily-sheet")
+    assert "Jack Tolliday" in sheet.words
+
+
+def test_somebody_who_has_not_signed_in_sees_nothing(browser: Browser) -> None:
+    """Given no session, when a page is opened, then the issuer's page comes, and after it the page that was asked for."""
+    page = browser.open("/daily-sheet")
+    assert page.heading == "Who are you today?"
+    form = page.form("authorize")
+    form.buttons = [one for one in form.buttons if one[1] == "SUPERVISOR-1"]
+    assert (browser.send(page, form)).heading.startswith("Daily sheet")
+
+
+def test_signing_out_ends_the_session(browser: Browser) -> None:
+    """Given a session, when its person signs out, then the cookie of before opens nothing."""
+    page = browser.sign_in("SUPERVISOR-1")
+    cookie = browser.client.cookies["ooc_session"]
+    (form,) = (form for form in page.forms() if form.action == "/sign-out")
+    assert (browser.send(page, form)).heading == "You have signed out"
+    answer = browser.client.get(browser.base, headers={"Cookie": f"ooc_session={cookie}"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2F")
+
+
+def test_a_form_of_another_session_changes_nothing(browser: Browser) -> None:
+    """Given a form without the token of the session, when it is sent, then it is refused, and the person stays signed in."""
+    page = browser.sign_in("SUPERVISOR-1")
+    (form,) = (form for form in page.forms() if form.action == "/sign-out")
+    for csrf in ("", "another"):
+        refused = browser.send(page, form, {"csrf": csrf})
+        assert (refused.status, refused.heading) == (403, "You may not see this")
+    assert (browser.open("/")).heading == "My day"
+
+
+def test_every_answer_has_the_headers(browser: Browser) -> None:
+    """A page, a page that is not there and a stylesheet come with the policy that lets no script run."""
+    browser.sign_in("SUPERVISOR-1")
+    for address in ("/", "/nowhere", "/signed-out"):
+        page = browser.open(address)
+        assert {name: page.headers[name] for name in HEADERS} == HEADERS
+    answer = browser.client.get(f"{browser.base}/static/console.css")
+    assert answer.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+
+
+@pytest.mark.parametrize("query", ["", "?code=x&state=y"])
+def test_a_way_back_that_nobody_began_signs_nobody_in(browser: Browser, query: str) -> None:
+    """Given no sign-in that was begun here, when somebody comes back with a code, then there is no session."""
+    page = browser.open(f"/signed-in{query}")
+    assert (page.status, page.heading) == (400, "You are not signed in")
+    assert "ooc_session" not in browser.client.cookies
+
+
+def test_what_is_at_rest_tells_nothing(browser: Browser, system: dict[str, Any]) -> None:
+    """Given a session, when the rows of the console's database are read, then neither cookie, token nor role is in them."""
+    browser.sign_in("SUPERVISOR-1")
+    rows = asyncio.run(_rows(as_role(database_dsn(system["postgres"], "ooc_console"), "ooc_console_api")))
+    assert rows
+    cookie = browser.client.cookies["ooc_session"].encode()
+    for row in rows:
+        for secret in (cookie, b"SUPERVISOR", b"eyJ"):
+            assert secret not in row["id"] + row["sealed"]
+
+
+async def _rows(address: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(address)
+    try:
+        return list(await connection.fetch("select id, sealed from session"))
+    finally:
+        await connection.close()
+
+
+def test_the_log_names_nobody(browser: Browser, system: dict[str, Any]) -> None:
+    """After all of this, the console's log has no name, no token and no cookie in it."""
+    browser.sign_in("SUPERVISOR-1")
+    log = (Path(system["var"]) / "log" / "console.log").read_text(encoding="utf-8")
+    assert all(json.loads(line) for line in log.splitlines() if line.startswith("{"))
+    for secret in ("Tolliday", "eyJ", browser.client.cookies["ooc_session"]):
+        assert secret not in log
+
+
+def test_it_says_whether_it_is_ready(system: dict[str, Any]) -> None:
+    """The probes answer without a session."""
+    with httpx.Client(trust_env=False) as client:
+        for probe in ("live", "ready"):
+            assert (client.get(f"{system['console']}/health/{probe}")).json() == {"status": probe}

@@ -1,0 +1,208 @@
+"""The register of a session, papers, returns with their files and what is frozen, the panel, and a conference."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.integration.console.browsing import Browser, Form, Page
+from tests.integration.console.filling import record
+from tests.integration.console.test_forms import CHILD, begun, form_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+PLAN = {
+    "kind": "WORKSHOP",
+    "topic": "RETAIL",
+    "starts_at": "2026-11-20T10:00:00+00:00",
+    "hours": "3",
+    "place": "Dorchester",
+    "occurred_at": "2026-11-10T09:00:00+00:00",
+}
+
+
+@pytest.fixture
+def session_page(browser: Browser) -> Page:
+    """Plan a session, book two places in it, hold it, and return its page."""
+    browser.sign_in("SAFE_SCHOOLS_OFFICER-1")
+    page = record(browser, "/begin/sessions/PlanSession", PLAN)
+    path = page.url.partition("?")[0]
+    for _ in range(2):
+        place = {"person_id": str(uuid4()), "occurred_at": "2026-11-11T09:00:00+00:00"}
+        record(browser, f"{path}/do/BookPlace", place)
+    return record(browser, f"{path}/do/DeliverSession", {"headcount": 2, "occurred_at": "2026-11-20T13:05:00+00:00"})
+
+
+def lines(page: Page) -> list[str]:
+    """Return the people of the register who have a line to fill in."""
+    names = page.form("/register").names
+    return sorted(name.partition(".")[0] for name in names if name.endswith(".status"))
+
+
+def test_a_register_is_taken_on_one_page(browser: Browser, session_page: Page) -> None:
+    """Given two booked places, when one line is right and one is wrong, then the right one is recorded and the wrong one says why."""
+    register = browser.open(f"{session_page.url.partition('?')[0]}/register")
+    first, second = lines(register)
+    assert str(UUID(first)) == first
+    filled = {
+        f"{first}.status": "ATTENDED",
+        f"{first}.complied": "yes",
+        f"{second}.status": "ATTENDED",
+        f"{second}.complied": "yes",
+        f"{second}.hours_credited": "many",
+    }
+    answer = browser.send(register, register.form("/register"), filled)
+    assert answer.status == 422
+    assert "Recorded 1 line:" in answer.words
+    assert "Hours credited must be a number, such as 1.5" in answer.words
+    assert lines(answer) == [second]
+    done = browser.send(answer, answer.form("/register"), {f"{second}.hours_credited": "3"})
+    assert (done.status, "Not every line" in done.words) == (200, False)
+
+
+def test_a_register_that_is_sent_twice_acts_once(browser: Browser, session_page: Page) -> None:
+    """Given a register that was sent, when the old page is sent again, then no line is recorded again."""
+    path = session_page.url.partition("?")[0]
+    register = browser.open(f"{path}/register")
+    filled = {
+        f"{person}.{name}": text
+        for person in lines(register)
+        for name, text in (("status", "ATTENDED"), ("complied", "yes"))
+    }
+    assert "Recorded 2 lines:" in browser.send(register, register.form("/register"), filled).words
+    browser.send(register, register.form("/register"), filled)
+    assert browser.open(path).words.count("Attendance recorded") == 2
+
+
+def test_an_analyst_reads_a_measure_as_a_table(browser: Browser) -> None:
+    """Given a period, when an analyst asks for KPI 6, then the numbers stand in a table with the definition's version."""
+    browser.sign_in("ANALYST-1")
+    page = browser.open("/returns")
+    result = browser.send(page, page.form("/returns"), {"measure": "kpi6", "from": "2025-10-01", "to": "2025-12-31"})
+    assert "definition 1" in result.words
+    assert "Youth conditional caution" in result.words
+    wrong = browser.send(page, page.form("/returns"), {"measure": "kpi6", "from": "2025-12-31", "to": "2025-10-01"})
+    assert (wrong.status, wrong.title.startswith("Error: ")) == (422, True)
+
+
+def test_a_paper_that_is_not_ready_says_why(browser: Browser) -> None:
+    """Given a disposal that is not decided, when a paper is asked for, then a page says why there is none."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open("/cases?state=COMPLETED")
+    case = browser.open(next(address for address in page.links().values() if address.startswith("/cases/")))
+    disposal = browser.open(case.links()["Disposal"])
+    papers = {text: address for text, address in disposal.links().items() if text.endswith("(PDF)")}
+    assert papers
+    answers = [browser.client.get(f"{browser.base}{address}") for address in papers.values()]
+    printed = [one for one in answers if one.headers["content-type"] == "application/pdf"]
+    assert all(one.content.startswith(b"%PDF") for one in printed)
+    assert printed
+    assert len(printed) < len(answers)
+
+
+PERIOD = {"measure": "kpi6", "from": "2025-10-01", "to": "2026-11-20"}
+
+
+def test_a_return_has_a_chart_and_files(browser: Browser) -> None:
+    """Given a measure with numbers, when it is shown, then a chart stands beside its table, and both files have the numbers."""
+    browser.sign_in("ANALYST-1")
+    page = browser.open("/returns")
+    shown = browser.send(page, _chooser(page), PERIOD)
+    (chart,) = [one for one in shown.root.iter() if str(one.tag).endswith("svg")]
+    assert chart.get("role") == "img"
+    csv = browser.client.get(f"{browser.base}{shown.links()['Download as CSV']}")
+    assert csv.headers["content-disposition"] == 'attachment; filename="kpi6-2025-10-01-2026-11-20.csv"'
+    assert "Youth conditional caution,Ended," in csv.text
+    workbook = browser.client.get(f"{browser.base}{shown.links()['Download as a workbook']}")
+    assert workbook.content.startswith(b"PK")
+
+
+def test_a_frozen_return_says_what_has_been_restated(browser: Browser) -> None:
+    """Given a measure, when it is frozen, sent twice, then it is kept once, and shows what it rests on and what differs today."""
+    browser.sign_in("ANALYST-1")
+    page = browser.open("/returns")
+    shown = browser.send(page, _chooser(page), PERIOD)
+    frozen = browser.send(shown, shown.form("/returns/frozen"))
+    again = browser.send(shown, shown.form("/returns/frozen"))
+    assert frozen.url == again.url
+    assert "Nothing has been restated" in frozen.words
+    assert "Gives the same bytes" in frozen.words
+    listed = browser.open("/returns/frozen")
+    assert frozen.url.removeprefix(browser.base) in listed.links().values()
+
+
+def test_the_board_sees_every_measure_of_a_period(browser: Browser) -> None:
+    """Given an analyst, when the board's page is opened, then every measure has its table; an officer without measures sees a 403."""
+    browser.sign_in("ANALYST-1")
+    page = browser.open("/returns/board?from=2025-10-01&to=2026-11-20")
+    assert page.heading == "For the board"
+    for name in ("KPI6, 1 October 2025", "Timeliness, 1 October 2025", "Workload, 1 October 2025"):
+        assert name in page.words
+    browser.sign_in("VICTIM_WORKER-1")
+    assert browser.open("/returns/board").status == 403
+
+
+def test_the_panel_has_its_queue_its_cases_and_its_quorum(browser: Browser) -> None:
+    """Given a referral that waits for the panel, when its disposal case is opened, then the panel's page has it with pack and quorum."""
+    case = _with_panel(browser)
+    page = browser.open("/panel")
+    assert page.heading.startswith("Panel, week of ")
+    assert case in page.links().values()
+    opening = next(
+        one for one in page.links().values() if one.startswith("/begin/disposals/OpenDisposalCase") and case[7:] in one
+    )
+    form = browser.open(opening).form("/do/")
+    assert form.fields["case_id"] == [case.removeprefix("/cases/")]
+    assert form.fields["referral_id"][0]
+
+
+def test_a_conference_gathers_who_takes_part_and_what_comes_next(browser: Browser) -> None:
+    """Given a conference of a case, when its page is opened, then participants, facts and the forms for them stand there."""
+    browser.sign_in("SUPERVISOR-1")
+    addresses = [one for one in browser.open("/cases").links().values() if one.startswith("/cases/")]
+    cases = (browser.open(address) for address in addresses)
+    page = browser.open(
+        next(case.links()["Restorative conference"] for case in cases if "Restorative conference" in case.links())
+    )
+    assert "Who takes part" in page.words
+    for heading in ("Responsibility", "Facilitator", "Risk", "Schedule", "Outcome", "Agreement"):
+        assert heading in page.words
+    assert "Go to the case" in page.links()
+
+
+def _chooser(page: Page) -> Form:
+    """Return the form of a page of returns that chooses the measure."""
+    return next(form for form in page.forms() if form.method == "get")
+
+
+def _with_panel(browser: Browser) -> str:
+    """Take a report to the panel, and return the address of its case."""
+    browser.sign_in("SAFE_SCHOOLS_OFFICER-1")
+    case = begun(browser)
+    record(browser, form_of(case, "LinkPerson"), CHILD)
+    address = case.url.removeprefix(browser.base).partition("?")[0]
+    record(browser, form_of(browser.open(address), "RecordCrime"), {"crime_number": "55260012345"})
+    record(browser, form_of(browser.open(address), "AcknowledgeReferral"), {})
+    triage = {"outcome": "REFER_DISPOSAL_PANEL", "rationale_text": "Graver than advice.", "supervisor_reviewed": True}
+    record(browser, form_of(browser.open(address), "TriageReferral"), triage)
+    browser.sign_in("YJS_CASE_MANAGER-1")
+    return address
+
+
+def test_an_operator_sees_every_service_and_rehearses_a_decision_before_it(browser: Browser) -> None:
+    """Given a running system, when a supervisor opens operations, then each service stands there; a decision asks for a reason first."""
+    browser.sign_in("SUPERVISOR-1")
+    page = browser.open("/operations")
+    for title in ("Referral", "Education", "Disposal", "Restorative conference", "Reporting"):
+        assert title in page.words
+    address = f"/operations/rj-conference/reactions/{uuid4()}/close"
+    assert "Give the reason first" in browser.open(address).words
+    reason = browser.open("/reason")
+    browser.send(reason, reason.form("/reason"), {"reason": "SUPERVISION"})
+    nothing = browser.open(address)
+    assert nothing.status == 404
+    assert "it may have been settled meanwhile" in nothing.words
+    assert browser.open(f"/operations/rj-conference/reactions/{uuid4()}/release").status == 404
+    browser.sign_in("ANALYST-1")
+    assert "Nothing that you may see" in browser.open("/operations").words

@@ -1,0 +1,134 @@
+"""A report, one question a page: to the check and the receipt, with its warnings, and kept on the way."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from services.console.web.questions import QUESTIONS
+from tests.integration.console.browsing import Browser, Page
+from tests.integration.console.filling import answers
+from tests.integration.console.test_forms import REPORT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+FLAGS: Final = "gravity"
+
+
+def answer(browser: Browser, page: Page, **other: Any) -> Page:
+    """Answer the question of a page as the report has it, or otherwise."""
+    form = page.form("/report/")
+    report = {**REPORT, **other}
+    given = {name: report[name] for name in report if any(one.split(".")[0] == name for one in form.names)}
+    return browser.send(page, form, dict(answers(given, form)))
+
+
+def begin(browser: Browser, person: str = "SAFE_SCHOOLS_OFFICER-1") -> Page:
+    """Sign in, and open the first question."""
+    browser.sign_in(person)
+    return browser.open(browser.open("/report").links()["Start now"])
+
+
+def to_the_check(browser: Browser, page: Page, **other: Any) -> Page:
+    """Answer every question from the first, past the warnings."""
+    for _ in QUESTIONS:
+        page = answer(browser, page, **other)
+        if page.heading == "Before you go on":
+            page = browser.open(page.links()["I have read this; continue"])
+    return page
+
+
+def test_a_report_goes_from_question_to_question_to_its_receipt(browser: Browser) -> None:
+    """Given a report, when each question is answered, then the check shows what it will do, and the receipt what comes next."""
+    page = begin(browser)
+    assert "question 1 of" in page.words
+    check = to_the_check(browser, page)
+    assert check.heading == "Check your answers: Receive referral"
+    assert "Opens the duty: Acknowledge the referral" in check.words
+    receipt = browser.send(check, check.form("/send"))
+    assert receipt.heading == "Report recorded"
+    assert "Hash of the record" in receipt.words
+    assert any("/do/LinkPerson" in address for address in receipt.links().values())
+    case = browser.open(receipt.links()["Go to the case"])
+    assert "Referral: Received" in case.words
+    again = browser.open(check.url)
+    assert again.heading == "Report recorded"
+
+
+def test_a_question_says_what_is_missing_and_asks_for_nothing_else(browser: Browser) -> None:
+    """Given a question without an answer, when it is sent, then its own fields alone are named, and the title says error."""
+    page = begin(browser)
+    wrong = browser.send(page, page.form("/report/"))
+    assert (wrong.status, wrong.title.startswith("Error: ")) == (422, True)
+    assert wrong.links()["Select: reported by"] == "#f-source"
+    assert "what happened" not in wrong.words.lower()
+
+
+def test_an_answer_waits_for_the_person_to_come_back(browser: Browser) -> None:
+    """Given one answer, when my day is opened, then the report waits there, with what is answered and what is not."""
+    answer(browser, begin(browser))
+    day = browser.open("/")
+    draft = next(address for address in day.links().values() if address.startswith("/report/"))
+    listed = browser.open(draft)
+    assert listed.words.count("Completed") == 1
+    assert listed.words.count("To be answered") == len(QUESTIONS) - 1
+    first = browser.open(f"{draft}/{QUESTIONS[0].name}")
+    assert first.form("/report/").fields["source"] == [REPORT["source"]]
+
+
+def test_an_answer_is_changed_from_the_check(browser: Browser) -> None:
+    """Given the check, when one answer is changed, then its question alone is asked again, and the check follows."""
+    check = to_the_check(browser, begin(browser))
+    question = browser.open(check.links()["Change Type of incident"])
+    back = answer(browser, question, incident_type="DRUGS")
+    assert back.heading == check.heading
+    assert "Drugs" in back.words
+
+
+def test_a_nude_image_is_warned_of_on_every_page_that_follows(browser: Browser) -> None:
+    """Given the mark of a nude image, when it is answered, then the warning stands before, on and after the next question."""
+    page = begin(browser)
+    for question in QUESTIONS:
+        page = answer(browser, page, flags=["NUDE_IMAGERY"])
+        if question.name == FLAGS:
+            break
+    assert page.heading == "Before you go on"
+    assert "Do not look at the image" in page.words
+    account = browser.open(page.links()["I have read this; continue"])
+    assert (account.heading, "Do not look at the image" in account.words) == ("What happened?", True)
+    check = answer(browser, answer(browser, account))
+    assert "Do not look at the image" in check.words
+    case = browser.open(browser.send(check, check.form("/send")).links()["Go to the case"])
+    assert "Do not look at the image" in case.words
+
+
+def test_a_safeguarding_hold_stands_at_the_top_of_the_case(browser: Browser) -> None:
+    """Given a concern that was raised, when the case is opened, then the hold stands above all else, with its source."""
+    check = to_the_check(browser, begin(browser))
+    receipt = browser.send(check, check.form("/send"))
+    form = browser.open(
+        next(address for address in receipt.links().values() if "/do/RaiseSafeguardingConcern" in address)
+    )
+    concern = {"concern": "A bruise that nobody explains.", "dsl_informed": "yes"}
+    check = browser.send(form, form.form("/do/"), concern)
+    case = browser.send(check, check.form("/send"))
+    assert "Safeguarding hold: everything else waits" in case.words
+    assert case.words.index("Safeguarding hold: everything") < case.words.index("What can happen next")
+
+
+def test_a_report_is_its_owners_alone(browser: Browser, system: dict[str, Any]) -> None:
+    """Given a begun report, when another person opens its address, then there is an empty one under it, and no answer of hers."""
+    page = answer(browser, begin(browser))
+    first = page.url.rpartition("/")[0] + f"/{QUESTIONS[0].name}"
+    with Browser(system["console"]) as other:
+        other.sign_in("SUPERVISOR-1")
+        assert not any(other.open(first).form("/report/").fields.get("source", []))
+
+
+def test_a_school_reports_and_gets_a_receipt(browser: Browser) -> None:
+    """Given a school, when it reports, then it gets a receipt, though it may not open the case."""
+    check = to_the_check(browser, begin(browser, "SCHOOL-1"), school_urn="113867")
+    receipt = browser.send(check, check.form("/send"))
+    assert receipt.heading == "Report recorded"
+    assert "Place in the log" in receipt.words

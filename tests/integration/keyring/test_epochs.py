@@ -1,0 +1,147 @@
+"""Epochs of key-encryption keys: rotated while processes run, and destroyed so that a backup opens nothing forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from services.console.keys import add_epoch, remove_epoch, rewrap
+from shared import database as connections
+from shared.database import as_role
+from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring, UnusableKey
+from tests.integration.keyring.rings import KEEPER, ring_database
+
+ROBIN, ALEX, SAM = "person/robin", "person/alex", "person/sam"
+KEPT = timedelta(days=30)
+
+
+class Epochs:
+    """A keyring, its file of keys, and the processes that use both."""
+
+    def __init__(
+        self, owner: asyncpg.Connection[asyncpg.Record], pool: asyncpg.Pool[asyncpg.Record], file: Path
+    ) -> None:
+        self.owner = owner
+        self.pool = pool
+        self.file = file
+        file.write_text(base64.b64encode(os.urandom(32)).decode() + "\n", encoding="ascii")
+
+    def process(self) -> PostgresKeyring:
+        """Return the keyring of a process that starts now."""
+        return PostgresKeyring(self.pool, KeyEncryptionKeys.from_file(self.file))
+
+    async def rotate(self) -> int:
+        add_epoch(self.file)
+        return await self.finish()
+
+    async def finish(self) -> int:
+        return await rewrap(self.owner, KeyEncryptionKeys.from_file(self.file), KEPT)
+
+    async def used(self) -> dict[str, str]:
+        """Return the epoch that wraps each subject's key."""
+        return {row["subject"]: row["epoch"] for row in await self.owner.fetch("select * from data_key")}
+
+
+@pytest.fixture
+async def epochs(postgres_url: str, tmp_path: Path) -> AsyncIterator[Epochs]:
+    """Yield a keyring with one epoch."""
+    async with ring_database(postgres_url) as address:
+        pool = await connections.create_pool(as_role(address, KEEPER))
+        owner = await asyncpg.connect(address)
+        yield Epochs(owner, pool, tmp_path / "kek")
+        await owner.close()
+        pool.terminate()
+
+
+async def test_a_rotation_wraps_every_key_again_while_processes_run(epochs: Epochs) -> None:
+    """Given a process that runs, when keys are rotated, then it opens every key as before and makes new ones in the new epoch."""
+    running = epochs.process()
+    before = await running.keys_for_sealing([ROBIN, ALEX])
+    assert await epochs.rotate() == 2
+    assert await epochs.used() == {ROBIN: "2", ALEX: "2"}
+    for process in (running, epochs.process()):
+        assert await process.open([(ROBIN, 1), (ALEX, 1)]) == {(ROBIN, 1): before[ROBIN], (ALEX, 1): before[ALEX]}
+    await running.keys_for_sealing([SAM])
+    assert (await epochs.used())[SAM] == "2"
+
+
+async def test_a_rotation_that_stopped_is_finished(epochs: Epochs) -> None:
+    """Given an epoch in the file and nothing wrapped by it, when the rotation goes on, then it uses that epoch."""
+    await epochs.process().keys_for_sealing([ROBIN, ALEX])
+    add_epoch(epochs.file)
+    await epochs.process().keys_for_sealing([SAM])
+    assert await epochs.used() == {ROBIN: "1", ALEX: "1", SAM: "2"}
+    assert await epochs.finish() == 2
+    assert set((await epochs.used()).values()) == {"2"}
+    assert await epochs.finish() == 0
+
+
+async def test_no_key_is_made_in_a_retired_epoch(epochs: Epochs) -> None:
+    """Given a process that knows the old key alone, when it needs a new key, then it is refused, and told what to do."""
+    old = PostgresKeyring(epochs.pool, KeyEncryptionKeys.read(epochs.file.read_text(encoding="ascii")))
+    await old.keys_for_sealing([ROBIN])
+    await epochs.rotate()
+    with pytest.raises(UnusableKey, match="OOC_KEK_FILE"):
+        await old.keys_for_sealing([ALEX])
+    assert await epochs.used() == {ROBIN: "2"}
+
+
+async def test_keys_made_during_a_rotation_are_all_in_the_new_epoch(epochs: Epochs) -> None:
+    """Given processes that make keys while epochs are rotated, then every key opens, and none is left in an old epoch."""
+    processes = [epochs.process() for _ in range(3)]
+
+    async def make(process: PostgresKeyring, n: int) -> None:
+        for m in range(30):
+            await process.keys_for_sealing([f"person/{n}-{m}"])
+
+    async with asyncio.TaskGroup() as group:
+        for n, process in enumerate(processes):
+            group.create_task(make(process, n))
+        for _ in range(2):
+            await epochs.rotate()
+    used = await epochs.used()
+    assert len(used) == 90
+    assert set(used.values()) == {"3"}
+    assert len(await epochs.process().open([(subject, 1) for subject in used])) == 90
+
+
+async def test_with_its_epoch_a_forgotten_key_is_gone_from_a_backup_too(epochs: Epochs) -> None:
+    """Given a backup from before somebody was forgotten, when its epoch is destroyed, then nobody's key in it can be opened.
+
+    Until then the old key opens it. Those who are not forgotten are opened as before, and what is derived is the same.
+    """
+    process = epochs.process()
+    keys = await process.keys_for_sealing([ROBIN, ALEX])
+    derived = KeyEncryptionKeys.from_file(epochs.file).derived("request-digest")
+    backup = {row["subject"]: row for row in await epochs.owner.fetch("select * from data_key")}
+    await process.destroy(ROBIN)
+    assert await epochs.owner.fetchval("select epoch from tombstone where subject = $1", ROBIN) == "1"
+    await epochs.rotate()
+
+    def opened() -> object:
+        kek = KeyEncryptionKeys.from_file(epochs.file)
+        return kek.unwrap(ROBIN, 1, backup[ROBIN]["epoch"], backup[ROBIN]["wrapped"])
+
+    assert opened() == keys[ROBIN], "the old epoch is not destroyed yet"
+    remove_epoch(epochs.file, "1")
+    with pytest.raises(UnusableKey, match="epoch '1'"):
+        opened()
+    for other in (process, epochs.process()):
+        assert await other.open([(ALEX, 1), (ROBIN, 1)]) == {(ALEX, 1): keys[ALEX], (ROBIN, 1): None}
+    assert KeyEncryptionKeys.from_file(epochs.file).derived("request-digest") == derived
+
+
+async def test_a_torn_file_changes_nothing(epochs: Epochs) -> None:
+    """Given a file of keys that cannot be read for a moment, then a running process goes on with the keys that it has."""
+    process = epochs.process()
+    await process.keys_for_sealing([ROBIN])
+    epochs.file.write_text("2:half", encoding="ascii")
+    await process.keys_for_sealing([ALEX])
+    assert await epochs.used() == {ROBIN: "1", ALEX: "1"}

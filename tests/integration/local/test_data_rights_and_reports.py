@@ -1,0 +1,218 @@
+"""A running system, an auditor and a data protection officer at a terminal, and a partner who reads the topics."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from services.console.addresses import find_addresses, written
+from services.console.client import Client
+from services.console.keys import OWNER
+from services.kafka_access import partner_principal
+from services.registry import PARTNERS
+from shared.database import as_role, database_dsn
+from shared.kafka import KafkaLogin, client_options
+from tests.integration.local.running import ooc, running_system
+from tests.integration.local.waiting import eventually
+
+pytestmark = pytest.mark.timeout(480)
+
+CHECKER: Final = Path(__file__).parents[3] / "tools" / "verify_bundle.py"
+OFFICER: Final = "SAFE_SCHOOLS_OFFICER"
+WHEN: Final = "2026-03-02T15:20:00+00:00"
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield the directory of a system that runs for the module."""
+    with asyncio.Runner() as runner:
+        running = running_system(tmp_path_factory.mktemp("system"))
+        try:
+            yield runner.run(running.__aenter__())
+        finally:
+            runner.run(running.__aexit__(None, None, None))
+
+
+def send(client: Client, stream: UUID, type_: str, **fields: Any) -> None:
+    """Send a command to a referral; it must be accepted."""
+    body = {"type": type_, **fields}
+    reply = client.post("referral", f"/v1/referrals/{stream}/commands", role=OFFICER, body=body, key=str(uuid4()))
+    assert reply.status == 201, reply.body
+
+
+def closed_referral(var: Path) -> UUID:
+    """Record a referral of a child, close it, and return the child's id."""
+    client = Client(find_addresses((), {}, var), reason="TEST")
+    stream, child = uuid4(), uuid4()
+    incident = {"incident_type": "ASB", "happened_at": WHEN, "setting": "SCHOOL", "on_premises": True}
+    more = {"in_school_hours": True, "flags": [], "narrative": "A bin.", "lawful_basis": "law enforcement"}
+    told = {"case_id": str(uuid4()), "source": "SCHOOL", "reported_at": WHEN, "occurred_at": WHEN}
+    send(client, stream, "ReceiveReferral", **told, **incident, **more)
+    details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
+    send(client, stream, "LinkPerson", person_id=str(child), role="HARMER", category="SUSPECT", details=details)
+    send(client, stream, "AcknowledgeReferral")
+    send(client, stream, "TriageReferral", outcome="REJECT_OUT_OF_SCOPE", rationale_text="Elsewhere.")
+    send(client, stream, "CloseReferral", reason="REJECTED")
+    return child
+
+
+async def forgotten_child(var: Path) -> UUID:
+    """Record a child, have `ooc forget` forget them, and return their id."""
+    child = closed_referral(var)
+    forgotten = ooc(var, "forget", str(child), "--basis", "RETENTION_ENDED", "--yes")
+    assert forgotten.returncode == 0, forgotten.stdout + forgotten.stderr
+    return child
+
+
+async def read_as_partner(var: Path, topic: str) -> list[Any]:
+    """Return every committed record of a topic, as a partner's program reads it with its own login."""
+    noted = written(var)
+    assert noted is not None
+    name = partner_principal(next(iter(PARTNERS)))
+    password = (Path(noted["kafka_passwords"]) / name).read_text(encoding="ascii").strip()
+    consumer = AIOKafkaConsumer(
+        **client_options(KafkaLogin(noted["kafka"], name, password)),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic, number) for number in range(12)]
+        consumer.assign(partitions)
+        records: list[Any] = []
+        for partition, end in (await consumer.end_offsets(partitions)).items():
+            while await consumer.position(partition) < end:
+                batches = await consumer.getmany(partition, timeout_ms=500)
+                records += [record for batch in batches.values() for record in batch]
+        return records
+    finally:
+        await consumer.stop()
+
+
+async def keyring_of(var: Path) -> asyncpg.Connection[asyncpg.Record]:
+    """Connect to the keyring as its owner."""
+    noted = written(var)
+    assert noted is not None
+    return await asyncpg.connect(database_dsn(as_role(noted["postgres"], OWNER), "ooc_keyring"))
+
+
+def checked(file: Path, keys: Path) -> subprocess.CompletedProcess[str]:
+    """Check a file with the program for auditors."""
+    command = [sys.executable, str(CHECKER), str(file), "--keys", str(keys)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def public_keys(var: Path, folder: Path) -> Path:
+    """Write the public keys of the logs into a file."""
+    file = folder / "keys.txt"
+    file.write_text(ooc(var, "evidence", "keys").stdout, encoding="utf-8")
+    return file
+
+
+async def test_a_report_is_kept_signed_and_an_altered_one_is_refused(system: Path, tmp_path: Path) -> None:
+    """Given a verified system, then an auditor's program accepts the report and names every way to alter it."""
+    file, keys = tmp_path / "report.json", public_keys(system, tmp_path)
+    verified = ooc(system, "verify", "--report", str(file))
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "whole, kept and signed" in verified.stdout
+    assert "referral: versions gapless" in verified.stderr
+    whole = checked(file, keys)
+    assert whole.returncode == 0, whole.stdout
+    assert "everything whole" in whole.stdout
+    assert "AUDITOR" in whole.stdout
+    latest = ooc(system, "verify", "latest")
+    bundle = json.loads(file.read_text(encoding="utf-8"))
+    assert bundle["case"] in latest.stdout
+    assert latest.returncode == 0
+    report = json.loads(bundle["report"])
+    report["ended_at"] = "2020-01-01T00:00:00+00:00"
+    line = bundle["services"][0]["access"]["entries"][0]
+    attacks: dict[str, dict[str, Any]] = {
+        "its text is not the one": bundle | {"report": json.dumps(report)},
+        "its content has been altered": bundle
+        | {
+            "services": [
+                bundle["services"][0]
+                | {"access": bundle["services"][0]["access"] | {"entries": [line | {"actor": str(uuid4())}]}}
+            ]
+        },
+        "nothing proves it": bundle | {"services": []},
+        "not about": bundle | {"case": str(uuid4())},
+    }
+    for said, forged in attacks.items():
+        other = tmp_path / "forged.json"
+        other.write_text(json.dumps(forged), encoding="utf-8")
+        refused = checked(other, keys)
+        assert refused.returncode == 1, said
+        assert said in refused.stdout
+
+
+async def test_a_restored_key_is_in_the_report_and_repeating_makes_it_whole(system: Path, tmp_path: Path) -> None:
+    """Given old keyring rows of a forgotten child put back, then the signed report says so; repeated, all is whole."""
+    child = closed_referral(system)
+    owner = await keyring_of(system)
+    backup = await owner.fetch("select * from data_key where subject = $1", f"person/{child}")
+    assert len(backup) == 1
+    assert ooc(system, "forget", str(child), "--basis", "RETENTION_ENDED", "--yes").returncode == 0
+    async with owner.transaction():
+        await owner.execute("set local session_replication_role = replica")
+        await owner.execute("delete from tombstone where subject = $1", f"person/{child}")
+        await owner.executemany(
+            "insert into data_key values ($1, $2, $3, $4, $5)", [tuple(one.values()) for one in backup]
+        )
+    file, keys = tmp_path / "broken.json", public_keys(system, tmp_path)
+    verified = ooc(system, "verify", "--report", str(file))
+    assert verified.returncode == 1
+    assert "BROKEN, kept and signed" in verified.stdout
+    told = checked(file, keys)
+    assert told.returncode == 0, "the report is whole; what it reports is not"
+    assert f"person/{child} is forgotten" in told.stdout
+    assert ooc(system, "verify", "latest").returncode == 1
+    await eventually(lambda: str(child) in ooc(system, "forget-again", "--dry-run").stdout, 60)
+    repeated = ooc(system, "forget-again", "--yes")
+    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
+    assert await owner.fetchval("select count(*) from data_key where subject = $1", f"person/{child}") == 0
+    await owner.close()
+    again = ooc(system, "verify")
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+async def test_a_partner_learns_from_the_topic_who_is_forgotten(system: Path) -> None:
+    """Given a forgotten child, then whoever reads the topic finds one event with the opaque id, the basis and a day, and no name."""
+    child = await forgotten_child(system)
+
+    async def events_about_child() -> list[dict[str, Any]]:
+        records = await read_as_partner(system, "ooc.referral.events")
+        events = [
+            json.loads(one.value) for one in records if dict(one.headers)["ce_type"].endswith(b".PersonForgotten.v1")
+        ]
+        return [event for event in events if event["data"]["person_id"] == str(child)]
+
+    await eventually(events_about_child, 60)
+    (event,) = await events_about_child()
+    assert set(event["data"]) == {"person_id", "basis", "backups_until"}
+    assert event["data"]["basis"] == "RETENTION_ENDED"
+    assert "Robin" not in json.dumps(event)
+
+
+async def test_subject_access_at_a_running_system(system: Path, tmp_path: Path) -> None:
+    """Given a child in a running system, then the officer gets both files, and an unknown person's id writes none."""
+    child = closed_referral(system)
+    asked = ooc(system, "subject-access", str(child), "--basis", "UK_GDPR_ARTICLE_15", "-o", str(tmp_path / "copy"))
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert "Robin Roe" in (tmp_path / "copy" / "subject-access.json").read_text(encoding="utf-8")
+    assert (tmp_path / "copy" / "subject-access.pdf").read_bytes().startswith(b"%PDF")
+    nobody = ooc(system, "subject-access", str(uuid4()), "--basis", "UK_GDPR_ARTICLE_15", "-o", str(tmp_path / "no"))
+    assert nobody.returncode == 1
+    assert not (tmp_path / "no").exists()

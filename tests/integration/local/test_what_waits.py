@@ -1,0 +1,132 @@
+"""What waits on a whole system, as `ooc up` starts it: seen at both ends, settled by a correction, or closed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.console.addresses import find_addresses
+from services.console.client import Client
+from services.registry import COLLECTIONS
+from tests.integration.local.running import ooc, running_system
+from tests.integration.local.waiting import eventually
+from tools import local
+
+OFFENCE = {
+    "code": "14920",
+    "title": "Criminal damage to property",
+    "date": "2026-04-01",
+    "trial_mode": "EITHER_WAY",
+    "recordable": True,
+    "category": "DAMAGE",
+}
+
+
+class Story:
+    """A child's case that is open, and a session with places booked for a condition that the case has not."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.person, self.case, self.disposal = uuid4(), uuid4(), uuid4()
+
+    def send(self, service: str, stream: UUID, role: str, command: str, at: str, **fields: Any) -> None:
+        body = {"type": command, "occurred_at": f"2026-05-{at}:00+01:00", **fields}
+        path = f"/v1/{COLLECTIONS[service]}/{stream}/commands"
+        reply = self.client.post(service, path, role=role, body=body, key=str(uuid4()))
+        assert reply.status == 201, reply.body
+
+    def open_case(self) -> None:
+        self.send(
+            *("disposal", self.disposal, "YJS_CASE_MANAGER", "OpenDisposalCase", "01T09:00"),
+            case_id=str(self.case),
+            person_id=str(self.person),
+            details={"name": "Finn Loder", "date_of_birth": "2010-12-01"},
+            crime_number="5526007301",
+            offence=OFFENCE,
+            reported_at="2026-04-01T18:00:00+01:00",
+            victims=[],
+            prior={"yc": 0, "ycc": 0, "convictions": 0, "yrd": 0},
+        )
+
+    def attend(self) -> UUID:
+        """Book a place for a condition that is not there, and record the attendance."""
+        session, role = uuid4(), "SAFE_SCHOOLS_OFFICER"
+        plan = {"kind": "WORKSHOP", "topic": "RETAIL", "starts_at": "2026-05-04T10:00:00+01:00", "hours": "2"}
+        place = {"case_id": str(self.case), "disposal_id": str(self.disposal), "condition_id": str(uuid4())}
+        self.send("education", session, role, "PlanSession", "01T10:00", **plan, place="The library")
+        self.send("education", session, role, "BookPlace", "02T10:00", person_id=str(self.person), **place)
+        self.send("education", session, role, "DeliverSession", "04T12:00", headcount=1)
+        attendance = {"status": "ATTENDED", "hours_credited": "2", "complied": True}
+        self.send("education", session, role, "RecordAttendance", "04T12:10", person_id=str(self.person), **attendance)
+        return session
+
+    def waiting(self, session: UUID) -> tuple[set[str], ...]:
+        """Return the sentences that wait of a session: in its state, that of the disposal, the case, and on the sheet."""
+        answers = [
+            self._read("education", f"/v1/sessions/{session}"),
+            self._read("disposal", f"/v1/disposals/{self.disposal}"),
+            self._read("reporting", f"/v1/cases/{self.case}"),
+            self._read("reporting", "/v1/duties"),
+        ]
+        source = f"education/{session}"
+        return tuple(
+            {one["sentence"] for one in answer["waiting"] if one["source_stream"] == source} for answer in answers
+        )
+
+    def _read(self, service: str, path: str) -> dict[str, Any]:
+        reply = self.client.get(service, path, role="SUPERVISOR")
+        return reply.body if reply.status == 200 else {"waiting": []}
+
+
+@pytest.fixture
+async def system(tmp_path: Path) -> AsyncIterator[Path]:
+    """Yield the system that a person starts; its directory."""
+    async with running_system(tmp_path) as var:
+        yield var
+
+
+def waits_once_each(story: Story, session: UUID) -> bool:
+    """Whether the place and the attendance of a session wait at each end, in the case and on the sheet."""
+    return [len(waits) for waits in story.waiting(session)] == [2, 2, 2, 2]
+
+
+@pytest.mark.timeout(480)
+async def test_what_waits_is_seen_everywhere_until_it_is_corrected_or_closed(system: Path, tmp_path: Path) -> None:
+    """Parked attendances are shown everywhere, also after a kill, until one is corrected and the other closed."""
+    story = Story(Client(find_addresses((), {}, system), reason="TEST"))
+    story.open_case()
+    first = story.attend()
+    os.kill(local.running(system)["disposal-worker"], signal.SIGKILL)
+    second = story.attend()
+    for session in (first, second):
+        await eventually(partial(waits_once_each, story, session), 90)
+    waits = story.waiting(first)
+    assert waits[0] == waits[1] == waits[2] == waits[3]
+    assert any(one.startswith("the attendance of 4 May 2026 has not reached the condition: ") for one in waits[0])
+
+    history = story.client.get("education", f"/v1/sessions/{first}/history", role="SUPERVISOR").body["events"]
+    booked = next(event["event_id"] for event in history if event["type"] == "PlaceBooked")
+    right = {"corrects": booked, "field": "disposal_id", "value": None, "why": "It serves no disposal."}
+    story.send("education", first, "SUPERVISOR", "CorrectRecord", "05T09:00", **right)
+    await eventually(lambda: not any(story.waiting(first)), 90)
+    assert all(story.waiting(second))
+
+    listed = story.client.get("disposal", "/v1/reactions", role="SUPERVISOR").body
+    words = tmp_path / "why.txt"
+    words.write_text("The place was booked for another child.", encoding="utf-8")
+    for one in listed:
+        close = ("reactions", "close", "disposal", one["command_id"], "--reason", "INC_1", "--why", str(words))
+        assert "will lack it" in ooc(system, *close, "--dry-run").stdout
+        closed = ooc(system, *close, "--yes")
+        assert (closed.returncode, "It is closed" in closed.stdout) == (0, True), closed.stderr
+    await eventually(lambda: not any(story.waiting(second)), 90)
+    assert "none" in ooc(system, "reactions", "list").stdout
+    verified = ooc(system, "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -1,0 +1,429 @@
+"""Another agency's service, written from the contract alone, follows the whole system: killed, flooded, and writing back."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from services.console.addresses import find_addresses
+from services.console.tokens import Tokens
+from shared.kafka import PROVISIONER
+from tests.integration.local.running import ooc, running_system
+from tools.local.jars import kafka_jars
+
+HERE = Path(__file__).parent
+STORY = HERE / "absences.yaml"
+EXAMPLE = HERE.parents[2] / "examples" / "early_help_alert"
+TUTORIAL = HERE.parents[2] / "docs" / "how-to" / "react-from-outside.md"
+SCHOOLS = ("--school", "113940", "--school", "113941")
+TOPICS = ("ooc.referral.events", "ooc.education.events")
+FACTS = ("school", "stream", "event", "alert")
+"""The tables and views that are the same however the records came; places differ where records were repeated."""
+
+STARTED: list[subprocess.Popen[str]] = []
+"""The processes that a test has started and that end with it."""
+
+pytestmark = pytest.mark.timeout(480)
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """End what a test leaves running."""
+    yield
+    while STARTED:
+        with STARTED.pop() as process:  # closes its pipes
+            process.kill()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.002)
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """The system's Kafka, and where its passwords are."""
+
+    address: str
+    passwords: Path
+
+    @property
+    def partner(self) -> Path:
+        """The file with the password of the example's login."""
+        return self.passwords / "partner_wessex_trust"
+
+    def login(self, mechanism: str = "SCRAM-SHA-512", principal: str = "partner_wessex_trust") -> dict[str, Any]:
+        return {
+            "bootstrap.servers": self.address,
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": mechanism,
+            "sasl.username": principal,
+            "sasl.password": (self.passwords / principal).read_text(encoding="ascii").strip(),
+        }
+
+
+class Service:
+    """The example with a database of its own."""
+
+    def __init__(self, kafka: Kafka, database: Path, *more: str) -> None:
+        self.database = database
+        self._command = [
+            sys.executable,
+            str(EXAMPLE / "alerts.py"),
+            "--kafka",
+            kafka.address,
+            "--database",
+            str(database),
+        ]
+        self._command += ["--password", str(kafka.partner)]
+        self._command += [*SCHOOLS, *more]
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*self._command, *more], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        STARTED.append(process)
+        return process
+
+    def catch_up(self) -> None:
+        done = subprocess.run(
+            [*self._command, "--until-caught-up"], capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the database. No rows where it has not made its tables yet."""
+        with contextlib.closing(sqlite3.connect(self.database, timeout=30)) as database:
+            if not database.execute("select 1 from sqlite_master where name = 'alert_with_referral'").fetchone():
+                return []
+            return sorted(database.execute(query).fetchall(), key=str)
+
+    def facts(self) -> dict[str, list[tuple[Any, ...]]]:
+        return {table: self.rows(f"select * from {table}") for table in FACTS}
+
+    def events_taken(self) -> int:
+        return sum(version for (version,) in self.rows("select version from stream"))
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield the directory of the system that a person starts, with the children of the story in it."""
+    with asyncio.Runner() as runner:
+        context = running_system(tmp_path_factory.mktemp("system"))
+        running = runner.run(context.__aenter__())
+        play(running, STORY)
+        yield running
+        runner.run(context.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module")
+def kafka(system: Path) -> Kafka:
+    told = json.loads((system / "system.json").read_text(encoding="utf-8"))
+    return Kafka(told["kafka"], Path(told["kafka_passwords"]))
+
+
+def play(system: Path, *stories: Path) -> None:
+    done = ooc(system, "scenario", "run", *map(str, stories))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def caught_up_service(kafka: Kafka, folder: Path) -> Service:
+    """Catch up a service that has never seen anything."""
+    made = Service(kafka, folder / f"{uuid4()}.sqlite")
+    made.catch_up()
+    return made
+
+
+def test_the_example_is_written_from_the_contract_alone() -> None:
+    """It imports the standard library, a Kafka client and itself, and nothing of the partnership's."""
+    for file in EXAMPLE.glob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        foreign = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names)
+        assert foreign <= {"confluent_kafka", "partner"}
+
+
+def test_killed_in_the_middle_it_ends_as_a_fresh_one(kafka: Kafka, tmp_path: Path) -> None:
+    """After each kill -9 it goes on from where its database stands: nothing is lost, nothing is counted twice."""
+    wait_for(lambda: caught_up_service(kafka, tmp_path).events_taken() >= 30)
+    complete = caught_up_service(kafka, tmp_path)
+    killed = Service(kafka, tmp_path / "killed.sqlite", "--batch", "3")
+    cut_short = 0
+    for share in (0.1, 0.4, 0.7):
+        process = killed.start()
+        wait_for(lambda share=share: killed.events_taken() >= share * complete.events_taken())  # type: ignore[misc]
+        process.kill()
+        process.communicate()
+        cut_short += killed.events_taken() < complete.events_taken()
+    assert cut_short >= 1
+    killed.catch_up()
+    assert killed.facts() == complete.facts()
+    # Kai's first absence was corrected, Zoe's excused, and Ren goes to another school: of the four, only Mia has missed two
+    # sessions, each time that the story is played.
+    assert {kind for (kind,) in killed.rows("select kind from alert")} == {"MISSED_SESSIONS", "REFERRED_TO_EARLY_HELP"}
+    missed = killed.rows("select person_id from alert where kind = 'MISSED_SESSIONS'")
+    children = killed.rows(
+        "select distinct data ->> 'person_id' from event where type = 'ooc.education.AttendanceRecorded.v1'"
+    )
+    assert len(children) == 4 * len(missed)
+
+
+def is_vouched_for(position: dict[str, Any], record: Any) -> bool:
+    """Whether the position record reaches the record, and does not call it foreign."""
+    partition = str(record.partition())
+    if record.offset() >= position["offsets"].get(partition, 0):
+        return False
+    ranges = position.get("foreign", {}).get(partition, ())
+    return not any(first <= record.offset() < after for first, after in ranges)
+
+
+def records_of(kafka: Kafka, topic: str, partitions: int = 12) -> list[Any]:
+    """Every record of a topic, as anybody may read it: to the end that each partition has now."""
+    consumer = Consumer(
+        kafka.login()
+        | {
+            "group.id": "wessex_trust-flood",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+    )
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+    records, ended = [], set[int]()
+    while len(ended) < partitions:
+        for message in consumer.consume(500, timeout=1):
+            if (error := message.error()) is None:
+                records.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ended.add(message.partition() or 0)
+            else:
+                raise KafkaException(error)
+    consumer.close()
+    return records
+
+
+def end_of(kafka: Kafka, topic: str) -> int:
+    """Return how many offsets of a topic are taken, in all of its partitions."""
+    consumer = Consumer(kafka.login() | {"group.id": "wessex_trust-flood"})
+    ends = [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1] for number in range(12)]
+    consumer.close()
+    return sum(ends)
+
+
+def test_what_the_tutorial_says_of_records_is_so(kafka: Kafka) -> None:
+    """Key, order, versions, headers, hashes, holes and the position record are as docs/how-to/react-from-outside.md has them."""
+    first_look = re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)[0]
+    printed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            first_look.replace("127.0.0.1:8121", kafka.address).replace("var/kafka/passwords", str(kafka.passwords)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "ooc.referral.ReferralReceived.v1" in printed.stdout
+    for topic in TOPICS:
+        position = json.loads(records_of(kafka, topic.replace(".events", ".position"), partitions=1)[-1].value())
+        records = [record for record in records_of(kafka, topic) if is_vouched_for(position, record)]
+        events = [json.loads(record.value()) for record in records]
+        headers = [{name: value.decode() for name, value in record.headers()} for record in records]
+        for record, event, header in zip(records, events, headers, strict=True):
+            assert record.key().decode() == event["home"]
+            assert header["ce_id"] == event["event_id"]
+            assert header["ce_type"] == event["type"]
+            assert header["ce_subject"] == event["stream"]
+            assert header["ce_time"] == event["occurred_at"]
+            assert header["ooc_version"] == str(event["version"])
+            assert not {"position", "recorded_at", "hash"} & event.keys()
+        streams: dict[str, tuple[int, bytes]] = {}
+        for record, event, header in zip(records, events, headers, strict=True):
+            version, previous = streams.get(event["stream"], (0, bytes(32)))
+            assert event["version"] == version + 1
+            found = hashlib.sha256(previous + record.value()).digest()
+            assert found.hex() == header["ooc_hash"]
+            streams[event["stream"]] = (event["version"], found)
+        assert len({(record.key(), record.partition()) for record in records}) == len(
+            {record.key() for record in records}
+        )
+        for number in range(12):
+            own = [
+                (record, header)
+                for record, header in zip(records, headers, strict=True)
+                if record.partition() == number
+            ]
+            assert [int(header["ooc_position"]) for _, header in own] == sorted(int(h["ooc_position"]) for _, h in own)
+            assert position["offsets"].get(str(number), 0) == max((record.offset() + 1 for record, _ in own), default=0)
+        # Markers of transactions take offsets: there are more offsets than records.
+        assert end_of(kafka, topic) > len(records_of(kafka, topic))
+        assert sorted(int(header["ooc_position"]) for header in headers) == list(range(1, position["position"] + 1))
+        if topic == "ooc.education.events":
+            assert all(
+                event["stream"] == f"education/{event['home']}" for event in events if "Waiting" not in event["type"]
+            )
+        else:
+            assert any(event["stream"] != f"referral/{event['home']}" for event in events)
+
+
+def test_a_flood_of_repeats_and_a_forgery_change_nothing(system: Path, kafka: Kafka, tmp_path: Path) -> None:
+    """What is sent again, by whomever and in whatever order, is known by its version; what only pretends, by the position record."""
+    flooded = caught_up_service(kafka, tmp_path)
+    before = flooded.facts()
+    # The partnership never sends again; a consumer that lost its place reads again.
+    with sqlite3.connect(flooded.database) as database:
+        database.execute("update place set offset = 0")
+    flooded.catch_up()
+    assert flooded.facts() == before
+
+    # Nobody but the partnership's relay may write there (tests/hostile/test_kafka_access.py), and so it is the operator who forges.
+    producer = Producer(kafka.login("PLAIN", PROVISIONER) | {"partitioner": "murmur2_random"})
+    for topic in TOPICS:
+        records = records_of(kafka, topic)
+        for message in [*reversed(records), *records]:
+            producer.produce(topic, message.value(), message.key(), message.partition(), headers=message.headers())
+        last = max(records, key=lambda message: int(dict(message.headers())["ooc_version"]))
+        forged = dict(last.headers()) | {"ooc_version": str(int(dict(last.headers())["ooc_version"]) + 1).encode()}
+        producer.produce(topic, last.value(), last.key(), last.partition(), headers=list(forged.items()))
+        producer.poll(0)
+    producer.flush(30)
+    play(system, STORY)
+    flooded.catch_up()
+    assert flooded.events_taken() > sum(row[1] for row in before["stream"])
+    assert flooded.facts() == caught_up_service(kafka, tmp_path).facts()
+
+
+@pytest.mark.skipif(
+    shutil.which("javac") is None, reason="no Java compiler: the Java example is run where a JDK is installed"
+)
+def test_the_same_consumer_in_java_finds_the_same_alerts(kafka: Kafka, tmp_path: Path) -> None:
+    """Killed in the middle, and on the topics that were flooded, the Java service prints what the Python service prints."""
+    jars = ":".join(map(str, kafka_jars()))
+    source = EXAMPLE / "java" / "Alerts.java"
+    subprocess.run(["javac", "-Xlint:all", "-Werror", "-cp", jars, "-d", str(tmp_path), str(source)], check=True)
+    state = tmp_path / "alerts.json"
+    java = [
+        "java",
+        "-cp",
+        f"{tmp_path}:{jars}",
+        "Alerts",
+        "--kafka",
+        kafka.address,
+        "--password",
+        str(kafka.partner),
+        "--state",
+        str(state),
+        *SCHOOLS,
+    ]
+
+    def stream_count() -> int:
+        return len(json.loads(state.read_bytes())["streams"]) if state.exists() else 0
+
+    process = subprocess.Popen([*java, "--batch", "3"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: stream_count() > 0)
+    process.kill()
+    process.communicate()
+    python = caught_up_service(kafka, tmp_path)
+    assert stream_count() < len(python.rows("select 1 from stream"))
+
+    done = subprocess.run([*java, "--batch", "3"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    alerts = {tuple(json.loads(line).values()) for line in done.stdout.splitlines()}
+    assert alerts == set(python.rows("select kind, person_id, school_urn, because, since from alert"))
+    assert {alert[0] for alert in alerts} == {"MISSED_SESSIONS", "REFERRED_TO_EARLY_HELP"}
+
+
+def test_an_event_that_was_altered_or_is_missing_stops_it(kafka: Kafka, tmp_path: Path) -> None:
+    """Where its own last hash does not lead to the next event, it stops and says where, and takes nothing."""
+    stopped = caught_up_service(kafka, tmp_path)
+    with sqlite3.connect(stopped.database) as database:
+        database.execute("update place set offset = 0")
+        database.execute("update stream set version = version - 1")
+    process = stopped.start("--until-caught-up")
+    _, error_output = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "is not what was recorded: its hash is another" in error_output
+    with sqlite3.connect(stopped.database) as database:
+        database.execute("update stream set version = version - 1 where version > 1")
+    process = stopped.start("--until-caught-up")
+    assert process.wait(60) == 3
+
+
+def test_a_partner_refers_a_child_back_once_and_follows_the_receipt(system: Path, kafka: Kafka, tmp_path: Path) -> None:
+    """Killed while it sends, and even with its database lost, it sends the same key: one referral, whose triage it sees."""
+    addresses = find_addresses((), {}, system)
+    credentials = tmp_path / "credentials.json"
+    form = {"sub": str(uuid4()), "role": "SCHOOL", "organisation": "WESSEX_TRUST", "area": "DORSET"}
+    credentials.write_text(
+        json.dumps({"issuer": addresses.issuer, "referral": addresses.services["referral"], "form": form})
+    )
+    partner = Service(kafka, tmp_path / "partner.sqlite", "--credentials", str(credentials))
+    process = partner.start()
+    wait_for(lambda: bool(partner.rows("select 1 from sent")))
+    process.kill()
+    process.communicate()
+
+    process = partner.start()
+    wait_for(lambda: bool(partner.rows("select 1 from alert_with_referral where received")))
+    receipts = partner.rows("select referral_id, answer, receipt from sent")
+    assert {answer for _, answer, _ in receipts} == {"RECORDED"}
+
+    lost = Service(kafka, tmp_path / "lost.sqlite", "--credentials", str(credentials))
+    again = lost.start()
+    wait_for(lambda: len(lost.rows("select 1 from sent where answer = 'RECORDED'")) == len(receipts))
+    assert lost.rows("select referral_id, answer, receipt from sent") == receipts
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(30) == 0
+
+    referral = receipts[0][0]
+    with httpx.Client(timeout=30) as http:
+        tokens = Tokens(addresses.issuer, http, {})
+        command_id = json.loads(receipts[0][2])["command_id"]
+        answer = http.post(f"{addresses.issuer}/token", data={"grant_type": "client_credentials", **form})
+        own = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        followed = http.get(f"{addresses.services['referral']}/v1/commands/{command_id}", headers=own)
+        assert followed.json()["state"] == "recorded"
+        commands = (
+            {"type": "AcknowledgeReferral"},
+            {"type": "TriageReferral", "outcome": "REFER_EARLY_HELP", "rationale_text": "The family needs help."},
+        )
+        for command in commands:
+            sent = http.post(
+                f"{addresses.services['referral']}/v1/referrals/{referral}/commands",
+                json=command,
+                headers={
+                    "Authorization": f"Bearer {tokens.token('SAFE_SCHOOLS_OFFICER').text}",
+                    "Idempotency-Key": str(uuid4()),
+                },
+            )
+            assert sent.status_code == 201, sent.text
+    wait_for(
+        lambda: (
+            partner.rows(f"select outcome from alert_with_referral where referral_id = '{referral}'")
+            == [("REFER_EARLY_HELP",)]
+        )
+    )
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0

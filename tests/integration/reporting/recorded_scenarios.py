@@ -1,0 +1,102 @@
+"""Scenarios played in memory, whose recorded events a projection writes to real tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from services.registry import deciding_services
+from services.reporting.projection import apply
+from services.reporting.visibility import Reader
+from services.vocabulary import Role
+from shared.domain.envelope import Fact
+from shared.domain.messages import Actor
+from shared.domain.permissions import EVERY
+from tests.in_memory_reporting import InMemoryReporting
+from tools.scenario.in_memory import Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Run
+
+STORIES = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
+ACCEPTANCE_TESTS = 14
+"""The first 14 scenarios are the acceptance tests; they are played if none is named."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A recorded event as a topic or an event store hands it over."""
+
+    stream: str
+    body: bytes
+    position: int
+    recorded_at: datetime
+    hash: bytes
+
+
+class RecordedScenarios(InMemoryReporting):
+    """The facts of played scenarios, in the order of recording."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.facts: list[Fact] = []
+        self.memory = Memory(deciding_services(), self)
+
+    def record(self, service: str, fact: Fact) -> None:
+        super().record(service, fact)
+        self.facts.append(fact)
+
+    def play(self, *names: str) -> None:
+        """Play the scenarios whose file names begin with these numbers; by default the acceptance tests."""
+        for n, file in enumerate(STORIES):
+            if file.name[:2] in names if names else n < ACCEPTANCE_TESTS:
+                Run(read_scenario(file), self.memory).play()
+
+    def history(self, name: str) -> list[Fact]:
+        return [fact for fact in self.facts if fact.envelope.stream == name]
+
+    def first(self, number: int) -> RecordedScenarios:
+        """Return the first facts alone."""
+        earlier = RecordedScenarios()
+        earlier.facts = self.facts[:number]
+        return earlier
+
+    @property
+    def histories(self) -> list[list[Fact]]:
+        return [self.history(name) for name in dict.fromkeys(fact.envelope.stream for fact in self.facts)]
+
+
+def as_stored(facts: Sequence[Fact]) -> list[Stored]:
+    """Return the facts as an event store hands them over."""
+    found = []
+    for fact in facts:
+        assert fact.body is not None
+        assert fact.position is not None
+        assert fact.recorded_at is not None
+        assert fact.hash is not None
+        found.append(Stored(fact.envelope.stream, fact.body, fact.position, fact.recorded_at, fact.hash))
+    return found
+
+
+def play(*names: str) -> RecordedScenarios:
+    """Play scenarios in one system; see `RecordedScenarios.play`."""
+    scenarios = RecordedScenarios()
+    scenarios.play(*names)
+    return scenarios
+
+
+async def project(pool: asyncpg.Pool[asyncpg.Record], facts: Sequence[Fact], batch: int) -> None:
+    """Project facts as the application does, in batches of a size."""
+    for n in range(0, len(facts), batch):
+        async with pool.acquire() as connection, connection.transaction():
+            await apply(connection, as_stored(facts[n : n + batch]))
+
+
+def reader(area: str = EVERY, barred: Collection[UUID] = ()) -> Reader:
+    """Return a supervisor of an area, or of all, whose conflicts bar some cases."""
+    actor = Actor(id=uuid4(), role=Role.SUPERVISOR, organisation="DORSET_POLICE", labels={"area": area})
+    return Reader(actor, None if area == EVERY else (area,), frozenset(barred))

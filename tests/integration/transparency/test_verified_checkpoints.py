@@ -1,0 +1,92 @@
+"""`ooc verify` against the checkpoints: what was rewritten after it was signed is named, however consistently."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.database import Connection, create_pool
+from shared.runtime.verification import Finding, verify_checkpoints
+from shared.transparency.log import EVENTS
+from tests.integration.event_store.streams import SERVICE, as_verifier
+from tests.integration.local.waiting import eventually
+from tests.integration.transparency.conftest import Office
+
+
+async def finding_of(office: Office) -> Finding:
+    pool = await create_pool(as_verifier(office.owner))
+    try:
+        (finding,) = [one async for one in verify_checkpoints(SERVICE, (EVENTS,), pool, office.bootstrap, office.topic)]
+    finally:
+        await pool.close()
+    return finding
+
+
+async def signed_log(office: Office, owner: Connection) -> None:
+    """Record and sign two checkpoints, of 3 and 303 entries."""
+    await office.write(3)
+    async with office.signer():
+        await office.signed(owner, 3)
+        await office.write(300)
+        await office.signed(owner, 303)
+
+        async def published() -> bool:
+            return {3, 303} <= {checkpoint.size for checkpoint in await office.published()}
+
+        await eventually(published, 20)
+
+
+async def rewrite(owner: Connection, *statements: str) -> None:
+    async with owner.transaction():
+        await owner.execute("set local session_replication_role = replica")
+        for statement in statements:
+            await owner.execute(statement)
+
+
+async def test_a_log_that_is_what_was_signed_holds(office: Office, owner: Connection) -> None:
+    """Given a signed log, when it is verified by the role that only reads, then it holds."""
+    await signed_log(office, owner)
+    await office.write(2)  # not signed yet
+    finding = await finding_of(office)
+    assert finding.ok, finding.problems
+    assert finding.looked_at == "2 checkpoints"
+
+
+@pytest.mark.parametrize(
+    ("statements", "fault"),
+    [
+        (
+            ["update event set recorded_at = recorded_at + interval '1 microsecond' where position = 260"],
+            "entry 260 is not the one that the tree holds",
+        ),
+        (["update event set hash = sha256(hash) where position = 2"], "the checkpoint of 3 entries has another root"),
+        (["delete from event where position = 5"], "is missing, and a checkpoint of 303 is signed"),
+        (["delete from event where position > 100"], "is missing, and a checkpoint of 303 is signed"),
+        (["update signed_checkpoint set note = replace(note, E'\\n303\\n', E'\\n302\\n')"], "does not fit the text"),
+        (["update signed_checkpoint set root = sha256(root) where size = 3"], "was signed with another size or root"),
+        (["delete from signed_checkpoint", "delete from tree_tile"], "the topic has a checkpoint of 303 entries"),
+        (["update tree_tile set hashes = sha256(hashes) where level = 0 and number = 1"], "entry 257 is not the one"),
+    ],
+)
+async def test_what_was_rewritten_is_named(
+    office: Office, owner: Connection, statements: list[str], fault: str
+) -> None:
+    """Given a signed log, when its owner rewrites log, tree or checkpoints, then the verification names it."""
+    await signed_log(office, owner)
+    await rewrite(owner, *statements)
+    finding = await finding_of(office)
+    assert any(fault in problem for problem in finding.problems), finding.problems
+
+
+async def test_a_log_signed_anew_differs_from_its_topic(office: Office, owner: Connection) -> None:
+    """Given the signing key in the wrong hands, when log, tree and checkpoints are made anew, then the topic shows it."""
+    await signed_log(office, owner)
+    await rewrite(
+        owner,
+        "update event set recorded_at = recorded_at + interval '1 microsecond' where position = 303",
+        "delete from signed_checkpoint",
+        "delete from tree_tile",
+    )
+    async with office.signer():
+        await office.signed(owner, 303)
+    finding = await finding_of(office)
+    assert any("was published with another root" in problem for problem in finding.problems), finding.problems

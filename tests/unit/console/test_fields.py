@@ -1,0 +1,221 @@
+"""The one renderer of forms: every command of every service is drawn, and its example can be entered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from services.console.web.fields import (
+    Drawing,
+    Field,
+    Option,
+    all_fields,
+    answers_in_words,
+    command_of,
+    controls,
+    fields_of,
+    named,
+)
+from services.console.web.rendering import TEMPLATES
+from services.registry import deciding_services
+from shared.api.command_schemas import standalone_schemas
+from shared.domain.dates import LONDON
+
+SCHEMAS = {
+    f"{service.name}.{name}": schema
+    for service in deciding_services()
+    for name, schema in standalone_schemas(service).items()
+}
+PERSON = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
+
+
+def drawn(name: str, **rows: int) -> list[Field]:
+    schema = SCHEMAS[name]
+    return fields_of(schema, Drawing(schema["$defs"], {"person": [Option(PERSON, "Ida")]}, rows))
+
+
+def entered(fields: Sequence[Field], values: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Yield what a person would enter for the fields of a command."""
+    for one in fields:
+        value = values.get(one.name.rpartition(".")[2])
+        if value is None:
+            continue
+        match one.kind:
+            case "group":
+                yield from entered(one.fields, value)
+            case "rows":
+                for row, item in zip(one.rows, value, strict=False):
+                    yield from entered(row, item)
+            case _:
+                yield from _entered(one, value)
+
+
+def _entered(one: Field, value: Any) -> Iterator[tuple[str, list[str]]]:
+    match one.kind:
+        case "time":
+            moment = datetime.fromisoformat(value).astimezone(LONDON)
+            texts = [str(moment.day), str(moment.month), str(moment.year), f"{moment:%H:%M}"]
+            yield from ((name, [text]) for name, text in zip(controls(one), texts, strict=True))
+        case "date":
+            year, month, day = value.split("-")
+            yield from ((name, [text]) for name, text in zip(controls(one), (day, month, year), strict=True))
+        case "yes_no":
+            yield one.name, ["yes" if value else "no"]
+        case "lines":
+            yield one.name, ["\r\n".join(str(item) for item in value)]
+        case "choices" | "ids":
+            yield one.name, [str(item) for item in value]
+        case _:
+            yield one.name, [str(value)]
+
+
+def comparable(value: Any) -> Any:
+    """Return a value in which two ways of writing the same time or number are the same."""
+    match value:
+        case Mapping():
+            return {key: comparable(item) for key, item in value.items()}
+        case list():
+            return [comparable(item) for item in value]
+        case bool():
+            return value
+        case int() | float():
+            return str(value)
+        case str() if len(value) > 18 and value[10:11] == "T":
+            return datetime.fromisoformat(value).timestamp()
+        case _:
+            return value
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_example_of_every_command_can_be_entered(name: str) -> None:
+    """Given the form of a command, when its example is entered as a person would, then the command is the example again."""
+    (example,) = SCHEMAS[name]["examples"]
+    fields = drawn(name)
+    body, wrong = command_of(fields, dict(entered(fields, example)))
+    assert not wrong
+    wanted = {key: value for key, value in example.items() if key != "type"}
+    assert comparable(body) == comparable(wanted)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_form_is_drawn_with_a_label_for_each_control(name: str) -> None:
+    """Given a command, when its form is rendered, then every control has a name, an id of its own and a label."""
+    macros = TEMPLATES.get_template("fields.html").make_module({})
+    text = "".join(str(macros.field_control(field, {}, {}, lambda: PERSON)) for field in drawn(name))  # type: ignore[attr-defined]
+    page = Controls()
+    page.feed(text)
+    assert len(page.ids) == len(set(page.ids))
+    assert page.controls <= page.labelled, page.controls - page.labelled
+    printed = {
+        control for field in all_fields(drawn(name)) if not (field.fields or field.rows) for control in controls(field)
+    }
+    assert printed <= page.names
+
+
+class Controls(HTMLParser):
+    """The ids, names and labels of controls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.controls: set[str] = set()
+        self.labelled: set[str] = set()
+        self.names: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag == "label":
+            self.labelled.add(attributes.get("for", ""))
+        if tag in {"input", "textarea", "select"} and attributes.get("type") != "hidden":
+            self.controls.add(attributes.get("id", ""))
+            self.names.add(attributes.get("name", ""))
+
+
+def test_what_is_required_and_missing_is_named() -> None:
+    """Given an empty form, when it is read, then each required field says what to do, and no optional one does."""
+    fields = drawn("referral.ReceiveReferral")
+    _, wrong = command_of(fields, {})
+    assert {one.name for one in wrong} == {one.name for one in fields if one.required} - {"flags"}
+    assert "Select: reported by" in {one.text for one in wrong}
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ({"reported_at.day": ["31"], "reported_at.month": ["2"], "reported_at.year": ["2026"]}, "a date that exists"),
+        (
+            {"reported_at.day": ["x"], "reported_at.month": ["2"], "reported_at.year": ["2026"]},
+            "a day, a month and a year",
+        ),
+        ({"reported_at.clock": ["10:00"]}, "the day as well"),
+        (
+            {
+                "reported_at.day": ["1"],
+                "reported_at.month": ["2"],
+                "reported_at.year": ["2026"],
+                "reported_at.clock": ["25:00"],
+            },
+            "24-hour clock",
+        ),
+        ({"case_id": ["no id"]}, "must be an id"),
+    ],
+)
+def test_what_is_malformed_is_named(answers: dict[str, list[str]], sentence: str) -> None:
+    """Given a malformed answer, when it is read, then its field says what to do."""
+    _, wrong = command_of(drawn("referral.ReceiveReferral"), answers)
+    (problem,) = (one for one in wrong if one.name == next(iter(answers)).partition(".")[0])
+    assert sentence in problem.text
+
+
+def test_a_time_is_taken_in_london() -> None:
+    """Given a summer's and a winter's time, when they are read, then each has the offset of its day."""
+    fields = [field for field in drawn("referral.ReceiveReferral") if field.name == "reported_at"]
+
+    def read(month: str) -> str:
+        texts = dict(zip(controls(fields[0]), (["9"], [month], ["2026"], ["9:05"]), strict=True))
+        return str(command_of(fields, texts)[0]["reported_at"])
+
+    assert (read("6"), read("12")) == ("2026-06-09T09:05:00+01:00", "2026-12-09T09:05:00+00:00")
+
+
+def test_a_group_that_may_be_left_out_is() -> None:
+    """Given an optional group without an answer, when the form is read, then the command has none; with one, it is checked."""
+    fields = drawn("disposal.OpenDisposalCase")
+    body, _ = command_of(fields, {})
+    assert "prior" not in body
+    _, wrong = command_of(fields, {"prior.yc": ["1"]})
+    assert "prior.ycc" in {one.name for one in wrong}
+
+
+def test_rows_without_an_answer_are_none() -> None:
+    """Given three rows of which one is filled in, when the form is read, then the command has one."""
+    name = "rj_conference.RecordConferenceHeld"
+    fields = drawn(name, present=3)
+    body, _ = command_of(
+        fields,
+        {"present.1.person_id": [PERSON], "present.1.role": ["HARMER"], "present.1.attended": ["yes"]},
+    )
+    assert body["present"] == [{"person_id": PERSON, "role": "HARMER", "attended": True}]
+
+
+def test_ids_that_are_known_can_be_chosen_by_name() -> None:
+    """Given the people of a case, when a field means a person, then their names can be chosen, and the check shows the name."""
+    (field,) = (field for field in drawn("referral.LinkPerson") if field.name == "person_id")
+    assert [option.text for option in field.options] == ["Ida"]
+    assert [text for _, text in answers_in_words([field], {"person_id": [PERSON]})] == ["Ida"]
+
+
+def test_a_field_that_an_answer_names_is_found() -> None:
+    """Given the path of a field in an answer of a service, when it is looked up, then the field, or the nearest around it, is found."""
+    fields = drawn("disposal.OpenDisposalCase")
+    assert (found := named(fields, "offence.code")) is not None
+    assert found.id == "f-offence-code"
+    assert (around := named(fields, "offence.unknown")) is not None
+    assert around.name == "offence"
+    assert named(fields, "rationale") is None

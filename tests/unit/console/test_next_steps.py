@@ -1,0 +1,76 @@
+"""What can happen next, as the console shows it: from a guidance answer to a list of tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.console.web.next_steps import steps_of
+
+
+def rule(id_: str, answer: str, *, kind: str = "forbids", changes_on: str | None = None) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "kind": kind,
+        "answer": answer,
+        "text": f"The text of {id_}.",
+        "source": "an Act",
+        "fields": [],
+        "changes_on": changes_on,
+        "broken_by": {},
+        "for_the_day": None,
+    }
+
+
+def command(type_: str, status: str, *rules: dict[str, Any]) -> dict[str, Any]:
+    return {"type": type_, "status": status, "begins": False, "fields": [], "rules": list(rules)}
+
+
+def test_steps_stand_in_the_order_of_what_can_be_done() -> None:
+    """Given commands of every status, when they are listed, then the possible come first, with a form, and each has its words."""
+    steps = steps_of(
+        {
+            "commands": [
+                command("Never", "refused", rule("R1", "broken")),
+                command("Later", "refused", rule("R2", "broken", changes_on="2027-01-02")),
+                command("Depends", "depends", rule("R3", "depends")),
+                command("Warned", "needs_rationale", rule("R4", "broken", kind="warns")),
+                command("Free", "available"),
+            ]
+        },
+        {"Free": "A title of its own"},
+    )
+    assert [(step.title, step.label, step.is_open) for step in steps.shown] == [
+        ("A title of its own", "Can be done", True),
+        ("Warned", "Needs a reason", True),
+        ("Depends", "Depends on answers", True),
+        ("Later", "Not before 2 January 2027", False),
+        ("Never", "Not allowed", False),
+    ]
+    assert not steps.out_of_place
+
+
+def test_a_refusal_names_its_rule_and_its_source_once() -> None:
+    """Given a rule that is named twice, when the step is shown, then its text and source stand there once, with the day."""
+    twice = rule("R2", "broken", changes_on="2027-01-02")
+    (step,) = steps_of({"commands": [command("Later", "refused", twice, twice)]}, {}).shown
+    (reason,) = step.reasons
+    assert (reason.rule, reason.text, reason.source, reason.until) == (
+        "R2",
+        "The text of R2.",
+        "an Act",
+        "Until 2 January 2027",
+    )
+
+
+def test_what_the_state_alone_refuses_stands_apart() -> None:
+    """Given a command that does not belong to the state, when steps are listed, then it is in no one's way."""
+    steps = steps_of({"commands": [command("Elsewhere", "refused", rule("S1", "broken", kind="state"))]}, {})
+    assert not steps.shown
+    assert [step.type for step in steps.out_of_place] == ["Elsewhere"]
+
+
+def test_a_day_that_lifts_several_rules_is_the_last_of_them() -> None:
+    """Given two rules that later days lift, when the step is shown, then it is possible from the later one."""
+    rules = (rule("R1", "broken", changes_on="2027-03-01"), rule("R2", "broken", changes_on="2027-01-02"))
+    (step,) = steps_of({"commands": [command("Later", "refused", *rules)]}, {}).shown
+    assert step.label == "Not before 1 March 2027"

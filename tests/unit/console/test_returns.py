@@ -1,0 +1,111 @@
+"""A measure as the console's table, chart and files: groups as rows, or one number in each row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from datetime import date
+from typing import Any
+
+import html5lib
+import pytest
+
+from services.console.web.charts import MAX_SERIES, Bar, bar_chart
+from services.console.web.returns import bars_of, csv_of, last_quarter, lines_of, table_of
+from services.console.web.workbooks import workbook_of
+
+HEAD = {"measure": "m", "from": "2025-10-01", "to": "2025-12-31", "definition_version": "1", "positions": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "columns", "rows"),
+    [
+        (
+            {"columns": {"youth_caution": {"ended": 2, "completed": None}}},
+            ["Ended", "Completed"],
+            [("Youth caution", ["2", "not known"])],
+        ),
+        ({"count": 3, "by_quarter": {"Q3": 2}}, ["Number"], [("Count", ["3"]), ("By quarter, Q3", ["2"])]),
+        ({"count": 0}, ["Number"], [("Count", ["0"])]),
+        ({"groups": {}}, ["Number"], []),
+    ],
+)
+def test_numbers_stand_in_a_table(numbers: dict[str, Any], columns: list[str], rows: list[Any]) -> None:
+    """Given the numbers of a measure, when the table is made, then each stands under its heading, and what is not known says so."""
+    table = table_of(HEAD | numbers)
+    assert (list(table.columns), list(table.rows)) == (columns, rows)
+
+
+KPI6 = HEAD | {
+    "measure": "kpi6",
+    "columns": {"youth_caution": {"ended": 12, "completed": None}, "outcome_22": {"ended": 7, "completed": 5}},
+}
+
+
+def test_a_chart_has_title_text_and_a_number_at_each_bar() -> None:
+    """Given a table, when its chart is drawn, then it is one picture with title and text, and each known number stands in it."""
+    chart = bar_chart("c", "Ended <b>&</b> completed", bars_of(table_of(KPI6)))
+    assert chart is not None
+    root = html5lib.parse(str(chart), namespaceHTMLElements=False)
+    svg = next(root.iter("{http://www.w3.org/2000/svg}svg"), None)
+    svg = svg if svg is not None else next(root.iter("svg"))
+    assert svg.get("role") == "img"
+    text = "".join(svg.itertext())
+    assert "Ended <b>&</b> completed. The largest number is 12 (Youth caution, ended)" in text
+    assert all(number in text for number in ("12", "7", "5"))
+    assert "style=" not in chart
+    assert "<script" not in chart
+
+
+def test_no_chart_has_more_than_four_series_and_none_is_drawn_of_nothing() -> None:
+    """Given nothing to draw, or a fifth series, when a chart is asked for, then there is none, and the table stands alone."""
+    assert bar_chart("c", "t", []) is None
+    assert bar_chart("c", "t", [Bar("a", f"series {n}", 1) for n in range(MAX_SERIES + 1)]) is None
+
+
+def test_numbers_of_another_unit_are_in_no_chart() -> None:
+    """Given counts beside days, when bars are made, then days are left out, and what is not known has no bar."""
+    table = table_of(HEAD | {"a": {"n": 3, "median_days": 1.5}, "b": {"n": None, "median_days": 2}})
+    assert bars_of(table) == [Bar("A", "N", 3.0)]
+
+
+def test_a_file_has_every_label_on_every_line() -> None:
+    """Given a measure, when it becomes CSV, then each number is a line with measure, period, definition and headings."""
+    lines = list(csv.DictReader(io.StringIO(csv_of(list(lines_of(KPI6))))))
+    assert len(lines) == 4
+    assert lines[0] == {
+        "Measure": "KPI6",
+        "First day": "2025-10-01",
+        "Last day": "2025-12-31",
+        "Definition": "1",
+        "What is counted": "Youth caution",
+        "Number of": "Ended",
+        "Value": "12",
+    }
+
+
+def test_a_workbook_has_a_cover_and_its_numbers_as_numbers() -> None:
+    """Given a measure, when it becomes a workbook, then it has a cover and a sheet, with numbers that can be added."""
+    workbook = zipfile.ZipFile(io.BytesIO(workbook_of("KPI6", list(lines_of(KPI6)))))
+    assert {"Cover", "Numbers"} <= set(_sheet_names(workbook))
+    sheets = "".join(workbook.read(name).decode() for name in workbook.namelist() if "worksheets/sheet" in name)
+    assert "<v>12</v>" in sheets
+
+
+def _sheet_names(workbook: zipfile.ZipFile) -> list[str]:
+    text = workbook.read("xl/workbook.xml").decode()
+    return [part.partition('"')[0] for part in text.split('<sheet name="')[1:]]
+
+
+@pytest.mark.parametrize(
+    ("on", "quarter"),
+    [
+        (date(2026, 11, 26), (date(2026, 7, 1), date(2026, 9, 30))),
+        (date(2026, 1, 1), (date(2025, 10, 1), date(2025, 12, 31))),
+        (date(2026, 6, 30), (date(2026, 1, 1), date(2026, 3, 31))),
+    ],
+)
+def test_the_board_sees_the_last_whole_quarter(on: date, quarter: tuple[date, date]) -> None:
+    """Given a day, when the board's page opens, then it shows the quarter that ended last before it."""
+    assert last_quarter(on) == quarter

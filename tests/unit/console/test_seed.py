@@ -1,0 +1,96 @@
+"""Made-up history for `ooc seed` and the benches: the scenarios' own commands, again and again."""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from services.console.seed import QUIET, days_back, seed, some_lives
+from services.registry import deciding_services
+from shared.command_handler import CommandHandler
+from shared.event_store.memory import MemoryEventStore
+from shared.privacy.keyring import MemoryKeyring
+from tools.scenario.lives import Life, Lives
+
+STORIES = Path(__file__).parents[2] / "scenarios"
+NAMES = ("01-shoplifting-ycc", "13-workshop-register", "31-corrections", "82-corrected-where-it-was-told")
+
+
+@pytest.fixture(scope="module")
+def lives() -> Lives:
+    return Lives(deciding_services(), [STORIES / f"{name}.yaml" for name in NAMES])
+
+
+def house() -> dict[str, CommandHandler]:
+    keyring = MemoryKeyring()
+    return {s.name: CommandHandler(s, MemoryEventStore(), keyring, os.urandom(32)) for s in deciding_services()}
+
+
+async def recorded(handlers: dict[str, CommandHandler]) -> list[tuple[str, int, str]]:
+    """Return stream, version and id of every event."""
+    found: list[tuple[str, int, str]] = []
+    for handler in handlers.values():
+        events = await handler.event_store.read(0, 10_000)
+        found += [(event.stream, event.version, str(event.event_id)) for event in events]
+    return sorted(found)
+
+
+def events_of(life: Life) -> list[tuple[str, int, str]]:
+    return [
+        (accepted.stream, accepted.version + n, str(event_id))
+        for accepted in life.accepted
+        for n, (event_id, *_) in enumerate(accepted.events, start=1)
+    ]
+
+
+async def test_further_lives_are_accepted_and_make_the_events_that_they_tell(lives: Lives) -> None:
+    """Given each story twice more, when its commands are sent to empty stores, then they record those events and no other."""
+    handlers = house()
+    further = [lives.next() for _ in range(2 * len(NAMES))]
+    found = await seed(handlers, iter(further))
+    assert (found.cases, sum(found.refused.values())) == (len(further), 0)
+    assert found.commands == sum(len(life.spoken) for life in further)
+    assert found.events == sum(life.size for life in further)
+    assert await recorded(handlers) == sorted(line for life in further for line in events_of(life))
+
+
+async def test_reactions_are_done_under_the_ids_that_a_worker_derives(lives: Lives) -> None:
+    """Given seeded stores, when the reactions are derived from the events again, then each that was made is found done."""
+    handlers = house()
+    further = [lives.next() for _ in NAMES]
+    await seed(handlers, iter(further))
+    made = {spoken.request.command_id for life in further for spoken in life.spoken if spoken.request.causation_id}
+    derived: set[UUID] = set()
+    for source, handler in handlers.items():
+        for event in await handler.event_store.read(0, 10_000):
+            fact = handler.service.events.read(event.body)
+            for reacting in handlers.values():
+                for reaction in reacting.service.reactions:
+                    if reaction.service == source and isinstance(fact.event, reaction.event):
+                        for effect in reaction.react(fact):
+                            id_ = reaction.command_id(fact, effect)
+                            stream = reacting.service.stream_name(effect.stream)
+                            if (await reacting.event_store.load(stream, id_)).kept is not None:
+                                derived.add(id_)
+    assert made
+    assert derived == made
+
+
+async def test_days_are_moved_back_by_whole_weeks_and_fewer_cases_begin_in_the_holidays(lives: Lives) -> None:
+    """Given cases spread over two years, then each day lies whole weeks earlier, and the holidays have fewer of them."""
+    chance = random.Random(5)
+    began = lives.upcoming.spoken[0].request.occurred_at
+    days = [days_back(chance, lives.upcoming, 104) for _ in range(2_000)]
+    assert {day % 7 for day in days} == {0}
+    assert (min(days), max(days)) == (0, 7 * 103)
+    handlers = house()
+    found = await seed(handlers, some_lives(lives, 12, 52, chance))
+    assert found.cases + sum(found.refused.values()) == 12
+    assert found.cases >= 6, found.refused
+    weeks = [(began - timedelta(days=day)).isocalendar().week for day in days]
+    assert sum(week in QUIET for week in weeks) < len(QUIET) / 53 * len(weeks) * 0.85

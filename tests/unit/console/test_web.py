@@ -1,0 +1,209 @@
+"""The web console without a system: what is pure of it, and what its pages and files must hold."""
+
+from __future__ import annotations
+
+import tomllib
+from base64 import b64encode
+from datetime import date
+from hashlib import sha256
+
+import jinja2
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount, Route
+
+from services.console.web.application import STATIC, routes
+from services.console.web.cipher import Cipher
+from services.console.web.entrance import local_address
+from services.console.web.my_day import grouped
+from services.console.web.rendering import TEMPLATES
+from services.console.web.routing import read_case, read_count
+from services.console.web.words import day, distance, duty_in_words, in_words, moment
+from shared.privacy.keyring import KeyEncryptionKeys
+
+
+def keys(*digits: str) -> KeyEncryptionKeys:
+    """Make keys of epochs that are named by a digit."""
+    return KeyEncryptionKeys.read(" ".join(f"{digit}:{b64encode(digit.encode() * 32).decode()}" for digit in digits))
+
+
+FIRST = keys("1")
+BOTH = keys("1", "2")
+
+WITHOUT_SIGN_IN = {"/static", "/health/live", "/health/ready", "/sign-in", "/signed-in", "/signed-out"}
+"""Routes that anybody may ask for. `/sign-in` sets a cookie, and `/signed-in` begins a session: both by OpenID Connect."""
+PAGES = {
+    "/",
+    "/daily-sheet",
+    "/cases",
+    "/cases/{case}",
+    "/cases/{case}/timeline",
+    "/cases/{case}/looks",
+    "/cases/{case}/difference",
+    "/cases/{case}/book",
+    "/cases/{case}/causes",
+    "/panel",
+    "/sessions",
+    "/records/{collection}/{id}",
+    "/records/{collection}/{id}/documents/{name}",
+    "/records/sessions/{id}/register",
+    "/returns",
+    "/returns/file/{kind}",
+    "/returns/board",
+    "/returns/frozen",
+    "/returns/frozen/{return}",
+    "/records/{collection}/{id}/do/{command}",
+    "/begin",
+    "/begin/{collection}/{command}",
+    "/drafts/{draft}",
+    "/operations",
+    "/operations/{service}/{kind}/{id}/{action}",
+    "/reason",
+    "/report",
+    "/report/{draft}",
+    "/report/{draft}/warning",
+    "/report/{draft}/receipt",
+    "/report/{draft}/{question}",
+    "/search",
+}
+"""Routes that a signed-in person reads."""
+FORMS = {
+    "/records/{collection}/{id}/do/{command}",
+    "/records/sessions/{id}/register",
+    "/drafts/{draft}/send",
+    "/drafts/{draft}/reasons",
+    "/drafts/{draft}/version",
+    "/drafts/{draft}/delete",
+    "/operations/{service}/{kind}/{id}/{action}",
+    "/reason",
+    "/report/{draft}/{question}",
+    "/returns/frozen",
+    "/search",
+    "/seen",
+    "/sign-out",
+}
+"""Routes that a signed-in person sends a form to."""
+
+
+def test_every_route_is_in_one_list() -> None:
+    """A route is open, a page or a form, and never two of them; a page is read only, and a form sent only."""
+    found = {"open": set[str](), "page": set[str](), "form": set[str]()}
+    for route in routes():
+        assert isinstance(route, (Route, Mount))
+        if isinstance(route, Mount) or "endpoint" not in route.endpoint.__qualname__:
+            found["open"].add(route.path)
+        else:
+            assert route.methods in ({"GET", "HEAD"}, {"POST"})
+            found["form" if route.methods == {"POST"} else "page"].add(route.path)
+    assert found == {"open": WITHOUT_SIGN_IN, "page": PAGES, "form": FORMS}
+
+
+@pytest.mark.parametrize(
+    ("address", "destination"),
+    [
+        ("/cases?page=2", "/cases?page=2"),
+        ("//elsewhere.example", "/"),
+        ("/\\elsewhere.example", "/"),
+        ("https://elsewhere.example", "/"),
+        ("", "/"),
+    ],
+)
+def test_the_way_back_leads_to_the_console_alone(address: str, destination: str) -> None:
+    """Given an address to go to after the sign-in, when it is elsewhere, then the first page takes its place."""
+    assert local_address(address) == destination
+
+
+@pytest.mark.parametrize("text", ["no id", "../../v1/duties", "%00", "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11/x"])
+def test_a_case_of_an_address_is_an_id_or_nothing_is_there(text: str) -> None:
+    """Given a case in an address that is no id, when it is read, then nothing is asked of a service by it."""
+    with pytest.raises(HTTPException):
+        read_case(text)
+    assert read_case("") is None
+
+
+def test_a_number_that_a_form_carries_is_a_small_one() -> None:
+    """Given what a form carries as a number, when it is none, or too long to be one of ours, then another is taken."""
+    assert [read_count(text, 7) for text in ("3", "", "x", "9" * 5000, "-1")] == [3, 7, 7, 7, 7]
+
+
+def test_a_sealed_row_opens_at_its_place_alone() -> None:
+    """Given a sealed value, when it is read at another place, changed or by another key, then it is none."""
+    cipher = Cipher(FIRST)
+    sealed = cipher.seal({"a": 1}, b"row 1")
+    assert cipher.open(sealed, b"row 1") == {"a": 1}
+    assert cipher.open(sealed, b"row 2") is None
+    assert cipher.open(sealed[:-1] + bytes([sealed[-1] ^ 1]), b"row 1") is None
+    assert cipher.open(b"", b"row 1") is None
+    assert Cipher(keys("3")).open(sealed, b"row 1") is None
+    assert cipher.open_text("no text of ours", b"row 1") is None
+
+
+def test_keys_may_rotate() -> None:
+    """Given a second key, when rows of the first are read, then they open, new ones are sealed by it, and owners stay."""
+    old, new = Cipher(FIRST), Cipher(BOTH)
+    assert new.open(old.seal("x", b"p"), b"p") == "x"
+    assert old.open(new.seal("x", b"p"), b"p") is None
+    assert new.owner("somebody") == old.owner("somebody") != old.owner("somebody else")
+
+
+def test_duties_are_grouped_by_how_soon_they_are_due() -> None:
+    """Given duties, when my day groups them, then each stands in one group, and a long group is cut with its number kept."""
+    duties = [
+        {"due": due, "overdue": overdue}
+        for due, overdue in (
+            ("2026-11-20", True),
+            ("2026-11-26", False),
+            ("2026-12-03", False),
+            ("2026-12-04", False),
+            ("2026-12-05", False),
+        )
+    ]
+    found = {group.id: (len(group.duties), group.total) for group in grouped(duties, date(2026, 11, 26), 1)}
+    assert found == {"overdue": (1, 1), "today": (1, 1), "soon": (1, 1), "later": (1, 2)}
+
+
+def test_codes_and_days_are_in_words() -> None:
+    """Codes, days, times and distances read as people write them; what is no code stays as it is."""
+    assert in_words("WITH_MASH") == "With MASH"
+    assert in_words("YCC") == "Youth conditional caution"
+    assert in_words("a text of somebody's") == "a text of somebody's"
+    assert duty_in_words("NEW_DUTY_OF_TOMORROW") == "New duty of tomorrow"
+    assert day("2026-06-09") == "9 June 2026"
+    assert moment("2026-06-09T09:15:00+00:00") == "9 June 2026 at 10:15"
+    assert [distance(f"2026-11-{nth}", date(2026, 11, 26)) for nth in (24, 25, 26, 27, 29)] == [
+        "2 days ago",
+        "yesterday",
+        "today",
+        "tomorrow",
+        "in 3 days",
+    ]
+
+
+def test_a_wrong_name_in_a_template_is_an_error() -> None:
+    """Given a template with a name that nobody set, when it is rendered, then it fails; a missing key of a macro does not."""
+    with pytest.raises(jinja2.UndefinedError):
+        TEMPLATES.from_string("{{ nobody_set_this }}").render()
+    with pytest.raises(jinja2.UndefinedError):
+        TEMPLATES.from_string("{% if nobody_set_this %}x{% endif %}").render()
+    assert TEMPLATES.from_string("{{ params.missing }}").render(params={}) == ""
+
+
+@pytest.mark.parametrize("name", [name for name in TEMPLATES.list_templates() if "/" not in name])
+def test_a_template_compiles_and_has_no_script_and_no_style(name: str) -> None:
+    """No page has a script, a style of its own or an event handler, and none switches escaping off."""
+    assert TEMPLATES.loader is not None
+    source, _, _ = TEMPLATES.loader.get_source(TEMPLATES, name)
+    TEMPLATES.get_template(name)
+    for forbidden in ("<script", "style=", "onclick", "| safe", "|safe", "autoescape"):
+        assert forbidden not in source
+
+
+def test_vendored_styles_are_those_that_were_taken() -> None:
+    """Each stylesheet of another house has the hash that the file of origins names, and neither its font nor its pictures."""
+    origins = tomllib.loads((STATIC / "origin.toml").read_text(encoding="utf-8"))
+    assert {path.name for path in STATIC.glob("*.css")} == {*origins, "console.css"}
+    for name, origin in origins.items():
+        content = (STATIC / name).read_bytes()
+        assert sha256(content).hexdigest() == origin["sha256"], f"{name}: run python -m tools.vendor_styles"
+        assert b"GDS Transport" not in content
+        assert b"url(/" not in content

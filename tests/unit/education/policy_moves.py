@@ -1,0 +1,44 @@
+"""What each value of policy of education moves: see tests/unit/policy/test_policy_moves.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, Final
+
+from services.vocabulary import (
+    AttendanceStatus,
+)
+from shared.runtime.service import Service
+from tests.unit.education import stories as education
+from tests.unit.policy.moves import Moved, answer, due, under
+
+
+def missed(duty: str) -> Callable[[Service[Any]], Any]:
+    def observe(service: Service[Any]) -> Any:
+        story: education.SessionStory = under(education.SessionStory(), service)
+        story.planned().booked()
+        if duty != "ATTENDANCE_RECORDED":
+            story.delivered().recorded(AttendanceStatus.DNA_PENDING)
+        return due(story, duty, date(2026, 3, 10))
+
+    return observe
+
+
+def comes(status: AttendanceStatus, hours: str) -> Callable[[Service[Any]], Any]:
+    def observe(service: Service[Any]) -> Any:
+        story: education.SessionStory = under(education.SessionStory(), service)
+        story.planned().booked().delivered()
+        recorded = answer(story, education.attendance(status, hours=hours), education.OFFICER, education.REGISTER)
+        return recorded, getattr(story.facts[-1].event, "activity", None)
+
+    return observe
+
+
+MOVES: Final[Mapping[str, Moved]] = {
+    "attendance_recorded_working_days": Moved(2, missed("ATTENDANCE_RECORDED")),
+    "missed_contact_working_days": Moved(2, missed("MISSED_CONTACT")),
+    "absence_reason_working_days": Moved(6, missed("ABSENCE_REASON")),
+    "statuses_of_an_activity": Moved([], comes(AttendanceStatus.ATTENDED, "2")),
+    "statuses_without_credit": Moved([], comes(AttendanceStatus.DNA_UNACCEPTABLE, "1")),
+}

@@ -1,0 +1,253 @@
+"""Guidance and the rules agree: in every state that a story reaches, for every command and many of its variants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.registry import deciding_services
+from shared.domain.dates import end_of_day, local_day
+from shared.domain.decisions import NeedsRationale, Refused
+from shared.domain.envelope import Fact
+from shared.domain.field_reads import fields_of, fields_read
+from shared.domain.guidance import Answer, CommandGuidance, Guide, Status, UnwrittenCommand, ids_by_name
+from shared.domain.messages import Command
+from shared.domain.rules import Approved, Context, Step
+from shared.runtime.service import Service
+from tests.command_spec import officer
+from tools.reference.command_variants import BEGUN_AT, Seen, seen_in, variants
+from tools.reference.state_explorer import STREAM, play_stories
+
+STORIES: Final = Path(__file__).parents[2] / "scenarios"
+SERVICES: Final = tuple(deciding_services())
+MOST: Final = 40
+"""The most variants of a command that are tried in one example."""
+
+
+@dataclass(frozen=True)
+class PlayedHistories:
+    """The histories of a service that the stories told, and the values that stood in their events."""
+
+    histories: Sequence[Sequence[Fact]]
+    seen: Seen
+
+
+@cache
+def played_histories() -> dict[str, PlayedHistories]:
+    """Play every story once."""
+    memory = play_stories(SERVICES, STORIES)
+    found = {}
+    for service in SERVICES:
+        histories = [history for name, history in memory.histories if name == service.name]
+        found[service.name] = PlayedHistories(
+            histories, seen_in(fact.event for history in histories for fact in history)
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A command class, before it is written, with the state and the context that it would meet."""
+
+    service: Service[Any]
+    history: Sequence[Fact]
+    command: type[Command]
+    context: Context
+
+    @property
+    def state(self) -> Any:
+        return self.service.decider.state_at(self.history)
+
+    @property
+    def guidance(self) -> CommandGuidance:
+        ids = ids_by_name(fact.event for fact in self.history)
+        (guided,) = Guide(self.service.decider.rules, self.state, self.context, ids).of_commands([self.command])
+        return guided
+
+    def written(self) -> list[Command]:
+        """Write the command in many ways, each with a reason for every warning."""
+        seen, here = played_histories()[self.service.name].seen, seen_in(fact.event for fact in self.history)
+        found = variants(self.command, self.context.occurred_at, here, seen, self.service.decider.rules)
+        return list(islice(found, MOST))
+
+    def evaluate(self, command: Command) -> Approved | Refused | NeedsRationale:
+        return self.service.decider.rules.evaluate(command, self.state, self.context)
+
+
+def context_at(service: Service[Any], by: str, at: datetime) -> Context:
+    policy = service.policy.on(local_day(at))
+    return Context(STREAM, officer(by), at, at, policy, service.policy.on, service.prints)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    """Any part of any story, any command that may be sent then, in any role that may send it, hours or months later."""
+    service = draw(st.sampled_from([one for one in SERVICES if played_histories()[one.name].histories]))
+    played = draw(st.sampled_from(played_histories()[service.name].histories))
+    history = played[: draw(st.integers(min_value=0, max_value=len(played)))]
+    command = draw(st.sampled_from([c for c in service.commands if history or c.opens]))
+    begun = max((fact.occurred_at for fact in history), default=BEGUN_AT)
+    after = draw(st.sampled_from([timedelta(hours=1), timedelta(days=1), timedelta(days=30), timedelta(days=400)]))
+    at = min(begun + after, datetime(2027, 6, 1, tzinfo=UTC))
+    return Situation(service, history, command, context_at(service, draw(roles(service, command)), at))
+
+
+def roles(service: Service[Any], command: type[Command]) -> st.SearchStrategy[str]:
+    return st.sampled_from(sorted(service.roles_for(command)))
+
+
+@pytest.mark.slow
+@given(situations())
+def test_guidance_and_the_rules_agree(situation: Situation) -> None:
+    """What is refused is refused however it is written; what else the rules answer is by a rule that guidance named."""
+    guided = situation.guidance
+    named = {answer.rule.id for answer in guided.rules}
+    open_ids = {answer.rule.id for answer in guided.rules if answer.answer is Answer.DEPENDS}
+    sure = {answer.rule.id for answer in guided.rules if answer.answer is Answer.BROKEN}
+    for command in situation.written():
+        unexplained = situation.evaluate(command.model_copy(update={"rationale": {}}))
+        explained = situation.evaluate(command)
+        match guided.status:
+            case Status.REFUSED:
+                assert isinstance(explained, Refused)
+                first = min(answer.rule.step for answer in guided.rules)
+                assert first is not Step.FORBIDS or named <= set(explained.ids)
+            case Status.AVAILABLE:
+                assert isinstance(unexplained, Approved)
+            case Status.NEEDS_RATIONALE:
+                assert isinstance(unexplained, Refused | NeedsRationale)
+                assert not isinstance(unexplained, NeedsRationale) or sure <= set(unexplained.ids) <= sure | open_ids
+                assert not isinstance(explained, Refused) or set(explained.ids) <= open_ids
+            case Status.DEPENDS:
+                assert isinstance(unexplained, Approved) or set(unexplained.ids) <= open_ids
+
+
+@pytest.mark.slow
+@given(situations())
+def test_an_answer_changes_on_the_day_that_guidance_names(situation: Situation) -> None:
+    """The day before, a rule answers as on the day of the question; on the day that is named, it answers otherwise."""
+    asked_on = local_day(situation.context.occurred_at)
+    for answer in situation.guidance.rules:
+        if answer.changes_on is None or answer.answer is Answer.DEPENDS:
+            continue
+        assert answer.changes_on >= asked_on
+        before = answer.changes_on - timedelta(days=1)
+        assert answer_on(situation, answer.changes_on, answer.rule.check) is not answer.answer
+        if before >= asked_on:
+            assert answer_on(situation, before, answer.rule.check) is answer.answer
+
+
+def answer_on(situation: Situation, day: Any, check: Any) -> Answer | None:
+    """Ask a rule at the end of another day; None where it reads a field then."""
+    blank = UnwrittenCommand(situation.command)
+    context = context_at(situation.service, situation.context.actor.role, end_of_day(day))
+    try:
+        holds = check(blank, situation.state, context)
+    except Exception:
+        if not blank.was_read:
+            raise
+        return None
+    return Answer.HOLDS if holds else Answer.BROKEN
+
+
+@pytest.mark.slow
+@given(situations())
+def test_a_value_that_is_said_to_break_a_rule_breaks_it(situation: Situation) -> None:
+    """A command with a value of `broken_by` is refused by that rule, whatever its other fields are."""
+    for answer in situation.guidance.rules:
+        for name, values in answer.broken_by.items():
+            for command in situation.written():
+                if getattr(command, name) in values:
+                    assert not answer.rule.check(command, situation.state, situation.context)
+
+
+@pytest.mark.slow
+@given(situations())
+def test_an_id_that_fits_is_among_the_choices(situation: Situation) -> None:
+    """Given a command that no rule refuses, then each id in it that the record names under that field is a choice."""
+    named, guided = ids_by_name(fact.event for fact in situation.history), situation.guidance
+    for command in situation.written():
+        if isinstance(situation.evaluate(command), Refused):
+            continue
+        for name in type(command).model_fields:
+            value = getattr(command, name)
+            if isinstance(value, UUID) and value in named.get(name, ()):
+                assert value in guided.choices[name]
+
+
+@pytest.mark.slow
+def test_an_id_that_a_rule_refuses_is_no_choice() -> None:
+    """Given conditions, some of them complete, then those alone that are active can be completed, by their ids."""
+    service = next(one for one in SERVICES if one.name == "disposal")
+    command = next(one for one in service.commands if one.__name__ == "CompleteCondition")
+    partial_matches = 0
+    for history in played_histories()["disposal"].histories:
+        at = max(fact.occurred_at for fact in history) + timedelta(hours=1)
+        situation = Situation(service, history, command, context_at(service, "SUPERVISOR", at))
+        states = service.read_model.view(situation.state)["conditions"]
+        active = {UUID(key) for key, state in states.items() if state == "ACTIVE"}
+        chosen = situation.guidance.choices.get("condition_id", ())
+        assert set(chosen) <= active
+        partial_matches += 0 < len(chosen) < len(states)
+    assert partial_matches > 2
+
+
+class ReadFields(dict[str, Any]):
+    """The written fields of a command, with a note of each that is read."""
+
+    def __init__(self, command: Command) -> None:
+        super().__init__({name: getattr(command, name) for name in type(command).model_fields})
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
+EVERY: Final = [(service, command) for service in SERVICES for command in service.commands]
+READ_WHOLE: Final = {"CorrectConditionAttendance", "CorrectRecord", "CorrectReferral", "MoveConditionAttendance"}
+"""Commands of which a check does read every field."""
+each_command: Final = pytest.mark.parametrize(
+    ("service", "command"), EVERY, ids=lambda one: getattr(one, "__name__", "")
+)
+
+
+@pytest.mark.slow
+@each_command
+def test_a_check_reads_no_field_that_was_not_found_in_its_source(service: Service[Any], command: type[Command]) -> None:
+    """In the states that stories reach, each check of a command reads fields only that were found in its source."""
+    checks = [rule for rule in service.decider.rules.rules_for(command) if not rule.is_precondition]
+    by = min(service.roles_for(command))
+    for history in played_histories()[service.name].histories[
+        :: 1 + len(played_histories()[service.name].histories) // 12
+    ]:
+        at = max(fact.occurred_at for fact in history) + timedelta(hours=1)
+        situation = Situation(service, history, command, context_at(service, by, at))
+        state = situation.state
+        for written in situation.written() if checks else ():
+            for rule in checks:
+                fields = ReadFields(written)
+                rule.check(UnwrittenCommand(command, fields), state, situation.context)
+                assert fields.read <= set(fields_read(rule.function, command)), rule.name
+
+
+@each_command
+def test_the_fields_of_a_check_are_found_one_by_one(service: Service[Any], command: type[Command]) -> None:
+    """No check of a command with many fields counts as reading all of them only because its source was not understood."""
+    if len(fields_of(command)) < 4 or command.__name__ in READ_WHOLE:
+        return
+    for rule in service.decider.rules.rules_for(command):
+        assert rule.is_precondition or fields_read(rule.function, command) != fields_of(command), (
+            f"{rule.name} seems to read every field of {command.__name__}: let it read them by attribute, and pass the"
+            " command only to functions that its module names; if it does read all, add the command to READ_WHOLE"
+        )

@@ -1,0 +1,68 @@
+"""What each value of policy of referral moves: see tests/unit/policy/test_policy_moves.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, Final
+
+from services.vocabulary import (
+    Flag,
+    TriageOutcome,
+)
+from shared.runtime.service import Service
+from tests.unit.policy.moves import Moved, answer, due, under
+from tests.unit.referral import stories as referral
+
+
+def report(service: Service[Any], *flags: Flag) -> referral.ReferralStory:
+    story: referral.ReferralStory = under(referral.ReferralStory(), service)
+    return story.acknowledged(*flags)
+
+
+def duty_of_referral(duty: str) -> Callable[[Service[Any]], Any]:
+    def observe(service: Service[Any]) -> Any:
+        story = report(service)
+        if duty == "MASH_REFERRED":
+            story.does(referral.concern(), referral.SOON)
+        elif duty in {"FIRST_CONTACT", "INTERVENTION_DELIVERED"}:
+            story.triaged()
+        return due(story, duty, date(2026, 2, 24))
+
+    return observe
+
+
+def triages(flag: Flag) -> Callable[[Service[Any]], Any]:
+    return lambda service: answer(
+        report(service, flag), referral.triage(TriageOutcome.ACCEPT_INTERVENTION), referral.OFFICER, referral.NOON
+    )
+
+
+def assigns(code: str, *flags: Flag) -> Callable[[Service[Any]], Any]:
+    def observe(service: Service[Any]) -> Any:
+        story = report(service, *flags).linked().recorded()
+        if Flag.NUDE_IMAGERY in flags:
+            story.does(referral.screening(), referral.SOON)
+        return answer(story, referral.outcome(code), referral.OFFICER, referral.NOON)
+
+    return observe
+
+
+MOVES: Final[Mapping[str, Moved]] = {
+    "age_of_criminal_responsibility": Moved(
+        15, lambda service: answer(report(service), referral.link(), referral.OFFICER, referral.SOON)
+    ),
+    "adult_age": Moved(14, assigns("3")),
+    "acknowledge_working_days": Moved(2, duty_of_referral("REFERRAL_ACKNOWLEDGED")),
+    "triage_working_days": Moved(3, duty_of_referral("REFERRAL_TRIAGED")),
+    "first_contact_working_days": Moved(6, duty_of_referral("FIRST_CONTACT")),
+    "intervention_working_days": Moved(21, duty_of_referral("INTERVENTION_DELIVERED")),
+    "close_working_days": Moved(31, duty_of_referral("REFERRAL_CLOSED")),
+    "mash_referral_working_days": Moved(1, duty_of_referral("MASH_REFERRED")),
+    "flags_too_serious_for_education": Moved([], triages(Flag.WEAPON)),
+    "flags_for_supervisor_review": Moved([], triages(Flag.HATE)),
+    "flags_barring_outcome_21_on_nudes": Moved([], assigns("21", Flag.NUDE_IMAGERY, Flag.EXPLOITATION)),
+    "flags_warning_of_outcome_21": Moved([], assigns("21", Flag.DOMESTIC)),
+    "outcomes_for_adults_only": Moved([], assigns("3")),
+    "outcomes_of_a_disposal": Moved([], assigns("2")),
+}

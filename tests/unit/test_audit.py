@@ -1,0 +1,62 @@
+"""`make audit` says what an advisory source knows, and plainly when none was reachable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tools.audit import LOCKS, SOURCES, UNREACHABLE, VULNERABLE, audit
+
+SOUND: Mapping[str, Any] = {"name": "asyncpg", "version": "0.32.0", "vulns": []}
+BROKEN: Mapping[str, Any] = {
+    "name": "jinja2",
+    "version": "2.0",
+    "vulns": [{"id": "CVE-1", "fix_versions": ["2.1"]}, {"id": "CVE-2", "fix_versions": []}],
+}
+SKIPPED: Mapping[str, Any] = {"name": "ours", "skip_reason": "it is on no index"}
+
+
+def audited(**answers: Sequence[Mapping[str, Any]] | str) -> tuple[int, str]:
+    """Audit with sources that answer, or complain, so."""
+    said: list[str] = []
+
+    def asked(source: str, _locks: Sequence[Path]) -> tuple[str, str]:
+        answer = answers[source]
+        return ("", answer) if isinstance(answer, str) else (json.dumps({"dependencies": list(answer)}), "")
+
+    code = audit(asked, [], said.append)
+    return code, "\n".join(said)
+
+
+def test_where_nothing_is_known_it_says_by_whom() -> None:
+    """The first source that answers is believed, and the next is not asked."""
+    assert audited(osv=[SOUND, SKIPPED]) == (
+        0,
+        "ours was not asked about: it is on no index\n2 packages, 0 known vulnerabilities, by the advisory source osv.",
+    )
+
+
+def test_each_vulnerability_is_named_with_what_fixes_it() -> None:
+    """A vulnerable package is an error, whichever source knows it."""
+    code, said = audited(osv="no route to host", pypi=[SOUND, BROKEN])
+    assert code == VULNERABLE
+    assert "osv did not answer: no route to host" in said
+    assert "jinja2 2.0: CVE-1, fixed in 2.1\njinja2 2.0: CVE-2, fixed in no version yet" in said
+
+
+def test_that_no_source_was_reachable_is_no_clean_result() -> None:
+    """Silence, complaints, and an answer that skipped every package all count as no answer, with an exit code of their own."""
+    for nothing in ("", "Traceback\nConnectionError: refused", [SKIPPED]):
+        code, said = audited(osv=nothing, pypi=nothing)
+        assert code == UNREACHABLE
+        assert code not in {0, VULNERABLE}
+        assert "No advisory source was reachable" in said
+        assert ("osv knows none of the 1 packages" in said) == isinstance(nothing, list)
+
+
+def test_every_lock_is_asked_about() -> None:
+    """The locks are where the audit looks for them, its own among them."""
+    assert {"run", "local", "test", "audit"} <= {lock.stem for lock in LOCKS.glob("*.txt")}
+    assert len(set(SOURCES)) == len(SOURCES)

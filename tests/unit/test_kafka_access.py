@@ -1,0 +1,55 @@
+"""Rights on Kafka follow from the registry of services, and from what each says that it reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from services.kafka_access import accesses, partner_principal, principals
+from services.registry import DECIDING, PARTNERS, SERVICES
+from shared.kafka import KafkaLogin, client_options, worker_principal
+from shared.runtime.kafka_grants import GROUP, READ, TOPIC, TRANSACTIONAL_ID, WRITE
+
+
+def test_each_topic_has_one_writer() -> None:
+    """Every topic of ours is written by the login of the service whose name it bears, and by no other."""
+    writers = [(topic, access.principal) for access in accesses() for topic in access.writes]
+    assert set(Counter(topic for topic, _ in writers).values()) == {1}
+    kinds = {
+        entry.name: ("events", "position", "checkpoints") if entry.decides else ("checkpoints",) for entry in SERVICES
+    }
+    assert dict(writers) == {
+        f"ooc.{name}.{kind}": worker_principal(name) for name, of_service in kinds.items() for kind in of_service
+    }
+
+
+def test_a_service_reads_what_it_follows_and_itself() -> None:
+    """A service's login reads the events and positions of the services whose topics its declaration names, and its own."""
+    by_principal = {access.principal: access for access in accesses()}
+    for entry in DECIDING:
+        followed = {topic.split(".")[1] for topic in entry.service().consumed_topics} | {entry.name}
+        read = by_principal[worker_principal(entry.name)].reads
+        assert set(read) == {f"ooc.{name}.{kind}" for name in followed for kind in ("events", "position")}
+    for partner in PARTNERS:
+        assert not by_principal[partner_principal(partner)].writes
+    assert set(by_principal) == set(principals())
+
+
+def test_no_login_has_a_group_or_a_transaction_of_another() -> None:
+    """The names under which a login has groups and transactions lead to no other login's."""
+    names = [access.name for access in accesses()]
+    assert len(set(names)) == len(names)
+    assert not [(one, two) for one in names for two in names if two.startswith(f"{one}-")]
+    for access in accesses():
+        rights = Counter((one.kind, one.operation) for one in access.bindings())
+        assert rights[GROUP, READ] == 2
+        assert rights[TRANSACTIONAL_ID, WRITE] == (2 if access.writes else 0)
+        assert rights[TOPIC, WRITE] == len(access.writes)
+        assert {one.principal for one in access.bindings()} == {f"User:{access.principal}"}
+
+
+def test_a_password_is_shown_to_nobody() -> None:
+    """The text of a login, as a log or a fault would show it, does not contain its password."""
+    login = KafkaLogin("kafka:9092", "kafka_referral", "open sesame")
+    assert "sesame" not in repr(login)
+    assert client_options(login)["sasl_plain_password"] == "open sesame"
+    assert client_options("kafka:9092") == {"bootstrap_servers": "kafka:9092"}

@@ -1,0 +1,102 @@
+"""Who may read which sealed field: each one has a class, and the roles open what section F of rules.md gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+
+from services.registry import deciding_services
+from services.vocabulary import Role
+from shared.domain.messages import Correction, Event
+from shared.privacy.sealing import Sealed, field_class
+from shared.runtime.service import Service
+
+SERVICES: Final = {service.name: service for service in deciding_services()}
+
+EVERY: Final = {
+    "IDENTITY",
+    "CONTACT",
+    "CHARACTERISTICS",
+    "NARRATIVE",
+    "VICTIM_VIEW",
+    "REASONS",
+    "CONDITIONS",
+    "PLACE",
+}
+"""A record that a role reads (R) is read as a whole."""
+REPLAY: Final = {"REASONS", "CONDITIONS"}
+"""The auditor's replay: why, by whom and on what terms; nobody's name."""
+VICTIM: Final = {"VICTIM_CONTACT"}
+SECTION_F: Final[dict[str, dict[str, set[str]]]] = {
+    "SAFE_SCHOOLS_OFFICER": {"referral": EVERY, "disposal": EVERY, "rj_conference": EVERY, "education": EVERY},
+    "INTERNET_SAFETY_OFFICER": {"referral": EVERY, "disposal": EVERY, "education": EVERY},
+    # RJ: R status.
+    "YJS_CASE_MANAGER": {"referral": EVERY, "disposal": EVERY, "rj_conference": set(), "education": EVERY},
+    # Disposal: R condition. Victim contact: yes, own.
+    "RJ_FACILITATOR": {"referral": EVERY | VICTIM, "disposal": {"CONDITIONS"}, "rj_conference": EVERY},
+    "POLICE_DECISION_MAKER": {"referral": EVERY, "disposal": EVERY, "rj_conference": set(), "education": EVERY},
+    "SUPERVISOR": {"referral": EVERY, "disposal": EVERY, "rj_conference": EVERY, "education": EVERY},
+    # Disposal: R outcome. RJ: R consent. Victim contact: RW.
+    "VICTIM_WORKER": {"disposal": {"VICTIM_VIEW"}, "rj_conference": set()},
+    # Victim contact: masked.
+    "AUDITOR": {"referral": REPLAY, "disposal": REPLAY, "rj_conference": REPLAY, "education": REPLAY},
+    "DATA_PROTECTION_OFFICER": {
+        "referral": EVERY | VICTIM,
+        "disposal": EVERY,
+        "rj_conference": EVERY,
+        "education": EVERY,
+    },
+    "ANALYST": {},
+    "SCHOOL": {"referral": set()},
+    "SYSTEM": {},
+}
+WITH_REASON: Final = {("SUPERVISOR", "referral"): VICTIM}
+"""Victim contact: reason."""
+
+
+def sealed_paths(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """Every sealed field of a model, at any depth."""
+    for name, field in model.model_fields.items():
+        for inner in parts(field.annotation):
+            if get_origin(inner) is Sealed:
+                yield f"{path}{name}"
+            elif isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from sealed_paths(inner, f"{path}{name}.")
+
+
+def parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for inner in get_args(annotation):
+        yield from parts(inner)
+
+
+EVENTS: Final = [(service, event) for service in SERVICES.values() for event in service.events.events]
+
+
+@pytest.mark.parametrize(("service", "event"), EVENTS, ids=lambda one: getattr(one, "name", None) or one.__name__)
+def test_every_sealed_field_has_a_class(service: Service[Any], event: type[Event]) -> None:
+    """A field without a class would be read by nobody; that of a correction is the class of what it corrects."""
+    of_correction = {"sealed", "why"} if issubclass(event, Correction) else set()
+    unclassified = {path for path in sealed_paths(event) if field_class(event, path) is None}
+    assert unclassified == of_correction
+    assert service.events.reasons is not None
+
+
+def test_section_f_names_every_role() -> None:
+    """A new role opens nothing before it has a row here."""
+    assert set(SECTION_F) == set(Role)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("role", Role)
+def test_a_role_opens_what_section_f_gives_it(role: Role, name: str) -> None:
+    """The service's access table has these classes and no other, with a reason and without."""
+    permission = SERVICES[name].permissions.get(role)
+    cell = SECTION_F[role].get(name)
+    assert (permission is None) == (cell is None)
+    if permission is not None and cell is not None:
+        assert permission.classes(None) == cell
+        assert permission.classes("CASE_REVIEW") == cell | WITH_REASON.get((role, name), set())

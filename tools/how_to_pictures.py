@@ -1,0 +1,51 @@
+"""Makes the pictures of docs/how-to/console from the screenshots that the tests in a real browser write to var/screens.
+
+Run `make test` or tests/integration/console/test_browser.py first, then `python -m tools.how_to_pictures`. Chromium itself
+makes them smaller, so that no library for pictures is needed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from base64 import b64encode
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+PAGES: Final = ROOT / "docs" / "how-to" / "console"
+SCREENS: Final = ROOT / "var" / "screens"
+SHOWN: Final = re.compile(r"!\[[^\]]*\]\(([a-z-]+)\.jpg\)")
+WIDTH: Final = 720
+TALLEST: Final = 900
+"""Pixels of a picture; what is below stays away."""
+QUALITY: Final = 60
+
+
+def main() -> None:
+    """Make every picture that a page shows. Raises `SystemExit` where a screenshot or Chromium is missing."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only the tests' environment has it
+
+    names = sorted({name for page in PAGES.glob("*.md") for name in SHOWN.findall(page.read_text(encoding="utf-8"))})
+    if missing := [name for name in names if not (SCREENS / f"{name}.png").exists()]:
+        raise SystemExit(f"No screenshot in {SCREENS} of: {', '.join(missing)}. Run the tests in a browser first.")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        raise SystemExit("No Chromium is on PATH (Debian: apt-get install chromium).")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": WIDTH, "height": TALLEST})
+        for name in names:
+            encoded = b64encode((SCREENS / f"{name}.png").read_bytes()).decode()
+            tab.set_content(
+                f'<body style="margin:0"><img width="{WIDTH}" src="data:image/png;base64,{encoded}"></body>'
+            )
+            tab.wait_for_function("document.images[0].complete")
+            height = min(int(tab.evaluate("document.images[0].height")), TALLEST)
+            clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
+            tab.screenshot(path=PAGES / f"{name}.jpg", type="jpeg", quality=QUALITY, clip=clip)  # type: ignore[arg-type]  # a dict of this shape
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

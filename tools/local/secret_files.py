@@ -1,0 +1,28 @@
+"""Secrets of a local system: files of random text that their owner alone may read, made once."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+from pathlib import Path
+
+
+def secret_in(file: Path) -> Path:
+    """Make a file of 32 random bytes in base64, readable by its owner alone, unless it stands."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = file.with_name(f".{file.name}.{os.getpid()}")
+        write_private(new, base64.b64encode(os.urandom(32)).decode() + "\n")
+        # A link fails where the file stands, so two starts at once agree on one secret.
+        with contextlib.suppress(FileExistsError):
+            os.link(new, file)
+        new.unlink()
+    return file
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that its owner alone may read."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
+        out.write(text)

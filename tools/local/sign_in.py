@@ -1,0 +1,168 @@
+"""The sign-in of the development issuer: authorisation code flow with PKCE, and a page on which one picks a person.
+
+    GET  /authorize   the page (OpenID Connect Core 1.0 section 3.1.2.1, RFC 7636)
+    POST /authorize   the choice: back to the client with a code
+    POST /token       grant_type=authorization_code or refresh_token (RFC 6749 sections 4.1.3 and 6)
+
+Codes and refresh tokens are JWTs of the issuer's own key with types of their own, so no API takes one for an access
+token, and a restarted issuer still knows them. A code lives a minute and is taken once.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from tools.local.people import BY_KEY, PEOPLE
+
+CODE_SECONDS: Final = 60
+SESSION_SECONDS: Final = 12 * 3600
+"""Seconds after the sign-in for which tokens are renewed."""
+CODE: Final = "code+jwt"
+REFRESH: Final = "refresh+jwt"
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+PARAMETERS: Final = ("client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method", "nonce")
+
+Claims = Mapping[str, Any]
+
+
+class InvalidGrant(ValueError):
+    """A code or refresh token that gives nothing: malformed, too old, used, or not for this client."""
+
+
+class SignIn:
+    """Codes and refresh tokens of one issuer."""
+
+    def __init__(self, key: ECKey, algorithm: str) -> None:
+        self._key = key
+        self._algorithm = algorithm
+        self._used: dict[str, float] = {}
+
+    def code(self, query: Mapping[str, str], person: str) -> str:
+        """Return a code for the client that asked, and for the person picked."""
+        bound = {name: query[name] for name in ("client_id", "redirect_uri", "code_challenge")}
+        return self._signed(CODE, {**bound, "person": person}, CODE_SECONDS)
+
+    def refresh(self, claims: Claims, until: int) -> str:
+        """Return a refresh token that gives access tokens with these claims until then."""
+        return self._signed(REFRESH, {"person": claims["person"], "client_id": claims["client_id"]}, until - _now())
+
+    def redeem(self, form: Mapping[str, Any]) -> tuple[Claims, int]:
+        """Return whom a code or refresh token is for, and until when tokens may be renewed. Raises `InvalidGrant`."""
+        if form.get("grant_type") == "refresh_token":
+            claims = self._read(REFRESH, form.get("refresh_token"))
+            until = int(claims["exp"])
+        else:
+            claims = self._read(CODE, form.get("code"))
+            until = _now() + SESSION_SECONDS
+            challenge = (
+                urlsafe_b64encode(sha256(str(form.get("code_verifier")).encode()).digest()).rstrip(b"=").decode()
+            )
+            if not compare_digest(challenge, claims["code_challenge"]):
+                raise InvalidGrant("code_verifier is not that of the code")
+            if form.get("redirect_uri") != claims["redirect_uri"]:
+                raise InvalidGrant("redirect_uri is not that of the code")
+            self._take_once(claims)
+        if form.get("client_id") != claims["client_id"]:
+            raise InvalidGrant("client_id is not that of the code")
+        return claims, until
+
+    def _take_once(self, claims: Claims) -> None:
+        now = time.time()
+        self._used = {jti: until for jti, until in self._used.items() if until > now}
+        if claims["jti"] in self._used:
+            raise InvalidGrant("the code has been used")
+        self._used[claims["jti"]] = float(claims["exp"])
+
+    def _signed(self, type_: str, claims: dict[str, Any], seconds: int) -> str:
+        header = {"alg": self._algorithm, "kid": self._key.kid, "typ": type_}
+        return jwt.encode(header, {**claims, "exp": _now() + seconds, "jti": str(uuid.uuid4())}, self._key)
+
+    def _read(self, type_: str, text: Any) -> Claims:
+        try:
+            token = jwt.decode(str(text), self._key, algorithms=[self._algorithm])
+        except (JoseError, ValueError) as error:
+            raise InvalidGrant("this is no code or refresh token of this issuer") from error
+        if token.header.get("typ") != type_ or token.claims["exp"] <= _now():
+            raise InvalidGrant("this is another kind of token, or too old: sign in again")
+        return token.claims
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+def query_error(query: Mapping[str, str]) -> str | None:
+    """Say what is wrong with the question of a client; None where nothing is.
+
+    Only clients on this machine are answered: a code that went elsewhere would sign a stranger in.
+    """
+    redirect = urlsplit(query.get("redirect_uri", ""))
+    if redirect.scheme not in {"http", "https"} or redirect.hostname not in LOOPBACK:
+        return "redirect_uri must be an address of this machine, such as http://127.0.0.1:8119/signed-in"
+    if query.get("response_type") != "code" or query.get("code_challenge_method") != "S256":
+        return "response_type must be code, and code_challenge_method S256"
+    missing = [name for name in ("client_id", "code_challenge") if not query.get(name)]
+    return f"{missing[0]} is missing" if missing else None
+
+
+def redirect_address(query: Mapping[str, str], code: str) -> str:
+    """Return the client's address with the code and the client's state."""
+    more = {"code": code} | ({"state": query["state"]} if "state" in query else {})
+    redirect = query["redirect_uri"]
+    return f"{redirect}{'&' if '?' in redirect else '?'}{urlencode(more)}"
+
+
+_STYLE: Final = """
+body{font:19px/1.4 arial,sans-serif;color:#0b0c0c;margin:0}header{background:#0b0c0c;color:#fff;padding:15px 30px;font-weight:700}
+main{max-width:44em;padding:20px 30px}h1{font-size:32px}li{list-style:none;margin:0 0 10px}ul{padding:0}
+button{font:inherit;text-align:left;width:100%;padding:12px 15px;border:2px solid #0b0c0c;background:#fff;cursor:pointer}
+button:focus{outline:3px solid transparent;background:#fd0;box-shadow:0 4px #0b0c0c}button:hover{background:#f3f2f1}
+button span{display:block;font-weight:400}button b{text-decoration:underline}
+"""
+STYLE_HASH: Final = urlsafe_b64encode(sha256(_STYLE.encode()).digest()).decode().replace("-", "+").replace("_", "/")
+
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+"""Headers of the page. There is no `form-action`: browsers apply it to the way back to the client, too."""
+
+
+def sign_in_page(query: Mapping[str, str]) -> str:
+    """Return the page on which one picks a person and a role."""
+    hidden = "".join(
+        f'<input type="hidden" name="{name}" value="{html.escape(query[name])}">'
+        for name in ("response_type", *PARAMETERS)
+        if name in query
+    )
+    buttons = "".join(
+        f'<li><button name="person" value="{person.key}"><b>{html.escape(person.role_in_words)}</b>'
+        f"<span>{html.escape(person.name)}: {html.escape(person.work)}</span></button></li>"
+        for person in PEOPLE
+    )
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Choose a person: development sign-in</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
+        "<header>Development sign-in</header><main><h1>Who are you today?</h1>"
+        "<p>These people are made up. On a real system this page is the sign-in of your organisation.</p>"
+        f'<form method="post" action="authorize">{hidden}<ul>{buttons}</ul></form></main></body></html>'
+    )
+
+
+def known_person(key: Any) -> dict[str, Any] | None:
+    """Return the person of a key as a token request names them; None where the page offers none."""
+    person = BY_KEY.get(str(key))
+    return None if person is None else person.form()

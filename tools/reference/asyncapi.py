@@ -1,0 +1,289 @@
+"""The AsyncAPI 3.0 document of all topics, and the page that says the same in Markdown."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from shared.domain.envelope import GENESIS
+from shared.runtime.provision import PARTITIONS
+from shared.runtime.service import Service
+from tools.reference.event_schemas import Json, event_schemas, is_message, published_events
+from tools.reference.markdown import page, prose, table
+
+SCHEMA_FORMAT: Final = "application/schema+json;version=draft-07"
+"""What AsyncAPI calls the schemas: they use no keyword that draft-07 and 2020-12 read differently."""
+
+RECORDED_AT: Final = "2026-05-23T09:30:01.204117Z"
+
+HEADERS: Final[tuple[tuple[str, str], ...]] = (
+    ("ce_specversion", "The version of CloudEvents: 1.0."),
+    ("content-type", "The form of the value: application/json."),
+    ("ce_id", "The id of the event, as `event_id` in the value. Deduplicate by it, or by position."),
+    ("ce_type", "The full name of the type, as `type` in the value. `.v1` is the version of its shape."),
+    ("ce_source", "The service that recorded it."),
+    ("ce_subject", "The stream, as `stream` in the value."),
+    ("ce_time", "`occurred_at` of the value. It is no order: a fact may be recorded late."),
+    ("ooc_version", "The version of the stream: 1, 2, 3, without a gap. It orders the events of a stream."),
+    ("ooc_position", "The place among all events of the service: 1, 2, 3, without a gap. Not in the value."),
+    ("ooc_recorded_at", "When it was recorded, in UTC with microseconds. Not in the value."),
+    ("ooc_hash", "SHA-256 of the previous hash of the stream and the value, in hexadecimal. Not in the value."),
+    ("traceparent", "W3C Trace Context of the request. Left out where none was sent."),
+)
+"""The headers of an event, and what each is."""
+
+POSITION_HEADERS: Final = (
+    ("ooc_hash", "The hash of the event at the position, in hexadecimal. Empty where there is none."),
+    ("ooc_log_hash", "The hash of the whole log as far as the position, in hexadecimal."),
+    ("ooc_access_sequence", "The number of the last line of the access log then."),
+    ("ooc_access_hash", "The hash of that line, in hexadecimal."),
+)
+"""The headers of a position record."""
+
+OPTIONAL_HEADERS: Final = frozenset({"traceparent"})
+
+POSITION: Final[Json] = {
+    "title": "Position record",
+    "description": "How far the topic has come. It is committed in the transaction of the events that it covers.",
+    "type": "object",
+    "required": ["service", "position", "offsets"],
+    "properties": {
+        "service": {"type": "string", "title": "Service", "description": "The service whose topic it is."},
+        "position": {
+            "type": "integer",
+            "minimum": 0,
+            "title": "Position",
+            "description": "The position of the last event on the topic: every event up to it is there.",
+        },
+        "offsets": {
+            "type": "object",
+            "title": "Offsets",
+            "description": "By partition, the offset after its last event. A partition without events is not named.",
+            "additionalProperties": {"type": "integer", "minimum": 0},
+        },
+        "foreign": {
+            "type": "object",
+            "title": "Foreign records",
+            "description": (
+                "By partition, ranges of offsets, each from the first to one after the last, that hold records of"
+                " somebody else: skip them. Absent where there are none."
+            ),
+            "additionalProperties": {
+                "type": "array",
+                "items": {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 2, "maxItems": 2},
+            },
+        },
+    },
+    "examples": [{"service": "disposal", "position": 1234, "offsets": {"0": 310, "7": 1201}}],
+}
+
+CHECKPOINT: Final[Json] = {
+    "title": "Checkpoint",
+    "description": "A signed note (C2SP tlog-checkpoint): the name, size and root of a log, and signatures.",
+    "type": "string",
+}
+
+
+def schemas_file(service: Service[Any]) -> str:
+    """Return the path of a service's event schemas below docs/reference."""
+    return f"{service.name}/events.schema.json"
+
+
+def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> Json:
+    """Build the document. `schemas` are those of events, which stand beside it, by path: a file for each service."""
+    channels: dict[str, Json] = {}
+    operations: dict[str, Json] = {}
+    messages: dict[str, Json] = {}
+    for service in services:
+        published = {name: part for name, part in schemas[schemas_file(service)]["$defs"].items() if is_message(name)}
+        own = {
+            f"{service.name}.events": _channel(
+                service.topic,
+                f"Every event of {service.name}, each once, in the order of its stream. Kept for ever.",
+                published,
+                PARTITIONS,
+                {"cleanup.policy": ["delete"], "retention.ms": -1, "retention.bytes": -1},
+            ),
+            f"{service.name}.position": _channel(
+                service.position_topic,
+                f"How far {service.topic} has come.",
+                ["position"],
+                1,
+                {"cleanup.policy": ["compact"]},
+            ),
+            f"{service.name}.checkpoints": _channel(
+                service.checkpoints_topic,
+                f"Signed checkpoints of the logs of {service.name}: its events and its access log.",
+                ["checkpoint"],
+                1,
+                {"cleanup.policy": ["delete"], "retention.ms": -1, "retention.bytes": -1},
+            ),
+        }
+        channels |= own
+        operations |= {
+            f"send.{name}": {
+                "action": "send",
+                "title": f"Publish to {channel['address']}",
+                "channel": {"$ref": f"#/channels/{name}"},
+            }
+            for name, channel in own.items()
+        }
+        messages |= {name: _event_message(service, name, part) for name, part in published.items()}
+    messages |= {"position": _position_message(), "checkpoint": _checkpoint_message()}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Events of the out-of-court partnership",
+            "version": "1",
+            "description": (
+                "What each service publishes to Kafka. Read with isolation level read_committed. The promise of"
+                " compatibility is docs/explanation/compatibility.md; the way in is docs/how-to/react-from-outside.md."
+            ),
+            "license": {"name": "MIT"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "local": {
+                "host": "127.0.0.1:8121",
+                "protocol": "kafka",
+                "description": "Kafka of `make run`, which prints its address.",
+            }
+        },
+        "channels": channels,
+        "operations": operations,
+        "components": {
+            "messages": messages,
+            "schemas": {"EventHeaders": _headers_schema(), "Position": POSITION, "Checkpoint": CHECKPOINT},
+        },
+    }
+
+
+def of_topics(services: Sequence[Service[Any]]) -> dict[str, str]:
+    """Write the page of the topics."""
+    text = page(
+        "Topics",
+        prose(
+            "What Kafka holds, for programs of others. The same as an AsyncAPI 3.0 document:"
+            " [asyncapi.json](asyncapi.json). Each message has a JSON Schema under its full type name. How to read them"
+            " is told in [React from outside](../how-to/react-from-outside.md), what stays as it is in"
+            " [compatibility](../explanation/compatibility.md)."
+        ),
+        table(
+            ("Topic", "Holds", "Partitions", "Kept", "Key", "Schemas"),
+            [line for service in services for line in _topic_lines(service)],
+        ),
+        "## Headers of an event",
+        table(("Header", "Is"), ((f"`{name}`", text) for name, text in HEADERS)),
+        "## Value of an event",
+        prose("The bytes of the event store: JSON in UTF-8, with these members in this order."),
+        table(("Member", "Is"), _envelope_lines(services[0])),
+        "## Value of a position record",
+        table(("Member", "Is"), ((f"`{name}`", part["description"]) for name, part in POSITION["properties"].items())),
+        "Its headers:\n",
+        table(("Header", "Is"), ((f"`{name}`", text) for name, text in POSITION_HEADERS)),
+    )
+    return {"topics.md": text}
+
+
+def _topic_lines(service: Service[Any]) -> Iterable[tuple[str, ...]]:
+    count = sum(1 for _ in published_events(service))
+    yield (
+        f"`{service.topic}`",
+        f"[{count} types of event]({service.name}/events.md)",
+        str(PARTITIONS),
+        "for ever",
+        "the home of the stream, as text",
+        f"[events.schema.json]({schemas_file(service)})",
+    )
+    yield f"`{service.position_topic}`", "how far it has come", "1", "the latest", "the service", "below"
+    yield f"`{service.checkpoints_topic}`", "signed checkpoints", "1", "for ever", "the log's name", "signed text"
+
+
+def _envelope_lines(service: Service[Any]) -> Iterable[tuple[str, str]]:
+    schemas = event_schemas(service)["$defs"]
+    for name, part in schemas["Envelope"]["properties"].items():
+        yield f"`{name}`", part["description"]
+    data = next(iter(schemas.values()))["properties"]["data"]
+    yield "`data`", data["description"]
+
+
+def _channel(address: str, text: str, names: Iterable[str], partitions: int, configuration: Json) -> Json:
+    return {
+        "address": address,
+        "description": text,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+        "bindings": {
+            "kafka": {"topic": address, "partitions": partitions, "topicConfiguration": configuration},
+        },
+    }
+
+
+def _event_message(service: Service[Any], name: str, schema: Json) -> Json:
+    return {
+        "name": name,
+        "title": schema["title"],
+        "description": schema["description"],
+        "headers": {"$ref": "#/components/schemas/EventHeaders"},
+        "payload": {
+            "schemaFormat": SCHEMA_FORMAT,
+            "schema": {"$ref": f"{schemas_file(service)}#/$defs/{name}"},
+        },
+        "bindings": {"kafka": {"key": {"type": "string", "format": "uuid", "description": "The home of the stream."}}},
+        "examples": [
+            {"name": name.split(".")[2], "headers": _example_headers(sample), "payload": sample}
+            for sample in schema["examples"]
+        ],
+    }
+
+
+def _headers_schema() -> Json:
+    return {
+        "type": "object",
+        "description": "CloudEvents 1.0 in Kafka's binary content mode, and what is known only when it is recorded.",
+        "required": [name for name, _ in HEADERS if name not in OPTIONAL_HEADERS],
+        "properties": {name: {"type": "string", "description": text} for name, text in HEADERS},
+    }
+
+
+def _example_headers(body: Json) -> Json:
+    """Compose the headers of a sample; its position, time of recording and hash are made up."""
+    found = {
+        "ce_specversion": "1.0",
+        "content-type": "application/json",
+        "ce_id": body["event_id"],
+        "ce_type": body["type"],
+        "ce_source": f"/ooc/{body['stream'].partition('/')[0]}",
+        "ce_subject": body["stream"],
+        "ce_time": body["occurred_at"],
+        "ooc_version": str(body["version"]),
+        "ooc_position": "1234",
+        "ooc_recorded_at": RECORDED_AT,
+        "ooc_hash": hashlib.sha256(GENESIS).hexdigest(),
+    }
+    return found | ({"traceparent": body["traceparent"]} if body["traceparent"] else {})
+
+
+def _position_message() -> Json:
+    return {
+        "name": "position",
+        "title": POSITION["title"],
+        "description": POSITION["description"],
+        "headers": {
+            "type": "object",
+            "properties": {name: {"type": "string", "description": text} for name, text in POSITION_HEADERS},
+        },
+        "payload": {"$ref": "#/components/schemas/Position"},
+        "bindings": {"kafka": {"key": {"type": "string", "description": "The service."}}},
+    }
+
+
+def _checkpoint_message() -> Json:
+    return {
+        "name": "checkpoint",
+        "title": CHECKPOINT["title"],
+        "description": CHECKPOINT["description"],
+        "contentType": "text/plain; charset=utf-8",
+        "payload": {"$ref": "#/components/schemas/Checkpoint"},
+        "bindings": {"kafka": {"key": {"type": "string", "description": "The name of the log."}}},
+    }

@@ -1,0 +1,276 @@
+"""The gate of the contract: which changes would break a program that was written from the committed one.
+
+Events are read for ever, so a change of one must hold for the readers of today and for the bytes of yesterday. Of an API
+the reader of a response and the sender of a request are looked at, each in their direction. The promise is
+docs/explanation/compatibility.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+from tools.reference.event_schemas import is_message
+from tools.reference.openapi import operations
+
+Json = dict[str, Any]
+Contract = Mapping[str, Json]
+"""The documents of the contract, by path below docs/reference."""
+
+
+class Direction(Enum):
+    """Who reads or sends a document: a reader of stored events, a reader of responses, or a sender of requests."""
+
+    STORED = "stored"
+    RESPONSE = "response"
+    REQUEST = "request"
+
+
+ADVICE: Final[Mapping[Direction, str]] = {
+    Direction.STORED: "keep it, and give the new shape the next version of the event with an upcaster (CONTRIBUTING.md)",
+    Direction.RESPONSE: "keep it, and add a field or a route for what is new",
+    Direction.REQUEST: "go on accepting what was accepted, and make what is new optional",
+}
+
+_BOUNDS: Final = (
+    ("minimum", 1),
+    ("minLength", 1),
+    ("minItems", 1),
+    ("maximum", -1),
+    ("maxLength", -1),
+    ("maxItems", -1),
+)
+"""The bounds of a schema, and the direction in which each becomes narrower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """An incompatible change: its place, whom it breaks, and what to do instead."""
+
+    place: str
+    why: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.why}; {self.advice}"
+
+
+def incompatible_changes(before: Contract, after: Contract) -> list[Break]:
+    """List the incompatible changes from one contract to another, each once, by place."""
+    found: dict[Break, None] = {}
+    for path, old in sorted(before.items()):
+        new = after.get(path)
+        if new is None:
+            found[Break(path, "the document is gone", "keep it")] = None
+        elif path.endswith("openapi.json"):
+            found |= dict.fromkeys(_api(path.partition("/")[0], old, new))
+        elif path.endswith("schema.json"):
+            found |= dict.fromkeys(_events(old, new))
+        else:
+            found |= dict.fromkeys(_topics(old, new))
+    return list(found)
+
+
+def _events(old: Json, new: Json) -> Iterator[Break]:
+    for name in filter(is_message, old["$defs"]):
+        if name not in new["$defs"]:
+            why = "the event is gone, though it stands in topics and event stores for ever"
+            yield Break(name, why, ADVICE[Direction.STORED])
+        else:
+            yield from _Comparison(old, new, Direction.STORED).schema(name, old["$defs"][name], new["$defs"][name])
+
+
+def _topics(old: Json, new: Json) -> Iterator[Break]:
+    for name, channel in old["channels"].items():
+        after = new["channels"].get(name)
+        if after is None or after["address"] != channel["address"]:
+            yield Break(channel["address"], "the topic is gone", "keep it, and publish to both")
+            continue
+        if after["bindings"]["kafka"]["partitions"] != channel["bindings"]["kafka"]["partitions"]:
+            yield Break(channel["address"], "keys would move between partitions", "keep their number")
+        for message in channel["messages"].keys() - after["messages"].keys():
+            yield Break(channel["address"], f"{message} is gone", ADVICE[Direction.STORED])
+    for name in old["components"]["schemas"]:
+        comparison = _Comparison(old, new, Direction.STORED)
+        schemas = (document["components"]["schemas"].get(name, {}) for document in (old, new))
+        yield from comparison.schema(name, *schemas)
+
+
+def _api(service: str, old: Json, new: Json) -> Iterator[Break]:
+    after = {(method, path): operation for method, path, operation in operations(new)}
+    for method, path, operation in operations(old):
+        place = f"{service}: {method} {path}"
+        other = after.get((method, path))
+        if other is None:
+            yield Break(place, "the route is gone", ADVICE[Direction.RESPONSE])
+            continue
+        if other.get("security") and not operation.get("security"):
+            yield Break(place, "it needs a token now", "keep it open, or add a route")
+        yield from _parameters(place, operation, other, old, new)
+        if "requestBody" in other:
+            was = operation.get("requestBody", {})
+            if other["requestBody"].get("required") and not was.get("required"):
+                yield Break(place, "it needs a body now", ADVICE[Direction.REQUEST])
+            comparison = _Comparison(old, new, Direction.REQUEST)
+            yield from _media(comparison, f"{place} body", was.get("content", {}), other["requestBody"]["content"])
+        for status, response in operation["responses"].items():
+            if not status.startswith("2"):
+                continue
+            if status not in other["responses"]:
+                yield Break(place, f"it no longer answers {status}", ADVICE[Direction.RESPONSE])
+                continue
+            comparison = _Comparison(old, new, Direction.RESPONSE)
+            contents = (found.get("content", {}) for found in (response, other["responses"][status]))
+            yield from _media(comparison, f"{place} {status}", *contents)
+
+
+def _parameters(place: str, old: Json, new: Json, before: Json, after: Json) -> Iterator[Break]:
+    was, now = (
+        {(item["in"], item["name"]): item for item in operation.get("parameters", ())} for operation in (old, new)
+    )
+    for key, item in now.items():
+        where = f"{place} {key[0]} {key[1]}"
+        if key not in was:
+            if item.get("required"):
+                yield Break(where, "the parameter is needed now", ADVICE[Direction.REQUEST])
+            continue
+        if item.get("required") and not was[key].get("required"):
+            yield Break(where, "the parameter is needed now", ADVICE[Direction.REQUEST])
+        yield from _Comparison(before, after, Direction.REQUEST).schema(where, was[key]["schema"], item["schema"])
+    for key in was.keys() - now.keys():
+        yield Break(f"{place} {key[0]} {key[1]}", "the parameter is gone", ADVICE[Direction.REQUEST])
+
+
+def _media(comparison: _Comparison, place: str, old: Json, new: Json) -> Iterator[Break]:
+    for kind, media in old.items():
+        if kind not in new:
+            yield Break(place, f"{kind} is gone", ADVICE[comparison.direction])
+        else:
+            yield from comparison.schema(place, media.get("schema", {}), new[kind].get("schema", {}))
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """A comparison of two schemas, each with the document in which its references stand."""
+
+    before: Json
+    after: Json
+    direction: Direction
+    seen: set[tuple[str, str]] = field(default_factory=set)
+
+    def schema(self, place: str, old: Json, new: Json) -> Iterator[Break]:
+        """Yield what would break, with the dotted path of its place."""
+        pair = (str(old.get("$ref", "")), str(new.get("$ref", "")))
+        if all(pair):
+            if pair in self.seen:
+                return
+            self.seen.add(pair)
+        was, now = _alternatives(old, self.before), _alternatives(new, self.after)
+        if len(was) == len(now) == 1:
+            ((old_kind, one),), ((new_kind, other),) = was.items(), now.items()
+            if old_kind[0] != new_kind[0]:
+                yield self._break(place, f"{_describe_kind(old_kind)} became {_describe_kind(new_kind)}")
+                return
+            yield from self._compare_kind(place, one, other)
+            return
+        narrowed, widened = was.keys() - now.keys(), now.keys() - was.keys()
+        if narrowed and self.direction is not Direction.RESPONSE:
+            yield self._break(place, f"it is never {' or '.join(map(_describe_kind, sorted(narrowed)))} now")
+        if widened and self.direction is not Direction.REQUEST:
+            yield self._break(place, f"it may be {' or '.join(map(_describe_kind, sorted(widened)))} now")
+        for kind in was.keys() & now.keys():
+            yield from self._compare_kind(place, was[kind], now[kind])
+
+    def _break(self, place: str, why: str) -> Break:
+        return Break(place, why, ADVICE[self.direction])
+
+    def _compare_kind(self, place: str, old: Json, new: Json) -> Iterator[Break]:
+        """Compare two schemas of one type."""
+        yield from self._values(place, old, new)
+        yield from self._properties(place, old, new)
+        for key, name in (("items", "[]"), ("additionalProperties", "*")):
+            if isinstance(old.get(key), dict) and isinstance(new.get(key), dict):
+                yield from self.schema(f"{place}{name}", old[key], new[key])
+
+    def _values(self, place: str, old: Json, new: Json) -> Iterator[Break]:
+        """Compare which values of its type a schema allows."""
+        removed = [value for value in old.get("enum", ()) if value not in new.get("enum", ())] if "enum" in new else []
+        if removed and self.direction is not Direction.RESPONSE:
+            yield self._break(place, f"the codes {', '.join(map(str, removed))} are gone")
+        if "enum" in new and "enum" not in old and self.direction is not Direction.RESPONSE:
+            yield self._break(place, "only some codes are allowed now")
+        if "const" in new and new["const"] != old.get("const"):
+            yield self._break(place, f"it is always {new['const']} now")
+        if self.direction is Direction.RESPONSE:
+            return
+        if new.get("pattern", old.get("pattern")) != old.get("pattern"):
+            yield self._break(place, f"its pattern became {new['pattern']}")
+        for bound, sign in _BOUNDS:
+            if bound in new and (bound not in old or (new[bound] - old[bound]) * sign > 0):
+                yield self._break(place, f"its {bound} became {new[bound]}, which is narrower")
+
+    def _properties(self, place: str, old: Json, new: Json) -> Iterator[Break]:
+        was, now = old.get("properties", {}), new.get("properties", {})
+        needed_before, needed = set(old.get("required", ())), set(new.get("required", ()))
+        for name in was:
+            where = f"{place}.{name}"
+            if name not in now:
+                yield self._break(where, "the field is gone")
+                continue
+            if name in needed_before - needed and self.direction is not Direction.REQUEST:
+                yield self._break(where, "the field may be absent now")
+            if name in needed - needed_before and self.direction is not Direction.RESPONSE:
+                yield self._break(where, "the field is required now")
+            yield from self.schema(where, was[name], now[name])
+        for name in needed - was.keys():
+            if self.direction is not Direction.RESPONSE:
+                why = "it is new and required, and what was written before does not have it: declare it `Added`"
+                problem = "it is new and required, and those who send do not know it"
+                yield self._break(f"{place}.{name}", why if self.direction is Direction.STORED else problem)
+
+
+Kind = tuple[str, str]
+"""The type and format of an alternative; of one object among several, its name."""
+
+
+def _alternatives(schema: Json, document: Json) -> dict[Kind, Json]:
+    """Return what a schema allows, by kind: itself, or the branches of its `anyOf` or `oneOf`, with references resolved."""
+    found = dict(_branches(schema, document))
+    objects = [kind for kind in found if kind[0] == "object"]
+    return {("object", "") if objects == [kind] else kind: part for kind, part in found.items()}
+
+
+def _branches(schema: Json, document: Json) -> Iterator[tuple[Kind, Json]]:
+    name = str(schema.get("$ref", "")).rpartition("/")[2]
+    schema = _resolved(schema, document)
+    branches = schema.get("anyOf") or [branch for branch in schema.get("oneOf", ()) if "const" not in branch]
+    for branch in branches:
+        yield from _branches(branch, document)
+    if not branches:
+        kinds = schema.get("type", "anything")
+        for kind in kinds if isinstance(kinds, list) else [kinds]:
+            yield (kind, name if kind == "object" else str(schema.get("format", ""))), schema
+
+
+def _resolved(schema: Json, document: Json) -> Json:
+    """Follow a reference, and join what `allOf` puts together."""
+    if "$ref" in schema:
+        found: Any = document
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        return _resolved({**found, **{key: value for key, value in schema.items() if key != "$ref"}}, document)
+    if "allOf" in schema:
+        joined: Json = {"properties": {}, "required": []}
+        for part in (*schema["allOf"], {key: value for key, value in schema.items() if key != "allOf"}):
+            resolved = _resolved(part, document)
+            properties = {**joined["properties"], **resolved.get("properties", {})}
+            required = [*joined["required"], *resolved.get("required", ())]
+            joined = {**joined, **resolved, "properties": properties, "required": required}
+        return joined
+    return schema
+
+
+def _describe_kind(kind: Kind) -> str:
+    return " ".join(part for part in kind if part)

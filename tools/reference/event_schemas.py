@@ -1,0 +1,242 @@
+"""JSON Schemas (2020-12) of every published event: envelope, data and words for people, with a sample of its bytes.
+
+A schema describes what a consumer reads, so it allows properties that it does not name: a later version adds some. The
+samples are the golden ones of tests/unit/contract, whose bytes never change.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import models_json_schema
+
+from shared.api.command_schemas import ALONE, DIALECT, describe_fields, enumerations_in, label_codes, parts_of
+from shared.domain.data_rights import data_rights_events
+from shared.domain.envelope import Envelope, EventRegistry
+from shared.domain.messages import Event
+from shared.domain.sentences import words_of
+from shared.domain.waiting import waiting_events
+from shared.domain.words import Words
+from shared.privacy.sealing import FieldClass, OwnedBy, Sealed
+from shared.runtime.service import Service
+
+GOLDEN: Final = Path("tests/unit/contract/golden")
+DECIMAL: Final = r"^\d{1,4}(\.\d{1,2})?$"
+"""Hours as events write them: a decimal in a string, so that no reader rounds it."""
+
+Json = dict[str, Any]
+
+_ENVELOPE: Final[Mapping[str, tuple[str, str]]] = {
+    "event_id": ("Event", "The id of the event: UUIDv5 of its command and its number in it. A repeat has the same."),
+    "type": ("Type", "The full name of the event type, with the version of its shape."),
+    "stream": ("Stream", "The record that it belongs to: service and UUID. Order holds within a stream."),
+    "version": ("Version of the stream", "How many events the stream has with this one: 1, 2, 3, without a gap."),
+    "home": ("Home", "The id that the stream is kept under: the case, or the stream itself. It is the key in Kafka."),
+    "command_id": ("Command", "The id of the command that made it. The events of a command have the same."),
+    "occurred_at": ("When it happened", "The time of the occurrence in UTC (RFC 3339)."),
+    "actor": ("Actor", "Who did it: an opaque id, the role and the organisation."),
+    "correlation_id": ("Correlation", "The id of the command with which the chain of commands and reactions began."),
+    "causation_id": ("Cause", "The id of the event that it reacts to. Null: a person or program asked for it."),
+    "traceparent": ("Trace", "The trace context of the request (W3C Trace Context). Null: none was sent."),
+    "policy": ("Policy", "The edition of the dated values by which it was judged, and the day that they are of."),
+    "rules": ("Rules", "The ids of the rules that were judged, and passed."),
+    "rationale": ("Reasons", "The reason for going on in spite of a warning, by the id of its rule. Sealed."),
+    "labels": ("Labels", "`regime`: the law of the processing. `area`: the area whose record it is."),
+    "origin": (
+        "Origin",
+        "LIVE: a person or program. REACTION: another event, named by the reaction. IMPORT: an import.",
+    ),
+    "data": ("Data", "What happened: the fields of this type of event."),
+}
+
+_PARTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
+    "Actor": {
+        "id": ("Actor", "An opaque id of the person or program."),
+        "role": ("Role", "The role in which it was done."),
+        "organisation": ("Organisation", "The organisation that the access token names."),
+    },
+    "PolicyStamp": {
+        "edition": ("Edition", "The latest entry of the dated values that was in force, as a day."),
+        "day": ("Day", "The Europe/London day for which the values were looked up."),
+    },
+    "Origin": {
+        "kind": ("Kind", "LIVE, REACTION or IMPORT."),
+        "reference": ("Reference", "The name of the reaction, or the reference of the import. Null where it is LIVE."),
+    },
+}
+
+
+def published_events(service: Service[Any]) -> Iterator[tuple[str, type[Event], EventRegistry]]:
+    """Yield every event on the topic of a service, its own and those of the kernel: full type name, class, registry."""
+    name, namespace = service.name, service.events.namespace
+    for registry in (service.events, waiting_events(name, namespace), data_rights_events(name, namespace)):
+        for event in registry.events:
+            yield registry.type_name(event), event, registry
+
+
+def is_message(name: str) -> bool:
+    """Tell whether a definition is the schema of a message, which stands under its full type name."""
+    return name.count(".") >= 3
+
+
+def title_of(service: Service[Any], event: type[Event]) -> str:
+    """Return the title of an event."""
+    return service.words.title_of(event)
+
+
+def event_schemas(service: Service[Any], published: Json | None = None) -> Json:
+    """Build the schemas of all events of a service's topic. Each message stands in `$defs` under its full type name.
+
+    Types that an upcaster reads have no class any more; their schemas are taken from `published`, the document as it
+    stands. Raises ValueError if a field or a code has no words.
+    """
+    events = [event for _, event, _ in published_events(service)]
+    _, found = models_json_schema([(event, "serialization") for event in events], ref_template=ALONE + "{model}")
+    parts: dict[str, Json] = found["$defs"]
+    for cls in parts_of(events):
+        _describe_part(service, cls, parts[cls.__name__])
+    for event in events:
+        parts[f"{event.__name__}.v{event.version}"] = parts.pop(event.__name__)
+    envelope, inner = _envelope()
+    messages: dict[str, Json] = {
+        name: {
+            "title": title_of(service, event),
+            "description": parts[f"{event.__name__}.v{event.version}"]["description"],
+            "allOf": [{"$ref": f"{ALONE}Envelope"}],
+            "type": "object",
+            "properties": {
+                "type": {"const": name},
+                "data": {
+                    "$ref": f"{ALONE}{event.__name__}.v{event.version}",
+                    "title": _ENVELOPE["data"][0],
+                    "description": _ENVELOPE["data"][1],
+                },
+            },
+            "required": ["type", "data"],
+            "examples": samples_of(service, name)[:1],
+        }
+        for name, event, _ in published_events(service)
+    }
+    for name in service.events.upcasters:
+        old: Json = (published or {"$defs": {}})["$defs"]
+        messages[name] = old[name] | {"deprecated": True}
+        _keep_parts(old[name], old, messages | parts, parts)
+    return {
+        "$schema": DIALECT,
+        "title": f"Events of {service.name}",
+        "description": f"Every event on the topic {service.topic}. Each full type name below is the schema of a message.",
+        "$defs": {**messages, "Envelope": envelope, **dict(sorted({**inner, **parts}.items()))},
+    }
+
+
+def _keep_parts(schema: Json, old: Json, parts_named: Json, parts: dict[str, Json]) -> None:
+    """Keep what an old schema refers to, at any depth, where the schemas of today do not have it."""
+    for name in re.findall(rf'"{re.escape(ALONE)}([^"]+)"', json.dumps(schema)):
+        if name != "Envelope" and name not in parts_named and name not in parts:
+            parts[name] = old[name]
+            _keep_parts(old[name], old, parts_named, parts)
+
+
+def samples_of(service: Service[Any], type_name: str) -> list[Json]:
+    """Return golden bodies of a type, the one with the most fields first."""
+    bodies = [
+        body
+        for name in (service.name, "waiting", "data_rights")
+        for body in _golden_bodies(name, service.name)
+        if body["type"] == type_name
+    ]
+    return sorted(bodies, key=lambda body: -len(body["data"]))
+
+
+@cache
+def _golden_bodies(name: str, service: str) -> tuple[Json, ...]:
+    """Read the bodies of a file of golden samples. Those of the kernel are of one service, and are the same in every other."""
+    samples = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+    if isinstance(samples, list):
+        sent = [body.replace("disposal", service) if service != "disposal" else body for body in samples]
+        return tuple(json.loads(body) for body in sent)
+    return tuple(json.loads(sample["body"]) for sample in samples.values())
+
+
+def _envelope() -> tuple[Json, dict[str, Json]]:
+    """Build the schema of what stands around an event's data, and the schemas of its parts."""
+    schema = Envelope.model_json_schema(mode="serialization", ref_template=ALONE + "{model}")
+    inner: dict[str, Json] = schema.pop("$defs")
+    for described, words in ((schema, _ENVELOPE), *((inner[name], words) for name, words in _PARTS.items())):
+        described.pop("additionalProperties", None)
+        described["required"] = list(described["properties"])
+        for name, part in described["properties"].items():
+            part["title"], part["description"] = words[name]
+    return schema, inner
+
+
+def _describe_part(service: Service[Any], cls: type[BaseModel | Enum], schema: Json) -> None:
+    """Put an event, a group of fields or an enumeration in words."""
+    schema["title"] = service.words.title_of(cls)
+    if issubclass(cls, Enum):
+        codes = {code: _plain(code, service.events.words) for code in schema["enum"]}
+        label_codes(schema, codes | dict(service.words.codes.get(cls.__name__, {})), cls.__name__)
+        return
+    schema["description"] = " ".join((inspect.getdoc(cls) or "").split())
+    describe_fields(cls, schema, _with_plain_codes(service, cls, schema))
+    schema.pop("additionalProperties", None)
+    own = {field.alias or name: field for name, field in cls.model_fields.items()}
+    # A field with a default is written like any other; only one that was added later may be absent.
+    schema["required"] = [name for name, field in own.items() if field.exclude_if is None]
+    for name, field in own.items():
+        part = schema["properties"][name]
+        part.pop("default", None)
+        if field.exclude_if is not None:
+            part["description"] += " Absent from events that are older than the field."
+        _mark_sealed(field, part)
+        _mark_decimal(field.annotation, part)
+
+
+def _with_plain_codes(service: Service[Any], cls: type[BaseModel], schema: Json) -> Words:
+    """Add words for codes that no command has, by their own letters."""
+    codes = dict(service.words.codes)
+    for name, field in cls.model_fields.items():
+        codes_in_words = service.words.codes_of(cls, name) or {}
+        found = {code for part in enumerations_in(schema["properties"][field.alias or name]) for code in part["enum"]}
+        if found - set(codes_in_words):
+            codes[f"{cls.__name__}.{name}"] = {code: _plain(code, service.events.words) for code in found}
+    return replace(service.words, codes=codes)
+
+
+def _plain(code: str, words: Mapping[str, str]) -> str:
+    text = words_of(code, words)
+    return text[0].upper() + text[1:]
+
+
+def _mark_sealed(field: FieldInfo, part: Json) -> None:
+    if not _holds(field.annotation, Sealed):
+        return
+    owner = next((mark.field for mark in field.metadata if isinstance(mark, OwnedBy)), "home")
+    kind = next((str(mark) for mark in field.metadata if isinstance(mark, FieldClass)), None)
+    part["x-sealed"] = {"owner": owner} | ({"class": kind} if kind else {})
+
+
+def _mark_decimal(annotation: Any, part: Json) -> None:
+    if _holds(annotation, Decimal):
+        for option in part.get("anyOf", [part]):
+            if option.get("type") == "string":
+                option["pattern"] = DECIMAL
+
+
+def _holds(annotation: Any, wanted: Any) -> bool:
+    return (
+        annotation is wanted
+        or getattr(annotation, "__origin__", None) is wanted
+        or any(_holds(part, wanted) for part in get_args(annotation))
+    )

@@ -1,0 +1,52 @@
+"""The state machine that a service declares, as a table: for each state the commands that it allows."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
+
+from shared.domain.messages import Command
+from shared.runtime.service import Service
+from tools.reference.markdown import codes, prose, table
+
+NOTE: Final = (
+    "Drawn from the state machine that the service declares (rule S1). A command in the third column needs more than the"
+    " state: rule S1 says what. Other rules may refuse a command that stands here."
+)
+
+
+class Row(Protocol):
+    """A row of a declared state machine."""
+
+    commands: tuple[type[Command], ...]
+    stages: frozenset[Any]
+    standing: Any
+    condition: Any
+
+
+def allowed_commands(service: Service[Any]) -> list[str]:
+    """Write the section with the commands that each state allows."""
+    rows: Iterable[Row] = importlib.import_module(f"services.{service.name}.domain.state_machine").STATE_MACHINE
+    by_command: dict[type[Command], list[Row]] = {command: [] for command in service.commands if not command.opens}
+    for row in rows:
+        for command in row.commands:
+            if command in by_command:
+                by_command[command].append(row)
+    lines = []
+    for state in service.read_model.states:
+        allowed = [c for c, rows in by_command.items() if rows and all(state in row.stages for row in rows)]
+        more = [c for c in allowed if any(row.standing or row.condition for row in by_command[c])]
+        lines.append((f"`{state}`", _names(c for c in allowed if c not in more), _names(more)))
+    everywhere = _names(command for command, rows in by_command.items() if not rows)
+    opening = _names(command for command in service.commands if command.opens)
+    return [
+        "## Which commands a state allows",
+        prose(NOTE),
+        table(("State", "Allows", "Allows where more holds"), lines),
+        f"Before the first event: {opening}. Without a row, so that other rules decide alone: {everywhere or 'none'}.\n",
+    ]
+
+
+def _names(commands: Iterable[type[Command]]) -> str:
+    return codes(command.__name__ for command in commands) or "nothing"

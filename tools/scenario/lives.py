@@ -1,0 +1,207 @@
+"""Histories made from scenarios: their commands and events, as often as they are wanted.
+
+Every scenario is played once in memory. What it was accepted to do, reactions of other services included, is a `Life`:
+its commands in order, and the events that they made, byte for byte as they are stored. Further lives are the same
+stories with every id changed, so that they meet neither each other nor their claims, and with days moved. A reaction's
+id follows from the event that it answers, as it does in production: a worker that meets the event finds it done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from shared.command_handler import Accepted, CommandHandler, Result
+from shared.domain.execution import CommandRequest
+from shared.domain.ids import event_id as event_id_of
+from shared.privacy.sealing import to_json
+from shared.runtime.service import CommandFor, Service
+from tools.scenario.in_memory import Memory
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Run
+
+_ID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_DAY: Final = re.compile(r"\b20\d\d-\d\d-\d\d")
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """An accepted command: of which service, and all of its asking, its body as JSON besides."""
+
+    service: str
+    request: CommandRequest
+    body: str
+
+
+@dataclass(frozen=True)
+class AcceptedCommand:
+    """The events of one accepted command, as they are stored: the bodies of a stream from `version` + 1."""
+
+    service: str
+    stream: str
+    home: UUID
+    version: int
+    command_id: UUID
+    events: tuple[tuple[UUID, str, str], ...]
+    """Id, type and body of each."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """One story: its commands and events in order."""
+
+    spoken: tuple[Spoken, ...]
+    accepted: tuple[AcceptedCommand, ...]
+
+    @property
+    def size(self) -> int:
+        """How many events it has."""
+        return sum(len(accepted.events) for accepted in self.accepted)
+
+
+class _RecordingHandler(CommandHandler):
+    """Handles commands, and adds each accepted one and its events to lists."""
+
+    def __init__(self, handler: CommandHandler, spoken: list[Spoken], accepted: list[AcceptedCommand]) -> None:
+        super().__init__(handler.service, handler.event_store, handler.keyring, os.urandom(32))
+        self._spoken = spoken
+        self._accepted_commands = accepted
+
+    async def handle(self, request: CommandRequest) -> Result:
+        result = await super().handle(request)
+        if isinstance(result, Accepted) and not result.repeated:
+            name = self.service.name
+            body = json.dumps(to_json(request.command, lambda sealed: sealed.value))
+            first = result.receipt.events[0].version
+            loaded = await self.event_store.load(self.service.stream_name(request.stream))
+            records = loaded.records[first - 1 :]
+            events = tuple((record.event_id, record.type, record.body.decode()) for record in records)
+            self._spoken.append(Spoken(name, request, body))
+            self._accepted_commands.append(
+                AcceptedCommand(name, records[0].stream, records[0].home, first - 1, request.command_id, events)
+            )
+        return result
+
+
+class _RecordingMemory(Memory):
+    """A system in memory that keeps a list of the accepted commands, and of their events."""
+
+    def __init__(self, services: Iterable[Service[Any]]) -> None:
+        self.spoken: list[Spoken] = []
+        self.accepted: list[AcceptedCommand] = []
+        super().__init__(services)
+
+    def handler(self, service: Service[Any]) -> CommandHandler:
+        return _RecordingHandler(super().handler(service), self.spoken, self.accepted)
+
+
+class Lives:
+    """The lives of some scenarios, and as many more as are asked for. No life is given out twice.
+
+    Args:
+        services: the deciding services.
+        files: the scenarios; the measures that they check are not asked, since nothing is recorded by them.
+        salt: another number, of 32 bits, makes other ids.
+
+    """
+
+    def __init__(self, services: Iterable[Service[Any]], files: Sequence[Path], salt: int = 0) -> None:
+        self._services = {service.name: service for service in services}
+        self.stories: list[Life] = []
+        for file in files:
+            system = _RecordingMemory(self._services.values())
+            Run(read_scenario(file), system).play()
+            self.stories.append(Life(tuple(system.spoken), tuple(system.accepted)))
+        self._salt = salt
+        self._given = 0
+
+    @property
+    def upcoming(self) -> Life:
+        """The story of which the next life is another."""
+        return self.stories[self._given % len(self.stories)]
+
+    def next(self, days: int = 0) -> Life:
+        """Return a further life, its days moved back by so many."""
+        again, nth = divmod(self._given, len(self.stories))
+        self._given += 1
+        return _Retold(self._services, (self._salt << 96) + (again + 1) * 0x1_0001, days).life(self.stories[nth])
+
+
+class _Retold:
+    """One story again: every id another, and every day some days earlier."""
+
+    def __init__(self, services: Mapping[str, Service[Any]], step: int, days: int) -> None:
+        self._services = services
+        self._step = step
+        self._back = timedelta(days=days)
+        self._ids: dict[UUID, UUID] = {}
+        self._events: dict[UUID, tuple[str, str, str]] = {}
+        """Service, body and new body of each event so far, by its first id."""
+
+    def life(self, life: Life) -> Life:
+        """Return the story again."""
+        pairs = [self._pair(*pair) for pair in zip(life.spoken, life.accepted, strict=True)]
+        return Life(tuple(spoken for spoken, _ in pairs), tuple(accepted for _, accepted in pairs))
+
+    def _pair(self, spoken: Spoken, accepted: AcceptedCommand) -> tuple[Spoken, AcceptedCommand]:
+        request = spoken.request
+        body = self._text(spoken.body)
+        reacted = self._reacted(spoken)
+        if reacted is None:
+            command = self._services[spoken.service].command_adapter.validate_json(body)
+        else:
+            effect, self._ids[request.command_id] = reacted
+            self._ids[request.stream], command = effect.stream, effect.command
+            body = json.dumps(to_json(command, lambda sealed: sealed.value))
+            self._ids.update(zip(*(map(UUID, _ID.findall(text)) for text in (spoken.body, body)), strict=False))
+        # An event's id follows from its command's, so that what corrects an event names the one that there will be.
+        for n, (event_id, *_) in enumerate(accepted.events):
+            self._ids[event_id] = event_id_of(self._id(request.command_id), n)
+        changed = replace(
+            request,
+            command=command,
+            stream=self._id(request.stream),
+            command_id=self._id(request.command_id),
+            correlation_id=self._id(request.correlation_id),
+            causation_id=None if request.causation_id is None else self._id(request.causation_id),
+        )
+        retold = replace(
+            accepted,
+            stream=self._text(accepted.stream),
+            home=self._id(accepted.home),
+            command_id=changed.command_id,
+            events=tuple((self._id(event_id), type_, self._text(text)) for event_id, type_, text in accepted.events),
+        )
+        for (event_id, _, text), (_, _, new) in zip(accepted.events, retold.events, strict=True):
+            self._events[event_id] = (accepted.service, text, new)
+        return replace(spoken, request=changed, body=body), retold
+
+    def _reacted(self, spoken: Spoken) -> tuple[CommandFor, UUID] | None:
+        """Make the effect of a reaction again, from the new event; with its id. None for a person's command."""
+        if spoken.request.causation_id is None:
+            return None
+        source, old, new = self._events[spoken.request.causation_id]
+        book = self._services[source].events
+        fact, now = book.read(old.encode()), book.read(new.encode())
+        for reaction in self._services[spoken.service].reactions:
+            if reaction.service == source and isinstance(fact.event, reaction.event):
+                for effect, again in zip(reaction.react(fact), reaction.react(now), strict=True):
+                    if reaction.command_id(fact, effect) == spoken.request.command_id:
+                        return again, reaction.command_id(now, again)
+        raise LookupError(f"no reaction of {spoken.service} makes the command {spoken.request.command_id}")
+
+    def _id(self, id_: UUID) -> UUID:
+        return self._ids.get(id_) or UUID(int=id_.int ^ self._step)
+
+    def _text(self, text: str) -> str:
+        text = _ID.sub(lambda found: str(self._id(UUID(found[0]))), text)
+        if not self._back:
+            return text
+        return _DAY.sub(lambda found: (date.fromisoformat(found[0]) - self._back).isoformat(), text)

@@ -1,0 +1,446 @@
+"""Check an exported case offline: that its events are those that were recorded, all of them, in their order.
+
+A report of `ooc verify --report` is checked in the same way: that it is as it was kept, when and by whom.
+
+    python verify_bundle.py case.json --keys keys.txt [--known checkpoint]... [--witness KEY] [--quiet]
+
+One file; it needs Python 3.11, the package `cryptography`, and nothing of the system that wrote the bundle. What it
+computes is described in docs/explanation/evidence.md, so that you can write it again. `--keys` names a file with the public
+keys of the logs, which you have from elsewhere than the bundle; without it, the bundle's own keys are used, and that is
+said. `--known` names a checkpoint that you kept: the logs must extend it. `--witness` is the key of a witness that you trust.
+
+Exit code 0: everything holds. 1: something does not; each fault is named. 2: the bundle cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import struct
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+FORMAT = "ooc-case-bundle/1"
+REPORT = "ooc-verification-report/1"
+SEALED = "s1:"
+GENESIS = bytes(32)
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Unreadable(Exception):
+    """A file that is not what it should be."""
+
+
+class Faults:
+    """The faults found so far, each a sentence."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def note(self, place: str, fault: str) -> None:
+        """Add a fault at a place."""
+        self.found.append(f"{place}: {fault}")
+
+
+# --- hashes (docs/explanation/evidence.md) -----------------------------------------------------------
+
+
+def sha256(*parts: bytes) -> bytes:
+    """Hash bytes one after the other."""
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def entry_of(line: dict[str, Any]) -> bytes:
+    """Build the 48 bytes of an entry: number, microseconds since 1970, both 64 bits big-endian, and hash."""
+    at = datetime.fromisoformat(line["at"])
+    return struct.pack(">qq", line["number"], (at - EPOCH) // timedelta(microseconds=1)) + bytes.fromhex(line["hash"])
+
+
+def access_hash(line: dict[str, Any]) -> bytes:
+    """Hash a line of the access log after the hash of the line before it."""
+    at = datetime.fromisoformat(line["at"]).astimezone(UTC)
+    values = [line["number"], at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")]
+    values += [
+        line[name] for name in ("actor", "role", "organisation", "action", "target", "reason", "outcome", "rules")
+    ]
+    return sha256(bytes.fromhex(line["previous"]), json.dumps(values, ensure_ascii=False).encode())
+
+
+def root_by_inclusion(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """Follow a proof of inclusion to its root (RFC 9162, section 2.1.3.2). Raises ValueError."""
+    if index >= size:
+        raise ValueError("the entry lies beyond the tree")
+    fn, sn, digest = index, size - 1, leaf
+    for other in path:
+        if sn == 0:
+            raise ValueError("the proof is too long")
+        if fn & 1 or fn == sn:
+            digest = sha256(b"\x01", other, digest)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            digest = sha256(b"\x01", digest, other)
+        fn, sn = fn >> 1, sn >> 1
+    if sn:
+        raise ValueError("the proof is too short")
+    return digest
+
+
+def roots_by_consistency(first: int, first_root: bytes, second: int, path: list[bytes]) -> tuple[bytes, bytes]:
+    """Follow a proof of consistency to both roots (RFC 9162, section 2.1.4.2). Raises ValueError."""
+    if first == second:
+        if path:
+            raise ValueError("the proof is too long")
+        return first_root, first_root
+    if first & (first - 1) == 0:  # the earlier tree is a complete subtree of the later one
+        path = [first_root, *path]
+    if not path:
+        raise ValueError("the proof is too short")
+    fn, sn = above_right_edge(first - 1, second - 1)
+    old = new = path[0]
+    for other in path[1:]:
+        if sn == 0:
+            raise ValueError("the proof is too long")
+        if fn & 1 or fn == sn:
+            old, new = sha256(b"\x01", other, old), sha256(b"\x01", other, new)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            new = sha256(b"\x01", new, other)
+        fn, sn = fn >> 1, sn >> 1
+    if sn:
+        raise ValueError("the proof is too short")
+    return old, new
+
+
+def above_right_edge(fn: int, sn: int) -> tuple[int, int]:
+    """Go up while the node is a right child."""
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    return fn, sn
+
+
+# --- signed notes (https://c2sp.org/signed-note) -----------------------------------------------------
+
+
+class Key:
+    """A public key: name, signature type (1: Ed25519, 4: a witness's cosignature) and 32 bytes."""
+
+    def __init__(self, text: str) -> None:
+        try:
+            self.name, id_, rest = text.strip().split("+", 2)
+            raw = base64.b64decode(rest, validate=True)
+            self.kind, self.public = raw[0], raw[1:]
+            self.id = sha256(self.name.encode() + b"\n" + raw)[:4]
+            if id_ != self.id.hex() or len(self.public) != 32:
+                raise ValueError("its id does not follow from its bytes")
+        except (ValueError, IndexError) as error:
+            raise Unreadable(f"{text.strip()[:60]!r} is not a public key: {error}") from error
+
+    def has_signed(self, note: str) -> bool:
+        """Tell whether one of the note's signatures is this key's, and fits."""
+        text, _, signatures = note.rpartition("\n\n")
+        text += "\n"
+        for line in signatures.splitlines():
+            match = re.fullmatch(r"— (\S+) (\S+)", line)
+            if match is None or match[1] != self.name:
+                continue
+            signature = base64.b64decode(match[2])
+            if signature[:4] != self.id:
+                continue
+            signed, signature = text.encode(), signature[4:]
+            if self.kind == 4:
+                time, signature = int.from_bytes(signature[:8], "big"), signature[8:]
+                signed = f"cosignature/v1\ntime {time}\n{text}".encode()
+            try:
+                Ed25519PublicKey.from_public_bytes(self.public).verify(signature, signed)
+            except InvalidSignature:
+                return False
+            return True
+        return False
+
+
+class Keys:
+    """The public keys that are trusted."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.keys = [Key(line) for line in lines if line.strip() and not line.startswith("#")]
+
+    def have_signed(self, note: str) -> bool:
+        """Tell whether a key of the name in the note's first line has signed it."""
+        name = note.split("\n", 1)[0]
+        return any(key.name == name and key.has_signed(note) for key in self.keys)
+
+
+def checkpoint_of(note: str) -> tuple[str, int, bytes]:
+    """Read origin, size and root of a checkpoint."""
+    origin, size, root = note.split("\n")[:3]
+    return origin, int(size), base64.b64decode(root, validate=True)
+
+
+# --- the bundle -----------------------------------------------------------------------------------------
+
+
+class Statement:
+    """What a service has signed of a case: its contract, and how many entries of each log concern it."""
+
+    def __init__(self, note: str) -> None:
+        self.note = note
+        name, self.home, _, self.contract, *logs = note.rpartition("\n\n")[0].split("\n")
+        self.authority = name.removesuffix("/statement")
+        self.logs = {line.split()[0]: line.split()[1:] for line in logs}
+
+
+def check_service(part: dict[str, Any], case: str, keys: Keys, witness: Key | None, faults: Faults) -> None:
+    """Check what one service says of the case."""
+    service, statement = part["service"], Statement(part["statement"])
+    if not keys.have_signed(statement.note):
+        faults.note(service, "no trusted key has signed its statement: it is forged, or the keys are others")
+    if statement.home != case or part["home"] != case:
+        faults.note(service, f"its statement is about {statement.home}, not about {case}")
+    if statement.contract != f"contract {sha256(part['contract'].encode()).hex()}":
+        faults.note(service, "its schemas, rules or policy are not those of the statement")
+    if "events" in statement.logs and "events" not in part:
+        faults.note(service, "its events are missing, though its statement counts them")
+    for log in part.keys() & {"events", "access"}:
+        if log not in statement.logs:
+            faults.note(service, f"its statement says nothing of the log {log}")
+            continue
+        check_completeness(f"{service}, {log}", part[log]["entries"], statement.logs[log], faults)
+        check_log(
+            f"{service}, {log}", part[log], f"{statement.authority}/{log}", int(statement.logs[log][0]), keys, faults
+        )
+        if witness is not None and not witness.has_signed(part[log]["checkpoint"]):
+            faults.note(f"{service}, {log}", f"the witness {witness.name} has not cosigned its checkpoint")
+    check_streams(service, case, part.get("events", {}).get("entries", []), faults)
+    for line in part.get("access", {}).get("entries", []):
+        if access_hash(line).hex() != line["hash"]:
+            faults.note(f"{service}, access {line['number']}", "its content has been altered: its hash is another")
+
+
+def check_completeness(place: str, entries: list[dict[str, Any]], stated: list[str], faults: Faults) -> None:
+    """Check that the entries are those that the statement counts, in their order."""
+    count, digest = int(stated[1]), stated[2]
+    numbers = [entry["number"] for entry in entries]
+    if len(entries) < count:
+        faults.note(place, f"{count - len(entries)} of {count} entries are missing")
+    elif len(entries) > count:
+        faults.note(place, f"{len(entries) - count} entries are more than the {count} of the statement")
+    if numbers != sorted(set(numbers)):
+        faults.note(place, "the entries are not in their order, or one stands twice")
+    elif len(entries) == count and sha256(*map(entry_of, entries)).hex() != digest:
+        faults.note(place, "the entries are not those of the statement: one was replaced or altered")
+
+
+def check_log(place: str, text_of: dict[str, Any], origin: str, size: int, keys: Keys, faults: Faults) -> None:
+    """Check a log's checkpoint, and that each entry is in the log at its number."""
+    if size == 0 and not text_of["entries"]:
+        return
+    if not keys.have_signed(text_of["checkpoint"]):
+        faults.note(place, "no trusted key has signed its checkpoint: it is forged, or the keys are others")
+    named, signed, root = checkpoint_of(text_of["checkpoint"])
+    if (named, signed) != (origin, size):
+        faults.note(place, f"its checkpoint is that of {named} at {signed}, the statement's that of {origin} at {size}")
+    for entry in text_of["entries"]:
+        path = [base64.b64decode(one) for one in entry["proof"]]
+        try:
+            led_to = root_by_inclusion(sha256(b"\x00", entry_of(entry)), entry["number"] - 1, signed, path)
+        except ValueError as error:
+            faults.note(f"{place} {entry['number']}", f"its proof is malformed: {error}")
+            continue
+        if led_to != root:
+            why = "it is not in the log of the checkpoint: number, time or hash were altered"
+            faults.note(f"{place} {entry['number']}", why)
+
+
+def check_streams(service: str, case: str, entries: list[dict[str, Any]], faults: Faults) -> None:
+    """Check that each stream is whole from its first event, and each event's bytes those that were hashed."""
+    ends: dict[str, tuple[int, bytes]] = {}
+    for entry in entries:
+        stream, version = entry["stream"], entry["version"]
+        place = f"{service} event {entry['number']} (version {version} of {stream})"
+        before, previous = ends.get(stream, (0, GENESIS))
+        ends[stream] = version, bytes.fromhex(entry["hash"])
+        body = base64.b64decode(entry["body"])
+        if version > before + 1:
+            missing = f"version {before + 1}" if version == before + 2 else f"versions {before + 1} to {version - 1}"
+            faults.note(place, f"{missing} of its stream is missing before it")
+        elif version <= before:
+            faults.note(place, f"it stands after version {before} of its stream: the order was changed")
+        elif sha256(previous, body).hex() != entry["hash"]:
+            faults.note(place, "its bytes have been altered: they do not have its hash")
+        content = json.loads(body)
+        if (content["stream"], content["version"], content["home"]) != (stream, version, case):
+            faults.note(place, "its bytes name another stream, version or case")
+
+
+def kept_line(bundle: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the line of the access log that records the keeping of a report with these bytes."""
+    digest = sha256(bundle["report"].encode()).hex()
+    for part in bundle["services"]:
+        for line in part["access"]["entries"]:
+            content = (line["action"], line["target"], line["outcome"])
+            if content == ("KEEP_VERIFICATION", f"reporting/verifications/{bundle['case']}/sha256:{digest}", "GIVEN"):
+                found: dict[str, Any] = line
+                return found
+    return None
+
+
+def check_report(bundle: dict[str, Any], faults: Faults) -> None:
+    """Check that a verification report is that whose hash stands in the access log."""
+    if not bundle["services"]:
+        faults.note("report", "nothing proves it: it was not kept")
+    elif kept_line(bundle) is None:
+        faults.note("report", "its text is not the one whose hash the access log recorded: it was altered")
+
+
+def check_known(bundle: dict[str, Any], checkpoints: list[str], keys: Keys, faults: Faults) -> None:
+    """Check that the logs extend each checkpoint that was kept from earlier."""
+    for note in checkpoints:
+        origin, size, root = checkpoint_of(note)
+        place = f"{origin}, checkpoint of {size} entries"
+        if not keys.have_signed(note):
+            faults.note(place, "no trusted key has signed the checkpoint that you kept")
+        text_of = [
+            (part, log)
+            for part in bundle["services"]
+            for log in ("events", "access")
+            if log in part and checkpoint_of(part[log]["checkpoint"])[0] == origin
+        ]
+        for part, log in text_of:
+            _, now, now_root = checkpoint_of(part[log]["checkpoint"])
+            if now < size:
+                faults.note(place, f"the log has only {now} entries now: it was rolled back")
+                continue
+            proofs = [
+                one["proof"] for one in part["extends"] if checkpoint_of(one["checkpoint"]) == (origin, size, root)
+            ]
+            if not proofs and now != size:
+                faults.note(place, "the bundle has no proof for it: export again with --extends and this checkpoint")
+                continue
+            path = [base64.b64decode(one) for one in proofs[0]] if proofs else []
+            try:
+                old_root, new_root = roots_by_consistency(size, root, now, path)
+            except ValueError as error:
+                faults.note(place, f"its proof is malformed: {error}")
+                continue
+            if (old_root, new_root) != (root, now_root):
+                faults.note(place, f"the log of {now} entries does not extend it: what it held has been rewritten")
+
+
+def history(bundle: dict[str, Any]) -> Iterator[str]:
+    """Tell the case in plain English, a line for each event in the order of their occurrence."""
+    history_lines = []
+    for part in bundle["services"]:
+        for entry in part.get("events", {}).get("entries", ()):
+            content = json.loads(base64.b64decode(entry["body"]))
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", content["type"].split(".")[2]).capitalize()
+            facts = ", ".join(f"{name.replace('_', ' ')} {text_of(value)}" for name, value in content["data"].items())
+            actor = content["actor"]
+            history_lines.append(
+                f"{content['occurred_at'][:16].replace('T', ' ')}  {words}, by {actor['role']} of {actor['organisation']}"
+                f" ({entry['stream']}, version {entry['version']}, recorded {entry['at'][:16].replace('T', ' ')})"
+                + (f"\n                  {facts}" if facts else "")
+            )
+    return iter(sorted(history_lines))
+
+
+def report_lines(bundle: dict[str, Any]) -> Iterator[str]:
+    """Tell a verification report that is as it was kept: when, by whom, and each break that it names."""
+    line = kept_line(bundle)
+    if line is None:
+        return
+    report = json.loads(bundle["report"])
+    word = "everything whole" if report["whole"] else "BROKEN"
+    yield f"Verification of {report['started_at'][:16]} to {report['ended_at'][:16]}: {word}"
+    yield f"Kept {line['at'][:19]} by {line['actor']}, {line['role']} of {line['organisation']}"
+    for finding in report["findings"]:
+        yield from (f"  {finding['service']}: {finding['check']}: {problem}" for problem in finding["problems"])
+
+
+def text_of(value: Any) -> str:
+    """Write a value; a personal one is sealed and stays so."""
+    if isinstance(value, str) and value.startswith(SEALED):
+        return "[sealed]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} {text_of(one)}" for name, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(text_of, value)) + "]"
+    return "none" if value is None else str(value)
+
+
+def check(bundle: dict[str, Any], keys: Keys, checkpoints: list[str], witness: Key | None) -> list[str]:
+    """Check a bundle and return its faults, each a sentence. Raises `Unreadable`."""
+    faults = Faults()
+    try:
+        for part in bundle["services"]:
+            check_service(part, bundle["case"], keys, witness, faults)
+        if bundle["format"] == REPORT:
+            check_report(bundle, faults)
+        check_known(bundle, checkpoints, keys, faults)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"the bundle is malformed ({type(error).__name__}: {error})") from error
+    return faults.found
+
+
+def read_bundle(path: Path) -> dict[str, Any]:
+    """Read a bundle. Raises `Unreadable`."""
+    try:
+        bundle = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{path} cannot be read: {error}") from error
+    if not isinstance(bundle, dict) or bundle.get("format") not in {FORMAT, REPORT}:
+        raise Unreadable(f"{path} is not a bundle of the format {FORMAT} or {REPORT}")
+    return bundle
+
+
+def main() -> int:
+    """Check the bundle that the command line names, print its history, and say what holds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--keys", type=Path)
+    parser.add_argument("--known", type=Path, action="append", default=[])
+    parser.add_argument("--witness")
+    parser.add_argument("--quiet", action="store_true", help="do not print the history")
+    chosen = parser.parse_args()
+    try:
+        bundle = read_bundle(chosen.bundle)
+        own = [key for part in bundle["services"] for key in part["keys"]]
+        keys = Keys(chosen.keys.read_text(encoding="utf-8").splitlines() if chosen.keys else own)
+        known = [path.read_text(encoding="utf-8") for path in chosen.known]
+        faults = check(bundle, keys, known, Key(chosen.witness) if chosen.witness else None)
+    except (Unreadable, OSError, KeyError, TypeError) as error:
+        print(f"Not checked: {error}", file=sys.stderr)
+        return 2
+    if not chosen.quiet and bundle["format"] == REPORT:
+        print("\n".join(report_lines(bundle)), end="\n\n")
+    elif not chosen.quiet:
+        print(f"The case {bundle['case']}, as recorded; exported {bundle['made_at'][:16]}:\n")
+        print("\n".join(history(bundle)), end="\n\n")
+    for fault in faults:
+        print(f"BROKEN  {fault}")
+    counts = [
+        f"{part['service']}: {len(part.get('events', {}).get('entries', ()))} events,"
+        f" {len(part.get('access', {}).get('entries', ()))} access lines"
+        for part in bundle["services"]
+    ]
+    print("\n".join(counts))
+    if not chosen.keys:
+        print(
+            "The keys came from the bundle itself: this shows that it is whole, not who made it. Name your own with --keys."
+        )
+    print(f"{len(faults)} faults." if faults else "Everything holds.")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""Run a witness: `python -m tools.witness --state FOLDER --logs FILE [--name NAME] [--host HOST] [--port PORT]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from shared.transparency.checkpoint import BadNote
+from tools.witness.application import witness_application
+from tools.witness.state import WitnessState, read_log_keys, witness_key
+
+
+def main() -> None:
+    """Serve until SIGTERM; ends with a message where a file is missing or malformed."""
+    parser = argparse.ArgumentParser(prog="python -m tools.witness", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="the folder of its key and of what it has seen")
+    parser.add_argument("--logs", type=Path, required=True, help="a file with the public keys of the logs, one a line")
+    parser.add_argument("--name", default="witness.local", help="its name, which stands in its signatures")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8119)
+    chosen = parser.parse_args()
+    try:
+        logs = read_log_keys(chosen.logs)
+    except (OSError, BadNote) as error:
+        sys.exit(f"The keys of the logs cannot be read from {chosen.logs}: {error}")
+    application = witness_application(witness_key(chosen.state, chosen.name), logs, WitnessState(chosen.state))
+    uvicorn.run(application, host=chosen.host, port=chosen.port, log_level="warning", server_header=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""What a witness has seen of each log, in SQLite, and its own key."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from shared.transparency.checkpoint import (
+    COSIGNATURE,
+    BadNote,
+    Checkpoint,
+    Signer,
+    VerifierKey,
+)
+from shared.transparency.merkle import EMPTY_ROOT, BadProof, check_consistency
+
+_TABLE = """
+    create table if not exists seen (origin text primary key, size integer not null, root blob not null) strict
+"""
+
+
+class Unfit(Exception):
+    """A checkpoint that does not extend what the witness has seen of its log (422)."""
+
+
+class OutOfStep(Exception):
+    """A request that starts from another size than the witness has seen (409)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the witness has seen {size} entries")
+        self.size = size
+
+
+class WitnessState:
+    """The last checkpoint seen of each log. Safe for several processes: each step is one transaction."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = folder / "seen.sqlite"
+        with closing(self._connect()) as connection:
+            connection.execute(_TABLE)
+
+    def advance(self, checkpoint: Checkpoint, old: int, path: Sequence[bytes], cosign: Callable[[], str]) -> str:
+        """Check that a checkpoint extends the last one seen, keep it, and return its cosignature.
+
+        Raises `OutOfStep` or `Unfit`.
+        """
+        with closing(self._connect()) as connection:
+            connection.execute("begin immediate")
+            row = connection.execute("select size, root from seen where origin = ?", (checkpoint.origin,)).fetchone()
+            size, root = row or (0, EMPTY_ROOT)
+            if old != size:
+                raise OutOfStep(size)
+            if checkpoint.size < size:
+                raise Unfit(f"the checkpoint has {checkpoint.size} entries, and {size} were seen")
+            try:
+                check_consistency(size, root, checkpoint.size, checkpoint.root, path)
+            except BadProof as error:
+                raise Unfit(str(error)) from error
+            if size == checkpoint.size and root != checkpoint.root:
+                raise Unfit(f"another root of {size} entries was seen")
+            line = cosign()
+            connection.execute(
+                "insert into seen (origin, size, root) values (?, ?, ?)"
+                " on conflict (origin) do update set size = excluded.size, root = excluded.root",
+                (checkpoint.origin, checkpoint.size, checkpoint.root),
+            )
+            connection.execute("commit")
+            return line
+
+    def sizes(self) -> Mapping[str, int]:
+        """Read how many entries of each log were seen."""
+        with closing(self._connect()) as connection:
+            return dict(connection.execute("select origin, size from seen order by origin"))
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._file, timeout=10, isolation_level=None)
+        connection.execute("pragma synchronous = full")
+        return connection
+
+
+def witness_key(folder: Path, name: str) -> Signer:
+    """Read the witness's private key from its folder; the first call makes it, readable by its owner alone."""
+    file = folder / "key"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(os.urandom(32))
+    return Signer(name, Ed25519PrivateKey.from_private_bytes(file.read_bytes()), COSIGNATURE)
+
+
+def read_log_keys(file: Path) -> Mapping[str, list[VerifierKey]]:
+    """Read the public keys of the logs, one a line, by the log's name. Raises `BadNote` or OSError."""
+    keys: dict[str, list[VerifierKey]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            key = VerifierKey.parse(line)
+            keys.setdefault(key.name, []).append(key)
+    if not keys:
+        raise BadNote(f"{file} holds no key: write the lines that `ooc evidence keys` prints into it")
+    return keys
