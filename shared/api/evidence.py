@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, Parameter, an_id, choice
-from shared.api.problems import problem_response
+from shared.api.problems import problem_response, problems
 from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared, declared_openly
@@ -63,10 +63,15 @@ def add_evidence(app: FastAPI, logs: tuple[Log, ...], read_home: ReadHome) -> No
     def log_of(request: Request) -> tuple[Log, asyncpg.Pool[asyncpg.Record]]:
         return LOGS[names.validate(request.path_params["log"])], request.app.state.deps.database
 
-    @app.get("/evidence/keys", tags=["evidence"], response_model=list[str])
+    @app.get("/evidence/keys", tags=["evidence"], response_model=list[str], responses=problems(503))
     async def keys(request: Request) -> JSONResponse:
         """List the public keys that sign here. Compare them with what the operator publishes elsewhere."""
-        return JSONResponse(await public_keys(request.app.state.deps.database))
+        signing = await public_keys(request.app.state.deps.database)
+        return (
+            JSONResponse(signing)
+            if signing
+            else problem_response(503, "unavailable", "No key signs here yet", "Try again when a worker has started.")
+        )
 
     @app.get(
         "/evidence/{log}/checkpoint",  # noqa: FAST003 - declared below, with its values

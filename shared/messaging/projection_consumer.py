@@ -396,19 +396,13 @@ async def reconcile(
     row = await connection.fetchrow(_COUNT, consumer, service, events_topic(service, namespace), counted)
     if row is None:
         return counted
-    position, taken_count = int(row["position"]), int(row["taken"])
-    found = (
-        "lost_tail"
-        if taken_count < position
-        else "surplus"
-        if taken_count > position and row["nothing_later"]
-        else None
-    )
+    position, count = int(row["position"]), int(row["taken"])
+    found = "lost_tail" if count < position else "surplus" if count > position and row["nothing_later"] else None
     for name in ("lost_tail", "surplus"):
         if name == found:
-            detail = f"all up to position {position} has been passed, and {taken_count} events were taken"
+            detail = f"all up to position {position} has been passed, and {count} events were taken"
             if standing != name:
-                _log.critical(name, consumer=consumer, service=service, position=position, taken=taken_count)
+                _log.critical(name, consumer=consumer, service=service, position=position, taken=count)
             await raise_alarm(connection, consumer, name, service, detail)
         else:
             await clear_alarm(connection, consumer, name, service)
