@@ -8,6 +8,7 @@ import io
 import json
 from typing import Any, Final
 
+import zxingcpp
 from pypdf import PdfReader
 
 from services.console.documents import print_case_file
@@ -17,6 +18,14 @@ CASE: Final = "5d1f0f5e-7a7c-4a6e-9a58-5c5d6f1c2a01"
 STREAM: Final = f"referral/{CASE}"
 KEYS: Final = SigningKeys.read(base64.b64encode(bytes(range(32))).decode())
 ROOT: Final = hashlib.sha256(b"root").digest()
+
+EVENTS: Final = Checkpoint("test/referral/events", 9, ROOT)
+ACCESS: Final = Checkpoint("test/referral/access", 2, ROOT)
+
+
+def note(checkpoint: Checkpoint) -> str:
+    """Return a checkpoint with its signature."""
+    return write_note(checkpoint.text, [signer.sign(checkpoint.text) for signer in KEYS.signers(checkpoint.origin)])
 
 
 def event(version: int, type_: str, at: str, **data: Any) -> dict[str, Any]:
@@ -32,17 +41,15 @@ def event(version: int, type_: str, at: str, **data: Any) -> dict[str, Any]:
 
 
 def bundle() -> str:
-    """Return a bundle of two events, the later one first, with a checkpoint."""
-    text = Checkpoint("test/referral/events", 9, ROOT).text
-    note = write_note(text, [signer.sign(text) for signer in KEYS.signers("test/referral/events")])
+    """Return a bundle of two events, the later one first, with a checkpoint of each log."""
     entries = [
         event(2, "TriageRecorded", "2026-03-03T09:00:00+00:00", rationale="s1:home/x:1:rationale:abc:def"),
         event(1, "ReferralReceived", "2026-03-02T15:20:00+00:00", setting="SCHOOL"),
     ]
     part = {
         "service": "referral",
-        "events": {"checkpoint": note, "entries": entries},
-        "access": {"checkpoint": note, "entries": [{}, {}]},
+        "events": {"checkpoint": note(EVENTS), "entries": entries},
+        "access": {"checkpoint": note(ACCESS), "entries": [{}, {}]},
     }
     content = {"format": "ooc-case-bundle/1", "case": CASE, "made_at": "2026-11-26T10:00:00+00:00", "services": [part]}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
@@ -74,6 +81,38 @@ def test_the_bundle_is_attached_to_the_byte_and_the_file_is_for_archives() -> No
     assert "<pdfaid:part>3</pdfaid:part>" in text
     assert "<pdfaid:conformance>A</pdfaid:conformance>" in text
     assert "<pdfuaid:part>1</pdfuaid:part>" in text
+
+
+def test_the_codes_on_the_paper_are_the_signed_checkpoints() -> None:
+    """Given the printed pages, then a scanner reads from each code the signed note, word for word, as the bundle has it."""
+    read = []
+    for page in PdfReader(io.BytesIO(print_case_file(bundle()))).pages:
+        for picture in page.get("/Resources", {}).get("/XObject", {}).values():
+            drawn = picture.get_object()
+            if drawn["/Subtype"] == "/Image":
+                read += [code.text for code in zxingcpp.read_barcodes(pixels(drawn))]
+    assert sorted(read) == sorted([note(EVENTS), note(ACCESS)])
+
+
+def test_a_digest_does_not_run_off_the_paper() -> None:
+    """Given digests, which have no place where a line could break, then none of them is printed as one line."""
+    lines = [
+        line
+        for page in PdfReader(io.BytesIO(print_case_file(bundle()))).pages
+        for line in page.extract_text().split("\n")
+    ]
+    for digest in (hashlib.sha256(bundle().encode()).hexdigest(), base64.b64encode(ROOT).decode()):
+        assert not [line for line in lines if digest in line]
+
+
+def pixels(drawn: Any) -> memoryview:
+    """Return a picture of a PDF in shades of grey, one byte a pixel, enlarged four times as paper is."""
+    width, height, raw = drawn["/Width"], drawn["/Height"], drawn.get_data()
+    step = len(raw) // (width * height)
+    assert len(raw) == step * width * height
+    rows = [raw[row * width * step : (row + 1) * width * step : step] for row in range(height)]
+    grey = b"".join(bytes(shade for shade in row for _ in range(4)) * 4 for row in rows)
+    return memoryview(grey).cast("B", (4 * height, 4 * width))
 
 
 def test_the_same_bundle_prints_to_the_same_bytes() -> None:
