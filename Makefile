@@ -125,7 +125,7 @@ bench-growth: .venv-bench/.installed ## What reporting's answers cost as its his
 	@touch $@
 
 .PHONY: audit
-audit: .venv-audit/.installed ## Ask an advisory source about every package that is pinned (error 1: vulnerable, 3: no source was reachable)
+audit: .venv-audit/.installed ## Ask advisory sources about every pinned package, of Python and npm (error 1: vulnerable, 3: a source was not reachable)
 	@.venv-audit/bin/python -m tools.audit
 
 .venv-audit/.installed: requirements/audit.txt

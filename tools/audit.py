@@ -1,8 +1,9 @@
-"""`python -m tools.audit`: ask an advisory source about every package that requirements/*.txt pin; for `make audit`.
+"""`python -m tools.audit`: ask advisory sources about every pinned package, of Python and of npm; for `make audit`.
 
-Exit codes: 0 nothing known, 1 something is vulnerable, 3 no advisory source was reachable and so nothing is known at all.
-pip-audit asks; it installs nothing, since every version and hash is in the locks. Kafka's jars are not asked about: they
-are for development and tests, and pinned by SHA-256.
+Exit codes: 0 nothing known, 1 something is vulnerable, 3 a source was not reachable and so nothing is known of its packages.
+pip-audit asks about requirements/*.txt, npm about the stylesheets that the console took from npm's packages; both install
+nothing, since every version and hash is pinned. Kafka's jars are not asked about: they are for development and tests, and
+pinned by SHA-256.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +24,12 @@ VULNERABLE: Final = 1
 UNREACHABLE: Final = 3
 
 LOCKS: Final = Path(__file__).parents[1] / "requirements"
+
+ORIGIN: Final = Path(__file__).parents[1] / "services" / "console" / "web" / "static" / "origin.toml"
+"""Names the npm packages from which the console's stylesheets are."""
+
+KNOWN: Final = ("minimist", "0.0.8")
+"""A package of npm, vulnerable since 2020 (CVE-2020-7598), that is asked about too: a source that does not know it knows nothing."""
 
 Ask = Callable[[str, Sequence[Path]], tuple[str, str]]
 """Ask a source about some locks: what it answered, and what it complained of."""
@@ -61,6 +70,49 @@ def audit(asked: Ask, locks: Sequence[Path], say: Callable[[str], None]) -> int:
     return UNREACHABLE
 
 
+def vendored(origin: Path = ORIGIN) -> dict[str, str]:
+    """Return the npm packages from which files were taken, with their versions."""
+    files = tomllib.loads(origin.read_text(encoding="utf-8")).values()
+    return {file["package"]: file["version"] for file in files}
+
+
+def ask_npm(packages: Mapping[str, str]) -> tuple[str, str]:
+    """Run `npm audit` on some packages, which need not be installed: what it answered, and what it complained of."""
+    project = {"name": "audited", "version": "0.0.0", "dependencies": dict(packages)}
+    places = {f"node_modules/{name}": {"version": version} for name, version in packages.items()}
+    lock = {**project, "lockfileVersion": 3, "requires": True, "packages": {"": project, **places}}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in {"package.json": project, "package-lock.json": lock}.items():
+            (Path(folder) / name).write_text(json.dumps(content), encoding="utf-8")
+        try:
+            done = subprocess.run(["npm", "audit", "--json"], cwd=folder, capture_output=True, text=True, check=False)
+        except OSError as error:
+            return "", f"npm cannot be run ({error.strerror})"
+    return done.stdout, done.stderr
+
+
+def audit_npm(
+    asked: Callable[[Mapping[str, str]], tuple[str, str]], packages: Mapping[str, str], say: Callable[[str], None]
+) -> int:
+    """Ask npm's advisory source about packages, say what it knows, and return the exit code."""
+    answer, complaint = asked({**packages, KNOWN[0]: KNOWN[1]})
+    try:
+        known: Mapping[str, Any] = json.loads(answer)["vulnerabilities"]
+    except (ValueError, KeyError, TypeError):
+        first = (complaint.strip().splitlines() or ["it said nothing"])[0]
+        say(f"The advisory source of npm did not answer: {first}. Nothing was learned of the console's stylesheets.")
+        return UNREACHABLE
+    if KNOWN[0] not in known:
+        say(f"The advisory source of npm does not know of {KNOWN[0]} {KNOWN[1]}, so it is not a real one.")
+        return UNREACHABLE
+    found = {name: known[name] for name in packages if name in known}
+    for name, one in found.items():
+        titles = "; ".join(via["title"] for via in one["via"] if isinstance(via, dict))
+        say(f"{name} {packages[name]}: {titles or 'vulnerable by what it depends on'}, severity {one['severity']}")
+    say(f"{len(packages)} packages, {len(found)} vulnerable, by the advisory source of npm.")
+    return VULNERABLE if found else 0
+
+
 def _packages(answer: str) -> list[Mapping[str, Any]] | None:
     """Return the packages that an answer tells of; None where it is no answer."""
     try:
@@ -70,5 +122,15 @@ def _packages(answer: str) -> list[Mapping[str, Any]] | None:
     return found
 
 
+def main() -> int:
+    """Ask about everything; a vulnerability outweighs a source that was not reachable."""
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    codes = {audit(ask, sorted(LOCKS.glob("*.txt")), say), audit_npm(ask_npm, vendored(), say)}
+    return next(code for code in (VULNERABLE, UNREACHABLE, 0) if code in codes)
+
+
 if __name__ == "__main__":
-    sys.exit(audit(ask, sorted(LOCKS.glob("*.txt")), lambda line: print(line, flush=True)))
+    sys.exit(main())

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.audit import LOCKS, SOURCES, UNREACHABLE, VULNERABLE, audit
+from tools.audit import KNOWN, LOCKS, SOURCES, UNREACHABLE, VULNERABLE, audit, audit_npm, vendored
 
 SOUND: Mapping[str, Any] = {"name": "asyncpg", "version": "0.32.0", "vulns": []}
 BROKEN: Mapping[str, Any] = {
@@ -60,3 +60,40 @@ def test_every_lock_is_asked_about() -> None:
     """The locks are where the audit looks for them, its own among them."""
     assert {"run", "local", "test", "audit"} <= {lock.stem for lock in LOCKS.glob("*.txt")}
     assert len(set(SOURCES)) == len(SOURCES)
+
+
+def audited_npm(answer: object, complaint: str = "") -> tuple[int, str]:
+    """Audit the console's stylesheets with a source that answers, or complains, so."""
+    said: list[str] = []
+    asked_about: list[Mapping[str, str]] = []
+
+    def asked(packages: Mapping[str, str]) -> tuple[str, str]:
+        asked_about.append(packages)
+        return json.dumps(answer), complaint
+
+    code = audit_npm(asked, vendored(), said.append)
+    assert asked_about == [{**vendored(), KNOWN[0]: KNOWN[1]}]
+    return code, "\n".join(said)
+
+
+def test_the_stylesheets_of_npm_are_asked_about() -> None:
+    """Given a source that knows the vulnerable package, then it is believed, and each of ours that it names is an error."""
+    known = {KNOWN[0]: {"severity": "critical", "via": [{"title": "Prototype pollution"}]}}
+    code, said = audited_npm({"vulnerabilities": known})
+    assert (code, said) == (0, f"{len(vendored())} packages, 0 vulnerable, by the advisory source of npm.")
+    ours = {"govuk-frontend": {"severity": "high", "via": [{"title": "Injection"}, "nunjucks"]}}
+    code, said = audited_npm({"vulnerabilities": known | ours})
+    assert code == VULNERABLE
+    assert f"govuk-frontend {vendored()['govuk-frontend']}: Injection, severity high" in said
+
+
+def test_a_source_of_npm_that_cannot_know_is_no_clean_result() -> None:
+    """An error, no JSON and an answer that lacks a package known to be vulnerable all count as no answer."""
+    assert audited_npm({"message": "405"}, "npm warn audit 405\nmore") == (
+        UNREACHABLE,
+        "The advisory source of npm did not answer: npm warn audit 405. Nothing was learned of the console's stylesheets.",
+    )
+    assert audited_npm(None)[0] == UNREACHABLE
+    code, said = audited_npm({"vulnerabilities": {}})
+    assert code == UNREACHABLE
+    assert "not a real one" in said
