@@ -60,7 +60,9 @@ class CaseList(Schema):
 
     page: int
     page_size: int
-    total: int = Field(description=f"How many cases there are: counted to {MOST_COUNTED:,}.")
+    total: int = Field(
+        description=f"How many cases there are: counted to {MOST_COUNTED:,}; beyond that, to the first of the following page."
+    )
     more_than_total: bool = Field(description="Whether there are more than were counted.")
     next: str | None = Field(
         description="The `after` of the following page; null after the last, and in another order than the soonest duty."

@@ -5,7 +5,7 @@
     GET /v1/cases/{case_id}      ?as_of=&known_at=&min_position=service:position (repeatable)
     GET /v1/cases/{case_id}/timeline ?as_of=&known_at=&order=&page=&min_position=
     GET /v1/cases/{case_id}/changes  ?after=service:position (repeatable)
-    GET /v1/duties               ?as_of=&known_at=&overdue=&limit=&after=
+    GET /v1/duties               ?as_of=&known_at=&overdue=&officer=&limit=&after=
     GET /v1/sessions             ?from=&to= (sessions.py)
     GET /v1/access               ?case=&before= (audit.py)
     GET /v1/people/{person_id}   the records that name a person (audit.py)
@@ -193,7 +193,8 @@ _AFTER_DUTY: Final = Parameter(
     SHEET_PLACE,
     "give the 'next' of an answer as it is",
 )
-_DUTIES: Final = (*TIMES, _OVERDUE, _LIMIT, _AFTER_DUTY, ACCESS_REASON)
+_OF_OFFICER: Final = an_id("officer", "Only duties of records that this officer has.", "query")
+_DUTIES: Final = (*TIMES, _OVERDUE, _OF_OFFICER, _LIMIT, _AFTER_DUTY, ACCESS_REASON)
 
 
 PATIENCE_SECONDS: Final = 15.0
@@ -288,7 +289,7 @@ def _cases(app: FastAPI) -> None:
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
         query = read_query(request)
-        officer = None if "officer" not in query else read_id(query["officer"], "officer")
+        officer = _officer(query)
         due_before = read_day(query, "due_before")
         changed_since = read_time(query, "changed_since")
         after = _place(query, _AFTER_CASE, Place.of)
@@ -427,6 +428,11 @@ def _times(query: Mapping[str, str]) -> dict[str, datetime | None]:
     return {name: read_time(query, name) for name in ("as_of", "known_at")}
 
 
+def _officer(query: Mapping[str, str]) -> UUID | None:
+    """Parse the officer of a query; raises `Malformed`."""
+    return None if "officer" not in query else read_id(query["officer"], "officer")
+
+
 _P = TypeVar("_P")
 
 
@@ -472,6 +478,7 @@ def _duties(app: FastAPI) -> None:
         reason = read_reason(request)
         query = read_query(request)
         overdue = query.get("overdue")
+        officer = _officer(query)
         as_of = read_time(query, "as_of") or end_of_day(today())
         known_at = read_time(query, "known_at")
         after = _place(query, _AFTER_DUTY, SheetPlace.of)
@@ -485,6 +492,7 @@ def _duties(app: FastAPI) -> None:
                 as_of,
                 None if overdue is None else overdue == "true",
                 known_at,
+                officer=officer,
                 after=after,
                 limit=limit,
             ),

@@ -14,7 +14,10 @@ from shared.domain.envelope import Fact
 
 _TOUCHED: Final = """
     select service, stream from stream
-    where (tstzrange(opened_at, updated_at) @> $2::timestamptz or recorded_at > $3::timestamptz)
+    where (
+        tstzrange(opened_at, updated_at) @> $2::timestamptz
+        or tstzrange(begun_at, greatest(begun_at, recorded_at)) @> $3::timestamptz
+    )
       and ($2 is null or opened_at <= $2) and ($3 is null or begun_at <= $3)
       and service = any($1::text[]) and ($4::text[] is null or area is null or area = any($4))
 """

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from operator import itemgetter
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -115,17 +117,14 @@ COLUMNS: Final[Mapping[str, Column]] = columns_of(CaseLine)
 """The columns of the list, by name."""
 
 DUE: Final = "due"
-"""The order of the list that is walked by index: the soonest duty first."""
+"""The order of the list by the soonest duty first."""
 
-SORTS: Final[Mapping[str, str]] = {
-    DUE: "waiting.next_due nulls last",
-    "changed": "max(recorded_at) filter (where shown) desc",
-    "opened": "min(opened_at) filter (where shown) desc",
-}
-"""The orders of the list: the soonest duty first, what was recorded last first, the latest beginning first."""
+SORTS: Final[Mapping[str, str]] = {DUE: "next_due", "changed": "recorded_at", "opened": "opened_at"}
+"""The orders of the list, with the column of a case's line that each follows: the soonest duty first, what was recorded
+last first, the latest beginning first. Each is walked by an index."""
 
 # Filters count only work that is shown; the area is that of the case, whoever may see the work that tells it.
-_SELECTED: Final = f"""
+_LINES: Final = f"""
     with work as (
         select s.home, s.service, s.stream, s.area, s.opened_at, s.updated_at, s.recorded_at, s.begun_at,
                {QUEUED} and s.service <> all($7::text[]) as queued,
@@ -133,14 +132,15 @@ _SELECTED: Final = f"""
                case when s.service <> all($8::text[]) then s.state end as state,
                s.open and s.service <> all($7) as open,
                coalesce({visible(9)}, false) as shown
-        from stream as s where ($6::uuid[] is null or s.home = any($6)) and s.home = any(s.cases)
+        from stream as s where s.home = any($6::uuid[]) and s.home = any(s.cases)
     ),
     waiting as (
         select d.home, min(d.due) as next_due, count(*) filter (where d.due < $4) as overdue
         from duty as d join stream as s using (service, stream)
-        where ($6 is null or d.home = any($6)) and {UNMET} and {visible(14)} group by d.home
+        where d.home = any($6) and {UNMET} and {visible(14)} group by d.home
     )
-    select {", ".join(f"{column.sql} as {name}" for name, column in COLUMNS.items())}{{further}}
+    select {", ".join(f"{column.sql} as {name}" for name, column in COLUMNS.items())},
+           max(recorded_at) filter (where shown) as recorded_at
     from work left join waiting on waiting.home = work.home
     group by work.home, waiting.next_due, waiting.overdue
     having bool_or(shown)
@@ -150,45 +150,47 @@ _SELECTED: Final = f"""
        and ($5::text[] is null or {_AREA} = any($5))
        and ($19::timestamptz is null or bool_or(shown and recorded_at > $19))
 """  # noqa: S608 - the clauses above, and no value
-_LINES: Final = _SELECTED.format(further="")
-_SORTED: Final = {
-    name: f"{_SELECTED.format(further=', count(*) over () as total')} order by {order}, work.home limit {PAGE} offset $20"
-    for name, order in SORTS.items()
-    if name != DUE
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the list: after the case with this soonest duty (None: without any) and this id."""
+    """A place in the list: after the case with this id, and this soonest duty (None: without any) or this time."""
 
-    due: date | None
+    value: date | datetime | None
     home: UUID
 
     def __str__(self) -> str:
-        return f"{self.due or 'none'}:{self.home}"
+        return f"{self.value or 'none'}:{self.home}"
 
     @classmethod
     def of(cls, text: str) -> Place:
-        """Read the text of a place, as `PLACE` has it. Raises `ValueError` for a day that does not exist."""
+        """Read the text of a place by duty, as `PLACE` has it. Raises `ValueError` for a day that does not exist."""
         due, _, home = text.partition(":")
         return cls(None if due == "none" else date.fromisoformat(due), UUID(home))
 
     @property
-    def key(self) -> tuple[bool, date, UUID]:
-        """What the list is sorted by: cases without a duty come last."""
-        return self.due is None, self.due or date.min, self.home
+    def key(self) -> tuple[bool, date | timedelta, UUID]:
+        """What the list is sorted by: the soonest day or the latest time first, cases without a duty last."""
+        if isinstance(self.value, datetime):
+            return False, _LATEST - self.value, self.home
+        return self.value is None, self.value or date.min, self.home
 
+
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 PLACE: Final = re.compile(f"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}|none):{UUID_TEXT.pattern}")
-"""The text of a place."""
+"""The text of a place in the order of the soonest duty."""
+
+
+_Candidates = Callable[[Place | None, int], Awaitable[list[asyncpg.Record]]]
+"""Finds the candidates after a place, and how many at most: rows of `value` and `home`, in the order of the list."""
 
 
 class _CaseSearch:
-    """One question: cases in the order of the list, found by index and read some at a time.
+    """One question: cases in an order of the list, found by index and read some at a time.
 
-    Walks the unmet duties by day, then the homes of streams without one. What it finds are candidates: `_LINES` judges
-    each by the same conditions.
+    Walks the unmet duties by day, then the homes of streams without one; or the streams by time. What it finds are
+    candidates: `_LINES` judges each by the same conditions.
     """
 
     def __init__(
@@ -212,41 +214,46 @@ class _CaseSearch:
         self._stateless = [service for service, fields in limited.items() if "state" not in fields]
         self._today = today
 
-    async def lines(self, after: Place | None, most: int) -> list[asyncpg.Record]:
-        """Return the first cases after a place: so many, or fewer at the end of the list."""
+    async def lines(self, sort: str, after: Place | None, most: int) -> list[asyncpg.Record]:
+        """Return the first cases after a place in an order: so many, or fewer at the end of the list."""
+        if sort != DUE:
+            return await self._walk(SORTS[sort], partial(self._by_time, SORTS[sort]), after, most)
+        found: list[asyncpg.Record] = []
+        if after is None or after.value is not None:
+            found = await self._walk(SORTS[DUE], self._due, after, most)
+            after = None
+        if len(found) < most and self._due_before is None:
+            found += await self._walk(SORTS[DUE], self._without_duty, after, most - len(found))
+        return found
+
+    async def _walk(self, column: str, candidates: _Candidates, after: Place | None, most: int) -> list[asyncpg.Record]:
+        """Judge candidates in their order, more each time, until so many cases are found.
+
+        A case has as many candidates as it has duties or streams, and stands where its line's column says: at the others it
+        has been seen before, or will be seen.
+        """
         found: list[asyncpg.Record] = []
         size = 4 * PAGE
-        if after is None or after.due is not None:
-            last: tuple[date, UUID] | None = None if after is None or after.due is None else (after.due, after.home)
-            while len(found) < most:
-                duties = await self._due(last, size)
-                judged = await self._judged({row["home"] for row in duties})
-                # A case stands where its soonest duty does: at its later ones it has been seen before.
-                found += [row for row in judged if last is None or (row["next_due"], row["case_id"]) > last]
-                if len(duties) < size:
-                    break
-                last = (duties[-1]["due"], duties[-1]["home"])
-                size *= 2
-            else:
-                return found[:most]
-        beyond = after.home if after is not None and after.due is None else None
-        while len(found) < most and self._due_before is None:
-            homes = [row["home"] for row in await self._without_duty(beyond, size)]
-            found += await self._judged(set(homes))
-            if len(homes) < size:
+        while len(found) < most:
+            rows = await candidates(after, size)
+            end = Place(rows[-1]["value"], rows[-1]["home"]) if len(rows) == size else None
+            judged = [
+                (Place(row[column], row["case_id"]).key, row)
+                for row in await self._connection.fetch(_LINES, *self._filters({row["home"] for row in rows}))
+            ]
+            found += [
+                row
+                for key, row in sorted(judged, key=itemgetter(0))
+                if (after is None or key > after.key) and (end is None or key <= end.key)
+            ]
+            if end is None:
                 break
-            beyond = homes[-1]
+            after = end
             size *= 2
         return found[:most]
 
-    async def sorted_lines(self, sort: str, skipped: int) -> tuple[list[asyncpg.Record], int]:
-        """Return a page of the cases in another order than the soonest duty, and how many there are: all are grouped."""
-        rows = await self._connection.fetch(_SORTED[sort], *self._filters(None), skipped)
-        first = rows or (await self._connection.fetch(_SORTED[sort], *self._filters(None), 0) if skipped else [])
-        return rows, first[0]["total"] if first else 0
-
-    def _filters(self, homes: Collection[UUID] | None) -> tuple[Any, ...]:
-        """Return the parameters of `_SELECTED`, for some cases or for all."""
+    def _filters(self, homes: Collection[UUID]) -> tuple[Any, ...]:
+        """Return the parameters of `_LINES`, for some cases."""
         return (
             *(self._state, self._officer, self._due_before, self._today, self._reader.areas),
             *(homes, self._limited, self._stateless),
@@ -254,21 +261,18 @@ class _CaseSearch:
             self._changed_since,
         )
 
-    async def _judged(self, homes: Collection[UUID]) -> list[asyncpg.Record]:
-        """Return the lines of those of some cases that are listed, in the order of the list."""
-        rows = await self._connection.fetch(_LINES, *self._filters(homes))
-        return sorted(rows, key=lambda row: Place(row["next_due"], row["case_id"]).key)
-
-    async def _due(self, after: tuple[date, UUID] | None, most: int) -> list[asyncpg.Record]:
+    async def _due(self, after: Place | None, most: int) -> list[asyncpg.Record]:
         """Return unmet duties that the reader may see, by day, of cases that may be listed."""
         statement = Statement()
         beyond = ""
         if after is not None:
-            beyond = f"and (d.due, d.home) > ({statement.bind(after[0], 'date')}, {statement.bind(after[1], 'uuid')})"
+            beyond = (
+                f"and (d.due, d.home) > ({statement.bind(after.value, 'date')}, {statement.bind(after.home, 'uuid')})"
+            )
         return await statement.fetch(
             self._connection,
             f"""
-            select due, home from (
+            select due as value, home from (
                 select d.due, d.home from duty as d join stream as s using (service, stream)
                 where {UNMET} and {statement.of_areas(self._reader.areas)} {beyond} {self._due_in_time(statement)}
                   and {statement.visible(self._reader.reach("duties"))}
@@ -277,14 +281,14 @@ class _CaseSearch:
             """,  # noqa: S608 - clauses and numbers of parameters, and no value
         )
 
-    async def _without_duty(self, beyond: UUID | None, most: int) -> list[asyncpg.Record]:
+    async def _without_duty(self, after: Place | None, most: int) -> list[asyncpg.Record]:
         """Return the cases without an unmet duty that may be listed, by id."""
         statement = Statement()
-        rest = "" if beyond is None else f"and s.home > {statement.bind(beyond, 'uuid')}"
+        rest = "" if after is None else f"and s.home > {statement.bind(after.home, 'uuid')}"
         return await statement.fetch(
             self._connection,
             f"""
-            select home from (
+            select null as value, home from (
                 select s.home from stream as s where s.home = any(s.cases) {rest}
                   and {self._visible_to_reader(statement)}
             ) as c where {self._has_work(statement, "c.home")} and not exists ({self._duties_of("c.home", statement)})
@@ -292,20 +296,27 @@ class _CaseSearch:
             """,  # noqa: S608 - the same
         )
 
+    async def _by_time(self, column: str, after: Place | None, most: int) -> list[asyncpg.Record]:
+        """Return streams that the reader may see, the latest first by a column, of cases that may be listed."""
+        statement = Statement()
+        beyond = ""
+        if after is not None:
+            value, home = statement.bind(after.value, "timestamptz"), statement.bind(after.home, "uuid")
+            beyond = f"and s.{column} <= {value} and (s.{column} < {value} or s.home > {home})"
+        return await statement.fetch(
+            self._connection,
+            f"""
+            select value, home from (
+                select s.{column} as value, s.home from stream as s where s.home = any(s.cases) {beyond}
+                  and {self._visible_to_reader(statement)}
+            ) as c where {self._may_be_listed(statement, "c.home")}
+            order by value desc, home limit {statement.bind(most, "bigint")}
+            """,  # noqa: S608 - the same
+        )
+
     async def total(self) -> int:
         """Count the cases that are listed, to one more than `MOST_COUNTED`."""
         statement = Statement()
-        due = (
-            f"and exists ({self._duties_of('c.home', statement)} {self._due_in_time(statement)})"
-            if self._due_before
-            else ""
-        )
-        area = ""
-        if self._reader.areas is not None:
-            area = f"""and (
-                select w.area from stream as w where w.home = c.home and w.home = any(w.cases) and w.area is not null
-                order by w.begun_at, w.stream limit 1
-            ) = any({statement.bind(self._reader.areas, "text[]")})"""  # noqa: S608 - the same
         rows = await statement.fetch(
             self._connection,
             f"""
@@ -313,12 +324,25 @@ class _CaseSearch:
                 select c.home from (
                     select s.home from stream as s where s.home = any(s.cases)
                       and {self._visible_to_reader(statement)}
-                ) as c where {self._has_work(statement, "c.home")} {due} {area}
+                ) as c where {self._may_be_listed(statement, "c.home")}
                 group by c.home limit {MOST_COUNTED + 1}
             ) as counted
             """,  # noqa: S608 - the same
         )
         return int(rows[0]["count"])
+
+    def _may_be_listed(self, statement: Statement, home: str) -> str:
+        """Return the condition that the filters leave a case, of which the reader may see some stream."""
+        conditions = [self._has_work(statement, home)]
+        if self._due_before is not None:
+            conditions.append(f"exists ({self._duties_of(home, statement)} {self._due_in_time(statement)})")
+        if self._reader.areas is not None:
+            areas = statement.bind(self._reader.areas, "text[]")
+            conditions.append(f"""(
+                select w.area from stream as w where w.home = {home} and w.home = any(w.cases) and w.area is not null
+                order by w.begun_at, w.stream limit 1
+            ) = any({areas})""")  # noqa: S608 - the same
+        return " and ".join(conditions)
 
     def _due_in_time(self, statement: Statement) -> str:
         return "" if self._due_before is None else f"and d.due < {statement.bind(self._due_before, 'date')}"
@@ -381,20 +405,19 @@ async def list_cases(
     skipped = (page - 1) * PAGE
     async with snapshot(pool) as connection:
         search = _CaseSearch(connection, reader, state, officer, due_before, changed_since, today)
-        if sort == DUE:
-            total = await search.total()
-            beyond_the_end = after is None and total <= min(skipped, MOST_COUNTED)
-            rows = [] if beyond_the_end else (await search.lines(after, skipped + PAGE + 1))[skipped:]
-        else:
-            rows, total = await search.sorted_lines(sort, skipped)
+        total = await search.total()
+        beyond_the_end = after is None and total <= min(skipped, MOST_COUNTED)
+        rows = [] if beyond_the_end else (await search.lines(sort, after, skipped + PAGE + 1))[skipped:]
         reached = await positions(connection, READ_MODELS)
     shown = rows[:PAGE]
+    more = total > MOST_COUNTED
+    following = sort == DUE and len(rows) > PAGE
     return {
         "page": page,
         "page_size": PAGE,
-        "total": min(total, MOST_COUNTED) if sort == DUE else total,
-        "more_than_total": sort == DUE and total > MOST_COUNTED,
-        "next": str(Place(shown[-1]["next_due"], shown[-1]["case_id"])) if len(rows) > PAGE else None,
+        "total": max(MOST_COUNTED, skipped + len(rows)) if more and rows else min(total, MOST_COUNTED),
+        "more_than_total": more,
+        "next": str(Place(shown[-1]["next_due"], shown[-1]["case_id"])) if following else None,
         "positions": reached,
         "cases": [{name: column.to_json(row[name]) for name, column in COLUMNS.items()} for row in shown],
     }

@@ -102,20 +102,22 @@ async def daily_sheet(
     overdue: bool | None = None,
     known_at: datetime | None = None,
     *,
+    officer: UUID | None = None,
     after: SheetPlace | None = None,
     limit: int | None = None,
 ) -> dict[str, Any]:
     """List every duty that is not met on the Europe/London day of `as_of`, soonest first, and what waits, as it was then.
 
     The duties follow from the events that had occurred by `as_of` and were recorded by `known_at`. `overdue` true: only
-    those past their due date; false: only the others. The duties are those that the owning services would show to the
-    reader: so many as `limit` says, after a place; `next` is the place of the following page, None after the last.
+    those past their due date; false: only the others. `officer`: only those of records that this officer has, beside all
+    that waits. The duties are those that the owning services would show to the reader: so many as `limit` says, after a
+    place; `next` is the place of the following page, None after the last.
     """
     day, reach = local_day(as_of), reader.reach("duties")
     areas = None if reach.areas is None else list(reach.areas)
     async with snapshot(pool) as connection:
         most = None if limit is None else limit + 1
-        found = await _standing(connection, reach, day, as_of, known_at, overdue, after, most)
+        found = await _standing(connection, reach, day, as_of, known_at, overdue, officer, after, most)
         moved = await refolded(connection, READ_MODELS, as_of, known_at, areas=areas)
         readable = await reach.select(connection, [(folded.service, folded.summary.stream) for folded in moved])
         for folded in moved:
@@ -126,7 +128,9 @@ async def daily_sheet(
     shown = [
         one
         for one in found
-        if (overdue is None or one.duty.overdue(day) == overdue) and (after is None or one.place > after)
+        if (overdue is None or one.duty.overdue(day) == overdue)
+        and (officer is None or one.officer == officer)
+        and (after is None or one.place > after)
     ]
     shown.sort(key=lambda one: one.place)
     page = shown[:limit]
@@ -146,6 +150,7 @@ async def _standing(
     as_of: datetime,
     known_at: datetime | None,
     overdue: bool | None,
+    officer: UUID | None,
     after: SheetPlace | None,
     most: int | None,
 ) -> list[Listed]:
@@ -166,6 +171,8 @@ async def _standing(
     ]
     if overdue is not None:
         conditions.append(f"d.due {'<' if overdue else '>='} {on}")
+    if officer is not None:
+        conditions.append(f"s.officer = {statement.bind(officer, 'uuid')}")
     order = ", ".join(f"d.{column}" for column in _ORDER)
     if after is not None:
         types = ("date", "text", "uuid", "text", "text")

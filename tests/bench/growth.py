@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -111,6 +111,11 @@ _COPIES: Final = (
 _TEAM_DIGITS: Final = "6789abcdef"
 """The first digits of copies' versions of ids; those of the stories are 1 to 5."""
 
+_OFFICERS: Final = """
+    select s.officer from duty as d join stream as s using (service, stream)
+    where d.area = $1 and s.officer is not null group by s.officer order by s.officer limit 50
+"""
+
 _OCCURRED: Final = re.compile(r'"occurred_at":"([^"]+)"')
 
 
@@ -175,6 +180,7 @@ async def questions(pool: asyncpg.Pool[asyncpg.Record], cases: list[UUID]) -> di
     reader = await reader_of(pool, actor)
     team = await reader_of(pool, actor.model_copy(update={"labels": {"area": AREA}}))
     turn = iter(cases * 100)
+    officers = cycle(row["officer"] for row in await pool.fetch(_OFFICERS, AREA))
     questions_by_name: dict[str, Question] = {
         "a case": lambda: case(pool, reader, next(turn)),
         "a case, as_of": lambda: case(pool, reader, next(turn), as_of=EARLIER),
@@ -183,9 +189,14 @@ async def questions(pool: asyncpg.Pool[asyncpg.Record], cases: list[UUID]) -> di
         "case list of a team, first page": lambda: list_cases(pool, team, today=LAST_DAY),
         "case list of a team, overdue": lambda: list_cases(pool, team, today=LAST_DAY, due_before=LAST_DAY),
         "case list of a team, by state": lambda: list_cases(pool, team, today=LAST_DAY, state="ACTIVE"),
+        "case list by latest change": lambda: list_cases(pool, reader, today=LAST_DAY, sort="changed"),
+        "case list by latest beginning": lambda: list_cases(pool, reader, today=LAST_DAY, sort="opened"),
         "daily sheet, first 100": lambda: daily_sheet(pool, reader, end_of_day(LAST_DAY), limit=100),
         "daily sheet of a team, first 100": lambda: daily_sheet(pool, team, end_of_day(LAST_DAY), limit=100),
         "daily sheet of a team, whole": lambda: daily_sheet(pool, team, end_of_day(LAST_DAY)),
+        "daily sheet of an officer, whole": lambda: daily_sheet(
+            pool, team, end_of_day(LAST_DAY), officer=next(officers)
+        ),
         "daily sheet of a team, as_of": lambda: daily_sheet(pool, team, EARLIER, limit=100),
         "daily sheet of a team, known_at": lambda: daily_sheet(
             pool, team, end_of_day(LAST_DAY), known_at=EARLIER, limit=100

@@ -45,8 +45,9 @@ async def my_day(request: Request, session: Session) -> Response:
     now = datetime.now(UTC)
     since = await console.seen.find(session.person) or now - timedelta(days=NEW_DAYS)
     mine = _is_mine(request)
+    officer = session.person if mine else None
     sheet, calendar, news, drafts = await asyncio.gather(
-        part_of(console.apis.get(session, "reporting", "/v1/duties")),
+        part_of(console.apis.get(session, "reporting", "/v1/duties", {"officer": officer})),
         part_of(console.apis.get(session, "reporting", "/v1/sessions", {"from": today(), "to": today()})),
         part_of(
             console.apis.get(
@@ -56,13 +57,13 @@ async def my_day(request: Request, session: Session) -> Response:
                 {
                     "changed_since": since.isoformat(),
                     "sort": "changed",
-                    "officer": session.person if mine else None,
+                    "officer": officer,
                 },
             )
         ),
         console.drafts.list(session.person),
     )
-    groups = _groups(session, sheet.value, SHOWN, mine=mine)
+    groups = _groups(sheet.value, SHOWN)
     held_today = [
         one for one in (calendar.value or {}).get("sessions", ()) if not mine or one["officer"] == session.person
     ]
@@ -92,8 +93,9 @@ async def my_day(request: Request, session: Session) -> Response:
 async def daily_sheet(request: Request, session: Session) -> Response:
     """Show every duty on one page, to be printed."""
     console = console_of(request)
-    sheet = await part_of(console.apis.get(session, "reporting", "/v1/duties"))
-    groups = _groups(session, sheet.value, None, mine=_is_mine(request))
+    officer = session.person if _is_mine(request) else None
+    sheet = await part_of(console.apis.get(session, "reporting", "/v1/duties", {"officer": officer}))
+    groups = _groups(sheet.value, None)
     return render(
         request,
         "daily_sheet.html",
@@ -121,12 +123,9 @@ def _is_mine(request: Request) -> bool:
     return request.query_params.get("whose") == "mine"
 
 
-def _groups(session: Session, sheet: Mapping[str, Any] | None, limit: int | None, *, mine: bool) -> list[Group]:
-    """Return the groups of a sheet that have any duty; `mine` leaves out those of others."""
-    duties = (sheet or {}).get("duties", [])
-    if mine:
-        duties = [duty for duty in duties if duty["officer"] == session.person]
-    return [group for group in grouped(duties, today(), limit) if group.total]
+def _groups(sheet: Mapping[str, Any] | None, limit: int | None) -> list[Group]:
+    """Return the groups of a sheet that have any duty."""
+    return [group for group in grouped((sheet or {}).get("duties", []), today(), limit) if group.total]
 
 
 def _records(groups: Iterable[Group]) -> list[names.Record]:

@@ -143,10 +143,12 @@ async def test_both_times_are_judged_alike_everywhere(reporting: Client, path: s
 
 
 async def test_a_bad_day_of_the_sheet_and_a_bad_place_in_the_address_are_named_too(reporting: Client) -> None:
-    """The sheet's day, a case's id and a measure's name are judged as strictly as any parameter."""
+    """The sheet's day and officer, a case's id and a measure's name are judged as strictly as any parameter."""
     token = await reporting.token("SUPERVISOR")
     for value in NO_TIMES:
         await _is_malformed(reporting, token, "/v1/duties?as_of=", "as_of", value)
+    for value in NO_IDS:
+        await _is_malformed(reporting, token, "/v1/duties?officer=", "officer", value)
     for value in NO_IDS[1:]:
         await _is_malformed(reporting, token, "/v1/cases/", "case_id", value)
     for value in [*ODD[1:], "KPI6", "kpi7"]:

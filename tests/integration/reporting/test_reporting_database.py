@@ -339,6 +339,39 @@ async def test_the_list_of_cases_is_what_its_filters_leave_of_all_cases(
     assert (await list_cases(pool, reader(), page=3, today=day))["cases"] == cases[6:9]
 
 
+@pytest.mark.parametrize(("sort", "latest"), [("changed", "max(recorded_at)"), ("opened", "min(opened_at)")])
+async def test_pages_by_time_are_all_cases_in_that_order(
+    pool: asyncpg.Pool[asyncpg.Record],
+    scenarios: RecordedScenarios,
+    monkeypatch: pytest.MonkeyPatch,
+    sort: str,
+    latest: str,
+) -> None:
+    """Given pages of three cases by a time, under any filter, then together they are the cases left, the latest first."""
+    await project(pool, scenarios.facts, 500)
+    monkeypatch.setattr(listing, "PAGE", 3)
+    rows = await pool.fetch(
+        f"select home from stream where home = any(cases) group by home order by {latest} desc, home"
+    )
+    order = [str(row["home"]) for row in rows]
+    areas = {line["area"] for line in await _followed(pool, reader())}
+    filters: list[dict[str, Any]] = [{}, {"state": "CLOSED"}, {"due_before": date(2026, 3, 1)}]
+    for who in (reader(), *(reader(area) for area in sorted(area for area in areas if area))):
+        for narrowed in filters:
+            left = {line["case_id"] for line in await _followed(pool, who, **narrowed)}
+            found: list[str] = []
+            for page in range(1, len(order) + 2):
+                answer = await list_cases(pool, who, sort=sort, page=page, **narrowed)
+                found += [line["case_id"] for line in answer["cases"]]
+                assert (answer["total"], answer["more_than_total"], answer["next"]) == (len(left), False, None)
+                if not answer["cases"]:
+                    break
+            assert found == [home for home in order if home in left], (who.areas, narrowed)
+    monkeypatch.setattr(listing, "MOST_COUNTED", 4)
+    totals = [(await list_cases(pool, reader(), sort=sort, page=page))["total"] for page in (1, 2, 999)]
+    assert totals == [4, 7, 4]
+
+
 async def _followed(pool: asyncpg.Pool[asyncpg.Record], who: Reader, **filters: Any) -> list[dict[str, Any]]:
     """Return all cases of a list, page after page by `next`."""
     found: list[dict[str, Any]] = []
@@ -370,6 +403,24 @@ async def test_the_pages_of_a_sheet_are_the_whole_sheet(
                     break
                 after = SheetPlace.of(page["next"])
             assert found == whole
+
+
+async def test_the_sheet_of_an_officer_is_their_part_of_the_sheet(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios
+) -> None:
+    """Given the sheet now and as of a time, when one officer's is asked for, then it has their duties and no other."""
+    await project(pool, scenarios.facts, 500)
+    for as_of, known_at in (
+        (end_of_day(date(2026, 3, 2)), None),
+        (end_of_day(date(2026, 12, 31)), scenarios.facts[-200].recorded_at),
+    ):
+        whole = (await daily_sheet(pool, reader(), as_of, known_at=known_at))["duties"]
+        officers = {duty["officer"] for duty in whole}
+        assert len(officers) > 1
+        for officer in officers - {None}:
+            theirs = await daily_sheet(pool, reader(), as_of, known_at=known_at, officer=UUID(officer), limit=500)
+            assert theirs["duties"] == [duty for duty in whole if duty["officer"] == officer]
+        assert (await daily_sheet(pool, reader(), as_of, known_at=known_at, officer=uuid4()))["duties"] == []
 
 
 async def test_a_conflict_in_one_case_hides_its_work_in_another(pool: asyncpg.Pool[asyncpg.Record]) -> None:
