@@ -58,8 +58,9 @@ BATCH_BYTES: Final = 1_000_000
 TRANSACTION_SECONDS: Final = 10.0
 """How long a transaction lasts at most; then the broker aborts it and the relay starts again."""
 
-POLL_BACKOFF: Final = (0.005, 0.2)
-"""Seconds between two looks at an event store that has nothing new: the first, doubled up to the last."""
+POLL_BACKOFF: Final = (0.005, 0.2, 1.1)
+"""Seconds between two looks at an event store that has nothing new: the first, the longest, and how each follows from the
+one before. So a look comes about a tenth of the time late that has passed since the last event."""
 
 ALARM_SECONDS: Final = 5.0
 """Seconds between two comparisons while an alarm stands."""
@@ -367,12 +368,12 @@ class Relay(Service):
     ) -> None:
         """Publish what the event store has beyond the position, and what comes, until the service stops."""
         self.reached = reached
-        pause, longest = POLL_BACKOFF
+        pause, longest, growth = POLL_BACKOFF
         portions = await self._portions(event_store, producer, reached.position, reached.hash)
         while not self.should_stop:
             if not portions:
                 await self._news(pause)
-                pause = min(2 * pause, longest)
+                pause = min(growth * pause, longest)
                 portions = await self._portions(event_store, producer, reached.position, reached.hash)
                 continue
             pause = POLL_BACKOFF[0]
