@@ -10,7 +10,7 @@ from typing import Any
 
 import uvloop
 
-from services.reporting.projection import apply
+from services.reporting.projection import apply_remembering
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from shared.database import as_role, create_pool
 from shared.messaging.projection_consumer import ProjectionConsumer
@@ -45,7 +45,7 @@ async def feeding(dsn: str, kafka: str, namespace: str) -> None:
         services=sorted(READ_MODELS),
         pool=database,
         bootstrap=kafka,
-        apply=apply,
+        apply=apply_remembering,
         namespace=namespace,
         group=namespace,
     )
