@@ -372,7 +372,9 @@ class Relay(Service):
         portions = await self._portions(event_store, producer, reached.position, reached.hash)
         while not self.should_stop:
             if not portions:
-                await self._news(pause)
+                # An append of this process ends the pause.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._moved.wait(), pause)
                 pause = min(growth * pause, longest)
                 portions = await self._portions(event_store, producer, reached.position, reached.hash)
                 continue
@@ -390,11 +392,6 @@ class Relay(Service):
                     ahead.cancel()
                     await asyncio.gather(ahead, return_exceptions=True)
             await self._note(event_store, reached)
-
-    async def _news(self, seconds: float) -> None:
-        """Wait for this process's event store to move, or for the time to pass."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._moved.wait(), seconds)
 
     async def _read(
         self, event_store: asyncpg.Connection[asyncpg.Record], after: int, hash_: bytes

@@ -18,6 +18,7 @@ from typing import Final
 
 import uvloop
 
+from shared.runtime.entrypoint import exempt_from_collection
 from tests.bench.append import by_64, by_one
 from tests.bench.command import commands
 from tests.bench.guidance import guidance
@@ -84,6 +85,7 @@ async def main(wanted: Options) -> None:
 
             tell("setting up")
             async with bench.sides(here) as sides:
+                exempt_from_collection()  # as the system's processes do; the corpus is not theirs
                 found = await alternating(sides, wanted.rounds, wanted.seconds, tell)
             parts.append(part(bench.name, bench.title, {side.name: side.what for side in sides}, found))
     print(f"{began:%Y-%m-%d %H:%M} UTC, {wanted.rounds} rounds of {wanted.seconds:g} s after a warm-up")

@@ -40,6 +40,7 @@ from shared.database import create_pool
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import GENESIS, next_hash
 from shared.domain.messages import Actor
+from shared.runtime.entrypoint import exempt_from_collection
 from tests.bench.corpus import AT_ONCE, Corpus
 from tests.bench.machine import machine
 from tests.bench.place import Place, place
@@ -223,6 +224,7 @@ async def _measured(here: Place, pool: asyncpg.Pool[asyncpg.Record], database: s
     found: dict[str, float] = {}
     records, homes, told, took = history(min(events, PROJECTED)), dict[UUID, None](), 0, 0.0
     recent = RecentStreams()
+    exempt_from_collection()
     while batch := list(islice(records, BATCH)):
         homes |= dict.fromkeys(record.home for record in batch if record.stream.startswith("referral/"))
         start = time.perf_counter()

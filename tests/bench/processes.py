@@ -15,6 +15,7 @@ from services.reporting.read_models import CONSUMER, READ_MODELS
 from shared.database import as_role, create_pool
 from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.relay import Relay
+from shared.runtime.entrypoint import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
 
 
@@ -66,4 +67,5 @@ def process_running(work: Callable[..., Awaitable[None]], *arguments: Any) -> It
 
 
 def _run(work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    exempt_from_collection()
     uvloop.run(work(*arguments))
