@@ -22,6 +22,7 @@ from shared.runtime.entrypoint import exempt_from_collection
 from tests.bench.append import by_64, by_one
 from tests.bench.command import commands
 from tests.bench.guidance import guidance
+from tests.bench.http import over_http
 from tests.bench.machine import machine
 from tests.bench.place import place
 from tests.bench.projection import live, rebuild
@@ -36,6 +37,7 @@ BENCHES: Final = (
     Bench("append-64", "Append, 64 callers in one process, one event each", by_64),
     Bench("append-1", "Append, one caller", by_one),
     Bench("command", "The whole path of a command, one process", commands),
+    Bench("http", "Commands over HTTP, one API process", over_http),
     Bench("reading", "Reading an event, sealed fields closed", reading),
     Bench("folding", "Folding an event", folding),
     Bench("guidance", "What may be done next in a case", guidance),
