@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, takewhile
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
@@ -56,25 +56,23 @@ class Post:
     body: bytes
 
 
-def posts_of(life: Life) -> list[list[Post]]:
-    """Return the commands of a life to each record of disposal, in order, as far as people sent them.
+def posts_of(life: Life) -> list[Post]:
+    """Return the commands of a life to its first record of disposal, in order, as far as people sent them.
 
     They end before a reaction's command, a signature, which prints first, and a command that names an event: its id follows
-    from the idempotency key, and is another one here.
+    from the idempotency key, and is another one here. A second record could need the first to be closed.
     """
     events = {str(event_id) for accepted in life.accepted for event_id, *_ in accepted.events}
-    ended: set[UUID] = set()
-    found: dict[UUID, list[Post]] = {}
-    for spoken in life.spoken:
-        stream = spoken.request.stream
-        if spoken.service != service.name or stream in ended:
-            continue
-        if _ends(spoken, events):
-            ended.add(stream)
-            continue
-        path = f"/v1/{service.collection}/{stream}/commands"
-        found.setdefault(stream, []).append(Post(spoken.request.actor, path, spoken.body.encode()))
-    return list(found.values())
+    told = [spoken for spoken in life.spoken if spoken.service == service.name]
+    first = [spoken for spoken in told if spoken.request.stream == told[0].request.stream]
+    return [
+        Post(
+            spoken.request.actor,
+            f"/v1/{service.collection}/{spoken.request.stream}/commands",
+            spoken.body.encode(),
+        )
+        for spoken in takewhile(lambda spoken: not _ends(spoken, events), first)
+    ]
 
 
 def _ends(spoken: Spoken, events: set[str]) -> bool:
@@ -156,8 +154,9 @@ class Sending:
         self._ready = []
         while commands > 0:
             posts = posts_of(self._corpus.life())
-            self._ready += posts
-            commands -= sum(map(len, posts))
+            if posts:
+                self._ready.append(posts)
+            commands -= len(posts)
 
     async def _tokens(self, actors: Iterable[Actor]) -> Mapping[UUID, str]:
         """Get a token for each actor from the issuer."""
