@@ -23,12 +23,7 @@ from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
 from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.ids import derived_uuid
-from shared.domain.permissions import (
-    CONFLICT,
-    EVERY,
-    AccessFacts,
-    boundary,
-)
+from shared.domain.permissions import CONFLICT, EVERY, AccessFacts, boundary
 from shared.domain.receipts import Receipt, ReceiptLine
 from shared.event_store import (
     Appended,
@@ -136,6 +131,10 @@ class CommandHandler:
     def for_service(self, service: Service[Any]) -> CommandHandler:
         """Return the handler of another declaration on the same event store, such as that of its waits."""
         return CommandHandler(service, self.event_store, self.keyring, self._digest_key)
+
+    def on(self, event_store: EventStore, keyring: Keyring) -> CommandHandler:
+        """Return a handler of the same service that reads and writes elsewhere, such as in memory for a dry run."""
+        return CommandHandler(self.service, event_store, keyring, self._digest_key)
 
     def command_id(self, actor: UUID, key: str) -> UUID:
         """Derive the command id: UUIDv5 of service, actor and idempotency key."""

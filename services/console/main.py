@@ -23,6 +23,7 @@ from services.console.commands import followed, read_body, send_command
 from services.console.data_rights import forget, forget_again, hold, lift, release, restrict, retention
 from services.console.export import evidence, export
 from services.console.guidance import answers, next_table
+from services.console.import_command import import_register
 from services.console.keys import keys
 from services.console.operations import alarms, gaps, quarantine, reactions
 from services.console.progress import Progress, debugging, error_text
@@ -87,6 +88,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(retention, name="retention")
 for command in (access, subject_access, forget, forget_again, restrict, lift, hold, release):
     app.command()(command)
+app.command("import")(import_register)
 
 Urls = Annotated[
     list[str] | None,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.disposal.events import EVENTS as DISPOSAL
 from services.education.events import EVENTS as EDUCATION
+from services.imports import add_import
 from services.referral.documents import DOCUMENTS
 from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.referral.domain.state import Referral
@@ -31,7 +32,7 @@ service: Final[Service[Referral]] = Service(
     collection="referrals",
     commands=COMMANDS,
     words=words_of("referral"),
-    more_routes=(add_subject_access,),
+    more_routes=(add_subject_access, add_import),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     home=home,

@@ -123,6 +123,8 @@ def test_each_operation_says_who_may_ask_and_what_may_go_wrong(app: FastAPI) -> 
         changes = {"409"} if "/documents/" in path else set()
         if _is_command(method, path):
             changes |= {"409", "410", "415"}
+        if path.endswith("/import"):
+            changes |= {"409", "410", "415"}
         changes |= {"415"} if path == "/v1/search" or (method, path) in TAKES_A_BODY else set()
         assert found == {"401", "403", "422", "429", "500", "503"} | ({"404"} if one else set()) | changes, path
 
@@ -166,6 +168,9 @@ async def test_each_read_declares_the_reason_that_it_takes(app: FastAPI, http: h
     """
     for method, path, operation in _operations(app.openapi()):
         headers = _declared(operation, "header")
+        if path.endswith("/import"):  # it sends commands, whose keys follow from the record
+            assert not headers
+            continue
         if _is_command(method, path):
             assert set(headers) == {"Idempotency-Key", "Correlation-Id", "traceparent"}
             continue

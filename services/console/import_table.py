@@ -1,0 +1,178 @@
+"""A register as a table: read from a CSV file or a workbook, and given back with a column of errors.
+
+The csv module reads CSV (RFC 4180) and python-calamine a workbook; all cells become text. What a cell means is decided in
+`import_rows`, by the schemas of the API.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from services.console.case import NotFound
+
+ERRORS: Final = "Errors"
+"""The heading of the column of errors. In a file that is imported again it is passed over."""
+MAX_BYTES: Final = 20_000_000
+MAX_ROWS: Final = 20_000
+WORKBOOKS: Final = frozenset({".xlsx", ".xls", ".xlsb", ".ods"})
+
+_DELIMITERS: Final = ",;\t"
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row: its number in the file, that of the headings being 1, and its cells by heading, without the empty ones."""
+
+    number: int
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """The table of a file: its SHA-256, its headings as they stand, its rows, and the delimiter of a CSV file."""
+
+    sha256: str
+    headings: Sequence[str]
+    rows: Sequence[TableRow]
+    delimiter: str | None
+
+
+def read_register(file: Path, sheet: str | None = None) -> Register:
+    """Read a register. Raises `NotFound` with what to do."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{file} cannot be read ({error.strerror}): check the name and your rights.") from None
+    return register_of(content, file.name, sheet)
+
+
+def register_of(content: bytes, name: str, sheet: str | None = None) -> Register:
+    """Read a register from the bytes of a file of this name. Raises `NotFound` with what to do."""
+    if len(content) > MAX_BYTES:
+        raise NotFound(f"{name} is larger than {MAX_BYTES // 1_000_000} MB: split it into several files.")
+    delimiter = None
+    if Path(name).suffix.lower() in WORKBOOKS:
+        lines = _workbook(content, name, sheet)
+    else:
+        if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+            raise NotFound(f"{name} is a workbook: give it the ending .xlsx, .xls or .ods.")
+        text = _decoded(content)
+        delimiter = _delimiter(text)
+        lines = _csv(text, name, delimiter)
+    return _register(lines, name, sha256(content).hexdigest(), delimiter)
+
+
+def _register(lines: Sequence[Sequence[str]], name: str, digest: str, delimiter: str | None) -> Register:
+    headings = [cell.strip() for cell in lines[0]] if lines else []
+    while headings and not headings[-1]:
+        headings.pop()
+    if not headings:
+        raise NotFound(f"{name} has no headings: write the names of the columns into its first row.")
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        beyond = [cell for cell in line[len(headings) :] if cell.strip()]
+        if beyond:
+            raise NotFound(f"Row {number} of {name} has more cells than there are headings: correct the row.")
+        cells = {
+            heading: cell.strip() for heading, cell in zip(headings, line, strict=False) if cell.strip() and heading
+        }
+        if cells.keys() - {ERRORS}:
+            rows.append(TableRow(number, cells))
+    if not rows:
+        raise NotFound(f"{name} has headings and no rows: add a row for each referral.")
+    if len(rows) > MAX_ROWS:
+        raise NotFound(f"{name} has {len(rows):,} rows, and at most {MAX_ROWS:,} are imported at once: split it.")
+    return Register(digest, headings, rows, delimiter)
+
+
+def _decoded(content: bytes) -> str:
+    """Decode UTF-8, as most programs write it, or else Windows-1252, as Excel writes CSV on Windows."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
+def _delimiter(text: str) -> str:
+    first = text.split("\n", 1)[0]
+    return max(_DELIMITERS, key=first.count)
+
+
+def _csv(text: str, name: str, delimiter: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise NotFound(f"{name} is no CSV file ({error}): save it again as CSV UTF-8, or as a workbook.") from None
+
+
+def _workbook(content: bytes, name: str, sheet: str | None) -> list[list[str]]:
+    from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415  only for a workbook
+
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        if sheet is not None and sheet not in book.sheet_names:
+            raise NotFound(f"{name} has no sheet {sheet}: choose one of {', '.join(book.sheet_names)}.")
+        found = book.get_sheet_by_name(sheet) if sheet is not None else book.get_sheet_by_index(0)
+        return [[_text(cell) for cell in line] for line in found.to_python(skip_empty_area=False)]
+    except CalamineError as error:
+        raise NotFound(f"{name} cannot be read as a workbook ({error}): save it again as .xlsx.") from None
+
+
+def _text(cell: Any) -> str:
+    """Return a cell of a workbook as text: dates and times in ISO 8601, whole numbers without a fraction."""
+    match cell:
+        case bool():
+            return "yes" if cell else "no"
+        case datetime():
+            return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ", "minutes")
+        case date():
+            return cell.isoformat()
+        case float() if cell.is_integer():
+            return str(int(cell))
+        case _:
+            return str(cell)
+
+
+def with_errors(register: Register, errors: Mapping[int, Sequence[str]]) -> bytes:
+    """Return the table again with a last column that says what is wrong with each row, in the form of its file.
+
+    Cells of a workbook are written as texts, never as formulas.
+    """
+    headings = [heading for heading in register.headings if heading.casefold() != ERRORS.casefold()]
+    lines = [[*headings, ERRORS]]
+    lines += [
+        [*(row.cells.get(heading, "") for heading in headings), " ".join(errors.get(row.number, ()))]
+        for row in register.rows
+    ]
+    if register.delimiter is not None:
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=register.delimiter).writerows(lines)
+        return text.getvalue().encode("utf-8-sig")
+    import xlsxwriter  # noqa: PLC0415  only for a workbook
+
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        sheet, bold = book.add_worksheet("Register"), book.add_format({"bold": True})
+        for number, line in enumerate(lines):
+            for place, cell in enumerate(line):
+                sheet.write_string(number, place, cell, bold if number == 0 else None)
+        sheet.freeze_panes(1, 0)
+    return content.getvalue()
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only its owner may read: it holds personal data. Raises `NotFound` with what to do."""
+    try:
+        file.unlink(missing_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+            opened.write(content)
+    except OSError as error:
+        raise NotFound(f"{file} cannot be written ({error.strerror}): give another file with --errors.") from None
