@@ -237,7 +237,7 @@ async def _end_registration(folder: Path) -> None:
             await _until_said(ACTIVE, controller.stdout, said)
             with contextlib.suppress(TimeoutError):
                 # A broker that was killed before it took part is absent already, and nothing more is said of it.
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(15):
                     await _until_said(ENDED, controller.stdout, said)
             await asyncio.sleep(0.3)  # what is said is decided; now it is written
             controller.terminate()
