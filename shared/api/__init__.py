@@ -43,7 +43,7 @@ from shared.api.problems import install_handlers
 from shared.api.quarantine import add_quarantine
 from shared.api.queries import add_queries
 from shared.api.reactions import add_reactions
-from shared.runtime.entrypoint import exempt_from_collection
+from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 

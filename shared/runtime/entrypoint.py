@@ -6,7 +6,6 @@ imports in each of ten processes counts where the system must be ready in thirty
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -47,15 +46,3 @@ def run_process(name: str, kinds: Mapping[str, Callable[[Settings], None]]) -> N
         kinds[sys.argv[1]](Settings())
     except (BadNote, InvalidKeyEncryptionKeys, InvalidSigningKey, NoPassword) as error:
         sys.exit(str(error))
-
-
-def exempt_from_collection() -> None:
-    """Exempt every object made so far from garbage collection: modules, models and rules stay as long as the process.
-
-    Without it each full collection looks at all of them, some 140,000, and nothing else runs meanwhile. Further objects
-    are looked at less often than Python's default of each 700: most are events and states, which have no cycles and are
-    freed without it (docs/explanation/performance.md).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)

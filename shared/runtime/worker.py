@@ -17,7 +17,7 @@ from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
 from shared.runtime.bootstrap import Resources, open_resources
 from shared.runtime.contract import NO_CONTRACT, contract_of
-from shared.runtime.entrypoint import exempt_from_collection
+from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings

@@ -120,6 +120,7 @@ FILES = {
     "runtime/bootstrap",
     "runtime/contract",
     "runtime/entrypoint",
+    "runtime/garbage_collection",
     "runtime/grants",
     "runtime/kafka_grants",
     "runtime/logs",

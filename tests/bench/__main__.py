@@ -18,7 +18,7 @@ from typing import Final
 
 import uvloop
 
-from shared.runtime.entrypoint import exempt_from_collection
+from shared.runtime.garbage_collection import exempt_from_collection
 from tests.bench.append import by_64, by_one
 from tests.bench.command import commands
 from tests.bench.guidance import guidance

@@ -40,7 +40,7 @@ from shared.database import create_pool
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import GENESIS, next_hash
 from shared.domain.messages import Actor
-from shared.runtime.entrypoint import exempt_from_collection
+from shared.runtime.garbage_collection import exempt_from_collection
 from tests.bench.corpus import AT_ONCE, Corpus
 from tests.bench.machine import machine
 from tests.bench.place import Place, place

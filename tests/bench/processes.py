@@ -15,7 +15,7 @@ from services.reporting.read_models import CONSUMER, READ_MODELS
 from shared.database import as_role, create_pool
 from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.relay import Relay
-from shared.runtime.entrypoint import exempt_from_collection
+from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
 
 

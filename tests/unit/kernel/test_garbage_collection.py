@@ -1,4 +1,4 @@
-"""What a process does before it serves."""
+"""What a process does with its memory before it serves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def test_what_was_loaded_is_not_collected_again() -> None:
     """Given a process that has loaded its code, then none of its objects is looked at by a later collection."""
     code = (
         "import gc, services.registry\n"
-        "from shared.runtime.entrypoint import exempt_from_collection\n"
+        "from shared.runtime.garbage_collection import exempt_from_collection\n"
         "exempt_from_collection()\n"
         "print(len(gc.get_objects()) < gc.get_freeze_count() / 100)"
     )
@@ -21,7 +21,7 @@ def test_young_objects_are_seldom_looked_at() -> None:
     """Given a process that has loaded its code, when it makes some thousand objects, then no collection looks at them."""
     code = (
         "import gc\n"
-        "from shared.runtime.entrypoint import exempt_from_collection\n"
+        "from shared.runtime.garbage_collection import exempt_from_collection\n"
         "exempt_from_collection()\n"
         "collections = []\n"
         "gc.callbacks.append(lambda phase, info: collections.append(info))\n"
