@@ -21,6 +21,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
@@ -31,12 +32,7 @@ from pydantic import Field
 
 from shared.api.parameters import ACCESS_REASON, ID, Parameter
 from shared.api.problems import problem_response
-from shared.api.request import (
-    Caller,
-    read_id,
-    read_query,
-    read_reason,
-)
+from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import AlarmLine, Schema
 from shared.database import Connection, retry_or_raise
@@ -219,16 +215,7 @@ def _add_retry(app: FastAPI, name: str) -> None:
     )
     async def retry(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Try the held records of a stream again, in order, to the first that fails; waits for the worker."""
-        decision = await let_decide(request, actor, "RETRY_QUARANTINE", f"{name}/quarantine/{read_id(id)}")
-        found: list[Concerned] = []
-
-        async def decide(connection: Connection) -> list[Decision]:
-            stream = _of_id(id, await quarantined_streams(connection), "stream in quarantine")
-            found[:] = [Concerned(stream.consumer, stream.stream, stream.records)]
-            who = {"actor": decision.actor, "reason": decision.reason}
-            return [await request_retry(connection, stream.consumer, stream.stream, **who)]
-
-        return await _answer(request, decision, decide, found)
+        return await _decide(request, actor, "RETRY_QUARANTINE", f"{name}/quarantine", _STREAM, id, request_retry)
 
 
 def _add_releases(app: FastAPI, name: str) -> None:
@@ -240,23 +227,9 @@ def _add_releases(app: FastAPI, name: str) -> None:
     )
     async def release(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Skip the held records of a stream up to an offset: they will never be applied. The later ones are tried next."""
-        decision = await let_decide(request, actor, "RELEASE_QUARANTINE", f"{name}/quarantine/{read_id(id)}")
         through = request.query_params.get("through_offset")
-        found: list[Concerned] = []
-
-        async def decide(connection: Connection) -> list[Decision]:
-            stream = _of_id(id, await quarantined_streams(connection), "stream in quarantine")
-            found[:] = [Concerned(stream.consumer, stream.stream, stream.records)]
-            return await release_quarantined(
-                connection,
-                stream.consumer,
-                stream.stream,
-                through_offset=None if through is None else int(through),
-                actor=decision.actor,
-                reason=decision.reason,
-            )
-
-        return await _answer(request, decision, decide, found)
+        skip = partial(release_quarantined, through_offset=None if through is None else int(through))
+        return await _decide(request, actor, "RELEASE_QUARANTINE", f"{name}/quarantine", _STREAM, id, skip)
 
     @app.post(
         "/v1/gaps/{id}/release",
@@ -266,16 +239,7 @@ def _add_releases(app: FastAPI, name: str) -> None:
     )
     async def release_a_gap(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Do without the versions that never came; the records that were held behind them are tried next."""
-        decision = await let_decide(request, actor, "RELEASE_GAP", f"{name}/gaps/{read_id(id)}")
-        found: list[Concerned] = []
-
-        async def decide(connection: Connection) -> list[Decision]:
-            gap = _of_id(id, await gaps(connection), "gap")
-            found[:] = [Concerned(gap.consumer, gap.stream, gap.waiting)]
-            who = {"actor": decision.actor, "reason": decision.reason}
-            return [await release_gap(connection, gap.consumer, gap.stream, **who)]
-
-        return await _answer(request, decision, decide, found)
+        return await _decide(request, actor, "RELEASE_GAP", f"{name}/gaps", _GAP, id, release_gap)
 
 
 # --- who may, and what is asked -------------------------------------------------------------------
@@ -345,7 +309,41 @@ class Concerned:
     records: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What may be decided about: its name, and how those that stand are listed."""
+
+    name: str
+    listed: Callable[[Connection], Awaitable[Sequence[QuarantinedStream | HeldGap]]]
+
+
+_STREAM: Final = _Kind("stream in quarantine", quarantined_streams)
+_GAP: Final = _Kind("gap", gaps)
+
+
 # --- answering ------------------------------------------------------------------------------------
+
+
+async def _decide(
+    request: Request,
+    actor: Actor,
+    action: str,
+    place: str,
+    kind: _Kind,
+    id_: str,
+    act: Callable[..., Awaitable[Decision | list[Decision]]],
+) -> JSONResponse:
+    """Decide about the held records of one stream."""
+    decision = await let_decide(request, actor, action, f"{place}/{read_id(id_)}")
+    found: list[Concerned] = []
+
+    async def decide(connection: Connection) -> list[Decision]:
+        one = _of_id(id_, await kind.listed(connection), kind.name)
+        found[:] = [Concerned(one.consumer, one.stream, one.waiting if isinstance(one, HeldGap) else one.records)]
+        made = await act(connection, one.consumer, one.stream, actor=decision.actor, reason=decision.reason)
+        return made if isinstance(made, list) else [made]
+
+    return await _answer(request, decision, decide, found)
 
 
 async def _answer(
