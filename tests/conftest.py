@@ -1,7 +1,8 @@
 """The real servers that tests run on, started when the first test asks and stopped after the last.
 
-`make test` runs the tests in two processes (pytest-xdist), each with servers of its own. Each server is found in this order: in the environment (OOC_DATABASE_URL, OOC_KAFKA); in a container, where a Docker engine
-answers; else embedded, on free ports and a temporary directory. The run's header says which. Never a stand-in.
+`make test` runs the tests in two processes (pytest-xdist), each with servers of its own. Each server is found in this
+order: in the environment (OOC_DATABASE_URL, OOC_KAFKA); in a container, where a Docker engine answers; else embedded, on
+free ports and a temporary directory. The run's header says which. Never a stand-in.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import asyncpg
 import pytest
 import stamina
 from hypothesis import settings
-from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.containers import images
 from tools import local
@@ -56,15 +57,14 @@ WHOLE_SYSTEMS = (
 """Tests that start every process of the system, or another large program: two at once would starve each other."""
 
 
-class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
+class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
     """Runs the tests of a file in one process, in their order, and all whole systems in one process.
 
     A mark `xdist_group` would say the same, but xdist 3.8 loses it with pytest 9.2, which keeps the ids of tests elsewhere.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "whole systems" if file.startswith(WHOLE_SYSTEMS) else file
+        return "whole systems" if nodeid.startswith(WHOLE_SYSTEMS) else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
