@@ -27,15 +27,13 @@ from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from services.reporting.projection import apply
 from shared.api import service_api
-from shared.database import as_role, database_dsn
 from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.linking import keep_linked_marks
-from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
 from shared.runtime.service import Service
-from shared.runtime.settings import Settings
 from tests.hostile.serving import served
 from tests.integration.reporting.recorded_scenarios import Stored
+from tests.isolated_settings import IsolatedSettings
 
 PREFIX: Final = f"test_access_{uuid4().hex[:12]}"
 SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in deciding_services()}
@@ -44,20 +42,10 @@ SCHOOL: Final = "SCHOOL_113867"
 POLICE: Final = "DORSET_POLICE"
 
 
-class IsolatedSettings(Settings):
-    """Settings with databases of their own on the PostgreSQL server that all tests share."""
-
-    def database(self, name: str, role: str) -> str:
-        return as_role(database_dsn(self.database_url, f"{PREFIX}_{name}"), role, None)
-
-    def worker_database(self, name: str) -> str:
-        """Return the address of a service's own database for its worker."""
-        return self.database(name, role_name(RoleKind.WORKER, name))
-
-
 def settings_for(postgres_url: str, issuer: str) -> IsolatedSettings:
     """Return the settings of the partnership; its databases are made by `provision`."""
     return IsolatedSettings(
+        prefix=PREFIX,
         mode="local",
         database_url=postgres_url,
         issuer=issuer,

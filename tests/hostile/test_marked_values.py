@@ -23,6 +23,7 @@ from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import forget
 from tests.integration.api import conftest as apis
+from tests.isolated_settings import IsolatedSettings
 
 issuer = apis.issuer
 house = world.house
@@ -64,9 +65,11 @@ def kek_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(postgres_url: str, issuer: str, kek_file: Path) -> Iterator[world.IsolatedSettings]:
+def settings(postgres_url: str, issuer: str, kek_file: Path) -> Iterator[IsolatedSettings]:
     asyncio.run(world.provision(postgres_url))
-    yield world.IsolatedSettings(mode="local", database_url=postgres_url, issuer=issuer, kek_file=kek_file)
+    yield IsolatedSettings(
+        prefix=world.PREFIX, mode="local", database_url=postgres_url, issuer=issuer, kek_file=kek_file
+    )
     asyncio.run(world.drop(postgres_url))
 
 

@@ -16,6 +16,7 @@ from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import NAME, closed, forget, keys_of, read_record
 from tests.integration.api import conftest as apis
+from tests.isolated_settings import IsolatedSettings
 
 issuer = apis.issuer
 settings, house, urls = world.settings, world.house, world.urls
@@ -77,7 +78,7 @@ async def listed(house: Partnership, record: Recorded) -> dict[str, Any]:
 
 @pytest.mark.parametrize("tombstones", [False, True], ids=["whole backup", "rows beside tombstones"])
 async def test_a_key_that_is_back_is_named_and_destroyed_again(
-    house: Partnership, settings: world.IsolatedSettings, urls: list[str], tombstones: bool
+    house: Partnership, settings: IsolatedSettings, urls: list[str], tombstones: bool
 ) -> None:
     """Given old rows of the keyring put back, then verification names the person; repeated, key and case key are gone again."""
     record = await closed(house)
@@ -107,7 +108,7 @@ async def test_a_key_that_is_back_is_named_and_destroyed_again(
 
 
 async def test_a_lost_tombstone_is_named_and_made_again(
-    house: Partnership, settings: world.IsolatedSettings, urls: list[str]
+    house: Partnership, settings: IsolatedSettings, urls: list[str]
 ) -> None:
     """Given a tombstone that is gone, so that the key could be made anew, then it is named, and stands again after repeating."""
     record = await closed(house)

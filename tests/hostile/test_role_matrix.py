@@ -21,6 +21,7 @@ from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.integration.api import conftest as apis
+from tests.isolated_settings import IsolatedSettings
 
 issuer = apis.issuer
 settings = world.settings
@@ -127,7 +128,7 @@ def cell(role: str, record: Recorded) -> Cell:
 
 
 @pytest.fixture(scope="module")
-def records(settings: world.IsolatedSettings) -> list[Recorded]:
+def records(settings: IsolatedSettings) -> list[Recorded]:
     async def make() -> list[Recorded]:
         async with world.serving(settings) as house:
             return await world.records(house)
@@ -136,7 +137,7 @@ def records(settings: world.IsolatedSettings) -> list[Recorded]:
 
 
 @pytest.fixture
-async def house(settings: world.IsolatedSettings, records: list[Recorded]) -> AsyncIterator[Partnership]:
+async def house(settings: IsolatedSettings, records: list[Recorded]) -> AsyncIterator[Partnership]:
     async with world.serving(settings) as partnership:
         yield partnership
 

@@ -18,6 +18,7 @@ from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
 from tests.hostile.test_forgetting import decide, forget
 from tests.integration.api import conftest as apis
+from tests.isolated_settings import IsolatedSettings
 
 issuer = apis.issuer
 settings, house, urls = world.settings, world.house, world.urls
@@ -101,7 +102,7 @@ async def story(house: Partnership) -> Story:
 
 
 async def ask(
-    settings: world.IsolatedSettings, urls: list[str], person: UUID, folder: Path, *options: str
+    settings: IsolatedSettings, urls: list[str], person: UUID, folder: Path, *options: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `ooc subject-access`."""
     command = ("subject-access", str(person), "--basis", "DPA_2018_SECTION_45", "-o", str(folder))
@@ -116,7 +117,7 @@ def texts_of(folder: Path) -> tuple[str, str]:
 
 
 async def test_a_child_gets_what_is_held_and_nothing_of_the_other_child(
-    house: Partnership, settings: world.IsolatedSettings, urls: list[str], tmp_path: Path
+    house: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
 ) -> None:
     """Given two children in one case, then the copy has each record and value of the first, and no mark or id of the second."""
     case = await story(house)
@@ -140,7 +141,7 @@ async def test_a_child_gets_what_is_held_and_nothing_of_the_other_child(
 
 
 async def test_a_case_that_somebody_has_read_is_shown_with_its_free_texts(
-    house: Partnership, settings: world.IsolatedSettings, urls: list[str], tmp_path: Path
+    house: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
 ) -> None:
     """Given an officer who names the case, then its free texts are in the copy, and the other child's own values are not."""
     case = await story(house)
@@ -153,7 +154,7 @@ async def test_a_case_that_somebody_has_read_is_shown_with_its_free_texts(
 
 
 async def test_each_read_is_in_the_access_log_with_its_reason_and_law(
-    house: Partnership, settings: world.IsolatedSettings, urls: list[str], tmp_path: Path
+    house: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
 ) -> None:
     """Given a copy, then each record's log has the read with SUBJECT_ACCESS and the law, and the copy says who had looked."""
     case = await story(house)
@@ -171,7 +172,7 @@ async def test_each_read_is_in_the_access_log_with_its_reason_and_law(
 
 
 async def test_a_restricted_person_still_gets_the_copy(
-    house: Partnership, settings: world.IsolatedSettings, urls: list[str], tmp_path: Path
+    house: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
 ) -> None:
     """Given restricted processing, then the copy is whole and says that the data are restricted."""
     case = await story(house)
@@ -184,7 +185,7 @@ async def test_a_restricted_person_still_gets_the_copy(
 
 
 async def test_a_forgotten_child_gets_no_copy_and_learns_when_and_what_remains(
-    house: Partnership, settings: world.IsolatedSettings, urls: list[str], tmp_path: Path
+    house: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
 ) -> None:
     """Given a child who is forgotten, then the refusal says the day and the records, and no file is written."""
     record = await world.rejected_referral(house)

@@ -23,11 +23,11 @@ from services.registry import services_named
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from shared.api import service_api
-from shared.database import as_role, database_dsn, retry_for
-from shared.runtime.privileges import RoleKind, role_name
+from shared.database import retry_for
 from shared.runtime.provision import KEYRING_DATABASE, databases, provision_databases
 from shared.runtime.settings import Settings
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project
+from tests.isolated_settings import IsolatedSettings
 from tools.local import free_ports
 
 
@@ -119,25 +119,16 @@ async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
         yield Client(http, issuer)
 
 
-HOUSE = f"test_api_{uuid4().hex[:12]}"
-
-
-class IsolatedSettings(Settings):
-    """Settings with databases of their own on the PostgreSQL server that all tests share."""
-
-    def database(self, name: str, role: str) -> str:
-        return as_role(database_dsn(self.database_url, f"{HOUSE}_{name}"), role)
-
-
 @pytest.fixture(scope="session")
 def isolated_settings(postgres_url: str, issuer: str) -> Iterator[IsolatedSettings]:
     found = IsolatedSettings(
+        prefix=f"test_api_{uuid4().hex[:12]}",
         mode="local",
         database_url=postgres_url,
         issuer=issuer,
         kek=base64.b64encode(os.urandom(32)).decode(),
     )
-    wanted = [(f"{HOUSE}_reporting", DATABASE[1]), (f"{HOUSE}_keyring", KEYRING_DATABASE[1])]
+    wanted = [(f"{found.prefix}_reporting", DATABASE[1]), (f"{found.prefix}_keyring", KEYRING_DATABASE[1])]
     asyncio.run(databases(postgres_url, wanted))
     yield found
 
@@ -159,9 +150,7 @@ def scenarios(isolated_settings: IsolatedSettings) -> RecordedScenarios:
     scenarios.play("05")
 
     async def fill() -> None:
-        async with asyncpg.create_pool(
-            isolated_settings.database("reporting", role_name(RoleKind.WORKER, "reporting")), min_size=1
-        ) as pool:
+        async with asyncpg.create_pool(isolated_settings.worker_database("reporting"), min_size=1) as pool:
             await project(pool, scenarios.facts, 500)
         kek = isolated_settings.read_kek()
         keyring = await asyncpg.connect(isolated_settings.database("keyring", "postgres"))

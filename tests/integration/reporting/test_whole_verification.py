@@ -11,7 +11,7 @@ import pytest
 
 from services.console.verification import verify
 from services.registry import DECIDING, databases_without_events
-from shared.database import as_role, create_pool, database_dsn
+from shared.database import create_pool
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import (
     KEYRING_DATABASE,
@@ -23,23 +23,21 @@ from shared.runtime.settings import Settings
 from shared.runtime.verification import Finding
 from shared.runtime.verification.topic import PATIENCE_SECONDS
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project
-
-HOUSE = f"test_verify_{uuid4().hex[:12]}"
-
-
-class IsolatedSettings(Settings):
-    """Settings with databases of their own on the PostgreSQL server that all tests share."""
-
-    def database(self, name: str, role: str) -> str:
-        return as_role(database_dsn(self.database_url, f"{HOUSE}_{name}"), role)
+from tests.isolated_settings import IsolatedSettings
 
 
 @pytest.fixture
-async def house(postgres_url: str, kafka_bootstrap: str) -> AsyncIterator[Settings]:
+async def settings(postgres_url: str, kafka_bootstrap: str) -> AsyncIterator[Settings]:
     """Every database and topic, with nothing in them."""
     wanted = [KEYRING_DATABASE, *(service_database(service.name) for service in DECIDING), *databases_without_events()]
-    named = [(name.replace("ooc", HOUSE, 1), folders) for name, folders in wanted]
-    settings = IsolatedSettings(database_url=postgres_url, kafka=kafka_bootstrap, kafka_replication=1, mode="local")
+    settings = IsolatedSettings(
+        prefix=f"test_verify_{uuid4().hex[:12]}",
+        database_url=postgres_url,
+        kafka=kafka_bootstrap,
+        kafka_replication=1,
+        mode="local",
+    )
+    named = [(name.replace("ooc", settings.prefix, 1), folders) for name, folders in wanted]
     await databases(postgres_url, named)
     await provision_topics(settings, [service.name for service in DECIDING], ["reporting"])
     yield settings
@@ -49,21 +47,21 @@ async def house(postgres_url: str, kafka_bootstrap: str) -> AsyncIterator[Settin
     await owner.close()
 
 
-async def broken(house: Settings) -> list[Finding]:
+async def broken(settings: Settings) -> list[Finding]:
     """Return the findings that are not whole, soon."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        return [found async for found in verify(house) if not found.ok]
+        return [found async for found in verify(settings) if not found.ok]
 
 
-async def test_reporting_ahead_of_its_stores_is_said_at_once(house: Settings) -> None:
-    """Given an empty house, all is whole; given events in reporting that no store and topic holds, each service is named."""
-    assert await broken(house) == []
+async def test_reporting_ahead_of_its_stores_is_said_at_once(settings: Settings) -> None:
+    """Given an empty system, all is whole; given events in reporting that no store and topic holds, each service is named."""
+    assert await broken(settings) == []
     scenarios = RecordedScenarios()
     scenarios.play("01")
-    database = await create_pool(house.database("reporting", role_name(RoleKind.WORKER, "reporting")))
+    database = await create_pool(settings.database("reporting", role_name(RoleKind.WORKER, "reporting")))
     await project(database, scenarios.facts, 500)
     await database.close()
-    (found,) = await broken(house)
+    (found,) = await broken(settings)
     assert (found.service, found.check) == ("reporting", "holds nothing that the event stores do not")
     services = {fact.envelope.stream.partition("/")[0] for fact in scenarios.facts}
     assert {line.partition(":")[0] for line in found.problems} == services
