@@ -31,6 +31,7 @@ from services.kafka_access import principals, provision_kafka
 from shared.kafka import PROVISIONER, VERIFIER, Kafka, client_options
 from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
 from shared.runtime.settings import NoPassword, Settings
+from tests.confluent import confluent_options
 from tests.conftest import _Background
 from tools import local
 from tools.local.kafka import BROKER, passwords_in
@@ -171,17 +172,7 @@ async def test_what_is_not_declared_cannot_be_read(kafka: Closed) -> None:
 
 def refusal(login: Kafka, topic: str) -> int | None:
     """Return the error by which a topic is refused; None where it may be read. (aiokafka asks again for ever.)"""
-    options = client_options(login)
-    consumer = Consumer(
-        {
-            "bootstrap.servers": options["bootstrap_servers"],
-            "security.protocol": options["security_protocol"],
-            "sasl.mechanism": options["sasl_mechanism"],
-            "sasl.username": options["sasl_plain_username"],
-            "sasl.password": options["sasl_plain_password"],
-            "group.id": "wessex_trust-refused",
-        }
-    )
+    consumer = Consumer(confluent_options(login) | {"group.id": "wessex_trust-refused"})
     try:
         error = consumer.list_topics(topic, timeout=60).topics[topic].error
         return None if error is None else int(error.code())

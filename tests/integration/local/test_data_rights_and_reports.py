@@ -15,13 +15,14 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.console.addresses import find_addresses, written
+from services.console.addresses import find_addresses
 from services.console.client import Client
 from services.console.keys import OWNER
+from services.console.verification import stores
 from services.kafka_access import partner_principal
 from services.registry import PARTNERS
 from shared.database import as_role, database_dsn
-from shared.kafka import KafkaLogin, client_options
+from shared.kafka import client_options
 from tests.integration.local.running import ooc, running_system
 from tests.integration.local.waiting import eventually
 
@@ -76,12 +77,9 @@ async def forgotten_child(var: Path) -> UUID:
 
 async def read_as_partner(var: Path, topic: str) -> list[Any]:
     """Return every committed record of a topic, as a partner's program reads it with its own login."""
-    noted = written(var)
-    assert noted is not None
-    name = partner_principal(next(iter(PARTNERS)))
-    password = (Path(noted["kafka_passwords"]) / name).read_text(encoding="ascii").strip()
+    login = stores(var).kafka_as(partner_principal(next(iter(PARTNERS))))
     consumer = AIOKafkaConsumer(
-        **client_options(KafkaLogin(noted["kafka"], name, password)),
+        **client_options(login),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -102,9 +100,7 @@ async def read_as_partner(var: Path, topic: str) -> list[Any]:
 
 async def keyring_of(var: Path) -> asyncpg.Connection[asyncpg.Record]:
     """Connect to the keyring as its owner."""
-    noted = written(var)
-    assert noted is not None
-    return await asyncpg.connect(database_dsn(as_role(noted["postgres"], OWNER), "ooc_keyring"))
+    return await asyncpg.connect(database_dsn(as_role(stores(var).database_url, OWNER), "ooc_keyring"))
 
 
 def checked(file: Path, keys: Path) -> subprocess.CompletedProcess[str]:

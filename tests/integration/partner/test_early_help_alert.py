@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,7 +25,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from services.console.addresses import find_addresses
 from services.console.tokens import Tokens
+from services.console.verification import stores
 from shared.kafka import PROVISIONER
+from shared.runtime.settings import Settings
+from tests.confluent import confluent_options
 from tests.integration.local.running import ooc, running_system
 from tools.local.jars import kafka_jars
 
@@ -34,6 +36,7 @@ HERE = Path(__file__).parent
 STORY = HERE / "absences.yaml"
 EXAMPLE = HERE.parents[2] / "examples" / "early_help_alert"
 TUTORIAL = HERE.parents[2] / "docs" / "how-to" / "react-from-outside.md"
+PARTNER = "partner_wessex_trust"
 SCHOOLS = ("--school", "113940", "--school", "113941")
 TOPICS = ("ooc.referral.events", "ooc.education.events")
 FACTS = ("school", "stream", "event", "alert")
@@ -61,42 +64,26 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.002)
 
 
-@dataclass(frozen=True)
-class Kafka:
-    """The system's Kafka, and where its passwords are."""
-
-    address: str
-    passwords: Path
-
-    @property
-    def partner(self) -> Path:
-        """The file with the password of the example's login."""
-        return self.passwords / "partner_wessex_trust"
-
-    def login(self, mechanism: str = "SCRAM-SHA-512", principal: str = "partner_wessex_trust") -> dict[str, Any]:
-        return {
-            "bootstrap.servers": self.address,
-            "security.protocol": "SASL_PLAINTEXT",
-            "sasl.mechanism": mechanism,
-            "sasl.username": principal,
-            "sasl.password": (self.passwords / principal).read_text(encoding="ascii").strip(),
-        }
+def password_file(kafka: Settings) -> Path:
+    """Return the file with the password of the example's login."""
+    assert kafka.kafka_passwords is not None
+    return kafka.kafka_passwords / PARTNER
 
 
 class Service:
     """The example with a database of its own."""
 
-    def __init__(self, kafka: Kafka, database: Path, *more: str) -> None:
+    def __init__(self, kafka: Settings, database: Path, *more: str) -> None:
         self.database = database
         self._command = [
             sys.executable,
             str(EXAMPLE / "alerts.py"),
             "--kafka",
-            kafka.address,
+            kafka.kafka,
             "--database",
             str(database),
         ]
-        self._command += ["--password", str(kafka.partner)]
+        self._command += ["--password", str(password_file(kafka))]
         self._command += [*SCHOOLS, *more]
 
     def start(self, *more: str) -> subprocess.Popen[str]:
@@ -138,9 +125,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def kafka(system: Path) -> Kafka:
-    told = json.loads((system / "system.json").read_text(encoding="utf-8"))
-    return Kafka(told["kafka"], Path(told["kafka_passwords"]))
+def kafka(system: Path) -> Settings:
+    """Return where the system's Kafka is, and where its passwords are."""
+    return stores(system)
 
 
 def play(system: Path, *stories: Path) -> None:
@@ -148,7 +135,7 @@ def play(system: Path, *stories: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def caught_up_service(kafka: Kafka, folder: Path) -> Service:
+def caught_up_service(kafka: Settings, folder: Path) -> Service:
     """Catch up a service that has never seen anything."""
     made = Service(kafka, folder / f"{uuid4()}.sqlite")
     made.catch_up()
@@ -165,7 +152,7 @@ def test_the_example_is_written_from_the_contract_alone() -> None:
         assert foreign <= {"confluent_kafka", "partner"}
 
 
-def test_killed_in_the_middle_it_ends_as_a_fresh_one(kafka: Kafka, tmp_path: Path) -> None:
+def test_killed_in_the_middle_it_ends_as_a_fresh_one(kafka: Settings, tmp_path: Path) -> None:
     """After each kill -9 it goes on from where its database stands: nothing is lost, nothing is counted twice."""
     wait_for(lambda: caught_up_service(kafka, tmp_path).events_taken() >= 30)
     complete = caught_up_service(kafka, tmp_path)
@@ -199,10 +186,10 @@ def is_vouched_for(position: dict[str, Any], record: Any) -> bool:
     return not any(first <= record.offset() < after for first, after in ranges)
 
 
-def records_of(kafka: Kafka, topic: str, partitions: int = 12) -> list[Any]:
+def records_of(kafka: Settings, topic: str, partitions: int = 12) -> list[Any]:
     """Every record of a topic, as anybody may read it: to the end that each partition has now."""
     consumer = Consumer(
-        kafka.login()
+        confluent_options(kafka.kafka_as(PARTNER))
         | {
             "group.id": "wessex_trust-flood",
             "isolation.level": "read_committed",
@@ -223,22 +210,24 @@ def records_of(kafka: Kafka, topic: str, partitions: int = 12) -> list[Any]:
     return records
 
 
-def end_of(kafka: Kafka, topic: str) -> int:
+def end_of(kafka: Settings, topic: str) -> int:
     """Return how many offsets of a topic are taken, in all of its partitions."""
-    consumer = Consumer(kafka.login() | {"group.id": "wessex_trust-flood"})
+    consumer = Consumer(confluent_options(kafka.kafka_as(PARTNER)) | {"group.id": "wessex_trust-flood"})
     ends = [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1] for number in range(12)]
     consumer.close()
     return sum(ends)
 
 
-def test_what_the_tutorial_says_of_records_is_so(kafka: Kafka) -> None:
+def test_what_the_tutorial_says_of_records_is_so(kafka: Settings) -> None:
     """Key, order, versions, headers, hashes, holes and the position record are as docs/how-to/react-from-outside.md has them."""
     first_look = re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)[0]
     printed = subprocess.run(
         [
             sys.executable,
             "-c",
-            first_look.replace("127.0.0.1:8121", kafka.address).replace("var/kafka/passwords", str(kafka.passwords)),
+            first_look.replace("127.0.0.1:8121", kafka.kafka).replace(
+                "var/kafka/passwords", str(kafka.kafka_passwords)
+            ),
         ],
         capture_output=True,
         text=True,
@@ -248,7 +237,8 @@ def test_what_the_tutorial_says_of_records_is_so(kafka: Kafka) -> None:
     assert "ooc.referral.ReferralReceived.v1" in printed.stdout
     for topic in TOPICS:
         position = json.loads(records_of(kafka, topic.replace(".events", ".position"), partitions=1)[-1].value())
-        records = [record for record in records_of(kafka, topic) if is_vouched_for(position, record)]
+        committed = records_of(kafka, topic)
+        records = [record for record in committed if is_vouched_for(position, record)]
         events = [json.loads(record.value()) for record in records]
         headers = [{name: value.decode() for name, value in record.headers()} for record in records]
         for record, event, header in zip(records, events, headers, strict=True):
@@ -278,7 +268,7 @@ def test_what_the_tutorial_says_of_records_is_so(kafka: Kafka) -> None:
             assert [int(header["ooc_position"]) for _, header in own] == sorted(int(h["ooc_position"]) for _, h in own)
             assert position["offsets"].get(str(number), 0) == max((record.offset() + 1 for record, _ in own), default=0)
         # Markers of transactions take offsets: there are more offsets than records.
-        assert end_of(kafka, topic) > len(records_of(kafka, topic))
+        assert end_of(kafka, topic) > len(committed)
         assert sorted(int(header["ooc_position"]) for header in headers) == list(range(1, position["position"] + 1))
         if topic == "ooc.education.events":
             assert all(
@@ -288,7 +278,7 @@ def test_what_the_tutorial_says_of_records_is_so(kafka: Kafka) -> None:
             assert any(event["stream"] != f"referral/{event['home']}" for event in events)
 
 
-def test_a_flood_of_repeats_and_a_forgery_change_nothing(system: Path, kafka: Kafka, tmp_path: Path) -> None:
+def test_a_flood_of_repeats_and_a_forgery_change_nothing(system: Path, kafka: Settings, tmp_path: Path) -> None:
     """What is sent again, by whomever and in whatever order, is known by its version; what only pretends, by the position record."""
     flooded = caught_up_service(kafka, tmp_path)
     before = flooded.facts()
@@ -299,7 +289,7 @@ def test_a_flood_of_repeats_and_a_forgery_change_nothing(system: Path, kafka: Ka
     assert flooded.facts() == before
 
     # Nobody but the partnership's relay may write there (tests/hostile/test_kafka_access.py), and so it is the operator who forges.
-    producer = Producer(kafka.login("PLAIN", PROVISIONER) | {"partitioner": "murmur2_random"})
+    producer = Producer(confluent_options(kafka.kafka_as(PROVISIONER)) | {"partitioner": "murmur2_random"})
     for topic in TOPICS:
         records = records_of(kafka, topic)
         for message in [*reversed(records), *records]:
@@ -318,7 +308,7 @@ def test_a_flood_of_repeats_and_a_forgery_change_nothing(system: Path, kafka: Ka
 @pytest.mark.skipif(
     shutil.which("javac") is None, reason="no Java compiler: the Java example is run where a JDK is installed"
 )
-def test_the_same_consumer_in_java_finds_the_same_alerts(kafka: Kafka, tmp_path: Path) -> None:
+def test_the_same_consumer_in_java_finds_the_same_alerts(kafka: Settings, tmp_path: Path) -> None:
     """Killed in the middle, and on the topics that were flooded, the Java service prints what the Python service prints."""
     jars = ":".join(map(str, kafka_jars()))
     source = EXAMPLE / "java" / "Alerts.java"
@@ -330,9 +320,9 @@ def test_the_same_consumer_in_java_finds_the_same_alerts(kafka: Kafka, tmp_path:
         f"{tmp_path}:{jars}",
         "Alerts",
         "--kafka",
-        kafka.address,
+        kafka.kafka,
         "--password",
-        str(kafka.partner),
+        str(password_file(kafka)),
         "--state",
         str(state),
         *SCHOOLS,
@@ -355,7 +345,7 @@ def test_the_same_consumer_in_java_finds_the_same_alerts(kafka: Kafka, tmp_path:
     assert {alert[0] for alert in alerts} == {"MISSED_SESSIONS", "REFERRED_TO_EARLY_HELP"}
 
 
-def test_an_event_that_was_altered_or_is_missing_stops_it(kafka: Kafka, tmp_path: Path) -> None:
+def test_an_event_that_was_altered_or_is_missing_stops_it(kafka: Settings, tmp_path: Path) -> None:
     """Where its own last hash does not lead to the next event, it stops and says where, and takes nothing."""
     stopped = caught_up_service(kafka, tmp_path)
     with sqlite3.connect(stopped.database) as database:
@@ -371,7 +361,9 @@ def test_an_event_that_was_altered_or_is_missing_stops_it(kafka: Kafka, tmp_path
     assert process.wait(60) == 3
 
 
-def test_a_partner_refers_a_child_back_once_and_follows_the_receipt(system: Path, kafka: Kafka, tmp_path: Path) -> None:
+def test_a_partner_refers_a_child_back_once_and_follows_the_receipt(
+    system: Path, kafka: Settings, tmp_path: Path
+) -> None:
     """Killed while it sends, and even with its database lost, it sends the same key: one referral, whose triage it sees."""
     addresses = find_addresses((), {}, system)
     credentials = tmp_path / "credentials.json"
