@@ -69,9 +69,9 @@ def verify(
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     signed = write_report(client, found, report, role)
-    word = "whole" if found["whole"] else "BROKEN"
-    OUT.print(f"{report}: {word}{', kept and signed' if signed else ', NOT signed'}", markup=False, soft_wrap=True)
-    OUT.print(f"Check it anywhere: python tools/verify_bundle.py {report} --keys KEYS", markup=False, soft_wrap=True)
+    word, lines = "whole" if found["whole"] else "BROKEN", ERR if as_json else OUT
+    lines.print(f"{report}: {word}{', kept and signed' if signed else ', NOT signed'}", markup=False, soft_wrap=True)
+    lines.print(f"Check it anywhere: python tools/verify_bundle.py {report} --keys KEYS", markup=False, soft_wrap=True)
     raise typer.Exit(0 if found["whole"] and signed else 1)
 
 

@@ -168,9 +168,10 @@ async def test_a_restored_key_is_in_the_report_and_repeating_makes_it_whole(syst
             "insert into data_key values ($1, $2, $3, $4, $5)", [tuple(one.values()) for one in backup]
         )
     file, keys = tmp_path / "broken.json", public_keys(system, tmp_path)
-    verified = ooc(system, "verify", "--report", str(file))
+    verified = ooc(system, "verify", "--json", "--report", str(file))
     assert verified.returncode == 1
-    assert "BROKEN, kept and signed" in verified.stdout
+    assert json.loads(verified.stdout)["whole"] is False
+    assert "BROKEN, kept and signed" in verified.stderr
     told = checked(file, keys)
     assert told.returncode == 0, "the report is whole; what it reports is not"
     assert f"person/{child} is forgotten" in told.stdout
