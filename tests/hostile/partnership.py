@@ -21,6 +21,7 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 import asyncpg
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from services.registry import deciding_services
 from services.reporting.api import reporting_api
@@ -122,6 +123,11 @@ class Partnership:
             path, headers={"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"}
         )
 
+    async def search(self, token: str, **by: str) -> httpx.Response:
+        """Search the cases that the holder of a token may read."""
+        headers = {"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"}
+        return await self.clients["reporting"].post("/v1/search", json=by, headers=headers)
+
     async def send(
         self, service: str, stream: UUID, body: Mapping[str, Any] | bytes, token: str, key: str | None = None
     ) -> httpx.Response:
@@ -175,11 +181,16 @@ def _published(source: Service[Any], row: asyncpg.Record) -> ConsumedEvent:
     )
 
 
+def applications(settings: IsolatedSettings) -> dict[str, FastAPI]:
+    """Build the five APIs, by the names of their services."""
+    deciding = {name: service_api(service, settings) for name, service in SERVICES.items()}
+    return deciding | {"reporting": reporting_api(settings)}
+
+
 @contextlib.asynccontextmanager
 async def serving(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
     """Yield the five APIs in this process, on their databases."""
-    apps = {name: service_api(service, settings) for name, service in SERVICES.items()}
-    apps["reporting"] = reporting_api(settings)
+    apps = applications(settings)
     async with contextlib.AsyncExitStack() as stack:
         await asyncio.gather(*(stack.enter_async_context(app.router.lifespan_context(app)) for app in apps.values()))
         clients = {
@@ -348,12 +359,9 @@ async def conference(
     return made
 
 
-async def session(
-    house: Partnership, *relations: str, topic: str = "RETAIL", by: str = "SUPERVISOR", area: str = HOME_AREA
-) -> Recorded:
-    """Record a session in which a child of some case has a place."""
-    made = Recorded("education", uuid4(), uuid4(), uuid4(), frozenset(relations))
-    plan = {
+def planned_session(topic: str = "RETAIL") -> dict[str, Any]:
+    """Return the command that plans a workshop."""
+    return {
         "type": "PlanSession",
         "occurred_at": _at(9),
         "kind": "WORKSHOP",
@@ -362,6 +370,14 @@ async def session(
         "hours": 3,
         "place": "The old court house",
     }
+
+
+async def session(
+    house: Partnership, *relations: str, topic: str = "RETAIL", by: str = "SUPERVISOR", area: str = HOME_AREA
+) -> Recorded:
+    """Record a session in which a child of some case has a place."""
+    made = Recorded("education", uuid4(), uuid4(), uuid4(), frozenset(relations))
+    plan = planned_session(topic)
     booking = {"type": "BookPlace", "person_id": str(made.person), "case_id": str(made.case), "occurred_at": _at(10)}
     await house.tell("education", made.stream, by, plan, area)
     await house.tell("education", made.stream, "SUPERVISOR", booking, area)
@@ -409,10 +425,10 @@ async def house(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
 @pytest.fixture
 async def urls(settings: IsolatedSettings) -> AsyncIterator[list[str]]:
     """Serve the APIs on real sockets too; yields the options that name them to `ooc`."""
-    apps = {name: service_api(service, settings) for name, service in SERVICES.items()}
-    apps["reporting"] = reporting_api(settings)
     async with contextlib.AsyncExitStack() as stack:
-        ports = {name: await stack.enter_async_context(served(app, settings)) for name, app in apps.items()}
+        ports = {
+            name: await stack.enter_async_context(served(app, settings)) for name, app in applications(settings).items()
+        }
         yield [part for name, port in ports.items() for part in ("--url", f"{name}=http://127.0.0.1:{port}")]
 
 

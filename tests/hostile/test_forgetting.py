@@ -238,8 +238,7 @@ async def test_restriction_reaches_documents_search_and_timeline(house: Partners
     ]
 
     async def found(role: str) -> int:
-        headers = {"Authorization": f"Bearer {await house.token(role)}", "Access-Reason": "CASE_REVIEW"}
-        answer = await house.clients["reporting"].post("/v1/search", json={"name": name}, headers=headers)
+        answer = await house.search(await house.token(role), name=name)
         assert answer.status_code == 200, answer.text
         return int(answer.json()["total"])
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
 import pytest
 
 from services.reporting.projection import apply
@@ -31,16 +30,9 @@ WORDS: Final = ("bulon", "uartermai", "odell", "dell")
 """What would stand somewhere, if a word of it did."""
 
 
-async def search(
-    house: Partnership, role: str = "SUPERVISOR", *, token: str | None = None, **by: str
-) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {token or await house.token(role)}", "Access-Reason": "CASE_REVIEW"}
-    return await house.clients["reporting"].post("/v1/search", json=by, headers=headers)
-
-
 async def found_records(house: Partnership, role: str = "SUPERVISOR", **by: str) -> set[UUID]:
     """Return the records that a search finds."""
-    answer = await search(house, role, **by)
+    answer = await house.search(await house.token(role), **by)
     assert answer.status_code == 200, answer.text
     return {UUID(record["id"]) for case in answer.json()["cases"] for record in case["records"]}
 
@@ -100,7 +92,7 @@ async def test_a_case_is_found_by_each_kind_and_by_all_together(house: Partnersh
         {"reference": "113912"},
     ):
         assert await found_records(house, **by) == set(), by
-    answer = await search(house, name="aurelien", school="113912")
+    answer = await house.search(await house.token("SUPERVISOR"), name="aurelien", school="113912")
     assert answer.json() == {
         "total": 1,
         "cases": [
@@ -274,7 +266,7 @@ async def test_what_is_looked_for_is_checked_first(house: Partnership) -> None:
         {"name": "Q" * 201},
     )
     for by in bodies:
-        answer = await search(house, **by)
+        answer = await house.search(await house.token("SUPERVISOR"), **by)
         assert answer.status_code == 422, answer.text
         assert "uartermaine" not in answer.text
     token = await house.token("SUPERVISOR")

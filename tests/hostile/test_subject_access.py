@@ -71,16 +71,7 @@ async def story(house: Partnership) -> Story:
         await house.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", linked | {"details": details})
         opening = world.opened_disposal(case, child.id, details)
         await house.tell("disposal", disposals[child.id], "YJS_CASE_MANAGER", opening)
-    plan = {
-        "type": "PlanSession",
-        "occurred_at": "2026-03-03T09:00:00+00:00",
-        "kind": "WORKSHOP",
-        "topic": "RETAIL",
-        "starts_at": "2026-03-20T10:00:00+00:00",
-        "hours": 3,
-        "place": "The old court house",
-    }
-    await house.tell("education", session, "SUPERVISOR", plan)
+    await house.tell("education", session, "SUPERVISOR", world.planned_session())
     for child in (first, second):
         booked = {"type": "BookPlace", "person_id": str(child.id), "case_id": str(case)}
         await house.tell("education", session, "SUPERVISOR", booked | {"occurred_at": "2026-03-03T10:00:00+00:00"})
