@@ -44,10 +44,10 @@ def ask(source: str, locks: Sequence[Path]) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
-def audit(asked: Ask, locks: Sequence[Path], say: Callable[[str], None]) -> int:
+def audit(ask: Ask, locks: Sequence[Path], say: Callable[[str], None]) -> int:
     """Ask the sources in turn until one answers, say what it knows, and return the exit code."""
     for source in SOURCES:
-        answer, complaint = asked(source, locks)
+        answer, complaint = ask(source, locks)
         packages = _packages(answer)
         if packages is None:
             last = (complaint.strip().splitlines() or ["it said nothing"])[-1]

@@ -161,8 +161,8 @@ def remove_epoch(path: Path, epoch: str) -> None:
         os.fsync(file.fileno())
 
 
-async def rewrap(connection: Connection, kek: KeyEncryptionKeys, keep_for: timedelta) -> int:
-    """Retire every other epoch, to be destroyed after `keep_for`, and wrap all data keys by the newest. Returns how many.
+async def rewrap(connection: Connection, kek: KeyEncryptionKeys, retention: timedelta) -> int:
+    """Retire every other epoch, to be destroyed after `retention`, and wrap all data keys by the newest. Returns how many.
 
     Raises `UnusableKey`, with every key wrapped as before or by the newest epoch.
     """
@@ -170,7 +170,7 @@ async def rewrap(connection: Connection, kek: KeyEncryptionKeys, keep_for: timed
         # Inserts under way end first; later ones see the epoch retired.
         await connection.execute("lock table data_key in share row exclusive mode")
         await connection.execute("insert into key_epoch (epoch) values ($1) on conflict do nothing", kek.epoch)
-        await connection.execute(_RETIRE, kek.epoch, datetime.now(UTC).date() + keep_for)
+        await connection.execute(_RETIRE, kek.epoch, datetime.now(UTC).date() + retention)
     wrapped = 0
     while rows := await connection.fetch(_STALE, kek.epoch, PAGE):
         new = [kek.wrap(kek.unwrap(row["subject"], row["generation"], row["epoch"], row["wrapped"])) for row in rows]

@@ -42,7 +42,7 @@ from services.reporting.cases import case
 from services.reporting.csv_export import as_csv
 from services.reporting.daily_sheet import MOST, SHEET_PLACE, SheetPlace, daily_sheet
 from services.reporting.dependencies import Dependencies, open_dependencies
-from services.reporting.freshness import MAY_BE_STALE, marked, stale_header, stale_services
+from services.reporting.freshness import MAY_BE_STALE, json_answer, stale_header, stale_services
 from services.reporting.measures import MEASURES
 from services.reporting.questions import refusing_bad_questions
 from services.reporting.read_models import CONSUMER, READ_MODELS
@@ -279,7 +279,7 @@ def _measures(app: FastAPI) -> None:
             name = f"{measure}-{first}-{last}.csv"
             named = {"Content-Disposition": f'attachment; filename="{name}"'} | stale_header(await _stale(at))
             return Response(as_csv(found), media_type="text/csv", headers=named)
-        return marked(found, await _stale(at))
+        return json_answer(found, await _stale(at))
 
 
 def _cases(app: FastAPI) -> None:
@@ -311,7 +311,7 @@ def _cases(app: FastAPI) -> None:
             ),
             EventStoreUnavailable,
         )
-        return marked(found, await _stale(at))
+        return json_answer(found, await _stale(at))
 
     @app.get(
         "/v1/cases/{case_id}",
@@ -420,7 +420,7 @@ async def _answer(request: Request, actor: Actor, case_id: str, path: str, ask: 
         for record, classes in found.classes.items():
             await at.gate.log_opening(actor, f"{target}/{record}", classes, reason)
         found = found.answer
-    return marked(found, stale)
+    return json_answer(found, stale)
 
 
 def _times(query: Mapping[str, str]) -> dict[str, datetime | None]:
@@ -498,7 +498,7 @@ def _duties(app: FastAPI) -> None:
             ),
             EventStoreUnavailable,
         )
-        return marked(found, await _stale(at))
+        return json_answer(found, await _stale(at))
 
 
 def _operations(app: FastAPI) -> None:

@@ -85,7 +85,7 @@ def stale_header(stale: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {HEADER: ", ".join(f"{one['service']}:{one['position']}; since={one['since'] or 'ever'}" for one in stale)}
 
 
-def marked(found: Mapping[str, Any], stale: list[dict[str, Any]]) -> JSONResponse:
+def json_answer(found: Mapping[str, Any], stale: list[dict[str, Any]]) -> JSONResponse:
     """Answer, with a header where the answer is stale, and in its body where positions are told too."""
     return JSONResponse({**found, "stale": stale} if "positions" in found else found, headers=stale_header(stale))
 

@@ -476,14 +476,14 @@ class PostgresKeyring:
             self._drop(subject)
         return frozenset(row["missing"] for row in rows)
 
-    async def backups_until(self, subjects: Sequence[str], in_use: timedelta, keep_for: timedelta) -> date | None:
+    async def backups_until(self, subjects: Sequence[str], in_use: timedelta, retention: timedelta) -> date | None:
         """Return the day by which no backup holds a key of these subjects, destroyed or not; None: there was none.
 
         That is the day on which the newest epoch that wrapped one is destroyed: the epoch in use lasts `in_use`, and a
         retired one is kept for `kept`. Raises `KeyringUnavailable`.
         """
         day: date | None = await retry_or_raise(
-            lambda: self._pool.fetchval(_BACKUPS_UNTIL, list(subjects), in_use + keep_for), KeyringUnavailable
+            lambda: self._pool.fetchval(_BACKUPS_UNTIL, list(subjects), in_use + retention), KeyringUnavailable
         )
         return day
 

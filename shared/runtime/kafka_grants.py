@@ -149,19 +149,19 @@ async def grant_access(kafka: Kafka, accesses: Iterable[KafkaAccess], password_o
             send = admin._send_request  # noqa: SLF001
             answer = await send(_AlterScramRequest(passwords))
             _require(*((result[1], result[2]) for result in answer.results))
-            held = await send(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY))
-            _require((held.error_code, held.error_message))
-            there = {
+            described = await send(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY))
+            _require((described.error_code, described.error_message))
+            existing = {
                 Binding(kind, name, pattern, principal, operation)
-                for kind, name, pattern, rights in held.resources
+                for kind, name, pattern, rights in described.resources
                 for principal, _, operation, _ in rights
             }
-            for one in wanted - there:
-                made = await send(CreateAclsRequest(*_with_host(one, "*"), ALLOW))
-                _require(*made.creation_responses)
-            for one in there - wanted:
-                gone = await send(DeleteAclsRequest(*_with_host(one, None), ANY))
-                _require(*(result[:2] for result in gone.filter_responses))
+            for one in wanted - existing:
+                created = await send(CreateAclsRequest(*_with_host(one, "*"), ALLOW))
+                _require(*created.creation_responses)
+            for one in existing - wanted:
+                deleted = await send(DeleteAclsRequest(*_with_host(one, None), ANY))
+                _require(*(result[:2] for result in deleted.filter_responses))
         finally:
             await admin.close()
 

@@ -121,7 +121,9 @@ class Settings(BaseSettings):
     def password_of(self, role: str) -> str | None:
         """Return the password of a database role; None where the server asks for none. Raises `NoPassword`."""
         return (
-            None if self.database_passwords is None else _read(self.database_passwords / role, f"database role {role}")
+            None
+            if self.database_passwords is None
+            else _read_password(self.database_passwords / role, f"database role {role}")
         )
 
     def kafka_password_of(self, principal: str) -> str:
@@ -130,7 +132,7 @@ class Settings(BaseSettings):
             raise NoPassword(
                 "the passwords of Kafka's principals are nowhere: name their directory in OOC_KAFKA_PASSWORDS"
             )
-        return _read(self.kafka_passwords / principal, f"Kafka principal {principal}")
+        return _read_password(self.kafka_passwords / principal, f"Kafka principal {principal}")
 
     def kafka_as(self, principal: str) -> Kafka:
         """Return how a principal connects to Kafka; raises `NoPassword`."""
@@ -153,7 +155,7 @@ class Settings(BaseSettings):
         return self.mode != "local" if self.conflicts_claim is None else self.conflicts_claim
 
 
-def _read(file: Path, whose: str) -> str:
+def _read_password(file: Path, whose: str) -> str:
     try:
         password = file.read_text(encoding="utf-8").strip()
     except OSError as error:

@@ -89,16 +89,16 @@ def of_access(services: Sequence[Service[Any]]) -> dict[str, str]:
 def _cell(permission: Permission | None) -> str:
     if permission is None:
         return ""
-    meaning = [", ".join(sorted(permission.parts))]
+    phrases = [", ".join(sorted(permission.parts))]
     if permission.where:
-        meaning.append(f"with {' or '.join(f'`{mark}`' for mark in permission.where)}")
+        phrases.append(f"with {' or '.join(f'`{mark}`' for mark in permission.where)}")
     if permission.own_organisation:
-        meaning.append("of the own organisation")
+        phrases.append("of the own organisation")
     if permission.fields is not None:
-        meaning.append(f"showing {codes(sorted(permission.fields))} alone")
+        phrases.append(f"showing {codes(sorted(permission.fields))} alone")
     if permission.needs_reason:
-        meaning.append("with a reason")
-    return "; ".join(meaning)
+        phrases.append("with a reason")
+    return "; ".join(phrases)
 
 
 def _opened(permission: Permission | None) -> str:

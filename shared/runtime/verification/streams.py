@@ -140,10 +140,10 @@ def _read(service: Service[Any], row: asyncpg.Record, here: str, problems: Probl
 
 def _claims(service: Service[Any], history: Sequence[Fact]) -> set[str]:
     """Return the keys that a history holds in the end."""
-    owners: set[str] = set()
+    keys: set[str] = set()
     for claims in claims_of(service, history):
-        owners = owners - set(claims.release) | set(claims.take)
-    return owners
+        keys = keys - set(claims.release) | set(claims.take)
+    return keys
 
 
 def _check_claims(held: Mapping[str, str], due: Mapping[str, str], problems: Problems) -> None:
