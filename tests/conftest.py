@@ -13,6 +13,8 @@ import contextlib
 import functools
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import uuid
@@ -24,11 +26,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import httpx
 import pytest
 import stamina
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
+from shared.database import retry_for
 from tests.containers import images
 from tools import local
 from tools.local import jars, kafka, postgres
@@ -159,13 +163,14 @@ def postgres_url(_server_folder: Path, _background: _Background) -> Iterator[str
     url = postgres.dsn(port)
     if _docker_answers():
         environment = {"POSTGRES_HOST_AUTH_METHOD": "trust", "POSTGRES_INITDB_ARGS": INITDB_ARGS}
-        command = f"postgres -c max_connections={postgres.SETTINGS['max_connections']}"
+        settings = {"max_connections": postgres.SETTINGS["max_connections"], **postgres.NOT_DURABLE}
+        command = " ".join(["postgres", *(f"-c {name}={value}" for name, value in settings.items())])
         with _container(
             images.POSTGRES, {5432: port}, environment, lambda: _background.run(postgres.answers(url)), command
         ):
             yield url
         return
-    _background.enter(local.servers(_server_folder / "postgres", postgres_port=port))
+    _background.enter(local.servers(_server_folder / "postgres", postgres_port=port, durable=False))
     yield url
 
 
@@ -200,6 +205,29 @@ def database(postgres_url: str, _background: _Background) -> Iterator[str]:
     yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
     # It takes up to a second, for which no test waits.
     _background.run_later(execute(f"drop database {name} with (force)"))
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory, _background: _Background) -> Iterator[str]:
+    """Yield the development issuer, in a process of its own: its address."""
+    (port,) = local.free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    folder = tmp_path_factory.mktemp("issuer")
+    environment = {**os.environ, "OOC_MODE": "local", "OOC_PORT": str(port), "OOC_VAR": str(folder), "OOC_ISSUER": url}
+    with subprocess.Popen([sys.executable, "-m", "tools.local.issuer"], env=environment) as process:
+        try:
+            _background.run(_answers(f"{url}/jwks"))
+            yield url
+        finally:
+            process.terminate()
+
+
+async def _answers(url: str) -> None:
+    async def ask() -> None:
+        async with httpx.AsyncClient() as client:
+            (await client.get(url)).raise_for_status()
+
+    await retry_for(ask, 60, on=(httpx.HTTPError,))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.hostile.serving import served, spoken
 from tests.integration.api import conftest
 from tests.integration.api.conftest import Client
 
-issuer, settings = conftest.issuer, conftest.settings
+settings = conftest.settings
 SHORT = ConnectionLimits(head_seconds=0.5, body_seconds=0.5, read_seconds=0.5)
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: h\r\n"
 

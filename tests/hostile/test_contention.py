@@ -16,7 +16,7 @@ from tests.integration.api import conftest
 from tests.integration.api.conftest import Client
 from tests.integration.api.test_service_api import PLAN
 
-issuer, settings = conftest.issuer, conftest.settings
+settings = conftest.settings
 CROWD = 200
 
 

@@ -18,9 +18,7 @@ from shared.runtime.verification.problems import Problems
 from shared.runtime.verification.streams import StreamChecks, check_streams
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
-from tests.integration.api import conftest as apis
 
-issuer = apis.issuer
 settings, house = world.settings, world.house
 
 OFFICER: Final = "DATA_PROTECTION_OFFICER"

@@ -22,10 +22,8 @@ from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import forget
-from tests.integration.api import conftest as apis
 from tests.isolated_settings import IsolatedSettings
 
-issuer = apis.issuer
 house = world.house
 
 RUN: Final = uuid4().hex[:10]

@@ -15,10 +15,8 @@ from shared.runtime.verification.problems import Problems
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import NAME, closed, forget, keys_of, read_record
-from tests.integration.api import conftest as apis
 from tests.isolated_settings import IsolatedSettings
 
-issuer = apis.issuer
 settings, house, urls = world.settings, world.house, world.urls
 
 OFFICER: Final = "DATA_PROTECTION_OFFICER"

@@ -11,9 +11,7 @@ from services.vocabulary import Role
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import closed, decide, forget
-from tests.integration.api import conftest as apis
 
-issuer = apis.issuer
 settings, house = world.settings, world.house
 
 

@@ -20,10 +20,8 @@ from services.vocabulary import Role
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
-from tests.integration.api import conftest as apis
 from tests.isolated_settings import IsolatedSettings
 
-issuer = apis.issuer
 settings = world.settings
 
 ANY: Final = frozenset({"any"})

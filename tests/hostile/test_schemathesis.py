@@ -22,7 +22,7 @@ from tests.hostile.serving import served
 from tests.integration.api import conftest
 from tests.integration.api.conftest import Client
 
-issuer, settings = conftest.issuer, conftest.settings
+settings = conftest.settings
 SECONDS = int(os.environ.get("OOC_HOSTILE_SECONDS", "0"))
 """For all APIs together."""
 

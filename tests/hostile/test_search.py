@@ -19,10 +19,8 @@ from shared.privacy.keyring import PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
-from tests.integration.api import conftest as apis
 from tests.integration.reporting.recorded_scenarios import Stored
 
-issuer = apis.issuer
 settings, house = world.settings, world.house
 
 NAME: Final = "Zébulon Quartermaine-O'Dell"

@@ -17,10 +17,8 @@ from services.vocabulary import Role
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
 from tests.hostile.test_forgetting import decide, forget
-from tests.integration.api import conftest as apis
 from tests.isolated_settings import IsolatedSettings
 
-issuer = apis.issuer
 settings, house, urls = world.settings, world.house, world.urls
 
 OFFICER: Final = "DATA_PROTECTION_OFFICER"

@@ -16,9 +16,7 @@ from services.vocabulary import Role
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, person_in
-from tests.integration.api import conftest as apis
 
-issuer = apis.issuer
 settings, house = world.settings, world.house
 
 FINDING: Final = {"service": "referral", "check": "chains whole", "looked_at": "3 events", "problems": []}

@@ -14,9 +14,7 @@ from shared.database import database_dsn
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded, person_in
-from tests.integration.api import conftest as apis
 
-issuer = apis.issuer
 settings, house = world.settings, world.house
 
 AUDITING: Final = ("AUDITOR", "DATA_PROTECTION_OFFICER")
@@ -149,7 +147,7 @@ async def test_a_read_whose_line_cannot_be_written_is_refused_at_every_door(hous
                 if not path.startswith("/v1/") or "get" not in routes:
                     continue
                 door = _door(path, routes["get"], record)
-                answer = await house.read(name, door, token)
+                answer = await house.read(name, door, token, patience=0)
                 doors += 1
                 if answer.status_code != 503:
                     wrong.append(f"{name} {door}: {answer.status_code} {answer.text[:200]}")

@@ -1,15 +1,12 @@
-"""The APIs of a service and of reporting, in process on a real PostgreSQL; and a real issuer in a process of its own."""
+"""The APIs of a service and of reporting, in process on a real PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,30 +20,12 @@ from services.registry import services_named
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from shared.api import service_api
+from shared.api.authentication import IssuerUnavailable
 from shared.database import retry_for
 from shared.runtime.provision import KEYRING_DATABASE, databases, provision_databases
 from shared.runtime.settings import Settings
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project
 from tests.isolated_settings import IsolatedSettings
-from tools.local import free_ports
-
-
-@pytest.fixture(scope="session")
-def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    folder: Path = tmp_path_factory.mktemp("issuer")
-    environment = {**os.environ, "OOC_MODE": "local", "OOC_PORT": str(port), "OOC_VAR": str(folder), "OOC_ISSUER": url}
-    process = subprocess.Popen([sys.executable, "-m", "tools.local.issuer"], env=environment)
-
-    async def answers() -> None:
-        async with httpx.AsyncClient() as client:
-            (await client.get(f"{url}/jwks")).raise_for_status()
-
-    asyncio.run(retry_for(answers, 30, on=(httpx.HTTPError,)))
-    yield url
-    process.terminate()
-    process.wait(10)
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +88,13 @@ class Client:
         return await self.http.get(path, headers=headers)
 
 
+async def know_issuer(app: FastAPI, issuer: str) -> None:
+    """Wait until an API knows the issuer's keys: on a busy machine it may not answer in time, and that is no test's subject."""
+    async with httpx.AsyncClient() as http:
+        token = await Client(http, issuer).token("AUDITOR")
+    await retry_for(lambda: app.state.deps.tokens.actor(f"Bearer {token}"), 60, on=(IssuerUnavailable,))
+
+
 @pytest.fixture
 async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
     app = service_api(service, settings, partial(services_named, service.followers))
@@ -116,6 +102,7 @@ async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://education") as http,
     ):
+        await know_issuer(app, issuer)
         yield Client(http, issuer)
 
 
@@ -174,6 +161,7 @@ async def projected(isolated_settings: IsolatedSettings) -> AsyncIterator[Any]:
 async def reporting_app(isolated_settings: IsolatedSettings, scenarios: RecordedScenarios) -> AsyncIterator[FastAPI]:
     app = reporting_api(isolated_settings)
     async with app.router.lifespan_context(app):
+        await know_issuer(app, isolated_settings.issuer)
         yield app
 
 

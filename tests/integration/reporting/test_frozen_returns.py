@@ -18,9 +18,7 @@ from services.reporting.returns import reproduction_problems
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
-from tests.integration.api import conftest as apis
 
-issuer = apis.issuer
 settings, house = world.settings, world.house
 
 TODAY: Final = date.today().isoformat()  # noqa: DTZ011 - the day on which the test's events occur
