@@ -1,6 +1,7 @@
 """The API of reporting: measures, cases and the daily sheet.
 
     GET /v1/measures/{measure}   ?from=&to=&group_by=&format=json|csv&as_of=&known_at=
+    GET /v1/measures/{measure}/records  ?from=&to=&cell=&as_of=&known_at=
     GET /v1/cases                ?state=&officer=&due_before=&changed_since=&sort=&page=&after=
     GET /v1/cases/{case_id}      ?as_of=&known_at=&min_position=service:position (repeatable)
     GET /v1/cases/{case_id}/timeline ?as_of=&known_at=&order=&page=&min_position=
@@ -26,7 +27,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -39,6 +40,7 @@ from services.reporting.answers import CaseList, Measured, OneCase, Sheet
 from services.reporting.audit import add_audit
 from services.reporting.case_list import DUE, PANEL_QUEUE, PLACE, SORTS, Place, list_cases
 from services.reporting.cases import case
+from services.reporting.cells import CELL, OPENED, CountedRecords, Question, counted_records
 from services.reporting.csv_export import as_csv
 from services.reporting.daily_sheet import MOST, SHEET_PLACE, SheetPlace, daily_sheet
 from services.reporting.dependencies import Dependencies, open_dependencies
@@ -103,15 +105,25 @@ _GROUP_BY: Final = choice(
     f"group {_BY}",
 )
 _FORMAT: Final = choice("format", "How it is answered.", ("json", "csv"), "give json or csv", default="json")
+_FIRST: Final = a_day("from", "The first day of the period.", required=True)
+_LAST: Final = a_day("to", "The last day of the period.", required=True)
 _MEASURES: Final = (
     _MEASURE,
-    a_day("from", "The first day of the period.", required=True),
-    a_day("to", "The last day of the period.", required=True),
+    _FIRST,
+    _LAST,
     _GROUP_BY,
     _FORMAT,
     *TIMES,
     ACCESS_REASON,
 )
+_OPENED: Final = choice(
+    "measure",
+    "Which measure; one whose groups are sealed is not opened.",
+    OPENED,
+    f"the numbers of these are opened: {', '.join(OPENED)}",
+    "path",
+)
+_RECORDS: Final = (_OPENED, _FIRST, _LAST, CELL, *TIMES, ACCESS_REASON)
 
 _STATES: Final = tuple(
     dict.fromkeys([PANEL_QUEUE, *(str(state) for model in READ_MODELS.values() for state in model.states)])
@@ -259,13 +271,7 @@ def _measures(app: FastAPI) -> None:
             raise Malformed(
                 ("group_by", f"group {measure} by {groupings}" if groupings else f"leave it out for {measure}")
             )
-        first, last = read_day(query, "from"), read_day(query, "to")
-        if first is None or last is None:
-            raise Malformed(
-                *((name, "give a date, such as 2026-06-09") for name in ("from", "to") if name not in query)
-            )
-        if last < first:
-            raise Malformed(("to", "the period ends before it begins: give a date that is not before 'from'"))
+        first, last = _period(query)
         as_of, known_at = read_time(query, "as_of"), read_time(query, "known_at")
         await at.gate.read(actor, "measures", f"reporting/measures/{measure}", reason)
         with refusing_bad_questions():
@@ -280,6 +286,36 @@ def _measures(app: FastAPI) -> None:
             named = {"Content-Disposition": f'attachment; filename="{name}"'} | stale_header(await _stale(at))
             return Response(as_csv(found), media_type="text/csv", headers=named)
         return json_answer(found, await _stale(at))
+
+    @app.get(
+        "/v1/measures/{measure}/records",
+        tags=["measures"],
+        response_model=CountedRecords,
+        **declared(_RECORDS, answers={200: MAY_BE_STALE}),
+    )
+    async def records(request: Request, actor: Caller, measure: str) -> JSONResponse:
+        """List the records that count in a number of a measure, as far as the reader may see them."""
+        at: Dependencies = request.app.state.deps
+        reason = read_reason(request)
+        _OPENED.validate(measure)
+        query = read_query(request)
+        first, last = _period(query)
+        question = Question(measure, first, last, query["cell"], **_times(query))
+        await at.gate.read(actor, "cases", f"reporting/measures/{measure}/records", reason)
+        reader = await _reader(at, actor)
+        with refusing_bad_questions(CELL.name):
+            found = await retry_or_raise(lambda: counted_records(at.database, reader, question), EventStoreUnavailable)
+        return marked(found, await _stale(at))
+
+
+def _period(query: Mapping[str, str]) -> tuple[date, date]:
+    """Parse the first and the last day of a period; raises `Malformed`."""
+    first, last = read_day(query, "from"), read_day(query, "to")
+    if first is None or last is None:
+        raise Malformed(*((name, "give a date, such as 2026-06-09") for name in ("from", "to") if name not in query))
+    if last < first:
+        raise Malformed(("to", "the period ends before it begins: give a date that is not before 'from'"))
+    return first, last
 
 
 def _cases(app: FastAPI) -> None:

@@ -78,19 +78,19 @@ async def measure(
         reached = last_positions
         if reached is None:
             reached = await positions(connection, question.reads, known_at)
-        dataset = await _load_dataset(connection, question, period, as_of, known_at, last_positions)
+        dataset = await load_dataset(connection, question, period, as_of, known_at, last_positions)
     if question.sealed_texts is not None and ethnicity is not None:
         dataset = replace(dataset, ethnicities=await ethnicity(question.sealed_texts(dataset, period)))
     return answer(question, dataset, period, reached, group_by)
 
 
-async def _load_dataset(
+async def load_dataset(
     connection: Connection,
     question: Measure[Any],
     period: Period,
     as_of: datetime | None,
     known_at: datetime | None,
-    last_positions: Mapping[str, int] | None,
+    last_positions: Mapping[str, int] | None = None,
 ) -> Dataset:
     """Load the streams that may count in a period, as they were at the times of the query."""
     services = sorted(question.reads)

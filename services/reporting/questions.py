@@ -11,12 +11,12 @@ from shared.domain.policy import NoPolicy
 
 
 @contextmanager
-def refusing_bad_questions() -> Iterator[None]:
-    """Raise `Malformed` for a question that a measure cannot answer, or not for a day so early."""
+def refusing_bad_questions(field: str = "body") -> Iterator[None]:
+    """Raise `Malformed`, of a field, for a question that a measure cannot answer, or not for a day so early."""
     try:
         yield
     except BadQuestion as error:
-        raise Malformed(("body", str(error))) from error
+        raise Malformed((field, str(error))) from error
     except NoPolicy:
         raise Malformed(
             ("to", "not every value that this measure needs is in force by then: give a later date")

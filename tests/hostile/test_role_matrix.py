@@ -373,6 +373,14 @@ async def test_statistics_are_for_those_whom_section_f_names(house: Partnership,
 
 
 @pytest.mark.parametrize("role", SECTION_F)
+async def test_the_records_behind_a_number_are_for_those_who_read_cases(house: Partnership, role: str) -> None:
+    """Every role that reads measures opens their numbers, except analysts, who read numbers alone."""
+    path = "/v1/measures/kpi6/records?from=2026-01-01&to=2026-12-31&cell=columns.youth_caution.ended"
+    answer = await house.read("reporting", path, await house.token(role))
+    assert answer.status_code == (200 if role in SEES_CASES else 403)
+
+
+@pytest.mark.parametrize("role", SECTION_F)
 async def test_a_command_is_for_the_roles_of_the_catalogue_in_their_own_area(
     house: Partnership, records: list[Recorded], role: str
 ) -> None:

@@ -20,10 +20,17 @@ _TYPES: Final[Mapping[str, SummaryType[Any]]] = {
     kind.service: kind for kind in (REFERRAL, SESSION, DISPOSAL, CONFERENCE)
 }
 
+_SERVICES: Final[Mapping[type[Summary], str]] = {kind.model: service for service, kind in _TYPES.items()}
+
 
 def summary_type(service: str) -> SummaryType[Any]:
     """Return how a service's streams are summarised: plainly where reporting knows none of its events."""
     return _TYPES.get(service) or SummaryType(service, Summary, plain_summary)
+
+
+def service_of(summary: Summary) -> str | None:
+    """Return the service whose stream a summary is of; None for a plain one, which does not tell."""
+    return _SERVICES.get(type(summary))
 
 
 __all__ = [
@@ -33,5 +40,6 @@ __all__ = [
     "ReferralSummary",
     "SessionSummary",
     "Summary",
+    "service_of",
     "summary_type",
 ]

@@ -14,6 +14,7 @@ YEAR = "from=2025-04-01&to=2026-12-31"
 SOME_CASE = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
 READS = [
     f"/v1/measures/kpi6?{YEAR}",
+    f"/v1/measures/kpi6/records?{YEAR}&cell=columns.youth_caution.ended",
     "/v1/cases",
     f"/v1/cases/{SOME_CASE}",
     f"/v1/cases/{SOME_CASE}/timeline",
@@ -88,6 +89,7 @@ QUESTIONS = {
     "known_at": (f"/v1/measures/kpi6?{YEAR}&known_at=", NO_TIMES),
     "group_by": (f"/v1/measures/kpi6?{YEAR}&group_by=", [*ODD, "officer", "AREA"]),
     "format": (f"/v1/measures/kpi6?{YEAR}&format=", [*ODD, "JSON", "xml", "csv,json"]),
+    "cell": (f"/v1/measures/kpi6/records?{YEAR}&cell=", [value for value in ODD if value not in {"-1", "1e3", "0x10"}]),
     "state": ("/v1/cases?state=", [*ODD, "panel_queue", "PANEL%00QUEUE"]),
     "officer": ("/v1/cases?officer=", NO_IDS),
     "due_before": ("/v1/cases?due_before=", NO_TIMES),
@@ -166,6 +168,11 @@ async def test_a_bad_day_of_the_sheet_and_a_bad_place_in_the_address_are_named_t
         ("/v1/measures/kpi6?from=2026-05-08&to=2026-05-07", ["to"]),
         ("/v1/measures/kpi6?from=2026-05-08T23:30:00Z&to=2026-05-08", ["to"]),
         (f"/v1/measures/disproportionality?{YEAR}&group_by=area", ["group_by"]),
+        (f"/v1/measures/disproportionality/records?{YEAR}&cell=groups.WHITE.disposals", ["measure"]),
+        (f"/v1/measures/kpi6/records?{YEAR}", ["cell"]),
+        (f"/v1/measures/kpi6/records?{YEAR}&cell=nothing", ["cell"]),
+        (f"/v1/measures/timeliness/records?{YEAR}&cell=report_to_triage.median_days", ["cell"]),
+        ("/v1/measures/kpi6/records?from=2026-05-08&to=2026-05-07&cell=columns", ["to"]),
         ("/v1/cases?page=1&page=2", ["page"]),
         ("/v1/cases?officer&state", ["state"]),
         ("/v1/cases?area=DEVON", ["area"]),

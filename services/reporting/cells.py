@@ -1,0 +1,148 @@
+"""The records behind a number of a measure: those that count in it, as far as the reader may see them.
+
+    GET /v1/measures/{measure}/records   ?from=&to=&cell=&as_of=&known_at=
+
+A record counts in a number where the measure, counted over that record alone, gives a number there. So no measure needs a
+second definition of what it counts. Medians and rates count no records, and groups by ethnicity are not opened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import Field
+
+from services.reporting.freshness import StaleService
+from services.reporting.measures import MEASURES, Dataset, Measure, WorkItem, measure_named
+from services.reporting.period import BadQuestion, Period
+from services.reporting.queries import load_dataset
+from services.reporting.snapshot import Pool, positions, snapshot
+from services.reporting.summaries import Summary, service_of
+from services.reporting.visibility import Reader, visible
+from shared.api.parameters import Parameter
+from shared.api.schemas import Schema
+
+OPENED: Final = tuple(name for name, measure in MEASURES.items() if measure.sealed_texts is None)
+"""The measures whose numbers can be opened: those that read no sealed field."""
+MOST: Final = 500
+"""The most records of an answer."""
+CELL: Final = Parameter(
+    "cell",
+    "The number: its members in the measure's answer, with a dot between, such as columns.youth_caution.ended.",
+    re.compile(r"[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,3}"),
+    "give the members that lead to the number, with a dot between, such as columns.youth_caution.ended",
+    required=True,
+)
+_SHOWN: Final = f"""
+    select s.service, s.stream, s.cases, s.state from stream as s
+    join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
+    where {visible(3)} order by s.opened_at, s.service, s.stream limit {MOST}
+"""  # noqa: S608 - the clause there and the constant, and no value
+
+Record = tuple[str, UUID]
+
+
+class CountedRecord(Schema):
+    """A record that counts in a number."""
+
+    service: str
+    id: UUID
+    case_ids: list[UUID]
+    state: str
+
+
+class CountedRecords(Schema):
+    """The records behind a number."""
+
+    measure: str
+    first: date = Field(alias="from")
+    last: date = Field(alias="to")
+    cell: str
+    definition_version: str
+    positions: dict[str, int]
+    stale: list[StaleService]
+    value: int = Field(description="The number, as the measure gives it.")
+    total: int = Field(description="How many records count in it; one may count more than once.")
+    records: list[CountedRecord] = Field(description=f"Those that the reader may see, oldest first, at most {MOST}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A number of a measure of a period, by both times."""
+
+    measure: str
+    first: date
+    last: date
+    cell: str
+    as_of: datetime | None = None
+    known_at: datetime | None = None
+
+
+async def counted_records(pool: Pool, reader: Reader, question: Question) -> dict[str, Any]:
+    """List the records that count in a number. Raises `BadQuestion` for one that counts none."""
+    measure, period = measure_named(question.measure), Period(question.first, question.last)
+    async with snapshot(pool) as connection:
+        reached = await positions(connection, measure.reads, question.known_at)
+        dataset = await load_dataset(connection, measure, period, question.as_of, question.known_at)
+        value, found = records_in_cell(measure, dataset, period, question.cell)
+        rows = await connection.fetch(
+            _SHOWN,
+            [service for service, _ in found],
+            [stream for _, stream in found],
+            *reader.reach("state").parameters,
+        )
+    return {
+        "measure": measure.name,
+        "from": period.first.isoformat(),
+        "to": period.last.isoformat(),
+        "cell": question.cell,
+        "definition_version": measure.version,
+        "positions": reached,
+        "value": value,
+        "total": len(found),
+        "records": [
+            {
+                "service": row["service"],
+                "id": str(row["stream"]),
+                "case_ids": sorted(map(str, row["cases"])),
+                "state": row["state"],
+            }
+            for row in rows
+        ],
+    }
+
+
+def records_in_cell(measure: Measure[Any], dataset: Dataset, period: Period, cell: str) -> tuple[int, list[Record]]:
+    """Return a number of a measure, and the records that count in it. Raises `BadQuestion` where it counts no records."""
+    if measure.name not in OPENED:
+        raise BadQuestion(f"{measure.name} is not opened: its groups follow from what is sealed of each child")
+    path = cell.split(".")
+    rows = measure.select(dataset, period)
+    value = _at(measure.aggregate(rows, dataset, period), path)
+    if not isinstance(value, int):
+        raise BadQuestion(f"{measure.name} counts no records in {cell}: name one of its counts")
+    found = dict.fromkeys(
+        record for row in rows if _at(measure.aggregate([row], dataset, period), path) for record in _records_of(row)
+    )
+    return value, list(found)
+
+
+def _at(answer: Mapping[str, Any], path: list[str]) -> Any:
+    """Return what stands at a place of an answer; None where nothing does."""
+    found: Any = answer
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _records_of(row: Any) -> Iterator[Record]:
+    """Yield the record of a row: a summary by itself, or one that holds it."""
+    summary: Summary = row if isinstance(row, Summary) else row.summary
+    service = row.service if isinstance(row, WorkItem) else service_of(summary)
+    if service is not None:
+        yield service, summary.stream

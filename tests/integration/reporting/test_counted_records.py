@@ -1,0 +1,66 @@
+"""The records behind a number, on a real PostgreSQL: each number of each measure leads to records, for those who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import asyncpg
+
+from services.reporting.cells import OPENED, Question, counted_records
+from services.reporting.queries import measure
+from tests.integration.reporting.recorded_scenarios import play, project, reader
+
+YEAR = (date(2025, 4, 1), date(2026, 12, 31))
+ABOUT = {"measure", "from", "to", "definition_version", "positions"}
+
+
+def counts(answer: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, int]]:
+    """Yield each count of an answer with its place."""
+    for name, value in answer.items():
+        if isinstance(value, Mapping):
+            yield from counts(value, (*path, name))
+        elif isinstance(value, int) and name not in ABOUT:
+            yield ".".join((*path, name)), value
+
+
+async def test_every_number_leads_to_its_records(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given all scenarios, when each number of each measure is opened, then records are behind it, and behind a zero none."""
+    await project(pool, play().facts, 500)
+    seen = 0
+    for name in OPENED:
+        for cell, value in counts(await measure(pool, name, *YEAR)):
+            found = await counted_records(pool, reader(), Question(name, *YEAR, cell))
+            assert found["value"] == value, (name, cell)
+            assert bool(found["records"]) == bool(value), (name, cell)
+            assert len(found["records"]) == found["total"], (name, cell)
+            seen += len(found["records"])
+    assert seen > 100
+
+
+async def test_a_number_opens_for_those_who_may_see_its_records(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given a number, when a reader of another area or with a conflict opens it, then the number stays and the records are hidden."""
+    facts = play("01").facts
+    await project(pool, facts, 500)
+    question = Question("kpi6", *YEAR, "columns.youth_conditional_caution.ended")
+    own = await counted_records(pool, reader(), question)
+    (record,) = own["records"]
+    assert record["case_ids"] == [str(facts[0].envelope.home)]
+    elsewhere = await counted_records(pool, reader("KENT"), question)
+    barred = await counted_records(pool, reader(barred=[facts[0].envelope.home]), question)
+    for found in (elsewhere, barred):
+        assert (found["value"], found["total"], found["records"]) == (1, 1, [])
+
+
+async def test_a_number_is_opened_as_it_was_known(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given a disposal that was completed last, when its number is opened as known before, then nothing counts yet."""
+    facts = play("01").facts
+    await project(pool, facts, 500)
+    completed = next(fact for fact in facts if fact.name == "DisposalCompleted")
+    cell = "columns.youth_conditional_caution.completed"
+    now = await counted_records(pool, reader(), Question("kpi6", *YEAR, cell))
+    earlier = next(fact.recorded_at for fact in facts if fact.name == "DisposalIssued")
+    before = await counted_records(pool, reader(), Question("kpi6", *YEAR, cell, known_at=earlier))
+    assert completed.recorded_at is not None
+    assert (now["value"], before["value"], before["records"]) == (1, 0, [])
