@@ -67,8 +67,7 @@ def export_case(
         parts.append(part | {"extends": _extensions(client, entry.name, part, checkpoints, role)})
     if not any(part.get("events", {}).get("entries") for part in parts):
         raise NotFound(f"There is no case {case_id}: check the id.")
-    bundle = {"format": FORMAT, "case": str(case_id), "made_at": datetime.now(UTC).isoformat(), "services": parts}
-    text = json.dumps(bundle, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(bundle_of(str(case_id), parts), indent=1, ensure_ascii=False) + "\n"
     write_whole(out, text)
     events = sum(len(part.get("events", {}).get("entries", ())) for part in parts)
     lines = sum(len(part.get("access", {}).get("entries", ())) for part in parts)
@@ -76,6 +75,11 @@ def export_case(
     if pdf is not None:
         _print_case_file(pdf, text)
     OUT.print("Check it anywhere: python tools/verify_bundle.py FILE --keys KEYS", markup=False)
+
+
+def bundle_of(case: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the bundle of a case, made of each service's evidence."""
+    return {"format": FORMAT, "case": case, "made_at": datetime.now(UTC).isoformat(), "services": parts}
 
 
 def _print_case_file(path: Path, bundle: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from services.console.addresses import SERVICES
@@ -59,16 +60,38 @@ def _round(client: Client, deadline: float) -> Mapping[str, int]:
     return goal
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What has not passed through a relay or a consumer yet."""
+
+    name: str
+    """Who lags, and behind which service: `relay.disposal`, or `reporting.disposal`."""
+    left: int
+    """How many records."""
+    words: str
+
+
 def relays_behind(answers: Statuses, goal: Mapping[str, int]) -> Iterator[str]:
     """Yield the relays that have not come to a position, in words."""
+    return (lag.words for lag in relay_lags(answers, goal))
+
+
+def relay_lags(answers: Statuses, goal: Mapping[str, int]) -> Iterator[Lag]:
+    """Yield the lag of each relay that has not come to a position."""
     for service, position in goal.items():
         relayed = int((answers[service].get("relayed") or {}).get("position") or 0)
         if relayed < position:
-            yield f"the relay of {service} is at {relayed} of {position}"
+            words = f"the relay of {service} is at {relayed} of {position}"
+            yield Lag(f"relay.{service}", position - relayed, words)
 
 
 def consumers_behind(answers: Statuses, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     """Yield the consumers that have not passed the offsets of what was relayed, in words."""
+    return (lag.words for lag in consumer_lags(answers, offsets))
+
+
+def consumer_lags(answers: Statuses, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[Lag]:
+    """Yield the lag of each consumer that has not passed the offsets of what was relayed."""
     for consumer, status in answers.items():
         consumed = status.get("consumed") or {}
         # What was never consumed at all has no checkpoint, so a consumer says itself what it listens to.
@@ -80,7 +103,7 @@ def consumers_behind(answers: Statuses, offsets: Mapping[str, Mapping[str, int]]
             reached = consumed.get(topic) or {}
             left = sum(max(0, offset - int(reached.get(partition) or 0)) for partition, offset in partitions.items())
             if left:
-                yield f"{consumer} is {left} behind on {topic}"
+                yield Lag(f"{consumer}.{source}", left, f"{consumer} is {left} behind on {topic}")
 
 
 def _wait_for_statuses(client: Client, deadline: float) -> Statuses:

@@ -86,6 +86,7 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ)
     kafka = _kafka_logins(addresses.var, environment)
     worker = settings | kafka | {"OOC_SIGNING_KEY_FILE": str(signing)}
     witnesses = []
+    witness_settings = dict[str, str]()
     if not environment.get("OOC_WITNESS_URL"):
         witness, witness_settings = _witness(addresses, environment.get("OOC_LOG_ORIGIN") or DEFAULT_ORIGIN, signing)
         witnesses, worker = [witness], worker | witness_settings
@@ -118,7 +119,8 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ)
                 patience=PATIENCE,
             ),
         ]
-    made.append(_console(addresses, environment, settings))
+    witness_key_of = {name: key for name, key in witness_settings.items() if name == "OOC_WITNESS_KEY"}
+    made.append(_console(addresses, environment, settings | witness_key_of))
     return made
 
 

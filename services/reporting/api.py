@@ -305,7 +305,7 @@ def _measures(app: FastAPI) -> None:
         reader = await _reader(at, actor)
         with refusing_bad_questions(CELL.name):
             found = await retry_or_raise(lambda: counted_records(at.database, reader, question), EventStoreUnavailable)
-        return marked(found, await _stale(at))
+        return json_answer(found, await _stale(at))
 
 
 def _period(query: Mapping[str, str]) -> tuple[date, date]:

@@ -84,6 +84,15 @@ def qr_code(text: str) -> bytes:
     return drawn.getvalue()
 
 
+INSPECTION: Final[Document[Any]] = Document(Path(__file__).parent, _unfilled, frozenset())
+"""What an inspector asks for of a period."""
+
+
+def print_inspection(values: Mapping[str, Any], made_at: datetime) -> bytes:
+    """Print the page for inspectors as PDF, from values in words. Raises `NotPrintable`."""
+    return render("inspection", INSPECTION, DocumentData(values, made_at), "en").body
+
+
 def _events(parts: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
     """Yield the events of a bundle for the page, by the words of its checker; what is sealed stays so."""
     for part in parts:

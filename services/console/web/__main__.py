@@ -11,6 +11,7 @@ from shared.api import serve
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.runtime.logs import log_to_stderr
 from shared.runtime.settings import NoPassword
+from shared.transparency.checkpoint import BadNote
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     try:
         addresses = find_addresses(settings.url.split() if settings.url else (), var=settings.var)
         serve(console_application(settings, addresses), settings)
-    except (InvalidKeyEncryptionKeys, NoPassword, NoSystem) as error:
+    except (BadNote, InvalidKeyEncryptionKeys, NoPassword, NoSystem) as error:
         sys.exit(str(error))
 
 

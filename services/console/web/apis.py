@@ -67,6 +67,13 @@ class Apis:
         answer: dict[str, Any] = (await self._ask(session, "GET", service, path, params=given)).json()
         return answer
 
+    async def get_list(
+        self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """Read a list. Raises `Problem` or `NoAnswer`."""
+        answer: list[Any] = (await self._ask(session, "GET", service, path, params=dict(params or {}))).json()
+        return answer
+
     async def post(
         self, session: Session, service: str, path: str, body: Mapping[str, Any], **headers: str
     ) -> dict[str, Any]:

@@ -20,12 +20,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.console.addresses import Addresses
 from services.console.web import (
+    audit,
     case,
     cases,
     causes,
     education,
     entrance,
     forms,
+    handover,
+    inspection,
     moments,
     my_day,
     operations,
@@ -35,6 +38,8 @@ from services.console.web import (
     register,
     report,
     returns,
+    rules,
+    signatures,
 )
 from services.console.web.apis import Apis, NoAnswer, Problem, sentence
 from services.console.web.cipher import Cipher
@@ -45,6 +50,7 @@ from services.console.web.settings import ConsoleSettings
 from services.console.web.sign_in import CALLBACK, Provider, SessionEnded
 from shared.database import create_pool
 from shared.runtime.privileges import RoleKind, role_name
+from shared.transparency.checkpoint import VerifierKey
 
 STATIC: Final = Path(__file__).parent / "static"
 HEADERS: Final = {
@@ -81,15 +87,23 @@ def routes() -> list[BaseRoute]:
         page_route("/cases/{case}/timeline", case.timeline_page),
         page_route("/cases/{case}/difference", moments.difference_page),
         page_route("/cases/{case}/causes", causes.causes_page),
+        page_route("/cases/{case}/officer", handover.handover_page),
+        page_route("/cases/{case}/swimlane", audit.swimlane_page),
+        page_route("/cases/{case}/proof", audit.proof_page),
+        page_route("/cases/{case}/bundle/{kind}", audit.bundle_file),
         page_route("/cases/{case}/book", education.book_page),
         page_route("/cases/{case}/looks", case.looks_page),
         page_route("/records/{collection}/{id}", case.record_page),
+        page_route("/records/{collection}/{id}/events/{version}", audit.event_page),
         page_route("/records/{collection}/{id}/do/{command}", forms.form_page),
         page_route("/records/{collection}/{id}/documents/{name}", papers.paper),
+        page_route("/records/{collection}/{id}/sign", signatures.sign_page),
         page_route("/records/sessions/{id}/register", register.register_page),
         page_route("/returns", returns.returns_page),
         page_route("/returns/file/{kind}", returns.file_of_returns),
+        page_route("/returns/cases", returns.counted_page),
         page_route("/returns/board", returns.board_page),
+        page_route("/returns/inspection", inspection.inspection_file),
         page_route("/returns/frozen", returns.frozen_page),
         page_route("/returns/frozen/{return}", returns.one_frozen_page),
         page_route("/begin", forms.begin_page),
@@ -100,6 +114,8 @@ def routes() -> list[BaseRoute]:
         page_route("/report/{draft}/warning", report.warning_page),
         page_route("/report/{draft}/receipt", report.receipt_page),
         page_route("/report/{draft}/{question}", report.question_page),
+        page_route("/rules", rules.rules_page),
+        page_route("/evidence", audit.evidence_page),
         page_route("/operations", operations.operations_page),
         page_route("/operations/{service}/{kind}/{id}/{action}", operations.decision_page),
         page_route("/reason", reasons.reason_page),
@@ -120,7 +136,8 @@ def routes() -> list[BaseRoute]:
 
 
 def console_application(settings: ConsoleSettings, addresses: Addresses) -> Starlette:
-    """Build the application. Its keys are read before it starts: raises `InvalidKeyEncryptionKeys`."""
+    """Build the application. Its keys are read before it starts: raises `InvalidKeyEncryptionKeys` or `BadNote`."""
+    witness = VerifierKey.parse(settings.witness_key) if settings.witness_key else None
     cipher = Cipher(settings.read_console_keys())
 
     @asynccontextmanager
@@ -135,6 +152,7 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
             seen=SeenTimes(pool, cipher),
             sessions=Sessions(pool, cipher),
             secure=settings.console_url.startswith("https:"),
+            witness=witness,
         )
         try:
             yield

@@ -22,9 +22,12 @@ from services.console.web.rendering import render
 from services.console.web.routing import console_of, query, read_collection, read_uuid
 from services.console.web.sessions import Session
 from services.console.web.words import age, day, today
+from services.registry import COLLECTIONS
 
 TIMES: Final = ("as_of", "known_at")
 HOLD: Final = "SAFEGUARDING_HOLD"
+CORRECTING: Final = frozenset({"CorrectRecord", "CorrectReferral"})
+"""The commands that correct a field of any event of a record."""
 WORKED_ON: Final = frozenset({"TRIAGED", "ALLOCATED", "IN_PROGRESS"})
 """States of a referral in which education is given for it."""
 
@@ -110,17 +113,39 @@ async def timeline_page(request: Request, session: Session) -> Response:
     times = query(request, *TIMES)
     page = request.query_params.get("page") or "1"
     answer = await apis.get(session, "reporting", f"/v1/cases/{id_}/timeline", {**times, "page": page})
+    streams = {event["stream"]: COLLECTIONS[event["service"]] for event in answer["events"]}
+    now = not any(times.values())
     return render(
         request,
         "timeline.html",
         session,
         id=str(id_),
         times=times,
-        now=not any(times.values()),
+        now=now,
+        corrections=await _corrections(apis, session, streams) if now else {},
         answer=answer,
         places={event["event_id"]: event for event in answer["events"]},
+        collections=COLLECTIONS,
         pages=-(-answer["total"] // answer["page_size"]) or 1,
     )
+
+
+async def _corrections(apis: Apis, session: Session, streams: Mapping[str, str]) -> dict[str, str]:
+    """Return, by the id of each record, the command by which the role may correct a line of it now."""
+    found = await asyncio.gather(
+        *(part_of(apis.get(session, SERVICES[kind], f"/v1/{kind}/{id_}/commands")) for id_, kind in streams.items())
+    )
+    return {
+        id_: command
+        for id_, guidance in zip(streams, found, strict=True)
+        if (command := correction_of(guidance.value)) is not None
+    }
+
+
+def correction_of(guidance: Mapping[str, Any] | None) -> str | None:
+    """Return the command that corrects a field of an event, where the guidance of a record lets the role send it."""
+    commands = (guidance or {"commands": ()})["commands"]
+    return next((one["type"] for one in commands if one["type"] in CORRECTING and one["status"] != "refused"), None)
 
 
 async def looks_page(request: Request, session: Session) -> Response:
@@ -156,6 +181,7 @@ async def record_page(request: Request, session: Session) -> Response:
         columns=OF_A_PERSON,
         facts=FACTS,
         steps=steps_of(record.guidance.value, record.titles) if record.guidance.value else None,
+        corrections={record.id: correction_of(record.guidance.value)},
         history=history,
         papers=papers.value or [],
         recorded=_of_command(events, request.query_params.get("recorded")),

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from services.console.web.apis import Apis, part_of
-from services.console.web.fields import Option
+from services.console.web.fields import OFFICERS, Option
 from services.console.web.records import TITLES, Record, all_people, condition_words, read_all, read_record
 from services.console.web.sessions import Session
 from services.console.web.words import day, in_words
 
 PEOPLE: Final = ("person", "harmer", "victims", "victims_with_enhanced_rights", "signed_by")
-OFFICERS: Final = ("officer", "facilitator", "deciding_officer", "investigating_officer")
 GROUPS: Final = {"conditions": ("condition", "condition_ids"), "terms": ("term",), "sessions": ("session",)}
 """Members of a record's state that are keyed by ids -> the fields that mean one of them."""
 

@@ -33,6 +33,12 @@ _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$"
 """A pattern that lists words."""
 
 
+OFFICERS: Final = ("officer", "facilitator", "deciding_officer", "investigating_officer")
+"""Fields that name an officer, without `_id`."""
+HANDED_TO: Final = frozenset({"officer_id", "facilitator_id"})
+"""Fields that name the officer to whom a record is handed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """A value that can be chosen, and its words."""
@@ -64,6 +70,11 @@ class Field:
     def id(self) -> str:
         """Its id on the page."""
         return f"f-{self.name.replace('.', '-')}"
+
+    @property
+    def is_officer(self) -> bool:
+        """Whether it names the officer who gets a record, and has an id already: no new one is offered."""
+        return self.name in HANDED_TO
 
     @property
     def is_new_id(self) -> bool:

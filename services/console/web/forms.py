@@ -60,7 +60,9 @@ from shared.domain.dates import LONDON
 OWN: Final = frozenset({CSRF, "key", "version", "case", "add"})
 """Fields of every form that are no answers."""
 INCOMPLETE: Final = "This form is not complete: open it again."
-NAME_OF_ID: Final = re.compile(r"[a-z]+(_[a-z]+)*_id")
+NAME_OF_ID: Final = re.compile(r"[a-z]+(_[a-z]+)*")
+CORRECTS: Final = "corrects"
+"""The field of a correction that names the event."""
 NOON: Final = time(12)
 ROWS: Final = "rows."
 """Before the name of a repeated group: how many rows of it are drawn."""
@@ -366,7 +368,7 @@ def _ids_in_address(request: Request) -> dict[str, list[str]]:
     return {
         name: [str(found)]
         for name, text in request.query_params.items()
-        if name.endswith("_id") and NAME_OF_ID.fullmatch(name) and (found := read_case(text))
+        if (name == CORRECTS or name.endswith("_id")) and NAME_OF_ID.fullmatch(name) and (found := read_case(text))
     }
 
 

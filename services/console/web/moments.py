@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,9 @@ HEAD: Final = frozenset({"id", "version", "position", "updated_at", "details", "
 MAX_PAGES: Final = 20
 """Pages of a timeline that are read, of a hundred events each."""
 ABSENT: Final = "Not there"
+SEALED: Final = frozenset({"sealed", "forgotten"})
+"""Members of a personal field without its value."""
+UUID_KEY: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Case = Mapping[str, Any]
 
@@ -128,7 +132,11 @@ def neighbours(moments: Sequence[datetime], moment: datetime | None) -> tuple[in
 
 def differences(first: Case, second: Case, names: Mapping[str, str]) -> list[Difference]:
     """List what differs between a case at two moments, in words; `names` has those of ids."""
-    one, other = dict(_facts(first, names)), dict(_facts(second, names))
+    return differing(dict(_facts(first, names)), dict(_facts(second, names)))
+
+
+def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[Difference]:
+    """List the facts whose values in words differ."""
     return [
         Difference(what, one.get(what, ABSENT), other.get(what, ABSENT))
         for what in dict.fromkeys([*other, *one])
@@ -144,7 +152,7 @@ def _facts(case: Case, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             title = f"{title} {str(record['id'])[:8]}"
         for name, value in record.items():
             if name not in HEAD:
-                yield from _member(f"{title}: {_words(name)}", value, names)
+                yield from members(f"{title}: {_words(name)}", value, names)
     for duty in case.get("duties", ()):
         item = names.get(duty["item"] or "") or (duty["item"] or "")[:8]
         yield (
@@ -155,14 +163,18 @@ def _facts(case: Case, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield f"Waiting: {wait['sentence']}", f"since {day(wait['since'])}"
 
 
-def _member(what: str, value: Any, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
+def members(what: str, value: Any, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each value that a value holds, with the names that lead to it, both in words; `names` has those of ids."""
+    if isinstance(value, Mapping) and not SEALED.isdisjoint(value):
+        yield what, "Forgotten: its key was destroyed" if value.get("forgotten") else "Not shown to your role"
+    elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _member(f"{what}, {names.get(str(key)) or _words(str(key)[:8])}", item, names)
+            name = names.get(str(key)) or (str(key)[:8] if UUID_KEY.fullmatch(str(key)) else _words(str(key)))
+            yield from members(f"{what}, {name}" if what else name[:1].upper() + name[1:], item, names)
     elif isinstance(value, list):
-        yield what, ", ".join(_text(item) for item in value)
+        yield what, ", ".join(names.get(str(item)) or _text(item) for item in value) or "None"
     elif value is not None:
-        yield what, _text(value)
+        yield what, names.get(str(value)) or _text(value)
 
 
 def _text(value: Any) -> str:

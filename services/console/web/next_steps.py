@@ -17,6 +17,8 @@ LABELS: Final = {
     "never": "Not allowed",
 }
 ORDER: Final = tuple(LABELS)
+OWN_PAGES: Final = {"SignDocument": "sign"}
+"""Commands that have a page of their own beside the form that is drawn for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class Step:
     """Of one that is not possible yet: the first day on which a rule answers otherwise."""
 
     @property
+    def page(self) -> str:
+        """The page of its form, below the address of its record."""
+        return OWN_PAGES.get(self.type, f"do/{self.type}")
+
+    @property
     def is_open(self) -> bool:
         """Whether there is a form to fill in."""
         return self.kind in {"can", "reason", "needs"}
@@ -63,6 +70,11 @@ class Steps:
 
     shown: Sequence[Step]
     out_of_place: Sequence[Step]
+
+    @property
+    def all(self) -> Sequence[Step]:
+        """Both together."""
+        return [*self.shown, *self.out_of_place]
 
 
 def steps_of(guidance: Mapping[str, Any], titles: Mapping[str, str]) -> Steps:

@@ -1,6 +1,6 @@
 """The operators' page: each service with its lag, what is parked, quarantined or missing, the alarms, and the decisions about them.
 
-    GET  /operations                                   how everything stands
+    GET  /operations                                   how everything stands, and since the last look: ?since=&behind=
     GET  /operations/{service}/{kind}/{id}/{action}    what the decision would do, by its rehearsal (`dry_run`)
     POST the same                                      decides, and says what became of it
 
@@ -10,15 +10,18 @@ Every decision needs the reason that the person gave for looking; it is kept for
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.idle import consumers_behind, relays_behind
+from services.console.idle import Lag, consumer_lags, relay_lags
 from services.console.web.apis import Apis, Part, part_of
 from services.console.web.rendering import render
 from services.console.web.routing import Form, console_of, first, read_name, read_uuid
@@ -32,6 +35,8 @@ KINDS: Final[Mapping[str, Mapping[str, str]]] = {
     "gaps": {"release": "Do without the versions that never came"},
 }
 """What can be held, under its name in the APIs, with the decisions about it."""
+LAG: Final = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}:[0-9]{1,12}")
+"""A lag as the address of a later look has it."""
 BY_NAME: Final = {entry.name: entry for entry in SERVICES}
 BY_REPORTING: Final = frozenset(KINDS) - {"reactions"}
 """Kinds that a service that only projects has as well."""
@@ -61,20 +66,65 @@ class ServiceLine:
     name: str
     title: str
     status: Part[dict[str, Any]]
-    behind: Sequence[str]
+    behind: Sequence[tuple[Lag, str]]
+    """What it lags behind, each with its trend since the last look in words; empty where there was none."""
     held: Sequence[Held]
     notices: Sequence[str]
 
 
 async def operations_page(request: Request, session: Session) -> Response:
-    """Show every service."""
+    """Show every service. The look before stands in the address, so that the trend needs no memory."""
+    before = look_before(request)
     apis = console_of(request).apis
     statuses = await asyncio.gather(*(part_of(apis.get(session, entry.name, "/status")) for entry in SERVICES))
     seen = {name: status.value for name, status in zip(BY_NAME, statuses, strict=True) if status.value}
     lines = await asyncio.gather(
-        *(_line(apis, session, name, status, seen) for name, status in zip(BY_NAME, statuses, strict=True))
+        *(_line(apis, session, name, status, seen, before) for name, status in zip(BY_NAME, statuses, strict=True))
     )
-    return render(request, "operations.html", session, lines=lines, held=[one for line in lines for one in line.held])
+    behind = [f"{lag.name}:{lag.left}" for line in lines for lag, _ in line.behind]
+    return render(
+        request,
+        "operations.html",
+        session,
+        lines=lines,
+        held=[one for line in lines for one in line.held],
+        since=before.at if before else None,
+        caught_up=[
+            name for name in (before.left if before else ()) if name not in {one.partition(":")[0] for one in behind}
+        ],
+        again=f"/operations?{urlencode({'since': datetime.now(UTC).isoformat(), 'behind': behind}, doseq=True)}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An earlier look at the operations page: when, and what lagged then."""
+
+    at: datetime
+    left: Mapping[str, int]
+
+
+def look_before(request: Request) -> Look | None:
+    """Return the look that the address tells of; None where it tells of none."""
+    try:
+        at = datetime.fromisoformat(request.query_params["since"])
+    except (KeyError, ValueError):
+        return None
+    texts = request.query_params.getlist("behind")
+    return None if at.tzinfo is None else Look(at, dict(_left(text) for text in texts if LAG.fullmatch(text)))
+
+
+def _left(text: str) -> tuple[str, int]:
+    name, _, left = text.partition(":")
+    return name, int(left)
+
+
+def trend_of(lag: Lag, before: Look | None) -> str:
+    """Say how a lag has moved since an earlier look; nothing where there was none."""
+    if before is None:
+        return ""
+    moved = lag.left - before.left.get(lag.name, 0)
+    return f"falling further behind, by {moved}" if moved > 0 else f"catching up, by {-moved}" if moved else "unchanged"
 
 
 async def decision_page(request: Request, session: Session) -> Response:
@@ -120,13 +170,19 @@ async def _decision(request: Request, session: Session, *, through: str, dry_run
 
 
 async def _line(
-    apis: Apis, session: Session, name: str, status: Part[dict[str, Any]], seen: Mapping[str, Mapping[str, Any]]
+    apis: Apis,
+    session: Session,
+    name: str,
+    status: Part[dict[str, Any]],
+    seen: Mapping[str, Mapping[str, Any]],
+    before: Look | None,
 ) -> ServiceLine:
     kinds = [kind for kind in KINDS if kind in BY_REPORTING or BY_NAME[name].decides]
     parts = await asyncio.gather(*(part_of(_list(apis, session, name, kind)) for kind in kinds))
     held = [_held(name, kind, one) for kind, part in zip(kinds, parts, strict=True) if part.value for one in part.value]
+    behind = [(lag, trend_of(lag, before)) for lag in _behind(name, seen)]
     notices = list(dict.fromkeys(part.notice for part in parts if part.notice))
-    return ServiceLine(name, BY_NAME[name].title, status, list(_behind(name, seen)), held, notices)
+    return ServiceLine(name, BY_NAME[name].title, status, behind, held, notices)
 
 
 async def _list(apis: Apis, session: Session, service: str, kind: str) -> list[dict[str, Any]]:
@@ -154,7 +210,7 @@ def _held(service: str, kind: str, one: Mapping[str, Any]) -> Held:
             return Held(service, kind, one["id"], words, one["since"], f"next there is version {one['found']}")
 
 
-def _behind(name: str, seen: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
+def _behind(name: str, seen: Mapping[str, Mapping[str, Any]]) -> Sequence[Lag]:
     """Say what a service lags behind: its relay, and its consumers behind what the others have published."""
     if name not in seen:
         return []
@@ -164,4 +220,4 @@ def _behind(name: str, seen: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
         for service, status in seen.items()
         if "relayed" in status
     }
-    return [*relays_behind(seen, goal), *consumers_behind({name: seen[name]}, offsets)]
+    return [*relay_lags(seen, goal), *consumer_lags({name: seen[name]}, offsets)]

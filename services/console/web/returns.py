@@ -2,6 +2,7 @@
 
 GET  /returns                   a measure of a period
 GET  /returns/file/{kind}       the same as CSV in long form, or as a workbook
+GET  /returns/cases             the records that count in a number of it
 GET  /returns/board             every measure of a period, to be printed
 GET  /returns/frozen            the frozen returns; POST freezes one
 GET  /returns/frozen/{return}   one of them, and what has been restated since
@@ -24,13 +25,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.console.web import names
 from services.console.web.apis import Apis, Part, Problem, part_of, sentence
 from services.console.web.charts import MAX_SERIES, Bar, bar_chart
+from services.console.web.records import TITLES
 from services.console.web.rendering import render
 from services.console.web.routing import Form, console_of, first, query, read_name, read_uuid, see
 from services.console.web.sessions import Session
 from services.console.web.words import day, in_words, today
 from services.console.web.workbooks import workbook_of
+from services.registry import COLLECTIONS
+from services.reporting.access import ACCESS
 
 FILES: Final = {
     "csv": "text/csv; charset=utf-8",
@@ -39,6 +44,8 @@ FILES: Final = {
 """Kinds of files, each with its media type."""
 ACRONYM: Final = re.compile(r"[a-z]{3}[0-9]*")
 """Names of measures that are written in capitals, such as kpi10."""
+NAMED: Final = 50
+"""The most records of a list whose children are named: each name is a read that is logged."""
 MOST_ROWS: Final = 30
 """The most rows of a table that get a chart."""
 NOT_COUNTS: Final = frozenset({"Median days", "Rate", "Relative rate index"})
@@ -51,6 +58,8 @@ class Table:
 
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[str]]]
+    cells: Sequence[Sequence[str]] = ()
+    """For each number of `rows` its place in the answer, as the question after its records names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,10 @@ class ShownMeasure:
     answer: Mapping[str, Any]
     table: Table
     chart: Markup | None
+    opens: bool = False
+    """Whether a number leads to the records that count in it, by measure and role."""
+    known_at: str | None = None
+    """Of a return that was frozen: when."""
 
 
 ABOUT: Final = frozenset({"measure", "from", "to", "definition_version", "positions", "stale", "note"})
@@ -74,7 +87,7 @@ async def returns_page(request: Request, session: Session) -> Response:
     shown, wrong = None, ""
     if chosen["measure"] in measures:
         try:
-            shown = await _show_measure(await _asked(request, session, chosen["measure"]))
+            shown = await _show_measure(request, session, await _asked(request, session, chosen["measure"]))
         except Problem as problem:
             if problem.status != 422:
                 raise
@@ -106,23 +119,56 @@ async def file_of_returns(request: Request, session: Session) -> Response:
     return Response(content, media_type=FILES[kind], headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
+async def counted_page(request: Request, session: Session) -> Response:
+    """Show the records that count in a number of a measure, as far as the person may see them."""
+    apis, asked = console_of(request).apis, query(request, "from", "to", "cell", "known_at")
+    measure = request.query_params.get("measure")
+    if measure not in await _measures(apis, "/v1/measures/{measure}/records"):
+        raise HTTPException(404)
+    found = await apis.get(session, "reporting", f"/v1/measures/{measure}/records", asked)
+    records = found["records"]
+    return render(
+        request,
+        "counted.html",
+        session,
+        name=measure_name(measure),
+        cell=cell_in_words(found["cell"]),
+        found=found,
+        known_at=asked["known_at"],
+        records=[(one, TITLES[COLLECTIONS[one["service"]]]) for one in records],
+        names=await names.of_records(apis, session, ((one["service"], one["id"]) for one in records[:NAMED])),
+        collections=COLLECTIONS,
+    )
+
+
 async def board_page(request: Request, session: Session) -> Response:
     """Show every measure of a period on one page, for the board: the last whole quarter where none is asked for."""
-    apis = console_of(request).apis
-    chosen = query(request, "from", "to")
-    if not all(chosen.values()):
-        chosen = {name: f"{on:%Y-%m-%d}" for name, on in zip(("from", "to"), last_quarter(today()), strict=True)}
-    measures = await _measures(apis)
-    asked = await asyncio.gather(
-        *(part_of(apis.get(session, "reporting", f"/v1/measures/{name}", chosen)) for name in measures)
-    )
+    chosen = period_of(request)
+    measures, asked = await measures_of(console_of(request).apis, session, chosen)
     parts: list[tuple[str, Part[ShownMeasure]]] = []
     for name, part in zip(measures, asked, strict=True):
-        value = None if part.value is None else await _show_measure(part.value)
+        value = None if part.value is None else await _show_measure(request, session, part.value)
         parts.append((measure_name(name), Part(value, part.notice, part.status)))
     if all(part.status == 403 for _, part in parts):
         raise HTTPException(403, parts[0][1].notice)
     return render(request, "board.html", session, chosen=chosen, parts=parts)
+
+
+def period_of(request: Request) -> dict[str, str]:
+    """Return the period of an address; the last whole quarter where it has none."""
+    chosen = query(request, "from", "to")
+    if all(chosen.values()):
+        return chosen
+    return {name: f"{on:%Y-%m-%d}" for name, on in zip(("from", "to"), last_quarter(today()), strict=True)}
+
+
+async def measures_of(
+    apis: Apis, session: Session, period: Mapping[str, str]
+) -> tuple[Sequence[str], Sequence[Part[dict[str, Any]]]]:
+    """Return the name of every measure, and its answer for a period as a part."""
+    names_of_measures = await _measures(apis)
+    asked = (part_of(apis.get(session, "reporting", f"/v1/measures/{name}", period)) for name in names_of_measures)
+    return names_of_measures, await asyncio.gather(*asked)
 
 
 async def frozen_page(request: Request, session: Session) -> Response:
@@ -152,7 +198,7 @@ async def one_frozen_page(request: Request, session: Session) -> Response:
         "frozen_return.html",
         session,
         found=found,
-        shown=await _show_measure(found["answer"]),
+        shown=await _show_measure(request, session, found["answer"], found["frozen_at"]),
         restated=[
             (
                 _words(", ".join(in_words(part) for part in one["column"].split("."))),
@@ -161,6 +207,11 @@ async def one_frozen_page(request: Request, session: Session) -> Response:
             for one in found["today"]["differences"]
         ],
     )
+
+
+def cell_in_words(cell: str) -> str:
+    """Return the place of a number in an answer as a heading; the name of a measure's only group says nothing."""
+    return ", ".join(_words(in_words(part)) for part in cell.removeprefix("columns.").split("."))
 
 
 def last_quarter(on: date) -> tuple[date, date]:
@@ -213,9 +264,9 @@ def bars_of(table: Table) -> list[Bar]:
     ]
 
 
-async def _measures(apis: Apis) -> list[str]:
-    """Return the names of the measures, as the API declares them."""
-    declared = (await apis.openapi("reporting"))["paths"]["/v1/measures/{measure}"]["get"]
+async def _measures(apis: Apis, path: str = "/v1/measures/{measure}") -> list[str]:
+    """Return the names of the measures of a route, as the API declares them."""
+    declared = (await apis.openapi("reporting"))["paths"][path]["get"]
     measures: list[str] = next(one["schema"]["enum"] for one in declared["parameters"] if one["name"] == "measure")
     return measures
 
@@ -225,12 +276,17 @@ async def _asked(request: Request, session: Session, measure: str) -> dict[str, 
     return await console_of(request).apis.get(session, "reporting", f"/v1/measures/{measure}", period)
 
 
-async def _show_measure(answer: Mapping[str, Any]) -> ShownMeasure:
+async def _show_measure(
+    request: Request, session: Session, answer: Mapping[str, Any], frozen_at: str | None = None
+) -> ShownMeasure:
     """Return an answer with its table and its chart, which takes a while to draw."""
+    permission = ACCESS.get(session.role)
+    opens = permission is not None and "cases" in permission.parts
+    opened = await _measures(console_of(request).apis, "/v1/measures/{measure}/records") if opens else ()
     table, name = table_of(answer), str(answer["measure"])
     title = f"{measure_name(name)}, {day(answer['from'])} to {day(answer['to'])}"
     chart = await asyncio.to_thread(bar_chart, f"chart-{name.replace('_', '-')}", title, bars_of(table))
-    return ShownMeasure(measure_name(name), answer, table, chart)
+    return ShownMeasure(measure_name(name), answer, table, chart, name in opened, frozen_at)
 
 
 def _what_is_wrong(problem: Problem) -> str:
@@ -241,16 +297,21 @@ def table_of(answer: Mapping[str, Any]) -> Table:
     """Return the numbers of a measure as a table: a row for each group where it has groups, else one for each number."""
     numbers: Mapping[str, Any] = {key: value for key, value in answer.items() if key not in ABOUT}
     (only,) = numbers.values() if len(numbers) == 1 else (None,)
+    prefix: tuple[str, ...] = ()
     if isinstance(only, Mapping) and only:
-        numbers = only
+        prefix, numbers = tuple(numbers), only
     if numbers and all(isinstance(row, Mapping) and row and not _is_nested(row) for row in numbers.values()):
         columns = list(dict.fromkeys(column for row in numbers.values() for column in row))
         rows = [
             (_words(in_words(key)), [_number(row.get(column)) for column in columns]) for key, row in numbers.items()
         ]
-        return Table([_words(column) for column in columns], rows)
+        cells = [[".".join((*prefix, key, column)) for column in columns] for key in numbers]
+        return Table([_words(column) for column in columns], rows, cells)
+    leaves = list(_leaves(numbers))
     return Table(
-        ["Number"], [(_words(", ".join(map(in_words, path))), [_number(value)]) for path, value in _leaves(numbers)]
+        ["Number"],
+        [(_words(", ".join(map(in_words, path))), [_number(value)]) for path, value in leaves],
+        [[".".join((*prefix, *path))] for path, _ in leaves],
     )
 
 

@@ -21,6 +21,7 @@ from services.console.web.cipher import Cipher
 from services.console.web.sessions import Drafts, SeenTimes, Session, Sessions
 from services.console.web.sign_in import Provider, SessionEnded, fresh
 from services.registry import COLLECTIONS
+from shared.transparency.checkpoint import VerifierKey
 
 COOKIE: Final = "ooc_session"
 CSRF: Final = "csrf"
@@ -45,6 +46,8 @@ class Console:
     sessions: Sessions
     secure: bool
     """Whether its cookies are sent over TLS alone."""
+    witness: VerifierKey | None = None
+    """The public key of the witness that cosigns checkpoints; None: its signatures are shown, and not checked."""
 
 
 Page = Callable[[Request, Session], Awaitable[Response]]

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from services.console.addresses import written
+from services.console.addresses import find_addresses, written
+from services.console.client import Client
 from tests.integration.console.browsing import Browser
 from tests.integration.local.running import ooc, running_system
+from tools.scenario.over_http import Http
+from tools.scenario.parser import read_scenario
+from tools.scenario.runner import Run
+from tools.scenario.story import CommandStep
 
 STORIES = ("01-shoplifting-ycc.yaml", "04-sexting.yaml", "13-workshop-register.yaml")
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -43,6 +50,19 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     yield
     if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
         item.config.stash.get(RUNNING, contextlib.ExitStack()).close()
+
+
+@pytest.fixture
+def unsigned(system: dict[str, Any]) -> UUID:
+    """Play a story until its document is to be signed; returns the disposal."""
+    whole = read_scenario(SCENARIOS / STORIES[0])
+    end = next(
+        n for n, step in enumerate(whole.steps) if isinstance(step, CommandStep) and step.command == "SignDocument"
+    )
+    backend = Http(Client(find_addresses((), {}, Path(system["var"]))))
+    run = Run(dataclasses.replace(whole, steps=whole.steps[:end]), backend)
+    run.play()
+    return run.names.id("d1")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -167,6 +168,12 @@ PAGES: Final = {
     "frozen": ("ANALYST-1", "/returns/frozen"),
     "sessions": ("SUPERVISOR-1", "/sessions?week=2026-05-18"),
     "operations": ("SUPERVISOR-1", "/operations"),
+    "rules": ("SUPERVISOR-1", "/rules?service=disposal&on=2026-03-02"),
+    "evidence": ("AUDITOR-1", "/evidence"),
+    "counted": (
+        "SUPERVISOR-1",
+        "/returns/cases?measure=kpi6&from=2025-10-01&to=2026-11-20&cell=columns.youth_conditional_caution.ended",
+    ),
     "panel": ("SUPERVISOR-1", "/panel"),
     "report": ("SAFE_SCHOOLS_OFFICER-1", "/report"),
     "forbidden": ("ANALYST-1", "/cases"),
@@ -242,6 +249,69 @@ def test_a_case_and_its_timeline_are_fit_for_everyone(contexts: dict[str, Browse
         tab.goto(address)
         assert tab.evaluate("document.documentElement.scrollWidth") <= 320
     tab.close()
+
+
+def test_the_pages_of_an_auditor_are_fit_for_everyone(contexts: dict[str, BrowserContext]) -> None:
+    """Given a case, when its proof, an event, its lanes and the evidence are opened wide and narrow, then axe finds nothing on any."""
+    tab = contexts["AUDITOR-1"].new_page()
+    tab.set_viewport_size({"width": 1200, "height": 900})
+    tab.goto("/reason")
+    tab.check("input[name=reason][value=AUDIT]")
+    tab.click("main button")
+    tab.goto("/cases?state=COMPLETED")
+    tab.click("main table a[href^='/cases/'] >> nth=0")
+    case = tab.url
+    tab.click("nav >> text=Proof")
+    assert "Everything holds" in tab.inner_text("main")
+    look(tab, "proof")
+    tab.goto(f"{case}/timeline")
+    tab.click("text=Event and proof: Issued")
+    assert "Proved." in tab.inner_text("main")
+    tab.click("summary >> text=How this was computed")
+    look(tab, "event")
+    event = tab.url
+    tab.goto(f"{case}/swimlane")
+    look(tab, "side-by-side")
+    tab.click("text=Order by when it was recorded")
+    look(tab, "side-by-side-as-recorded")
+    tab.goto("/evidence")
+    look(tab, "evidence-with-a-reason")
+    tab.set_viewport_size({"width": 320, "height": 800})
+    for address in (f"{case}/proof", event, f"{case}/swimlane", "/evidence"):
+        tab.goto(address)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 320, address
+    tab.close()
+
+
+def test_the_work_of_a_case_is_fit_for_everyone(contexts: dict[str, BrowserContext]) -> None:
+    """Given a case, when its officers and the correction of a line are opened, then axe finds nothing on any."""
+    tab = contexts["SUPERVISOR-1"].new_page()
+    tab.set_viewport_size({"width": 1200, "height": 900})
+    tab.goto("/cases")
+    tab.click("text=Cara Whitmore")
+    case = tab.url
+    tab.click("text=Who works on it, and handing it over")
+    look(tab, "officer-of-a-case")
+    tab.goto(f"{case}/timeline")
+    tab.click("text=Correct this >> nth=0")
+    look(tab, "correction")
+    tab.set_viewport_size({"width": 320, "height": 800})
+    tab.goto(f"{case}/officer")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+    tab.close()
+
+
+def test_signing_is_fit_for_everyone(chromium: Browser, system: dict[str, Any], unsigned: UUID) -> None:
+    """Given a decided disposal, when the page of its signature is opened wide and narrow, then axe finds nothing."""
+    context = chromium.new_context(base_url=system["console"], viewport={"width": 1200, "height": 900})
+    tab = context.new_page()
+    sign_in(tab, "POLICE_DECISION_MAKER-1")
+    tab.goto(f"/records/disposals/{unsigned}/sign")
+    look(tab, "sign")
+    tab.set_viewport_size({"width": 320, "height": 800})
+    look(tab, "sign-narrow")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+    context.close()
 
 
 def test_a_conference_is_fit_for_everyone(contexts: dict[str, BrowserContext]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from uuid import UUID, uuid4
 
 import pytest
+from pypdf import PdfReader
 
 from tests.integration.console.browsing import Browser, Form, Page
 from tests.integration.console.filling import record
@@ -141,6 +143,23 @@ def test_the_board_sees_every_measure_of_a_period(browser: Browser) -> None:
         assert name in page.words
     browser.sign_in("VICTIM_WORKER-1")
     assert browser.open("/returns/board").status == 403
+
+
+def test_inspectors_get_a_paper(browser: Browser) -> None:
+    """Given a period, when an auditor prints the page for inspectors, then it is a PDF; who reads no measures gets a page that says so."""
+    browser.sign_in("AUDITOR-1")
+    reason = browser.open("/reason")
+    browser.send(reason, reason.form("/reason"), {"reason": "INSPECTION"})
+    board = browser.open("/returns/board?from=2025-10-01&to=2026-11-20")
+    link = next(address for text, address in board.links().items() if text.startswith("For inspectors"))
+    printed = browser.client.get(f"{browser.base}{link}")
+    assert (printed.headers["content-type"], printed.content[:4]) == ("application/pdf", b"%PDF")
+    text = " ".join(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(printed.content)).pages).split())
+    assert "1 October 2025 to 20 November 2026" in text
+    assert "Youth conditional caution" in text
+    assert "Disposal, events" in text
+    browser.sign_in("VICTIM_WORKER-1")
+    assert browser.open("/returns/inspection").status == 403
 
 
 def test_the_panel_has_its_queue_its_cases_and_its_quorum(browser: Browser) -> None:

@@ -37,6 +37,15 @@ def test_numbers_stand_in_a_table(numbers: dict[str, Any], columns: list[str], r
     assert (list(table.columns), list(table.rows)) == (columns, rows)
 
 
+def test_each_number_has_its_place_in_the_answer() -> None:
+    """Given numbers in groups or alone, when the table is made, then each has the members that lead to it, to open it by."""
+    groups = {"columns": {"youth_caution": {"ended": 2, "completed": None}}}
+    assert table_of(HEAD | groups).cells == [["columns.youth_caution.ended", "columns.youth_caution.completed"]]
+    alone = {"count": 3, "by_quarter": {"2025-26-Q3": 2}}
+    assert table_of(HEAD | alone).cells == [["count"], ["by_quarter.2025-26-Q3"]]
+    assert table_of(HEAD | {"by_state": {"OPEN": 1}}).cells == [["by_state.OPEN"]]
+
+
 KPI6 = HEAD | {
     "measure": "kpi6",
     "columns": {"youth_caution": {"ended": 12, "completed": None}, "outcome_22": {"ended": 7, "completed": 5}},

@@ -1,0 +1,67 @@
+"""The operators' pages without a system: how a lag moves between two looks, and which value is in force on a day."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from starlette.requests import Request
+
+from services.console.idle import Lag
+from services.console.web.operations import Look, look_before, trend_of
+from services.console.web.rules import value_in_words, value_on
+from shared.domain.policy import Entry, PolicyValue
+
+
+def asked(query: str) -> Request:
+    """Return the request of an address."""
+    return Request({"type": "http", "query_string": query.encode(), "headers": []})
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [(7, "falling further behind, by 3"), (1, "catching up, by 3"), (4, "unchanged")],
+)
+def test_a_lag_has_a_trend_since_thelook_before(left: int, words: str) -> None:
+    """Given a lag at two looks, when they are compared, then it says by how much it grows or shrinks; after one look nothing."""
+    before = Look(datetime(2026, 11, 27, tzinfo=UTC), {"reporting.disposal": 4})
+    assert trend_of(Lag("reporting.disposal", left, "…"), before) == words
+    assert trend_of(Lag("reporting.disposal", left, "…"), None) == ""
+    assert trend_of(Lag("relay.referral", 2, "…"), before) == "falling further behind, by 2"
+
+
+@pytest.mark.parametrize("query", ["", "since=yesterday", "since=2026-11-27T02:00:00", "behind=relay.disposal:1"])
+def test_an_address_without_an_earlier_look_tells_of_none(query: str) -> None:
+    """Given an address without a time, or with none that is one, when it is read, then there is no look to compare with."""
+    assert look_before(asked(query)) is None
+
+
+def test_only_lags_are_read_from_an_address() -> None:
+    """Given an address with lags and other texts, when it is read, then only the lags are kept."""
+    found = look_before(
+        asked("since=2026-11-27T02:00:00Z&behind=relay.disposal:12&behind=x&behind=a.b:-1&behind=<b>.c:1")
+    )
+    assert found is not None
+    assert dict(found.left) == {"relay.disposal": 12}
+
+
+def test_a_value_is_that_of_its_day_with_its_next_change() -> None:
+    """Given a value with three entries, when a day is asked for, then that of the day is there, and the day of the next."""
+    entries = tuple(Entry(date(year, 4, 1), year) for year in (2013, 2020, 2030))
+    term = PolicyValue("highest_age", "years", "a statute", entries)
+    on = value_on(term, date(2026, 1, 1))
+    assert (on.value, on.since, on.next) == ("2020", date(2020, 4, 1), date(2030, 4, 1))
+    before = value_on(term, date(2000, 1, 1))
+    assert (before.value, before.since, before.next) == ("Not in force yet", None, date(2013, 4, 1))
+
+
+def test_values_are_in_words() -> None:
+    """Flags, codes, days, lists and tables read as people write them."""
+    assert [value_in_words(value) for value in (True, 17, "YCC", "2026-06-09", ["YC", "YCC"], {"WHITE": 5})] == [
+        "Yes",
+        "17",
+        "Youth conditional caution",
+        "9 June 2026",
+        "Youth caution, Youth conditional caution",
+        "White: 5",
+    ]
