@@ -12,7 +12,7 @@ import typer
 from services.console.addresses import find_addresses
 from services.console.case import NotFound, address_of, require_found
 from services.console.client import Client
-from services.console.tables import OUT, moment, table
+from services.console.tables import OUT, AsJson, moment, table
 from services.registry import SERVICES
 from services.vocabulary import Role
 
@@ -38,7 +38,7 @@ def access(
     role: Annotated[Role, typer.Option("--as", help="AUDITOR or DATA_PROTECTION_OFFICER.")] = Role.AUDITOR,
     reason: Annotated[str, typer.Option("--reason", help="Why you ask, as a code; it is logged.")] = "AUDIT",
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List who read or changed what, when, in which role and why, and what was refused. The question is logged too."""
     if [case, record, person].count(None) != 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,8 @@ class Answer:
 
     tables: Sequence[Any] = ()
     complaints: Sequence[str] = field(default=())
+    body: Mapping[str, Any] = field(default_factory=dict)
+    """The answer of the API itself."""
 
 
 def read_body(file: Path) -> Mapping[str, Any]:
@@ -46,16 +48,18 @@ def send_command(client: Client, stream: str, body: Mapping[str, Any], *, key: s
     query = "?dry_run=true" if dry_run else ""
     reply = client.post(service, f"{path}/commands{query}", role=role, body=body, key=key)
     answer = reply.body if isinstance(reply.body, Mapping) else {}
-    match reply.status:
+    return replace(_shown(reply.status, answer), body=answer)
+
+
+def _shown(status: int, answer: Mapping[str, Any]) -> Answer:
+    match status:
         case 201:
             title = f"Recorded as command {answer['command_id']}"
             return Answer([_lines(title, answer["events"], "version", "type", "position", "event_id")])
         case 200:
             return _foreseen(answer)
         case _:
-            return Answer(
-                complaints=list(_complaints(answer)) or [f"The command was answered with HTTP {reply.status}."]
-            )
+            return Answer(complaints=list(_complaints(answer)) or [f"The command was answered with HTTP {status}."])
 
 
 def _foreseen(answer: Mapping[str, Any]) -> Answer:
@@ -93,11 +97,20 @@ def _rules(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"{rule['id']}{' needs a rationale' if needed else ''}: {rule['text']} ({rule['source']})"
 
 
-def followed(client: Client, service: str, command_id: UUID, role: str) -> Iterator[Any]:
-    """Show what a command recorded, and ask each service that follows for its own command. Raises `NotFound`."""
+def outcome_of(client: Client, service: str, command_id: UUID, role: str) -> Mapping[str, Any]:
+    """Ask for what a command recorded, and each service that follows for the state of its own. Raises `NotFound`."""
     if service not in COLLECTIONS:
         raise NotFound(f"{service} records no commands: choose one of {', '.join(COLLECTIONS)}.")
     answer = require_found(client.get(service, f"/v1/commands/{command_id}", role=role), f"command {command_id}", role)
+    follows = []
+    for one in answer["follows"]:
+        state, detail = _state(client, one, role)
+        follows.append({**one, "state": state, "detail": detail})
+    return {**answer, "follows": follows}
+
+
+def outcome_tables(answer: Mapping[str, Any]) -> Iterator[Any]:
+    """Show the outcome of a command, and of those that follow in other services."""
     if answer["state"] == "nothing_to_do":
         yield "The command had nothing to do, and recorded nothing."
         return
@@ -107,7 +120,7 @@ def followed(client: Client, service: str, command_id: UUID, role: str) -> Itera
     yield _lines(
         f"Recorded in {answer['receipt']['stream']}", answer["receipt"]["events"], "version", "type", "position"
     )
-    rows = [(one["type"], one["stream"], *_state(client, one, role)) for one in answer["follows"]]
+    rows = [(one["type"], one["stream"], one["state"], one["detail"]) for one in answer["follows"]]
     yield (
         table("What follows", "command", "stream", "state", "", rows=rows)
         if rows

@@ -12,7 +12,7 @@ from services.console.addresses import find_addresses
 from services.console.case import NotFound, require_found
 from services.console.client import Client, Reply
 from services.console.operations import confirm
-from services.console.tables import OUT, complain, table
+from services.console.tables import OUT, AsJson, complain, table
 from services.registry import DECIDING
 from services.vocabulary import Role
 
@@ -141,11 +141,16 @@ def list_due(
     due_by: Annotated[str | None, typer.Option("--due-by", help="A day; today if absent.")] = None,
     reason: Reason = "CASE_REVIEW",
     url: Urls = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """List the people whose records are due for review, the longest due first. Nothing is erased by it."""
     client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
     reply = client.get("reporting", "/v1/retention", role=OFFICER, params={"due_by": due_by})
     answer = require_found(reply, "review list", OFFICER)
+    if as_json:
+        OUT.print_json(data=answer)
+        return
     rows = [
         (
             one["review_on"],

@@ -18,7 +18,7 @@ import asyncpg
 import typer
 
 from services.console.addresses import VAR, written
-from services.console.tables import OUT, complain, moment, table
+from services.console.tables import OUT, AsJson, complain, moment, table
 from shared.database import Connection, as_role, database_dsn
 from shared.privacy.keyring import DERIVE, InvalidKeyEncryptionKeys, KeyEncryptionKeys, UnusableKey
 from shared.runtime.provision import KEYRING_DATABASE
@@ -53,7 +53,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 
 
 @keys.command("list")
-def list_epochs() -> None:
+def list_epochs(*, as_json: AsJson = False) -> None:
     """List the epochs: since when, how many data keys each wraps, and the day by which it is destroyed."""
 
     async def listed(settings: Settings, connection: Connection) -> None:
@@ -69,6 +69,9 @@ def list_epochs() -> None:
             for row in await connection.fetch(_EPOCHS)
         ]
         columns = ("epoch", "since", "retired", "data keys", "forgotten", "destroyed by")
+        if as_json:
+            OUT.print_json(data=[dict(zip(columns, row, strict=True)) for row in rows])
+            return
         OUT.print(table("Epochs of key-encryption keys", *columns, rows=rows) if rows else "No key was made yet.")
 
     _run(listed)

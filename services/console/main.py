@@ -19,7 +19,7 @@ from services.console.addresses import VAR, find_addresses
 from services.console.alarms import tell_alarms
 from services.console.case import NotFound, case_of, changes_of, printed, projected, require_found, timeline_of
 from services.console.client import Client
-from services.console.commands import followed, read_body, send_command
+from services.console.commands import outcome_of, outcome_tables, read_body, send_command
 from services.console.data_rights import forget, forget_again, hold, lift, release, restrict, retention
 from services.console.export import evidence, export
 from services.console.guidance import answers, next_table
@@ -34,6 +34,7 @@ from services.console.status import system_status
 from services.console.subject_access import subject_access
 from services.console.tables import (
     OUT,
+    AsJson,
     case_list,
     complain,
     measure,
@@ -70,7 +71,6 @@ app = typer.Typer(
     cls=_Commands,
     help="The case system of a team that keeps children out of court.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -166,9 +166,13 @@ def demo(
 
 
 @app.command()
-def status(url: Urls = None) -> None:
+def status(url: Urls = None, *, as_json: AsJson = False) -> None:
     """Show processes, lag, alarms and quarantine; exit code 0 if all is ready, caught up and without alarm."""
     system = system_status(_client(url, 0.0), VAR, local=not url and (VAR / "system.json").exists())
+    if as_json:
+        processes = [dict(zip(("process", "pid", "state", "where"), row, strict=True)) for row in system.rows]
+        OUT.print_json(data={"processes": processes, "reasons": system.reasons})
+        raise typer.Exit(1 if system.reasons else 0)
     if system.rows:
         OUT.print(table("The system", "process", "pid", "state", "where it is", rows=system.rows))
     for reason in system.reasons:
@@ -256,6 +260,7 @@ def case(
     role: As = Role.AUDITOR,
     *,
     only_timeline: Annotated[bool, typer.Option("--timeline", help="Only the timeline.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a case across the services: its state, and its timeline by both times, each event in a sentence."""
     client, times = _client(url), {"as_of": as_of, "known_at": known_at}
@@ -267,20 +272,27 @@ def case(
         found_in = case_of(client, case_id, role)
         if found_in in {None, case_id}:
             raise
-        OUT.print(f"{case_id} belongs to the case {found_in}.", markup=False)
+        if not as_json:
+            OUT.print(f"{case_id} belongs to the case {found_in}.", markup=False)
         case_id = found_in
         answer = projected(client, case_id, role, times=times)
     if changes_after:
         events, tokens = changes_of(client, case_id, role, changes_after)
+        if as_json:
+            OUT.print_json(data={"events": events, "next": tokens})
+            return
         OUT.print(timeline("What has changed", events) if events else "What has changed: nothing")
         next_ = " ".join(f"--changes-after {token}" for token in tokens)
         OUT.print(f"Ask next with {next_}", markup=False, soft_wrap=True)
+        return
+    events = list(timeline_of(client, case_id, role, params={**times, "order": order}))
+    if as_json:
+        OUT.print_json(data={"events": events} if only_timeline else {"case": answer, "events": events})
         return
     if not only_timeline:
         OUT.print(standings(f"Case {case_id}{_times_in_words(times)}", answer))
         if answer["waiting"]:
             OUT.print(waits("What waits", answer["waiting"]))
-    events = list(timeline_of(client, case_id, role, params={**times, "order": order}))
     OUT.print(timeline(f"What happened{_times_in_words(times)}", events))
 
 
@@ -315,11 +327,16 @@ def cases(
     page: Annotated[int | None, typer.Option(help="Which page.")] = None,
     url: Urls = None,
     role: As = Role.SUPERVISOR,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """List the cases."""
     params = {"state": state, "officer": officer and str(officer), "due_before": due_before, "page": page}
     reply = _client(url).get("reporting", "/v1/cases", role=role, params=params)
     answer = require_found(reply, "list of cases", role)
+    if as_json:
+        OUT.print_json(data=answer)
+        return
     pages = max(1, -(-answer["total"] // answer["page_size"]))
     shown = f"Cases, page {answer['page']} of {'more than ' if answer['more_than_total'] else ''}{pages}"
     OUT.print(case_list(shown, answer["cases"]) if answer["cases"] else f"{shown}: none")
@@ -338,7 +355,7 @@ def measure_command(
     url: Urls = None,
     role: As = Role.ANALYST,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a measure over a period."""
     params = {"from": from_, "to": to, "group_by": group_by, "as_of": as_of, "known_at": known_at}
@@ -358,11 +375,15 @@ def duties(
     role: As = Role.SUPERVISOR,
     *,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only what is overdue.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the daily sheet: duties that are due, overdue and met."""
     params = {"as_of": as_of, "known_at": known_at, "overdue": "true" if overdue else None}
     reply = _client(url).get("reporting", "/v1/duties", role=role, params=params)
     answer = require_found(reply, "daily sheet", role)
+    if as_json:
+        OUT.print_json(data=answer)
+        return
     title = f"Duties on {answer['as_of']}{_times_in_words({'known_at': known_at})}"
     OUT.print(sheet(title, answer["duties"]) if answer["duties"] else f"{title}: none")
     if answer["waiting"]:
@@ -400,13 +421,18 @@ def search(
     by: Annotated[SearchKind, typer.Option(help="What is looked for.")] = SearchKind.NAME,
     url: Urls = None,
     role: As = Role.SUPERVISOR,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Find cases. The words are asked for, or read from standard input: a command line is kept in the shell's history."""
     words = typer.prompt(by.replace("_", " ").capitalize()) if sys.stdin.isatty() else sys.stdin.readline()
     if not words.strip():
         _fail("There is nothing to look for: type it at the prompt, or send a line to standard input.")
     answer = require_found(_client(url).search({by: words.strip()}, role=role), "search", role)
-    OUT.print(search_results(answer) if answer["cases"] else "Cases found: none")
+    if as_json:
+        OUT.print_json(data=answer)
+    else:
+        OUT.print(search_results(answer) if answer["cases"] else "Cases found: none")
 
 
 @app.command("document")
@@ -445,13 +471,16 @@ def send(
     role: As = Role.SUPERVISOR,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and record nothing.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send a command, or show what it would do; exit code 1 if it is refused."""
     body = read_body(file)
     answer = send_command(_client(url), stream, body, key=key or str(uuid4()), role=role, dry_run=dry_run)
-    for part in answer.tables:
+    if as_json:
+        OUT.print_json(data=answer.body)
+    for part in () if as_json else answer.tables:
         OUT.print(part)
-    for text in answer.complaints:
+    for text in () if as_json else answer.complaints:
         complain(text)
     raise typer.Exit(1 if answer.complaints else 0)
 
@@ -462,9 +491,15 @@ def receipt(
     command_id: Annotated[UUID, typer.Argument(metavar="ID", help="The command's id, as its receipt names it.")],
     url: Urls = None,
     role: As = Role.SUPERVISOR,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a command recorded, and how far the commands are that follow in other services."""
-    for part in followed(_client(url), service, command_id, role):
+    answer = outcome_of(_client(url), service, command_id, role)
+    if as_json:
+        OUT.print_json(data=answer)
+        return
+    for part in outcome_tables(answer):
         OUT.print(part)
 
 

@@ -17,6 +17,7 @@ from services.console.client import Client
 from services.console.idle import SOURCES
 from services.console.tables import (
     OUT,
+    AsJson,
     complain,
     moment,
     table,
@@ -61,29 +62,38 @@ def _client(url: list[str] | None) -> Client:
 
 
 @alarms.command("list")
-def list_alarms(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+def list_alarms(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """Every alarm with what is known of it, and the page that says what to do."""
+    found = _every(_client(url), "/v1/alarms", role)
     rows = [
         (service, one["id"], one["name"], one["place"], moment(one["raised_at"]), one["detail"], one["runbook"])
-        for service, one in _every(_client(url), "/v1/alarms", role)
+        for service, one in found
     ]
-    _show("Alarms", ("service", "id", "alarm", "place", "since", "detail", "what to do"), rows)
+    columns = ("service", "id", "alarm", "place", "since", "detail", "what to do")
+    _show("Alarms", columns, rows, found, as_json=as_json)
 
 
 @reactions.command("list")
-def list_reactions(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+def list_reactions(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List what has not reached its record, and why, longest first in each service."""
+    found = _every(_client(url), "/v1/reactions", role, SOURCES)
     rows = [
         (service, one["command_id"], moment(one["parked_at"]), one["sentence"], one["attempts"])
-        for service, one in _every(_client(url), "/v1/reactions", role, SOURCES)
+        for service, one in found
     ]
-    _show("Reactions that wait", ("service", "id", "since", "what", "tries"), rows)
+    _show("Reactions that wait", ("service", "id", "since", "what", "tries"), rows, found, as_json=as_json)
 
 
 @reactions.command("show")
-def show_reaction(service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+def show_reaction(
+    service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False
+) -> None:
     """Show one parked reaction: its source event, its target record, and the rules that refuse it; never the data."""
-    _show_reaction(require_found(_client(url).get(service, f"/v1/reactions/{id_}", role=role), f"reaction {id_}", role))
+    found = require_found(_client(url).get(service, f"/v1/reactions/{id_}", role=role), f"reaction {id_}", role)
+    if as_json:
+        OUT.print_json(data=found)
+    else:
+        _show_reaction(found)
 
 
 def _show_reaction(one: Mapping[str, Any]) -> None:
@@ -100,21 +110,28 @@ def _show_reaction(one: Mapping[str, Any]) -> None:
 
 
 @quarantine.command("list")
-def list_quarantine(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+def list_quarantine(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List the streams in quarantine, with the reasons."""
+    found = _every(_client(url), "/v1/quarantine", role)
     rows = [
         (service, one["id"], one["stream"], one["records"], moment(one["since"]), one["cause"], one["error"])
-        for service, one in _every(_client(url), "/v1/quarantine", role)
+        for service, one in found
     ]
-    _show("In quarantine", ("service", "id", "stream", "records", "since", "cause", "error"), rows)
+    columns = ("service", "id", "stream", "records", "since", "cause", "error")
+    _show("In quarantine", columns, rows, found, as_json=as_json)
 
 
 @quarantine.command("show")
 @gaps.command("show")
-def show_held(service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+def show_held(
+    service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False
+) -> None:
     """List the held records of a stream in order, without their content: places, sizes, digests and errors."""
     reply = _client(url).get(service, f"/v1/quarantine/{id_}", role=role)
     answer = require_found(reply, f"stream in quarantine {id_} of {service}", role)
+    if as_json:
+        OUT.print_json(data=answer)
+        return
     OUT.print(f"{answer['stream']}, held by {answer['consumer']}: {answer['records']} records", markup=False)
     for one in answer["held"]:
         sizes = ", ".join(f"{header['name']} {header['bytes']}" for header in one["headers"])
@@ -133,23 +150,27 @@ def show_held(service: Service, id_: Id, url: Urls = None, role: Reader = Role.A
 
 
 @quarantine.command("decisions")
-def list_decisions(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+def list_decisions(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List the decisions about held records, gaps and alarms, with actor, time and reason, latest first."""
+    found = _every(_client(url), "/v1/decisions", role)
     rows = [
         (service, moment(one["decided_at"]), one["action"], one["stream"], _versions(one), one["actor"], one["reason"])
-        for service, one in _every(_client(url), "/v1/decisions", role)
+        for service, one in found
     ]
-    _show("Decisions", ("service", "when", "what", "stream or place", "versions", "by", "why"), rows)
+    columns = ("service", "when", "what", "stream or place", "versions", "by", "why")
+    _show("Decisions", columns, rows, found, as_json=as_json)
 
 
 @gaps.command("list")
-def list_gaps(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+def list_gaps(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List the streams that wait for a missing version."""
+    found = _every(_client(url), "/v1/gaps", role)
     rows = [
         (service, one["id"], one["stream"], one["held"], one["found"], one["waiting"], moment(one["since"]))
-        for service, one in _every(_client(url), "/v1/gaps", role)
+        for service, one in found
     ]
-    _show("Gaps", ("service", "id", "stream", "taken to version", "came version", "records wait", "since"), rows)
+    columns = ("service", "id", "stream", "taken to version", "came version", "records wait", "since")
+    _show("Gaps", columns, rows, found, as_json=as_json)
 
 
 def _every(
@@ -162,8 +183,19 @@ def _every(
     ]
 
 
-def _show(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    OUT.print(table(title, *columns, rows=rows) if rows else f"{title}: none")
+def _show(
+    title: str,
+    columns: tuple[str, ...],
+    rows: list[tuple[Any, ...]],
+    found: Iterable[tuple[str, Mapping[str, Any]]],
+    *,
+    as_json: bool,
+) -> None:
+    """Show a list as a table, or as JSON with the service of each of its members."""
+    if as_json:
+        OUT.print_json(data=[{"service": service, **one} for service, one in found])
+    else:
+        OUT.print(table(title, *columns, rows=rows) if rows else f"{title}: none")
 
 
 def _versions(decision: Mapping[str, Any]) -> str:

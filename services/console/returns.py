@@ -12,7 +12,7 @@ from services.console.addresses import find_addresses
 from services.console.case import require_found
 from services.console.client import Client, NoAnswer
 from services.console.operations import SOON, Urls
-from services.console.tables import OUT, measure, moment, table
+from services.console.tables import OUT, AsJson, measure, moment, table
 from services.vocabulary import Role
 
 returns = typer.Typer(help="Frozen returns: freeze, list, show.", no_args_is_help=True)
@@ -49,7 +49,7 @@ def list_frozen(
     url: Urls = None,
     role: As = Role.ANALYST,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the frozen returns, the latest first."""
     reply = _client(url).get("reporting", "/v1/returns", role=role, params={"page": page})
@@ -70,7 +70,7 @@ def show(
     url: Urls = None,
     role: As = Role.ANALYST,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a frozen return, and what the same question would answer today, and why."""
     reply = _client(url).get("reporting", f"/v1/returns/{return_id}", role=role)

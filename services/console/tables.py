@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +21,9 @@ WIDE: Final = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
 OUT: Final = Console(highlight=False, width=WIDE)
 ERR: Final = Console(highlight=False, stderr=True)
 
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+"""The option of every command that shows what the system answers."""
 
 TIMES: Final = "occurred, recorded"
 WHOLE: Final = frozenset({TIMES, "due", "duty", "case"})

@@ -17,7 +17,7 @@ from services.console.addresses import find_addresses
 from services.console.case import NotFound, require_found
 from services.console.client import Client, NoAnswer
 from services.console.export import write_whole
-from services.console.tables import ERR, OUT, complain, moment
+from services.console.tables import ERR, OUT, AsJson, complain, moment
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
 from shared.event_store.log_hash import log_entry
@@ -157,10 +157,13 @@ def write_report(client: Client, report: Mapping[str, Any], file: Path, role: st
 
 
 @verify_app.command("latest")
-def show_latest(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+def show_latest(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """Show the last report that was kept; exit code 1 if it found a break."""
     client = Client(find_addresses(url or ()), patience=PATIENCE, reason="AUDIT")
     kept = require_found(client.get("reporting", "/v1/verifications/latest", role=role), "verification report", role)
+    if as_json:
+        OUT.print_json(data=kept)
+        raise typer.Exit(0 if kept["whole"] else 1)
     report = json.loads(kept["report"])
     word = "whole" if kept["whole"] else "BROKEN"
     OUT.print(
