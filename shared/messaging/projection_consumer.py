@@ -161,6 +161,7 @@ class ProjectionConsumer(Service):
             pause=self._pause,
             resume=self._read_on,
             note=note_positions,
+            together=True,
         )
         self.busy = self._handler.busy
         """Held while a batch is taken."""

@@ -1,6 +1,6 @@
-"""What every consumer shares, whatever reads the topics: `process_batch`, in the transaction of its effect.
+"""What every consumer shares, whatever reads the topics: `process_batches`, in the transaction of its effect.
 
-PostgreSQL owns the checkpoint. `process_batch` locks it, so that a consumer which does not know yet that it has lost its
+PostgreSQL owns the checkpoint. `process_batches` locks it, so that a consumer which does not know yet that it has lost its
 partition waits and then finds its events taken; it skips what was taken before, holds the versions of each stream
 against those it has seen, applies what follows, and moves the checkpoint, all or nothing.
 
@@ -31,6 +31,7 @@ from shared.messaging.consumer.batch import (
     load_checkpoints,
     log_results,
     process_batch,
+    process_batches,
 )
 from shared.messaging.consumer.consumed_event import ConsumedEvent, Headers, decode
 from shared.messaging.consumer.decisions import (
@@ -84,6 +85,7 @@ __all__ = [
     "log_alarms",
     "log_results",
     "process_batch",
+    "process_batches",
     "quarantined_records",
     "quarantined_streams",
     "raise_alarm",

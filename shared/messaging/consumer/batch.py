@@ -1,9 +1,10 @@
-"""`process_batch`: a batch of one partition, in the transaction of its effect."""
+"""`process_batches`: a batch of some partitions, in the transaction of its effect."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -59,14 +60,19 @@ class BatchResult:
 
 
 _TAKE: Final = """
-    insert into checkpoint (consumer, topic, partition, next_offset) values ($1, $2, $3, 0)
+    insert into checkpoint (consumer, topic, partition, next_offset)
+    select $1, w.topic, w.partition, 0 from unnest($2::text[], $3::integer[]) as w (topic, partition) order by 2, 3
     on conflict (consumer, topic, partition) do update set next_offset = checkpoint.next_offset
-    returning next_offset
+    returning topic, partition, next_offset
 """
-_MOVE: Final = "update checkpoint set next_offset = $4 where consumer = $1 and topic = $2 and partition = $3"
+_MOVE: Final = """
+    update checkpoint set next_offset = w.reached
+    from unnest($2::text[], $3::integer[], $4::bigint[]) as w (topic, partition, reached)
+    where checkpoint.consumer = $1 and checkpoint.topic = w.topic and checkpoint.partition = w.partition
+"""
 _STANDING: Final = """
-    select w.stream, coalesce(s.version, 0) as seen, s.hash, q.stream is not null as quarantined,
-           q.first, coalesce(q.last, 0) as last, coalesce(q.untold, false) as untold
+    select w.stream, coalesce(s.version, 0) as seen, s.hash, greatest(s.version, q.last, 0) as last, q.first,
+           q.stream is not null as quarantined, coalesce(q.untold, false) as untold
     from unnest($2::text[]) as w (stream)
     left join seen as s on s.consumer = $1 and s.stream = w.stream
     left join (
@@ -89,59 +95,62 @@ _BEFORE: Final = """
 
 
 async def process_batch(
-    connection: Connection,
-    consumer: str,
-    topic: str,
-    partition: int,
-    records: Sequence[ConsumedEvent],
-    apply: Apply,
+    connection: Connection, consumer: str, topic: str, partition: int, records: Sequence[ConsumedEvent], apply: Apply
 ) -> BatchResult:
-    """Take a batch of one partition, in order of offset, in one transaction (a savepoint within one).
+    """Take a batch of one partition, as `process_batches` does."""
+    return (await process_batches(connection, consumer, {(topic, partition): records}, apply))[0]
 
-    Raises `OffsetGap`, or an error of the database or of `apply` that no event is to blame for; then nothing was taken.
+
+async def process_batches(
+    connection: Connection, consumer: str, batch: Mapping[TopicPartition, Sequence[ConsumedEvent]], apply: Apply
+) -> list[BatchResult]:
+    """Take a batch of some partitions, each in order of offset, in one transaction (a savepoint within one).
+
+    Each step is one statement for all partitions, and `apply` has the good events of all of them. The checkpoints are
+    locked in order, so that two who meet wait for each other in one direction. Raises `OffsetGap`, or an error of the
+    database or of `apply` that no event is to blame for; then nothing was taken.
     """
     async with connection.transaction():
-        next_offset: int = await connection.fetchval(_TAKE, consumer, topic, partition)
-        sorting = BatchClassifier(topic, partition, next_offset)
-        new_records = sorting.new_records(records)
-        if not new_records:
-            return BatchResult(next_offset)
-        await _look_up(connection, consumer, sorting, new_records)
-        sorting.sort(new_records)
-        failed = await apply_or_quarantine(connection, consumer, sorting.good, apply)
-        quarantined = (*sorting.held, *failed)
-        await quarantine(connection, consumer, quarantined)
-        followed = 0
-        for stream in sorting.completed - {one.record.stream for one in failed}:
-            followed += (await apply_held(connection, consumer, stream, apply)).released
-        await connection.execute(_MOVE, consumer, topic, partition, sorting.reached)
-        applied = len(sorting.good) - len(failed)
-        return BatchResult(sorting.reached, applied, sorting.repeated, quarantined, tuple(sorting.gaps), followed)
+        standing: dict[str, StreamProgress] = {}
+        rows = await connection.fetch(_TAKE, consumer, *map(list, zip(*batch, strict=True)))
+        sortings = [BatchClassifier((topic, partition), offset, standing) for topic, partition, offset in rows]
+        new_records = [sorting.new_records(batch[sorting.place]) for sorting in sortings]
+        await _look_up(connection, consumer, standing, list(chain(*new_records)))
+        for sorting, records in zip(sortings, new_records, strict=True):
+            sorting.sort(records)
+        good = [record for sorting in sortings for record in sorting.good]
+        failed = await apply_or_quarantine(connection, consumer, good, apply)
+        await quarantine(connection, consumer, [*chain(*(sorting.held for sorting in sortings)), *failed])
+        results = [await _result(connection, consumer, sorting, failed, apply) for sorting in sortings]
+        reached = zip(*((*sorting.place, sorting.reached) for sorting in sortings), strict=True)
+        await connection.execute(_MOVE, consumer, *map(list, reached))
+        return results
+
+
+async def _result(
+    connection: Connection, consumer: str, sorting: BatchClassifier, failed: Sequence[QuarantinedEvent], apply: Apply
+) -> BatchResult:
+    """Let follow what was held for a version that has come; return what became of a partition's records."""
+    own = [one for one in failed if (one.record.topic, one.record.partition) == sorting.place]
+    followed = 0
+    for stream in sorting.completed - {one.record.stream for one in own}:
+        followed += (await apply_held(connection, consumer, stream, apply)).released
+    applied, held = len(sorting.good) - len(own), (*sorting.held, *own)
+    return BatchResult(sorting.reached, applied, sorting.repeated, held, tuple(sorting.gaps), followed)
 
 
 async def _look_up(
-    connection: Connection, consumer: str, sorting: BatchClassifier, new_records: Sequence[ConsumedEvent]
+    connection: Connection, consumer: str, found: dict[str, StreamProgress], new_records: Sequence[ConsumedEvent]
 ) -> None:
     """Look up how far the streams of some records have come, and what is known of versions that have come before."""
     named = [record for record in new_records if record.vouched]
-    for row in await connection.fetch(_STANDING, consumer, list({record.stream for record in named})):
-        sorting.standing[row["stream"]] = StreamProgress(
-            row["seen"],
-            row["hash"],
-            max(row["seen"], row["last"]),
-            row["first"],
-            quarantined=row["quarantined"],
-            untold=row["untold"],
-        )
-    before = {
-        (record.stream, record.version)
-        for record in named
-        if 0 < record.version <= sorting.standing[record.stream].last
-    }
+    for stream, *progress in await connection.fetch(_STANDING, consumer, list({record.stream for record in named})):
+        found[stream] = StreamProgress(*progress)
+    before = {(record.stream, record.version) for record in named if 0 < record.version <= found[record.stream].last}
     if before:
         streams, versions = zip(*before, strict=True)
         for row in await connection.fetch(_BEFORE, consumer, list(streams), list(versions)):
-            standing = sorting.standing[row["stream"]]
+            standing = found[row["stream"]]
             if row["version"] <= standing.version or row["held"]:
                 standing.digests[row["version"]] = row["digest"]
             if row["version"] == standing.version and standing.hash is not None:
@@ -174,12 +183,12 @@ class StreamProgress:
 
 
 class BatchClassifier:
-    """Which records of a batch are good, and which go into quarantine."""
+    """Which records of a partition are good, and which go into quarantine; `standing` is of all streams of the batch."""
 
-    def __init__(self, topic: str, partition: int, next_offset: int) -> None:
-        self.place = f"{topic}/{partition}"
+    def __init__(self, place: TopicPartition, next_offset: int, standing: Mapping[str, StreamProgress]) -> None:
+        self.place = place
         self.reached = next_offset
-        self.standing: dict[str, StreamProgress] = {}
+        self.standing = standing
         self.good: list[ConsumedEvent] = []
         self.held: list[QuarantinedEvent] = []
         self.gaps: list[VersionGap] = []
@@ -194,7 +203,8 @@ class BatchClassifier:
             if record.offset < reached:
                 continue
             if record.follows is not None and record.follows > reached:
-                raise OffsetGap(f"{self.place} was taken to offset {reached}, and the reader is past {record.follows}")
+                place = "/".join(map(str, self.place))
+                raise OffsetGap(f"{place} was taken to offset {reached}, and the reader is past {record.follows}")
             new_records.append(record)
             reached = record.offset + 1
         return new_records

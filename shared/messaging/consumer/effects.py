@@ -111,10 +111,10 @@ async def _apply(connection: Connection, records: Sequence[ConsumedEvent], apply
 
 def _progress(good: Sequence[ConsumedEvent], failed: Sequence[QuarantinedEvent]) -> dict[str, tuple[int, bytes, bytes]]:
     """For each stream of what was applied: its last version, the hash after it, and the digests of these versions."""
-    not_applied = {event.record.offset for event in failed}
+    not_applied = {(event.record.topic, event.record.partition, event.record.offset) for event in failed}
     reached: dict[str, tuple[int, bytes, bytes]] = {}
     for record in good:
-        if record.offset not in not_applied:
+        if (record.topic, record.partition, record.offset) not in not_applied:
             before = reached.get(record.stream)
             digest = record.hash[:8]
             reached[record.stream] = (record.version, record.hash, before[2] + digest if before else digest)

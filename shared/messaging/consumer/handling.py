@@ -25,7 +25,7 @@ from shared.messaging.consumer.batch import (
     BatchResult,
     TopicPartition,
     log_results,
-    process_batch,
+    process_batches,
 )
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import Apply, is_transient, retry_transient
@@ -88,6 +88,8 @@ class RecordHandler(Service):
         pause: called with a partition of which too much waits.
         resume: called with that partition when it may be read on.
         note: called in the transaction of a batch with the services and positions believed since the last one.
+        together: whether `apply` has the events of all partitions at once. Else the database hears of each partition in
+            between, and does not end the transaction because of an `apply` that takes long and does not use it.
 
     """
 
@@ -104,6 +106,7 @@ class RecordHandler(Service):
         pause: Callable[[TopicPartition], None],
         resume: Callable[[TopicPartition], None],
         note: Callable[[Connection, Mapping[str, HighWaterMark]], Awaitable[None]] | None = None,
+        together: bool = False,
     ) -> None:
         super().__init__()
         self.consumer = consumer
@@ -117,6 +120,7 @@ class RecordHandler(Service):
         self._pause = pause
         self._resume = resume
         self._note = note
+        self._together = together
         self._noted: dict[str, HighWaterMark] = {}
         self._waiting: dict[TopicPartition, _Waiting] = {}
         self._paused: set[TopicPartition] = set()
@@ -145,7 +149,7 @@ class RecordHandler(Service):
         self._settled = set() if places is None else self._settled - set(places)
 
     async def settle(self) -> None:
-        """Take what waits and is covered by a position record by now. Raises what `process_batch` raises."""
+        """Take what waits and is covered by a position record by now. Raises what `process_batches` raises."""
         async with self.busy:
             covered = self._covered()
             unnoted = self._unnoted()
@@ -184,12 +188,14 @@ class RecordHandler(Service):
         unnoted: Mapping[str, HighWaterMark],
     ) -> list[BatchResult]:
         """Take a batch, in the order of its partitions, so that two who meet wait for each other in one direction."""
+        batch = {place: covered[place][1] for place in sorted(covered)}
         results: list[BatchResult] = []
         async with self._transaction() as connection:
-            for (topic, partition), (waiting, records) in sorted(covered.items(), key=lambda one: one[0]):
-                results.append(await process_batch(connection, self.consumer, topic, partition, records, self._apply))
-                if waiting.alarmed or (topic, partition) not in self._settled:
-                    await settle_alarms(connection, self.consumer, topic, partition)
+            for part in [batch] if self._together and batch else [{place: batch[place]} for place in batch]:
+                results += await process_batches(connection, self.consumer, part, self._apply)
+            for place in batch:
+                if covered[place][0].alarmed or place not in self._settled:
+                    await settle_alarms(connection, self.consumer, *place)
             if self._note is not None and unnoted:
                 await self._note(connection, unnoted)
         return results

@@ -20,6 +20,7 @@ from shared.messaging.consumer import (
     gaps,
     load_checkpoints,
     process_batch,
+    process_batches,
     quarantined_streams,
     retry_quarantine,
 )
@@ -31,9 +32,9 @@ NAME = "reader"
 TOPIC = "ooc.note.events"
 
 
-def arriving(messages: Sequence[Message], first_offset: int = 0) -> list[ConsumedEvent]:
+def arriving(messages: Sequence[Message], first_offset: int = 0, partition: int = 0) -> list[ConsumedEvent]:
     return [
-        decode(TOPIC, 0, offset, str(message.home).encode(), message.headers, message.body)
+        decode(TOPIC, partition, offset, str(message.home).encode(), message.headers, message.body)
         for offset, message in enumerate(messages, start=first_offset)
     ]
 
@@ -95,6 +96,53 @@ async def test_poison_takes_its_own_stream_into_quarantine_and_no_other(projecti
     (quarantined,) = await quarantined_streams(projection)
     assert (quarantined.stream, quarantined.records) == (f"note/{homes[3]}", 7)
     assert quarantined.error.startswith("Poison")
+
+
+async def test_partitions_that_are_taken_together_become_what_each_would_alone(projection: Pool) -> None:
+    """Given three partitions with the same offsets, of which one has poison, a gap and what ends it, and one nothing new,
+    when they are taken in one batch, then the poison holds its stream alone, and each partition comes to its own offset."""
+    author, (poisoned, gapped, fine, other, known) = Author("note"), [uuid4() for _ in range(5)]
+    await process(projection, arriving([author.write(known)]))
+    first, second, third = (author.write(gapped) for _ in range(3))
+    batch = {
+        (TOPIC, 2): arriving([author.write(fine), author.write(other), author.write(fine)], 0, 2),
+        (TOPIC, 0): [],
+        (TOPIC, 1): arriving(
+            [author.write(uuid4()), author.write(poisoned, poison=True), first, third, author.write(poisoned), second],
+            0,
+            1,
+        ),
+    }
+    async with projection.acquire() as connection:
+        results = {result.next_offset: result for result in await process_batches(connection, NAME, batch, write_down)}
+    assert set(results) == {1, 3, 6}
+    assert (results[1].applied, results[3].applied, results[3].quarantined) == (0, 3, ())
+    assert (results[6].applied, results[6].followed, len(results[6].gaps)) == (3, 1, 1)
+    assert {one.record.stream for one in results[6].quarantined} == {f"note/{poisoned}", f"note/{gapped}"}
+    places = [(TOPIC, partition) for partition in range(3)]
+    assert await load_checkpoints(projection, NAME, places) == {(TOPIC, 0): 1, (TOPIC, 1): 6, (TOPIC, 2): 3}
+    taken = await effects(projection)
+    assert [version for stream, version in taken if stream == f"note/{gapped}"] == [1, 2, 3]
+    assert [quarantined.stream for quarantined in await quarantined_streams(projection)] == [f"note/{poisoned}"]
+    again = {
+        place: [replace(record, follows=None) for record in records] for place, records in batch.items() if records
+    }
+    async with projection.acquire() as connection:
+        repeated = await process_batches(connection, NAME, again, write_down)
+    assert [result.applied for result in repeated] == [0, 0]
+    assert await effects(projection) == taken
+
+
+async def test_a_gap_of_offsets_in_one_partition_takes_nothing_of_any(projection: Pool) -> None:
+    """Given a reader that has passed over an offset of one partition, when two are taken together, then neither moves."""
+    author = Author("note")
+    ahead = [replace(record, follows=3) for record in arriving([author.write(uuid4())], 4, 1)]
+    batch = {(TOPIC, 0): arriving([author.write(uuid4())]), (TOPIC, 1): ahead}
+    async with projection.acquire() as connection:
+        with pytest.raises(OffsetGap, match=f"{TOPIC}/1 was taken to offset 0"):
+            await process_batches(connection, NAME, batch, write_down)
+    assert await effects(projection) == []
+    assert set((await load_checkpoints(projection, NAME, list(batch))).values()) == {0}
 
 
 async def test_a_version_in_quarantine_counts_as_held(projection: Pool) -> None:
