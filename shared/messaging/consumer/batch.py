@@ -113,16 +113,16 @@ async def process_batches(
     async with connection.transaction():
         standing: dict[str, StreamProgress] = {}
         rows = await connection.fetch(_TAKE, consumer, *map(list, zip(*batch, strict=True)))
-        sortings = [BatchClassifier((topic, partition), offset, standing) for topic, partition, offset in rows]
-        new_records = [sorting.new_records(batch[sorting.place]) for sorting in sortings]
+        classified = [BatchClassifier((topic, partition), offset, standing) for topic, partition, offset in rows]
+        new_records = [sorting.new_records(batch[sorting.place]) for sorting in classified]
         await _look_up(connection, consumer, standing, list(chain(*new_records)))
-        for sorting, records in zip(sortings, new_records, strict=True):
+        for sorting, records in zip(classified, new_records, strict=True):
             sorting.sort(records)
-        good = [record for sorting in sortings for record in sorting.good]
+        good = [record for sorting in classified for record in sorting.good]
         failed = await apply_or_quarantine(connection, consumer, good, apply)
-        await quarantine(connection, consumer, [*chain(*(sorting.held for sorting in sortings)), *failed])
-        results = [await _result(connection, consumer, sorting, failed, apply) for sorting in sortings]
-        reached = zip(*((*sorting.place, sorting.reached) for sorting in sortings), strict=True)
+        await quarantine(connection, consumer, [*chain(*(sorting.held for sorting in classified)), *failed])
+        results = [await _result(connection, consumer, sorting, failed, apply) for sorting in classified]
+        reached = zip(*((*sorting.place, sorting.reached) for sorting in classified), strict=True)
         await connection.execute(_MOVE, consumer, *map(list, reached))
         return results
 
