@@ -90,6 +90,16 @@ async def main(wanted: Options) -> None:
                 exempt_from_collection()  # as the system's processes do; the corpus is not theirs
                 found = await alternating(sides, wanted.rounds, wanted.seconds, tell)
             parts.append(part(bench.name, bench.title, {side.name: side.what for side in sides}, found))
+            print("\n".join(lines(parts[-1:])), file=sys.stderr, flush=True)
+            # A run that somebody ends keeps what it has found.
+            document = {
+                "began": began.isoformat(),
+                "seconds": wanted.seconds,
+                "rounds": wanted.rounds,
+                "machine": dict(surroundings),
+                "benches": as_json(parts),
+            }
+            await asyncio.to_thread(wanted.json.write_text, json.dumps(document, indent=2) + "\n", encoding="utf-8")
     print(f"{began:%Y-%m-%d %H:%M} UTC, {wanted.rounds} rounds of {wanted.seconds:g} s after a warm-up")
     for name, what in surroundings.items():
         print(f"  {name}: {what}")
@@ -99,14 +109,6 @@ async def main(wanted: Options) -> None:
     print()
     print("\n".join(verdict(parts)))
     print("\n".join(["Not measured here:", *(f"  {one}" for one in ELSEWHERE)]))
-    document = {
-        "began": began.isoformat(),
-        "seconds": wanted.seconds,
-        "rounds": wanted.rounds,
-        "machine": dict(surroundings),
-        "benches": as_json(parts),
-    }
-    await asyncio.to_thread(wanted.json.write_text, json.dumps(document, indent=2) + "\n", encoding="utf-8")
     print(f"All values: {wanted.json}")
 
 
