@@ -138,8 +138,8 @@ class Sending:
                     status, answer = await connection.post(post.path, tokens[post.actor.id], post.body)
                     assert status == 201, (status, answer, post)
                     took.append(-now + (now := time.perf_counter()))
-                if now > until:
-                    return
+                    if now > until:
+                        return
 
         try:
             await asyncio.gather(*map(call, connections))
