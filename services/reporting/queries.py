@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -26,10 +26,13 @@ from services.reporting.measures import (
 )
 from services.reporting.period import Period
 from services.reporting.projection import duty_of, stood_open
+from services.reporting.restriction import restricted_people
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.summaries import Summary, summary_type
+from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.dates import end_of_day
 from shared.domain.duties import Duty
+from shared.privacy.sealing import SealedToken
 
 _ROWS: Final = """
     select service, stream, state, open, record from stream
@@ -80,8 +83,18 @@ async def measure(
             reached = await positions(connection, question.reads, known_at)
         dataset = await load_dataset(connection, question, period, as_of, known_at, last_positions)
     if question.sealed_texts is not None and ethnicity is not None:
-        dataset = replace(dataset, ethnicities=await ethnicity(question.sealed_texts(dataset, period)))
+        sealed = await _unrestricted(pool, question.reads, question.sealed_texts(dataset, period))
+        dataset = replace(dataset, ethnicities=await ethnicity(sealed))
     return answer(question, dataset, period, reached, group_by)
+
+
+async def _unrestricted(pool: Pool, services: Collection[str], sealed: Sequence[SealedTexts]) -> list[SealedTexts]:
+    """Leave out the texts of people whose processing is restricted today, whatever day the question is about."""
+    owners = {texts: SealedToken.parse(texts.token).subject for texts in sealed}
+    people = {UUID(owner.removeprefix("person/")) for owner in owners.values() if owner.startswith("person/")}
+    restricted = await restricted_people(pool, {(service, person) for service in services for person in people})
+    withheld = {f"person/{person}" for _, person in restricted}
+    return [texts for texts in sealed if owners[texts] not in withheld]
 
 
 async def load_dataset(

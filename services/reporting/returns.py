@@ -242,7 +242,8 @@ def _reasons(frozen_measure: Measure[Any], item: FrozenReturn, *, reproduced: bo
     yield from changed
     if not reproduced and not changed:
         yield (
-            "keys have been destroyed since, so that what they sealed is no longer counted by group"
+            "since then, keys were destroyed or the processing of people was restricted or allowed again, which moves"
+            " their count to or from NOT_KNOWN"
             if frozen_measure.sealed_texts is not None
             else "the events up to its positions give another answer: verify the system"
         )

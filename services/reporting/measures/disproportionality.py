@@ -27,7 +27,7 @@ def select_ethnicities(dataset: Dataset, period: Period) -> list[SealedTexts]:
 
 
 def group_of(words: str | None, policy: Policy) -> str:
-    """Return the ethnic group of a recorded text; NOT_KNOWN where none was recorded, or it is erased or unclear."""
+    """Return the ethnic group of a recorded text; NOT_KNOWN where none was recorded or opened, or it is unclear."""
     lowered = (words or "").casefold()
     return next((group for word, group in policy.value("ethnic_groups") if word in lowered), NOT_KNOWN)
 
@@ -68,11 +68,13 @@ def _rounded(value: Decimal | None) -> float | None:
 
 MEASURE: Final = Measure(
     name="disproportionality",
-    version="1",
+    version="2",
     definition=(
         "Disposals given in the period by ethnic group, the rate per 1,000 children aged 10 to 17 of that group, and"
         " the relative rate index, the group's rate over the White rate. A count under five is null. Ethnicity is"
-        " sealed: groups are empty unless the question comes with a grant of keys."
+        " sealed: groups are empty unless the question comes with a grant of keys. A child counts as NOT_KNOWN if no"
+        " ethnicity was recorded, if it is forgotten, or while the processing of the child's data is restricted on the"
+        " day of the question."
     ),
     source="YJB disproportionality toolkit; relative rate index",
     reads=frozenset({"disposal"}),

@@ -1,0 +1,86 @@
+"""A measure by ethnicity opens nothing of a child whose processing is restricted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from services.registry import deciding_services
+from services.reporting.ethnicity import keyring_grant
+from services.reporting.projection import apply
+from services.reporting.queries import measure
+from services.reporting.summaries.disposal import SealedTexts
+from shared.command_handler import Accepted
+from shared.domain.data_rights import (
+    DataRightsCommand,
+    LiftRestriction,
+    RestrictProcessing,
+    data_rights_id,
+    data_rights_service,
+)
+from shared.domain.execution import CommandRequest
+from shared.domain.messages import Actor
+from shared.domain.permissions import EVERY
+from shared.privacy.sealing import SealedToken
+from tests.integration.reporting.recorded_scenarios import RecordedScenarios, Stored, play, project
+
+DISPOSAL: Final = next(service for service in deciding_services() if service.name == "disposal")
+RIGHTS: Final = data_rights_service(DISPOSAL)
+PERIOD: Final = (date(2025, 4, 1), date(2026, 12, 31))
+
+
+class Opened:
+    """The grant of keys, which also notes what it was asked to open: the text of each owner."""
+
+    def __init__(self, scenarios: RecordedScenarios) -> None:
+        self._grant = keyring_grant(scenarios.memory.keyring)
+        self.texts: dict[str, str] = {}
+
+    async def __call__(self, sealed: Sequence[SealedTexts]) -> Mapping[SealedTexts, str]:
+        found = await self._grant(sealed)
+        self.texts = {SealedToken.parse(texts.token).subject: found[texts] for texts in sealed}
+        return found
+
+
+async def decide(pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios, command: DataRightsCommand) -> None:
+    """Decide about a person in disposal's event store, and project what was recorded."""
+    handler = scenarios.memory._services["disposal"].handler.for_service(RIGHTS)
+    before = (await handler.event_store.head()).position
+    officer = Actor(id=uuid4(), role="DATA_PROTECTION_OFFICER", organisation="POLICE", labels={"area": EVERY})
+    now = datetime.now(UTC)
+    result = await handler.handle(
+        CommandRequest(command, data_rights_id("disposal", command.person_id), uuid4(), officer, now, uuid4())
+    )
+    assert isinstance(result, Accepted)
+    recorded = await handler.event_store.read(before, 10)
+    async with pool.acquire() as connection, connection.transaction():
+        await apply(connection, [Stored(e.stream, e.body, e.position, e.recorded_at, e.hash) for e in recorded])
+
+
+async def test_a_restricted_child_counts_as_not_known_until_the_restriction_is_lifted(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """Given one restricted child, then their key is not asked for and their group has one less; lifted, all is as before."""
+    scenarios = play("13")
+    scenarios.play("13")
+    await project(pool, scenarios.facts, 500)
+    grant = Opened(scenarios)
+
+    async def groups() -> dict[str, Any]:
+        answer = await measure(pool, "disproportionality", *PERIOD, ethnicity=grant)
+        return {group: counted["disposals"] for group, counted in answer["groups"].items()}
+
+    before, everybody = await groups(), grant.texts
+    assert before == {"WHITE": 6, "BLACK": None, "ASIAN": None}
+    child = next(owner for owner, text in everybody.items() if text == "White British")
+    person = UUID(child.removeprefix("person/"))
+    await decide(pool, scenarios, RestrictProcessing(person_id=person, basis="PRINCIPLE_INFRINGED"))
+    assert await groups() == {"WHITE": 5, "BLACK": None, "ASIAN": None, "NOT_KNOWN": None}
+    assert grant.texts.keys() == everybody.keys() - {child}
+    await decide(pool, scenarios, LiftRestriction(person_id=person))
+    assert await groups() == before
+    assert grant.texts == everybody
