@@ -26,6 +26,7 @@ LONG_TEXT: Final = 300
 """Letters from which a text gets several lines."""
 ONE_LINE: Final = frozenset({"name", "address", "contact", "ethnicity", "payee", "place", "title"})
 """Texts of one line; their schemas allow as much as those of a narrative."""
+YES_NO: Final = {"yes": True, "no": False}
 MAX_ROWS: Final = 20
 """The most groups of a repeated group."""
 MISSING: Final = object()
@@ -245,7 +246,9 @@ def _value(one: Field, answers: Answers, wrong: list[FieldProblem]) -> Any:
 def _plain(one: Field, text: str) -> Any:
     match one.kind:
         case "yes_no":
-            return text == "yes"
+            if text not in YES_NO:
+                raise ValueError(f"{one.title} must be answered by yes or no")
+            return YES_NO[text]
         case "integer":
             if not re.fullmatch(r"-?[0-9]{1,9}", text):
                 raise ValueError(f"{one.title} must be a whole number, such as 3")

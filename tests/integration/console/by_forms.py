@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 from services.console.client import Client
 from services.registry import COLLECTIONS
 from tests.integration.console.browsing import Browser, Page
-from tests.integration.console.filling import fill_in
+from tests.integration.console.filling import NotDrawn, fill_in
 from tools.scenario.backend import Request, Response
 from tools.scenario.over_http import READER, Http
 from tools.scenario.story import Officer, Result
@@ -27,6 +27,8 @@ class Forms(Http):
         super().__init__(client)
         self._console = console
         self._browsers: dict[Officer, Browser] = {}
+        self._drawn: dict[str, Page] = {}
+        """The page of each form as it was drawn, by the key of its command: an old tab."""
         self._receipts: dict[str, Mapping[str, Any]] = {}
         self.forms = 0
         """How many forms were sent."""
@@ -37,7 +39,10 @@ class Forms(Http):
             browser.client.close()
 
     def send(self, request: Request) -> Response:
-        """Open the form of the command, fill it in, check it and send it."""
+        """Open the form of the command, fill it in, check it and send it; one that was sent before is sent again as it was.
+
+        What no form has a place for is invalid: nobody can enter it. A value that a form does not offer is sent all the same.
+        """
         if request.by.role == "SYSTEM":
             return Response(Result.FORBIDDEN, why="nobody is given the role SYSTEM")
         browser = self._browser(request.by)
@@ -46,13 +51,19 @@ class Forms(Http):
         version = command.pop("expected_version", None)
         type_ = command.pop("type")
         address = f"/records/{COLLECTIONS[request.service]}/{request.stream}/do/{type_}"
-        page = browser.open(address)
-        if page.status in {403, 404}:
-            return Response(Result.FORBIDDEN if page.status == 403 else Result.UNKNOWN, why=page.words)
         key = str(uuid5(NAMESPACE_URL, f"{request.service} {request.key}"))
+        page = self._drawn.get(key) or browser.open(address)
+        if page.status in {403, 404}:
+            # A record that the person may not know of has no form: to them it is not there.
+            kept_from = page.status == 403 or self.history(request.service, request.stream)
+            return Response(Result.FORBIDDEN if kept_from else Result.UNKNOWN, why=page.words)
         if version is not None:
             page = _with(page, version=str(version))
-        page = fill_in(browser, _with(page, key=key), command)
+        self._drawn[key] = page
+        try:
+            page = fill_in(browser, _with(page, key=key), command, forged=True)
+        except NotDrawn as error:
+            return Response(Result.INVALID, why=str(error))
         self.forms += 1
         return self._checked(browser, request, page, rationale, key)
 

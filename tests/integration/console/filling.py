@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from shared.domain.dates import LONDON
 from tests.integration.console.browsing import Browser, Form, Page
+
+PLAIN_DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:T(\d{2}:\d{2}):\d{2}\+00:00)?")
+"""A day, or a time in UTC, that may be none of the calendar: it is filled in as it is."""
+
+
+class NotDrawn(Exception):
+    """Something that the form has no place for, so nobody can enter it."""
 
 
 def answers(command: Mapping[str, Any], form: Form, prefix: str = "") -> Iterator[tuple[str, str | list[str]]]:
@@ -32,17 +40,25 @@ def answers(command: Mapping[str, Any], form: Form, prefix: str = "") -> Iterato
 
 
 def _day(name: str, value: Any, names: frozenset[str]) -> Iterator[tuple[str, str]]:
+    try:
+        found = value if isinstance(value, date) else datetime.fromisoformat(str(value))
+    except ValueError:
+        match = PLAIN_DAY.fullmatch(str(value))
+        assert match is not None, value
+        yield from zip((f"{name}.{part}" for part in ("year", "month", "day")), match.groups()[:3], strict=True)
+        if match[4]:
+            yield f"{name}.clock", match[4]
+        return
     if f"{name}.clock" in names:
-        moment = (value if isinstance(value, datetime) else datetime.fromisoformat(str(value))).astimezone(LONDON)
-        day: date = moment
-        yield f"{name}.clock", f"{moment:%H:%M}"
-    else:
-        day = value if isinstance(value, date) else date.fromisoformat(str(value))
-    yield from ((f"{name}.{part}", str(getattr(day, part))) for part in ("day", "month", "year"))
+        if not isinstance(found, datetime) or found.tzinfo is None:
+            raise NotDrawn(f"{name} asks for a time in Europe/London: there is no time without a zone")
+        found = found.astimezone(LONDON)
+        yield f"{name}.clock", f"{found:%H:%M}"
+    yield from ((f"{name}.{part}", str(getattr(found, part))) for part in ("day", "month", "year"))
 
 
-def fill_in(browser: Browser, page: Page, command: Mapping[str, Any]) -> Page:
-    """Fill in a form, with as many rows as are needed, and continue to the check."""
+def fill_in(browser: Browser, page: Page, command: Mapping[str, Any], *, forged: bool = False) -> Page:
+    """Fill in a form, with as many rows as are needed, and continue to the check. Raises `NotDrawn`."""
     for key, value in command.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
             for _ in value[1:]:
@@ -51,7 +67,10 @@ def fill_in(browser: Browser, page: Page, command: Mapping[str, Any]) -> Page:
                 page = browser.send(page, form)
     form = page.form("/do/")
     form.buttons = [one for one in form.buttons if one[0] != "add"]
-    return browser.send(page, form, dict(answers(command, form)))
+    filled = dict(answers(command, form))
+    if missing := filled.keys() - form.names:
+        raise NotDrawn(f"{page.url} draws no {sorted(missing)}; it draws {sorted(form.names)}")
+    return browser.send(page, form, filled, forged=forged)
 
 
 def record(browser: Browser, address: str, command: Mapping[str, Any], reason: str = "") -> Page:

@@ -219,3 +219,11 @@ def test_a_field_that_an_answer_names_is_found() -> None:
     assert (around := named(fields, "offence.unknown")) is not None
     assert around.name == "offence"
     assert named(fields, "rationale") is None
+
+
+def test_an_answer_to_a_question_of_yes_or_no_is_one_of_both() -> None:
+    """Given an answer that the form does not offer, when it is read, then it is wrong, and stands for neither yes nor no."""
+    fields = [one for one in drawn("referral.ReceiveReferral") if one.name == "on_premises"]
+    for text, body in (("yes", {"on_premises": True}), ("no", {"on_premises": False}), ("perhaps", {})):
+        found, wrong = command_of(fields, {"on_premises": [text]})
+        assert (found, [problem.name for problem in wrong]) == (body, [] if body else ["on_premises"])
