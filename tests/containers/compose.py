@@ -47,7 +47,7 @@ class System:
         begun = time.monotonic()
         try:
             # Without --build: `build` did it, on the network of this machine.
-            self.compose("up", "--detach", "--no-build", "--wait", "--wait-timeout", "600")
+            self.compose("up", "--detach", "--no-build", "--wait", "--wait-timeout", "1200")
         except EngineError as error:
             raise EngineError(f"{error}\n{self.compose('ps', '--all')}\n{self._logs()}") from None
         return time.monotonic() - begun
