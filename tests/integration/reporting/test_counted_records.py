@@ -19,15 +19,17 @@ ABOUT = {"measure", "from", "to", "definition_version", "positions"}
 def counts(answer: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, int]]:
     """Yield each count of an answer with its place."""
     for name, value in answer.items():
+        if name in ABOUT:
+            continue
         if isinstance(value, Mapping):
             yield from counts(value, (*path, name))
-        elif isinstance(value, int) and name not in ABOUT:
+        elif isinstance(value, int):
             yield ".".join((*path, name)), value
 
 
 async def test_every_number_leads_to_its_records(pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """Given all scenarios, when each number of each measure is opened, then records are behind it, and behind a zero none."""
-    await project(pool, play().facts, 500)
+    """Given children of four scenarios, when each number of each measure is opened, then records are behind it, and behind a zero none."""
+    await project(pool, play("01", "03", "05", "13").facts, 500)
     seen = 0
     for name in OPENED:
         for cell, value in counts(await measure(pool, name, *YEAR)):
@@ -36,7 +38,7 @@ async def test_every_number_leads_to_its_records(pool: asyncpg.Pool[asyncpg.Reco
             assert bool(found["records"]) == bool(value), (name, cell)
             assert len(found["records"]) == found["total"], (name, cell)
             seen += len(found["records"])
-    assert seen > 100
+    assert seen > 20
 
 
 async def test_a_number_opens_for_those_who_may_see_its_records(pool: asyncpg.Pool[asyncpg.Record]) -> None:
