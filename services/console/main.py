@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Mapping
 from hashlib import sha256
@@ -18,7 +19,7 @@ from services.console.access import access
 from services.console.addresses import VAR, find_addresses
 from services.console.alarms import tell_alarms
 from services.console.case import NotFound, case_of, changes_of, printed, projected, require_found, timeline_of
-from services.console.client import Client
+from services.console.client import RESTART, Client
 from services.console.commands import outcome_of, outcome_tables, read_body, send_command
 from services.console.data_rights import forget, forget_again, hold, lift, release, restrict, retention
 from services.console.export import evidence, export
@@ -46,6 +47,7 @@ from services.console.tables import (
     waits,
 )
 from services.console.verify_command import verify_app
+from services.console.watch import Watcher, line_of, watch
 from services.vocabulary import Role, SearchKind
 from tools.scenario.parser import read_scenario
 
@@ -501,6 +503,24 @@ def receipt(
         return
     for part in outcome_tables(answer):
         OUT.print(part)
+
+
+@app.command("watch")
+def watch_command(
+    case_id: Annotated[
+        UUID | None, typer.Option("--case", help="Only this case. Default: every case of the role.")
+    ] = None,
+    most: Annotated[int | None, typer.Option("--most", min=1, help="Stop after so many events.")] = None,
+    url: Urls = None,
+    role: As = Role.SUPERVISOR,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Each event as JSON on a line of its own.")] = False,
+) -> None:
+    """Show events as they are recorded, as far as the role may read them, until Ctrl-C. Each read is logged."""
+    for found, event in watch(Watcher(_client(url, RESTART), role, case_id), most):
+        line = json.dumps({"case_id": str(found), **event}) if as_json else line_of(found, event)
+        OUT.print(line, markup=False, soft_wrap=True)
+        OUT.file.flush()
 
 
 @app.command()

@@ -1,18 +1,36 @@
-"""`ooc` for people and for programs: JSON, completion, and no colour in a pipe."""
+"""`ooc` for people and for programs: JSON, completion, no colour in a pipe, and events as they happen."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import typer.main
 from typer.core import TyperGroup
 
+from services.console.addresses import SERVICES, Addresses
+from services.console.case import NotFound
+from services.console.client import Client
+from services.console.idle import SOURCES
 from services.console.main import app
+from services.console.watch import Watcher, line_of, watch
+from tests.unit.console.test_console_http import serving
 from tests.unit.console.test_ooc import ooc
 
+CASE = UUID(int=5)
+EVENT = {
+    "event_id": str(UUID(int=8)),
+    "service": "referral",
+    "position": 12,
+    "sentence": "Referral acknowledged",
+    "occurred_at": "2026-06-01T09:00:00+00:00",
+    "recorded_at": "2026-06-01T10:00:00+00:00",
+    "actor": {"id": str(UUID(int=1)), "role": "SUPERVISOR", "organisation": "DORSET_POLICE"},
+}
 ACTS = frozenset(
     {
         *("up", "demo", "migrate", "topics", "seed", "scenario run", "scenario check"),
@@ -75,6 +93,67 @@ def test_nothing_is_coloured_in_a_pipe(tmp_path: Path, arguments: list[str]) -> 
     result = ooc(tmp_path, *arguments, TERM="xterm-256color", COLORTERM="truecolor")
     assert result.stdout or result.stderr
     assert "\x1b" not in result.stdout + result.stderr
+
+
+def status(consumed: int) -> tuple[int, Any]:
+    return 200, {
+        "position": 11,
+        "time": "2026-06-01T09:59:00+00:00",
+        "consumed": {"ooc.referral.events": {"0": consumed}},
+    }
+
+
+def cases(*ids: UUID) -> tuple[int, Any]:
+    return 200, {"cases": [{"case_id": str(id_)} for id_ in ids], "page_size": 50, "total": len(ids)}
+
+
+def changes(*events: Any) -> tuple[int, Any]:
+    return 200, {"events": list(events), "next": {"referral": 12}, "more": False}
+
+
+def client(url: str) -> Client:
+    return Client(Addresses(url, dict.fromkeys(SERVICES, url)), patience=5.0)
+
+
+def test_events_are_shown_as_they_are_recorded() -> None:
+    """Reporting is read only after something was projected, each case from the place where it was read last."""
+    begin = [status(1)] * len(SOURCES)
+    answers = [*begin, status(1), cases(), status(1), status(1), status(2), cases(CASE), changes(EVENT), status(3)]
+    with serving(*answers, cases(CASE), changes(EVENT)) as (url, server):
+        pauses: list[float] = []
+        found = list(watch(Watcher(client(url), "SUPERVISOR"), 2, pauses.append))
+    assert found == [(CASE, EVENT)] * 2
+    assert len(pauses) == 4
+    reads = [path for _, path, headers, _ in server.requests if "Authorization" in headers]
+    names = [path.partition("?")[0].rpartition("/")[2] for path in reads]
+    assert names == ["cases", "cases", "changes", "cases", "changes"]
+    assert all("sort=changed" in path for path in reads if path.startswith("/v1/cases?"))
+    first, second = (path for path in reads if "changes" in path)
+    assert first.count("after=") == len(SOURCES)
+    assert second.endswith("?after=referral%3A12")
+
+
+def test_one_case_is_watched_without_the_list() -> None:
+    """Given the id of a case, then no other is read, and a case that may not be seen ends it with a sentence."""
+    begin = [status(1)] * len(SOURCES)
+    with serving(*begin, status(1), changes(EVENT)) as (url, server):
+        assert list(watch(Watcher(client(url), "SUPERVISOR", CASE), 1)) == [(CASE, EVENT)]
+        reads = [path for _, path, headers, _ in server.requests if "Authorization" in headers]
+        assert [path.partition("?")[0] for path in reads] == [f"/v1/cases/{CASE}/changes"]
+    with (
+        serving(*begin, status(1), (403, {"detail": "your role may not read it"})) as (url, _),
+        pytest.raises(NotFound, match="your role may not read it"),
+    ):
+        list(watch(Watcher(client(url), "SCHOOL", CASE), 1))
+
+
+def test_an_event_is_a_line() -> None:
+    """It says when and what, in which role and where, with both times in Europe/London."""
+    assert line_of(CASE, EVENT) == (
+        "2026-06-01 11:00:00  Referral acknowledged (SUPERVISOR, happened 2026-06-01 10:00:00; referral:12,"
+        f" case {CASE})"
+    )
+    assert "\n" not in json.dumps(EVENT)
 
 
 @pytest.mark.slow
