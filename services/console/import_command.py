@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.console.addresses import find_addresses
 from services.console.case import NotFound
 from services.console.client import Client, NoAnswer, Reply
-from services.console.import_rows import COMMANDS, Owner, Plan, RowError, errors_of, plans_of
+from services.console.import_rows import COMMANDS, Owner, Plan, RowError, body_of, errors_of, plans_of
 from services.console.import_table import Register, read_register, with_errors, write_private
 from services.console.tables import ERR, OUT, complain, table
 from services.console.tokens import claims_in
@@ -96,9 +96,8 @@ def import_register(
         raise NotFound("\n".join(map(str, wrong_headings)))
 
     def send(plan: Plan, rehearses: bool) -> Reply:
-        body = {"file_sha256": read.sha256, "row": plan.number, "commands": list(plan.commands)}
         path = f"/v1/referrals/{plan.stream}/import{'?dry_run=true' if rehearses else ''}"
-        return client.post("referral", path, role=role, body=body, key=str(plan.stream))
+        return client.post("referral", path, role=role, body=body_of(read, plan), key=str(plan.stream))
 
     summary = run_import(plans, send, "Checking", dry_run=True)
     if not dry_run and (good_rows or not summary.errors):

@@ -433,6 +433,11 @@ def _times(cells: Cells, errors: list[RowError]) -> dict[str, str]:
     return found
 
 
+def body_of(register: Register, plan: Plan) -> Mapping[str, Any]:
+    """Return the body with which a row is sent."""
+    return {"file_sha256": register.sha256, "row": plan.number, "commands": [*plan.commands]}
+
+
 def errors_of(plan: Plan, outcomes: Iterable[Mapping[str, Any]]) -> Iterator[RowError]:
     """Say what the API found wrong with a row, by the headings of the register."""
     for outcome in outcomes:

@@ -74,11 +74,14 @@ def page_route(path: str, page: Page) -> Route:
     return Route(path, endpoint, methods=["GET"], name=page.__name__)
 
 
-def changed(path: str, change: Change) -> Route:
-    """Return the route of a form that a signed-in person sends. A form that is not the console's own changes nothing."""
+def changed(path: str, change: Change, read: Callable[[Request], Awaitable[Form]] | None = None) -> Route:
+    """Return the route of a form that a signed-in person sends. A form that is not the console's own changes nothing.
+
+    `read` reads it, where it is no form of texts alone.
+    """
 
     async def endpoint(request: Request) -> Response:
-        form = await read_form(request)
+        form = await (read or read_form)(request)
         try:
             session = await _session(request)
         except SessionEnded:

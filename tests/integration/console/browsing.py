@@ -57,6 +57,11 @@ class Page:
     def links(self) -> dict[str, str]:
         return {text_of(link): link.get("href", "") for link in self.root.iter("a")}
 
+    def summary(self) -> dict[str, str]:
+        """Return the rows of the page's summary lists, by their keys."""
+        terms, values = self.root.iter("dt"), self.root.iter("dd")
+        return {text_of(term): text_of(value) for term, value in zip(terms, values, strict=True)}
+
     def forms(self) -> list[Form]:
         return [_form(element) for element in self.root.iter("form")]
 

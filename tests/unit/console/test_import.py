@@ -17,8 +17,21 @@ import xlsxwriter
 from services.console.case import NotFound
 from services.console.client import NoAnswer, Reply
 from services.console.import_command import IN_FLIGHT, outcome_of, run_import
-from services.console.import_rows import COLUMNS, STEPS, Owner, Plan, day_of, errors_of, moment_of, plans_of, value_of
+from services.console.import_rows import (
+    COLUMNS,
+    STEPS,
+    Owner,
+    Plan,
+    RowError,
+    day_of,
+    errors_of,
+    moment_of,
+    plans_of,
+    value_of,
+)
 from services.console.import_table import ERRORS, register_of, with_errors, write_private
+from services.console.web.imports import Found, _errors_by_row, _kept
+from services.console.web.sessions import Draft
 from services.referral.service import service
 from shared.api.command_schemas import standalone_schemas
 from tools.scenario.backend import Request
@@ -411,3 +424,16 @@ def test_an_importer_without_the_role_is_told_at_once() -> None:
         outcome_of(plan(ROW), Reply(403, {"detail": "the role SCHOOL may not import"}))
     found, _ = outcome_of(plan(ROW), Reply(410, {"detail": "forgotten"}))
     assert "have been forgotten" in str(found[0])
+
+
+def test_a_draft_keeps_the_errors_of_a_register() -> None:
+    """What the page keeps of a check is read back as it was: numbers, rows, columns and texts."""
+    found = Found(2, 1, {7: [RowError("choose\tone", "source"), RowError("remove the row")]})
+    answers = _kept(found, 4)
+    assert {name: answers[name] for name in ("rows", "imported", "repeated")} == {
+        "rows": ["4"],
+        "imported": ["2"],
+        "repeated": ["1"],
+    }
+    draft = Draft(UUID(int=1), "referral", UUID(int=1), "Import", 0, answers)
+    assert _errors_by_row(draft) == found.errors
