@@ -333,7 +333,7 @@ class CommandHandler:
 
     def _repeated(self, request: CommandRequest, stored: StoredReceipt, digest: bytes) -> Result:
         """Return the first receipt again, if the request is the same."""
-        if not hmac.compare_digest(stored.digest, digest):
+        if stored.digest and not hmac.compare_digest(stored.digest, digest):
             return IdempotencyKeyReused()
         return Accepted(self.receipt_of(request.command_id, stored), repeated=True)
 

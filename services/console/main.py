@@ -28,6 +28,7 @@ from services.console.import_command import import_register
 from services.console.keys import keys
 from services.console.operations import alarms, gaps, quarantine, reactions
 from services.console.progress import Progress, debugging, error_text
+from services.console.restore import restore
 from services.console.returns import returns
 from services.console.scenario_command import run_scenario_files
 from services.console.signing import disposal_document, sign
@@ -87,6 +88,7 @@ app.add_typer(returns, name="returns")
 app.add_typer(evidence, name="evidence")
 app.add_typer(verify_app, name="verify")
 app.add_typer(keys, name="keys")
+app.add_typer(restore, name="restore")
 app.add_typer(retention, name="retention")
 for command in (access, subject_access, forget, forget_again, restrict, lift, hold, release):
     app.command()(command)

@@ -100,7 +100,7 @@ async def check_topic(
     """Compare every record of the topic with the store, and see that each event up to the head is there."""
     reached = await _wait_until_reached(service, database, bootstrap, head, problems)
     walk = _TopicWalk(service, head, problems)
-    async for messages in _records(service, bootstrap, reached, problems):
+    async for messages in committed_records(service, bootstrap, reached, problems):
         await walk.take(messages, database)
     await walk.end(database)
 
@@ -122,7 +122,7 @@ async def _wait_until_reached(
         await asyncio.sleep(0.2)
 
 
-async def _records(
+async def committed_records(
     service: Service[Any], bootstrap: Kafka, reached: HighWaterMark, problems: Problems
 ) -> AsyncIterator[Sequence[Any]]:
     """Every committed record of the topic, some of a partition at a time; notes where they end too early."""

@@ -1,0 +1,389 @@
+"""`ooc restore`: whether an event store and its topic could be rebuilt from each other, and the way back for lost events.
+
+The judge is the Merkle tree: its root at each size is in a signed checkpoint, and follows from positions, times and hashes,
+which event store and topic both hold. What is restored has the signed root, or nothing is restored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import asyncpg
+import typer
+
+from services.console.addresses import VAR, NoSystem, written
+from services.console.keys import OWNER
+from services.console.tables import OUT, complain
+from services.console.verification import require_answers, stores
+from services.registry import deciding_services
+from shared.database import Connection, as_role, create_pool, database_dsn
+from shared.domain.data_rights import data_rights_service, is_data_right
+from shared.domain.envelope import GENESIS, next_hash
+from shared.domain.execution import claims_of
+from shared.domain.waiting import is_wait, waiting_service
+from shared.event_store import RecordedEvent
+from shared.event_store.log_hash import kept_answer, log_entry, next_log_hash
+from shared.kafka import VERIFIER, Kafka
+from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
+from shared.runtime.service import Service
+from shared.runtime.settings import NoPassword, Settings
+from shared.runtime.verification.checkpoints import read_published
+from shared.runtime.verification.problems import Problems
+from shared.runtime.verification.topic import committed_records, read_position_record
+from shared.transparency.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
+from shared.transparency.evidence import public_keys
+from shared.transparency.log import EVENTS, read_tiles
+from shared.transparency.merkle import RightEdge, append_leaves, frontier, hash_leaf
+
+restore = typer.Typer(help="Rebuild an event store from its topic, and rehearse it.", no_args_is_help=True)
+
+PAGE: Final = 20_000
+"""Entries of an event store that are read at once."""
+
+NOT_KNOWN: Final = b""
+"""The digest of a restored receipt: no topic holds that of the request, so a repeat is not compared with it."""
+
+_NOTES: Final = "select size, note from signed_checkpoint where log = 'events'"
+_LAST: Final = "select distinct on (stream) stream, version, hash, home from event where stream = any($1) order by stream, version desc"
+_CHECK: Final = "select check_event($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_EVENT: Final = """
+    insert into event (position, recorded_at, stream, version, event_id, type, home, hash, body, log_hash)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+_ANSWER: Final = "insert into answer (command_id, digest, stream, first_version, events) values ($1, $2, $3, $4, $5)"
+_STREAM: Final = "select type, body, position from event where stream = $1 order by version"
+_CLAIM: Final = "insert into claim (key, stream) values ($1, $2)"
+_TILES: Final = """
+    insert into tree_tile (log, level, number, hashes) values ('events', $1, $2, $3)
+    on conflict (log, level, number) do update set hashes = excluded.hashes
+"""
+_SIGNED: Final = "insert into signed_checkpoint (log, size, root, note) values ('events', $1, $2, $3)"
+
+
+class CannotRestore(Exception):
+    """A reason for which nothing is restored, in words."""
+
+
+@dataclass
+class TopicEvents:
+    """The events of a topic: the log entry of each position, and those after a position whole."""
+
+    entries: dict[int, bytes] = field(default_factory=dict)
+    after: dict[int, RecordedEvent] = field(default_factory=dict)
+    commands: dict[int, UUID] = field(default_factory=dict)
+    """The command of each event in `after`."""
+
+
+async def read_topic(service: Service[Any], kafka: Kafka, after: int, problems: Problems) -> TopicEvents:
+    """Read the events that the relay wrote to a topic; whole those after a position. Other records are left out."""
+    reached = await read_position_record(service, kafka, problems)
+    found = TopicEvents()
+    async for records in committed_records(service, kafka, reached, problems):
+        for record in records:
+            if not reached.vouches(record.partition, record.offset):
+                continue
+            event = decode(
+                record.topic, record.partition, record.offset, record.key, tuple(record.headers), record.value
+            )
+            _take(event, after, found, problems)
+    return found
+
+
+def _take(event: ConsumedEvent, after: int, found: TopicEvents, problems: Problems) -> None:
+    place = f"{event.topic} partition {event.partition} offset {event.offset}"
+    if event.error is not None:
+        problems.note(f"{place}: {event.error}")
+        return
+    entry = log_entry(event.position, event.recorded_at, event.hash)
+    if found.entries.setdefault(event.position, entry) != entry:
+        problems.note(f"{place}: position {event.position} stands in the topic twice, with another event")
+    if event.position > after:
+        envelope = json.loads(event.body)
+        found.commands[event.position] = UUID(envelope["command_id"])
+        found.after[event.position] = RecordedEvent(
+            event.position,
+            event.recorded_at,
+            event.stream,
+            event.version,
+            event.event_id,
+            event.type,
+            UUID(envelope["home"]),
+            event.hash,
+            event.body,
+        )
+
+
+def signed_roots(notes: Iterable[str], keys: Sequence[VerifierKey], problems: Problems) -> dict[int, Checkpoint]:
+    """Open signed checkpoints; return them by size."""
+    found: dict[int, Checkpoint] = {}
+    for note in notes:
+        try:
+            checkpoint = open_checkpoint(note, keys)
+        except BadNote as error:
+            problems.note(f"a checkpoint: {error}")
+            continue
+        if found.setdefault(checkpoint.size, checkpoint).root != checkpoint.root:
+            problems.note(f"two checkpoints of {checkpoint.size} entries have different roots")
+    return found
+
+
+def compare_roots(
+    what: str, entries: Mapping[int, bytes], signed: Mapping[int, Checkpoint], problems: Problems
+) -> bytes:
+    """Compute the tree of entries by position, note each signed root that differs, and return the last root."""
+    edge = RightEdge()
+    last = max((*entries, *signed), default=0)
+    for position in range(1, last + 1):
+        entry = entries.get(position)
+        if entry is None:
+            problems.note(f"{what} lacks position {position}, and {last} are known")
+            break
+        edge.append(hash_leaf(entry))
+        if position in signed and signed[position].root != edge.root:
+            problems.note(f"{what} has another root at {position} entries than the checkpoint that is signed")
+    return edge.root
+
+
+async def entries_of_store(connection: Connection) -> dict[int, bytes]:
+    """Read the log entry of each position of an event store."""
+    found: dict[int, bytes] = {}
+    after = 0
+    while page := await EVENTS.read(connection, after, PAGE):
+        found |= dict(page)
+        after = page[-1][0]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """What a drill found: the events of store and topic, the checkpoints compared, the last root of each, and problems."""
+
+    stored: int
+    published: int
+    checkpoints: int
+    roots: tuple[bytes, bytes]
+    problems: tuple[str, ...]
+
+
+async def run_drill(service: Service[Any], connection: Connection, kafka: Kafka) -> Drill:
+    """Compute the tree of an event store and of its topic, and compare both with each signed checkpoint. Changes nothing."""
+    problems = Problems()
+    stored = await entries_of_store(connection)
+    topic = await read_topic(service, kafka, max(stored, default=0), problems)
+    signed = await _signed(service, connection, kafka, problems)
+    roots = (
+        compare_roots("the event store", stored, signed, problems),
+        compare_roots("the topic", topic.entries, signed, problems),
+    )
+    if roots[0] != roots[1] and not problems.lines:
+        problems.note("the event store and the topic have different roots")
+    return Drill(len(stored), len(topic.entries), len(signed), roots, problems.lines)
+
+
+async def restore_events(
+    service: Service[Any], connection: Connection, kafka: Kafka, keys: Sequence[VerifierKey] = ()
+) -> tuple[int, int]:
+    """Record again, in one transaction, what a topic holds and its event store lacks. Returns the position before and after.
+
+    Raises `CannotRestore`, and then nothing has changed. Receipts come back without the digest of their request.
+    """
+    problems = Problems()
+    async with connection.transaction():
+        head = await connection.fetchrow("select position, log_hash from head for update")
+        assert head is not None
+        # A signer that runs waits meanwhile: the stored tree grows here.
+        await connection.execute("lock table signed_checkpoint, tree_tile in share row exclusive mode")
+        begin: int = head["position"]
+        stored = await entries_of_store(connection)
+        topic = await read_topic(service, kafka, begin, problems)
+        notes = (await read_published(kafka, service.checkpoints_topic)).get(EVENTS.name, {})
+        signed = await _signed(service, connection, kafka, problems, keys)
+        differing = [position for position, entry in stored.items() if topic.entries.get(position, entry) != entry]
+        if differing:
+            problems.note(f"the event store holds another event than the topic at position {differing[0]}")
+        compare_roots("the topic", topic.entries, signed, problems)
+        if not signed:
+            problems.note("no checkpoint is signed that could prove what is restored")
+        _require(problems)
+        events = [topic.after[position] for position in sorted(topic.after)]
+        if not events:
+            return begin, begin
+        await _require_chains(connection, service, events, topic.commands)
+        await _insert(connection, events, topic.commands, head["log_hash"])
+        await _rebuild_claims(connection, service, {event.stream for event in events})
+        await _rebuild_tree(connection, {**stored, **topic.entries}, signed, notes)
+        return begin, events[-1].position
+
+
+async def _signed(
+    service: Service[Any],
+    connection: Connection,
+    kafka: Kafka,
+    problems: Problems,
+    keys: Sequence[VerifierKey] = (),
+) -> dict[int, Checkpoint]:
+    """Return the signed checkpoints of an event store, from its database and its topic."""
+    known = [VerifierKey.parse(key) for key in await public_keys(connection)]
+    published = (await read_published(kafka, service.checkpoints_topic)).get(EVENTS.name, {})
+    rows = await connection.fetch(_NOTES)
+    return signed_roots([*(row["note"] for row in rows), *published.values()], keys or known, problems)
+
+
+def _require(problems: Problems) -> None:
+    if problems.lines:
+        raise CannotRestore("\n".join(problems.lines))
+
+
+async def _require_chains(
+    connection: Connection, service: Service[Any], events: Sequence[RecordedEvent], commands: Mapping[int, UUID]
+) -> None:
+    """Check that each event follows from the one before in its stream, and is one that `append` would have taken."""
+    rows = await connection.fetch(_LAST, sorted({event.stream for event in events}))
+    last = {row["stream"]: (row["version"], row["hash"], row["home"]) for row in rows}
+    for event in events:
+        version, hash_, home = last.get(event.stream, (0, GENESIS, event.home))
+        if event.version != version + 1 or next_hash(hash_, event.body) != event.hash:
+            raise CannotRestore(f"position {event.position} does not follow from {event.stream} version {version}")
+        last[event.stream] = (event.version, event.hash, home)
+        columns = (event.event_id, event.type, event.home, event.body)
+        await connection.execute(
+            _CHECK, service.name, commands[event.position], event.stream, event.version, home, *columns
+        )
+
+
+async def _insert(
+    connection: Connection, events: Sequence[RecordedEvent], commands: Mapping[int, UUID], log_hash: bytes
+) -> None:
+    """Insert events and the receipts of their commands, and set the head."""
+    rows, answers = [], list[tuple[UUID, bytes, str, int, int]]()
+    first = events[0].version
+    for n, event in enumerate(events):
+        command = commands[event.position]
+        if n and commands[events[n - 1].position] != command:
+            first = event.version
+        ends = n + 1 == len(events) or commands[events[n + 1].position] != command
+        entry = log_entry(event.position, event.recorded_at, event.hash)
+        log_hash = next_log_hash(log_hash, entry, kept_answer(command, NOT_KNOWN) if ends else b"")
+        if ends:
+            answers.append((command, NOT_KNOWN, event.stream, first, event.version - first + 1))
+        rows.append(
+            (
+                *(event.position, event.recorded_at, event.stream, event.version, event.event_id, event.type),
+                *(event.home, event.hash, event.body, log_hash),
+            )
+        )
+    await connection.executemany(_EVENT, rows)
+    await connection.executemany(_ANSWER, answers)
+    await connection.execute(
+        "update head set position = $1, recorded_at = $2, log_hash = $3",
+        *(events[-1].position, events[-1].recorded_at, log_hash),
+    )
+
+
+async def _rebuild_claims(connection: Connection, service: Service[Any], streams: set[str]) -> None:
+    """Set the unique keys that the restored streams hold: they follow from their events."""
+    await connection.execute("delete from claim where stream = any($1)", sorted(streams))
+    for stream in sorted(streams):
+        rows = await connection.fetch(_STREAM, stream)
+        if is_wait(rows[0]["type"]):
+            owner: Service[Any] = waiting_service(service)
+        else:
+            owner = data_rights_service(service) if is_data_right(rows[0]["type"]) else service
+        held: set[str] = set()
+        for claims in claims_of(owner, [owner.events.read(row["body"], position=row["position"]) for row in rows]):
+            held = held - set(claims.release) | set(claims.take)
+        await connection.executemany(_CLAIM, [(key, stream) for key in sorted(held)])
+
+
+async def _rebuild_tree(
+    connection: Connection, entries: Mapping[int, bytes], signed: Mapping[int, Checkpoint], notes: Mapping[int, str]
+) -> None:
+    """Grow the stored tree to each checkpoint that was published and is not stored, and store it."""
+    size: int = await connection.fetchval("select coalesce(max(size), 0) from signed_checkpoint where log = 'events'")
+    tiles = await read_tiles(connection, EVENTS, frontier(size))
+    for target in sorted(number for number in notes if number > size and number in signed):
+        leaves = (hash_leaf(entries[position]) for position in range(size + 1, target + 1))
+        size, changed = append_leaves(tiles, size, leaves)
+        await connection.executemany(_TILES, [(*tile, tiles[tile]) for tile in sorted(changed)])
+        await connection.execute(_SIGNED, target, signed[target].root, notes[target])
+
+
+# --- the commands ---------------------------------------------------------------------------------
+
+
+@restore.command()
+def drill() -> None:
+    """Rebuild the tree of each event store, and of its topic, and compare both with every signed checkpoint. Changes nothing."""
+    broken = False
+
+    async def drilled() -> None:
+        nonlocal broken
+        for service in deciding_services():
+            async with _opened(service) as (connection, kafka):
+                found = await run_drill(service, connection, kafka)
+            OUT.print(
+                f"{service.name}: {found.stored} events in the event store, root {found.roots[0].hex()[:16]}…;"
+                f" {found.published} in the topic, root {found.roots[1].hex()[:16]}…;"
+                f" {found.checkpoints} signed checkpoints: {'DIFFERENT' if found.problems else 'equal'}",
+                markup=False,
+                soft_wrap=True,
+            )
+            for line in found.problems:
+                complain(f"{service.name}: {line}")
+            broken = broken or bool(found.problems)
+
+    _run(drilled)
+    if broken:
+        raise typer.Exit(1)
+
+
+@restore.command("event-store")
+def event_store(
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help="The service whose event store lacks events.")],
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="The public keys of the logs, if the database was lost with its own.")
+    ] = None,
+) -> None:
+    """Record again what the topic of a service holds and its event store lacks; refused unless the signed roots agree."""
+    service = next((one for one in deciding_services() if one.name == name), None)
+    if service is None:
+        complain(f"{name} has no event store: choose one of {', '.join(one.name for one in deciding_services())}.")
+        raise typer.Exit(2)
+    known = [] if keys is None else [VerifierKey.parse(line) for line in keys.read_text(encoding="utf-8").split()]
+
+    async def restored() -> None:
+        async with _opened(service) as (connection, kafka):
+            before, after = await restore_events(service, connection, kafka, known)
+        missing = f"positions {before + 1} to {after} are restored, with the signed root"
+        OUT.print(f"{name}: {missing if after > before else 'nothing is missing'}.", markup=False)
+
+    _run(restored)
+
+
+@asynccontextmanager
+async def _opened(service: Service[Any]) -> AsyncIterator[tuple[Connection, Kafka]]:
+    """Connect to a service's event store as its owner; yield the connection, and Kafka by the login that reads all."""
+    settings = stores()
+    await require_answers(settings)
+    noted = written(VAR)
+    owner = as_role(noted["postgres"], OWNER) if noted is not None else Settings().owner_database_url
+    async with await create_pool(database_dsn(owner, f"ooc_{service.name}"), max_size=1) as pool, pool.acquire() as one:
+        yield one, settings.kafka_as(VERIFIER)
+
+
+def _run(work: Callable[[], Awaitable[None]]) -> None:
+    async def awaited() -> None:
+        await work()
+
+    try:
+        asyncio.run(awaited())
+    except (CannotRestore, NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
+        complain(f"Nothing is restored: {error}")
+        raise typer.Exit(1) from None
