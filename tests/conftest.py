@@ -163,14 +163,13 @@ def postgres_url(_server_folder: Path, _background: _Background) -> Iterator[str
     url = postgres.dsn(port)
     if _docker_answers():
         environment = {"POSTGRES_HOST_AUTH_METHOD": "trust", "POSTGRES_INITDB_ARGS": INITDB_ARGS}
-        settings = {"max_connections": postgres.SETTINGS["max_connections"], **postgres.NOT_DURABLE}
-        command = " ".join(["postgres", *(f"-c {name}={value}" for name, value in settings.items())])
+        command = f"postgres -c max_connections={postgres.SETTINGS['max_connections']}"
         with _container(
             images.POSTGRES, {5432: port}, environment, lambda: _background.run(postgres.answers(url)), command
         ):
             yield url
         return
-    _background.enter(local.servers(_server_folder / "postgres", postgres_port=port, durable=False))
+    _background.enter(local.servers(_server_folder / "postgres", postgres_port=port))
     yield url
 
 

@@ -146,16 +146,15 @@ async def servers(
     postgres_port: int | None = None,
     kafka_ports: tuple[int, int] | None = None,
     kafka_closed: bool = False,
-    durable: bool = True,
     listener: Listener | None = None,
 ) -> AsyncIterator[Supervisor]:
     """Run PostgreSQL, Kafka, or both, and nothing else: each whose port (Kafka: and its controller's) is given.
 
-    Kafka lets everyone in unless it is `kafka_closed`. PostgreSQL is `durable` as `postgres.process` says.
+    Kafka lets everyone in unless it is `kafka_closed`.
     """
     processes = []
     if postgres_port is not None:
-        processes.append(postgres.process(var / "postgres", postgres_port, durable=durable))
+        processes.append(postgres.process(var / "postgres", postgres_port))
     if kafka_ports is not None:
         processes.append(kafka.process(var / "kafka", *kafka_ports, closed=kafka_closed))
     async with Supervisor(var.absolute(), processes, listener=listener) as supervisor:

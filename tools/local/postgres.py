@@ -40,7 +40,6 @@ SETTINGS: Final = {
     "log_line_prefix": "%m [%p] %q%a@%d ",
     "log_checkpoints": "off",
 }
-NOT_DURABLE: Final = {"fsync": "off", "full_page_writes": "off"}
 
 
 def dsn(port: int, database: str = "postgres") -> str:
@@ -48,15 +47,10 @@ def dsn(port: int, database: str = "postgres") -> str:
     return f"postgresql://{SUPERUSER}@{HOST}:{port}/{database}"
 
 
-def process(folder: Path, port: int, *, durable: bool = True) -> Process:
-    """Describe PostgreSQL with its data in `folder`/data, made at the first start.
-
-    One that is not `durable` may lose its data when the machine fails, though not when a process does, and drops a
-    database in a tenth of the time: for tests, which drop hundreds. Raises `CannotStart`.
-    """
+def process(folder: Path, port: int) -> Process:
+    """Describe PostgreSQL with its data in `folder`/data, made at the first start. Raises `CannotStart`."""
     data = folder.absolute() / "data"
-    chosen = SETTINGS if durable else SETTINGS | NOT_DURABLE
-    settings = [argument for name, value in chosen.items() for argument in ("-c", f"{name}={value}")]
+    settings = [argument for name, value in SETTINGS.items() for argument in ("-c", f"{name}={value}")]
 
     async def before() -> None:
         if not (data / "PG_VERSION").exists():
