@@ -20,7 +20,7 @@ import typer
 
 from services.console.addresses import VAR, NoSystem, written
 from services.console.keys import OWNER
-from services.console.tables import OUT, complain
+from services.console.tables import OUT, AsJson, complain
 from services.console.verification import require_answers, stores
 from services.registry import deciding_services
 from shared.database import Connection, as_role, create_pool, database_dsn
@@ -171,6 +171,15 @@ class Drill:
     roots: tuple[bytes, bytes]
     problems: tuple[str, ...]
 
+    def view(self) -> dict[str, Any]:
+        """Return it for JSON, with the roots in hexadecimal."""
+        return {
+            "event_store": {"events": self.stored, "root": self.roots[0].hex()},
+            "topic": {"events": self.published, "root": self.roots[1].hex()},
+            "checkpoints": self.checkpoints,
+            "problems": list(self.problems),
+        }
+
 
 async def run_drill(service: Service[Any], connection: Connection, kafka: Kafka) -> Drill:
     """Compute the tree of an event store and of its topic, and compare both with each signed checkpoint. Changes nothing."""
@@ -319,29 +328,35 @@ async def _rebuild_tree(
 
 
 @restore.command()
-def drill() -> None:
+def drill(*, as_json: AsJson = False) -> None:
     """Rebuild the tree of each event store, and of its topic, and compare both with every signed checkpoint. Changes nothing."""
-    broken = False
+    drills: dict[str, Drill] = {}
 
     async def drilled() -> None:
-        nonlocal broken
         for service in deciding_services():
             async with _opened(service) as (connection, kafka):
-                found = await run_drill(service, connection, kafka)
-            OUT.print(
-                f"{service.name}: {found.stored} events in the event store, root {found.roots[0].hex()[:16]}…;"
-                f" {found.published} in the topic, root {found.roots[1].hex()[:16]}…;"
-                f" {found.checkpoints} signed checkpoints: {'DIFFERENT' if found.problems else 'equal'}",
-                markup=False,
-                soft_wrap=True,
-            )
-            for line in found.problems:
-                complain(f"{service.name}: {line}")
-            broken = broken or bool(found.problems)
+                drills[service.name] = await run_drill(service, connection, kafka)
 
     _run(drilled)
-    if broken:
+    if as_json:
+        OUT.print_json(data=[{"service": name, **found.view()} for name, found in drills.items()])
+    else:
+        _show(drills)
+    if any(found.problems for found in drills.values()):
         raise typer.Exit(1)
+
+
+def _show(drills: Mapping[str, Drill]) -> None:
+    for name, found in drills.items():
+        OUT.print(
+            f"{name}: {found.stored} events in the event store, root {found.roots[0].hex()[:16]}…;"
+            f" {found.published} in the topic, root {found.roots[1].hex()[:16]}…;"
+            f" {found.checkpoints} signed checkpoints: {'DIFFERENT' if found.problems else 'equal'}",
+            markup=False,
+            soft_wrap=True,
+        )
+        for line in found.problems:
+            complain(f"{name}: {line}")
 
 
 @restore.command("event-store")
