@@ -50,6 +50,7 @@ INITDB_ARGS = "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-lo
 WHOLE_SYSTEMS = (
     "tests/chaos/",
     "tests/hostile/test_full_disk.py",
+    "tests/hostile/test_marked_system.py",
     "tests/hostile/test_operating.py",
     "tests/integration/console/",
     "tests/integration/identity/",

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
-import mmap
 import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 from uuid import uuid4
 
 import asyncpg
@@ -20,6 +17,7 @@ import pytest
 from services.console.keys import add_epoch, remove_epoch, rewrap
 from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
 from tests.hostile import partnership as world
+from tests.hostile.byte_search import files_under, forms, holding
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import forget
 from tests.isolated_settings import IsolatedSettings
@@ -32,24 +30,6 @@ PLACE: Final = f"{RUN}marked Lane 7"
 STORY: Final = f"The child said {RUN}confided to the officer."
 REASON: Final = f"It helps {RUN}reasoned here."
 MARKS: Final = (NAME, PLACE, STORY, REASON)
-
-
-def forms(text: str) -> dict[str, bytes]:
-    """Return the forms in which a text could lie somewhere: plain, UTF-16, hexadecimal, escaped, base64 at each offset."""
-    plain = text.encode()
-    return {
-        "plain": plain,
-        "plain, in capitals": text.upper().encode(),
-        "UTF-16, little-endian": text.encode("utf-16-le"),
-        "UTF-16, big-endian": text.encode("utf-16-be"),
-        "hexadecimal": plain.hex().encode(),
-        "JSON": json.dumps(text)[1:-1].encode(),
-        "URL": quote(text).encode(),
-        "form": quote(text).replace("%20", "+").encode(),
-        "backslashes": text.encode("unicode_escape"),
-        # The first and last characters depend on the neighbours of the text.
-        **{f"base64, offset {n}": base64.b64encode(b"\0" * n + plain)[4:-4].rstrip(b"=") for n in range(3)},
-    }
 
 
 WANTED: Final = {(mark, form): found for mark in MARKS for form, found in forms(mark).items()}
@@ -112,19 +92,7 @@ async def files_of(house: Partnership) -> list[Path]:
     await owner.close()
     if not folder.is_dir():
         pytest.skip("the server's files are on another machine")
-    return [path for path in folder.parent.rglob("*") if path.is_file() and path.stat().st_size]
-
-
-def holding(files: list[Path], wanted: dict[tuple[str, str], bytes]) -> list[str]:
-    """Name each file that holds one of the byte strings, with its form."""
-    found = []
-    for path in files:
-        try:
-            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                found += [f"{path.name}: {form}" for (_, form), value in wanted.items() if content.find(value) >= 0]
-        except (FileNotFoundError, ValueError):  # the server has removed or emptied it meanwhile
-            continue
-    return found
+    return files_under(folder.parent)
 
 
 async def test_no_byte_of_a_marked_value_is_anywhere_and_its_key_goes_with_its_epoch(

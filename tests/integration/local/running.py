@@ -17,11 +17,11 @@ OOC = [sys.executable, "-m", "services.console.main"]
 
 
 @asynccontextmanager
-async def running_system(folder: Path) -> AsyncIterator[Path]:
-    """Start the system, wait until it is ready, and stop it afterwards; yields its directory."""
+async def running_system(folder: Path, **more: str) -> AsyncIterator[Path]:
+    """Start the system, with more variables of the environment, and stop it afterwards; yields its directory when it is ready."""
     var = folder / "var"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OOC_")}
-    environment = inherited | {"OOC_VAR": str(var), "OOC_PORT_BASE": str(base_port())}
+    environment = inherited | {"OOC_VAR": str(var), "OOC_PORT_BASE": str(base_port())} | more
     with (folder / "up.log").open("wb") as log:
         up = subprocess.Popen([*OOC, "up"], env=environment, stdout=log, stderr=log)
         try:
