@@ -24,10 +24,7 @@ from services.console.tables import OUT, AsJson, complain
 from services.console.verification import require_answers, stores
 from services.registry import deciding_services
 from shared.database import Connection, as_role, create_pool, database_dsn
-from shared.domain.data_rights import data_rights_service, is_data_right
 from shared.domain.envelope import GENESIS, next_hash
-from shared.domain.execution import claims_of
-from shared.domain.waiting import is_wait, waiting_service
 from shared.event_store import RecordedEvent
 from shared.event_store.log_hash import kept_answer, log_entry, next_log_hash
 from shared.kafka import VERIFIER, Kafka
@@ -36,6 +33,7 @@ from shared.runtime.service import Service
 from shared.runtime.settings import NoPassword, Settings
 from shared.runtime.verification.checkpoints import read_published
 from shared.runtime.verification.problems import Problems
+from shared.runtime.verification.streams import claims_after, owner_of
 from shared.runtime.verification.topic import committed_records, read_position_record
 from shared.transparency.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
 from shared.transparency.evidence import public_keys
@@ -186,7 +184,7 @@ async def run_drill(service: Service[Any], connection: Connection, kafka: Kafka)
     problems = Problems()
     stored = await entries_of_store(connection)
     topic = await read_topic(service, kafka, max(stored, default=0), problems)
-    signed = await _signed(service, connection, kafka, problems)
+    signed = await _signed(connection, await _published(service, kafka), problems)
     roots = (
         compare_roots("the event store", stored, signed, problems),
         compare_roots("the topic", topic.entries, signed, problems),
@@ -212,8 +210,8 @@ async def restore_events(
         begin: int = head["position"]
         stored = await entries_of_store(connection)
         topic = await read_topic(service, kafka, begin, problems)
-        notes = (await read_published(kafka, service.checkpoints_topic)).get(EVENTS.name, {})
-        signed = await _signed(service, connection, kafka, problems, keys)
+        notes = await _published(service, kafka)
+        signed = await _signed(connection, notes, problems, keys)
         differing = [position for position, entry in stored.items() if topic.entries.get(position, entry) != entry]
         if differing:
             problems.note(f"the event store holds another event than the topic at position {differing[0]}")
@@ -231,16 +229,16 @@ async def restore_events(
         return begin, events[-1].position
 
 
+async def _published(service: Service[Any], kafka: Kafka) -> Mapping[int, str]:
+    """Read the checkpoints of an event store from its topic: signed notes by size."""
+    return (await read_published(kafka, service.checkpoints_topic)).get(EVENTS.name, {})
+
+
 async def _signed(
-    service: Service[Any],
-    connection: Connection,
-    kafka: Kafka,
-    problems: Problems,
-    keys: Sequence[VerifierKey] = (),
+    connection: Connection, published: Mapping[int, str], problems: Problems, keys: Sequence[VerifierKey] = ()
 ) -> dict[int, Checkpoint]:
-    """Return the signed checkpoints of an event store, from its database and its topic."""
+    """Return the signed checkpoints of an event store, from its database and those that were published."""
     known = [VerifierKey.parse(key) for key in await public_keys(connection)]
-    published = (await read_published(kafka, service.checkpoints_topic)).get(EVENTS.name, {})
     rows = await connection.fetch(_NOTES)
     return signed_roots([*(row["note"] for row in rows), *published.values()], keys or known, problems)
 
@@ -301,13 +299,8 @@ async def _rebuild_claims(connection: Connection, service: Service[Any], streams
     await connection.execute("delete from claim where stream = any($1)", sorted(streams))
     for stream in sorted(streams):
         rows = await connection.fetch(_STREAM, stream)
-        if is_wait(rows[0]["type"]):
-            owner: Service[Any] = waiting_service(service)
-        else:
-            owner = data_rights_service(service) if is_data_right(rows[0]["type"]) else service
-        held: set[str] = set()
-        for claims in claims_of(owner, [owner.events.read(row["body"], position=row["position"]) for row in rows]):
-            held = held - set(claims.release) | set(claims.take)
+        owner = owner_of(service, rows[0]["type"])
+        held = claims_after(owner, [owner.events.read(row["body"], position=row["position"]) for row in rows])
         await connection.executemany(_CLAIM, [(key, stream) for key in sorted(held)])
 
 

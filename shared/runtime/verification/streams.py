@@ -98,10 +98,7 @@ def _check_stream(
 ) -> None:
     """Check one stream's events, in order of version, and add the claims that they make."""
     version, hash_, history = 0, GENESIS, list[Fact]()
-    if is_wait(rows[0]["type"]):
-        service = waiting_service(service)
-    elif is_data_right(rows[0]["type"]):
-        service = data_rights_service(service)
+    service = owner_of(service, rows[0]["type"])
     for row in rows:
         here = f"position {row['position']} ({row['stream']} version {row['version']})"
         if row["version"] != version + 1:
@@ -117,7 +114,7 @@ def _check_stream(
     stream = rows[0]["stream"]
     try:
         service.decider.state_at(history)
-        due.update(dict.fromkeys(_claims(service, history), stream))
+        due.update(dict.fromkeys(claims_after(service, history), stream))
     except BrokenHistory as error:
         checks.histories.note(f"{stream}: {error}")
 
@@ -138,7 +135,14 @@ def _read(service: Service[Any], row: asyncpg.Record, here: str, problems: Probl
     return fact
 
 
-def _claims(service: Service[Any], history: Sequence[Fact]) -> set[str]:
+def owner_of(service: Service[Any], type_name: str) -> Service[Any]:
+    """Return what decides a stream of a service that begins with this type of event: itself, its waits or data rights."""
+    if is_wait(type_name):
+        return waiting_service(service)
+    return data_rights_service(service) if is_data_right(type_name) else service
+
+
+def claims_after(service: Service[Any], history: Sequence[Fact]) -> set[str]:
     """Return the keys that a history holds in the end."""
     keys: set[str] = set()
     for claims in claims_of(service, history):
