@@ -114,6 +114,9 @@ class RowOutcome(Schema):
         description="imported: all commands are recorded; repeated: they were, by an earlier import; not_imported: the last"
         " of `commands` says why. Commands before it stand, unless this is a dry run; the corrected row goes on from there."
     )
+    position_token: str | None = Field(
+        description="That of the last command that is recorded; null in a dry run, and where none is."
+    )
     commands: list[CommandOutcome]
 
 
@@ -142,17 +145,20 @@ def add_import(app: FastAPI, service: Service[Any]) -> None:
         row = await _read_row(request)
         commands, malformed = _parse(service, row.commands, now)
         if malformed:
-            return _answer(malformed, dry_run=dry_run)
+            return _answer(malformed, None, dry_run=dry_run)
         if denial := next(filter(None, (command_denial(service, actor.role, type(one)) for one in commands)), None):
             await at.log.record(actor, action, target, outcome="FORBIDDEN", rules=["T2"])
             raise NotAllowed(denial)
         handler = _without_storage(at.handler) if dry_run else at.handler
         outcomes: list[CommandOutcome] = []
+        token: str | None = None
         for number, command in enumerate(_requests(service, commands, stream, actor, row, now), start=1):
             result = await handler.handle(command)
             if isinstance(result, Forbidden) and not result.hidden:
                 await at.log.record(actor, action, target, outcome="FORBIDDEN", rules=["T2"])
                 raise NotAllowed(result.why)
+            if isinstance(result, Accepted) and not dry_run:
+                token = result.receipt.position_token
             outcomes.append(_outcome(number, command.command.type, result))
             if outcomes[-1].outcome not in GOOD:
                 break
@@ -160,7 +166,7 @@ def add_import(app: FastAPI, service: Service[Any]) -> None:
         if dry_run or last.outcome not in GOOD:
             logged = "GIVEN" if last.outcome in GOOD else last.outcome.upper()
             await at.log.record(actor, action, target, outcome=logged, rules=[rule.id for rule in last.rules])
-        return _answer(outcomes, dry_run=dry_run)
+        return _answer(outcomes, token, dry_run=dry_run)
 
 
 def _body(service: Service[Any]) -> dict[str, Any]:
@@ -252,12 +258,12 @@ def _reading(result: Result) -> tuple[Outcome, int | None, Sequence[BrokenRule]]
             return "unknown", None, ()
 
 
-def _answer(outcomes: list[CommandOutcome], *, dry_run: bool) -> JSONResponse:
+def _answer(outcomes: list[CommandOutcome], position_token: str | None, *, dry_run: bool) -> JSONResponse:
     kinds = {one.outcome for one in outcomes}
     found: Literal["imported", "repeated", "not_imported"] = "imported" if kinds <= GOOD else "not_imported"
     if kinds == {"repeated"}:
         found = "repeated"
-    answer = RowOutcome(dry_run=dry_run, outcome=found, commands=outcomes)
+    answer = RowOutcome(dry_run=dry_run, outcome=found, position_token=position_token, commands=outcomes)
     return JSONResponse(answer.model_dump(mode="json"))
 
 

@@ -2,12 +2,12 @@
 
     GET /v1/measures/{measure}   ?from=&to=&group_by=&format=json|csv&as_of=&known_at=
     GET /v1/measures/{measure}/records  ?from=&to=&cell=&as_of=&known_at=
-    GET /v1/cases                ?state=&officer=&due_before=&changed_since=&sort=&page=&after=
+    GET /v1/cases                ?state=&officer=&due_before=&changed_since=&sort=&page=&after=&min_position=
     GET /v1/cases/{case_id}      ?as_of=&known_at=&min_position=service:position (repeatable)
     GET /v1/cases/{case_id}/timeline ?as_of=&known_at=&order=&page=&min_position=
     GET /v1/cases/{case_id}/changes  ?after=service:position (repeatable)
-    GET /v1/duties               ?as_of=&known_at=&overdue=&officer=&limit=&after=
-    GET /v1/sessions             ?from=&to= (sessions.py)
+    GET /v1/duties               ?as_of=&known_at=&overdue=&officer=&limit=&after=&min_position=
+    GET /v1/sessions             ?from=&to=&min_position= (sessions.py)
     GET /v1/access               ?case=&before= (audit.py)
     GET /v1/people/{person_id}   the records that name a person (audit.py)
     POST /v1/returns             measure, from, to, group_by (returns_api.py); GET /v1/returns[/{return_id}[/answer]]
@@ -23,12 +23,9 @@ the token (401), the question (422), the right to ask it (403), and what is not 
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -46,8 +43,9 @@ from services.reporting.daily_sheet import MOST, SHEET_PLACE, SheetPlace, daily_
 from services.reporting.dependencies import Dependencies, open_dependencies
 from services.reporting.freshness import MAY_BE_STALE, json_answer, stale_header, stale_services
 from services.reporting.measures import MEASURES
+from services.reporting.min_position import MIN_POSITION, furthest, not_yet, wait_for
 from services.reporting.questions import refusing_bad_questions
-from services.reporting.read_models import CONSUMER, READ_MODELS
+from services.reporting.read_models import READ_MODELS
 from services.reporting.returns_api import add_returns
 from services.reporting.search.api import add_search
 from services.reporting.sessions import add_sessions
@@ -90,7 +88,7 @@ from shared.domain.dates import end_of_day
 from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
 from shared.event_store import EventStoreUnavailable
-from shared.messaging.projection_consumer import events_topic, has_reached
+from shared.messaging.projection_consumer import events_topic
 from shared.runtime.settings import Settings
 
 _MEASURE: Final = choice(
@@ -154,18 +152,12 @@ _CASES: Final = (
         f"give {', '.join(SORTS)}",
         default=next(iter(SORTS)),
     ),
+    MIN_POSITION,
     ACCESS_REASON,
 )
 
-_MIN_POSITION: Final = Parameter(
-    "min_position",
-    "The position token of a receipt: the answer waits until that has been projected.",
-    re.compile(f"({'|'.join(READ_MODELS)}):[0-9]{{1,18}}"),
-    "give the position_token of a receipt, such as disposal:1234",
-    repeatable=True,
-)
 _CASE_ID: Final = an_id("case_id", "Which case.", "path")
-_CASE: Final = (_CASE_ID, *TIMES, _MIN_POSITION, ACCESS_REASON)
+_CASE: Final = (_CASE_ID, *TIMES, MIN_POSITION, ACCESS_REASON)
 
 _ORDER: Final = choice(
     "order",
@@ -174,16 +166,16 @@ _ORDER: Final = choice(
     f"give {' or '.join(ORDERS)}",
     default=next(iter(ORDERS)),
 )
-_TIMELINE: Final = (_CASE_ID, *TIMES, _ORDER, PAGE, _MIN_POSITION, ACCESS_REASON)
+_TIMELINE: Final = (_CASE_ID, *TIMES, _ORDER, PAGE, MIN_POSITION, ACCESS_REASON)
 _AFTER: Final = Parameter(
     "after",
     "The position token of a receipt, or of `next`: only events of that service after it. Others count from their first.",
-    _MIN_POSITION.pattern,
-    _MIN_POSITION.hint,
+    MIN_POSITION.pattern,
+    MIN_POSITION.hint,
     required=True,
     repeatable=True,
 )
-_CHANGES: Final = (_CASE_ID, _AFTER, _MIN_POSITION, ACCESS_REASON)
+_CHANGES: Final = (_CASE_ID, _AFTER, MIN_POSITION, ACCESS_REASON)
 
 _OVERDUE: Final = Parameter(
     "overdue",
@@ -206,11 +198,7 @@ _AFTER_DUTY: Final = Parameter(
     "give the 'next' of an answer as it is",
 )
 _OF_OFFICER: Final = an_id("officer", "Only duties of records that this officer has.", "query")
-_DUTIES: Final = (*TIMES, _OVERDUE, _OF_OFFICER, _LIMIT, _AFTER_DUTY, ACCESS_REASON)
-
-
-PATIENCE_SECONDS: Final = 15.0
-"""How long a query waits for the position that it asks for."""
+_DUTIES: Final = (*TIMES, _OVERDUE, _OF_OFFICER, _LIMIT, _AFTER_DUTY, MIN_POSITION, ACCESS_REASON)
 
 
 def reporting_api(settings: Settings) -> FastAPI:
@@ -321,7 +309,7 @@ def _period(query: Mapping[str, str]) -> tuple[date, date]:
 def _cases(app: FastAPI) -> None:
     @app.get("/v1/cases", tags=["cases"], response_model=CaseList, **declared(_CASES, answers={200: MAY_BE_STALE}))
     async def case_list(request: Request, actor: Caller) -> JSONResponse:
-        """List the cases that the reader may see, in the order that is asked for."""
+        """List the cases that the reader may see, in the order that is asked for; waits for `min_position`."""
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
         query = read_query(request)
@@ -331,7 +319,10 @@ def _cases(app: FastAPI) -> None:
         after = _place(query, _AFTER_CASE, Place.of)
         if after is not None and query.get("sort", DUE) != DUE:
             raise Malformed(("after", f"leave it out, or sort by {DUE}: other orders have pages by number alone"))
+        wanted = furthest(request)
         await at.gate.read(actor, "cases", "reporting/cases", reason)
+        if late := await wait_for(at.database, wanted):
+            return not_yet(late)
         reader = await _reader(at, actor)
         found = await retry_or_raise(
             lambda: list_cases(
@@ -409,7 +400,7 @@ def _cases(app: FastAPI) -> None:
             case_id,
             "/changes",
             lambda at, reader, id_, _query: changes(
-                at.database, reader, id_, _furthest(request, _AFTER), at.keyring, reason=read_reason(request)
+                at.database, reader, id_, furthest(request, _AFTER), at.keyring, reason=read_reason(request)
             ),
         )
 
@@ -424,13 +415,13 @@ async def _answer(request: Request, actor: Actor, case_id: str, path: str, ask: 
     reason = read_reason(request)
     query = read_query(request)
     _times(query)
-    wanted = _furthest(request, _MIN_POSITION)
+    wanted = furthest(request)
     id_ = read_id(case_id, _CASE_ID.name)
     found: Opened | dict[str, Any] | Denial | None = None
     late, stale = None, list[dict[str, Any]]()
     # Whom the gate refuses whatever the case is need not wait for that.
     if at.gate.refusal(actor, "cases", reason) is None:
-        late = await _wait(at, wanted)
+        late = await wait_for(at.database, wanted)
         # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
         reader = await _reader(at, actor)
         stale = await _stale(at)
@@ -439,12 +430,7 @@ async def _answer(request: Request, actor: Actor, case_id: str, path: str, ask: 
     target = f"reporting/cases/{id_}{path}"
     await at.gate.read(actor, "cases", target, reason, denial=denial)
     if late:
-        return problem_response(
-            503,
-            "not-yet",
-            "Not yet",
-            f"{late} has not been projected within {PATIENCE_SECONDS:g} seconds: ask again.",
-        )
+        return not_yet(late)
     if found is None or isinstance(found, Denial):
         return problem_response(
             404,
@@ -482,33 +468,13 @@ def _place(query: Mapping[str, str], parameter: Parameter, of: Callable[[str], _
         raise Malformed((parameter.name, parameter.hint)) from None
 
 
-def _furthest(request: Request, parameter: Parameter) -> dict[str, int]:
-    """For each service the furthest position that a parameter names; raises `Malformed`."""
-    found: dict[str, int] = {}
-    for text in request.query_params.getlist(parameter.name):
-        service, _, position = parameter.validate(text).partition(":")
-        found[service] = max(found.get(service, 0), int(position))
-    return found
-
-
-async def _wait(at: Dependencies, wanted: Mapping[str, int]) -> str | None:
-    """Wait until all positions have been projected; the first that was not in time."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    for service, position in wanted.items():
-        reached = partial(has_reached, at.database, CONSUMER, service, position)
-        while not await retry_or_raise(reached, EventStoreUnavailable):
-            if time.monotonic() > until:
-                return f"{service}:{position}"
-            await asyncio.sleep(0.02)
-    return None
-
-
 def _duties(app: FastAPI) -> None:
     @app.get("/v1/duties", tags=["duties"], response_model=Sheet, **declared(_DUTIES, answers={200: MAY_BE_STALE}))
     async def duties(request: Request, actor: Caller) -> JSONResponse:
         """Return the daily sheet: each duty that the reader may see and that is unmet on the day of `as_of`, soonest first.
 
         The duties follow from the events that had occurred by `as_of` (today by default) and were recorded by `known_at`.
+        The answer waits for `min_position`.
         """
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
@@ -519,7 +485,10 @@ def _duties(app: FastAPI) -> None:
         known_at = read_time(query, "known_at")
         after = _place(query, _AFTER_DUTY, SheetPlace.of)
         limit = int(query["limit"]) if "limit" in query else None
+        wanted = furthest(request)
         await at.gate.read(actor, "duties", "reporting/duties", reason)
+        if late := await wait_for(at.database, wanted):
+            return not_yet(late)
         reader = await _reader(at, actor)
         found = await retry_or_raise(
             lambda: daily_sheet(

@@ -1,6 +1,6 @@
 """The calendar of education sessions: those that begin on some days, and that the reader may see.
 
-The route is `GET /v1/sessions?from=&to=`.
+The route is `GET /v1/sessions?from=&to=&min_position=`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from services.reporting.snapshot import Pool, snapshot
+from services.reporting.freshness import MAY_BE_STALE, StaleService, json_answer, stale_services
+from services.reporting.min_position import MIN_POSITION, furthest, not_yet, wait_for
+from services.reporting.snapshot import Pool, positions, snapshot
 from services.reporting.visibility import Reader, reader_of, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, a_day
@@ -24,6 +26,7 @@ from shared.api.schemas import Schema
 from shared.database import retry_or_raise
 from shared.event_store import EventStoreUnavailable
 
+SERVICE: Final = "education"
 MOST: Final = 500
 """The most sessions in one answer."""
 MAX_DAYS: Final = 92
@@ -31,6 +34,7 @@ MAX_DAYS: Final = 92
 PERIOD: Final = (
     a_day("from", "The first day.", required=True),
     a_day("to", f"The last day, within {MAX_DAYS} days of the first.", required=True),
+    MIN_POSITION,
     ACCESS_REASON,
 )
 
@@ -67,15 +71,20 @@ class Calendar(Schema):
     """The sessions of some days, the earliest first."""
 
     total: int
+    positions: dict[str, int]
+    stale: list[StaleService]
     sessions: list[SessionLine]
 
 
 def add_sessions(app: FastAPI) -> None:
     """Add the route."""
 
-    @app.get("/v1/sessions", tags=["cases"], response_model=Calendar, **declared(PERIOD))
+    @app.get("/v1/sessions", tags=["cases"], response_model=Calendar, **declared(PERIOD, answers={200: MAY_BE_STALE}))
     async def sessions(request: Request, actor: Caller) -> JSONResponse:
-        """List the education sessions that begin on some days and that the reader may see, the earliest first."""
+        """List the education sessions that begin on some days and that the reader may see, the earliest first.
+
+        The answer waits for `min_position`.
+        """
         at: ApiDependencies = request.app.state.deps
         query = read_query(request)
         first, last = read_day(query, "from"), read_day(query, "to")
@@ -83,20 +92,26 @@ def add_sessions(app: FastAPI) -> None:
         assert last is not None
         if not timedelta(0) <= last - first < timedelta(days=MAX_DAYS):
             raise Malformed(("to", f"give a date that is not before 'from', and within {MAX_DAYS} days of it"))
+        wanted = furthest(request)
         await at.gate.read(actor, "cases", "reporting/sessions", read_reason(request))
+        if late := await wait_for(at.database, wanted):
+            return not_yet(late)
 
         async def listed() -> dict[str, Any]:
             return await list_sessions(at.database, await reader_of(at.database, actor), first, last)
 
-        return JSONResponse(await retry_or_raise(listed, EventStoreUnavailable))
+        found = await retry_or_raise(listed, EventStoreUnavailable)
+        return json_answer(found, await retry_or_raise(lambda: stale_services(at.database), EventStoreUnavailable))
 
 
 async def list_sessions(pool: Pool, reader: Reader, first: date, last: date) -> dict[str, Any]:
     """List the sessions that begin between two Europe/London days, both included."""
     async with snapshot(pool) as connection:
         rows = await connection.fetch(_SESSIONS, first, last, *reader.reach("state").parameters)
+        reached = await positions(connection, [SERVICE])
     lines = [SessionLine(**{name: row[name] for name in SessionLine.model_fields}) for row in rows]
     return {
         "total": rows[0]["total"] if rows else 0,
+        "positions": reached,
         "sessions": [line.model_dump(mode="json") for line in lines],
     }

@@ -17,6 +17,11 @@ TIMEOUT_SECONDS: Final = 20.0
 """How long a page waits for a service; reporting itself waits up to ten seconds for a position."""
 
 
+PROJECTED: Final = "reporting"
+"""The service whose answers follow from what other services have recorded, a little later."""
+NOT_YET: Final = "/problems/not-yet"
+
+
 class NoAnswer(Exception):
     """A service that does not answer; the message names it."""
 
@@ -67,6 +72,28 @@ class Apis:
         answer: dict[str, Any] = (await self._ask(session, "GET", service, path, params=given)).json()
         return answer
 
+    async def get_projected(
+        self, session: Session, path: str, params: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Read cases, duties or sessions from reporting, with what the person has just recorded.
+
+        The answer waits for the last change of the session. Where that is not projected in time, it is what is there, and
+        the page says that it may lack the change (`Writes.missing`). Raises `Problem` or `NoAnswer`.
+        """
+        given, writes = dict(params or {}), session.writes
+        if writes.positions and writes.is_recent:
+            try:
+                return await self.get(session, PROJECTED, path, {**given, "min_position": writes.tokens})
+            except Problem as problem:
+                if problem.body.get("type") != NOT_YET:
+                    raise
+                writes.missing = True
+        answer = await self.get(session, PROJECTED, path, given)
+        # An answer as it was known at a time lacks what is recorded later, as it was asked to.
+        if given.get("known_at") is None and not writes.are_in(answer["positions"]):
+            writes.missing = True
+        return answer
+
     async def get_list(
         self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None
     ) -> list[Any]:
@@ -77,9 +104,11 @@ class Apis:
     async def post(
         self, session: Session, service: str, path: str, body: Mapping[str, Any], **headers: str
     ) -> dict[str, Any]:
-        """Send something. Raises `Problem` or `NoAnswer`."""
+        """Send something, and note the position of what it records. Raises `Problem` or `NoAnswer`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         answer: dict[str, Any] = (await self._ask(session, "POST", service, path, json=body, headers=named)).json()
+        if token := answer.get("position_token"):
+            session.writes.note(token)
         return answer
 
     async def document(self, session: Session, service: str, path: str, params: Mapping[str, Any]) -> bytes:

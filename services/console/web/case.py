@@ -35,9 +35,9 @@ WORKED_ON: Final = frozenset({"TRIAGED", "ALLOCATED", "IN_PROGRESS"})
 async def case_page(request: Request, session: Session) -> Response:
     """Show a case: its people, what waits, what can happen next, its duties."""
     apis, id_ = console_of(request).apis, read_uuid(request, "case")
-    times, after = query(request, *TIMES), request.query_params.getlist("after")
+    times = query(request, *TIMES)
     try:
-        case = await apis.get(session, "reporting", f"/v1/cases/{id_}", {**times, "min_position": after or None})
+        case = await apis.get_projected(session, f"/v1/cases/{id_}", times)
     except Problem as problem:
         if problem.status in {403, 404} and await _has_sent(request, session):
             return render(request, "recorded.html", session)
@@ -112,7 +112,7 @@ async def timeline_page(request: Request, session: Session) -> Response:
     apis, id_ = console_of(request).apis, read_uuid(request, "case")
     times = query(request, *TIMES)
     page = request.query_params.get("page") or "1"
-    answer = await apis.get(session, "reporting", f"/v1/cases/{id_}/timeline", {**times, "page": page})
+    answer = await apis.get_projected(session, f"/v1/cases/{id_}/timeline", {**times, "page": page})
     streams = {event["stream"]: COLLECTIONS[event["service"]] for event in answer["events"]}
     now = not any(times.values())
     return render(
@@ -207,15 +207,11 @@ async def _recorded(request: Request, session: Session, case: str) -> list[Mappi
     if not command:
         return []
     apis = console_of(request).apis
-    after = request.query_params.getlist("after")
-    answer = await apis.get(
-        session, "reporting", f"/v1/cases/{case}/timeline", {"order": "recorded_at", "min_position": after or None}
-    )
+    path, order = f"/v1/cases/{case}/timeline", {"order": "recorded_at"}
+    answer = await apis.get_projected(session, path, order)
     last = -(-answer["total"] // answer["page_size"])
     if last > 1:
-        answer = await apis.get(
-            session, "reporting", f"/v1/cases/{case}/timeline", {"order": "recorded_at", "page": str(last)}
-        )
+        answer = await apis.get_projected(session, path, {**order, "page": str(last)})
     return _of_command(answer["events"], command)
 
 

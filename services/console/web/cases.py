@@ -31,9 +31,8 @@ async def case_list(request: Request, session: Session) -> Response:
     """Show the cases that the person may see, filtered and sorted."""
     apis = console_of(request).apis
     filters = query(request, "state", "whose", "due", "sort", "page")
-    answer = await apis.get(
+    answer = await apis.get_projected(
         session,
-        "reporting",
         "/v1/cases",
         {
             "state": filters["state"],

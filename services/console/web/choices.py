@@ -25,7 +25,7 @@ async def choices(
 ) -> Known:
     """Return, by the name of a field without `_id`, the ids that it may mean in this case, or for a record that is begun."""
     case, timeline = await asyncio.gather(
-        part_of(_case(apis, session, case_id)), part_of(_timeline(apis, session, case_id))
+        part_of(_case(apis, session, case_id)), part_of(events_of(apis, session, case_id))
     )
     if case.value:
         records: Sequence[Record] = await read_all(apis, session, case.value, {}, guidance=False)
@@ -58,17 +58,24 @@ def _options(
         option = Option(who.id, f"{who.name or 'Person ' + who.id[:8]}{part}")
         for name in PEOPLE:
             yield name, option
-    for name in OFFICERS:
-        yield name, Option(session.person, "You")
-        for event in events:
-            actor = event["actor"]
-            yield name, Option(actor["id"], f"{in_words(actor['role'])} ({actor['id'][:8]})")
+    for option in officers_in(session, events):
+        for name in OFFICERS:
+            yield name, option
     for record in records:
         yield record.collection.removesuffix("s"), Option(record.id, f"{TITLES[record.collection]} {record.id[:8]}")
         yield from _of_state(record, words)
     for event in events:
         if event["stream"] == id_:
             yield "corrects", Option(event["event_id"], f"{day(event['occurred_at'])}: {event['sentence']}")
+
+
+def officers_in(session: Session, events: Sequence[Mapping[str, Any]]) -> list[Option]:
+    """List the officers who may be meant in a case, each once: the person, then whoever has recorded an event of it."""
+    found = {session.person: "You"}
+    for event in events:
+        actor = event["actor"]
+        found.setdefault(actor["id"], f"{in_words(actor['role'])} ({actor['id'][:8]})")
+    return [Option(id_, text) for id_, text in found.items()]
 
 
 def _of_state(record: Record, words: Mapping[str, str]) -> Iterator[tuple[str, Option]]:
@@ -81,11 +88,12 @@ def _of_state(record: Record, words: Mapping[str, str]) -> Iterator[tuple[str, O
 
 
 async def _case(apis: Apis, session: Session, case_id: str | None) -> dict[str, Any]:
-    return await apis.get(session, "reporting", f"/v1/cases/{case_id}") if case_id else {}
+    return await apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else {}
 
 
-async def _timeline(apis: Apis, session: Session, case_id: str | None) -> list[Mapping[str, Any]]:
+async def events_of(apis: Apis, session: Session, case_id: str | None) -> list[Mapping[str, Any]]:
+    """Return the first events of a case. Raises `Problem` or `NoAnswer`."""
     if not case_id:
         return []
-    answer = await apis.get(session, "reporting", f"/v1/cases/{case_id}/timeline")
+    answer = await apis.get_projected(session, f"/v1/cases/{case_id}/timeline")
     return list(answer["events"])

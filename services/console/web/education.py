@@ -65,7 +65,7 @@ async def _calendar(
     on = read_day(request.query_params.get("week")) or today()
     first = on - timedelta(days=on.weekday())
     last = first + timedelta(days=7 * WEEKS - 1)
-    answer = await console_of(request).apis.get(session, "reporting", "/v1/sessions", {"from": first, "to": last})
+    answer = await console_of(request).apis.get_projected(session, "/v1/sessions", {"from": first, "to": last})
     return render(
         request,
         template,

@@ -411,11 +411,9 @@ async def _send(
 async def _sent(
     request: Request, session: Session, drawn: Drawn, draft: Draft, body: Mapping[str, Any], receipt: Mapping[str, Any]
 ) -> str:
-    """Keep where a sent draft has led, without its answers, and return that address: it waits for what was recorded."""
-    position = max(event["position"] for event in receipt["events"])
-    after = f"{draft.service}:{position}"
+    """Keep where a sent draft has led, without its answers, and return that address: its page waits for what was recorded."""
     page = f"/report/{draft.id}/receipt" if draft.guided else _back(drawn, draft, body)
-    where = address(page, after=after, recorded=receipt["command_id"], draft=str(draft.id))
+    where = address(page, recorded=receipt["command_id"], draft=str(draft.id))
     done = replace(
         draft,
         answers={},
@@ -443,7 +441,7 @@ async def _changes(request: Request, session: Session, draft: Draft) -> list[Map
     except Problem as problem:
         if problem.status != 403 or not draft.case_id:
             raise
-        answer = await apis.get(session, "reporting", f"/v1/cases/{draft.case_id}/timeline", {"order": "recorded_at"})
+        answer = await apis.get_projected(session, f"/v1/cases/{draft.case_id}/timeline", {"order": "recorded_at"})
         events = [event for event in answer["events"] if event["stream"] == str(draft.stream)]
     return [event for event in events if event["version"] > draft.version]
 

@@ -8,6 +8,7 @@ The choice leads to the command's own form, so rules, dry run and sending are th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.web.choices import choices
+from services.console.web.apis import part_of
+from services.console.web.choices import events_of, officers_in
 from services.console.web.fields import Option
 from services.console.web.next_steps import Step, steps_of
 from services.console.web.records import Record, read_all, records_in
@@ -50,9 +52,11 @@ class Holding:
 async def handover_page(request: Request, session: Session) -> Response:
     """Show who has each record of a case; with an officer chosen, go on to the form that hands it over."""
     apis, id_ = console_of(request).apis, str(read_uuid(request, "case"))
-    case = await apis.get(session, "reporting", f"/v1/cases/{id_}")
+    case, events = await asyncio.gather(
+        apis.get_projected(session, f"/v1/cases/{id_}"), part_of(events_of(apis, session, id_))
+    )
     records = await read_all(apis, session, case, {}, guidance=True)
-    officers = (await choices(apis, session, "referrals", id_, id_)).get("officer", ())
+    officers = officers_in(session, events.value or ())
     names = {option.value: option.text for option in officers}
     held = {str(record["id"]): record.get("officer") for _, record in records_in(case)}
     holdings = [_holding(record, held[record.id], names) for record in records]

@@ -62,7 +62,7 @@ async def difference_page(request: Request, session: Session) -> Response:
     was_there = True
     if any(first.values()):
         later, earlier = await asyncio.gather(
-            apis.get(session, "reporting", f"/v1/cases/{id_}", second), _case_then(apis, session, id_, first)
+            apis.get_projected(session, f"/v1/cases/{id_}", second), _case_then(apis, session, id_, first)
         )
         was_there = earlier is not None
         names, after, before = await asyncio.gather(
@@ -95,7 +95,7 @@ async def all_events(
     path = f"/v1/cases/{case}/timeline"
     events: list[Mapping[str, Any]] = []
     for page in range(1, MAX_PAGES + 1):
-        answer = await apis.get(session, "reporting", path, {**times, "order": order, "page": str(page)})
+        answer = await apis.get_projected(session, path, {**times, "order": order, "page": str(page)})
         events += answer["events"]
         if len(events) >= answer["total"]:
             break
@@ -200,7 +200,7 @@ def _words(name: str) -> str:
 async def _case_then(apis: Apis, session: Session, case: str, times: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the case as it stood; None where nothing was there or known of it yet."""
     try:
-        return await apis.get(session, "reporting", f"/v1/cases/{case}", times)
+        return await apis.get_projected(session, f"/v1/cases/{case}", times)
     except Problem as problem:
         if problem.status != 404:
             raise

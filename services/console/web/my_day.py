@@ -47,12 +47,11 @@ async def my_day(request: Request, session: Session) -> Response:
     mine = _is_mine(request)
     officer = session.person if mine else None
     sheet, calendar, news, drafts = await asyncio.gather(
-        part_of(console.apis.get(session, "reporting", "/v1/duties", {"officer": officer})),
-        part_of(console.apis.get(session, "reporting", "/v1/sessions", {"from": today(), "to": today()})),
+        part_of(console.apis.get_projected(session, "/v1/duties", {"officer": officer})),
+        part_of(console.apis.get_projected(session, "/v1/sessions", {"from": today(), "to": today()})),
         part_of(
-            console.apis.get(
+            console.apis.get_projected(
                 session,
-                "reporting",
                 "/v1/cases",
                 {
                     "changed_since": since.isoformat(),
@@ -94,7 +93,7 @@ async def daily_sheet(request: Request, session: Session) -> Response:
     """Show every duty on one page, to be printed."""
     console = console_of(request)
     officer = session.person if _is_mine(request) else None
-    sheet = await part_of(console.apis.get(session, "reporting", "/v1/duties", {"officer": officer}))
+    sheet = await part_of(console.apis.get_projected(session, "/v1/duties", {"officer": officer}))
     groups = _groups(sheet.value, None)
     return render(
         request,

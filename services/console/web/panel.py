@@ -56,7 +56,7 @@ async def panel_page(request: Request, session: Session) -> Response:
     """Show the list of the panel for this week."""
     apis = console_of(request).apis
     states = (QUEUE, *CONSIDERED, RECOMMENDED)
-    answers = await asyncio.gather(*(apis.get(session, "reporting", "/v1/cases", {"state": state}) for state in states))
+    answers = await asyncio.gather(*(apis.get_projected(session, "/v1/cases", {"state": state}) for state in states))
     by_state = {state: answer["cases"] for state, answer in zip(states, answers, strict=True)}
     waiting = [case for case in by_state[QUEUE] if case["work"]]
     called, considered, recommended = await asyncio.gather(

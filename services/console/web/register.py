@@ -140,7 +140,7 @@ async def _name(apis: Apis, session: Session, person: str, case: str | None) -> 
     if case is None:
         return person, ""
     try:
-        found = await apis.get(session, "reporting", f"/v1/cases/{case}")
+        found = await apis.get_projected(session, f"/v1/cases/{case}")
         for collection, record in records_in(found):
             if collection in {"disposals", "referrals"}:
                 state = await apis.get(session, _service(collection), f"/v1/{collection}/{record['id']}")

@@ -125,7 +125,6 @@ async def receipt_page(request: Request, session: Session) -> Response:
         session,
         draft=draft,
         receipt=(command.value or {}).get("receipt"),
-        after=sent["after"][0],
         steps=[step for step in steps if step.is_open],
     )
 

@@ -89,7 +89,12 @@ def changed(path: str, change: Change, read: Callable[[Request], Awaitable[Form]
         token = form.get(CSRF, [""])[0]
         if not hmac.compare_digest(token.encode(), session.csrf.encode()):
             raise HTTPException(403, "This form was not drawn for you, or in an earlier session: open the page again.")
-        return await change(request, session, form)
+        before = dict(session.writes.positions)
+        try:
+            return await change(request, session, form)
+        finally:
+            if session.writes.positions != before:
+                await console_of(request).sessions.keep_writes(session)
 
     return Route(path, endpoint, methods=["POST"], name=change.__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,9 @@ from shared.database import Connection
 SESSION_LIFE: Final = timedelta(hours=12)
 DRAFT_LIFE: Final = timedelta(hours=20)
 SEEN_LIFE: Final = timedelta(days=90)
+WAIT_SECONDS: Final = 10.0
+"""Seconds after a change within which pages wait for it. Later they show what is there, and say so where it lacks the
+change: a projection that has stopped delays pages for no longer."""
 EARLY_SECONDS: Final = 30
 """Seconds before its end at which an access token is renewed."""
 
@@ -43,6 +46,38 @@ class Tokens:
         return self.ends_at - EARLY_SECONDS > time.time()
 
 
+@dataclass(slots=True)
+class Writes:
+    """What a session has recorded, so that the pages after it show it (read your writes)."""
+
+    positions: dict[str, int] = field(default_factory=dict)
+    """By service the position of the last event that the session has recorded there."""
+    at: float = 0.0
+    """When it has recorded something last, in seconds since 1970."""
+    missing: bool = field(default=False, compare=False)
+    """Whether an answer for this page may lack some of it. It is not kept."""
+
+    def note(self, token: str) -> None:
+        """Note the position token of a receipt, such as `disposal:1234`."""
+        service, _, position = token.partition(":")
+        self.positions[service] = max(self.positions.get(service, 0), int(position))
+        self.at = time.time()
+
+    @property
+    def tokens(self) -> list[str]:
+        """Return the position tokens."""
+        return [f"{service}:{position}" for service, position in self.positions.items()]
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether it is so short ago that a page waits for it."""
+        return time.time() - self.at < WAIT_SECONDS
+
+    def are_in(self, positions: Mapping[str, int]) -> bool:
+        """Whether an answer that rests on these positions has all of it; a service that it does not read is no matter."""
+        return all(positions.get(service, position) >= position for service, position in self.positions.items())
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A person who is signed in, in one role."""
@@ -56,6 +91,7 @@ class Session:
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     reason: str | None = None
     """The reason for which records are read, where the person has given one."""
+    writes: Writes = field(default_factory=Writes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +155,14 @@ class Sessions:
             "update session set sealed = $2 where id = $1", _id(session.key), self._sealed(session)
         )
 
+    async def keep_writes(self, session: Session) -> None:
+        """Keep what a session has recorded, beside what other requests of it have recorded meanwhile."""
+        async with self.locked(session.key) as (found, connection):
+            if found is not None:
+                for token in session.writes.tokens:
+                    found.writes.note(token)
+                await self.change(found, connection)
+
     async def end(self, key: str) -> None:
         """Forget a session."""
         await self._pool.execute("delete from session where id = $1", _id(key))
@@ -129,7 +173,11 @@ class Sessions:
 
     def _opened(self, sealed: bytes | None, key: str) -> Session | None:
         value = None if sealed is None else self._cipher.open(sealed, _id(key))
-        return None if value is None else Session(**{**value, "key": key, "tokens": Tokens(**value["tokens"])})
+        if value is None:
+            return None
+        writes = Writes(**value.get("writes", {}))
+        writes.missing = False
+        return Session(**{**value, "key": key, "tokens": Tokens(**value["tokens"]), "writes": writes})
 
 
 class Drafts:

@@ -17,7 +17,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
-from services.reporting import api as served
+from services.reporting import min_position as served
 from services.reporting.measures import MEASURES
 from services.reporting.read_models import READ_MODELS
 from services.vocabulary import Role

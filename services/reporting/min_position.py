@@ -1,0 +1,61 @@
+"""Read your writes: an answer waits until the positions that its reader names have been projected."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from services.reporting.read_models import CONSUMER, READ_MODELS
+from services.reporting.snapshot import Pool
+from shared.api.parameters import Parameter
+from shared.api.problems import problem_response
+from shared.database import retry_or_raise
+from shared.event_store import EventStoreUnavailable
+from shared.messaging.projection_consumer import has_reached
+
+PATIENCE_SECONDS: Final = 15.0
+"""How long a query waits for the position that it asks for."""
+POLL_SECONDS: Final = 0.02
+
+MIN_POSITION: Final = Parameter(
+    "min_position",
+    "The position token of a receipt: the answer waits until that has been projected.",
+    re.compile(f"({'|'.join(READ_MODELS)}):[0-9]{{1,18}}"),
+    "give the position_token of a receipt, such as disposal:1234",
+    repeatable=True,
+)
+
+
+def furthest(request: Request, parameter: Parameter = MIN_POSITION) -> dict[str, int]:
+    """Return for each service the furthest position that a parameter names. Raises `Malformed`."""
+    found: dict[str, int] = {}
+    for text in request.query_params.getlist(parameter.name):
+        service, _, position = parameter.validate(text).partition(":")
+        found[service] = max(found.get(service, 0), int(position))
+    return found
+
+
+async def wait_for(pool: Pool, wanted: Mapping[str, int]) -> str | None:
+    """Wait until all positions have been projected; return the first that was not in time. Raises `EventStoreUnavailable`."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    for service, position in wanted.items():
+        reached = partial(has_reached, pool, CONSUMER, service, position)
+        while not await retry_or_raise(reached, EventStoreUnavailable):
+            if time.monotonic() > until:
+                return f"{service}:{position}"
+            await asyncio.sleep(POLL_SECONDS)
+    return None
+
+
+def not_yet(late: str) -> JSONResponse:
+    """Return the answer that a position has not been projected in time."""
+    return problem_response(
+        503, "not-yet", "Not yet", f"{late} has not been projected within {PATIENCE_SECONDS:g} seconds: ask again."
+    )
