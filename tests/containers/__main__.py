@@ -18,7 +18,7 @@ from tests.containers.compose import ROOT, System, build, make_secrets, ports, p
 from tests.containers.engine import EngineError, require_engine
 from tests.containers.images import KAFKA, KEYCLOAK, POSTGRES, PYTHON, provide
 from tests.containers.people import ISSUER, People
-from tests.integration.identity.keycloak import NotFetched
+from tests.maven import NotFetched
 from tools.local import CannotStart
 
 STORIES: Final = tuple(

