@@ -131,7 +131,8 @@ def _ask(request: urllib.request.Request) -> tuple[int, dict[str, Any], dict[str
         with urllib.request.urlopen(request, timeout=30) as response:
             return response.status, json.loads(response.read()), dict(response.headers)
     except urllib.error.HTTPError as error:
-        text = error.read().decode(errors="replace")
+        with error:
+            text = error.read().decode(errors="replace")
         try:
             return error.code, json.loads(text), dict(error.headers)
         except ValueError:  # a server between us may answer in another form

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from services.education.service import service
+from services.referral.service import service as referral
 from shared.api import authentication, service_api
 from shared.runtime.provision import KEYRING_DATABASE, provision_databases, service_database
 from shared.runtime.settings import Settings
@@ -104,7 +105,8 @@ def keycloak(_keycloak: Keycloak) -> Keycloak:
 
 @pytest.fixture(scope="session")
 def settings(postgres_url: str, _keycloak: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    schemas = (KEYRING_DATABASE[1], service_database(service.name)[1])
+    names = [service.name, referral.name]
+    schemas = (KEYRING_DATABASE[1], *(service_database(name)[1] for name in names))
     found = Settings(
         mode="production",
         database_url=postgres_url,
@@ -113,7 +115,7 @@ def settings(postgres_url: str, _keycloak: Keycloak, tmp_path_factory: pytest.Te
         issuer=_keycloak.issuer,
         kek=base64.b64encode(os.urandom(32)).decode(),
     )
-    asyncio.run(provision_databases(found, [service.name], ()))
+    asyncio.run(provision_databases(found, names, ()))
     return found
 
 
