@@ -39,17 +39,21 @@ def test_the_pages_of_declarations_are_fresh() -> None:
     assert {str(path.relative_to(PLACE)) for path in PLACE.rglob("*.md")} == {*pages, *states}, STALE
 
 
-def test_the_code_keeps_the_contract_that_others_have_been_given() -> None:
+@pytest.fixture(scope="module")
+def contract() -> dict[str, Any]:
+    """Build the contract of the code once."""
+    return contract_of_code(deciding_services(), committed_contract(PLACE))
+
+
+def test_the_code_keeps_the_contract_that_others_have_been_given(contract: dict[str, Any]) -> None:
     """The contract of the code is compatible with the committed one; otherwise the message says what to do."""
-    committed = committed_contract(PLACE)
-    breaks = incompatible_changes(committed, contract_of_code(deciding_services(), committed))
+    breaks = incompatible_changes(committed_contract(PLACE), contract)
     assert not breaks, explain(breaks)
 
 
-def test_the_documents_of_the_contract_are_fresh() -> None:
+def test_the_documents_of_the_contract_are_fresh(contract: dict[str, Any]) -> None:
     """The committed AsyncAPI, OpenAPI and event schemas equal the generated ones."""
     committed = committed_contract(PLACE)
-    contract = contract_of_code(deciding_services(), committed)
     assert set(committed) == set(contract), STALE
     stale = [path for path, text in contract.items() if (PLACE / path).read_text(encoding="utf-8") != text_of(text)]
     assert not stale, STALE

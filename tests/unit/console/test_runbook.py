@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[3]
 RUNBOOK = ROOT / "docs" / "how-to" / "runbook"
 PAGES = sorted(RUNBOOK.glob("*.md"))
 PLACEHOLDERS = {"$ID": str(UUID(int=1)), "$CASE": str(UUID(int=2)), "$OFFSET": "3"}
+PROGRAM: Any = typer.main.get_command(app)
 USAGE_ERROR: Any = typer.BadParameter.__base__
 BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
@@ -37,7 +38,7 @@ def accepts(line: str) -> None:
     program, *arguments = shlex.split(line)
     assert program == "ooc", line
     words = [PLACEHOLDERS.get(argument, argument) for argument in arguments]
-    command: Any = typer.main.get_command(app)
+    command: Any = PROGRAM
     context: Any = None
     while isinstance(command, TyperGroup):
         context = command.make_context(command.name, words, parent=context)

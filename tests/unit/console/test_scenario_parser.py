@@ -112,7 +112,7 @@ def test_expectations_are_read(tmp_path: Path, expect: str, word: Result) -> Non
         ("id: !!python/object:os.system x", "this is not YAML"),
         ("id: !!set {a}", "no place in a scenario"),
         ("id: .nan", "not finite"),
-        ('id: "\\ud800"', "lone surrogate"),
+        ('id: "\\ud800"', "invalid Unicode character"),
         ("id: &a [*a]", "refers to itself"),
         ("[" * 500 + "]" * 500, "nested too deeply"),
         ("title: A story\nsteps: []", "id: a text is expected"),
