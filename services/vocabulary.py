@@ -194,7 +194,7 @@ class TriageOutcome(StrEnum):
 
 
 class Topic(StrEnum):
-    """The eleven topics of education, and the two workshops."""
+    """The topics of education and of the workshops."""
 
     ONLINE_SAFETY = "ONLINE_SAFETY"
     ALCOHOL_AND_DRUGS = "ALCOHOL_AND_DRUGS"
@@ -250,7 +250,7 @@ class Recommendation(StrEnum):
 
 
 class ConditionType(StrEnum):
-    """The eleven types of condition."""
+    """The types of condition."""
 
     RETAIL_WORKSHOP = "RETAIL_WORKSHOP"
     DRUGS_WORKSHOP = "DRUGS_WORKSHOP"

@@ -12,6 +12,7 @@ import typer
 from services.console.addresses import find_addresses
 from services.console.case import NotFound, address_of, require_found
 from services.console.client import Client
+from services.console.roles import role_option
 from services.console.tables import OUT, AsJson, moment, table
 from services.registry import SERVICES
 from services.vocabulary import Role
@@ -35,7 +36,7 @@ def access(
         list[str] | None,
         typer.Option("--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway."),
     ] = None,
-    role: Annotated[Role, typer.Option("--as", help="AUDITOR or DATA_PROTECTION_OFFICER.")] = Role.AUDITOR,
+    role: Annotated[Role, role_option("AUDITOR or DATA_PROTECTION_OFFICER.")] = Role.AUDITOR,
     reason: Annotated[str, typer.Option("--reason", help="Why you ask, as a code; it is logged.")] = "AUDIT",
     *,
     as_json: AsJson = False,

@@ -15,6 +15,7 @@ import typer
 from services.console.addresses import find_addresses
 from services.console.case import NotFound, require_found
 from services.console.client import Client
+from services.console.roles import role_option
 from services.console.tables import OUT, complain
 from services.registry import SERVICES
 from services.vocabulary import Role
@@ -33,7 +34,7 @@ Urls = Annotated[
         "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
     ),
 ]
-Reader = Annotated[Role, typer.Option("--as", help="The role in which to ask: AUDITOR or DATA_PROTECTION_OFFICER.")]
+Reader = Annotated[Role, role_option("The role in which to ask: AUDITOR or DATA_PROTECTION_OFFICER.")]
 
 export = typer.Typer(help="Files for an auditor: a case with the proofs of its history.", no_args_is_help=True)
 evidence = typer.Typer(help="What the logs are proved by: public keys, checkpoints.", no_args_is_help=True)

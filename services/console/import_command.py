@@ -19,6 +19,7 @@ from services.console.case import NotFound
 from services.console.client import Client, NoAnswer, Reply
 from services.console.import_rows import COMMANDS, Owner, Plan, RowError, body_of, errors_of, plans_of
 from services.console.import_table import Register, read_register, with_errors, write_private
+from services.console.roles import ROLE_NAMES, role_option
 from services.console.tables import ERR, OUT, complain, table
 from services.console.tokens import claims_in
 from services.vocabulary import Role
@@ -79,7 +80,7 @@ def import_register(
             "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
         ),
     ] = None,
-    role: Annotated[Role, typer.Option("--as", help="The role in which to import.")] = Role.SUPERVISOR,
+    role: Annotated[Role, role_option(f"The role in which to import: {ROLE_NAMES}.")] = Role.SUPERVISOR,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row, and import none.")] = False,
     good_rows: Annotated[

@@ -30,6 +30,7 @@ from services.console.operations import alarms, gaps, quarantine, reactions
 from services.console.progress import Progress, debugging, error_text
 from services.console.restore import restore
 from services.console.returns import returns
+from services.console.roles import ROLE_NAMES, role_option
 from services.console.scenario_command import run_scenario_files
 from services.console.signing import disposal_document, sign
 from services.console.status import system_status
@@ -102,15 +103,6 @@ Urls = Annotated[
 ]
 
 
-def _require_person(role: Role) -> Role:
-    if role is Role.SYSTEM:
-        people = ", ".join(one for one in Role if one is not Role.SYSTEM)
-        raise typer.BadParameter(
-            f"SYSTEM is the role of a service that reacts to another; no token is given for it. Choose one of {people}."
-        )
-    return role
-
-
 AsOf = Annotated[
     str | None,
     typer.Option(
@@ -120,7 +112,7 @@ AsOf = Annotated[
 KnownAt = Annotated[
     str | None, typer.Option("--known-at", help="Only what had been recorded by then: a date or a time, as above.")
 ]
-As = Annotated[Role, typer.Option("--as", help="The role in which to ask.", callback=_require_person)]
+As = Annotated[Role, role_option(f"The role in which to ask: {ROLE_NAMES}.")]
 Files = Annotated[list[Path], typer.Argument(help="Scenario files.")]
 
 
@@ -348,9 +340,7 @@ def cases(
 
 @app.command("measure")
 def measure_command(
-    name: Annotated[
-        str, typer.Argument(help="kpi6, kpi9, kpi10, fte, timeliness, education, disproportionality or workload.")
-    ],
+    name: Annotated[str, typer.Argument(help="Its name, such as kpi6; the answer to a wrong name lists them all.")],
     from_: Annotated[str, typer.Option("--from", help="First day, such as 2025-10-01.")],
     to: Annotated[str, typer.Option("--to", help="Last day.")],
     group_by: Annotated[str | None, typer.Option(help="Split the answer by this.")] = None,

@@ -15,6 +15,7 @@ from services.console.addresses import SERVICES, find_addresses
 from services.console.case import require_found
 from services.console.client import Client
 from services.console.idle import SOURCES
+from services.console.roles import role_option
 from services.console.tables import (
     OUT,
     AsJson,
@@ -36,7 +37,7 @@ Urls = Annotated[
         "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
     ),
 ]
-Reader = Annotated[Role, typer.Option("--as", help="The role in which to ask: AUDITOR or SUPERVISOR.")]
+Reader = Annotated[Role, role_option("The role in which to ask: AUDITOR or SUPERVISOR.")]
 Service = Annotated[SERVICE, typer.Argument(help="The service whose consumer holds it.")]
 Id = Annotated[UUID, typer.Argument(metavar="ID", help="Its id, as the list shows it.")]
 Reason = Annotated[

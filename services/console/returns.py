@@ -12,12 +12,13 @@ from services.console.addresses import find_addresses
 from services.console.case import require_found
 from services.console.client import Client, NoAnswer
 from services.console.operations import SOON, Urls
+from services.console.roles import role_option
 from services.console.tables import OUT, AsJson, measure, moment, table
 from services.vocabulary import Role
 
 returns = typer.Typer(help="Frozen returns: freeze, list, show.", no_args_is_help=True)
 
-As = Annotated[Role, typer.Option("--as", help="The role in which to ask: ANALYST, SUPERVISOR or AUDITOR.")]
+As = Annotated[Role, role_option("The role in which to ask: ANALYST, SUPERVISOR or AUDITOR.")]
 
 
 def _client(url: list[str] | None) -> Client:

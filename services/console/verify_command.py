@@ -17,6 +17,7 @@ from services.console.addresses import find_addresses
 from services.console.case import NotFound, require_found
 from services.console.client import Client, NoAnswer
 from services.console.export import write_whole
+from services.console.roles import ROLE_NAMES, role_option
 from services.console.tables import ERR, OUT, AsJson, complain, moment
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
@@ -34,7 +35,7 @@ REPORT_FORMAT: Final = "ooc-verification-report/1"
 """The format of a report's file; tools/verify_bundle.py checks it."""
 
 Urls = Annotated[list[str] | None, typer.Option("--url", help="SERVICE=http://host:port (repeat).")]
-Reader = Annotated[Role, typer.Option("--as", help="The role in which to ask.")]
+Reader = Annotated[Role, role_option(f"The role in which to ask: {ROLE_NAMES}.")]
 
 verify_app = typer.Typer(
     help="Check positions, versions, chains, topics, logs and checkpoints against each other; exit code 1 on any break.",

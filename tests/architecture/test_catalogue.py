@@ -42,6 +42,18 @@ def test_every_command_is_guarded_by_the_rule_of_time(service: Service[Any]) -> 
 
 
 @each_service
+def test_a_rule_speaks_to_the_person_whose_command_it_refuses(service: Service[Any]) -> None:
+    """A rule's docstring is the text of its refusal, and does not describe the function as other docstrings do."""
+    described = [
+        f"{rule.id}: {rule.text}"
+        for command in service.commands
+        for rule in service.decider.rules.rules_for(command)
+        if rule.text.startswith(("Return ", "Say whether "))
+    ]
+    assert not described, f"write what the officer reads, not what the function returns: {described}"
+
+
+@each_service
 def test_a_duty_that_is_computed_is_described_and_the_other_way_round(
     service: Service[Any], played_stories: Memory
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +13,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import typer
 from rich.console import Console
 
 from services.console.addresses import SERVICES
 from services.console.case import streams_of
+from services.console.roles import person_role
 from services.console.scenario_command import STORIES
 from services.console.system import Stores, processes, servers_of, urls
 from services.console.tables import measure, timeline
 from services.registry import DECIDING, deciding_services
 from services.reporting.measures import MEASURES
 from services.reporting.policy import POLICY as REPORTING_POLICY
+from services.vocabulary import Role
 from shared.runtime.settings import Settings
 from tools.local import SERVERS, Addresses
 from tools.scenario.parser import read_scenario
@@ -279,6 +283,16 @@ def test_a_killed_supervisor_is_said_shortly_with_what_to_do(tmp_path: Path) -> 
     (line,) = result.stderr.splitlines()
     assert str(var) in line
     assert "Start it again with `ooc up`" in line
+
+
+def test_only_the_roles_of_people_can_be_asked_for() -> None:
+    """Given a name that is no person's role, when it is given as `--as`, then the error lists each person's role, and no other."""
+    for name, own in (("BOSS", set()), ("SYSTEM", {"SYSTEM"})):
+        with pytest.raises(typer.BadParameter) as wrong:
+            person_role(name)
+        listed = set(re.findall(r"[A-Z]{2,}(?:_[A-Z]+)*", wrong.value.message.removeprefix("'BOSS'")))
+        assert listed == set(Role) - {Role.SYSTEM} | own
+    assert all(person_role(role) is role for role in Role if role is not Role.SYSTEM)
 
 
 @starts_a_process

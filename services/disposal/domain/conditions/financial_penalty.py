@@ -9,7 +9,7 @@ from services.disposal.events import Condition
 
 
 def penalty_is_stated_in_full(condition: Condition) -> bool:
-    """Return a financial penalty must state its amount, to whom it is paid, and how.
+    """A financial penalty must state its amount, to whom it is paid, and how.
 
     Source: CDA 1998 s66C(2)
     """
