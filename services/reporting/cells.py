@@ -141,8 +141,11 @@ def _at(answer: Mapping[str, Any], path: list[str]) -> Any:
 
 
 def _records_of(row: Any) -> Iterator[Record]:
-    """Yield the record of a row: a summary by itself, or one that holds it."""
+    """Yield the record of a row: a work item, a summary, or what holds one."""
+    if isinstance(row, WorkItem):
+        yield row.service, row.stream
+        return
     summary: Summary = row if isinstance(row, Summary) else row.summary
-    service = row.service if isinstance(row, WorkItem) else service_of(summary)
+    service = service_of(summary)
     if service is not None:
         yield service, summary.stream

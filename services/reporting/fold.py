@@ -53,7 +53,17 @@ class Folded:
     @property
     def work_item(self) -> WorkItem:
         """The stream as a work item."""
-        return WorkItem(self.service, self.summary, self.state, self.open, self.duties)
+        summary = self.summary
+        return WorkItem(
+            service=self.service,
+            stream=summary.stream,
+            state=self.state,
+            open=self.open,
+            is_work=summary.is_work,
+            area=summary.area,
+            officer=summary.officer,
+            duties=self.duties,
+        )
 
 
 def service_of(fact: Fact) -> str:

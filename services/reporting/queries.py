@@ -34,26 +34,29 @@ from shared.domain.dates import end_of_day
 from shared.domain.duties import Duty
 from shared.privacy.sealing import SealedToken
 
-_ROWS: Final = """
-    select service, stream, state, open, record from stream
-    where service = any($1::text[])
+_AS_STORED: Final = """
+    service = any($1::text[])
       and ($2::timestamptz is null or updated_at <= $2) and ($3::timestamptz is null or recorded_at <= $3)
       and ($4::jsonb is null or position <= ($4::jsonb ->> service)::bigint)
 """
+_ROWS: Final = f"select service, stream, record from stream where {_AS_STORED}"  # noqa: S608 - the clause above, and no value
 _COUNTED: Final = f"{_ROWS} and counted && daterange($5, $6, '[]')"
 _OF_SUBJECTS: Final = f"{_ROWS} and subject = any($5::uuid[]) and not stream = any($6::uuid[])"
-# Open work, what has an overdue duty, and one stream of each group, since a group is shown that has neither.
+# Open work, what has an overdue duty, and where the answer is grouped one stream of each group, since a group is shown that
+# has neither.
 _WORK: Final = f"""
-    {_ROWS} and (service, stream) in (
+    select service, stream, state, open, home = any(cases) as is_work, area, officer from stream
+    where {_AS_STORED} and (service, stream) in (
         select o.service, o.stream from stream as o where o.open and o.service = any($1)
         union select d.service, d.stream from duty as d where {stood_open("$5::date")} and d.due < $5 and d.service = any($1)
         union (
             select distinct on (g.service, g.area) g.service, g.stream from stream as g
-            where g.service = any($1) and ($2 is null or g.updated_at <= $2) and ($3 is null or g.recorded_at <= $3)
+            where $6::boolean and g.service = any($1)
+              and ($2 is null or g.updated_at <= $2) and ($3 is null or g.recorded_at <= $3)
               and ($4 is null or g.position <= ($4 ->> g.service)::bigint)
         )
     )
-"""  # noqa: S608 - the clause above, and no value
+"""  # noqa: S608 - the clauses above, and no value
 _OVERDUE: Final = f"""
     select service, stream, duty, item, opened_on, due, met_on, closed_on, lapsed_on from duty as d
     where {stood_open("$2::date")} and due < $2 and service = any($1::text[])
@@ -81,7 +84,8 @@ async def measure(
         reached = last_positions
         if reached is None:
             reached = await positions(connection, question.reads, known_at)
-        dataset = await load_dataset(connection, question, period, as_of, known_at, last_positions)
+        grouped = group_by is not None
+        dataset = await load_dataset(connection, question, period, as_of, known_at, last_positions, grouped=grouped)
     if question.sealed_texts is not None and ethnicity is not None:
         sealed = await _unrestricted(pool, question.reads, question.sealed_texts(dataset, period))
         dataset = replace(dataset, ethnicities=await ethnicity(sealed))
@@ -104,15 +108,22 @@ async def load_dataset(
     as_of: datetime | None,
     known_at: datetime | None,
     last_positions: Mapping[str, int] | None = None,
+    *,
+    grouped: bool = False,
 ) -> Dataset:
-    """Load the streams that may count in a period, as they were at the times of the query."""
+    """Load the streams that may count in a period, as they were at the times of the query.
+
+    `grouped`: of work items also one of each group that has nothing to count.
+    """
     services = sorted(question.reads)
     cut = None if last_positions is None else json.dumps(dict(last_positions))
     if question.needs_work_items:
-        as_of = min(as_of or end_of_day(period.last), end_of_day(period.last))
-        rows = await connection.fetch(_WORK, services, as_of, known_at, cut, period.last)
-    else:
-        rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, period.last)
+        return Dataset(
+            work_items=await _load_work(
+                connection, services, period.last, as_of, known_at, last_positions, cut, grouped
+            )
+        )
+    rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, period.last)
     touched = await refolded(connection, services, as_of, known_at, last_positions=last_positions)
     summaries = [_summary(row) for row in rows] + [item.summary for item in touched]
     if question.needs_subjects:
@@ -120,14 +131,26 @@ async def load_dataset(
         streams = [row["stream"] for row in rows]
         others = await connection.fetch(_OF_SUBJECTS, services, as_of, known_at, cut, list(subjects - {None}), streams)
         summaries += [_summary(row) for row in others]
-    if not question.needs_work_items:
-        return Dataset(summaries)
-    overdue = await _load_overdue(connection, services, period.last)
-    work_items = [
-        WorkItem(row["service"], summary, row["state"], row["open"], tuple(overdue[row["service"], row["stream"]]))
-        for row, summary in zip(rows, summaries, strict=False)
-    ]
-    return Dataset(summaries, work_items + [item.work_item for item in touched])
+    return Dataset(summaries)
+
+
+async def _load_work(
+    connection: Connection,
+    services: list[str],
+    day: date,
+    as_of: datetime | None,
+    known_at: datetime | None,
+    last_positions: Mapping[str, int] | None,
+    cut: str | None,
+    grouped: bool,
+) -> list[WorkItem]:
+    """Load what was open or had an overdue duty at the end of a day, from the columns of the rows alone."""
+    as_of = min(as_of or end_of_day(day), end_of_day(day))
+    rows = await connection.fetch(_WORK, services, as_of, known_at, cut, day, grouped)
+    touched = await refolded(connection, services, as_of, known_at, last_positions=last_positions)
+    overdue = await _load_overdue(connection, services, day)
+    work_items = [WorkItem(**row, duties=tuple(overdue.get((row["service"], row["stream"]), ()))) for row in rows]
+    return work_items + [item.work_item for item in touched]
 
 
 def _summary(row: asyncpg.Record) -> Summary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Final
@@ -21,10 +21,16 @@ AT_ONCE: Final = 300
 
 
 class Corpus:
-    """The lives of all scenarios, and as many more as are asked for. No life is given out twice."""
+    """The lives of scenarios, by default of all, and as many more as are asked for. No life is given out twice."""
 
-    def __init__(self) -> None:
-        self._lives = Lives(SERVICES.values(), sorted(STORIES.glob("*.yaml")))
+    def __init__(self, wanted: Callable[[Life], bool] = lambda _: True, files: str = "*.yaml") -> None:
+        self._lives = Lives(SERVICES.values(), sorted(STORIES.glob(files)))
+        self._lives.stories = [story for story in self._lives.stories if wanted(story)]
+
+    @property
+    def upcoming(self) -> Life:
+        """The story of which the next life is another."""
+        return self._lives.upcoming
 
     def life(self, days: int = 0) -> Life:
         """Return a further life, its days moved back by so many."""

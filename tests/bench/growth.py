@@ -1,9 +1,8 @@
 """`make bench-growth`: what reporting's answers cost as its history grows, from the scenarios' own events.
 
-History is the stories of tests/scenarios again and again, each with ids of its own and moved back by whole weeks, so that
-`YEARS` years of work stand in the tables however many events there are. Each event is projected as it would be from its
-topic, up to `PROJECTED`: that is one team's work. More teams are copies of its rows, with other ids and an area of their
-own. Bodies are those that the command handler wrote, but for ids, days and areas; nobody reads the sealed fields here.
+History is that of `history`: each event is projected as it would be from its topic, up to `PROJECTED`: that is one team's
+work. More teams are copies of its rows, with other ids and an area of their own. Bodies are those that the command handler
+wrote, but for ids, days and areas; nobody reads the sealed fields here.
 """
 
 from __future__ import annotations
@@ -14,10 +13,8 @@ import json
 import re
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
@@ -38,26 +35,20 @@ from services.reporting.visibility import reader_of
 from services.vocabulary import Role
 from shared.database import create_pool
 from shared.domain.dates import end_of_day
-from shared.domain.envelope import GENESIS, next_hash
 from shared.domain.messages import Actor
 from shared.runtime.garbage_collection import exempt_from_collection
-from tests.bench.corpus import AT_ONCE, Corpus
+from tests.bench.history import LAST_DAY, history
 from tests.bench.machine import machine
 from tests.bench.place import Place, place
-from tools.scenario.lives import Life
 
 SIZES: Final = (10_000, 100_000, 1_000_000)
 PROJECTED: Final = 100_000
 """How many events are projected, the work of one team in three years; larger sizes are copies of them."""
 
-YEARS: Final = 3
 TIMES: Final = 7
 """How often a question is asked, after a first time that does not count."""
 
 BATCH: Final = 2_000
-LAST_DAY: Final = date(2026, 8, 31)
-"""After the last event of every story: the day on which the questions are asked."""
-
 QUARTER: Final = (date(2026, 4, 1), date(2026, 6, 30))
 EARLIER: Final = datetime(2026, 5, 15, 12, tzinfo=UTC)
 """The time that questions by `as_of` and `known_at` name, in the middle of the quarter."""
@@ -116,61 +107,6 @@ _OFFICERS: Final = """
     select s.officer from duty as d join stream as s using (service, stream)
     where d.area = $1 and s.officer is not null group by s.officer order by s.officer limit 50
 """
-
-_OCCURRED: Final = re.compile(r'"occurred_at":"([^"]+)"')
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A recorded event, as the projection takes it."""
-
-    stream: str
-    body: bytes
-    position: int
-    recorded_at: datetime
-    hash: bytes
-    home: UUID
-
-
-def history(events: int) -> Iterator[Record]:
-    """Yield so many events or a few more, in the order of their recording, with the positions of their services."""
-    corpus = Corpus()
-    hashes: dict[str, bytes] = defaultdict(lambda: GENESIS)
-    positions: dict[str, int] = defaultdict(int)
-    recorded_at = datetime(2000, 1, 1, tzinfo=UTC)
-    told = 0
-    while told < events:
-        several: list[Life] = []
-        for _ in range(AT_ONCE):
-            several.append(corpus.life(_days_back(told / events)))
-            told += several[-1].size
-        for occurred_at, _, stream, home, body in sorted(
-            (one for life in several for one in _by_time(life)), key=lambda one: one[:2]
-        ):
-            service = stream.partition("/")[0]
-            recorded_at = max(occurred_at, recorded_at + timedelta(microseconds=1))
-            positions[service] += 1
-            hashes[stream] = next_hash(hashes[stream], body)
-            yield Record(stream, body, positions[service], recorded_at, hashes[stream], home)
-
-
-def _days_back(part: float) -> int:
-    """Return by how many days a story is moved back: whole weeks, so that working days stay working days."""
-    return 7 * round(max(0.0, 1 - part) * YEARS * 365.25 / 7)
-
-
-def _by_time(life: Life) -> list[tuple[datetime, int, str, UUID, bytes]]:
-    """Return the events of a story, each not before the one that was recorded before it."""
-    found: list[tuple[datetime, int, str, UUID, bytes]] = []
-    latest = datetime(2000, 1, 1, tzinfo=UTC)
-    for command in life.accepted:
-        for *_, body in command.events:
-            occurred = _OCCURRED.search(body)
-            assert occurred is not None
-            latest = max(latest, datetime.fromisoformat(occurred[1]))
-            found.append((latest, len(found), command.stream, command.home, body.encode()))
-    return found
-
 
 Question = Callable[[], Awaitable[object]]
 

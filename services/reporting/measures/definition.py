@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
 
 from services.registry import DECIDING
 from services.reporting.period import Period
@@ -28,12 +29,17 @@ R = TypeVar("R", bound=Summary)
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """The state of a piece of work, whether anything is left to do, its summary, and all its duties."""
+    """A stream as work to be done: the columns that stand in its row, and its duties, or those of them that are overdue."""
 
     service: str
-    summary: Summary
+    stream: UUID
     state: str
     open: bool
+    """Whether anything is left to do."""
+    is_work: bool
+    """Whether it is a piece of work of its home, the case."""
+    area: str | None = None
+    officer: UUID | None = None
     duties: tuple[Duty, ...] = ()
 
 

@@ -17,9 +17,9 @@ def select_work(dataset: Dataset, _period: Period) -> list[WorkItem]:
 
 def aggregate(rows: Sequence[WorkItem], _dataset: Dataset, period: Period) -> dict[str, Any]:
     """Count the open pieces of work of all cases, and the duties of all services that were overdue."""
-    work = [row for row in rows if row.open and row.summary.is_work]
+    work = [row for row in rows if row.open and row.is_work]
     by_state = Counter(row.state for row in work)
-    by_officer = Counter(str(row.summary.officer) for row in work if row.summary.officer is not None)
+    by_officer = Counter(str(row.officer) for row in work if row.officer is not None)
     return {
         "open": len(work),
         "by_state": dict(sorted(by_state.items())),
@@ -42,7 +42,7 @@ MEASURE: Final = Measure(
     reads=EVERY_SERVICE,
     select=select_work,
     aggregate=aggregate,
-    groupings={"area": lambda row: row.summary.area, "service": lambda row: row.service},
+    groupings={"area": lambda row: row.area, "service": lambda row: row.service},
     needs_work_items=True,
     columns={
         "open": "pieces of work that were open",

@@ -11,7 +11,7 @@ import pytest
 from services.reporting.cells import OPENED, records_in_cell
 from services.reporting.measures import MEASURES, Dataset, WorkItem
 from services.reporting.period import BadQuestion, Period
-from services.reporting.summaries import LapsedDuty, ReferralSummary, Summary, service_of
+from services.reporting.summaries import LapsedDuty, ReferralSummary
 from tests.unit.reporting.summaries_of import case, day, victim
 
 Q4 = Period(date(2026, 1, 1), date(2026, 3, 31))
@@ -57,14 +57,12 @@ def test_a_lapsed_duty_leads_to_its_record() -> None:
 
 
 def test_work_of_a_service_that_reporting_does_not_know_is_found_by_its_name() -> None:
-    """Given open work with a plain summary, when the workload is opened, then its service comes from the work item."""
-    home = uuid4()
-    plain = Summary(stream=uuid4(), home=home, cases=(home,))
-    assert service_of(plain) is None
-    work = [WorkItem("fifth", plain, "OPEN", open=True)]
+    """Given open work of another service, when the workload is opened, then its service comes from the work item."""
+    stream = uuid4()
+    work = [WorkItem("fifth", stream, "OPEN", open=True, is_work=True)]
     assert records_in_cell(MEASURES["workload"], Dataset(work_items=work), Q4, "by_state.OPEN") == (
         1,
-        [("fifth", plain.stream)],
+        [("fifth", stream)],
     )
 
 
