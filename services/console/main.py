@@ -28,6 +28,7 @@ from services.console.import_command import import_register
 from services.console.keys import keys
 from services.console.operations import alarms, gaps, quarantine, reactions
 from services.console.progress import Progress, debugging, error_text
+from services.console.rebuild_command import rebuild
 from services.console.restore import restore
 from services.console.returns import returns
 from services.console.roles import ROLE_NAMES, role_option
@@ -91,7 +92,7 @@ app.add_typer(verify_app, name="verify")
 app.add_typer(keys, name="keys")
 app.add_typer(restore, name="restore")
 app.add_typer(retention, name="retention")
-for command in (access, subject_access, forget, forget_again, restrict, lift, hold, release):
+for command in (access, subject_access, forget, forget_again, restrict, lift, hold, release, rebuild):
     app.command()(command)
 app.command("import")(import_register)
 

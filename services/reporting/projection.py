@@ -59,12 +59,27 @@ class Recorded(Protocol):
         ...
 
 
-_KEEP: Final = """
-    insert into fact (service, stream, version, event_id, type, home, occurred_at, recorded_at, position, hash, body)
+FACT_COLUMNS: Final = (
+    *(
+        "service",
+        "stream",
+        "version",
+        "event_id",
+        "type",
+        "home",
+        "occurred_at",
+        "recorded_at",
+        "position",
+        "hash",
+        "body",
+    ),
+)
+_KEEP: Final = f"""
+    insert into fact ({", ".join(FACT_COLUMNS)})
     select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::uuid[], $7::timestamptz[],
                          $8::timestamptz[], $9::bigint[], $10::bytea[], $11::bytea[])
     on conflict do nothing
-"""
+"""  # noqa: S608 - the columns above, and no value
 _HISTORIES: Final = """
     select f.service, f.position, f.recorded_at, f.hash, f.body
     from fact as f join unnest($1::text[], $2::uuid[]) as moved (service, stream) using (service, stream)
@@ -230,22 +245,7 @@ def _book(service: str, body: bytes) -> EventRegistry:
 
 
 async def _keep(connection: Connection, facts: Sequence[Fact]) -> None:
-    rows = [
-        (
-            *stream_of(fact),
-            fact.version,
-            fact.event_id,
-            fact.envelope.type,
-            fact.envelope.home,
-            fact.occurred_at,
-            fact.recorded_at,
-            fact.position,
-            fact.hash,
-            fact.body,
-        )
-        for fact in facts
-    ]
-    await connection.execute(_KEEP, *(list(column) for column in zip(*rows, strict=True)))
+    await connection.execute(_KEEP, *(list(column) for column in zip(*map(fact_row, facts), strict=True)))
     corrections = [
         (*stream_of(fact), target, fact.event_id)
         for fact in facts
@@ -339,6 +339,22 @@ async def fold_unmarked(pool: Pool) -> None:
             for fact in await load(connection, [(row["service"], row["stream"]) for row in rows]):
                 histories[stream_of(fact)].append(fact)
             await put(connection, [found for history in histories.values() if (found := fold(history)) is not None])
+
+
+def fact_row(fact: Fact) -> tuple[Any, ...]:
+    """Return the row of a fact, in the order of `FACT_COLUMNS`."""
+    return (
+        *stream_of(fact),
+        fact.version,
+        fact.event_id,
+        fact.envelope.type,
+        fact.envelope.home,
+        fact.occurred_at,
+        fact.recorded_at,
+        fact.position,
+        fact.hash,
+        fact.body,
+    )
 
 
 def stream_row(item: Folded) -> tuple[Any, ...]:

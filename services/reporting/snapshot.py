@@ -13,11 +13,21 @@ import asyncpg
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
 
+PROJECTED: Final = ("fact", "stream", "duty", "high_water_mark")
+"""The tables that a rebuild swaps, in the order in which every transaction locks them."""
+
+LOCKED: Final = ", ".join(PROJECTED)
+
 
 @asynccontextmanager
 async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
-    """Open a read-only transaction that sees one state of all tables."""
+    """Open a read-only transaction that sees one state of all tables.
+
+    It locks the tables first, against a swap alone: a swap between two of its statements would show it tables whose rows
+    are younger than its view, and so none. LOCK comes before the view is taken.
+    """
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        await connection.execute(f"lock table {LOCKED} in access share mode")
         yield connection
 
 

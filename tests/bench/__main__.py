@@ -25,7 +25,7 @@ from tests.bench.guidance import guidance
 from tests.bench.http import over_http
 from tests.bench.machine import machine
 from tests.bench.place import place
-from tests.bench.projection import live, rebuild
+from tests.bench.projection import live, rebuild, rebuild_from_stores
 from tests.bench.reading import folding, reading
 from tests.bench.relay import relay
 from tests.bench.rounds import Bench, alternating
@@ -44,6 +44,7 @@ BENCHES: Final = (
     Bench("relay", "Relay, transactional", relay),
     Bench("live", "Projection, live (reporting)", live),
     Bench("rebuild", "Rebuild from the topics (reporting)", rebuild),
+    Bench("rebuild-stores", "Rebuild from the event stores, two processes (reporting)", rebuild_from_stores),
     Bench("visible", "Command accepted to visible in reporting, 200 commands/s", partial(visible, rate=200)),
     Bench("visible-20", "Command accepted to visible in reporting, 20 commands/s", partial(visible, rate=20)),
 )

@@ -7,14 +7,17 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from services.reporting.projection import apply
 from services.reporting.read_models import CONSUMER, READ_MODELS
+from services.reporting.rebuild import Rebuild
 from services.reporting.recent_streams import RecentStreams
-from shared.database import create_pool
+from shared.database import as_role, create_pool, database_dsn
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.projection_consumer import MAX_RECORDS, ProjectionConsumer
+from shared.runtime.privileges import RoleKind, role_name
 from tests.bench.corpus import SERVICES, Corpus, mixed
 from tests.bench.limits import Copied
 from tests.bench.peer import PEER, Projecting
@@ -25,6 +28,12 @@ from tests.bench.rounds import OURS, Side
 
 EVENTS: Final = 12_000
 """How many events one round projects."""
+
+STORED_EVENTS: Final = 48_000
+"""How many events are rebuilt from the event stores: enough that the start of the processes is not what is measured."""
+
+PROCESSES: Final = 2
+"""How many processes rebuild."""
 
 PEER_EVENTS: Final = 3_000
 """How many the peer projects: it takes them one by one."""
@@ -95,9 +104,9 @@ def _relayed(place: Place, event_stores: Mapping[str, str], namespace: str) -> I
         yield
 
 
-async def _event_stores(place: Place, corpus: Corpus) -> tuple[dict[str, str], int]:
+async def _event_stores(place: Place, corpus: Corpus, wanted: int = EVENTS) -> tuple[dict[str, str], int]:
     """Fill event stores of the four services; return their addresses and how many events they hold together."""
-    commands = list(mixed(corpus.lives(EVENTS)))
+    commands = list(mixed(corpus.lives(wanted)))
     event_stores = {service: await place.event_store_database(service) for service in SERVICES}
     events = 0
     for service, dsn in event_stores.items():
@@ -159,5 +168,26 @@ async def rebuild(place: Place) -> AsyncIterator[Sequence[Side]]:
     yield [
         Side(OURS, f"{events:,} events of four services, from their topics", again),
         await _peer(place, corpus),
+        await _copied(place, event_stores),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def rebuild_from_stores(place: Place) -> AsyncIterator[Sequence[Side]]:
+    """`ooc rebuild` into a database whose tables are swapped each round: copy, indexes, comparison and swap."""
+    event_stores, events = await _event_stores(place, Corpus(), STORED_EVENTS)
+    database = urlsplit(await place.reporting_database()).path.removeprefix("/")
+    sources = {service: as_role(dsn, role_name(RoleKind.VERIFY)) for service, dsn in event_stores.items()}
+    target = database_dsn(place.database_url, database)
+
+    async def again(_seconds: float) -> Mapping[str, float]:
+        began = time.perf_counter()
+        rebuilt = await Rebuild(sources, target, PROCESSES).run()
+        took = time.perf_counter() - began
+        assert sum(rebuilt.positions.values()) == events, rebuilt
+        return {"events/s": events / took}
+
+    yield [
+        Side(OURS, f"{events:,} events of four event stores, {PROCESSES} processes, to the end of the swap", again),
         await _copied(place, event_stores),
     ]

@@ -213,3 +213,17 @@ async def test_subject_access_at_a_running_system(system: Path, tmp_path: Path) 
     nobody = ooc(system, "subject-access", str(uuid4()), "--basis", "UK_GDPR_ARTICLE_15", "-o", str(tmp_path / "no"))
     assert nobody.returncode == 1
     assert not (tmp_path / "no").exists()
+
+
+async def test_the_tables_of_reporting_are_rebuilt_while_the_system_runs(system: Path) -> None:
+    """Given a running system, when its tables are rebuilt and swapped, then nothing differed, and what comes is projected."""
+    closed_referral(system)
+    rebuilt = ooc(system, "rebuild", "--processes", "1", "--json")
+    assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
+    found = json.loads(rebuilt.stdout)
+    assert found["swapped"]
+    assert not any(found["differences"].values()), found
+    assert found["positions"]["referral"] >= 5
+    closed_referral(system)
+    verified = ooc(system, "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -1,0 +1,471 @@
+"""The rebuild: reporting's tables computed anew from the event stores, beside the live ones, and swapped in one transaction.
+
+The live tables go on meanwhile: they are read, and the worker projects into them (blue/green). The shadow tables stand in a
+schema of their own, without indexes while processes copy ranges of streams into them (COPY), each stream folded once. Then
+they are indexed, caught up event by event, and compared row by row with the live ones. The swap locks the live tables for
+some milliseconds: what the event stores recorded since is projected under the lock, so that no answer goes back in time. A
+rebuild that is cancelled or killed leaves the live tables as they are, and what it leaves behind goes with the next one.
+
+What the consumer of reporting holds in quarantine stays out, as it stays out of the live tables. What waits (`waiting`) is
+no table of the projection alone, and is not rebuilt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from services.reporting.database import DATABASE
+from services.reporting.fold import FoldedHistory
+from services.reporting.projection import (
+    COLUMNS,
+    DUTY_COLUMNS,
+    FACT_COLUMNS,
+    apply,
+    duty_rows,
+    fact_row,
+    is_of_kernel,
+    read,
+    stream_row,
+)
+from services.reporting.read_models import CONSUMER
+from services.reporting.recent_streams import RecentStreams
+from services.reporting.snapshot import LOCKED, PROJECTED
+from shared.database import Connection
+from shared.domain.decider import BrokenHistory
+from shared.domain.envelope import Fact, UnknownEvent
+from shared.domain.messages import Correction
+from shared.event_store import RecordedEvent
+from shared.messaging.projection_consumer import progress
+from shared.runtime.grants import grant_privileges
+
+SHADOW: Final = "rebuild"
+"""The schema of the shadow tables."""
+
+RANGE_EVENTS: Final = 5_000
+"""About how many events one range of streams has: a process holds them in memory."""
+
+CATCH_UP_EVENTS: Final = 2_000
+"""How many events of a service are caught up in one transaction."""
+
+NEARLY: Final = 200
+"""With so few events missing the swap begins; they are projected under its lock."""
+
+LOCK_MILLISECONDS: Final = 500
+"""How long the swap waits for reads under way before it lets others pass. Less than PostgreSQL's `deadlock_timeout`, a second:
+so that a read which has yet to lock another table never pays for a deadlock."""
+
+EXAMPLES: Final = 20
+"""How many differing streams a comparison names."""
+
+_EVENTS: Final = "select position, recorded_at, stream, version, event_id, type, home, hash, body from event"
+_RANGE: Final = f"""
+    {_EVENTS} where ($1::text is null or stream >= $1) and ($2::text is null or stream < $2) and position <= $3
+    order by stream, version
+"""
+_AFTER: Final = f"{_EVENTS} where position > $1 order by position limit $2"
+_HELD: Final = """
+    select q.stream, coalesce(max(s.version), 0) as version from quarantine as q
+    left join seen as s on s.consumer = q.consumer and s.stream = q.stream
+    where q.consumer = $1 group by q.stream
+"""
+_CONSTRAINTS: Final = """
+    select conname as name, pg_get_constraintdef(oid) as definition from pg_constraint
+    where conrelid = $1::text::regclass and contype in ('p', 'u')
+"""
+_INDEXES: Final = """
+    select pg_get_indexdef(i.indexrelid) as definition from pg_index as i
+    where i.indrelid = $1::text::regclass
+      and not exists (select from pg_constraint as c where c.conindid = i.indexrelid and c.contype in ('p', 'u'))
+"""
+# The last position before which no fact is missing: what is held in quarantine is.
+_MARK: Final = f"""
+    insert into {SHADOW}.high_water_mark (service, position)
+    select p.service, case when (select count(*) from {SHADOW}.fact as f where f.service = p.service) = p.last then p.last
+        else coalesce((
+            select min(n) - 1 from generate_series(1, p.last) as n
+            where not exists (select from {SHADOW}.fact as f where f.service = p.service and f.position = n)
+        ), p.last) end
+    from unnest($1::text[], $2::bigint[]) as p (service, last)
+"""  # noqa: S608 - no value
+_FACTS_DIFFER: Final = f"""
+    with mark as (select * from unnest($1::text[], $2::bigint[]) as m (service, last)),
+        l as (select f.* from public.fact as f join mark using (service) where f.position <= last),
+        r as (select f.* from {SHADOW}.fact as f join mark using (service) where f.position <= last)
+    select count(*) filter (where l.event_id is null) as missing, count(*) filter (where r.event_id is null) as surplus,
+           count(*) filter (where l.event_id is not null and r.event_id is not null) as other
+    from l full join r on r.service = l.service and r.position = l.position
+    where ({", ".join(f"l.{column}" for column in FACT_COLUMNS)})
+          is distinct from ({", ".join(f"r.{column}" for column in FACT_COLUMNS)})
+"""  # noqa: S608 - the columns above, and no value
+_STREAMS_DIFFER: Final = f"""
+    select service, stream from public.stream as l join {SHADOW}.stream as r using (service, stream)
+    where l.version = r.version
+      and ({", ".join(f"l.{column}" for column in COLUMNS)}) is distinct from ({", ".join(f"r.{column}" for column in COLUMNS)})
+    order by service, stream
+"""  # noqa: S608 - the same
+_DUTIES: Final = ", ".join(f"d.{column}" for column in DUTY_COLUMNS)
+_SAME: Final = f"""
+    join public.stream as l using (service, stream) join {SHADOW}.stream as r using (service, stream)
+    where l.version = r.version
+"""
+_DUTIES_DIFFER: Final = f"""
+    with live as (select {_DUTIES} from public.duty as d {_SAME}), shadow as (select {_DUTIES} from {SHADOW}.duty as d {_SAME})
+    select distinct service, stream from (
+        (table live except all table shadow) union all (table shadow except all table live)
+    ) as differing order by service, stream
+"""  # noqa: S608 - the same
+
+
+class CannotRebuild(Exception):
+    """A reason for which the tables stay as they are, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a rebuild has come: what it does, and how much of that is done, in events or in tables; of 0, not known."""
+
+    doing: str
+    done: int = 0
+    of: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """The differences of the live tables from the rebuilt ones, where both hold the same events of a stream."""
+
+    facts_missing: int
+    """Events that the event store holds and the live tables lack, before the position that both have reached."""
+    facts_surplus: int
+    """Events that the live tables hold and the event store lacks."""
+    facts_other: int
+    """Events that differ."""
+    streams: int
+    """Streams whose row differs."""
+    duties: int
+    """Streams whose duties differ."""
+    examples: tuple[str, ...]
+    """Some of these streams."""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything differs."""
+        return bool(self.facts_missing or self.facts_surplus or self.facts_other or self.streams or self.duties)
+
+    def view(self) -> dict[str, Any]:
+        """Return JSON-native values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A rebuild that is done: the position of each service, what differed before, and whether the tables were swapped."""
+
+    positions: Mapping[str, int]
+    differences: Differences
+    swapped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """The streams of one service between two names, up to a position, for one process."""
+
+    service: str
+    source: str
+    target: str
+    low: str | None
+    high: str | None
+    position: int
+    held: Mapping[str, int]
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def copy_range(part: _Range) -> int:
+    """Copy the streams of a range into the shadow tables; return how many events. Raises `CannotRebuild`. Runs in a process."""
+    return asyncio.run(_copy_range(part))
+
+
+async def _copy_range(part: _Range) -> int:
+    source = await asyncpg.connect(part.source, timeout=30)
+    try:
+        rows = await source.fetch(_RANGE, part.low, part.high, part.position)
+    finally:
+        await source.close()
+    streams: dict[str, list[Fact]] = defaultdict(list)
+    for row in rows:
+        if row["version"] <= part.held.get(row["stream"], row["version"]):
+            streams[row["stream"]].append(_read(row))
+    facts: list[tuple[Any, ...]] = []
+    folded: list[tuple[Any, ...]] = []
+    duties: list[tuple[Any, ...]] = []
+    for name, history in streams.items():
+        corrections = _corrections(history)
+        facts += [(*fact_row(fact), corrections.get(fact.event_id, [])) for fact in history]
+        if is_of_kernel(history[0].envelope.type):
+            continue
+        try:
+            made = FoldedHistory.of(history).folded
+        except BrokenHistory as error:
+            raise CannotRebuild(f"{name} cannot be folded: {error}") from error
+        folded.append(stream_row(made))
+        duties += duty_rows(made)
+    target = await asyncpg.connect(part.target, timeout=30)
+    try:
+        async with target.transaction():
+            for table, columns, records in (
+                ("fact", (*FACT_COLUMNS, "corrected_by"), facts),
+                ("stream", tuple(COLUMNS), folded),
+                ("duty", DUTY_COLUMNS, duties),
+            ):
+                await target.copy_records_to_table(table, schema_name=SHADOW, columns=list(columns), records=records)
+    finally:
+        await target.close()
+    return len(rows)
+
+
+def _read(row: asyncpg.Record) -> Fact:
+    try:
+        return read(RecordedEvent(**row))
+    except UnknownEvent as error:
+        raise CannotRebuild(f"{row['stream']} version {row['version']} cannot be read: {error}") from error
+
+
+def _corrections(history: Sequence[Fact]) -> Mapping[UUID, list[UUID]]:
+    """Return the ids of the corrections of each corrected fact, in their order."""
+    found: dict[UUID, list[UUID]] = defaultdict(list)
+    for fact in history:
+        if isinstance(fact.event, Correction):
+            for target in fact.event.targets:
+                found[target].append(fact.event_id)
+    return found
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(dsn, timeout=30)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+class Rebuild:
+    """One rebuild.
+
+    Args:
+        sources: the event store of each deciding service: its address for a role that reads events and head.
+        target: the address of reporting's database for its owner.
+        processes: how many processes fold and copy.
+        tell: hears how far it has come.
+
+    """
+
+    def __init__(
+        self, sources: Mapping[str, str], target: str, processes: int, tell: Callable[[Step], None] = lambda _step: None
+    ) -> None:
+        self._sources = sources
+        self._target = target
+        self._processes = processes
+        self._tell = tell
+        self._held: Mapping[str, int] = {}
+        """The streams in quarantine, each with the version up to which it was projected."""
+        self._reached: dict[str, int] = {}
+        """The position of each service up to which its events have been read."""
+
+    async def run(self, *, swap: bool = True) -> Rebuilt:
+        """Build the shadow tables, compare, and swap; or compare only, and remove them. Raises `CannotRebuild`.
+
+        However it ends, no shadow table is left.
+        """
+        async with _connected(self._target) as connection:
+            if not await connection.fetchval("select pg_try_advisory_lock(7350713002)"):
+                raise CannotRebuild("another rebuild is under way: wait for its end")
+            try:
+                await self._make_tables(connection)
+                positions = await self._heads()
+                await self._copy(positions)
+                await self._index(connection, positions)
+                recent = RecentStreams()
+                while await self._catch_up(connection, recent) > NEARLY:
+                    pass
+                self._tell(Step("comparing each row with the live tables"))
+                differences = await _compare(connection, self._sources)
+                if swap:
+                    await self._swap(connection, recent)
+                rows = await connection.fetch(
+                    f"select service, position from {'public' if swap else SHADOW}.high_water_mark"  # noqa: S608 - no value
+                )
+                return Rebuilt({row["service"]: row["position"] for row in rows}, differences, swap)
+            finally:
+                await connection.execute(f"drop schema if exists {SHADOW} cascade")
+
+    async def _make_tables(self, connection: Connection) -> None:
+        """Make empty shadow tables, as the live ones are but for indexes; and note what reporting holds in quarantine."""
+        self._held = {row["stream"]: row["version"] for row in await connection.fetch(_HELD, CONSUMER)}
+        await connection.execute(f"drop schema if exists {SHADOW} cascade; create schema {SHADOW}")
+        for table in PROJECTED:
+            await connection.execute(
+                f"create table {SHADOW}.{table} (like public.{table} including all excluding indexes)"
+            )
+
+    async def _heads(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for service, dsn in self._sources.items():
+            async with _connected(dsn) as source:
+                found[service] = await source.fetchval("select position from head")
+        return found
+
+    async def _copy(self, positions: Mapping[str, int]) -> None:
+        """Copy every stream, as it was at these positions, by ranges in processes of their own."""
+        total, done = sum(positions.values()), 0
+        self._tell(Step("folding and copying", 0, total))
+        loop = asyncio.get_running_loop()
+        context = multiprocessing.get_context("spawn")
+        executor = ProcessPoolExecutor(self._processes, context, initializer=_leave_interrupts_to_the_parent)
+        parts = [loop.run_in_executor(executor, copy_range, part) for part in self._ranges(positions)]
+        try:
+            for part in asyncio.as_completed(parts):
+                done += await part
+                self._tell(Step("folding and copying", done, total))
+            if done != total:
+                raise CannotRebuild(
+                    f"the event stores hold {done} events up to positions that add up to {total}: `ooc verify`"
+                )
+        except BaseException:
+            for future in parts:
+                future.cancel()
+            for process in list((executor._processes or {}).values()):  # noqa: SLF001 - there is no other way to end them
+                process.terminate()
+            raise
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _ranges(self, positions: Mapping[str, int]) -> Iterable[_Range]:
+        """Yield ranges of streams with about `RANGE_EVENTS` events each: ids are spread evenly."""
+        for service, position in positions.items():
+            number = -(-position // RANGE_EVENTS)
+            bounds = [f"{service}/{n * 16**8 // number:08x}" for n in range(1, number)]
+            for low, high in zip([None, *bounds], [*bounds, None], strict=True):
+                yield _Range(service, self._sources[service], self._target, low, high, position, self._held)
+
+    async def _index(self, connection: Connection, positions: Mapping[str, int]) -> None:
+        """Give the shadow tables the keys and indexes of the live ones, and the position that they hold."""
+        self._tell(Step("indexing"))
+        await asyncio.gather(*(self._index_table(table) for table in PROJECTED))
+        await connection.execute(_MARK, list(positions), list(positions.values()))
+        self._reached = dict(positions)
+
+    async def _index_table(self, table: str) -> None:
+        async with _connected(self._target) as connection:
+            for row in await connection.fetch(_CONSTRAINTS, f"public.{table}"):
+                await connection.execute(
+                    f'alter table {SHADOW}.{table} add constraint "{row["name"]}" {row["definition"]}'
+                )
+            for row in await connection.fetch(_INDEXES, f"public.{table}"):
+                await connection.execute(row["definition"].replace(f" ON public.{table} ", f" ON {SHADOW}.{table} ", 1))
+            await connection.execute(f"vacuum (analyze) {SHADOW}.{table}")
+
+    async def _catch_up(self, connection: Connection, recent: RecentStreams) -> int:
+        """Project what the event stores have recorded since; return how many events that was."""
+        done = 0
+        for service, dsn in self._sources.items():
+            async with _connected(dsn) as source:
+                while records := await self._catch_up_service(connection, source, service, recent):
+                    done += records
+                    self._tell(Step("catching up", done))
+        return done
+
+    async def _catch_up_service(
+        self, connection: Connection, source: Connection, service: str, recent: RecentStreams
+    ) -> int:
+        reached = self._reached[service]
+        rows = await source.fetch(_AFTER, reached, CATCH_UP_EVENTS)
+        if not rows:
+            return 0
+        records = [
+            RecordedEvent(**row) for row in rows if row["version"] <= self._held.get(row["stream"], row["version"])
+        ]
+        async with connection.transaction():
+            await connection.execute(f"set local search_path = {SHADOW}, public")
+            try:
+                await apply(connection, records, recent)
+            except (UnknownEvent, BrokenHistory) as error:
+                raise CannotRebuild(f"{service} cannot be projected after position {reached}: {error}") from error
+            await connection.execute("set local search_path to default")
+        self._reached[service] = rows[-1]["position"]
+        return len(rows)
+
+    async def _swap(self, connection: Connection, recent: RecentStreams) -> None:
+        """Put the shadow tables in the place of the live ones, in one transaction.
+
+        Reads wait meanwhile, those under way end first. While one takes long, the others go on: the lock is tried again.
+        """
+        self._tell(Step("swapping"))
+        while not await self._swapped(connection, recent):
+            self._tell(Step("waiting for a long read to end"))
+            await asyncio.sleep(LOCK_MILLISECONDS / 1000)
+            await self._catch_up(connection, recent)
+
+    async def _swapped(self, connection: Connection, recent: RecentStreams) -> bool:
+        """Try to swap; False where a read under way takes too long."""
+        reached = dict(self._reached)
+        try:
+            async with connection.transaction():
+                await connection.execute(f"set local lock_timeout = {LOCK_MILLISECONDS}")
+                await connection.execute(f"lock table {LOCKED} in access exclusive mode")
+                await self._catch_up(connection, recent)
+                await _require_not_behind(connection)
+                for table in PROJECTED:
+                    await connection.execute(f"drop table public.{table}")
+                    await connection.execute(f"alter table {SHADOW}.{table} set schema public")
+                _name, schema = DATABASE
+                await grant_privileges(connection, await connection.fetchval("select current_database()"), schema)
+        except asyncpg.LockNotAvailableError:
+            self._reached = reached
+            return False
+        return True
+
+
+async def _require_not_behind(connection: Connection) -> None:
+    """Require that no position of the live tables is beyond the event stores. Raises `CannotRebuild`."""
+    row = await connection.fetchrow(
+        f"""
+        select l.service, l.position as live, coalesce(r.position, 0) as rebuilt from public.high_water_mark as l
+        left join {SHADOW}.high_water_mark as r using (service) where l.position > coalesce(r.position, 0) limit 1
+        """  # noqa: S608 - no value
+    )
+    if row is not None:
+        raise CannotRebuild(
+            f"reporting holds {row['service']} up to position {row['live']}, and its event store ends at {row['rebuilt']}:"
+            f" restore it first (`ooc restore event-store {row['service']}`)"
+        )
+
+
+async def _compare(connection: Connection, services: Iterable[str]) -> Differences:
+    """Compare the live tables with the shadow tables, row by row, at one moment; facts as far as the consumer has come."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        marks = {row["service"]: row["position"] for row in await connection.fetch("table public.high_water_mark")}
+        for service in services:
+            passed, _ = await progress(connection, CONSUMER, service)
+            marks[service] = max(marks.get(service, 0), passed or 0)
+        facts = await connection.fetchrow(_FACTS_DIFFER, list(marks), list(marks.values()))
+        streams = [(row["service"], row["stream"]) for row in await connection.fetch(_STREAMS_DIFFER)]
+        duties = [(row["service"], row["stream"]) for row in await connection.fetch(_DUTIES_DIFFER)]
+    examples = sorted({*streams, *duties})[:EXAMPLES]
+    return Differences(
+        *(facts["missing"], facts["surplus"], facts["other"], len(streams), len(duties)),
+        examples=tuple(f"{service}/{stream}" for service, stream in examples),
+    )
