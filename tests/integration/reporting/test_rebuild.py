@@ -20,7 +20,7 @@ from services.reporting.daily_sheet import daily_sheet
 from services.reporting.projection import apply_remembering
 from services.reporting.queries import measure
 from services.reporting.rebuild import CannotRebuild, Rebuild, Step
-from services.reporting.snapshot import PROJECTED
+from services.reporting.snapshot import LOCKED, PROJECTED, snapshot
 from services.reporting.verify import refold_differences
 from shared.database import as_role, create_pool, database_dsn
 from shared.domain.dates import end_of_day
@@ -29,6 +29,7 @@ from shared.event_store import Appended, AppendRequest, EventToAppend
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import databases, service_database
+from tests.integration.local.waiting import eventually
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, play, reader
 
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
@@ -236,3 +237,33 @@ async def test_an_event_store_behind_the_live_tables_is_refused(
     with pytest.raises(CannotRebuild, match="restore event-store referral"):
         await Rebuild(stores.addresses, target, 1).run()
     assert await pool.fetchval("select count(*) from fact") == sum(map(len, commands))
+
+
+async def test_a_read_that_waits_for_the_swap_sees_the_new_rows(
+    pool: asyncpg.Pool[asyncpg.Record], owner: Any, stores: Stores, scenarios: RecordedScenarios
+) -> None:
+    """Given a read that begins while a swap has the lock, when it ends, then the read sees rows that are younger than itself."""
+    await stores.record(commands_of(scenarios))
+    await stores.project(pool)
+    rows = await pool.fetchval("select count(*) from stream")
+
+    async def read() -> int:
+        async with snapshot(pool) as connection:
+            return int(await connection.fetchval("select count(*) from stream"))
+
+    async def waits() -> bool:
+        return bool(
+            await pool.fetchval(
+                "select true from pg_locks where not granted and database = (select oid from pg_database"
+                " where datname = current_database())"
+            )
+        )
+
+    async with owner.transaction():
+        await owner.execute(f"lock table {LOCKED} in access exclusive mode")
+        reading = asyncio.create_task(read())
+        await eventually(waits, WAIT)
+        await owner.execute("create table other (like stream including all); insert into other table stream")
+        await owner.execute("drop table stream; alter table other rename to stream")
+        await owner.execute(f"grant select on stream to {role_name(RoleKind.WORKER, 'reporting')}")
+    assert await reading == rows > 0
