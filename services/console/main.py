@@ -234,7 +234,7 @@ def scenario_check(files: Files) -> None:
         for problem in problems:
             complain(f"{file}: {problem}.")
         if not problems:
-            OUT.print(f"{file}: well told", markup=False)
+            OUT.print(f"{file}: valid", markup=False)
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -69,9 +69,9 @@ async def seed(
 
 
 async def _live(handlers: Mapping[str, CommandHandler], life: Life, found: Seeded) -> None:
-    for spoken in life.spoken:
+    for sent in life.sent:
         try:
-            result = await handlers[spoken.service].handle(replace(spoken.request, received_at=datetime.now(UTC)))
+            result = await handlers[sent.service].handle(replace(sent.request, received_at=datetime.now(UTC)))
         except (NoPolicy, BeyondCalendar) as error:
             found.refused[type(error).__name__] += 1
             return
@@ -86,7 +86,7 @@ async def _live(handlers: Mapping[str, CommandHandler], life: Life, found: Seede
 
 def days_back(chance: random.Random, life: Life, weeks: int) -> int:
     """Choose by how many days a life is moved back: whole weeks, so that working days stay working days."""
-    began = life.spoken[0].request.occurred_at
+    began = life.sent[0].request.occurred_at
     while True:
         days = 7 * chance.randrange(weeks)
         if (began - timedelta(days=days)).isocalendar().week not in QUIET or chance.random() < 0.5:

@@ -16,7 +16,7 @@
 
 and what operators look at and decide, as on every service (shared/api/quarantine.py).
 
-Each read passes the gate, like every read of the house. Cases and duties show what the owning services would show to
+Each read passes the gate, like every read of every API. Cases and duties show what the owning services would show to
 the same token (visibility.py); a case of another area answers as an unknown one. What is wrong is said in this order:
 the token (401), the question (422), the right to ask it (403), and what is not there (404).
 """

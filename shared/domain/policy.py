@@ -116,7 +116,7 @@ class PolicyBook:
             raise ValueError(f"{path}: {error}") from error
 
     def on(self, day: date) -> Policy:
-        """Return the policy in force on a day."""
+        """Return the policy in force on a day, which raises `NoPolicy` for a value that was not yet in force then."""
         return self._on(day)
 
     def _policy_on(self, day: date) -> Policy:

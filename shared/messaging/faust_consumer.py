@@ -2,7 +2,7 @@
 
 Faust's committed offsets are no marker: several paths commit past events that were never processed. So here nothing is
 committed at all; PostgreSQL owns the checkpoint, every assignment seeks each of its partitions to it, and each record
-says which offset its reader had come to, so that what Faust drops on its way to the agent is noticed (`Hole`). An
+says which offset its reader had come to, so that what Faust drops on its way to the agent is noticed (`OffsetGap`). An
 error in the agent ends the process, whose supervisor starts it again.
 """
 

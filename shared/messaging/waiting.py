@@ -95,7 +95,7 @@ def wait_facts(records: Iterable[ConsumedEvent]) -> list[Fact]:
 
 
 async def keep_waits(connection: Connection, facts: Iterable[Fact]) -> None:
-    """Keep what the events of waits tell; a repeat changes nothing."""
+    """Apply events of waits to the table of waits; a repeat changes nothing."""
     for fact in facts:
         id_ = fact.stream_id
         match fact.event:
@@ -112,19 +112,19 @@ async def keep_waits(connection: Connection, facts: Iterable[Fact]) -> None:
 
 
 async def begin_wait(connection: Connection, id_: UUID, service: str, home: UUID, wait: Wait) -> None:
-    """Keep a wait as open; one that was closed stays closed."""
+    """Insert an open wait under its id; one that a person has closed stays closed."""
     await connection.execute(_BEGIN, id_, service, home, *_columns(wait))
 
 
 async def change_wait(connection: Connection, id_: UUID, wait: Wait) -> None:
-    """Keep why something waits now."""
+    """Update the cause and the targets of a wait."""
     await connection.execute(
         _CHANGE, id_, wait.name, wait.version, list(wait.targets), list(wait.rules), wait.reason, wait.sentence
     )
 
 
 async def end_wait(connection: Connection, id_: UUID, at: datetime, *, closed: bool = False) -> None:
-    """Keep that something waits no longer, since a person closed it or not."""
+    """End a wait at a time; `closed` says that a person closed it."""
     await connection.execute(_END, id_, at, closed)
 
 

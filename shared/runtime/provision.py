@@ -187,7 +187,10 @@ async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
 
 
 async def provision_databases(settings: Settings, services: Iterable[str], more: Iterable[tuple[str, Schema]]) -> None:
-    """Every database of the house: the keyring, an event store for each service, and `more`. Raises `NoPassword`."""
+    """Create and migrate every database: the keyring, an event store for each service, and `more`.
+
+    Raises `NoPassword`, and `ProvisionFailed` where the roles of a production system have no passwords.
+    """
     if settings.mode == "production" and settings.database_passwords is None:
         raise ProvisionFailed(
             "the database roles have no passwords: put one for each role into a file of a directory, named by the role, and"

@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         return self.actor_rate or usual[0], self.address_rate or usual[1]
 
     def read_kek(self) -> KeyEncryptionKeys:
-        """Return the key-encryption keys; raises `BadKek`."""
+        """Return the key-encryption keys (32 bytes each). Raises `InvalidKeyEncryptionKeys`."""
         return (
             KeyEncryptionKeys.from_file(self.kek_file)
             if self.kek is None and self.kek_file is not None
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
         )
 
     def read_signing_keys(self) -> SigningKeys:
-        """Return the secrets that checkpoints are signed with; raises `InvalidSigningKey`."""
+        """Return the secrets (32 bytes each) from which the signing keys of checkpoints are derived. Raises `InvalidSigningKey`."""
         if self.signing_key_file is None:
             raise InvalidSigningKey(
                 "no signing key is set: write 32 random bytes in base64 (`openssl rand -base64 32`) into a file, and name it"

@@ -144,7 +144,10 @@ def root_hash(tiles: Tiles, size: int) -> bytes:
 
 
 def inclusion_spans(index: int, size: int) -> list[Span]:
-    """List the subtrees whose hashes prove that entry `index` (from 0) is among `size` (RFC 9162, section 2.1.3.1)."""
+    """List the subtrees whose hashes prove that entry `index` (from 0) is among `size` (RFC 9162, section 2.1.3.1).
+
+    From the leaf to the root. Raises ValueError for an index outside the tree.
+    """
     if not 0 <= index < size:
         raise ValueError(f"entry {index} is not among {size}")
     spans: list[Span] = []
@@ -161,7 +164,10 @@ def inclusion_spans(index: int, size: int) -> list[Span]:
 
 
 def consistency_spans(first: int, second: int) -> list[Span]:
-    """List the subtrees whose hashes prove that `second` entries begin with the first (RFC 9162, section 2.1.4.1)."""
+    """List the subtrees whose hashes prove that `second` entries begin with the first (RFC 9162, section 2.1.4.1).
+
+    Empty where nothing has to be proved. Raises ValueError where the first tree is larger than the second.
+    """
     if not 0 <= first <= second:
         raise ValueError(f"{first} entries are not the beginning of {second}")
     if first in {0, second}:

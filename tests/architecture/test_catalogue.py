@@ -76,4 +76,6 @@ def test_a_duty_that_is_computed_is_described_and_the_other_way_round(
 @each_service
 def test_every_state_is_shown_with_the_same_fields(service: Service[Any], played_stories: Memory) -> None:
     """The view of a state has the same fields after every history."""
-    assert len(shown_fields(service, played_stories)) == 1
+    shown = shown_fields(service, played_stories)
+    assert shown, f"no scenario records an event of {service.name}: add one to tests/scenarios"
+    assert len(shown) == 1, f"services/{service.name}/views.py shows different fields in different states: {shown}"

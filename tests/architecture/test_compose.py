@@ -220,9 +220,10 @@ def test_the_ports_are_those_of_the_local_system() -> None:
 def test_the_console_knows_every_service_and_its_own_port() -> None:
     """The console asks the APIs by the names and ports of their containers, and answers where a browser looks for it."""
     environment = OURS["console"]["environment"]
-    assert environment["OOC_URL"].split() == [
-        f"{entry.name}=http://{entry.name}-api:{PORTS.api(entry.port_offset)}" for entry in REGISTERED
-    ]
+    urls = [f"{entry.name}=http://{entry.name}-api:{PORTS.api(entry.port_offset)}" for entry in REGISTERED]
+    assert environment["OOC_URL"].split() == urls, (
+        f"docker-compose.yml: OOC_URL of the container console must be, in this order: {' '.join(urls)}"
+    )
     assert environment["OOC_CONSOLE_URL"] == f"http://127.0.0.1:{PORTS.console}"
     assert OURS["console"]["ports"] == [f"127.0.0.1:{PORTS.console}:{environment['OOC_PORT']}"]
     assert OURS["issuer"]["environment"]["OOC_SIGN_IN_URL"] == f"http://127.0.0.1:{PORTS.issuer}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import io
 import re
 import tokenize
@@ -251,6 +252,31 @@ def test_no_file_carries_an_address_of_a_registry_or_a_path_of_a_machine() -> No
     assert not [relative(path) for path in locks if re.search(r"https?://", path.read_text(encoding="utf-8"))]
 
 
+def test_a_docstring_names_only_classes_that_exist() -> None:
+    """Each class in backticks in a docstring, such as the error that a function raises, is in the code under that name."""
+    trees = {
+        path: ast.parse(path.read_text(encoding="utf-8")) for path in (*KERNEL, *CODE, *ROOT.glob("examples/**/*.py"))
+    }
+    names = set(dir(builtins))
+    for tree in trees.values():
+        for node in ast.walk(tree):
+            match node:
+                case ast.ClassDef(name=name) | ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+                    names.add(name.rpartition(".")[2])
+                case _:
+                    pass
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    unknown = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, documented)
+        for name in re.findall(r"`([A-Z][a-z]+[A-Za-z]*)`", ast.get_docstring(node) or "")
+    }
+    unknown = {line for line in unknown if line.rpartition(" ")[2] not in names}
+    assert not unknown, f"rename these in the docstrings: {sorted(unknown)}"
+
+
 def test_the_import_contracts_name_every_service() -> None:
     """A service that is registered is held apart from the others, and its layers are checked."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
@@ -264,5 +290,6 @@ def test_the_import_contracts_name_every_service() -> None:
         set(one["source_modules"]) for one in contracts if one.get("forbidden_modules") == ["services.registry"]
     )
     assert (independent, layered, unaware) == (every, deciding, deciding), (
-        "add the service to [tool.importlinter] in pyproject.toml"
+        "pyproject.toml: name the service in the contracts of [tool.importlinter]: `modules` (independence),"
+        " `source_modules` of the one that forbids services.registry, and `containers` (layers)"
     )

@@ -76,9 +76,9 @@ class Handling:
             now = time.perf_counter()
             while (begun := self._next(lives)) is not None:
                 life, at = begun
-                for n, spoken in enumerate(life.spoken[at:], start=at + 1):
-                    result = await self._house.handlers[spoken.service].handle(spoken.request)
-                    assert isinstance(result, Accepted), (spoken, result)
+                for n, sent in enumerate(life.sent[at:], start=at + 1):
+                    result = await self._house.handlers[sent.service].handle(sent.request)
+                    assert isinstance(result, Accepted), (sent, result)
                     took.append(-now + (now := time.perf_counter()))
                     if now > until:
                         self._under_way.append((life, n))

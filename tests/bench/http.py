@@ -37,7 +37,7 @@ from tests.bench.place import Place
 from tests.bench.processes import process_running
 from tests.bench.rounds import OURS, Side
 from tools import local
-from tools.scenario.lives import Life, Spoken
+from tools.scenario.lives import Life, SentCommand
 
 CALLERS: Final = 64
 FIRST_RATE: Final = 500.0
@@ -63,23 +63,23 @@ def posts_of(life: Life) -> list[Post]:
     from the idempotency key, and is another one here. A second record could need the first to be closed.
     """
     events = {str(event_id) for accepted in life.accepted for event_id, *_ in accepted.events}
-    told = [spoken for spoken in life.spoken if spoken.service == service.name]
-    first = [spoken for spoken in told if spoken.request.stream == told[0].request.stream]
+    told = [sent for sent in life.sent if sent.service == service.name]
+    first = [sent for sent in told if sent.request.stream == told[0].request.stream]
     return [
         Post(
-            spoken.request.actor,
-            f"/v1/{service.collection}/{spoken.request.stream}/commands",
-            spoken.body.encode(),
+            sent.request.actor,
+            f"/v1/{service.collection}/{sent.request.stream}/commands",
+            sent.body.encode(),
         )
-        for spoken in takewhile(lambda spoken: not _ends(spoken, events), first)
+        for sent in takewhile(lambda sent: not _ends(sent, events), first)
     ]
 
 
-def _ends(spoken: Spoken, events: set[str]) -> bool:
+def _ends(sent: SentCommand, events: set[str]) -> bool:
     return (
-        spoken.request.causation_id is not None
-        or type(spoken.request.command).__name__ == "SignDocument"
-        or any(event in spoken.body for event in events)
+        sent.request.causation_id is not None
+        or type(sent.request.command).__name__ == "SignDocument"
+        or any(event in sent.body for event in events)
     )
 
 

@@ -95,11 +95,11 @@ class Following:
         return time.perf_counter() - start
 
     async def _next(self, life: Life, at: int, ready: deque[tuple[Life, int]], watching: Watching) -> None:
-        spoken = life.spoken[at]
-        result = await self._house.handlers[spoken.service].handle(spoken.request)
-        assert isinstance(result, Accepted), (spoken, result)
+        sent = life.sent[at]
+        result = await self._house.handlers[sent.service].handle(sent.request)
+        assert isinstance(result, Accepted), (sent, result)
         watching.accepted(result.receipt.stream, result.receipt.version)
-        if at + 1 < len(life.spoken):
+        if at + 1 < len(life.sent):
             ready.append((life, at + 1))
 
 

@@ -36,6 +36,7 @@ from shared.runtime.service import Service
 from tests.hostile.serving import served
 from tests.integration.reporting.recorded_scenarios import Stored
 from tests.isolated_settings import IsolatedSettings
+from tests.received_referral import received_referral
 
 PREFIX: Final = f"test_access_{uuid4().hex[:12]}"
 SERVICES: Final[Mapping[str, Service[Any]]] = {service.name: service for service in deciding_services()}
@@ -223,28 +224,8 @@ def _at(hour: int) -> str:
     return datetime(2026, 3, 3, hour, tzinfo=UTC).isoformat()
 
 
-def received_referral(case: UUID, **changes: Any) -> dict[str, Any]:
-    """Return the command that receives a school's referral, with some fields changed."""
-    return {
-        "type": "ReceiveReferral",
-        "occurred_at": WHEN,
-        "case_id": str(case),
-        "source": "SCHOOL",
-        "reported_at": WHEN,
-        "incident_type": "ASB",
-        "happened_at": WHEN,
-        "setting": "SCHOOL",
-        "on_premises": True,
-        "in_school_hours": True,
-        "flags": [],
-        "narrative": "A bin was set on fire.",
-        "lawful_basis": "law enforcement",
-        **changes,
-    }
-
-
 async def referral(
-    house: Partnership,
+    partnership: Partnership,
     *relations: str,
     case: UUID | None = None,
     by: str = "SAFE_SCHOOLS_OFFICER",
@@ -252,7 +233,7 @@ async def referral(
 ) -> Recorded:
     """Record a referral with a child in it: online, accepted at triage, or neither."""
     made = Recorded("referral", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
-    received = received_referral(made.case, setting="ONLINE" if "online" in relations else "SCHOOL")
+    received = received_referral(made.case, WHEN, setting="ONLINE" if "online" in relations else "SCHOOL")
     details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
     linked = {
         "type": "LinkPerson",
@@ -263,8 +244,8 @@ async def referral(
         "details": details,
     }
     officer = "SAFE_SCHOOLS_OFFICER"
-    await house.tell("referral", made.stream, by, received, area)
-    await house.tell("referral", made.stream, officer, linked, area)
+    await partnership.tell("referral", made.stream, by, received, area)
+    await partnership.tell("referral", made.stream, officer, linked, area)
     if "accepted" in relations:
         for n, body in enumerate(
             (
@@ -272,12 +253,12 @@ async def referral(
                 {"type": "TriageReferral", "outcome": "ACCEPT_INTERVENTION", "rationale_text": "It helps."},
             )
         ):
-            await house.tell("referral", made.stream, officer, {**body, "occurred_at": _at(10 + n)}, area)
+            await partnership.tell("referral", made.stream, officer, {**body, "occurred_at": _at(10 + n)}, area)
     return made
 
 
 async def rejected_referral(
-    house: Partnership,
+    partnership: Partnership,
     *,
     details: Mapping[str, Any] = {"name": "Robin Roe", "date_of_birth": "2011-03-14"},
     rationale: str = "Elsewhere.",
@@ -286,20 +267,20 @@ async def rejected_referral(
     """Record a referral with a child in it that is rejected and closed; `changes` are of what was received."""
     made = Recorded("referral", uuid4(), uuid4(), uuid4())
     linked = {"type": "LinkPerson", "person_id": str(made.person), "role": "HARMER", "category": "SUSPECT"}
-    for body in (received_referral(made.case, **changes), linked | {"details": details}):
-        await house.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", body)
-    await reject(house, made.stream, rationale)
+    for body in (received_referral(made.case, WHEN, **changes), linked | {"details": details}):
+        await partnership.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", body)
+    await reject(partnership, made.stream, rationale)
     return made
 
 
-async def reject(house: Partnership, referral: UUID, rationale: str = "Elsewhere.") -> None:
+async def reject(partnership: Partnership, referral: UUID, rationale: str = "Elsewhere.") -> None:
     """Acknowledge a referral, reject it at triage, and close it."""
     for body in (
         {"type": "AcknowledgeReferral"},
         {"type": "TriageReferral", "outcome": "REJECT_OUT_OF_SCOPE", "rationale_text": rationale},
         {"type": "CloseReferral", "reason": "REJECTED"},
     ):
-        await house.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", body)
+        await partnership.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", body)
 
 
 def opened_disposal(case: UUID, person: UUID, details: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
@@ -325,18 +306,18 @@ def opened_disposal(case: UUID, person: UUID, details: Mapping[str, Any], **chan
 
 
 async def disposal(
-    house: Partnership, *relations: str, case: UUID | None = None, area: str = HOME_AREA, name: str = "Robin Roe"
+    partnership: Partnership, *relations: str, case: UUID | None = None, area: str = HOME_AREA, name: str = "Robin Roe"
 ) -> Recorded:
     """Record a disposal case of one child."""
     made = Recorded("disposal", uuid4(), case or uuid4(), uuid4(), frozenset(relations))
     details = {"name": name, "date_of_birth": "2011-03-14"}
     opening = opened_disposal(made.case, made.person, details, occurred_at=_at(9))
-    await house.tell("disposal", made.stream, "YJS_CASE_MANAGER", opening, area)
+    await partnership.tell("disposal", made.stream, "YJS_CASE_MANAGER", opening, area)
     return made
 
 
 async def conference(
-    house: Partnership,
+    partnership: Partnership,
     *relations: str,
     case: UUID | None = None,
     by: str = "SUPERVISOR",
@@ -355,7 +336,7 @@ async def conference(
         "harmer": str(made.person),
         "harmer_age": 14,
     }
-    await house.tell("rj_conference", made.stream, by, proposal, area)
+    await partnership.tell("rj_conference", made.stream, by, proposal, area)
     if led is not None:
         body = {
             "type": "AssignFacilitator",
@@ -363,10 +344,10 @@ async def conference(
             "rj_trained": True,
             "sensitive_accredited": True,
         }
-        await house.tell("rj_conference", made.stream, "SUPERVISOR", {**body, "occurred_at": _at(10)}, area)
+        await partnership.tell("rj_conference", made.stream, "SUPERVISOR", {**body, "occurred_at": _at(10)}, area)
     if party is not None:
         body = {"type": "AddParticipant", "person_id": str(party), "role": "OBSERVER", "under_16": False}
-        await house.tell("rj_conference", made.stream, "SUPERVISOR", {**body, "occurred_at": _at(11)}, area)
+        await partnership.tell("rj_conference", made.stream, "SUPERVISOR", {**body, "occurred_at": _at(11)}, area)
     return made
 
 
@@ -384,38 +365,45 @@ def planned_session(topic: str = "RETAIL") -> dict[str, Any]:
 
 
 async def session(
-    house: Partnership, *relations: str, topic: str = "RETAIL", by: str = "SUPERVISOR", area: str = HOME_AREA
+    partnership: Partnership, *relations: str, topic: str = "RETAIL", by: str = "SUPERVISOR", area: str = HOME_AREA
 ) -> Recorded:
     """Record a session in which a child of some case has a place."""
     made = Recorded("education", uuid4(), uuid4(), uuid4(), frozenset(relations))
     plan = planned_session(topic)
     booking = {"type": "BookPlace", "person_id": str(made.person), "case_id": str(made.case), "occurred_at": _at(10)}
-    await house.tell("education", made.stream, by, plan, area)
-    await house.tell("education", made.stream, "SUPERVISOR", booking, area)
+    await partnership.tell("education", made.stream, by, plan, area)
+    await partnership.tell("education", made.stream, "SUPERVISOR", booking, area)
     return made
 
 
-async def records(house: Partnership) -> list[Recorded]:
+async def records(partnership: Partnership) -> list[Recorded]:
     """Every kind of record in its every relation, in DORSET."""
     facilitator, officer = person_in("RJ_FACILITATOR"), person_in("SAFE_SCHOOLS_OFFICER")
-    made = [await referral(house), await referral(house, "online", "disposed"), await referral(house, "accepted")]
-    made += [await referral(house, "reported_by_school", by="SCHOOL"), await disposal(house)]
-    made.append(await disposal(house, "online", case=made[1].case))
-    made.append(await referral(house, "online"))
-    made += [await conference(house), await conference(house, "party", party=officer)]
-    for own in (await conference(house, "own", led=facilitator), await conference(house, "own", by="RJ_FACILITATOR")):
+    made = [
+        await referral(partnership),
+        await referral(partnership, "online", "disposed"),
+        await referral(partnership, "accepted"),
+    ]
+    made += [await referral(partnership, "reported_by_school", by="SCHOOL"), await disposal(partnership)]
+    made.append(await disposal(partnership, "online", case=made[1].case))
+    made.append(await referral(partnership, "online"))
+    made += [await conference(partnership), await conference(partnership, "party", party=officer)]
+    for own in (
+        await conference(partnership, "own", led=facilitator),
+        await conference(partnership, "own", by="RJ_FACILITATOR"),
+    ):
         made += [
             own,
-            await referral(house, "linked", "disposed", case=own.case),
-            await disposal(house, "linked", case=own.case),
+            await referral(partnership, "linked", "disposed", case=own.case),
+            await disposal(partnership, "linked", case=own.case),
         ]
-    made += [await session(house), await session(house, "online", topic="ONLINE_SAFETY")]
-    made.append(await session(house, "own", by="INTERNET_SAFETY_OFFICER"))
-    await house.carry()
+    made += [await session(partnership), await session(partnership, "online", topic="ONLINE_SAFETY")]
+    made.append(await session(partnership, "own", by="INTERNET_SAFETY_OFFICER"))
+    await partnership.carry()
     return made
 
 
-# --- fixtures, which a module takes by name: `settings, house = world.settings, world.house` --------
+# --- fixtures, which a module takes by name: `settings, partnership = world.settings, world.partnership` --------
 
 
 @pytest.fixture(scope="module")
@@ -427,7 +415,7 @@ def settings(postgres_url: str, issuer: str) -> Iterator[IsolatedSettings]:
 
 
 @pytest.fixture
-async def house(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
+async def partnership(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
     """Serve the APIs of the partnership for one test."""
     async with serving(settings) as served:
         yield served

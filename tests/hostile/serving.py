@@ -40,8 +40,8 @@ async def _holds(condition: object) -> None:
     assert condition
 
 
-async def spoken(port: int, *portions: bytes, seconds: float = 20) -> bytes:
-    """Whatever an API answers until it closes the connection."""
+async def answer_to(port: int, *portions: bytes, seconds: float = 20) -> bytes:
+    """Send some bytes, and return what an API answers until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for portion in portions:

@@ -16,7 +16,7 @@ from services.education.service import service
 from shared.api import service_api
 from shared.api.connections import ConnectionLimits
 from shared.runtime.settings import Settings
-from tests.hostile.serving import served, spoken
+from tests.hostile.serving import answer_to, served
 from tests.integration.api import conftest
 from tests.integration.api.conftest import Client
 
@@ -44,7 +44,7 @@ async def answered(port: int) -> None:
 @pytest.mark.parametrize("sent_bytes", [b"", b"GET", HEAD, HEAD + b"X: "])
 async def test_a_connection_without_a_whole_head_ends(port: int, sent_bytes: bytes) -> None:
     """Given a client that says nothing, or half a head, it is told so (408) and let go."""
-    answer = await spoken(port, sent_bytes)
+    answer = await answer_to(port, sent_bytes)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"Connection: close" in answer
     await answered(port)
@@ -77,7 +77,7 @@ async def test_a_body_that_does_not_come_ends(app: FastAPI, port: int, issuer: s
         "POST /v1/sessions/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11/commands HTTP/1.1\r\nHost: h\r\n"
         f"Content-Type: application/json\r\nAuthorization: Bearer {token}\r\nIdempotency-Key: k\r\nContent-Length: 100\r\n\r\n"
     )
-    answer = await spoken(port, head.encode(), b'{"type":')
+    answer = await answer_to(port, head.encode(), b'{"type":')
     assert answer.startswith(b"HTTP/1.1 408 ")
     await answered(port)
 
@@ -85,19 +85,19 @@ async def test_a_body_that_does_not_come_ends(app: FastAPI, port: int, issuer: s
 async def test_a_body_that_nobody_reads_ends_too(port: int) -> None:
     """Given an answer before the body has come, the connection does not wait for the body for ever."""
     head = b"POST /v1/sessions/x/commands HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n"
-    answer = await spoken(port, head, b"x")
+    answer = await answer_to(port, head, b"x")
     assert answer.startswith(b"HTTP/1.1 401 ")
 
 
 async def test_a_second_request_is_held_to_the_same_limits(port: int) -> None:
     """Given one whole request and half of another on the same connection, the connection ends."""
-    answer = await spoken(port, HEAD + b"\r\n", HEAD)
+    answer = await answer_to(port, HEAD + b"\r\n", HEAD)
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 async def test_an_idle_connection_ends(port: int) -> None:
     """After its answer, a connection on which nothing is asked is closed."""
-    assert (await spoken(port, HEAD + b"\r\n")).startswith(b"HTTP/1.1 200 ")
+    assert (await answer_to(port, HEAD + b"\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_a_client_that_does_not_read_is_let_go(app: FastAPI, settings: Settings) -> None:
@@ -129,7 +129,7 @@ async def test_a_crowd_is_refused_beyond_the_cap_and_the_rest_go_on(app: FastAPI
     limits = ConnectionLimits(total=40, per_address=None, head_seconds=8)
     async with served(app, settings, limits) as port:
         connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
-        refused = await spoken(port, HEAD + b"\r\n")
+        refused = await answer_to(port, HEAD + b"\r\n")
         assert refused.startswith(b"HTTP/1.1 503 ")
         assert b"Retry-After" in refused
         async with asyncio.timeout(60):
@@ -144,7 +144,7 @@ async def test_one_address_cannot_take_all_connections(app: FastAPI, settings: S
     """Given the cap for one address, its further connections are refused, and another address is answered."""
     async with served(app, settings, ConnectionLimits(per_address=20)) as port:
         connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
-        assert (await spoken(port, HEAD + b"\r\n")).startswith(b"HTTP/1.1 503 ")
+        assert (await answer_to(port, HEAD + b"\r\n")).startswith(b"HTTP/1.1 503 ")
         reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
         writer.write(HEAD + b"Connection: close\r\n\r\n")
         async with asyncio.timeout(20):

@@ -15,9 +15,9 @@ from tests.hostile.topics import Scene, forged, one_home_for_each_partition, sce
 from tests.integration.consumers.conftest import until
 from tests.integration.consumers.publishing import Author
 from tests.integration.relay import conftest as relaying
-from tests.integration.relay.conftest import House
+from tests.integration.relay.conftest import RelayedService
 
-house = relaying.house
+relayed_service = relaying.relayed_service
 
 
 @pytest.fixture(params=["feed", "stream"])
@@ -83,26 +83,26 @@ async def test_a_flood_of_forged_events_is_read_no_further_until_the_relay_goes_
         await attacked.applied_exactly()
 
 
-async def test_a_position_record_names_exactly_what_the_relay_did_not_write(house: House) -> None:
+async def test_a_position_record_names_exactly_what_the_relay_did_not_write(relayed_service: RelayedService) -> None:
     """Given records of others before, between and after a relay's, across its restarts, then it vouches for its own alone."""
-    async with AIOKafkaProducer(bootstrap_servers=house.bootstrap) as forger:
+    async with AIOKafkaProducer(bootstrap_servers=relayed_service.bootstrap) as forger:
 
         async def forge() -> None:
             for partition in range(12):
-                await forger.send_and_wait(house.events, b"{}", b"k", partition=partition)
+                await forger.send_and_wait(relayed_service.events, b"{}", b"k", partition=partition)
 
         await forge()
-        async with house.relay():
-            await house.write(streams=20, events=1)
-            await house.relayed()
+        async with relayed_service.relay():
+            await relayed_service.write(streams=20, events=1)
+            await relayed_service.relayed()
             await forge()
-            await house.write(streams=20, events=1)
-            await house.relayed()
+            await relayed_service.write(streams=20, events=1)
+            await relayed_service.relayed()
         await forge()
-        async with house.relay():
-            await house.write(streams=20, events=2)
-            reached = await house.relayed()
-    messages = await relaying.committed(house.bootstrap, house.events)
+        async with relayed_service.relay():
+            await relayed_service.write(streams=20, events=2)
+            reached = await relayed_service.relayed()
+    messages = await relaying.committed(relayed_service.bootstrap, relayed_service.events)
     vouched = [m for m in messages if reached.vouches(m.partition, m.offset)]
     assert {bool(dict(m.headers)) for m in vouched} == {True}
     assert len(vouched) == reached.position == 80
@@ -110,26 +110,26 @@ async def test_a_position_record_names_exactly_what_the_relay_did_not_write(hous
     assert [reached.vouches(m.partition, m.offset) for m in others] == [False] * len(others) != []
 
 
-async def test_a_relay_starts_behind_hostile_position_records(house: House) -> None:
+async def test_a_relay_starts_behind_hostile_position_records(relayed_service: RelayedService) -> None:
     """Given malformed and impossible records at the end of its position topic, when a relay starts, then it goes on as before."""
-    async with house.relay():
-        await house.write(streams=3, events=1)
-        await house.relayed()
+    async with relayed_service.relay():
+        await relayed_service.write(streams=3, events=1)
+        await relayed_service.relayed()
     hostile = [
         (None, ()),
         (b"[" * 200_000, ()),
         (b'{"service": 7}', ()),
-        (HighWaterMark(10**15, {0: 10**15}).record(house.service), ()),
-        (HighWaterMark(0, {}).record(house.service), (("ooc_hash", b"\xff"),)),
-        (HighWaterMark(0, {}).record(house.service), ()),
+        (HighWaterMark(10**15, {0: 10**15}).record(relayed_service.service), ()),
+        (HighWaterMark(0, {}).record(relayed_service.service), (("ooc_hash", b"\xff"),)),
+        (HighWaterMark(0, {}).record(relayed_service.service), ()),
     ]
-    async with AIOKafkaProducer(bootstrap_servers=house.bootstrap) as forger:
+    async with AIOKafkaProducer(bootstrap_servers=relayed_service.bootstrap) as forger:
         for value, headers in hostile:
-            await forger.send_and_wait(house.position, value, b"k", partition=0, headers=list(headers))
-    async with house.relay():
-        await house.write(streams=3, events=1)
-        assert (await house.relayed()).position == 6
-    await house.assert_exactly_the_event_store()
+            await forger.send_and_wait(relayed_service.position, value, b"k", partition=0, headers=list(headers))
+    async with relayed_service.relay():
+        await relayed_service.write(streams=3, events=1)
+        assert (await relayed_service.relayed()).position == 6
+    await relayed_service.assert_exactly_the_event_store()
 
 
 def test_a_hash_is_of_the_bytes_and_the_hash_before() -> None:

@@ -19,29 +19,36 @@ from shared.runtime.verification.streams import StreamChecks, check_streams
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 
-settings, house = world.settings, world.house
+settings, partnership = world.settings, world.partnership
 
 OFFICER: Final = "DATA_PROTECTION_OFFICER"
 NAME: Final = "Robin Roe"
 
 
 async def decide(
-    house: Partnership, service: str, person: UUID, action: str, *, role: str = OFFICER, area: str = "*", **query: str
+    partnership: Partnership,
+    service: str,
+    person: UUID,
+    action: str,
+    *,
+    role: str = OFFICER,
+    area: str = "*",
+    **query: str,
 ) -> httpx.Response:
     """Ask one service for a decision."""
-    headers = {"Authorization": f"Bearer {await house.token(role, area=area)}", "Access-Reason": "ERASURE"}
-    return await house.clients[service].post(f"/v1/people/{person}/{action}", params=query, headers=headers)
+    headers = {"Authorization": f"Bearer {await partnership.token(role, area=area)}", "Access-Reason": "ERASURE"}
+    return await partnership.clients[service].post(f"/v1/people/{person}/{action}", params=query, headers=headers)
 
 
-async def forget(house: Partnership, record: Recorded, **query: str) -> list[httpx.Response]:
+async def forget(partnership: Partnership, record: Recorded, **query: str) -> list[httpx.Response]:
     """Ask every service to forget the person of a record, as `ooc forget` does."""
     query_values = {"basis": "RETENTION_ENDED", "case": str(record.case), **query}
-    return [await decide(house, service, record.person, "forget", **query_values) for service in world.SERVICES]
+    return [await decide(partnership, service, record.person, "forget", **query_values) for service in world.SERVICES]
 
 
-async def closed(house: Partnership, *first: Mapping[str, Any]) -> Recorded:
+async def closed(partnership: Partnership, *first: Mapping[str, Any]) -> Recorded:
     """Return a closed referral of a child, in which some commands were sent first."""
-    record = await world.referral(house)
+    record = await world.referral(partnership)
     for body in (
         *first,
         {"type": "AcknowledgeReferral"},
@@ -49,60 +56,60 @@ async def closed(house: Partnership, *first: Mapping[str, Any]) -> Recorded:
         {"type": "GiveAdvice", "to": "CHILD", "topic": "RETAIL"},
         {"type": "CloseReferral", "reason": "ADVICE_GIVEN"},
     ):
-        await house.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", body)
-    await house.carry()
+        await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", body)
+    await partnership.carry()
     return record
 
 
-async def read_record(house: Partnership, record: Recorded, role: str = "SUPERVISOR") -> str:
-    answer = await house.read(record.service, record.path, await house.token(role))
+async def read_record(partnership: Partnership, record: Recorded, role: str = "SUPERVISOR") -> str:
+    answer = await partnership.read(record.service, record.path, await partnership.token(role))
     assert answer.status_code == 200, answer.text
     return answer.text
 
 
-async def stored(house: Partnership, service: str, person: UUID) -> list[dict[str, Any]]:
+async def stored(partnership: Partnership, service: str, person: UUID) -> list[dict[str, Any]]:
     """Return the recorded events of a person's data rights."""
-    owner = await asyncpg.connect(house.settings.database(service, "postgres"))
+    owner = await asyncpg.connect(partnership.settings.database(service, "postgres"))
     rows = await owner.fetch("select body from event where type like '%.PersonForgotten.v1'")
     await owner.close()
     return [event for row in rows if (event := json.loads(row["body"]))["data"]["person_id"] == str(person)]
 
 
-async def keys_of(house: Partnership, record: Recorded) -> list[str]:
+async def keys_of(partnership: Partnership, record: Recorded) -> list[str]:
     """Return the subjects of a person and case whose keys stand."""
-    verify = await asyncpg.connect(house.settings.database("keyring", role_name(RoleKind.VERIFY)))
+    verify = await asyncpg.connect(partnership.settings.database("keyring", role_name(RoleKind.VERIFY)))
     subjects = [f"person/{record.person}", f"home/{record.case}"]
     rows = await verify.fetch("select subject from data_key where subject = any($1::text[]) order by subject", subjects)
     await verify.close()
     return [row["subject"] for row in rows]
 
 
-async def test_a_forgotten_child_is_unreadable_everywhere_and_all_proofs_hold(house: Partnership) -> None:
+async def test_a_forgotten_child_is_unreadable_everywhere_and_all_proofs_hold(partnership: Partnership) -> None:
     """Given a closed case, when every service forgets the child, then name and texts are gone, and histories verify as before."""
-    record = await closed(house)
-    assert NAME in await read_record(house, record)
-    answers = await forget(house, record)
+    record = await closed(partnership)
+    assert NAME in await read_record(partnership, record)
+    answers = await forget(partnership, record)
     assert [answer.status_code for answer in answers] == [200] * 4, [answer.text for answer in answers]
     assert answers[-1].json()["waits_for"] == []
     assert answers[0].json()["backups_until"] > "2026-11-26"
     keys = await asyncpg.create_pool(
-        house.settings.database("keyring", role_name(RoleKind.VERIFY)), min_size=1, max_size=1
+        partnership.settings.database("keyring", role_name(RoleKind.VERIFY)), min_size=1, max_size=1
     )
-    assert await keys_of(house, record) == []
-    text = await read_record(house, record, "DATA_PROTECTION_OFFICER")
+    assert await keys_of(partnership, record) == []
+    text = await read_record(partnership, record, "DATA_PROTECTION_OFFICER")
     assert NAME not in text
     assert '"forgotten":true' in text
     assert "A bin was set on fire." not in text, "the case has nobody else, so its texts went too"
-    (event,) = await stored(house, "referral", record.person)
+    (event,) = await stored(partnership, "referral", record.person)
     assert event["data"] == {
         "person_id": str(record.person),
         "basis": "RETENTION_ENDED",
         "backups_until": answers[0].json()["backups_until"],
     }
-    assert await stored(house, "disposal", record.person) == [], "only who held something tells its recipients"
+    assert await stored(partnership, "disposal", record.person) == [], "only who held something tells its recipients"
     checks = StreamChecks()
     verify = await asyncpg.create_pool(
-        house.settings.database("referral", role_name(RoleKind.VERIFY)), min_size=1, max_size=1
+        partnership.settings.database("referral", role_name(RoleKind.VERIFY)), min_size=1, max_size=1
     )
     head = await verify.fetchval("select position from head")
     await check_streams(world.SERVICES["referral"], verify, keys, head, checks)
@@ -110,12 +117,12 @@ async def test_a_forgotten_child_is_unreadable_everywhere_and_all_proofs_hold(ho
     assert [problems.lines for problems in found] == [()] * 5
     await verify.close()
     await keys.close()
-    await house.carry()
-    listed = await house.read("reporting", f"/v1/cases/{record.case}", await house.token("SUPERVISOR"))
+    await partnership.carry()
+    listed = await partnership.read("reporting", f"/v1/cases/{record.case}", await partnership.token("SUPERVISOR"))
     assert listed.status_code == 200
-    refused = await house.send(
+    refused = await partnership.send(
         "referral",
-        (await world.referral(house)).stream,
+        (await world.referral(partnership)).stream,
         {
             "type": "LinkPerson",
             "person_id": str(record.person),
@@ -123,12 +130,12 @@ async def test_a_forgotten_child_is_unreadable_everywhere_and_all_proofs_hold(ho
             "category": "SUSPECT",
             "details": {"name": NAME, "date_of_birth": "2011-03-14"},
         },
-        await house.token("SAFE_SCHOOLS_OFFICER"),
+        await partnership.token("SAFE_SCHOOLS_OFFICER"),
     )
     assert refused.status_code == 410, "a key is never made again"
 
 
-async def test_a_case_that_names_another_person_keeps_its_key_and_nobody_waits_for_it(house: Partnership) -> None:
+async def test_a_case_that_names_another_person_keeps_its_key_and_nobody_waits_for_it(partnership: Partnership) -> None:
     """Given a parent in the same case, when the child is forgotten, then the child's key is gone and the case's stands."""
     parent = {
         "type": "LinkPerson",
@@ -137,134 +144,141 @@ async def test_a_case_that_names_another_person_keeps_its_key_and_nobody_waits_f
         "category": "PARENT_CARER",
         "details": {"name": "Pat Roe", "date_of_birth": "1984-06-02"},
     }
-    record = await closed(house, parent)
-    answers = await forget(house, record)
+    record = await closed(partnership, parent)
+    answers = await forget(partnership, record)
     assert [answer.status_code for answer in answers] == [200] * 4, [answer.text for answer in answers]
     assert answers[-1].json()["waits_for"] == []
-    assert await keys_of(house, record) == [f"home/{record.case}"]
-    people = json.loads(await read_record(house, record))["details"]["people"]
+    assert await keys_of(partnership, record) == [f"home/{record.case}"]
+    people = json.loads(await read_record(partnership, record))["details"]["people"]
     assert people[str(record.person)]["name"]["forgotten"] is True
     assert people[parent["person_id"]]["name"] == "Pat Roe"
 
 
-async def test_a_running_process_forgets_within_a_minute(house: Partnership) -> None:
+async def test_a_running_process_forgets_within_a_minute(partnership: Partnership) -> None:
     """Given a process with the key in its cache, then it has it no longer than half a minute, and facts no longer than a whole."""
-    record = await closed(house)
+    record = await closed(partnership)
     subject = (f"person/{record.person}", 1)
     now = 1000.0
     pool = await asyncpg.create_pool(
-        house.settings.database("keyring", role_name(RoleKind.API, "reporting")), min_size=1, max_size=1
+        partnership.settings.database("keyring", role_name(RoleKind.API, "reporting")), min_size=1, max_size=1
     )
-    process = PostgresKeyring(pool, house.settings.read_kek(), lambda: now)
+    process = PostgresKeyring(pool, partnership.settings.read_kek(), lambda: now)
     assert (await process.open([subject]))[subject] is not None
-    await forget(house, record)
+    await forget(partnership, record)
     now += CACHED_SECONDS
     assert (await process.open([subject]))[subject] is None
     assert 2 * CACHED_SECONDS < 60
     await pool.close()
 
 
-async def test_nothing_is_destroyed_until_every_service_agrees(house: Partnership) -> None:
+async def test_nothing_is_destroyed_until_every_service_agrees(partnership: Partnership) -> None:
     """Given three services that agree, then the key stands and the answer names the fourth; it is destroyed with its word."""
-    record = await closed(house)
+    record = await closed(partnership)
     *first, last = world.SERVICES
     for service in first:
-        answer = await decide(house, service, record.person, "forget", basis="COURT_ORDER")
+        answer = await decide(partnership, service, record.person, "forget", basis="COURT_ORDER")
         assert role_name(RoleKind.API, last) in answer.json()["waits_for"]
-    assert NAME in await read_record(house, record)
-    assert await keys_of(house, record) == [f"home/{record.case}", f"person/{record.person}"]
-    assert (await decide(house, last, record.person, "forget", basis="COURT_ORDER")).json()["waits_for"] == []
-    assert await keys_of(house, record) == [f"home/{record.case}"], "nobody spoke of the case"
+    assert NAME in await read_record(partnership, record)
+    assert await keys_of(partnership, record) == [f"home/{record.case}", f"person/{record.person}"]
+    assert (await decide(partnership, last, record.person, "forget", basis="COURT_ORDER")).json()["waits_for"] == []
+    assert await keys_of(partnership, record) == [f"home/{record.case}"], "nobody spoke of the case"
 
 
-async def test_an_open_record_and_every_hold_is_named(house: Partnership) -> None:
+async def test_an_open_record_and_every_hold_is_named(partnership: Partnership) -> None:
     """Given an open referral, an appeal or evidence, then the refusal says which; released or closed, it goes through."""
-    record = await world.referral(house)
-    answer = await decide(house, "referral", record.person, "forget", basis="RETENTION_ENDED")
+    record = await world.referral(partnership)
+    answer = await decide(partnership, "referral", record.person, "forget", basis="RETENTION_ENDED")
     assert answer.status_code == 422
     (rule,) = answer.json()["rules"]
     assert rule["id"] == "DR1"
     assert f"referral/{record.stream} (RECEIVED)" in rule["text"]
-    record = await closed(house)
+    record = await closed(partnership)
     for kind, id_, expected_text in (
         ("APPEAL", "DR2", "APPEAL"),
         ("EVIDENCE", "DR3", "Restrict the processing instead"),
     ):
-        assert (await decide(house, "referral", record.person, "hold", kind=kind)).json()["holds"] == [kind]
+        assert (await decide(partnership, "referral", record.person, "hold", kind=kind)).json()["holds"] == [kind]
         for rehearsal in ("true", "false"):
             refused = await decide(
-                house, "referral", record.person, "forget", basis="RETENTION_ENDED", dry_run=rehearsal
+                partnership, "referral", record.person, "forget", basis="RETENTION_ENDED", dry_run=rehearsal
             )
             assert refused.status_code == 422
             (rule,) = refused.json()["rules"]
             assert rule["id"] == id_
             assert expected_text in rule["text"]
-        await decide(house, "referral", record.person, "release", kind=kind)
-    assert NAME in await read_record(house, record)
-    assert (await forget(house, record))[0].status_code == 200
+        await decide(partnership, "referral", record.person, "release", kind=kind)
+    assert NAME in await read_record(partnership, record)
+    assert (await forget(partnership, record))[0].status_code == 200
 
 
-async def test_a_rehearsal_records_and_destroys_nothing(house: Partnership) -> None:
+async def test_a_rehearsal_records_and_destroys_nothing(partnership: Partnership) -> None:
     """Given a dry run at every service, then the answer says what is there, and nothing has happened but a line in the log."""
-    record = await closed(house)
-    for answer in await forget(house, record, dry_run="true"):
+    record = await closed(partnership)
+    for answer in await forget(partnership, record, dry_run="true"):
         assert answer.status_code == 200, answer.text
         assert answer.json()["forgotten"] is False
-    assert NAME in await read_record(house, record)
-    assert await stored(house, "referral", record.person) == []
+    assert NAME in await read_record(partnership, record)
+    assert await stored(partnership, "referral", record.person) == []
 
 
-async def test_what_is_restricted_is_shown_to_data_protection_alone(house: Partnership) -> None:
+async def test_what_is_restricted_is_shown_to_data_protection_alone(partnership: Partnership) -> None:
     """Given restricted processing, then officers see that something is sealed, the officer reads it, and it can be lifted."""
-    record = await closed(house)
-    assert (await decide(house, "referral", record.person, "restrict", basis="PRINCIPLE_INFRINGED")).status_code == 200
-    assert NAME not in await read_record(house, record)
-    assert NAME in await read_record(house, record, OFFICER)
-    history = await house.read("referral", f"{record.path}/history", await house.token("SUPERVISOR"))
+    record = await closed(partnership)
+    assert (
+        await decide(partnership, "referral", record.person, "restrict", basis="PRINCIPLE_INFRINGED")
+    ).status_code == 200
+    assert NAME not in await read_record(partnership, record)
+    assert NAME in await read_record(partnership, record, OFFICER)
+    history = await partnership.read("referral", f"{record.path}/history", await partnership.token("SUPERVISOR"))
     assert NAME not in history.text
-    await decide(house, "referral", record.person, "lift")
-    assert NAME in await read_record(house, record)
+    await decide(partnership, "referral", record.person, "lift")
+    assert NAME in await read_record(partnership, record)
 
 
-async def test_restriction_reaches_documents_search_and_timeline(house: Partnership) -> None:
+async def test_restriction_reaches_documents_search_and_timeline(partnership: Partnership) -> None:
     """Given restricted processing, then no document is printed, and search and timeline tell data protection alone; lifted, all."""
     name = f"Robin {uuid4().hex}"
-    record = await world.rejected_referral(house, details={"name": name, "date_of_birth": "2011-03-14"})
+    record = await world.rejected_referral(partnership, details={"name": name, "date_of_birth": "2011-03-14"})
     doors = [
         ("reporting", f"/v1/cases/{record.case}/timeline"),
         ("reporting", f"/v1/cases/{record.case}/changes?after=referral:0"),
     ]
 
-    async def found(role: str) -> int:
-        answer = await house.search(await house.token(role), name=name)
+    async def cases_found(role: str) -> int:
+        answer = await partnership.search(await partnership.token(role), name=name)
         assert answer.status_code == 200, answer.text
         return int(answer.json()["total"])
 
     async def names_told(role: str) -> list[bool]:
-        await house.carry()
-        return [name in (await house.read(service, path, await house.token(role))).text for service, path in doors]
+        await partnership.carry()
+        return [
+            name in (await partnership.read(service, path, await partnership.token(role))).text
+            for service, path in doors
+        ]
 
     async def letter() -> httpx.Response:
-        return await house.read("referral", f"{record.path}/documents/closing-letter", await house.token("SUPERVISOR"))
+        return await partnership.read(
+            "referral", f"{record.path}/documents/closing-letter", await partnership.token("SUPERVISOR")
+        )
 
     assert await names_told("SUPERVISOR") == [True, True]
-    assert (await found("SUPERVISOR"), (await letter()).status_code) == (1, 200)
-    await decide(house, "referral", record.person, "restrict", basis="PRINCIPLE_INFRINGED")
+    assert (await cases_found("SUPERVISOR"), (await letter()).status_code) == (1, 200)
+    await decide(partnership, "referral", record.person, "restrict", basis="PRINCIPLE_INFRINGED")
     assert await names_told("SUPERVISOR") == [False, False]
-    assert await found("SUPERVISOR") == 0
+    assert await cases_found("SUPERVISOR") == 0
     refused = await letter()
     assert refused.status_code == 403
     assert "the processing of a person in this record is restricted" in refused.json()["detail"]
     assert await names_told(OFFICER) == [True, True]
-    assert await found(OFFICER) == 1
-    await decide(house, "referral", record.person, "lift")
+    assert await cases_found(OFFICER) == 1
+    await decide(partnership, "referral", record.person, "lift")
     assert await names_told("SUPERVISOR") == [True, True]
-    assert (await found("SUPERVISOR"), (await letter()).status_code) == (1, 200)
+    assert (await cases_found("SUPERVISOR"), (await letter()).status_code) == (1, 200)
 
 
-async def test_texts_of_a_case_stay_as_long_as_somebody_else_is_in_it(house: Partnership) -> None:
+async def test_texts_of_a_case_stay_as_long_as_somebody_else_is_in_it(partnership: Partnership) -> None:
     """Given a case with a victim, when the suspect is forgotten, then its texts stay; with the victim they go too."""
-    record = await world.referral(house)
+    record = await world.referral(partnership)
     victim = uuid4()
     linked = {
         "type": "LinkPerson",
@@ -273,35 +287,35 @@ async def test_texts_of_a_case_stay_as_long_as_somebody_else_is_in_it(house: Par
         "category": "VICTIM",
         "details": {"name": "Sam Poe", "date_of_birth": "2011-05-01"},
     }
-    await house.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", linked)
-    await world.reject(house, record.stream)
-    await forget(house, record)
-    text = await read_record(house, record)
+    await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", linked)
+    await world.reject(partnership, record.stream)
+    await forget(partnership, record)
+    text = await read_record(partnership, record)
     assert NAME not in text
     assert "Sam Poe" in text
     assert "A bin was set on fire." in text
-    await forget(house, Recorded("referral", record.stream, record.case, victim))
-    text = await read_record(house, record)
+    await forget(partnership, Recorded("referral", record.stream, record.case, victim))
+    text = await read_record(partnership, record)
     assert "Sam Poe" not in text
     assert "A bin was set on fire." not in text
 
 
 @pytest.mark.parametrize("role", sorted(set(Role) - {Role.SYSTEM, Role.DATA_PROTECTION_OFFICER}))
-async def test_data_rights_are_for_the_data_protection_officer_alone(house: Partnership, role: str) -> None:
+async def test_data_rights_are_for_the_data_protection_officer_alone(partnership: Partnership, role: str) -> None:
     """Given any other role, then nothing is shown or decided (403); nor for an officer who may not reach a record."""
-    record = await closed(house)
+    record = await closed(partnership)
     for action, query in (("forget", {"basis": "COURT_ORDER"}), ("hold", {"kind": "LEGAL"}), ("lift", {})):
-        answer = await decide(house, "referral", record.person, action, role=role, area=world.HOME_AREA, **query)
+        answer = await decide(partnership, "referral", record.person, action, role=role, area=world.HOME_AREA, **query)
         assert answer.status_code == 403, (action, answer.text)
-    read = await house.read("referral", f"/v1/people/{record.person}", await house.token(role))
+    read = await partnership.read("referral", f"/v1/people/{record.person}", await partnership.token(role))
     assert read.status_code == 403
-    away = await decide(house, "referral", record.person, "forget", area="DEVON", basis="COURT_ORDER")
+    away = await decide(partnership, "referral", record.person, "forget", area="DEVON", basis="COURT_ORDER")
     assert away.status_code == 403
 
 
-async def test_what_was_asked_is_checked_first(house: Partnership) -> None:
+async def test_what_was_asked_is_checked_first(partnership: Partnership) -> None:
     """Given an unknown person, action or code, or none where one is needed, then the answer says what to give."""
-    record = await world.referral(house)
+    record = await world.referral(partnership)
     for person, action, query, status in (
         (uuid4(), "hold", {"kind": "LEGAL"}, 404),
         (record.person, "destroy", {}, 422),
@@ -310,5 +324,5 @@ async def test_what_was_asked_is_checked_first(house: Partnership) -> None:
         (record.person, "hold", {}, 422),
         (record.person, "hold", {"kind": "FAMILY"}, 422),
     ):
-        answer = await decide(house, "referral", person, action, **query)
+        answer = await decide(partnership, "referral", person, action, **query)
         assert answer.status_code == status, (action, query, answer.text)

@@ -18,7 +18,7 @@ from shared.api import service_api
 from shared.api.problems import MEDIA_TYPE
 from shared.api.rates import BURST_SECONDS, MAX_KEYS, RateLimit
 from shared.runtime.settings import Settings
-from tests.hostile.serving import served, spoken
+from tests.hostile.serving import answer_to, served
 from tests.integration.api import conftest
 from tests.integration.api.conftest import Client
 from tests.integration.api.test_service_api import PLAN
@@ -139,7 +139,7 @@ async def test_an_aborted_upload_leaves_no_traceback(
 async def test_what_is_no_http_is_answered_with_a_problem(app: FastAPI, settings: Settings, text: bytes) -> None:
     """Bytes that are no HTTP request, or a head without end, get a problem, and the connection is closed."""
     async with served(app, settings) as port:
-        answer = await spoken(port, text)
+        answer = await answer_to(port, text)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert MEDIA_TYPE.encode() in head

@@ -34,6 +34,7 @@ from tests.hostile.byte_search import base64_forms, days_in, files_under, forms,
 from tests.hostile.marking import SERVICES, Marker
 from tests.integration.console.browsing import Browser
 from tests.integration.console.filling import fill_in
+from tests.integration.console.test_forms import REPORT
 from tests.integration.local.running import ooc, running_system
 from tests.integration.local.waiting import eventually
 from tests.unit.test_sealed_fields import EVENTS, sealed_paths
@@ -208,18 +209,8 @@ def use(marked: Marked) -> None:
         answer = browser.send(searched, searched.form("/search"), {"words": name})
         assert TOKEN in answer.text
         assert TOKEN in browser.open(f"/cases/{case}").text
-        told = {
-            "narrative": f"What was said {TOKEN}0",
-            "source": "SCHOOL",
-            "reported_at": "2026-11-20T15:20:00+00:00",
-            "incident_type": "THEFT_LOW_LEVEL",
-            "happened_at": "2026-11-20T14:50:00+00:00",
-            "setting": "SCHOOL",
-            "on_premises": True,
-            "in_school_hours": False,
-            "lawful_basis": "law enforcement",
-        }
-        drafted = fill_in(browser, browser.open("/begin/referrals/ReceiveReferral"), told)
+        report = REPORT | {"narrative": f"What was said {TOKEN}0"}
+        drafted = fill_in(browser, browser.open("/begin/referrals/ReceiveReferral"), report)
         assert TOKEN in drafted.text
 
 

@@ -22,7 +22,7 @@ from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import forget
 from tests.isolated_settings import IsolatedSettings
 
-house = world.house
+partnership = world.partnership
 
 RUN: Final = uuid4().hex[:10]
 NAME: Final = f"Zoë Märk{RUN}"
@@ -51,21 +51,21 @@ def settings(postgres_url: str, issuer: str, kek_file: Path) -> Iterator[Isolate
     asyncio.run(world.drop(postgres_url))
 
 
-async def marked_case(house: Partnership) -> Recorded:
+async def marked_case(partnership: Partnership) -> Recorded:
     """Play a referral whose every personal value is marked, read it at every door, and close it."""
     details = {"name": NAME, "date_of_birth": "2011-03-14", "address": PLACE}
-    record = await world.rejected_referral(house, details=details, rationale=REASON, narrative=STORY)
-    wrong = await house.send(
+    record = await world.rejected_referral(partnership, details=details, rationale=REASON, narrative=STORY)
+    wrong = await partnership.send(
         "referral",
         record.stream,
         {"type": "LinkPerson", "details": details, "role": NAME},
-        await house.token("SUPERVISOR"),
+        await partnership.token("SUPERVISOR"),
     )
     assert wrong.status_code == 422
     assert NAME not in wrong.text
-    await house.carry()
-    token = await house.token("SUPERVISOR")
-    answer = (await house.read("referral", record.path, token)).text
+    await partnership.carry()
+    token = await partnership.token("SUPERVISOR")
+    answer = (await partnership.read("referral", record.path, token)).text
     assert all(mark in answer for mark in MARKS), "the marks are really there to be found"
     for service, path in (
         ("referral", f"{record.path}/history"),
@@ -74,8 +74,8 @@ async def marked_case(house: Partnership) -> Recorded:
         ("reporting", f"/v1/cases/{record.case}/timeline"),
         ("referral", "/status"),
     ):
-        await house.read(service, path, token)
-    found = await house.clients["reporting"].post(
+        await partnership.read(service, path, token)
+    found = await partnership.clients["reporting"].post(
         "/v1/search",
         json={"name": NAME},
         headers={"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"},
@@ -84,9 +84,9 @@ async def marked_case(house: Partnership) -> Recorded:
     return record
 
 
-async def files_of(house: Partnership) -> list[Path]:
+async def files_of(partnership: Partnership) -> list[Path]:
     """Return every file of the server: tables, indexes, write-ahead log, temporary files, its own logs."""
-    owner = await asyncpg.connect(house.settings.database("referral", "postgres"))
+    owner = await asyncpg.connect(partnership.settings.database("referral", "postgres"))
     await owner.execute("checkpoint")
     folder = Path(await owner.fetchval("show data_directory"))
     await owner.close()
@@ -96,15 +96,15 @@ async def files_of(house: Partnership) -> list[Path]:
 
 
 async def test_no_byte_of_a_marked_value_is_anywhere_and_its_key_goes_with_its_epoch(
-    house: Partnership, kek_file: Path, capfd: pytest.CaptureFixture[str]
+    partnership: Partnership, kek_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Given marked values, then no file of the databases and no log has them in any form; forgotten, no copy opens either."""
-    record = await marked_case(house)
-    files = await files_of(house)
+    record = await marked_case(partnership)
+    files = await files_of(partnership)
     sure = uuid4().hex
-    owner = await asyncpg.connect(house.settings.database("keyring", "postgres"))
+    owner = await asyncpg.connect(partnership.settings.database("keyring", "postgres"))
     await owner.execute(f"create table marked as select '{sure}'::text as value; checkpoint")
-    assert holding(await files_of(house), {("", "plain"): sure.encode()}), (
+    assert holding(await files_of(partnership), {("", "plain"): sure.encode()}), (
         "what stands in clear is found by this search"
     )
     await owner.execute("drop table marked")
@@ -116,7 +116,7 @@ async def test_no_byte_of_a_marked_value_is_anywhere_and_its_key_goes_with_its_e
         [f"person/{record.person}", f"home/{record.case}"],
     )
     assert len(copies) == 2
-    assert all(answer.status_code == 200 for answer in await forget(house, record))
+    assert all(answer.status_code == 200 for answer in await forget(partnership, record))
     add_epoch(kek_file)
     await rewrap(owner, KeyEncryptionKeys.from_file(kek_file), timedelta(days=1))
     remove_epoch(kek_file, "1")
@@ -129,9 +129,9 @@ async def test_no_byte_of_a_marked_value_is_anywhere_and_its_key_goes_with_its_e
             with pytest.raises(UnusableKey):
                 left.unwrap(copy["subject"], copy["generation"], epoch, copy["wrapped"])
     secret = [("", "a key-encryption key")]
-    assert holding(await files_of(house), {secret[0]: next(iter(left.epochs.values()))}) == []
-    assert holding(await files_of(house), WANTED) == []
+    assert holding(await files_of(partnership), {secret[0]: next(iter(left.epochs.values()))}) == []
+    assert holding(await files_of(partnership), WANTED) == []
     await owner.close()
-    token = await house.token("SUPERVISOR")
-    text = (await house.read("referral", record.path, token)).text
+    token = await partnership.token("SUPERVISOR")
+    text = (await partnership.read("referral", record.path, token)).text
     assert not [mark for mark in MARKS if mark in text]

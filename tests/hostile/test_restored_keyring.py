@@ -17,14 +17,14 @@ from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import NAME, closed, forget, keys_of, read_record
 from tests.isolated_settings import IsolatedSettings
 
-settings, house, urls = world.settings, world.house, world.urls
+settings, partnership, urls = world.settings, world.partnership, world.urls
 
 OFFICER: Final = "DATA_PROTECTION_OFFICER"
 
 
-async def wrapped_keys(house: Partnership, record: Recorded) -> list[asyncpg.Record]:
+async def wrapped_keys(partnership: Partnership, record: Recorded) -> list[asyncpg.Record]:
     """Return the rows of a person's and a case's keys, as a backup has them."""
-    owner = await asyncpg.connect(house.settings.database("keyring", "postgres"))
+    owner = await asyncpg.connect(partnership.settings.database("keyring", "postgres"))
     rows = await owner.fetch(
         "select * from data_key where subject = any($1::text[])", [f"person/{record.person}", f"home/{record.case}"]
     )
@@ -32,9 +32,9 @@ async def wrapped_keys(house: Partnership, record: Recorded) -> list[asyncpg.Rec
     return list(rows)
 
 
-async def restore(house: Partnership, rows: Sequence[asyncpg.Record], *, tombstones: bool) -> None:
+async def restore(partnership: Partnership, rows: Sequence[asyncpg.Record], *, tombstones: bool) -> None:
     """Put rows of a backup back, as its owner can; without or beside the tombstones that came later."""
-    owner = await asyncpg.connect(house.settings.database("keyring", "postgres"))
+    owner = await asyncpg.connect(partnership.settings.database("keyring", "postgres"))
     async with owner.transaction():
         await owner.execute("set local session_replication_role = replica")
         if not tombstones:
@@ -47,28 +47,28 @@ async def restore(house: Partnership, rows: Sequence[asyncpg.Record], *, tombsto
     await owner.close()
 
 
-async def found_by_verification(house: Partnership) -> tuple[str, ...]:
+async def found_by_verification(partnership: Partnership) -> tuple[str, ...]:
     """Return what `ooc verify` says of forgotten people, by its own database role."""
     forgotten: dict[str, str] = {}
     problems = Problems()
     for service in world.SERVICES.values():
         store = await asyncpg.create_pool(
-            house.settings.database(service.name, role_name(RoleKind.VERIFY)), min_size=1, max_size=1
+            partnership.settings.database(service.name, role_name(RoleKind.VERIFY)), min_size=1, max_size=1
         )
         await find_forgotten(service, store, forgotten)
         await store.close()
     keys = await asyncpg.create_pool(
-        house.settings.database("keyring", role_name(RoleKind.VERIFY)), min_size=1, max_size=1
+        partnership.settings.database("keyring", role_name(RoleKind.VERIFY)), min_size=1, max_size=1
     )
     await check_forgotten(keys, forgotten, problems)
     await keys.close()
     return problems.lines
 
 
-async def listed(house: Partnership, record: Recorded) -> dict[str, Any]:
+async def listed(partnership: Partnership, record: Recorded) -> dict[str, Any]:
     """Return what reporting says of a forgotten person."""
-    await house.carry()
-    answer = await house.read("reporting", "/v1/forgotten", await house.token(OFFICER))
+    await partnership.carry()
+    answer = await partnership.read("reporting", "/v1/forgotten", await partnership.token(OFFICER))
     assert answer.status_code == 200, answer.text
     (found,) = [one for one in answer.json()["people"] if one["person_id"] == str(record.person)]
     return dict(found)
@@ -76,48 +76,48 @@ async def listed(house: Partnership, record: Recorded) -> dict[str, Any]:
 
 @pytest.mark.parametrize("tombstones", [False, True], ids=["whole backup", "rows beside tombstones"])
 async def test_a_key_that_is_back_is_named_and_destroyed_again(
-    house: Partnership, settings: IsolatedSettings, urls: list[str], tombstones: bool
+    partnership: Partnership, settings: IsolatedSettings, urls: list[str], tombstones: bool
 ) -> None:
     """Given old rows of the keyring put back, then verification names the person; repeated, key and case key are gone again."""
-    record = await closed(house)
-    backup = await wrapped_keys(house, record)
+    record = await closed(partnership)
+    backup = await wrapped_keys(partnership, record)
     assert len(backup) == 2
-    assert [answer.status_code for answer in await forget(house, record)] == [200] * 4
+    assert [answer.status_code for answer in await forget(partnership, record)] == [200] * 4
     me = f"person/{record.person} "
-    assert not [line for line in await found_by_verification(house) if line.startswith(me)]
-    assert (await listed(house, record))["key_stands"] is False
-    await restore(house, backup, tombstones=tombstones)
-    (line,) = [line for line in await found_by_verification(house) if line.startswith(me)]
+    assert not [line for line in await found_by_verification(partnership) if line.startswith(me)]
+    assert (await listed(partnership, record))["key_stands"] is False
+    await restore(partnership, backup, tombstones=tombstones)
+    (line,) = [line for line in await found_by_verification(partnership) if line.startswith(me)]
     assert "has a key again" in line
     assert "ooc forget-again" in line
-    assert (await listed(house, record))["key_stands"] is True
+    assert (await listed(partnership, record))["key_stands"] is True
     rehearsed = await world.run_ooc(settings, urls, "forget-again", "--dry-run")
     assert rehearsed.returncode == 0, rehearsed.stderr
     assert str(record.person) in rehearsed.stdout
-    assert len(await keys_of(house, record)) == 2
+    assert len(await keys_of(partnership, record)) == 2
     repeated = await world.run_ooc(settings, urls, "forget-again", "--yes")
     assert repeated.returncode == 0, repeated.stdout + repeated.stderr
-    assert await keys_of(house, record) == []
-    assert not [line for line in await found_by_verification(house) if line.startswith(me)]
-    assert (await listed(house, record))["key_stands"] is False
-    assert NAME not in await read_record(house, record, OFFICER)
+    assert await keys_of(partnership, record) == []
+    assert not [line for line in await found_by_verification(partnership) if line.startswith(me)]
+    assert (await listed(partnership, record))["key_stands"] is False
+    assert NAME not in await read_record(partnership, record, OFFICER)
     again = await world.run_ooc(settings, urls, "forget-again", "--yes")
     assert str(record.person) not in again.stdout
 
 
 async def test_a_lost_tombstone_is_named_and_made_again(
-    house: Partnership, settings: IsolatedSettings, urls: list[str]
+    partnership: Partnership, settings: IsolatedSettings, urls: list[str]
 ) -> None:
     """Given a tombstone that is gone, so that the key could be made anew, then it is named, and stands again after repeating."""
-    record = await closed(house)
-    await forget(house, record)
-    await house.carry()
-    owner = await asyncpg.connect(house.settings.database("keyring", "postgres"))
+    record = await closed(partnership)
+    await forget(partnership, record)
+    await partnership.carry()
+    owner = await asyncpg.connect(partnership.settings.database("keyring", "postgres"))
     async with owner.transaction():
         await owner.execute("set local session_replication_role = replica")
         await owner.execute("delete from tombstone where subject = $1", f"person/{record.person}")
     me = f"person/{record.person} "
-    (line,) = [line for line in await found_by_verification(house) if line.startswith(me)]
+    (line,) = [line for line in await found_by_verification(partnership) if line.startswith(me)]
     assert "has no tombstone" in line
     assert (await world.run_ooc(settings, urls, "forget-again", "--yes")).returncode == 0
     assert await owner.fetchval("select count(*) from tombstone where subject = $1", f"person/{record.person}") == 1
@@ -125,7 +125,7 @@ async def test_a_lost_tombstone_is_named_and_made_again(
 
 
 @pytest.mark.parametrize("role", sorted(set(Role) - {Role.SYSTEM}))
-async def test_who_is_forgotten_is_for_the_data_protection_officer_alone(house: Partnership, role: str) -> None:
+async def test_who_is_forgotten_is_for_the_data_protection_officer_alone(partnership: Partnership, role: str) -> None:
     """Given any other role, then the list of forgotten people is refused (403)."""
-    answer = await house.read("reporting", "/v1/forgotten", await house.token(role))
+    answer = await partnership.read("reporting", "/v1/forgotten", await partnership.token(role))
     assert answer.status_code == (200 if role == OFFICER else 403)

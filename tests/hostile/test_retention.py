@@ -12,66 +12,66 @@ from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import closed, decide, forget
 
-settings, house = world.settings, world.house
+settings, partnership = world.settings, world.partnership
 
 
-async def review(house: Partnership, record: Recorded, due_by: str) -> dict[str, Any] | None:
+async def review(partnership: Partnership, record: Recorded, due_by: str) -> dict[str, Any] | None:
     """Return the line of a person on the review list of a day; None where there is none."""
-    token = await house.token("DATA_PROTECTION_OFFICER", area="*")
-    answer = await house.read("reporting", f"/v1/retention?due_by={due_by}", token)
+    token = await partnership.token("DATA_PROTECTION_OFFICER", area="*")
+    answer = await partnership.read("reporting", f"/v1/retention?due_by={due_by}", token)
     assert answer.status_code == 200, answer.text
     lines: list[dict[str, Any]] = answer.json()["people"]
     return next((line for line in lines if line["person_id"] == str(record.person)), None)
 
 
-async def test_a_closed_case_is_due_when_its_clear_period_is_over(house: Partnership) -> None:
+async def test_a_closed_case_is_due_when_its_clear_period_is_over(partnership: Partnership) -> None:
     """Given a closed referral without an offence, then it is due after six years, and not a day before."""
-    record = await closed(house)
+    record = await closed(partnership)
     today = date.today()  # noqa: DTZ011 - the referral was closed now
     due = today.replace(year=today.year + 6, day=min(today.day, 28))
-    line = await review(house, record, due.replace(day=28).isoformat())
+    line = await review(partnership, record, due.replace(day=28).isoformat())
     assert line is not None
     assert (line["group"], line["decided"], line["case_ids"]) == (4, False, [str(record.case)])
-    assert await review(house, record, f"{today.year + 6}-01-01") is None
+    assert await review(partnership, record, f"{today.year + 6}-01-01") is None
 
 
-async def test_nobody_with_an_open_record_is_due(house: Partnership) -> None:
+async def test_nobody_with_an_open_record_is_due(partnership: Partnership) -> None:
     """Given an open referral or disposal, then the person is on no list, however late."""
-    record = await world.referral(house)
-    disposed = await world.disposal(house)
-    await house.carry()
-    assert await review(house, record, "2190-01-01") is None
-    assert await review(house, disposed, "2190-01-01") is None
+    record = await world.referral(partnership)
+    disposed = await world.disposal(partnership)
+    await partnership.carry()
+    assert await review(partnership, record, "2190-01-01") is None
+    assert await review(partnership, disposed, "2190-01-01") is None
 
 
-async def test_a_grave_flag_makes_the_period_longer(house: Partnership) -> None:
+async def test_a_grave_flag_makes_the_period_longer(partnership: Partnership) -> None:
     """Given a referral with a weapon, then it is of group 2, and due after ten years."""
-    record = await world.rejected_referral(house, narrative="A knife was shown.", flags=["WEAPON"])
-    await house.carry()
+    record = await world.rejected_referral(partnership, narrative="A knife was shown.", flags=["WEAPON"])
+    await partnership.carry()
     year = date.today().year  # noqa: DTZ011 - the referral was closed now
-    assert await review(house, record, f"{year + 9}-12-31") is None
-    line = await review(house, record, f"{year + 11}-01-01")
+    assert await review(partnership, record, f"{year + 9}-12-31") is None
+    line = await review(partnership, record, f"{year + 11}-01-01")
     assert line is not None
     assert line["group"] == 2
 
 
-async def test_a_review_that_keeps_the_records_names_the_next_day(house: Partnership) -> None:
+async def test_a_review_that_keeps_the_records_names_the_next_day(partnership: Partnership) -> None:
     """Given a person who was reviewed, then they are due on that day; once forgotten they are on no list."""
-    record = await closed(house)
-    kept_answer = await decide(house, "referral", record.person, "keep", review_on="2060-05-04")
+    record = await closed(partnership)
+    kept_answer = await decide(partnership, "referral", record.person, "keep", review_on="2060-05-04")
     assert kept_answer.json()["review_on"] == "2060-05-04"
-    await house.carry()
-    assert await review(house, record, "2060-05-03") is None
-    line = await review(house, record, "2060-05-04")
+    await partnership.carry()
+    assert await review(partnership, record, "2060-05-03") is None
+    line = await review(partnership, record, "2060-05-04")
     assert line is not None
     assert (line["review_on"], line["decided"]) == ("2060-05-04", True)
-    await forget(house, record)
-    await house.carry()
-    assert await review(house, record, "2190-01-01") is None
+    await forget(partnership, record)
+    await partnership.carry()
+    assert await review(partnership, record, "2190-01-01") is None
 
 
 @pytest.mark.parametrize("role", sorted(set(Role) - {Role.SYSTEM, Role.DATA_PROTECTION_OFFICER}))
-async def test_the_list_is_for_the_data_protection_officer_alone(house: Partnership, role: str) -> None:
+async def test_the_list_is_for_the_data_protection_officer_alone(partnership: Partnership, role: str) -> None:
     """Given any other role, then the list is forbidden."""
-    answer = await house.read("reporting", "/v1/retention", await house.token(role))
+    answer = await partnership.read("reporting", "/v1/retention", await partnership.token(role))
     assert answer.status_code == 403

@@ -21,23 +21,23 @@ from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.integration.reporting.recorded_scenarios import Stored
 
-settings, house = world.settings, world.house
+settings, partnership = world.settings, world.partnership
 
 NAME: Final = "Zébulon Quartermaine-O'Dell"
 WORDS: Final = ("bulon", "uartermai", "odell", "dell")
 """What would stand somewhere, if a word of it did."""
 
 
-async def found_records(house: Partnership, role: str = "SUPERVISOR", **by: str) -> set[UUID]:
+async def found_records(partnership: Partnership, role: str = "SUPERVISOR", **by: str) -> set[UUID]:
     """Return the records that a search finds."""
-    answer = await house.search(await house.token(role), **by)
+    answer = await partnership.search(await partnership.token(role), **by)
     assert answer.status_code == 200, answer.text
     return {UUID(record["id"]) for case in answer.json()["cases"] for record in case["records"]}
 
 
-async def child(house: Partnership, name: str, **details: str) -> Recorded:
+async def child(partnership: Partnership, name: str, **details: str) -> Recorded:
     """Return a referral with a child of this name, projected."""
-    made = await world.referral(house)
+    made = await world.referral(partnership)
     linked = {
         "type": "LinkPerson",
         "person_id": str(uuid4()),
@@ -45,35 +45,35 @@ async def child(house: Partnership, name: str, **details: str) -> Recorded:
         "category": "SUSPECT",
         "details": {"name": name, "date_of_birth": "2011-03-14", **details},
     }
-    await house.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", linked)
-    await house.carry()
+    await partnership.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", linked)
+    await partnership.carry()
     return Recorded("referral", made.stream, made.case, UUID(str(linked["person_id"])))
 
 
-async def forget(house: Partnership, person: UUID) -> None:
+async def forget(partnership: Partnership, person: UUID) -> None:
     """Destroy a person's key, in the role that may."""
-    eraser = await asyncpg.connect(house.settings.database("keyring", role_name(RoleKind.ERASURE)))
+    eraser = await asyncpg.connect(partnership.settings.database("keyring", role_name(RoleKind.ERASURE)))
     await eraser.execute("select destroy_keys($1)", f"person/{person}")
     await eraser.close()
 
 
 @contextlib.asynccontextmanager
-async def index_of(house: Partnership) -> AsyncIterator[SearchIndex]:
+async def index_of(partnership: Partnership) -> AsyncIterator[SearchIndex]:
     """Yield the index of another process."""
     role = role_name(RoleKind.API, "reporting")
     async with (
-        asyncpg.create_pool(house.settings.database("reporting", role), min_size=1, max_size=2) as database,
-        asyncpg.create_pool(house.settings.database("keyring", role), min_size=1, max_size=2) as keys,
+        asyncpg.create_pool(partnership.settings.database("reporting", role), min_size=1, max_size=2) as database,
+        asyncpg.create_pool(partnership.settings.database("keyring", role), min_size=1, max_size=2) as keys,
     ):
-        yield SearchIndex(database, PostgresKeyring(keys, house.settings.read_kek()))
+        yield SearchIndex(database, PostgresKeyring(keys, partnership.settings.read_kek()))
 
 
-async def test_a_case_is_found_by_each_kind_and_by_all_together(house: Partnership) -> None:
+async def test_a_case_is_found_by_each_kind_and_by_all_together(partnership: Partnership) -> None:
     """Given a name in any order, case and accents, a school or a crime number, then the case is found; ids alone are told."""
-    record = await child(house, "Aurélien Featherstone-O'Shea", school_urn="113912")
+    record = await child(partnership, "Aurélien Featherstone-O'Shea", school_urn="113912")
     crime = {"type": "RecordCrime", "crime_number": "55260099001"}
-    await house.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", crime)
-    await house.carry()
+    await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", crime)
+    await partnership.carry()
     for by in (
         {"name": "featherstone aurelien"},
         {"name": "OSHEA"},
@@ -82,15 +82,15 @@ async def test_a_case_is_found_by_each_kind_and_by_all_together(house: Partnersh
         {"crime_number": "5526 0099-001"},
         {"name": "aur", "school": "113912", "crime_number": "55260099001"},
     ):
-        assert await found_records(house, **by) == {record.stream}, by
+        assert await found_records(partnership, **by) == {record.stream}, by
     for by in (
         {"name": "au"},
         {"name": "aurelien smith"},
         {"name": "aur", "school": "113913"},
         {"reference": "113912"},
     ):
-        assert await found_records(house, **by) == set(), by
-    answer = await house.search(await house.token("SUPERVISOR"), name="aurelien", school="113912")
+        assert await found_records(partnership, **by) == set(), by
+    answer = await partnership.search(await partnership.token("SUPERVISOR"), name="aurelien", school="113912")
     assert answer.json() == {
         "total": 1,
         "cases": [
@@ -110,15 +110,15 @@ async def test_a_case_is_found_by_each_kind_and_by_all_together(house: Partnersh
 
 
 async def test_no_word_of_a_search_or_a_name_stands_anywhere(
-    house: Partnership, capfd: pytest.CaptureFixture[str]
+    partnership: Partnership, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Given a search, then no table of any database and no log has a word; the access log says by what, and how many."""
-    record = await child(house, NAME)
-    assert await found_records(house, name="quartermaine odell") == {record.stream}
-    assert await found_records(house, name="quartermainedell nobody") == set()
+    record = await child(partnership, NAME)
+    assert await found_records(partnership, name="quartermaine odell") == {record.stream}
+    assert await found_records(partnership, name="quartermainedell nobody") == set()
     logged = "".join(capfd.readouterr())
     for name in (*world.SERVICES, "reporting", "keyring"):
-        owner = await asyncpg.connect(house.settings.database(name, "postgres"))
+        owner = await asyncpg.connect(partnership.settings.database(name, "postgres"))
         tables = await owner.fetch("select tablename from pg_tables where schemaname = 'public'")
         stored = [row[0] or "" for row in await owner.fetch("select query from pg_stat_activity")]
         for table in tables:
@@ -129,7 +129,7 @@ async def test_no_word_of_a_search_or_a_name_stands_anywhere(
             assert not [line for line in stored if word in line.lower() or hexadecimal in line.lower()], (name, word)
         await owner.close()
     assert not [word for word in WORDS if word in logged.lower()]
-    log = await asyncpg.connect(house.settings.database("reporting", role_name(RoleKind.VERIFY)))
+    log = await asyncpg.connect(partnership.settings.database("reporting", role_name(RoleKind.VERIFY)))
     rows = await log.fetch("select action, target, outcome from access_log order by sequence desc limit 2")
     await log.close()
     assert [tuple(row) for row in rows] == [
@@ -138,18 +138,18 @@ async def test_no_word_of_a_search_or_a_name_stands_anywhere(
     ]
 
 
-async def test_a_destroyed_key_takes_its_tokens_from_every_running_process(house: Partnership) -> None:
+async def test_a_destroyed_key_takes_its_tokens_from_every_running_process(partnership: Partnership) -> None:
     """Given a destroyed key, then the next search finds nothing, and a process in which nobody searches drops the tokens too."""
-    record = await child(house, "Perdita Vanishing", school_urn="113999")
-    async with index_of(house) as other:
+    record = await child(partnership, "Perdita Vanishing", school_urn="113999")
+    async with index_of(partnership) as other:
         running = asyncio.create_task(other.run(every=0.1))
         try:
             assert await other.wait_until_loaded(30)
             assert other.find(SearchKind.NAME, "perdita")
-            assert await found_records(house, name="vanishing") == {record.stream}
-            await forget(house, record.person)
-            assert await found_records(house, name="vanishing") == set()
-            assert await found_records(house, school="113999") == set()
+            assert await found_records(partnership, name="vanishing") == {record.stream}
+            await forget(partnership, record.person)
+            assert await found_records(partnership, name="vanishing") == set()
+            assert await found_records(partnership, school="113999") == set()
 
             async def require_absent() -> None:
                 if other.find(SearchKind.NAME, "perdita") or other.find(SearchKind.SCHOOL, "113999"):
@@ -159,16 +159,16 @@ async def test_a_destroyed_key_takes_its_tokens_from_every_running_process(house
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-    async with index_of(house) as rebuilt:
+    async with index_of(partnership) as rebuilt:
         await rebuilt.refresh()
         assert not rebuilt.find(SearchKind.NAME, "perdita")
         assert rebuilt.find(SearchKind.NAME, "roe"), "an index made anew has the others"
 
 
-async def test_a_name_is_found_as_corrected(house: Partnership) -> None:
+async def test_a_name_is_found_as_corrected(partnership: Partnership) -> None:
     """Given a corrected name, then the new one finds the case, the wrong one no longer, in an index made anew as well."""
-    record = await child(house, "Wilhelmina Wrong")
-    history = await house.read("referral", f"{record.path}/history", await house.token("SUPERVISOR"))
+    record = await child(partnership, "Wilhelmina Wrong")
+    history = await partnership.read("referral", f"{record.path}/history", await partnership.token("SUPERVISOR"))
     link = next(
         line["event_id"] for line in history.json()["events"] if line["data"].get("person_id") == str(record.person)
     )
@@ -179,40 +179,40 @@ async def test_a_name_is_found_as_corrected(house: Partnership) -> None:
         "value": "Wilhelmina Right",
         "why": "Misheard.",
     }
-    await house.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", correction)
-    await house.carry()
-    assert await found_records(house, name="wilhelmina right") == {record.stream}
-    assert await found_records(house, name="wilhelmina wrong") == set()
-    async with index_of(house) as rebuilt:
+    await partnership.tell("referral", record.stream, "SAFE_SCHOOLS_OFFICER", correction)
+    await partnership.carry()
+    assert await found_records(partnership, name="wilhelmina right") == {record.stream}
+    assert await found_records(partnership, name="wilhelmina wrong") == set()
+    async with index_of(partnership) as rebuilt:
         await rebuilt.refresh()
         stream = ("referral", record.stream)
         assert rebuilt.find(SearchKind.NAME, "right") == {stream: frozenset({record.person})}
         assert not rebuilt.find(SearchKind.NAME, "wrong")
 
 
-async def test_a_fact_that_commits_late_is_found(house: Partnership) -> None:
+async def test_a_fact_that_commits_late_is_found(partnership: Partnership) -> None:
     """Given a projection that began before another and commits after a search, then the next search finds what it brought.
 
     Projections of one service take turns, so the two are of different services.
     """
-    late = await _recorded_only(house, "Ottoline Later")
-    soon = (await world.disposal(house, name="Ottoline Sooner")).stream
-    slow = await asyncpg.connect(house.settings.worker_database("reporting"))
+    late = await _recorded_only(partnership, "Ottoline Later")
+    soon = (await world.disposal(partnership, name="Ottoline Sooner")).stream
+    slow = await asyncpg.connect(partnership.settings.worker_database("reporting"))
     transaction = slow.transaction()
     await transaction.start()
-    await _project(house, slow, "referral", late)
-    quick = await asyncpg.connect(house.settings.worker_database("reporting"))
+    await _project(partnership, slow, "referral", late)
+    quick = await asyncpg.connect(partnership.settings.worker_database("reporting"))
     async with quick.transaction():
-        await _project(house, quick, "disposal", soon)
-    assert await found_records(house, name="ottoline") == {soon}
+        await _project(partnership, quick, "disposal", soon)
+    assert await found_records(partnership, name="ottoline") == {soon}
     await transaction.commit()
-    assert await found_records(house, name="ottoline") == {soon, late}
+    assert await found_records(partnership, name="ottoline") == {soon, late}
     await quick.close()
     await slow.close()
 
 
-async def _recorded_only(house: Partnership, name: str) -> UUID:
-    made = await world.referral(house)
+async def _recorded_only(partnership: Partnership, name: str) -> UUID:
+    made = await world.referral(partnership)
     linked = {
         "type": "LinkPerson",
         "person_id": str(uuid4()),
@@ -220,42 +220,42 @@ async def _recorded_only(house: Partnership, name: str) -> UUID:
         "category": "VICTIM",
         "details": {"name": name, "date_of_birth": "2011-03-14"},
     }
-    await house.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", linked)
+    await partnership.tell("referral", made.stream, "SAFE_SCHOOLS_OFFICER", linked)
     return made.stream
 
 
-async def _project(house: Partnership, connection: Any, service: str, stream: UUID) -> None:
-    event_store = await asyncpg.connect(house.settings.worker_database(service))
+async def _project(partnership: Partnership, connection: Any, service: str, stream: UUID) -> None:
+    event_store = await asyncpg.connect(partnership.settings.worker_database(service))
     rows = await event_store.fetch("select * from event where stream = $1 order by version", f"{service}/{stream}")
     await event_store.close()
     await apply(connection, [Stored(r["stream"], r["body"], r["position"], r["recorded_at"], r["hash"]) for r in rows])
 
 
-async def test_an_unusable_key_hides_one_name_and_no_other(house: Partnership) -> None:
+async def test_an_unusable_key_hides_one_name_and_no_other(partnership: Partnership) -> None:
     """Given rubbish for one person's key, then the others are found all the same."""
-    hidden = await child(house, "Ignatius Unreadable")
-    owner = await asyncpg.connect(house.settings.database("keyring", "postgres"))
+    hidden = await child(partnership, "Ignatius Unreadable")
+    owner = await asyncpg.connect(partnership.settings.database("keyring", "postgres"))
     await owner.execute("update data_key set wrapped = $2 where subject = $1", f"person/{hidden.person}", bytes(60))
     await owner.close()
-    async with index_of(house) as index:
+    async with index_of(partnership) as index:
         await index.refresh()
         assert not index.find(SearchKind.NAME, "ignatius")
         assert index.find(SearchKind.NAME, "roe")
 
 
-async def test_a_missing_key_hides_one_name_and_no_other(house: Partnership) -> None:
+async def test_a_missing_key_hides_one_name_and_no_other(partnership: Partnership) -> None:
     """Given a key that the keyring lost without a tombstone, then the others are found all the same."""
-    hidden = await child(house, "Octavia Mislaid")
-    owner = await asyncpg.connect(house.settings.database("keyring", "postgres"))
+    hidden = await child(partnership, "Octavia Mislaid")
+    owner = await asyncpg.connect(partnership.settings.database("keyring", "postgres"))
     await owner.execute("delete from data_key where subject = $1", f"person/{hidden.person}")
     await owner.close()
-    async with index_of(house) as index:
+    async with index_of(partnership) as index:
         await index.refresh()
         assert not index.find(SearchKind.NAME, "octavia")
         assert index.find(SearchKind.NAME, "roe")
 
 
-async def test_what_is_looked_for_is_checked_first(house: Partnership) -> None:
+async def test_what_is_looked_for_is_checked_first(partnership: Partnership) -> None:
     """Given nothing to look for, another member or no JSON, then the request is malformed, and no value is repeated."""
     bodies: tuple[dict[str, Any], ...] = (
         {},
@@ -264,12 +264,12 @@ async def test_what_is_looked_for_is_checked_first(house: Partnership) -> None:
         {"name": "Q" * 201},
     )
     for by in bodies:
-        answer = await house.search(await house.token("SUPERVISOR"), **by)
+        answer = await partnership.search(await partnership.token("SUPERVISOR"), **by)
         assert answer.status_code == 422, answer.text
         assert "uartermaine" not in answer.text
-    token = await house.token("SUPERVISOR")
+    token = await partnership.token("SUPERVISOR")
     headers = {"Authorization": f"Bearer {token}"}
-    client = house.clients["reporting"]
+    client = partnership.clients["reporting"]
     assert (await client.post("/v1/search", content=b"name=x", headers=headers)).status_code == 415
     assert (await client.post("/v1/search?name=x", json={"name": "roe"}, headers=headers)).status_code == 422
     assert (await client.get("/v1/search", headers=headers)).status_code == 405

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 from dataclasses import dataclass
@@ -11,15 +10,16 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx
-from pypdf import PdfReader
 
 from services.vocabulary import Role
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
 from tests.hostile.test_forgetting import decide, forget
 from tests.isolated_settings import IsolatedSettings
+from tests.pdf import pdf_text
+from tests.received_referral import received_referral
 
-settings, house, urls = world.settings, world.house, world.urls
+settings, partnership, urls = world.settings, world.partnership, world.urls
 
 OFFICER: Final = "DATA_PROTECTION_OFFICER"
 
@@ -56,37 +56,41 @@ class Story:
     """The records that name the first child."""
 
 
-async def story(house: Partnership) -> Story:
+async def story(partnership: Partnership) -> Story:
     """Record two children in a referral, a disposal each, and a session that both attend; close the referral."""
     case, referral, session = uuid4(), uuid4(), uuid4()
     first, second = Child.marked("Robin"), Child.marked("Alex")
     narrative = f"{first.name} and {second.name} set a bin on fire."
-    await house.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", world.received_referral(case, narrative=narrative))
+    await partnership.tell(
+        "referral", referral, "SAFE_SCHOOLS_OFFICER", received_referral(case, world.WHEN, narrative=narrative)
+    )
     disposals = {first.id: uuid4(), second.id: uuid4()}
     for child in (first, second):
         details = {"name": child.name, "date_of_birth": "2011-03-14", "address": child.address}
         linked = {"type": "LinkPerson", "person_id": str(child.id), "role": "HARMER", "category": "SUSPECT"}
-        await house.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", linked | {"details": details})
+        await partnership.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", linked | {"details": details})
         opening = world.opened_disposal(case, child.id, details)
-        await house.tell("disposal", disposals[child.id], "YJS_CASE_MANAGER", opening)
-    await house.tell("education", session, "SUPERVISOR", world.planned_session())
+        await partnership.tell("disposal", disposals[child.id], "YJS_CASE_MANAGER", opening)
+    await partnership.tell("education", session, "SUPERVISOR", world.planned_session())
     for child in (first, second):
         booked = {"type": "BookPlace", "person_id": str(child.id), "case_id": str(case)}
-        await house.tell("education", session, "SUPERVISOR", booked | {"occurred_at": "2026-03-03T10:00:00+00:00"})
+        await partnership.tell(
+            "education", session, "SUPERVISOR", booked | {"occurred_at": "2026-03-03T10:00:00+00:00"}
+        )
     delivered = {"type": "DeliverSession", "headcount": 2, "occurred_at": "2026-03-20T13:00:00+00:00"}
-    await house.tell("education", session, "SUPERVISOR", delivered)
+    await partnership.tell("education", session, "SUPERVISOR", delivered)
     for child in (first, second):
         attendance = {"type": "RecordAttendance", "person_id": str(child.id), "status": "ATTENDED", "hours_credited": 3}
         more = {"complied": True, "evidence": child.evidence, "occurred_at": "2026-03-20T14:00:00+00:00"}
-        await house.tell("education", session, "SUPERVISOR", attendance | more)
+        await partnership.tell("education", session, "SUPERVISOR", attendance | more)
     for body in (
         {"type": "AcknowledgeReferral"},
         {"type": "TriageReferral", "outcome": "ADVICE_ONLY", "rationale_text": f"It helps {second.name}."},
         {"type": "GiveAdvice", "to": "CHILD", "topic": "RETAIL"},
         {"type": "CloseReferral", "reason": "ADVICE_GIVEN"},
     ):
-        await house.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", body)
-    await house.carry()
+        await partnership.tell("referral", referral, "SAFE_SCHOOLS_OFFICER", body)
+    await partnership.carry()
     return Story(case, first, second, referral, narrative, frozenset({referral, disposals[first.id], session}))
 
 
@@ -100,16 +104,15 @@ async def ask(
 
 def texts_of(folder: Path) -> tuple[str, str]:
     """Return the texts of the copy: of the JSON, and of the PDF without line breaks."""
-    pdf = PdfReader(io.BytesIO((folder / "subject-access.pdf").read_bytes()))
-    printed = "".join("".join(page.extract_text() for page in pdf.pages).split())
+    printed = pdf_text((folder / "subject-access.pdf").read_bytes()).replace(" ", "")
     return (folder / "subject-access.json").read_text(encoding="utf-8"), printed
 
 
 async def test_a_child_gets_what_is_held_and_nothing_of_the_other_child(
-    house: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
+    partnership: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
 ) -> None:
     """Given two children in one case, then the copy has each record and value of the first, and no mark or id of the second."""
-    case = await story(house)
+    case = await story(partnership)
     asked = await ask(settings, urls, case.first.id, tmp_path)
     assert asked.returncode == 0, asked.stderr
     text, printed = texts_of(tmp_path)
@@ -130,10 +133,10 @@ async def test_a_child_gets_what_is_held_and_nothing_of_the_other_child(
 
 
 async def test_a_case_that_somebody_has_read_is_shown_with_its_free_texts(
-    house: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
+    partnership: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
 ) -> None:
     """Given an officer who names the case, then its free texts are in the copy, and the other child's own values are not."""
-    case = await story(house)
+    case = await story(partnership)
     asked = await ask(settings, urls, case.first.id, tmp_path, "--free-texts", str(case.case))
     assert asked.returncode == 0, asked.stderr
     text, _ = texts_of(tmp_path)
@@ -143,14 +146,16 @@ async def test_a_case_that_somebody_has_read_is_shown_with_its_free_texts(
 
 
 async def test_each_read_is_in_the_access_log_with_its_reason_and_law(
-    house: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
+    partnership: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
 ) -> None:
     """Given a copy, then each record's log has the read with SUBJECT_ACCESS and the law, and the copy says who had looked."""
-    case = await story(house)
+    case = await story(partnership)
     path = f"/v1/referrals/{case.referral}"
-    await house.read("referral", path, await house.token("SUPERVISOR"))
+    await partnership.read("referral", path, await partnership.token("SUPERVISOR"))
     assert (await ask(settings, urls, case.first.id, tmp_path)).returncode == 0
-    answer = await house.read("referral", f"/v1/access?record={case.referral}", await house.token("AUDITOR"))
+    answer = await partnership.read(
+        "referral", f"/v1/access?record={case.referral}", await partnership.token("AUDITOR")
+    )
     lines = [(one["role"], one["reason"], one["action"], one["target"]) for one in answer.json()["lines"]]
     target = f"referral/{case.referral}/subject-access/DPA_2018_SECTION_45"
     assert (OFFICER, "SUBJECT_ACCESS", "READ_DATA_RIGHTS", target) in lines
@@ -161,11 +166,11 @@ async def test_each_read_is_in_the_access_log_with_its_reason_and_law(
 
 
 async def test_a_restricted_person_still_gets_the_copy(
-    house: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
+    partnership: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
 ) -> None:
     """Given restricted processing, then the copy is whole and says that the data are restricted."""
-    case = await story(house)
-    restricted = await decide(house, "referral", case.first.id, "restrict", basis="PRINCIPLE_INFRINGED")
+    case = await story(partnership)
+    restricted = await decide(partnership, "referral", case.first.id, "restrict", basis="PRINCIPLE_INFRINGED")
     assert restricted.status_code == 200
     assert (await ask(settings, urls, case.first.id, tmp_path)).returncode == 0
     text, printed = texts_of(tmp_path)
@@ -174,11 +179,11 @@ async def test_a_restricted_person_still_gets_the_copy(
 
 
 async def test_a_forgotten_child_gets_no_copy_and_learns_when_and_what_remains(
-    house: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
+    partnership: Partnership, settings: IsolatedSettings, urls: list[str], tmp_path: Path
 ) -> None:
     """Given a child who is forgotten, then the refusal says the day and the records, and no file is written."""
-    record = await world.rejected_referral(house)
-    assert [answer.status_code for answer in await forget(house, record)] == [200] * 4
+    record = await world.rejected_referral(partnership)
+    assert [answer.status_code for answer in await forget(partnership, record)] == [200] * 4
     asked = await ask(settings, urls, record.person, tmp_path / "copy")
     assert asked.returncode == 1
     assert "is forgotten (referral on " in asked.stderr
@@ -186,29 +191,29 @@ async def test_a_forgotten_child_gets_no_copy_and_learns_when_and_what_remains(
     assert not (tmp_path / "copy").exists()
 
 
-async def read_held(house: Partnership, token: str, person: UUID, record: UUID) -> httpx.Response:
+async def read_held(partnership: Partnership, token: str, person: UUID, record: UUID) -> httpx.Response:
     """Ask the referral service for what a record holds about a person."""
     headers = {"Authorization": f"Bearer {token}", "Access-Reason": "SUBJECT_ACCESS"}
     path = f"/v1/people/{person}/records/{record}"
-    return await house.clients["referral"].get(path, params={"basis": "UK_GDPR_ARTICLE_15"}, headers=headers)
+    return await partnership.clients["referral"].get(path, params={"basis": "UK_GDPR_ARTICLE_15"}, headers=headers)
 
 
-async def test_subject_access_is_for_the_data_protection_officer_alone(house: Partnership) -> None:
+async def test_subject_access_is_for_the_data_protection_officer_alone(partnership: Partnership) -> None:
     """Given any other role, then 403; given another area, person or record, or no law, then nothing is shown either."""
-    case = await story(house)
+    case = await story(partnership)
     for role in sorted(set(Role) - {Role.SYSTEM}):
-        answer = await read_held(house, await house.token(role), case.first.id, case.referral)
+        answer = await read_held(partnership, await partnership.token(role), case.first.id, case.referral)
         assert answer.status_code == (200 if role == OFFICER else 403), (role, answer.text)
-    token = await house.token(OFFICER)
-    away = await house.token(OFFICER, area="DEVON")
+    token = await partnership.token(OFFICER)
+    away = await partnership.token(OFFICER, area="DEVON")
     for bearer, person, record in (
         (away, case.first.id, case.referral),
         (token, uuid4(), case.referral),
         (token, case.first.id, uuid4()),
     ):
-        answer = await read_held(house, bearer, person, record)
+        answer = await read_held(partnership, bearer, person, record)
         assert answer.status_code == 404, answer.text
         assert case.first.name not in answer.text
     path = f"/v1/people/{case.first.id}/records/{case.referral}"
-    nothing: Any = await house.read("referral", path, token)
+    nothing: Any = await partnership.read("referral", path, token)
     assert nothing.status_code == 422

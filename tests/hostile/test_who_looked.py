@@ -15,27 +15,27 @@ from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded, person_in
 
-settings, house = world.settings, world.house
+settings, partnership = world.settings, world.partnership
 
 AUDITING: Final = ("AUDITOR", "DATA_PROTECTION_OFFICER")
 EVERYWHERE: Final = (*world.SERVICES, "reporting")
 
 
-async def lines(house: Partnership, service: str, question: str, role: str = "AUDITOR") -> list[dict[str, Any]]:
-    answer = await house.read(service, f"/v1/access?{question}", await house.token(role))
+async def lines(partnership: Partnership, service: str, question: str, role: str = "AUDITOR") -> list[dict[str, Any]]:
+    answer = await partnership.read(service, f"/v1/access?{question}", await partnership.token(role))
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["lines"]
     return found
 
 
-async def test_each_read_and_refusal_of_a_case_is_listed_with_who_when_and_why(house: Partnership) -> None:
+async def test_each_read_and_refusal_of_a_case_is_listed_with_who_when_and_why(partnership: Partnership) -> None:
     """Given reads by several roles, then each stands there with time, actor, role, reason and outcome, the latest first."""
-    record = await world.referral(house)
-    await house.carry()
+    record = await world.referral(partnership)
+    await partnership.carry()
     for role, path in (("SUPERVISOR", ""), ("SAFE_SCHOOLS_OFFICER", "/history"), ("YJS_CASE_MANAGER", "/duties")):
-        await house.read("referral", record.path + path, await house.token(role))
-    await house.read("reporting", f"/v1/cases/{record.case}", await house.token("SUPERVISOR"))
-    access_lines = await lines(house, "referral", f"case={record.case}")
+        await partnership.read("referral", record.path + path, await partnership.token(role))
+    await partnership.read("reporting", f"/v1/cases/{record.case}", await partnership.token("SUPERVISOR"))
+    access_lines = await lines(partnership, "referral", f"case={record.case}")
     assert [line["number"] for line in access_lines] == sorted((line["number"] for line in access_lines), reverse=True)
     stream = f"referral/{record.stream}"
     summaries = [
@@ -52,28 +52,28 @@ async def test_each_read_and_refusal_of_a_case_is_listed_with_who_when_and_why(h
     assert {line["actor"] for line in access_lines if line["role"] == "SUPERVISOR"} == {str(person_in("SUPERVISOR"))}
     assert access_lines == [
         line
-        for line in await lines(house, "referral", f"record={record.stream}", "DATA_PROTECTION_OFFICER")
+        for line in await lines(partnership, "referral", f"record={record.stream}", "DATA_PROTECTION_OFFICER")
         if line["number"] <= access_lines[0]["number"]
     ], "one record is the whole case here"
-    reported = await lines(house, "reporting", f"case={record.case}")
+    reported = await lines(partnership, "reporting", f"case={record.case}")
     assert ("SUPERVISOR", "READ_CASES") in {(line["role"], line["action"]) for line in reported}
     assert "Robin Roe" not in str(access_lines + reported)
 
 
-async def test_the_question_itself_is_a_line(house: Partnership) -> None:
+async def test_the_question_itself_is_a_line(partnership: Partnership) -> None:
     """Given that somebody asked who looked, then the next answer says so."""
-    record = await world.disposal(house)
-    first = await lines(house, "disposal", f"case={record.case}", "DATA_PROTECTION_OFFICER")
-    second = await lines(house, "disposal", f"case={record.case}")
+    record = await world.disposal(partnership)
+    first = await lines(partnership, "disposal", f"case={record.case}", "DATA_PROTECTION_OFFICER")
+    second = await lines(partnership, "disposal", f"case={record.case}")
     new = [line for line in second if line["number"] > first[0]["number"]]
     assert [(line["role"], line["action"]) for line in new] == [("AUDITOR", "READ_ACCESS_LOG")]
     assert (first[0]["role"], first[0]["action"]) == ("DATA_PROTECTION_OFFICER", "READ_ACCESS_LOG")
 
 
-async def test_a_long_log_is_read_page_by_page(house: Partnership) -> None:
+async def test_a_long_log_is_read_page_by_page(partnership: Partnership) -> None:
     """Given more lines than a page, then `next` leads to the rest, and no line is missing or told twice."""
-    record = await world.disposal(house)
-    writer = await asyncpg.connect(house.settings.database("disposal", role_name(RoleKind.API, "disposal")))
+    record = await world.disposal(partnership)
+    writer = await asyncpg.connect(partnership.settings.database("disposal", role_name(RoleKind.API, "disposal")))
     await writer.execute(
         "select log_access($1, 'SUPERVISOR', 'HERE', 'READ_STATE', $2, null, 'GIVEN', '{}') from generate_series(1, $3)",
         uuid4(),
@@ -81,10 +81,12 @@ async def test_a_long_log_is_read_page_by_page(house: Partnership) -> None:
         PAGE_SIZE + 50,
     )
     await writer.close()
-    token = await house.token("AUDITOR")
-    first = (await house.read("disposal", f"/v1/access?record={record.stream}", token)).json()
+    token = await partnership.token("AUDITOR")
+    first = (await partnership.read("disposal", f"/v1/access?record={record.stream}", token)).json()
     assert len(first["lines"]) == PAGE_SIZE
-    rest = (await house.read("disposal", f"/v1/access?record={record.stream}&before={first['next']}", token)).json()
+    rest = (
+        await partnership.read("disposal", f"/v1/access?record={record.stream}&before={first['next']}", token)
+    ).json()
     numbers = [line["number"] for line in first["lines"] + rest["lines"]]
     assert len(set(numbers)) == len(numbers)
     assert sum(line["action"] == "READ_STATE" for line in first["lines"] + rest["lines"]) == PAGE_SIZE + 50
@@ -92,16 +94,18 @@ async def test_a_long_log_is_read_page_by_page(house: Partnership) -> None:
 
 
 @pytest.mark.parametrize("role", sorted(set(Role) - {Role.SYSTEM}))
-async def test_the_log_is_for_auditors_and_the_data_protection_officer_alone(house: Partnership, role: str) -> None:
+async def test_the_log_is_for_auditors_and_the_data_protection_officer_alone(
+    partnership: Partnership, role: str
+) -> None:
     """Given any other role, then it is forbidden; given another area, then the case is unknown there."""
-    record = await world.referral(house)
-    await house.carry()
+    record = await world.referral(partnership)
+    await partnership.carry()
     for service, question in (("referral", f"case={record.case}"), ("reporting", f"case={record.case}")):
-        answer = await house.read(service, f"/v1/access?{question}", await house.token(role))
+        answer = await partnership.read(service, f"/v1/access?{question}", await partnership.token(role))
         assert answer.status_code == (200 if role in AUDITING else 403), (service, answer.text)
-        away = await house.read(service, f"/v1/access?{question}", await house.token(role, area="DEVON"))
+        away = await partnership.read(service, f"/v1/access?{question}", await partnership.token(role, area="DEVON"))
         assert away.status_code == (404 if role in AUDITING else 403), (service, away.text)
-    answer = await house.read("reporting", f"/v1/people/{record.person}", await house.token(role))
+    answer = await partnership.read("reporting", f"/v1/people/{record.person}", await partnership.token(role))
     assert answer.status_code == (200 if role in AUDITING else 403)
     if role in AUDITING:
         assert answer.json()["records"] == [
@@ -115,9 +119,9 @@ async def test_the_log_is_for_auditors_and_the_data_protection_officer_alone(hou
         ]
 
 
-async def test_a_question_about_nothing_is_answered_with_what_to_do(house: Partnership) -> None:
+async def test_a_question_about_nothing_is_answered_with_what_to_do(partnership: Partnership) -> None:
     """Given no subject, two, an unknown one or a malformed page, then the answer says what is wrong."""
-    token = await house.token("AUDITOR")
+    token = await partnership.token("AUDITOR")
     for question, status in (
         ("", 422),
         (f"?case={uuid4()}&record={uuid4()}", 422),
@@ -125,16 +129,16 @@ async def test_a_question_about_nothing_is_answered_with_what_to_do(house: Partn
         (f"?record={uuid4()}", 404),
         (f"?case={uuid4()}&before=0", 422),
     ):
-        answer = await house.read("referral", f"/v1/access{question}", token)
+        answer = await partnership.read("referral", f"/v1/access{question}", token)
         assert answer.status_code == status, (question, answer.text)
 
 
-async def test_a_read_whose_line_cannot_be_written_is_refused_at_every_door(house: Partnership) -> None:
+async def test_a_read_whose_line_cannot_be_written_is_refused_at_every_door(partnership: Partnership) -> None:
     """Given an access log that takes no line, then every read of every service is refused (503), and nothing is shown."""
-    record = await world.referral(house)
-    await house.carry()
-    token = await house.token("AUDITOR")
-    owner = {name: await asyncpg.connect(_owner(house, name)) for name in EVERYWHERE}
+    record = await world.referral(partnership)
+    await partnership.carry()
+    token = await partnership.token("AUDITOR")
+    owner = {name: await asyncpg.connect(_owner(partnership, name)) for name in EVERYWHERE}
     for name, connection in owner.items():
         api = role_name(RoleKind.API, name)
         await connection.execute(f'revoke execute on function log_access from "{api}"')
@@ -142,12 +146,12 @@ async def test_a_read_whose_line_cannot_be_written_is_refused_at_every_door(hous
     doors = 0
     try:
         for name in EVERYWHERE:
-            document = (await house.clients[name].get("/openapi.json")).json()
+            document = (await partnership.clients[name].get("/openapi.json")).json()
             for path, routes in document["paths"].items():
                 if not path.startswith("/v1/") or "get" not in routes:
                     continue
                 door = _door(path, routes["get"], record)
-                answer = await house.read(name, door, token, patience=0)
+                answer = await partnership.read(name, door, token, patience=0)
                 doors += 1
                 if answer.status_code != 503:
                     wrong.append(f"{name} {door}: {answer.status_code} {answer.text[:200]}")
@@ -186,5 +190,5 @@ def _door(path: str, route: dict[str, Any], record: Recorded) -> str:
     return f"{path}?{'&'.join(query)}"
 
 
-def _owner(house: Partnership, name: str) -> str:
-    return database_dsn(house.settings.database_url, f"{world.PREFIX}_{name}")
+def _owner(partnership: Partnership, name: str) -> str:
+    return database_dsn(partnership.settings.database_url, f"{world.PREFIX}_{name}")

@@ -22,11 +22,11 @@ def audited(**answers: Sequence[Mapping[str, Any]] | str) -> tuple[int, str]:
     """Audit with sources that answer, or complain, so."""
     said: list[str] = []
 
-    def asked(source: str, _locks: Sequence[Path]) -> tuple[str, str]:
+    def answer_of(source: str, _locks: Sequence[Path]) -> tuple[str, str]:
         answer = answers[source]
         return ("", answer) if isinstance(answer, str) else (json.dumps({"dependencies": list(answer)}), "")
 
-    code = audit(asked, [], said.append)
+    code = audit(answer_of, [], said.append)
     return code, "\n".join(said)
 
 
@@ -67,11 +67,11 @@ def audited_npm(answer: object, complaint: str = "") -> tuple[int, str]:
     said: list[str] = []
     asked_about: list[Mapping[str, str]] = []
 
-    def asked(packages: Mapping[str, str]) -> tuple[str, str]:
+    def answer_of(packages: Mapping[str, str]) -> tuple[str, str]:
         asked_about.append(packages)
         return json.dumps(answer), complaint
 
-    code = audit_npm(asked, vendored(), said.append)
+    code = audit_npm(answer_of, vendored(), said.append)
     assert asked_about == [{**vendored(), KNOWN[0]: KNOWN[1]}]
     return code, "\n".join(said)
 

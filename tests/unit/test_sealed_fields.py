@@ -96,7 +96,10 @@ def test_a_role_opens_what_section_f_gives_it(role: Role, name: str) -> None:
     """The service's access table has these classes and no other, with a reason and without."""
     permission = SERVICES[name].permissions.get(role)
     cell = SECTION_F[role].get(name)
-    assert (permission is None) == (cell is None)
+    assert (permission is None) == (cell is None), (
+        f"services/{name}/access.py gives {role} {'no' if permission is None else 'a'} permission:"
+        f" {'take it from' if permission is None else 'add its row to'} SECTION_F of tests/unit/test_sealed_fields.py"
+    )
     if permission is not None and cell is not None:
         assert permission.classes(None) == cell
         assert permission.classes("CASE_REVIEW") == cell | WITH_REASON.get((role, name), set())

@@ -32,7 +32,7 @@ _DAY: Final = re.compile(r"\b20\d\d-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SentCommand:
     """An accepted command: of which service, and all of its asking, its body as JSON besides."""
 
     service: str
@@ -57,7 +57,7 @@ class AcceptedCommand:
 class Life:
     """One story: its commands and events in order."""
 
-    spoken: tuple[Spoken, ...]
+    sent: tuple[SentCommand, ...]
     accepted: tuple[AcceptedCommand, ...]
 
     @property
@@ -69,9 +69,9 @@ class Life:
 class _RecordingHandler(CommandHandler):
     """Handles commands, and adds each accepted one and its events to lists."""
 
-    def __init__(self, handler: CommandHandler, spoken: list[Spoken], accepted: list[AcceptedCommand]) -> None:
+    def __init__(self, handler: CommandHandler, sent: list[SentCommand], accepted: list[AcceptedCommand]) -> None:
         super().__init__(handler.service, handler.event_store, handler.keyring, os.urandom(32))
-        self._spoken = spoken
+        self._sent = sent
         self._accepted_commands = accepted
 
     async def handle(self, request: CommandRequest) -> Result:
@@ -83,7 +83,7 @@ class _RecordingHandler(CommandHandler):
             loaded = await self.event_store.load(self.service.stream_name(request.stream))
             records = loaded.records[first - 1 :]
             events = tuple((record.event_id, record.type, record.body.decode()) for record in records)
-            self._spoken.append(Spoken(name, request, body))
+            self._sent.append(SentCommand(name, request, body))
             self._accepted_commands.append(
                 AcceptedCommand(name, records[0].stream, records[0].home, first - 1, request.command_id, events)
             )
@@ -94,12 +94,12 @@ class _RecordingMemory(Memory):
     """A system in memory that keeps a list of the accepted commands, and of their events."""
 
     def __init__(self, services: Iterable[Service[Any]]) -> None:
-        self.spoken: list[Spoken] = []
+        self.sent: list[SentCommand] = []
         self.accepted: list[AcceptedCommand] = []
         super().__init__(services)
 
     def handler(self, service: Service[Any]) -> CommandHandler:
-        return _RecordingHandler(super().handler(service), self.spoken, self.accepted)
+        return _RecordingHandler(super().handler(service), self.sent, self.accepted)
 
 
 class Lives:
@@ -118,23 +118,23 @@ class Lives:
         for file in files:
             system = _RecordingMemory(self._services.values())
             Run(read_scenario(file), system).play()
-            self.stories.append(Life(tuple(system.spoken), tuple(system.accepted)))
+            self.stories.append(Life(tuple(system.sent), tuple(system.accepted)))
         self._salt = salt
-        self._given = 0
+        self._taken = 0
 
     @property
     def upcoming(self) -> Life:
         """The story of which the next life is another."""
-        return self.stories[self._given % len(self.stories)]
+        return self.stories[self._taken % len(self.stories)]
 
     def next(self, days: int = 0) -> Life:
         """Return a further life, its days moved back by so many."""
-        again, nth = divmod(self._given, len(self.stories))
-        self._given += 1
-        return _Retold(self._services, (self._salt << 96) + (again + 1) * 0x1_0001, days).life(self.stories[nth])
+        again, nth = divmod(self._taken, len(self.stories))
+        self._taken += 1
+        return _RenamedStory(self._services, (self._salt << 96) + (again + 1) * 0x1_0001, days).life(self.stories[nth])
 
 
-class _Retold:
+class _RenamedStory:
     """One story again: every id another, and every day some days earlier."""
 
     def __init__(self, services: Mapping[str, Service[Any]], step: int, days: int) -> None:
@@ -147,20 +147,20 @@ class _Retold:
 
     def life(self, life: Life) -> Life:
         """Return the story again."""
-        pairs = [self._pair(*pair) for pair in zip(life.spoken, life.accepted, strict=True)]
-        return Life(tuple(spoken for spoken, _ in pairs), tuple(accepted for _, accepted in pairs))
+        pairs = [self._pair(*pair) for pair in zip(life.sent, life.accepted, strict=True)]
+        return Life(tuple(sent for sent, _ in pairs), tuple(accepted for _, accepted in pairs))
 
-    def _pair(self, spoken: Spoken, accepted: AcceptedCommand) -> tuple[Spoken, AcceptedCommand]:
-        request = spoken.request
-        body = self._text(spoken.body)
-        reacted = self._reacted(spoken)
-        if reacted is None:
-            command = self._services[spoken.service].command_adapter.validate_json(body)
+    def _pair(self, sent: SentCommand, accepted: AcceptedCommand) -> tuple[SentCommand, AcceptedCommand]:
+        request = sent.request
+        body = self._text(sent.body)
+        effect_again = self._effect_again(sent)
+        if effect_again is None:
+            command = self._services[sent.service].command_adapter.validate_json(body)
         else:
-            effect, self._ids[request.command_id] = reacted
+            effect, self._ids[request.command_id] = effect_again
             self._ids[request.stream], command = effect.stream, effect.command
             body = json.dumps(to_json(command, lambda sealed: sealed.value))
-            self._ids.update(zip(*(map(UUID, _ID.findall(text)) for text in (spoken.body, body)), strict=False))
+            self._ids.update(zip(*(map(UUID, _ID.findall(text)) for text in (sent.body, body)), strict=False))
         # An event's id follows from its command's, so that what corrects an event names the one that there will be.
         for n, (event_id, *_) in enumerate(accepted.events):
             self._ids[event_id] = event_id_of(self._id(request.command_id), n)
@@ -172,30 +172,30 @@ class _Retold:
             correlation_id=self._id(request.correlation_id),
             causation_id=None if request.causation_id is None else self._id(request.causation_id),
         )
-        retold = replace(
+        renamed = replace(
             accepted,
             stream=self._text(accepted.stream),
             home=self._id(accepted.home),
             command_id=changed.command_id,
             events=tuple((self._id(event_id), type_, self._text(text)) for event_id, type_, text in accepted.events),
         )
-        for (event_id, _, text), (_, _, new) in zip(accepted.events, retold.events, strict=True):
+        for (event_id, _, text), (_, _, new) in zip(accepted.events, renamed.events, strict=True):
             self._events[event_id] = (accepted.service, text, new)
-        return replace(spoken, request=changed, body=body), retold
+        return replace(sent, request=changed, body=body), renamed
 
-    def _reacted(self, spoken: Spoken) -> tuple[CommandFor, UUID] | None:
+    def _effect_again(self, sent: SentCommand) -> tuple[CommandFor, UUID] | None:
         """Make the effect of a reaction again, from the new event; with its id. None for a person's command."""
-        if spoken.request.causation_id is None:
+        if sent.request.causation_id is None:
             return None
-        source, old, new = self._events[spoken.request.causation_id]
+        source, old, new = self._events[sent.request.causation_id]
         book = self._services[source].events
         fact, now = book.read(old.encode()), book.read(new.encode())
-        for reaction in self._services[spoken.service].reactions:
+        for reaction in self._services[sent.service].reactions:
             if reaction.service == source and isinstance(fact.event, reaction.event):
                 for effect, again in zip(reaction.react(fact), reaction.react(now), strict=True):
-                    if reaction.command_id(fact, effect) == spoken.request.command_id:
+                    if reaction.command_id(fact, effect) == sent.request.command_id:
                         return again, reaction.command_id(now, again)
-        raise LookupError(f"no reaction of {spoken.service} makes the command {spoken.request.command_id}")
+        raise LookupError(f"no reaction of {sent.service} makes the command {sent.request.command_id}")
 
     def _id(self, id_: UUID) -> UUID:
         return self._ids.get(id_) or UUID(int=id_.int ^ self._step)

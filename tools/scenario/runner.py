@@ -81,7 +81,7 @@ class Run:
         self._skipped = 0
 
     def play(self) -> Played:
-        """Play every step; raises `Difference` at the first that differs, or `Unplayable`."""
+        """Play every step; raises `Difference` at the first that differs, or `BackendError`."""
         self._note_measures()
         for step in self.scenario.steps:
             self.notice(step, self._take(step))

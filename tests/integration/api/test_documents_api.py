@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -13,7 +12,6 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
-from pypdf import PdfReader
 
 from services.disposal.service import service
 from shared import database as connections
@@ -23,6 +21,7 @@ from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client
+from tests.pdf import pdf_text
 
 POLICE, YJS = "POLICE_DECISION_MAKER", "YJS_CASE_MANAGER"
 
@@ -113,7 +112,7 @@ async def test_a_document_is_printed_logged_and_named_by_its_digest(api: Client,
     assert answer.headers["repr-digest"] == f"sha-256=:{b64encode(digest.digest()).decode()}:"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["content-language"] == "en"
-    assert "Llŷr Hartnell" in PdfReader(io.BytesIO(answer.content)).pages[0].extract_text()
+    assert "Llŷr Hartnell" in pdf_text(answer.content)
     assert await log(settings, stream) == [(POLICE, "READ_DOCUMENT", f"disposal/{stream}/documents/ycc", "GIVEN")]
     again = await api.read(f"/v1/disposals/{stream}/documents/ycc", role=YJS)
     assert again.content == answer.content
@@ -138,7 +137,7 @@ async def test_welsh_is_asked_for_by_name(api: Client) -> None:
     await tell(api, stream, *case(uuid4()), condition())
     welsh = await api.read(f"/v1/disposals/{stream}/documents/ycc?lang=cy", role=POLICE)
     assert welsh.headers["content-language"] == "en, cy"
-    assert "Dyddiad geni" in PdfReader(io.BytesIO(welsh.content)).pages[0].extract_text()
+    assert "Dyddiad geni" in pdf_text(welsh.content)
     assert (await api.read(f"/v1/disposals/{stream}/documents/ycc?lang=fr", role=POLICE)).status_code == 422
 
 
@@ -194,6 +193,6 @@ async def test_a_forgotten_child_is_printed_as_erased(
     # The API's own keyring hears of it when its minute is over.
     monkeypatch.setattr(app.app.state.deps.handler.keyring, "_clock", lambda: time.monotonic() + CACHED_SECONDS)
     answer = await api.read(f"/v1/disposals/{stream}/documents/ycc", role=POLICE)
-    text = PdfReader(io.BytesIO(answer.content)).pages[0].extract_text()
+    text = pdf_text(answer.content)
     assert "[erased]" in text
     assert "Hartnell" not in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -15,24 +15,16 @@ from services.referral.service import service
 from shared.api import service_api
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
+from tests.received_referral import received_referral
 
 FILE = "5" * 64
 PERSON = str(uuid4())
-RECEIVE: dict[str, Any] = {
-    "type": "ReceiveReferral",
-    "case_id": str(uuid4()),
-    "source": "SCHOOL",
-    "occurred_at": "2025-03-04T09:00:00+00:00",
-    "reported_at": "2025-03-03T14:10:00+00:00",
-    "happened_at": "2025-03-03T12:40:00+00:00",
-    "incident_type": "ASB",
-    "setting": "SCHOOL",
-    "on_premises": True,
-    "in_school_hours": True,
-    "flags": [],
-    "narrative": "A bin was set on fire behind the hall.",
-    "lawful_basis": "law enforcement",
-}
+RECEIVE: Final = received_referral(
+    uuid4(),
+    "2025-03-04T09:00:00+00:00",
+    reported_at="2025-03-03T14:10:00+00:00",
+    happened_at="2025-03-03T12:40:00+00:00",
+)
 LINK: dict[str, Any] = {
     "type": "LinkPerson",
     "occurred_at": "2025-03-04T09:00:00+00:00",

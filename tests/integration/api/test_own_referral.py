@@ -11,6 +11,7 @@ from services.referral.service import service
 from shared.api import service_api
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
+from tests.received_referral import received_referral
 
 
 async def _token(issuer: str, role: str, organisation: str) -> dict[str, str]:
@@ -31,21 +32,7 @@ async def test_a_school_reads_its_own_referral_only(settings: Settings, issuer: 
     await asyncio.to_thread(lambda: asyncio.run(provision_databases(settings, [service.name], ())))
     app = service_api(service, settings)
     referral = f"/v1/referrals/{uuid4()}"
-    body = {
-        "type": "ReceiveReferral",
-        "case_id": str(uuid4()),
-        "source": "SCHOOL",
-        "reported_at": "2026-04-28T14:10:00+01:00",
-        "occurred_at": "2026-04-28T14:15:00+01:00",
-        "incident_type": "ASB",
-        "happened_at": "2026-04-28T12:40:00+01:00",
-        "setting": "SCHOOL",
-        "on_premises": True,
-        "in_school_hours": True,
-        "flags": [],
-        "narrative": "A bin was set on fire behind the hall.",
-        "lawful_basis": "law enforcement",
-    }
+    body = received_referral(uuid4(), "2026-04-28T14:15:00+01:00")
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://referral") as http,

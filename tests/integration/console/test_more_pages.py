@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from uuid import UUID, uuid4
 
 import pytest
-from pypdf import PdfReader
 
 from tests.integration.console.browsing import Browser, Form, Page
 from tests.integration.console.filling import record
 from tests.integration.console.test_forms import CHILD, begun, form_of
+from tests.pdf import pdf_text
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -155,7 +154,7 @@ def test_inspectors_get_a_paper(browser: Browser) -> None:
     link = next(address for text, address in board.links().items() if text.startswith("For inspectors"))
     printed = browser.client.get(f"{browser.base}{link}")
     assert (printed.headers["content-type"], printed.content[:4]) == ("application/pdf", b"%PDF")
-    text = " ".join(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(printed.content)).pages).split())
+    text = pdf_text(printed.content)
     assert "1 October 2025 to 20 November 2026" in text
     assert "Youth conditional caution" in text
     assert "Disposal, events" in text

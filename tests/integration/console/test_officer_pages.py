@@ -17,7 +17,7 @@ from tests.integration.console.test_more_pages import PLAN
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def planned(browser: Browser, starts_at: datetime) -> str:
+def plan_session(browser: Browser, starts_at: datetime) -> str:
     """Plan a session, wait until the calendar has it, and return the address of its page."""
     plan = {
         **PLAN,
@@ -40,7 +40,7 @@ def link_of(page: Page, words: str) -> str:
 def test_my_day_has_the_sessions_of_today(browser: Browser) -> None:
     """Given a session that is held today, when my day is opened, then it stands there, for who planned it and as mine."""
     browser.sign_in("SAFE_SCHOOLS_OFFICER-1")
-    session = planned(browser, datetime.now(UTC))
+    session = plan_session(browser, datetime.now(UTC))
     for address in ("/", "/?whose=mine"):
         page = browser.open(address)
         assert "Sessions today" in page.words
@@ -73,7 +73,7 @@ def test_a_time_that_nobody_drew_is_not_taken_as_seen(browser: Browser) -> None:
 def test_the_calendar_shows_weeks_and_leads_to_others(browser: Browser) -> None:
     """Given a session in six weeks, when the calendar is opened, then it is not among these weeks, and is among the later ones."""
     browser.sign_in("SUPERVISOR-1")
-    session = planned(browser, datetime.now(UTC) + timedelta(weeks=5))
+    session = plan_session(browser, datetime.now(UTC) + timedelta(weeks=5))
     page = browser.open("/sessions")
     assert page.heading == "Education sessions"
     assert session not in page.links().values()
@@ -83,7 +83,7 @@ def test_the_calendar_shows_weeks_and_leads_to_others(browser: Browser) -> None:
 def test_a_place_is_booked_from_the_condition(browser: Browser) -> None:
     """Given an active condition and a session, when one books from the case, then child, case and condition are filled in."""
     browser.sign_in("SUPERVISOR-1")
-    session = planned(browser, datetime.now(UTC) + timedelta(days=3))
+    session = plan_session(browser, datetime.now(UTC) + timedelta(days=3))
     case = browser.open(case_of(browser, "Cara Whitmore"))
     page = browser.open(link_of(case, "Book an education session: for the condition"))
     assert "For the condition: " in page.words

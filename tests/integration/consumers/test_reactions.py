@@ -55,7 +55,7 @@ CLERK = Actor(id=UUID(int=7), role="CLERK", organisation="TEST", labels={"area":
 
 
 @dataclass
-class House:
+class ReactingDesk:
     """The desk on a real event store, its reactions, and a bell to ring."""
 
     owner: str
@@ -112,13 +112,13 @@ class House:
 
 
 @pytest.fixture
-async def house(database: str, postgres_url: str, topic_prefix: str) -> AsyncIterator[House]:
+async def reacting_desk(database: str, postgres_url: str, topic_prefix: str) -> AsyncIterator[ReactingDesk]:
     await databases(postgres_url, [(urlsplit(database).path[1:], service_database("desk")[1])])
     pool = await connections.create_pool(as_role(database, role_name(RoleKind.WORKER, "desk")))
     keyring = MemoryKeyring()
     service = desk()
     handler = CommandHandler(service, PostgresEventStore(pool), keyring, b"digest")
-    yield House(
+    yield ReactingDesk(
         database,
         pool,
         handler,
@@ -129,94 +129,96 @@ async def house(database: str, postgres_url: str, topic_prefix: str) -> AsyncIte
     await asyncio.wait_for(pool.close(), 10)
 
 
-async def test_a_ring_is_answered_once_however_often_it_comes(house: House) -> None:
+async def test_a_ring_is_answered_once_however_often_it_comes(reacting_desk: ReactingDesk) -> None:
     """Given an open desk, when a ring is taken, lost and taken again, then it is answered once, as SYSTEM, and points back."""
-    await house.ask(house.desk, house.desk_id, Open())
-    await house.ask(house.desk, house.desk_id, Staff(hands=3))
-    ring = await house.ring(2)
-    assert (await house.take([ring])).applied == 1
-    await house.lose_checkpoints()
-    assert (await house.take([ring])).applied == 1
-    assert await house.answered() == [2]
-    records = (await house.desk.event_store.load(f"desk/{house.desk_id}")).records
-    envelope = (await house.desk.open(records))[-1].envelope
-    source = house.reacting.service.published[0].read(ring.body or b"")
-    assert envelope.actor == system_actor(house.desk.service).model_copy(update={"labels": {}})
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=3))
+    ring = await reacting_desk.ring(2)
+    assert (await reacting_desk.take([ring])).applied == 1
+    await reacting_desk.lose_checkpoints()
+    assert (await reacting_desk.take([ring])).applied == 1
+    assert await reacting_desk.answered() == [2]
+    records = (await reacting_desk.desk.event_store.load(f"desk/{reacting_desk.desk_id}")).records
+    envelope = (await reacting_desk.desk.open(records))[-1].envelope
+    source = reacting_desk.reacting.service.published[0].read(ring.body or b"")
+    assert envelope.actor == system_actor(reacting_desk.desk.service).model_copy(update={"labels": {}})
     assert envelope.causation_id == source.event_id
     assert envelope.correlation_id == source.envelope.correlation_id
     assert (envelope.origin.kind, envelope.origin.reference) == ("REACTION", "ooc.bell.Rung.v1")
     assert envelope.labels == {"area": "DORSET"}
 
 
-async def test_a_reaction_with_nothing_to_do_records_nothing_and_waits_no_longer(house: House) -> None:
+async def test_a_reaction_with_nothing_to_do_records_nothing_and_waits_no_longer(reacting_desk: ReactingDesk) -> None:
     """Given a ring that needs nobody, when the desk is not open, then it waits; once it is, however often, nothing is recorded."""
-    ring = await house.ring(0)
-    await house.take([ring])
-    assert [one.reason for one in await parked_reactions(house.pool)] == ["the stream that it asks has not begun"]
-    await house.ask(house.desk, house.desk_id, Open())
-    assert await house.reacting.retry_parked(house.pool) == 1
-    await house.lose_checkpoints()
-    assert (await house.take([ring])).applied == 1
-    assert await parked_reactions(house.pool) == []
-    assert len((await house.desk.event_store.load(f"desk/{house.desk_id}")).records) == 1
+    ring = await reacting_desk.ring(0)
+    await reacting_desk.take([ring])
+    assert [one.reason for one in await parked_reactions(reacting_desk.pool)] == [
+        "the stream that it asks has not begun"
+    ]
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 1
+    await reacting_desk.lose_checkpoints()
+    assert (await reacting_desk.take([ring])).applied == 1
+    assert await parked_reactions(reacting_desk.pool) == []
+    assert len((await reacting_desk.desk.event_store.load(f"desk/{reacting_desk.desk_id}")).records) == 1
 
 
-async def test_the_marks_of_anothers_record_are_kept_by_its_home(house: House) -> None:
+async def test_the_marks_of_anothers_record_are_kept_by_its_home(reacting_desk: ReactingDesk) -> None:
     """Given an access table that names the bell's mark, when rings are taken, some twice, then each home has it once."""
-    first, second = [await house.ring(1) for _ in range(2)]
-    await house.take([first])
-    assert await linked_marks(house.pool, [first.home]) == {"bell.RUNG"}
-    assert await linked_marks(house.pool, [second.home, uuid4()]) == frozenset()
-    await house.lose_checkpoints()
-    await house.take([first, second])
-    assert await house.pool.fetchval("select count(*) from linked_mark") == 2
-    assert house.reacting.topics == ("ooc.bell.events",)
+    first, second = [await reacting_desk.ring(1) for _ in range(2)]
+    await reacting_desk.take([first])
+    assert await linked_marks(reacting_desk.pool, [first.home]) == {"bell.RUNG"}
+    assert await linked_marks(reacting_desk.pool, [second.home, uuid4()]) == frozenset()
+    await reacting_desk.lose_checkpoints()
+    await reacting_desk.take([first, second])
+    assert await reacting_desk.pool.fetchval("select count(*) from linked_mark") == 2
+    assert reacting_desk.reacting.topics == ("ooc.bell.events",)
 
 
-async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_moves(house: House) -> None:
+async def test_a_refused_reaction_is_parked_and_goes_through_when_its_target_moves(reacting_desk: ReactingDesk) -> None:
     """Given a desk not yet open, then open without hands, when it gets them, then the rings go through in their order."""
-    rings = [await house.ring(hands) for hands in (2, 9, 1)]
-    batch_result = await house.take(rings)
+    rings = [await reacting_desk.ring(hands) for hands in (2, 9, 1)]
+    batch_result = await reacting_desk.take(rings)
     assert (batch_result.applied, batch_result.quarantined) == (3, ())
-    waiting = await parked_reactions(house.pool)
+    waiting = await parked_reactions(reacting_desk.pool)
     assert [one.reason for one in waiting] == ["the stream that it asks has not begun"] * 3
-    assert {one.target_stream for one in waiting} == {f"desk/{house.desk_id}"}
-    assert await house.reacting.retry_parked(house.pool) == 0
+    assert {one.target_stream for one in waiting} == {f"desk/{reacting_desk.desk_id}"}
+    assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 0
 
-    await house.ask(house.desk, house.desk_id, Open())
-    assert await house.reacting.retry_parked(house.pool) == 0
-    assert [(one.rules, one.reason) for one in await parked_reactions(house.pool)] == [
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 0
+    assert [(one.rules, one.reason) for one in await parked_reactions(reacting_desk.pool)] == [
         (("D1",), "Staff the desk first.")
     ] * 3
 
-    await house.ask(house.desk, house.desk_id, Staff(hands=4))
-    assert await house.reacting.retry_parked(house.pool) == 2
-    assert await house.answered() == [2, 1]
-    (left,) = await parked_reactions(house.pool)
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=4))
+    assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 2
+    assert await reacting_desk.answered() == [2, 1]
+    (left,) = await parked_reactions(reacting_desk.pool)
     assert left.view()["reaction"] == "answer-ring"
-    many, age = await parked_summary(house.pool)
+    many, age = await parked_summary(reacting_desk.pool)
     assert (many, age > timedelta(0)) == (1, True)
 
-    await house.ask(house.desk, house.desk_id, Staff(hands=9))
-    assert await house.reacting.retry_parked(house.pool) == 1
-    assert await house.answered() == [2, 1, 9]
-    assert await parked_summary(house.pool) == (0, timedelta(0))
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=9))
+    assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 1
+    assert await reacting_desk.answered() == [2, 1, 9]
+    assert await parked_summary(reacting_desk.pool) == (0, timedelta(0))
 
 
-async def test_parking_twice_is_parking_once_and_later_ones_are_not_blocked(house: House) -> None:
+async def test_parking_twice_is_parking_once_and_later_ones_are_not_blocked(reacting_desk: ReactingDesk) -> None:
     """Given a parked ring, when it comes again, then one row stands; and a later ring that may go is answered."""
-    await house.ask(house.desk, house.desk_id, Open())
-    await house.ask(house.desk, house.desk_id, Staff(hands=1))
-    much, little = await house.ring(5), await house.ring(1)
-    await house.take([much])
-    await house.lose_checkpoints()
-    await house.take([much, little])
-    (row,) = await parked_reactions(house.pool)
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=1))
+    much, little = await reacting_desk.ring(5), await reacting_desk.ring(1)
+    await reacting_desk.take([much])
+    await reacting_desk.lose_checkpoints()
+    await reacting_desk.take([much, little])
+    (row,) = await parked_reactions(reacting_desk.pool)
     assert (row.attempts, row.rules) == (2, ("D1",))
-    assert await house.answered() == [1]
+    assert await reacting_desk.answered() == [1]
 
 
-async def test_a_superseded_reaction_waits_no_longer(house: House) -> None:
+async def test_a_superseded_reaction_waits_no_longer(reacting_desk: ReactingDesk) -> None:
     """Given a parked ring, when a later one takes its place, then that one alone waits, and goes through when it may."""
     rings: list[UUID] = []
 
@@ -227,67 +229,69 @@ async def test_a_superseded_reaction_waits_no_longer(house: House) -> None:
         yield CommandFor(fact.event.desk_id, Answer(hands=fact.event.hands), supersedes=earlier)
         yield CommandFor(UUID(int=9), Answer(hands=1), "elsewhere", if_begun=True)
 
-    service = replace(house.desk.service, reactions=(Reaction("answer-ring", "bell", Rung, answer_instead),))
-    house.desk.service = service
-    house.reacting = ReactionRunner(house.desk, "desk-reactor", lambda: NOON)
-    await house.ask(house.desk, house.desk_id, Open())
-    await house.take([await house.ring(7)])
-    assert [one.target_stream for one in await parked_reactions(house.pool)] == [f"desk/{house.desk_id}"]
-    await house.take([await house.ring(2)], first_offset=1)
-    (waiting,) = await parked_reactions(house.pool)
-    assert waiting.command_id == reaction_command_id(rings[-1], "answer-ring", house.desk_id)
-    await house.ask(house.desk, house.desk_id, Staff(hands=9))
-    assert await house.reacting.retry_parked(house.pool) == 1
-    assert await house.answered() == [2]
+    service = replace(reacting_desk.desk.service, reactions=(Reaction("answer-ring", "bell", Rung, answer_instead),))
+    reacting_desk.desk.service = service
+    reacting_desk.reacting = ReactionRunner(reacting_desk.desk, "desk-reactor", lambda: NOON)
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    await reacting_desk.take([await reacting_desk.ring(7)])
+    assert [one.target_stream for one in await parked_reactions(reacting_desk.pool)] == [
+        f"desk/{reacting_desk.desk_id}"
+    ]
+    await reacting_desk.take([await reacting_desk.ring(2)], first_offset=1)
+    (waiting,) = await parked_reactions(reacting_desk.pool)
+    assert waiting.command_id == reaction_command_id(rings[-1], "answer-ring", reacting_desk.desk_id)
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=9))
+    assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 1
+    assert await reacting_desk.answered() == [2]
 
 
-async def recorded_waits(house: House, id_: UUID) -> list[str]:
+async def recorded_waits(reacting_desk: ReactingDesk, id_: UUID) -> list[str]:
     """Return the names of the events of a wait, in order."""
-    records = (await house.desk.event_store.load(f"desk/{id_}")).records
+    records = (await reacting_desk.desk.event_store.load(f"desk/{id_}")).records
     return [record.type for record in records]
 
 
-async def test_what_waits_is_recorded_once_and_told_to_whoever_reads_the_topic(house: House) -> None:
+async def test_what_waits_is_recorded_once_and_told_to_whoever_reads_the_topic(reacting_desk: ReactingDesk) -> None:
     """Given a parked ring, when it is looked at twice, refused for another reason and answered, then three events tell of it."""
-    recorder = recorder_of(house.desk, house.pool, lambda: NOON + timedelta(hours=2))
-    ring = await house.ring(2)
-    await house.take([ring])
+    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON + timedelta(hours=2))
+    ring = await reacting_desk.ring(2)
+    await reacting_desk.take([ring])
     assert (await recorder.record(), await recorder.record()) == (1, 0)
-    (wait,) = await waits_of(house.pool, f"desk/{house.desk_id}")
-    assert await waits_of(house.pool, ring.stream) == [wait]
+    (wait,) = await waits_of(reacting_desk.pool, f"desk/{reacting_desk.desk_id}")
+    assert await waits_of(reacting_desk.pool, ring.stream) == [wait]
     assert wait.view()["sentence"] == (
         "the ring of 2 March 2026 has not been answered: the stream that it asks has not begun"
     )
-    assert await waits_of(house.pool, ring.stream, NOON) == []
-    await house.ask(house.desk, house.desk_id, Open())
-    await house.reacting.retry_parked(house.pool)
+    assert await waits_of(reacting_desk.pool, ring.stream, NOON) == []
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    await reacting_desk.reacting.retry_parked(reacting_desk.pool)
     assert (await recorder.record(), await recorder.record()) == (1, 0)
-    (changed,) = await waits_of(house.pool, ring.stream)
+    (changed,) = await waits_of(reacting_desk.pool, ring.stream)
     assert (changed.wait.rules, changed.wait.reason) == (("D1",), "Staff the desk first.")
-    await house.ask(house.desk, house.desk_id, Staff(hands=4))
-    await house.reacting.retry_parked(house.pool)
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=4))
+    await reacting_desk.reacting.retry_parked(reacting_desk.pool)
     assert (await recorder.record(), await recorder.record()) == (1, 0)
-    assert await waits_of(house.pool, ring.stream) == []
-    assert await recorded_waits(house, wait.id) == [
+    assert await waits_of(reacting_desk.pool, ring.stream) == []
+    assert await recorded_waits(reacting_desk, wait.id) == [
         f"ooc.desk.{name}.v1" for name in ("WaitingBegan", "WaitingChanged", "WaitingEnded")
     ]
 
 
-async def test_another_service_keeps_what_waits_for_its_streams(house: House) -> None:
+async def test_another_service_keeps_what_waits_for_its_streams(reacting_desk: ReactingDesk) -> None:
     """Given the events of a wait, when a follower's topic brings them, some twice, then the wait stands until it ends."""
-    recorder = recorder_of(house.desk, house.pool, lambda: NOON)
-    ring = await house.ring(2)
-    await house.take([ring])
+    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON)
+    ring = await reacting_desk.ring(2)
+    await reacting_desk.take([ring])
     await recorder.record()
-    (wait,) = await waits_of(house.pool, ring.stream)
-    await house.pool.execute("delete from parked")
+    (wait,) = await waits_of(reacting_desk.pool, ring.stream)
+    await reacting_desk.pool.execute("delete from parked")
     await recorder.record()
-    records = (await house.desk.event_store.load(f"desk/{wait.id}")).records
+    records = (await reacting_desk.desk.event_store.load(f"desk/{wait.id}")).records
     began, ended = [
         waiting_events("desk").read(record.body, position=record.position, recorded_at=record.recorded_at)
         for record in records
     ]
-    owner = await asyncpg.connect(house.owner)
+    owner = await asyncpg.connect(reacting_desk.owner)
     await owner.execute("delete from waiting")
     await keep_waits(owner, [began, began])
     assert await waits_of(owner, ring.stream) == [wait]
@@ -296,128 +300,130 @@ async def test_another_service_keeps_what_waits_for_its_streams(house: House) ->
     await owner.close()
 
 
-async def test_a_stream_in_quarantine_waits_in_sight_until_it_is_released(house: House) -> None:
+async def test_a_stream_in_quarantine_waits_in_sight_until_it_is_released(reacting_desk: ReactingDesk) -> None:
     """Given a ring that cannot be read, when it is held, then it waits for the desk; once it is released, it does not."""
-    recorder = recorder_of(house.desk, house.pool, lambda: NOON)
-    ring = await house.ring(1)
+    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON)
+    ring = await reacting_desk.ring(1)
     body = (ring.body or b"").replace(b"Rung.v1", b"Rung.v2")
     newer = Message(ring.home, body, ring.headers, ring.stream, ring.version).having("ce_type", b"ooc.bell.Rung.v2")
-    await house.take([newer.having("ooc_hash", next_hash(GENESIS, body).hex().encode())])
+    await reacting_desk.take([newer.having("ooc_hash", next_hash(GENESIS, body).hex().encode())])
     assert await recorder.record() == 1
-    (wait,) = await waits_of(house.pool, ring.stream)
+    (wait,) = await waits_of(reacting_desk.pool, ring.stream)
     assert wait.wait.sentence == (
         "what was recorded in bell from version 1 on has not reached desk:"
         " an event cannot be applied; it and the later events of its stream wait in quarantine."
     )
-    async with house.pool.acquire() as connection:
+    async with reacting_desk.pool.acquire() as connection:
         await connection.execute("delete from quarantine")
     assert await recorder.record() == 1
-    assert await waits_of(house.pool, ring.stream) == []
+    assert await waits_of(reacting_desk.pool, ring.stream) == []
 
 
-async def test_a_wait_is_no_record_of_the_service(house: House) -> None:
+async def test_a_wait_is_no_record_of_the_service(reacting_desk: ReactingDesk) -> None:
     """Given the stream of a wait, when a command is sent to it as if it were a desk's, then there is no such stream."""
-    ring = await house.ring(2)
-    await house.take([ring])
-    await recorder_of(house.desk, house.pool, lambda: NOON).record()
-    (wait,) = await waits_of(house.pool, ring.stream)
+    ring = await reacting_desk.ring(2)
+    await reacting_desk.take([ring])
+    await recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON).record()
+    (wait,) = await waits_of(reacting_desk.pool, ring.stream)
     for command in (Open(), Staff(hands=1)):
         command_request = CommandRequest(command, wait.id, uuid4(), CLERK, NOON, uuid4())
-        assert await house.desk.handle(command_request) == StreamNotFound()
+        assert await reacting_desk.desk.handle(command_request) == StreamNotFound()
 
 
-async def test_a_retry_that_is_asked_for_needs_no_move_of_its_target(house: House) -> None:
+async def test_a_retry_that_is_asked_for_needs_no_move_of_its_target(reacting_desk: ReactingDesk) -> None:
     """Given a ring of tomorrow, when it is due and a person asks for it, then it is foreseen to go through, and does."""
-    await house.ask(house.desk, house.desk_id, Open())
-    await house.ask(house.desk, house.desk_id, Staff(hands=3))
-    house.reacting = ReactionRunner(house.desk, "desk-reactor", lambda: NOON - timedelta(days=1))
-    await house.take([await house.ring(2)])
-    (parked,) = await parked_reactions(house.pool)
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=3))
+    reacting_desk.reacting = ReactionRunner(reacting_desk.desk, "desk-reactor", lambda: NOON - timedelta(days=1))
+    await reacting_desk.take([await reacting_desk.ring(2)])
+    (parked,) = await parked_reactions(reacting_desk.pool)
     assert parked.rules == ("T1",)
     arguments = (parked.command_id, parked.reaction, parked.body)
-    foreseen = await house.reacting.foresee(*arguments)
+    foreseen = await reacting_desk.reacting.foresee(*arguments)
     assert foreseen is not None
     assert foreseen.rules == ("T1",)
-    house.reacting = ReactionRunner(house.desk, "desk-reactor", lambda: NOON + timedelta(hours=1))
-    assert await house.reacting.foresee(*arguments) is None
-    assert await house.answered() == []
-    assert await house.reacting.retry_parked(house.pool) == 0
-    await house.pool.execute("update parked set retry = true")
-    assert await house.reacting.retry_parked(house.pool) == 1
-    assert await house.answered() == [2]
+    reacting_desk.reacting = ReactionRunner(reacting_desk.desk, "desk-reactor", lambda: NOON + timedelta(hours=1))
+    assert await reacting_desk.reacting.foresee(*arguments) is None
+    assert await reacting_desk.answered() == []
+    assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 0
+    await reacting_desk.pool.execute("update parked set retry = true")
+    assert await reacting_desk.reacting.retry_parked(reacting_desk.pool) == 1
+    assert await reacting_desk.answered() == [2]
 
 
-async def test_a_closed_reaction_is_not_done_when_its_event_comes_again(house: House) -> None:
+async def test_a_closed_reaction_is_not_done_when_its_event_comes_again(reacting_desk: ReactingDesk) -> None:
     """Given a parked ring that was closed, when the desk could answer it and the ring comes again, then it is not answered."""
-    ring = await house.ring(2)
-    await house.take([ring])
-    await recorder_of(house.desk, house.pool, lambda: NOON).record()
-    await house.pool.execute("delete from parked")
-    await house.pool.execute("update waiting set closed = true, ended_at = now()")
-    await house.ask(house.desk, house.desk_id, Open())
-    await house.ask(house.desk, house.desk_id, Staff(hands=3))
-    await house.lose_checkpoints()
-    assert (await house.take([ring])).applied == 1
-    assert (await house.answered(), await parked_reactions(house.pool)) == ([], [])
+    ring = await reacting_desk.ring(2)
+    await reacting_desk.take([ring])
+    await recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON).record()
+    await reacting_desk.pool.execute("delete from parked")
+    await reacting_desk.pool.execute("update waiting set closed = true, ended_at = now()")
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Open())
+    await reacting_desk.ask(reacting_desk.desk, reacting_desk.desk_id, Staff(hands=3))
+    await reacting_desk.lose_checkpoints()
+    assert (await reacting_desk.take([ring])).applied == 1
+    assert (await reacting_desk.answered(), await parked_reactions(reacting_desk.pool)) == ([], [])
 
 
-async def test_an_event_of_an_unknown_version_is_held_and_one_without_reaction_passes(house: House) -> None:
+async def test_an_event_of_an_unknown_version_is_held_and_one_without_reaction_passes(
+    reacting_desk: ReactingDesk,
+) -> None:
     """Given a newer shape of an event that is reacted to, when it comes, then it is quarantined; other types pass by."""
-    newer = (await house.ring(1)).having("ce_type", b"ooc.bell.Rung.v2")
+    newer = (await reacting_desk.ring(1)).having("ce_type", b"ooc.bell.Rung.v2")
     body = (newer.body or b"").replace(b"Rung.v1", b"Rung.v2")
     newer = Message(newer.home, body, newer.headers, newer.stream, newer.version).having(
         "ooc_hash", next_hash(GENESIS, body).hex().encode()
     )
-    other = (await house.ring(1)).having("ce_type", b"ooc.bell.Cleaned.v1")
-    batch_result = await house.take([newer, other])
+    other = (await reacting_desk.ring(1)).having("ce_type", b"ooc.bell.Cleaned.v1")
+    batch_result = await reacting_desk.take([newer, other])
     assert (batch_result.applied, [quarantined.record.version for quarantined in batch_result.quarantined]) == (1, [1])
-    (quarantined,) = await quarantined_streams(house.pool)
+    (quarantined,) = await quarantined_streams(reacting_desk.pool)
     assert quarantined.error.startswith("UnknownEvent")
 
 
-async def test_a_reaction_that_has_waited_for_long_is_an_alarm_until_it_is_done(house: House) -> None:
+async def test_a_reaction_that_has_waited_for_long_is_an_alarm_until_it_is_done(reacting_desk: ReactingDesk) -> None:
     """Given a parked reaction of two days, when the worker looks, then it is an alarm; and none once nothing waits so long."""
-    await house.take([await house.ring(2)])
-    reacting = house.reacting
-    await reacting.report_parked(house.pool)
-    assert await alarms(house.pool) == []
-    await house.pool.execute("update parked set parked_at = parked_at - interval '2 days'")
-    await reacting.report_parked(house.pool)
-    (alarm,) = await alarms(house.pool)
+    await reacting_desk.take([await reacting_desk.ring(2)])
+    reacting = reacting_desk.reacting
+    await reacting.report_parked(reacting_desk.pool)
+    assert await alarms(reacting_desk.pool) == []
+    await reacting_desk.pool.execute("update parked set parked_at = parked_at - interval '2 days'")
+    await reacting.report_parked(reacting_desk.pool)
+    (alarm,) = await alarms(reacting_desk.pool)
     assert (alarm.name, alarm.place, alarm.detail) == (
         "parked_long",
         "desk",
         "1 reactions wait, the oldest for 2 days",
     )
-    await house.pool.execute("delete from parked")
-    await reacting.report_parked(house.pool)
-    assert await alarms(house.pool) == []
+    await reacting_desk.pool.execute("delete from parked")
+    await reacting.report_parked(reacting_desk.pool)
+    assert await alarms(reacting_desk.pool) == []
 
 
 async def test_the_reactor_reacts_on_kafka_and_unparks_by_itself(
-    house: House, kafka_bootstrap: str, topic_prefix: str
+    reacting_desk: ReactingDesk, kafka_bootstrap: str, topic_prefix: str
 ) -> None:
     """Given a running reactor, when rings are published before the desk has hands, then they are answered when it has."""
     settings = Settings(kafka=kafka_bootstrap)
     service = desk(topic_prefix)
-    handler = CommandHandler(service, PostgresEventStore(house.pool), MemoryKeyring(), b"digest")
-    source = CommandHandler(bell(topic_prefix), house.bell.event_store, house.bell.keyring, b"digest")
-    house.bell, house.desk = source, handler
+    handler = CommandHandler(service, PostgresEventStore(reacting_desk.pool), MemoryKeyring(), b"digest")
+    source = CommandHandler(bell(topic_prefix), reacting_desk.bell.event_store, reacting_desk.bell.keyring, b"digest")
+    reacting_desk.bell, reacting_desk.desk = source, handler
     async with publishing(kafka_bootstrap, topic_prefix, "bell") as publisher:
-        running: Any = reactor(service, handler, house.pool, settings, membership=QUICK)
+        running: Any = reactor(service, handler, reacting_desk.pool, settings, membership=QUICK)
         await running.start()
         try:
             await until(_true_of(lambda: running.ready), why="ready")
-            await publisher.publish([await house.ring(hands) for hands in (3, 1, 2)])
-            await until(_many_parked(house.pool, 3), why="three parked")
-            await house.ask(handler, house.desk_id, Open())
-            await house.ask(handler, house.desk_id, Staff(hands=3))
-            await until(_many_parked(house.pool, 0), why="all answered")
-            assert sorted(await house.answered()) == [1, 2, 3]
-            await publisher.publish([await house.ring(2)])
+            await publisher.publish([await reacting_desk.ring(hands) for hands in (3, 1, 2)])
+            await until(_many_parked(reacting_desk.pool, 3), why="three parked")
+            await reacting_desk.ask(handler, reacting_desk.desk_id, Open())
+            await reacting_desk.ask(handler, reacting_desk.desk_id, Staff(hands=3))
+            await until(_many_parked(reacting_desk.pool, 0), why="all answered")
+            assert sorted(await reacting_desk.answered()) == [1, 2, 3]
+            await publisher.publish([await reacting_desk.ring(2)])
 
             async def four() -> bool:
-                return len(await house.answered()) == 4
+                return len(await reacting_desk.answered()) == 4
 
             await until(four, why="the fourth answered")
         finally:

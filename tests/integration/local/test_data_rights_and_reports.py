@@ -25,6 +25,7 @@ from shared.database import as_role, database_dsn
 from shared.kafka import client_options
 from tests.integration.local.running import ooc, running_system
 from tests.integration.local.waiting import eventually
+from tests.received_referral import received_referral
 
 pytestmark = pytest.mark.timeout(480)
 
@@ -44,9 +45,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             runner.run(running.__aexit__(None, None, None))
 
 
-def send(client: Client, stream: UUID, type_: str, **fields: Any) -> None:
+def send(client: Client, stream: UUID, **body: Any) -> None:
     """Send a command to a referral; it must be accepted."""
-    body = {"type": type_, **fields}
     reply = client.post("referral", f"/v1/referrals/{stream}/commands", role=OFFICER, body=body, key=str(uuid4()))
     assert reply.status == 201, reply.body
 
@@ -55,15 +55,12 @@ def closed_referral(var: Path) -> UUID:
     """Record a referral of a child, close it, and return the child's id."""
     client = Client(find_addresses((), {}, var), reason="TEST")
     stream, child = uuid4(), uuid4()
-    incident = {"incident_type": "ASB", "happened_at": WHEN, "setting": "SCHOOL", "on_premises": True}
-    more = {"in_school_hours": True, "flags": [], "narrative": "A bin.", "lawful_basis": "law enforcement"}
-    told = {"case_id": str(uuid4()), "source": "SCHOOL", "reported_at": WHEN, "occurred_at": WHEN}
-    send(client, stream, "ReceiveReferral", **told, **incident, **more)
+    send(client, stream, **received_referral(uuid4(), WHEN))
     details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
-    send(client, stream, "LinkPerson", person_id=str(child), role="HARMER", category="SUSPECT", details=details)
-    send(client, stream, "AcknowledgeReferral")
-    send(client, stream, "TriageReferral", outcome="REJECT_OUT_OF_SCOPE", rationale_text="Elsewhere.")
-    send(client, stream, "CloseReferral", reason="REJECTED")
+    send(client, stream, type="LinkPerson", person_id=str(child), role="HARMER", category="SUSPECT", details=details)
+    send(client, stream, type="AcknowledgeReferral")
+    send(client, stream, type="TriageReferral", outcome="REJECT_OUT_OF_SCOPE", rationale_text="Elsewhere.")
+    send(client, stream, type="CloseReferral", reason="REJECTED")
     return child
 
 

@@ -37,7 +37,7 @@ from tests.integration.local.waiting import eventually
 
 
 @dataclass
-class House:
+class RelayedService:
     """A service with its event store, and the topics that its relay fills."""
 
     namespace: str
@@ -158,16 +158,22 @@ async def committed(bootstrap: str, topic: str, offsets: Mapping[int, int] | Non
 
 
 @pytest.fixture
-async def house(database: str, postgres_url: str, kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[House]:
+async def relayed_service(
+    database: str, postgres_url: str, kafka_bootstrap: str, topic_prefix: str
+) -> AsyncIterator[RelayedService]:
     """Yield a service of the test's own, with nothing recorded."""
     await databases(postgres_url, [(urlsplit(database).path[1:], service_database("tests")[1])])
     pool = await connections.create_pool(as_application(database))
-    house = House(topic_prefix, database, kafka_bootstrap, PostgresEventStore(pool))
+    relayed_service = RelayedService(topic_prefix, database, kafka_bootstrap, PostgresEventStore(pool))
     await topics(
         kafka_bootstrap,
-        [events_topic(house.events, 1), position_topic(house.position, 1), checkpoints_topic(house.checkpoints, 1)],
+        [
+            events_topic(relayed_service.events, 1),
+            position_topic(relayed_service.position, 1),
+            checkpoints_topic(relayed_service.checkpoints, 1),
+        ],
     )
-    yield house
+    yield relayed_service
     await pool.close()
 
 

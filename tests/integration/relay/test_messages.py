@@ -11,7 +11,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from shared.messaging.relay import key_and_partition, rfc3339
 from shared.runtime.provision import PARTITIONS
 from tests.integration.event_store.streams import TYPE, Stream
-from tests.integration.relay.conftest import House, body_of
+from tests.integration.relay.conftest import RelayedService, body_of
 
 # What Kafka's own test holds its Java implementation to (UtilsTest.testMurmur2).
 JAVA = {
@@ -43,13 +43,13 @@ def test_a_moment_has_six_digits_and_a_z() -> None:
     assert rfc3339(datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)) == b"2026-03-02T12:00:05.000000Z"
 
 
-async def test_a_message_says_what_the_event_store_says(house: House) -> None:
+async def test_a_message_says_what_the_event_store_says(relayed_service: RelayedService) -> None:
     """Given events in the event store, each message has its bytes, key, partition and headers."""
-    await house.write(streams=5, events=4)
-    async with house.relay():
-        await house.relayed()
-    records = await house.event_store.read(0, 100)
-    messages = await house.published()
+    await relayed_service.write(streams=5, events=4)
+    async with relayed_service.relay():
+        await relayed_service.relayed()
+    records = await relayed_service.event_store.read(0, 100)
+    messages = await relayed_service.published()
     assert len(messages) == 20
     for record, message in zip(records, messages, strict=True):
         headers = dict(message.headers)
@@ -64,7 +64,7 @@ async def test_a_message_says_what_the_event_store_says(house: House) -> None:
             "ce_specversion": b"1.0",
             "ce_id": str(record.event_id).encode(),
             "ce_type": TYPE.encode(),
-            "ce_source": f"/ooc/{house.service}".encode(),
+            "ce_source": f"/ooc/{relayed_service.service}".encode(),
             "ce_subject": record.stream.encode(),
             "ce_time": b"2026-03-02T12:00:00.500000Z",
             "content-type": b"application/json",
@@ -76,18 +76,18 @@ async def test_a_message_says_what_the_event_store_says(house: House) -> None:
         assert datetime.fromisoformat(headers["ooc_recorded_at"].decode()) == record.recorded_at
 
 
-async def test_a_message_is_a_cloud_event(house: House) -> None:
+async def test_a_message_is_a_cloud_event(relayed_service: RelayedService) -> None:
     """Given a published event, the CloudEvents library reads it as a valid event with the event store's ids."""
     stream = Stream()
-    await stream.write(house.event_store, body_of(1))
-    async with house.relay():
-        await house.relayed()
-    (record,) = await house.event_store.read(0, 10)
-    (message,) = await house.published()
+    await stream.write(relayed_service.event_store, body_of(1))
+    async with relayed_service.relay():
+        await relayed_service.relayed()
+    (record,) = await relayed_service.event_store.read(0, 10)
+    (message,) = await relayed_service.published()
     event = from_binary_event(KafkaMessage(dict(message.headers), message.key, message.value))
     assert event.get_specversion() == "1.0"
     assert (event.get_id(), event.get_type()) == (str(record.event_id), TYPE)
-    assert (event.get_source(), event.get_subject()) == (f"/ooc/{house.service}", stream.name)
+    assert (event.get_source(), event.get_subject()) == (f"/ooc/{relayed_service.service}", stream.name)
     assert event.get_time() == datetime(2026, 3, 2, 12, 0, 0, 500_000, UTC)
     assert event.get_datacontenttype() == "application/json"
     data = event.get_data()

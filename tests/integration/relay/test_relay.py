@@ -20,58 +20,58 @@ from shared.messaging.relay import MAX_EVENTS, last_position
 from shared.runtime.provision import topics
 from tests.integration.event_store.streams import Stream
 from tests.integration.local.waiting import eventually
-from tests.integration.relay.conftest import House, body_of, committed, running
+from tests.integration.relay.conftest import RelayedService, body_of, committed, running
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
-async def test_the_topic_becomes_the_event_store(house: House) -> None:
+async def test_the_topic_becomes_the_event_store(relayed_service: RelayedService) -> None:
     """Given an event store with a backlog larger than one transaction, the topic holds each event once and in order."""
-    await house.write(streams=200, events=MAX_EVENTS // 200 + 3)
-    async with house.relay():
-        reached = await house.relayed()
-    assert reached.position == (await house.event_store.head()).position > MAX_EVENTS
-    await house.assert_exactly_the_event_store()
+    await relayed_service.write(streams=200, events=MAX_EVENTS // 200 + 3)
+    async with relayed_service.relay():
+        reached = await relayed_service.relayed()
+    assert reached.position == (await relayed_service.event_store.head()).position > MAX_EVENTS
+    await relayed_service.assert_exactly_the_event_store()
 
 
-async def test_what_is_appended_later_follows(house: House) -> None:
+async def test_what_is_appended_later_follows(relayed_service: RelayedService) -> None:
     """Given a relay at the end of the event store, what is appended then is published, whether or not it is woken."""
-    async with house.relay(house.event_store.moved):
+    async with relayed_service.relay(relayed_service.event_store.moved):
         for _ in range(3):
-            await house.write(streams=3, events=2)
-            await house.relayed()
-    async with house.relay():
-        await house.write(streams=3, events=2)
-        await house.relayed()
-    await house.assert_exactly_the_event_store()
+            await relayed_service.write(streams=3, events=2)
+            await relayed_service.relayed()
+    async with relayed_service.relay():
+        await relayed_service.write(streams=3, events=2)
+        await relayed_service.relayed()
+    await relayed_service.assert_exactly_the_event_store()
 
 
-async def test_a_busy_relay_is_quick(house: House) -> None:
+async def test_a_busy_relay_is_quick(relayed_service: RelayedService) -> None:
     """Given a relay that is running, an event is visible to readers within a second (it takes some 20 ms)."""
-    async with running(house.relay(house.event_store.moved)) as relay:
-        await house.write(streams=1, events=1)
-        await house.relayed()
+    async with running(relayed_service.relay(relayed_service.event_store.moved)) as relay:
+        await relayed_service.write(streams=1, events=1)
+        await relayed_service.relayed()
         began = time.monotonic()
-        await house.write(streams=1, events=1)
+        await relayed_service.write(streams=1, events=1)
         await eventually(lambda: relay.reached is not None and relay.reached.position == 2, within=5)
         assert time.monotonic() - began < 1
 
 
-async def test_each_position_record_is_true(house: House) -> None:
+async def test_each_position_record_is_true(relayed_service: RelayedService) -> None:
     """Given any position record, all events up to its position, and none later, lie before its offsets."""
-    async with house.relay():
+    async with relayed_service.relay():
         for _ in range(4):
-            await house.write(streams=7, events=1)
-            await house.relayed()
-    messages = await house.published()
-    marks = await committed(house.bootstrap, house.position)
+            await relayed_service.write(streams=7, events=1)
+            await relayed_service.relayed()
+    messages = await relayed_service.published()
+    marks = await committed(relayed_service.bootstrap, relayed_service.position)
     assert len(marks) >= 4
     before = HighWaterMark()
     for mark in marks:
-        assert mark.key == house.service.encode()
+        assert mark.key == relayed_service.service.encode()
         value = json.loads(mark.value)
         assert set(value) == {"service", "position", "offsets"}
-        reached = HighWaterMark.read(house.service, mark.value, mark.headers)
+        reached = HighWaterMark.read(relayed_service.service, mark.value, mark.headers)
         assert reached.position > before.position
         assert all(reached.offsets[partition] >= offset for partition, offset in before.offsets.items())
         for message in messages:
@@ -83,25 +83,25 @@ async def test_each_position_record_is_true(house: House) -> None:
     assert before.position == 28
 
 
-async def test_a_relay_goes_on_where_the_last_one_stopped(house: House) -> None:
+async def test_a_relay_goes_on_where_the_last_one_stopped(relayed_service: RelayedService) -> None:
     """Given a relay stopped at any moment and another one started, nothing is lost or published twice."""
-    await house.write(streams=50, events=10)
+    await relayed_service.write(streams=50, events=10)
     for events in (1, 2, 3):
-        relay = house.relay()
+        relay = relayed_service.relay()
         await relay.start()
         await eventually(lambda: relay.reached is not None)  # noqa: B023 - it is this one
         await relay.stop()
-        await house.write(streams=5, events=events)
-    async with house.relay():
-        await house.relayed()
-    await house.assert_exactly_the_event_store()
+        await relayed_service.write(streams=5, events=events)
+    async with relayed_service.relay():
+        await relayed_service.relayed()
+    await relayed_service.assert_exactly_the_event_store()
 
 
-async def test_what_was_published_is_noted_for_people(house: House, owner: Owner) -> None:
+async def test_what_was_published_is_noted_for_people(relayed_service: RelayedService, owner: Owner) -> None:
     """Given a relay that has caught up, the table `relayed` says the same as the position record."""
-    await house.write(streams=4, events=4)
-    async with house.relay():
-        reached = await house.relayed()
+    await relayed_service.write(streams=4, events=4)
+    async with relayed_service.relay():
+        reached = await relayed_service.relayed()
 
         async def position_is_recorded() -> bool:
             row = await owner.fetchrow("select position, offsets from relayed")
@@ -113,74 +113,76 @@ async def test_what_was_published_is_noted_for_people(house: House, owner: Owner
         await eventually(position_is_recorded)
 
 
-async def test_many_heavy_events_of_one_home_stay_in_order(house: House) -> None:
+async def test_many_heavy_events_of_one_home_stay_in_order(relayed_service: RelayedService) -> None:
     """Given more of one partition than a record batch takes and more than one transaction should, order is kept."""
     stream = Stream()
     for start in range(0, 200, 20):
-        await stream.write(house.event_store, *(body_of(start + n, 120_000) for n in range(20)))
-    async with house.relay():
-        await house.relayed(within=60)
-    await house.assert_exactly_the_event_store()
-    assert len(await committed(house.bootstrap, house.position)) > 1
+        await stream.write(relayed_service.event_store, *(body_of(start + n, 120_000) for n in range(20)))
+    async with relayed_service.relay():
+        await relayed_service.relayed(within=60)
+    await relayed_service.assert_exactly_the_event_store()
+    assert len(await committed(relayed_service.bootstrap, relayed_service.position)) > 1
 
 
-async def test_a_clock_that_ran_ahead_stops_nothing(house: House, owner: Owner) -> None:
+async def test_a_clock_that_ran_ahead_stops_nothing(relayed_service: RelayedService, owner: Owner) -> None:
     """Given an event store whose recorded_at stands days ahead of the broker's clock, its events are published."""
     await owner.execute("update head set recorded_at = now() + interval '3 days'")
-    await house.write(streams=1, events=2)
-    async with house.relay():
-        await house.relayed()
-    await house.assert_exactly_the_event_store()
+    await relayed_service.write(streams=1, events=2)
+    async with relayed_service.relay():
+        await relayed_service.relayed()
+    await relayed_service.assert_exactly_the_event_store()
 
 
 # --- one at a time --------------------------------------------------------------------------------
 
 
-async def test_a_second_relay_waits_for_the_first(house: House) -> None:
+async def test_a_second_relay_waits_for_the_first(relayed_service: RelayedService) -> None:
     """Given two relays of a service, one publishes; when it stops, the other goes on."""
-    await house.write(streams=3, events=3)
-    first, second = house.relay(), house.relay()
+    await relayed_service.write(streams=3, events=3)
+    first, second = relayed_service.relay(), relayed_service.relay()
     await first.start()
     await eventually(lambda: first.reached is not None)
     await second.start()
-    await house.write(streams=3, events=3)
-    await house.relayed()
+    await relayed_service.write(streams=3, events=3)
+    await relayed_service.relayed()
     assert second.reached is None
     await first.stop()
     await eventually(lambda: second.reached is not None)
-    await house.write(streams=3, events=3)
-    await house.relayed()
+    await relayed_service.write(streams=3, events=3)
+    await relayed_service.relayed()
     await second.stop()
-    await house.assert_exactly_the_event_store()
+    await relayed_service.assert_exactly_the_event_store()
 
 
-async def test_a_relay_that_waits_can_be_stopped(house: House) -> None:
+async def test_a_relay_that_waits_can_be_stopped(relayed_service: RelayedService) -> None:
     """Given a relay that waits for its lock, stopping it takes no longer than a moment."""
-    async with running(house.relay()) as first:
+    async with running(relayed_service.relay()) as first:
         await eventually(lambda: first.reached is not None)
-        second = house.relay()
+        second = relayed_service.relay()
         await second.start()
         async with asyncio.timeout(5):
             await second.stop()
 
 
-async def test_a_paused_predecessor_is_fenced(house: House) -> None:
+async def test_a_paused_predecessor_is_fenced(relayed_service: RelayedService) -> None:
     """Given a predecessor in the middle of a transaction, the new relay ends it: it can commit nothing any more."""
     zombie = AIOKafkaProducer(
-        bootstrap_servers=house.bootstrap, transactional_id=f"ooc-{house.service}-relay", transaction_timeout_ms=10_000
+        bootstrap_servers=relayed_service.bootstrap,
+        transactional_id=f"ooc-{relayed_service.service}-relay",
+        transaction_timeout_ms=10_000,
     )
     await zombie.start()
     await zombie.begin_transaction()
-    await zombie.send_and_wait(house.events, key=b"k", value=b"from the past", partition=0)
-    await house.write(streams=20, events=2)
-    async with house.relay():
-        await house.relayed()
+    await zombie.send_and_wait(relayed_service.events, key=b"k", value=b"from the past", partition=0)
+    await relayed_service.write(streams=20, events=2)
+    async with relayed_service.relay():
+        await relayed_service.relayed()
     with pytest.raises(KafkaError):
-        await asyncio.wait_for(_goes_on(zombie, house.events), 20)
+        await asyncio.wait_for(_goes_on(zombie, relayed_service.events), 20)
     with contextlib.suppress(KafkaError):
         await zombie.stop()
     await zombie.client.close()
-    await house.assert_exactly_the_event_store()
+    await relayed_service.assert_exactly_the_event_store()
 
 
 async def _goes_on(zombie: AIOKafkaProducer, topic: str) -> None:
@@ -191,11 +193,11 @@ async def _goes_on(zombie: AIOKafkaProducer, topic: str) -> None:
 # --- connections that are lost --------------------------------------------------------------------
 
 
-async def test_a_lost_database_connection_loses_no_event(house: House, owner: Owner) -> None:
+async def test_a_lost_database_connection_loses_no_event(relayed_service: RelayedService, owner: Owner) -> None:
     """Given a relay whose connection is killed again and again, it takes its lock anew and the topic stays exact."""
-    async with house.relay():
+    async with relayed_service.relay():
         for _ in range(5):
-            await house.write(streams=20, events=3)
+            await relayed_service.write(streams=20, events=3)
 
             async def killed() -> bool:
                 return bool(
@@ -206,138 +208,146 @@ async def test_a_lost_database_connection_loses_no_event(house: House, owner: Ow
                 )
 
             await eventually(killed)
-        await house.relayed()
-    await house.assert_exactly_the_event_store()
+        await relayed_service.relayed()
+    await relayed_service.assert_exactly_the_event_store()
 
 
 # --- alarms ---------------------------------------------------------------------------------------
 
 
-async def _alarm(house: House, name: str) -> None:
+async def _alarm(relayed_service: RelayedService, name: str) -> None:
     """Assert that a relay that starts stands still with this alarm, and publishes nothing."""
-    before = len(await committed(house.bootstrap, house.events))
-    async with running(house.relay()) as relay:
+    before = len(await committed(relayed_service.bootstrap, relayed_service.events))
+    async with running(relayed_service.relay()) as relay:
         await eventually(lambda: relay.alarm is not None)
         assert relay.alarm is not None
         assert relay.alarm.name == name, str(relay.alarm)
         assert relay.reached is None
-        async with running(house.relay()) as other:  # it has given its lock back, so that a person can try again
+        async with running(
+            relayed_service.relay()
+        ) as other:  # it has given its lock back, so that a person can try again
             await eventually(lambda: other.alarm is not None)
-    assert len(await committed(house.bootstrap, house.events)) == before
+    assert len(await committed(relayed_service.bootstrap, relayed_service.events)) == before
 
 
-async def _mark(house: House, reached: HighWaterMark) -> None:
+async def _mark(relayed_service: RelayedService, reached: HighWaterMark) -> None:
     """Publish a position record, and as many events of somebody's as it names."""
-    async with AIOKafkaProducer(bootstrap_servers=house.bootstrap) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=relayed_service.bootstrap) as producer:
         for partition, offset in reached.offsets.items():
             for _ in range(offset):
-                await producer.send_and_wait(house.events, key=b"k", value=b"{}", partition=partition)
+                await producer.send_and_wait(relayed_service.events, key=b"k", value=b"{}", partition=partition)
         await producer.send_and_wait(
-            house.position,
-            key=house.service.encode(),
-            value=reached.record(house.service),
+            relayed_service.position,
+            key=relayed_service.service.encode(),
+            value=reached.record(relayed_service.service),
             partition=0,
             headers=[("ooc_hash", reached.hash.hex().encode())],
         )
 
 
-async def test_a_topic_ahead_of_its_event_store_is_an_alarm(house: House) -> None:
+async def test_a_topic_ahead_of_its_event_store_is_an_alarm(relayed_service: RelayedService) -> None:
     """Given an event store restored to before what was published, the relay stands still."""
-    await house.write(streams=2, events=2)
-    await _mark(house, HighWaterMark(7, {0: 7}))
-    await _alarm(house, "topic_ahead_of_event_store")
+    await relayed_service.write(streams=2, events=2)
+    await _mark(relayed_service, HighWaterMark(7, {0: 7}))
+    await _alarm(relayed_service, "topic_ahead_of_event_store")
 
 
-async def test_an_alarm_stands_where_the_api_reads_it_until_it_is_mended(house: House, owner: Owner) -> None:
+async def test_an_alarm_stands_where_the_api_reads_it_until_it_is_mended(
+    relayed_service: RelayedService, owner: Owner
+) -> None:
     """Given an event store restored from an older backup, when a newer one is restored, then the relay goes on and its alarm is gone."""
-    await house.write(streams=4, events=4)
-    async with house.relay():
-        await house.relayed()
+    await relayed_service.write(streams=4, events=4)
+    async with relayed_service.relay():
+        await relayed_service.relayed()
     await owner.execute(
         "alter table event disable trigger event_is_append_only;"
         " create table newer as select * from event where position > 12;"
         " delete from event where position > 12; update head set position = 12"
     )
-    async with running(house.relay()) as relay:
+    async with running(relayed_service.relay()) as relay:
         await eventually(lambda: relay.alarm is not None)
         (alarm,) = await alarms(owner)
         assert (alarm.name, alarm.consumer) == ("topic_ahead_of_event_store", "relay")
-        assert (alarm.place, "position 16, the event store to 12" in alarm.detail) == (house.service, True)
+        assert (alarm.place, "position 16, the event store to 12" in alarm.detail) == (relayed_service.service, True)
         await owner.execute("insert into event select * from newer; update head set position = 16")
         await eventually(lambda: relay.alarm is None)
         assert await alarms(owner) == []
-        await house.write(streams=1, events=1)
-        await house.relayed()
+        await relayed_service.write(streams=1, events=1)
+        await relayed_service.relayed()
 
 
-async def test_a_event_store_that_went_another_way_is_an_alarm(house: House) -> None:
+async def test_a_event_store_that_went_another_way_is_an_alarm(relayed_service: RelayedService) -> None:
     """Given an event store that was restored and has grown again past the position, with other events, it stands still."""
-    await house.write(streams=2, events=2)
-    await _mark(house, HighWaterMark(3, {0: 3}, bytes(32)))
-    await _alarm(house, "topic_ahead_of_event_store")
+    await relayed_service.write(streams=2, events=2)
+    await _mark(relayed_service, HighWaterMark(3, {0: 3}, bytes(32)))
+    await _alarm(relayed_service, "topic_ahead_of_event_store")
 
 
-async def test_a_missing_event_is_an_alarm(house: House, owner: Owner) -> None:
+async def test_a_missing_event_is_an_alarm(relayed_service: RelayedService, owner: Owner) -> None:
     """Given an event store in which a position is missing, nothing of that part is published."""
-    await house.write(streams=4, events=4)
+    await relayed_service.write(streams=4, events=4)
     await owner.execute("alter table event disable trigger event_is_append_only")
     await owner.execute("delete from event where position = 7")
-    await _alarm(house, "event_store_gap")
+    await _alarm(relayed_service, "event_store_gap")
 
 
-async def test_a_missing_tail_is_an_alarm(house: House, owner: Owner) -> None:
+async def test_a_missing_tail_is_an_alarm(relayed_service: RelayedService, owner: Owner) -> None:
     """Given an event store whose last events are missing, which leaves no gap between events, it stands still."""
-    await house.write(streams=4, events=4)
+    await relayed_service.write(streams=4, events=4)
     await owner.execute("alter table event disable trigger event_is_append_only")
     await owner.execute("delete from event where position > 12")
-    await _alarm(house, "event_store_gap")
+    await _alarm(relayed_service, "event_store_gap")
 
 
-async def test_the_event_reached_being_gone_is_an_alarm(house: House, owner: Owner) -> None:
+async def test_the_event_reached_being_gone_is_an_alarm(relayed_service: RelayedService, owner: Owner) -> None:
     """Given an event store without the event that the position record names, it stands still."""
-    await house.write(streams=4, events=4)
-    async with house.relay():
-        await house.relayed()
-    await house.write(streams=4, events=1)
+    await relayed_service.write(streams=4, events=4)
+    async with relayed_service.relay():
+        await relayed_service.relayed()
+    await relayed_service.write(streams=4, events=1)
     await owner.execute("alter table event disable trigger event_is_append_only")
     await owner.execute("delete from event where position = 16")
-    await _alarm(house, "topic_ahead_of_event_store")
+    await _alarm(relayed_service, "topic_ahead_of_event_store")
 
 
-async def test_a_topic_with_other_partitions_is_an_alarm(house: House) -> None:
+async def test_a_topic_with_other_partitions_is_an_alarm(relayed_service: RelayedService) -> None:
     """Given an events topic that has not the partitions that keys were assigned by, it stands still."""
-    house.namespace += "-few"
-    await topics(house.bootstrap, [NewTopic(house.events, 3, 1), NewTopic(house.position, 1, 1)])
-    await house.write(streams=1, events=1)
-    await _alarm(house, "wrong_partitions")
+    relayed_service.namespace += "-few"
+    await topics(
+        relayed_service.bootstrap, [NewTopic(relayed_service.events, 3, 1), NewTopic(relayed_service.position, 1, 1)]
+    )
+    await relayed_service.write(streams=1, events=1)
+    await _alarm(relayed_service, "wrong_partitions")
 
 
 # --- the position record --------------------------------------------------------------------------
 
 
-async def test_the_last_record_is_found_behind_many_others(house: House) -> None:
+async def test_the_last_record_is_found_behind_many_others(relayed_service: RelayedService) -> None:
     """Given a position topic whose end is all aborted transactions, the last committed record is found."""
-    producer = AIOKafkaProducer(bootstrap_servers=house.bootstrap, transactional_id=f"{house.service}-other")
+    producer = AIOKafkaProducer(
+        bootstrap_servers=relayed_service.bootstrap, transactional_id=f"{relayed_service.service}-other"
+    )
 
     def record(position: int) -> bytes:
-        return HighWaterMark(position, {0: position}).record(house.service)
+        return HighWaterMark(position, {0: position}).record(relayed_service.service)
 
     async with producer:
         async with producer.transaction():
             for _ in range(10):
-                await producer.send_and_wait(house.events, b"{}", b"s", partition=0)
+                await producer.send_and_wait(relayed_service.events, b"{}", b"s", partition=0)
         for position in (1, 2):
             async with producer.transaction():
-                await producer.send_and_wait(house.position, record(position), b"s", partition=0)
+                await producer.send_and_wait(relayed_service.position, record(position), b"s", partition=0)
         for position in range(3, 4 + 3):
             await producer.begin_transaction()
             for _ in range(40):
-                await producer.send(house.position, record(position), b"s", partition=0)
+                await producer.send(relayed_service.position, record(position), b"s", partition=0)
             await producer.flush()
             await producer.abort_transaction()
-    assert (await last_position(house.bootstrap, house.position))[0] == HighWaterMark(2, {0: 2})
+    assert (await last_position(relayed_service.bootstrap, relayed_service.position))[0] == HighWaterMark(2, {0: 2})
 
 
-async def test_an_empty_position_topic_has_no_record(house: House) -> None:
+async def test_an_empty_position_topic_has_no_record(relayed_service: RelayedService) -> None:
     """Given a service that has published nothing, there is no last record."""
-    assert (await last_position(house.bootstrap, house.position))[0] is None
+    assert (await last_position(relayed_service.bootstrap, relayed_service.position))[0] is None

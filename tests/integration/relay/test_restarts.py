@@ -24,7 +24,7 @@ from shared.runtime.provision import (
 )
 from tests.integration.event_store.streams import Stream, as_application
 from tests.integration.local.waiting import eventually
-from tests.integration.relay.conftest import House, body_of, running
+from tests.integration.relay.conftest import RelayedService, body_of, running
 from tools import local
 from tools.local import kafka, postgres
 from tools.local.supervisor import Supervisor
@@ -34,10 +34,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 @dataclass
 class Machine:
-    """Servers that may be killed, and a house on them."""
+    """Servers that may be killed, and a relayed_service on them."""
 
     servers: Supervisor
-    house: House
+    relayed_service: RelayedService
 
     async def kill(self, name: str) -> None:
         """Kill -9 a server and wait until its supervisor has it up again."""
@@ -66,18 +66,21 @@ async def machine() -> AsyncIterator[Machine]:
             await databases(postgres.dsn(postgres_port), [service_database("tests")])
             owner = postgres.dsn(postgres_port, "ooc_tests")
             pool = await connections.create_pool(as_application(owner))
-            house = House("tests", owner, f"127.0.0.1:{kafka_port}", PostgresEventStore(pool))
-            await topics(house.bootstrap, [events_topic(house.events, 1), position_topic(house.position, 1)])
-            yield Machine(servers, house)
+            relayed_service = RelayedService("tests", owner, f"127.0.0.1:{kafka_port}", PostgresEventStore(pool))
+            await topics(
+                relayed_service.bootstrap,
+                [events_topic(relayed_service.events, 1), position_topic(relayed_service.position, 1)],
+            )
+            yield Machine(servers, relayed_service)
             pool.terminate()
 
 
 class Writing:
     """Streams that grow until they are told to end; what the event store says it has, it must have."""
 
-    def __init__(self, house: House, streams: int = 20) -> None:
+    def __init__(self, relayed_service: RelayedService, streams: int = 20) -> None:
         self.count = 0
-        self._house = house
+        self._house = relayed_service
         self._ended = asyncio.Event()
         self._tasks = [asyncio.create_task(self._grow(Stream())) for _ in range(streams)]
 
@@ -100,24 +103,24 @@ class Writing:
 async def test_killed_servers_cost_no_event(machine: Machine) -> None:
     """Given writers and a relay, kill -9 of broker and database in turns leaves the topic exactly the event store."""
     chance = random.Random(11)
-    async with running(machine.house.relay(machine.house.event_store.moved)) as relay:
-        writing = Writing(machine.house)
+    async with running(machine.relayed_service.relay(machine.relayed_service.event_store.moved)) as relay:
+        writing = Writing(machine.relayed_service)
         for name in (kafka.NAME, postgres.NAME, kafka.NAME, postgres.NAME, kafka.NAME):
             await writing.more(chance.randrange(200, 1500))
             await machine.kill(name)
             await eventually(lambda: relay.reached is not None, within=60)
         await writing.more(200)
         await writing.end()
-        await machine.house.relayed(within=60)
+        await machine.relayed_service.relayed(within=60)
         assert relay.alarm is None
-    assert (await machine.house.event_store.head()).position == writing.count
-    await machine.house.assert_exactly_the_event_store()
+    assert (await machine.relayed_service.event_store.head()).position == writing.count
+    await machine.relayed_service.assert_exactly_the_event_store()
 
 
 async def test_a_broker_that_stands_still_leaves_no_commit_in_doubt(machine: Machine) -> None:
     """Given a broker that stops answering in the middle of commits, the relay gives up, asks again, and goes on."""
-    async with running(machine.house.relay(machine.house.event_store.moved)) as relay:
-        writing = Writing(machine.house)
+    async with running(machine.relayed_service.relay(machine.relayed_service.event_store.moved)) as relay:
+        writing = Writing(machine.relayed_service)
         for events in (300, 500):
             await writing.more(events)
             machine.signal(kafka.NAME, signal.SIGSTOP)
@@ -125,18 +128,18 @@ async def test_a_broker_that_stands_still_leaves_no_commit_in_doubt(machine: Mac
             machine.signal(kafka.NAME, signal.SIGCONT)
             await eventually(lambda: relay.reached is not None, within=60)
         await writing.end()
-        await machine.house.relayed(within=60)
-    await machine.house.assert_exactly_the_event_store()
+        await machine.relayed_service.relayed(within=60)
+    await machine.relayed_service.assert_exactly_the_event_store()
 
 
 async def test_two_relays_take_over_from_each_other(machine: Machine) -> None:
     """Given two relays and a database that is killed, whichever gets the lock next fences the other: still exact."""
-    async with running(machine.house.relay()) as one, running(machine.house.relay()) as other:
-        writing = Writing(machine.house)
+    async with running(machine.relayed_service.relay()) as one, running(machine.relayed_service.relay()) as other:
+        writing = Writing(machine.relayed_service)
         for _ in range(3):
             await writing.more(300)
             await machine.kill(postgres.NAME)
             await eventually(lambda: (one.reached is None) != (other.reached is None), within=60)
         await writing.end()
-        await machine.house.relayed(within=60)
-    await machine.house.assert_exactly_the_event_store()
+        await machine.relayed_service.relayed(within=60)
+    await machine.relayed_service.assert_exactly_the_event_store()

@@ -24,7 +24,7 @@ from tests.integration.event_store.streams import as_application
 from tests.integration.event_store.tallies import Count, opening, request_for
 from tests.integration.local.waiting import eventually
 from tests.integration.relay import test_verification as verification
-from tests.integration.relay.conftest import House
+from tests.integration.relay.conftest import RelayedService
 from tests.integration.relay.test_verification import STORE, Tallies, broken, intrude
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -53,7 +53,7 @@ class Signed:
         return [signer.key for signer in self.keys.signers(origin_of(AUTHORITY, service, EVENTS))]
 
 
-async def sign(house: House, tallies: Tallies, owner: Owner) -> Signed:
+async def sign(relayed_service: RelayedService, tallies: Tallies, owner: Owner) -> Signed:
     """Have the logs signed up to the last event."""
     signed = Signed(SigningKeys.read(base64.b64encode(os.urandom(32)).decode()))
     signer = CheckpointSigner(
@@ -61,13 +61,15 @@ async def sign(house: House, tallies: Tallies, owner: Owner) -> Signed:
         authority=AUTHORITY,
         logs=(EVENTS,),
         topic=tallies.service.checkpoints_topic,
-        dsn=as_application(house.owner, RoleKind.SIGNER),
-        bootstrap=house.bootstrap,
+        dsn=as_application(relayed_service.owner, RoleKind.SIGNER),
+        bootstrap=relayed_service.bootstrap,
         keys=signed.keys,
     )
 
     async def published() -> bool:
-        return 6 in (await read_published(house.bootstrap, tallies.service.checkpoints_topic)).get(EVENTS.name, {})
+        return 6 in (await read_published(relayed_service.bootstrap, tallies.service.checkpoints_topic)).get(
+            EVENTS.name, {}
+        )
 
     async with signer:
         await eventually(published, 60)
@@ -103,29 +105,31 @@ EMPTY: Sequence[str] = (
 
 @pytest.mark.parametrize(("lost", "left"), [(OLDER_BACKUP, 4), (EMPTY, 0)], ids=["an older backup", "no backup"])
 async def test_an_event_store_is_restored_from_its_topic(
-    house: House, tallies: Tallies, owner: Owner, lost: Sequence[str], left: int
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner, lost: Sequence[str], left: int
 ) -> None:
     """Given lost events, and a forged record in the topic, then each event comes back at its place, and all goes on."""
-    signed = await sign(house, tallies, owner)
+    signed = await sign(relayed_service, tallies, owner)
     before = await contents(owner)
-    await intrude(house, headers=[("ooc_position", b"7")])
+    await intrude(relayed_service, headers=[("ooc_position", b"7")])
     await lose(owner, *lost)
-    found = await run_drill(tallies.service, owner, house.bootstrap)
+    found = await run_drill(tallies.service, owner, relayed_service.bootstrap)
     assert (found.stored, found.published) == (left, 6)
     assert found.problems
     keys = [] if left else signed.public(tallies.service.name)
-    assert await restore_events(tallies.service, owner, house.bootstrap, keys) == (left, 6)
+    assert await restore_events(tallies.service, owner, relayed_service.bootstrap, keys) == (left, 6)
     assert await contents(owner) == before
-    assert await restore_events(tallies.service, owner, house.bootstrap, keys) == (6, 6)
+    assert await restore_events(tallies.service, owner, relayed_service.bootstrap, keys) == (6, 6)
 
     later = request_for(tallies.handler, tallies.open, Count(by=1))
-    async with house.relay():
+    async with relayed_service.relay():
         assert isinstance(await tallies.handler.handle(later), Accepted)
-        await house.relayed()
-    assert STORE not in await broken(house, tallies)
+        await relayed_service.relayed()
+    assert STORE not in await broken(relayed_service, tallies)
 
 
-async def test_a_repeated_command_gets_its_restored_receipt(house: House, tallies: Tallies, owner: Owner) -> None:
+async def test_a_repeated_command_gets_its_restored_receipt(
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner
+) -> None:
     """Given a restored receipt, which lacks the digest of its request, then a repeat records nothing and gets the receipt."""
     request = request_for(tallies.handler, uuid4(), opening("station"))
     first = await tallies.handler.handle(request)
@@ -138,35 +142,41 @@ async def test_a_repeated_command_gets_its_restored_receipt(house: House, tallie
     assert again.receipt == first.receipt
 
 
-async def test_without_a_checkpoint_nothing_is_restored(house: House, tallies: Tallies, owner: Owner) -> None:
+async def test_without_a_checkpoint_nothing_is_restored(
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner
+) -> None:
     """Given that nothing was ever signed, then nothing can prove what the topic holds, and it is refused."""
     await lose(owner, *OLDER_BACKUP)
     with pytest.raises(CannotRestore, match="no checkpoint is signed"):
-        await restore_events(tallies.service, owner, house.bootstrap)
+        await restore_events(tallies.service, owner, relayed_service.bootstrap)
 
 
-async def test_a_store_that_went_another_way_is_left_alone(house: House, tallies: Tallies, owner: Owner) -> None:
+async def test_a_store_that_went_another_way_is_left_alone(
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner
+) -> None:
     """Given other keys, or another event at a position that the topic has, then it is refused and nothing changes."""
-    await sign(house, tallies, owner)
+    await sign(relayed_service, tallies, owner)
     await lose(owner, *OLDER_BACKUP)
     cut = await contents(owner)
     strange = Signed(SigningKeys.read(base64.b64encode(os.urandom(32)).decode())).public(tallies.service.name)
     with pytest.raises(CannotRestore, match="a checkpoint"):
-        await restore_events(tallies.service, owner, house.bootstrap, strange)
+        await restore_events(tallies.service, owner, relayed_service.bootstrap, strange)
     assert await contents(owner) == cut
     await lose(owner, "update event set recorded_at = recorded_at + interval '1 microsecond' where position = 4")
     changed = await contents(owner)
     with pytest.raises(CannotRestore, match="another event than the topic at position 4"):
-        await restore_events(tallies.service, owner, house.bootstrap)
+        await restore_events(tallies.service, owner, relayed_service.bootstrap)
     assert await contents(owner) == changed
 
 
-async def test_a_topic_is_filled_again_from_its_event_store(house: House, tallies: Tallies, owner: Owner) -> None:
+async def test_a_topic_is_filled_again_from_its_event_store(
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner
+) -> None:
     """Given a new broker with empty topics, when the relay has run, then the topic's tree has the root that was signed."""
-    await sign(house, tallies, owner)
-    lost = await run_drill(tallies.service, owner, house.bootstrap)
+    await sign(relayed_service, tallies, owner)
+    lost = await run_drill(tallies.service, owner, relayed_service.bootstrap)
     assert lost.problems == ()
-    new = replace(house, namespace=f"{house.namespace}-new")
+    new = replace(relayed_service, namespace=f"{relayed_service.namespace}-new")
     events = replace(tallies.service.events, namespace=new.namespace)
     service = replace(tallies.service, read_model=replace(tallies.service.read_model, events=events))
     await topics(

@@ -32,7 +32,7 @@ from tests.integration.event_store.tallies import (
     request_for,
 )
 from tests.integration.keyring.rings import new_kek, ring_database
-from tests.integration.relay.conftest import House, committed
+from tests.integration.relay.conftest import RelayedService, committed
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -143,7 +143,7 @@ class Tallies:
     async def does(self, stream: UUID, command: Command) -> None:
         assert isinstance(await self.handler.handle(request_for(self.handler, stream, command)), Accepted)
 
-    async def fill(self, house: House, shop: UUID, school: UUID) -> None:
+    async def fill(self, relayed_service: RelayedService, shop: UUID, school: UUID) -> None:
         """Count a shop's tally and close it, count a school's, and publish both."""
         await self.does(shop, opening("shop"))
         await self.does(shop, Count(by=1))
@@ -151,36 +151,38 @@ class Tallies:
         await self.does(school, Count(by=1))
         await self.does(shop, Count(by=1))
         await self.does(shop, CloseTally())
-        async with house.relay():
-            await house.relayed()
+        async with relayed_service.relay():
+            await relayed_service.relayed()
 
 
 @pytest.fixture
-async def tallies(house: House, postgres_url: str) -> AsyncIterator[Tallies]:
+async def tallies(relayed_service: RelayedService, postgres_url: str) -> AsyncIterator[Tallies]:
     """Two tallies that were looked at, counted, and published."""
-    events = replace(SERVICE.events, namespace=house.namespace)
+    events = replace(SERVICE.events, namespace=relayed_service.namespace)
     service = replace(SERVICE, read_model=replace(SERVICE.read_model, events=events))
     shop, school = uuid4(), uuid4()
-    pool = await connections.create_pool(as_application(house.owner))
+    pool = await connections.create_pool(as_application(relayed_service.owner))
     for stream in (shop, school, shop):
         await AccessLog(pool).record(KEEPER, "READ_STATE", service.stream_name(stream), outcome="GIVEN")
     await pool.close()
     async with ring_database(postgres_url) as ring:
         keys = await connections.create_pool(as_application(ring))
         keyring = PostgresKeyring(keys, new_kek())
-        made = Tallies(service, CommandHandler(service, house.event_store, keyring, b"k" * 32), school, keyring, ring)
-        await made.fill(house, shop, school)
+        made = Tallies(
+            service, CommandHandler(service, relayed_service.event_store, keyring, b"k" * 32), school, keyring, ring
+        )
+        await made.fill(relayed_service, shop, school)
         yield made
         await keys.close()
 
 
-async def findings(house: House, tallies: Tallies) -> list[Finding]:
+async def findings(relayed_service: RelayedService, tallies: Tallies) -> list[Finding]:
     """Every finding, soon, and each break on a line of its own."""
-    pool = await connections.create_pool(as_verifier(house.owner))
+    pool = await connections.create_pool(as_verifier(relayed_service.owner))
     keys = await connections.create_pool(as_verifier(tallies.ring))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS / 2):
-            found = [one async for one in verify_service(tallies.service, pool, keys, house.bootstrap)]
+            found = [one async for one in verify_service(tallies.service, pool, keys, relayed_service.bootstrap)]
     finally:
         await pool.close()
         await keys.close()
@@ -189,9 +191,9 @@ async def findings(house: House, tallies: Tallies) -> list[Finding]:
     return found
 
 
-async def broken(house: House, tallies: Tallies) -> set[str]:
+async def broken(relayed_service: RelayedService, tallies: Tallies) -> set[str]:
     """Return the checks that find a break."""
-    return {finding.check for finding in await findings(house, tallies) if not finding.ok}
+    return {finding.check for finding in await findings(relayed_service, tallies) if not finding.ok}
 
 
 @asynccontextmanager
@@ -205,54 +207,56 @@ async def with_every_right(owner: Owner) -> AsyncIterator[Owner]:
         await owner.execute(f"alter table {table} enable trigger all")
 
 
-async def test_what_nobody_touched_is_whole(house: House, tallies: Tallies) -> None:
+async def test_what_nobody_touched_is_whole(relayed_service: RelayedService, tallies: Tallies) -> None:
     """Given tallies that were counted and published, when they are verified, then every check is whole."""
-    assert await broken(house, tallies) == set()
+    assert await broken(relayed_service, tallies) == set()
 
 
 @pytest.mark.parametrize("what", TAMPERED)
-async def test_whatever_is_changed_is_found(house: House, tallies: Tallies, owner: Owner, what: str) -> None:
+async def test_whatever_is_changed_is_found(
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner, what: str
+) -> None:
     """Given somebody who may do everything in the database, whatever they change is named by the check of its kind."""
     statements, checks = TAMPERED[what]
     async with with_every_right(owner):
         for statement in (statements,) if isinstance(statements, str) else statements:
             assert not (await owner.execute(statement)).endswith(" 0"), statement
-    assert checks <= await broken(house, tallies)
+    assert checks <= await broken(relayed_service, tallies)
 
 
-async def intrude(house: House, **parts: Any) -> str:
+async def intrude(relayed_service: RelayedService, **parts: Any) -> str:
     """Write a record of some parts, the others those of the first event; where it stands, as verification names it."""
-    one = (await committed(house.bootstrap, house.events))[0]
+    one = (await committed(relayed_service.bootstrap, relayed_service.events))[0]
     record = {"value": one.value, "key": one.key, "headers": list(one.headers), "partition": one.partition} | parts
-    async with AIOKafkaProducer(bootstrap_servers=house.bootstrap) as producer:
-        placed = await producer.send_and_wait(house.events, **record)
-    return f"{house.events} partition {placed.partition} offset {placed.offset}: "
+    async with AIOKafkaProducer(bootstrap_servers=relayed_service.bootstrap) as producer:
+        placed = await producer.send_and_wait(relayed_service.events, **record)
+    return f"{relayed_service.events} partition {placed.partition} offset {placed.offset}: "
 
 
-async def named(house: House, tallies: Tallies, check: str) -> list[str]:
+async def named(relayed_service: RelayedService, tallies: Tallies, check: str) -> list[str]:
     """Return the breaks that a check names."""
-    return [line for one in await findings(house, tallies) if one.check == check for line in one.problems]
+    return [line for one in await findings(relayed_service, tallies) if one.check == check for line in one.problems]
 
 
-async def test_a_record_that_was_written_again_is_named(house: House, tallies: Tallies) -> None:
+async def test_a_record_that_was_written_again_is_named(relayed_service: RelayedService, tallies: Tallies) -> None:
     """Given an event's record that somebody wrote again, its second place is named, and nothing else."""
-    where = await intrude(house)
+    where = await intrude(relayed_service)
     await tallies.does(tallies.open, Count(by=1))
-    async with house.relay():
-        await house.relayed()
-    (line,) = await named(house, tallies, TOPIC)
+    async with relayed_service.relay():
+        await relayed_service.relayed()
+    (line,) = await named(relayed_service, tallies, TOPIC)
     assert line.startswith(where)
 
 
 @pytest.mark.parametrize("what", RUBBISH)
 async def test_a_foreign_record_is_named_and_everything_else_checked(
-    house: House, tallies: Tallies, owner: Owner, what: str
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner, what: str
 ) -> None:
     """Given a record that is not the relay's, it is named by its place; and a missing line of the log is found as well."""
-    where = await intrude(house, **RUBBISH[what])
+    where = await intrude(relayed_service, **RUBBISH[what])
     async with with_every_right(owner):
         await owner.execute("delete from access_log where sequence = 1")
-    found = {one.check: one.problems for one in await findings(house, tallies) if not one.ok}
+    found = {one.check: one.problems for one in await findings(relayed_service, tallies) if not one.ok}
     assert set(found) == {TOPIC, ACCESS}
     (line,) = found[TOPIC]
     assert line.startswith(where)
@@ -267,71 +271,81 @@ class _NoText(str):
         return b"\xff\xfe"
 
 
-async def test_a_record_with_an_undecodable_header_name_is_named(house: House, tallies: Tallies) -> None:
+async def test_a_record_with_an_undecodable_header_name_is_named(
+    relayed_service: RelayedService, tallies: Tallies
+) -> None:
     """Given a header name that is not UTF-8, the record is named, and the records before and after it are compared."""
-    (last,) = [m for m in await committed(house.bootstrap, house.events) if dict(m.headers)["ooc_position"] == b"6"]
-    async with AIOKafkaProducer(bootstrap_servers=house.bootstrap) as producer:
+    (last,) = [
+        m
+        for m in await committed(relayed_service.bootstrap, relayed_service.events)
+        if dict(m.headers)["ooc_position"] == b"6"
+    ]
+    async with AIOKafkaProducer(bootstrap_servers=relayed_service.bootstrap) as producer:
         batch = producer.create_batch()
         batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 16_384)
         batch.append(timestamp=None, key=None, value=b"x", headers=[(_NoText("name"), b"value")])
-        placed = await (await producer.send_batch(batch, house.events, partition=last.partition))
+        placed = await (await producer.send_batch(batch, relayed_service.events, partition=last.partition))
     await tallies.does(tallies.open, Count(by=1))
-    async with house.relay():
-        await house.relayed()
-    (line,) = await named(house, tallies, TOPIC)
-    here = f"{house.events} partition {last.partition} offset {placed.offset}"
+    async with relayed_service.relay():
+        await relayed_service.relayed()
+    (line,) = await named(relayed_service, tallies, TOPIC)
+    here = f"{relayed_service.events} partition {last.partition} offset {placed.offset}"
     assert line == f"{here}: not the event store's own: it names no position"
 
 
-async def test_a_store_that_grew_again_in_another_way_is_found(house: House, tallies: Tallies, owner: Owner) -> None:
+async def test_a_store_that_grew_again_in_another_way_is_found(
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner
+) -> None:
     """Given a tail that was cut with all that knows of it, and other events in its place, both ends are named."""
     async with with_every_right(owner):
         for statement in (*CUT_TAIL, "delete from relayed"):
             await owner.execute(statement)
     await tallies.does(tallies.open, Count(by=1))
     await tallies.does(tallies.open, Count(by=1))
-    assert {STORE, TOPIC} <= await broken(house, tallies)
+    assert {STORE, TOPIC} <= await broken(relayed_service, tallies)
 
 
-async def test_a_relay_that_stands_still_is_said_at_once(house: House, tallies: Tallies, owner: Owner) -> None:
+async def test_a_relay_that_stands_still_is_said_at_once(
+    relayed_service: RelayedService, tallies: Tallies, owner: Owner
+) -> None:
     """Given events that a relay with an alarm will not publish, verification does not wait for them."""
     await tallies.does(tallies.open, Count(by=1))
     await owner.execute(
         "insert into alarm (consumer, name, place, detail) values ('relay', 'event_store_gap', 'x', 'y')"
     )
-    assert any("its alarm stands" in line for line in await named(house, tallies, TOPIC))
+    assert any("its alarm stands" in line for line in await named(relayed_service, tallies, TOPIC))
 
 
-async def test_a_position_record_of_no_sense_is_named(house: House, tallies: Tallies) -> None:
+async def test_a_position_record_of_no_sense_is_named(relayed_service: RelayedService, tallies: Tallies) -> None:
     """Given a position record that cannot be read, or that goes beyond the store, the store's check says so."""
-    async with AIOKafkaProducer(bootstrap_servers=house.bootstrap) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=relayed_service.bootstrap) as producer:
         value = b'{"service":"x","position":99999999999999999999,"offsets":{}}'
-        await producer.send_and_wait(house.position, value, key=b"k", partition=0)
-    assert {STORE} == await broken(house, tallies)
+        await producer.send_and_wait(relayed_service.position, value, key=b"k", partition=0)
+    assert {STORE} == await broken(relayed_service, tallies)
 
 
-async def test_a_data_key_gone_without_a_tombstone_is_named(house: House, tallies: Tallies) -> None:
+async def test_a_data_key_gone_without_a_tombstone_is_named(relayed_service: RelayedService, tallies: Tallies) -> None:
     """Given a keyring from which somebody took a key, its owner is named; one that was destroyed is none's fault."""
     ring = await asyncpg.connect(tallies.ring)
     subjects = [row["subject"] for row in await ring.fetch("select subject from data_key order by subject")]
     await ring.execute("select destroy_keys($1)", subjects[0])
-    assert await named(house, tallies, KEYS) == []
+    assert await named(relayed_service, tallies, KEYS) == []
     await ring.execute("delete from data_key where subject = $1", subjects[1])
-    (line,) = await named(house, tallies, KEYS)
+    (line,) = await named(relayed_service, tallies, KEYS)
     assert subjects[1] in line
     assert "gone without a tombstone" in line
     await ring.execute("alter table tombstone disable trigger all")
     await ring.execute("delete from tombstone")
     await ring.execute("alter table tombstone enable trigger all")
-    assert len(await named(house, tallies, KEYS)) == 2
+    assert len(await named(relayed_service, tallies, KEYS)) == 2
     await ring.close()
 
 
-async def test_a_destroyed_key_that_is_there_again_is_named(house: House, tallies: Tallies) -> None:
+async def test_a_destroyed_key_that_is_there_again_is_named(relayed_service: RelayedService, tallies: Tallies) -> None:
     """Given a destroyed key that somebody put back beside its tombstone, its owner is named."""
     ring = await asyncpg.connect(tallies.ring)
     subject = await ring.fetchval("select min(subject) from data_key")
     await ring.execute("insert into tombstone (subject) values ($1)", subject)
     await ring.close()
-    (line,) = await named(house, tallies, KEYS)
+    (line,) = await named(relayed_service, tallies, KEYS)
     assert subject in line

@@ -19,102 +19,104 @@ from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
 
-settings, house = world.settings, world.house
+settings, partnership = world.settings, world.partnership
 
 TODAY: Final = date.today().isoformat()  # noqa: DTZ011 - the day on which the test's events occur
 QUESTION: Final = {"measure": "workload", "from": "2026-04-01", "to": TODAY}
 
 
 async def freeze(
-    house: Partnership, *, role: str = "ANALYST", key: str | None = None, **question: str
+    partnership: Partnership, *, role: str = "ANALYST", key: str | None = None, **question: str
 ) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {await house.token(role)}", "Idempotency-Key": key or str(uuid4())}
-    return await house.clients["reporting"].post("/v1/returns", json=QUESTION | question, headers=headers)
+    headers = {"Authorization": f"Bearer {await partnership.token(role)}", "Idempotency-Key": key or str(uuid4())}
+    return await partnership.clients["reporting"].post("/v1/returns", json=QUESTION | question, headers=headers)
 
 
-async def frozen(house: Partnership, **question: str) -> dict[str, Any]:
+async def frozen(partnership: Partnership, **question: str) -> dict[str, Any]:
     """Return the line of a return that is frozen now."""
-    await world.referral(house)
-    await house.carry()
-    answer = await freeze(house, **question)
+    await world.referral(partnership)
+    await partnership.carry()
+    answer = await freeze(partnership, **question)
     assert answer.status_code == 201, answer.text
     line: dict[str, Any] = answer.json()
     return line
 
 
-async def read(house: Partnership, path: str, role: str = "ANALYST") -> httpx.Response:
-    return await house.read("reporting", f"/v1/returns{path}", await house.token(role))
+async def read(partnership: Partnership, path: str, role: str = "ANALYST") -> httpx.Response:
+    return await partnership.read("reporting", f"/v1/returns{path}", await partnership.token(role))
 
 
-async def problems(house: Partnership) -> list[str]:
+async def problems(partnership: Partnership) -> list[str]:
     """List what verification says of the returns, in its own database role."""
     role = role_name(RoleKind.VERIFY)
-    async with asyncpg.create_pool(house.settings.database("reporting", role), min_size=1, max_size=2) as database:
+    async with asyncpg.create_pool(
+        partnership.settings.database("reporting", role), min_size=1, max_size=2
+    ) as database:
         return await reproduction_problems(database)
 
 
-async def test_a_frozen_return_keeps_its_bytes_while_the_count_moves_on(house: Partnership) -> None:
+async def test_a_frozen_return_keeps_its_bytes_while_the_count_moves_on(partnership: Partnership) -> None:
     """Given a later referral, then the return answers the same bytes, and beside them today's answer and its events."""
-    line = await frozen(house)
+    line = await frozen(partnership)
     path = f"/{line['return_id']}"
-    before = await read(house, f"{path}/answer")
+    before = await read(partnership, f"{path}/answer")
     assert hashlib.sha256(before.content).hexdigest() == line["sha256"]
-    today = (await read(house, path)).json()["today"]
+    today = (await read(partnership, path)).json()["today"]
     assert (today["reproduced"], today["differences"], today["because"]) == (True, [], [])
     assert today["answer"] == json.loads(before.content)
     line_open = today["answer"]["open"]
 
-    later = await world.referral(house)
-    await house.carry()
-    after = (await read(house, path)).json()
-    assert (await read(house, f"{path}/answer")).content == before.content
+    later = await world.referral(partnership)
+    await partnership.carry()
+    after = (await read(partnership, path)).json()
+    assert (await read(partnership, f"{path}/answer")).content == before.content
     assert after["answer"] == json.loads(before.content)
     assert after["today"]["reproduced"] is True
     differences = {difference["column"]: difference for difference in after["today"]["differences"]}
     assert differences["open"] == {"column": "open", "frozen": line_open, "today": line_open + 1}
     assert {event["stream"] for event in after["today"]["later_events"]} == {f"referral/{later.stream}"}
     assert "later event" in " ".join(after["today"]["because"])
-    assert await problems(house) == []
+    assert await problems(partnership) == []
 
 
-async def test_events_that_a_measure_does_not_count_are_no_reason(house: Partnership) -> None:
+async def test_events_that_a_measure_does_not_count_are_no_reason(partnership: Partnership) -> None:
     """Given later referrals of which the measure counts nothing, then nothing differs and no event is named."""
-    line = await frozen(house, measure="kpi6")
-    await world.referral(house)
-    await house.carry()
-    today = (await read(house, f"/{line['return_id']}")).json()["today"]
+    line = await frozen(partnership, measure="kpi6")
+    await world.referral(partnership)
+    await partnership.carry()
+    today = (await read(partnership, f"/{line['return_id']}")).json()["today"]
     assert (today["differences"], today["later_events"], today["because"]) == ([], [], [])
 
 
-async def test_a_return_is_frozen_once_for_a_key(house: Partnership) -> None:
+async def test_a_return_is_frozen_once_for_a_key(partnership: Partnership) -> None:
     """Given the same key twice, then one return; given another question under it, then the request is malformed."""
     key = str(uuid4())
-    first = await freeze(house, key=key)
-    await world.referral(house)
-    await house.carry()
-    assert (await freeze(house, key=key)).json() == first.json()
-    other = await freeze(house, key=key, measure="kpi6")
+    first = await freeze(partnership, key=key)
+    await world.referral(partnership)
+    await partnership.carry()
+    assert (await freeze(partnership, key=key)).json() == first.json()
+    other = await freeze(partnership, key=key, measure="kpi6")
     assert other.status_code == 422
     assert "used before" in other.text
     again = str(uuid4())
-    both = await asyncio.gather(*(freeze(house, key=again) for _ in range(4)))
+    both = await asyncio.gather(*(freeze(partnership, key=again) for _ in range(4)))
     assert [answer.status_code for answer in both] == [201] * 4
     assert len({answer.json()["return_id"] for answer in both}) == 1
-    assert await problems(house) == []
+    assert await problems(partnership) == []
 
 
-async def test_only_an_analyst_freezes_and_only_some_read(house: Partnership) -> None:
+async def test_only_an_analyst_freezes_and_only_some_read(partnership: Partnership) -> None:
     """Given other roles, then they freeze nothing; a supervisor and an auditor read; a school does not."""
-    line = await frozen(house)
+    line = await frozen(partnership)
     for role in ("SUPERVISOR", "AUDITOR", "SAFE_SCHOOLS_OFFICER", "SCHOOL"):
-        assert (await freeze(house, role=role)).status_code == 403, role
+        assert (await freeze(partnership, role=role)).status_code == 403, role
     for role, status in (("SUPERVISOR", 200), ("AUDITOR", 200), ("SAFE_SCHOOLS_OFFICER", 403), ("SCHOOL", 403)):
-        assert (await read(house, "", role)).status_code == status, role
-        assert (await read(house, f"/{line['return_id']}", role)).status_code == status, role
-    listed = (await read(house, "")).json()["returns"]
+        assert (await read(partnership, "", role)).status_code == status, role
+        assert (await read(partnership, f"/{line['return_id']}", role)).status_code == status, role
+    listed = (await read(partnership, "")).json()["returns"]
     assert line in listed
-    assert (await read(house, f"/{uuid4()}")).status_code == 404
-    assert await problems(house) == []
+    assert (await read(partnership, f"/{uuid4()}")).status_code == 404
+    assert await problems(partnership) == []
 
 
 @pytest.mark.parametrize(
@@ -128,10 +130,10 @@ async def test_only_an_analyst_freezes_and_only_some_read(house: Partnership) ->
     ],
 )
 async def test_a_question_that_cannot_be_answered_is_malformed(
-    house: Partnership, question: dict[str, str], field: str
+    partnership: Partnership, question: dict[str, str], field: str
 ) -> None:
     """Given an unknown measure, a period that ends before it begins, and the like, then 422 says which."""
-    answer = await freeze(house, **question)
+    answer = await freeze(partnership, **question)
     assert answer.status_code == 422
     assert field in answer.text
 
@@ -146,10 +148,10 @@ async def test_a_question_that_cannot_be_answered_is_malformed(
         ("delete from frozen_return where id = '{id}'", "it is not kept"),
     ],
 )
-async def test_a_return_that_was_changed_is_found(house: Partnership, change: str, found: str) -> None:
+async def test_a_return_that_was_changed_is_found(partnership: Partnership, change: str, found: str) -> None:
     """Given a return altered or deleted by the owner of the database, then verification names it."""
-    line = await frozen(house)
-    owner = await asyncpg.connect(house.settings.database("reporting", "postgres"))
+    line = await frozen(partnership)
+    owner = await asyncpg.connect(partnership.settings.database("reporting", "postgres"))
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
             await owner.execute(change.format(id=line["return_id"]))
@@ -159,6 +161,6 @@ async def test_a_return_that_was_changed_is_found(house: Partnership, change: st
             await owner.execute("alter table frozen_return enable trigger all")
     finally:
         await owner.close()
-    reported = await problems(house)
+    reported = await problems(partnership)
     assert any(line["return_id"] in problem for problem in reported), reported
     assert re.search(found, " ".join(reported)), reported

@@ -13,6 +13,7 @@ from pypdf import PdfReader
 
 from services.console.documents import print_case_file
 from shared.transparency.checkpoint import Checkpoint, SigningKeys, write_note
+from tests.pdf import pdf_text
 
 CASE: Final = "5d1f0f5e-7a7c-4a6e-9a58-5c5d6f1c2a01"
 STREAM: Final = f"referral/{CASE}"
@@ -57,9 +58,7 @@ def bundle() -> str:
 
 def test_the_page_tells_the_history_and_what_it_proves_and_what_not() -> None:
     """Given a bundle, then the page has its events in order, sealed values closed, the checkpoint, and the limits of its proof."""
-    text = " ".join(
-        " ".join(page.extract_text() for page in PdfReader(io.BytesIO(print_case_file(bundle()))).pages).split()
-    )
+    text = pdf_text(print_case_file(bundle()))
     assert text.index("Referral received") < text.index("Triage recorded")
     assert "setting SCHOOL" in text
     assert "[sealed]" in text

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, datetime
 from typing import Any
 
-from pypdf import PdfReader
-
 from services.console.documents import print_inspection
+from tests.pdf import pdf_text
 
 MADE = datetime(2026, 11, 27, 9, tzinfo=UTC)
 VALUES: dict[str, Any] = {
@@ -39,8 +37,7 @@ VALUES: dict[str, Any] = {
 
 def text_of(values: dict[str, Any]) -> str:
     """Return the text of the printed page, with single spaces."""
-    pages = PdfReader(io.BytesIO(print_inspection(values, MADE))).pages
-    return " ".join(" ".join(page.extract_text() for page in pages).split())
+    return pdf_text(print_inspection(values, MADE))
 
 
 def test_the_page_has_numbers_and_what_they_rest_on() -> None:

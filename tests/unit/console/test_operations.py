@@ -13,7 +13,7 @@ from services.console.web.rules import value_in_words, value_on
 from shared.domain.policy import Entry, PolicyValue
 
 
-def asked(query: str) -> Request:
+def request_for(query: str) -> Request:
     """Return the request of an address."""
     return Request({"type": "http", "query_string": query.encode(), "headers": []})
 
@@ -33,13 +33,13 @@ def test_a_lag_has_a_trend_since_thelook_before(left: int, words: str) -> None:
 @pytest.mark.parametrize("query", ["", "since=yesterday", "since=2026-11-27T02:00:00", "behind=relay.disposal:1"])
 def test_an_address_without_an_earlier_look_tells_of_none(query: str) -> None:
     """Given an address without a time, or with none that is one, when it is read, then there is no look to compare with."""
-    assert look_before(asked(query)) is None
+    assert look_before(request_for(query)) is None
 
 
 def test_only_lags_are_read_from_an_address() -> None:
     """Given an address with lags and other texts, when it is read, then only the lags are kept."""
     found = look_before(
-        asked("since=2026-11-27T02:00:00Z&behind=relay.disposal:12&behind=x&behind=a.b:-1&behind=<b>.c:1")
+        request_for("since=2026-11-27T02:00:00Z&behind=relay.disposal:12&behind=x&behind=a.b:-1&behind=<b>.c:1")
     )
     assert found is not None
     assert dict(found.left) == {"relay.disposal": 12}

@@ -1,4 +1,4 @@
-"""Reading scenario files: what is well told is read, and what is not is said with file, step and what to do."""
+"""Reading scenario files: a valid one is read, and an error is named with file, step and what to do."""
 
 from __future__ import annotations
 

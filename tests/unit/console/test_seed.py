@@ -26,7 +26,7 @@ def lives() -> Lives:
     return Lives(deciding_services(), [STORIES / f"{name}.yaml" for name in NAMES])
 
 
-def house() -> dict[str, CommandHandler]:
+def handlers_of_empty_stores() -> dict[str, CommandHandler]:
     keyring = MemoryKeyring()
     return {s.name: CommandHandler(s, MemoryEventStore(), keyring, os.urandom(32)) for s in deciding_services()}
 
@@ -50,21 +50,21 @@ def events_of(life: Life) -> list[tuple[str, int, str]]:
 
 async def test_further_lives_are_accepted_and_make_the_events_that_they_tell(lives: Lives) -> None:
     """Given each story twice more, when its commands are sent to empty stores, then they record those events and no other."""
-    handlers = house()
+    handlers = handlers_of_empty_stores()
     further = [lives.next() for _ in range(2 * len(NAMES))]
     found = await seed(handlers, iter(further))
     assert (found.cases, sum(found.refused.values())) == (len(further), 0)
-    assert found.commands == sum(len(life.spoken) for life in further)
+    assert found.commands == sum(len(life.sent) for life in further)
     assert found.events == sum(life.size for life in further)
     assert await recorded(handlers) == sorted(line for life in further for line in events_of(life))
 
 
 async def test_reactions_are_done_under_the_ids_that_a_worker_derives(lives: Lives) -> None:
     """Given seeded stores, when the reactions are derived from the events again, then each that was made is found done."""
-    handlers = house()
+    handlers = handlers_of_empty_stores()
     further = [lives.next() for _ in NAMES]
     await seed(handlers, iter(further))
-    made = {spoken.request.command_id for life in further for spoken in life.spoken if spoken.request.causation_id}
+    made = {sent.request.command_id for life in further for sent in life.sent if sent.request.causation_id}
     derived: set[UUID] = set()
     for source, handler in handlers.items():
         for event in await handler.event_store.read(0, 10_000):
@@ -84,11 +84,11 @@ async def test_reactions_are_done_under_the_ids_that_a_worker_derives(lives: Liv
 async def test_days_are_moved_back_by_whole_weeks_and_fewer_cases_begin_in_the_holidays(lives: Lives) -> None:
     """Given cases spread over two years, then each day lies whole weeks earlier, and the holidays have fewer of them."""
     chance = random.Random(5)
-    began = lives.upcoming.spoken[0].request.occurred_at
+    began = lives.upcoming.sent[0].request.occurred_at
     days = [days_back(chance, lives.upcoming, 104) for _ in range(2_000)]
     assert {day % 7 for day in days} == {0}
     assert (min(days), max(days)) == (0, 7 * 103)
-    handlers = house()
+    handlers = handlers_of_empty_stores()
     found = await seed(handlers, some_lives(lives, 12, 52, chance))
     assert found.cases + sum(found.refused.values()) == 12
     assert found.cases >= 6, found.refused

@@ -16,6 +16,7 @@ from services.console.documents import print_subject_access
 from services.console.main import app
 from services.console.redaction import NOT_SHOWN, Redaction
 from services.console.subject_access import copy_for
+from tests.pdf import pdf_text
 from tests.unit.console.test_console_http import serving
 
 CHILD, OTHER, CASE, RECORD, EVENT, OFFICER = (uuid4() for _ in range(6))
@@ -40,7 +41,7 @@ def line(person: UUID, sentence: str, **data: Any) -> dict[str, Any]:
     }
 
 
-def held() -> dict[str, Any]:
+def held_data() -> dict[str, Any]:
     """Return a record of two children, as a service answers it for the first."""
     sealed = {"sealed": True, "class": "IDENTITY"}
     return {
@@ -75,7 +76,7 @@ def view() -> dict[str, Any]:
 
 def made_copy() -> dict[str, Any]:
     """Return the copy for the first child."""
-    return copy_for(CHILD, "UK_GDPR_ARTICLE_15", {"referral": view()}, [held()], [look()], MADE_AT)
+    return copy_for(CHILD, "UK_GDPR_ARTICLE_15", {"referral": view()}, [held_data()], [look()], MADE_AT)
 
 
 def test_nobody_else_and_no_officer_is_in_the_copy_by_id() -> None:
@@ -127,8 +128,8 @@ def test_the_same_id_becomes_the_same_words_and_what_is_sealed_or_erased_says_so
 
 def test_the_copy_is_printed_with_the_persons_rights() -> None:
     """Given a copy, then the PDF has its values, its times and whom to complain to, and nobody's id but the child's own."""
-    reader = PdfReader(io.BytesIO(print_subject_access(made_copy(), "en")))
-    text = " ".join(" ".join(page.extract_text() for page in reader.pages).split())
+    printed = print_subject_access(made_copy(), "en")
+    text = pdf_text(printed)
     for part in (
         "Robin Roe",
         "2 March 2026",
@@ -138,14 +139,14 @@ def test_the_copy_is_printed_with_the_persons_rights() -> None:
     ):
         assert part in text
     assert str(OTHER) not in text
-    assert reader.metadata is not None
-    assert reader.metadata.title == "What we hold about you"
+    metadata = PdfReader(io.BytesIO(printed)).metadata
+    assert metadata is not None
+    assert metadata.title == "What we hold about you"
 
 
 def test_a_welsh_copy_has_english_where_a_text_awaits_translation() -> None:
     """Given Welsh, then the document is printed, with months in Welsh."""
-    reader = PdfReader(io.BytesIO(print_subject_access(made_copy(), "cy")))
-    assert "Mawrth" in " ".join(page.extract_text() for page in reader.pages)
+    assert "Mawrth" in pdf_text(print_subject_access(made_copy(), "cy"))
 
 
 def run(url: str, *arguments: str) -> Any:

@@ -1,8 +1,8 @@
 """Write a golden sample of every event that has none: `python -m tests.unit.contract.sample`.
 
 A sample, once written, is never written again: what has been published can be read for ever. An event that gained a
-field is sampled again beside the old sample, as `TYPE with FIELD`. The events come from the stories of tests/scenarios.
-One that has no sample and that no story tells is named, and the exit is 1: tell it first.
+field is sampled again beside the old sample, as `TYPE with FIELD`. The events are those that tests/scenarios records.
+An event without a sample that no scenario records is named, and the exit code is 1: add it to a scenario first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def samples(service: str) -> dict[str, dict[str, str]]:
 
 
 def played_facts() -> dict[str, list[tuple[bytes, Fact]]]:
-    """Every fact that the stories tell, by service, with the hash before it."""
+    """Play all scenarios; return their facts by service, each with the hash before it."""
     memory = Memory(SERVICES)
     for file in sorted(STORIES.glob("*.yaml")):
         Run(read_scenario(file), memory).play()
@@ -91,22 +91,25 @@ def missing(service: Service[Any], samples_by_type: Mapping[str, Mapping[str, st
 
 
 def main() -> None:
-    """Add what is missing, and say what; exit 1, naming them, where events have no sample because no story tells them."""
-    # Reactions that stories park are of no interest here.
+    """Add what is missing, and print what was added; exit with 1 and the names of events that no scenario records."""
+    # Reactions that scenarios park are of no interest here.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     GOLDEN.mkdir(exist_ok=True)
     facts = played_facts()
-    untold: list[str] = []
+    unrecorded: list[str] = []
     for service in SERVICES:
         stored = samples(service.name)
         for name in add(stored, facts.get(service.name, ())):
             print(f"{name}: sampled")  # noqa: T201 - it talks to whoever runs it
         text = json.dumps(dict(sorted(stored.items())), indent=1) + "\n"
         (GOLDEN / f"{service.name}.json").write_text(text, encoding="utf-8")
-        untold += missing(service, stored)
-    if untold:
+        unrecorded += missing(service, stored)
+    if unrecorded:
         sys.exit(
-            "\n".join(f"{name}: no story tells it: tell it in tests/scenarios, then run this again" for name in untold)
+            "\n".join(
+                f"{name}: no scenario records it: add it to one of tests/scenarios, then run this again"
+                for name in unrecorded
+            )
         )
 
 

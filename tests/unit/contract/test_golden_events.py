@@ -43,6 +43,6 @@ def test_each_event_has_a_golden_sample(service: Service[Any]) -> None:
     """An event without a sample, or with a field in none, is not frozen yet: `python -m tests.unit.contract.sample` takes it from the stories."""
     unfrozen = missing(service, samples(service.name))
     assert not unfrozen, (
-        f"{unfrozen} have no sample: let a story of tests/scenarios tell them, run `python -m tests.unit.contract.sample`"
+        f"{unfrozen} have no sample: record each in a scenario of tests/scenarios, run `python -m tests.unit.contract.sample`"
         f" and commit tests/unit/contract/golden/{service.name}.json"
     )

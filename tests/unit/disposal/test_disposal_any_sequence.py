@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
-from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -50,17 +48,13 @@ from services.disposal.events import (
 from services.disposal.service import service, uniqueness_key
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.domain.decider import history_at
-from shared.domain.decisions import NeedsRationale, Refused
-from shared.domain.envelope import Fact, encode_event
 from shared.domain.execution import claims_of
 from shared.domain.messages import Command
 from shared.privacy.sealing import (
     DataKey,
     Sealed,
-    key_ids_in,
-    seal_model,
-    sealed_fields,
 )
+from tests.any_sequence import Step, play_with_corrections, read_back, sealed_bytes
 from tests.unit.disposal.stories import (
     ADMITTED,
     ADULT,
@@ -205,11 +199,10 @@ def begun(start: str) -> CaseStory:
     return story.issued("YCC" if start == "conference" else start, *both, command=summary)
 
 
-def ordered(story: CaseStory, step: object) -> Command | None:
+def ordered(story: CaseStory, step: Step) -> Command | None:
     """Return the command as it stands, or the correction of the story's latest such event."""
     if isinstance(step, Command):
         return step.model_copy(update={"rationale": WHY})
-    assert isinstance(step, tuple)
     name, field, value = step
     event_id = next((fact.event_id for fact in reversed(story.facts) if fact.name == name), None)
     if event_id is None:
@@ -217,25 +210,15 @@ def ordered(story: CaseStory, step: object) -> Command | None:
     return CorrectRecord(corrects=event_id, field=field, value=value, why=Sealed("Typed wrongly."))
 
 
-def play(start: str, steps: list[tuple[object, str, timedelta]]) -> CaseStory:
+def play(start: str, steps: list[tuple[Step, str, timedelta]]) -> CaseStory:
     """Return a case after some commands, each some hours after the last, or before it where it is recorded late."""
     story = begun(start)
-    now = story.facts[-1].occurred_at
-    for item, by, after in steps:
-        now += after
-        command = ordered(story, item)
-        if command is None:
-            continue
-        before = list(story.facts)
-        answer = story.answer(command, by=by, at=now, received_at=datetime.fromisoformat("2027-01-01T00:00:00+00:00"))
-        if isinstance(answer, Refused | NeedsRationale):
-            assert story.facts == before
-            assert answer.rules
-    return story
+    received = datetime.fromisoformat("2027-01-01T00:00:00+00:00")
+    return play_with_corrections(story, steps, lambda step: ordered(story, step), received_at=received)
 
 
 @given(starts, steps)
-def test_any_sequence_folds_and_cuts(start: str, step_list: list[tuple[object, str, timedelta]]) -> None:
+def test_any_sequence_folds_and_cuts(start: str, step_list: list[tuple[Step, str, timedelta]]) -> None:
     """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
     story = play(start, step_list)
     assert story.view["state"]
@@ -247,7 +230,7 @@ def test_any_sequence_folds_and_cuts(start: str, step_list: list[tuple[object, s
 
 
 @given(starts, steps)
-def test_no_order_breaks_what_the_law_wants(start: str, step_list: list[tuple[object, str, timedelta]]) -> None:
+def test_no_order_breaks_what_the_law_wants(start: str, step_list: list[tuple[Step, str, timedelta]]) -> None:
     """Given any commands in any order, then no caution is breached that cannot be, and no hour is credited twice."""
     story = play(start, step_list)
     names = [fact.name for fact in story.facts]
@@ -282,40 +265,22 @@ def follows_o3_o4_and_e7(story: CaseStory) -> None:
 
 
 @given(starts, steps)
-def test_every_event_survives_its_bytes(start: str, step_list: list[tuple[object, str, timedelta]]) -> None:
+def test_every_event_survives_its_bytes(start: str, step_list: list[tuple[Step, str, timedelta]]) -> None:
     """Given any history, when it is sealed, written and read, then it shows the same; forgotten, it shows the same."""
     story = play(start, step_list)
     keys: dict[str, DataKey] = {}
-    bodies = [_sealed(fact, keys) for fact in story.facts]
+    bodies = [sealed_bytes(fact, keys) for fact in story.facts]
     known_keys: dict[str, DataKey] | None
     for known_keys in (keys, {}, None):
-        state = service.decider.state_at([_read(body, known_keys) for body in bodies])
+        state = service.decider.state_at([read_back(EVENTS, body, known_keys) for body in bodies])
         assert state is not None
         assert service.read_model.view(state) == story.view
     person = keys.pop(f"person/{LEO}")
     assert person.subject not in keys
-    forgotten = service.decider.state_at([_read(body, keys) for body in bodies])
+    forgotten = service.decider.state_at([read_back(EVENTS, body, keys) for body in bodies])
     assert forgotten is not None
     assert forgotten.age_on(date(2026, 3, 12)) is None
     assert service.read_model.view(forgotten) == story.view
-
-
-def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
-    """Return the bytes of a fact, every personal value under its owner's key."""
-    home = fact.envelope.home
-    for model in (fact.event, fact.envelope):
-        for _, subject, _ in sealed_fields(model, home):
-            keys.setdefault(subject, DataKey(subject, 1, os.urandom(32)))
-    event = seal_model(fact.event, home, fact.event_id, keys)
-    envelope = seal_model(fact.envelope, home, fact.event_id, keys)
-    return encode_event(envelope, event)
-
-
-def _read(body: bytes, keys: Mapping[str, DataKey] | None) -> Fact:
-    """Return the fact in some bytes: opened by the keys there are, forgotten without them, closed where None is given."""
-    if keys is None:
-        return EVENTS.read(body)
-    return EVENTS.read(body, keys={want: keys.get(want[0]) for want in key_ids_in(body)})
 
 
 def test_every_event_has_its_place_in_the_state() -> None:

@@ -25,6 +25,7 @@ from shared.printing.documents import (
 from shared.privacy.sealing import Sealed
 from shared.runtime.service import Service
 from tests.command_spec import CommandSpec
+from tests.pdf import pdf_text
 
 PRINTING: tuple[Service[Any], ...] = (disposal, rj_conference, referral)
 
@@ -61,8 +62,7 @@ def printed(
 
 def text_of(document: RenderedDocument) -> str:
     """Everything that stands on its pages, spaces evened out."""
-    pages = PdfReader(io.BytesIO(document.body)).pages
-    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages))
+    return pdf_text(document.body)
 
 
 def contains_in_order(document: RenderedDocument, *words: str) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,17 +13,14 @@ from services.education.events import EVENTS, AttendanceRecorded
 from services.education.service import service
 from services.vocabulary import AttendanceStatus as Status
 from shared.domain.decider import history_at
-from shared.domain.decisions import Refused
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import encode_event
 from shared.domain.messages import Command
 from shared.privacy.sealing import (
     DataKey,
     Sealed,
-    key_ids_in,
-    seal_model,
-    sealed_fields,
 )
+from tests.any_sequence import Step, play_with_corrections, read_back, sealed_bytes
 from tests.unit.education.stories import (
     CONDITION,
     DISPOSAL,
@@ -81,9 +77,6 @@ steps = st.lists(
 )
 
 
-Step = Command | tuple[str, str, Any]
-
-
 def command_of(step: Step, session: SessionStory) -> Command:
     """Return the command of a step: a correction of the latest event of its name, or of none."""
     if isinstance(step, Command):
@@ -96,14 +89,12 @@ def command_of(step: Step, session: SessionStory) -> Command:
 def play(step_list: list[tuple[Step, timedelta]]) -> SessionStory:
     """Return a booked session after some commands around its start, some recorded late."""
     session = SessionStory().planned().booked(LEO).booked(MIA)
-    at = datetime.fromisoformat(START)
-    for step, later in step_list:
-        at += later
-        command = command_of(step, session)
-        before = list(session.facts)
-        if isinstance(session.answer(command, by=OFFICER, at=at), Refused):
-            assert session.facts == before
-    return session
+    return play_with_corrections(
+        session,
+        ((step, OFFICER, later) for step, later in step_list),
+        lambda step: command_of(step, session),
+        start=datetime.fromisoformat(START),
+    )
 
 
 @given(steps)
@@ -123,15 +114,13 @@ def test_any_sequence_folds_at_any_time(step_list: list[tuple[Step, timedelta]])
 def test_any_event_survives_its_bytes_and_forgetting(step_list: list[tuple[Step, timedelta]]) -> None:
     """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
     session = play(step_list)
-    home = session.stream
+    keys: dict[str, DataKey] = {}
     closed, forgotten = [], []
     for fact in session.facts:
-        owners = {subject for _, subject, _ in sealed_fields(fact.event, home)}
-        keys = {subject: DataKey(subject, 1, os.urandom(32)) for subject in owners}
-        body = encode_event(fact.envelope, seal_model(fact.event, home, fact.event_id, keys))
-        assert encode_event(fact.envelope, EVENTS.read(body).event) == body
-        closed.append(EVENTS.read(body))
-        forgotten.append(EVENTS.read(body, keys=dict.fromkeys(key_ids_in(body))))
+        body = sealed_bytes(fact, keys)
+        assert encode_event(EVENTS.read(body).envelope, EVENTS.read(body).event) == body
+        closed.append(read_back(EVENTS, body, None))
+        forgotten.append(read_back(EVENTS, body, {}))
     for history in (closed, forgotten):
         state = service.decider.fold(history_at(history))
         assert state is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,19 +21,15 @@ from services.referral.events import EVENTS
 from services.referral.service import service
 from services.vocabulary import Category, Flag, TriageOutcome
 from shared.domain.decider import history_at
-from shared.domain.decisions import Refused
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import encode_event
 from shared.domain.messages import Command
 from shared.privacy.sealing import (
     DataKey,
     Sealed,
-    key_ids_in,
-    seal_model,
-    sealed_fields,
 )
+from tests.any_sequence import Step, play_with_corrections, read_back, sealed_bytes
 from tests.unit.referral.stories import (
-    CASE,
     LEO,
     MIA,
     NOON,
@@ -103,27 +98,22 @@ steps = st.lists(
 flagged = st.sets(st.sampled_from((Flag.NUDE_IMAGERY, Flag.HATE, Flag.WEAPON)), max_size=2)
 
 
-def play(flags: set[Flag], step_list: list[tuple[Command | tuple[str, str, object], timedelta]]) -> ReferralStory:
+def play(flags: set[Flag], step_list: list[tuple[Step, timedelta]]) -> ReferralStory:
     """Return a referral after some commands, each some hours after the last, or before it where it is recorded late."""
     referral = ReferralStory().acknowledged(*sorted(flags))
-    at = datetime.fromisoformat(NOON)
-    for command, later in step_list:
-        at += later
-        if not isinstance(command, Command):
-            event, field, value = command
-            if event not in {fact.name for fact in referral.facts}:
-                continue
-            command = referral.corrects(event, field, value)  # noqa: PLW2901
-        before = list(referral.facts)
-        if isinstance(referral.answer(command, by=SYSTEM, at=at), Refused):
-            assert referral.facts == before
-    return referral
+
+    def command_of(step: Step) -> Command | None:
+        if isinstance(step, Command):
+            return step
+        event, field, value = step
+        return referral.corrects(event, field, value) if event in {fact.name for fact in referral.facts} else None
+
+    steps = ((step, SYSTEM, later) for step, later in step_list)
+    return play_with_corrections(referral, steps, command_of, start=datetime.fromisoformat(NOON))
 
 
 @given(flagged, steps)
-def test_any_sequence_folds_at_any_time(
-    flags: set[Flag], step_list: list[tuple[Command | tuple[str, str, object], timedelta]]
-) -> None:
+def test_any_sequence_folds_at_any_time(flags: set[Flag], step_list: list[tuple[Step, timedelta]]) -> None:
     """Given any commands in any order, every state by either time can be folded, shown and asked for duties."""
     referral = play(flags, step_list)
     for fact in referral.facts:
@@ -136,23 +126,17 @@ def test_any_sequence_folds_at_any_time(
 
 
 @given(flagged, steps)
-def test_any_event_survives_its_bytes_and_forgetting(
-    flags: set[Flag], step_list: list[tuple[Command | tuple[str, str, object], timedelta]]
-) -> None:
+def test_any_event_survives_its_bytes_and_forgetting(flags: set[Flag], step_list: list[tuple[Step, timedelta]]) -> None:
     """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
     referral = play(flags, step_list)
+    keys: dict[str, DataKey] = {}
     closed, forgotten, opened = [], [], []
     for fact in referral.facts:
-        owners = {subject for _, subject, _ in sealed_fields(fact.event, CASE)} | {f"home/{CASE}"}
-        keys = {subject: DataKey(subject, 1, os.urandom(32)) for subject in owners}
-        event = seal_model(fact.event, CASE, fact.event_id, keys)
-        envelope = seal_model(fact.envelope, CASE, fact.event_id, keys)
-        body = encode_event(envelope, event)
-        assert encode_event(envelope, EVENTS.read(body).event) == body
-        subjects = key_ids_in(body)
-        closed.append(EVENTS.read(body))
-        opened.append(EVENTS.read(body, keys={(subject, n): keys[subject] for subject, n in subjects}))
-        forgotten.append(EVENTS.read(body, keys=dict.fromkeys(subjects)))
+        body = sealed_bytes(fact, keys)
+        closed.append(read_back(EVENTS, body, None))
+        assert encode_event(closed[-1].envelope, closed[-1].event) == body
+        opened.append(read_back(EVENTS, body, keys))
+        forgotten.append(read_back(EVENTS, body, {}))
     for history in (closed, opened, forgotten):
         state = service.decider.fold(history_at(history))
         assert state is not None

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,16 +33,12 @@ from services.rj_conference.events import (
 from services.rj_conference.service import service
 from services.vocabulary import ConferenceMode, Role
 from shared.domain.decider import history_at
-from shared.domain.decisions import Refused
-from shared.domain.envelope import Fact, encode_event
 from shared.domain.messages import Command
 from shared.privacy.sealing import (
     DataKey,
     Sealed,
-    key_ids_in,
-    seal_model,
-    sealed_fields,
 )
+from tests.any_sequence import Step, play_with_corrections, read_back, sealed_bytes
 from tests.unit.rj_conference.stories import (
     BUS,
     MANAGER,
@@ -66,7 +60,7 @@ from tests.unit.rj_conference.stories import (
 
 WHY: Final[dict[str, str]] = {"C10": "They do not answer.", "C5W": "Nobody else."}
 ALL: Final = tuple(ConferenceMode)
-LATER_ON: Final[tuple[Command, ...]] = (
+COMMANDS: Final[tuple[Command, ...]] = (
     *(command for _, _, command in PREPARING.values()),
     consent(REECE, *ALL),
     consent(NOAH, *ALL),
@@ -117,7 +111,7 @@ CORRECTIONS: Final = (
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(LATER_ON) | st.sampled_from(CORRECTIONS),
+        st.sampled_from(COMMANDS) | st.sampled_from(CORRECTIONS),
         st.sampled_from(ROLES),
         st.integers(min_value=-6, max_value=48).map(lambda hours: timedelta(hours=hours)),
     ),
@@ -147,9 +141,6 @@ def begun(start: frozenset[str] | str) -> ConferenceStory:
     return conference
 
 
-Step = Command | tuple[str, str, Any]
-
-
 def command_of(step: Step, conference: ConferenceStory) -> Command:
     """Return the command of a step: a correction of the latest event of its name, or of none."""
     if isinstance(step, Command):
@@ -159,25 +150,14 @@ def command_of(step: Step, conference: ConferenceStory) -> Command:
     return CorrectRecord(corrects=corrects, field=field, value=value, why=Sealed("Misread."))
 
 
-def play(start: frozenset[str] | str, step_list: list[tuple[Step, Role, timedelta]]) -> ConferenceStory:
+def play(start: frozenset[str] | str, step_list: list[tuple[Step, str, timedelta]]) -> ConferenceStory:
     """Return a conference after some commands, each some hours after the last, or before it where it is recorded late."""
     conference = begun(start)
-    now = conference.facts[-1].occurred_at
-    for step, by, after in step_list:
-        now += after
-        command = command_of(step, conference)
-        before = list(conference.facts)
-        answer = conference.answer(command, by=by.value, at=now)
-        if isinstance(answer, Refused):
-            assert conference.facts == before
-            assert answer.rules
-    return conference
+    return play_with_corrections(conference, step_list, lambda step: command_of(step, conference))
 
 
 @given(starts, steps)
-def test_any_sequence_folds_and_cuts(
-    start: frozenset[str] | str, step_list: list[tuple[Step, Role, timedelta]]
-) -> None:
+def test_any_sequence_folds_and_cuts(start: frozenset[str] | str, step_list: list[tuple[Step, str, timedelta]]) -> None:
     """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
     conference = play(start, step_list)
     view = conference.view
@@ -191,35 +171,17 @@ def test_any_sequence_folds_and_cuts(
 
 @given(starts, steps)
 def test_every_event_survives_its_bytes(
-    start: frozenset[str] | str, step_list: list[tuple[Step, Role, timedelta]]
+    start: frozenset[str] | str, step_list: list[tuple[Step, str, timedelta]]
 ) -> None:
     """Given any history, when it is sealed, written and read, then it is the same; forgotten, its view is the same."""
     conference = play(start, step_list)
     keys: dict[str, DataKey] = {}
-    bodies = [_sealed(fact, keys) for fact in conference.facts]
-    opened = [_read(body, keys) for body in bodies]
+    bodies = [sealed_bytes(fact, keys) for fact in conference.facts]
+    opened = [read_back(EVENTS, body, keys) for body in bodies]
     assert [fact.event for fact in opened] == [fact.event for fact in conference.facts]
     known_keys: dict[str, DataKey] | None
     for known_keys in ({}, None):
-        forgotten = [_read(body, known_keys) for body in bodies]
+        forgotten = [read_back(EVENTS, body, known_keys) for body in bodies]
         state = service.decider.fold(history_at(forgotten))
         assert state is not None
         assert service.read_model.view(state) == conference.view
-
-
-def _sealed(fact: Fact, keys: dict[str, DataKey]) -> bytes:
-    """Return the bytes of a fact, every personal value under its owner's key."""
-    home = fact.envelope.home
-    for model in (fact.event, fact.envelope):
-        for _, subject, _ in sealed_fields(model, home):
-            keys.setdefault(subject, DataKey(subject, 1, os.urandom(32)))
-    event = seal_model(fact.event, home, fact.event_id, keys)
-    envelope = seal_model(fact.envelope, home, fact.event_id, keys)
-    return encode_event(envelope, event)
-
-
-def _read(body: bytes, keys: Mapping[str, DataKey] | None) -> Fact:
-    """Return the fact in some bytes: opened by the keys there are, forgotten without them, closed where None is given."""
-    if keys is None:
-        return EVENTS.read(body)
-    return EVENTS.read(body, keys={want: keys.get(want[0]) for want in key_ids_in(body)})

@@ -1,0 +1,26 @@
+"""The command by which most tests begin: a school's report of a fire behind the hall."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+
+def received_referral(case: UUID, at: str, **changes: Any) -> dict[str, Any]:
+    """Return `ReceiveReferral` for a case, with every time `at` (ISO 8601, with its zone) and some fields changed."""
+    return {
+        "type": "ReceiveReferral",
+        "case_id": str(case),
+        "source": "SCHOOL",
+        "occurred_at": at,
+        "reported_at": at,
+        "happened_at": at,
+        "incident_type": "ASB",
+        "setting": "SCHOOL",
+        "on_premises": True,
+        "in_school_hours": True,
+        "flags": [],
+        "narrative": "A bin was set on fire behind the hall.",
+        "lawful_basis": "law enforcement",
+        **changes,
+    }
