@@ -15,13 +15,13 @@ VERIFIER: Final = "kafka_verify"
 
 
 def worker_principal(service: str) -> str:
-    """Return who a service's worker is on Kafka; an API never goes there."""
+    """Return the principal of a service's worker on Kafka; an API never connects there."""
     return f"kafka_{service}"
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaLogin:
-    """Where Kafka is, and who logs in there.
+    """The address of Kafka, and a login.
 
     Attributes:
         servers: its bootstrap servers.
@@ -38,7 +38,7 @@ class KafkaLogin:
 
     @property
     def mechanism(self) -> str:
-        """How the password is proved: by SCRAM (RFC 5802), but for who makes the others' SCRAM secrets."""
+        """The SASL mechanism: SCRAM (RFC 5802), but for the principal that makes the others' SCRAM secrets."""
         return "PLAIN" if self.principal == PROVISIONER else "SCRAM-SHA-512"
 
 
@@ -47,7 +47,7 @@ Kafka = str | KafkaLogin
 
 
 def client_options(kafka: Kafka) -> dict[str, Any]:
-    """Return what a client of aiokafka is told of Kafka; faust's credentials are made of the same."""
+    """Return the connection options of a client of aiokafka; Faust's credentials are made of the same."""
     if isinstance(kafka, str):
         return {"bootstrap_servers": kafka}
     encrypted = kafka.authority is not None

@@ -52,7 +52,7 @@ def _json_value(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How a column of the list is read and shown."""
+    """A column of the list: its SQL, its heading, and its forms in JSON and text."""
 
     sql: str
     """An expression over the rows `work` of one case (its streams; `shown`: those that the reader may see) and over
@@ -170,7 +170,7 @@ class Place:
 
     @property
     def key(self) -> tuple[bool, date | timedelta, UUID]:
-        """What the list is sorted by: the soonest day or the latest time first, cases without a duty last."""
+        """The sort value: the soonest day or the latest time first, cases without a duty last."""
         if isinstance(self.value, datetime):
             return False, _LATEST - self.value, self.home
         return self.value is None, self.value or date.min, self.home

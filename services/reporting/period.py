@@ -12,7 +12,7 @@ class BadQuestion(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Europe/London days, both included."""
+    """A period of Europe/London days, its first and last included."""
 
     first: date
     last: date

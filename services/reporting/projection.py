@@ -288,14 +288,14 @@ async def load(connection: Connection, streams: Iterable[Stream]) -> list[Fact]:
 
 
 def stream_of(fact: Fact) -> Stream:
-    """Service and id of the stream of a fact."""
+    """Return the service and the id of the stream of a fact."""
     return fact.envelope.stream.partition("/")[0], fact.stream_id
 
 
 async def put(
     connection: Connection, folded: Sequence[Folded], standing: Mapping[Stream, Sequence[Duty]] | None = None
 ) -> None:
-    """Put the rows of some streams, and their duties, in place; one statement each.
+    """Replace the rows of some streams, and their duties; one statement each.
 
     `standing` are the duties that the tables hold of streams, as far as known: the same are not written again.
     """

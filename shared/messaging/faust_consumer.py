@@ -50,7 +50,7 @@ class _Placed(list[Any]):
 
 
 class ConsumerThread(AIOKafkaConsumerThread):
-    """Reads committed records only, and gives each the offset that it follows.
+    """A thread that reads committed records only, and gives each the offset that it follows.
 
     All that touches `_reached` runs in this thread's loop, and nothing awaits between a fetch and its marking.
     """
@@ -92,7 +92,7 @@ class ConsumerThread(AIOKafkaConsumerThread):
 
 
 class CheckpointedConsumer(Consumer):
-    """Takes its offsets from PostgreSQL, and gives Kafka none."""
+    """A consumer that takes its offsets from PostgreSQL, and commits none to Kafka."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -115,17 +115,17 @@ class CheckpointedConsumer(Consumer):
         return True  # an offset in Kafka could only lead past what is not taken
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's watch for stalls compares two different clocks; the checkpoint's age is the measure."""
+        """Do nothing: Faust compares two different clocks to find stalls; the checkpoint's age is the measure."""
 
 
 class CheckpointedTransport(Transport):
-    """Makes that consumer."""
+    """The transport that makes a `CheckpointedConsumer`."""
 
     Consumer: ClassVar[type[CheckpointedConsumer]] = CheckpointedConsumer
 
 
 class EventSchema(faust.Schema[Any, Any]):
-    """Reads headers and keeps the bytes; it never raises, since Faust would lose the record."""
+    """A schema that reads headers and keeps the bytes. It never raises, since Faust would lose the record."""
 
     def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ARG002
         """Return the key as it came."""
@@ -154,7 +154,7 @@ class ConsumerApp(faust.App):
 
 
 class FaustConsumer(Service):
-    """Feeds one consumer from some topics by a Faust agent.
+    """A consumer of some topics by a Faust agent.
 
     Args:
         name: the consumer, as its checkpoints, what it has seen and its quarantine are filed.

@@ -77,7 +77,7 @@ _log = structlog.get_logger("reactions")
 
 
 def system_actor(service: Service[Any]) -> Actor:
-    """Who acts when a service reacts: the same id for ever, bound by no label."""
+    """Return the actor of a service's reactions: the same id for ever, bound by no label."""
     return Actor(
         id=derived_uuid("system", service.name),
         role=SYSTEM,
@@ -239,7 +239,7 @@ class ReactionRunner:
         )
 
     async def retry_parked(self, pool: asyncpg.Pool[asyncpg.Record]) -> int:
-        """Try the parked reactions whose target has moved, oldest first; how many went through."""
+        """Try the parked reactions whose target has moved, oldest first; return how many succeeded."""
         done = 0
         for row in await pool.fetch(_RIPE, self.consumer):
             async with pool.acquire() as connection, connection.transaction():
@@ -257,7 +257,7 @@ class ReactionRunner:
             await raise_alarm(connection, self.consumer, "parked_long", self.service.name, detail)
 
     async def retry(self, parked: ParkedReactions, command_id: UUID) -> bool:
-        """Try a parked reaction again; whether it went through. Raises what `is_transient` says will pass."""
+        """Try a parked reaction again; return whether it succeeded. Raises what `is_transient` says will pass."""
         locked = await parked.lock(command_id)
         if locked is None:
             return False
@@ -294,7 +294,7 @@ class ReactionRunner:
 
 
 class ParkedReactionRetrier(Running):
-    """Tries parked reactions again as their targets move."""
+    """A task that tries parked reactions again as their targets move."""
 
     def __init__(
         self, reacting: ReactionRunner, pool: asyncpg.Pool[asyncpg.Record], *, poll_seconds: float = POLL_SECONDS
@@ -404,12 +404,12 @@ async def parked_reactions(connection: Connection, *, limit: int | None = 1000) 
 
 
 async def lock_parked(connection: Connection, command_id: UUID) -> bool:
-    """Lock a parked reaction until the transaction ends; whether it is still there."""
+    """Lock a parked reaction until the transaction ends; return whether it is still there."""
     return bool(await connection.fetchval("select true from parked where command_id = $1 for update", command_id))
 
 
 async def parked_summary(connection: Connection) -> tuple[int, timedelta]:
-    """How many reactions are parked, and the age of the oldest (nothing where there is none)."""
+    """Count the parked reactions, with the age of the oldest (nothing if there is none)."""
     row = await connection.fetchrow(
         "select count(*) as many, coalesce(clock_timestamp() - min(parked_at), interval '0') as age from parked"
     )

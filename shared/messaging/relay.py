@@ -174,7 +174,7 @@ async def last_position(bootstrap: Kafka, position_topic: str) -> tuple[HighWate
 
 
 class Relay(Service):
-    """Publishes one service's event store.
+    """The relay of one service: it publishes the event store (transactional outbox).
 
     Args:
         service: its name, as in `Service.name`.

@@ -175,7 +175,7 @@ async def _send(handler: CommandHandler, id_: UUID, command: Command, labels: Ma
 
 
 class WaitRecorder(Running):
-    """Records what waits in a service's database, as it changes.
+    """A task that records what waits in a service's database, as it changes.
 
     Args:
         service: its name.
@@ -205,7 +205,7 @@ class WaitRecorder(Running):
         self._poll_seconds = poll_seconds
 
     async def record(self) -> int:
-        """Record every difference; how many there were. Raises what `is_transient` says will pass."""
+        """Record every difference; return how many there were. Raises what `is_transient` says will pass."""
         async with self._pool.acquire() as connection:
             # One snapshot, so that what ends in between is not recorded as begun.
             async with connection.transaction(isolation="repeatable_read", readonly=True):

@@ -39,7 +39,7 @@ SCRAM_SHA_512: Final = 2
 
 
 class Binding(NamedTuple):
-    """One right: a principal may do an operation on a resource, from any host."""
+    """One right (ACL): a principal may do an operation on a resource, from any host."""
 
     kind: int
     name: str
@@ -50,7 +50,7 @@ class Binding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
-    """What a principal may do. What is not named is allowed to nobody.
+    """The rights of a principal. What is not named is denied.
 
     Attributes:
         principal: the name of its login.

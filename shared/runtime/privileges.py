@@ -61,7 +61,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Schema:
-    """What a database holds, and whose roles connect to it.
+    """The contents of a database, and the roles that connect to it.
 
     Attributes:
         parts: its migrations, in order, with their privileges.

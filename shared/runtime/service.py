@@ -78,7 +78,7 @@ def reaction_command_id(event: UUID, reaction: str, stream: UUID, item: str = ""
 
 @dataclass(frozen=True)
 class ReadModel(Generic[S]):
-    """A service's public reading face: how its events fold, and what of the state is shown."""
+    """The read model of a service: how its events fold, and what is shown of the state."""
 
     service: str
     collection: str
@@ -182,7 +182,7 @@ class Service(Generic[S]):
         return tuple(sorted(f"{self.events.namespace}.{service}.events" for service in books))
 
     def roles_for(self, command: type[Command]) -> frozenset[str]:
-        """Who may send a command through the API."""
+        """Return the roles that may send a command through the API."""
         return self.default_roles if command.roles is None else command.roles
 
     @cached_property
@@ -194,7 +194,7 @@ class Service(Generic[S]):
         return adapter
 
     def prints(self, sha256: str, name: str, facts: Sequence[Fact]) -> bool:
-        """Whether a document, as this service prints it of these facts in one of its languages, has this SHA-256."""
+        """Tell whether a document, printed by this service of these facts in one of its languages, has this SHA-256."""
         state = self.decider.fold(facts)
         return state is not None and is_print(sha256, name, self.documents[name], state, facts)
 
@@ -212,20 +212,20 @@ class Service(Generic[S]):
         return frozenset((*self.events.by_name, *old))
 
     def stream_name(self, stream: UUID) -> str:
-        """`service/uuid`, as it stands in an event."""
+        """Return the name of a stream, `service/uuid`, as it stands in an event."""
         return f"{self.name}/{stream}"
 
     @property
     def topic(self) -> str:
-        """Where the service's events are published."""
+        """The topic of the service's events."""
         return f"{self.events.namespace}.{self.name}.events"
 
     @property
     def position_topic(self) -> str:
-        """Where the relay says how far it has come."""
+        """The topic of the relay's high-water mark."""
         return f"{self.events.namespace}.{self.name}.position"
 
     @property
     def checkpoints_topic(self) -> str:
-        """Where the checkpoints of its logs are published."""
+        """The topic of the checkpoints of its logs."""
         return f"{self.events.namespace}.{self.name}.checkpoints"

@@ -23,7 +23,7 @@ class NoPassword(Exception):
 
 
 class Settings(BaseSettings):
-    """What a process needs to know of its surroundings."""
+    """The settings of a process, from environment variables."""
 
     model_config = SettingsConfigDict(env_prefix="OOC_", extra="ignore", env_ignore_empty=True)
 

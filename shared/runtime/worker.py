@@ -34,7 +34,7 @@ Build = Callable[[Resources], Awaitable[Sequence[Part]]]
 
 
 class ServiceGroup(Part):
-    """Everything that runs in one worker; where one part crashes, all end and the process exits with an error."""
+    """The parts of one worker. If one crashes, all end, and the process exits with an error."""
 
     def __init__(self, resources: AbstractAsyncContextManager[Resources], build: Build) -> None:
         super().__init__()

@@ -161,7 +161,7 @@ def _derived(secret: bytes, origin: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a checkpoint says: the name of the log, the number of its entries, and the root of their tree."""
+    """The content of a checkpoint: the name of the log, the number of its entries, and the root of their tree."""
 
     origin: str
     size: int

@@ -44,7 +44,7 @@ _log = structlog.get_logger("signer")
 
 
 class CheckpointSigner(Service):
-    """Signs the checkpoints of one service's logs.
+    """The signer of the checkpoints of one service's logs.
 
     Args:
         service: its name.

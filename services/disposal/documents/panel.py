@@ -28,7 +28,7 @@ TOO_LATE: Final = NotAvailable(
 
 
 def panel_pack(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:
-    """Everything that is recorded for the panel, by the facts until now."""
+    """Fill the pack for the panel with everything that is recorded until now."""
     if state.stage not in BEFORE_ISSUE:
         return TOO_LATE
     details = state.opened.details

@@ -51,7 +51,7 @@ def latest_credit(state: DisposalState, condition_id: UUID, context: Context) ->
 
 
 def disposal_completed(state: DisposalState, done: Mapping[UUID, datetime], context: Context) -> Sequence[EventAt]:
-    """`DisposalCompleted`, where the conditions now done were the last active ones; else nothing.
+    """Return `DisposalCompleted` if the conditions now done were the last active ones; else nothing.
 
     It is completed on the latest of the days that its conditions needed.
     """

@@ -22,7 +22,7 @@ REMAINS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ResultingSet:
-    """What a command would leave: the disposal that it is for, what remains, and what of it is still to be done."""
+    """The conditions after a command: the disposal that it is for, what remains, and what of it is still to be done."""
 
     disposal: Disposal
     remaining: tuple[Condition, ...]

@@ -20,7 +20,7 @@ PolicyOn = Callable[[date], Policy]
 
 
 def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
-    """Every duty that the case has ever opened: met, open, lapsed with the end of the case, or fallen away.
+    """List every duty that the case has ever opened: met, open, lapsed with the end of the case, or fallen away.
 
     Duties:
         VICTIM_RJ_INFORMATION: the case is opened, for each victim; `victim_information_days`, with enhanced rights `victim_information_enhanced_days`; the victim is informed of restorative justice; the case ends.

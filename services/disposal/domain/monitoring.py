@@ -43,7 +43,7 @@ def _record_of(status: AttendanceStatus) -> RecordOfSession:
 
 
 def decide_attendance(command: RecordConditionAttendance, state: DisposalState, context: Context) -> NewEvents:
-    """How a session ended; where it was the last that was needed, the condition and perhaps the disposal is complete."""
+    """Record how a session ended; complete the condition, and perhaps the disposal, if no further session is needed."""
     person_id = state.opened.person_id
     record = event_from(_record_of(command.status), command, person_id=person_id)
     when = completed_by(command, state, context)
@@ -74,7 +74,7 @@ def decide_excuse(command: ExcuseCondition, state: DisposalState, context: Conte
 
 
 def decide_variation(command: VaryConditions, state: DisposalState, context: Context) -> NewEvents:
-    """Conditions change, and with them the deadline and the day on which the caution is spent (R24)."""
+    """Change the conditions, and with them the deadline and the day on which the caution is spent (R24)."""
     issue, decision = state.issue, state.decision
     assert issue is not None
     assert decision is not None

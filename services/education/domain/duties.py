@@ -15,7 +15,7 @@ PolicyOn = Callable[[date], Policy]
 
 
 def duties(state: Session, policy_on: PolicyOn) -> Sequence[Duty]:
-    """Every duty that the session has opened.
+    """List every duty that the session has opened.
 
     Duties:
         ATTENDANCE_RECORDED: the day of the session, for each place (for the session itself where nobody has a place); `attendance_recorded_working_days`; the attendance is recorded (the session is recorded as delivered); the session is cancelled.

@@ -18,7 +18,7 @@ from shared.domain.dates import local_day
 
 
 class Stage(StrEnum):
-    """How far a session has come."""
+    """The stage of a session."""
 
     PLANNED = "PLANNED"
     DELIVERED = "DELIVERED"
@@ -58,7 +58,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Contact:
-    """Somebody tried to reach a person on a day."""
+    """An attempt to reach a person on a day."""
 
     person_id: UUID
     day: date

@@ -15,7 +15,7 @@ PolicyOn = Callable[[date], Policy]
 
 
 def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
-    """Every duty that the referral has opened; one that is unmet when it is closed lapses, until it is opened again.
+    """List every duty of the referral; one that is unmet when it is closed lapses, until it is opened again.
 
     Duties:
         REFERRAL_ACKNOWLEDGED: the referral is received; `acknowledge_working_days`; it is acknowledged.

@@ -19,7 +19,7 @@ from shared.privacy.sealing import Sealed
 
 
 class Stage(StrEnum):
-    """How far a referral has come."""
+    """The stage of a referral."""
 
     RECEIVED = "RECEIVED"
     ACKNOWLEDGED = "ACKNOWLEDGED"
@@ -62,7 +62,7 @@ class Screening:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a harmed person, or a parent for them, would have done."""
+    """The wish of a harmed person, or of a parent for them."""
 
     preference: Preference
     recorded_at: datetime

@@ -20,7 +20,7 @@ INTERVALS: Final = ("report_to_triage", "referral_to_assessment", "offence_to_di
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """From one day to another, and the last day that would have been in target."""
+    """Two days, and the last day on which the second would have been in target."""
 
     name: str
     summary: Summary

@@ -36,7 +36,7 @@ ETHNICITY: Final = "details.ethnicity"
 
 
 class End(StrEnum):
-    """How an intervention ended."""
+    """The way in which an intervention ended."""
 
     COMPLETED = "COMPLETED"
     NOT_COMPLETED = "NOT_COMPLETED"
@@ -67,7 +67,7 @@ class VictimSummary(ValueObject):
 
 
 class DecisionSummary(ValueObject):
-    """What the police decided last; the child's age that day, in years."""
+    """The latest decision of the police; the child's age that day, in years."""
 
     decision: Recommendation
     on: date
@@ -75,7 +75,7 @@ class DecisionSummary(ValueObject):
 
 
 class IssueSummary(ValueObject):
-    """What was given, and the child's age that day, in years."""
+    """The disposal that was issued, and the child's age that day, in whole years."""
 
     disposal: Disposal
     at: Timestamp
@@ -84,7 +84,7 @@ class IssueSummary(ValueObject):
 
 
 class EndSummary(ValueObject):
-    """When and how what was given, or a diversion's programme, ended."""
+    """The end of an issued disposal, or of a diversion's programme."""
 
     on: date
     how: End

@@ -15,14 +15,14 @@ from shared.domain.messages import Correction, Timestamp, ValueObject
 
 
 class PlaceSummary(ValueObject):
-    """Who has a place, and for which case."""
+    """The holder of a place, and the case that it serves."""
 
     person_id: UUID
     case_id: UUID | None = None
 
 
 class SessionSummary(Summary):
-    """What a session was, when it was delivered, and the heads that were counted: none where none was given."""
+    """A session: its topic and kind, its day of delivery, and the numbers of people; None where no number was given."""
 
     topic: Topic
     kind: SessionKind

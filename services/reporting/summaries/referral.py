@@ -14,7 +14,7 @@ from shared.domain.envelope import Fact
 
 
 class ReferralSummary(Summary):
-    """When an incident was reported and first triaged. A reopened referral keeps its first triage."""
+    """The days on which an incident was reported and first triaged. A reopened referral keeps its first triage."""
 
     reported_on: date
     triaged_on: date | None = None

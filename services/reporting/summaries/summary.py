@@ -50,7 +50,7 @@ S = TypeVar("S", bound=Summary)
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """What one case shows of a stream that several cases share."""
+    """The part of a shared stream that one of its cases shows."""
 
     view: Mapping[str, Any]
     hidden_items: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True)
 class SummaryType(Generic[S]):
-    """How the streams of a service are summarised."""
+    """The functions and the class by which the streams of a service are summarised."""
 
     service: str
     model: type[S]

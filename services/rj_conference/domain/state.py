@@ -22,7 +22,7 @@ from shared.domain.dates import local_day
 
 
 class Stage(StrEnum):
-    """Where a conference stands. Agreed and NoAgreement are passed in the moment in which they are reached."""
+    """The stage of a conference. AGREED and NO_AGREEMENT are passed in the moment in which they are reached."""
 
     PROPOSED = "PROPOSED"
     ENGAGING = "ENGAGING"
@@ -47,7 +47,7 @@ OTHER_SIDE: Final = frozenset({PresentRole.HARMED, PresentRole.REPRESENTATIVE})
 
 
 class TermStatus(StrEnum):
-    """What became of a term."""
+    """The status of an agreed term."""
 
     OPEN = "OPEN"
     COMPLETED = "COMPLETED"
@@ -56,7 +56,7 @@ class TermStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """Somebody invited beside the harmer."""
+    """A person invited beside the harmer."""
 
     role: ParticipantRole
     under_16: bool
@@ -64,7 +64,7 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Responsibility:
-    """What the harmer last said of the facts."""
+    """The latest statement of the harmer about the facts."""
 
     at: datetime
     accepts: bool
@@ -73,7 +73,7 @@ class Responsibility:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a party said of taking part, at one time: a consent, or (where `given` is false) its withdrawal."""
+    """A party's statement about taking part, at one time: a consent, or (where `given` is false) its withdrawal."""
 
     at: datetime
     given: bool
@@ -84,7 +84,7 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Facilitator:
-    """Who leads the conference."""
+    """The person who leads the conference."""
 
     at: datetime
     facilitator_id: UUID
@@ -179,7 +179,7 @@ class Conference:
 
     @property
     def parties(self) -> tuple[UUID, ...]:
-        """Those whose consent it takes: the harmer and each harmed party."""
+        """The persons whose consent is needed: the harmer and each harmed party."""
         return (self.harmer, *self.harmed)
 
     @property
@@ -194,7 +194,7 @@ class Conference:
         return any(one.role in sides for one in self.participants.values())
 
     def role_of(self, person: UUID) -> PresentRole | None:
-        """As what a person belongs to this conference; None where they do not."""
+        """Return the role of a person in this conference; None if they have none."""
         if person == self.harmer:
             return PresentRole.HARMER
         one = self.participants.get(person)
@@ -210,7 +210,7 @@ class Conference:
         return self.schedule is None or at >= self.schedule.starts_at
 
     def withdrawals(self, at: datetime) -> Iterator[datetime]:
-        """When anybody withdrew, up to a time."""
+        """Return the times at which anybody withdrew, up to a time."""
         return (one.at for history in self.consents.values() for one in history if not one.given and one.at <= at)
 
     def signed_by_both(self, signed_by: Collection[UUID]) -> bool:
@@ -220,7 +220,7 @@ class Conference:
 
     @property
     def to_follow_up(self) -> frozenset[UUID]:
-        """Whom one asks how it was: the harmer, and the harmed parties who took part."""
+        """The persons to ask how it was: the harmer, and the harmed parties who took part."""
         return frozenset() if self.held is None else self.held.harmed | {self.harmer}
 
     @property

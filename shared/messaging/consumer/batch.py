@@ -270,14 +270,14 @@ class BatchClassifier:
 async def load_checkpoints(
     connection: Connection, consumer: str, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    """Where to read on in each of these partitions: 0 where nothing was taken yet."""
+    """Return the next offset of each of these partitions; 0 where nothing was applied yet."""
     rows = await connection.fetch("select topic, partition, next_offset from checkpoint where consumer = $1", consumer)
     checkpoints = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
     return {(topic, partition): checkpoints.get((topic, partition), 0) for topic, partition in partitions}
 
 
 def log_results(consumer: str, results: Iterable[BatchResult]) -> None:
-    """Log what a person should hear of, once it is committed."""
+    """Log, after the commit, what an operator must know."""
     for one in results:
         for event in one.quarantined:
             record = event.record

@@ -66,7 +66,7 @@ class ConsumedEvent:
     vouched: bool = True
 
     def breaks_chain(self, previous: bytes | None) -> str | None:
-        """Why its hash is not that of its bytes after the stream's previous hash; None if it is, or that is not known."""
+        """Explain why its hash does not follow from its bytes and the previous hash; None if it does, or if unknown."""
         if self.version == 1:
             previous = GENESIS
         if previous is None or next_hash(previous, self.body) == self.hash:

@@ -45,7 +45,7 @@ class QuarantinedEvent:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same call, made again, may well succeed."""
+    """Tell whether the same call may succeed when it is repeated: a server failed, not the event."""
     if isinstance(error, asyncpg.PostgresError):
         paused = isinstance(error, asyncpg.IdleInTransactionSessionTimeoutError)
         return paused or isinstance(error, TRANSIENT) or str(error.sqlstate)[:2] in _SERVER_TROUBLE
@@ -61,7 +61,7 @@ _NOT_PROVISIONED: Final = frozenset({"25", "28", "3D", "3F", "42"})
 
 
 def is_poison(error: Exception) -> bool:
-    """Whether an error is to be blamed on the event: not on a server, nor on tables that are not there."""
+    """Tell whether an error is the event's (a poison message), not a server's or a missing table's."""
     if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in _NOT_PROVISIONED:
         return False
     return not is_transient(error)

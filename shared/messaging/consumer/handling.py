@@ -75,7 +75,7 @@ def _size(record: ConsumedEvent) -> int:
 
 
 class RecordHandler(Service):
-    """Takes the records of some services' events topics, as a reader hands them over.
+    """Handler of the records of some services' events topics, as a reader passes them on.
 
     Args:
         consumer: the name under which its checkpoints, what it has seen and its quarantine are filed.

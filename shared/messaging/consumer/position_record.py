@@ -74,7 +74,7 @@ class HighWaterMark:
         return cls(_offset(raw.get("position")), offsets, bytes.fromhex(hash_.decode()), foreign, Anchors.read(headers))
 
     def impossible(self, before: HighWaterMark | None, ends: Mapping[int, int]) -> str | None:
-        """Why this cannot be true after an earlier record, in a topic with these ends; None if it can."""
+        """Explain why this cannot be true after an earlier record, in a topic with these ends; None if it can."""
         beyond = [partition for partition, offset in self.offsets.items() if offset > ends.get(partition, 0)]
         if beyond:
             return f"it goes beyond the end of partition {beyond[0]}"
@@ -89,7 +89,7 @@ class HighWaterMark:
         return None
 
     def vouches(self, partition: int, offset: int) -> bool | None:
-        """Whether the relay wrote the record at an offset; None where this record does not reach as far."""
+        """Tell whether the relay wrote the record at an offset; None if this mark does not reach it."""
         if offset >= self.offsets.get(partition, 0):
             return None
         ranges = self.foreign.get(partition, ())

@@ -35,7 +35,7 @@ _log = structlog.get_logger("consumer")
 
 
 class PositionFollower(Service):
-    """Follows position topics from the last record of each.
+    """Follower of position topics, from the last record of each.
 
     Args:
         position_topics: the topics, one for each service.
@@ -64,7 +64,7 @@ class PositionFollower(Service):
             ends[partition] = offset + 1
 
     def vouches(self, events_topic: str, partition: int, offset: int) -> bool | None:
-        """Whether the relay wrote the record at an offset; None where that is not known yet."""
+        """Tell whether the relay wrote the record at an offset; None if that is not known yet."""
         believed = self.believed.get(events_topic)
         return None if believed is None else believed.vouches(partition, offset)
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator, Iterator
+from datetime import date
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -69,6 +70,7 @@ class Client:
         key: str | None = None,
         token: str | None = None,
         dry_run: bool = False,
+        as_of: date | None = None,
     ) -> httpx.Response:
         headers = {
             "Authorization": f"Bearer {token or await self.token(role)}",
@@ -76,8 +78,9 @@ class Client:
             "Content-Type": "application/json",
         }
         content = {"content": body} if isinstance(body, (str, bytes)) else {"json": body}
-        query = "?dry_run=true" if dry_run else ""
-        return await self.http.post(f"/v1/sessions/{stream}/commands{query}", headers=headers, **content)
+        query = {"dry_run": "true"} if dry_run else {}
+        query |= {} if as_of is None else {"as_of": as_of.isoformat()}
+        return await self.http.post(f"/v1/sessions/{stream}/commands", params=query, headers=headers, **content)
 
     async def read(
         self, path: str, *, role: str = "SAFE_SCHOOLS_OFFICER", reason: str | None = None, token: str | None = None

@@ -181,18 +181,12 @@ async def test_a_dry_run_is_true_or_false(api: Client, stream: UUID) -> None:
 
 async def test_a_dry_run_can_be_judged_on_a_later_day(api: Client, stream: UUID) -> None:
     """Given a command of a later day, when it is dry-run as of then, then no rule calls it the future; sent, `as_of` is malformed."""
-    token = await api.token("SAFE_SCHOOLS_OFFICER")
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
     body = {**PLAN, "occurred_at": later.isoformat(), "starts_at": (later + timedelta(days=15)).isoformat()}
 
-    async def outcome(query: str) -> tuple[int, str | None]:
-        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(stream)}
-        answer = await api.http.post(f"/v1/sessions/{stream}/commands?{query}", json=body, headers=headers)
-        return answer.status_code, answer.json().get("outcome")
-
-    assert await outcome("dry_run=true") == (200, "refused")
-    assert await outcome(f"dry_run=true&as_of={later:%Y-%m-%d}") == (200, "accepted")
-    assert await outcome(f"as_of={later:%Y-%m-%d}") == (422, None)
+    assert (await api.send(stream, body, dry_run=True)).json()["outcome"] == "refused"
+    assert (await api.send(stream, body, dry_run=True, as_of=later.date())).json()["outcome"] == "accepted"
+    assert (await api.send(stream, body, as_of=later.date())).status_code == 422
     assert (await api.read(f"/v1/sessions/{stream}")).status_code == 404
 
 

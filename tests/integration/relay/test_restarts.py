@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 @dataclass
 class Machine:
-    """Servers that may be killed, and a relayed_service on them."""
+    """Servers that may be killed, and a relayed service on them."""
 
     servers: Supervisor
     relayed_service: RelayedService
@@ -80,13 +80,13 @@ class Writing:
 
     def __init__(self, relayed_service: RelayedService, streams: int = 20) -> None:
         self.count = 0
-        self._house = relayed_service
+        self._relayed_service = relayed_service
         self._ended = asyncio.Event()
         self._tasks = [asyncio.create_task(self._grow(Stream())) for _ in range(streams)]
 
     async def _grow(self, stream: Stream) -> None:
         while not self._ended.is_set():
-            await stream.write(self._house.event_store, body_of(stream.version + 1))
+            await stream.write(self._relayed_service.event_store, body_of(stream.version + 1))
             self.count += 1
 
     async def more(self, events: int) -> None:

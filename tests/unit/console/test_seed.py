@@ -13,6 +13,7 @@ import pytest
 from services.console.seed import QUIET, days_back, seed, some_lives
 from services.registry import deciding_services
 from shared.command_handler import CommandHandler
+from shared.consequences import following_commands
 from shared.event_store.memory import MemoryEventStore
 from shared.privacy.keyring import MemoryKeyring
 from tools.scenario.lives import Life, Lives
@@ -66,17 +67,14 @@ async def test_reactions_are_done_under_the_ids_that_a_worker_derives(lives: Liv
     await seed(handlers, iter(further))
     made = {sent.request.command_id for life in further for sent in life.sent if sent.request.causation_id}
     derived: set[UUID] = set()
-    for source, handler in handlers.items():
-        for event in await handler.event_store.read(0, 10_000):
-            fact = handler.service.events.read(event.body)
-            for reacting in handlers.values():
-                for reaction in reacting.service.reactions:
-                    if reaction.service == source and isinstance(fact.event, reaction.event):
-                        for effect in reaction.react(fact):
-                            id_ = reaction.command_id(fact, effect)
-                            stream = reacting.service.stream_name(effect.stream)
-                            if (await reacting.event_store.load(stream, id_)).kept is not None:
-                                derived.add(id_)
+    services = [handler.service for handler in handlers.values()]
+    for handler in handlers.values():
+        events = await handler.event_store.read(0, 10_000)
+        facts = [handler.service.events.read(event.body) for event in events]
+        for following in following_commands(handler.service, services, facts):
+            store = handlers[following.service.name].event_store
+            if (await store.load(following.stream, following.command_id)).kept is not None:
+                derived.add(following.command_id)
     assert made
     assert derived == made
 

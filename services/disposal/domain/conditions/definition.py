@@ -10,7 +10,7 @@ from services.disposal.events import Condition
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a conditional caution must say of each condition of a type, under the id of a rule."""
+    """A rule of one type of condition: what a conditional caution must say of each condition of that type."""
 
     rule: str
     is_met: Callable[[Condition], bool]

@@ -13,7 +13,7 @@ from shared.domain.rules import Context
 
 
 def broken_since(condition_id: UUID, state: DisposalState) -> datetime | None:
-    """Since when there is an unacceptable absence from a condition, or no consent to it; None where there is neither."""
+    """Return the time of an unacceptable absence from a condition, or since which it lacks consent; None if neither."""
     absences = (a.unacceptable_since for a in state.attendances if a.condition_id == condition_id)
     return min((at for at in (state.consent_withdrawn_at, *absences) if at is not None), default=None)
 
