@@ -7,9 +7,11 @@ docs/explanation/compatibility.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from posixpath import commonprefix
 from typing import Any, Final
 
 from tools.reference.event_schemas import is_message
@@ -205,8 +207,10 @@ class _Comparison:
             yield self._break(place, f"it is always {new['const']} now")
         if self.direction is Direction.RESPONSE:
             return
-        if new.get("pattern", old.get("pattern")) != old.get("pattern"):
-            yield self._break(place, f"its pattern became {new['pattern']}")
+        before: str = old.get("pattern", "")
+        after: str = new.get("pattern", before)
+        if after != before and not adds_alternatives(before, after):
+            yield self._break(place, f"its pattern became {after}")
         for bound, sign in _BOUNDS:
             if bound in new and (bound not in old or (new[bound] - old[bound]) * sign > 0):
                 yield self._break(place, f"its {bound} became {new[bound]}, which is narrower")
@@ -229,6 +233,21 @@ class _Comparison:
                 why = "it is new and required, and what was written before does not have it: declare it `Added`"
                 problem = "it is new and required, and those who send do not know it"
                 yield self._break(f"{place}.{name}", why if self.direction is Direction.STORED else problem)
+
+
+def adds_alternatives(before: str, after: str) -> bool:
+    """Tell whether a pattern differs only by further alternatives of a group, such as the name of a new service.
+
+    Then it accepts all that it accepted. Any other difference counts as a narrower pattern.
+    """
+    start = len(commonprefix([before, after]))
+    kept, rest = before[:start], before[start:]
+    added = after[start : len(after) - len(rest)]
+    if after != kept + added + rest or any(special in before for special in ("\\", "[^", "(?")):
+        return False
+    at_the_end = re.fullmatch(r"(\|\w+)+", added) is not None and rest.startswith((")", "|"))
+    before_another = re.fullmatch(r"(\w+\|)+", added) is not None and kept.endswith(("(", "|"))
+    return at_the_end or before_another
 
 
 Kind = tuple[str, str]

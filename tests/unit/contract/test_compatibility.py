@@ -49,6 +49,12 @@ def route(contract: dict[str, Json], path: str, method: str = "get") -> Json:
     return found
 
 
+def question_with(pattern: str) -> Json:
+    """Return an OpenAPI document of one route, whose parameter has a pattern."""
+    parameter = {"name": "at", "in": "query", "schema": {"type": "string", "pattern": pattern}}
+    return {"paths": {"/v1/cases": {"get": {"parameters": [parameter], "responses": {}}}}}
+
+
 def remove_from_list(items: list[Any], item: Any) -> None:
     items.remove(item)
 
@@ -210,6 +216,26 @@ def test_an_incompatible_change_is_named_with_what_to_do(change: str) -> None:
 def test_a_compatible_change_passes(change: str) -> None:
     """What a reader or a sender of today does not notice is no break."""
     assert broken_by(COMPATIBLE[change]) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "accepts"),
+    [
+        ("^((referral|disposal|mentoring):[0-9]{1,18})$", True),
+        ("^((referral|mentoring|disposal):[0-9]{1,18})$", True),
+        ("^((referral):[0-9]{1,18})$", False),
+        ("^((referral|disposals):[0-9]{1,18})$", False),
+        ("^((referral|disposal|mentoring):[0-9]{1,9})$", False),
+        ("^(([a-z]+):[0-9]{1,18})$", False),
+    ],
+)
+def test_a_pattern_may_gain_alternatives_and_nothing_else(after: str, *, accepts: bool) -> None:
+    """Given a pattern that names services, when one is added, then no sender is broken; any other change is a break."""
+    before = "^((referral|disposal):[0-9]{1,18})$"
+    contract, changed = ({"reporting/openapi.json": question_with(pattern)} for pattern in (before, after))
+    found = [str(one) for one in incompatible_changes(contract, changed)]
+    assert [line for line in found if "its pattern became" in line] == found
+    assert bool(found) is not accepts
 
 
 def test_whoever_breaks_the_contract_is_told_how_to_go_on() -> None:
