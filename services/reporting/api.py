@@ -12,6 +12,7 @@
     GET /v1/people/{person_id}   the records that name a person (audit.py)
     POST /v1/returns             measure, from, to, group_by (returns_api.py); GET /v1/returns[/{return_id}[/answer]]
     POST /v1/verifications       a report of `ooc verify`; GET /v1/verifications/latest (verifications.py)
+    POST /v1/names               records (names.py)
     POST /v1/search              name, school, reference, crime_number (search/)
 
 and what operators look at and decide, as on every service (shared/api/quarantine.py).
@@ -44,6 +45,7 @@ from services.reporting.dependencies import Dependencies, open_dependencies
 from services.reporting.freshness import MAY_BE_STALE, json_answer, stale_header, stale_services
 from services.reporting.measures import MEASURES
 from services.reporting.min_position import MIN_POSITION, furthest, not_yet, wait_for
+from services.reporting.names import add_names
 from services.reporting.questions import refusing_bad_questions
 from services.reporting.read_models import READ_MODELS
 from services.reporting.returns_api import add_returns
@@ -215,6 +217,7 @@ def reporting_api(settings: Settings) -> FastAPI:
     _duties(app)
     add_sessions(app)
     add_search(app, settings)
+    add_names(app, settings)
     add_returns(app, settings)
     _operations(app)
     add_quarantine(app, "reporting")

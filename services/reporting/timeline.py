@@ -23,7 +23,7 @@ from services.reporting.visibility import Reader
 from shared.api.history_view import history_view
 from shared.api.schemas import ActorLine, Schema, SealedField
 from shared.domain.decider import history_at
-from shared.domain.envelope import Fact
+from shared.domain.envelope import Fact, Origin
 from shared.domain.permissions import Denial
 from shared.privacy.disclosure import disclose, undisclosed
 from shared.privacy.keyring import Keyring
@@ -65,6 +65,9 @@ class TimelineLine(Schema):
     recorded_at: datetime
     late: bool = Field(description="Whether an event with a later occurrence was recorded before it.")
     actor: ActorLine
+    origin: Origin = Field(
+        description="A person or service, a reaction, or an import: then with the SHA-256 of the file and the row in it."
+    )
     rules: list[str] = Field(description="The rules that were judged.")
     notes: list[Note] = Field(description="The sealed fields, and the rationales of rules.")
     command_id: UUID

@@ -141,6 +141,12 @@ class Partnership:
         headers = {"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"}
         return await answered(lambda: self.clients["reporting"].post("/v1/search", json=by, headers=headers))
 
+    async def names(self, token: str, *records: str) -> httpx.Response:
+        """Ask for the names of the people of some records, such as `referral/<id>`."""
+        headers = {"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"}
+        body = {"records": records}
+        return await answered(lambda: self.clients["reporting"].post("/v1/names", json=body, headers=headers))
+
     async def send(
         self, service: str, stream: UUID, body: Mapping[str, Any] | bytes, token: str, key: str | None = None
     ) -> httpx.Response:

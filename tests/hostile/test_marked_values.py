@@ -81,6 +81,8 @@ async def marked_case(partnership: Partnership) -> Recorded:
         headers={"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"},
     )
     assert found.json()["total"] == 1
+    named = await partnership.names(token, f"referral/{record.stream}")
+    assert [person["name"] for person in named.json()["people"]] == [NAME]
     return record
 
 

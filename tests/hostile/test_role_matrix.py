@@ -282,6 +282,36 @@ async def test_a_search_finds_for_a_role_what_it_may_read(
         assert rest == {str(record.stream) for record in readable if record.case != barred.case}
 
 
+@pytest.mark.parametrize("role", sorted(set(SECTION_F) - {"SYSTEM", "MAYOR"}))
+async def test_names_of_many_records_are_those_that_a_role_may_read(
+    partnership: Partnership, records: list[Recorded], role: str
+) -> None:
+    """A role gets at once the names that each record would show it, in its area, without a conflict of interest."""
+    named = [record for record in records if "Robin Roe" in PERSONAL[record.service]]
+
+    async def names(token: str) -> set[str] | None:
+        answer = await partnership.names(token, *(f"{record.service}/{record.stream}" for record in named))
+        if answer.status_code == 403:
+            return None
+        assert answer.status_code == 200, answer.text
+        return {person["id"] for person in answer.json()["people"] if person["name"] == "Robin Roe"}
+
+    readable = [r for r in named if r.service in SEES_NAMES.get(role, ()) and cell(role, r).gives(r, "state")]
+    assert await names(await partnership.token(role)) == (
+        {str(record.stream) for record in readable} if role in SEES_CASES else None
+    )
+    if readable:
+        lines = {line[:2] for line in await _last_lines(partnership, len(readable), "reporting")}
+        assert lines == {
+            ("OPEN_FIELDS", f"reporting/cases/{record.case}/names/{record.service}/{record.stream}/IDENTITY")
+            for record in readable
+        }
+        barred = readable[0]
+        rest = await names(await partnership.token(role, conflicts=(barred.person,)))
+        assert rest == {str(record.stream) for record in readable if record.case != barred.case}
+    assert not await names(await partnership.token(role, area="DEVON"))
+
+
 async def test_victim_contact_is_read_as_its_column_says(partnership: Partnership, records: list[Recorded]) -> None:
     """A supervisor needs a reason for where a victim lives; facilitator and data protection officer read it; police do not."""
     record = next(record for record in records if {"linked", "disposed"} <= record.relations)

@@ -35,6 +35,15 @@ async def found_records(partnership: Partnership, role: str = "SUPERVISOR", **by
     return {UUID(record["id"]) for case in answer.json()["cases"] for record in case["records"]}
 
 
+async def names_of(partnership: Partnership, *records: Recorded) -> list[str]:
+    """Return the names that are given for some records at once."""
+    answer = await partnership.names(
+        await partnership.token("SUPERVISOR"), *(f"{one.service}/{one.stream}" for one in records)
+    )
+    assert answer.status_code == 200, answer.text
+    return sorted(person["name"] for person in answer.json()["people"])
+
+
 async def child(partnership: Partnership, name: str, **details: str) -> Recorded:
     """Return a referral with a child of this name, projected."""
     made = await world.referral(partnership)
@@ -183,6 +192,7 @@ async def test_a_name_is_found_as_corrected(partnership: Partnership) -> None:
     await partnership.carry()
     assert await found_records(partnership, name="wilhelmina right") == {record.stream}
     assert await found_records(partnership, name="wilhelmina wrong") == set()
+    assert await names_of(partnership, record) == ["Wilhelmina Right"]
     async with index_of(partnership) as rebuilt:
         await rebuilt.refresh()
         stream = ("referral", record.stream)
@@ -232,8 +242,8 @@ async def _project(partnership: Partnership, connection: Any, service: str, stre
 
 
 async def test_an_unusable_key_hides_one_name_and_no_other(partnership: Partnership) -> None:
-    """Given rubbish for one person's key, then the others are found all the same."""
-    hidden = await child(partnership, "Ignatius Unreadable")
+    """Given rubbish for one person's key, then the others are found and named all the same."""
+    other, hidden = await child(partnership, "Ophelia Readable"), await child(partnership, "Ignatius Unreadable")
     owner = await asyncpg.connect(partnership.settings.database("keyring", "postgres"))
     await owner.execute("update data_key set wrapped = $2 where subject = $1", f"person/{hidden.person}", bytes(60))
     await owner.close()
@@ -241,11 +251,12 @@ async def test_an_unusable_key_hides_one_name_and_no_other(partnership: Partners
         await index.refresh()
         assert not index.find(SearchKind.NAME, "ignatius")
         assert index.find(SearchKind.NAME, "roe")
+    assert await names_of(partnership, hidden, other) == ["Ophelia Readable"]
 
 
 async def test_a_missing_key_hides_one_name_and_no_other(partnership: Partnership) -> None:
-    """Given a key that the keyring lost without a tombstone, then the others are found all the same."""
-    hidden = await child(partnership, "Octavia Mislaid")
+    """Given a key that the keyring lost without a tombstone, then the others are found and named all the same."""
+    other, hidden = await child(partnership, "Ophelia Present"), await child(partnership, "Octavia Mislaid")
     owner = await asyncpg.connect(partnership.settings.database("keyring", "postgres"))
     await owner.execute("delete from data_key where subject = $1", f"person/{hidden.person}")
     await owner.close()
@@ -253,6 +264,7 @@ async def test_a_missing_key_hides_one_name_and_no_other(partnership: Partnershi
         await index.refresh()
         assert not index.find(SearchKind.NAME, "octavia")
         assert index.find(SearchKind.NAME, "roe")
+    assert await names_of(partnership, hidden, other) == ["Ophelia Present"]
 
 
 async def test_what_is_looked_for_is_checked_first(partnership: Partnership) -> None:
@@ -274,3 +286,8 @@ async def test_what_is_looked_for_is_checked_first(partnership: Partnership) -> 
     assert (await client.post("/v1/search?name=x", json={"name": "roe"}, headers=headers)).status_code == 422
     assert (await client.get("/v1/search", headers=headers)).status_code == 405
     assert (await client.post("/v1/search", json={"name": "roe"})).status_code == 401
+    for records in (["referral"], ["education/" + str(uuid4())], ["referral/" + str(uuid4())] * 501, None):
+        answer = await client.post("/v1/names", json={"records": records}, headers=headers)
+        assert answer.status_code == 422, answer.text
+    assert (await client.post("/v1/names", json={"records": []})).status_code == 401
+    assert await names_of(partnership) == []

@@ -305,18 +305,16 @@ async def evidence_page(request: Request, session: Session) -> Response:
     """Show the latest checkpoint of every log, and the last verification that was kept."""
     console = console_of(request)
     apis = console.apis
-    logs, keys, kept = await asyncio.gather(
-        latest_checkpoints(request, session),
-        asyncio.gather(*(part_of(apis.get_list(session, entry.name, "/evidence/keys")) for entry in SERVICES)),
-        part_of(apis.get(session, "reporting", "/v1/verifications/latest")),
+    logs, kept = await asyncio.gather(
+        latest_checkpoints(request, session), part_of(apis.get(session, "reporting", "/v1/verifications/latest"))
     )
     report = kept.value
     return render(
         request,
         "evidence.html",
         session,
-        logs=logs,
-        keys=[key for part in keys for key in part.value or ()],
+        logs=logs.lines,
+        keys=logs.keys,
         witness=console.witness,
         kept=kept,
         report=json.loads(report["report"]) if report else None,
@@ -324,14 +322,35 @@ async def evidence_page(request: Request, session: Session) -> Response:
     )
 
 
-async def latest_checkpoints(request: Request, session: Session) -> list[tuple[str, str, Part[CheckedCheckpoint]]]:
-    """Return the latest checkpoint of each log of each service, checked, with the title of the service and the log."""
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """The latest checkpoint of each log, checked, with the titles of service and log; and the public keys of all services."""
+
+    lines: Sequence[tuple[str, str, Part[CheckedCheckpoint]]]
+    keys: Sequence[str]
+
+
+async def latest_checkpoints(request: Request, session: Session) -> Logs:
+    """Ask for the latest checkpoint of each log of each service, and for the keys of each service once, and check them."""
     console = console_of(request)
-    asked = [(entry, log) for entry in SERVICES for log in (("events", "access") if entry.decides else ("access",))]
-    found = await asyncio.gather(
-        *(part_of(_checkpoint(console.apis, session, entry.name, log, console.witness)) for entry, log in asked)
+    logs = [(entry, log) for entry in SERVICES for log in (("events", "access") if entry.decides else ("access",))]
+    parts, notes = await asyncio.gather(
+        asyncio.gather(*(part_of(_keys(console.apis, session, entry.name)) for entry in SERVICES)),
+        asyncio.gather(*(part_of(_note(console.apis, session, entry.name, log)) for entry, log in logs)),
     )
-    return [(entry.title, log, one) for (entry, log), one in zip(asked, found, strict=True)]
+    keys = dict(zip((entry.name for entry in SERVICES), parts, strict=True))
+
+    def checked(service: str, note: Part[str]) -> Part[CheckedCheckpoint]:
+        of_service = keys[service]
+        if note.value is None or of_service.value is None:
+            missing = note if note.value is None else of_service
+            return Part(notice=missing.notice, status=missing.status)
+        return Part(check_checkpoint(note.value, of_service.value, console.witness))
+
+    return Logs(
+        [(entry.title, log, checked(entry.name, note)) for (entry, log), note in zip(logs, notes, strict=True)],
+        [key for part in parts for key in part.value or ()],
+    )
 
 
 def report_faults(kept: Mapping[str, Any]) -> list[str]:
@@ -350,8 +369,15 @@ async def _checkpoint(
     apis: Apis, session: Session, service: str, log: str, witness: VerifierKey | None
 ) -> CheckedCheckpoint:
     """Ask for the latest checkpoint of a log and the public keys of its service, and check it."""
-    note, keys = await asyncio.gather(
-        apis.document(session, service, f"/evidence/{log}/checkpoint", {}),
-        apis.get_list(session, service, "/evidence/keys"),
-    )
-    return check_checkpoint(note.decode(), keys, witness)
+    note, keys = await asyncio.gather(_note(apis, session, service, log), _keys(apis, session, service))
+    return check_checkpoint(note, keys, witness)
+
+
+async def _note(apis: Apis, session: Session, service: str, log: str) -> str:
+    """Return the latest checkpoint of a log as its signed note. Raises `Problem` or `NoAnswer`."""
+    return (await apis.document(session, service, f"/evidence/{log}/checkpoint", {})).decode()
+
+
+async def _keys(apis: Apis, session: Session, service: str) -> list[str]:
+    """Return the public keys of a service. Raises `Problem` or `NoAnswer`."""
+    return await apis.get_list(session, service, "/evidence/keys")

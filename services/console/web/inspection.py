@@ -47,7 +47,7 @@ async def inspection_file(request: Request, session: Session) -> Response:
         "frozen": [_frozen(one) for one in (frozen.value or {"returns": ()})["returns"] if _touches(one, period)],
         "verification": await asyncio.to_thread(_verification, kept.value) if kept.value else None,
         "unverified": kept.notice,
-        "checkpoints": [_checkpoint(title, log, part) for title, log, part in logs],
+        "checkpoints": [_checkpoint(title, log, part) for title, log, part in logs.lines],
     }
     printed = await asyncio.to_thread(print_inspection, values, made_at)
     name = f'inline; filename="inspection-{period["from"]}-{period["to"]}.pdf"'

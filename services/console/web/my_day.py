@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -13,15 +13,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.web import names
-from services.console.web.apis import part_of
+from services.console.web.apis import Apis, part_of
 from services.console.web.cases import record_of
-from services.console.web.rendering import render
+from services.console.web.rendering import address, render
 from services.console.web.routing import Form, console_of, first, see
 from services.console.web.sessions import Session
 from services.console.web.words import today
 
 SHOWN: Final = 25
 """Duties of a group that the page shows; the daily sheet shows all of them."""
+COUNTED: Final = 150
+"""Duties that are read to be counted, of the overdue and of the others; and the duties on a page of the daily sheet."""
+LATER: Final = ("today", "soon", "later")
+"""The groups of duties that are not overdue, in the order of the sheet."""
 SOON_DAYS: Final = 7
 NEW_DAYS: Final = 7
 """How far back the first look at what is new reaches."""
@@ -37,6 +41,8 @@ class Group:
     title: str
     duties: Sequence[Mapping[str, Any]]
     total: int
+    more: bool = False
+    """Whether there are more than were read."""
 
 
 async def my_day(request: Request, session: Session) -> Response:
@@ -46,8 +52,9 @@ async def my_day(request: Request, session: Session) -> Response:
     since = await console.seen.find(session.person) or now - timedelta(days=NEW_DAYS)
     mine = _is_mine(request)
     officer = session.person if mine else None
-    sheet, calendar, news, drafts = await asyncio.gather(
-        part_of(console.apis.get_projected(session, "/v1/duties", {"officer": officer})),
+    late, rest, calendar, news, drafts = await asyncio.gather(
+        part_of(_duties(console.apis, session, officer, overdue="true")),
+        part_of(_duties(console.apis, session, officer, overdue="false")),
         part_of(console.apis.get_projected(session, "/v1/sessions", {"from": today(), "to": today()})),
         part_of(
             console.apis.get_projected(
@@ -62,7 +69,8 @@ async def my_day(request: Request, session: Session) -> Response:
         ),
         console.drafts.list(session.person),
     )
-    groups = _groups(sheet.value, SHOWN)
+    sheet = late if rest.value is not None else rest
+    groups = [*_groups(late.value, SHOWN), *_groups(rest.value, SHOWN)] if sheet.value is not None else []
     held_today = [
         one for one in (calendar.value or {}).get("sessions", ()) if not mine or one["officer"] == session.person
     ]
@@ -74,7 +82,8 @@ async def my_day(request: Request, session: Session) -> Response:
         session,
         sheet=sheet,
         groups=groups,
-        counts={group.id: group.total for group in groups},
+        counts={group.id: group for group in groups},
+        uncounted=_after(next((group.id for group in groups if group.more and group.id in LATER), None)),
         waiting=(sheet.value or {}).get("waiting", []),
         names=await names.of_records(console.apis, session, [*_records(groups), *records.values()]),
         drafts=drafts,
@@ -90,10 +99,11 @@ async def my_day(request: Request, session: Session) -> Response:
 
 
 async def daily_sheet(request: Request, session: Session) -> Response:
-    """Show every duty on one page, to be printed."""
+    """Show the duties to be printed, the soonest first; a sheet of very many goes on with another page."""
     console = console_of(request)
     officer = session.person if _is_mine(request) else None
-    sheet = await part_of(console.apis.get_projected(session, "/v1/duties", {"officer": officer}))
+    asked = _duties(console.apis, session, officer, after=request.query_params.get("after"))
+    sheet = await part_of(asked)
     groups = _groups(sheet.value, None)
     return render(
         request,
@@ -101,8 +111,10 @@ async def daily_sheet(request: Request, session: Session) -> Response:
         session,
         sheet=sheet,
         groups=groups,
-        waiting=(sheet.value or {}).get("waiting", []),
+        waiting=[] if request.query_params.get("after") else (sheet.value or {}).get("waiting", []),
         names=await names.of_records(console.apis, session, _records(groups)),
+        goes_on=address("/daily-sheet", whose=request.query_params.get("whose"), after=(sheet.value or {}).get("next")),
+        whole=not (request.query_params.get("after") or (sheet.value or {}).get("next")),
     )
 
 
@@ -118,13 +130,24 @@ async def have_seen(request: Request, session: Session, form: Form) -> Response:
     return see("/")
 
 
+async def _duties(apis: Apis, session: Session, officer: str | None, **more: str | None) -> dict[str, Any]:
+    """Return the first duties of the sheet: those of an officer, or all that the person may see."""
+    return await apis.get_projected(session, "/v1/duties", {"officer": officer, "limit": str(COUNTED), **more})
+
+
 def _is_mine(request: Request) -> bool:
     return request.query_params.get("whose") == "mine"
 
 
 def _groups(sheet: Mapping[str, Any] | None, limit: int | None) -> list[Group]:
-    """Return the groups of a sheet that have any duty."""
-    return [group for group in grouped((sheet or {}).get("duties", []), today(), limit) if group.total]
+    """Return the groups of a sheet that have any duty. The sheet is in order, so what was not read follows its last group."""
+    found = [group for group in grouped((sheet or {}).get("duties", []), today(), limit) if group.total]
+    return [*found[:-1], replace(found[-1], more=(sheet or {}).get("next") is not None)] if found else []
+
+
+def _after(cut: str | None) -> Sequence[str]:
+    """Return the groups of which nothing was read, since the sheet was read to one before them."""
+    return LATER[LATER.index(cut) + 1 :] if cut else ()
 
 
 def _records(groups: Iterable[Group]) -> list[names.Record]:

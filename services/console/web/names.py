@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.console.web.apis import Apis, NoAnswer, Problem
+from services.console.web.apis import PROJECTED, Apis, NoAnswer, Problem
 from services.console.web.sessions import Session
-from services.registry import COLLECTIONS
 
-AT_ONCE: Final = 8
-"""Records that are read at the same time."""
+MOST: Final = 500
+"""Records whose names are asked for in one question."""
+NAMING: Final = frozenset({"referral", "disposal"})
+"""The services whose records hold names by themselves; others name people by their ids."""
 CHILD: Final = ("SUSPECT", "HARMER", "CHILD", "SUBJECT")
 """Parts in a record of the child whose case it is."""
 
@@ -38,29 +40,41 @@ def people_of(state: Mapping[str, Any]) -> list[Who]:
         Who(id_, str((parts or {}).get(id_, "")), _text(details.get(id_, {}).get("name")), details.get(id_, {}))
         for id_ in dict.fromkeys([*(parts or {}), *details])
     ]
-    return sorted(found, key=lambda who: (who.part not in CHILD, who.part != "", who.name))
+    return _sorted(found)
 
 
 def child_of(state: Mapping[str, Any]) -> Who | None:
     """Return the child whose record it is, where the reader may know the name."""
-    return next((who for who in people_of(state) if who.name and (who.part in CHILD or not who.part)), None)
+    return _child(people_of(state))
+
+
+def _sorted(people: Iterable[Who]) -> list[Who]:
+    return sorted(people, key=lambda who: (who.part not in CHILD, who.part != "", who.name))
+
+
+def _child(people: Iterable[Who]) -> Who | None:
+    return next((who for who in people if who.name and (who.part in CHILD or not who.part)), None)
 
 
 async def of_records(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:
-    """Return the child's name by the id of the record, for those that the person may read."""
-    turn = asyncio.Semaphore(AT_ONCE)
+    """Return the child's name by the id of the record, for those that the person may read: one question for many records."""
+    wanted = list(dict.fromkeys(f"{service}/{id_}" for service, id_ in records if service in NAMING))
+    parts = [wanted[n : n + MOST] for n in range(0, len(wanted), MOST)]
+    answers = await asyncio.gather(*(_asked(apis, session, part) for part in parts))
+    people: dict[str, list[Who]] = defaultdict(list)
+    for one in (one for answer in answers for one in answer):
+        people[one["id"]].append(Who(one["person_id"], one["part"] or "", one["name"], {}))
+    return {id_: child.name for id_, those in people.items() if (child := _child(_sorted(those)))}
 
-    async def name(service: str, id_: str) -> tuple[str, str]:
-        async with turn:
-            try:
-                state = await apis.get(session, service, f"/v1/{COLLECTIONS[service]}/{id_}")
-            except (Problem, NoAnswer):
-                return id_, ""
-        child = child_of(state)
-        return id_, child.name if child else ""
 
-    found = await asyncio.gather(*(name(service, id_) for service, id_ in dict.fromkeys(records)))
-    return {id_: text for id_, text in found if text}
+async def _asked(apis: Apis, session: Session, records: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the named people of some records; none where the person may not read them, or no service answers."""
+    try:
+        answer = await apis.post(session, PROJECTED, "/v1/names", {"records": records})
+    except (Problem, NoAnswer):
+        return []
+    people: list[Mapping[str, Any]] = answer["people"]
+    return people
 
 
 def _text(value: Any) -> str:

@@ -76,11 +76,14 @@ async def operations_page(request: Request, session: Session) -> Response:
     """Show every service. The look before stands in the address, so that the trend needs no memory."""
     before = look_before(request)
     apis = console_of(request).apis
-    statuses = await asyncio.gather(*(part_of(apis.get(session, entry.name, "/status")) for entry in SERVICES))
-    seen = {name: status.value for name, status in zip(BY_NAME, statuses, strict=True) if status.value}
-    lines = await asyncio.gather(
-        *(_line(apis, session, name, status, seen, before) for name, status in zip(BY_NAME, statuses, strict=True))
+    statuses, lists = await asyncio.gather(
+        asyncio.gather(*(part_of(apis.get(session, entry.name, "/status")) for entry in SERVICES)),
+        asyncio.gather(*(_lists(apis, session, entry.name) for entry in SERVICES)),
     )
+    seen = {name: status.value for name, status in zip(BY_NAME, statuses, strict=True) if status.value}
+    lines = [
+        _line(name, status, parts, seen, before) for name, status, parts in zip(BY_NAME, statuses, lists, strict=True)
+    ]
     behind = [f"{lag.name}:{lag.left}" for line in lines for lag, _ in line.behind]
     return render(
         request,
@@ -169,19 +172,23 @@ async def _decision(request: Request, session: Session, *, through: str, dry_run
     )
 
 
-async def _line(
-    apis: Apis,
-    session: Session,
+async def _lists(apis: Apis, session: Session, name: str) -> Mapping[str, Part[list[dict[str, Any]]]]:
+    """Return by its kind what is held in a service."""
+    kinds = [kind for kind in KINDS if kind in BY_REPORTING or BY_NAME[name].decides]
+    parts = await asyncio.gather(*(part_of(_list(apis, session, name, kind)) for kind in kinds))
+    return dict(zip(kinds, parts, strict=True))
+
+
+def _line(
     name: str,
     status: Part[dict[str, Any]],
+    parts: Mapping[str, Part[list[dict[str, Any]]]],
     seen: Mapping[str, Mapping[str, Any]],
     before: Look | None,
 ) -> ServiceLine:
-    kinds = [kind for kind in KINDS if kind in BY_REPORTING or BY_NAME[name].decides]
-    parts = await asyncio.gather(*(part_of(_list(apis, session, name, kind)) for kind in kinds))
-    held = [_held(name, kind, one) for kind, part in zip(kinds, parts, strict=True) if part.value for one in part.value]
+    held = [_held(name, kind, one) for kind, part in parts.items() for one in part.value or ()]
     behind = [(lag, trend_of(lag, before)) for lag in _behind(name, seen)]
-    notices = list(dict.fromkeys(part.notice for part in parts if part.notice))
+    notices = list(dict.fromkeys(part.notice for part in parts.values() if part.notice))
     return ServiceLine(name, BY_NAME[name].title, status, behind, held, notices)
 
 

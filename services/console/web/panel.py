@@ -28,6 +28,8 @@ COMMAND: Final = "RecordPanelRecommendation"
 RULE: Final = "P1"
 """The rule of the quorum, whose text and source the page shows as the service gives them."""
 AT_ONCE: Final = 8
+MOST: Final = 20
+"""Cases of a table that the page reads, the soonest duty first: a week's panel has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,11 @@ async def panel_page(request: Request, session: Session) -> Response:
     answers = await asyncio.gather(*(apis.get_projected(session, "/v1/cases", {"state": state}) for state in states))
     by_state = {state: answer["cases"] for state, answer in zip(states, answers, strict=True)}
     waiting = [case for case in by_state[QUEUE] if case["work"]]
+    to_consider = [case for state in CONSIDERED for case in by_state[state]]
     called, considered, recommended = await asyncio.gather(
         names.of_records(apis, session, (record_of(case) for case in waiting)),
-        _with_disposals(apis, session, [case for state in CONSIDERED for case in by_state[state]], CONSIDERED),
-        _with_disposals(apis, session, by_state[RECOMMENDED], (RECOMMENDED,)),
+        _with_disposals(apis, session, to_consider[:MOST], CONSIDERED, guidance=True),
+        _with_disposals(apis, session, by_state[RECOMMENDED][:MOST], (RECOMMENDED,), guidance=False),
     )
     monday = today() - timedelta(days=today().weekday())
     return render(
@@ -75,7 +78,8 @@ async def panel_page(request: Request, session: Session) -> Response:
         considered=considered,
         recommended=recommended,
         quorum=quorum_of(considered),
-        unread=[text for state, text in zip(states, answers, strict=True) if text["total"] > len(by_state[state])],
+        unread=any(answer["total"] > len(answer["cases"]) for answer in answers)
+        or max(len(to_consider), len(by_state[RECOMMENDED])) > MOST,
     )
 
 
@@ -87,14 +91,14 @@ def quorum_of(items: Sequence[Item]) -> Mapping[str, Any] | None:
 
 
 async def _with_disposals(
-    apis: Apis, session: Session, cases: Sequence[Mapping[str, Any]], states: Sequence[str]
+    apis: Apis, session: Session, cases: Sequence[Mapping[str, Any]], states: Sequence[str], *, guidance: bool
 ) -> list[Item]:
-    """Read the disposals of cases that are in some states, as far as the person may."""
+    """Read the disposals of cases that are in some states, as far as the person may; with what may be done next, if asked."""
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def read(case: Mapping[str, Any], id_: str) -> Item:
         async with turn:
-            record = await read_record(apis, session, "disposals", id_, {})
+            record = await read_record(apis, session, "disposals", id_, {}, guidance=guidance)
         child = record.child
         return Item(case, child.name if child else "", record)
 

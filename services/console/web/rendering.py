@@ -68,6 +68,7 @@ def environment() -> jinja2.Environment:
         "day": words.day,
         "moment": words.moment,
         "distance": words.distance,
+        "imported": words.imported,
     }
     return made
 

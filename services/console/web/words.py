@@ -84,6 +84,14 @@ def distance(value: Any, from_day: date) -> str:
     return f"in {days} days" if days > 0 else f"{-days} days ago"
 
 
+def imported(origin: Mapping[str, Any] | None, digits: int = 64) -> str:
+    """Say from which row of which file an event was imported, by so many digits of its SHA-256; empty for any other event."""
+    if not origin or origin.get("kind") != "IMPORT":
+        return ""
+    file, _, row = str(origin.get("reference") or "").partition("#row=")
+    return f"Imported, row {row} of the file with SHA-256 {file[:digits]}{'…' if digits < len(file) else ''}"
+
+
 def age(born: Any, on: date) -> int | None:
     """Return the age on a day; None where the date of birth is not known."""
     try:

@@ -80,7 +80,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
+class SearchedValue:
     """A value as it stands in an event: sealed, clear, or none any more."""
 
     place: Place
@@ -152,16 +152,16 @@ class SearchIndex:
         async with self._pool.acquire() as connection, connection.transaction(readonly=True):
             horizon: int = await connection.fetchval(_HORIZON)
             since = (_ALL_FACTS, TYPES) if self._horizon is None else (_FACTS, TYPES, self._horizon)
-            batch: list[_Value] = []
+            batch: list[SearchedValue] = []
             async for row in connection.cursor(*since, prefetch=BATCH):
-                batch += _values(_fact(row))
+                batch += searched_values(closed_fact(row))
                 if len(batch) >= BATCH:
                     await self._index(batch)
                     batch.clear()
             await self._index(batch)
         return horizon
 
-    async def _index(self, values: Sequence[_Value]) -> None:
+    async def _index(self, values: Sequence[SearchedValue]) -> None:
         """Store the tokens of some values. A value whose key is missing or unusable is logged and left out."""
         try:
             await self._index_all(values)
@@ -172,7 +172,7 @@ class SearchIndex:
             else:
                 _log.error("value_not_indexed", event_id=str(values[0].event_id), why=str(error))
 
-    async def _index_all(self, values: Sequence[_Value]) -> None:
+    async def _index_all(self, values: Sequence[SearchedValue]) -> None:
         """Put the tokens of some values in place. A value whose key was destroyed has none."""
         tokens = [
             SealedToken.parse(value.content.token) if isinstance(value.content, Sealed) else None for value in values
@@ -186,7 +186,7 @@ class SearchIndex:
                 key = keys[token.subject, token.generation]
                 self._put(value, token.subject, None if key is None else unseal(token, key, value.event_id))
 
-    def _put(self, value: _Value, key_subject: str | None, text: Any) -> None:
+    def _put(self, value: SearchedValue, key_subject: str | None, text: Any) -> None:
         entries = self._entries[value.kind]
         earlier = entries.get(value.place)
         if earlier is not None and earlier.version > value.version:
@@ -211,21 +211,21 @@ class SearchIndex:
         return blake2b(f"{kind}:{term}".encode(), key=self._key, digest_size=TOKEN_BYTES).digest()
 
 
-def _fact(row: asyncpg.Record) -> Fact:
+def closed_fact(row: asyncpg.Record) -> Fact:
     """Read a row of `fact`; its sealed fields stay closed."""
     return READ_MODELS[row["service"]].events.read(
         row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
     )
 
 
-def _values(fact: Fact) -> Iterator[_Value]:
+def searched_values(fact: Fact) -> Iterator[SearchedValue]:
     """Yield the searched values that an event has, or puts in the place of another's."""
     stream, event = stream_of(fact), fact.event
     if not isinstance(event, Correction):
         for field, kind in SEARCHED.get(type(event), {}).items():
             place = Place(stream, fact.event_id, field)
             person_id = getattr(event, "person_id", None) if field.startswith("details.") else None
-            yield _Value(place, kind, fact.event_id, attrgetter(field)(event), person_id, fact.version)
+            yield SearchedValue(place, kind, fact.event_id, attrgetter(field)(event), person_id, fact.version)
         return
     changes = [(event.corrects, event.field, event.value if event.sealed is None else event.sealed)]
     changes += [(derived.corrects, derived.field, derived.value) for derived in event.also]
@@ -233,7 +233,7 @@ def _values(fact: Fact) -> Iterator[_Value]:
         kind_of_field = KINDS[stream[0]].get(field)
         if kind_of_field is not None:
             place = Place(stream, corrects, field)
-            yield _Value(place, kind_of_field, fact.event_id, content, None, fact.version)
+            yield SearchedValue(place, kind_of_field, fact.event_id, content, None, fact.version)
 
 
 def _searched_types() -> list[str]:

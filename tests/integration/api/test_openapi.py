@@ -31,6 +31,8 @@ from tests.integration.api.test_service_api import PLAN
 
 SOME_ID = "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
 PROBLEMS = {"401", "403", "404", "409", "410", "415", "422", "429", "500", "503"}
+READ_BY_BODY = {"/v1/search", "/v1/names"}
+"""Reads whose question stands in the body."""
 TAKES_A_BODY = {("post", "/v1/returns"), ("post", "/v1/verifications")}
 """The routes that record a body and are no commands of a service."""
 YEAR = "from=2025-04-01&to=2026-12-31"
@@ -125,7 +127,7 @@ def test_each_operation_says_who_may_ask_and_what_may_go_wrong(app: FastAPI) -> 
             changes |= {"409", "410", "415"}
         if path.endswith("/import"):
             changes |= {"409", "410", "415"}
-        changes |= {"415"} if path == "/v1/search" or (method, path) in TAKES_A_BODY else set()
+        changes |= {"415"} if path in READ_BY_BODY or (method, path) in TAKES_A_BODY else set()
         assert found == {"401", "403", "422", "429", "500", "503"} | ({"404"} if one else set()) | changes, path
 
 
@@ -176,7 +178,7 @@ async def test_each_read_declares_the_reason_that_it_takes(app: FastAPI, http: h
             continue
         freezes = (method, path) == ("post", "/v1/returns")
         assert set(headers) == {"Access-Reason"} | ({"Idempotency-Key"} if freezes else set()), path
-        decides = method == "post" and path != "/v1/search" and not freezes
+        decides = method == "post" and path not in READ_BY_BODY and not freezes
         assert headers["Access-Reason"]["required"] == decides
         assert not re.search(headers["Access-Reason"]["schema"]["pattern"], "JAMIE_SMITH")
         for headers_given in ({"Access-Reason": "JAMIE_SMITH"}, {}) if decides else ({"Access-Reason": "JAMIE_SMITH"},):
@@ -253,7 +255,11 @@ async def test_what_reporting_answers_has_the_declared_shape(reporting: Client, 
     token = await reporting.token("SUPERVISOR")
     headers = {"Authorization": f"Bearer {token}"}
     answer = await reporting.http.post("/v1/search", json={"name": "hartnell"}, headers=headers)
-    assert shapes["/v1/search"].validate_json(answer.content, strict=True).total
+    found = shapes["/v1/search"].validate_json(answer.content, strict=True)
+    assert found.total
+    wanted = [f"{record.service}/{record.id}" for record in found.cases[0].records]
+    answer = await reporting.http.post("/v1/names", json={"records": wanted}, headers=headers)
+    assert shapes["/v1/names"].validate_json(answer.content, strict=True).people
     listed = shapes["/v1/cases"].validate_json(read.content, strict=True)
     assert listed.cases
     for one in listed.cases:

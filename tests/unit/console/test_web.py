@@ -15,10 +15,10 @@ from starlette.routing import Mount, Route
 from services.console.web.application import STATIC, routes
 from services.console.web.cipher import Cipher
 from services.console.web.entrance import local_address
-from services.console.web.my_day import grouped
+from services.console.web.my_day import _after, _groups, grouped
 from services.console.web.rendering import TEMPLATES
 from services.console.web.routing import read_case, read_count
-from services.console.web.words import day, distance, duty_in_words, in_words, moment
+from services.console.web.words import day, distance, duty_in_words, imported, in_words, moment
 from shared.privacy.keyring import KeyEncryptionKeys
 
 
@@ -175,6 +175,23 @@ def test_duties_are_grouped_by_how_soon_they_are_due() -> None:
     ]
     found = {group.id: (len(group.duties), group.total) for group in grouped(duties, date(2026, 11, 26), 1)}
     assert found == {"overdue": (1, 1), "today": (1, 1), "soon": (1, 1), "later": (1, 2)}
+
+
+def test_a_sheet_that_was_not_read_to_its_end_says_so_of_its_last_group() -> None:
+    """Given more duties than are read, when my day groups them, then the last group says that there are more, and no other."""
+    duties = [{"due": due, "overdue": overdue} for due, overdue in (("2026-11-20", True), ("2099-11-26", False))]
+    for next_, more in (("2099-11-26:…", [False, True]), (None, [False, False])):
+        assert [group.more for group in _groups({"duties": duties, "next": next_}, 1)] == more
+    assert list(_after("today")) == ["soon", "later"]
+    assert list(_after(None)) == []
+
+
+def test_an_imported_event_names_row_and_file() -> None:
+    """Given the origin of an event, when it is an import, then its row and the file's hash are said; else nothing is."""
+    origin = {"kind": "IMPORT", "reference": "ab" * 32 + "#row=12"}
+    assert imported(origin) == f"Imported, row 12 of the file with SHA-256 {'ab' * 32}"
+    assert imported(origin, 12) == "Imported, row 12 of the file with SHA-256 abababababab…"
+    assert imported({"kind": "LIVE", "reference": None}) == imported(None) == ""
 
 
 def test_codes_and_days_are_in_words() -> None:

@@ -1,0 +1,231 @@
+"""The names of the people of many records at once, for a page that lists them.
+
+    POST /v1/names   {"records": ["referral/<id>", "disposal/<id>", …]}
+
+Each name is one that the owning service would show in the state of the record, to the same token and with the same reason:
+as corrected, of the classes that the role may read, without people whose processing is restricted. The records stand in the
+body, since a page has more of them than an address holds. A record that the reader may not see is left out, as is one that
+does not exist. The access log gets a line for each record whose names are opened, among those of its case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import asyncpg
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
+
+from services.reporting.dependencies import Dependencies
+from services.reporting.fold import Stream
+from services.reporting.freshness import MAY_BE_STALE, StaleService, json_answer, stale_services
+from services.reporting.read_models import READ_MODELS
+from services.reporting.restriction import withheld_from
+from services.reporting.search.fields import REGISTRIES
+from services.reporting.search.index import TYPES, Place, SearchedValue, closed_fact, searched_values
+from services.reporting.snapshot import positions, snapshot
+from services.reporting.visibility import Reader, reader_of, visible
+from services.vocabulary import Personal, SearchKind
+from shared.api.bodies import check_body, read_body
+from shared.api.parameters import ACCESS_REASON, UUID_TEXT
+from shared.api.problems import Malformed
+from shared.api.request import Caller, read_reason
+from shared.api.routes import declared, json_body
+from shared.api.schemas import Schema
+from shared.database import retry_or_raise
+from shared.domain.envelope import Fact
+from shared.event_store import EventStoreUnavailable
+from shared.privacy.keyring import KeyId, KeyMissing, Keyring, UnusableKey
+from shared.privacy.sealing import DataKey, Sealed, SealedToken, TamperedToken, unseal
+from shared.runtime.settings import Settings
+
+_log = structlog.get_logger("names")
+
+MOST: Final = 500
+"""The most records in one question."""
+
+NAMING: Final = [registry.service for registry in REGISTRIES]
+"""The services whose records hold names."""
+_STREAMS: Final = f"""
+    select s.service, s.stream, s.home, s.view -> 'people' as people from stream as s
+    join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
+    where {visible(3)}
+"""  # noqa: S608 - the clause there, and no value
+_FACTS: Final = """
+    select f.service, f.position, f.recorded_at, f.hash, f.body from fact as f
+    join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
+    where f.type = any($3::text[]) order by f.service, f.stream, f.version
+"""
+
+RecordName = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(NAMING)})/{UUID_TEXT.pattern}$")]
+
+
+class NamesRequest(Schema):
+    """The records whose people are asked for."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    records: Annotated[
+        list[RecordName],
+        Field(
+            max_length=MOST,
+            description="Service and id of each record.",
+            examples=[["referral/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"]],
+        ),
+    ]
+
+
+class NamedPerson(Schema):
+    """A person of a record whose name the reader may see."""
+
+    service: str
+    id: UUID = Field(description="The record.")
+    person_id: UUID
+    part: str | None = Field(description="The person's part in the record, where its state tells it.")
+    name: str
+
+
+class Names(Schema):
+    """The names of the people of some records."""
+
+    positions: dict[str, int]
+    stale: list[StaleService]
+    people: list[NamedPerson]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedNames:
+    """An answer, and for the access log the case of each record in which a name was opened."""
+
+    answer: dict[str, Any]
+    opened: Mapping[Stream, UUID]
+
+
+def add_names(app: FastAPI, settings: Settings) -> None:
+    """Add the route."""
+
+    @app.post(
+        "/v1/names",
+        tags=["cases"],
+        response_model=Names,
+        **declared(
+            (ACCESS_REASON,), 415, answers={200: MAY_BE_STALE}, body=json_body(NamesRequest.model_json_schema())
+        ),
+    )
+    async def names(request: Request, actor: Caller) -> JSONResponse:
+        """Return the names of the people of some records, as far as the owning services would show them to the reader."""
+        at: Dependencies = request.app.state.deps
+        reason = read_reason(request)
+        wanted = _parse(await read_body(request, settings.body_limit))
+        await at.gate.read(actor, "cases", "reporting/names", reason)
+        reader = await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
+        found = await retry_or_raise(
+            lambda: names_of(at.database, reader, wanted, at.keyring, reason=reason), EventStoreUnavailable
+        )
+        stale = await retry_or_raise(lambda: stale_services(at.database), EventStoreUnavailable)
+        # The lines are committed before the names leave.
+        await asyncio.gather(
+            *(
+                at.gate.log_opening(
+                    actor, f"reporting/cases/{home}/names/{service}/{stream}", [Personal.IDENTITY], reason
+                )
+                for (service, stream), home in found.opened.items()
+            )
+        )
+        return json_answer(found.answer, stale)
+
+
+def _parse(body: bytes) -> list[Stream]:
+    check_body(body)
+    try:
+        records = NamesRequest.model_validate_json(body).records
+    except ValidationError as error:
+        raise Malformed.from_validation(error) from error
+    parts = (record.partition("/") for record in records)
+    return list(dict.fromkeys((service, UUID(id_)) for service, _, id_ in parts))
+
+
+async def names_of(
+    pool: asyncpg.Pool[asyncpg.Record],
+    reader: Reader,
+    records: Sequence[Stream],
+    keyring: Keyring,
+    *,
+    reason: str | None = None,
+) -> OpenedNames:
+    """Return the names of the people of some records. A name that cannot be opened is left out. Raises `KeyringUnavailable`."""
+    readable = [record for record in records if _opens(reader, record[0], reason)]
+    asked = [service for service, _ in readable], [stream for _, stream in readable]
+    async with snapshot(pool) as connection:
+        rows = {
+            (row["service"], row["stream"]): row
+            for row in await connection.fetch(_STREAMS, *asked, *reader.reach("state").parameters)
+        }
+        visible_ = [service for service, _ in rows], [stream for _, stream in rows]
+        facts = [closed_fact(row) for row in await connection.fetch(_FACTS, *visible_, TYPES)]
+        reached = await positions(connection, READ_MODELS)
+    values = names_in(facts)
+    restricted = await withheld_from(reader, pool, {(stream[0], person) for stream, person in values})
+    shown = {owner: value for owner, value in values.items() if (owner[0][0], owner[1]) not in restricted}
+    tokens = {owner: SealedToken.parse(value.token) for owner, (value, _) in shown.items()}
+    keys = await _keys(keyring, list({(token.subject, token.generation) for token in tokens.values()}))
+    people: list[NamedPerson] = []
+    for owner, token in tokens.items():
+        (stream, person), key = owner, keys[token.subject, token.generation]
+        if key is None:
+            continue
+        try:
+            name = unseal(token, key, shown[owner][1])
+        except TamperedToken as error:
+            _log.error("name_not_opened", event_id=str(shown[owner][1]), why=str(error))
+            continue
+        part = json.loads(rows[stream]["people"] or "{}").get(str(person))
+        people.append(NamedPerson(service=stream[0], id=stream[1], person_id=person, part=part, name=name))
+    opened = {(person.service, person.id): rows[person.service, person.id]["home"] for person in people}
+    return OpenedNames({"positions": reached, "people": [person.model_dump(mode="json") for person in people]}, opened)
+
+
+async def _keys(keyring: Keyring, wanted: Sequence[KeyId]) -> dict[KeyId, DataKey | None]:
+    """Fetch data keys; None stands for one that was destroyed, is lost or cannot be used: it hides one name and no other."""
+    try:
+        return dict(await keyring.open(wanted)) if wanted else {}
+    except (KeyMissing, UnusableKey) as error:
+        if len(wanted) == 1:
+            _log.error("name_not_opened", subject=wanted[0][0], why=str(error))
+            return {wanted[0]: None}
+    return {key_id: key for one in wanted for key_id, key in (await _keys(keyring, [one])).items()}
+
+
+def names_in(facts: Iterable[Fact]) -> dict[tuple[Stream, UUID], tuple[Sealed[Any], UUID]]:
+    """Return the sealed name of each person of each record as it stands after all corrections, with the event that sealed it.
+
+    `facts` are in order of version within a record. A name that a correction removed is none.
+    """
+    names: dict[Place, SearchedValue] = {}
+    for value in (value for fact in facts for value in searched_values(fact) if value.kind is SearchKind.NAME):
+        earlier = names.get(value.place)
+        # A correction names its event alone: whose name it is was said by the event.
+        names[value.place] = value if earlier is None else replace(value, person_id=earlier.person_id)
+    return {
+        (place.stream, value.person_id): (value.content, value.event_id)
+        for place, value in names.items()
+        if value.person_id is not None and isinstance(value.content, Sealed)
+    }
+
+
+def _opens(reader: Reader, service: str, reason: str | None) -> bool:
+    """Whether the reader may see the names in the state of a service's records at all."""
+    permission = READ_MODELS[service].access.get(reader.actor.role)
+    return (
+        permission is not None
+        and "state" in permission.parts
+        and permission.fields is None
+        and Personal.IDENTITY in permission.classes(reason)
+    )
