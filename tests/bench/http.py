@@ -188,7 +188,7 @@ async def ready_answers(port: int) -> None:
 
 
 @contextlib.contextmanager
-def _module(folder: Path, environment: Mapping[str, str], *arguments: str) -> Iterator[None]:
+def module_running(folder: Path, environment: Mapping[str, str], *arguments: str) -> Iterator[None]:
     """Run a module in a process of its own, with its log in the folder, as long as the body runs."""
     with (folder / f"{arguments[0]}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -201,7 +201,7 @@ def _module(folder: Path, environment: Mapping[str, str], *arguments: str) -> It
             process.wait(30)
 
 
-async def _answers(url: str) -> None:
+async def answers(url: str) -> None:
     async def look() -> None:
         async with httpx.AsyncClient() as client:
             await client.get(url)
@@ -224,12 +224,12 @@ async def over_http(place: Place) -> AsyncIterator[Sequence[Side]]:
     }
     await provision_databases(Settings(mode="local", database_url=place.database_url), [service.name], ())
     with (
-        _module(place.folder, {**environment, "OOC_PORT": str(issuer_port)}, "tools.local.issuer"),
-        _module(place.folder, {**environment, "OOC_PORT": str(port)}, f"services.{service.name}", "api"),
+        module_running(place.folder, {**environment, "OOC_PORT": str(issuer_port)}, "tools.local.issuer"),
+        module_running(place.folder, {**environment, "OOC_PORT": str(port)}, f"services.{service.name}", "api"),
         process_running(ready_answers, limit_port),
     ):
         for url in (f"{issuer}/jwks", f"http://127.0.0.1:{port}/status", f"http://127.0.0.1:{limit_port}/"):
-            await _answers(url)
+            await answers(url)
         corpus = Corpus()
         yield [
             Side(

@@ -34,6 +34,28 @@ class Target:
         return f"{'≤' if self.at_most else '≥'} {amount}"
 
 
+PAGES: Final = (
+    "my day",
+    "my day, mine",
+    "daily sheet",
+    "cases",
+    "cases, overdue",
+    "case",
+    "timeline",
+    "record",
+    "form",
+    "begin",
+    "sessions",
+    "panel",
+    "handing over",
+    "returns",
+    "board",
+    "rules",
+    "evidence",
+    "operations",
+)
+"""The pages of the console that are measured."""
+
 TARGETS: Final = (
     Target("append-64", "events/s", "limit", 1.0),
     Target("append-64", "events/s", "peer", 10.0),
@@ -58,6 +80,12 @@ TARGETS: Final = (
     Target("visible", "p99 ms", "ours", 250.0, at_most=True),
     Target("visible-20", "p50 ms", "ours", 25.0, at_most=True),
     Target("visible-20", "p99 ms", "ours", 80.0, at_most=True),
+    *(
+        Target(bench, f"{page}, {figure}", "ours", 100.0, at_most=True)
+        for bench in ("pages", "pages-1000")
+        for page in PAGES
+        for figure in ("p50 ms", "kB")
+    ),
 )
 
 ELSEWHERE: Final = (
