@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Final
 
 from services.reporting.fold import Folded, Stream, fold
-from services.reporting.projection import load, stream_of
+from services.reporting.projection import load, read_rows, stream_of
+from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Connection
 from shared.domain.envelope import Fact
+from shared.domain.messages import Correction
 
 _TOUCHED: Final = """
     select service, stream from stream
@@ -27,6 +29,37 @@ _AFTER: Final = """
     select s.service, s.stream from unnest($1::text[], $2::bigint[]) as cut (service, position)
     join stream as s on s.service = cut.service and s.position > cut.position
 """
+
+# What had neither occurred nor was known by then changes nothing, where it ends a history. A correction of what had occurred
+# counts whenever it occurred itself, so it is never cut off by that time.
+_BEGINNINGS: Final = """
+    with cut as (
+        select f.service, f.stream, max(f.version) as last
+        from fact as f join unnest($1::text[], $2::uuid[]) as wanted (service, stream) using (service, stream)
+        where ($3::timestamptz is null or f.occurred_at <= $3 or f.type = any($5::text[]))
+          and ($4::timestamptz is null or f.recorded_at <= $4)
+        group by f.service, f.stream
+    )
+    select f.service, f.position, f.recorded_at, f.hash, f.body
+    from fact as f join cut using (service, stream) where f.version <= cut.last
+    order by f.service, f.stream, f.version
+"""
+
+
+def _correction_types() -> list[str]:
+    """Return the types of corrections, in every version that was ever published."""
+    registries = [read_model.events for read_model in READ_MODELS.values()]
+    names = {
+        registry.type_name(event).rpartition(".v")[0]
+        for registry in registries
+        for event in registry.events
+        if issubclass(event, Correction)
+    }
+    every = (name for registry in registries for name in (*registry.by_type, *registry.upcasters))
+    return sorted(name for name in every if name.rpartition(".v")[0] in names)
+
+
+CORRECTIONS: Final = _correction_types()
 
 
 async def refolded(
@@ -47,7 +80,7 @@ async def refolded(
         rows = await connection.fetch(_TOUCHED, sorted(services), as_of, known_at, areas)
         streams.update((row["service"], row["stream"]) for row in rows)
     streams.update(await moved_after(connection, last_positions or {}))
-    histories = await histories_of(connection, sorted(streams))
+    histories = await histories_of(connection, sorted(streams), as_of, known_at)
     folded = (
         fold(history, as_of=as_of, known_at=known_at, last_position=(last_positions or {}).get(service))
         for (service, _), history in histories.items()
@@ -61,9 +94,18 @@ async def moved_after(connection: Connection, positions: Mapping[str, int]) -> l
     return [(row["service"], row["stream"]) for row in rows]
 
 
-async def histories_of(connection: Connection, streams: list[Stream]) -> Mapping[Stream, list[Fact]]:
-    """Load the whole histories of some streams."""
+async def histories_of(
+    connection: Connection, streams: list[Stream], as_of: datetime | None = None, known_at: datetime | None = None
+) -> Mapping[Stream, list[Fact]]:
+    """Load the histories of some streams: whole, or as much of their beginnings as counts at these times."""
     histories: dict[Stream, list[Fact]] = defaultdict(list)
-    for fact in await load(connection, streams) if streams else ():
+    if not streams:
+        return histories
+    if as_of is None and known_at is None:
+        facts = await load(connection, streams)
+    else:
+        wanted = ([service for service, _ in streams], [stream for _, stream in streams])
+        facts = read_rows(await connection.fetch(_BEGINNINGS, *wanted, as_of, known_at, CORRECTIONS))
+    for fact in facts:
         histories[stream_of(fact)].append(fact)
     return histories

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, partial
 from typing import Any
 from uuid import UUID
 
@@ -35,10 +36,15 @@ class Folded:
     opened_at: datetime
     updated_at: datetime
     """When the last of its facts occurred: as of then and later it stands as it stands now."""
-    access: AccessFacts
-    """What access to it depends on: of every fact, cut or not."""
+    find_access: Callable[[], AccessFacts] = field(repr=False, compare=False)
+    """Finds what access to it depends on: no measure and no sheet does, and it costs as much as the fold."""
     recorded_at: datetime | None
     """When the last of its facts was recorded: known then and later it stands as it stands now."""
+
+    @cached_property
+    def access(self) -> AccessFacts:
+        """What access to it depends on: of every fact, cut or not."""
+        return self.find_access()
 
     @property
     def state(self) -> str:
@@ -82,10 +88,13 @@ def fold(
     read_model = READ_MODELS[service_of(history[0])]
     counted = [fact for fact in history if last_position is None or (fact.position or 0) <= last_position]
     shown = history_at(counted, as_of=as_of, known_at=known_at)
-    return _folded(history, shown, read_model.decider.fold(shown), AccessFacts.of_history(read_model.events, history))
+    find_access = partial(AccessFacts.of_history, read_model.events, history)
+    return _folded(history, shown, read_model.decider.fold(shown), find_access)
 
 
-def _folded(history: Sequence[Fact], shown: Sequence[Fact], state: Any, access: AccessFacts) -> Folded | None:
+def _folded(
+    history: Sequence[Fact], shown: Sequence[Fact], state: Any, find_access: Callable[[], AccessFacts]
+) -> Folded | None:
     """Return what a state and the facts behind it make; None where nothing had begun."""
     service = service_of(history[0])
     read_model = READ_MODELS[service]
@@ -103,7 +112,7 @@ def _folded(history: Sequence[Fact], shown: Sequence[Fact], state: Any, access: 
         begun_at=history[0].recorded_at,
         opened_at=shown[0].occurred_at,
         updated_at=max(fact.occurred_at for fact in shown),
-        access=access,
+        find_access=find_access,
         recorded_at=shown[-1].recorded_at,
     )
 
@@ -149,7 +158,7 @@ class FoldedHistory:
 
     @classmethod
     def _make(cls, facts: Sequence[Fact], corrected: Sequence[Fact], state: Any, access: AccessFacts) -> FoldedHistory:
-        folded = _folded(facts, corrected, state, access)
+        folded = _folded(facts, corrected, state, lambda: access)
         # A stream's first fact is always what opens it, so whatever has a fact has a state.
         assert folded is not None, facts[0].envelope.stream
         return cls(tuple(facts), tuple(corrected), state, folded)
