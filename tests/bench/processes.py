@@ -22,7 +22,7 @@ from shared.runtime.privileges import RoleKind, role_name
 def relay_of(service: str, dsn: str, kafka: str, namespace: str) -> Relay:
     """Return the relay of a service into the topics of a namespace, not yet started."""
     return Relay(
-        f"{namespace}.{service}",  # its transactional id is of this namespace too
+        service,
         events_topic=f"{namespace}.{service}.events",
         position_topic=f"{namespace}.{service}.position",
         dsn=as_role(dsn, role_name(RoleKind.RELAY, service)),
