@@ -18,12 +18,12 @@ _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
 def openapi_documents(services: Sequence[Service[Any]]) -> dict[str, Json]:
-    """Build the document of each API, by path below docs/reference."""
+    """Build the document of each of these services' APIs, and of reporting's, by path below docs/reference."""
     settings = Settings.model_construct(mode="local")  # defaults only, whatever the environment says
     apps = {service.name: service_api(service, settings) for service in services} | {
         "reporting": reporting_api(settings)
     }
-    return {f"{entry.name}/openapi.json": apps[entry.name].openapi() for entry in SERVICES}
+    return {f"{name}/openapi.json": app.openapi() for name, app in apps.items()}
 
 
 def of_apis(documents: Mapping[str, Json]) -> dict[str, str]:
