@@ -32,7 +32,7 @@ async def wrapped_keys(partnership: Partnership, record: Recorded) -> list[async
     return list(rows)
 
 
-async def restore(partnership: Partnership, rows: Sequence[asyncpg.Record], *, tombstones: bool) -> None:
+async def restore_keys(partnership: Partnership, rows: Sequence[asyncpg.Record], *, tombstones: bool) -> None:
     """Put rows of a backup back, as its owner can; without or beside the tombstones that came later."""
     owner = await asyncpg.connect(partnership.settings.database("keyring", "postgres"))
     async with owner.transaction():
@@ -86,7 +86,7 @@ async def test_a_key_that_is_back_is_named_and_destroyed_again(
     me = f"person/{record.person} "
     assert not [line for line in await found_by_verification(partnership) if line.startswith(me)]
     assert (await listed(partnership, record))["key_stands"] is False
-    await restore(partnership, backup, tombstones=tombstones)
+    await restore_keys(partnership, backup, tombstones=tombstones)
     (line,) = [line for line in await found_by_verification(partnership) if line.startswith(me)]
     assert "has a key again" in line
     assert "ooc forget-again" in line

@@ -59,7 +59,7 @@ async def child(partnership: Partnership, name: str, **details: str) -> Recorded
     return Recorded("referral", made.stream, made.case, UUID(str(linked["person_id"])))
 
 
-async def forget(partnership: Partnership, person: UUID) -> None:
+async def destroy_key(partnership: Partnership, person: UUID) -> None:
     """Destroy a person's key, in the role that may."""
     eraser = await asyncpg.connect(partnership.settings.database("keyring", role_name(RoleKind.ERASURE)))
     await eraser.execute("select destroy_keys($1)", f"person/{person}")
@@ -156,7 +156,7 @@ async def test_a_destroyed_key_takes_its_tokens_from_every_running_process(partn
             assert await other.wait_until_loaded(30)
             assert other.find(SearchKind.NAME, "perdita")
             assert await found_records(partnership, name="vanishing") == {record.stream}
-            await forget(partnership, record.person)
+            await destroy_key(partnership, record.person)
             assert await found_records(partnership, name="vanishing") == set()
             assert await found_records(partnership, school="113999") == set()
 

@@ -51,7 +51,7 @@ def send(client: Client, stream: UUID, **body: Any) -> None:
     assert reply.status == 201, reply.body
 
 
-def closed_referral(var: Path) -> UUID:
+def close_referral(var: Path) -> UUID:
     """Record a referral of a child, close it, and return the child's id."""
     client = Client(find_addresses((), {}, var), reason="TEST")
     stream, child = uuid4(), uuid4()
@@ -64,9 +64,9 @@ def closed_referral(var: Path) -> UUID:
     return child
 
 
-async def forgotten_child(var: Path) -> UUID:
+async def forget_child(var: Path) -> UUID:
     """Record a child, have `ooc forget` forget them, and return their id."""
-    child = closed_referral(var)
+    child = close_referral(var)
     forgotten = ooc(var, "forget", str(child), "--basis", "RETENTION_ENDED", "--yes")
     assert forgotten.returncode == 0, forgotten.stdout + forgotten.stderr
     return child
@@ -153,7 +153,7 @@ async def test_a_report_is_kept_signed_and_an_altered_one_is_refused(system: Pat
 
 async def test_a_restored_key_is_in_the_report_and_repeating_makes_it_whole(system: Path, tmp_path: Path) -> None:
     """Given old keyring rows of a forgotten child put back, then the signed report says so; repeated, all is whole."""
-    child = closed_referral(system)
+    child = close_referral(system)
     owner = await keyring_of(system)
     backup = await owner.fetch("select * from data_key where subject = $1", f"person/{child}")
     assert len(backup) == 1
@@ -184,7 +184,7 @@ async def test_a_restored_key_is_in_the_report_and_repeating_makes_it_whole(syst
 
 async def test_a_partner_learns_from_the_topic_who_is_forgotten(system: Path) -> None:
     """Given a forgotten child, then whoever reads the topic finds one event with the opaque id, the basis and a day, and no name."""
-    child = await forgotten_child(system)
+    child = await forget_child(system)
 
     async def events_about_child() -> list[dict[str, Any]]:
         records = await read_as_partner(system, "ooc.referral.events")
@@ -202,7 +202,7 @@ async def test_a_partner_learns_from_the_topic_who_is_forgotten(system: Path) ->
 
 async def test_subject_access_at_a_running_system(system: Path, tmp_path: Path) -> None:
     """Given a child in a running system, then the officer gets both files, and an unknown person's id writes none."""
-    child = closed_referral(system)
+    child = close_referral(system)
     asked = ooc(system, "subject-access", str(child), "--basis", "UK_GDPR_ARTICLE_15", "-o", str(tmp_path / "copy"))
     assert asked.returncode == 0, asked.stdout + asked.stderr
     assert "Robin Roe" in (tmp_path / "copy" / "subject-access.json").read_text(encoding="utf-8")
@@ -214,13 +214,13 @@ async def test_subject_access_at_a_running_system(system: Path, tmp_path: Path) 
 
 async def test_the_tables_of_reporting_are_rebuilt_while_the_system_runs(system: Path) -> None:
     """Given a running system, when its tables are rebuilt and swapped, then nothing differed, and what comes is projected."""
-    closed_referral(system)
+    close_referral(system)
     rebuilt = ooc(system, "rebuild", "--processes", "1", "--json")
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
     found = json.loads(rebuilt.stdout)
     assert found["swapped"]
     assert not any(found["differences"].values()), found
     assert found["positions"]["referral"] >= 5
-    closed_referral(system)
+    close_referral(system)
     verified = ooc(system, "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
