@@ -36,12 +36,12 @@ async def found_records(partnership: Partnership, role: str = "SUPERVISOR", **by
 
 
 async def names_of(partnership: Partnership, *records: Recorded) -> list[str]:
-    """Return the names that are given for some records at once."""
-    answer = await partnership.names(
-        await partnership.token("SUPERVISOR"), *(f"{one.service}/{one.stream}" for one in records)
-    )
+    """Return the names that are given at once for the child of each of some records."""
+    token = await partnership.token("SUPERVISOR")
+    answer = await partnership.names(token, *(f"{one.service}/{one.stream}" for one in records))
     assert answer.status_code == 200, answer.text
-    return sorted(person["name"] for person in answer.json()["people"])
+    children = {str(one.person) for one in records}
+    return sorted(person["name"] for person in answer.json()["people"] if person["person_id"] in children)
 
 
 async def child(partnership: Partnership, name: str, **details: str) -> Recorded:

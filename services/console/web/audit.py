@@ -46,6 +46,7 @@ INSTANT: Final = timedelta(microseconds=1)
 """The unit of the event stores' clock."""
 FILES: Final = {"json": "application/json", "pdf": "application/pdf"}
 """Kinds of an exported case, each with its media type."""
+NO_CHECKPOINT: Final = "No checkpoint of this log is signed yet: the first comes seconds after its first entry."
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +376,12 @@ async def _checkpoint(
 
 async def _note(apis: Apis, session: Session, service: str, log: str) -> str:
     """Return the latest checkpoint of a log as its signed note. Raises `Problem` or `NoAnswer`."""
-    return (await apis.document(session, service, f"/evidence/{log}/checkpoint", {})).decode()
+    try:
+        return (await apis.document(session, service, f"/evidence/{log}/checkpoint", {})).decode()
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        raise Problem(service, 404, {"detail": NO_CHECKPOINT}) from problem
 
 
 async def _keys(apis: Apis, session: Session, service: str) -> list[str]:
