@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import multiprocessing
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import uvloop
 
@@ -17,11 +18,14 @@ from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.relay import Relay
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
+from tests.bench.timeline import Notes, NotingProjection, NotingRelay
+
+SPAWN: Final = multiprocessing.get_context("spawn")
 
 
-def relay_of(service: str, dsn: str, kafka: str, namespace: str) -> Relay:
+def relay_of(service: str, dsn: str, kafka: str, namespace: str, kind: Callable[..., Relay] = Relay) -> Relay:
     """Return the relay of a service into the topics of a namespace, not yet started."""
-    return Relay(
+    return kind(
         service,
         events_topic=f"{namespace}.{service}.events",
         position_topic=f"{namespace}.{service}.position",
@@ -30,23 +34,24 @@ def relay_of(service: str, dsn: str, kafka: str, namespace: str) -> Relay:
     )
 
 
-async def relaying(event_stores: Mapping[str, str], kafka: str, namespace: str) -> None:
-    """Relay the event stores of some services, for ever."""
+async def relaying(event_stores: Mapping[str, str], kafka: str, namespace: str, notes: Notes | None = None) -> None:
+    """Relay the event stores of some services, for ever; `notes` hears of each step."""
+    kind = Relay if notes is None else partial(NotingRelay, notes=notes)
     async with contextlib.AsyncExitStack() as stack:
         for service, dsn in event_stores.items():
-            await stack.enter_async_context(relay_of(service, dsn, kafka, namespace))
+            await stack.enter_async_context(relay_of(service, dsn, kafka, namespace, kind))
         await asyncio.Event().wait()
 
 
-async def feeding(dsn: str, kafka: str, namespace: str) -> None:
-    """Feed reporting's projection, for ever."""
+async def feeding(dsn: str, kafka: str, namespace: str, notes: Notes | None = None) -> None:
+    """Feed reporting's projection, for ever; `notes` hears of each step."""
     database = await create_pool(dsn, max_size=6)
     feed = ProjectionConsumer(
         CONSUMER,
         services=sorted(READ_MODELS),
         pool=database,
         bootstrap=kafka,
-        apply=apply_remembering,
+        apply=apply_remembering if notes is None else NotingProjection(notes),
         namespace=namespace,
         group=namespace,
     )
@@ -57,7 +62,7 @@ async def feeding(dsn: str, kafka: str, namespace: str) -> None:
 @contextlib.contextmanager
 def process_running(work: Callable[..., Awaitable[None]], *arguments: Any) -> Iterator[None]:
     """Run this in a process of its own as long as the body runs."""
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(work, arguments), daemon=True)
+    process = SPAWN.Process(target=_run, args=(work, arguments), daemon=True)
     process.start()
     try:
         yield

@@ -13,12 +13,14 @@ from typing import Final
 from services.reporting.read_models import CONSUMER
 from shared.command_handler import Accepted
 from shared.database import create_pool
+from shared.domain.receipts import Receipt
 from tests.bench.command import House, house
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.figures import milliseconds
 from tests.bench.place import Place
-from tests.bench.processes import feeding, process_running, relaying
+from tests.bench.processes import SPAWN, feeding, process_running, relaying
 from tests.bench.rounds import OURS, Side
+from tests.bench.timeline import Notes, Timed, Timeline
 from tools.scenario.lives import Life
 
 GLANCE: Final = 0.002
@@ -34,12 +36,13 @@ class Watching:
     """Knows when which version of which stream was accepted, and sees in reporting's tables when it has come."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[tuple[int, float]]] = {}
+        self._waiting: dict[str, deque[tuple[Receipt, float]]] = {}
         self.took: list[float] = []
+        self.events: list[Timed] = []
 
-    def accepted(self, stream: str, version: int) -> None:
+    def accepted(self, receipt: Receipt) -> None:
         """Note that a command has just been accepted."""
-        self._waiting.setdefault(stream, deque()).append((version, time.perf_counter()))
+        self._waiting.setdefault(receipt.stream, deque()).append((receipt, time.perf_counter()))
 
     @property
     def streams(self) -> list[str]:
@@ -48,10 +51,12 @@ class Watching:
 
     def note_visible(self, stream: str, version: int) -> None:
         """Note that reporting has committed this stream to this version."""
-        now = time.perf_counter()
+        now, moment = time.perf_counter(), time.time()
         waiting = self._waiting[stream]
-        while waiting and waiting[0][0] <= version:
-            self.took.append(now - waiting.popleft()[1])
+        while waiting and waiting[0][0].version <= version:
+            receipt, accepted = waiting.popleft()
+            self.took.append(now - accepted)
+            self.events.append(Timed(receipt.service, receipt.position, receipt.recorded_at.timestamp(), moment))
         if not waiting:
             del self._waiting[stream]
 
@@ -59,14 +64,17 @@ class Watching:
 class Following:
     """Commands at an even pace, whatever becomes of those before."""
 
-    def __init__(self, house: House, corpus: Corpus, reporting: str, rate: int) -> None:
+    def __init__(self, house: House, corpus: Corpus, reporting: str, rate: int, timeline: Timeline) -> None:
+        self._timeline = timeline
         self._rate = rate
         self._house = house
         self._corpus = corpus
         self._reporting = reporting
 
     async def round(self, seconds: float) -> Mapping[str, float]:
-        """Return the median and the 99th percentile in milliseconds, and the commands a second that were really asked."""
+        """Return the median and the 99th percentile in milliseconds, the median of each step, and the commands a second that
+        were really asked.
+        """
         count = math.ceil(seconds * self._rate)
         watching = Watching()
         asking = asyncio.create_task(self._ask(count, watching))
@@ -77,7 +85,8 @@ class Following:
                     for row in await database.fetch(_SEEN, CONSUMER, watching.streams):
                         watching.note_visible(row["stream"], row["version"])
                     await asyncio.sleep(GLANCE)
-            return {**milliseconds(watching.took), "commands/s": count / await asking}
+            rate = count / await asking
+            return {**milliseconds(watching.took), **await self._timeline.medians(watching.events), "commands/s": rate}
         finally:
             asking.cancel()
             await database.close()
@@ -98,7 +107,7 @@ class Following:
         sent = life.sent[at]
         result = await self._house.handlers[sent.service].handle(sent.request)
         assert isinstance(result, Accepted), (sent, result)
-        watching.accepted(result.receipt.stream, result.receipt.version)
+        watching.accepted(result.receipt)
         if at + 1 < len(life.sent):
             ready.append((life, at + 1))
 
@@ -109,9 +118,10 @@ async def visible(place: Place, rate: int) -> AsyncIterator[Sequence[Side]]:
     reporting = await place.reporting_database()
     namespace = await place.topics(list(SERVICES))
     async with house(place) as ours:
+        notes: Notes = SPAWN.Queue()
         with (
-            process_running(relaying, dict(ours.event_stores), place.kafka, namespace),
-            process_running(feeding, reporting, place.kafka, namespace),
+            process_running(relaying, dict(ours.event_stores), place.kafka, namespace, notes),
+            process_running(feeding, reporting, place.kafka, namespace, notes),
         ):
-            following = Following(ours, Corpus(), reporting, rate)
+            following = Following(ours, Corpus(), reporting, rate, Timeline(notes))
             yield [Side(OURS, f"{rate} commands/s of the scenarios, relayed and projected", following.round)]
