@@ -57,6 +57,7 @@ def export_case(
     reason: Annotated[str, typer.Option("--reason", help="Why it is read, as a code; it is logged.")] = "AUDIT",
 ) -> None:
     """Write a case's events as stored, its access log, proofs, checkpoints, schemas, rules and policy into one file."""
+    require_folders(out, pdf)
     client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
     checkpoints = [_read_note(path) for path in extends or ()]
     parts: list[Mapping[str, Any]] = []
@@ -154,6 +155,14 @@ def _read_note(path: Path) -> tuple[str, Checkpoint]:
     except (OSError, UnicodeDecodeError, BadNote) as error:
         complain(f"{path} is not a checkpoint: {error}")
         raise typer.Exit(2) from None
+
+
+def require_folders(*files: Path | None) -> None:
+    """Exit with 2 where the folder of a file to write is missing: before anything is read, and logged, for nothing."""
+    for file in files:
+        if file is not None and not file.parent.is_dir():
+            complain(f"There is no folder {file.absolute().parent}: make it (mkdir -p), or name another file.")
+            raise typer.Exit(2)
 
 
 def write_whole(path: Path, text: str) -> None:

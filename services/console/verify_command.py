@@ -16,7 +16,7 @@ from rich.console import Console
 from services.console.addresses import find_addresses
 from services.console.case import NotFound, require_found
 from services.console.client import Client, NoAnswer
-from services.console.export import write_whole
+from services.console.export import require_folders, write_whole
 from services.console.roles import ROLE_NAMES, role_option
 from services.console.tables import ERR, OUT, AsJson, complain, moment
 from services.registry import COLLECTIONS
@@ -65,6 +65,7 @@ def verify(
         return
     if report is None:
         raise typer.Exit(0 if asyncio.run(show_verification(as_json=as_json)) else 1)
+    require_folders(report)
     client = Client(find_addresses(url or ()), patience=PATIENCE)
     found = asyncio.run(run_verification(ERR))
     if as_json:

@@ -301,6 +301,8 @@ def test_only_the_roles_of_people_can_be_asked_for() -> None:
     [
         (["token", "--as", "SYSTEM"], "SYSTEM is the role of a service"),
         (["document", f"disposal/{STREAM}", "yc", "--out", "nowhere/yc.pdf"], "There is no folder"),
+        (["verify", "--report", "nowhere/report.json"], "There is no folder"),
+        (["export", "case", str(STREAM), "-o", "case.json", "--pdf", "nowhere/case.pdf"], "There is no folder"),
         (["quarantine", "release", "disposal", str(STREAM), "--reason", "INC_1"], "--through OFFSET"),
         (["quarantine", "retry", "disposal", str(STREAM)], "--reason"),
         (["gaps", "show", "prison", str(STREAM)], "prison"),
