@@ -22,6 +22,7 @@ from services.console.tables import ERR, OUT, AsJson, complain, moment
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
 from shared.event_store.log_hash import log_entry
+from shared.runtime.garbage_collection import exempt_from_collection
 from shared.transparency.checkpoint import BadNote, VerifierKey, open_checkpoint
 from shared.transparency.merkle import BadProof, check_inclusion, hash_leaf
 
@@ -110,6 +111,7 @@ async def run_verification(lines: Console) -> dict[str, Any]:
     # The services' declarations take half a second to import.
     from services.console.verification import stores, verify  # noqa: PLC0415
 
+    exempt_from_collection()
     started, findings = datetime.now(UTC), list[dict[str, Any]]()
     lines.print("Verification", style="bold")
     async for finding in verify(stores()):
