@@ -60,20 +60,19 @@ class Recorded(Protocol):
 
 
 FACT_COLUMNS: Final = (
-    *(
-        "service",
-        "stream",
-        "version",
-        "event_id",
-        "type",
-        "home",
-        "occurred_at",
-        "recorded_at",
-        "position",
-        "hash",
-        "body",
-    ),
+    "service",
+    "stream",
+    "version",
+    "event_id",
+    "type",
+    "home",
+    "occurred_at",
+    "recorded_at",
+    "position",
+    "hash",
+    "body",
 )
+"""The columns of a fact that follow from its event."""
 _KEEP: Final = f"""
     insert into fact ({", ".join(FACT_COLUMNS)})
     select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::uuid[], $7::timestamptz[],
