@@ -6,7 +6,8 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -45,10 +46,12 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             runner.run(running.__aexit__(None, None, None))
 
 
-def send(client: Client, stream: UUID, **body: Any) -> None:
-    """Send a command to a referral; it must be accepted."""
+def send(client: Client, stream: UUID, **body: Any) -> dict[str, Any]:
+    """Send a command to a referral, which must be accepted; return its receipt."""
     reply = client.post("referral", f"/v1/referrals/{stream}/commands", role=OFFICER, body=body, key=str(uuid4()))
     assert reply.status == 201, reply.body
+    receipt: dict[str, Any] = reply.body
+    return receipt
 
 
 def close_referral(var: Path) -> UUID:
@@ -95,9 +98,9 @@ async def read_as_partner(var: Path, topic: str) -> list[Any]:
         await consumer.stop()
 
 
-async def keyring_of(var: Path) -> asyncpg.Connection[asyncpg.Record]:
-    """Connect to the keyring as its owner."""
-    return await asyncpg.connect(database_dsn(as_role(stores(var).database_url, OWNER), "ooc_keyring"))
+async def owner_of(var: Path, database: str) -> asyncpg.Connection[asyncpg.Record]:
+    """Connect to a database as its owner."""
+    return await asyncpg.connect(database_dsn(as_role(stores(var).database_url, OWNER), database))
 
 
 def checked(file: Path, keys: Path) -> subprocess.CompletedProcess[str]:
@@ -154,7 +157,7 @@ async def test_a_report_is_kept_signed_and_an_altered_one_is_refused(system: Pat
 async def test_a_restored_key_is_in_the_report_and_repeating_makes_it_whole(system: Path, tmp_path: Path) -> None:
     """Given old keyring rows of a forgotten child put back, then the signed report says so; repeated, all is whole."""
     child = close_referral(system)
-    owner = await keyring_of(system)
+    owner = await owner_of(system, "ooc_keyring")
     backup = await owner.fetch("select * from data_key where subject = $1", f"person/{child}")
     assert len(backup) == 1
     assert ooc(system, "forget", str(child), "--basis", "RETENTION_ENDED", "--yes").returncode == 0
@@ -180,6 +183,52 @@ async def test_a_restored_key_is_in_the_report_and_repeating_makes_it_whole(syst
     await owner.close()
     again = ooc(system, "verify")
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+@asynccontextmanager
+async def removed(var: Path, position: int) -> AsyncIterator[None]:
+    """Take an event out of referral's event store, as somebody with every right can, and put it back afterwards."""
+    owner = await owner_of(var, "ooc_referral")
+    try:
+        row = await owner.fetchrow("select * from event where position = $1", position)
+        assert row is not None
+        await owner.execute("set session_replication_role = replica")
+        await owner.execute("delete from event where position = $1", position)
+        try:
+            yield
+        finally:
+            await owner.copy_records_to_table("event", records=[tuple(row.values())])
+    finally:
+        await owner.close()
+
+
+async def test_a_receipt_proves_that_its_event_is_missing(system: Path, tmp_path: Path) -> None:
+    """Given a receipt, then its event is found recorded and signed; where the event is gone or another, that is named."""
+    client, stream = Client(find_addresses((), {}, system), reason="TEST"), uuid4()
+    send(client, stream, **received_referral(uuid4(), WHEN))
+    receipt = send(client, stream, type="AcknowledgeReferral")
+    send(client, uuid4(), **received_referral(uuid4(), WHEN))  # a later event: the receipt's is not the end of the log
+    line = receipt["events"][0]
+    for name, lines in ("given", [line]), ("forged", [line | {"hash": "0" * 64}]):
+        (tmp_path / name).write_text(json.dumps(receipt | {"events": lines}), encoding="utf-8")
+
+    def verified(name: str) -> str:
+        checked = ooc(system, "verify", "receipt", str(tmp_path / name))
+        assert checked.returncode in {0, 1}, checked.stdout + checked.stderr
+        return f"{checked.returncode}: {checked.stdout}"
+
+    def is_whole() -> bool:
+        answer = verified("given")
+        return answer.startswith("0") and "1 of 1 events are recorded and signed" in answer
+
+    await eventually(is_whole, 120)  # the next checkpoint covers it
+    forged = verified("forged")
+    assert forged.startswith("1"), forged
+    assert "has another hash than the receipt says" in forged
+    async with removed(system, line["position"]):
+        missing = "is missing: the receipt proves that it was recorded"
+        await eventually(lambda: missing in verified("given"), 120)  # a process remembers a stream for half a minute
+    await eventually(is_whole, 120)
 
 
 async def test_a_partner_learns_from_the_topic_who_is_forgotten(system: Path) -> None:
