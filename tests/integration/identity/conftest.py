@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from services.console.web.database import DATABASE as CONSOLE
 from services.education.service import service
 from services.referral.service import service as referral
 from shared.api import authentication, service_api
@@ -106,7 +107,7 @@ def keycloak(_keycloak: Keycloak) -> Keycloak:
 @pytest.fixture(scope="session")
 def settings(postgres_url: str, _keycloak: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     names = [service.name, referral.name]
-    schemas = (KEYRING_DATABASE[1], *(service_database(name)[1] for name in names))
+    schemas = (KEYRING_DATABASE[1], CONSOLE[1], *(service_database(name)[1] for name in names))
     found = Settings(
         mode="production",
         database_url=postgres_url,
@@ -115,7 +116,7 @@ def settings(postgres_url: str, _keycloak: Keycloak, tmp_path_factory: pytest.Te
         issuer=_keycloak.issuer,
         kek=base64.b64encode(os.urandom(32)).decode(),
     )
-    asyncio.run(provision_databases(found, names, ()))
+    asyncio.run(provision_databases(found, names, (CONSOLE,)))
     return found
 
 
