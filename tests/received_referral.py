@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+
+NARRATIVE: Final = "A bin was set on fire behind the hall."
 
 
 def received_referral(case: UUID, at: str, **changes: Any) -> dict[str, Any]:
@@ -20,7 +22,7 @@ def received_referral(case: UUID, at: str, **changes: Any) -> dict[str, Any]:
         "on_premises": True,
         "in_school_hours": True,
         "flags": [],
-        "narrative": "A bin was set on fire behind the hall.",
+        "narrative": NARRATIVE,
         "lawful_basis": "law enforcement",
         **changes,
     }

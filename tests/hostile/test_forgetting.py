@@ -18,6 +18,7 @@ from shared.runtime.verification.problems import Problems
 from shared.runtime.verification.streams import StreamChecks, check_streams
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
+from tests.received_referral import NARRATIVE
 
 settings, partnership = world.settings, world.partnership
 
@@ -99,7 +100,7 @@ async def test_a_forgotten_child_is_unreadable_everywhere_and_all_proofs_hold(pa
     text = await read_record(partnership, record, "DATA_PROTECTION_OFFICER")
     assert NAME not in text
     assert '"forgotten":true' in text
-    assert "A bin was set on fire." not in text, "the case has nobody else, so its texts went too"
+    assert NARRATIVE not in text, "the case has nobody else, so its texts went too"
     (event,) = await stored(partnership, "referral", record.person)
     assert event["data"] == {
         "person_id": str(record.person),
@@ -293,11 +294,11 @@ async def test_texts_of_a_case_stay_as_long_as_somebody_else_is_in_it(partnershi
     text = await read_record(partnership, record)
     assert NAME not in text
     assert "Sam Poe" in text
-    assert "A bin was set on fire." in text
+    assert NARRATIVE in text
     await forget(partnership, Recorded("referral", record.stream, record.case, victim))
     text = await read_record(partnership, record)
     assert "Sam Poe" not in text
-    assert "A bin was set on fire." not in text
+    assert NARRATIVE not in text
 
 
 @pytest.mark.parametrize("role", sorted(set(Role) - {Role.SYSTEM, Role.DATA_PROTECTION_OFFICER}))

@@ -21,6 +21,7 @@ from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.isolated_settings import IsolatedSettings
+from tests.received_referral import NARRATIVE
 
 settings = world.settings
 
@@ -218,7 +219,7 @@ SEES_NAMES: Final[dict[str, set[str]]] = {
     "DATA_PROTECTION_OFFICER": {"referral", "disposal", "education"},
 }
 PERSONAL: Final = {
-    "referral": ("Robin Roe", "2011-03-14", "A bin was set on fire."),
+    "referral": ("Robin Roe", "2011-03-14", NARRATIVE),
     "disposal": ("Robin Roe", "2011-03-14"),
     "education": ("The old court house",),
     "rj_conference": (),
