@@ -39,6 +39,10 @@ QUEUED: Final = """
 """
 """The condition on `stream as s` that it is a referral which waits for the panel."""
 
+# A piece of work of its home, the case. Without `coalesce` PostgreSQL expects one stream in some thousands to be one, and
+# sorts all of them instead of walking an index to the end of a page.
+_IS_WORK: Final = "coalesce(s.home = any(s.cases), false)"
+
 # Times of occurrence are what somebody says, the order of recording is not: so no later work moves a case elsewhere.
 _AREA: Final = "(array_agg(work.area order by work.begun_at, work.stream) filter (where work.area is not null))[1]"
 
@@ -132,7 +136,7 @@ _LINES: Final = f"""
                case when s.service <> all($8::text[]) then s.state end as state,
                s.open and s.service <> all($7) as open,
                coalesce({visible(9)}, false) as shown
-        from stream as s where s.home = any($6::uuid[]) and s.home = any(s.cases)
+        from stream as s where s.home = any($6::uuid[]) and {_IS_WORK}
     ),
     waiting as (
         select d.home, min(d.due) as next_due, count(*) filter (where d.due < $4) as overdue
@@ -289,7 +293,7 @@ class _CaseSearch:
             self._connection,
             f"""
             select null as value, home from (
-                select s.home from stream as s where s.home = any(s.cases) {rest}
+                select s.home from stream as s where {_IS_WORK} {rest}
                   and {self._visible_to_reader(statement)}
             ) as c where {self._has_work(statement, "c.home")} and not exists ({self._duties_of("c.home", statement)})
             group by home order by home limit {statement.bind(most, "bigint")}
@@ -307,7 +311,7 @@ class _CaseSearch:
             self._connection,
             f"""
             select value, home from (
-                select s.{column} as value, s.home from stream as s where s.home = any(s.cases) {beyond}
+                select s.{column} as value, s.home from stream as s where {_IS_WORK} {beyond}
                   and {self._visible_to_reader(statement)}
             ) as c where {self._may_be_listed(statement, "c.home")}
             order by value desc, home limit {statement.bind(most, "bigint")}
@@ -322,7 +326,7 @@ class _CaseSearch:
             f"""
             select count(*) from (
                 select c.home from (
-                    select s.home from stream as s where s.home = any(s.cases)
+                    select s.home from stream as s where {_IS_WORK}
                       and {self._visible_to_reader(statement)}
                 ) as c where {self._may_be_listed(statement, "c.home")}
                 group by c.home limit {MOST_COUNTED + 1}
@@ -367,7 +371,7 @@ class _CaseSearch:
         if self._changed_since is not None:
             wanted.append(f"s.recorded_at > {statement.bind(self._changed_since, 'timestamptz')}")
         conditions = (
-            f"{home} in (select s.home from stream as s where s.home = any(s.cases) and {one} and {self._visible_to_reader(statement)})"  # noqa: S608 - the same
+            f"{home} in (select s.home from stream as s where {_IS_WORK} and {one} and {self._visible_to_reader(statement)})"  # noqa: S608 - the same
             for one in wanted
         )
         return " and ".join(conditions) or "true"
