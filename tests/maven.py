@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.local.jars import _one_at_a_time, repository, sha256_of
+from tools.local.jars import lock_repository, repository, sha256_of
 
 
 class NotFetched(Exception):
@@ -29,7 +29,7 @@ class Program:
 
         name = f"{self.artifact}-{self.version}.{self.packaging}"
         path = repository().joinpath(*self.group.split("."), self.artifact, self.version, name)
-        with _one_at_a_time():
+        with lock_repository():
             try:
                 component = MavenContext(repo_cache=repository()).project(self.group, self.artifact)
                 component.at_version(self.version).artifact(packaging=self.packaging).resolve()

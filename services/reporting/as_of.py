@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from services.reporting.fold import Folded, Stream, fold
-from services.reporting.projection import load, read_rows, stream_of
-from services.reporting.read_models import READ_MODELS
+from services.reporting.projection import load, read_row, stream_of
+from services.reporting.read_models import READ_MODELS, published_types
 from services.reporting.snapshot import Connection
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
@@ -45,21 +45,9 @@ _BEGINNINGS: Final = """
     order by f.service, f.stream, f.version
 """
 
-
-def _correction_types() -> list[str]:
-    """Return the types of corrections, in every version that was ever published."""
-    registries = [read_model.events for read_model in READ_MODELS.values()]
-    names = {
-        registry.type_name(event).rpartition(".v")[0]
-        for registry in registries
-        for event in registry.events
-        if issubclass(event, Correction)
-    }
-    every = (name for registry in registries for name in (*registry.by_type, *registry.upcasters))
-    return sorted(name for name in every if name.rpartition(".v")[0] in names)
-
-
-CORRECTIONS: Final = _correction_types()
+CORRECTIONS: Final = published_types(
+    (read_model.events for read_model in READ_MODELS.values()), lambda event: issubclass(event, Correction)
+)
 
 
 async def refolded(
@@ -105,7 +93,8 @@ async def histories_of(
         facts = await load(connection, streams)
     else:
         wanted = ([service for service, _ in streams], [stream for _, stream in streams])
-        facts = read_rows(await connection.fetch(_BEGINNINGS, *wanted, as_of, known_at, CORRECTIONS))
+        rows = await connection.fetch(_BEGINNINGS, *wanted, as_of, known_at, CORRECTIONS)
+        facts = [read_row(row) for row in rows]
     for fact in facts:
         histories[stream_of(fact)].append(fact)
     return histories

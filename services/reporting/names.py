@@ -26,10 +26,11 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 from services.reporting.dependencies import Dependencies
 from services.reporting.fold import Stream
 from services.reporting.freshness import MAY_BE_STALE, StaleService, json_answer, stale_services
+from services.reporting.projection import read_row
 from services.reporting.read_models import READ_MODELS
 from services.reporting.restriction import withheld_from
 from services.reporting.search.fields import REGISTRIES
-from services.reporting.search.index import TYPES, Place, SearchedValue, closed_fact, searched_values
+from services.reporting.search.index import TYPES, Place, SearchedValue, searched_values
 from services.reporting.snapshot import positions, snapshot
 from services.reporting.visibility import Reader, reader_of, visible
 from services.vocabulary import Personal, SearchKind
@@ -169,7 +170,7 @@ async def names_of(
             for row in await connection.fetch(_STREAMS, *asked, *reader.reach("state").parameters)
         }
         visible_ = [service for service, _ in rows], [stream for _, stream in rows]
-        facts = [closed_fact(row) for row in await connection.fetch(_FACTS, *visible_, TYPES)]
+        facts = [read_row(row) for row in await connection.fetch(_FACTS, *visible_, TYPES)]
         reached = await positions(connection, READ_MODELS)
     values = names_in(facts)
     restricted = await withheld_from(reader, pool, {(stream[0], person) for stream, person in values})

@@ -278,17 +278,14 @@ async def load(connection: Connection, streams: Iterable[Stream]) -> list[Fact]:
     """Load the facts of some streams, by stream and in order of version, in one query."""
     streams = list(streams)
     rows = await connection.fetch(_HISTORIES, [service for service, _ in streams], [stream for _, stream in streams])
-    return read_rows(rows)
+    return [read_row(row) for row in rows]
 
 
-def read_rows(rows: Iterable[asyncpg.Record]) -> list[Fact]:
-    """Read rows of service, position, recorded_at, hash and body as facts whose sealed fields stay closed."""
-    return [
-        _book(row["service"], row["body"]).read(
-            row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
-        )
-        for row in rows
-    ]
+def read_row(row: asyncpg.Record) -> Fact:
+    """Read a row of service, position, recorded_at, hash and body as a fact whose sealed fields stay closed."""
+    return _book(row["service"], row["body"]).read(
+        row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
+    )
 
 
 def stream_of(fact: Fact) -> Stream:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from services.registry import read_models
+from shared.domain.envelope import EventRegistry
+from shared.domain.messages import Event
 from shared.runtime.service import ReadModel
 
 READ_MODELS: Final[dict[str, ReadModel[Any]]] = read_models()
@@ -12,3 +15,16 @@ READ_MODELS: Final[dict[str, ReadModel[Any]]] = read_models()
 
 CONSUMER: Final = "reporting"
 """The name under which the projection's checkpoints are filed."""
+
+
+def published_types(registries: Iterable[EventRegistry], wanted: Callable[[type[Event]], bool]) -> list[str]:
+    """Return the types of the wanted events, in every version that was ever published: rows of `fact` keep theirs."""
+    registries = list(registries)
+    names = {
+        registry.type_name(event).rpartition(".v")[0]
+        for registry in registries
+        for event in registry.events
+        if wanted(event)
+    }
+    published = {name for registry in registries for name in (*registry.by_type, *registry.upcasters)}
+    return sorted(name for name in published if name.rpartition(".v")[0] in names)

@@ -93,7 +93,7 @@ def kafka_jars() -> list[Path]:
 
 def _fetch() -> None:
     try:
-        with _one_at_a_time():
+        with lock_repository():
             resolve()
     except Exception as error:
         raise CannotStart(
@@ -109,7 +109,8 @@ def _fetch() -> None:
 
 
 @contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def lock_repository() -> Iterator[None]:
+    """Hold the Maven repository while something is fetched into it: other processes wait."""
     import fcntl  # noqa: PLC0415 - only here
 
     repository().mkdir(parents=True, exist_ok=True)

@@ -60,14 +60,14 @@ async def of_records(apis: Apis, session: Session, records: Iterable[Record]) ->
     """Return the child's name by the id of the record, for those that the person may read: one question for many records."""
     wanted = list(dict.fromkeys(f"{service}/{id_}" for service, id_ in records if service in NAMING))
     parts = [wanted[n : n + MOST] for n in range(0, len(wanted), MOST)]
-    answers = await asyncio.gather(*(_asked(apis, session, part) for part in parts))
+    answers = await asyncio.gather(*(_ask_for_names(apis, session, part) for part in parts))
     people: dict[str, list[Who]] = defaultdict(list)
     for one in (one for answer in answers for one in answer):
         people[one["id"]].append(Who(one["person_id"], one["part"] or "", one["name"], {}))
     return {id_: child.name for id_, those in people.items() if (child := _child(_sorted(those)))}
 
 
-async def _asked(apis: Apis, session: Session, records: Sequence[str]) -> list[Mapping[str, Any]]:
+async def _ask_for_names(apis: Apis, session: Session, records: Sequence[str]) -> list[Mapping[str, Any]]:
     """Return the named people of some records; none where the person may not read them, or no service answers."""
     try:
         answer = await apis.post(session, PROJECTED, "/v1/names", {"records": records})

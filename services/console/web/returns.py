@@ -87,7 +87,7 @@ async def returns_page(request: Request, session: Session) -> Response:
     shown, wrong = None, ""
     if chosen["measure"] in measures:
         try:
-            shown = await _show_measure(request, session, await _asked(request, session, chosen["measure"]))
+            shown = await _show_measure(request, session, await _ask_measure(request, session, chosen["measure"]))
         except Problem as problem:
             if problem.status != 422:
                 raise
@@ -112,7 +112,7 @@ async def file_of_returns(request: Request, session: Session) -> Response:
     kind, measure = read_name(request, "kind"), request.query_params.get("measure")
     if kind not in FILES or measure not in await _measures(console_of(request).apis):
         raise HTTPException(404)
-    answer = await _asked(request, session, measure)
+    answer = await _ask_measure(request, session, measure)
     lines = list(lines_of(answer))
     content = csv_of(lines) if kind == "csv" else await asyncio.to_thread(workbook_of, measure_name(measure), lines)
     name = f"{measure}-{answer['from']}-{answer['to']}.{kind}"
@@ -271,7 +271,7 @@ async def _measures(apis: Apis, path: str = "/v1/measures/{measure}") -> list[st
     return measures
 
 
-async def _asked(request: Request, session: Session, measure: str) -> dict[str, Any]:
+async def _ask_measure(request: Request, session: Session, measure: str) -> dict[str, Any]:
     period = query(request, "from", "to")
     return await console_of(request).apis.get(session, "reporting", f"/v1/measures/{measure}", period)
 

@@ -19,12 +19,11 @@ from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from services.reporting.fold import Stream
-from services.reporting.projection import stream_of
-from services.reporting.read_models import READ_MODELS
+from services.reporting.projection import read_row, stream_of
+from services.reporting.read_models import published_types
 from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED
 from services.reporting.search.terms import code, indexed_terms, searched_words
 from services.reporting.snapshot import Pool
@@ -154,7 +153,7 @@ class SearchIndex:
             since = (_ALL_FACTS, TYPES) if self._horizon is None else (_FACTS, TYPES, self._horizon)
             batch: list[SearchedValue] = []
             async for row in connection.cursor(*since, prefetch=BATCH):
-                batch += searched_values(closed_fact(row))
+                batch += searched_values(read_row(row))
                 if len(batch) >= BATCH:
                     await self._index(batch)
                     batch.clear()
@@ -211,13 +210,6 @@ class SearchIndex:
         return blake2b(f"{kind}:{term}".encode(), key=self._key, digest_size=TOKEN_BYTES).digest()
 
 
-def closed_fact(row: asyncpg.Record) -> Fact:
-    """Read a row of `fact`; its sealed fields stay closed."""
-    return READ_MODELS[row["service"]].events.read(
-        row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
-    )
-
-
 def searched_values(fact: Fact) -> Iterator[SearchedValue]:
     """Yield the searched values that an event has, or puts in the place of another's."""
     stream, event = stream_of(fact), fact.event
@@ -236,16 +228,4 @@ def searched_values(fact: Fact) -> Iterator[SearchedValue]:
             yield SearchedValue(place, kind_of_field, fact.event_id, content, None, fact.version)
 
 
-def _searched_types() -> list[str]:
-    """Return the types of the events to read, in every version that was ever published."""
-    names = {
-        registry.type_name(event).rpartition(".v")[0]
-        for registry in REGISTRIES
-        for event in registry.events
-        if event in SEARCHED or issubclass(event, Correction)
-    }
-    event_types = {name for registry in REGISTRIES for name in (*registry.by_type, *registry.upcasters)}
-    return sorted(name for name in event_types if name.rpartition(".v")[0] in names)
-
-
-TYPES: Final = _searched_types()
+TYPES: Final = published_types(REGISTRIES, lambda event: event in SEARCHED or issubclass(event, Correction))
