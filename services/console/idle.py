@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,9 +33,14 @@ class NotIdle(Exception):
     """Something recorded has not passed through everything in time: says what lags."""
 
 
-def statuses(client: Client) -> dict[str, Mapping[str, Any]]:
-    """Return the status of every service; raises `NoAnswer`."""
-    return {service: client.open(service, "/status").body or {} for service in SERVICES}
+def statuses(client: Client, services: Collection[str] = SERVICES) -> dict[str, Mapping[str, Any]]:
+    """Return the status of each service, asked all at once; raises `NoAnswer`."""
+
+    def status(service: str) -> Mapping[str, Any]:
+        return client.open(service, "/status").body or {}
+
+    with ThreadPoolExecutor(max(1, len(services))) as pool:
+        return dict(zip(services, pool.map(status, services), strict=True))
 
 
 def wait_until_idle(client: Client, patience: float = PATIENCE) -> None:
@@ -50,13 +56,13 @@ def wait_until_idle(client: Client, patience: float = PATIENCE) -> None:
 
 def _round(client: Client, deadline: float) -> Mapping[str, int]:
     """Wait until all recorded events are relayed and consumed; return the positions at the start."""
-    answers = _wait_for_statuses(client, deadline)
+    answers = _wait_for_statuses(client, deadline, SERVICES)
     goal = {service: int(answers[service]["position"]) for service in SOURCES}
-    while lagging := list(relays_behind(answers, goal)):
-        answers = _look_again(client, deadline, lagging)
+    while lags := list(relay_lags(answers, goal)):
+        answers = _look_again(client, deadline, answers, lags)
     offsets = {service: (answers[service].get("relayed") or {}).get("offsets") or {} for service in SOURCES}
-    while lagging := list(consumers_behind(answers, offsets)):
-        answers = _look_again(client, deadline, lagging)
+    while lags := list(consumer_lags(answers, offsets)):
+        answers = _look_again(client, deadline, answers, lags)
     return goal
 
 
@@ -66,6 +72,8 @@ class Lag:
 
     name: str
     """Who lags, and behind which service: `relay.disposal`, or `reporting.disposal`."""
+    service: str
+    """The service whose status says so."""
     left: int
     """How many records."""
     words: str
@@ -82,7 +90,7 @@ def relay_lags(answers: Statuses, goal: Mapping[str, int]) -> Iterator[Lag]:
         relayed = int((answers[service].get("relayed") or {}).get("position") or 0)
         if relayed < position:
             words = f"the relay of {service} is at {relayed} of {position}"
-            yield Lag(f"relay.{service}", position - relayed, words)
+            yield Lag(f"relay.{service}", service, position - relayed, words)
 
 
 def consumers_behind(answers: Statuses, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
@@ -103,14 +111,14 @@ def consumer_lags(answers: Statuses, offsets: Mapping[str, Mapping[str, int]]) -
             reached = consumed.get(topic) or {}
             left = sum(max(0, offset - int(reached.get(partition) or 0)) for partition, offset in partitions.items())
             if left:
-                yield Lag(f"{consumer}.{source}", left, f"{consumer} is {left} behind on {topic}")
+                yield Lag(f"{consumer}.{source}", consumer, left, f"{consumer} is {left} behind on {topic}")
 
 
-def _wait_for_statuses(client: Client, deadline: float) -> Statuses:
+def _wait_for_statuses(client: Client, deadline: float, services: Collection[str]) -> Statuses:
     while True:
         try:
-            answers = statuses(client)
-            if all("position" in answers[service] for service in SOURCES):
+            answers = statuses(client, services)
+            if all("position" in answers[service] for service in SOURCES if service in answers):
                 return answers
             why = "a service's status tells no position: is it of this version?"
         except Ended:
@@ -120,9 +128,10 @@ def _wait_for_statuses(client: Client, deadline: float) -> Statuses:
         _pause(deadline, [why])
 
 
-def _look_again(client: Client, deadline: float, lagging: list[str]) -> Statuses:
-    _pause(deadline, lagging)
-    return _wait_for_statuses(client, deadline)
+def _look_again(client: Client, deadline: float, answers: Statuses, lags: list[Lag]) -> Statuses:
+    """Pause, and ask those that lag once more."""
+    _pause(deadline, [lag.words for lag in lags])
+    return {**answers, **_wait_for_statuses(client, deadline, sorted({lag.service for lag in lags}))}
 
 
 def _pause(deadline: float, lagging: list[str]) -> None:

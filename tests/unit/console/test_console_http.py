@@ -294,6 +294,17 @@ def test_the_wait_ends_when_nothing_moved_between_two_looks() -> None:
         wait_until_idle(client(url), patience=0.2)
 
 
+def test_only_who_lags_is_asked_again() -> None:
+    """Given one service that lags for three looks, when one waits, then the others are asked once in each round."""
+    at_rest = status(2, 2, 2, dict.fromkeys(SOURCES, 2))
+    lagging = (200, at_rest | {"relayed": None})
+    with serving(lagging, lagging, lagging, (200, at_rest)) as (url, late), serving((200, at_rest)) as (other, others):
+        addresses = Addresses(other, dict.fromkeys(SERVICES, other) | {"disposal": url})
+        wait_until_idle(Client(addresses), patience=5)
+    assert len(late.requests) == 5
+    assert len(others.requests) == 2 * (len(SERVICES) - 1)
+
+
 # --- a case ---------------------------------------------------------------------------------------
 
 

@@ -25,9 +25,9 @@ def request_for(query: str) -> Request:
 def test_a_lag_has_a_trend_since_thelook_before(left: int, words: str) -> None:
     """Given a lag at two looks, when they are compared, then it says by how much it grows or shrinks; after one look nothing."""
     before = Look(datetime(2026, 11, 27, tzinfo=UTC), {"reporting.disposal": 4})
-    assert trend_of(Lag("reporting.disposal", left, "…"), before) == words
-    assert trend_of(Lag("reporting.disposal", left, "…"), None) == ""
-    assert trend_of(Lag("relay.referral", 2, "…"), before) == "falling further behind, by 2"
+    assert trend_of(Lag("reporting.disposal", "reporting", left, "…"), before) == words
+    assert trend_of(Lag("reporting.disposal", "reporting", left, "…"), None) == ""
+    assert trend_of(Lag("relay.referral", "referral", 2, "…"), before) == "falling further behind, by 2"
 
 
 @pytest.mark.parametrize("query", ["", "since=yesterday", "since=2026-11-27T02:00:00", "behind=relay.disposal:1"])
