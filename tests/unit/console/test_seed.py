@@ -49,6 +49,7 @@ def events_of(life: Life) -> list[tuple[str, int, str]]:
     ]
 
 
+@pytest.mark.slow
 async def test_further_lives_are_accepted_and_make_the_events_that_they_tell(lives: Lives) -> None:
     """Given each story twice more, when its commands are sent to empty stores, then they record those events and no other."""
     handlers = handlers_of_empty_stores()
@@ -79,6 +80,7 @@ async def test_reactions_are_done_under_the_ids_that_a_worker_derives(lives: Liv
     assert derived == made
 
 
+@pytest.mark.slow
 async def test_days_are_moved_back_by_whole_weeks_and_fewer_cases_begin_in_the_holidays(lives: Lives) -> None:
     """Given cases spread over two years, then each day lies whole weeks earlier, and the holidays have fewer of them."""
     chance = random.Random(5)

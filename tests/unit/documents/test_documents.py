@@ -127,6 +127,7 @@ def printed_elsewhere() -> dict[str, str]:
     return dict(zip(STORIES, process.stdout.split(), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STORIES)
 def test_the_same_state_prints_the_same_bytes(name: str, printed_elsewhere: dict[str, str]) -> None:
     """The same facts print the same bytes in another process, time zone and hash seed, at another time."""

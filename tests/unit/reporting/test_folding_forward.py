@@ -23,6 +23,7 @@ def histories() -> list[list[Fact]]:
     return [history for history in scenarios.histories if not is_of_kernel(history[0].envelope.type)]
 
 
+@pytest.mark.slow
 def test_what_is_folded_forward_is_what_the_whole_history_makes(histories: Sequence[Sequence[Fact]]) -> None:
     """Given streams of scenarios, however they are cut in two or come one by one, nothing differs."""
     chance = random.Random(10)

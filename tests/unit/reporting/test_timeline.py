@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
 from shared.privacy.disclosure import undisclosed
 from tests.in_memory_reporting import PlayedStories
+
+pytestmark = pytest.mark.slow
 
 
 @cache
