@@ -21,7 +21,6 @@ from services.console.addresses import VAR, written
 from services.console.tables import OUT, AsJson, complain, moment, table
 from shared.database import Connection, as_role, database_dsn
 from shared.privacy.keyring import DERIVE, InvalidKeyEncryptionKeys, KeyEncryptionKeys, UnusableKey
-from shared.runtime.provision import KEYRING_DATABASE
 from shared.runtime.settings import NoPassword, Settings
 
 PAGE: Final = 500
@@ -213,6 +212,8 @@ def _text(secret: bytes) -> str:
 
 def _run(work: Callable[[Settings, Connection], Awaitable[None]]) -> None:
     """Do some work on the keyring as its owner: that of the local system, else that of the environment."""
+    from shared.runtime.provision import KEYRING_DATABASE  # noqa: PLC0415  it brings a client of Kafka
+
     noted = written(VAR)
     settings = Settings() if noted is None else Settings(database_url=as_role(noted["postgres"], OWNER))
 

@@ -29,12 +29,11 @@ from services.console.keys import keys
 from services.console.operations import alarms, gaps, quarantine, reactions
 from services.console.progress import Progress, debugging, error_text
 from services.console.rebuild_command import rebuild
-from services.console.restore import restore
+from services.console.restore_command import restore
 from services.console.returns import returns
 from services.console.roles import ROLE_NAMES, role_option
 from services.console.scenario_command import run_scenario_files
 from services.console.signing import disposal_document, sign
-from services.console.status import system_status
 from services.console.subject_access import subject_access
 from services.console.tables import (
     OUT,
@@ -165,6 +164,8 @@ def demo(
 @app.command()
 def status(url: Urls = None, *, as_json: AsJson = False) -> None:
     """Show processes, lag, alarms and quarantine; exit code 0 if all is ready, caught up and without alarm."""
+    from services.console.status import system_status  # noqa: PLC0415  it brings what starts a system
+
     system = system_status(_client(url, 0.0), VAR, local=not url and (VAR / "system.json").exists())
     if as_json:
         processes = [dict(zip(("process", "pid", "state", "where"), row, strict=True)) for row in system.rows]

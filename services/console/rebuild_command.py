@@ -1,28 +1,19 @@
-"""`ooc rebuild`: reporting's tables computed anew from the event stores, while the system runs.
-
-Done to the system itself: it reads each event store by the role of verification, and writes reporting's tables as their owner.
-"""
+"""`ooc rebuild`: reporting's tables computed anew from the event stores, while the system runs."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import asyncpg
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from services.console.addresses import VAR, NoSystem, written
-from services.console.keys import OWNER
-from services.console.tables import ERR, OUT, AsJson, complain
-from services.console.verification import require_answers, stores
-from services.registry import DECIDING
-from services.reporting.database import DATABASE
-from services.reporting.rebuild import CannotRebuild, Rebuild, Rebuilt, Step
-from shared.database import as_role, database_dsn
-from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.settings import NoPassword, Settings
+from services.console.addresses import NoSystem
+from services.console.tables import OUT, AsJson, complain
+
+if TYPE_CHECKING:
+    from services.reporting.rebuild import Rebuilt
 
 CANCELLED: Final = 130
 
@@ -36,8 +27,12 @@ def rebuild(
     as_json: AsJson = False,
 ) -> None:
     """Compute reporting's tables anew from the event stores, beside the live ones, and swap them. Ctrl-C changes nothing."""
+    from services.console.rebuild import rebuild_tables  # noqa: PLC0415  it brings the services' declarations
+    from services.reporting.rebuild import CannotRebuild  # noqa: PLC0415  as above
+    from shared.runtime.settings import NoPassword  # noqa: PLC0415  as above
+
     try:
-        rebuilt = asyncio.run(_rebuilt(processes, swap=not dry_run))
+        rebuilt = asyncio.run(rebuild_tables(processes, swap=not dry_run))
     except KeyboardInterrupt:
         complain("Cancelled: the tables are as they were.")
         raise typer.Exit(CANCELLED) from None
@@ -56,31 +51,6 @@ def rebuild(
         _show(rebuilt)
     if dry_run and rebuilt.differences.any:
         raise typer.Exit(1)
-
-
-async def _rebuilt(processes: int, *, swap: bool) -> Rebuilt:
-    """Rebuild, and show on standard error how far it is and how long it takes yet."""
-    settings = stores()
-    await require_answers(settings)
-    noted = written(VAR)
-    owner = as_role(noted["postgres"], OWNER) if noted is not None else Settings().owner_database_url
-    role = role_name(RoleKind.VERIFY)
-    sources = {entry.name: settings.database(entry.name, role) for entry in DECIDING}
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=ERR) as progress:
-        bar = progress.add_task("beginning", total=None)
-
-        def show(step: Step) -> None:
-            progress.update(bar, description=step.doing, completed=step.done, total=step.of or None)
-
-        return await Rebuild(sources, database_dsn(owner, DATABASE[0]), processes, show).run(swap=swap)
 
 
 def _show(rebuilt: Rebuilt) -> None:

@@ -1,4 +1,4 @@
-"""`ooc restore`: whether an event store and its topic could be rebuilt from each other, and the way back for lost events.
+"""Restoring: whether an event store and its topic could be rebuilt from each other, and the way back for lost events.
 
 The judge is the Merkle tree: its root at each size is in a signed checkpoint, and follows from positions, times and hashes,
 which event store and topic both hold. What is restored has the signed root, or nothing is restored.
@@ -6,21 +6,15 @@ which event store and topic both hold. What is restored has the signed root, or 
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-import typer
-
-from services.console.addresses import VAR, NoSystem, written
+from services.console.addresses import VAR, written
 from services.console.keys import OWNER
-from services.console.tables import OUT, AsJson, complain
 from services.console.verification import require_answers, stores
 from services.registry import deciding_services
 from shared.database import Connection, as_role, create_pool, database_dsn
@@ -30,7 +24,7 @@ from shared.event_store.log_hash import kept_answer, log_entry, next_log_hash
 from shared.kafka import VERIFIER, Kafka
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.runtime.service import Service
-from shared.runtime.settings import NoPassword, Settings
+from shared.runtime.settings import Settings
 from shared.runtime.verification.checkpoints import read_published
 from shared.runtime.verification.problems import Problems
 from shared.runtime.verification.streams import claims_after, owner_of
@@ -39,8 +33,6 @@ from shared.transparency.checkpoint import BadNote, Checkpoint, VerifierKey, ope
 from shared.transparency.evidence import public_keys
 from shared.transparency.log import EVENTS, read_tiles
 from shared.transparency.merkle import RightEdge, append_leaves, frontier, hash_leaf
-
-restore = typer.Typer(help="Rebuild an event store from its topic, and rehearse it.", no_args_is_help=True)
 
 PAGE: Final = 20_000
 """Entries of an event store that are read at once."""
@@ -317,62 +309,23 @@ async def _rebuild_tree(
         await connection.execute(_SIGNED, target, signed[target].root, notes[target])
 
 
-# --- the commands ---------------------------------------------------------------------------------
+# --- on this machine ------------------------------------------------------------------------------
 
 
-@restore.command()
-def drill(*, as_json: AsJson = False) -> None:
-    """Rebuild the tree of each event store, and of its topic, and compare both with every signed checkpoint. Changes nothing."""
+async def drill_every_service() -> dict[str, Drill]:
+    """Run the drill of each service, one after the other; returns what was found, by service."""
     drills: dict[str, Drill] = {}
-
-    async def drilled() -> None:
-        for service in deciding_services():
-            async with _opened(service) as (connection, kafka):
-                drills[service.name] = await run_drill(service, connection, kafka)
-
-    _run(drilled)
-    if as_json:
-        OUT.print_json(data=[{"service": name, **found.view()} for name, found in drills.items()])
-    else:
-        _show(drills)
-    if any(found.problems for found in drills.values()):
-        raise typer.Exit(1)
-
-
-def _show(drills: Mapping[str, Drill]) -> None:
-    for name, found in drills.items():
-        OUT.print(
-            f"{name}: {found.stored} events in the event store, root {found.roots[0].hex()[:16]}…;"
-            f" {found.published} in the topic, root {found.roots[1].hex()[:16]}…;"
-            f" {found.checkpoints} signed checkpoints: {'DIFFERENT' if found.problems else 'equal'}",
-            markup=False,
-            soft_wrap=True,
-        )
-        for line in found.problems:
-            complain(f"{name}: {line}")
-
-
-@restore.command("event-store")
-def event_store(
-    name: Annotated[str, typer.Argument(metavar="SERVICE", help="The service whose event store lacks events.")],
-    keys: Annotated[
-        Path | None, typer.Option("--keys", help="The public keys of the logs, if the database was lost with its own.")
-    ] = None,
-) -> None:
-    """Record again what the topic of a service holds and its event store lacks; refused unless the signed roots agree."""
-    service = next((one for one in deciding_services() if one.name == name), None)
-    if service is None:
-        complain(f"{name} has no event store: choose one of {', '.join(one.name for one in deciding_services())}.")
-        raise typer.Exit(2)
-    known = [] if keys is None else [VerifierKey.parse(line) for line in keys.read_text(encoding="utf-8").split()]
-
-    async def restored() -> None:
+    for service in deciding_services():
         async with _opened(service) as (connection, kafka):
-            before, after = await restore_events(service, connection, kafka, known)
-        missing = f"positions {before + 1} to {after} are restored, with the signed root"
-        OUT.print(f"{name}: {missing if after > before else 'nothing is missing'}.", markup=False)
+            drills[service.name] = await run_drill(service, connection, kafka)
+    return drills
 
-    _run(restored)
+
+async def restore_service(name: str, known: Sequence[VerifierKey]) -> tuple[int, int]:
+    """Restore the event store of a service; returns its last position before and after. Raises KeyError for another name."""
+    service = {one.name: one for one in deciding_services()}[name]
+    async with _opened(service) as (connection, kafka):
+        return await restore_events(service, connection, kafka, known)
 
 
 @asynccontextmanager
@@ -384,14 +337,3 @@ async def _opened(service: Service[Any]) -> AsyncIterator[tuple[Connection, Kafk
     owner = as_role(noted["postgres"], OWNER) if noted is not None else Settings().owner_database_url
     async with await create_pool(database_dsn(owner, f"ooc_{service.name}"), max_size=1) as pool, pool.acquire() as one:
         yield one, settings.kafka_as(VERIFIER)
-
-
-def _run(work: Callable[[], Awaitable[None]]) -> None:
-    async def awaited() -> None:
-        await work()
-
-    try:
-        asyncio.run(awaited())
-    except (CannotRestore, NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
-        complain(f"Nothing is restored: {error}")
-        raise typer.Exit(1) from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,14 @@ def test_every_command_that_shows_something_gives_json() -> None:
     without = {name for name, command in found.items() if "--json" not in {o for p in command.params for o in p.opts}}
     assert without == ACTS & without
     assert set(found) >= ACTS
+
+
+@pytest.mark.slow
+def test_a_short_command_loads_no_service() -> None:
+    """The program's own module loads neither the services' declarations nor a web framework: nobody waits for them."""
+    code = "import sys, services.console.main; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"fastapi", "faust", "aiokafka", "services.reporting.fold", "services.disposal.service"} & set(loaded)
 
 
 @pytest.mark.slow
