@@ -1,23 +1,27 @@
 """Import of a register: the commands of one row, sent in order to one record, whose events are marked IMPORT.
 
-POST /v1/{collection}/{id}/import   ?dry_run=
+POST /v1/{collection}/import        ?dry_run=   some rows, each of its own record
+POST /v1/{collection}/{id}/import   ?dry_run=   one row
 
 The commands are the ordinary ones, and go through the command handler like any other. Only the mark (`Origin`) and the
 command ids differ: an id follows from the record, the importing organisation and the place of the command in its row. So a
 row that is sent again records nothing twice, whoever sends it; a row that was changed meanwhile is refused, and a row that
-was interrupted goes on. One request for each row keeps a register of thousands of rows below the rate limit of its importer.
+was interrupted goes on. A request takes some rows, which are handled side by side, so that a register of thousands of rows
+costs its commands and little else.
 
 A dry run calls the same code on a store and a keyring that keep their additions in memory, so later commands of a row are
-judged after earlier ones. It records nothing but a line in the access log.
+judged after earlier ones. It records nothing but a line in the access log for each row.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 from uuid import UUID
 
 from fastapi import FastAPI, Request
@@ -60,7 +64,7 @@ from shared.event_store import (
     RecordedEvent,
     WrongExpectedVersion,
 )
-from shared.privacy.keyring import KeyId, Keyring, MemoryKeyring
+from shared.privacy.keyring import KeyDestroyed, KeyId, Keyring, MemoryKeyring
 from shared.privacy.sealing import DataKey
 from shared.runtime.service import Service
 
@@ -69,27 +73,54 @@ IMPORTERS: Final = frozenset({Role.SUPERVISOR})
 MAX_COMMANDS: Final = 20
 """The most commands of a row."""
 MAX_BYTES: Final = 262_144
-"""The largest body of a row in bytes."""
+"""The largest body of a request in bytes, of one row or of several."""
+MAX_ROWS: Final = 25
+"""The most rows of a request: it answers within a second, and its progress shows."""
+AT_ONCE: Final = 8
+"""The rows of a request that are handled at once: the event store commits them in groups, and others get their turn."""
 
 _FIELD: Final = re.compile(r"[a-z][a-z0-9_]{0,39}(\.[a-z0-9_]{1,40}){0,5}")
 
+Body = TypeVar("Body", bound=Schema)
 Outcome = Literal["recorded", "repeated", "refused", "needs_rationale", "malformed", "changed", "conflict", "unknown"]
 GOOD: Final = frozenset({"recorded", "repeated"})
 
 
-class Row(Schema):
-    """The body of a request: where a row stands, and its commands in order."""
+FileHash = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Field(description="The SHA-256 of the file that it is in.")
+]
+RowNumber = Annotated[
+    int, Field(ge=1, le=1_048_576, description="Its number in the file, from 1: that of the headings.")
+]
+RowCommands = Annotated[
+    list[dict[str, Any]],
+    Field(min_length=1, max_length=MAX_COMMANDS, description="Commands of this service, the first to be sent first."),
+]
 
-    file_sha256: Annotated[
-        str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Field(description="The SHA-256 of the file that it is in.")
-    ]
-    row: Annotated[int, Field(ge=1, le=1_048_576, description="Its number in the file, from 1: that of the headings.")]
-    commands: Annotated[
-        list[dict[str, Any]],
-        Field(
-            min_length=1, max_length=MAX_COMMANDS, description="Commands of this service, the first to be sent first."
-        ),
-    ]
+
+class Row(Schema):
+    """The body of a request for one row: where it stands, and its commands in order."""
+
+    file_sha256: FileHash
+    row: RowNumber
+    commands: RowCommands
+
+
+class RowOfRecord(Schema):
+    """A row among others: the record to which its commands go, where it stands, and its commands in order."""
+
+    id: UUID = Field(description="The id of its record.")
+    row: RowNumber
+    commands: RowCommands
+
+
+class Rows(Schema):
+    """The body of a request for some rows of a file."""
+
+    file_sha256: FileHash
+    rows: list[RowOfRecord] = Field(
+        min_length=1, max_length=MAX_ROWS, description="Rows, each of its own record, in any order."
+    )
 
 
 class CommandOutcome(Schema):
@@ -120,8 +151,137 @@ class RowOutcome(Schema):
     commands: list[CommandOutcome]
 
 
+class RowResult(Schema):
+    """What became, or would become, of a row among others."""
+
+    row: int = Field(description="Its number in the file.")
+    forgotten: bool = Field(description="The data of a person in it have been forgotten, so nothing was recorded.")
+    result: RowOutcome | None = Field(description="What became of its commands; null where it is forgotten.")
+
+
+class RowsOutcome(Schema):
+    """What became, or would become, of some rows, in their order."""
+
+    rows: list[RowResult]
+
+
+@dataclass(frozen=True, slots=True)
+class _Importer:
+    """A supervisor who imports, or checks, rows of one file."""
+
+    service: Service[Any]
+    at: Dependencies
+    actor: Actor
+    file_sha256: str
+    dry_run: bool
+    now: datetime
+
+    @property
+    def _action(self) -> str:
+        return "DRY_RUN_IMPORT" if self.dry_run else "IMPORT"
+
+    async def check_role(self, target: str) -> None:
+        """Raise `NotAllowed`, which the access log records, for a role that may not import."""
+        if self.actor.role not in IMPORTERS:
+            await self._refuse(
+                target, f"the role {self.actor.role} may not import; it is for {', '.join(sorted(IMPORTERS))}"
+            )
+
+    async def run(self, stream: UUID, number: int, bodies: Sequence[dict[str, Any]]) -> RowOutcome:
+        """Send the commands of a row in order, to the first that does not pass.
+
+        Raises `NotAllowed`, and what the command handler raises.
+        """
+        commands, malformed = _parse(self.service, bodies, self.now)
+        if malformed:
+            return self._outcome(malformed, None)
+        target = self.service.stream_name(stream)
+        denials = (command_denial(self.service, self.actor.role, type(one)) for one in commands)
+        if denial := next(filter(None, denials), None):
+            await self._refuse(target, denial)
+        handler = _without_storage(self.at.handler) if self.dry_run else self.at.handler
+        outcomes: list[CommandOutcome] = []
+        token: str | None = None
+        for place, command in enumerate(self._requests(commands, stream, number), start=1):
+            result = await handler.handle(command)
+            if isinstance(result, Forbidden) and not result.hidden:
+                await self._refuse(target, result.why)
+            if isinstance(result, Accepted) and not self.dry_run:
+                token = result.receipt.position_token
+            outcomes.append(_outcome(place, command.command.type, result))
+            if outcomes[-1].outcome not in GOOD:
+                break
+        last = outcomes[-1]
+        if self.dry_run or last.outcome not in GOOD:
+            logged, rules = "GIVEN" if last.outcome in GOOD else last.outcome.upper(), [rule.id for rule in last.rules]
+            await self.at.log.record(self.actor, self._action, target, outcome=logged, rules=rules)
+        return self._outcome(outcomes, token)
+
+    async def _refuse(self, target: str, why: str) -> NoReturn:
+        await self.at.log.record(self.actor, self._action, target, outcome="FORBIDDEN", rules=["T2"])
+        raise NotAllowed(why)
+
+    def _requests(self, commands: Sequence[Command], stream: UUID, number: int) -> Iterable[CommandRequest]:
+        """Build the requests of a row. The reference of their origin is a fragment of the file (RFC 7111)."""
+        origin = Origin(kind="IMPORT", reference=f"{self.file_sha256}#row={number}")
+        importer = (self.actor.organisation, *sorted(self.actor.labels.items()))
+        correlation = derived_uuid("import", self.service.name, stream, *importer)
+        for n, command in enumerate(commands):
+            ordinal = sum(earlier.type == command.type for earlier in commands[:n])
+            yield CommandRequest(
+                command=command,
+                stream=stream,
+                command_id=derived_uuid("import", self.service.name, stream, *importer, command.type, ordinal),
+                actor=self.actor,
+                received_at=self.now,
+                correlation_id=correlation,
+                origin=origin,
+            )
+
+    def _outcome(self, outcomes: list[CommandOutcome], position_token: str | None) -> RowOutcome:
+        kinds = {one.outcome for one in outcomes}
+        found: Literal["imported", "repeated", "not_imported"] = "imported" if kinds <= GOOD else "not_imported"
+        if kinds == {"repeated"}:
+            found = "repeated"
+        return RowOutcome(dry_run=self.dry_run, outcome=found, position_token=position_token, commands=outcomes)
+
+
 def add_import(app: FastAPI, service: Service[Any]) -> None:
-    """Add the route to the API of a deciding service."""
+    """Add the routes to the API of a deciding service."""
+
+    @app.post(
+        f"/v1/{service.collection}/import",
+        tags=["commands"],
+        response_model=RowsOutcome,
+        **declared((DRY_RUN,), 415, body=_body_of_rows(service)),
+    )
+    async def import_rows(request: Request, actor: Caller) -> JSONResponse:
+        """Record the commands of some rows of a register, as events that are marked IMPORT. For supervisors.
+
+        The commands of a row are sent in order, the rows side by side; one that is not imported stops no other. Sent
+        again, they record nothing twice. With `dry_run=true` nothing is recorded but a line for each row in the access log.
+        """
+        importer = _importer(service, request, actor)
+        await importer.check_role(f"{service.name}/import")
+        rows = await _read(Rows, request)
+        importer = replace(importer, file_sha256=rows.file_sha256)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one(row: RowOfRecord) -> RowResult:
+            async with turns:
+                try:
+                    result = await importer.run(row.id, row.row, row.commands)
+                except KeyDestroyed:
+                    return RowResult(row=row.row, forgotten=True, result=None)
+                return RowResult(row=row.row, forgotten=False, result=result)
+
+        # All rows end before an error is raised, so that none goes on behind the answer.
+        found: list[RowResult] = []
+        for result in await asyncio.gather(*map(one, rows.rows), return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+            found.append(result)
+        return JSONResponse(RowsOutcome(rows=found).model_dump(mode="json"))
 
     @app.post(
         f"/v1/{service.collection}/{{id}}/import",
@@ -134,56 +294,46 @@ def add_import(app: FastAPI, service: Service[Any]) -> None:
 
         Sent again, it records nothing twice. With `dry_run=true` nothing is recorded but a line in the access log.
         """
-        at: Dependencies = request.app.state.deps
-        dry_run = read_query(request).get(DRY_RUN.name) == "true"
+        importer = _importer(service, request, actor)
         stream = read_id(id)
-        target, action = service.stream_name(stream), "DRY_RUN_IMPORT" if dry_run else "IMPORT"
-        if actor.role not in IMPORTERS:
-            await at.log.record(actor, action, target, outcome="FORBIDDEN", rules=["T2"])
-            raise NotAllowed(f"the role {actor.role} may not import; it is for {', '.join(sorted(IMPORTERS))}")
-        now = datetime.now(UTC)
-        row = await _read_row(request)
-        commands, malformed = _parse(service, row.commands, now)
-        if malformed:
-            return _answer(malformed, None, dry_run=dry_run)
-        if denial := next(filter(None, (command_denial(service, actor.role, type(one)) for one in commands)), None):
-            await at.log.record(actor, action, target, outcome="FORBIDDEN", rules=["T2"])
-            raise NotAllowed(denial)
-        handler = _without_storage(at.handler) if dry_run else at.handler
-        outcomes: list[CommandOutcome] = []
-        token: str | None = None
-        for number, command in enumerate(_requests(service, commands, stream, actor, row, now), start=1):
-            result = await handler.handle(command)
-            if isinstance(result, Forbidden) and not result.hidden:
-                await at.log.record(actor, action, target, outcome="FORBIDDEN", rules=["T2"])
-                raise NotAllowed(result.why)
-            if isinstance(result, Accepted) and not dry_run:
-                token = result.receipt.position_token
-            outcomes.append(_outcome(number, command.command.type, result))
-            if outcomes[-1].outcome not in GOOD:
-                break
-        last = outcomes[-1]
-        if dry_run or last.outcome not in GOOD:
-            logged = "GIVEN" if last.outcome in GOOD else last.outcome.upper()
-            await at.log.record(actor, action, target, outcome=logged, rules=[rule.id for rule in last.rules])
-        return _answer(outcomes, token, dry_run=dry_run)
+        await importer.check_role(service.stream_name(stream))
+        row = await _read(Row, request)
+        outcome = await replace(importer, file_sha256=row.file_sha256).run(stream, row.row, row.commands)
+        return JSONResponse(outcome.model_dump(mode="json"))
+
+
+def _importer(service: Service[Any], request: Request, actor: Actor) -> _Importer:
+    """Build the importer of a request, whose file is not read yet."""
+    dry_run = read_query(request).get(DRY_RUN.name) == "true"
+    return _Importer(service, request.app.state.deps, actor, "", dry_run, datetime.now(UTC))
 
 
 def _body(service: Service[Any]) -> dict[str, Any]:
     """Build the request body of OpenAPI: a row, whose commands are the union of those of the service."""
     schema = Row.model_json_schema()
-    schema["properties"]["commands"]["items"] = {
-        "oneOf": [{"$ref": IN_OPENAPI + command.__name__} for command in service.commands]
-    }
+    schema["properties"]["commands"]["items"] = _any_command(service)
     return json_body(schema)
 
 
-async def _read_row(request: Request) -> Row:
+def _body_of_rows(service: Service[Any]) -> dict[str, Any]:
+    """Build the request body of OpenAPI: some rows, whose commands are the union of those of the service."""
+    schema = Rows.model_json_schema()
+    row = schema.pop("$defs")[RowOfRecord.__name__]
+    row["properties"]["commands"]["items"] = _any_command(service)
+    schema["properties"]["rows"]["items"] = row
+    return json_body(schema)
+
+
+def _any_command(service: Service[Any]) -> dict[str, Any]:
+    return {"oneOf": [{"$ref": IN_OPENAPI + command.__name__} for command in service.commands]}
+
+
+async def _read(kind: type[Body], request: Request) -> Body:
     """Parse the body. Raises `Malformed`."""
     body = await read_body(request, MAX_BYTES)
     check_body(body)
     try:
-        return Row.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         raise Malformed.from_validation(error) from error
 
@@ -215,26 +365,6 @@ def _parse(
     return commands, malformed
 
 
-def _requests(
-    service: Service[Any], commands: Sequence[Command], stream: UUID, actor: Actor, row: Row, received_at: datetime
-) -> Iterable[CommandRequest]:
-    """Build the requests of a row. The reference of their origin is a fragment of the file (RFC 7111)."""
-    origin = Origin(kind="IMPORT", reference=f"{row.file_sha256}#row={row.row}")
-    importer = (actor.organisation, *sorted(actor.labels.items()))
-    correlation = derived_uuid("import", service.name, stream, *importer)
-    for n, command in enumerate(commands):
-        ordinal = sum(earlier.type == command.type for earlier in commands[:n])
-        yield CommandRequest(
-            command=command,
-            stream=stream,
-            command_id=derived_uuid("import", service.name, stream, *importer, command.type, ordinal),
-            actor=actor,
-            received_at=received_at,
-            correlation_id=correlation,
-            origin=origin,
-        )
-
-
 def _outcome(number: int, type_: str, result: Result) -> CommandOutcome:
     """Translate the result of the handler for a command of the row."""
     outcome, version, rules = _reading(result)
@@ -258,15 +388,6 @@ def _reading(result: Result) -> tuple[Outcome, int | None, Sequence[BrokenRule]]
             return "unknown", None, ()
 
 
-def _answer(outcomes: list[CommandOutcome], position_token: str | None, *, dry_run: bool) -> JSONResponse:
-    kinds = {one.outcome for one in outcomes}
-    found: Literal["imported", "repeated", "not_imported"] = "imported" if kinds <= GOOD else "not_imported"
-    if kinds == {"repeated"}:
-        found = "repeated"
-    answer = RowOutcome(dry_run=dry_run, outcome=found, position_token=position_token, commands=outcomes)
-    return JSONResponse(answer.model_dump(mode="json"))
-
-
 def _without_storage(handler: CommandHandler) -> CommandHandler:
     """Return a handler that reads what the given one reads, and keeps in memory what it would write."""
     return handler.on(_AppendedInMemory(handler.event_store), _KeysInMemory(handler.keyring))
@@ -277,13 +398,22 @@ class _AppendedInMemory:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
+        self._new: set[str] = set()
         self._records: list[RecordedEvent] = []
         self._takes: dict[str, str] = {}
 
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
-        """Load a stream with what was appended here (see `EventStore.load`)."""
+        """Load a stream with what was appended here (see `EventStore.load`).
+
+        A stream that has no records has no receipts either, so it is read once, and begins here.
+        """
+        added = [one for one in self._records if one.stream == stream]
+        if stream in self._new:
+            return LoadedStream(tuple(added), None)
         loaded = await self._store.load(stream, command_id)
-        return LoadedStream((*loaded.records, *(one for one in self._records if one.stream == stream)), loaded.kept)
+        if not loaded.records:
+            self._new.add(stream)
+        return LoadedStream((*loaded.records, *added), loaded.kept)
 
     async def append(self, append: AppendRequest) -> AppendResult:
         """Answer as the store would, and keep the events here (see `EventStore.append`)."""
@@ -345,7 +475,7 @@ class _KeysInMemory:
     async def keys_for_sealing(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
         """Fetch or make keys (see `Keyring.keys_for_sealing`)."""
         wanted = list(subjects)
-        stored = await self._keyring.existing_keys(wanted)
+        stored = await self._stored(wanted)
         missing = [subject for subject in wanted if subject not in stored]
         self._subjects.update(missing)
         return {**stored, **await self._made.keys_for_sealing(missing)}
@@ -353,7 +483,12 @@ class _KeysInMemory:
     async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
         """Fetch keys, and make none (see `Keyring.existing_keys`)."""
         wanted = list(subjects)
-        return {**await self._keyring.existing_keys(wanted), **await self._made.existing_keys(wanted)}
+        return {**await self._stored(wanted), **await self._made.existing_keys(wanted)}
+
+    async def _stored(self, subjects: Sequence[str]) -> Mapping[str, DataKey]:
+        """Fetch existing keys of those for whom none was made here."""
+        asked = [subject for subject in subjects if subject not in self._subjects]
+        return await self._keyring.existing_keys(asked) if asked else {}
 
     async def destroy(self, subject: str) -> None:
         """Refuse: a dry run destroys nothing."""

@@ -17,19 +17,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.console.addresses import find_addresses
 from services.console.case import NotFound
 from services.console.client import Client, NoAnswer, Reply
-from services.console.import_rows import COMMANDS, Owner, Plan, RowError, body_of, errors_of, plans_of
+from services.console.import_rows import COMMANDS, Owner, Plan, RowError, batches_of, body_of, errors_of, plans_of
 from services.console.import_table import Register, read_register, with_errors, write_private
 from services.console.roles import ROLE_NAMES, role_option
 from services.console.tables import ERR, OUT, complain, table
 from services.console.tokens import claims_in
 from services.vocabulary import Role
 
-IN_FLIGHT: Final = 8
-"""Requests that are under way at once: enough to keep the API's group commit busy, and few beside its connections."""
+IN_FLIGHT: Final = 2
+"""Requests that are under way at once: the API handles the rows of one while the next is on its way."""
 SHOWN: Final = 20
 """The most errors that the terminal shows; the file with errors has them all."""
 
-Send = Callable[[Plan, bool], Reply]
+Outcome = tuple[list[RowError], str]
+"""What is wrong with a row, and what became of it by the API's word."""
+Send = Callable[[Sequence[Plan], bool], Reply]
+"""What sends some rows, or has them checked (a dry run)."""
 
 
 @dataclass
@@ -38,23 +41,27 @@ class Summary:
 
     rows: int
     dry_run: bool
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[int, str] = field(default_factory=dict)
     errors: dict[int, list[RowError]] = field(default_factory=dict)
 
     def add(self, plan: Plan, found: Sequence[RowError], outcome: str) -> None:
-        """Count a row."""
+        """Add a row."""
         if found:
             self.errors[plan.number] = list(found)
         else:
-            self.outcomes[outcome] += 1
+            self.outcomes[plan.number] = outcome
+
+    def count(self, outcome: str) -> int:
+        """Count the rows with an outcome."""
+        return Counter(self.outcomes.values())[outcome]
 
     def as_json(self) -> Mapping[str, Any]:
         """Return the summary as JSON carries it."""
         return {
             "rows": self.rows,
             "dry_run": self.dry_run,
-            "imported": self.outcomes["imported"],
-            "repeated": self.outcomes["repeated"],
+            "imported": self.count("imported"),
+            "repeated": self.count("repeated"),
             "wrong": len(self.errors),
             "errors": [
                 {"row": row, "column": error.heading, "text": error.text}
@@ -96,16 +103,17 @@ def import_register(
     if wrong_headings:
         raise NotFound("\n".join(map(str, wrong_headings)))
 
-    def send(plan: Plan, rehearses: bool) -> Reply:
-        path = f"/v1/referrals/{plan.stream}/import{'?dry_run=true' if rehearses else ''}"
-        return client.post("referral", path, role=role, body=body_of(read, plan), key=str(plan.stream))
+    def send(batch: Sequence[Plan], rehearses: bool) -> Reply:
+        path = f"/v1/referrals/import{'?dry_run=true' if rehearses else ''}"
+        return client.post("referral", path, role=role, body=body_of(read, batch), key=str(batch[0].stream))
 
     summary = run_import(plans, send, "Checking", dry_run=True)
     if not dry_run and (good_rows or not summary.errors):
-        good = [plan for plan in plans if plan.number not in summary.errors]
-        found = summary.errors
-        summary = run_import(good, send, "Importing", dry_run=False)
-        summary.rows, summary.errors = len(plans), found | summary.errors
+        # What is there already stays there: it needs no second sending.
+        new = [plan for plan in plans if summary.outcomes.get(plan.number) == "imported"]
+        sent = run_import(new, send, "Importing", dry_run=False)
+        there = {number: outcome for number, outcome in summary.outcomes.items() if outcome != "imported"}
+        summary = Summary(len(plans), dry_run, there | sent.outcomes, summary.errors | sent.errors)
     _report(summary, read, file, errors, as_json=as_json)
     raise typer.Exit(1 if summary.errors else 0)
 
@@ -142,43 +150,65 @@ def run_import(plans: Sequence[Plan], send: Send, title: str, *, dry_run: bool) 
         else:
             ready.append(plan)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+
+    def send_all(batch: Sequence[Plan]) -> list[Outcome]:
+        reply = send(batch, dry_run)
+        if (found := outcomes_of(batch, reply)) is not None:
+            return found
+        return [outcome for plan in batch for outcome in send_all([plan])]
+
     # Standard output stays clean for the summary.
     with Progress(*columns, TimeRemainingColumn(), console=ERR, disable=not ERR.is_terminal) as bar:
         task = bar.add_task(title, total=len(ready))
-        for plan, reply in _in_flight(ready, lambda plan: send(plan, dry_run)):
-            found, outcome = outcome_of(plan, reply)
-            summary.add(plan, found, outcome)
-            bar.advance(task)
+        for batch, outcomes in _in_flight(batches_of(ready), send_all):
+            for plan, (found, outcome) in zip(batch, outcomes, strict=True):
+                summary.add(plan, found, outcome)
+            bar.advance(task, len(batch))
     return summary
 
 
-def _in_flight(plans: Iterable[Plan], send: Callable[[Plan], Reply]) -> Iterator[tuple[Plan, Reply]]:
-    """Send several plans at once; yield each with its reply as it comes. After an error, no further one is sent."""
-    coming = iter(plans)
+def _in_flight(
+    batches: Iterable[Sequence[Plan]], send: Callable[[Sequence[Plan]], list[Outcome]]
+) -> Iterator[tuple[Sequence[Plan], list[Outcome]]]:
+    """Send several batches at once; yield each with its outcomes as they come. After an error, no further one is sent."""
+    coming = iter(batches)
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        sent: dict[Future[Reply], Plan] = {pool.submit(send, plan): plan for plan in islice(coming, IN_FLIGHT)}
+        sent: dict[Future[list[Outcome]], Sequence[Plan]] = {
+            pool.submit(send, batch): batch for batch in islice(coming, IN_FLIGHT)
+        }
         while sent:
             done, _ = wait(sent, return_when=FIRST_COMPLETED)
             for future in done:
-                plan = sent.pop(future)
-                yield plan, future.result()
+                batch = sent.pop(future)
+                yield batch, future.result()
                 for following in islice(coming, 1):
                     sent[pool.submit(send, following)] = following
 
 
-def outcome_of(plan: Plan, reply: Reply) -> tuple[list[RowError], str]:
-    """Return what is wrong with a row by the API's reply, and its outcome. Raises `NotFound` if none can be imported."""
+def outcomes_of(batch: Sequence[Plan], reply: Reply) -> list[Outcome] | None:
+    """Return what is wrong with each row of a batch, and its outcome. None: refused as a whole; send its rows one by one.
+
+    Raises `NotFound` if none can be imported.
+    """
+    if reply.status == 200:
+        return [_outcome_of(plan, row) for plan, row in zip(batch, reply.body["rows"], strict=True)]
+    return [_refused(reply)] if len(batch) == 1 else None
+
+
+def _outcome_of(plan: Plan, row: Mapping[str, Any]) -> Outcome:
+    if row["forgotten"]:
+        return [RowError("the data of a person in this row have been forgotten: remove the row")], ""
+    result = row["result"]
+    return list(errors_of(plan, result["commands"])), str(result["outcome"])
+
+
+def _refused(reply: Reply) -> Outcome:
+    """Return the error of a row whose request was refused. Raises `NotFound` for who may not import."""
     body = reply.body if isinstance(reply.body, Mapping) else {}
-    match reply.status:
-        case 200:
-            return list(errors_of(plan, body["commands"])), str(body["outcome"])
-        case 403:
-            raise NotFound(f"{body.get('detail', 'You may not import')}.")
-        case 410:
-            return [RowError("the data of a person in this row have been forgotten: remove the row")], ""
-        case _:
-            texts = [str(error["message"]) for error in body.get("errors") or ()]
-            return [RowError("; ".join(texts) or str(body.get("detail", f"answered with HTTP {reply.status}")))], ""
+    if reply.status == 403:
+        raise NotFound(f"{body.get('detail', 'You may not import')}.")
+    texts = [str(error["message"]) for error in body.get("errors") or ()]
+    return [RowError("; ".join(texts) or str(body.get("detail", f"answered with HTTP {reply.status}")))], ""
 
 
 def _report(summary: Summary, read: Register, file: Path, errors: Path | None, *, as_json: bool) -> None:
@@ -192,10 +222,10 @@ def _report(summary: Summary, read: Register, file: Path, errors: Path | None, *
         return
     done = "Would be imported" if summary.dry_run else "Imported"
     rows = [
-        (done, summary.outcomes["imported"]),
-        ("There already", summary.outcomes["repeated"]),
+        (done, summary.count("imported")),
+        ("There already", summary.count("repeated")),
         ("With errors", len(summary.errors)),
-        ("Left out", summary.rows - summary.outcomes.total() - len(summary.errors)),
+        ("Left out", summary.rows - len(summary.outcomes) - len(summary.errors)),
     ]
     OUT.print(table(f"{file.name}, {summary.rows:,} rows", "", "rows", rows=[row for row in rows if row[1]]))
     listed = [(row, error) for row, found in sorted(summary.errors.items()) for error in found]

@@ -7,6 +7,7 @@ schemas that the API gives, so a register is read as the API that receives it wo
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,11 @@ from shared.domain.ids import derived_uuid
 
 Schema = Mapping[str, Any]
 Cells = Mapping[str, str]
+
+MAX_ROWS: Final = 25
+"""The most rows of a request, as the API takes them (services/imports.py)."""
+MAX_BYTES: Final = 200_000
+"""The most bytes of the commands of a request with several rows; the API takes a quarter more."""
 
 REFERENCE: Final = "reference"
 LIST: Final = ";"
@@ -433,9 +439,25 @@ def _times(cells: Cells, errors: list[RowError]) -> dict[str, str]:
     return found
 
 
-def body_of(register: Register, plan: Plan) -> Mapping[str, Any]:
-    """Return the body with which a row is sent."""
-    return {"file_sha256": register.sha256, "row": plan.number, "commands": [*plan.commands]}
+def batches_of(plans: Iterable[Plan]) -> Iterator[Sequence[Plan]]:
+    """Divide rows into those that one request takes: by their number, and by the bytes of their commands."""
+    batch: list[Plan] = []
+    size = 0
+    for plan in plans:
+        bytes_ = len(json.dumps(plan.commands))
+        if batch and (len(batch) == MAX_ROWS or size + bytes_ > MAX_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(plan)
+        size += bytes_
+    if batch:
+        yield batch
+
+
+def body_of(register: Register, batch: Iterable[Plan]) -> Mapping[str, Any]:
+    """Return the body with which rows are sent."""
+    rows = [{"id": str(plan.stream), "row": plan.number, "commands": [*plan.commands]} for plan in batch]
+    return {"file_sha256": register.sha256, "rows": rows}
 
 
 def errors_of(plan: Plan, outcomes: Iterable[Mapping[str, Any]]) -> Iterator[RowError]:

@@ -26,8 +26,8 @@ from starlette.responses import Response
 
 from services.console.case import NotFound
 from services.console.client import Reply
-from services.console.import_command import outcome_of
-from services.console.import_rows import COMMANDS, Owner, Plan, RowError, body_of, plans_of
+from services.console.import_command import IN_FLIGHT, Outcome, outcomes_of
+from services.console.import_rows import COMMANDS, Owner, Plan, RowError, batches_of, body_of, plans_of
 from services.console.import_table import Register, register_of, with_errors
 from services.console.web.apis import Problem, sentence
 from services.console.web.rendering import render
@@ -42,7 +42,6 @@ MAX_FILE: Final = 1_000_000
 """The largest file in bytes: it is held in memory, never on a disk, while it is read."""
 MAX_ROWS: Final = 500
 """The most rows: their check must end while a page waits. `ooc import` takes more."""
-IN_FLIGHT: Final = 8
 REGISTER: Final = "referrals"
 SHOWN: Final = 200
 """The most errors that the page lists; the file with errors has them all."""
@@ -207,25 +206,29 @@ async def _plans(
 async def _send(
     request: Request, session: Session, register: Register, plans: Sequence[Plan], *, dry_run: bool
 ) -> Found:
-    """Send rows, some at once. Raises `Problem` where the person may not import, and `NoAnswer`."""
+    """Send rows, some in each request. Raises `Problem` where the person may not import, and `NoAnswer`."""
     apis, turns = console_of(request).apis, asyncio.Semaphore(IN_FLIGHT)
-    query = "?dry_run=true" if dry_run else ""
+    path = f"/v1/referrals/import{'?dry_run=true' if dry_run else ''}"
 
-    async def one(plan: Plan) -> tuple[Sequence[RowError], str]:
-        if plan.errors:
-            return plan.errors, ""
-        path, body = f"/v1/referrals/{plan.stream}/import{query}", body_of(register, plan)
+    async def reply_to(batch: Sequence[Plan]) -> Reply:
+        try:
+            return Reply(200, await apis.post(session, SERVICE, path, body_of(register, batch)))
+        except Problem as problem:
+            if problem.status in {401, 403, 429, 500, 503}:
+                raise
+            return Reply(problem.status, problem.body)
+
+    async def send(batch: Sequence[Plan]) -> list[Outcome]:
         async with turns:
-            try:
-                return outcome_of(plan, Reply(200, await apis.post(session, SERVICE, path, body)))
-            except Problem as problem:
-                if problem.status in {401, 403, 429, 500, 503}:
-                    raise
-                return outcome_of(plan, Reply(problem.status, problem.body))
+            found = outcomes_of(batch, await reply_to(batch))
+        return found if found is not None else [outcome for plan in batch for outcome in await send([plan])]
 
-    outcomes = await asyncio.gather(*map(one, plans))
-    kinds = [outcome for errors, outcome in outcomes if not errors]
-    errors = {plan.number: found for plan, (found, _) in zip(plans, outcomes, strict=True) if found}
+    outcomes: dict[int, Outcome] = {plan.number: (list(plan.errors), "") for plan in plans if plan.errors}
+    batches = list(batches_of(plan for plan in plans if not plan.errors))
+    for batch, found in zip(batches, await asyncio.gather(*map(send, batches)), strict=True):
+        outcomes |= zip((plan.number for plan in batch), found, strict=True)
+    kinds = [outcome for errors, outcome in outcomes.values() if not errors]
+    errors = {number: found for number, (found, _) in sorted(outcomes.items()) if found}
     return Found(kinds.count("imported"), kinds.count("repeated"), errors)
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import stat
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,19 @@ from uuid import UUID
 import pytest
 import xlsxwriter
 
+from services import imports
 from services.console.case import NotFound
 from services.console.client import NoAnswer, Reply
-from services.console.import_command import IN_FLIGHT, outcome_of, run_import
+from services.console.import_command import IN_FLIGHT, outcomes_of, run_import
 from services.console.import_rows import (
     COLUMNS,
+    MAX_BYTES,
+    MAX_ROWS,
     STEPS,
     Owner,
     Plan,
     RowError,
+    batches_of,
     day_of,
     errors_of,
     moment_of,
@@ -387,43 +392,76 @@ def test_the_file_with_errors_is_its_owners_alone(tmp_path: Path) -> None:
         write_private(tmp_path / "none" / "x.csv", b"")
 
 
-def test_rows_are_sent_and_counted(memory: Memory) -> None:
+def answer(batch: Sequence[Plan], **outcomes: str) -> Reply:
+    """Answer as the API does: the rows of these outcomes by `row_N`, and all others imported."""
+    rows = [
+        {"row": plan.number, "forgotten": found == "forgotten", "result": {"outcome": found, "commands": []}}
+        for plan in batch
+        for found in [outcomes.get(f"row_{plan.number}", "imported")]
+    ]
+    return Reply(200, {"rows": rows})
+
+
+def test_rows_are_sent_and_counted() -> None:
     """Rows with errors are not sent; of the others the API's answer counts, whichever comes first."""
-    rows = [ROW | {"reference": f"A{n}"} for n in range(3 * IN_FLIGHT)] + [ROW | {"reference": "B1", "source": "?"}]
+    count = 3 * MAX_ROWS
+    rows = [ROW | {"reference": f"A{n}"} for n in range(count)] + [ROW | {"reference": "B1", "source": "?"}]
     sent: list[int] = []
 
-    def send(plan: Plan) -> Reply:
-        sent.append(plan.number)
-        if plan.number == 5:
-            return Reply(422, {"errors": [{"field": "time", "message": "check the year"}]})
-        outcome = "repeated" if plan.number == 6 else "imported"
-        return Reply(200, {"outcome": outcome, "commands": [{"number": 1, "outcome": "recorded"}]})
+    def send(batch: Sequence[Plan], _dry_run: bool) -> Reply:
+        sent.extend(plan.number for plan in batch)
+        return answer(batch, row_5="forgotten", row_6="repeated")
 
-    summary = run_import(plans(*rows), lambda plan, _dry_run: send(plan), "Checking", dry_run=True)
-    assert sorted(sent) == list(range(2, 2 + 3 * IN_FLIGHT))
-    assert summary.outcomes == {"imported": 3 * IN_FLIGHT - 2, "repeated": 1}
-    assert [(error["row"], error["column"]) for error in summary.as_json()["errors"]] == [(5, None), (26, "source")]
+    summary = run_import(plans(*rows), send, "Checking", dry_run=True)
+    assert sorted(sent) == list(range(2, 2 + count))
+    assert (summary.count("imported"), summary.count("repeated")) == (count - 2, 1)
+    errors = [(error["row"], error["column"], error["text"]) for error in summary.as_json()["errors"]]
+    assert errors[0] == (5, None, "the data of a person in this row have been forgotten: remove the row")
+    assert errors[1][:2] == (count + 2, "source")
+
+
+def test_rows_that_are_refused_together_are_sent_one_by_one() -> None:
+    """Given a request that is refused as a whole, then each of its rows gets an answer of its own."""
+
+    def send(batch: Sequence[Plan], _dry_run: bool) -> Reply:
+        if 3 in [plan.number for plan in batch]:
+            return Reply(422, {"errors": [{"field": "body", "message": "shorten the texts"}]})
+        return answer(batch)
+
+    rows = [ROW | {"reference": f"A{n}"} for n in range(4)]
+    summary = run_import(plans(*rows), send, "Checking", dry_run=True)
+    assert summary.outcomes == {2: "imported", 4: "imported", 5: "imported"}
+    assert {row: list(map(str, found)) for row, found in summary.errors.items()} == {3: ["shorten the texts"]}
+
+
+def test_a_request_takes_rows_by_their_number_and_bytes() -> None:
+    """Rows stay in order, no request has too many, and a long row goes alone."""
+    found = plans(*(ROW | {"reference": f"A{n}"} for n in range(MAX_ROWS + 2)))
+    assert [len(batch) for batch in batches_of(found)] == [MAX_ROWS, 2]
+    long = replace(found[0], commands=[{"narrative": "x" * MAX_BYTES}])
+    assert [len(batch) for batch in batches_of([*found[1:3], long, *found[3:5]])] == [2, 1, 2]
+    assert list(batches_of([])) == []
+    assert (MAX_ROWS, MAX_BYTES < imports.MAX_BYTES) == (imports.MAX_ROWS, True)
 
 
 def test_no_row_is_sent_after_a_server_was_lost() -> None:
     """What is under way ends, and the error is raised."""
-    sent: list[int] = []
+    sent: list[Sequence[Plan]] = []
 
-    def send(plan: Plan, _dry_run: bool) -> Reply:
-        sent.append(plan.number)
+    def send(batch: Sequence[Plan], _dry_run: bool) -> Reply:
+        sent.append(batch)
         raise NoAnswer("referral does not answer")
 
+    rows = (ROW | {"reference": f"A{n}"} for n in range(10 * IN_FLIGHT * MAX_ROWS))
     with pytest.raises(NoAnswer):
-        run_import(plans(*(ROW | {"reference": f"A{n}"} for n in range(100))), send, "Checking", dry_run=True)
+        run_import(plans(*rows), send, "Checking", dry_run=True)
     assert len(sent) <= 2 * IN_FLIGHT
 
 
 def test_an_importer_without_the_role_is_told_at_once() -> None:
-    """A 403 ends the import with its own text; a forgotten person is an error of the row."""
+    """A 403 ends the import with its own text."""
     with pytest.raises(NotFound, match="may not import"):
-        outcome_of(plan(ROW), Reply(403, {"detail": "the role SCHOOL may not import"}))
-    found, _ = outcome_of(plan(ROW), Reply(410, {"detail": "forgotten"}))
-    assert "have been forgotten" in str(found[0])
+        outcomes_of([plan(ROW)], Reply(403, {"detail": "the role SCHOOL may not import"}))
 
 
 def test_a_draft_keeps_the_errors_of_a_register() -> None:
