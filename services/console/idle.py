@@ -44,26 +44,43 @@ def statuses(client: Client, services: Collection[str] = SERVICES) -> dict[str, 
 
 
 def wait_until_idle(client: Client, patience: float = PATIENCE) -> None:
-    """Return when two looks in a row find everything passed and nothing new; raises `NotIdle`."""
+    """Return when everything recorded so far has had its consequences; raises `NotIdle`."""
     deadline = time.monotonic() + patience
     before: Mapping[str, int] | None = None
     for _ in range(LONGEST_CHAIN):
-        goal = _round(client, deadline)
-        if goal == before:
+        goal, answers = _round(client, deadline)
+        if goal == before or _is_idle(answers):
             return
         before = goal
 
 
-def _round(client: Client, deadline: float) -> Mapping[str, int]:
-    """Wait until all recorded events are relayed and consumed; return the positions at the start."""
+def _round(client: Client, deadline: float) -> tuple[Mapping[str, int], Statuses]:
+    """Wait until all recorded events are relayed and consumed; return the positions at the start, and the last answers."""
     answers = _wait_for_statuses(client, deadline, SERVICES)
-    goal = {service: int(answers[service]["position"]) for service in SOURCES}
+    goal = _positions(answers)
     while lags := list(relay_lags(answers, goal)):
         answers = _look_again(client, deadline, answers, lags)
-    offsets = {service: (answers[service].get("relayed") or {}).get("offsets") or {} for service in SOURCES}
+    offsets = _relayed_offsets(answers)
     while lags := list(consumer_lags(answers, offsets)):
         answers = _look_again(client, deadline, answers, lags)
-    return goal
+    return goal, answers
+
+
+def _is_idle(answers: Statuses) -> bool:
+    """Whether everything in each answer is relayed and consumed in the others.
+
+    Then nothing can follow any more, though the services were not asked at the same moment: a service says first what it
+    has consumed and then its position, so an event that followed from another is in the answer that says it consumed that.
+    """
+    return not any((*relay_lags(answers, _positions(answers)), *consumer_lags(answers, _relayed_offsets(answers))))
+
+
+def _positions(answers: Statuses) -> dict[str, int]:
+    return {service: int(answers[service]["position"]) for service in SOURCES}
+
+
+def _relayed_offsets(answers: Statuses) -> dict[str, Mapping[str, int]]:
+    return {service: (answers[service].get("relayed") or {}).get("offsets") or {} for service in SOURCES}
 
 
 @dataclass(frozen=True, slots=True)

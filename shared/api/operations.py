@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from fastapi import FastAPI, Request
@@ -18,6 +18,11 @@ from shared.database import TRANSIENT, retry_or_raise
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer import alarms, kind_of
 from shared.runtime.service import Service
+
+_STATUS: Final = """
+    select (select jsonb_build_object('position', position, 'offsets', offsets) from relayed) as relayed,
+           (select count(*) from parked) as parked, (select count(distinct stream) from quarantine) as quarantined
+"""
 
 
 def add_health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> None:
@@ -78,19 +83,19 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
         at: Dependencies = request.app.state.deps
 
         async def read_status() -> dict[str, Any]:
+            # What is consumed is read before the position, so that the position includes what followed from it.
+            consumed = await consumed_offsets(at.database)
             head = await at.event_store.head()
-            relayed = await at.database.fetchrow("select position, offsets from relayed")
+            (row,) = await at.database.fetch(_STATUS)
             return {
                 "service": service.name,
                 "time": max(datetime.now(UTC), head.recorded_at).isoformat(),
                 "position": head.position,
-                "relayed": None
-                if relayed is None
-                else {"position": relayed["position"], "offsets": json.loads(relayed["offsets"])},
+                "relayed": json.loads(row["relayed"] or "null"),
                 "reacts_to": list(service.consumed_topics),
-                "consumed": await consumed_offsets(at.database),
-                "parked": await at.database.fetchval("select count(*) from parked"),
-                "quarantined": await at.database.fetchval("select count(distinct stream) from quarantine"),
+                "consumed": consumed,
+                "parked": row["parked"],
+                "quarantined": row["quarantined"],
                 "alarms": await standing_alarms(at.database),
             }
 

@@ -282,11 +282,12 @@ def test_a_consumer_that_has_consumed_nothing_yet_is_behind() -> None:
     assert not list(consumers_behind(statuses, {"disposal": {"0": 0}}))
 
 
-def test_the_wait_ends_when_nothing_moved_between_two_looks() -> None:
-    """Given a system at rest, when one waits for it, then the wait ends; given one that lags, then it says what does."""
+def test_the_wait_ends_when_nothing_can_follow() -> None:
+    """Given a system at rest, when one waits for it, then one look is enough; given one that lags, then it says what does."""
     at_rest = status(2, 2, 2, dict.fromkeys(SOURCES, 2))
-    with serving((200, at_rest)) as (url, _):
+    with serving((200, at_rest)) as (url, asked):
         wait_until_idle(client(url), patience=5)
+    assert len(asked.requests) == len(SERVICES)
     with (
         serving((200, at_rest | {"position": 3})) as (url, _),
         pytest.raises(NotIdle, match="the relay of referral is at 2 of 3"),
@@ -295,13 +296,27 @@ def test_the_wait_ends_when_nothing_moved_between_two_looks() -> None:
 
 
 def test_only_who_lags_is_asked_again() -> None:
-    """Given one service that lags for three looks, when one waits, then the others are asked once in each round."""
+    """Given one service that lags for three looks, when one waits, then the others are asked once."""
     at_rest = status(2, 2, 2, dict.fromkeys(SOURCES, 2))
     lagging = (200, at_rest | {"relayed": None})
     with serving(lagging, lagging, lagging, (200, at_rest)) as (url, late), serving((200, at_rest)) as (other, others):
-        addresses = Addresses(other, dict.fromkeys(SERVICES, other) | {"disposal": url})
-        wait_until_idle(Client(addresses), patience=5)
-    assert len(late.requests) == 5
+        wait_until_idle(Client(Addresses(other, dict.fromkeys(SERVICES, other) | {"disposal": url})), patience=5)
+    assert len(late.requests) == 4
+    assert len(others.requests) == len(SERVICES) - 1
+
+
+def test_what_followed_meanwhile_is_waited_for() -> None:
+    """Given a service that recorded more while it was waited for, when one waits, then that is waited for too."""
+    at_rest = status(2, 2, 2, dict.fromkeys(SOURCES, 2))
+    late, more, most = (
+        at_rest | {"relayed": None},
+        at_rest | {"position": 3},
+        status(3, 3, 2, dict.fromkeys(SOURCES, 2)),
+    )
+    answers = [(200, answer) for answer in (late, more, more, most)]
+    with serving(*answers) as (url, asked), serving((200, at_rest)) as (other, others):
+        wait_until_idle(Client(Addresses(other, dict.fromkeys(SERVICES, other) | {"disposal": url})), patience=5)
+    assert len(asked.requests) == len(answers)
     assert len(others.requests) == 2 * (len(SERVICES) - 1)
 
 
