@@ -45,7 +45,7 @@ def as_role(address: str, role: str, password: str | None = None) -> str:
     return urlunsplit(parts._replace(netloc=login + parts.netloc.rpartition("@")[2]))
 
 
-async def create_pool(dsn: str, *, max_size: int = 8) -> asyncpg.Pool[asyncpg.Record]:
+async def create_pool(dsn: str, *, max_size: int = 8, statement_seconds: float = 15) -> asyncpg.Pool[asyncpg.Record]:
     """Open a connection pool. Waits up to 60 seconds for the server, then raises the last error."""
 
     async def connect() -> asyncpg.Pool[asyncpg.Record]:
@@ -53,7 +53,7 @@ async def create_pool(dsn: str, *, max_size: int = 8) -> asyncpg.Pool[asyncpg.Re
             dsn,
             min_size=1,
             max_size=max_size,
-            command_timeout=15,
+            command_timeout=statement_seconds,
             timeout=10,
             max_inactive_connection_lifetime=300,
             reset=_skip_reset,

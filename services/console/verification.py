@@ -9,28 +9,25 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import asyncpg
-
 from services.console.addresses import VAR, NoSystem, written
 from services.console.idle import REPORTING
+from services.console.verification_processes import Processes, begun, connect, processes_for
 from services.registry import deciding_services
 from services.reporting.returns import reproduction_problems
-from services.reporting.snapshot import positions, snapshot
+from services.reporting.snapshot import Pool, positions, snapshot
 from services.reporting.verifications import report_problems
-from services.reporting.verify import refold_differences
-from shared.database import create_pool
+from services.reporting.verify import missing_positions, projected_services, stream_differences
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.kafka import VERIFIER
-from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
 from shared.runtime.settings import NoPassword, Settings
-from shared.runtime.verification import Finding, counted, verify_checkpoints, verify_service
+from shared.runtime.verification import Finding, counted, one_after_another, verify_checkpoints, verify_service
 from shared.runtime.verification.problems import Problems, to_the_end
 from shared.runtime.verification.topic import PATIENCE_SECONDS
 from shared.transparency.log import ACCESS
@@ -98,8 +95,12 @@ async def _listens(address: str) -> bool:
     return True
 
 
-async def verify(settings: Settings) -> AsyncIterator[Finding]:
-    """Every finding about every service, as soon as it is known; raises `NoSystem`."""
+async def verify(settings: Settings, processes: int | None = None) -> AsyncIterator[Finding]:
+    """Every finding about every service, as soon as it is known; raises `NoSystem`.
+
+    `processes`: how many share the work, 1 for none but this one; None: as many as pay off. Raises `CheckFailed` if one of
+    them ends before its work.
+    """
     await require_answers(settings)
     try:
         kafka = settings.kafka_as(VERIFIER)
@@ -107,25 +108,36 @@ async def verify(settings: Settings) -> AsyncIterator[Finding]:
         raise NoSystem(str(error)) from None
     async with AsyncExitStack() as closing:
 
-        async def connected(name: str) -> asyncpg.Pool[asyncpg.Record]:
-            return await closing.enter_async_context(
-                await create_pool(settings.database(name, role_name(RoleKind.VERIFY)), max_size=2)
-            )
+        async def connected(name: str) -> Pool:
+            return await closing.enter_async_context(await connect(settings, name))
 
         reporting, keyring = await connected(REPORTING), await connected("keyring")
         # Taken before the event stores' positions: reporting may be behind them, and never ahead.
         services = deciding_services()
         rows = await reporting.fetch(_LAST_FACTS, [service.name for service in services])
         last = {row["service"]: (row["position"], row["hash"]) for row in rows}
+        databases: dict[str, Pool] = {}
         heads: dict[str, int] = {}
         ahead, again, forgotten = Problems(), Problems(), dict[str, str]()
         for service in services:
-            database = await connected(service.name)
+            database = databases[service.name] = await connected(service.name)
             heads[service.name] = await database.fetchval("select coalesce(max(position), 0) from head")
             await to_the_end(_compare_last_fact(service, database, last.get(service.name), ahead), ahead)
-            async for finding in verify_service(service, database, keyring, kafka):
+        count = processes_for(sum(heads.values())) if processes is None else processes
+        sharing = await closing.enter_async_context(Processes(settings, count)) if count > 1 else None
+        found = [
+            verify_service(one, databases[one.name], keyring, kafka, sharing.run if sharing else one_after_another)
+            for one in services
+        ]
+        if sharing is not None:
+            found = [await closing.enter_async_context(begun(findings)) for findings in found]
+        refolds: dict[str, Awaitable[list[str]]] = {}
+        for service, findings in zip(services, found, strict=True):
+            async for finding in findings:
                 yield finding
-            await to_the_end(find_forgotten(service, database, forgotten), again)
+            await to_the_end(find_forgotten(service, databases[service.name], forgotten), again)
+            if sharing is not None and not refolds:  # behind the services' checks, whose findings are said first
+                refolds = {name: sharing.refold(name) for name in sorted(heads, key=heads.__getitem__, reverse=True)}
         await to_the_end(check_forgotten(keyring, forgotten, again), again)
         people = "1 person" if len(forgotten) == 1 else f"{len(forgotten)} people"
         yield Finding("keyring", "who is forgotten has no key", people, again.lines)
@@ -134,7 +146,8 @@ async def verify(settings: Settings) -> AsyncIterator[Finding]:
         late, differing = Problems(), Problems()
         await to_the_end(_check_caught_up(reporting, heads, late), late)
         yield Finding(REPORTING, "every event has arrived", events, late.lines)
-        await to_the_end(_check_projection(reporting, differing), differing)
+        refolded = {name: await differences for name, differences in refolds.items()}
+        await to_the_end(_check_projection(reporting, refolded, differing), differing)
         topic = f"ooc.{REPORTING}.checkpoints"
         async for finding in verify_checkpoints(REPORTING, (ACCESS,), reporting, kafka, topic):
             yield finding
@@ -152,7 +165,7 @@ async def verify(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _compare_last_fact(
     service: Service[Any],
-    database: asyncpg.Pool[asyncpg.Record],
+    database: Pool,
     last: tuple[int, bytes] | None,
     problems: Problems,
 ) -> None:
@@ -170,18 +183,14 @@ async def _compare_last_fact(
         problems.note(f"{service.name}: reporting has come to position {position}, {what}")
 
 
-async def find_forgotten(
-    service: Service[Any], database: asyncpg.Pool[asyncpg.Record], forgotten: dict[str, str]
-) -> None:
+async def find_forgotten(service: Service[Any], database: Pool, forgotten: dict[str, str]) -> None:
     """Add the key of each person whom a service records as forgotten, with where that stands."""
     for row in await database.fetch(_FORGOTTEN, data_rights_events(service.name).type_name(PersonForgotten)):
         place = f"{service.name} position {row['position']}, {row['recorded_at']:%Y-%m-%d}"
         forgotten.setdefault(f"person/{row['person']}", place)
 
 
-async def check_forgotten(
-    keyring: asyncpg.Pool[asyncpg.Record], forgotten: Mapping[str, str], problems: Problems
-) -> None:
+async def check_forgotten(keyring: Pool, forgotten: Mapping[str, str], problems: Problems) -> None:
     """Whether everybody whom an event store records as forgotten has no key, and a tombstone."""
     for row in await keyring.fetch(_STANDING, list(forgotten)):
         what = "has a key again" if row["there"] else "has no tombstone"
@@ -191,9 +200,7 @@ async def check_forgotten(
         )
 
 
-async def _check_caught_up(
-    database: asyncpg.Pool[asyncpg.Record], heads: Mapping[str, int], problems: Problems
-) -> None:
+async def _check_caught_up(database: Pool, heads: Mapping[str, int], problems: Problems) -> None:
     """Whether the projection holds every event up to the event stores' positions, or comes to hold them in time."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -211,16 +218,21 @@ async def _check_caught_up(
         problems.note(line)
 
 
-async def _check_returns(database: asyncpg.Pool[asyncpg.Record], problems: Problems) -> None:
+async def _check_returns(database: Pool, problems: Problems) -> None:
     for line in await reproduction_problems(database):
         problems.note(line)
 
 
-async def _check_reports(database: asyncpg.Pool[asyncpg.Record], problems: Problems) -> None:
+async def _check_reports(database: Pool, problems: Problems) -> None:
     for line in await report_problems(database):
         problems.note(line)
 
 
-async def _check_projection(database: asyncpg.Pool[asyncpg.Record], problems: Problems) -> None:
-    for line in await refold_differences(database):
+async def _check_projection(database: Pool, refolded: Mapping[str, list[str]], problems: Problems) -> None:
+    """Whether the projection is a fresh fold of its facts; `refolded` are the differences that processes have found."""
+    for line in await missing_positions(database):
         problems.note(line)
+    for service in await projected_services(database):
+        lines = refolded[service] if service in refolded else await stream_differences(database, service)
+        for line in lines:
+            problems.note(line)

@@ -58,6 +58,14 @@ def verify(
             "--report", help="Have the dated report kept and signed, and write it with its proofs into this file."
         ),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            min=1,
+            help="How many processes check; by default one, and for a large store one for each core.",
+        ),
+    ] = None,
     url: Urls = None,
     role: Reader = Role.AUDITOR,
 ) -> None:
@@ -65,10 +73,10 @@ def verify(
     if context.invoked_subcommand is not None:
         return
     if report is None:
-        raise typer.Exit(0 if asyncio.run(show_verification(as_json=as_json)) else 1)
+        raise typer.Exit(0 if asyncio.run(show_verification(processes, as_json=as_json)) else 1)
     require_folders(report)
     client = Client(find_addresses(url or ()), patience=PATIENCE)
-    found = asyncio.run(run_verification(ERR))
+    found = asyncio.run(run_verification(ERR, processes))
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     signed = write_report(client, found, report, role)
@@ -98,29 +106,37 @@ def verify_receipt(
     raise typer.Exit(1 if faults else 0)
 
 
-async def show_verification(*, as_json: bool = False) -> bool:
+async def show_verification(processes: int | None = None, *, as_json: bool = False) -> bool:
     """Verify the system and print what was found, as lines or as JSON; returns whether all is whole."""
-    report = await run_verification(ERR if as_json else OUT)
+    report = await run_verification(ERR if as_json else OUT, processes)
     if as_json:
         print(json.dumps(report, indent=1, ensure_ascii=False))
     return bool(report["whole"])
 
 
-async def run_verification(lines: Console) -> dict[str, Any]:
-    """Verify the system, say each finding as soon as it is known, and return the dated report."""
+async def run_verification(lines: Console, processes: int | None = None) -> dict[str, Any]:
+    """Verify the system, say each finding as soon as it is known, and return the dated report.
+
+    Where a process of the verification fails it says so, and raises `typer.Exit`: there is no report of half the checks.
+    """
     # The services' declarations take half a second to import.
     from services.console.verification import stores, verify  # noqa: PLC0415
+    from services.console.verification_processes import CheckFailed  # noqa: PLC0415
 
     exempt_from_collection()
     started, findings = datetime.now(UTC), list[dict[str, Any]]()
     lines.print("Verification", style="bold")
-    async for finding in verify(stores()):
-        mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
-        lines.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
-        for line in _shortened(finding.problems):
-            lines.print(f"          {line}", markup=False, soft_wrap=True)
-        names = ("service", "check", "looked_at")
-        findings.append({name: getattr(finding, name) for name in names} | {"problems": list(finding.problems)})
+    try:
+        async for finding in verify(stores(), processes):
+            mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
+            lines.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
+            for line in _shortened(finding.problems):
+                lines.print(f"          {line}", markup=False, soft_wrap=True)
+            names = ("service", "check", "looked_at")
+            findings.append({name: getattr(finding, name) for name in names} | {"problems": list(finding.problems)})
+    except CheckFailed as error:
+        complain(str(error))
+        raise typer.Exit(1) from None
     whole = not any(finding["problems"] for finding in findings)
     times = {"started_at": started.isoformat(), "ended_at": datetime.now(UTC).isoformat()}
     return {**times, "whole": whole, "findings": findings}

@@ -24,24 +24,37 @@ STREAMS: Final = 200
 """How many streams are folded at a time."""
 
 MOST_DIFFERENCES: Final = 10_000
-"""How many differences are listed before the check ends."""
+"""How many differences of a service are listed before its check ends."""
 
+_SERVICES: Final = "select service from fact union select service from stream order by service"
 # A cursor: neither the server's answer nor the streams that have been seen stay in memory.
 _KNOWN: Final = """
-    select service, stream from (select service, stream from fact union select service, stream from stream) as known
-    order by service, stream
+    select stream from (select stream from fact where service = $1 union select stream from stream where service = $1) as known
+    order by stream
 """
 _JSON: Final = frozenset({"view", "record"})
 
 
 async def refold_differences(pool: Pool) -> list[str]:
     """List the differences between the projection and a fresh fold of its facts, in words; empty where there are none."""
+    found = await missing_positions(pool)
+    for service in await projected_services(pool):
+        found += await stream_differences(pool, service)
+    return found
+
+
+async def projected_services(pool: Pool) -> list[str]:
+    """List the services of which there are facts or streams, in order."""
+    return [row["service"] for row in await pool.fetch(_SERVICES)]
+
+
+async def stream_differences(pool: Pool, service: str) -> list[str]:
+    """List the differences between the streams of a service and a fresh fold of their facts, in order of stream."""
     found: list[str] = []
     async with snapshot(pool) as connection:
-        found += await _missing(connection)
-        known = await connection.cursor(_KNOWN)
+        known = await connection.cursor(_KNOWN, service)
         while rows := await known.fetch(STREAMS):
-            found += await _differences(connection, [(row["service"], row["stream"]) for row in rows])
+            found += await _differences(connection, [(service, row["stream"]) for row in rows])
             if len(found) > MOST_DIFFERENCES:
                 return [*found[:MOST_DIFFERENCES], f"there are more: the check ended at {rows[-1]['stream']}"]
     return found
@@ -58,10 +71,10 @@ _COUNTED: Final = """
 """
 
 
-async def _missing(connection: Connection) -> list[str]:
+async def missing_positions(pool: Pool) -> list[str]:
     """List the first missing position of each service, and each high-water mark that is not what the facts make."""
     found: list[str] = []
-    for row in await connection.fetch(_COUNTED):
+    for row in await pool.fetch(_COUNTED):
         service, reached = row["service"], row["reached"]
         if reached != row["last"]:
             found.append(f"{service}: position {reached + 1} is missing")

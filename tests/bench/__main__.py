@@ -32,6 +32,7 @@ from tests.bench.relay import relay
 from tests.bench.rounds import Bench, alternating
 from tests.bench.table import Part, as_json, lines, part, verdict
 from tests.bench.targets import ELSEWHERE
+from tests.bench.verification import verification
 from tests.bench.visible import visible
 
 BENCHES: Final = (
@@ -46,6 +47,7 @@ BENCHES: Final = (
     Bench("live", "Projection, live (reporting)", live),
     Bench("rebuild", "Rebuild from the topics (reporting)", rebuild),
     Bench("rebuild-stores", "Rebuild from the event stores, two processes (reporting)", rebuild_from_stores),
+    Bench("verify", "Verification of a whole system", verification),
     Bench("visible", "Command accepted to visible in reporting, 200 commands/s", partial(visible, rate=200)),
     Bench("pages", "Pages of the console, 10,000 cases", partial(pages, cases=10_000)),
     Bench("pages-1000", "Pages of the console, 1,000 cases", partial(pages, cases=1_000)),

@@ -6,18 +6,16 @@ everything up to it must be whole in every place. It runs to its end, whatever i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import asyncpg
+from typing import Any, TypeAlias
 
 from shared.kafka import Kafka
 from shared.runtime.service import Service
-from shared.runtime.verification.access_log import AccessLogCheck, check_access_log
-from shared.runtime.verification.checkpoints import CheckpointCheck, check_checkpoints, read_published
-from shared.runtime.verification.log import LogChecks, check_log, end_of_log
-from shared.runtime.verification.problems import Problems, to_the_end
+from shared.runtime.verification.access_log import check_access_log
+from shared.runtime.verification.checkpoints import check_checkpoints, read_published
+from shared.runtime.verification.log import LogChecks, LogEnd, check_log, end_of_log
+from shared.runtime.verification.problems import CountedCheck, Pool, Problems, to_the_end
 from shared.runtime.verification.streams import StreamChecks, check_streams
 from shared.runtime.verification.topic import check_reached, check_topic, read_position_record
 from shared.runtime.verification.waits import WaitCheck, check_waits
@@ -44,56 +42,85 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
+Runner: TypeAlias = Callable[..., AsyncIterator[Any]]
+"""Yields the results of checks by service, database, keyring, Kafka and the log's end, in their order; all can be pickled."""
+
+
+async def one_after_another(checks: Sequence[Callable[..., Awaitable[Any]]], *sources: Any) -> AsyncIterator[Any]:
+    """Run each check in this process, when its result is asked for."""
+    for check in checks:
+        yield await check(*sources)
+
+
 async def verify_service(
-    service: Service[Any],
-    database: asyncpg.Pool[asyncpg.Record],
-    keyring: asyncpg.Pool[asyncpg.Record],
-    bootstrap: Kafka,
+    service: Service[Any], database: Pool, keyring: Pool, bootstrap: Kafka, run: Runner = one_after_another
 ) -> AsyncIterator[Finding]:
-    """Every finding about one service, as soon as it is known."""
+    """Every finding about one service, as soon as it is known. `run` runs the checks whose work grows with the log."""
     behind = Problems()
     reached = await read_position_record(service, bootstrap, behind)
     await to_the_end(check_reached(database, reached, behind), behind)
     yield Finding(service.name, "event store holds what its topic holds", f"position {reached.position}", behind.lines)
     end = await end_of_log(database)
     events = counted(end.position, "event")
+    results = run((log_of, streams_of, topic_of, checkpoints_of), service, database, keyring, bootstrap, end)
 
-    log = LogChecks()
-    await to_the_end(check_log(database, end, log), log.places, log.hashes, log.answers)
+    log: LogChecks = await anext(results)
     yield Finding(service.name, "positions dense, recorded_at growing", events, log.places.lines)
     yield Finding(service.name, "log hash whole over positions, times and answers", events, log.hashes.lines)
 
-    streams = StreamChecks()
-    every = (streams.versions, streams.chains, streams.histories, streams.claims, streams.keys)
-    await to_the_end(check_streams(service, database, keyring, end.position, streams), *every)
+    streams: StreamChecks = await anext(results)
     number = counted(streams.streams, "stream")
+    follow = log.answers.lines + streams.claims.lines
     yield Finding(service.name, "versions gapless", number, streams.versions.lines)
     yield Finding(service.name, "chains whole", events, streams.chains.lines)
     yield Finding(service.name, "events readable, histories fold", number, streams.histories.lines)
-    yield Finding(
-        service.name, "answers and claims follow from events", events, log.answers.lines + streams.claims.lines
-    )
+    yield Finding(service.name, "answers and claims follow from events", events, follow)
     yield Finding(service.name, "data keys there, or destroyed with a tombstone", events, streams.keys.lines)
 
     waits = WaitCheck()
     await to_the_end(check_waits(service, database, waits), waits.problems)
     yield Finding(service.name, "waits and closures recorded", counted(waits.waits, "wait"), waits.problems.lines)
 
-    topic = Problems()
-    await to_the_end(check_topic(service, database, bootstrap, min(end.position, end.last), topic), topic)
+    topic: Problems = await anext(results)
     yield Finding(service.name, "topic equals event store, byte for byte", events, topic.lines)
 
-    access = AccessLogCheck()
+    access = CountedCheck()
     await to_the_end(check_access_log(database, reached.anchors, access), access.problems)
-    yield Finding(service.name, "access log dense and chained", counted(access.lines, "line"), access.problems.lines)
-    async for finding in verify_checkpoints(
-        service.name, (EVENTS, ACCESS), database, bootstrap, service.checkpoints_topic
-    ):
+    yield Finding(service.name, "access log dense and chained", counted(access.entries, "line"), access.problems.lines)
+    for finding in await anext(results):
         yield finding
 
 
+async def log_of(_service: Service[Any], database: Pool, _ring: Pool, _kafka: Kafka, end: LogEnd) -> LogChecks:
+    """Check the log in order of position."""
+    log = LogChecks()
+    await to_the_end(check_log(database, end, log), log.places, log.hashes, log.answers)
+    return log
+
+
+async def streams_of(service: Service[Any], database: Pool, ring: Pool, _kafka: Kafka, end: LogEnd) -> StreamChecks:
+    """Check the streams, one after the other."""
+    streams = StreamChecks()
+    every = (streams.versions, streams.chains, streams.histories, streams.claims, streams.keys)
+    await to_the_end(check_streams(service, database, ring, end.position, streams), *every)
+    return streams
+
+
+async def topic_of(service: Service[Any], database: Pool, _ring: Pool, kafka: Kafka, end: LogEnd) -> Problems:
+    """Compare the topic with the event store."""
+    topic = Problems()
+    await to_the_end(check_topic(service, database, kafka, min(end.position, end.last), topic), topic)
+    return topic
+
+
+async def checkpoints_of(service: Service[Any], database: Pool, _ring: Pool, kafka: Kafka, _: LogEnd) -> list[Finding]:
+    """Compare the logs with their checkpoints."""
+    found = verify_checkpoints(service.name, (EVENTS, ACCESS), database, kafka, service.checkpoints_topic)
+    return [finding async for finding in found]
+
+
 async def verify_checkpoints(
-    service: str, logs: Sequence[Log], database: asyncpg.Pool[asyncpg.Record], bootstrap: Kafka, topic: str
+    service: str, logs: Sequence[Log], database: Pool, bootstrap: Kafka, topic: str
 ) -> AsyncIterator[Finding]:
     """Yield a finding for each log: whether it is still what its checkpoints have signed."""
     unread = Problems()
@@ -103,9 +130,7 @@ async def verify_checkpoints(
     except Exception as error:  # noqa: BLE001 - the checkpoints of the database are checked all the same
         unread.note(f"{topic} cannot be read: {type(error).__name__}: {error}")
     for log in logs:
-        check = CheckpointCheck()
+        check = CountedCheck()
         await to_the_end(check_checkpoints(database, log, published.get(log.name, {}), check), check.problems)
         lines = unread.lines + check.problems.lines
-        yield Finding(
-            service, f"the log {log.name} is what was signed", counted(check.checkpoints, "checkpoint"), lines
-        )
+        yield Finding(service, f"the log {log.name} is what was signed", counted(check.entries, "checkpoint"), lines)

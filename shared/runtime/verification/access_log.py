@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
-import asyncpg
-
 from shared.event_store.anchors import Anchors
-from shared.runtime.verification.problems import MOST_LINES, Problems
+from shared.runtime.verification.problems import MOST_LINES, CountedCheck, Pool
 
 # The database hashes its own lines again; only those that do not follow come back.
 _BROKEN: Final = """
@@ -29,15 +26,7 @@ _END: Final = """
 """
 
 
-@dataclass
-class AccessLogCheck:
-    """What is broken in an access log, and how many lines it has."""
-
-    problems: Problems = field(default_factory=Problems)
-    lines: int = 0
-
-
-async def check_access_log(database: asyncpg.Pool[asyncpg.Record], anchors: Anchors, check: AccessLogCheck) -> None:
+async def check_access_log(database: Pool, anchors: Anchors, check: CountedCheck) -> None:
     """Check every line, and that none is missing at the end."""
     problems = check.problems
     for row in await database.fetch(_BROKEN, MOST_LINES):
@@ -46,7 +35,7 @@ async def check_access_log(database: asyncpg.Pool[asyncpg.Record], anchors: Anch
     if end is None:
         problems.note("access_head has no row")
         return
-    check.lines = end["lines"]
+    check.entries = end["lines"]
     if end["head"] != end["last"]:
         problems.note(f"{end['head']} lines were written, the last one that is there is {end['last']}")
     elif end["last"] and not end["same"]:

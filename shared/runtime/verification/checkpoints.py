@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import asyncpg
@@ -16,7 +15,7 @@ from aiokafka import TopicPartition
 
 from shared.kafka import Kafka
 from shared.messaging.consumer.position_record import reader
-from shared.runtime.verification.problems import Problems
+from shared.runtime.verification.problems import CountedCheck, Pool, Problems
 from shared.transparency.checkpoint import BadNote, VerifierKey, open_checkpoint
 from shared.transparency.evidence import public_keys
 from shared.transparency.log import Log, read_tiles
@@ -34,17 +33,7 @@ _CHECKPOINTS: Final = """
 _LAST: Final = "select max(size) from signed_checkpoint where log = $1"
 
 
-@dataclass
-class CheckpointCheck:
-    """What is broken in the checkpoints of a log, and how many there are."""
-
-    problems: Problems = field(default_factory=Problems)
-    checkpoints: int = 0
-
-
-async def check_checkpoints(
-    database: asyncpg.Pool[asyncpg.Record], log: Log, published: Mapping[int, str], check: CheckpointCheck
-) -> None:
+async def check_checkpoints(database: Pool, log: Log, published: Mapping[int, str], check: CountedCheck) -> None:
     """Compute the tree of a log anew up to its last checkpoint, and compare each checkpoint on the way.
 
     `published` are the notes of the log's topic by size.
@@ -74,7 +63,7 @@ async def check_checkpoints(
             if _stored_leaf(tiles, number) != leaf:
                 problems.note(f"entry {number} is not the one that the tree holds: it was changed after it was signed")
             if number in due:
-                check.checkpoints += 1
+                check.entries += 1
                 _compare(due[number], edge.root, keys, published.get(number), problems)
         await asyncio.sleep(0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -18,7 +18,7 @@ from shared.event_store.log_hash import (
     log_entry,
     next_log_hash,
 )
-from shared.runtime.verification.problems import MOST_LINES, Problems
+from shared.runtime.verification.problems import MOST_LINES, Pool, Problems
 
 PAGE: Final = 5_000
 
@@ -59,7 +59,7 @@ class LogEnd:
     last: int
 
 
-async def end_of_log(database: asyncpg.Pool[asyncpg.Record]) -> LogEnd:
+async def end_of_log(database: Pool) -> LogEnd:
     """Return the end of an event store now."""
     row = await database.fetchrow(_END)
     assert row is not None
@@ -75,15 +75,17 @@ class LogChecks:
     answers: Problems = field(default_factory=Problems)
 
 
-async def check_log(database: asyncpg.Pool[asyncpg.Record], end: LogEnd, checks: LogChecks) -> None:
+async def check_log(database: Pool, end: LogEnd, checks: LogChecks) -> None:
     """Walk through the log up to its end."""
     walk = _Walk(checks)
     after = _FIRST
     while rows := await database.fetch(_PAGE_OF_LOG, after, end.position, PAGE):
-        answers = await _answers(database, rows)
-        for row in rows:
+        commands = [_command_of(row) for row in rows]
+        found = await database.fetch(_ANSWERS, list(set(commands) - {None}))
+        answers = {row["command_id"]: row for row in found}
+        for row, command in zip(rows, commands, strict=True):
             try:
-                walk.take(row, answers)
+                walk.take(row, command, answers)
             except Exception as error:  # noqa: BLE001 - one row must not hide the others
                 checks.hashes.note(f"position {row['position']}: cannot be checked: {type(error).__name__}: {error}")
         after = rows[-1]["position"]
@@ -95,17 +97,15 @@ async def check_log(database: asyncpg.Pool[asyncpg.Record], end: LogEnd, checks:
             checks.answers.note(f"the answer of command {row['command_id']} is kept without its events")
 
 
-async def _answers(
-    database: asyncpg.Pool[asyncpg.Record], rows: Sequence[asyncpg.Record]
-) -> Mapping[UUID, asyncpg.Record]:
-    commands = {command for row in rows if (command := _command_of(row)) is not None}
-    return {row["command_id"]: row for row in await database.fetch(_ANSWERS, list(commands))}
-
-
 def _command_of(row: asyncpg.Record) -> UUID | None:
     """Return the command that an event's bytes name."""
     found = _COMMAND_ID.search(row["beginning"] or b"")
     return None if found is None else UUID(found[1].decode())
+
+
+def place_of(row: asyncpg.Record) -> str:
+    """Return in words where an event stands."""
+    return f"position {row['position']} ({row['stream']} version {row['version']})"
 
 
 class _Walk:
@@ -118,43 +118,40 @@ class _Walk:
         self._recorded_at: datetime | None = None
         self._log_hash = EMPTY_LOG
 
-    def take(self, row: asyncpg.Record, answers: Mapping[UUID, asyncpg.Record]) -> None:
-        """Look at the next event of the log."""
-        here = f"position {row['position']} ({row['stream']} version {row['version']})"
-        self._place(here, row)
-        answer = self._answer(here, row, answers)
+    def take(self, row: asyncpg.Record, command: UUID | None, answers: Mapping[UUID, asyncpg.Record]) -> None:
+        """Look at the next event of the log, and at the answer of the command that it names."""
+        self._place(row)
+        answer = self._answer(row, command, None if command is None else answers.get(command))
         if row["recorded_at"] is not None:
             entry = log_entry(row["position"], row["recorded_at"], row["hash"])
             if next_log_hash(self._log_hash, entry, answer) != row["log_hash"]:
                 self._checks.hashes.note(
-                    f"{here}: the log hash does not follow from the one before, its position, recorded_at, hash and answer"
+                    f"{place_of(row)}: the log hash does not follow from the one before, its position, recorded_at, hash and answer"
                 )
         self._log_hash = row["log_hash"]
 
-    def _place(self, here: str, row: asyncpg.Record) -> None:
+    def _place(self, row: asyncpg.Record) -> None:
         position, recorded_at = row["position"], row["recorded_at"]
         if position < 1:
-            self._checks.places.note(f"{here}: no event was given this position")
+            self._checks.places.note(f"{place_of(row)}: no event was given this position")
         elif position != self._position + 1:
-            self._missing(position - 1, f"before {here}")
+            self._missing(position - 1, f"before {place_of(row)}")
         self._position = max(position, 0)
         if recorded_at is None:
-            self._checks.places.note(f"{here}: recorded_at is no day of the calendar")
+            self._checks.places.note(f"{place_of(row)}: recorded_at is no day of the calendar")
             return
         if self._recorded_at is not None and recorded_at <= self._recorded_at:
-            self._checks.places.note(f"{here}: recorded_at does not grow")
+            self._checks.places.note(f"{place_of(row)}: recorded_at does not grow")
         self._recorded_at = recorded_at
 
-    def _answer(self, here: str, row: asyncpg.Record, answers: Mapping[UUID, asyncpg.Record]) -> bytes:
+    def _answer(self, row: asyncpg.Record, command: UUID | None, answer: asyncpg.Record | None) -> bytes:
         """Return the event's command's answer, if it is its last event; notes where the answer does not cover the event."""
-        command = _command_of(row)
-        answer = None if command is None else answers.get(command)
         if command is None or answer is None:
-            self._checks.answers.note(f"{here}: the answer of its command is not kept")
+            self._checks.answers.note(f"{place_of(row)}: the answer of its command is not kept")
             return b""
         first, version = answer["first_version"], row["version"]
         if answer["stream"] != row["stream"] or not first <= version < first + answer["events"]:
-            self._checks.answers.note(f"{here}: the answer of command {command} does not cover this event")
+            self._checks.answers.note(f"{place_of(row)}: the answer of command {command} does not cover this event")
             return b""
         self.answered += version == first
         return kept_answer(command, answer["digest"]) if version == first + answer["events"] - 1 else b""

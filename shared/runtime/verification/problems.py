@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import asyncpg
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 MOST_LINES: Final = 1_000
 """How many breaks of one check are kept; the others are counted."""
@@ -26,16 +31,18 @@ class Problems:
         else:
             self._more += 1
 
-    def add(self, others: Problems) -> None:
-        """Keep the breaks of a part of the check too."""
-        for line in others._lines:
-            self.note(line)
-        self._more += others._more
-
     @property
     def lines(self) -> tuple[str, ...]:
         """Every line, and how many more there are."""
         return (*self._lines, f"and {self._more} more") if self._more else tuple(self._lines)
+
+
+@dataclass
+class CountedCheck:
+    """What is broken in the entries of a log, and how many entries were looked at."""
+
+    problems: Problems = field(default_factory=Problems)
+    entries: int = 0
 
 
 def one_line(text: str) -> str:

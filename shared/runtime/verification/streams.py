@@ -12,14 +12,15 @@ from typing import Any, Final
 import asyncpg
 
 from shared.domain.data_rights import data_rights_service, is_data_right
-from shared.domain.decider import BrokenHistory
+from shared.domain.decider import BrokenHistory, check_gapless
 from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
 from shared.domain.execution import claims_of
+from shared.domain.messages import Correction
 from shared.domain.waiting import is_wait, waiting_service
 from shared.privacy.sealing import key_ids_in
 from shared.runtime.service import Service
-from shared.runtime.verification.log import PAGE, READABLE_TIME
-from shared.runtime.verification.problems import MOST_LINES, Problems
+from shared.runtime.verification.log import PAGE, READABLE_TIME, place_of
+from shared.runtime.verification.problems import MOST_LINES, Pool, Problems
 
 _PAGE_OF_STREAMS: Final = f"""
     select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body
@@ -50,13 +51,7 @@ class StreamChecks:
     streams: int = 0
 
 
-async def check_streams(
-    service: Service[Any],
-    database: asyncpg.Pool[asyncpg.Record],
-    keyring: asyncpg.Pool[asyncpg.Record],
-    head: int,
-    checks: StreamChecks,
-) -> None:
+async def check_streams(service: Service[Any], database: Pool, keyring: Pool, head: int, checks: StreamChecks) -> None:
     """Walk through the streams as they were at a position."""
     claims = Problems()
     async for streams in _streams(database, head):
@@ -73,12 +68,10 @@ async def check_streams(
     _check_claims({row["key"]: row["stream"] for row in await database.fetch(_INVENTED, MOST_LINES)}, {}, claims)
     # Claims are as of now, so they are compared only where nothing has moved meanwhile.
     if await database.fetchval("select position from head") == head:
-        checks.claims.add(claims)
+        checks.claims = claims
 
 
-async def _streams(
-    database: asyncpg.Pool[asyncpg.Record], head: int
-) -> AsyncIterator[Sequence[Sequence[asyncpg.Record]]]:
+async def _streams(database: Pool, head: int) -> AsyncIterator[Sequence[Sequence[asyncpg.Record]]]:
     """Whole streams, some at a time: a page of events at least, and the rest of the last one's stream."""
     pending: list[asyncpg.Record] = []
     after = ("", 0)
@@ -100,38 +93,39 @@ def _check_stream(
     version, hash_, history = 0, GENESIS, list[Fact]()
     service = owner_of(service, rows[0]["type"])
     for row in rows:
-        here = f"position {row['position']} ({row['stream']} version {row['version']})"
         if row["version"] != version + 1:
-            checks.versions.note(f"{here}: version {version + 1} is missing")
+            checks.versions.note(f"{place_of(row)}: version {version + 1} is missing")
         if next_hash(hash_, row["body"]) != row["hash"]:
-            checks.chains.note(f"{here}: the hash does not follow from the bytes and the hash before")
+            checks.chains.note(f"{place_of(row)}: the hash does not follow from the bytes and the hash before")
         version, hash_ = row["version"], row["hash"]
-        fact = _read(service, row, here, checks.histories)
+        fact = _read(service, row, checks.histories)
         if fact is not None:
             history.append(fact)
         if row["home"] != rows[0]["home"]:
-            checks.histories.note(f"{here}: the home is not that of the stream's first event")
+            checks.histories.note(f"{place_of(row)}: the home is not that of the stream's first event")
     stream = rows[0]["stream"]
     try:
-        service.decider.state_at(history)
+        check_gapless(history)
+        if any(isinstance(fact.event, Correction) for fact in history):
+            service.decider.state_at(history)  # without a correction this is the fold that claims need anyway
         due.update(dict.fromkeys(claims_after(service, history), stream))
     except BrokenHistory as error:
         checks.histories.note(f"{stream}: {error}")
 
 
-def _read(service: Service[Any], row: asyncpg.Record, here: str, problems: Problems) -> Fact | None:
+def _read(service: Service[Any], row: asyncpg.Record, problems: Problems) -> Fact | None:
     """Return the event of a row; add a problem if it cannot be read, or differs from the columns of the row."""
     try:
         fact = service.events.read(
             row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
         )
     except (UnknownEvent, RecursionError, OverflowError) as error:
-        problems.note(f"{here}: {error}")
+        problems.note(f"{place_of(row)}: {error}")
         return None
     envelope = fact.envelope
     in_body = (envelope.stream, envelope.version, envelope.event_id, envelope.type, envelope.home)
     if in_body != (row["stream"], row["version"], row["event_id"], row["type"], row["home"]):
-        problems.note(f"{here}: the row's columns are not what its bytes say")
+        problems.note(f"{place_of(row)}: the row's columns are not what its bytes say")
     return fact
 
 
@@ -157,9 +151,7 @@ def _check_claims(held: Mapping[str, str], due: Mapping[str, str], problems: Pro
             problems.note(f"claim {key}: held by {held.get(key)}, by the events it is {due.get(key)}")
 
 
-async def _check_keys(
-    keyring: asyncpg.Pool[asyncpg.Record], rows: Sequence[asyncpg.Record], problems: Problems
-) -> None:
+async def _check_keys(keyring: Pool, rows: Sequence[asyncpg.Record], problems: Problems) -> None:
     """Whether each data key that the events name is in the keyring, or has a tombstone, and not both."""
     used: dict[tuple[str, int], int] = {}
     for row in rows:

@@ -10,14 +10,12 @@ from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
-
 from shared.database import Connection
 from shared.domain.decider import BrokenHistory
 from shared.domain.waiting import DECIDER, WAITING_TYPES, Waiting, waiting_service
 from shared.messaging.waiting import KnownWait
 from shared.runtime.service import Service
-from shared.runtime.verification.problems import Problems
+from shared.runtime.verification.problems import Pool, Problems
 
 PATIENCE_SECONDS: Final = 10.0
 """How long a difference may last: a worker records what waits within a second."""
@@ -37,7 +35,7 @@ class WaitCheck:
     waits: int = 0
 
 
-async def check_waits(service: Service[Any], database: asyncpg.Pool[asyncpg.Record], check: WaitCheck) -> None:
+async def check_waits(service: Service[Any], database: Pool, check: WaitCheck) -> None:
     """Compare rows with events, until nothing differs or patience ends."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:

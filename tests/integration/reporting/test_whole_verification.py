@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import os
+import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import psutil
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from services.console.verification import verify
-from services.registry import DECIDING, databases_without_events
+from services.console.verification_processes import CheckFailed, Processes
+from services.registry import DECIDING, databases_without_events, deciding_services
 from shared.database import create_pool
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import (
@@ -22,8 +30,13 @@ from shared.runtime.provision import (
 from shared.runtime.settings import Settings
 from shared.runtime.verification import Finding
 from shared.runtime.verification.topic import PATIENCE_SECONDS
+from tests.bench.verification import System
+from tests.integration.local.waiting import eventually
+from tests.integration.relay.conftest import committed
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project
 from tests.isolated_settings import IsolatedSettings
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -65,3 +78,163 @@ async def test_reporting_ahead_of_its_stores_is_said_at_once(settings: Settings)
     assert (found.service, found.check) == ("reporting", "holds nothing that the event stores do not")
     services = {fact.envelope.stream.partition("/")[0] for fact in scenarios.facts}
     assert {line.partition(":")[0] for line in found.problems} == services
+
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "education": (
+        "update event set body = set_byte(body, 60, 7) where position = 2",
+        "delete from event where position = 4",
+        r"update event set body = '\x80ff00' where position = 6",
+        "update event set type = 'ooc.education.Unknown.v1' where position = 8",
+        "update event set recorded_at = recorded_at - interval '1 hour' where position = 10",
+        "update event set recorded_at = 'infinity' where position = 12",
+        "update event set home = gen_random_uuid() where position = 14",
+        r"update event set stream = E'\n\x1b[31m' where position = 16",
+        "delete from event where position = (select position from head)",
+    ),
+    "referral": (
+        "delete from answer where command_id = (select min(command_id::text)::uuid from answer)",
+        "update answer set digest = sha256('x') where command_id = (select max(command_id::text)::uuid from answer)",
+        "insert into answer select gen_random_uuid(), 'd', stream, 1, 1 from event where position = 1",
+        "update event set log_hash = sha256('x') where position = 3",
+        "update signed_checkpoint set root = sha256('x') where size = (select max(size) from signed_checkpoint)",
+        "delete from relayed",
+    ),
+    "disposal": (
+        "delete from claim where key = (select min(key) from claim)",
+        "insert into claim (key, stream) values ('a claim of nobody', 'disposal/nobody')",
+    ),
+    "keyring": (
+        "delete from data_key where subject = (select min(subject) from data_key)",
+        "insert into tombstone (subject) select max(subject) from data_key",
+    ),
+    "reporting": (
+        "update stream set state = 'NOWHERE' where stream = (select min(stream::text)::uuid from stream)",
+        "update stream set view = '{}' where stream = (select max(stream::text)::uuid from stream)",
+        "delete from duty where stream = (select max(stream::text)::uuid from duty)",
+        "update fact set body = set_byte(body, 60, 7) where service = 'rj_conference' and position = 1",
+        "update fact set hash = sha256('x') where service = 'rj_conference' and position = 3",
+        "delete from fact where service = 'rj_conference' and position = 5",
+    ),
+}
+"""What somebody with every right over each database does to it."""
+
+FOREIGN: tuple[dict[str, Any], ...] = (
+    {"headers": []},
+    {"value": None},
+    {"key": b"another"},
+    {"value": b"another"},
+    {"headers": [("ooc_position", b"2")]},
+    {"headers": [("ooc_position", b"9" * 5_000)]},
+)
+"""What somebody who can write to a topic leaves there: parts of a record."""
+
+FOUND = {
+    "positions dense, recorded_at growing",
+    "log hash whole over positions, times and answers",
+    "versions gapless",
+    "chains whole",
+    "events readable, histories fold",
+    "answers and claims follow from events",
+    "data keys there, or destroyed with a tombstone",
+    "topic equals event store, byte for byte",
+    "the log events is what was signed",
+    "projection equals a fresh fold",
+}
+"""The checks that say so, at least."""
+
+
+async def tamper(settings: Settings) -> None:
+    """Do everything in every database, past its triggers."""
+    for name, statements in KINDS.items():
+        owner = await asyncpg.connect(settings.database(name, "postgres"))
+        await owner.execute("set session_replication_role = replica")
+        for statement in statements:
+            assert not (await owner.execute(statement)).endswith(" 0"), statement
+        await owner.close()
+
+
+async def intrude(settings: Settings, topic: str) -> None:
+    """Write records that are not the relay's."""
+    one = (await committed(settings.kafka, topic))[0]
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer:
+        for parts in FOREIGN:
+            record = {"value": one.value, "key": one.key, "headers": list(one.headers), "partition": one.partition}
+            await producer.send_and_wait(topic, **record | parts)
+
+
+async def test_processes_find_what_this_one_finds(postgres_url: str, kafka_bootstrap: str) -> None:
+    """Given a whole system, and then every kind of break, two processes find what one finds, word for word and in order."""
+    system = System(postgres_url, kafka_bootstrap)
+    try:
+        await system.fill(400)
+        alone = [found async for found in verify(system.settings, 1)]
+        assert [found for found in alone if not found.ok] == []
+        assert [found async for found in verify(system.settings, 2)] == alone
+        await tamper(system.settings)
+        await intrude(system.settings, "ooc.rj_conference.events")
+        alone = [found async for found in verify(system.settings, 1)]
+        assert {found.check for found in alone if not found.ok} >= FOUND
+        assert [found async for found in verify(system.settings, 2)] == alone
+    finally:
+        await system.remove()
+
+
+async def ended(*_sources: Any) -> None:
+    """Check that the system ends, as it does for want of memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def unable(*_sources: Any) -> None:
+    """Check that cannot be run."""
+    raise OSError("no connection")
+
+
+async def endless(*sources: Any) -> None:
+    """Check that writes down in which process it runs, and does not come to an end."""
+    Path(sources[-1]).write_text(str(os.getpid()), encoding="utf-8")
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(("check", "why"), [(ended, r"by signal 9 \(SIGKILL\)"), (unable, "OSError: no connection")])
+async def test_a_process_that_fails_ends_the_verification(settings: Settings, check: Any, why: str) -> None:
+    """Given a process that is killed or cannot check, the verification fails, says how it ended, and leaves no process."""
+    before = multiprocessing.active_children()
+    async with asyncio.timeout(2 * PATIENCE_SECONDS), Processes(settings, 2) as processes:
+        results = processes.run((check,) * 6, deciding_services()[0], None, None, None, None)
+        with pytest.raises(CheckFailed, match=why):
+            await anext(results)
+    assert multiprocessing.active_children() == before
+
+
+def verify_for_ever(settings: Settings, note: str) -> None:
+    """Verify in a process that itself is one of the test's."""
+
+    async def run() -> None:
+        async with Processes(settings, 1) as processes:
+            async for _ in processes.run((endless,), deciding_services()[0], None, None, None, note):
+                pass
+
+    asyncio.run(run())
+
+
+def running(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended and was not waited for does not."""
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_processes_end_with_the_one_that_verifies(settings: Settings, tmp_path: Path, how: int) -> None:
+    """Given a verification that is ended by Ctrl-C, politely or at once, then none of its processes is left."""
+    note = tmp_path / "pid"
+    verifying = multiprocessing.get_context("spawn").Process(target=verify_for_ever, args=(settings, str(note)))
+    verifying.start()
+    try:
+        await eventually(lambda: note.read_text(encoding="utf-8") != "", 2 * PATIENCE_SECONDS)
+        assert verifying.pid is not None
+        os.kill(verifying.pid, how)
+        await eventually(lambda: not running(int(note.read_text(encoding="utf-8"))), PATIENCE_SECONDS)
+        await eventually(lambda: not verifying.is_alive(), PATIENCE_SECONDS)
+    finally:
+        verifying.kill()
+        verifying.join()
