@@ -72,7 +72,7 @@ def service_api(service: Service[Any], settings: Settings, followers: Followers 
     add_data_rights(app, service, settings)
     for add_routes in service.more_routes:
         add_routes(app, service)
-    complete_openapi(app, settings, command_schemas(service))
+    complete_openapi(app, settings, lambda: command_schemas(service))
     return app
 
 

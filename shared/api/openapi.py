@@ -49,13 +49,13 @@ def new_application(
     return app
 
 
-def complete_openapi(app: FastAPI, settings: Settings, schemas: Mapping[str, Any] | None = None) -> None:
-    """Add the schema of problems and further ones to the OpenAPI document, and serve its page at /docs."""
+def complete_openapi(app: FastAPI, settings: Settings, schemas: Callable[[], Mapping[str, Any]] = dict) -> None:
+    """Add the schema of problems, and further ones, which are built when somebody asks, to the OpenAPI document, and serve its page at /docs."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _complete(original(), settings, schemas or {})
+            _complete(original(), settings, schemas())
         assert app.openapi_schema is not None
         return app.openapi_schema
 
