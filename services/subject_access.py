@@ -105,7 +105,7 @@ def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
         withheld = {subject for fact in facts for subject, _ in key_ids_in(fact.body or b"")} - opened
         classes = {class_ for class_ in undisclosed(service.events, facts).classes.values() if class_ is not None}
         disclosure = await disclose(service.events, facts, classes, at.handler.keyring, withheld=withheld)
-        await at.gate.log_opening(actor, stream, disclosure.opened, reason)
+        await at.gate.log_opening(actor, disclosure.opened, reason, stream)
         current = history_at(disclosure.facts)
         state = service.decider.fold(current)
         return JSONResponse(

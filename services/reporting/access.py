@@ -1,4 +1,4 @@
-"""The roles that may read reporting. The owners' access tables decide which of their streams its lists show."""
+"""The roles that may read reporting, and what may be asked of it. The owners' access tables decide which of their streams its lists show."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from typing import Final
 
 from services.vocabulary import Role
 from shared.domain.permissions import AUDIT, DATA_RIGHTS, DECISIONS, OPERATIONS, Permission, Permissions
+
+NAMING: Final = ("referral", "disposal")
+"""The services whose records hold names by themselves; others name people by their ids."""
+MOST_NAMED: Final = 500
+"""The most records whose names are asked for in one question."""
 
 _WORK: Final = frozenset({"cases", "duties", "measures"})
 """Cases, the daily sheet, and measures."""

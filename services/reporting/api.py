@@ -443,7 +443,7 @@ async def _answer(request: Request, actor: Actor, case_id: str, path: str, ask: 
         )
     if isinstance(found, Opened):
         for record, classes in found.classes.items():
-            await at.gate.log_opening(actor, f"{target}/{record}", classes, reason)
+            await at.gate.log_opening(actor, classes, reason, f"{target}/{record}")
         found = found.answer
     return json_answer(found, stale)
 

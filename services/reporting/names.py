@@ -10,7 +10,6 @@ does not exist. The access log gets a line for each record whose names are opene
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +22,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
+from services.reporting.access import MOST_NAMED, NAMING
 from services.reporting.dependencies import Dependencies
 from services.reporting.fold import Stream
 from services.reporting.freshness import MAY_BE_STALE, StaleService, json_answer, stale_services
 from services.reporting.projection import read_row
 from services.reporting.read_models import READ_MODELS
 from services.reporting.restriction import withheld_from
-from services.reporting.search.fields import REGISTRIES
 from services.reporting.search.index import TYPES, Place, SearchedValue, searched_values
 from services.reporting.snapshot import positions, snapshot
 from services.reporting.visibility import Reader, reader_of, visible
@@ -49,11 +48,6 @@ from shared.runtime.settings import Settings
 
 _log = structlog.get_logger("names")
 
-MOST: Final = 500
-"""The most records in one question."""
-
-NAMING: Final = [registry.service for registry in REGISTRIES]
-"""The services whose records hold names."""
 _STREAMS: Final = f"""
     select s.service, s.stream, s.home, s.view -> 'people' as people from stream as s
     join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
@@ -76,7 +70,7 @@ class NamesRequest(Schema):
     records: Annotated[
         list[RecordName],
         Field(
-            max_length=MOST,
+            max_length=MOST_NAMED,
             description="Service and id of each record.",
             examples=[["referral/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"]],
         ),
@@ -132,13 +126,11 @@ def add_names(app: FastAPI, settings: Settings) -> None:
         )
         stale = await retry_or_raise(lambda: stale_services(at.database), EventStoreUnavailable)
         # The lines are committed before the names leave.
-        await asyncio.gather(
-            *(
-                at.gate.log_opening(
-                    actor, f"reporting/cases/{home}/names/{service}/{stream}", [Personal.IDENTITY], reason
-                )
-                for (service, stream), home in found.opened.items()
-            )
+        await at.gate.log_opening(
+            actor,
+            [Personal.IDENTITY],
+            reason,
+            *(f"reporting/cases/{home}/names/{service}/{stream}" for (service, stream), home in found.opened.items()),
         )
         return json_answer(found.answer, stale)
 

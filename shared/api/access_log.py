@@ -27,22 +27,21 @@ class AccessLog:
         self,
         actor: Actor,
         action: str,
-        target: str,
-        *,
+        *targets: str,
         outcome: str,
         reason: str | None = None,
         rules: Sequence[str] = (),
     ) -> None:
-        """Append a line and wait for its commit. Raises `LogUnavailable`: what is not recorded must not be done."""
+        """Append a line for each target and wait for their commit. Raises `LogUnavailable`: what is not recorded must not be done."""
         try:
             await retry_or_raise(
                 lambda: self._database.execute(
-                    "select log_access($1, $2, $3, $4, $5, $6, $7, $8)",
+                    "select log_access($1, $2, $3, $4, target, $6, $7, $8) from unnest($5::text[]) as target",
                     actor.id,
                     actor.role,
                     actor.organisation,
                     action,
-                    target,
+                    list(targets),
                     reason,
                     outcome,
                     list(rules),

@@ -62,12 +62,13 @@ class ReadGate:
             raise NotAllowed(denial.why)
         return allowed
 
-    async def log_opening(self, actor: Actor, target: str, classes: Collection[FieldClass], reason: str | None) -> None:
+    async def log_opening(
+        self, actor: Actor, classes: Collection[FieldClass], reason: str | None, *targets: str
+    ) -> None:
         """Log the classes of sealed fields that a read decrypts, never their values. Raises `LogUnavailable`."""
         if classes:
-            await self._log.record(
-                actor, "OPEN_FIELDS", f"{target}/{','.join(sorted(classes))}", outcome="GIVEN", reason=reason
-            )
+            opened = (f"{target}/{','.join(sorted(classes))}" for target in targets)
+            await self._log.record(actor, "OPEN_FIELDS", *opened, outcome="GIVEN", reason=reason)
 
     async def act(self, actor: Actor, part: str, action: str, target: str, reason: str) -> None:
         """Log an action of an operator and allow or refuse it. Raises `NotAllowed` or `LogUnavailable`."""

@@ -238,7 +238,7 @@ async def _disclose(request: Request, service: Service[Any], actor: Actor, facts
             # The free texts of the home tell of that person too.
             withheld = {*withheld, f"home/{facts[0].envelope.home}"}
     disclosure = await disclose(service.events, facts, classes, at.handler.keyring, withheld=withheld)
-    await at.gate.log_opening(actor, facts[0].envelope.stream, disclosure.opened, reason)
+    await at.gate.log_opening(actor, disclosure.opened, reason, facts[0].envelope.stream)
     return disclosure
 
 

@@ -10,11 +10,8 @@ from typing import Any, Final
 
 from services.console.web.apis import PROJECTED, Apis, NoAnswer, Problem
 from services.console.web.sessions import Session
+from services.reporting.access import MOST_NAMED, NAMING
 
-MOST: Final = 500
-"""Records whose names are asked for in one question."""
-NAMING: Final = frozenset({"referral", "disposal"})
-"""The services whose records hold names by themselves; others name people by their ids."""
 CHILD: Final = ("SUSPECT", "HARMER", "CHILD", "SUBJECT")
 """Parts in a record of the child whose case it is."""
 
@@ -59,7 +56,7 @@ def _child(people: Iterable[Who]) -> Who | None:
 async def of_records(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:
     """Return the child's name by the id of the record, for those that the person may read: one question for many records."""
     wanted = list(dict.fromkeys(f"{service}/{id_}" for service, id_ in records if service in NAMING))
-    parts = [wanted[n : n + MOST] for n in range(0, len(wanted), MOST)]
+    parts = [wanted[n : n + MOST_NAMED] for n in range(0, len(wanted), MOST_NAMED)]
     answers = await asyncio.gather(*(_ask_for_names(apis, session, part) for part in parts))
     people: dict[str, list[Who]] = defaultdict(list)
     for one in (one for answer in answers for one in answer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.registry import deciding_services
+from services.reporting.access import NAMING
 from services.reporting.search.api import SearchRequest
 from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED
 from services.reporting.search.index import TYPES
@@ -81,6 +82,11 @@ def test_every_searched_field_is_there_and_means_the_same_in_its_service() -> No
             others = {path for path in KINDS[registry.service] if path.partition(".")[0] in event.model_fields}
             if not issubclass(event, Correction):
                 assert others == set(SEARCHED.get(event, {})), event
+
+
+def test_names_are_asked_of_the_services_that_are_searched() -> None:
+    """The services whose records hold names are those whose names a search finds."""
+    assert tuple(registry.service for registry in REGISTRIES) == NAMING
 
 
 def test_every_recorded_name_is_searched() -> None:
