@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import httpx
 
 from services.console.addresses import Addresses
-from services.console.web.sessions import Session
+from services.console.web.sessions import Session, Writes
 
 T = TypeVar("T")
 
@@ -80,19 +80,26 @@ class Apis:
         The answer waits for the last change of the session. Where that is not projected in time, it is what is there, and
         the page says that it may lack the change (`Writes.missing`). Raises `Problem` or `NoAnswer`.
         """
-        given, writes = dict(params or {}), session.writes
-        if writes.positions and writes.is_recent:
-            try:
-                return await self.get(session, PROJECTED, path, {**given, "min_position": writes.tokens})
-            except Problem as problem:
-                if problem.body.get("type") != NOT_YET:
-                    raise
-                writes.missing = True
-        answer = await self.get(session, PROJECTED, path, given)
-        # An answer as it was known at a time lacks what is recorded later, as it was asked to.
-        if given.get("known_at") is None and not writes.are_in(answer["positions"]):
-            writes.missing = True
-        return answer
+        given = dict(params or {})
+        return await _after_writes(
+            session.writes,
+            lambda position: self.get(session, PROJECTED, path, {**given, **position}),
+            # An answer as it was known at a time lacks what is recorded later, as it was asked to.
+            now=given.get("known_at") is None,
+        )
+
+    async def search(self, session: Session, words: Mapping[str, str]) -> dict[str, Any]:
+        """Search for cases, also by what the person has just recorded, as `get_projected` reads them.
+
+        The words stand in the body alone. Raises `Problem` or `NoAnswer`.
+        """
+
+        async def ask(position: Mapping[str, Any]) -> dict[str, Any]:
+            answer = await self._ask(session, "POST", PROJECTED, "/v1/search", params=dict(position), json=words)
+            found: dict[str, Any] = answer.json()
+            return found
+
+        return await _after_writes(session.writes, ask, now=True)
 
     async def get_list(
         self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None
@@ -168,6 +175,23 @@ class Apis:
         except ValueError:
             body = {}
         raise Problem(service, answer.status_code, body if isinstance(body, Mapping) else {})
+
+
+async def _after_writes(
+    writes: Writes, ask: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]], *, now: bool
+) -> dict[str, Any]:
+    """Ask reporting, waiting for what was just recorded; note where the answer may lack it, if it is of `now`."""
+    if writes.positions and writes.is_recent:
+        try:
+            return await ask({"min_position": writes.tokens})
+        except Problem as problem:
+            if problem.body.get("type") != NOT_YET:
+                raise
+            writes.missing = True
+    answer = await ask({})
+    if now and not writes.are_in(answer["positions"]):
+        writes.missing = True
+    return answer
 
 
 async def part_of(asked: Awaitable[T]) -> Part[T]:

@@ -73,7 +73,7 @@ async def search(request: Request, session: Session, form: Form) -> Response:
     wrong = "" if words else "Enter what you are looking for."
     if not wrong:
         try:
-            answer = await apis.post(session, "reporting", "/v1/search", {kind: words})
+            answer = await apis.search(session, {kind: words})
         except Problem as problem:
             if problem.status != 422:
                 raise

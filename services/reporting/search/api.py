@@ -14,12 +14,13 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from services.reporting.dependencies import Dependencies
 from services.reporting.fold import Stream
+from services.reporting.min_position import MIN_POSITION, furthest, not_yet, wait_for
 from services.reporting.read_models import READ_MODELS
 from services.reporting.restriction import withheld_from
 from services.reporting.search.fields import REGISTRIES
 from services.reporting.search.index import Found, SearchIndex
 from services.reporting.search.terms import code, searched_words
-from services.reporting.snapshot import Pool
+from services.reporting.snapshot import Pool, positions, snapshot
 from services.reporting.visibility import Reader, reader_of, visible
 from services.vocabulary import Personal, SearchKind
 from shared.api.bodies import check_body, read_body
@@ -36,7 +37,7 @@ MOST: Final = 50
 """Cases in one answer: whoever finds more must ask more exactly."""
 LOADING_SECONDS: Final = 15.0
 """How long a search waits for an index that is still being loaded."""
-_PARAMETERS: Final = (ACCESS_REASON,)
+_PARAMETERS: Final = (MIN_POSITION, ACCESS_REASON)
 _SEEN: Final = f"""
     select s.service, s.stream, s.cases, s.updated_at from stream as s
     join unnest($1::text[], $2::uuid[]) as found (service, stream) using (service, stream)
@@ -96,6 +97,7 @@ class FoundCase(Schema):
 class SearchResult(Schema):
     """The cases that were found and that the reader may see, the latest change first."""
 
+    positions: dict[str, int] = Field(description="The position of each service up to which events were searched.")
     total: int = Field(description=f"How many cases; the first {MOST} are in the answer.")
     cases: list[FoundCase]
 
@@ -112,11 +114,12 @@ def add_search(app: FastAPI, settings: Settings) -> None:
     async def search(request: Request, actor: Caller) -> JSONResponse:
         """Find cases by name, school, reference or crime number, among those that the reader may see.
 
-        The access log records by which members was searched and how many cases were found, never a word.
+        It waits for `min_position`. The access log records by which members was searched and how many cases were found, never a word.
         """
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
         wanted = _parse(await read_body(request, settings.body_limit)).texts
+        awaited = furthest(request)
         target = f"reporting/search/{','.join(wanted)}"
         result: dict[str, Any] | None = None
         if at.gate.refusal(actor, "search", reason) is None:
@@ -124,14 +127,23 @@ def add_search(app: FastAPI, settings: Settings) -> None:
                 return problem_response(
                     503, "not-yet", "Not yet", "The names are still being read after a start: search again."
                 )
+            if late := await wait_for(at.database, awaited):
+                return not_yet(late)
+            reached = await retry_or_raise(lambda: _positions(at.database), EventStoreUnavailable)
             await at.search.refresh()
             reader = await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
-            result = await retry_or_raise(
+            found = await retry_or_raise(
                 lambda: find_cases(at.database, reader, at.search, wanted), EventStoreUnavailable
             )
+            result = {"positions": reached, **found}
             target += f"/found:{result['total']}"
         await at.gate.read(actor, "search", target, reason)
         return JSONResponse(result)
+
+
+async def _positions(pool: Pool) -> dict[str, int]:
+    async with snapshot(pool) as connection:
+        return await positions(connection, READ_MODELS)
 
 
 def _parse(body: bytes) -> SearchRequest:

@@ -34,6 +34,9 @@ async def test_a_page_says_that_it_may_lack_the_last_change(browser: Browser, sy
             page = browser.open(address)
             assert BEHIND in page.words or address == "/sessions"
             assert case not in page.text
+        page = browser.open("/search")
+        assert BEHIND not in page.words
+        assert BEHIND in browser.send(page, page.form("/search"), {"words": "Zzyzx"}).words
     finally:
         os.kill(worker, signal.SIGCONT)
     await eventually(lambda: case in browser.open("/cases?sort=opened").text, 120)

@@ -41,6 +41,18 @@ async def test_a_list_that_is_behind_is_shown_and_says_so() -> None:
     assert person.writes.missing
 
 
+async def test_a_search_waits_as_a_list_does() -> None:
+    """Given a command that was recorded, when a search follows, then it asks for the position, and its words stay in the body."""
+    answers = [(503, LATE), (200, {"positions": {"disposal": 7}, "total": 0, "cases": []})]
+    with serving(*answers) as (url, server):
+        apis, person = Apis(Addresses(None, {PROJECTED: url})), session()
+        person.writes.note("disposal:8")
+        assert (await apis.search(person, {"name": "roe"}))["total"] == 0
+        await apis.close()
+    assert [request[1] for request in server.requests] == ["/v1/search?min_position=disposal%3A8", "/v1/search"]
+    assert person.writes.missing
+
+
 @pytest.mark.parametrize(
     ("position", "known_at", "missing"), [(7, None, True), (8, None, False), (7, "2026-11-20T09:00:00+00:00", False)]
 )
