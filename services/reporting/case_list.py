@@ -342,10 +342,10 @@ class _CaseSearch:
             conditions.append(f"exists ({self._duties_of(home, statement)} {self._due_in_time(statement)})")
         if self._reader.areas is not None:
             areas = statement.bind(self._reader.areas, "text[]")
-            conditions.append(f"""(
+            conditions.append(f"""coalesce((
                 select w.area from stream as w where w.home = {home} and w.home = any(w.cases) and w.area is not null
                 order by w.begun_at, w.stream limit 1
-            ) = any({areas})""")  # noqa: S608 - the same
+            ) = any({areas}), false)""")  # noqa: S608 - the same
         return " and ".join(conditions)
 
     def _due_in_time(self, statement: Statement) -> str:
@@ -409,9 +409,13 @@ async def list_cases(
     skipped = (page - 1) * PAGE
     async with snapshot(pool) as connection:
         search = _CaseSearch(connection, reader, state, officer, due_before, changed_since, today)
-        total = await search.total()
+        begins = page == 1 and after is None
+        rows = await search.lines(sort, None, PAGE + 1) if begins else []
+        # A list of one page is counted by its page.
+        total = len(rows) if begins and len(rows) <= PAGE else await search.total()
         beyond_the_end = after is None and total <= min(skipped, MOST_COUNTED)
-        rows = [] if beyond_the_end else (await search.lines(sort, after, skipped + PAGE + 1))[skipped:]
+        if not begins and not beyond_the_end:
+            rows = (await search.lines(sort, after, skipped + PAGE + 1))[skipped:]
         reached = await positions(connection, READ_MODELS)
     shown = rows[:PAGE]
     more = total > MOST_COUNTED

@@ -1,4 +1,8 @@
-"""The panel of the week: the referrals that wait for it, the cases that it considers with their packs, and what it recommended."""
+"""The panel of the week: the referrals that wait for it, the cases that it considers with their packs, and what it recommended.
+
+GET /panel                    what waits and what is to be considered; ?page= of the cases, ?waiting= of the referrals
+GET /panel?list=recommended   the cases with a recommendation, to be decided
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from services.console.web.apis import Apis
 from services.console.web.cases import record_of
 from services.console.web.records import Record, read_record
 from services.console.web.rendering import render
-from services.console.web.routing import console_of
+from services.console.web.routing import console_of, query, read_page
 from services.console.web.sessions import Session
 from services.console.web.words import today
 
@@ -28,8 +32,12 @@ COMMAND: Final = "RecordPanelRecommendation"
 RULE: Final = "P1"
 """The rule of the quorum, whose text and source the page shows as the service gives them."""
 AT_ONCE: Final = 8
-MOST: Final = 20
-"""Cases of a table that the page reads, the soonest duty first: a week's panel has fewer."""
+SHOWN: Final = 8
+"""Cases of a table on one page: what may be done next is asked of each, which is most of what the page costs."""
+WAITING: Final = 50
+"""Referrals that wait, on one page: their names come in one answer."""
+RECOMMENDATIONS: Final = "recommended"
+"""The list that is shown in the place of the cases to be considered, where the address asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +62,56 @@ class Item:
         return lines
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of the cases in some states, one state after the other, the soonest duty first in each."""
+
+    cases: Sequence[Mapping[str, Any]]
+    page: int
+    pages: int
+    total: int
+    more_than_total: bool
+
+    @classmethod
+    async def read(cls, apis: Apis, session: Session, states: Sequence[str], page: int, size: int) -> Listed:
+        """Read a page; one beyond the last is the last. Raises `Problem` or `NoAnswer`."""
+        firsts = await asyncio.gather(*(_answer(apis, session, state, 1) for state in states))
+        total = sum(first["total"] for first in firsts)
+        pages = max(1, -(-total // size))
+        page = min(page, pages)
+        found: list[Mapping[str, Any]] = []
+        start = (page - 1) * size
+        for state, first in zip(states, firsts, strict=True):
+            while start < first["total"] and len(found) < size:
+                number, offset = divmod(start, first["page_size"])
+                answer = first if number == 0 else await _answer(apis, session, state, number + 1)
+                taken = answer["cases"][offset : offset + size - len(found)]
+                if not taken:
+                    break  # a case has moved on since it was counted
+                found += taken
+                start += len(taken)
+            start = max(0, start - first["total"])
+        return cls(found, page, pages, total, any(first["more_than_total"] for first in firsts))
+
+
+async def _answer(apis: Apis, session: Session, state: str, page: int) -> dict[str, Any]:
+    return await apis.get_projected(session, "/v1/cases", {"state": state, "page": str(page)})
+
+
 async def panel_page(request: Request, session: Session) -> Response:
-    """Show the list of the panel for this week."""
+    """Show the referrals that wait and the cases to be considered, or those with a recommendation."""
     apis = console_of(request).apis
-    states = (QUEUE, *CONSIDERED, RECOMMENDED)
-    answers = await asyncio.gather(*(apis.get_projected(session, "/v1/cases", {"state": state}) for state in states))
-    by_state = {state: answer["cases"] for state, answer in zip(states, answers, strict=True)}
-    waiting = [case for case in by_state[QUEUE] if case["work"]]
-    to_consider = [case for state in CONSIDERED for case in by_state[state]]
-    called, considered, recommended = await asyncio.gather(
-        names.of_records(apis, session, (record_of(case) for case in waiting)),
-        _with_disposals(apis, session, to_consider[:MOST], CONSIDERED, guidance=True),
-        _with_disposals(apis, session, by_state[RECOMMENDED][:MOST], (RECOMMENDED,), guidance=False),
+    chosen = query(request, "list", "page", "waiting")
+    recommends = chosen["list"] == RECOMMENDATIONS
+    states, page = (RECOMMENDED,) if recommends else CONSIDERED, read_page(chosen["page"])
+    waiting, listed = await asyncio.gather(
+        Listed.read(apis, session, (QUEUE,), read_page(chosen["waiting"]), WAITING),
+        Listed.read(apis, session, states, page, SHOWN),
+    )
+    queue = [case for case in waiting.cases if case["work"]]
+    called, items = await asyncio.gather(
+        names.of_records(apis, session, (record_of(case) for case in queue)),
+        _with_disposals(apis, session, listed.cases, states, guidance=not recommends),
     )
     monday = today() - timedelta(days=today().weekday())
     return render(
@@ -73,13 +119,13 @@ async def panel_page(request: Request, session: Session) -> Response:
         "panel.html",
         session,
         monday=monday,
-        waiting=[Item(case, called.get(record_of(case)[1], "")) for case in waiting],
-        referrals={case["case_id"]: _id_of(case, "referral", "WITH_PANEL") for case in waiting},
-        considered=considered,
-        recommended=recommended,
-        quorum=quorum_of(considered),
-        unread=any(answer["total"] > len(answer["cases"]) for answer in answers)
-        or max(len(to_consider), len(by_state[RECOMMENDED])) > MOST,
+        recommends=recommends,
+        waiting=waiting,
+        queue=[Item(case, called.get(record_of(case)[1], "")) for case in queue],
+        referrals={case["case_id"]: _id_of(case, "referral", "WITH_PANEL") for case in queue},
+        listed=listed,
+        items=items,
+        quorum=quorum_of(items),
     )
 
 

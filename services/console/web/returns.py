@@ -15,7 +15,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -30,7 +30,7 @@ from services.console.web.apis import Apis, Part, Problem, part_of, sentence
 from services.console.web.charts import MAX_SERIES, Bar, bar_chart
 from services.console.web.records import TITLES
 from services.console.web.rendering import render
-from services.console.web.routing import Form, console_of, first, query, read_name, read_uuid, see
+from services.console.web.routing import Form, console_of, first, query, read_name, read_page, read_uuid, see
 from services.console.web.sessions import Session
 from services.console.web.words import day, in_words, today
 from services.console.web.workbooks import workbook_of
@@ -46,6 +46,10 @@ ACRONYM: Final = re.compile(r"[a-z]{3}[0-9]*")
 """Names of measures that are written in capitals, such as kpi10."""
 NAMED: Final = 50
 """The most records of a list whose children are named: each name is a read that is logged."""
+ROWS: Final = 50
+"""Rows of a measure's table on one page."""
+BOARD_ROWS: Final = 25
+"""Rows of each measure's table on the page for the board, which leads to the others."""
 MOST_ROWS: Final = 30
 """The most rows of a table that get a chart."""
 NOT_COUNTS: Final = frozenset({"Median days", "Rate", "Relative rate index"})
@@ -74,6 +78,21 @@ class ShownMeasure:
     """Whether a number leads to the records that count in it, by measure and role."""
     known_at: str | None = None
     """Of a return that was frozen: when."""
+    rows: int = 0
+    """How many rows the whole table has; `table` has those of a page."""
+    first_row: int = 1
+    """The number of the first row of the page among all, from 1."""
+    page: int = 1
+    pages: int = 1
+
+    def at(self, page: int, size: int) -> ShownMeasure:
+        """Return the measure with one page of its table; one beyond the last is the last."""
+        rows = len(self.table.rows)
+        pages = max(1, -(-rows // size))
+        page = min(page, pages)
+        here = slice((page - 1) * size, page * size)
+        table = Table(self.table.columns, self.table.rows[here], self.table.cells[here])
+        return replace(self, table=table, rows=rows, first_row=here.start + 1, page=page, pages=pages)
 
 
 ABOUT: Final = frozenset({"measure", "from", "to", "definition_version", "positions", "stale", "note"})
@@ -87,7 +106,8 @@ async def returns_page(request: Request, session: Session) -> Response:
     shown, wrong = None, ""
     if chosen["measure"] in measures:
         try:
-            shown = await _show_measure(request, session, await _ask_measure(request, session, chosen["measure"]))
+            answer = await _ask_measure(request, session, chosen["measure"])
+            shown = await _show_measure(request, session, answer, page=request.query_params.get("page"))
         except Problem as problem:
             if problem.status != 422:
                 raise
@@ -147,7 +167,7 @@ async def board_page(request: Request, session: Session) -> Response:
     measures, asked = await measures_of(console_of(request).apis, session, chosen)
     parts: list[tuple[str, Part[ShownMeasure]]] = []
     for name, part in zip(measures, asked, strict=True):
-        value = None if part.value is None else await _show_measure(request, session, part.value)
+        value = None if part.value is None else await _show_measure(request, session, part.value, size=BOARD_ROWS)
         parts.append((measure_name(name), Part(value, part.notice, part.status)))
     if all(part.status == 403 for _, part in parts):
         raise HTTPException(403, parts[0][1].notice)
@@ -198,7 +218,9 @@ async def one_frozen_page(request: Request, session: Session) -> Response:
         "frozen_return.html",
         session,
         found=found,
-        shown=await _show_measure(request, session, found["answer"], found["frozen_at"]),
+        shown=await _show_measure(
+            request, session, found["answer"], found["frozen_at"], page=request.query_params.get("page")
+        ),
         restated=[
             (
                 _words(", ".join(in_words(part) for part in one["column"].split("."))),
@@ -277,16 +299,23 @@ async def _ask_measure(request: Request, session: Session, measure: str) -> dict
 
 
 async def _show_measure(
-    request: Request, session: Session, answer: Mapping[str, Any], frozen_at: str | None = None
+    request: Request,
+    session: Session,
+    answer: Mapping[str, Any],
+    frozen_at: str | None = None,
+    *,
+    size: int = ROWS,
+    page: str | None = None,
 ) -> ShownMeasure:
-    """Return an answer with its table and its chart, which takes a while to draw."""
+    """Return an answer with a page of its table, and with its chart, which takes a while to draw."""
     permission = ACCESS.get(session.role)
     opens = permission is not None and "cases" in permission.parts
     opened = await _measures(console_of(request).apis, "/v1/measures/{measure}/records") if opens else ()
     table, name = table_of(answer), str(answer["measure"])
     title = f"{measure_name(name)}, {day(answer['from'])} to {day(answer['to'])}"
     chart = await asyncio.to_thread(bar_chart, f"chart-{name.replace('_', '-')}", title, bars_of(table))
-    return ShownMeasure(measure_name(name), answer, table, chart, name in opened, frozen_at)
+    shown = ShownMeasure(measure_name(name), answer, table, chart, name in opened, frozen_at)
+    return shown.at(read_page(page), size)
 
 
 def _what_is_wrong(problem: Problem) -> str:
@@ -306,7 +335,7 @@ def table_of(answer: Mapping[str, Any]) -> Table:
             (_words(in_words(key)), [_number(row.get(column)) for column in columns]) for key, row in numbers.items()
         ]
         cells = [[".".join((*prefix, key, column)) for column in columns] for key in numbers]
-        return Table([_words(column) for column in columns], rows, cells)
+        return Table([_words(in_words(column)) for column in columns], rows, cells)
     leaves = list(_leaves(numbers))
     return Table(
         ["Number"],

@@ -174,3 +174,8 @@ def see(address: str) -> Response:
 def query(request: Request, *names: str) -> dict[str, Any]:
     """Return the query parameters of these names; None where one is missing or empty."""
     return {name: request.query_params.get(name) or None for name in names}
+
+
+def read_page(text: str | None) -> int:
+    """Return the number of a page as an address has it: the first where it is none."""
+    return max(1, int(text)) if text and text.isascii() and text.isdecimal() and len(text) < 7 else 1

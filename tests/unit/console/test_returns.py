@@ -12,7 +12,7 @@ import html5lib
 import pytest
 
 from services.console.web.charts import MAX_SERIES, Bar, bar_chart
-from services.console.web.returns import bars_of, csv_of, last_quarter, lines_of, table_of
+from services.console.web.returns import ShownMeasure, bars_of, csv_of, last_quarter, lines_of, table_of
 from services.console.web.workbooks import workbook_of
 
 HEAD = {"measure": "m", "from": "2025-10-01", "to": "2025-12-31", "definition_version": "1", "positions": {"a": 1}}
@@ -44,6 +44,22 @@ def test_each_number_has_its_place_in_the_answer() -> None:
     alone = {"count": 3, "by_quarter": {"2025-26-Q3": 2}}
     assert table_of(HEAD | alone).cells == [["count"], ["by_quarter.2025-26-Q3"]]
     assert table_of(HEAD | {"by_state": {"OPEN": 1}}).cells == [["by_state.OPEN"]]
+
+
+@pytest.mark.parametrize(
+    ("page", "names", "shown"),
+    [(1, ["Count", "By state, A"], (1, 1)), (2, ["By state, B", "By state, C"], (3, 2)), (3, ["By state, D"], (5, 3))],
+)
+@pytest.mark.parametrize("beyond", [0, 7])
+def test_a_long_table_has_pages(page: int, names: list[str], shown: tuple[int, int], beyond: int) -> None:
+    """Given more rows than a page has, when a page is shown, then its rows keep their places, and one beyond the end is the last."""
+    answer = HEAD | {"count": 4, "by_state": {"A": 1, "B": 1, "C": 1, "D": 1}}
+    whole = ShownMeasure("M", answer, table_of(answer), None)
+    found = whole.at(page + beyond if page == 3 else page, 2)
+    assert [name for name, _ in found.table.rows] == names
+    assert (found.first_row, found.page) == shown
+    assert (found.rows, found.pages) == (5, 3)
+    assert found.table.cells == whole.table.cells[found.first_row - 1 : found.first_row + 1]
 
 
 KPI6 = HEAD | {
