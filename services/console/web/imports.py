@@ -27,7 +27,7 @@ from starlette.responses import Response
 from services.console.case import NotFound
 from services.console.client import Reply
 from services.console.import_command import IN_FLIGHT, Outcome, outcomes_of
-from services.console.import_rows import COMMANDS, Owner, Plan, RowError, batches_of, body_of, plans_of
+from services.console.import_rows import COLUMNS, COMMANDS, Owner, Plan, RowError, batches_of, body_of, plans_of
 from services.console.import_table import Register, register_of, with_errors
 from services.console.web.apis import Problem, sentence
 from services.console.web.rendering import render
@@ -177,6 +177,7 @@ def _upload_page(request: Request, session: Session, wrong: Sequence[str], regis
         wrong=[{"text": text, "href": "#file"} for text in wrong],
         register=register,
         most=MAX_ROWS,
+        columns=COLUMNS,
     )
 
 
