@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from services.reporting.measures import MEASURES
 from services.reporting.period import BadQuestion
 from services.reporting.projection import apply, fold_unmarked, load, stream_of
 from services.reporting.queries import measure
-from services.reporting.read_models import READ_MODELS
+from services.reporting.read_models import CONSUMER, READ_MODELS
 from services.reporting.recent_streams import RecentStreams
 from services.reporting.sessions import list_sessions
 from services.reporting.verify import refold_differences
@@ -45,6 +46,7 @@ from tests.integration.reporting.recorded_scenarios import (
 )
 
 MIGRATION = Path(reporting.__file__).parent / "migrations" / "20261126000300_answers_by_index.sql"
+ANEW = Path(__file__).parents[3] / "docs" / "how-to" / "rehearse-a-restore.md"
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
 
 
@@ -60,6 +62,27 @@ async def test_a_projection_in_batches_of_any_size_equals_a_fresh_fold(
     await project(pool, scenarios.facts[:200], 1)
     await project(pool, scenarios.facts[100:], 37)
     await project(pool, scenarios.facts[-60:], 11)
+    assert await refold_differences(pool) == []
+    assert await pool.fetchval("select count(*) from fact") == len(scenarios.facts)
+
+
+async def test_reporting_begins_anew_as_the_how_to_says(
+    pool: asyncpg.Pool[asyncpg.Record], owner: Any, scenarios: RecordedScenarios
+) -> None:
+    """Given events that no store holds, when the page's statements run and the topics are read again, the facts alone count."""
+    await project(pool, scenarios.facts, 500)
+    await owner.execute(
+        "insert into fact (service, stream, version, event_id, type, home, occurred_at, recorded_at, position, hash, body)"
+        " select service, gen_random_uuid(), 1, gen_random_uuid(), type, home, occurred_at, recorded_at,"
+        " 100000 + position, hash, body from fact"
+    )
+    await owner.execute("insert into checkpoint values ($1, 'ooc.disposal.events', 0, 5)", CONSUMER)
+    await owner.execute("insert into seen (consumer, stream, version) values ($1, 'disposal/x', 1)", CONSUMER)
+    (statements,) = re.findall(r"^```sql\n(.*?)^```", ANEW.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    await owner.execute(statements)
+    for table in ("fact", "stream", "duty", "high_water_mark", "position_record", "checkpoint", "seen", "quarantine"):
+        assert await owner.fetchval(f"select count(*) from {table}") == 0, table
+    await project(pool, scenarios.facts, 500)
     assert await refold_differences(pool) == []
     assert await pool.fetchval("select count(*) from fact") == len(scenarios.facts)
 
