@@ -10,8 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONCE ?=
 TESTS ?=
-# Two processes, each with servers of its own; one on servers that the environment names, and for a part of the tests.
-WORKERS ?= $(if $(TESTS)$(OOC_DATABASE_URL)$(OOC_KAFKA),0,2)
+# Three processes, each with servers of its own: many tests wait. One on servers that the environment names, and for a part of the tests.
+WORKERS ?= $(if $(TESTS)$(OOC_DATABASE_URL)$(OOC_KAFKA),0,3)
 SERVICES ?=
 BENCH ?=
 SECONDS ?= 3

@@ -1,6 +1,6 @@
 """The real servers that tests run on, started when the first test asks and stopped after the last.
 
-`make test` runs the tests in two processes (pytest-xdist), each with servers of its own. Each server is found in this
+`make test` runs the tests in three processes (pytest-xdist), each with servers of its own. Each server is found in this
 order: in the environment (OOC_DATABASE_URL, OOC_KAFKA); in a container, where a Docker engine answers; else embedded, on
 free ports and a temporary directory. The run's header says which. Never a stand-in.
 """

@@ -249,12 +249,17 @@ async def _read_between(consumer: Any, partition: TopicPartition, start: int, un
     return records
 
 
-def reader(bootstrap: Kafka, isolation_level: str) -> Any:
-    """Return a consumer without a group, not yet started; from now on all of this process read whatever a record holds."""
+def reader(bootstrap: Kafka, isolation_level: str, fetch_wait_ms: int = 20) -> Any:
+    """Return a consumer without a group, not yet started; from now on all of this process read whatever a record holds.
+
+    A fetch that finds no record waits so long, and every later request on its connection with it. Who follows a topic wants
+    a long wait; who reads to an end that is known, a short one.
+    """
     install()
     return AIOKafkaConsumer(
         **client_options(bootstrap),
         isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        fetch_max_wait_ms=fetch_wait_ms,
     )

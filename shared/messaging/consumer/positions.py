@@ -71,7 +71,10 @@ class PositionFollower(Service):
     @Service.task
     async def _run(self) -> None:
         while not self.should_stop:
-            consumer, anything = reader(self._bootstrap, "read_committed"), reader(self._bootstrap, "read_uncommitted")
+            consumer, anything = (
+                reader(self._bootstrap, "read_committed", 500),
+                reader(self._bootstrap, "read_uncommitted"),
+            )
             try:
                 await self._connect(consumer, anything)
                 await self._follow(consumer, anything)

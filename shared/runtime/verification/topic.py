@@ -14,12 +14,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException
 
-from shared.kafka import Kafka, client_options
-from shared.messaging.consumer.lenient_records import install
-from shared.messaging.consumer.position_record import HighWaterMark
+from shared.kafka import Kafka
+from shared.messaging.consumer.position_record import HighWaterMark, reader
 from shared.messaging.relay import (
     ALARMIST,
     STOPPING,
@@ -169,13 +168,7 @@ def _place(partition: TopicPartition, offset: int) -> str:
 
 @contextlib.asynccontextmanager
 async def _consumer(bootstrap: Kafka) -> AsyncIterator[Any]:
-    install()
-    consumer = AIOKafkaConsumer(
-        **client_options(bootstrap),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
+    consumer = reader(bootstrap, "read_committed")
     await consumer.start()
     try:
         yield consumer
