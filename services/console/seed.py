@@ -33,7 +33,7 @@ from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.privileges import RoleKind
 from shared.runtime.settings import NoPassword, Settings
-from tools.scenario.lives import Life, Lives
+from tools.scenario.synthetic_cases import SyntheticCase, SyntheticCases
 
 AT_ONCE: Final = 32
 """Cases that are under way at once."""
@@ -54,22 +54,24 @@ class Seeded:
 
 
 async def seed(
-    handlers: Mapping[str, CommandHandler], lives: Iterator[Life], told: Callable[[], None] = lambda: None
+    handlers: Mapping[str, CommandHandler],
+    synthetic_cases: Iterator[SyntheticCase],
+    told: Callable[[], None] = lambda: None,
 ) -> Seeded:
-    """Send the commands of some lives, each life's in order and many lives at a time; `told` is called after each."""
+    """Send the commands of some synthetic cases, each case's in order and many cases at a time; `told` is called after each."""
     found = Seeded()
 
     async def take_turns() -> None:
-        for life in lives:
-            await _live(handlers, life, found)
+        for case in synthetic_cases:
+            await _play(handlers, case, found)
             told()
 
     await asyncio.gather(*(take_turns() for _ in range(AT_ONCE)))
     return found
 
 
-async def _live(handlers: Mapping[str, CommandHandler], life: Life, found: Seeded) -> None:
-    for sent in life.sent:
+async def _play(handlers: Mapping[str, CommandHandler], case: SyntheticCase, found: Seeded) -> None:
+    for sent in case.sent:
         try:
             result = await handlers[sent.service].handle(replace(sent.request, received_at=datetime.now(UTC)))
         except (NoPolicy, BeyondCalendar) as error:
@@ -84,19 +86,21 @@ async def _live(handlers: Mapping[str, CommandHandler], life: Life, found: Seede
     found.cases += 1
 
 
-def days_back(chance: random.Random, life: Life, weeks: int) -> int:
-    """Choose by how many days a life is moved back: whole weeks, so that working days stay working days."""
-    began = life.sent[0].request.occurred_at
+def days_back(chance: random.Random, case: SyntheticCase, weeks: int) -> int:
+    """Choose by how many days a case is moved back: whole weeks, so that working days stay working days."""
+    began = case.sent[0].request.occurred_at
     while True:
         days = 7 * chance.randrange(weeks)
         if (began - timedelta(days=days)).isocalendar().week not in QUIET or chance.random() < 0.5:
             return days
 
 
-def some_lives(lives: Lives, cases: int, weeks: int, chance: random.Random) -> Iterator[Life]:
-    """Yield so many further lives, spread over the weeks before their own days."""
+def some_cases(
+    synthetic_cases: SyntheticCases, cases: int, weeks: int, chance: random.Random
+) -> Iterator[SyntheticCase]:
+    """Yield so many further cases, spread over the weeks before their own days."""
     for _ in range(cases):
-        yield lives.next(days_back(chance, lives.upcoming, weeks))
+        yield synthetic_cases.next(days_back(chance, synthetic_cases.upcoming, weeks))
 
 
 def fill(files: Sequence[Path], cases: int, weeks: int) -> Seeded:
@@ -137,6 +141,6 @@ async def _fill(settings: Settings, files: Sequence[Path], cases: int, weeks: in
         bar = stack.enter_context(Progress(*columns, TimeRemainingColumn(), console=OUT))
         task = bar.add_task("cases", total=cases)
         # Plays in memory, in a loop of its own.
-        lives = await asyncio.to_thread(Lives, services, files, secrets.randbits(32))
+        synthetic_cases = await asyncio.to_thread(SyntheticCases, services, files, secrets.randbits(32))
         chance = random.Random(secrets.randbits(32))  # noqa: S311 - dates, and no secret
-        return await seed(handlers, some_lives(lives, cases, weeks, chance), lambda: bar.advance(task))
+        return await seed(handlers, some_cases(synthetic_cases, cases, weeks, chance), lambda: bar.advance(task))

@@ -23,7 +23,7 @@ from tests.bench.limits import DurableRows
 from tests.bench.peer import PEER, Commands
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
-from tools.scenario.lives import Life
+from tools.scenario.synthetic_cases import SyntheticCase
 
 CALLERS: Final = 64
 FIRST_RATE: Final = 1_000.0
@@ -31,7 +31,7 @@ FIRST_RATE: Final = 1_000.0
 
 
 @dataclass(frozen=True)
-class House:
+class CommandSide:
     """The four deciding services' handlers, each on an event store of its own, and their event stores' addresses."""
 
     handlers: Mapping[str, CommandHandler]
@@ -39,7 +39,7 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def house(place: Place) -> AsyncIterator[House]:
+async def command_side(place: Place) -> AsyncIterator[CommandSide]:
     """Yield the services on fresh databases, with the pools that their APIs have."""
     kek = KeyEncryptionKeys.read(base64.b64encode(os.urandom(32)).decode())
     async with contextlib.AsyncExitStack() as stack:
@@ -53,35 +53,35 @@ async def house(place: Place) -> AsyncIterator[House]:
             handlers[name] = CommandHandler(
                 service, PostgresEventStore(database), PostgresKeyring(keys, kek), kek.derived("request-digest")
             )
-        yield House(handlers, event_stores)
+        yield CommandSide(handlers, event_stores)
 
 
 class Handling:
-    """Callers who each live one life after the other, command by command; what a round leaves, the next goes on with."""
+    """Callers who each play one case after the other, command by command; what a round leaves, the next goes on with."""
 
-    def __init__(self, house: House, corpus: Corpus) -> None:
-        self._house = house
+    def __init__(self, command_side: CommandSide, corpus: Corpus) -> None:
+        self._command_side = command_side
         self._corpus = corpus
-        self._under_way: deque[tuple[Life, int]] = deque()
+        self._under_way: deque[tuple[SyntheticCase, int]] = deque()
         self._rate = FIRST_RATE
 
     async def round(self, seconds: float) -> Mapping[str, float]:
         """Measure accepted commands a second, the time of one, and its processor time in this process."""
-        lives = iter(self._corpus.lives(math.ceil(2 * self._rate * seconds)))
+        synthetic_cases = iter(self._corpus.cases(math.ceil(2 * self._rate * seconds)))
         took: list[float] = []
         start, processor = time.perf_counter(), time.process_time()
         until = start + seconds
 
         async def call() -> None:
             now = time.perf_counter()
-            while (begun := self._next(lives)) is not None:
-                life, at = begun
-                for n, sent in enumerate(life.sent[at:], start=at + 1):
-                    result = await self._house.handlers[sent.service].handle(sent.request)
+            while (begun := self._next(synthetic_cases)) is not None:
+                case, at = begun
+                for n, sent in enumerate(case.sent[at:], start=at + 1):
+                    result = await self._command_side.handlers[sent.service].handle(sent.request)
                     assert isinstance(result, Accepted), (sent, result)
                     took.append(-now + (now := time.perf_counter()))
                     if now > until:
-                        self._under_way.append((life, n))
+                        self._under_way.append((case, n))
                         return
 
         await asyncio.gather(*(call() for _ in range(CALLERS)))
@@ -93,12 +93,12 @@ class Handling:
             "processor ms": 1000 * processor / len(took),
         }
 
-    def _next(self, lives: Iterator[Life]) -> tuple[Life, int] | None:
-        """Return a life that was begun before, or a new one."""
+    def _next(self, synthetic_cases: Iterator[SyntheticCase]) -> tuple[SyntheticCase, int] | None:
+        """Return a case that was begun before, or a new one."""
         if self._under_way:
             return self._under_way.popleft()
-        life = next(lives, None)
-        return None if life is None else (life, 0)
+        case = next(synthetic_cases, None)
+        return None if case is None else (case, 0)
 
 
 @contextlib.asynccontextmanager
@@ -114,7 +114,7 @@ async def commands(place: Place) -> AsyncIterator[Sequence[Side]]:
         return {"commands/s": found["events/s"]}
 
     peer = Commands(empty, CALLERS, body.decode())
-    async with house(place) as ours:
+    async with command_side(place) as ours:
         try:
             yield [
                 Side(OURS, f"{CALLERS} callers, the scenarios' commands", Handling(ours, corpus).round),

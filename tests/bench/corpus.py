@@ -12,53 +12,53 @@ from services.registry import deciding_services
 from shared.domain.envelope import GENESIS
 from shared.domain.envelope import next_hash as chained
 from shared.event_store import AppendRequest, EventToAppend
-from tools.scenario.lives import AcceptedCommand, Life, Lives
+from tools.scenario.synthetic_cases import AcceptedCommand, SyntheticCase, SyntheticCases
 
 SERVICES: Final = {service.name: service for service in deciding_services()}
 STORIES: Final = Path(__file__).parents[1] / "scenarios"
 AT_ONCE: Final = 300
-"""How many lives are under way at once where events of many are mixed, as they would be in an event store."""
+"""How many cases are under way at once where events of many are mixed, as they would be in an event store."""
 
 
 class Corpus:
-    """The lives of scenarios, by default of all, and as many more as are asked for. No life is given out twice."""
+    """Synthetic cases of scenarios, by default of all, as many as are asked for. None is given out twice."""
 
-    def __init__(self, wanted: Callable[[Life], bool] = lambda _: True, files: str = "*.yaml") -> None:
-        self._lives = Lives(SERVICES.values(), sorted(STORIES.glob(files)))
-        self._lives.stories = [story for story in self._lives.stories if wanted(story)]
+    def __init__(self, wanted: Callable[[SyntheticCase], bool] = lambda _: True, files: str = "*.yaml") -> None:
+        self._synthetic = SyntheticCases(SERVICES.values(), sorted(STORIES.glob(files)))
+        self._synthetic.stories = [story for story in self._synthetic.stories if wanted(story)]
 
     @property
-    def upcoming(self) -> Life:
-        """The story of which the next life is another."""
-        return self._lives.upcoming
+    def upcoming(self) -> SyntheticCase:
+        """The story of which the next case is another."""
+        return self._synthetic.upcoming
 
-    def life(self, days: int = 0) -> Life:
-        """Return a further life, its days moved back by so many."""
-        return self._lives.next(days)
+    def case(self, days: int = 0) -> SyntheticCase:
+        """Return a further case, its days moved back by so many."""
+        return self._synthetic.next(days)
 
-    def lives(self, events: int) -> list[Life]:
-        """Further lives with at least so many events together."""
-        found: list[Life] = []
+    def cases(self, events: int) -> list[SyntheticCase]:
+        """Further cases with at least so many events together."""
+        found: list[SyntheticCase] = []
         while events > 0:
-            found.append(self.life())
+            found.append(self.case())
             events -= found[-1].size
         return found
 
     def body(self) -> bytes:
         """Return an event's bytes of median length."""
         bodies = sorted(
-            (text for life in self._lives.stories for accepted in life.accepted for *_, text in accepted.events),
+            (text for case in self._synthetic.stories for accepted in case.accepted for *_, text in accepted.events),
             key=len,
         )
         return bodies[len(bodies) // 2].encode()
 
 
-def mixed(lives: Sequence[Life]) -> Iterator[AcceptedCommand]:
-    """Yield the events of the lives in the order of an event store: `AT_ONCE` at a time, in turns."""
-    waiting = iter(lives)
+def mixed(synthetic_cases: Sequence[SyntheticCase]) -> Iterator[AcceptedCommand]:
+    """Yield the events of the cases in the order of an event store: `AT_ONCE` at a time, in turns."""
+    waiting = iter(synthetic_cases)
     while several := list(islice(waiting, AT_ONCE)):
         yield from (
-            accepted for accepted in chain(*zip_longest(*(life.accepted for life in several))) if accepted is not None
+            accepted for accepted in chain(*zip_longest(*(case.accepted for case in several))) if accepted is not None
         )
 
 

@@ -21,7 +21,7 @@ from services.reporting.projection import is_of_kernel, read
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import GENESIS, Fact, next_hash
 from tests.bench.corpus import Corpus
-from tools.scenario.lives import Life
+from tools.scenario.synthetic_cases import SyntheticCase
 
 YEARS: Final = 3
 
@@ -68,10 +68,10 @@ def _under_way(events: int, corpus: Corpus) -> Iterator[Occurrence]:
     while told < events:
         begins = first_day + (LAST_DAY - first_day) * (told / events)
         weeks = round((_first_day(corpus.upcoming) - begins).days / 7)
-        life = corpus.life(7 * weeks)
-        for occurrence in _by_time(life, told):
+        case = corpus.case(7 * weeks)
+        for occurrence in _by_time(case, told):
             heapq.heappush(pending, occurrence)
-        told += life.size
+        told += case.size
         # A later story begins at most half a week before its day.
         sure = min(end, datetime.combine(begins - timedelta(days=4), datetime.min.time(), UTC))
         while pending and pending[0][0] <= sure:
@@ -80,14 +80,14 @@ def _under_way(events: int, corpus: Corpus) -> Iterator[Occurrence]:
         yield heapq.heappop(pending)
 
 
-def _first_day(life: Life) -> date:
-    return _by_time(life, 0)[0][0].date()
+def _first_day(case: SyntheticCase) -> date:
+    return _by_time(case, 0)[0][0].date()
 
 
-def ends(life: Life) -> bool:
+def ends(case: SyntheticCase) -> bool:
     """Tell whether a story leaves nothing open and no duty unmet."""
     histories: dict[str, list[Fact]] = defaultdict(list)
-    for command in life.accepted:
+    for command in case.accepted:
         for *_, body in command.events:
             fact = read(Record(command.stream, body.encode(), 1, end_of_day(LAST_DAY), GENESIS, command.home))
             if not is_of_kernel(fact.envelope.type):
@@ -99,11 +99,11 @@ def ends(life: Life) -> bool:
     )
 
 
-def _by_time(life: Life, told: int) -> list[Occurrence]:
+def _by_time(case: SyntheticCase, told: int) -> list[Occurrence]:
     """Return the events of a story after so many others, each not before the one that was recorded before it."""
     found: list[Occurrence] = []
     latest = datetime(2000, 1, 1, tzinfo=UTC)
-    for command in life.accepted:
+    for command in case.accepted:
         for *_, body in command.events:
             occurred = _OCCURRED.search(body)
             assert occurred is not None

@@ -37,7 +37,7 @@ from tests.bench.place import Place
 from tests.bench.processes import process_running
 from tests.bench.rounds import OURS, Side
 from tools import local
-from tools.scenario.lives import Life, SentCommand
+from tools.scenario.synthetic_cases import SentCommand, SyntheticCase
 
 CALLERS: Final = 64
 FIRST_RATE: Final = 500.0
@@ -56,14 +56,14 @@ class Post:
     body: bytes
 
 
-def posts_of(life: Life) -> list[Post]:
-    """Return the commands of a life to its first record of disposal, in order, as far as people sent them.
+def posts_of(case: SyntheticCase) -> list[Post]:
+    """Return the commands of a case to its first record of disposal, in order, as far as people sent them.
 
     They end before a reaction's command, a signature, which prints first, and a command that names an event: its id follows
     from the idempotency key, and is another one here. A second record could need the first to be closed.
     """
-    events = {str(event_id) for accepted in life.accepted for event_id, *_ in accepted.events}
-    told = [sent for sent in life.sent if sent.service == service.name]
+    events = {str(event_id) for accepted in case.accepted for event_id, *_ in accepted.events}
+    told = [sent for sent in case.sent if sent.service == service.name]
     first = [sent for sent in told if sent.request.stream == told[0].request.stream]
     return [
         Post(
@@ -153,7 +153,7 @@ class Sending:
         """Make so many further commands."""
         self._ready = []
         while commands > 0:
-            posts = posts_of(self._corpus.life())
+            posts = posts_of(self._corpus.case())
             if posts:
                 self._ready.append(posts)
             commands -= len(posts)

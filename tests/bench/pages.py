@@ -1,7 +1,7 @@
 """The console's pages as a person gets them: server time and bytes, with so many cases.
 
-The cases are lives of the scenarios. Their commands go through the real handlers into event stores, and their events
-through reporting's own projection, in batches. Then an API process for each service, the development issuer and the
+The cases are synthetic: the scenarios again and again. Their commands go through the real handlers into event stores, and
+their events through reporting's own projection, in batches. Then an API process for each service, the development issuer and the
 console run as the system runs them, and a person who is signed in opens each page for another case each time, one page
 after the other. The time is that from the request to the last byte, of everything between: console, APIs and database.
 """
@@ -47,7 +47,7 @@ from tests.bench.rounds import OURS, Side
 from tests.bench.targets import PAGES
 from tests.integration.console.browsing import Browser
 from tools import local
-from tools.scenario.lives import Life
+from tools.scenario.synthetic_cases import SyntheticCase
 
 CALLERS: Final = 64
 BATCH: Final = 2_000
@@ -72,7 +72,7 @@ class FilledSystem:
 
 
 async def fill(settings: Settings, keys: KeyEncryptionKeys, cases: int) -> FilledSystem:
-    """Live lives until there are so many cases, and project their events."""
+    """Play scenarios until there are so many cases, and project their events."""
     system, homes = FilledSystem(), set[UUID]()
     async with contextlib.AsyncExitStack() as stack:
         keyring = await create_pool(settings.database("keyring", role_name(RoleKind.API, "referral")), max_size=6)
@@ -88,21 +88,21 @@ async def fill(settings: Settings, keys: KeyEncryptionKeys, cases: int) -> Fille
             )
         corpus = Corpus()
 
-        def lives() -> Iterator[Life]:
+        def synthetic_cases() -> Iterator[SyntheticCase]:
             while len(homes) < cases:
-                life = corpus.life()
-                for accepted in life.accepted:
+                case = corpus.case()
+                for accepted in case.accepted:
                     id_ = UUID(accepted.stream.partition("/")[2])
                     if accepted.version == 0 and accepted.home != id_:
                         homes.add(accepted.home)
                         system.records[accepted.service].append((accepted.home, id_))
-                yield life
+                yield case
 
-        coming = lives()
+        coming = synthetic_cases()
 
         async def call() -> None:
-            for life in coming:
-                for sent in life.sent:
+            for case in coming:
+                for sent in case.sent:
                     result = await handlers[sent.service].handle(sent.request)
                     assert isinstance(result, Accepted), (sent, result)
 

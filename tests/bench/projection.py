@@ -106,7 +106,7 @@ def _relayed(place: Place, event_stores: Mapping[str, str], namespace: str) -> I
 
 async def _event_stores(place: Place, corpus: Corpus, wanted: int = EVENTS) -> tuple[dict[str, str], int]:
     """Fill event stores of the four services; return their addresses and how many events they hold together."""
-    commands = list(mixed(corpus.lives(wanted)))
+    commands = list(mixed(corpus.cases(wanted)))
     event_stores = {service: await place.event_store_database(service) for service in SERVICES}
     events = 0
     for service, dsn in event_stores.items():

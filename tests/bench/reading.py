@@ -16,7 +16,7 @@ from shared.privacy.sealing import DecryptionContext
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
-from tools.scenario.lives import AcceptedCommand
+from tools.scenario.synthetic_cases import AcceptedCommand
 
 EVENTS = 2_000
 """How many events of the scenarios are read or folded, again and again."""
@@ -39,7 +39,7 @@ class Working:
 
 
 def _accepted_commands() -> list[AcceptedCommand]:
-    return [accepted for life in Corpus().lives(EVENTS) for accepted in life.accepted]
+    return [accepted for case in Corpus().cases(EVENTS) for accepted in case.accepted]
 
 
 @contextlib.asynccontextmanager

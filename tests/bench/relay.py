@@ -26,7 +26,7 @@ from tests.bench.corpus import Corpus, appends, mixed
 from tests.bench.place import Place
 from tests.bench.processes import relay_of
 from tests.bench.rounds import OURS, Side
-from tools.scenario.lives import AcceptedCommand
+from tools.scenario.synthetic_cases import AcceptedCommand
 
 BACKLOG: Final = 60_000
 """How many events the four event stores would be ahead; the relay is one service's."""
@@ -108,7 +108,7 @@ class Producing:
 async def relay(place: Place) -> AsyncIterator[Sequence[Side]]:
     """Yield a backlog of real events; the limit is aiokafka's producer, which reads and computes nothing."""
     dsn = await place.event_store_database(SERVICE)
-    events = await fill(dsn, [one for one in mixed(Corpus().lives(BACKLOG)) if one.service == SERVICE])
+    events = await fill(dsn, [one for one in mixed(Corpus().cases(BACKLOG)) if one.service == SERVICE])
     connection = await asyncpg.connect(dsn)
     messages = [
         (key_and_partition(row["home"])[0], row["body"], headers_of(row, b"/ooc/disposal"))

@@ -79,7 +79,7 @@ class System:
         """Record so many events or a few more; publish, project and sign them; hold the keys and claims that they name."""
         await databases(self.settings.database_url, self._databases())
         await provision_topics(self.settings, list(SERVICES), ["reporting"])
-        commands = list(mixed(Corpus().lives(events)))
+        commands = list(mixed(Corpus().cases(events)))
         stores = {name: self.database(name, RoleKind.API) for name in SERVICES}
         counts = {
             name: await fill(dsn, [one for one in commands if one.service == name]) for name, dsn in stores.items()

@@ -14,20 +14,20 @@ from services.reporting.read_models import CONSUMER
 from shared.command_handler import Accepted
 from shared.database import create_pool
 from shared.domain.receipts import Receipt
-from tests.bench.command import House, house
+from tests.bench.command import CommandSide, command_side
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.figures import milliseconds
 from tests.bench.place import Place
 from tests.bench.processes import SPAWN, feeding, process_running, relaying
 from tests.bench.rounds import OURS, Side
 from tests.bench.timeline import Notes, Timed, Timeline
-from tools.scenario.lives import Life
+from tools.scenario.synthetic_cases import SyntheticCase
 
 GLANCE: Final = 0.002
 """Seconds between two looks at what has become visible: latencies are right to so much."""
 
 CASES: Final = 100
-"""How many lives are under way at once."""
+"""How many cases are under way at once."""
 
 _SEEN: Final = "select stream, version from seen where consumer = $1 and stream = any($2)"
 
@@ -64,10 +64,12 @@ class Watching:
 class Following:
     """Commands at an even pace, whatever becomes of those before."""
 
-    def __init__(self, house: House, corpus: Corpus, reporting: str, rate: int, timeline: Timeline) -> None:
+    def __init__(
+        self, command_side: CommandSide, corpus: Corpus, reporting: str, rate: int, timeline: Timeline
+    ) -> None:
         self._timeline = timeline
         self._rate = rate
-        self._house = house
+        self._command_side = command_side
         self._corpus = corpus
         self._reporting = reporting
 
@@ -93,23 +95,25 @@ class Following:
 
     async def _ask(self, count: int, watching: Watching) -> float:
         """Ask so many commands; the seconds that it took."""
-        lives = iter(self._corpus.lives(2 * count + CASES * 40))
-        ready = deque((life, 0) for life, _ in zip(lives, range(CASES), strict=False))
+        synthetic_cases = iter(self._corpus.cases(2 * count + CASES * 40))
+        ready = deque((case, 0) for case, _ in zip(synthetic_cases, range(CASES), strict=False))
         start = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for n in range(count):
                 await asyncio.sleep(max(0.0, start + n / self._rate - time.perf_counter()))
-                life, at = ready.popleft() if ready else (next(lives), 0)
-                group.create_task(self._next(life, at, ready, watching))
+                case, at = ready.popleft() if ready else (next(synthetic_cases), 0)
+                group.create_task(self._next(case, at, ready, watching))
         return time.perf_counter() - start
 
-    async def _next(self, life: Life, at: int, ready: deque[tuple[Life, int]], watching: Watching) -> None:
-        sent = life.sent[at]
-        result = await self._house.handlers[sent.service].handle(sent.request)
+    async def _next(
+        self, case: SyntheticCase, at: int, ready: deque[tuple[SyntheticCase, int]], watching: Watching
+    ) -> None:
+        sent = case.sent[at]
+        result = await self._command_side.handlers[sent.service].handle(sent.request)
         assert isinstance(result, Accepted), (sent, result)
         watching.accepted(result.receipt)
-        if at + 1 < len(life.sent):
-            ready.append((life, at + 1))
+        if at + 1 < len(case.sent):
+            ready.append((case, at + 1))
 
 
 @contextlib.asynccontextmanager
@@ -117,7 +121,7 @@ async def visible(place: Place, rate: int) -> AsyncIterator[Sequence[Side]]:
     """So many commands a second here, relays and reporting's feed each in a process of its own; the way has no peer."""
     reporting = await place.reporting_database()
     namespace = await place.topics(list(SERVICES))
-    async with house(place) as ours:
+    async with command_side(place) as ours:
         notes: Notes = SPAWN.Queue()
         with (
             process_running(relaying, dict(ours.event_stores), place.kafka, namespace, notes),

@@ -10,21 +10,21 @@ from uuid import UUID
 
 import pytest
 
-from services.console.seed import QUIET, days_back, seed, some_lives
+from services.console.seed import QUIET, days_back, seed, some_cases
 from services.registry import deciding_services
 from shared.command_handler import CommandHandler
 from shared.consequences import following_commands
 from shared.event_store.memory import MemoryEventStore
 from shared.privacy.keyring import MemoryKeyring
-from tools.scenario.lives import Life, Lives
+from tools.scenario.synthetic_cases import SyntheticCase, SyntheticCases
 
 STORIES = Path(__file__).parents[2] / "scenarios"
 NAMES = ("01-shoplifting-ycc", "13-workshop-register", "31-corrections", "82-corrected-where-it-was-told")
 
 
 @pytest.fixture(scope="module")
-def lives() -> Lives:
-    return Lives(deciding_services(), [STORIES / f"{name}.yaml" for name in NAMES])
+def synthetic_cases() -> SyntheticCases:
+    return SyntheticCases(deciding_services(), [STORIES / f"{name}.yaml" for name in NAMES])
 
 
 def handlers_of_empty_stores() -> dict[str, CommandHandler]:
@@ -41,32 +41,32 @@ async def recorded(handlers: dict[str, CommandHandler]) -> list[tuple[str, int, 
     return sorted(found)
 
 
-def events_of(life: Life) -> list[tuple[str, int, str]]:
+def events_of(case: SyntheticCase) -> list[tuple[str, int, str]]:
     return [
         (accepted.stream, accepted.version + n, str(event_id))
-        for accepted in life.accepted
+        for accepted in case.accepted
         for n, (event_id, *_) in enumerate(accepted.events, start=1)
     ]
 
 
 @pytest.mark.slow
-async def test_further_lives_are_accepted_and_make_the_events_that_they_tell(lives: Lives) -> None:
+async def test_further_cases_are_accepted_and_make_the_events_that_they_tell(synthetic_cases: SyntheticCases) -> None:
     """Given each story twice more, when its commands are sent to empty stores, then they record those events and no other."""
     handlers = handlers_of_empty_stores()
-    further = [lives.next() for _ in range(2 * len(NAMES))]
+    further = [synthetic_cases.next() for _ in range(2 * len(NAMES))]
     found = await seed(handlers, iter(further))
     assert (found.cases, sum(found.refused.values())) == (len(further), 0)
-    assert found.commands == sum(len(life.sent) for life in further)
-    assert found.events == sum(life.size for life in further)
-    assert await recorded(handlers) == sorted(line for life in further for line in events_of(life))
+    assert found.commands == sum(len(case.sent) for case in further)
+    assert found.events == sum(case.size for case in further)
+    assert await recorded(handlers) == sorted(line for case in further for line in events_of(case))
 
 
-async def test_reactions_are_done_under_the_ids_that_a_worker_derives(lives: Lives) -> None:
+async def test_reactions_are_done_under_the_ids_that_a_worker_derives(synthetic_cases: SyntheticCases) -> None:
     """Given seeded stores, when the reactions are derived from the events again, then each that was made is found done."""
     handlers = handlers_of_empty_stores()
-    further = [lives.next() for _ in NAMES]
+    further = [synthetic_cases.next() for _ in NAMES]
     await seed(handlers, iter(further))
-    made = {sent.request.command_id for life in further for sent in life.sent if sent.request.causation_id}
+    made = {sent.request.command_id for case in further for sent in case.sent if sent.request.causation_id}
     derived: set[UUID] = set()
     services = [handler.service for handler in handlers.values()]
     for handler in handlers.values():
@@ -81,15 +81,17 @@ async def test_reactions_are_done_under_the_ids_that_a_worker_derives(lives: Liv
 
 
 @pytest.mark.slow
-async def test_days_are_moved_back_by_whole_weeks_and_fewer_cases_begin_in_the_holidays(lives: Lives) -> None:
+async def test_days_are_moved_back_by_whole_weeks_and_fewer_cases_begin_in_the_holidays(
+    synthetic_cases: SyntheticCases,
+) -> None:
     """Given cases spread over two years, then each day lies whole weeks earlier, and the holidays have fewer of them."""
     chance = random.Random(5)
-    began = lives.upcoming.sent[0].request.occurred_at
-    days = [days_back(chance, lives.upcoming, 104) for _ in range(2_000)]
+    began = synthetic_cases.upcoming.sent[0].request.occurred_at
+    days = [days_back(chance, synthetic_cases.upcoming, 104) for _ in range(2_000)]
     assert {day % 7 for day in days} == {0}
     assert (min(days), max(days)) == (0, 7 * 103)
     handlers = handlers_of_empty_stores()
-    found = await seed(handlers, some_lives(lives, 12, 52, chance))
+    found = await seed(handlers, some_cases(synthetic_cases, 12, 52, chance))
     assert found.cases + sum(found.refused.values()) == 12
     assert found.cases >= 6, found.refused
     weeks = [(began - timedelta(days=day)).isocalendar().week for day in days]

@@ -1,9 +1,9 @@
-"""Histories made from scenarios: their commands and events, as often as they are wanted.
+"""Synthetic cases: the commands and events of scenarios, as often as they are wanted.
 
-Every scenario is played once in memory. What it was accepted to do, reactions of other services included, is a `Life`:
-its commands in order, and the events that they made, byte for byte as they are stored. Further lives are the same
-stories with every id changed, so that they meet neither each other nor their claims, and with days moved. A reaction's
-id follows from the event that it answers, as it does in production: a worker that meets the event finds it done.
+Every scenario is played once in memory. What it was accepted to do, reactions of other services included, is a
+`SyntheticCase`: its commands in order, and the events that they made, byte for byte as they are stored. Further cases are
+the same stories with every id changed, so that they meet neither each other nor their claims, and with days moved. A
+reaction's id follows from the event that it answers, as it does in production: a worker that meets the event finds it done.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class AcceptedCommand:
 
 
 @dataclass(frozen=True)
-class Life:
+class SyntheticCase:
     """One story: its commands and events in order."""
 
     sent: tuple[SentCommand, ...]
@@ -102,8 +102,8 @@ class _RecordingMemory(Memory):
         return _RecordingHandler(super().handler(service), self.sent, self.accepted)
 
 
-class Lives:
-    """The lives of some scenarios, and as many more as are asked for. No life is given out twice.
+class SyntheticCases:
+    """The cases of some scenarios, and as many more as are asked for. None is given out twice.
 
     Args:
         services: the deciding services.
@@ -114,24 +114,24 @@ class Lives:
 
     def __init__(self, services: Iterable[Service[Any]], files: Sequence[Path], salt: int = 0) -> None:
         self._services = {service.name: service for service in services}
-        self.stories: list[Life] = []
+        self.stories: list[SyntheticCase] = []
         for file in files:
             system = _RecordingMemory(self._services.values())
             Run(read_scenario(file), system).play()
-            self.stories.append(Life(tuple(system.sent), tuple(system.accepted)))
+            self.stories.append(SyntheticCase(tuple(system.sent), tuple(system.accepted)))
         self._salt = salt
         self._taken = 0
 
     @property
-    def upcoming(self) -> Life:
-        """The story of which the next life is another."""
+    def upcoming(self) -> SyntheticCase:
+        """The story of which the next case is another."""
         return self.stories[self._taken % len(self.stories)]
 
-    def next(self, days: int = 0) -> Life:
-        """Return a further life, its days moved back by so many."""
+    def next(self, days: int = 0) -> SyntheticCase:
+        """Return a further case, its days moved back by so many."""
         again, nth = divmod(self._taken, len(self.stories))
         self._taken += 1
-        return _RenamedStory(self._services, (self._salt << 96) + (again + 1) * 0x1_0001, days).life(self.stories[nth])
+        return _RenamedStory(self._services, (self._salt << 96) + (again + 1) * 0x1_0001, days).again(self.stories[nth])
 
 
 class _RenamedStory:
@@ -145,10 +145,10 @@ class _RenamedStory:
         self._events: dict[UUID, tuple[str, str, str]] = {}
         """Service, body and new body of each event so far, by its first id."""
 
-    def life(self, life: Life) -> Life:
+    def again(self, case: SyntheticCase) -> SyntheticCase:
         """Return the story again."""
-        pairs = [self._pair(*pair) for pair in zip(life.sent, life.accepted, strict=True)]
-        return Life(tuple(sent for sent, _ in pairs), tuple(accepted for _, accepted in pairs))
+        pairs = [self._pair(*pair) for pair in zip(case.sent, case.accepted, strict=True)]
+        return SyntheticCase(tuple(sent for sent, _ in pairs), tuple(accepted for _, accepted in pairs))
 
     def _pair(self, sent: SentCommand, accepted: AcceptedCommand) -> tuple[SentCommand, AcceptedCommand]:
         request = sent.request
