@@ -6,8 +6,7 @@ service has recorded and its relay has not published yet is known to nobody here
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -105,7 +104,7 @@ class FreshnessRecorder(Service):
     async def _run(self) -> None:
         while not self.should_stop:
             try:
-                async with self._connected() as consumer:
+                async with reader(self._kafka, "read_committed") as consumer:
                     while not self.should_stop:
                         # It raises where Kafka does not answer: then nobody knows what is published.
                         await consumer.end_offsets(self._topics)
@@ -117,16 +116,6 @@ class FreshnessRecorder(Service):
                 self.failures += 1
                 _log.warning("freshness_later", error=repr(error))
                 await self.sleep(NOTE_SECONDS)
-
-    @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Any]:
-        consumer = reader(self._kafka, "read_committed")
-        try:
-            await consumer.start()
-            yield consumer
-        finally:
-            with contextlib.suppress(Exception):
-                await consumer.stop()
 
 
 async def note_caught_up(pool: Pool) -> None:

@@ -162,15 +162,9 @@ def key_and_partition(home: UUID) -> tuple[bytes, int]:
 async def last_position(bootstrap: Kafka, position_topic: str) -> tuple[HighWaterMark | None, list[Ignored]]:
     """Find the last position record to believe, if any, and those ignored on the way to it. Raises a KafkaError."""
     events_topic = events_topic_of(position_topic)
-    anything, committed = reader(bootstrap, "read_uncommitted"), reader(bootstrap, "read_committed")
-    try:
-        await anything.start()
-        await committed.start()
+    async with reader(bootstrap, "read_uncommitted") as anything, reader(bootstrap, "read_committed") as committed:
         committed.assign([TopicPartition(position_topic, 0)])
         return await find_last(committed, position_topic, partial(end_offsets, anything, events_topic))
-    finally:
-        await committed.stop()
-        await anything.stop()
 
 
 class Relay(Service):
@@ -341,12 +335,8 @@ class Relay(Service):
 
     async def _searched(self, reached: HighWaterMark) -> tuple[HighWaterMark, Mapping[int, int]]:
         """Return the same with the foreign records after it, and how far each partition was searched for them."""
-        consumer = reader(self._bootstrap, "read_committed")
-        try:
-            await consumer.start()
+        async with reader(self._bootstrap, "read_committed") as consumer:
             return await with_foreign_since(consumer, self._events_topic, reached)
-        finally:
-            await consumer.stop()
 
     async def _raise(self, event_store: asyncpg.Connection[asyncpg.Record], ignored: Sequence[Ignored]) -> None:
         """Raise the alarms of ignored position records."""

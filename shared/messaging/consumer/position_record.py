@@ -8,10 +8,12 @@ compaction of its topic loses nothing.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -28,6 +30,9 @@ Ranges = tuple[tuple[int, int], ...]
 
 MAX_FOREIGN: Final = 2_500
 """How many foreign ranges a record carries at most for a partition; beyond them the oldest are left out."""
+
+SEARCH_MILLISECONDS: Final = 20
+"""How long the broker keeps a fetch waiting at the end of a topic that is searched."""
 
 _PARTITION: Final = re.compile("0|[1-9][0-9]?", re.ASCII)
 _HASH: Final = re.compile(rb"(?:[0-9a-f]{64})?")
@@ -249,17 +254,26 @@ async def _read_between(consumer: Any, partition: TopicPartition, start: int, un
     return records
 
 
-def reader(bootstrap: Kafka, isolation_level: str, fetch_wait_ms: int = 20) -> Any:
-    """Return a consumer without a group, not yet started; from now on all of this process read whatever a record holds.
+@asynccontextmanager
+async def reader(
+    bootstrap: Kafka, isolation_level: str, wait_milliseconds: int = SEARCH_MILLISECONDS
+) -> AsyncIterator[Any]:
+    """Yield a consumer without a group; from now on all of this process read whatever a record holds.
 
-    A fetch that finds no record waits so long, and every later request on its connection with it. Who follows a topic wants
-    a long wait; who reads to an end that is known, a short one.
+    At the end of a topic the broker keeps a fetch waiting for new records, and answers nothing else on its connection
+    meanwhile. So the wait is short by default, for a search that ends there.
     """
     install()
-    return AIOKafkaConsumer(
+    consumer = AIOKafkaConsumer(
         **client_options(bootstrap),
         isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=fetch_wait_ms,
+        fetch_max_wait_ms=wait_milliseconds,
     )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        with suppress(Exception):
+            await asyncio.wait_for(consumer.stop(), 5)

@@ -7,7 +7,6 @@ would give a position topic to one member only.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -27,6 +26,9 @@ from shared.messaging.consumer.position_record import (
     find_last,
     reader,
 )
+
+FOLLOW_MILLISECONDS: Final = 2_000
+"""How long the broker keeps a fetch waiting for the next position record."""
 
 RECONNECT_SECONDS: Final = 0.5
 """Seconds between two attempts while Kafka does not answer; nothing is taken meanwhile."""
@@ -71,29 +73,28 @@ class PositionFollower(Service):
     @Service.task
     async def _run(self) -> None:
         while not self.should_stop:
-            consumer, anything = (
-                reader(self._bootstrap, "read_committed", 500),
-                reader(self._bootstrap, "read_uncommitted"),
-            )
             try:
-                await self._connect(consumer, anything)
-                await self._follow(consumer, anything)
+                async with (
+                    reader(self._bootstrap, "read_uncommitted") as anything,
+                    reader(self._bootstrap, "read_committed", FOLLOW_MILLISECONDS) as consumer,
+                ):
+                    await self._find(consumer, anything)
+                    await self._follow(consumer, anything)
             except (KafkaError, OSError) as error:
                 _log.warning("positions_later", topics=sorted(self._topics.values()), error=repr(error))
                 await self.sleep(RECONNECT_SECONDS)
-            finally:
-                for one in (consumer, anything):
-                    with contextlib.suppress(Exception):
-                        await asyncio.wait_for(one.stop(), 5)
 
-    async def _connect(self, consumer: Any, anything: Any) -> None:
-        """Connect, and read the last record of each topic."""
-        await consumer.start()
-        await anything.start()
-        consumer.assign([TopicPartition(topic, 0) for topic in self._topics.values()])
-        for events, positions in self._topics.items():
-            found, ignored = await find_last(consumer, positions, partial(self._read_ends, anything, events))
-            await self._take(events, found, ignored)
+    async def _find(self, consumer: Any, anything: Any) -> None:
+        """Read the last record of each topic, and let the consumer stand after it."""
+        places = [TopicPartition(topic, 0) for topic in self._topics.values()]
+        async with reader(self._bootstrap, "read_committed") as search:
+            search.assign(places)
+            for events, positions in self._topics.items():
+                found, ignored = await find_last(search, positions, partial(self._read_ends, anything, events))
+                await self._take(events, found, ignored)
+            consumer.assign(places)
+            for place in places:
+                consumer.seek(place, await search.position(place))
 
     async def _follow(self, consumer: Any, anything: Any) -> None:
         events_of = {positions: events for events, positions in self._topics.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 from aiokafka import TopicPartition
@@ -89,9 +89,7 @@ def _compare(
 async def read_published(bootstrap: Kafka, topic: str) -> dict[str, dict[int, str]]:
     """Read every checkpoint of a topic: log -> size -> note. Raises a KafkaError, or TimeoutError."""
     found: dict[str, dict[int, str]] = {}
-    consumer: Any = reader(bootstrap, "read_committed")
-    await consumer.start()
-    try:
+    async with reader(bootstrap, "read_committed") as consumer:
         place = TopicPartition(topic, 0)
         consumer.assign([place])
         async with asyncio.timeout(STALL_SECONDS):
@@ -106,8 +104,6 @@ async def read_published(bootstrap: Kafka, topic: str) -> dict[str, dict[int, st
                 size = note.split("\n")[1] if note.count("\n") > 2 else ""
                 if size.isdecimal() and record.key is not None:
                     found.setdefault(record.key.decode(errors="replace"), {}).setdefault(int(size), note)
-    finally:
-        await consumer.stop()
     return found
 
 

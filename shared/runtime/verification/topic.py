@@ -7,7 +7,6 @@ event so: same bytes, key, partition and headers, once, in order. Every other re
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -123,7 +122,7 @@ async def committed_records(
     service: Service[Any], bootstrap: Kafka, reached: HighWaterMark, problems: Problems
 ) -> AsyncIterator[Sequence[Any]]:
     """Every committed record of the topic, some of a partition at a time; notes where they end too early."""
-    async with _consumer(bootstrap) as consumer:
+    async with reader(bootstrap, "read_committed") as consumer:
         partitions = [TopicPartition(service.topic, n) for n in range(PARTITIONS)]
         for partition, end in (await consumer.end_offsets(partitions)).items():
             # A broker marks the end of a transaction in one partition after the other; the position record knows better.
@@ -164,16 +163,6 @@ async def _records_of(
 
 def _place(partition: TopicPartition, offset: int) -> str:
     return f"{partition.topic} partition {partition.partition} offset {offset}"
-
-
-@contextlib.asynccontextmanager
-async def _consumer(bootstrap: Kafka) -> AsyncIterator[Any]:
-    consumer = reader(bootstrap, "read_committed")
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()
 
 
 class _TopicWalk:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
+from dataclasses import replace
 from typing import TypeAlias
 
 import asyncpg
@@ -15,9 +16,10 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
 from shared.messaging.consumer import alarms
-from shared.messaging.consumer.position_record import HighWaterMark
+from shared.messaging.consumer.position_record import HighWaterMark, Ignored
+from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.relay import MAX_EVENTS, last_position
-from shared.runtime.provision import topics
+from shared.runtime.provision import PARTITIONS, topics
 from tests.integration.event_store.streams import Stream
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import RelayedService, body_of, committed, running
@@ -351,3 +353,37 @@ async def test_the_last_record_is_found_behind_many_others(relayed_service: Rela
 async def test_an_empty_position_topic_has_no_record(relayed_service: RelayedService) -> None:
     """Given a service that has published nothing, there is no last record."""
     assert (await last_position(relayed_service.bootstrap, relayed_service.position))[0] is None
+
+
+async def test_a_follower_believes_the_last_record_of_each_topic_and_then_the_next(
+    relayed_service: RelayedService,
+) -> None:
+    """Given the position topics of several services, when a follower starts, it believes each last record, and later the next."""
+    followed = [replace(relayed_service, namespace=f"{relayed_service.namespace}-{n}") for n in range(3)]
+    wanted = [NewTopic(one.events, PARTITIONS, 1) for one in followed]
+    await topics(relayed_service.bootstrap, wanted + [NewTopic(one.position, 1, 1) for one in followed])
+    producer = AIOKafkaProducer(
+        bootstrap_servers=relayed_service.bootstrap, transactional_id=f"{relayed_service.namespace}-followed"
+    )
+
+    async def publish(position: int) -> None:
+        for one in followed:
+            async with producer.transaction():
+                await producer.send_and_wait(one.events, b"{}", b"s", partition=0)
+                record = HighWaterMark(position, {0: position}).record(one.service)
+                await producer.send_and_wait(one.position, record, b"s", partition=0)
+
+    async def ignored(one: Ignored) -> None:
+        raise AssertionError(one)
+
+    def believes(position: int) -> bool:
+        return [follower.believed[one.events].position for one in followed] == [position] * 3
+
+    async with producer:
+        for position in (1, 2):
+            await publish(position)
+        follower = PositionFollower([one.position for one in followed], relayed_service.bootstrap, ignored)
+        async with follower:
+            await eventually(lambda: believes(2), within=60)
+            await publish(3)
+            await eventually(lambda: believes(3), within=60)
