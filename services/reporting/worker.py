@@ -9,6 +9,7 @@ from services.reporting.projection import apply_remembering as apply
 from services.reporting.projection import fold_unmarked, read_or_none
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from shared.kafka import worker_principal
+from shared.messaging.polling import waking
 from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.wait_recorder import WaitRecorder, held_streams
 from shared.runtime.bootstrap import Resources, open_resources
@@ -28,6 +29,9 @@ async def _parts(resources: Resources) -> list[Part]:
     database, settings = resources.database, resources.settings
     kafka = settings.kafka_as(worker_principal("reporting"))
     await fold_unmarked(database)
+    recorder = WaitRecorder(
+        "reporting", lambda connection: held_streams(connection, "reporting", read_or_none), database
+    )
     return [
         *checkpoint_signers("reporting", (ACCESS,), "ooc.reporting.checkpoints", settings),
         ProjectionConsumer(
@@ -35,8 +39,8 @@ async def _parts(resources: Resources) -> list[Part]:
             services=sorted(READ_MODELS),
             pool=database,
             bootstrap=kafka,
-            apply=apply,
+            apply=waking(apply, recorder.poll),
         ),
         FreshnessRecorder(database, kafka),
-        WaitRecorder("reporting", lambda connection: held_streams(connection, "reporting", read_or_none), database),
+        recorder,
     ]

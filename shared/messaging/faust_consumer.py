@@ -8,6 +8,7 @@ error in the agent ends the process, whose supervisor starts it again.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,25 +22,17 @@ from mode import CrashingSupervisor, Service
 
 from shared.command_handler import CommandHandler
 from shared.kafka import Kafka, client_options, worker_principal
-from shared.messaging.consumer import (
-    Apply,
-    ConsumedEvent,
-    decode,
-    load_checkpoints,
-    retry_transient,
-)
+from shared.messaging.consumer import Apply, ConsumedEvent, decode
 from shared.messaging.consumer.handling import RecordHandler
+from shared.messaging.polling import waking
 from shared.messaging.projection_consumer import DEFAULT_GROUP, GroupSettings, batch_of
 from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
-from shared.messaging.wait_recorder import WaitRecorder, recorder_of
+from shared.messaging.wait_recorder import recorder_of
 from shared.runtime.service import Service as Declared
 from shared.runtime.settings import Settings
 
 MAX_RECORDS: Final = 500
-"""How many events make a batch at most."""
-
-BATCH_SECONDS: Final = 0.05
-"""Seconds that a batch waits for company; Faust waits them out unless the batch is full."""
+"""How many events make a batch at most: what has arrived while the batch before was taken."""
 
 
 class _Placed(list[Any]):
@@ -182,9 +175,8 @@ class FaustConsumer(Service):
         self.name = name
         self.assignments = 0
         """How often partitions were sought to their checkpoints."""
+        self._arrived: asyncio.Queue[ConsumedEvent] = asyncio.Queue(MAX_RECORDS - 1)
         self._reading = -1
-        self._pool = pool
-        self._membership = membership
         self.app = _app(app_id, bootstrap, membership)
         self.app.host = self
         topic = self.app.topic(*topics, schema=EventSchema())
@@ -213,17 +205,17 @@ class FaustConsumer(Service):
         return bool(self.app.started and not self.app.rebalancing and self.assignments)
 
     async def _agent(self, stream: Any) -> None:
-        async for events in stream.take_events(MAX_RECORDS, within=BATCH_SECONDS):
-            await self._project([event.value for event in events])
+        async for event in stream.events():
+            await self._arrived.put(event.value)
+
+    @Service.task
+    async def _take(self) -> None:
+        while not (first := await self.wait(self._arrived.get())).stopped:
+            await self._project([first.result, *(self._arrived.get_nowait() for _ in range(self._arrived.qsize()))])
 
     async def checkpoints(self, partitions: Iterable[TP]) -> dict[TP, int]:
         """Where to read on in each partition."""
-
-        async def load() -> dict[tuple[str, int], int]:
-            async with self._pool.acquire() as connection:
-                return await load_checkpoints(connection, self.name, partitions)
-
-        checkpoints = await retry_transient(load, self._membership.retry_seconds)
+        checkpoints = await self._handler.checkpoints(partitions)
         return {TP(topic, partition): offset for (topic, partition), offset in checkpoints.items()}
 
     async def _project(self, records: Sequence[ConsumedEvent]) -> None:
@@ -277,17 +269,11 @@ def _app(app_id: str, bootstrap: Kafka, membership: GroupSettings) -> ConsumerAp
 class Reactor(Service):
     """The reactions of a service: its stream, the parked ones that are tried again, and the record of what waits."""
 
-    def __init__(
-        self,
-        reacting: ReactionRunner,
-        stream: FaustConsumer | None,
-        parked: ParkedReactionRetrier,
-        recorder: WaitRecorder,
-    ) -> None:
+    def __init__(self, reacting: ReactionRunner, stream: FaustConsumer | None, *beside: Service) -> None:
         super().__init__()
         self.reacting = reacting
         self.stream = stream
-        self._beside = (parked, recorder)
+        self._beside = beside
 
     def on_init_dependencies(self) -> Iterable[Any]:
         """Return the services that start and stop with this one."""
@@ -322,6 +308,7 @@ def reactor(
 
     """
     reacting = ReactionRunner(handler, consumer_name or f"{service.name}-reactor", clock)
+    parked, recorder = ParkedReactionRetrier(reacting, pool), recorder_of(handler, pool, clock)
     stream = None
     if reacting.topics:  # a Faust worker without agents breaks
         stream = FaustConsumer(
@@ -329,8 +316,8 @@ def reactor(
             topics=reacting.topics,
             pool=pool,
             bootstrap=settings.kafka_as(worker_principal(service.name)),
-            apply=reacting.apply,
+            apply=waking(reacting.apply, parked.poll, recorder.poll),
             app_id=f"{service.events.namespace}-{service.name}-reactor",
             membership=membership,
         )
-    return Reactor(reacting, stream, ParkedReactionRetrier(reacting, pool), recorder_of(handler, pool, clock))
+    return Reactor(reacting, stream, parked, recorder)

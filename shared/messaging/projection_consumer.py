@@ -27,16 +27,7 @@ from mode import Service
 
 from shared.database import Connection, retry_for
 from shared.kafka import Kafka, client_options
-from shared.messaging.consumer import (
-    Apply,
-    ConsumedEvent,
-    clear_alarm,
-    decode,
-    is_transient,
-    load_checkpoints,
-    raise_alarm,
-    retry_transient,
-)
+from shared.messaging.consumer import Apply, ConsumedEvent, clear_alarm, decode, log_transient, raise_alarm
 from shared.messaging.consumer.handling import RecordHandler
 from shared.messaging.consumer.position_record import HighWaterMark
 
@@ -215,12 +206,7 @@ class ProjectionConsumer(Service):
     async def resume(self, assigned: Iterable[TopicPartition]) -> None:
         """Seek partitions to their checkpoints."""
         partitions = list(assigned)
-
-        async def load() -> dict[tuple[str, int], int]:
-            async with self._pool.acquire() as connection:
-                return await load_checkpoints(connection, self.name, [(tp.topic, tp.partition) for tp in partitions])
-
-        checkpoints = await retry_transient(load, self._membership.retry_seconds)
+        checkpoints = await self._handler.checkpoints([(tp.topic, tp.partition) for tp in partitions])
         self._handler.forget((tp.topic, tp.partition) for tp in partitions)
         for tp in partitions:
             offset = checkpoints[tp.topic, tp.partition]
@@ -232,7 +218,7 @@ class ProjectionConsumer(Service):
     async def _run(self) -> None:
         while not self.should_stop:
             try:
-                found = await self._consumer.getmany(timeout_ms=200, max_records=self._most)
+                found = await self._consumer.getmany(timeout_ms=1000, max_records=self._most)
             except ConsumerStoppedError:
                 if self._stopped.is_set():
                     return
@@ -277,15 +263,11 @@ class ProjectionConsumer(Service):
         while not self.should_stop:
             await self.sleep(self._reconcile_seconds)
             for service in self._services:
-                try:
+                with log_transient(_log, "reconcile_later", consumer=self.name, service=service):
                     async with self._pool.acquire() as connection:
                         counted[service] = await reconcile(
                             connection, self.name, service, counted.get(service, -1), namespace=self._namespace
                         )
-                except Exception as error:
-                    if not is_transient(error):
-                        raise
-                    _log.warning("reconcile_later", consumer=self.name, service=service, error=repr(error))
 
 
 def consumed_event(record: Any, *, follows: int | None = None, reading: int = 0) -> ConsumedEvent:

@@ -36,14 +36,10 @@ from shared.domain.envelope import EventRegistry, Fact, Origin
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
-from shared.messaging.consumer import (
-    ConsumedEvent,
-    clear_alarm,
-    is_transient,
-    raise_alarm,
-)
+from shared.messaging.consumer import ConsumedEvent, clear_alarm, is_transient, log_transient, raise_alarm
 from shared.messaging.linking import keep_linked_marks
 from shared.messaging.parking import ParkedReactions, PostgresParkedReactions, ReactionToPark, Rejection
+from shared.messaging.polling import Poll
 from shared.messaging.waiting import keep_waits, wait_facts
 from shared.privacy.keyring import KeyDestroyed
 from shared.runtime.service import CommandFor, Reaction, Service
@@ -69,9 +65,6 @@ KEY_DESTROYED: Final = Rejection((), "the key of whom this is about has been des
 
 LOOK_SECONDS: Final = 30.0
 """Seconds between two looks at how long the oldest has waited."""
-
-POLL_SECONDS: Final = 0.3
-"""Seconds between two looks at whether the target of a parked reaction has moved."""
 
 _log = structlog.get_logger("reactions")
 
@@ -296,35 +289,26 @@ class ReactionRunner:
 class ParkedReactionRetrier(Running):
     """A task that tries parked reactions again as their targets move."""
 
-    def __init__(
-        self, reacting: ReactionRunner, pool: asyncpg.Pool[asyncpg.Record], *, poll_seconds: float = POLL_SECONDS
-    ) -> None:
+    def __init__(self, reacting: ReactionRunner, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         super().__init__()
+        self.poll = Poll()
         self._reacting = reacting
         self._pool = pool
-        self._poll_seconds = poll_seconds
 
     @Running.task
     async def _run(self) -> None:
         while not self.should_stop:
-            try:
-                done = await self._reacting.retry_parked(self._pool)
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                _log.warning("parked_later", consumer=self._reacting.consumer, error=repr(error))
-                done = 0
-            if not done:
-                await self.sleep(self._poll_seconds)
+            with log_transient(_log, "parked_later", consumer=self._reacting.consumer):
+                if await self._reacting.retry_parked(self._pool):
+                    self.poll.reset()
+                    continue
+            await self.poll.pause()
 
     @Running.task
     async def _report(self) -> None:
         while not self.should_stop:
-            try:
+            with log_transient(_log, "report_later", consumer=self._reacting.consumer):
                 await self._reacting.report_parked(self._pool)
-            except Exception as error:
-                if not is_transient(error):
-                    raise
             await self.sleep(LOOK_SECONDS)
 
 

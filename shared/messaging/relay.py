@@ -44,6 +44,7 @@ from shared.messaging.consumer.position_record import (
     reader,
     with_foreign_since,
 )
+from shared.messaging.polling import Poll
 from shared.runtime.provision import PARTITIONS
 
 MAX_EVENTS: Final = 4_000
@@ -58,9 +59,8 @@ BATCH_BYTES: Final = 1_000_000
 TRANSACTION_SECONDS: Final = 10.0
 """How long a transaction lasts at most; then the broker aborts it and the relay starts again."""
 
-POLL_BACKOFF: Final = (0.005, 0.2, 1.1)
-"""Seconds between two looks at an event store that has nothing new: the first, the longest, and how each follows from the
-one before. So a look comes about a tenth of the time late that has passed since the last event."""
+POLL_SECONDS: Final = (0.005, 0.2)
+"""The shortest and the longest pause between two looks at an event store that has nothing new."""
 
 ALARM_SECONDS: Final = 5.0
 """Seconds between two comparisons while an alarm stands."""
@@ -202,7 +202,7 @@ class Relay(Service):
         self._bootstrap = bootstrap
         self._source = f"/ooc/{service}".encode()
         self._clean: Mapping[int, int] = {}
-        self._moved = moved if moved is not None else asyncio.Event()
+        self._poll = Poll(*POLL_SECONDS, delay=0, moved=moved)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -349,17 +349,13 @@ class Relay(Service):
     ) -> None:
         """Publish what the event store has beyond the position, and what comes, until the service stops."""
         self.reached = reached
-        pause, longest, growth = POLL_BACKOFF
         portions = await self._portions(event_store, producer, reached.position, reached.hash)
         while not self.should_stop:
             if not portions:
-                # An append of this process ends the pause.
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._moved.wait(), pause)
-                pause = min(growth * pause, longest)
+                await self._poll.pause()  # which an append of this process ends
                 portions = await self._portions(event_store, producer, reached.position, reached.hash)
                 continue
-            pause = POLL_BACKOFF[0]
+            self._poll.reset()
             end, hash_ = portions[-1].position, portions[-1].hash
             # A backlog is prepared while the part before it is published; else the next look comes after, and sees more.
             behind = end - reached.position >= MAX_EVENTS
@@ -378,7 +374,7 @@ class Relay(Service):
         self, event_store: asyncpg.Connection[asyncpg.Record], after: int, hash_: bytes
     ) -> list[asyncpg.Record]:
         """Return the events after a position, without a gap, where the event there still has this hash; raises `RelayAlarm`."""
-        self._moved.clear()
+        self._poll.moved.clear()
         rows = await event_store.fetch(_READ, after, MAX_EVENTS + 1)
         # The event reached is read again each time: a store cut while this runs shows at once.
         if after and (not rows or rows[0]["position"] != after or (hash_ and rows[0]["hash"] != hash_)):

@@ -24,14 +24,12 @@ from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Command
 from shared.domain.waiting import EndWaiting, RecordWaiting, Wait, waiting_service
-from shared.messaging.consumer import is_transient, kind_of
+from shared.messaging.consumer import kind_of, log_transient
 from shared.messaging.consumer.quarantine import held_stream_id
+from shared.messaging.polling import Poll
 from shared.messaging.reactions import ParkedReaction, parked_reactions, system_actor
 from shared.messaging.waiting import begin_wait, change_wait, end_wait, open_waits
 from shared.runtime.service import Service
-
-POLL_SECONDS: Final = 0.3
-"""Seconds between two comparisons."""
 
 _HELD: Final = """
     select distinct on (consumer, stream) consumer, stream, coalesce(version, 0) as version, cause, key, body,
@@ -193,8 +191,6 @@ class WaitRecorder(Running):
         pool: asyncpg.Pool[asyncpg.Record],
         handler: CommandHandler | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        *,
-        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         super().__init__()
         self._service = service
@@ -202,7 +198,7 @@ class WaitRecorder(Running):
         self._pool = pool
         self._handler = handler
         self._clock = clock
-        self._poll_seconds = poll_seconds
+        self.poll = Poll()
 
     async def record(self) -> int:
         """Record every difference; return how many there were. Raises what `is_transient` says will pass."""
@@ -234,13 +230,10 @@ class WaitRecorder(Running):
     @Running.task
     async def _run(self) -> None:
         while not self.should_stop:
-            try:
-                await self.record()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                _log.warning("waits_later", service=self._service, error=repr(error))
-            await self.sleep(self._poll_seconds)
+            with log_transient(_log, "waits_later", service=self._service):
+                if await self.record():
+                    self.poll.reset()
+            await self.poll.pause()
 
 
 def recorder_of(

@@ -108,6 +108,7 @@ FILES = {
     "messaging/faust_consumer",
     "messaging/linking",
     "messaging/parking",
+    "messaging/polling",
     "messaging/projection_consumer",
     "messaging/reactions",
     "messaging/relay",

@@ -43,7 +43,7 @@ from shared.messaging.consumer.decisions import (
     release_quarantined,
     request_retry,
 )
-from shared.messaging.consumer.effects import Apply, is_transient, retry_transient
+from shared.messaging.consumer.effects import Apply, is_transient, log_transient, retry_transient
 from shared.messaging.consumer.quarantine import (
     HeldGap,
     QuarantinedRecord,
@@ -84,6 +84,7 @@ __all__ = [
     "load_checkpoints",
     "log_alarms",
     "log_results",
+    "log_transient",
     "process_batch",
     "process_batches",
     "quarantined_records",

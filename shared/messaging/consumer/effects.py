@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import asyncpg
 
@@ -65,6 +66,17 @@ def is_poison(error: Exception) -> bool:
     if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in _NOT_PROVISIONED:
         return False
     return not is_transient(error)
+
+
+@contextmanager
+def log_transient(log: Any, name: str, **details: Any) -> Iterator[None]:
+    """Log a transient error of the body under a name, for what is tried again later; any other passes."""
+    try:
+        yield
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        log.warning(name, error=repr(error), **details)
 
 
 async def retry_transient(call: Callable[[], Awaitable[T]], seconds: float) -> T:

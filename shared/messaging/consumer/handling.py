@@ -21,14 +21,9 @@ from mode import Service
 from shared.database import Connection
 from shared.kafka import Kafka
 from shared.messaging.consumer.alarms import raise_alarm
-from shared.messaging.consumer.batch import (
-    BatchResult,
-    TopicPartition,
-    log_results,
-    process_batches,
-)
+from shared.messaging.consumer.batch import BatchResult, TopicPartition, load_checkpoints, log_results, process_batches
 from shared.messaging.consumer.consumed_event import ConsumedEvent
-from shared.messaging.consumer.effects import Apply, is_transient, retry_transient
+from shared.messaging.consumer.effects import Apply, log_transient, retry_transient
 from shared.messaging.consumer.position_record import HighWaterMark, Ignored, service_of
 from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.consumer.quarantine import retry_requested, settle_alarms
@@ -131,6 +126,15 @@ class RecordHandler(Service):
         """Return the follower, which starts and stops with this."""
         return [self.follower]
 
+    async def checkpoints(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return where to read on in each partition; tries again for a while where the database does not answer."""
+
+        async def load() -> dict[TopicPartition, int]:
+            async with self._pool.acquire() as connection:
+                return await load_checkpoints(connection, self.consumer, partitions)
+
+        return await retry_transient(load, self._retry_seconds)
+
     def add(self, batch: Batch) -> None:
         """Let records wait, each partition's in order of offset."""
         for place, records in batch.items():
@@ -215,13 +219,9 @@ class RecordHandler(Service):
         await self._raise(one.alarm, one.topic, one.detail)
 
     async def _raise(self, alarm: str, place: str, detail: str) -> None:
-        try:
+        with log_transient(_log, "alarm_later", consumer=self.consumer, alarm=alarm, place=place):
             async with self._pool.acquire() as connection:
                 await raise_alarm(connection, self.consumer, alarm, place, detail)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            _log.warning("alarm_later", consumer=self.consumer, alarm=alarm, place=place, error=repr(error))
 
     @Service.task
     async def _follow_positions(self) -> None:
@@ -235,17 +235,13 @@ class RecordHandler(Service):
         while not self.should_stop:
             await self.sleep(RETRY_SECONDS)
             await self._alarm_late()
-            try:
+            with log_transient(_log, "retry_later", consumer=self.consumer):
                 async with self._pool.acquire() as connection:
                     for stream, released in await retry_requested(connection, self.consumer, self._apply):
                         _log.info(
                             "tried_again", consumer=self.consumer, stream=stream, released=released.released,
                             left=released.left, error=released.error,
                         )  # fmt: skip
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                _log.warning("retry_later", consumer=self.consumer, error=repr(error))
 
     async def _alarm_late(self) -> None:
         """Raise an alarm where records have waited for a position record for too long."""
