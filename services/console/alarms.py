@@ -23,7 +23,14 @@ COMMANDS: Final[Mapping[str, str]] = {
         "ooc quarantine list",
     ),
     **dict.fromkeys(
-        ("lost_tail", "surplus", "topic_ahead_of_event_store", "event_store_gap", "wrong_partitions"),
+        (
+            "lost_tail",
+            "surplus",
+            "topic_behind_consumer",
+            "topic_ahead_of_event_store",
+            "event_store_gap",
+            "wrong_partitions",
+        ),
         "ooc verify",
     ),
 }

@@ -55,6 +55,7 @@ ALARMS: Final[Mapping[str, AlarmKind]] = {
         AlarmKind("malformed_position", "A record of a position topic cannot be read; it is ignored.", _TOPIC),
         AlarmKind("impossible_position", "A position record goes back or beyond its topic; it is ignored.", _TOPIC),
         AlarmKind("lost_tail", "Fewer events were processed than the position record says.", _SERVICE),
+        AlarmKind("topic_behind_consumer", "A topic ends before what was read of it: it is another one.", _TOPIC),
         AlarmKind("surplus", "More events were processed than the position record says.", _SERVICE),
         AlarmKind("parked_long", "A reaction has been parked for more than a day.", _SERVICE),
         AlarmKind("topic_ahead_of_event_store", "The topic holds events that the event store does not.", _SERVICE),

@@ -20,7 +20,7 @@ from mode import Service
 
 from shared.database import Connection
 from shared.kafka import Kafka
-from shared.messaging.consumer.alarms import raise_alarm
+from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.batch import BatchResult, TopicPartition, load_checkpoints, log_results, process_batches
 from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.consumer.effects import Apply, log_transient, retry_transient
@@ -107,7 +107,7 @@ class RecordHandler(Service):
         self.consumer = consumer
         self.busy = asyncio.Lock()
         """Held while a batch is taken."""
-        self.follower = PositionFollower(position_topics, bootstrap, self._ignored)
+        self.follower = PositionFollower(position_topics, bootstrap, self._ignored, self._compare)
         self._pool = pool
         self._apply = apply
         self._transaction = transaction
@@ -217,6 +217,19 @@ class RecordHandler(Service):
 
     async def _ignored(self, one: Ignored) -> None:
         await self._raise(one.alarm, one.topic, one.detail)
+
+    async def _compare(self, topic: str, ends: Mapping[int, int]) -> None:
+        """Compare the checkpoints with the ends of a topic: one that ends before them is not the one that was read."""
+        reached = await self.checkpoints([(topic, partition) for partition in ends])
+        beyond = [f"{n}: {offset} of {ends[n]}" for (_, n), offset in sorted(reached.items()) if offset > ends[n]]
+        if beyond:
+            detail = f"read to offsets beyond its end, by partition: {', '.join(beyond)}"
+            _log.error("topic_behind_consumer", consumer=self.consumer, topic=topic, why=detail)
+            await self._raise("topic_behind_consumer", topic, detail)
+        else:
+            with log_transient(_log, "alarm_later", consumer=self.consumer, place=topic):
+                async with self._pool.acquire() as connection:
+                    await clear_alarm(connection, self.consumer, "topic_behind_consumer", topic)
 
     async def _raise(self, alarm: str, place: str, detail: str) -> None:
         with log_transient(_log, "alarm_later", consumer=self.consumer, alarm=alarm, place=place):

@@ -43,11 +43,16 @@ class PositionFollower(Service):
         position_topics: the topics, one for each service.
         bootstrap: Kafka's bootstrap servers.
         alarm: called with each record that is ignored.
+        connected: called whenever Kafka is connected, with each events topic and where its partitions end.
 
     """
 
     def __init__(
-        self, position_topics: Sequence[str], bootstrap: Kafka, alarm: Callable[[Ignored], Awaitable[None]]
+        self,
+        position_topics: Sequence[str],
+        bootstrap: Kafka,
+        alarm: Callable[[Ignored], Awaitable[None]],
+        connected: Callable[[str, Mapping[int, int]], Awaitable[None]],
     ) -> None:
         super().__init__()
         self.believed: dict[str, HighWaterMark] = {}
@@ -57,6 +62,7 @@ class PositionFollower(Service):
         self._topics = {events_topic_of(topic): topic for topic in position_topics}
         self._bootstrap = bootstrap
         self._alarm = alarm
+        self._connected = connected
         self._ends: dict[str, dict[int, int]] = {topic: {} for topic in self._topics}
 
     def saw(self, events_topic: str, partition: int, offset: int) -> None:
@@ -90,6 +96,7 @@ class PositionFollower(Service):
         async with reader(self._bootstrap, "read_committed") as search:
             search.assign(places)
             for events, positions in self._topics.items():
+                await self._connected(events, await end_offsets(anything, events))
                 found, ignored = await find_last(search, positions, partial(self._read_ends, anything, events))
                 await self._take(events, found, ignored)
             consumer.assign(places)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
+
+import pytest
 
 from shared.messaging.consumer import alarms, decode, process_batch
 from shared.messaging.consumer.position_record import HighWaterMark
@@ -129,3 +132,36 @@ async def test_the_feed_follows_positions_and_finds_a_lost_tail(
             return [alarm.name for alarm in await alarms(projection)] == ["lost_tail"]
 
         await until(lost_tail, why="the lost tail noticed")
+
+
+@pytest.mark.parametrize("adapter", ["feed", "stream"])
+async def test_a_topic_that_ends_before_what_was_read_is_an_alarm(
+    projection: Pool, kafka_bootstrap: str, topic_prefix: str, adapter: str
+) -> None:
+    """Given checkpoints beyond a topic's end, as after Kafka was lost, then an alarm stands until the consumer begins anew."""
+    author, homes = Author("note"), [uuid4() for _ in range(20)]
+    place = running(adapter, projection, kafka_bootstrap, topic_prefix)
+
+    async def effects() -> int:
+        return int(await projection.fetchval("select count(*) from effect"))
+
+    async def names() -> list[str]:
+        return [alarm.name for alarm in await alarms(projection)]
+
+    async with publishing(kafka_bootstrap, topic_prefix, "note") as publisher:
+        async with place:
+            await publisher.publish([author.write(home) for home in homes], position=author.position)
+            await until(lambda: _is(effects, 20), 60, "everything read")
+            assert await names() == []
+        await projection.execute("update checkpoint set next_offset = next_offset + 1000")
+        async with running(adapter, projection, kafka_bootstrap, topic_prefix):
+            await until(lambda: _is(names, ["topic_behind_consumer"]), 60, "the alarm")
+        await projection.execute("delete from checkpoint")
+        async with running(adapter, projection, kafka_bootstrap, topic_prefix):
+            await publisher.publish([author.write(home) for home in homes], position=author.position)
+            await until(lambda: _is(effects, 40), 60, "everything read again, and each event taken once")
+            await until(lambda: _is(names, []), 60, "the alarm's end")
+
+
+async def _is(look: Callable[[], Awaitable[object]], expected: object) -> bool:
+    return await look() == expected

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -376,14 +377,21 @@ async def test_a_follower_believes_the_last_record_of_each_topic_and_then_the_ne
     async def ignored(one: Ignored) -> None:
         raise AssertionError(one)
 
+    ended: list[str] = []
+
+    async def connected(events: str, ends: Mapping[int, int]) -> None:
+        assert ends
+        ended.append(events)
+
     def believes(position: int) -> bool:
         return [follower.believed[one.events].position for one in followed] == [position] * 3
 
     async with producer:
         for position in (1, 2):
             await publish(position)
-        follower = PositionFollower([one.position for one in followed], relayed_service.bootstrap, ignored)
+        follower = PositionFollower([one.position for one in followed], relayed_service.bootstrap, ignored, connected)
         async with follower:
             await eventually(lambda: believes(2), within=60)
             await publish(3)
             await eventually(lambda: believes(3), within=60)
+    assert ended == [one.events for one in followed]
