@@ -215,6 +215,9 @@ def verify_for_ever(settings: Settings, note: str) -> None:
             async for _ in processes.run((endless,), deciding_services()[0], None, None, None, note):
                 pass
 
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # as at a terminal: what runs in the background may ignore it
     asyncio.run(run())
 
 
