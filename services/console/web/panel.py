@@ -32,7 +32,7 @@ COMMAND: Final = "RecordPanelRecommendation"
 RULE: Final = "P1"
 """The rule of the quorum, whose text and source the page shows as the service gives them."""
 AT_ONCE: Final = 8
-SHOWN: Final = 8
+SHOWN: Final = 6
 """Cases of a table on one page: what may be done next is asked of each, which is most of what the page costs."""
 WAITING: Final = 50
 """Referrals that wait, on one page: their names come in one answer."""
