@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from shared.api.access_log import LogUnavailable
 from shared.api.authentication import InvalidToken, IssuerUnavailable
@@ -250,12 +251,17 @@ def install_handlers(app: FastAPI) -> None:
         return malformed_response(Malformed(("time", f"{raised}; check the year of each time")))
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, raised: Exception) -> JSONResponse:
+    async def _http(request: Request, raised: Exception) -> JSONResponse:
         assert isinstance(raised, HTTPException)
+        headers = raised.headers
+        if raised.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # A path may have a route for each method; the framework names those of the first (RFC 9110, section 15.5.6).
+            routes = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+            headers = {"Allow": ", ".join(sorted({one for route in routes for one in getattr(route, "methods", ())}))}
         return problem_response(
             raised.status_code,
             "http",
             HTTPStatus(raised.status_code).phrase,
             f"{raised.detail}: see /docs for the routes of this API",
-            headers=raised.headers,
+            headers=headers,
         )
