@@ -63,8 +63,8 @@ async def test_no_request_that_the_document_allows_or_forbids_finds_a_fault(
             *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{port}/openapi.json", "--no-color"),
             *("--header", f"Authorization: Bearer {token}", "--max-time", str(max(1, SECONDS // len(SERVICES)))),
             *("--checks", "all", "--exclude-checks", ",".join(EXCLUDED), "--warnings", "off", "--continue-on-failure"),
-            # A query of reporting waits 15 seconds for a position that does not come.
-            *("--request-timeout", "40", "--max-response-time", "20"),
+            # A query of reporting waits 15 seconds for a position that does not come, and a proof 20 for a signer: none runs here.
+            *("--request-timeout", "40", "--max-response-time", "25"),
             cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
