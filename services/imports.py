@@ -19,7 +19,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 from uuid import UUID
@@ -167,12 +167,11 @@ class RowsOutcome(Schema):
 
 @dataclass(frozen=True, slots=True)
 class _Importer:
-    """A supervisor who imports, or checks, rows of one file."""
+    """A supervisor who imports rows, or has them checked."""
 
     service: Service[Any]
     at: Dependencies
     actor: Actor
-    file_sha256: str
     dry_run: bool
     now: datetime
 
@@ -187,12 +186,12 @@ class _Importer:
                 target, f"the role {self.actor.role} may not import; it is for {', '.join(sorted(IMPORTERS))}"
             )
 
-    async def run(self, stream: UUID, number: int, bodies: Sequence[dict[str, Any]]) -> RowOutcome:
-        """Send the commands of a row in order, to the first that does not pass.
+    async def run(self, stream: UUID, file_sha256: str, row: Row | RowOfRecord) -> RowOutcome:
+        """Send the commands of a row of a file in order, to the first that does not pass.
 
         Raises `NotAllowed`, and what the command handler raises.
         """
-        commands, malformed = _parse(self.service, bodies, self.now)
+        commands, malformed = _parse(self.service, row.commands, self.now)
         if malformed:
             return self._outcome(malformed, None)
         target = self.service.stream_name(stream)
@@ -200,9 +199,11 @@ class _Importer:
         if denial := next(filter(None, denials), None):
             await self._refuse(target, denial)
         handler = _without_storage(self.at.handler) if self.dry_run else self.at.handler
+        # The reference is a fragment of the file (RFC 7111).
+        origin = Origin(kind="IMPORT", reference=f"{file_sha256}#row={row.row}")
         outcomes: list[CommandOutcome] = []
         token: str | None = None
-        for place, command in enumerate(self._requests(commands, stream, number), start=1):
+        for place, command in enumerate(self._requests(commands, stream, origin), start=1):
             result = await handler.handle(command)
             if isinstance(result, Forbidden) and not result.hidden:
                 await self._refuse(target, result.why)
@@ -221,9 +222,8 @@ class _Importer:
         await self.at.log.record(self.actor, self._action, target, outcome="FORBIDDEN", rules=["T2"])
         raise NotAllowed(why)
 
-    def _requests(self, commands: Sequence[Command], stream: UUID, number: int) -> Iterable[CommandRequest]:
-        """Build the requests of a row. The reference of their origin is a fragment of the file (RFC 7111)."""
-        origin = Origin(kind="IMPORT", reference=f"{self.file_sha256}#row={number}")
+    def _requests(self, commands: Sequence[Command], stream: UUID, origin: Origin) -> Iterable[CommandRequest]:
+        """Build the requests of a row."""
         importer = (self.actor.organisation, *sorted(self.actor.labels.items()))
         correlation = derived_uuid("import", self.service.name, stream, *importer)
         for n, command in enumerate(commands):
@@ -264,20 +264,19 @@ def add_import(app: FastAPI, service: Service[Any]) -> None:
         importer = _importer(service, request, actor)
         await importer.check_role(f"{service.name}/import")
         rows = await _read(Rows, request)
-        importer = replace(importer, file_sha256=rows.file_sha256)
         turns = asyncio.Semaphore(AT_ONCE)
 
-        async def one(row: RowOfRecord) -> RowResult:
+        async def import_in_turn(row: RowOfRecord) -> RowResult:
             async with turns:
                 try:
-                    result = await importer.run(row.id, row.row, row.commands)
+                    result = await importer.run(row.id, rows.file_sha256, row)
                 except KeyDestroyed:
                     return RowResult(row=row.row, forgotten=True, result=None)
                 return RowResult(row=row.row, forgotten=False, result=result)
 
         # All rows end before an error is raised, so that none goes on behind the answer.
         found: list[RowResult] = []
-        for result in await asyncio.gather(*map(one, rows.rows), return_exceptions=True):
+        for result in await asyncio.gather(*map(import_in_turn, rows.rows), return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
             found.append(result)
@@ -298,14 +297,14 @@ def add_import(app: FastAPI, service: Service[Any]) -> None:
         stream = read_id(id)
         await importer.check_role(service.stream_name(stream))
         row = await _read(Row, request)
-        outcome = await replace(importer, file_sha256=row.file_sha256).run(stream, row.row, row.commands)
+        outcome = await importer.run(stream, row.file_sha256, row)
         return JSONResponse(outcome.model_dump(mode="json"))
 
 
 def _importer(service: Service[Any], request: Request, actor: Actor) -> _Importer:
-    """Build the importer of a request, whose file is not read yet."""
+    """Build the importer of a request."""
     dry_run = read_query(request).get(DRY_RUN.name) == "true"
-    return _Importer(service, request.app.state.deps, actor, "", dry_run, datetime.now(UTC))
+    return _Importer(service, request.app.state.deps, actor, dry_run, datetime.now(UTC))
 
 
 def _body(service: Service[Any]) -> dict[str, Any]:

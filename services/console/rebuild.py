@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from services.console.addresses import VAR, written
-from services.console.keys import OWNER
 from services.console.tables import ERR
-from services.console.verification import require_answers, stores
+from services.console.verification import owner_database_url, require_answers, stores
 from services.registry import DECIDING
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import Rebuild, Rebuilt, Step
-from shared.database import as_role, database_dsn
+from shared.database import database_dsn
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.settings import Settings
 
 
 async def rebuild_tables(processes: int, *, swap: bool) -> Rebuilt:
@@ -26,8 +23,6 @@ async def rebuild_tables(processes: int, *, swap: bool) -> Rebuilt:
     """
     settings = stores()
     await require_answers(settings)
-    noted = written(VAR)
-    owner = as_role(noted["postgres"], OWNER) if noted is not None else Settings().owner_database_url
     role = role_name(RoleKind.VERIFY)
     sources = {entry.name: settings.database(entry.name, role) for entry in DECIDING}
     columns = (
@@ -44,4 +39,4 @@ async def rebuild_tables(processes: int, *, swap: bool) -> Rebuilt:
         def show(step: Step) -> None:
             progress.update(bar, description=step.doing, completed=step.done, total=step.of or None)
 
-        return await Rebuild(sources, database_dsn(owner, DATABASE[0]), processes, show).run(swap=swap)
+        return await Rebuild(sources, database_dsn(owner_database_url(), DATABASE[0]), processes, show).run(swap=swap)

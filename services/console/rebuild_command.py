@@ -11,6 +11,7 @@ import typer
 
 from services.console.addresses import NoSystem
 from services.console.tables import OUT, AsJson, complain
+from shared.runtime.settings import NoPassword
 
 if TYPE_CHECKING:
     from services.reporting.rebuild import Rebuilt
@@ -29,7 +30,6 @@ def rebuild(
     """Compute reporting's tables anew from the event stores, beside the live ones, and swap them. Ctrl-C changes nothing."""
     from services.console.rebuild import rebuild_tables  # noqa: PLC0415  it brings the services' declarations
     from services.reporting.rebuild import CannotRebuild  # noqa: PLC0415  as above
-    from shared.runtime.settings import NoPassword  # noqa: PLC0415  as above
 
     try:
         rebuilt = asyncio.run(rebuild_tables(processes, swap=not dry_run))

@@ -13,18 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from services.console.addresses import VAR, written
-from services.console.keys import OWNER
-from services.console.verification import require_answers, stores
+from services.console.verification import owner_database_url, require_answers, stores
 from services.registry import deciding_services
-from shared.database import Connection, as_role, create_pool, database_dsn
+from shared.database import Connection, create_pool, database_dsn
 from shared.domain.envelope import GENESIS, next_hash
 from shared.event_store import RecordedEvent
 from shared.event_store.log_hash import kept_answer, log_entry, next_log_hash
 from shared.kafka import VERIFIER, Kafka
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.runtime.service import Service
-from shared.runtime.settings import Settings
 from shared.runtime.verification.checkpoints import read_published
 from shared.runtime.verification.problems import Problems
 from shared.runtime.verification.streams import claims_after, owner_of
@@ -333,7 +330,6 @@ async def _opened(service: Service[Any]) -> AsyncIterator[tuple[Connection, Kafk
     """Connect to a service's event store as its owner; yield the connection, and Kafka by the login that reads all."""
     settings = stores()
     await require_answers(settings)
-    noted = written(VAR)
-    owner = as_role(noted["postgres"], OWNER) if noted is not None else Settings().owner_database_url
-    async with await create_pool(database_dsn(owner, f"ooc_{service.name}"), max_size=1) as pool, pool.acquire() as one:
+    address = database_dsn(owner_database_url(), f"ooc_{service.name}")
+    async with await create_pool(address, max_size=1) as pool, pool.acquire() as one:
         yield one, settings.kafka_as(VERIFIER)

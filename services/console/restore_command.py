@@ -13,6 +13,7 @@ import typer
 from services.console.addresses import NoSystem
 from services.console.tables import OUT, AsJson, complain
 from services.registry import DECIDING
+from shared.runtime.settings import NoPassword
 from shared.transparency.checkpoint import VerifierKey
 
 if TYPE_CHECKING:
@@ -73,7 +74,6 @@ def event_store(
 def _result_of(work: Coroutine[Any, Any, T]) -> T:
     """Run some work; where it cannot be done, say why and end with exit code 1."""
     from services.console.restore import CannotRestore  # noqa: PLC0415  as above
-    from shared.runtime.settings import NoPassword  # noqa: PLC0415  as above
 
     try:
         return asyncio.run(work)

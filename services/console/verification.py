@@ -17,12 +17,14 @@ from urllib.parse import urlsplit
 
 from services.console.addresses import VAR, NoSystem, written
 from services.console.idle import REPORTING
+from services.console.keys import OWNER
 from services.console.verification_processes import Processes, begun, connect, processes_for
 from services.registry import deciding_services
 from services.reporting.returns import reproduction_problems
 from services.reporting.snapshot import Pool, positions, snapshot
 from services.reporting.verifications import report_problems
-from services.reporting.verify import missing_positions, projected_services, stream_differences
+from services.reporting.verify import projection_differences
+from shared.database import as_role
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.kafka import VERIFIER
 from shared.runtime.service import Service
@@ -63,6 +65,12 @@ def stores(var: Path = VAR) -> Settings:
             f"No system was found: start one with `ooc up`, or set OOC_DATABASE_URL and OOC_KAFKA (there is no {var}/system.json)."
         )
     return Settings()
+
+
+def owner_database_url() -> str:
+    """Where the owner of the databases connects: at the local system, else as the environment says."""
+    noted = written(VAR)
+    return as_role(noted["postgres"], OWNER) if noted is not None else Settings().owner_database_url
 
 
 def _noted_passwords(noted: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,9 +238,5 @@ async def _check_reports(database: Pool, problems: Problems) -> None:
 
 async def _check_projection(database: Pool, refolded: Mapping[str, list[str]], problems: Problems) -> None:
     """Whether the projection is a fresh fold of its facts; `refolded` are the differences that processes have found."""
-    for line in await missing_positions(database):
+    async for line in projection_differences(database, refolded):
         problems.note(line)
-    for service in await projected_services(database):
-        lines = refolded[service] if service in refolded else await stream_differences(database, service)
-        for line in lines:
-            problems.note(line)

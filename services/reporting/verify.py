@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,15 +37,17 @@ _JSON: Final = frozenset({"view", "record"})
 
 async def refold_differences(pool: Pool) -> list[str]:
     """List the differences between the projection and a fresh fold of its facts, in words; empty where there are none."""
-    found = await missing_positions(pool)
-    for service in await projected_services(pool):
-        found += await stream_differences(pool, service)
-    return found
+    return [line async for line in projection_differences(pool, {})]
 
 
-async def projected_services(pool: Pool) -> list[str]:
-    """List the services of which there are facts or streams, in order."""
-    return [row["service"] for row in await pool.fetch(_SERVICES)]
+async def projection_differences(pool: Pool, refolded: Mapping[str, Sequence[str]]) -> AsyncIterator[str]:
+    """Yield the same as they are found; `refolded` are those of the services whose streams were folded elsewhere."""
+    for line in await _missing_positions(pool):
+        yield line
+    for row in await pool.fetch(_SERVICES):
+        service = row["service"]
+        for line in refolded[service] if service in refolded else await stream_differences(pool, service):
+            yield line
 
 
 async def stream_differences(pool: Pool, service: str) -> list[str]:
@@ -71,7 +73,7 @@ _COUNTED: Final = """
 """
 
 
-async def missing_positions(pool: Pool) -> list[str]:
+async def _missing_positions(pool: Pool) -> list[str]:
     """List the first missing position of each service, and each high-water mark that is not what the facts make."""
     found: list[str] = []
     for row in await pool.fetch(_COUNTED):

@@ -50,7 +50,7 @@ def new_application(
 
 
 def complete_openapi(app: FastAPI, settings: Settings, schemas: Callable[[], Mapping[str, Any]] = dict) -> None:
-    """Add the schema of problems, and further ones, which are built when somebody asks, to the OpenAPI document, and serve its page at /docs."""
+    """Add the schema of problems and further ones to the OpenAPI document, when it is asked for, and serve its page at /docs."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:

@@ -193,7 +193,6 @@ class _TopicWalk:
 
     def _compare(self, message: Any, position: int | None, row: asyncpg.Record | None) -> str:
         """Return what is wrong with a record; nothing where it is the event store's own."""
-        wrong = ""
         if position is None:
             return "not the event store's own: it names no position"
         if row is None:
@@ -204,7 +203,8 @@ class _TopicWalk:
         elif position <= self._last.get(message.partition, 0):
             wrong = f"position {position} comes after position {self._last[message.partition]}"
         else:
-            wrong, self._last[message.partition] = "", position
+            wrong = ""
+            self._last[message.partition] = position
         if position <= self._head:
             self._seen[position // _WIDTH] |= 1 << position % _WIDTH
         return wrong

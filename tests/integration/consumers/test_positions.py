@@ -140,7 +140,6 @@ async def test_a_topic_that_ends_before_what_was_read_is_an_alarm(
 ) -> None:
     """Given checkpoints beyond a topic's end, as after Kafka was lost, then an alarm stands until the consumer begins anew."""
     author, homes = Author("note"), [uuid4() for _ in range(20)]
-    place = running(adapter, projection, kafka_bootstrap, topic_prefix)
 
     async def effects() -> int:
         return int(await projection.fetchval("select count(*) from effect"))
@@ -149,7 +148,7 @@ async def test_a_topic_that_ends_before_what_was_read_is_an_alarm(
         return [alarm.name for alarm in await alarms(projection)]
 
     async with publishing(kafka_bootstrap, topic_prefix, "note") as publisher:
-        async with place:
+        async with running(adapter, projection, kafka_bootstrap, topic_prefix):
             await publisher.publish([author.write(home) for home in homes], position=author.position)
             await until(lambda: _is(effects, 20), 60, "everything read")
             assert await names() == []
