@@ -35,6 +35,7 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 from shared.database import retry_for
 from shared.runtime.garbage_collection import exempt_from_collection
 from tests.containers import images
+from tests.ports import free_ports
 from tools import local
 from tools.local import jars, kafka, postgres
 
@@ -166,7 +167,7 @@ def postgres_url(_server_folder: Path, _background: _Background) -> Iterator[str
     if named := os.environ.get("OOC_DATABASE_URL"):
         yield named
         return
-    (port,) = local.free_ports(1)
+    (port,) = free_ports(1)
     url = postgres.dsn(port)
     if _docker_answers():
         environment = {"POSTGRES_HOST_AUTH_METHOD": "trust", "POSTGRES_INITDB_ARGS": INITDB_ARGS}
@@ -186,7 +187,7 @@ def kafka_bootstrap(_server_folder: Path, _background: _Background) -> Iterator[
     if named := os.environ.get("OOC_KAFKA"):
         yield named
         return
-    port, controller = local.free_ports(2)
+    port, controller = free_ports(2)
     if _docker_answers():
         with _container(images.KAFKA, {port: port}, _broker(port), lambda: _background.run(kafka.answers(port))):
             yield f"127.0.0.1:{port}"
@@ -216,7 +217,7 @@ def database(postgres_url: str, _background: _Background) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def issuer(tmp_path_factory: pytest.TempPathFactory, _background: _Background) -> Iterator[str]:
     """Yield the development issuer, in a process of its own: its address."""
-    (port,) = local.free_ports(1)
+    (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     folder = tmp_path_factory.mktemp("issuer")
     environment = {**os.environ, "OOC_MODE": "local", "OOC_PORT": str(port), "OOC_VAR": str(folder), "OOC_ISSUER": url}

@@ -36,7 +36,7 @@ from tests.bench.figures import milliseconds
 from tests.bench.place import Place
 from tests.bench.processes import process_running
 from tests.bench.rounds import OURS, Side
-from tools import local
+from tests.ports import free_ports
 from tools.scenario.synthetic_cases import SentCommand, SyntheticCase
 
 CALLERS: Final = 64
@@ -212,7 +212,7 @@ async def answers(url: str) -> None:
 @contextlib.asynccontextmanager
 async def over_http(place: Place) -> AsyncIterator[Sequence[Side]]:
     """64 connections to one API process; the limit answers the same requests with ready bytes."""
-    port, issuer_port, limit_port = local.free_ports(3)
+    port, issuer_port, limit_port = free_ports(3)
     issuer = f"http://127.0.0.1:{issuer_port}"
     environment = {
         "OOC_MODE": "local",

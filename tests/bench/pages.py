@@ -46,7 +46,7 @@ from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
 from tests.bench.targets import PAGES
 from tests.integration.console.browsing import Browser
-from tools import local
+from tests.ports import free_ports
 from tools.scenario.synthetic_cases import SyntheticCase
 
 CALLERS: Final = 64
@@ -225,7 +225,7 @@ async def pages(place: Place, cases: int) -> AsyncIterator[Sequence[Side]]:
     system = await fill(settings, KeyEncryptionKeys.read(secret), cases)
     await _analyse(place.database_url)
     names = [entry.name for entry in REGISTERED]
-    ports = dict(zip((*names, "issuer", "console"), local.free_ports(len(names) + 2), strict=True))
+    ports = dict(zip((*names, "issuer", "console"), free_ports(len(names) + 2), strict=True))
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     environment = {
         "OOC_MODE": "local",

@@ -23,6 +23,7 @@ from shared.runtime.provision import (
     service_database,
     topics,
 )
+from tests.ports import free_ports
 from tools import local
 from tools.local import postgres
 
@@ -74,7 +75,7 @@ class Place:
 async def place(folder: Path) -> AsyncIterator[Place]:
     """Yield the servers, with their data in `folder`, as long as the body runs."""
     shutil.rmtree(folder, ignore_errors=True)
-    port, *kafka_ports = local.free_ports(3)
+    port, *kafka_ports = free_ports(3)
     os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "")  # both compilers: its speed counts here, not its start
     async with local.servers(folder, postgres_port=port, kafka_ports=(kafka_ports[0], kafka_ports[1])):
         yield Place(folder, postgres.dsn(port), f"127.0.0.1:{kafka_ports[0]}")

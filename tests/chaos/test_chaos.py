@@ -28,7 +28,7 @@ import pytest
 
 from services.console.addresses import find_addresses
 from services.console.client import Client
-from tools.local.ports import free_ports, is_free
+from tests.ports import free_base
 
 SECONDS = float(os.environ.get("OOC_CHAOS_SECONDS", "120"))
 SEED = int(os.environ.get("OOC_CHAOS_SEED", str(random.randrange(10**6))))
@@ -53,7 +53,7 @@ class Receipts:
 def system(tmp_path: Path) -> Iterator[Path]:
     """Yield the system that a person starts, on ports of its own; its directory."""
     var = tmp_path / "var"
-    environment = {**os.environ, "OOC_VAR": str(var), "OOC_PORT_BASE": str(_free_base())}
+    environment = {**os.environ, "OOC_VAR": str(var), "OOC_PORT_BASE": str(free_base())}
     for name in ("OOC_DATABASE_URL", "OOC_KAFKA", "OOC_ISSUER"):
         environment.pop(name, None)
     with (tmp_path / "up.log").open("wb") as log:
@@ -71,15 +71,6 @@ def _client(var: Path) -> Iterator[Client]:
     """Yield a client, patient while what was killed comes back."""
     with httpx.Client(timeout=30) as http:
         yield Client(find_addresses((), {}, var), http=http, patience=120, reason="TEST")
-
-
-def _free_base() -> int:
-    """Return a base port from which every port of the system is free."""
-    for _ in range(50):
-        base = min(free_ports(1)[0], 65_000)
-        if all(is_free(port) for port in range(base, base + 23)):
-            return base
-    raise AssertionError("no free range of ports was found")
 
 
 def _ooc(var: Path, *arguments: str) -> int:

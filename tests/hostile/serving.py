@@ -13,7 +13,7 @@ from shared.api import uvicorn_options
 from shared.api.connections import ConnectionLimits
 from shared.database import retry_for
 from shared.runtime.settings import Settings
-from tools.local import free_ports
+from tests.ports import free_ports
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ from shared.runtime.provision import (
 from shared.runtime.settings import NoPassword, Settings
 from tests.hostile.databases import Databases
 from tests.integration.passwords import new_passwords
+from tests.ports import free_ports
 from tools import local
 from tools.local import postgres
 
@@ -35,7 +36,7 @@ from tools.local import postgres
 @pytest.fixture
 async def strict_server() -> AsyncIterator[str]:
     """Yield a PostgreSQL of the test's own that asks everybody for a password: its address, for its superuser without it."""
-    (port,) = local.free_ports(1)
+    (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="ooc-test-", ignore_cleanup_errors=True) as folder:
         async with local.servers(Path(folder), postgres_port=port):
             yield postgres.dsn(port)

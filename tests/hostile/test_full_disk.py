@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from tests.integration.api.test_service_api import PLAN
-from tests.integration.local.test_local_system import base_port
 from tests.integration.local.waiting import eventually
+from tests.ports import free_base
 from tools import local
 from tools.local import Process, State, Supervisor
 from tools.local.data_dir import NEEDED, NEEDED_AGAIN
@@ -103,7 +103,7 @@ STORY = Path(__file__).parents[2] / "services/console/stories/01-shoplifting-ycc
 async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: Path, tmp_path: Path) -> None:
     """Given PostgreSQL, Kafka and all services on a disk that fills up, when there is room again, then all is up and whole."""
     var, log_file = small_disk / "var", tmp_path / "up.log"
-    environment = {**os.environ, "OOC_VAR": str(var), "OOC_PORT_BASE": str(base_port())}
+    environment = {**os.environ, "OOC_VAR": str(var), "OOC_PORT_BASE": str(free_base())}
     with log_file.open("w", encoding="utf-8") as output:
         up = subprocess.Popen(
             [sys.executable, "-m", "services.console.main", "up"], env=environment, stdout=output, stderr=output

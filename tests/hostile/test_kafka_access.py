@@ -33,6 +33,7 @@ from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
 from shared.runtime.settings import NoPassword, Settings
 from tests.confluent import confluent_options
 from tests.conftest import _Background
+from tests.ports import free_ports
 from tools import local
 from tools.local.kafka import BROKER, passwords_in
 
@@ -56,7 +57,7 @@ class Closed:
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory, _background: _Background) -> Iterator[Closed]:
     folder = tmp_path_factory.mktemp("closed")
-    port, controller = local.free_ports(2)
+    port, controller = free_ports(2)
     stack = contextlib.AsyncExitStack()
     servers = local.servers(folder, kafka_ports=(port, controller), kafka_closed=True)
     _background.run(stack.enter_async_context(servers))

@@ -26,8 +26,8 @@ from shared.kafka import PROVISIONER, Kafka, client_options
 from shared.messaging.relay import key_and_partition
 from shared.runtime.settings import Settings
 from tests.integration.api.test_service_api import PLAN
-from tests.integration.local.test_local_system import base_port
 from tests.integration.local.waiting import eventually
+from tests.ports import free_base
 from tools import local
 from tools.local import postgres
 
@@ -102,7 +102,7 @@ class Place:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    one = Place(tmp_path / "var", base_port(), tmp_path / "up.log")
+    one = Place(tmp_path / "var", free_base(), tmp_path / "up.log")
     one.start()
     try:
         await eventually((one.var / "system.json").exists, within=240)

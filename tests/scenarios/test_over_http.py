@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.local.ports import free_ports, is_free
+from tests.ports import free_base
 
 OOC = str(Path(sys.executable).parent / "ooc")
 STORIES = sorted(str(file) for file in Path(__file__).parent.glob("*.yaml"))
@@ -52,14 +52,6 @@ class Running:
         return {file.stem: int(file.read_text()) for file in (self.var / "run").glob("*.pid")}
 
 
-def _free_base() -> int:
-    for _ in range(100):
-        base = min(free_ports(1)[0], 65_000)
-        if all(is_free(port) for port in range(base, base + 23)):
-            return base
-    raise AssertionError("no free range of ports was found")
-
-
 def _until(holds: object, seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     assert callable(holds)
@@ -73,7 +65,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Yield the whole system, started once for the stories of this module."""
     folder = tmp_path_factory.mktemp("system")
     environment = {name: value for name, value in os.environ.items() if name not in PROVIDED}
-    environment |= {"OOC_VAR": str(folder / "var"), "OOC_PORT_BASE": str(_free_base())}
+    environment |= {"OOC_VAR": str(folder / "var"), "OOC_PORT_BASE": str(free_base())}
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen([OOC, "up"], env=environment, stdout=log, stderr=log)
     running = Running(folder / "var", environment, process)

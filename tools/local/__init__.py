@@ -17,7 +17,7 @@ from tools.local.local_system import (
     noted_addresses,
     servers,
 )
-from tools.local.ports import Ports, free_ports, is_free
+from tools.local.ports import Ports, is_free
 from tools.local.readiness import http_ok
 from tools.local.supervisor import (
     Process,
@@ -38,7 +38,6 @@ __all__ = [
     "Process",
     "State",
     "Supervisor",
-    "free_ports",
     "holder",
     "http_ok",
     "is_free",

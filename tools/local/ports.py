@@ -15,6 +15,8 @@ from tools.local.errors import CannotStart
 HOST: Final = "127.0.0.1"
 DEFAULT_BASE: Final = 8100
 APIS: Final = 17
+PORTS_OF_A_SYSTEM: Final = 23
+_HIGHEST_BASE: Final = 65_536 - PORTS_OF_A_SYSTEM
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Ports:
 
     def __post_init__(self) -> None:
         """Refuse a base that leaves no room above or needs root below."""
-        if not 1024 <= self.base <= 65535 - 22:
-            raise CannotStart(f"OOC_PORT_BASE is {self.base}: choose one from 1024 to {65535 - 22}, such as 8100.")
+        if not 1024 <= self.base <= _HIGHEST_BASE:
+            raise CannotStart(f"OOC_PORT_BASE is {self.base}: choose one from 1024 to {_HIGHEST_BASE}, such as 8100.")
 
     @classmethod
     def from_environment(cls) -> Ports:
@@ -85,18 +87,6 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now, all different; for tests, where no one else picks the same."""
-    probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
-
-
 def require_free(wanted: Iterable[tuple[str, int]]) -> None:
     """Check that each (name, port) can be listened on.
 
@@ -110,7 +100,7 @@ def require_free(wanted: Iterable[tuple[str, int]]) -> None:
     lines = [f"Port {port}, which {name} needs, is taken{_holder(port)}." for name, port in occupied]
     lines += [
         "Another local system may be running (`ooc status`), or another program uses it (`ss -ltnp` lists who).",
-        f"Stop it, or choose another range: OOC_PORT_BASE=9100 make run (the default is {DEFAULT_BASE}; 23 ports follow).",
+        f"Stop it, or choose another range: OOC_PORT_BASE=9100 make run (the default is {DEFAULT_BASE}; {PORTS_OF_A_SYSTEM} ports follow).",
     ]
     raise CannotStart("\n".join(lines))
 

@@ -28,7 +28,8 @@ from tests.integration.identity import keycloak as dist
 from tests.integration.identity.signing_in import Person
 from tests.integration.passwords import new_passwords
 from tests.maven import NotFetched
-from tools.local import Supervisor, free_ports
+from tests.ports import free_ports
+from tools.local import Supervisor
 
 OFFICER: dict[str, object] = {
     "role": "SAFE_SCHOOLS_OFFICER",

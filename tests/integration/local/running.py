@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.integration.local.test_local_system import base_port
 from tests.integration.local.waiting import eventually
+from tests.ports import free_base
 
 OOC = [sys.executable, "-m", "services.console.main"]
 
@@ -21,7 +21,7 @@ async def running_system(folder: Path, **more: str) -> AsyncIterator[Path]:
     """Start the system, with more variables of the environment, and stop it afterwards; yields its directory when it is ready."""
     var = folder / "var"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OOC_")}
-    environment = inherited | {"OOC_VAR": str(var), "OOC_PORT_BASE": str(base_port())} | more
+    environment = inherited | {"OOC_VAR": str(var), "OOC_PORT_BASE": str(free_base())} | more
     with (folder / "up.log").open("wb") as log:
         up = subprocess.Popen([*OOC, "up"], env=environment, stdout=log, stderr=log)
         try:

@@ -22,6 +22,7 @@ from joserfc.jwk import KeySet
 
 from services.console.tokens import officer_id
 from services.vocabulary import Role
+from tests.ports import free_ports
 from tools import local
 from tools.local import Process, Supervisor
 from tools.local.issuer import key_in
@@ -35,7 +36,7 @@ FORM = {"grant_type": "client_credentials", "sub": SUB, "role": "OFFICER", "orga
 @pytest.fixture
 async def issuer(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a running issuer, as a client with its address."""
-    (port,) = local.free_ports(1)
+    (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     process = Process(
         name="issuer",

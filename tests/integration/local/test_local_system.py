@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.local.waiting import eventually
+from tests.ports import free_base
 from tools import local
 from tools.local import Addresses, Process, State
 
@@ -23,14 +24,6 @@ NAMED = {
     "OOC_ISSUER": "http://elsewhere",
 }
 TELLS = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if k.startswith('OOC_')}))"
-
-
-def base_port() -> int:
-    """Return the lowest of twenty-three ports in a row that nobody uses."""
-    for base in range(20100, 30000, 23):
-        if all(local.is_free(port) for port in range(base, base + 23)):
-            return base
-    raise AssertionError("no room")
 
 
 async def test_what_the_environment_names_is_used_and_not_started(tmp_path: Path) -> None:
@@ -57,7 +50,7 @@ async def test_what_the_environment_names_is_used_and_not_started(tmp_path: Path
 
 async def test_without_an_environment_all_three_start_and_a_signal_ends_them(tmp_path: Path) -> None:
     """Given nothing, PostgreSQL, Kafka and the issuer come up on one base port, and SIGTERM ends the body quietly."""
-    async with local.local_system(tmp_path, base_port(), environment={}) as system:
+    async with local.local_system(tmp_path, free_base(), environment={}) as system:
         assert set(local.running(tmp_path)) == set(local.SERVERS)
         asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
         await asyncio.Event().wait()

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.integration.local.waiting import eventually
+from tests.ports import free_ports
 from tools import local
 from tools.local import Supervisor, jars, postgres, postgres_programs
 
@@ -79,7 +80,7 @@ async def comes_back(supervisor: Supervisor, name: str, killed: int) -> None:
 
 async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
     """Given committed rows, when the server is killed twice and then stopped, they are all there each time."""
-    (port,) = local.free_ports(1)
+    (port,) = free_ports(1)
     url = postgres.dsn(port)
     async with local.servers(tmp_path, postgres_port=port) as supervisor:
         for text in ("one", "two"):
@@ -104,7 +105,7 @@ async def test_root_starts_postgres_from_a_home_that_others_cannot_enter(
         shutil.copytree(postgres_programs._installed() / part, home / part, symlinks=True)
     monkeypatch.setattr(postgres_programs, "_installed", lambda: home)
     monkeypatch.setattr("tempfile.tempdir", str(home))
-    (port,) = local.free_ports(1)
+    (port,) = free_ports(1)
     async with local.servers(home / "var", postgres_port=port):
         await write_row(postgres.dsn(port), "one")
         assert await rows(postgres.dsn(port)) == ["one"]
@@ -135,7 +136,7 @@ async def test_kafka_starts_whatever_its_cluster_id_begins_with(
 ) -> None:
     """Given a random cluster id that begins with a dash, the storage is formatted with it all the same."""
     monkeypatch.setattr("tools.local.kafka.uuid.uuid4", lambda: UUID(int=0xF8 << 120))  # "-AAA…" in base 64
-    port, controller = local.free_ports(2)
+    port, controller = free_ports(2)
     async with local.servers(tmp_path, kafka_ports=(port, controller)):
         await make_topic(f"127.0.0.1:{port}")
     properties = (tmp_path / "kafka" / "data" / "meta.properties").read_text()
@@ -144,7 +145,7 @@ async def test_kafka_starts_whatever_its_cluster_id_begins_with(
 
 async def test_kafka_killed_comes_back_with_its_messages(tmp_path: Path) -> None:
     """Given a committed message, when the broker is killed, it is read again, and new transactions go on, also on other ports."""
-    port, controller = local.free_ports(2)
+    port, controller = free_ports(2)
     bootstrap = f"127.0.0.1:{port}"
     async with local.servers(tmp_path, kafka_ports=(port, controller)) as supervisor:
         await make_topic(bootstrap)
@@ -156,7 +157,7 @@ async def test_kafka_killed_comes_back_with_its_messages(tmp_path: Path) -> None
         await write_message(bootstrap, "two")
         assert await messages(bootstrap, 2) == ["one", "two"]
     # The same data on other ports: what is stored names none.
-    port, controller = local.free_ports(2)
+    port, controller = free_ports(2)
     async with local.servers(tmp_path, kafka_ports=(port, controller)):
         assert await messages(f"127.0.0.1:{port}", 2) == ["one", "two"]
 
@@ -179,7 +180,7 @@ asyncio.run(main())
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
 async def test_killing_the_supervisor_ends_both_and_loses_nothing(tmp_path: Path) -> None:
     """When the supervisor is killed just after a commit, both servers end, and the next start has row and message."""
-    port, kafka_port, controller = local.free_ports(3)
+    port, kafka_port, controller = free_ports(3)
     bootstrap = f"127.0.0.1:{kafka_port}"
     arguments = [str(tmp_path), str(port), str(kafka_port), str(controller)]
     with subprocess.Popen([sys.executable, "-c", SERVERS, *arguments], stdout=subprocess.PIPE, text=True) as supervisor:

@@ -29,7 +29,7 @@ from shared.transparency.witness_client import WitnessClient
 from tests.integration.event_store.streams import SERVICE, Stream, as_application
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import body_of, committed
-from tools import local
+from tests.ports import free_ports
 
 AUTHORITY = "test.example"
 
@@ -134,7 +134,7 @@ async def running_witness(folder: Path, keys: list[VerifierKey]) -> AsyncIterato
     """Run `python -m tools.witness`, ready, until the body ends."""
     logs = folder / f"logs-{uuid.uuid4().hex}"
     logs.write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
-    (port,) = local.free_ports(1)
+    (port,) = free_ports(1)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tools.witness", "--state", str(folder), "--logs", str(logs), "--port", str(port))
     )
