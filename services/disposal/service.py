@@ -17,7 +17,6 @@ from services.disposal.read_model import READ_MODEL
 from services.education import events as education
 from services.referral import events as referral
 from services.rj_conference import events as rj_conference
-from services.subject_access import add_subject_access
 from services.vocabulary import INHERITED_LABELS
 from services.words import words_of
 from shared.domain.envelope import Fact
@@ -65,7 +64,7 @@ service: Final[Service[DisposalState]] = Service(
     words=words_of(
         "disposal", {"ConditionType": {code: definition.english for code, definition in DEFINITIONS.items()}}
     ),
-    more_routes=(add_subject_access,),
+    more_routes=("services.subject_access:add_subject_access",),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     home=home_of,

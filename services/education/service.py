@@ -8,7 +8,6 @@ from services.education.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.education.domain.state import Session
 from services.education.reactions import REACTIONS
 from services.education.read_model import READ_MODEL
-from services.subject_access import add_subject_access
 from services.vocabulary import INHERITED_LABELS
 from services.words import words_of
 from shared.runtime.service import Service
@@ -18,7 +17,7 @@ service: Final[Service[Session]] = Service(
     collection="sessions",
     commands=COMMANDS,
     words=words_of("education"),
-    more_routes=(add_subject_access,),
+    more_routes=("services.subject_access:add_subject_access",),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     # A session belongs to no case: its home is its own id.

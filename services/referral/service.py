@@ -7,7 +7,6 @@ from uuid import UUID
 
 from services.disposal.events import EVENTS as DISPOSAL
 from services.education.events import EVENTS as EDUCATION
-from services.imports import add_import
 from services.referral.documents import DOCUMENTS
 from services.referral.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.referral.domain.state import Referral
@@ -15,7 +14,6 @@ from services.referral.events import ReferralReceived
 from services.referral.reactions import REACTIONS
 from services.referral.read_model import READ_MODEL
 from services.rj_conference.events import EVENTS as RJ_CONFERENCE
-from services.subject_access import add_subject_access
 from services.vocabulary import INHERITED_LABELS
 from services.words import words_of
 from shared.domain.messages import Event
@@ -32,7 +30,7 @@ service: Final[Service[Referral]] = Service(
     collection="referrals",
     commands=COMMANDS,
     words=words_of("referral"),
-    more_routes=(add_subject_access, add_import),
+    more_routes=("services.subject_access:add_subject_access", "services.imports:add_import"),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     home=home,

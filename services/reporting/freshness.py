@@ -1,4 +1,4 @@
-"""How fresh an answer is: the worker notes when the projection had taken all that was published, the API looks how long ago.
+"""How fresh an answer is: the API looks how long ago the worker noted (caught_up.py) that all published was projected.
 
 A projection that has stopped, one that is behind, and one whose Kafka does not answer all show in the same way. What a
 service has recorded and its relay has not published yet is known to nobody here: `ooc status` of that service tells.
@@ -10,22 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import structlog
-from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
-from mode import Service
 from starlette.responses import JSONResponse
 
-from services.reporting.read_models import CONSUMER, READ_MODELS
+from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Pool
 from shared.api.schemas import Schema
-from shared.kafka import Kafka
-from shared.messaging.consumer import is_transient
-from shared.messaging.consumer.position_record import reader
-from shared.messaging.projection_consumer import progress
-
-NOTE_SECONDS: Final = 2.0
-"""Seconds between two notes of the worker."""
 
 FRESH_SECONDS: Final = 15
 """Seconds after which an answer without a new note is stale: several notes, and what a busy machine delays."""
@@ -44,10 +33,6 @@ MAY_BE_STALE: Final[dict[str, Any]] = {
 }
 """What an answer of projected events is declared with."""
 
-_NOTE: Final = """
-    insert into freshness (service, caught_up_at) select service, clock_timestamp() from unnest($1::text[]) as s (service)
-    on conflict (service) do update set caught_up_at = excluded.caught_up_at
-"""
 _STALE: Final = """
     select s.service, coalesce(h.position, 0) as position, f.caught_up_at as since
     from unnest($1::text[]) as s (service)
@@ -55,7 +40,6 @@ _STALE: Final = """
     where coalesce(f.caught_up_at < clock_timestamp() - make_interval(secs => $2), true)
     order by s.service
 """
-_log = structlog.get_logger("freshness")
 
 
 class StaleService(Schema):
@@ -87,43 +71,3 @@ def stale_header(stale: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def json_answer(found: Mapping[str, Any], stale: list[dict[str, Any]]) -> JSONResponse:
     """Answer, with a header where the answer is stale, and in its body where positions are told too."""
     return JSONResponse({**found, "stale": stale} if "positions" in found else found, headers=stale_header(stale))
-
-
-class FreshnessRecorder(Service):
-    """Notes every few seconds of which services the projection has taken all that is published."""
-
-    def __init__(self, pool: Pool, kafka: Kafka) -> None:
-        super().__init__()
-        self.failures = 0
-        """How often Kafka or the database did not answer."""
-        self._pool = pool
-        self._kafka = kafka
-        self._topics = [TopicPartition(f"ooc.{service}.position", 0) for service in READ_MODELS]
-
-    @Service.task
-    async def _run(self) -> None:
-        while not self.should_stop:
-            try:
-                async with reader(self._kafka, "read_committed") as consumer:
-                    while not self.should_stop:
-                        # It raises where Kafka does not answer: then nobody knows what is published.
-                        await consumer.end_offsets(self._topics)
-                        await note_caught_up(self._pool)
-                        await self.sleep(NOTE_SECONDS)
-            except Exception as error:
-                if not (isinstance(error, KafkaError) or is_transient(error)):
-                    raise
-                self.failures += 1
-                _log.warning("freshness_later", error=repr(error))
-                await self.sleep(NOTE_SECONDS)
-
-
-async def note_caught_up(pool: Pool) -> None:
-    """Note the services of which the projection has passed the newest position that it knows of."""
-    async with pool.acquire() as connection:
-        caught_up = []
-        for service in READ_MODELS:
-            passed, known = await progress(connection, CONSUMER, service)
-            if passed >= known:
-                caught_up.append(service)
-        await connection.execute(_NOTE, caught_up)

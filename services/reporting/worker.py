@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mode import Service as Part
 
-from services.reporting.freshness import FreshnessRecorder
+from services.reporting.caught_up import FreshnessRecorder
 from services.reporting.projection import apply_remembering as apply
 from services.reporting.projection import fold_unmarked, read_or_none
 from services.reporting.read_models import CONSUMER, READ_MODELS

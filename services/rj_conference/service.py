@@ -12,7 +12,6 @@ from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import ConferenceProposed
 from services.rj_conference.reactions import REACTIONS
 from services.rj_conference.read_model import READ_MODEL
-from services.subject_access import add_subject_access
 from services.vocabulary import INHERITED_LABELS, Role
 from services.words import words_of
 from shared.domain.messages import Event
@@ -29,7 +28,7 @@ service: Final[Service[Conference]] = Service(
     collection="conferences",
     commands=COMMANDS,
     words=words_of("rj_conference"),
-    more_routes=(add_subject_access,),
+    more_routes=("services.subject_access:add_subject_access",),
     default_roles=frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
     read_model=READ_MODEL,
     home=home,

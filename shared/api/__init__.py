@@ -19,6 +19,7 @@ GET  /schemas /schemas/{command}        without a token: the JSON Schema of each
 
 from __future__ import annotations
 
+import pkgutil
 from typing import Any
 
 import uvicorn
@@ -70,8 +71,8 @@ def service_api(service: Service[Any], settings: Settings, followers: Followers 
     add_service_evidence(app, service)
     add_service_access_lines(app, service)
     add_data_rights(app, service, settings)
-    for add_routes in service.more_routes:
-        add_routes(app, service)
+    for name in service.more_routes:
+        pkgutil.resolve_name(name)(app, service)
     complete_openapi(app, settings, lambda: command_schemas(service))
     return app
 

@@ -48,6 +48,15 @@ def test_the_registry_alone_imports_no_service() -> None:
     assert printed.stdout.strip() == "['services.registry']"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("worker", ["shared.runtime.worker, services.disposal.service", "services.reporting.worker"])
+def test_a_worker_loads_no_web_framework(worker: str) -> None:
+    """Given a new process, when it imports what a worker runs, then FastAPI and uvicorn do not come with it."""
+    code = f"import sys, {worker}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"fastapi", "uvicorn", "shared.api"} & set(loaded)
+
+
 def test_a_service_names_those_that_follow_its_events() -> None:
     """A dry run asks exactly the services whose reactions name this one."""
     services = deciding_services()

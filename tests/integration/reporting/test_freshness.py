@@ -7,7 +7,8 @@ from datetime import datetime
 
 import pytest
 
-from services.reporting.freshness import FreshnessRecorder, note_caught_up, stale_header, stale_services
+from services.reporting.caught_up import FreshnessRecorder, note_caught_up
+from services.reporting.freshness import stale_header, stale_services
 from services.reporting.read_models import READ_MODELS
 from services.reporting.snapshot import Pool
 from shared.runtime.provision import position_topic, topics
