@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 from uuid import UUID, uuid4
 
 import typer
@@ -55,6 +55,9 @@ from tools.scenario.parser import read_scenario
 
 SOON = 5.0
 """Seconds for which a question waits for a service that does not answer."""
+
+MOST_WORKERS: Final = 4
+"""How many workers a service may have on one machine: the connections of a local PostgreSQL are enough for so many."""
 
 
 class _Commands(TyperGroup):
@@ -124,14 +127,22 @@ def _client(url: list[str] | None, patience: float = SOON) -> Client:
 
 
 @app.command()
-def up() -> None:
+def up(
+    *,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=MOST_WORKERS, metavar="N", help="How many workers of each service share its partitions."
+        ),
+    ] = 1,
+) -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
     from services.console.system import console_url, running_system, servers_of, urls  # noqa: PLC0415  only where it is started
     from tools.local import Interrupted  # noqa: PLC0415
 
     async def run() -> None:
         OUT.print(f"The data are in {VAR.absolute()} (OOC_VAR names another place).", markup=False, soft_wrap=True)
-        async with running_system(Progress()) as started:
+        async with running_system(Progress(), workers=workers) as started:
             rows = [
                 ("the console, in a browser", console_url(started.addresses)),
                 *urls(started.addresses).items(),

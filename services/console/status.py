@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.console.addresses import SERVICES, VAR
+from services.console.addresses import SERVICES, VAR, written
 from services.console.alarms import alarm_line
 from services.console.client import Client, NoAnswer
 from services.console.idle import SOURCES, consumers_behind, relays_behind
-from services.console.system import MIGRATE, TOPICS
+from services.console.system import MIGRATE, TOPICS, worker_names
 from services.console.tokens import NoToken
 from services.vocabulary import Role
 from tools.local import (
@@ -53,8 +53,10 @@ def system_status(client: Client, var: Path = VAR, *, local: bool = True) -> Pro
         except NoAnswer as error:
             reasons.append(str(error).partition(" Is the system up?")[0])
     behind = _behind(answers)
-    for name in [*(SERVERS if local else ()), *(f"{s}-{kind}" for s in SERVICES for kind in ("api", "worker"))]:
-        service, _, kind = name.rpartition("-")
+    workers = int((written(var) or {}).get("workers") or 1) if local else 1
+    named = [(s, name) for s in SERVICES for name in (f"{s}-api", *worker_names(s, workers))]
+    for service, name in [*(("", name) for name in SERVERS if local), *named]:
+        kind = "" if not service else "api" if name.endswith("-api") else "worker"
         pid = pids.get(name)
         if kind == "api" or not local:
             state = "ready" if kind == "api" and service in answers else "" if service in answers else "does not answer"
@@ -63,8 +65,8 @@ def system_status(client: Client, var: Path = VAR, *, local: bool = True) -> Pro
         if local and pid is None and not _provided(name):
             reasons.append(_why_not_running(var, name))
         lag = behind.get(service, []) if kind == "worker" else []
-        rows.append((name, str(pid or ""), state, "; ".join(lag) or _position(name, answers)))
-        reasons += lag
+        rows.append((name, str(pid or ""), state, "; ".join(lag) or _position(kind, answers.get(service))))
+        reasons += [one for one in lag if one not in reasons]
     for service, status in answers.items():
         # An alarm stands until it is mended: what it stopped does not go on by itself.
         reasons += [alarm_line(service, alarm) for alarm in status.get("alarms") or ()]
@@ -117,9 +119,7 @@ def _behind(answers: Statuses) -> dict[str, list[str]]:
     return behind
 
 
-def _position(name: str, answers: Statuses) -> str:
-    service, _, kind = name.rpartition("-")
-    status = answers.get(service)
+def _position(kind: str, status: Mapping[str, Any] | None) -> str:
     if status is None:
         return ""
     if kind == "worker":

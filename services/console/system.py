@@ -1,4 +1,4 @@
-"""The whole system on one machine: servers, schema, topics, and an api and a worker process for each service.
+"""The whole system on one machine: servers, schema, topics, and for each service an API and one worker process or more.
 
 `ooc up` runs it; var/system.json tells everyone where it answers for as long as it runs.
 """
@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -67,8 +68,16 @@ class Stores:
         return cls(database, owner, addresses.kafka, int(replication))
 
 
-def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ) -> Sequence[Process]:
-    """Everything that runs on the servers: two steps of preparation, then two processes for each service."""
+def worker_names(service: str, workers: int) -> list[str]:
+    """Return the names of the worker processes of a service: the first without a number."""
+    return [f"{service}-worker", *(f"{service}-worker-{n}" for n in range(2, workers + 1))]
+
+
+def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ, workers: int = 1) -> Sequence[Process]:
+    """Everything that runs on the servers: two steps of preparation, then an API and `workers` workers for each service.
+
+    The workers of a service are one consumer group: they share the partitions of its topics.
+    """
     stores = Stores.of(addresses, environment)
     settings = {
         "OOC_DATABASE_URL": stores.database,
@@ -110,13 +119,16 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ)
                 ports=(port,),
                 patience=PATIENCE,
             ),
-            Process(
-                name=f"{service}-worker",
-                argv=[*module, "worker"],
-                env=worker | keys_of(entry, RoleKind.WORKER),
-                after=(MIGRATE, TOPICS),
-                grace=15.0,
-                patience=PATIENCE,
+            *(
+                Process(
+                    name=name,
+                    argv=[*module, "worker"],
+                    env=worker | keys_of(entry, RoleKind.WORKER),
+                    after=(MIGRATE, TOPICS),
+                    grace=15.0,
+                    patience=PATIENCE,
+                )
+                for name in worker_names(service, workers)
             ),
         ]
     witness_key_of = {name: key for name, key in witness_settings.items() if name == "OOC_WITNESS_KEY"}
@@ -231,20 +243,22 @@ def log_keys(keys: SigningKeys, origin: str) -> list[VerifierKey]:
 
 
 @contextlib.asynccontextmanager
-async def running_system(listener: Callable[[str, State], None], var: Path = VAR) -> AsyncIterator[LocalSystem]:
+async def running_system(
+    listener: Callable[[str, State], None], var: Path = VAR, workers: int = 1
+) -> AsyncIterator[LocalSystem]:
     """Yield the system, ready, with its addresses written down; raises `CannotStart`, or `Interrupted` by an early signal.
 
     A later signal ends the body, quietly, and then everything that runs.
     """
-    async with local_system(var, extra=processes, listener=listener) as started:
-        note = _write_down(started.addresses)
+    async with local_system(var, extra=partial(processes, workers=workers), listener=listener) as started:
+        note = _write_down(started.addresses, workers)
         try:
             yield started
         finally:
             note.unlink(missing_ok=True)
 
 
-def _write_down(addresses: Addresses) -> Path:
+def _write_down(addresses: Addresses, workers: int) -> Path:
     note = addresses.var / "system.json"
     settings = {
         "issuer": addresses.issuer,
@@ -254,6 +268,7 @@ def _write_down(addresses: Addresses) -> Path:
         "kafka_passwords": kafka_passwords(addresses.var, os.environ),
         "postgres": Stores.of(addresses, os.environ).database,
         "pid": os.getpid(),
+        "workers": workers,
     }
     new = note.with_suffix(".new")
     new.write_text(json.dumps(settings, indent=2, default=str) + "\n", encoding="utf-8")

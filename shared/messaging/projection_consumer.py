@@ -338,14 +338,18 @@ _MISCOUNTED: Final = """
 
 
 async def note_positions(connection: Connection, reached: Mapping[str, HighWaterMark]) -> None:
-    """Keep the position records of some services, and forget those that are not recent."""
+    """Keep the position records of some services, and forget those that are not recent.
+
+    In order of name, so that two members of a group who note the same wait for each other in one direction.
+    """
+    services = sorted(reached)
     await connection.execute(
         _NOTE,
-        list(reached),
-        [one.position for one in reached.values()],
-        [json.dumps(dict(one.offsets)) for one in reached.values()],
+        services,
+        [reached[service].position for service in services],
+        [json.dumps(dict(reached[service].offsets)) for service in services],
     )
-    for service in reached:
+    for service in services:
         await connection.execute(_FORGET, service, KEPT_POSITION_RECORDS)
 
 

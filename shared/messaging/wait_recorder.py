@@ -31,6 +31,9 @@ from shared.messaging.reactions import ParkedReaction, parked_reactions, system_
 from shared.messaging.waiting import begin_wait, change_wait, end_wait, open_waits
 from shared.runtime.service import Service
 
+LOCK: Final = 7350713004
+"""The advisory lock of who records, in a service's database."""
+
 _HELD: Final = """
     select distinct on (consumer, stream) consumer, stream, coalesce(version, 0) as version, cause, key, body,
            min(quarantined_at) over (partition by consumer, stream) as since
@@ -201,19 +204,34 @@ class WaitRecorder(Running):
         self.poll = Poll()
 
     async def record(self) -> int:
-        """Record every difference; return how many there were. Raises what `is_transient` says will pass."""
+        """Record every difference; return how many there were. Raises what `is_transient` says will pass.
+
+        Of a service's workers one records at a time: another's older look would record anew what has ended since. The
+        others leave it to their next look.
+        """
         async with self._pool.acquire() as connection:
-            # One snapshot, so that what ends in between is not recorded as begun.
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                standing = await self._standing(connection)
-                recorded_waits = await open_waits(connection, self._service)
-            changed = [id_ for id_, one in standing.items() if recorded_waits.get(id_) != one.wait]
-            for id_ in changed:
-                await self._record(connection, id_, standing[id_], begun=id_ in recorded_waits)
-            ended = recorded_waits.keys() - standing.keys()
-            for id_ in ended:
-                await self._end(connection, id_)
-        return len(changed) + len(ended)
+            if not any(await self._differences(connection)):
+                return 0
+            if not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+                return 0
+            try:
+                changed, begun, ended = await self._differences(connection)
+                for id_, one in changed.items():
+                    await self._record(connection, id_, one, begun=id_ in begun)
+                for id_ in ended:
+                    await self._end(connection, id_)
+                return len(changed) + len(ended)
+            finally:
+                await connection.execute("select pg_advisory_unlock($1)", LOCK)
+
+    async def _differences(self, connection: Connection) -> tuple[dict[UUID, StandingWait], set[UUID], set[UUID]]:
+        """Return what waits other than it is recorded, the ids of these that are recorded, and of what waits no longer."""
+        # One snapshot, so that what ends in between is not recorded as begun.
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            standing = await self._standing(connection)
+            recorded_waits = await open_waits(connection, self._service)
+        changed = {id_: one for id_, one in standing.items() if recorded_waits.get(id_) != one.wait}
+        return changed, changed.keys() & recorded_waits.keys(), recorded_waits.keys() - standing.keys()
 
     async def _record(self, connection: Connection, id_: UUID, one: StandingWait, *, begun: bool) -> None:
         if self._handler is not None and not await _record_wait(self._handler, id_, one, self._clock()):

@@ -30,7 +30,7 @@ SUPERUSER: Final = "postgres"
 SETTINGS: Final = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    "max_connections": "300",
+    "max_connections": "400",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "fsync": "on",

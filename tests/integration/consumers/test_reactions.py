@@ -38,7 +38,7 @@ from shared.messaging.reactions import (
     parked_summary,
     system_actor,
 )
-from shared.messaging.wait_recorder import recorder_of
+from shared.messaging.wait_recorder import LOCK, recorder_of
 from shared.messaging.waiting import keep_waits, waits_of
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
@@ -317,6 +317,22 @@ async def test_a_stream_in_quarantine_waits_in_sight_until_it_is_released(reacti
         await connection.execute("delete from quarantine")
     assert await recorder.record() == 1
     assert await waits_of(reacting_desk.pool, ring.stream) == []
+
+
+async def test_one_worker_of_a_service_records_at_a_time(reacting_desk: ReactingDesk) -> None:
+    """Given a worker that records, when another one looks, then it records nothing, and does so once the first is done."""
+    recorder = recorder_of(reacting_desk.desk, reacting_desk.pool, lambda: NOON)
+    ring = await reacting_desk.ring(2)
+    await reacting_desk.take([ring])
+    async with reacting_desk.pool.acquire() as other:
+        await other.execute("select pg_advisory_lock($1)", LOCK)
+        try:
+            assert await recorder.record() == 0
+        finally:
+            await other.execute("select pg_advisory_unlock($1)", LOCK)
+    assert await waits_of(reacting_desk.pool, ring.stream) == []
+    assert (await recorder.record(), await recorder.record()) == (1, 0)
+    assert len(await waits_of(reacting_desk.pool, ring.stream)) == 1
 
 
 async def test_a_wait_is_no_record_of_the_service(reacting_desk: ReactingDesk) -> None:

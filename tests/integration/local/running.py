@@ -17,13 +17,13 @@ OOC = [sys.executable, "-m", "services.console.main"]
 
 
 @asynccontextmanager
-async def running_system(folder: Path, **more: str) -> AsyncIterator[Path]:
+async def running_system(folder: Path, *, workers: int = 1, **more: str) -> AsyncIterator[Path]:
     """Start the system, with more variables of the environment, and stop it afterwards; yields its directory when it is ready."""
     var = folder / "var"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OOC_")}
     environment = inherited | {"OOC_VAR": str(var), "OOC_PORT_BASE": str(free_base())} | more
     with (folder / "up.log").open("wb") as log:
-        up = subprocess.Popen([*OOC, "up"], env=environment, stdout=log, stderr=log)
+        up = subprocess.Popen([*OOC, "up", "--workers", str(workers)], env=environment, stdout=log, stderr=log)
         try:
             await eventually(lambda: (var / "system.json").exists() and ooc(var, "status").returncode == 0, 240)
             yield var

@@ -1,23 +1,34 @@
-"""What waits on a whole system, as `ooc up` starts it: seen at both ends, settled by a correction, or closed."""
+"""What waits on a whole system of two workers a service: seen at both ends, settled by a correction, or closed."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocol
 
-from services.console.addresses import find_addresses
+from services.console.addresses import SERVICES, find_addresses, written
 from services.console.client import Client
-from services.registry import COLLECTIONS
+from services.registry import COLLECTIONS, DECIDING
+from shared.kafka import PROVISIONER, KafkaLogin, client_options
+from shared.runtime.provision import PARTITIONS
 from tests.integration.local.running import ooc, running_system
 from tests.integration.local.waiting import eventually
 from tools import local
+
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "ooc-reporting": tuple(entry.service().topic for entry in DECIDING),
+    **{f"ooc-{entry.name}-reactor": entry.service().consumed_topics for entry in DECIDING},
+}
+"""Each consumer group of the system, with the topics that it reads."""
 
 OFFENCE = {
     "code": "14920",
@@ -87,9 +98,35 @@ class Story:
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[Path]:
-    """Yield the system that a person starts; its directory."""
-    async with running_system(tmp_path) as var:
+    """Yield the system that a person starts, with two workers of each service; its directory."""
+    async with running_system(tmp_path, workers=2) as var:
         yield var
+
+
+async def partitions_of_members(var: Path, group: str) -> list[set[tuple[str, int]]]:
+    """Ask Kafka which partitions each member of a consumer group has."""
+    noted = written(var)
+    assert noted is not None
+    password = (Path(noted["kafka_passwords"]) / PROVISIONER).read_text(encoding="ascii").strip()
+    admin = AIOKafkaAdminClient(**client_options(KafkaLogin(noted["kafka"], PROVISIONER, password)))
+    await admin.start()
+    try:
+        (response,) = await admin.describe_consumer_groups([group])
+    finally:
+        await admin.close()
+    ((_error, _name, _state, _type, _protocol, members, *_),) = response.groups
+    assigned = [ConsumerProtocol.ASSIGNMENT.decode(member[-1]).assignment for member in members]
+    return [{(topic, number) for topic, numbers in each for number in numbers} for each in assigned]
+
+
+async def share_partitions(var: Path) -> bool:
+    """Whether two members of each group have all partitions of its topics, each some of them and none twice."""
+    for group, topics in GROUPS.items():
+        members = await partitions_of_members(var, group)
+        every = {(topic, number) for topic in topics for number in range(PARTITIONS)}
+        if len(members) != 2 or not all(members) or set().union(*members) != every or members[0] & members[1]:
+            return False
+    return True
 
 
 def waits_once_each(story: Story, session: UUID) -> bool:
@@ -99,7 +136,15 @@ def waits_once_each(story: Story, session: UUID) -> bool:
 
 @pytest.mark.timeout(480)
 async def test_what_waits_is_seen_everywhere_until_it_is_corrected_or_closed(system: Path, tmp_path: Path) -> None:
-    """Parked attendances are shown everywhere, also after a kill, until one is corrected and the other closed."""
+    """Parked attendances are shown everywhere, also after a kill, until one is corrected and the other closed.
+
+    Two reactors and two projectors share the partitions, before the kill and after it, and every state is whole.
+    """
+    await eventually(lambda: share_partitions(system), 120)
+    status = json.loads(ooc(system, "status", "--json").stdout)
+    shown = {row["process"]: row["pid"] for row in status["processes"]}
+    assert shown == shown | {name: str(pid) for name, pid in local.running(system).items() if "worker" in name}
+    assert {f"{service}-worker{n}" for service in SERVICES for n in ("", "-2")} <= shown.keys()
     story = Story(Client(find_addresses((), {}, system), reason="TEST"))
     story.open_case()
     first = story.attend()
@@ -128,5 +173,6 @@ async def test_what_waits_is_seen_everywhere_until_it_is_corrected_or_closed(sys
         assert (closed.returncode, "It is closed" in closed.stdout) == (0, True), closed.stderr
     await eventually(lambda: not any(story.waiting(second)), 90)
     assert "none" in ooc(system, "reactions", "list").stdout
+    await eventually(lambda: share_partitions(system), 120)
     verified = ooc(system, "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -214,6 +215,18 @@ def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_
     assert [key.read_text(encoding="ascii") for key in keys] == first
     assert "OOC_SIGNING_KEY_FILE" not in made["disposal-api"].env
     assert set(made["disposal-api"].after) & set(SERVERS)
+
+
+def test_each_service_has_as_many_workers_as_were_asked_for(tmp_path: Path) -> None:
+    """Given three workers, when the processes of a local system are listed, then those of a service differ in their name alone."""
+    addresses = Addresses(tmp_path, 9100, "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i")
+    made = {process.name: process for process in processes(addresses, {}, workers=3)}
+    for service in SERVICES:
+        first, *others = (
+            made.pop(name) for name in (f"{service}-worker", f"{service}-worker-2", f"{service}-worker-3")
+        )
+        assert [replace(other, name=first.name) for other in others] == [first, first]
+    assert not [name for name in made if "worker" in name]
 
 
 @pytest.mark.parametrize("environment", [{}, {"OOC_KEK": "a key of the operator's"}, {"OOC_KEK_FILE": "/a/file"}])
