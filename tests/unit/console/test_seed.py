@@ -21,6 +21,8 @@ from tools.scenario.synthetic_cases import SyntheticCase, SyntheticCases
 STORIES = Path(__file__).parents[2] / "scenarios"
 NAMES = ("01-shoplifting-ycc", "13-workshop-register", "31-corrections", "82-corrected-where-it-was-told")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def synthetic_cases() -> SyntheticCases:
@@ -49,7 +51,6 @@ def events_of(case: SyntheticCase) -> list[tuple[str, int, str]]:
     ]
 
 
-@pytest.mark.slow
 async def test_further_cases_are_accepted_and_make_the_events_that_they_tell(synthetic_cases: SyntheticCases) -> None:
     """Given each story twice more, when its commands are sent to empty stores, then they record those events and no other."""
     handlers = handlers_of_empty_stores()
@@ -80,7 +81,6 @@ async def test_reactions_are_done_under_the_ids_that_a_worker_derives(synthetic_
     assert derived == made
 
 
-@pytest.mark.slow
 async def test_days_are_moved_back_by_whole_weeks_and_fewer_cases_begin_in_the_holidays(
     synthetic_cases: SyntheticCases,
 ) -> None:

@@ -55,6 +55,8 @@ from tests.unit.disposal.stories import (
 )
 from tests.unit.documents.paper import LEO, contains_in_order, headings, printed, text_of, why_not
 
+pytestmark = pytest.mark.slow
+
 
 def signed(digest: str) -> SignDocument:
     """Return the command by which the child signs the document with this digest, and consents."""

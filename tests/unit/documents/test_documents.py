@@ -44,6 +44,8 @@ from tests.unit.documents.paper import LEO, PRINTING, filled, printed, tags, tex
 from tests.unit.referral.stories import ReferralStory
 from tests.unit.rj_conference.stories import ConferenceStory
 
+pytestmark = pytest.mark.slow
+
 GOLDEN: dict[str, str] = json.loads(Path(__file__).with_name("golden.json").read_text(encoding="utf-8"))
 """The SHA-256 of each document's story by name, layout and language, as it was printed first."""
 
@@ -127,7 +129,6 @@ def printed_elsewhere() -> dict[str, str]:
     return dict(zip(STORIES, process.stdout.split(), strict=True))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", STORIES)
 def test_the_same_state_prints_the_same_bytes(name: str, printed_elsewhere: dict[str, str]) -> None:
     """The same facts print the same bytes in another process, time zone and hash seed, at another time."""

@@ -11,6 +11,8 @@ from tests.unit.documents.paper import contains_in_order, printed, text_of, why_
 from tests.unit.referral.stories import MIA, MOTHER, ReferralStory, link
 from tests.unit.rj_conference.stories import NOAH, REECE, ConferenceStory, agreement, term
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_agreement_is_a_form_while_the_parties_agree_and_a_record_afterwards() -> None:
     """Held and not yet signed, it has lines to write on; once signed, the terms with their days (C9)."""

@@ -15,6 +15,8 @@ from services.console.client import NoAnswer
 from services.console.main import app
 from tests.unit.console.test_console_http import client, serving
 
+pytestmark = pytest.mark.slow
+
 STREAM = f"disposal/{UUID(int=1)}"
 
 

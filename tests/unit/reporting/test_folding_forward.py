@@ -15,6 +15,8 @@ from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
 from tests.integration.reporting.recorded_scenarios import play
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def histories() -> list[list[Fact]]:
@@ -23,7 +25,6 @@ def histories() -> list[list[Fact]]:
     return [history for history in scenarios.histories if not is_of_kernel(history[0].envelope.type)]
 
 
-@pytest.mark.slow
 def test_what_is_folded_forward_is_what_the_whole_history_makes(histories: Sequence[Sequence[Fact]]) -> None:
     """Given streams of scenarios, however they are cut in two or come one by one, nothing differs."""
     chance = random.Random(10)
