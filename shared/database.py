@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 import stamina
+
+if TYPE_CHECKING:
+    from mode import Service
 
 T = TypeVar("T")
 Connection = Any
@@ -67,6 +71,36 @@ async def _skip_reset(_connection: object) -> None:
 
     No code changes session settings. The pool still rolls back an open transaction.
     """
+
+
+@asynccontextmanager
+async def holding_lock(
+    dsn: str, lock: int, name: str, part: Service, *, pause: float, seconds: float, **settings: str
+) -> AsyncIterator[Connection]:
+    """Yield a connection of its own that holds an advisory lock; whoever else asks for the lock waits here.
+
+    Args:
+        dsn: the database.
+        lock: the number of the lock.
+        name: what PostgreSQL shows of the connection.
+        part: the part of a process that waits; when it stops meanwhile, `asyncio.CancelledError` is raised.
+        pause: seconds between two attempts.
+        seconds: how long a statement may take.
+        settings: further settings of the session.
+
+    """
+    connection = await asyncpg.connect(
+        dsn, timeout=10, command_timeout=seconds, server_settings={"application_name": name, **settings}
+    )
+    try:
+        while not await connection.fetchval("select pg_try_advisory_lock($1)", lock):
+            await part.sleep(pause)
+            if part.should_stop:
+                raise asyncio.CancelledError
+        yield connection
+    finally:
+        with suppress(Exception):
+            await connection.close(timeout=2)
 
 
 async def retry_for(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -59,3 +62,22 @@ def client_options(kafka: Kafka) -> dict[str, Any]:
         "sasl_plain_username": kafka.principal,
         "sasl_plain_password": kafka.password,
     }
+
+
+@asynccontextmanager
+async def producing(kafka: Kafka, seconds: float, **options: Any) -> AsyncIterator[Any]:
+    """Yield a started producer, which has so many seconds to start. Raises TimeoutError and KafkaError."""
+    from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - an API never connects to Kafka, and need not load it
+
+    producer = AIOKafkaProducer(**client_options(kafka), **options)
+    try:
+        async with asyncio.timeout(seconds):
+            await producer.start()
+        yield producer
+    finally:
+        # A sender that is in trouble may never end by itself, and its connections must not stay.
+        with suppress(Exception):
+            async with asyncio.timeout(2):
+                await producer.stop()
+        with suppress(Exception):
+            await producer.client.close()

@@ -165,7 +165,7 @@ def _http() -> httpx.Client:
 def _body(answer: httpx.Response) -> Any:
     if answer.headers.get("content-type") == "application/pdf":
         return answer.content
-    if answer.headers.get("content-type", "").startswith("text/plain"):
+    if answer.headers.get("content-type", "").startswith(("text/plain", "application/openmetrics-text")):
         return answer.text
     try:
         return answer.json()

@@ -56,7 +56,7 @@ from services.reporting.verifications import add_verifications
 from services.reporting.visibility import Reader, reader_of
 from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
-from shared.api.operations import add_health, consumed_offsets, standing_alarms
+from shared.api.operations import add_health, add_metrics, consumed_offsets, standing_alarms
 from shared.api.parameters import (
     ACCESS_REASON,
     PAGE,
@@ -514,6 +514,7 @@ def _operations(app: FastAPI) -> None:
         await request.app.state.deps.database.fetchval("select 1")
 
     add_health(app, ready)
+    add_metrics(app, "reporting")
 
     @app.get("/status", tags=["operations"], response_model=Status, responses=problems(503))
     async def status(request: Request) -> JSONResponse:

@@ -80,12 +80,7 @@ def add_access_lines(app: FastAPI, about: tuple[Parameter, ...], read_targets: R
     """Add the route. `about` are the parameters of which a question has exactly one."""
     parameters = (*about, BEFORE, ACCESS_REASON)
 
-    @app.get(
-        "/v1/access",
-        tags=["evidence"],
-        response_model=AccessLines,
-        **declared(parameters, 404),
-    )
+    @app.get("/v1/access", tags=["evidence"], response_model=AccessLines, **declared(parameters, 404))
     async def access(request: Request, actor: Caller) -> JSONResponse:
         """List who read or changed what, when, in which role and why, and what was refused; latest first.
 

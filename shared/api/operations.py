@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from shared.api.dependencies import Dependencies
 from shared.api.problems import problem_response, problems
@@ -17,7 +17,15 @@ from shared.api.schemas import ServiceStatus
 from shared.database import TRANSIENT, retry_or_raise
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer import alarms, kind_of
+from shared.runtime.latency import exposition
 from shared.runtime.service import Service
+
+
+class OpenMetrics(PlainTextResponse):
+    """An answer in the text format of OpenMetrics 1.0."""
+
+    media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
 
 _STATUS: Final = """
     select (select jsonb_build_object('position', position, 'offsets', offsets) from relayed) as relayed,
@@ -43,6 +51,16 @@ def add_health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> Non
                 503, "unavailable", "Not ready", f"A database does not answer ({error}): try again in a moment."
             )
         return JSONResponse({"status": "ready"})
+
+
+def add_metrics(app: FastAPI, service: str) -> None:
+    """Add the metrics of every process of a service, by its name, for Prometheus and whoever reads its format."""
+
+    @app.get("/metrics", tags=["operations"], response_class=OpenMetrics, responses=problems(503))
+    async def metrics(request: Request) -> OpenMetrics:
+        """Report how long each step of an event's way took, as histograms (OpenMetrics 1.0)."""
+        database = request.app.state.deps.database
+        return OpenMetrics(await retry_or_raise(lambda: exposition(database, service), EventStoreUnavailable))
 
 
 async def consumed_offsets(database: asyncpg.Pool[asyncpg.Record]) -> dict[str, dict[str, int]]:
@@ -76,6 +94,7 @@ def add_operations(app: FastAPI, service: Service[Any]) -> None:
         await request.app.state.deps.event_store.head()
 
     add_health(app, ready)
+    add_metrics(app, service.name)
 
     @app.get("/status", tags=["operations"], response_model=ServiceStatus, responses=problems(503))
     async def status(request: Request) -> JSONResponse:

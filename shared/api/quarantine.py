@@ -148,12 +148,7 @@ def _add_alarms(app: FastAPI, name: str) -> None:
         await let_read(request, actor, f"{name}/alarms")
         return _json_response(await _ask(request, _standing_alarms))
 
-    @app.post(
-        "/v1/alarms/{id}/acknowledge",
-        tags=["operations"],
-        response_model=Decided,
-        **declared(_DECIDED, 404),
-    )
+    @app.post("/v1/alarms/{id}/acknowledge", tags=["operations"], response_model=Decided, **declared(_DECIDED, 404))
     async def acknowledge(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """Clear an alarm that is not cleared automatically; it is raised again if its cause lasts."""
         decision = await let_decide(request, actor, "ACKNOWLEDGE_ALARM", f"{name}/alarms/{read_id(id)}")
@@ -173,12 +168,7 @@ def _add_held(app: FastAPI, name: str) -> None:
         await let_read(request, actor, f"{name}/quarantine")
         return _json_response(await _ask(request, quarantined_streams))
 
-    @app.get(
-        "/v1/quarantine/{id}",
-        tags=["operations"],
-        response_model=HeldStream,
-        **declared(_ONE, 404),
-    )
+    @app.get("/v1/quarantine/{id}", tags=["operations"], response_model=HeldStream, **declared(_ONE, 404))
     async def held_records(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """List the held records of a stream in order, without their content: places, sizes, digests and errors."""
         await let_read(request, actor, f"{name}/quarantine/{read_id(id)}")
@@ -207,36 +197,21 @@ def _add_held(app: FastAPI, name: str) -> None:
 
 
 def _add_retry(app: FastAPI, name: str) -> None:
-    @app.post(
-        "/v1/quarantine/{id}/retry",
-        tags=["operations"],
-        response_model=Decided,
-        **declared(_DECIDED, 404),
-    )
+    @app.post("/v1/quarantine/{id}/retry", tags=["operations"], response_model=Decided, **declared(_DECIDED, 404))
     async def retry(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Try the held records of a stream again, in order, to the first that fails; waits for the worker."""
         return await _decide(request, actor, "RETRY_QUARANTINE", f"{name}/quarantine", _STREAM, id, request_retry)
 
 
 def _add_releases(app: FastAPI, name: str) -> None:
-    @app.post(
-        "/v1/quarantine/{id}/release",
-        tags=["operations"],
-        response_model=Decided,
-        **declared(_RELEASED, 404),
-    )
+    @app.post("/v1/quarantine/{id}/release", tags=["operations"], response_model=Decided, **declared(_RELEASED, 404))
     async def release(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Skip the held records of a stream up to an offset: they will never be applied. The later ones are tried next."""
         through = request.query_params.get("through_offset")
         skip = partial(release_quarantined, through_offset=None if through is None else int(through))
         return await _decide(request, actor, "RELEASE_QUARANTINE", f"{name}/quarantine", _STREAM, id, skip)
 
-    @app.post(
-        "/v1/gaps/{id}/release",
-        tags=["operations"],
-        response_model=Decided,
-        **declared(_DECIDED, 404),
-    )
+    @app.post("/v1/gaps/{id}/release", tags=["operations"], response_model=Decided, **declared(_DECIDED, 404))
     async def release_a_gap(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Do without the versions that never came; the records that were held behind them are tried next."""
         return await _decide(request, actor, "RELEASE_GAP", f"{name}/gaps", _GAP, id, release_gap)

@@ -16,13 +16,7 @@ from shared.api.dependencies import Dependencies
 from shared.api.history_view import history_view
 from shared.api.parameters import ACCESS_REASON, ID, TIMES
 from shared.api.problems import problem_response
-from shared.api.request import (
-    Caller,
-    read_id,
-    read_reason,
-    read_times,
-    today,
-)
+from shared.api.request import Caller, read_id, read_reason, read_times, today
 from shared.api.routes import declared
 from shared.api.schemas import DutyLine, History, StateView
 from shared.database import retry_or_raise
@@ -78,12 +72,7 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
             answer["waiting"] = await waiting_lines(request, facts[0].envelope.stream, known_at)
         return JSONResponse(answer)
 
-    @app.get(
-        f"{path}/history",
-        tags=["queries"],
-        response_model=History,
-        **declared(PARAMETERS, 404),
-    )
+    @app.get(f"{path}/history", tags=["queries"], response_model=History, **declared(PARAMETERS, 404))
     async def history(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """List the events in order, each with its sentence, both times, actor, rules, hash and the ids of its corrections.
 
@@ -99,12 +88,7 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
             JSONResponse({"stream": records[0].stream, "events": lines}) if lines else not_found_response(service, id)
         )
 
-    @app.get(
-        f"{path}/duties",
-        tags=["queries"],
-        response_model=list[DutyLine],
-        **declared(PARAMETERS, 404),
-    )
+    @app.get(f"{path}/duties", tags=["queries"], response_model=list[DutyLine], **declared(PARAMETERS, 404))
     async def duties(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """List the duties as they stood on the day of `as_of` (today by default), by due date.
 

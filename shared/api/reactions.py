@@ -27,14 +27,7 @@ from shared.api.bodies import check_body, read_body
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, ID
 from shared.api.problems import Malformed
-from shared.api.quarantine import (
-    DRY_RUN,
-    REASON,
-    TAKEN_UP_SECONDS,
-    OperatorDecision,
-    let_decide,
-    nothing_response,
-)
+from shared.api.quarantine import DRY_RUN, REASON, TAKEN_UP_SECONDS, OperatorDecision, let_decide, nothing_response
 from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_reason
 from shared.api.routes import declared, json_body
@@ -87,12 +80,7 @@ def _add_reads(app: FastAPI, service: Service[Any]) -> None:
         waiting = await _parked(request)
         return JSONResponse([_view(service, one) for one in waiting if await _may_see(at, service, actor, one)])
 
-    @app.get(
-        "/v1/reactions/{id}",
-        tags=["operations"],
-        response_model=WaitingReaction,
-        **declared(_ONE, 404),
-    )
+    @app.get("/v1/reactions/{id}", tags=["operations"], response_model=WaitingReaction, **declared(_ONE, 404))
     async def reaction(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """Return one parked reaction: its source event, its target record, and why it was refused."""
         at: Dependencies = request.app.state.deps
@@ -105,10 +93,7 @@ def _add_reads(app: FastAPI, service: Service[Any]) -> None:
 
 def _add_retry(app: FastAPI, service: Service[Any]) -> None:
     @app.post(
-        "/v1/reactions/{id}/retry",
-        tags=["operations"],
-        response_model=ReactionDecided,
-        **declared(_DECIDED, 404),
+        "/v1/reactions/{id}/retry", tags=["operations"], response_model=ReactionDecided, **declared(_DECIDED, 404)
     )
     async def retry(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Try a parked reaction again, though its target has not changed; waits for the worker."""

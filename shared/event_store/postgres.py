@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -34,6 +35,7 @@ from shared.event_store import (
     StoredReceipt,
     WrongExpectedVersion,
 )
+from shared.runtime.latency import observe
 
 STORE_BEHIND_TOPIC: Final = "OOC01"
 """The SQLSTATE by which `append` refuses on a store behind its topic."""
@@ -100,10 +102,13 @@ class PostgresEventStore:
     async def append(self, append: AppendRequest) -> AppendResult:
         """Record events with the next group (see `EventStore.append`)."""
         future: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
+        began = time.perf_counter()
         self._waiting.append((append, future))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
-        return await future
+        result = await future
+        observe("append", time.perf_counter() - began)
+        return result
 
     async def _flush(self) -> None:
         """Send the waiting appends, group after group, until none is left."""

@@ -13,6 +13,8 @@ tail that is lost.
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from shared.kafka import Kafka, client_options
 from shared.messaging.consumer import Apply, ConsumedEvent, clear_alarm, decode, log_transient, raise_alarm
 from shared.messaging.consumer.handling import RecordHandler
 from shared.messaging.consumer.position_record import HighWaterMark
+from shared.runtime.latency import observe
 
 MAX_RECORDS: Final = 5_000
 """How many records make a batch at most."""
@@ -236,11 +239,14 @@ class ProjectionConsumer(Service):
     def _placed(self, found: Mapping[TopicPartition, Sequence[Any]]) -> dict[tuple[str, int], list[ConsumedEvent]]:
         """Return the records of partitions whose place is known, each with the offset that it follows."""
         batch: dict[tuple[str, int], list[ConsumedEvent]] = {}
+        now = time.time()
         for tp, records in found.items():
             reached = self._reached.get(tp)
             if reached is None or not records:
                 continue
             placed = batch[tp.topic, tp.partition] = []
+            for milliseconds, count in Counter(record.timestamp for record in records).items():
+                observe("fetch", now - milliseconds / 1000, count)
             for record in records:
                 placed.append(consumed_event(record, follows=reached))
                 reached = record.offset + 1

@@ -19,7 +19,9 @@ import contextlib
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -28,12 +30,13 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 from mode import Service
 
+from shared.database import holding_lock
 from shared.event_store.anchors import Anchors
-from shared.kafka import Kafka, client_options
+from shared.kafka import Kafka, producing
 from shared.messaging.consumer import clear_alarms, raise_alarm
 from shared.messaging.consumer.position_record import (
     HighWaterMark,
@@ -45,6 +48,7 @@ from shared.messaging.consumer.position_record import (
     with_foreign_since,
 )
 from shared.messaging.polling import Poll
+from shared.runtime.latency import observe
 from shared.runtime.provision import PARTITIONS
 
 MAX_EVENTS: Final = 4_000
@@ -224,7 +228,6 @@ class Relay(Service):
                         await self._note(event_store, reached)
                     await self._follow(event_store, producer, reached)
             except RelayAlarm:
-                self.reached = None
                 await self.sleep(ALARM_SECONDS)
             except Exception as error:  # noqa: BLE001 - whatever broke, the truth is in the position topic
                 attempt += 1
@@ -243,7 +246,7 @@ class Relay(Service):
                 _log.critical(alarm.name, service=self.service, why=alarm.why)
             await clear_alarms(event_store, ALARMIST, STOPPING - {alarm.name})
             await raise_alarm(event_store, ALARMIST, alarm.name, self.service, alarm.why)
-            self.alarm = alarm
+            self.alarm, self.reached = alarm, None
             raise
 
     async def _clear_alarms(self, event_store: asyncpg.Connection[asyncpg.Record]) -> None:
@@ -253,58 +256,37 @@ class Relay(Service):
         await clear_alarms(event_store, ALARMIST, STOPPING)
         self.alarm = None
 
-    @contextlib.asynccontextmanager
-    async def _locked(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-        """Yield a connection that holds the lock; a second relay waits here."""
-        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+    def _locked(self) -> AbstractAsyncContextManager[asyncpg.Connection[asyncpg.Record]]:
+        """Return a connection that holds the lock; a second relay waits for it."""
+        return holding_lock(
             self._dsn,
-            timeout=10,
-            command_timeout=15,
-            server_settings={
-                "application_name": f"ooc {self.service} relay",
-                # What the relay notes in `relayed` may be lost: the truth is in Kafka.
-                "synchronous_commit": "off",
-                # A relay whose machine has vanished gives its lock back within half a minute.
-                "tcp_keepalives_idle": "10",
-                "tcp_keepalives_interval": "5",
-                "tcp_keepalives_count": "3",
-            },
+            LOCK,
+            f"ooc {self.service} relay",
+            self,
+            pause=_SECOND_LOOK,
+            seconds=15,
+            # What the relay notes in `relayed` may be lost: the truth is in Kafka.
+            synchronous_commit="off",
+            # A relay whose machine has vanished gives its lock back within half a minute.
+            tcp_keepalives_idle="10",
+            tcp_keepalives_interval="5",
+            tcp_keepalives_count="3",
         )
-        try:
-            while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
-                await self.sleep(_SECOND_LOOK)
-                if self.should_stop:
-                    raise asyncio.CancelledError
-            yield connection
-        finally:
-            with contextlib.suppress(Exception):
-                await connection.close(timeout=2)
 
     @staticmethod
     async def _note(event_store: asyncpg.Connection[asyncpg.Record], reached: HighWaterMark) -> None:
         await event_store.execute(_NOTE, reached.position, json.dumps(reached.offsets), reached.hash or None)
 
-    @contextlib.asynccontextmanager
-    async def _fencing(self) -> AsyncIterator[Any]:
-        """Yield a producer whose start has fenced every earlier one and has ended what that left open."""
-        producer = AIOKafkaProducer(
-            **client_options(self._bootstrap),
+    def _fencing(self) -> AbstractAsyncContextManager[Any]:
+        """Return a producer whose start fences every earlier one and ends what that left open."""
+        return producing(
+            self._bootstrap,
+            60,
             transactional_id=f"ooc-{self.service}-relay",
             transaction_timeout_ms=int(TRANSACTION_SECONDS * 1000),
             request_timeout_ms=int(TRANSACTION_SECONDS * 1000),
             max_batch_size=BATCH_BYTES,
         )
-        try:
-            async with asyncio.timeout(60):
-                await producer.start()
-            yield producer
-        finally:
-            # A sender that is in trouble may never end by itself, and its connections must not stay.
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(2):
-                    await producer.stop()
-            with contextlib.suppress(Exception):
-                await producer.client.close()
 
     async def _compared(self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any) -> HighWaterMark:
         """How far the topic has come, which the event store must contain; raises `RelayAlarm`."""
@@ -363,6 +345,9 @@ class Relay(Service):
             try:
                 for portion in portions:
                     self.reached = reached = await self._publish(producer, portion, reached)
+                    now = datetime.now(UTC)
+                    for recorded_at, count in portion.recorded.items():
+                        observe("relay", (now - recorded_at).total_seconds(), count)
                 portions = await (ahead or self._portions(event_store, producer, end, hash_))
             finally:
                 if ahead is not None:
@@ -459,6 +444,8 @@ class _Transaction:
         self._accesses = accesses
         self._batches: dict[int, list[_Batch]] = {}
         self.bytes = 0
+        self.recorded: Counter[datetime] = Counter()
+        """How many of the events were recorded when."""
         self.position = 0
         self.hash = b""
         self._log_hash = b""
@@ -479,6 +466,7 @@ class _Transaction:
             batches.append(_Batch(partition, self._new()))
             batches[-1].builder.append(**message)
         batches[-1].count += 1
+        self.recorded[row["recorded_at"]] += 1
         self.bytes += len(body)
         self.position, self.hash, self._log_hash = row["position"], row["hash"], row["log_hash"]
 

@@ -68,10 +68,7 @@ async def standing_waits(connection: Connection, service: Service[Any]) -> dict[
 
 
 async def held_streams(
-    connection: Connection,
-    service: str,
-    read: ReadFact,
-    targets: Callable[[Fact], Collection[str]] = lambda _fact: (),
+    connection: Connection, service: str, read: ReadFact, targets: Callable[[Fact], Collection[str]] = lambda _fact: ()
 ) -> dict[UUID, StandingWait]:
     """Read the streams in quarantine in a service's database; `targets` says which streams a fact should reach."""
     rows = await connection.fetch(_HELD)

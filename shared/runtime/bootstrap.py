@@ -19,6 +19,7 @@ from shared.database import create_pool
 from shared.event_store import EventStore
 from shared.messaging.consumer import log_alarms
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
+from shared.runtime.latency import recording_latency
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
@@ -79,6 +80,7 @@ async def open_resources(
 
         database = await open_pool(service, connections)
         await log_alarms(database, f"{service}-{kind}")
+        await stack.enter_async_context(recording_latency(database))
         keys = None if kek is None else (kek, PostgresKeyring(await open_pool("keyring", keyring_connections), kek))
         yield Resources(settings, database, keys)
 

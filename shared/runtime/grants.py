@@ -6,12 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from shared.database import Connection
-from shared.runtime.privileges import (
-    GROUPS,
-    RoleKind,
-    Schema,
-    role_name,
-)
+from shared.runtime.privileges import GROUPS, RoleKind, Schema, role_name
 
 
 async def create_roles(

@@ -116,6 +116,7 @@ CONSUMER: Final = Part(
         "quarantine_decision": {_API: "select, insert", _WORKER: _READ, _VERIFY: _READ},
         "alarm": {_API: _REPLACE, _WORKER: _REPLACE, _RELAY: _REPLACE, _SIGNER: _REPLACE, _VERIFY: _READ},
         "waiting": {_API: _WRITE, _WORKER: _WRITE, _VERIFY: _READ},
+        "latency": {_API: _WRITE, _WORKER: _WRITE},
         "refuse_decision_change()": {},
     },
 )

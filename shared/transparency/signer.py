@@ -10,16 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import asyncpg
 import structlog
-from aiokafka import AIOKafkaProducer
 from mode import Service
 
-from shared.database import Connection
-from shared.kafka import Kafka, client_options
+from shared.database import Connection, holding_lock
+from shared.kafka import Kafka, producing
 from shared.messaging.consumer import clear_alarm, raise_alarm
 from shared.transparency.checkpoint import Checkpoint, SigningKeys, write_note
 from shared.transparency.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
@@ -96,7 +94,13 @@ class CheckpointSigner(Service):
         attempt = 0
         while not self.should_stop:
             try:
-                async with self._locked() as connection, self._producing() as producer:
+                async with (
+                    holding_lock(
+                        self._dsn, LOCK, f"ooc {self.service} signer", self, pause=INTERVAL, seconds=60
+                    ) as connection,
+                    producing(self._bootstrap, 30, enable_idempotence=True, acks="all") as producer,
+                ):
+                    await connection.add_listener(WAKE, lambda *_: self._woken.set())
                     await self._register_keys(connection)
                     for log in self._origins:
                         await self._publish_last(connection, producer, log)
@@ -186,37 +190,3 @@ class CheckpointSigner(Service):
 
     async def _send(self, producer: Any, log: Log, note: str) -> None:
         await producer.send_and_wait(self._topic, key=log.name.encode(), value=note.encode(), partition=0)
-
-    @contextlib.asynccontextmanager
-    async def _locked(self) -> AsyncIterator[Connection]:
-        """Yield a connection that holds the lock; a second signer waits here."""
-        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-            self._dsn,
-            timeout=10,
-            command_timeout=60,
-            server_settings={"application_name": f"ooc {self.service} signer"},
-        )
-        try:
-            while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
-                await self.sleep(INTERVAL)
-                if self.should_stop:
-                    raise asyncio.CancelledError
-            await connection.add_listener(WAKE, lambda *_: self._woken.set())
-            yield connection
-        finally:
-            with contextlib.suppress(Exception):
-                await connection.close(timeout=2)
-
-    @contextlib.asynccontextmanager
-    async def _producing(self) -> AsyncIterator[Any]:
-        producer = AIOKafkaProducer(**client_options(self._bootstrap), enable_idempotence=True, acks="all")
-        try:
-            async with asyncio.timeout(30):
-                await producer.start()
-            yield producer
-        finally:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(5):
-                    await producer.stop()
-            with contextlib.suppress(Exception):
-                await producer.client.close()

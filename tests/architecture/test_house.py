@@ -125,6 +125,7 @@ FILES = {
     "runtime/garbage_collection",
     "runtime/grants",
     "runtime/kafka_grants",
+    "runtime/latency",
     "runtime/logs",
     "runtime/privileges",
     "runtime/provision",

@@ -43,6 +43,7 @@ PATHS = [
     "/health/live",
     "/health/ready",
     "/status",
+    "/metrics",
     "/docs",
     "/openapi.json",
     "/nowhere",

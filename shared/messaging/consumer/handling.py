@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import asyncpg
@@ -27,6 +29,7 @@ from shared.messaging.consumer.effects import Apply, log_transient, retry_transi
 from shared.messaging.consumer.position_record import HighWaterMark, Ignored, service_of
 from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.consumer.quarantine import retry_requested, settle_alarms
+from shared.runtime.latency import observe
 
 Batch = Mapping[TopicPartition, Sequence[ConsumedEvent]]
 
@@ -159,7 +162,9 @@ class RecordHandler(Service):
             unnoted = self._unnoted()
             if not covered and not unnoted:
                 return
+            began = time.perf_counter()
             results = await retry_transient(lambda: self._take(covered, unnoted), self._retry_seconds)
+            self._observe(covered.values(), time.perf_counter() - began)
             log_results(self.consumer, results)
             self._noted |= unnoted
             self._settled |= covered.keys()
@@ -203,6 +208,15 @@ class RecordHandler(Service):
             if self._note is not None and unnoted:
                 await self._note(connection, unnoted)
         return results
+
+    def _observe(self, covered: Iterable[tuple[_Waiting, Sequence[ConsumedEvent]]], seconds: float) -> None:
+        """Observe the latency of the events of a batch, which took so many seconds and is committed now."""
+        step, whole = ("projection", "visible") if self._together else ("reaction", "reacted")
+        recorded = Counter(record.recorded_at for _, records in covered for record in records if record.error is None)
+        now = datetime.now(UTC)
+        for recorded_at, count in recorded.items():
+            observe(step, seconds, count)
+            observe(whole, (now - recorded_at).total_seconds(), count)
 
     def _drop(self, place: TopicPartition, waiting: _Waiting, count: int) -> None:
         waiting.drop(count)

@@ -21,18 +21,8 @@ from shared.database import Connection
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import ValueObject
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
-from shared.messaging.consumer.consumed_event import (
-    ConsumedEvent,
-    Headers,
-    decode,
-    lone_stream,
-)
-from shared.messaging.consumer.effects import (
-    ALONE,
-    Apply,
-    QuarantinedEvent,
-    apply_or_quarantine,
-)
+from shared.messaging.consumer.consumed_event import ConsumedEvent, Headers, decode, lone_stream
+from shared.messaging.consumer.effects import ALONE, Apply, QuarantinedEvent, apply_or_quarantine
 
 CAUSES: Final = ("gap", "poison", "unreadable_record", "foreign_record", "forked", "broken_chain")
 """Why records are held, each the name of an alarm; `behind` has none of its own."""
@@ -112,10 +102,7 @@ def _quoted(value: bytes | None) -> str | None:
 
 def _headers(stored: str) -> Headers:
     return tuple(
-        (
-            unquote_to_bytes(name).decode("utf-8", "surrogatepass"),
-            None if value is None else unquote_to_bytes(value),
-        )
+        (unquote_to_bytes(name).decode("utf-8", "surrogatepass"), None if value is None else unquote_to_bytes(value))
         for name, value in json.loads(stored)
     )
 

@@ -99,13 +99,16 @@ async def know_issuer(app: FastAPI, issuer: str) -> None:
 
 
 @pytest.fixture
-async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
+async def education_app(settings: Settings, issuer: str) -> AsyncIterator[FastAPI]:
     app = service_api(service, settings, partial(services_named, service.followers))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://education") as http,
-    ):
+    async with app.router.lifespan_context(app):
         await know_issuer(app, issuer)
+        yield app
+
+
+@pytest.fixture
+async def api(education_app: FastAPI, issuer: str) -> AsyncIterator[Client]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(education_app), base_url="http://education") as http:
         yield Client(http, issuer)
 
 

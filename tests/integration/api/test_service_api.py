@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from fastapi import FastAPI
 
+from shared.runtime.latency import BOUNDS, flush, observe
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client
@@ -324,6 +326,48 @@ async def test_status_and_health_need_no_token(api: Client) -> None:
     assert status["service"] == "education"
     assert status["position"] > 0
     assert (status["parked"], status["quarantined"], status["alarms"]) == (0, 0, [])
+
+
+async def test_metrics_need_no_token_and_add_up(education_app: FastAPI, api: Client) -> None:
+    """Given appended commands, when metrics are read, then their histogram is OpenMetrics, cumulative, and grows by them."""
+
+    async def appends() -> tuple[list[int], int, float]:
+        await flush(education_app.state.deps.database)
+        answer = await api.http.get("/metrics")
+        assert answer.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        *lines, end = answer.text.splitlines()
+        assert (end, answer.text[-1]) == ("# EOF", "\n")
+        assert "# TYPE ooc_latency_seconds histogram" in lines
+        values = dict(line.rsplit(" ", 1) for line in lines if 'service="education",step="append"' in line)
+        buckets = [
+            f'ooc_latency_seconds_bucket{{service="education",step="append",le="{le}"}}'
+            for le in (*BOUNDS[:-1], "+Inf")
+        ]
+        count, total = (f'ooc_latency_seconds_{name}{{service="education",step="append"}}' for name in ("count", "sum"))
+        assert set(values) == {*buckets, count, total}
+        return [int(values[bucket]) for bucket in buckets], int(values[count]), float(values[total])
+
+    observe("append", 0.0004)  # else there is none yet where this test is the first
+    _, before, seconds = await appends()
+    for _ in range(3):
+        assert (await api.send(uuid4(), PLAN)).status_code == 201
+    observe("append", 0.07, 2)
+    observe("append", 3600.0)
+    buckets, count, later = await appends()
+    assert count == before + 6
+    assert later > seconds + 3600.14
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == count > buckets[-2]
+    assert buckets[BOUNDS.index(0.1)] >= buckets[BOUNDS.index(0.05)] + 2
+
+
+async def test_a_latency_below_zero_is_none(education_app: FastAPI) -> None:
+    """Given clocks that differ, so that an event seems to come before it was recorded, then it counts as no time."""
+    pool = education_app.state.deps.database
+    observe("below zero", -5.0)
+    await flush(pool)
+    row = await pool.fetchrow("select at_most, events, seconds from latency where step = 'below zero'")
+    assert tuple(row) == (BOUNDS[0], 1, 0.0)
 
 
 async def _log(settings: Settings, stream: UUID) -> list[asyncpg.Record]:

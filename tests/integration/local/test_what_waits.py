@@ -30,6 +30,13 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Each consumer group of the system, with the topics that it reads."""
 
+STEPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "disposal": ("append", "relay", "reaction", "reacted"),
+    "education": ("append", "relay"),
+    "reporting": ("fetch", "projection", "visible"),
+}
+"""The steps of an event's way, by the service that measures them."""
+
 OFFENCE = {
     "code": "14920",
     "title": "Criminal damage to property",
@@ -129,6 +136,15 @@ async def share_partitions(var: Path) -> bool:
     return True
 
 
+def every_step_is_measured(client: Client) -> bool:
+    """Whether each service exports the latency of every step that it takes part in."""
+    return all(
+        {f'ooc_latency_seconds_count{{service="{service}",step="{step}"}}' for step in steps}
+        <= {line.rpartition(" ")[0] for line in str(client.open(service, "/metrics").body).splitlines()}
+        for service, steps in STEPS.items()
+    )
+
+
 def waits_once_each(story: Story, session: UUID) -> bool:
     """Whether the place and the attendance of a session wait at each end, in the case and on the sheet."""
     return [len(waits) for waits in story.waiting(session)] == [2, 2, 2, 2]
@@ -174,5 +190,6 @@ async def test_what_waits_is_seen_everywhere_until_it_is_corrected_or_closed(sys
     await eventually(lambda: not any(story.waiting(second)), 90)
     assert "none" in ooc(system, "reactions", "list").stdout
     await eventually(lambda: share_partitions(system), 120)
+    await eventually(lambda: every_step_is_measured(story.client), 60)
     verified = ooc(system, "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -1,0 +1,100 @@
+"""The latency of each step of an event's way, as histograms in the database of the service that takes the step.
+
+A process counts in memory (`observe`), and adds its counts to the table `latency` every few seconds. So all processes of a
+service are one histogram, which its API exports for the workers too: they listen on no port. The steps are:
+
+- append: from the call of the event store to its commit;
+- relay: from the recording of an event to the commit of the Kafka transaction that publishes it;
+- fetch: from its place in that transaction to its arrival at a projecting process, the transaction included;
+- projection, or reaction: the transaction of the batch that it is in;
+- visible, or reacted: from its recording to the commit of that transaction, so the whole way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from math import inf
+from typing import Final
+
+import asyncpg
+import structlog
+
+BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, inf)
+"""The upper bounds of the buckets, in seconds."""
+
+FLUSH_SECONDS: Final = 5.0
+"""Seconds between two additions to the table."""
+
+_ADD: Final = """
+    insert into latency (step, at_most, events, seconds)
+    select * from unnest($1::text[], $2::double precision[], $3::bigint[], $4::double precision[])
+    on conflict (step, at_most) do update set events = latency.events + excluded.events,
+        seconds = latency.seconds + excluded.seconds
+"""
+_READ: Final = """
+    select step, array_agg(at_most) as bounds, array_agg(events) as events, sum(seconds) as seconds
+    from latency group by step order by step
+"""
+_HEAD: Final = """\
+# HELP ooc_latency_seconds The time that each step of an event's way took.
+# TYPE ooc_latency_seconds histogram
+# UNIT ooc_latency_seconds seconds
+"""
+_log = structlog.get_logger("latency")
+_observed: dict[tuple[str, float], tuple[int, float]] = {}
+
+
+def observe(step: str, seconds: float, events: int = 1) -> None:
+    """Count events that took so many seconds each for a step; less than none, by clocks that differ, are none."""
+    bucket = step, BOUNDS[bisect_left(BOUNDS, seconds)]
+    before, together = _observed.get(bucket, (0, 0.0))
+    _observed[bucket] = before + events, together + events * max(0.0, seconds)
+
+
+@asynccontextmanager
+async def recording_latency(pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[None]:
+    """Add what this process observes to the table of its service. What cannot be added is lost: it is no record."""
+    task = asyncio.create_task(_record(pool))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _record(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        try:
+            await flush(pool)
+        except Exception as error:  # noqa: BLE001 - a measurement ends no process
+            _log.warning("latency_lost", error=repr(error))
+
+
+async def flush(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Add what was observed since the last time."""
+    rows = sorted((*bucket, *observed) for bucket, observed in _observed.items())
+    _observed.clear()
+    if rows:
+        await pool.execute(_ADD, *map(list, zip(*rows, strict=True)))
+
+
+async def exposition(pool: asyncpg.Pool[asyncpg.Record], service: str) -> str:
+    """Return the histograms of a service in the text format of OpenMetrics 1.0."""
+    lines: list[str] = []
+    for row in await pool.fetch(_READ):
+        labels, buckets = (
+            f'service="{service}",step="{row["step"]}"',
+            list(zip(row["bounds"], row["events"], strict=True)),
+        )
+        for bound in BOUNDS:
+            count = sum(events for at_most, events in buckets if at_most <= bound)
+            le = "+Inf" if bound == inf else bound
+            lines.append(f'ooc_latency_seconds_bucket{{{labels},le="{le}"}} {count}\n')
+        lines.append(f"ooc_latency_seconds_count{{{labels}}} {sum(row['events'])}\n")
+        lines.append(f"ooc_latency_seconds_sum{{{labels}}} {row['seconds']}\n")
+    return "".join((_HEAD, *lines, "# EOF\n"))
