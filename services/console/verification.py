@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from services.console.addresses import VAR, NoSystem, written
 from services.console.idle import REPORTING
 from services.console.keys import OWNER
+from services.console.service_verification import Finding, counted, verify_checkpoints, verify_service
+from services.console.verification_checks import Heard, OneProcess, Progress
 from services.console.verification_processes import Processes, begun, connect, processes_for
 from services.registry import deciding_services
 from services.reporting.returns import reproduction_problems
@@ -29,7 +31,6 @@ from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.kafka import VERIFIER
 from shared.runtime.service import Service
 from shared.runtime.settings import NoPassword, Settings
-from shared.runtime.verification import Finding, counted, one_after_another, verify_checkpoints, verify_service
 from shared.runtime.verification.problems import Problems, to_the_end
 from shared.runtime.verification.topic import PATIENCE_SECONDS
 from shared.transparency.log import ACCESS
@@ -103,11 +104,13 @@ async def _listens(address: str) -> bool:
     return True
 
 
-async def verify(settings: Settings, processes: int | None = None) -> AsyncIterator[Finding]:
+async def verify(
+    settings: Settings, processes: int | None = None, heard: Heard = lambda _done, _of: None
+) -> AsyncIterator[Finding]:
     """Every finding about every service, as soon as it is known; raises `NoSystem`.
 
     `processes`: how many share the work, 1 for none but this one; None: as many as pay off. Raises `CheckFailed` if one of
-    them ends before its work.
+    them ends before its work. `heard` hears how far the checks have come.
     """
     await require_answers(settings)
     try:
@@ -132,20 +135,18 @@ async def verify(settings: Settings, processes: int | None = None) -> AsyncItera
             heads[service.name] = await database.fetchval("select coalesce(max(position), 0) from head")
             await to_the_end(_compare_last_fact(service, database, last.get(service.name), ahead), ahead)
         count = processes_for(sum(heads.values())) if processes is None else processes
-        sharing = await closing.enter_async_context(Processes(settings, count)) if count > 1 else None
-        found = [
-            verify_service(one, databases[one.name], keyring, kafka, sharing.run if sharing else one_after_another)
-            for one in services
-        ]
-        if sharing is not None:
+        progress = Progress(heard, sum(heads.values()))
+        runner: OneProcess | Processes = OneProcess(reporting, progress)
+        if count > 1:
+            runner = await closing.enter_async_context(Processes(settings, count, progress))
+        found = [verify_service(one, databases[one.name], keyring, kafka, runner.run) for one in services]
+        if count > 1:
             found = [await closing.enter_async_context(begun(findings)) for findings in found]
-        refolds: dict[str, Awaitable[list[str]]] = {}
         for service, findings in zip(services, found, strict=True):
             async for finding in findings:
                 yield finding
             await to_the_end(find_forgotten(service, databases[service.name], forgotten), again)
-            if sharing is not None and not refolds:  # behind the services' checks, whose findings are said first
-                refolds = {name: sharing.refold(name) for name in sorted(heads, key=heads.__getitem__, reverse=True)}
+        progress.finish()
         await to_the_end(check_forgotten(keyring, forgotten, again), again)
         people = "1 person" if len(forgotten) == 1 else f"{len(forgotten)} people"
         yield Finding("keyring", "who is forgotten has no key", people, again.lines)
@@ -154,8 +155,7 @@ async def verify(settings: Settings, processes: int | None = None) -> AsyncItera
         late, differing = Problems(), Problems()
         await to_the_end(_check_caught_up(reporting, heads, late), late)
         yield Finding(REPORTING, "every event has arrived", events, late.lines)
-        refolded = {name: await differences for name, differences in refolds.items()}
-        await to_the_end(_check_projection(reporting, refolded, differing), differing)
+        await to_the_end(_check_projection(reporting, runner.differences, differing), differing)
         topic = f"ooc.{REPORTING}.checkpoints"
         async for finding in verify_checkpoints(REPORTING, (ACCESS,), reporting, kafka, topic):
             yield finding
@@ -237,6 +237,6 @@ async def _check_reports(database: Pool, problems: Problems) -> None:
 
 
 async def _check_projection(database: Pool, refolded: Mapping[str, list[str]], problems: Problems) -> None:
-    """Whether the projection is a fresh fold of its facts; `refolded` are the differences that processes have found."""
+    """Whether the projection is a fresh fold of its facts; `refolded` are the differences of the services' streams."""
     async for line in projection_differences(database, refolded):
         problems.note(line)

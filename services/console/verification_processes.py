@@ -1,7 +1,7 @@
 """Processes for the checks of `ooc verify` whose work grows with the history: as many at once as there are cores.
 
 A process is sent a check by its name, with the name of the service and the end of its log. It opens connections of its
-own, as the same database role, and sends back what the check has found. It inherits nothing: no event loop, no
+own, as the same database role, and sends back how far the check has come, and what it has found. It inherits nothing: no event loop, no
 connection, no signal handler (`spawn`). It ends with the process that verifies, however that one ends.
 """
 
@@ -12,8 +12,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -23,27 +24,27 @@ from typing import Any, Final, Self
 import uvloop
 
 from services.console.idle import REPORTING
+from services.console.service_verification import Finding, streams_of
+from services.console.verification_checks import COSTS, Check, Progress, streams_and_projection
 from services.registry import deciding_services
 from services.reporting.snapshot import Pool
-from services.reporting.verify import stream_differences
 from shared.database import create_pool
 from shared.kafka import VERIFIER
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
-from shared.runtime.verification import Finding
+from shared.runtime.verification.log import LogEnd
+from shared.runtime.verification.problems import Passed
 
 WORTH: Final = 20_000
 """Events from which on processes are worth their start, which takes some seconds of a core."""
 
 MOST: Final = 16
-"""Processes at most: there are about twenty checks to share, and each process takes some 150 MB."""
+"""Processes at most: there are sixteen checks to share, and each process takes some 150 MB."""
 
 STATEMENT_SECONDS: Final = 600.0
 """How long one statement may take: some read or count a whole table."""
-
-Check = Callable[..., Awaitable[Any]]
 
 
 class CheckFailed(Exception):
@@ -92,10 +93,13 @@ async def begun(findings: AsyncIterator[Finding]) -> AsyncIterator[AsyncIterator
 class Processes:
     """Some processes that verify, until the context ends; then they are killed, whatever they are doing."""
 
-    def __init__(self, settings: Settings, count: int) -> None:
+    def __init__(self, settings: Settings, count: int, progress: Progress) -> None:
+        self.differences: dict[str, list[str]] = {}
+        """By service: what differs between reporting's tables and a fresh fold of its facts."""
         self._settings = settings
         self._count = count
-        self._waiting: asyncio.Queue[tuple[asyncio.Future[Any], tuple[Any, ...]]] = asyncio.Queue()
+        self._progress = progress
+        self._waiting: asyncio.PriorityQueue[_Work] = asyncio.PriorityQueue()
         self._failure: CheckFailed | None = None
 
     async def __aenter__(self) -> Self:
@@ -125,43 +129,58 @@ class Processes:
 
     async def run(self, checks: Sequence[Check], service: Service[Any], *sources: Any) -> AsyncIterator[Any]:
         """Begin all checks of a service, and yield their results in order; raises `CheckFailed`."""
-        for result in [self._begin(_check, check, service.name, sources[-1]) for check in checks]:
-            yield await result
+        begun = [(check, self._begin(check, service.name, sources[-1])) for check in checks]
+        for check, result in begun:
+            if check is streams_of:
+                streams, self.differences[service.name] = await result
+                yield streams
+            else:
+                yield await result
 
-    def refold(self, service: str) -> Awaitable[list[str]]:
-        """Begin to fold the streams of a service anew, and compare them with reporting's tables; raises `CheckFailed`."""
-        return self._begin(_refold, service)
-
-    def _begin(self, *work: Any) -> asyncio.Future[Any]:
+    def _begin(self, check: Check, service: str, end: Any) -> asyncio.Future[Any]:
         result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         result.add_done_callback(lambda one: one.cancelled() or one.exception())  # another failure may be raised first
         if self._failure is not None:
             result.set_exception(self._failure)
         else:
-            self._waiting.put_nowait((result, work))
+            events = end.position if isinstance(end, LogEnd) else 0
+            self._waiting.put_nowait(_Work(-events * COSTS.get(check, 0), check, service, end, result))
         return result
 
     async def _share(self, process: SpawnProcess, connection: Connection[Any, Any]) -> None:
         """Give a process one check after the other. Where it ends, every check that has no result fails."""
-        result, work = None, None
+        work = None
         try:
             with connection:
                 while True:
-                    result, work = await self._waiting.get()
-                    connection.send(work)
-                    await _readable(connection)
-                    found, error = connection.recv()
-                    if not result.done():  # else nobody waits for it any more
-                        result.set_exception(CheckFailed(error)) if error else result.set_result(found)
+                    work = await self._waiting.get()
+                    connection.send((work.check, work.service, work.end))
+                    passed = self._progress.of(work.check)
+                    while isinstance(answer := await _receive(connection), int):
+                        passed(answer)
+                    found, error = answer
+                    if not work.result.done():  # else nobody waits for it any more
+                        work.result.set_exception(CheckFailed(error)) if error else work.result.set_result(found)
         except (EOFError, OSError):
             process.join()
             self._failure = CheckFailed(_ended(process.exitcode))
-            unfinished = [] if result is None else [result]
+            unfinished = [] if work is None else [work]
             while not self._waiting.empty():
-                unfinished.append(self._waiting.get_nowait()[0])
+                unfinished.append(self._waiting.get_nowait())
             for one in unfinished:
-                if not one.done():
-                    one.set_exception(self._failure)
+                if not one.result.done():
+                    one.result.set_exception(self._failure)
+
+
+@dataclass(order=True)
+class _Work:
+    """A check of a service that waits for a process. The one that takes longest is first, so that all end together."""
+
+    rank: int
+    check: Check = field(compare=False)
+    service: str = field(compare=False)
+    end: Any = field(compare=False)
+    result: asyncio.Future[Any] = field(compare=False)
 
 
 @contextmanager
@@ -175,14 +194,17 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-async def _readable(connection: Connection[Any, Any]) -> None:
-    """Wait until something can be received, or the other end is closed."""
+async def _receive(connection: Connection[Any, Any]) -> Any:
+    """Wait for what the other end sends, and return it; raises EOFError where that is closed."""
+    if connection.poll():
+        return connection.recv()
     loop, ready = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(connection.fileno(), ready.set)
     try:
         await ready.wait()
     finally:
         loop.remove_reader(connection.fileno())
+    return connection.recv()
 
 
 def _ended(code: int | None) -> str:
@@ -200,11 +222,11 @@ def _serve(connection: Connection[Any, Any], settings: Settings) -> None:
     exempt_from_collection()
     while True:
         try:
-            work, *arguments = connection.recv()
+            check, service, end = connection.recv()
         except EOFError:
             return
         try:
-            answer = uvloop.run(work(settings, *arguments)), ""
+            answer = uvloop.run(_check(settings, check, service, end, connection.send)), ""
         except Exception as error:  # noqa: BLE001 - said where the findings are said
             answer = None, f"A check could not be run: {type(error).__name__}: {error}"
         connection.send(answer)
@@ -217,14 +239,13 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-async def _check(settings: Settings, check: Check, name: str, end: Any) -> Any:
+async def _check(settings: Settings, check: Check, name: str, end: Any, passed: Passed) -> Any:
     service = next(one for one in deciding_services() if one.name == name)
     async with AsyncExitStack() as closing:
         database = await closing.enter_async_context(await connect(settings, name))
         keyring = await closing.enter_async_context(await connect(settings, "keyring"))
-        return await check(service, database, keyring, settings.kafka_as(VERIFIER), end)
-
-
-async def _refold(settings: Settings, service: str) -> list[str]:
-    async with await connect(settings, REPORTING) as database:
-        return await stream_differences(database, service)
+        sources = (service, database, keyring, settings.kafka_as(VERIFIER), end, passed)
+        if check is not streams_of:
+            return await check(*sources)
+        reporting = await closing.enter_async_context(await connect(settings, REPORTING))
+        return await streams_and_projection(*sources, reporting)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from services.console.addresses import find_addresses
 from services.console.case import NotFound, require_found
@@ -127,19 +129,63 @@ async def run_verification(lines: Console, processes: int | None = None) -> dict
     started, findings = datetime.now(UTC), list[dict[str, Any]]()
     lines.print("Verification", style="bold")
     try:
-        async for finding in verify(stores(), processes):
-            mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
-            lines.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
-            for line in _shortened(finding.problems):
-                lines.print(f"          {line}", markup=False, soft_wrap=True)
-            names = ("service", "check", "looked_at")
-            findings.append({name: getattr(finding, name) for name in names} | {"problems": list(finding.problems)})
+        with ProgressLine(ERR) as progress:
+            async for finding in verify(stores(), processes, progress.show):
+                with progress.set_aside():
+                    mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
+                    lines.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
+                    for line in _shortened(finding.problems):
+                        lines.print(f"          {line}", markup=False, soft_wrap=True)
+                names = ("service", "check", "looked_at")
+                findings.append({name: getattr(finding, name) for name in names} | {"problems": list(finding.problems)})
     except CheckFailed as error:
         complain(str(error))
         raise typer.Exit(1) from None
     whole = not any(finding["problems"] for finding in findings)
     times = {"started_at": started.isoformat(), "ended_at": datetime.now(UTC).isoformat()}
     return {**times, "whole": whole, "findings": findings}
+
+
+class ProgressLine:
+    """One line of a terminal that says how many events are verified, of how many, and the time left; nothing in a pipe."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} events"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(
+            *columns,
+            console=console,
+            transient=True,
+            refresh_per_second=2,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, done: float, of: int) -> None:
+        """Show how many events are verified, of how many."""
+        if not self._progress.task_ids:
+            self._progress.add_task("", total=of)
+        self._progress.update(self._progress.task_ids[0], completed=done, total=of)
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Take the line away while something else is printed, on standard output perhaps."""
+        self._progress.stop()
+        yield
+        self._progress.start()
 
 
 def _shortened(problems: Sequence[str]) -> list[str]:

@@ -12,8 +12,9 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 import asyncpg
 
@@ -290,7 +291,12 @@ def read_row(row: asyncpg.Record) -> Fact:
 
 def stream_of(fact: Fact) -> Stream:
     """Return the service and the id of the stream of a fact."""
-    return fact.envelope.stream.partition("/")[0], fact.stream_id
+    return _stream_named(fact.envelope.stream)
+
+
+@lru_cache(maxsize=4_096)
+def _stream_named(name: str) -> Stream:
+    return name.partition("/")[0], UUID(name.rpartition("/")[2])
 
 
 async def put(

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import from_json
 
-from services.reporting.as_of import histories_of
-from services.reporting.fold import Stream, fold
-from services.reporting.projection import COLUMNS, DUTY_COLUMNS, duty_rows, stream_row
+from services.reporting.fold import Folded, Stream, fold, folded_from
+from services.reporting.projection import COLUMNS, DUTY_COLUMNS, duty_rows, read_row, stream_of, stream_row
 from services.reporting.snapshot import Connection, Pool, snapshot
 from shared.domain.data_rights import is_data_right
-from shared.domain.decider import BrokenHistory, check_gapless
-from shared.domain.envelope import GENESIS, Fact, next_hash
+from shared.domain.decider import BrokenHistory
+from shared.domain.envelope import GENESIS, Fact, next_hash, type_in
 from shared.domain.waiting import DECIDER, Waiting, is_wait
 from shared.messaging.waiting import KnownWait
+from shared.runtime.verification.streams import History
 
 STREAMS: Final = 200
 """How many streams are folded at a time."""
@@ -31,6 +33,10 @@ _SERVICES: Final = "select service from fact union select service from stream or
 _KNOWN: Final = """
     select stream from (select stream from fact where service = $1 union select stream from stream where service = $1) as known
     order by stream
+"""
+_FACTS: Final = """
+    select service, stream, position, recorded_at, hash, body from fact
+    where service = $1 and stream = any($2::uuid[]) order by stream, version
 """
 _JSON: Final = frozenset({"view", "record"})
 
@@ -52,14 +58,54 @@ async def projection_differences(pool: Pool, refolded: Mapping[str, Sequence[str
 
 async def stream_differences(pool: Pool, service: str) -> list[str]:
     """List the differences between the streams of a service and a fresh fold of their facts, in order of stream."""
-    found: list[str] = []
+    async with comparing(pool, service) as comparison:
+        return await comparison.finish()
+
+
+@asynccontextmanager
+async def comparing(pool: Pool, service: str) -> AsyncIterator[StreamComparison]:
+    """Open a comparison of the streams of a service, all of one snapshot."""
     async with snapshot(pool) as connection:
-        known = await connection.cursor(_KNOWN, service)
-        while rows := await known.fetch(STREAMS):
-            found += await _differences(connection, [(service, row["stream"]) for row in rows])
-            if len(found) > MOST_DIFFERENCES:
-                return [*found[:MOST_DIFFERENCES], f"there are more: the check ended at {rows[-1]['stream']}"]
-    return found
+        yield StreamComparison(connection, service, await connection.cursor(_KNOWN, service))
+
+
+class StreamComparison:
+    """A walk through the streams of a service in order of id, which compares each with a fresh fold of its facts.
+
+    It may follow a walk through the event store in the same order (`follow`). Where a stream has the same facts, byte for
+    byte, as a stream that is whole there, they are neither parsed nor folded again.
+    """
+
+    def __init__(self, connection: Connection, service: str, known: Any) -> None:
+        self._connection = connection
+        self._service = service
+        self._known = known
+        self._ahead: list[UUID] = []
+        self._found: list[str] = []
+
+    async def follow(self, histories: Sequence[History]) -> None:
+        """Compare the streams up to the last of these, which the event store holds."""
+        whole = {history[0][0].stream_id: history for history in histories}
+        if whole:
+            await self._compare_up_to(max(whole), whole)
+
+    async def finish(self) -> list[str]:
+        """Compare what is left; return every difference, in order of stream."""
+        await self._compare_up_to(None, {})
+        return self._found
+
+    async def _compare_up_to(self, last: UUID | None, whole: Mapping[UUID, History]) -> None:
+        while len(self._found) <= MOST_DIFFERENCES and (
+            streams := self._ahead or [row["stream"] for row in await self._known.fetch(STREAMS)]
+        ):
+            end = len(streams) if last is None else bisect_right(streams, last)
+            self._ahead, due = streams[end:], streams[:end]
+            if due:
+                self._found += await _differences(self._connection, self._service, due, whole)
+                if len(self._found) > MOST_DIFFERENCES:
+                    self._found[MOST_DIFFERENCES:] = [f"there are more: the check ended at {due[-1]}"]
+            if self._ahead:
+                return
 
 
 # Positions are dense, so all is there where there are as many facts as the last position says; else up to the first gap.
@@ -85,37 +131,61 @@ async def _missing_positions(pool: Pool) -> list[str]:
     return found
 
 
-async def _differences(connection: Connection, streams: list[Stream]) -> list[str]:
+async def _differences(
+    connection: Connection, service: str, streams: Sequence[UUID], whole: Mapping[UUID, History]
+) -> list[str]:
     try:
-        return await _compared(connection, streams)
+        return await _compared(connection, service, streams, whole)
     except Exception as error:  # noqa: BLE001 - one that cannot be read must not hide the others
         if len(streams) == 1:
-            return [f"{streams[0][0]}/{streams[0][1]}: cannot be checked: {type(error).__name__}: {error}"]
-        return [line for stream in streams for line in await _differences(connection, [stream])]
+            return [f"{service}/{streams[0]}: cannot be checked: {type(error).__name__}: {error}"]
+        return [line for stream in streams for line in await _differences(connection, service, [stream], whole)]
 
 
-async def _compared(connection: Connection, streams: list[Stream]) -> list[str]:
-    histories = await histories_of(connection, streams)
-    wanted = ([service for service, _ in streams], [stream for _, stream in streams])
+async def _compared(
+    connection: Connection, service: str, streams: Sequence[UUID], whole: Mapping[UUID, History]
+) -> list[str]:
+    facts = defaultdict[UUID, list[asyncpg.Record]](list)
+    for row in await connection.fetch(_FACTS, service, streams):
+        facts[row["stream"]].append(row)
+    same = {
+        stream: whole[stream] for stream in streams if stream in whole and _is_same(whole[stream][0], facts[stream])
+    }
+    histories = {
+        stream: same[stream][0] if stream in same else [read_row(row) for row in facts[stream]] for stream in streams
+    }
     rows = {
-        (row["service"], row["stream"]): row
+        row["stream"]: row
         for row in await connection.fetch(
-            "select s.* from stream as s join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)",
-            *wanted,
+            "select * from stream where service = $1 and stream = any($2::uuid[])", service, streams
         )
     }
-    waits = await _known_waits(connection, wanted[1])
-    duties: dict[Stream, Counter[tuple[Any, ...]]] = {stream: Counter() for stream in streams}
+    waits = await _known_waits(connection, streams)
+    duties = defaultdict[UUID, Counter[tuple[Any, ...]]](Counter)
     for row in await connection.fetch(
-        "select d.* from duty as d join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)",
-        *wanted,
+        "select * from duty where service = $1 and stream = any($2::uuid[])", service, streams
     ):
-        duties[row["service"], row["stream"]][tuple(row[column] for column in DUTY_COLUMNS)] += 1
+        duties[row["stream"]][tuple(row[column] for column in DUTY_COLUMNS)] += 1
     return [
-        f"{stream[0]}/{stream[1]}: {line}"
+        f"{service}/{stream}: {line}"
         for stream in streams
-        for line in _of_stream(histories.get(stream, ()), rows.get(stream), duties[stream], waits.get(stream[1]))
+        for line in _of_stream(
+            (service, stream), histories[stream], rows.get(stream), duties[stream], waits.get(stream), same.get(stream)
+        )
     ]
+
+
+def _is_same(history: Sequence[Fact], rows: Sequence[asyncpg.Record]) -> bool:
+    """Tell whether rows are the facts of a history that is whole, so that they make what it makes.
+
+    The type in each one's bytes is that of the fact, so that both have been read by the same registry.
+    """
+    return len(history) == len(rows) and all(
+        (fact.body, fact.hash, fact.position, fact.recorded_at)
+        == (row["body"], row["hash"], row["position"], row["recorded_at"])
+        and type_in(row["body"]) == fact.envelope.type
+        for fact, row in zip(history, rows, strict=True)
+    )
 
 
 async def _known_waits(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Waiting]:
@@ -127,16 +197,20 @@ async def _known_waits(connection: Connection, ids: Sequence[UUID]) -> dict[UUID
 
 
 def _of_stream(
+    stream: Stream,
     history: Sequence[Fact],
     row: asyncpg.Record | None,
     duties: Counter[tuple[Any, ...]],
     waiting: Waiting | None,
+    whole: History | None,
 ) -> Iterator[str]:
-    """Yield the differences between one stream's rows and its facts; a wait has a row of its own."""
-    if not history:
-        yield "a row stands without any fact"
-    elif (broken := _broken_link(history)) is not None:
-        yield f"version {broken.version}: the hash does not follow from the bytes and the hash before"
+    """Yield the differences between one stream's rows and its facts; a wait has a row of its own.
+
+    `whole` is the history with its state where the event store holds the same and nothing in it is broken.
+    """
+    fault = _fault(stream, history) if whole is None else None
+    if fault is not None:
+        yield fault
     elif is_wait(history[0].envelope.type):
         if waiting != DECIDER.state_at(history):
             yield "what waits is not what its facts make"
@@ -146,32 +220,32 @@ def _of_stream(
     elif row is None:
         yield "its facts have no row"
     else:
-        yield from _of_rows(history, row, duties)
+        try:
+            folded = fold(history) if whole is None else folded_from(*whole)
+        except BrokenHistory as error:
+            yield str(error)
+        else:
+            yield from ["nothing opens it"] if folded is None else _of_rows(folded, row, duties)
 
 
-def _broken_link(history: Sequence[Fact]) -> Fact | None:
-    """Return the first fact whose hash does not follow from the one before."""
+def _fault(stream: Stream, history: Sequence[Fact]) -> str | None:
+    """Say what is wrong with the facts themselves: none, one of another stream, or a hash that does not follow."""
+    if not history:
+        return "a row stands without any fact"
     stream_hash = GENESIS
     for fact in history:
+        if stream_of(fact) != stream:
+            return f"version {fact.version}: the event is one of {fact.envelope.stream}"
         stream_hash = next_hash(stream_hash, fact.body or b"")
         if stream_hash != fact.hash:
-            return fact
+            return f"version {fact.version}: the hash does not follow from the bytes and the hash before"
     return None
 
 
-def _of_rows(history: Sequence[Fact], row: asyncpg.Record, duties: Counter[tuple[Any, ...]]) -> Iterator[str]:
-    try:
-        check_gapless(history)
-        folded = fold(history)
-    except BrokenHistory as error:
-        yield str(error)
-        return
-    if folded is None:
-        yield "nothing opens it"
-        return
+def _of_rows(folded: Folded, row: asyncpg.Record, duties: Counter[tuple[Any, ...]]) -> Iterator[str]:
     for column, expected in zip(COLUMNS, stream_row(folded), strict=True):
         if column in _JSON:
-            if json.loads(row[column]) != json.loads(expected):
+            if from_json(row[column]) != from_json(expected):
                 yield f"{column} is not what its facts make"
         elif row[column] != expected:
             yield f"{column} is {row[column]!r}, its facts make {expected!r}"

@@ -126,7 +126,9 @@ class System:
                 bodies = [row["body"] for row in several]
                 keys.update(key for body in bodies for key in key_ids_in(body))
                 owner = owner_of(SERVICES[name], type_in(bodies[0]))
-                claims += [(key, stream) for key in claims_after(owner, [owner.events.read(body) for body in bodies])]
+                claims += [
+                    (key, stream) for key in claims_after(owner, [owner.events.read(body) for body in bodies])[0]
+                ]
             await store.copy_records_to_table("claim", records=claims, columns=["key", "stream"])
             await keyring.executemany(_KEY, [(*key, bytes(60)) for key in sorted(keys)])
         finally:

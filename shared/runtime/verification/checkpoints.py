@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 
 from shared.kafka import Kafka
 from shared.messaging.consumer.position_record import reader
-from shared.runtime.verification.problems import CountedCheck, Pool, Problems
+from shared.runtime.verification.problems import CountedCheck, Passed, Pool, Problems
 from shared.transparency.checkpoint import BadNote, VerifierKey, open_checkpoint
 from shared.transparency.evidence import public_keys
 from shared.transparency.log import Log, read_tiles
@@ -33,7 +33,9 @@ _CHECKPOINTS: Final = """
 _LAST: Final = "select max(size) from signed_checkpoint where log = $1"
 
 
-async def check_checkpoints(database: Pool, log: Log, published: Mapping[int, str], check: CountedCheck) -> None:
+async def check_checkpoints(
+    database: Pool, log: Log, published: Mapping[int, str], check: CountedCheck, passed: Passed
+) -> None:
     """Compute the tree of a log anew up to its last checkpoint, and compare each checkpoint on the way.
 
     `published` are the notes of the log's topic by size.
@@ -65,6 +67,7 @@ async def check_checkpoints(database: Pool, log: Log, published: Mapping[int, st
             if number in due:
                 check.entries += 1
                 _compare(due[number], edge.root, keys, published.get(number), problems)
+        passed(len(entries))
         await asyncio.sleep(0)
 
 

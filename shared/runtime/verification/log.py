@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
+from asyncpg.pgproto import pgproto
 
 from shared.event_store.log_hash import (
     EMPTY_LOG,
@@ -18,7 +19,7 @@ from shared.event_store.log_hash import (
     log_entry,
     next_log_hash,
 )
-from shared.runtime.verification.problems import MOST_LINES, Pool, Problems
+from shared.runtime.verification.problems import MOST_LINES, Passed, Pool, Problems
 
 PAGE: Final = 5_000
 
@@ -75,7 +76,7 @@ class LogChecks:
     answers: Problems = field(default_factory=Problems)
 
 
-async def check_log(database: Pool, end: LogEnd, checks: LogChecks) -> None:
+async def check_log(database: Pool, end: LogEnd, checks: LogChecks, passed: Passed) -> None:
     """Walk through the log up to its end."""
     walk = _Walk(checks)
     after = _FIRST
@@ -89,6 +90,7 @@ async def check_log(database: Pool, end: LogEnd, checks: LogChecks) -> None:
             except Exception as error:  # noqa: BLE001 - one row must not hide the others
                 checks.hashes.note(f"position {row['position']}: cannot be checked: {type(error).__name__}: {error}")
         after = rows[-1]["position"]
+        passed(len(rows))
         await asyncio.sleep(0)
     walk.end(end)
     if walk.answered != end.answers:
@@ -100,7 +102,7 @@ async def check_log(database: Pool, end: LogEnd, checks: LogChecks) -> None:
 def _command_of(row: asyncpg.Record) -> UUID | None:
     """Return the command that an event's bytes name."""
     found = _COMMAND_ID.search(row["beginning"] or b"")
-    return None if found is None else UUID(found[1].decode())
+    return None if found is None else pgproto.UUID(found[1].decode())
 
 
 def place_of(row: asyncpg.Record) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import asyncpg
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+Passed: TypeAlias = Callable[[int], None]
+"""Hears of how many further events, or records of events, a check has passed."""
 
 MOST_LINES: Final = 1_000
 """How many breaks of one check are kept; the others are counted."""
@@ -30,6 +33,11 @@ class Problems:
             self._lines.append(one_line(text))
         else:
             self._more += 1
+
+    @property
+    def count(self) -> int:
+        """How many breaks were found."""
+        return len(self._lines) + self._more
 
     @property
     def lines(self) -> tuple[str, ...]:

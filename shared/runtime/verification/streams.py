@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
 from shared.domain.data_rights import data_rights_service, is_data_right
 from shared.domain.decider import BrokenHistory, check_gapless
 from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
-from shared.domain.execution import claims_of
 from shared.domain.messages import Correction
 from shared.domain.waiting import is_wait, waiting_service
 from shared.privacy.sealing import key_ids_in
 from shared.runtime.service import Service
 from shared.runtime.verification.log import PAGE, READABLE_TIME, place_of
-from shared.runtime.verification.problems import MOST_LINES, Pool, Problems
+from shared.runtime.verification.problems import MOST_LINES, Passed, Pool, Problems
 
 _PAGE_OF_STREAMS: Final = f"""
     select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body
@@ -50,21 +49,51 @@ class StreamChecks:
     keys: Problems = field(default_factory=Problems)
     streams: int = 0
 
+    @property
+    def broken(self) -> int:
+        """How much is broken in the streams themselves."""
+        return self.versions.count + self.chains.count + self.histories.count
 
-async def check_streams(service: Service[Any], database: Pool, keyring: Pool, head: int, checks: StreamChecks) -> None:
-    """Walk through the streams as they were at a position."""
+
+History: TypeAlias = tuple[Sequence[Fact], Any]
+"""A whole stream in which nothing is broken: its events, in order of version, and the state that they make."""
+
+Follower: TypeAlias = Callable[[Sequence[History]], Awaitable[None]]
+"""Hears of the whole streams of one page after the other, so that it need not read and fold the same events again."""
+
+
+async def follow_nothing(_: Sequence[History]) -> None:
+    """Follow no walk."""
+
+
+async def check_streams(
+    service: Service[Any],
+    database: Pool,
+    keyring: Pool,
+    head: int,
+    checks: StreamChecks,
+    passed: Passed = lambda _: None,
+    follow: Follower = follow_nothing,
+) -> None:
+    """Walk through the streams as they were at a position; `follow` hears of those that are whole."""
     claims = Problems()
     async for streams in _streams(database, head):
-        due: dict[str, str] = {}
+        due, whole = dict[str, str](), list[History]()
         for rows in streams:
             checks.streams += 1
+            before = checks.broken
             try:
-                _check_stream(service, rows, checks, due)
+                history = _check_stream(service, rows, checks, due)
             except Exception as error:  # noqa: BLE001 - one stream must not hide the others
                 checks.histories.note(f"{rows[0]['stream']}: cannot be checked: {type(error).__name__}: {error}")
+                continue
+            if checks.broken == before:
+                whole.append(history)
+        await follow(whole)
         await _check_keys(keyring, [row for rows in streams for row in rows], checks.keys)
         held = await database.fetch(_HELD, [rows[0]["stream"] for rows in streams], list(due))
         _check_claims({row["key"]: row["stream"] for row in held}, due, claims)
+        passed(sum(map(len, streams)))
     _check_claims({row["key"]: row["stream"] for row in await database.fetch(_INVENTED, MOST_LINES)}, {}, claims)
     # Claims are as of now, so they are compared only where nothing has moved meanwhile.
     if await database.fetchval("select position from head") == head:
@@ -88,8 +117,8 @@ async def _streams(database: Pool, head: int) -> AsyncIterator[Sequence[Sequence
 
 def _check_stream(
     service: Service[Any], rows: Sequence[asyncpg.Record], checks: StreamChecks, due: dict[str, str]
-) -> None:
-    """Check one stream's events, in order of version, and add the claims that they make."""
+) -> History:
+    """Check one stream's events, in order of version, and add the claims that they make; returns them with their state."""
     version, hash_, history = 0, GENESIS, list[Fact]()
     service = owner_of(service, rows[0]["type"])
     for row in rows:
@@ -103,14 +132,14 @@ def _check_stream(
             history.append(fact)
         if row["home"] != rows[0]["home"]:
             checks.histories.note(f"{place_of(row)}: the home is not that of the stream's first event")
-    stream = rows[0]["stream"]
+    stream, state = rows[0]["stream"], None
     try:
         check_gapless(history)
-        if any(isinstance(fact.event, Correction) for fact in history):
-            service.decider.state_at(history)  # without a correction this is the fold that claims need anyway
-        due.update(dict.fromkeys(claims_after(service, history), stream))
+        keys, state = claims_after(service, history)
+        due.update(dict.fromkeys(keys, stream))
     except BrokenHistory as error:
         checks.histories.note(f"{stream}: {error}")
+    return history, state
 
 
 def _read(service: Service[Any], row: asyncpg.Record, problems: Problems) -> Fact | None:
@@ -136,12 +165,18 @@ def owner_of(service: Service[Any], type_name: str) -> Service[Any]:
     return data_rights_service(service) if is_data_right(type_name) else service
 
 
-def claims_after(service: Service[Any], history: Sequence[Fact]) -> set[str]:
-    """Return the keys that a history holds in the end."""
-    keys: set[str] = set()
-    for claims in claims_of(service, history):
-        keys = keys - set(claims.release) | set(claims.take)
-    return keys
+def claims_after(service: Service[Any], history: Sequence[Fact]) -> tuple[set[str], Any]:
+    """Return the keys that a history holds in the end, and its state. Raises `BrokenHistory`."""
+    keys, state = set[str](), None
+    for n, fact in enumerate(history, start=1):
+        claims = service.claims(state, fact)
+        if claims is not None:
+            keys = keys - set(claims.release) | set(claims.take)
+        if isinstance(fact.event, Correction):
+            state = service.decider.state_at(history[:n])
+        else:
+            state = service.decider.evolve(state, fact)
+    return keys, state
 
 
 def _check_claims(held: Mapping[str, str], due: Mapping[str, str], problems: Problems) -> None:

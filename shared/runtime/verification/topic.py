@@ -28,7 +28,7 @@ from shared.messaging.relay import (
 from shared.runtime.provision import PARTITIONS
 from shared.runtime.service import Service
 from shared.runtime.verification.log import PAGE, READABLE_TIME
-from shared.runtime.verification.problems import Pool, Problems
+from shared.runtime.verification.problems import Passed, Pool, Problems
 
 PATIENCE_SECONDS: Final = 60.0
 """How long the topic may take to reach the position that is verified, where a relay can still bring it there."""
@@ -92,12 +92,15 @@ async def check_reached(database: Pool, reached: HighWaterMark, problems: Proble
             problems.note(f"{what} holds another log hash at position {position}: a time or an answer was changed")
 
 
-async def check_topic(service: Service[Any], database: Pool, bootstrap: Kafka, head: int, problems: Problems) -> None:
+async def check_topic(
+    service: Service[Any], database: Pool, bootstrap: Kafka, head: int, problems: Problems, passed: Passed
+) -> None:
     """Compare every record of the topic with the store, and see that each event up to the head is there."""
     reached = await _wait_until_reached(service, database, bootstrap, head, problems)
     walk = _TopicWalk(service, head, problems)
     async for messages in committed_records(service, bootstrap, reached, problems):
         await walk.take(messages, database)
+        passed(len(messages))
     await walk.end(database)
 
 

@@ -193,3 +193,4 @@ async def test_what_waits_is_seen_everywhere_until_it_is_corrected_or_closed(sys
     await eventually(lambda: every_step_is_measured(story.client), 60)
     verified = ooc(system, "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "left:" not in verified.stderr, "progress is shown at a terminal only"

@@ -14,13 +14,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
+from services.console.service_verification import Finding, verify_service
 from shared import database as connections
 from shared.api.access_log import AccessLog
 from shared.command_handler import Accepted, CommandHandler
 from shared.domain.messages import Command
 from shared.privacy.keyring import PostgresKeyring
 from shared.runtime.service import Service
-from shared.runtime.verification import Finding, verify_service
 from shared.runtime.verification.topic import PATIENCE_SECONDS
 from tests.integration.event_store.streams import as_application, as_verifier
 from tests.integration.event_store.tallies import (

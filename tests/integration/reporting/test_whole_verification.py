@@ -16,10 +16,14 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from services.console.service_verification import Finding
 from services.console.verification import verify
-from services.console.verification_processes import CheckFailed, Processes
+from services.console.verification_checks import Progress, streams_and_projection
+from services.console.verification_processes import CheckFailed, Processes, connect
 from services.registry import DECIDING, databases_without_events, deciding_services
+from services.reporting.verify import stream_differences
 from shared.database import create_pool
+from shared.kafka import VERIFIER
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import (
     KEYRING_DATABASE,
@@ -28,7 +32,8 @@ from shared.runtime.provision import (
     service_database,
 )
 from shared.runtime.settings import Settings
-from shared.runtime.verification import Finding
+from shared.runtime.verification.log import end_of_log
+from shared.runtime.verification.streams import StreamChecks
 from shared.runtime.verification.topic import PATIENCE_SECONDS
 from tests.bench.verification import System
 from tests.integration.local.waiting import eventually
@@ -115,6 +120,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         "update fact set body = set_byte(body, 60, 7) where service = 'rj_conference' and position = 1",
         "update fact set hash = sha256('x') where service = 'rj_conference' and position = 3",
         "delete from fact where service = 'rj_conference' and position = 5",
+        """
+        update fact set version = 99, stream = (select max(stream::text)::uuid from fact where service = 'referral')
+        where service = 'referral' and position = 1
+        """,
     ),
 }
 """What somebody with every right over each database does to it."""
@@ -163,19 +172,64 @@ async def intrude(settings: Settings, topic: str) -> None:
             await producer.send_and_wait(topic, **record | parts)
 
 
+def require_progress(reached: list[tuple[float, int]], events: int) -> None:
+    """See that the progress goes from check to check to the number of events, and never back."""
+    assert {of for _, of in reached} == {events}
+    assert reached == sorted(reached)
+    steps = [done for done, _ in reached]
+    assert steps[-1] == events
+    assert len(set(steps)) >= 10, "more steps than there are services"
+
+
+def lines_of(streams: StreamChecks) -> list[tuple[str, ...]]:
+    """Return what is broken, check by check."""
+    return [one.lines for one in (streams.versions, streams.chains, streams.histories, streams.claims, streams.keys)]
+
+
+async def differences_of(
+    settings: Settings, reporting: asyncpg.Pool[asyncpg.Record]
+) -> dict[str, tuple[StreamChecks, list[str]]]:
+    """Return what one walk through the streams of each service finds there and in reporting."""
+    found = {}
+    for service in deciding_services():
+        async with await connect(settings, service.name) as database, await connect(settings, "keyring") as keyring:
+            end = await end_of_log(database)
+            sources = (service, database, keyring, settings.kafka_as(VERIFIER), end)
+            found[service.name] = await streams_and_projection(*sources, lambda _: None, reporting)
+    return found
+
+
 async def test_processes_find_what_this_one_finds(postgres_url: str, kafka_bootstrap: str) -> None:
-    """Given a whole system, and then every kind of break, two processes find what one finds, word for word and in order."""
+    """Given a whole system, and then every kind of break, two processes find what one finds, word for word and in order.
+
+    So does reporting, where it reads its facts by itself instead of following the event store's walk. A failure of reporting
+    itself is one of its differences, and hides nothing of the event store.
+    """
     system = System(postgres_url, kafka_bootstrap)
     try:
         await system.fill(400)
-        alone = [found async for found in verify(system.settings, 1)]
+        reached: list[tuple[float, int]] = []
+        alone = [found async for found in verify(system.settings, 1, lambda *now: reached.append(now))]
         assert [found for found in alone if not found.ok] == []
-        assert [found async for found in verify(system.settings, 2)] == alone
+        require_progress(reached, system.events)
+        reached.clear()
+        assert [found async for found in verify(system.settings, 2, lambda *now: reached.append(now))] == alone
+        require_progress(reached, system.events)
         await tamper(system.settings)
         await intrude(system.settings, "ooc.rj_conference.events")
         alone = [found async for found in verify(system.settings, 1)]
         assert {found.check for found in alone if not found.ok} >= FOUND
         assert [found async for found in verify(system.settings, 2)] == alone
+        async with await connect(system.settings, "reporting") as reporting:
+            followed = await differences_of(system.settings, reporting)
+            by_itself = {name: await stream_differences(reporting, name) for name in followed}
+        assert {name: found for name, (_, found) in followed.items()} == by_itself
+        assert any("the event is one of referral/" in line for line in by_itself["referral"])
+        failed = await differences_of(system.settings, reporting)
+        assert {name: lines_of(streams) for name, (streams, _) in failed.items()} == {
+            name: lines_of(streams) for name, (streams, _) in followed.items()
+        }
+        assert all("could not be finished" in found[-1] for _, found in failed.values())
     finally:
         await system.remove()
 
@@ -192,7 +246,8 @@ async def unable(*_sources: Any) -> None:
 
 async def endless(*sources: Any) -> None:
     """Check that writes down in which process it runs, and does not come to an end."""
-    Path(sources[-1]).write_text(str(os.getpid()), encoding="utf-8")
+    *_, note, _passed = sources
+    Path(note).write_text(str(os.getpid()), encoding="utf-8")
     await asyncio.Event().wait()
 
 
@@ -200,7 +255,7 @@ async def endless(*sources: Any) -> None:
 async def test_a_process_that_fails_ends_the_verification(settings: Settings, check: Any, why: str) -> None:
     """Given a process that is killed or cannot check, the verification fails, says how it ended, and leaves no process."""
     before = multiprocessing.active_children()
-    async with asyncio.timeout(2 * PATIENCE_SECONDS), Processes(settings, 2) as processes:
+    async with asyncio.timeout(2 * PATIENCE_SECONDS), Processes(settings, 2, Progress(print, 0)) as processes:
         results = processes.run((check,) * 6, deciding_services()[0], None, None, None, None)
         with pytest.raises(CheckFailed, match=why):
             await anext(results)
@@ -211,7 +266,7 @@ def verify_for_ever(settings: Settings, note: str) -> None:
     """Verify in a process that itself is one of the test's."""
 
     async def run() -> None:
-        async with Processes(settings, 1) as processes:
+        async with Processes(settings, 1, Progress(print, 0)) as processes:
             async for _ in processes.run((endless,), deciding_services()[0], None, None, None, note):
                 pass
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from services.console.service_verification import Finding, verify_checkpoints
 from shared.database import Connection, create_pool
-from shared.runtime.verification import Finding, verify_checkpoints
 from shared.transparency.log import EVENTS
 from tests.integration.event_store.streams import SERVICE, as_verifier
 from tests.integration.local.waiting import eventually
