@@ -87,13 +87,15 @@ def history_at(
     known_facts = [
         fact for fact in history if known_at is None or (fact.recorded_at is not None and fact.recorded_at <= known_at)
     ]
+    corrections = [(fact, fact.event) for fact in known_facts if isinstance(fact.event, Correction)]
+    if as_of is None and not corrections:
+        return known_facts
     by_id = {fact.event_id: fact for fact in known_facts}
-    for fact in known_facts:
-        if isinstance(fact.event, Correction):
-            for target in fact.event.targets:
-                if target not in by_id:
-                    raise BrokenHistory(fact, "it corrects an event that is not in this stream")
-                by_id[target] = apply_correction(by_id[target], fact)
+    for fact, correction in corrections:
+        for target in correction.targets:
+            if target not in by_id:
+                raise BrokenHistory(fact, "it corrects an event that is not in this stream")
+            by_id[target] = apply_correction(by_id[target], fact)
 
     def effective_at(fact: Fact) -> datetime:
         return by_id[fact.event.corrects].occurred_at if isinstance(fact.event, Correction) else fact.occurred_at

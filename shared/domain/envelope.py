@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from shared.domain.dates import local_day
 from shared.domain.messages import Actor, Correction, Event, Message, Timestamp
-from shared.privacy.sealing import DecryptionContext, FieldClass, Sealed, field_class
+from shared.privacy.sealing import CLOSED, DecryptionContext, FieldClass, Sealed, field_class
 
 GENESIS: Final = bytes(32)
 """The previous hash of the first event of a stream: 32 zero bytes."""
@@ -140,9 +140,6 @@ class UnknownEvent(Exception):
 _HEAD: Final = re.compile(rb'\{"event_id":"([0-9a-f-]{36})","type":"([A-Za-z0-9_.]+)"')
 """The first bytes of an event, as `encode_event` writes them."""
 
-_CLOSED: Final = DecryptionContext(UUID(int=0))
-"""The context of a reading without keys, in which no token is decrypted and the id of the event plays no part."""
-
 _MALFORMED: Final = (KeyError, ValueError, TypeError, AttributeError)
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
@@ -216,7 +213,7 @@ class EventRegistry:
         if head is None or (cls := self.by_type.get(name := head[2].decode())) is None:
             return None
         try:
-            context = _CLOSED if keys is None else DecryptionContext(UUID(head[1].decode()), keys)
+            context = CLOSED if keys is None else DecryptionContext(UUID(head[1].decode()), keys)
             record = _record_reader(cls)(body, strict=False, context=context)
         except _MALFORMED:
             return None
