@@ -45,7 +45,7 @@ def measure_facts(
             positions[service] = max(positions.get(service, 0), fact.position or 0)
     dataset = Dataset(
         summaries=[item.summary for item in folded],
-        work_items=[item.work_item for item in folded if measure.needs_work_items],
+        work_items=[item.work_item(to) for item in folded if measure.needs_work_items],
     )
     return answer(measure, dataset, period, positions, group_by)
 

@@ -88,7 +88,7 @@ async def counted_records(pool: Pool, reader: Reader, question: Question) -> dic
     measure, period = measure_named(question.measure), Period(question.first, question.last)
     async with snapshot(pool) as connection:
         reached = await positions(connection, measure.reads, question.known_at)
-        dataset = await load_dataset(connection, measure, period, question.as_of, question.known_at)
+        dataset = await load_dataset(connection, measure, period, question.as_of, question.known_at, each_stream=True)
         value, found = records_in_cell(measure, dataset, period, question.cell)
         rows = await connection.fetch(
             _SHOWN,
@@ -143,7 +143,8 @@ def _at(answer: Mapping[str, Any], path: list[str]) -> Any:
 def _records_of(row: Any) -> Iterator[Record]:
     """Yield the record of a row: a work item, a summary, or what holds one."""
     if isinstance(row, WorkItem):
-        yield row.service, row.stream
+        if row.stream is not None:
+            yield row.service, row.stream
         return
     summary: Summary = row if isinstance(row, Summary) else row.summary
     service = service_of(summary)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property, partial
 from typing import Any
 from uuid import UUID
@@ -56,9 +56,8 @@ class Folded:
         """Whether anything is left to do."""
         return READ_MODELS[self.service].is_open(self.view)
 
-    @property
-    def work_item(self) -> WorkItem:
-        """The stream as a work item."""
+    def work_item(self, day: date) -> WorkItem:
+        """Return the stream as a work item at the end of a day."""
         summary = self.summary
         return WorkItem(
             service=self.service,
@@ -68,7 +67,7 @@ class Folded:
             is_work=summary.is_work,
             area=summary.area,
             officer=summary.officer,
-            duties=self.duties,
+            overdue=sum(duty.is_shown(day) and duty.overdue(day) for duty in self.duties),
         )
 
 

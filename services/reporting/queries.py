@@ -6,7 +6,6 @@ With `as_of`, `known_at` or positions only those streams are folded anew that ch
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -25,13 +24,12 @@ from services.reporting.measures import (
     measure_named,
 )
 from services.reporting.period import Period
-from services.reporting.projection import duty_of, stood_open
+from services.reporting.projection import stood_open
 from services.reporting.restriction import restricted_people
 from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.summaries import Summary, summary_type
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.dates import end_of_day
-from shared.domain.duties import Duty
 from shared.privacy.sealing import SealedToken
 
 _AS_STORED: Final = """
@@ -42,25 +40,19 @@ _AS_STORED: Final = """
 _ROWS: Final = f"select service, stream, record from stream where {_AS_STORED}"  # noqa: S608 - the clause above, and no value
 _COUNTED: Final = f"{_ROWS} and counted && daterange($5, $6, '[]')"
 _OF_SUBJECTS: Final = f"{_ROWS} and subject = any($5::uuid[]) and not stream = any($6::uuid[])"
-# Open work, what has an overdue duty, and where the answer is grouped one stream of each group, since a group is shown that
-# has neither.
+# Open work and what has overdue duties, counted here: a row is a stream, or the streams that are alike in its columns. Where
+# the answer is grouped, all streams, since a group is shown that has neither.
 _WORK: Final = f"""
-    select service, stream, state, open, home = any(cases) as is_work, area, officer from stream
-    where {_AS_STORED} and (service, stream) in (
-        select o.service, o.stream from stream as o where o.open and o.service = any($1)
-        union select d.service, d.stream from duty as d where {stood_open("$5::date")} and d.due < $5 and d.service = any($1)
-        union (
-            select distinct on (g.service, g.area) g.service, g.stream from stream as g
-            where $6::boolean and g.service = any($1)
-              and ($2 is null or g.updated_at <= $2) and ($3 is null or g.recorded_at <= $3)
-              and ($4 is null or g.position <= ($4 ->> g.service)::bigint)
-        )
+    with late as materialized (
+        select d.service, d.stream, count(*) as duties from duty as d
+        where {stood_open("$5::date")} and d.due < $5 and d.service = any($1) group by d.service, d.stream
     )
+    select service, case when $7::boolean then stream end as stream, state, open, home = any(cases) as is_work, area, officer,
+        count(*) as streams, coalesce(sum(late.duties), 0)::bigint as overdue
+    from stream left join late using (service, stream)
+    where {_AS_STORED} and ($6::boolean or open or late.duties > 0)
+    group by 1, 2, 3, 4, 5, 6, 7
 """  # noqa: S608 - the clauses above, and no value
-_OVERDUE: Final = f"""
-    select service, stream, duty, item, opened_on, due, met_on, closed_on, lapsed_on from duty as d
-    where {stood_open("$2::date")} and due < $2 and service = any($1::text[])
-"""  # noqa: S608 - the clause there, and no value
 
 
 async def measure(
@@ -110,17 +102,26 @@ async def load_dataset(
     last_positions: Mapping[str, int] | None = None,
     *,
     grouped: bool = False,
+    each_stream: bool = False,
 ) -> Dataset:
     """Load the streams that may count in a period, as they were at the times of the query.
 
-    `grouped`: of work items also one of each group that has nothing to count.
+    `grouped`: of work items also those of groups that have nothing to count. `each_stream`: each stream as its own item.
     """
     services = sorted(question.reads)
     cut = None if last_positions is None else json.dumps(dict(last_positions))
     if question.needs_work_items:
         return Dataset(
             work_items=await _load_work(
-                connection, services, period.last, as_of, known_at, last_positions, cut, grouped
+                connection,
+                services,
+                period.last,
+                as_of,
+                known_at,
+                last_positions,
+                cut,
+                grouped=grouped,
+                each_stream=each_stream,
             )
         )
     rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, period.last)
@@ -142,26 +143,17 @@ async def _load_work(
     known_at: datetime | None,
     last_positions: Mapping[str, int] | None,
     cut: str | None,
+    *,
     grouped: bool,
+    each_stream: bool,
 ) -> list[WorkItem]:
     """Load what was open or had an overdue duty at the end of a day, from the columns of the rows alone."""
     as_of = min(as_of or end_of_day(day), end_of_day(day))
-    rows = await connection.fetch(_WORK, services, as_of, known_at, cut, day, grouped)
+    rows = await connection.fetch(_WORK, services, as_of, known_at, cut, day, grouped, each_stream)
     touched = await refolded(connection, services, as_of, known_at, last_positions=last_positions)
-    overdue = await _load_overdue(connection, services, day)
-    work_items = [WorkItem(**row, duties=tuple(overdue.get((row["service"], row["stream"]), ()))) for row in rows]
-    return work_items + [item.work_item for item in touched]
+    return [WorkItem(**row) for row in rows] + [item.work_item(day) for item in touched]
 
 
 def _summary(row: asyncpg.Record) -> Summary:
     summary: Summary = summary_type(row["service"]).model.model_validate_json(row["record"])
     return summary
-
-
-async def _load_overdue(
-    connection: Connection, services: list[str], day: date
-) -> Mapping[tuple[str, UUID], list[Duty]]:
-    found: dict[tuple[str, UUID], list[Duty]] = defaultdict(list)
-    for row in await connection.fetch(_OVERDUE, services, day):
-        found[row["service"], row["stream"]].append(duty_of(row))
-    return found

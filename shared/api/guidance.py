@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from shared.api.dependencies import Dependencies
-from shared.api.parameters import ACCESS_REASON, ID, a_time
+from shared.api.parameters import ACCESS_REASON, ID, a_time, choice
 from shared.api.queries import denial_of, history_of, not_found_response
 from shared.api.request import Caller, read_id, read_query, read_reason, read_time
 from shared.api.routes import declared
@@ -87,39 +87,43 @@ class Guidance(Schema):
 
 def add_guidance(app: FastAPI, service: Service[Any]) -> None:
     """Add the routes of guidance. The one without an id comes before the routes that take any text as an id."""
+    names = [command.__name__ for command in service.commands]
+    only = choice("command", "This command alone; every one that the role may send if absent.", names, "name a command")
 
     @app.get(
         f"/v1/{service.collection}/commands",
         tags=["queries"],
         response_model=Guidance,
-        **declared(BEGINNING),
+        **declared((*BEGINNING, only)),
     )
     async def beginning(request: Request, actor: Caller) -> JSONResponse:
         """Say of each command that begins a record whether it may be sent, and which rules and fields decide."""
-        at = _moment(read_query(request))
+        query = read_query(request)
+        at = _moment(query)
         deps: Dependencies = request.app.state.deps
         await deps.gate.read(actor, "state", f"{service.name}/commands", read_reason(request))
-        return await _respond(service, actor, NO_STREAM, [], at)
+        return await _respond(service, actor, NO_STREAM, [], at, query.get(only.name))
 
     @app.get(
         f"/v1/{service.collection}/{{id}}/commands",
         tags=["queries"],
         response_model=Guidance,
-        **declared(NEXT, 404),
+        **declared((*NEXT, only), 404),
     )
     async def following(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Say of each command that the role may send whether the rules allow it, and which rules and fields decide.
 
         Who may send commands to a record and not read it learns what a refusal would say, no later day and no id.
         """
-        at = _moment(read_query(request))
+        query = read_query(request)
+        at = _moment(query)
         records = await history_of(request, service, actor, id, "state", "/commands", or_sending=True)
         deps: Dependencies = request.app.state.deps
         facts = await deps.handler.open(records)
         if not facts or min(fact.occurred_at for fact in facts) > at:
             return not_found_response(service, id)
         reads = await denial_of(deps, service, actor, records) is None
-        return await _respond(service, actor, read_id(id), facts, at, reads=reads)
+        return await _respond(service, actor, read_id(id), facts, at, query.get(only.name), reads=reads)
 
 
 def _moment(query: dict[str, str]) -> datetime:
@@ -127,10 +131,17 @@ def _moment(query: dict[str, str]) -> datetime:
 
 
 async def _respond(
-    service: Service[Any], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime, *, reads: bool = True
+    service: Service[Any],
+    actor: Actor,
+    stream: UUID,
+    history: Sequence[Fact],
+    at: datetime,
+    only: str | None,
+    *,
+    reads: bool = True,
 ) -> JSONResponse:
-    """Build the response. It takes some ten milliseconds of computation, so it runs in a thread."""
-    commands = await asyncio.to_thread(guidance_at, service, actor, stream, history, at)
+    """Build the response. For all commands it takes some ten milliseconds of computation, so it runs in a thread."""
+    commands = await asyncio.to_thread(guidance_at, service, actor, stream, history, at, only)
     guidance = Guidance(
         id=stream if history else None,
         version=history[-1].version if history else 0,

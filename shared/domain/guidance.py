@@ -280,15 +280,19 @@ class Guide(Generic[S]):
 
 
 def guidance_at(
-    service: Service[Any], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime
+    service: Service[Any], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime, only: str | None = None
 ) -> list[CommandGuidance]:
-    """Ask what an actor may do next with a stream at a moment, from its decrypted history. Raises `NoPolicy`, `BeyondCalendar`."""
+    """Ask what an actor may do next with a stream at a moment, from its decrypted history; of the command `only`, if given.
+
+    Raises `NoPolicy`, `BeyondCalendar`.
+    """
     state = service.decider.state_at(history, as_of=at)
     policy = service.policy.on(local_day(at)).require_any()
     context = Context(stream, actor, at, at, policy, service.policy.on, service.prints)
     ids = ids_by_name(fact.event for fact in history if fact.occurred_at <= at)
     guide = Guide(service.decider.rules, state, context, ids)
-    return guide.of_commands(_sendable(service, actor, begun=bool(history)))
+    sendable = _sendable(service, actor, begun=bool(history))
+    return guide.of_commands(one for one in sendable if only in {None, one.__name__})
 
 
 def ids_by_name(events: Iterable[BaseModel]) -> dict[str, list[UUID]]:

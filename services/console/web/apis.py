@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
+from urllib.parse import quote, urlencode
 
+import aiohttp
 import httpx
+from yarl import URL
 
 from services.console.addresses import Addresses
 from services.console.web.sessions import Session, Writes
@@ -17,6 +21,8 @@ TIMEOUT_SECONDS: Final = 20.0
 """How long a page waits for a service; reporting itself waits up to ten seconds for a position."""
 
 
+AS_IT_IS: Final = "/?%:@!$&'()*+,;=~"
+"""What stands in a path and its question as it is (RFC 3986), with escapes that are there already."""
 PROJECTED: Final = "reporting"
 """The service whose answers follow from what other services have recorded, a little later."""
 NOT_YET: Final = "/problems/not-yet"
@@ -51,25 +57,31 @@ class Part(Generic[T]):
 
 
 class Apis:
-    """Every service of the system, over one pool of connections."""
+    """Every service of the system, over one pool of connections: aiohttp's, since a page asks up to thirty questions (ADR 46).
 
-    def __init__(self, addresses: Addresses, client: httpx.AsyncClient | None = None) -> None:
+    It is made while an event loop runs.
+    """
+
+    def __init__(self, addresses: Addresses) -> None:
         self._addresses = addresses
-        self._client = client or httpx.AsyncClient(
-            timeout=TIMEOUT_SECONDS, trust_env=False, headers={"User-Agent": "ooc-console"}
+        self._client = aiohttp.ClientSession(
+            # The authorities that the sign-in trusts. An unused connection ends before uvicorn would close it.
+            connector=aiohttp.TCPConnector(ssl=httpx.create_ssl_context(trust_env=False), keepalive_timeout=15),
+            timeout=aiohttp.ClientTimeout(connect=TIMEOUT_SECONDS, sock_read=TIMEOUT_SECONDS),
+            headers={"User-Agent": "ooc-console"},
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
         self._schemas: dict[tuple[str, str], Any] = {}
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._client.close()
 
     async def get(
         self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Read something; a None among the parameters is left out. Raises `Problem` or `NoAnswer`."""
-        given = {name: value for name, value in (params or {}).items() if value is not None}
-        answer: dict[str, Any] = (await self._ask(session, "GET", service, path, params=given)).json()
+        answer: dict[str, Any] = json.loads(await self._ask(session, "GET", service, path, params))
         return answer
 
     async def get_projected(
@@ -95,8 +107,9 @@ class Apis:
         """
 
         async def ask(position: Mapping[str, Any]) -> dict[str, Any]:
-            answer = await self._ask(session, "POST", PROJECTED, "/v1/search", params=dict(position), json=words)
-            found: dict[str, Any] = answer.json()
+            found: dict[str, Any] = json.loads(
+                await self._ask(session, "POST", PROJECTED, "/v1/search", position, body=words)
+            )
             return found
 
         return await _after_writes(session.writes, ask, now=True)
@@ -105,7 +118,7 @@ class Apis:
         self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None
     ) -> list[Any]:
         """Read a list. Raises `Problem` or `NoAnswer`."""
-        answer: list[Any] = (await self._ask(session, "GET", service, path, params=dict(params or {}))).json()
+        answer: list[Any] = json.loads(await self._ask(session, "GET", service, path, params))
         return answer
 
     async def post(
@@ -113,23 +126,22 @@ class Apis:
     ) -> dict[str, Any]:
         """Send something, and note the position of what it records. Raises `Problem` or `NoAnswer`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer: dict[str, Any] = (await self._ask(session, "POST", service, path, json=body, headers=named)).json()
+        answer: dict[str, Any] = json.loads(await self._ask(session, "POST", service, path, body=body, headers=named))
         if token := answer.get("position_token"):
             session.writes.note(token)
         return answer
 
     async def document(self, session: Session, service: str, path: str, params: Mapping[str, Any]) -> bytes:
         """Return a document as PDF. Raises `Problem` or `NoAnswer`."""
-        given = {name: value for name, value in params.items() if value is not None}
-        return (await self._ask(session, "GET", service, path, params=given)).content
+        return await self._ask(session, "GET", service, path, params)
 
     async def schema(self, service: str, command: str) -> dict[str, Any]:
         """Return the JSON Schema of a command, which stays as long as its service runs. Raises `Problem` or `NoAnswer`."""
         known = self._schemas.get((service, command))
         if known is None:
-            known = self._schemas[service, command] = (
+            known = self._schemas[service, command] = json.loads(
                 await self._ask(None, "GET", service, f"/schemas/{command}")
-            ).json()
+            )
         schema: dict[str, Any] = known
         return schema
 
@@ -137,7 +149,7 @@ class Apis:
         """Return the title of each command of a service. Raises `Problem` or `NoAnswer`."""
         known = self._schemas.get((service, ""))
         if known is None:
-            listed = (await self._ask(None, "GET", service, "/schemas")).json()["commands"]
+            listed = json.loads(await self._ask(None, "GET", service, "/schemas"))["commands"]
             known = self._schemas[service, ""] = {command["type"]: command["title"] for command in listed}
         titles: dict[str, str] = known
         return titles
@@ -146,7 +158,9 @@ class Apis:
         """Return the description of a service's API (OpenAPI 3.1). Raises `Problem` or `NoAnswer`."""
         known = self._schemas.get((service, "openapi"))
         if known is None:
-            known = self._schemas[service, "openapi"] = (await self._ask(None, "GET", service, "/openapi.json")).json()
+            known = self._schemas[service, "openapi"] = json.loads(
+                await self._ask(None, "GET", service, "/openapi.json")
+            )
         description: dict[str, Any] = known
         return description
 
@@ -156,25 +170,33 @@ class Apis:
         method: str,
         service: str,
         path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-        **content: Any,
-    ) -> httpx.Response:
+    ) -> bytes:
+        """Return the body of a successful answer; a None among the parameters is left out, a list is repeated."""
         sent = dict(headers or {})
         if session is not None:
             sent["Authorization"] = f"Bearer {session.tokens.access}"
             if session.reason is not None:
                 sent["Access-Reason"] = session.reason
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        address = f"{self._addresses.of(service)}{quote(path, safe=AS_IT_IS)}{'?' if given else ''}{urlencode(given, doseq=True)}"
         try:
-            answer = await self._client.request(method, f"{self._addresses.of(service)}{path}", headers=sent, **content)
-        except httpx.TransportError as error:
+            async with self._client.request(
+                method, URL(address, encoded=True), headers=sent, json=body, allow_redirects=False
+            ) as answer:
+                status, content = answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswer(f"{service} does not answer") from error
-        if answer.is_success:
-            return answer
+        if 200 <= status < 300:
+            return content
         try:
-            body = answer.json()
+            problem = json.loads(content)
         except ValueError:
-            body = {}
-        raise Problem(service, answer.status_code, body if isinstance(body, Mapping) else {})
+            problem = {}
+        raise Problem(service, status, problem if isinstance(problem, Mapping) else {})
 
 
 async def _after_writes(

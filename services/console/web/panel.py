@@ -139,12 +139,12 @@ def quorum_of(items: Sequence[Item]) -> Mapping[str, Any] | None:
 async def _with_disposals(
     apis: Apis, session: Session, cases: Sequence[Mapping[str, Any]], states: Sequence[str], *, guidance: bool
 ) -> list[Item]:
-    """Read the disposals of cases that are in some states, as far as the person may; with what may be done next, if asked."""
+    """Read the disposals of cases that are in some states, as far as the person may; with the guidance of `COMMAND`, if asked."""
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def read(case: Mapping[str, Any], id_: str) -> Item:
         async with turn:
-            record = await read_record(apis, session, "disposals", id_, {}, guidance=guidance)
+            record = await read_record(apis, session, "disposals", id_, {}, guidance=guidance, command=COMMAND)
         child = record.child
         return Item(case, child.name if child else "", record)
 

@@ -55,9 +55,16 @@ class Record:
 
 
 async def read_record(
-    apis: Apis, session: Session, collection: str, id_: str, times: Mapping[str, Any], *, guidance: bool = True
+    apis: Apis,
+    session: Session,
+    collection: str,
+    id_: str,
+    times: Mapping[str, Any],
+    *,
+    guidance: bool = True,
+    command: str | None = None,
 ) -> Record:
-    """Read a record by both times, and what may be done next with it."""
+    """Read a record by both times, and what may be done next with it: every command, or whether this one may be sent."""
     service = SERVICES[collection]
     path = f"/v1/{collection}/{id_}"
 
@@ -66,7 +73,7 @@ async def read_record(
 
     state, next_, titles = await asyncio.gather(
         part_of(apis.get(session, service, path, times)),
-        part_of(apis.get(session, service, f"{path}/commands") if guidance else nothing()),
+        part_of(apis.get(session, service, f"{path}/commands", {"command": command}) if guidance else nothing()),
         part_of(apis.titles(service)),
     )
     return Record(collection, id_, state, next_, titles.value or {})

@@ -20,7 +20,6 @@ from services.reporting.summaries import (
     Summary,
 )
 from services.reporting.summaries.disposal import SealedTexts
-from shared.domain.duties import Duty
 from shared.domain.policy import Policy, PolicyBook
 
 Row = TypeVar("Row")
@@ -29,10 +28,11 @@ R = TypeVar("R", bound=Summary)
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """A stream as work to be done: the columns that stand in its row, and its duties, or those of them that are overdue."""
+    """Work to be done at the end of a period: one stream, or as many of the same service, state, area and officer."""
 
     service: str
-    stream: UUID
+    stream: UUID | None
+    """None where it stands for streams that are counted together."""
     state: str
     open: bool
     """Whether anything is left to do."""
@@ -40,7 +40,9 @@ class WorkItem:
     """Whether it is a piece of work of its home, the case."""
     area: str | None = None
     officer: UUID | None = None
-    duties: tuple[Duty, ...] = ()
+    overdue: int = 0
+    """How many duties of it stood unmet after their due date."""
+    streams: int = 1
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,19 @@ def select_work(dataset: Dataset, _period: Period) -> list[WorkItem]:
     return list(dataset.work_items)
 
 
-def aggregate(rows: Sequence[WorkItem], _dataset: Dataset, period: Period) -> dict[str, Any]:
+def aggregate(rows: Sequence[WorkItem], _dataset: Dataset, _period: Period) -> dict[str, Any]:
     """Count the open pieces of work of all cases, and the duties of all services that were overdue."""
     work = [row for row in rows if row.open and row.is_work]
-    by_state = Counter(row.state for row in work)
-    by_officer = Counter(str(row.officer) for row in work if row.officer is not None)
+    by_state, by_officer = Counter[str](), Counter[str]()
+    for row in work:
+        by_state[row.state] += row.streams
+        if row.officer is not None:
+            by_officer[str(row.officer)] += row.streams
     return {
-        "open": len(work),
+        "open": by_state.total(),
         "by_state": dict(sorted(by_state.items())),
         "by_officer": dict(sorted(by_officer.items())),
-        "overdue_duties": sum(
-            duty.is_shown(period.last) and duty.overdue(period.last) for row in rows for duty in row.duties
-        ),
+        "overdue_duties": sum(row.overdue for row in rows),
     }
 
 

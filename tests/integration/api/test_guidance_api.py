@@ -58,6 +58,19 @@ async def test_it_names_the_fields_that_decide(api: Client, stream: UUID) -> Non
     assert commands(answer)["PlanSession"]["status"] == "refused"
 
 
+async def test_it_answers_for_one_command(api: Client, stream: UUID) -> None:
+    """Asked of one command, guidance says of it what it says among all, and nothing to a role that may not send it."""
+    path = f"/v1/sessions/{stream}/commands?as_of={ON_THE_DAY}"
+    whole = commands(await api.read(path))
+    assert commands(await api.read(f"{path}&command=BookPlace")) == {"BookPlace": whole["BookPlace"]}
+    beginning = commands(await api.read("/v1/sessions/commands?command=PlanSession"))
+    assert list(beginning) == ["PlanSession"]
+    assert commands(await api.read("/v1/sessions/commands?command=BookPlace")) == {}
+    assert commands(await api.read(f"{path}&command=BookPlace", role="POLICE_DECISION_MAKER")) == {}
+    unknown = await api.read(f"{path}&command=OpenDisposalCase")
+    assert (unknown.status_code, unknown.json()["errors"]) == (422, [{"field": "command", "message": "name a command"}])
+
+
 async def test_it_says_what_begins_a_record(api: Client) -> None:
     """Without an id, guidance lists only the commands that begin a record."""
     answer = await api.read("/v1/sessions/commands")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -360,6 +361,43 @@ async def test_the_list_of_cases_is_what_its_filters_leave_of_all_cases(
     counted = await list_cases(pool, reader(), today=day)
     assert (counted["total"], counted["more_than_total"], counted["cases"]) == (4, True, cases[:3])
     assert (await list_cases(pool, reader(), page=3, today=day))["cases"] == cases[6:9]
+
+
+@pytest.mark.parametrize("most", [2, 1000])
+async def test_the_total_of_a_list_is_counted_to_a_number(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Given a list under any filters, when its cases are counted to a number, then it says how many there are, or more."""
+    await project(pool, scenarios.facts, 500)
+    day = date(2026, 3, 1)
+    recorded = {
+        str(row["home"]): row["latest"]
+        for row in await pool.fetch("select home, max(recorded_at) as latest from stream group by home")
+    }
+    since = sorted(recorded.values())[len(recorded) // 2]
+    cases = await _followed(pool, reader(), today=day)
+    monkeypatch.setattr(listing, "PAGE", 1)
+    monkeypatch.setattr(listing, "MOST_COUNTED", most)
+    officer = next(work["officer"] for line in cases for work in line["work"] if work["officer"])
+    kinds: Sequence[tuple[dict[str, Any], Callable[[Mapping[str, Any]], bool]]] = [
+        ({"state": "CLOSED"}, lambda line: any(work["state"] == "CLOSED" for work in line["work"])),
+        ({"state": "PANEL_QUEUE"}, lambda line: bool(line["panel_queue"])),
+        ({"officer": UUID(officer)}, lambda line: any(work["officer"] == officer for work in line["work"])),
+        ({"due_before": day}, lambda line: (line["next_due"] or "9999") < day.isoformat()),
+        ({"changed_since": since}, lambda line: recorded[line["case_id"]] > since),
+    ]
+    for area in (None, *sorted({line["area"] for line in cases if line["area"]})):
+        who = reader() if area is None else reader(area)
+        for chosen in (one for many in range(3) for one in itertools.combinations(kinds, many)):
+            filters = {name: value for one, _ in chosen for name, value in one.items()}
+            if len(filters) < len(chosen):
+                continue  # two states at once
+            left = [
+                line for line in cases if area in {None, line["area"]} and all(passes(line) for _, passes in chosen)
+            ]
+            answer = await list_cases(pool, who, today=day, **filters)
+            found = answer["total"], answer["more_than_total"]
+            assert found == (min(len(left), most), len(left) > most), (area, filters)
 
 
 @pytest.mark.parametrize(("sort", "latest"), [("changed", "max(recorded_at)"), ("opened", "min(opened_at)")])
