@@ -37,12 +37,7 @@ OUTCOME: Final = (COMMAND_ID, ACCESS_REASON)
 def add_command_outcomes(app: FastAPI, service: Service[Any], followers: Followers) -> None:
     """Add the route of what a command recorded. `followers` are the services whose reactions follow its events."""
 
-    @app.get(
-        "/v1/commands/{command_id}",
-        tags=["queries"],
-        response_model=CommandOutcome,
-        **declared(OUTCOME, 404),
-    )
+    @app.get("/v1/commands/{command_id}", tags=["queries"], response_model=CommandOutcome, **declared(OUTCOME, 404))
     async def command_outcome(request: Request, actor: Caller, command_id: str) -> JSONResponse:
         """Say what a command recorded, or that it waits, and the state of each command that follows in other services."""
         reason = read_reason(request)

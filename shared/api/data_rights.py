@@ -146,12 +146,7 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
     """Add the routes to the API of a deciding service."""
     rights = data_rights_service(service)
 
-    @app.get(
-        "/v1/people/{id}",
-        tags=["data rights"],
-        response_model=PersonView,
-        **declared(_LOOKED, 404),
-    )
+    @app.get("/v1/people/{id}", tags=["data rights"], response_model=PersonView, **declared(_LOOKED, 404))
     async def person(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """List the records that name a person, and what stands about the person's data. It holds nobody's name."""
         at: Dependencies = request.app.state.deps
@@ -163,10 +158,7 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
         return JSONResponse(held.view(id_))
 
     @app.post(
-        "/v1/people/{id}/{action}",
-        tags=["data rights"],
-        response_model=DataRightsDecided,
-        **declared(_DECIDED, 404),
+        "/v1/people/{id}/{action}", tags=["data rights"], response_model=DataRightsDecided, **declared(_DECIDED, 404)
     )
     async def decide(request: Request, actor: Caller, id: str, action: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """Decide about a person's data, or rehearse it. Nothing is recorded twice; a refusal names every rule (422).

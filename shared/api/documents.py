@@ -13,12 +13,7 @@ from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, ID, LANG, TIMES, choice
 from shared.api.problems import problem_response
 from shared.api.queries import history_of, not_found_response
-from shared.api.request import (
-    Caller,
-    read_id,
-    read_query,
-    read_time,
-)
+from shared.api.request import Caller, read_id, read_query, read_time
 from shared.api.routes import declared
 from shared.domain.decider import history_at
 from shared.domain.envelope import Fact

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
-from shared.domain.texts import Code, Visible
+from shared.domain.texts import Code, CommandContext, Visible
 from shared.privacy.sealing import PREFIX, Sealed
 
 
@@ -112,8 +122,10 @@ class Command(Message):
     expected_version: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
 
     @model_validator(mode="after")
-    def _refuse_sealed_prefix(self) -> Self:
+    def _refuse_sealed_prefix(self, info: ValidationInfo) -> Self:
         """Refuse a clear text with the prefix of a sealed token: no keyring has its key, so the stream would be unreadable."""
+        if isinstance(info.context, CommandContext) and not info.context.may_hold_prefix:
+            return self
         if any(text.startswith(PREFIX) for text in _clear_texts(self)):
             raise ValueError(f"a text cannot begin with {PREFIX!r}, which marks sealed values: change its beginning")
         return self
@@ -194,8 +206,15 @@ E = TypeVar("E", bound=Event)
 
 def event_from(cls: type[E], command: Command, **more: Any) -> E:
     """Build an event from the fields of the same names of a command, and from `more`."""
-    shared_names = (set(cls.model_fields) & set(type(command).model_fields)) - COMMAND_FIELDS - set(more)
-    return cls(**{name: getattr(command, name) for name in shared_names}, **more)
+    return cls(
+        **{name: getattr(command, name) for name in _shared_names(cls, type(command)) if name not in more}, **more
+    )
+
+
+@cache
+def _shared_names(event: type[Event], command: type[Command]) -> tuple[str, ...]:
+    """Return the names of the fields that an event has in common with a command of its own fields."""
+    return tuple(name for name in event.model_fields if name in command.model_fields and name not in COMMAND_FIELDS)
 
 
 def event_that_it_records(command: Command) -> Event:

@@ -12,11 +12,12 @@ Three boundaries apply to commands and reads alike:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
+
+from pydantic_core import from_json
 
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Actor, Correction
@@ -108,7 +109,7 @@ class AccessFacts:
     @classmethod
     def of_opening(cls, body: bytes) -> AccessFacts:
         """Extract the access facts from the first event of a stream: it mentions its stream and home, and has no marks."""
-        raw = json.loads(body)
+        raw = from_json(body)
         stream = UUID(raw["stream"].rpartition("/")[2])
         return cls(raw["labels"], raw["actor"]["organisation"], frozenset({stream, UUID(raw["home"])}))
 

@@ -27,6 +27,18 @@ class CommandContext:
     """
 
     received_on: date
+    may_hold_prefix: bool = True
+    """Whether a text may begin with the prefix of a sealed token; False spares the walk through all texts."""
+
+    @classmethod
+    def of(cls, body: str | bytes, received_on: date, prefix: str) -> CommandContext:
+        """Return the context of a JSON text.
+
+        No text of it can hold the prefix, which is in lower case, unless the JSON text does in either case, or has an
+        escape by a number, or a character beyond ASCII, of which a normal form (NFKC) could make it.
+        """
+        text = body if isinstance(body, str) else body.decode(errors="replace")
+        return cls(received_on, not text.isascii() or "\\u" in text or prefix in text.lower())
 
 
 RECORDED: Final = "recorded"

@@ -35,6 +35,8 @@ M = TypeVar("M", bound=BaseModel)
 PREFIX: Final = "s1:"
 BLOCK: Final = 64
 _JSON: Final[TypeAdapter[Any]] = TypeAdapter(Any)
+_OF_JSON: Final = frozenset({str, int, bool})
+"""The types of which a value is its own JSON; an enumeration of texts is another type."""
 _TOKEN_HEAD: Final = re.compile(rb'"s1:([^":]+):(\d+):')
 
 
@@ -421,7 +423,7 @@ def _associated(event_id: UUID, path: str) -> bytes:
 
 
 def _jsonable(value: Any) -> Any:
-    return _JSON.dump_python(value, mode="json")
+    return value if value is None or type(value) in _OF_JSON else _JSON.dump_python(value, mode="json")
 
 
 def _b64(raw: bytes) -> str:

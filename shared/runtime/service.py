@@ -23,6 +23,7 @@ from shared.domain.policy import Policy, PolicyBook
 from shared.domain.texts import CommandContext
 from shared.domain.words import Words
 from shared.printing.documents import Document, is_print
+from shared.privacy.sealing import PREFIX
 
 S = TypeVar("S")
 
@@ -203,7 +204,8 @@ class Service(Generic[S]):
 
     def parse_command(self, body: str | bytes, received_at: datetime) -> Command:
         """Return the command in a JSON text that was received then; raises pydantic's ValidationError, or ValueError for bytes that are no UTF-8."""
-        return self.command_adapter.validate_json(body, context=CommandContext(local_day(received_at)))
+        context = CommandContext.of(body, local_day(received_at), PREFIX)
+        return self.command_adapter.validate_json(body, context=context)
 
     def is_own(self, type_name: str) -> bool:
         """Tell whether an event of this type belongs to this declaration's streams, and not to another one's on the same event store."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.envelope import GENESIS, Envelope, EventRegistry, UnknownEvent, encode_event, next_hash
 from shared.domain.ids import derived_uuid, event_id
-from shared.domain.messages import Hours, Pence, ShortText, Timestamp, event_from, unique
-from shared.privacy.sealing import Sealed
+from shared.domain.messages import Command, Hours, Pence, ShortText, Timestamp, event_from, unique
+from shared.domain.texts import Code, CommandContext
+from shared.privacy.sealing import PREFIX, Sealed
 from tests.unit.kernel.lamps import (
     EVENTS,
     HOME,
@@ -128,6 +129,41 @@ def test_clear_text_that_looks_sealed_is_refused(body: dict[str, Any]) -> None:
     """Given a clear text that looks like a token, then it is refused: no key could ever open its stream."""
     with pytest.raises(ValidationError, match=r"marks sealed values|should match pattern"):
         HangLamp.model_validate_json(json.dumps(body))
+
+
+class LabelLamp(Command):
+    """A command with a code, which is brought into a normal form in lower case."""
+
+    type: Literal["LabelLamp"] = "LabelLamp"
+    label: Annotated[str, Code(r".*", "any label will do", case="lower")]
+
+
+@given(st.text(st.sampled_from('s1:S x"\\\uff53\uff11\uff1a\u017f'), max_size=8), st.booleans(), st.booleans())
+def test_no_spelling_hides_a_text_that_looks_sealed(text: str, escaped: bool, by_bytes: bool) -> None:
+    """Given a text in any spelling of JSON, then sparing the walk where it can find nothing refuses the same commands."""
+    body = json.dumps({"type": "LabelLamp", "label": text}, ensure_ascii=escaped)
+    spared = CommandContext.of(body.encode() if by_bytes else body, NOON.date(), PREFIX)
+
+    def refused(context: CommandContext) -> bool:
+        try:
+            LabelLamp.model_validate_json(body, context=context)
+        except ValidationError:
+            return True
+        return False
+
+    assert refused(spared) == refused(CommandContext(NOON.date()))
+
+
+@pytest.mark.parametrize("letter", ["s", "S", r"\u0073", "\uff53", "\u017f"])
+def test_each_spelling_of_the_prefix_is_looked_at(letter: str) -> None:
+    """Given the prefix in JSON, by an escape or a letter whose normal form it has, then it is refused; a text without is spared."""
+    body = f'{{"type": "LabelLamp", "label": "{letter}1:person/x"}}'
+    context = CommandContext.of(body, NOON.date(), PREFIX)
+    assert context.may_hold_prefix
+    with pytest.raises(ValidationError, match="marks sealed values"):
+        LabelLamp.model_validate_json(body, context=context)
+    assert not CommandContext.of('{"type": "LabelLamp", "label": "hall 1"}', NOON.date(), PREFIX).may_hold_prefix
+    assert CommandContext.of(b'{"label": "\xff"}', NOON.date(), PREFIX).may_hold_prefix
 
 
 def test_messages_never_change() -> None:
