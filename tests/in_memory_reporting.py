@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ def measure_facts(
     *,
     as_of: datetime | None = None,
     known_at: datetime | None = None,
+    fold: Callable[..., Folded | None] = fold,
 ) -> dict[str, Any]:
     """Answer a measure from whole histories, each in order of version; raises `BadQuestion`."""
     measure, period = measure_named(name), Period(from_, to)
@@ -59,6 +60,7 @@ class InMemoryReporting:
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, UUID], list[Fact]] = {}
+        self._folded: dict[tuple[object, ...], Folded | None] = {}
 
     def record(self, service: str, fact: Fact) -> None:
         """Add a fact."""
@@ -74,7 +76,15 @@ class InMemoryReporting:
             date.fromisoformat(params["to"]),
             params.get("group_by"),
             **times,
+            fold=self._fold,
         )
+
+    def _fold(self, history: Sequence[Fact], as_of: datetime | None, known_at: datetime | None) -> Folded | None:
+        """Fold a history that may have been folded already: the streams of earlier stories stay as they are."""
+        key = (history[-1].envelope.stream, history[-1].hash, as_of, known_at)
+        if key not in self._folded:
+            self._folded[key] = fold(history, as_of=as_of, known_at=known_at)
+        return self._folded[key]
 
 
 class PlayedStories(InMemoryReporting):
