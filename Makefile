@@ -21,6 +21,7 @@ SERVICES ?=
 BENCH ?=
 SECONDS ?= 3
 HOSTILE ?= 600
+CHAOS ?= 600
 ROUNDS ?= 5
 JSON ?= var/bench/latest.json
 
@@ -60,6 +61,10 @@ endif
 .PHONY: containers
 containers: install-test ## Run docker-compose.yml for real, twice: images or stand-ins, stories, kills, restart (a Docker engine)
 	@$(BIN)/python -m tests.containers
+
+.PHONY: chaos
+chaos: install-test ## Kill each process of a system again and again while it is used (CHAOS=600 seconds)
+	OOC_CHAOS_SECONDS=$(CHAOS) $(BIN)/pytest -s tests/chaos
 
 .PHONY: hostile
 hostile: install-test ## Attack it: every test of tests/hostile, and made-up requests to the five APIs (HOSTILE=600 seconds)
