@@ -10,7 +10,8 @@ was interrupted goes on. A request takes some rows, which are handled side by si
 costs its commands and little else.
 
 A dry run calls the same code on a store and a keyring that keep their additions in memory, so later commands of a row are
-judged after earlier ones. It records nothing but a line in the access log for each row.
+judged after earlier ones. It records nothing but a line in the access log for each row. The lines of a request are written
+together before its answer, and rows that look for keys at the same time ask the keyring once.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 from uuid import UUID
@@ -174,6 +176,10 @@ class _Importer:
     actor: Actor
     dry_run: bool
     now: datetime
+    keyring: _KeysAskedTogether
+    """That of all rows of a dry run."""
+    _lines: dict[tuple[str, tuple[str, ...]], list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The targets of the lines of the access log that are not written yet, by their outcome and rules."""
 
     @property
     def _action(self) -> str:
@@ -189,7 +195,7 @@ class _Importer:
     async def run(self, stream: UUID, file_sha256: str, row: Row | RowOfRecord) -> RowOutcome:
         """Send the commands of a row of a file in order, to the first that does not pass.
 
-        Raises `NotAllowed`, and what the command handler raises.
+        Raises `NotAllowed`, and what the command handler raises. What is to stand in the access log, `log` writes.
         """
         commands, malformed = _parse(self.service, row.commands, self.now)
         if malformed:
@@ -198,7 +204,7 @@ class _Importer:
         denials = (command_denial(self.service, self.actor.role, type(one)) for one in commands)
         if denial := next(filter(None, denials), None):
             await self._refuse(target, denial)
-        handler = _without_storage(self.at.handler) if self.dry_run else self.at.handler
+        handler = self._handler
         # The reference is a fragment of the file (RFC 7111).
         origin = Origin(kind="IMPORT", reference=f"{file_sha256}#row={row.row}")
         outcomes: list[CommandOutcome] = []
@@ -214,9 +220,21 @@ class _Importer:
                 break
         last = outcomes[-1]
         if self.dry_run or last.outcome not in GOOD:
-            logged, rules = "GIVEN" if last.outcome in GOOD else last.outcome.upper(), [rule.id for rule in last.rules]
-            await self.at.log.record(self.actor, self._action, target, outcome=logged, rules=rules)
+            logged = "GIVEN" if last.outcome in GOOD else last.outcome.upper()
+            self._lines[logged, tuple(rule.id for rule in last.rules)].append(target)
         return self._outcome(outcomes, token)
+
+    @property
+    def _handler(self) -> CommandHandler:
+        """The handler of one row; of a dry run one that keeps in memory what it would write."""
+        if not self.dry_run:
+            return self.at.handler
+        return self.at.handler.on(_AppendedInMemory(self.at.handler.event_store), _KeysInMemory(self.keyring))
+
+    async def log(self) -> None:
+        """Write the lines of the rows that have run, before the answer leaves. Raises `LogUnavailable`."""
+        for (outcome, rules), targets in self._lines.items():
+            await self.at.log.record(self.actor, self._action, *targets, outcome=outcome, rules=rules)
 
     async def _refuse(self, target: str, why: str) -> NoReturn:
         await self.at.log.record(self.actor, self._action, target, outcome="FORBIDDEN", rules=["T2"])
@@ -274,9 +292,11 @@ def add_import(app: FastAPI, service: Service[Any]) -> None:
                     return RowResult(row=row.row, forgotten=True, result=None)
                 return RowResult(row=row.row, forgotten=False, result=result)
 
-        # All rows end before an error is raised, so that none goes on behind the answer.
+        # All rows end, and are logged, before an error is raised, so that none goes on behind the answer.
         found: list[RowResult] = []
-        for result in await asyncio.gather(*map(import_in_turn, rows.rows), return_exceptions=True):
+        results = await asyncio.gather(*map(import_in_turn, rows.rows), return_exceptions=True)
+        await importer.log()
+        for result in results:
             if isinstance(result, BaseException):
                 raise result
             found.append(result)
@@ -298,13 +318,15 @@ def add_import(app: FastAPI, service: Service[Any]) -> None:
         await importer.check_role(service.stream_name(stream))
         row = await _read(Row, request)
         outcome = await importer.run(stream, row.file_sha256, row)
+        await importer.log()
         return JSONResponse(outcome.model_dump(mode="json"))
 
 
 def _importer(service: Service[Any], request: Request, actor: Actor) -> _Importer:
     """Build the importer of a request."""
     dry_run = read_query(request).get(DRY_RUN.name) == "true"
-    return _Importer(service, request.app.state.deps, actor, dry_run, datetime.now(UTC))
+    at: Dependencies = request.app.state.deps
+    return _Importer(service, at, actor, dry_run, datetime.now(UTC), _KeysAskedTogether(at.handler.keyring))
 
 
 def _body(service: Service[Any]) -> dict[str, Any]:
@@ -387,11 +409,6 @@ def _reading(result: Result) -> tuple[Outcome, int | None, Sequence[BrokenRule]]
             return "unknown", None, ()
 
 
-def _without_storage(handler: CommandHandler) -> CommandHandler:
-    """Return a handler that reads what the given one reads, and keeps in memory what it would write."""
-    return handler.on(_AppendedInMemory(handler.event_store), _KeysInMemory(handler.keyring))
-
-
 class _AppendedInMemory:
     """An event store over another one: it reads from it, and keeps what is appended in memory. For one dry run."""
 
@@ -456,10 +473,43 @@ class _AppendedInMemory:
         return await self._store.head()
 
 
+class _KeysAskedTogether:
+    """The stored keys for the rows of a dry run: those who ask while the keyring is asked go into the next question together."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._turn = asyncio.Lock()
+        self._waiting: set[str] = set()
+        self._asked: asyncio.Task[Mapping[str, DataKey]] | None = None
+
+    async def open(self, key_ids: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
+        """Fetch the keys of tokens (see `Keyring.open`)."""
+        return await self._keyring.open(key_ids)
+
+    async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
+        """Fetch keys, and make none (see `Keyring.existing_keys`)."""
+        wanted = list(subjects)
+        self._waiting.update(wanted)
+        if self._asked is None:
+            self._asked = asyncio.create_task(self._ask())
+        try:
+            found = await asyncio.shield(self._asked)
+        except KeyDestroyed:
+            # That may be another row's: each row hears of its own.
+            return await self._keyring.existing_keys(wanted)
+        return {subject: found[subject] for subject in wanted if subject in found}
+
+    async def _ask(self) -> Mapping[str, DataKey]:
+        """Wait for the question that is under way, then ask for all who wait by then."""
+        async with self._turn:
+            wanted, self._waiting, self._asked = list(self._waiting), set(), None
+            return await self._keyring.existing_keys(wanted)
+
+
 class _KeysInMemory:
     """A keyring over another one: it fetches keys from it, and makes new ones in memory. For one dry run."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: _KeysAskedTogether) -> None:
         self._keyring = keyring
         self._made = MemoryKeyring()
         self._subjects: set[str] = set()

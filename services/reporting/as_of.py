@@ -78,6 +78,8 @@ async def refolded(
 
 async def moved_after(connection: Connection, positions: Mapping[str, int]) -> list[Stream]:
     """List the streams that have an event after the position of their service."""
+    if not positions:
+        return []
     rows = await connection.fetch(_AFTER, list(positions), list(positions.values()))
     return [(row["service"], row["stream"]) for row in rows]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -39,6 +40,8 @@ from services.console.web.imports import Found, _errors_by_row, _kept
 from services.console.web.sessions import Draft
 from services.referral.service import service
 from shared.api.command_schemas import standalone_schemas
+from shared.privacy.keyring import KeyDestroyed, MemoryKeyring
+from shared.privacy.sealing import DataKey
 from tools.scenario.backend import Request
 from tools.scenario.in_memory import Memory
 from tools.scenario.story import Officer, Result
@@ -475,3 +478,33 @@ def test_a_draft_keeps_the_errors_of_a_register() -> None:
     }
     draft = Draft(UUID(int=1), "referral", UUID(int=1), "Import", 0, answers)
     assert _errors_by_row(draft) == found.errors
+
+
+class _CountingKeyring(MemoryKeyring):
+    """A keyring that notes for whom it was asked, and takes a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[set[str]] = []
+
+    async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
+        wanted = set(subjects)
+        self.asked.append(wanted)
+        await asyncio.sleep(0.01)
+        return await super().existing_keys(wanted)
+
+
+async def test_rows_that_look_for_keys_at_once_ask_once_and_hear_of_their_own() -> None:
+    """Given rows that look for keys at once, one of a forgotten person, then they ask together, and that row alone is told."""
+    keyring = _CountingKeyring()
+    people = [f"person/{n}" for n in range(8)]
+    known = await keyring.keys_for_sealing(people[:4])
+    keyring.asked.clear()
+    together = imports._KeysAskedTogether(keyring)
+    found = await asyncio.gather(*(together.existing_keys([person]) for person in people))
+    assert found == [{person: known[person]} for person in people[:4]] + [{}] * 4
+    assert keyring.asked == [set(people)]
+    await keyring.destroy(people[0])
+    answers = await asyncio.gather(*(together.existing_keys([person]) for person in people), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [KeyDestroyed] + [dict] * 7
+    assert answers[1] == {people[1]: known[people[1]]}
