@@ -43,6 +43,9 @@ WORTH: Final = 20_000
 MOST: Final = 16
 """Processes at most: there are sixteen checks to share, and each process takes some 150 MB."""
 
+COLLECTED_AFTER: Final = 500_000
+"""New objects after which garbage is looked for: more than a page of 5,000 events makes, since each page frees its own."""
+
 STATEMENT_SECONDS: Final = 600.0
 """How long one statement may take: some read or count a whole table."""
 
@@ -219,7 +222,7 @@ def _ended(code: int | None) -> str:
 def _serve(connection: Connection[Any, Any], settings: Settings) -> None:
     """Run what is sent, one after the other, until there is nobody who sends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    exempt_from_collection()
+    exempt_from_collection(COLLECTED_AFTER)
     while True:
         try:
             check, service, end = connection.recv()

@@ -123,9 +123,9 @@ async def run_verification(lines: Console, processes: int | None = None) -> dict
     """
     # The services' declarations take half a second to import.
     from services.console.verification import stores, verify  # noqa: PLC0415
-    from services.console.verification_processes import CheckFailed  # noqa: PLC0415
+    from services.console.verification_processes import COLLECTED_AFTER, CheckFailed  # noqa: PLC0415
 
-    exempt_from_collection()
+    exempt_from_collection(COLLECTED_AFTER)
     started, findings = datetime.now(UTC), list[dict[str, Any]]()
     lines.print("Verification", style="bold")
     try:
