@@ -24,6 +24,8 @@ from tests.bench.command import commands
 from tests.bench.guidance import guidance
 from tests.bench.http import over_http
 from tests.bench.machine import machine
+from tests.bench.members import members
+from tests.bench.memory import memory
 from tests.bench.pages import pages
 from tests.bench.place import place
 from tests.bench.projection import live, rebuild, rebuild_from_stores
@@ -45,10 +47,12 @@ BENCHES: Final = (
     Bench("guidance", "What may be done next in a case", guidance),
     Bench("relay", "Relay, transactional", relay),
     Bench("live", "Projection, live (reporting)", live),
+    Bench("members", "Projection, live, two processes", members),
     Bench("rebuild", "Rebuild from the topics (reporting)", rebuild),
     Bench("rebuild-stores", "Rebuild from the event stores, two processes (reporting)", rebuild_from_stores),
     Bench("verify", "Verification of a whole system", verification),
     Bench("visible", "Command accepted to visible in reporting, 200 commands/s", partial(visible, rate=200)),
+    Bench("memory", "Memory of each process", memory),
     Bench("pages", "Pages of the console, 10,000 cases", partial(pages, cases=10_000)),
     Bench("pages-1000", "Pages of the console, 1,000 cases", partial(pages, cases=1_000)),
     Bench("visible-20", "Command accepted to visible in reporting, 20 commands/s", partial(visible, rate=20)),

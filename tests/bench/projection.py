@@ -104,7 +104,7 @@ def _relayed(place: Place, event_stores: Mapping[str, str], namespace: str) -> I
         yield
 
 
-async def _event_stores(place: Place, corpus: Corpus, wanted: int = EVENTS) -> tuple[dict[str, str], int]:
+async def event_stores_of(place: Place, corpus: Corpus, wanted: int = EVENTS) -> tuple[dict[str, str], int]:
     """Fill event stores of the four services; return their addresses and how many events they hold together."""
     commands = list(mixed(corpus.cases(wanted)))
     event_stores = {service: await place.event_store_database(service) for service in SERVICES}
@@ -137,7 +137,7 @@ async def _peer(place: Place, corpus: Corpus) -> Side:
 async def live(place: Place) -> AsyncIterator[Sequence[Side]]:
     """Relays in a process of their own publish a backlog, while the feed projects what comes."""
     corpus = Corpus()
-    event_stores, events = await _event_stores(place, corpus)
+    event_stores, events = await event_stores_of(place, corpus)
     projected = Projected(place, events)
 
     async def together(_seconds: float) -> Mapping[str, float]:
@@ -156,7 +156,7 @@ async def live(place: Place) -> AsyncIterator[Sequence[Side]]:
 async def rebuild(place: Place) -> AsyncIterator[Sequence[Side]]:
     """Everything stands in the topics, and the feed reads it from the beginning into empty tables."""
     corpus = Corpus()
-    event_stores, events = await _event_stores(place, corpus)
+    event_stores, events = await event_stores_of(place, corpus)
     namespace = await place.topics(list(SERVICES))
     projected = Projected(place, events)
     with _relayed(place, event_stores, namespace):
@@ -175,7 +175,7 @@ async def rebuild(place: Place) -> AsyncIterator[Sequence[Side]]:
 @contextlib.asynccontextmanager
 async def rebuild_from_stores(place: Place) -> AsyncIterator[Sequence[Side]]:
     """`ooc rebuild` into a database whose tables are swapped each round: copy, indexes, comparison and swap."""
-    event_stores, events = await _event_stores(place, Corpus(), STORED_EVENTS)
+    event_stores, events = await event_stores_of(place, Corpus(), STORED_EVENTS)
     database = urlsplit(await place.reporting_database()).path.removeprefix("/")
     sources = {service: as_role(dsn, role_name(RoleKind.VERIFY)) for service, dsn in event_stores.items()}
     target = database_dsn(place.database_url, database)

@@ -1,0 +1,114 @@
+"""The memory of each process of a whole system, as `ooc up` starts it: at rest, and after a load."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from tests.bench.corpus import STORIES
+from tests.bench.place import Place
+from tests.bench.rounds import OURS, Side
+from tools import local
+
+OOC: Final = (sys.executable, "-m", "services.console.main")
+PATIENCE: Final = 300.0
+"""Seconds for the system to be ready, and to come to rest."""
+
+REST_SECONDS: Final = 20.0
+"""Seconds between the start of a system and the look at its memory at rest."""
+
+PLAYED: Final = tuple(sorted(STORIES.glob("0*.yaml")))
+"""The scenarios that a load plays over HTTP: they read and print as well."""
+
+CASES: Final = 100
+"""How many cases a load adds besides, of all scenarios: relays, reactions and the projection carry them on."""
+
+
+def megabytes(pid: int) -> float:
+    """Return the memory of a process with its children: proportional set size, so that what they share counts once."""
+    process = psutil.Process(pid)
+    total = 0
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += one.memory_full_info().pss
+    return total / 1e6
+
+
+class WholeSystem:
+    """A system that runs in a directory of its own, on free ports."""
+
+    def __init__(self, var: Path) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("OOC_")}
+        self._var = var
+        self._environment = inherited | {"OOC_VAR": str(var), "OOC_PORT_BASE": str(_free_base())}
+        self._rest: Mapping[str, float] = {}
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start the system, look at its memory at rest, and end it after the body."""
+        with (self._var.parent / "up.log").open("wb") as log:
+            up = await asyncio.create_subprocess_exec(*OOC, "up", env=self._environment, stdout=log, stderr=log)
+            try:
+                await self._at_rest()
+                await asyncio.sleep(REST_SECONDS)
+                self._rest = self._memory("at rest")
+                yield
+            finally:
+                up.send_signal(signal.SIGINT)
+                await up.wait()
+
+    async def round(self, _seconds: float) -> Mapping[str, float]:
+        """Return the memory of each process in megabytes at rest, and after one load more."""
+        await self._ooc("scenario", "run", "--quiet", *map(str, PLAYED))
+        await self._ooc("seed", *map(str, sorted(STORIES.glob("*.yaml"))), "--cases", str(CASES))
+        await self._at_rest()
+        return {**self._rest, **self._memory("after a load")}
+
+    def _memory(self, when: str) -> dict[str, float]:
+        found = {name: megabytes(pid) for name, pid in sorted(local.running(self._var).items())}
+        return {
+            f"{name} {when}, MB": amount for name, amount in {**found, "all processes": sum(found.values())}.items()
+        }
+
+    async def _at_rest(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while await self._code("status"):  # noqa: ASYNC110 - a system gives no sign
+                await asyncio.sleep(1)
+
+    async def _ooc(self, *arguments: str) -> None:
+        code = await self._code(*arguments)
+        assert code == 0, f"ooc {arguments[0]} ended with {code}"
+
+    async def _code(self, *arguments: str) -> int:
+        quiet = subprocess.DEVNULL
+        asked = await asyncio.create_subprocess_exec(
+            *OOC, *arguments, env=self._environment, stdout=quiet, stderr=quiet
+        )
+        return await asked.wait()
+
+
+def _free_base() -> int:
+    """Return a port from which all of a local system are free."""
+    return next(
+        base for base in range(21_000, 31_000, 50) if all(local.is_free(port) for port in range(base, base + 23))
+    )
+
+
+@contextlib.asynccontextmanager
+async def memory(_place: Place) -> AsyncIterator[Sequence[Side]]:
+    """Start a whole system beside the servers of the benches, which have no part in it."""
+    with tempfile.TemporaryDirectory(prefix="ooc-bench-") as folder:
+        system = WholeSystem(Path(folder) / "var")
+        async with system.running():
+            what = f"`ooc up`; a load plays {len(PLAYED)} scenarios over HTTP and adds {CASES} cases"
+            yield [Side(OURS, what, system.round)]
