@@ -199,17 +199,28 @@ def _published(source: Service[Any], row: asyncpg.Record) -> ConsumedEvent:
     )
 
 
-def applications(settings: IsolatedSettings) -> dict[str, FastAPI]:
-    """Build the five APIs, by the names of their services."""
-    deciding = {name: service_api(service, settings) for name, service in SERVICES.items()}
-    return deciding | {"reporting": reporting_api(settings)}
+_idle: dict[str, tuple[IsolatedSettings, dict[str, FastAPI]]] = {}
+
+
+@contextlib.contextmanager
+def applications(settings: IsolatedSettings) -> Iterator[dict[str, FastAPI]]:
+    """Yield the five APIs, not opened, by the names of their services.
+
+    It takes half a second to build them, so that those which the last test has closed are opened again by the next one.
+    """
+    known, apps = _idle.pop("apps", (None, {}))
+    if known != settings:
+        apps = {name: service_api(service, settings) for name, service in SERVICES.items()}
+        apps["reporting"] = reporting_api(settings)
+    yield apps
+    _idle["apps"] = (settings, apps)
 
 
 @contextlib.asynccontextmanager
 async def serving(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
     """Yield the five APIs in this process, on their databases."""
-    apps = applications(settings)
     async with contextlib.AsyncExitStack() as stack:
+        apps = stack.enter_context(applications(settings))
         await asyncio.gather(*(stack.enter_async_context(app.router.lifespan_context(app)) for app in apps.values()))
         clients = {
             name: await stack.enter_async_context(
@@ -432,7 +443,8 @@ async def urls(settings: IsolatedSettings) -> AsyncIterator[list[str]]:
     """Serve the APIs on real sockets too; yields the options that name them to `ooc`."""
     async with contextlib.AsyncExitStack() as stack:
         ports = {
-            name: await stack.enter_async_context(served(app, settings)) for name, app in applications(settings).items()
+            name: await stack.enter_async_context(served(app, settings))
+            for name, app in stack.enter_context(applications(settings)).items()
         }
         yield [part for name, port in ports.items() for part in ("--url", f"{name}=http://127.0.0.1:{port}")]
 
