@@ -98,12 +98,17 @@ async def know_issuer(app: FastAPI, issuer: str) -> None:
     await retry_for(lambda: app.state.deps.tokens.actor(f"Bearer {token}"), 60, on=(IssuerUnavailable,))
 
 
+@pytest.fixture(scope="session")
+def built_education_app(settings: Settings) -> FastAPI:
+    """Build the API once; each test opens it."""
+    return service_api(service, settings, partial(services_named, service.followers))
+
+
 @pytest.fixture
-async def education_app(settings: Settings, issuer: str) -> AsyncIterator[FastAPI]:
-    app = service_api(service, settings, partial(services_named, service.followers))
-    async with app.router.lifespan_context(app):
-        await know_issuer(app, issuer)
-        yield app
+async def education_app(built_education_app: FastAPI, issuer: str) -> AsyncIterator[FastAPI]:
+    async with built_education_app.router.lifespan_context(built_education_app):
+        await know_issuer(built_education_app, issuer)
+        yield built_education_app
 
 
 @pytest.fixture
@@ -163,12 +168,19 @@ async def projected(isolated_settings: IsolatedSettings) -> AsyncIterator[Any]:
     await connection.close()
 
 
+@pytest.fixture(scope="session")
+def built_reporting_app(isolated_settings: IsolatedSettings) -> FastAPI:
+    """Build the API once; each test opens it."""
+    return reporting_api(isolated_settings)
+
+
 @pytest.fixture
-async def reporting_app(isolated_settings: IsolatedSettings, scenarios: RecordedScenarios) -> AsyncIterator[FastAPI]:
-    app = reporting_api(isolated_settings)
-    async with app.router.lifespan_context(app):
-        await know_issuer(app, isolated_settings.issuer)
-        yield app
+async def reporting_app(
+    built_reporting_app: FastAPI, isolated_settings: IsolatedSettings, scenarios: RecordedScenarios
+) -> AsyncIterator[FastAPI]:
+    async with built_reporting_app.router.lifespan_context(built_reporting_app):
+        await know_issuer(built_reporting_app, isolated_settings.issuer)
+        yield built_reporting_app
 
 
 @pytest.fixture
