@@ -66,6 +66,9 @@ TRANSACTION_SECONDS: Final = 10.0
 POLL_SECONDS: Final = (0.005, 0.2)
 """The shortest and the longest pause between two looks at an event store that has nothing new."""
 
+GATHER_SECONDS: Final = 0.025
+"""How long a transaction gathers events where they come faster than transactions: each costs broker and consumers alike."""
+
 ALARM_SECONDS: Final = 5.0
 """Seconds between two comparisons while an alarm stands."""
 
@@ -351,6 +354,9 @@ class Relay(Service):
                     for recorded_at, count in portion.recorded.items():
                         observe("relay", (now - recorded_at).total_seconds(), count)
                 portions = await (ahead or self._portions(event_store, producer, end, hash_))
+                if portions and ahead is None:  # what came during the transaction: more is coming
+                    await self.sleep(GATHER_SECONDS)
+                    portions = await self._portions(event_store, producer, end, hash_)
             finally:
                 if ahead is not None:
                     ahead.cancel()
