@@ -259,6 +259,7 @@ def _app(app_id: str, bootstrap: Kafka, membership: GroupSettings) -> ConsumerAp
         broker_session_timeout=membership.session_seconds,
         broker_heartbeat_interval=membership.heartbeat_seconds,
         broker_rebalance_timeout=membership.rebalance_seconds,
+        consumer_metadata_max_age_ms=int(membership.metadata_seconds * 1000),
         # An event that waits for a server must hang neither a rebalance nor the end of the process.
         stream_wait_empty=False,
         stream_recovery_delay=0,

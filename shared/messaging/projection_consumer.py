@@ -54,6 +54,8 @@ class GroupSettings:
         session_seconds: after so long without a heartbeat the broker gives its partitions to others.
         heartbeat_seconds: between two heartbeats.
         rebalance_seconds: how long the others wait for it to join again.
+        metadata_seconds: how old its knowledge of topics may be. One that leads the group just after the broker began
+            again may miss topics, and gives their partitions to nobody until it looks again.
         retry_seconds: how long a transient error is tried again before it ends the process.
         instance: names this member, one name each, if it is to get its partitions back at once after a restart
             (static membership, KIP-345); None: any member will do.
@@ -63,6 +65,7 @@ class GroupSettings:
     session_seconds: float = 6.0
     heartbeat_seconds: float = 0.5
     rebalance_seconds: float = 20.0
+    metadata_seconds: float = 30.0
     retry_seconds: float = 3.0
     instance: str | None = None
 
@@ -187,6 +190,7 @@ class ProjectionConsumer(Service):
             session_timeout_ms=int(membership.session_seconds * 1000),
             heartbeat_interval_ms=int(membership.heartbeat_seconds * 1000),
             rebalance_timeout_ms=int(membership.rebalance_seconds * 1000),
+            metadata_max_age_ms=int(membership.metadata_seconds * 1000),
         )
         try:
             await consumer.start()

@@ -16,13 +16,11 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from services.reporting.projection import apply_remembering
-from services.reporting.read_models import CONSUMER, READ_MODELS
-from shared.database import create_pool
 from shared.messaging.consumer import ConsumedEvent
-from shared.messaging.projection_consumer import GroupSettings, ProjectionConsumer
+from shared.messaging.projection_consumer import GroupSettings
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.place import Place
-from tests.bench.processes import SPAWN, process_running, relaying
+from tests.bench.processes import SPAWN, feeding, process_running, relaying
 from tests.bench.projection import event_stores_of
 from tests.bench.rounds import OURS, Side
 from tools import local
@@ -70,7 +68,7 @@ async def projecting(dsn: str, kafka: str, namespace: str, notes: TookQueue) -> 
     """Feed reporting's projection, for ever; `notes` hears of each batch."""
     processor = time.process_time()
 
-    async def noted(connection: Any, records: Sequence[ConsumedEvent]) -> None:
+    async def apply_and_note(connection: Any, records: Sequence[ConsumedEvent]) -> None:
         nonlocal processor
         began = time.time()
         await apply_remembering(connection, records)
@@ -78,19 +76,7 @@ async def projecting(dsn: str, kafka: str, namespace: str, notes: TookQueue) -> 
         notes.put(Took(len(records), began, now - processor))
         processor = now
 
-    database = await create_pool(dsn, max_size=6)
-    feed = ProjectionConsumer(
-        CONSUMER,
-        services=sorted(READ_MODELS),
-        pool=database,
-        bootstrap=kafka,
-        apply=noted,
-        namespace=namespace,
-        group=namespace,
-        membership=PATIENT,
-    )
-    async with feed:
-        await asyncio.Event().wait()
+    await feeding(dsn, kafka, namespace, apply_and_note, PATIENT)
 
 
 async def sharing(kafka: str, group: str, members: int) -> None:
@@ -145,10 +131,10 @@ class Members:
             servers = local.running(self._place.folder)
             before = {name: processor_seconds(pid) for name, pid in servers.items()}
             stack.enter_context(process_running(relaying, self._event_stores, kafka, namespace))
-            await self._reached(dsn)
+            await self._wait_until_projected(dsn)
             ended = time.time()
             spent = {name: processor_seconds(pid) - before[name] for name, pid in servers.items()}
-            batches = await asyncio.to_thread(self._noted, notes)
+            batches = await asyncio.to_thread(self._batches_of, notes)
         took = ended - min(batch.began for batch in batches)
         spent["projecting"] = sum(batch.processor for batch in batches)
         return {
@@ -157,7 +143,7 @@ class Members:
             "batches": len(batches),
         }
 
-    async def _reached(self, dsn: str) -> None:
+    async def _wait_until_projected(self, dsn: str) -> None:
         connection = await asyncpg.connect(dsn)
         try:
             async with asyncio.timeout(10 * PATIENCE):
@@ -166,7 +152,7 @@ class Members:
         finally:
             await connection.close()
 
-    def _noted(self, notes: TookQueue) -> list[Took]:
+    def _batches_of(self, notes: TookQueue) -> list[Took]:
         batches: list[Took] = []
         while sum(batch.events for batch in batches) < self._events:
             batches.append(notes.get(timeout=PATIENCE))

@@ -14,11 +14,12 @@ import uvloop
 from services.reporting.projection import apply_remembering
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from shared.database import as_role, create_pool
-from shared.messaging.projection_consumer import ProjectionConsumer
+from shared.messaging.consumer import Apply
+from shared.messaging.projection_consumer import DEFAULT_GROUP, GroupSettings, ProjectionConsumer
 from shared.messaging.relay import Relay
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
-from tests.bench.timeline import Notes, NotingProjection, NotingRelay
+from tests.bench.timeline import Notes, NotingRelay
 
 SPAWN: Final = multiprocessing.get_context("spawn")
 
@@ -43,17 +44,24 @@ async def relaying(event_stores: Mapping[str, str], kafka: str, namespace: str, 
         await asyncio.Event().wait()
 
 
-async def feeding(dsn: str, kafka: str, namespace: str, notes: Notes | None = None) -> None:
-    """Feed reporting's projection, for ever; `notes` hears of each step."""
+async def feeding(
+    dsn: str,
+    kafka: str,
+    namespace: str,
+    apply: Apply = apply_remembering,
+    membership: GroupSettings = DEFAULT_GROUP,
+) -> None:
+    """Feed reporting's projection, for ever, by its own `apply` or one that takes notes too."""
     database = await create_pool(dsn, max_size=6)
     feed = ProjectionConsumer(
         CONSUMER,
         services=sorted(READ_MODELS),
         pool=database,
         bootstrap=kafka,
-        apply=apply_remembering if notes is None else NotingProjection(notes),
+        apply=apply,
         namespace=namespace,
         group=namespace,
+        membership=membership,
     )
     async with feed:
         await asyncio.Event().wait()

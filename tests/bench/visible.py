@@ -20,7 +20,7 @@ from tests.bench.figures import milliseconds
 from tests.bench.place import Place
 from tests.bench.processes import SPAWN, feeding, process_running, relaying
 from tests.bench.rounds import OURS, Side
-from tests.bench.timeline import Notes, Timed, Timeline
+from tests.bench.timeline import Notes, NotingProjection, Timed, Timeline
 from tools.scenario.synthetic_cases import SyntheticCase
 
 GLANCE: Final = 0.002
@@ -125,7 +125,7 @@ async def visible(place: Place, rate: int) -> AsyncIterator[Sequence[Side]]:
         notes: Notes = SPAWN.Queue()
         with (
             process_running(relaying, dict(ours.event_stores), place.kafka, namespace, notes),
-            process_running(feeding, reporting, place.kafka, namespace, notes),
+            process_running(feeding, reporting, place.kafka, namespace, NotingProjection(notes)),
         ):
             following = Following(ours, Corpus(), reporting, rate, Timeline(notes))
             yield [Side(OURS, f"{rate} commands/s of the scenarios, relayed and projected", following.round)]
