@@ -87,10 +87,8 @@ async def exposition(pool: asyncpg.Pool[asyncpg.Record], service: str) -> str:
     """Return the histograms of a service in the text format of OpenMetrics 1.0."""
     lines: list[str] = []
     for row in await pool.fetch(_READ):
-        labels, buckets = (
-            f'service="{service}",step="{row["step"]}"',
-            list(zip(row["bounds"], row["events"], strict=True)),
-        )
+        labels = f'service="{service}",step="{row["step"]}"'
+        buckets = list(zip(row["bounds"], row["events"], strict=True))
         for bound in BOUNDS:
             count = sum(events for at_most, events in buckets if at_most <= bound)
             le = "+Inf" if bound == inf else bound
