@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from services.console.topic_verification import check_topic
 from shared.kafka import Kafka
 from shared.runtime.service import Service
 from shared.runtime.verification.access_log import check_access_log
@@ -17,7 +18,7 @@ from shared.runtime.verification.checkpoints import check_checkpoints, read_publ
 from shared.runtime.verification.log import LogChecks, LogEnd, check_log, end_of_log
 from shared.runtime.verification.problems import CountedCheck, Passed, Pool, Problems, to_the_end
 from shared.runtime.verification.streams import Follower, StreamChecks, check_streams, follow_nothing
-from shared.runtime.verification.topic import check_reached, check_topic, read_position_record
+from shared.runtime.verification.topic import check_reached, read_position_record
 from shared.runtime.verification.waits import WaitCheck, check_waits
 from shared.transparency.log import ACCESS, EVENTS, Log
 

@@ -13,7 +13,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
 
-class _KeptRecords(fetcher.MemoryRecords):  # type: ignore[misc]
+class KeptRecords(fetcher.MemoryRecords):  # type: ignore[misc]
     """The batches of a fetch, with their bytes."""
 
     def __init__(self, data: bytes) -> None:
@@ -70,5 +70,5 @@ class LenientPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
 def install() -> None:
     """Make every aiokafka consumer of this process read leniently; safe to repeat."""
     if fetcher.PartitionRecords is not LenientPartitionRecords:
-        fetcher.MemoryRecords = _KeptRecords
+        fetcher.MemoryRecords = KeptRecords
         fetcher.PartitionRecords = LenientPartitionRecords

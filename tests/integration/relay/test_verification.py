@@ -293,6 +293,35 @@ async def test_a_record_with_an_undecodable_header_name_is_named(
     assert line == f"{here}: not the event store's own: it names no position"
 
 
+async def test_each_record_of_a_batch_is_named_by_itself(relayed_service: RelayedService, tallies: Tallies) -> None:
+    """Given a batch of an event's record again and a foreign one, both are named, and no record of an aborted batch."""
+    (last,) = [
+        m
+        for m in await committed(relayed_service.bootstrap, relayed_service.events)
+        if dict(m.headers)["ooc_position"] == b"6"
+    ]
+    place, again = last.partition, {"key": last.key, "value": last.value, "headers": list(last.headers)}
+    async with AIOKafkaProducer(
+        bootstrap_servers=relayed_service.bootstrap, transactional_id=relayed_service.namespace
+    ) as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(relayed_service.events, b"aborted", partition=place)
+        await producer.abort_transaction()
+        async with producer.transaction():
+            batch = producer.create_batch()
+            batch.append(timestamp=None, **again)
+            batch.append(timestamp=None, **{**again, "headers": [*last.headers, ("more", b"")]})
+            placed = await (await producer.send_batch(batch, relayed_service.events, partition=place))
+    await tallies.does(tallies.open, Count(by=1))
+    async with relayed_service.relay():
+        await relayed_service.relayed()
+    here = f"{relayed_service.events} partition {place} offset"
+    assert await named(relayed_service, tallies, TOPIC) == [
+        f"{here} {placed.offset}: position 6 comes after position 6",
+        f"{here} {placed.offset + 1}: not what the event store holds at position 6: header more",
+    ]
+
+
 async def test_a_store_that_grew_again_in_another_way_is_found(
     relayed_service: RelayedService, tallies: Tallies, owner: Owner
 ) -> None:
