@@ -16,6 +16,7 @@ import httpx
 import pytest
 from joserfc import jwt
 
+from shared.api import authentication
 from shared.api.authentication import LEEWAY_SECONDS, InvalidToken, TokenVerifier
 from shared.database import retry_for
 from shared.runtime.settings import Settings
@@ -144,3 +145,44 @@ async def test_a_time_of_an_odd_shape_is_refused(
 async def test_every_area_is_for_whoever_says_so(issuer: Issuer, tokens: TokenVerifier) -> None:
     """The area `*` stands for all of them."""
     assert (await tokens.actor(f"Bearer {issuer.sign(area='*')}")).labels == {"area": "*"}
+
+
+async def test_a_token_resembling_one_that_was_accepted_is_refused(issuer: Issuer, tokens: TokenVerifier) -> None:
+    """What the API remembers of a verified token opens nothing to another signature, other claims or a cut token."""
+    token = issuer.sign(role="INSPECTOR")
+    header, claims, signature = token.split(".")
+    raised = issuer.sign(role="AUDITOR").split(".")[1]
+    for _ in range(2):
+        assert (await tokens.actor(f"Bearer {token}")).role == "INSPECTOR"
+        for forged in (
+            f"{header}.{claims}.{signature[:-2]}{'AA' if signature[-2:] != 'AA' else 'BB'}",
+            f"{header}.{raised}.{signature}",
+            f"{header}.{claims}.",
+            f"{header}.{claims}",
+            token[:-1],
+        ):
+            await refused(tokens, forged)
+
+
+async def test_a_remembered_token_expires(
+    issuer: Issuer, tokens: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token is accepted a second time before it expires, and refused, as expired, afterwards."""
+    token = issuer.sign(exp=int(time.time()) + 60)
+    for _ in range(2):
+        await tokens.actor(f"Bearer {token}")
+    later = time.time() + 60 + LEEWAY_SECONDS + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    monkeypatch.setattr(authentication, "time", lambda: later)
+    assert "expired_token" in await refused(tokens, token)
+
+
+async def test_the_number_of_remembered_tokens_is_bounded(
+    issuer: Issuer, tokens: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens beyond the bound are verified again, not remembered without end; each is accepted all the time."""
+    monkeypatch.setattr(authentication, "REMEMBERED_TOKENS", 3)
+    signed = [issuer.sign(sub=str(uuid4())) for _ in range(8)]
+    for token in signed + signed:
+        await tokens.actor(f"Bearer {token}")
+        assert 1 <= len(tokens._verified) <= 3
