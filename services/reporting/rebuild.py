@@ -47,6 +47,7 @@ from shared.domain.envelope import Fact, UnknownEvent
 from shared.domain.messages import Correction
 from shared.event_store import RecordedEvent
 from shared.messaging.projection_consumer import progress
+from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.grants import grant_privileges
 
 SHADOW: Final = "rebuild"
@@ -189,8 +190,10 @@ class _Range:
     held: Mapping[str, int]
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _begin_process() -> None:
+    """Leave interrupts to the parent, and collect garbage as rarely as other processes of the system."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    exempt_from_collection()
 
 
 def copy_range(part: _Range) -> int:
@@ -334,7 +337,7 @@ class Rebuild:
         self._tell(Step("folding and copying", 0, total))
         loop = asyncio.get_running_loop()
         context = multiprocessing.get_context("spawn")
-        executor = ProcessPoolExecutor(self._processes, context, initializer=_leave_interrupts_to_the_parent)
+        executor = ProcessPoolExecutor(self._processes, context, initializer=_begin_process)
         parts = [loop.run_in_executor(executor, copy_range, part) for part in self._ranges(positions)]
         try:
             for part in asyncio.as_completed(parts):
