@@ -16,8 +16,9 @@ from typing import Final
 import psutil
 
 from tests.bench.corpus import STORIES
-from tests.bench.place import Place
+from tests.bench.place import KAFKA_OPTIONS, Place
 from tests.bench.rounds import OURS, Side
+from tests.ports import free_base
 from tools import local
 
 OOC: Final = (sys.executable, "-m", "services.console.main")
@@ -48,9 +49,11 @@ class WholeSystem:
     """A system that runs in a directory of its own, on free ports."""
 
     def __init__(self, var: Path) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("OOC_")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("OOC_") and name != KAFKA_OPTIONS
+        }
         self._var = var
-        self._environment = inherited | {"OOC_VAR": str(var), "OOC_PORT_BASE": str(_free_base())}
+        self._environment = inherited | {"OOC_VAR": str(var), "OOC_PORT_BASE": str(free_base())}
         self._rest: Mapping[str, float] = {}
 
     @contextlib.asynccontextmanager
@@ -95,13 +98,6 @@ class WholeSystem:
             *OOC, *arguments, env=self._environment, stdout=quiet, stderr=quiet
         )
         return await asked.wait()
-
-
-def _free_base() -> int:
-    """Return a port from which all of a local system are free."""
-    return next(
-        base for base in range(21_000, 31_000, 50) if all(local.is_free(port) for port in range(base, base + 23))
-    )
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import asyncpg
@@ -26,6 +27,9 @@ from shared.runtime.provision import (
 from tests.ports import free_ports
 from tools import local
 from tools.local import postgres
+
+KAFKA_OPTIONS: Final = "KAFKA_JVM_PERFORMANCE_OPTS"
+"""The environment variable that chooses Java's compilers for Kafka."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ async def place(folder: Path) -> AsyncIterator[Place]:
     """Yield the servers, with their data in `folder`, as long as the body runs."""
     shutil.rmtree(folder, ignore_errors=True)
     port, *kafka_ports = free_ports(3)
-    os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "")  # both compilers: its speed counts here, not its start
+    os.environ.setdefault(KAFKA_OPTIONS, "")  # both compilers: its speed counts here, not its start
     async with local.servers(folder, postgres_port=port, kafka_ports=(kafka_ports[0], kafka_ports[1])):
         yield Place(folder, postgres.dsn(port), f"127.0.0.1:{kafka_ports[0]}")
     shutil.rmtree(folder, ignore_errors=True)
