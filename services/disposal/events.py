@@ -54,7 +54,7 @@ from shared.privacy.sealing import OwnedBy, Sealed
 
 
 class OffenceCategory(StrEnum):
-    """The kind of an offence, as the returns group it."""
+    """The kind of an offence, by which returns group it; KPI 9 counts drugs, robbery and violence."""
 
     THEFT = "THEFT"
     DRUGS = "DRUGS"
@@ -83,14 +83,14 @@ class ChangeAction(StrEnum):
 
 
 class EvidenceStandard(StrEnum):
-    """To what standard the evidence was found sufficient."""
+    """What the evidence suffices for: to charge, or to show that the offence occurred (rule R3)."""
 
     CHARGE = "CHARGE"
     OFFENCE_OCCURRED = "OFFENCE_OCCURRED"
 
 
 class AssessmentTool(StrEnum):
-    """With what a child is assessed: the Prevention and Diversion Assessment Tool, AssetPlus, or another."""
+    """The tool with which a child is assessed: the Prevention and Diversion Assessment Tool, AssetPlus, or another."""
 
     PDAT = "PDAT"
     ASSET_PLUS = "ASSET_PLUS"
@@ -98,7 +98,7 @@ class AssessmentTool(StrEnum):
 
 
 class PanelMember(StrEnum):
-    """Who sits on the weekly panel."""
+    """The members of the weekly panel. Police and youth justice service (YJS) are its quorum (rule P1)."""
 
     POLICE = "POLICE"
     YJS = "YJS"
@@ -110,7 +110,7 @@ class PanelMember(StrEnum):
 
 
 class ProsecutorDecision(StrEnum):
-    """What the Crown Prosecution Service answered."""
+    """The answers of the Crown Prosecution Service."""
 
     YCC = "YCC"
     CHARGE = "CHARGE"
@@ -119,7 +119,7 @@ class ProsecutorDecision(StrEnum):
 
 
 class CancellationReason(StrEnum):
-    """Why a session was lost that the child did not miss."""
+    """Why a session was lost that the child did not miss. None of these counts against the child (rules C7 and D2)."""
 
     SERVICE = "SERVICE"
     HARMED_WITHDREW = "HARMED_WITHDREW"
@@ -127,7 +127,7 @@ class CancellationReason(StrEnum):
 
 
 class ContactMeans(StrEnum):
-    """How contact was sought."""
+    """The ways in which somebody tried to reach a person."""
 
     PHONE = "PHONE"
     VISIT = "VISIT"
@@ -139,7 +139,7 @@ class ContactMeans(StrEnum):
 
 
 class Offence(ValueObject):
-    """What the child is said to have done. `date` is the Europe/London day of it."""
+    """The offence of which the child is suspected. `date` is its Europe/London day."""
 
     code: OffenceCode
     title: OffenceTitle
@@ -151,7 +151,7 @@ class Offence(ValueObject):
 
 
 class PriorRecord(ValueObject):
-    """What is recorded against the child before: how many of each."""
+    """What was recorded against the child before: the number of disposals of each kind, and of convictions."""
 
     yc: Annotated[int, Field(ge=0, le=1000)]
     ycc: Annotated[int, Field(ge=0, le=1000)]
@@ -160,7 +160,10 @@ class PriorRecord(ValueObject):
 
 
 class ConditionTerms(ValueObject):
-    """What a condition asks, in clear: enough for others to react and to count."""
+    """The clear part of a condition, by which other services react and count.
+
+    `hours` are those asked in all, `amount` is in pence.
+    """
 
     condition_id: UUID
     type: ConditionType
@@ -171,7 +174,7 @@ class ConditionTerms(ValueObject):
 
 
 class Condition(ConditionTerms):
-    """A condition of a caution, or an agreed action of a youth restorative disposal."""
+    """A condition of a conditional caution (CDA 1998 s66A), or an agreed action of a youth restorative disposal."""
 
     payee: Annotated[Sealed[FreeText] | None, Personal.CONDITIONS] = None
     method: PaymentMethod | None = None
@@ -196,7 +199,10 @@ class Condition(ConditionTerms):
 
 
 class Change(ValueObject):
-    """One change of a variation; `condition` is the whole condition as it shall be, none where it is omitted."""
+    """One change of a variation (CDA 1998 s66D).
+
+    `condition` is the whole condition after it, and null where it is omitted.
+    """
 
     action: ChangeAction
     condition_id: UUID
@@ -204,14 +210,14 @@ class Change(ValueObject):
 
 
 class OmittedCondition(ValueObject):
-    """A condition that a variation omitted, and of what type it was."""
+    """A condition that a variation omitted, with its type."""
 
     condition_id: UUID
     type: ConditionType
 
 
 class RetypedCondition(ValueObject):
-    """A condition that a variation made one of another type, with both types."""
+    """A condition whose type a variation changed, with both types."""
 
     condition_id: UUID
     before: ConditionType
@@ -234,7 +240,11 @@ class ChildEvent(Event):
 
 
 class DisposalCaseOpened(Event):
-    """A case was opened for one child and one offence. `prosecution_time_limit` binds summary offences only."""
+    """A case was opened for one child and one offence; no other may be live for both (rule R28).
+
+    It opens a duty to inform each victim of restorative justice. `age_at_offence` is in whole years;
+    `prosecution_time_limit` is the last day to prosecute a summary offence (MCA 1980 s127), else null.
+    """
 
     sentence = (
         "Disposal case opened: {offence.title}, {offence.date}, crime number {crime_number}; the child was "
@@ -257,7 +267,11 @@ class DisposalCaseOpened(Event):
 
 
 class AdmissionRecorded(Event):
-    """The child was asked, and accepted the facts or did not."""
+    """The child was asked, and accepted the facts or did not.
+
+    Without an admission no disposal is decided or issued (rule R4); for a restorative disposal an appropriate adult
+    must have been present (rule R6).
+    """
 
     sentence = (
         "The child {facts_accepted?admitted the facts|did not admit the facts}, "
@@ -269,13 +283,17 @@ class AdmissionRecorded(Event):
 
 
 class AdmissionWithdrawn(Event):
-    """The child took the admission back."""
+    """The child took the admission back. No disposal can be decided or issued until the child admits anew (rule R4)."""
 
     sentence = "The child withdrew the admission"
 
 
 class EvidenceSufficiencyDecided(Event):
-    """A named decision-maker judged the evidence."""
+    """A police decision-maker judged the evidence.
+
+    A caution needs evidence sufficient to charge; a restorative disposal needs evidence that the offence occurred (rule
+    R3).
+    """
 
     sentence = "Evidence found {sufficient?sufficient|not sufficient}, standard: {standard}"
 
@@ -284,7 +302,10 @@ class EvidenceSufficiencyDecided(Event):
 
 
 class GravityScored(Event):
-    """The offence was scored by the NPCC child gravity matrix (1 to 5), and by the YJB's other scale."""
+    """The offence was scored from 1 to 5 by the NPCC child gravity matrix: by itself, and after its factors (rule G1).
+
+    `yjb_seriousness_score` is on the YJB's other scale, which KPI 9 uses.
+    """
 
     sentence = (
         "Gravity scored {final_score} (offence {offence_score}), matrix version {matrix_version}[; youth justice "
@@ -300,7 +321,10 @@ class GravityScored(Event):
 
 
 class VictimViewSought(Event):
-    """A victim's view was sought; `case_id` and `child_id` say in whose case."""
+    """A victim was asked for their view, or it is recorded that none was sought.
+
+    The view informs the decision and does not bind it; KPI 10 counts it. `case_id` and `child_id` say whose case it is.
+    """
 
     sentence = (
         "View of a victim {sought?sought|not sought}, {before_decision?before|after} the decision[; "
@@ -319,7 +343,10 @@ class VictimViewSought(Event):
 
 
 class VictimInformedOfRestorativeJustice(Event):
-    """A victim was told of restorative justice (Victims' Code 3.4 to 3.6)."""
+    """A victim was told of restorative justice (Victims' Code 3.4 to 3.6).
+
+    This meets the duty `VICTIM_RJ_INFORMATION`, which is due earlier for a victim with enhanced rights.
+    """
 
     sentence = "Victim informed of restorative justice{enhanced_rights?, with enhanced rights|}"
 
@@ -329,7 +356,7 @@ class VictimInformedOfRestorativeJustice(Event):
 
 
 class AssessmentRequested(Event):
-    """The youth justice service was asked to assess the child."""
+    """The youth justice service was asked to assess the child with this tool. This opens the duty `ASSESSMENT`."""
 
     sentence = "Assessment requested: {tool}"
 
@@ -337,7 +364,10 @@ class AssessmentRequested(Event):
 
 
 class AssessmentCompleted(Event):
-    """The child was assessed. A programme is planned, or a reason is given why it would be inappropriate."""
+    """The youth justice service assessed the child.
+
+    A programme is planned, or a reason says why one would be inappropriate (CDA 1998 s66ZB(2)-(3)).
+    """
 
     sentence = "Assessment completed: {tool}, {programme_plan?a programme is planned|no programme is planned}"
 
@@ -348,7 +378,10 @@ class AssessmentCompleted(Event):
 
 
 class PanelRecommended(Event):
-    """The panel recommended; the police decide."""
+    """The weekly panel recommended a disposal, with police and youth justice service present (rule P1).
+
+    The police decide; another decision than this needs a reason (rule PD1).
+    """
 
     sentence = "Panel recommended: {recommended}[; present: {attendees}]"
 
@@ -357,7 +390,10 @@ class PanelRecommended(Event):
 
 
 class ProsecutorDecisionRecorded(Event):
-    """The prosecutor answered, having been sent the child information form."""
+    """The Crown Prosecution Service answered, having been sent the child information form (rule R19).
+
+    A conditional caution for an indictable-only offence needs its decision (rule R18).
+    """
 
     sentence = "Prosecutor decided: {decision}, reference {reference}"
 
@@ -367,7 +403,11 @@ class ProsecutorDecisionRecorded(Event):
 
 
 class DisposalDecided(Event):
-    """The police decided what shall be done. `age` is the child's on that day, None where it can no longer be known."""
+    """A police decision-maker decided what is done, and why; no system decides (rule R26).
+
+    A disposal is now prepared and issued; a charge, outcome 21 or no further action ends the case, and outcome 22
+    diverts the child. `age` is the child's in whole years on that day, null where it can no longer be known.
+    """
 
     sentence = "Decided: {decision}[; the child was {age}]"
 
@@ -386,7 +426,10 @@ class DisposalDecided(Event):
 
 
 class ConditionProposed(Event):
-    """A condition was proposed."""
+    """A condition of a conditional caution was proposed, or an agreed action of a restorative disposal.
+
+    It binds nobody before the disposal is issued; a document signed before it no longer suffices (rule R9).
+    """
 
     sentence = (
         "Condition proposed: {condition.type}, {condition.object}, due {condition.due}[, {condition.hours#hour|hours}]"
@@ -396,7 +439,10 @@ class ConditionProposed(Event):
 
 
 class ConditionWithdrawn(Event):
-    """A proposed condition was taken back before it was given."""
+    """A proposed condition was taken back before the disposal was issued.
+
+    A document signed before that no longer suffices (rule R9).
+    """
 
     sentence = "Proposed condition withdrawn"
 
@@ -404,7 +450,11 @@ class ConditionWithdrawn(Event):
 
 
 class AppropriateAdultConfirmed(Event):
-    """An appropriate adult was confirmed (CDA 1998 s66ZA(7))."""
+    """Somebody was confirmed as the child's appropriate adult (CDA 1998 s66ZA(7)).
+
+    They are 18 or over, and no police officer or employee (rule R7). A caution needs this on the day of its issue (rule
+    R6).
+    """
 
     sentence = "Appropriate adult confirmed: {kind}"
 
@@ -415,7 +465,11 @@ class AppropriateAdultConfirmed(Event):
 
 
 class EffectExplained(Event):
-    """It was explained what the disposal means."""
+    """The effect of the disposal was explained to the child and the appropriate adult.
+
+    A caution needs this in ordinary language; a conditional caution needs the warning of prosecution too (rule R8; CDA
+    1998 ss66B(4), 66ZA(3)).
+    """
 
     sentence = (
         "Effect explained {to_child?to the child|not to the child} and {to_appropriate_adult?to the appropriate "
@@ -429,10 +483,10 @@ class EffectExplained(Event):
 
 
 class DocumentSigned(Event):
-    """The document with this SHA-256 was signed.
+    """The child signed the document with this SHA-256, and consented (rule R9; CDA 1998 s66B(6)).
 
-    `printed_here` says whether that is the document as this system printed it then, in one of its languages; None where
-    the event is older than the question.
+    `printed_here` says whether it is the document that this system printed at that time, in one of its languages; null
+    in events from before that field.
     """
 
     sentence = (
@@ -447,7 +501,12 @@ class DocumentSigned(Event):
 
 
 class DisposalIssued(ChildEvent):
-    """The disposal was given: all that others need to react to it, monitor it and count it."""
+    """The disposal was issued by the police, with all that other services need to react to it, monitor it and count it.
+
+    Its conditions bind the child from now on. Ages are in whole years; `ends_on` is the latest due date of its
+    conditions; `spent_on` is the day on which it becomes spent (ROA 1974 sch 2 para 1), null for a restorative
+    disposal.
+    """
 
     sentence = (
         "Issued: {disposal}[ with {conditions#condition|conditions}], the child was {age_at_issue}[, until {ends_on}]"
@@ -474,7 +533,10 @@ class DisposalIssued(ChildEvent):
 
 
 class YotReferred(Event):
-    """The child was referred to the youth offending team (CDA 1998 s66A(6A), s66ZB)."""
+    """The child was referred to the youth offending team, as a caution requires (CDA 1998 s66A(6A), s66ZB).
+
+    This meets the duty `YOT_REFERRAL` (rule R12).
+    """
 
     sentence = "Child referred to the youth offending team"
 
@@ -483,7 +545,10 @@ class YotReferred(Event):
 
 
 class ConditionSessionBooked(Event):
-    """A session was booked for a condition. Hours are those scheduled."""
+    """A session that lasts `hours` was booked for a condition.
+
+    Its attendance is due to be recorded after it (duty `ATTENDANCE_RECORDED`).
+    """
 
     sentence = "Session booked for a condition: {starts_at}, {hours#hour|hours}"
 
@@ -494,7 +559,10 @@ class ConditionSessionBooked(Event):
 
 
 class ConditionAttended(Event):
-    """The child came to a session of a condition."""
+    """The child came to a session of a condition, also if late, gone early or excluded for conduct.
+
+    `hours_credited` count towards the hours of the condition.
+    """
 
     sentence = "Session of a condition attended: {status}, {hours_credited#hour|hours} credited"
 
@@ -509,7 +577,11 @@ class ConditionAttended(Event):
 
 
 class ConditionMissed(Event):
-    """The child did not come to a session of a condition."""
+    """The child did not come to a session of a condition.
+
+    Unless the reason is acceptable already, somebody must contact the child (duty `MISSED_CONTACT`), and a pending
+    reason must be decided (duty `ABSENCE_REASON`).
+    """
 
     sentence = "Session of a condition missed: {status}"
 
@@ -524,7 +596,10 @@ class ConditionMissed(Event):
 
 
 class ConditionSessionCancelled(Event):
-    """A session was lost through no doing of the child's; nothing changes for the child."""
+    """A session of a condition was lost through no fault of the child.
+
+    Nothing changes for the child, and it is no ground for breach (rules C7 and D2).
+    """
 
     sentence = "Session of a condition cancelled[: {because}]"
 
@@ -539,7 +614,10 @@ class ConditionSessionCancelled(Event):
 
 
 class AbsenceDecided(Event):
-    """A missed session was found acceptable or not."""
+    """Somebody decided whether the pending reason for an absence is acceptable.
+
+    An acceptable absence leads to neither a warning nor a breach.
+    """
 
     sentence = "Absence found {acceptable?acceptable|not acceptable}"
 
@@ -550,7 +628,10 @@ class AbsenceDecided(Event):
 
 
 class ContactRecorded(Event):
-    """Contact was sought, and reached the person or did not."""
+    """Somebody tried to reach a person; `reached` says whether they did.
+
+    After a missed session even an attempt that fails meets the duty `MISSED_CONTACT`, unless the person is a victim.
+    """
 
     sentence = "Contact by {means}: the person was {reached?reached|not reached}"
 
@@ -560,7 +641,7 @@ class ContactRecorded(Event):
 
 
 class WarningIssued(Event):
-    """A written warning was given for an unacceptable absence."""
+    """The child was warned in writing for an unacceptable absence from this session, or for being excluded from it."""
 
     sentence = "Written warning issued for an absence"
 
@@ -568,7 +649,10 @@ class WarningIssued(Event):
 
 
 class ComplianceMeetingRecorded(Event):
-    """The meeting about compliance was held, with or without those invited."""
+    """A meeting about compliance was held, or was arranged and missed, with the child and a parent.
+
+    By local policy it precedes the referral of a breach.
+    """
 
     sentence = (
         "Compliance meeting: the child {attended?attended|did not attend}, a parent was "
@@ -580,7 +664,10 @@ class ComplianceMeetingRecorded(Event):
 
 
 class ConditionCompleted(Event):
-    """A condition was completed."""
+    """A condition was completed on the Europe/London day `completed_on`, by its attendance or as an officer recorded.
+
+    A letter of apology is complete once its quality is checked (rule D1).
+    """
 
     sentence = "Condition completed on {completed_on}[, {quality_checked?checked|not checked}]"
 
@@ -592,7 +679,7 @@ class ConditionCompleted(Event):
 
 
 class ConditionExcused(Event):
-    """A condition need no longer be completed."""
+    """The child was released from a condition, for the reason given. It counts as done."""
 
     sentence = "Condition excused"
 
@@ -601,10 +688,10 @@ class ConditionExcused(Event):
 
 
 class ConditionsVaried(Event):
-    """Conditions were added, modified or omitted. `conditions` is the resulting set, without what was omitted.
+    """Conditions were added, modified or omitted with the child's consent (rule R22; CDA 1998 s66D).
 
-    Beside the changes it carries what a conference needs: for a new one who, which case, which offence; for one whose
-    condition is gone, of what type a condition was that was omitted (`omitted`) or made another (`retyped`).
+    `conditions` is the resulting set, without what was omitted; `ends_on` and `spent_on` follow from it. Conferences
+    react to the changes: `omitted` and `retyped` name the type that a condition had before.
     """
 
     sentence = (
@@ -630,7 +717,11 @@ class ConditionsVaried(Event):
 
 
 class ConsentWithdrawn(Event):
-    """The child withdrew consent to the conditional caution, as a child may at any stage."""
+    """The child withdrew consent to the conditional caution, as a child may at any stage.
+
+    Before the issue the signature no longer counts; afterwards the caution goes to breach review, which is no automatic
+    prosecution.
+    """
 
     sentence = "The child withdrew consent"
 
@@ -639,7 +730,10 @@ class ConsentWithdrawn(Event):
 
 
 class DisposalCompleted(ChildEvent):
-    """Nothing is left to do: the last active condition was completed, excused or omitted."""
+    """Every condition is completed, excused or omitted, so the disposal is completed.
+
+    `completed_on` is the latest of the Europe/London days that its conditions needed.
+    """
 
     sentence = "Completed on {completed_on}: {disposal}"
 
@@ -651,7 +745,10 @@ class DisposalCompleted(ChildEvent):
 
 
 class DisposalNotCompleted(ChildEvent):
-    """A voluntary disposal or programme was not taken up: recorded, and never a breach. None: a diversion."""
+    """The child did not take up a voluntary disposal or programme. This is never a breach.
+
+    `disposal`, `issued_on` and `age_at_issue` are null for a diversion.
+    """
 
     sentence = "Not completed, ended on {ended_on}[: {disposal}]"
 
@@ -663,7 +760,10 @@ class DisposalNotCompleted(ChildEvent):
 
 
 class BreachReferred(Event):
-    """Conditions were referred as broken, for a decision-maker to judge."""
+    """Conditions of a conditional caution were referred as broken, on the grounds of rule D2 (CDA 1998 s66E).
+
+    The caution is under review until a decision-maker decides.
+    """
 
     sentence = "Breach referred for decision: {condition_ids#condition|conditions}"
 
@@ -672,7 +772,11 @@ class BreachReferred(Event):
 
 
 class BreachDecided(Event):
-    """A decision-maker judged the breach."""
+    """A police decision-maker decided on the breach (CDA 1998 s66E(1)).
+
+    Excused, varied or extended, the caution goes on; without proceedings it closes; to prosecute, proceedings follow
+    (rules R23 and D4).
+    """
 
     sentence = "Breach decided: {decision}, {reasonable_excuse?with|without} reasonable excuse"
 
@@ -682,7 +786,7 @@ class BreachDecided(Event):
 
 
 class ConditionFailed(Event):
-    """A condition was not complied with, without reasonable excuse."""
+    """A condition named in the breach referral was not complied with, without reasonable excuse (CDA 1998 s66E(1))."""
 
     sentence = "Condition failed without reasonable excuse"
 
@@ -690,7 +794,10 @@ class ConditionFailed(Event):
 
 
 class DisposalClosedWithoutProceedings(ChildEvent):
-    """The caution failed and nobody is prosecuted for it."""
+    """The conditional caution failed, and a decision-maker decided against proceedings.
+
+    `ended_on` is the day of the decision.
+    """
 
     sentence = "Closed without proceedings on {ended_on}: {disposal}"
 
@@ -702,7 +809,10 @@ class DisposalClosedWithoutProceedings(ChildEvent):
 
 
 class ProceedingsInstituted(Event):
-    """Proceedings for the offence were instituted after a breach (CDA 1998 s66E)."""
+    """Proceedings for the offence were instituted after a breach (CDA 1998 s66E).
+
+    The caution ceases to have effect, and outcome 1 replaces outcome 2.
+    """
 
     sentence = "Proceedings instituted, reference {reference}"
 
@@ -710,7 +820,10 @@ class ProceedingsInstituted(Event):
 
 
 class DisposalCeased(ChildEvent):
-    """The conditional caution ceased to have effect (CDA 1998 s66E(3))."""
+    """The conditional caution ceased to have effect when proceedings were instituted (CDA 1998 s66E(3)).
+
+    It is spent on that day if it was not before.
+    """
 
     sentence = "Ceased to have effect on {ceased_on}: {disposal}"
 
@@ -722,9 +835,10 @@ class DisposalCeased(ChildEvent):
 
 
 class OutcomeAssigned(ChildEvent):
-    """A Home Office outcome code was given; `superseded` is the code that it replaces. `age` is the child's that day.
+    """The crime has this Home Office outcome code; a referral that led to the case takes it over.
 
-    `activity_on` is the day of the last educational or diversionary activity undertaken, which outcome 22 rests on.
+    `superseded` is the code that it replaces, and `age` the child's in whole years on that day. `activity_on` is the
+    day of the last educational or diversionary activity, on which outcome 22 rests (rule O22).
     """
 
     sentence = "Outcome {code} assigned[: {disposal}][, in place of outcome {superseded}]"
@@ -739,7 +853,10 @@ class OutcomeAssigned(ChildEvent):
 
 
 class ActivityUndertaken(Event):
-    """The child undertook a diversionary or educational activity in this education session."""
+    """The child took part in this education session, and complied. Outcome 22 may rest on this activity (rule O22).
+
+    Recorded by reaction to the register of education.
+    """
 
     sentence = "The child took part in an educational or diversionary activity"
 
@@ -747,7 +864,7 @@ class ActivityUndertaken(Event):
 
 
 class CorrectedOutcome(ValueObject):
-    """The code of an outcome before and since its correction, for the referral to which it was carried."""
+    """The outcome code before and after its correction, for the referral to which it was carried."""
 
     referral_id: UUID
     person_id: UUID
@@ -760,11 +877,12 @@ class CorrectedOutcome(ValueObject):
 
 
 class RecordCorrected(Correction):
-    """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does.
+    """A field of an earlier event of this case was wrong; this is its right value (DPA 2018 s46).
 
-    `unlawful_by` names the rules by which the disposal could not have been given, had this been known; None where the
-    correction was not judged, because nothing was given or it only follows from another one. `outcome` says what the
-    referral needs to which the corrected outcome was carried.
+    The original event stays. A sealed value is encrypted with the key of the person `owner`, or of the case if that is
+    null. `unlawful_by` names the rules by which the disposal could not have been issued, had this been known. It is
+    null where that was not judged: nothing was issued, or the correction follows from another one. `outcome` tells the
+    referral to which a corrected outcome was carried what to change.
     """
 
     owner: UUID | None = None

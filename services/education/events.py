@@ -33,7 +33,10 @@ FeedbackGiver = Literal["PUPIL", "PARENT", "STAFF"]
 
 
 class Booking(ValueObject):
-    """Whose place it is, and what it serves."""
+    """The person who has a place, and the case, referral, disposal and condition that it serves.
+
+    An id is null where the place serves none.
+    """
 
     person_id: UUID
     case_id: UUID | None = None
@@ -43,7 +46,10 @@ class Booking(ValueObject):
 
 
 class SessionPlanned(Event):
-    """A session will be held."""
+    """A session for pupils, parents or staff will begin at `starts_at` and last `hours`.
+
+    `referral_id` names the referral that led to it, if one did.
+    """
 
     sentence = "Session planned: {topic}, {kind}, {starts_at}, {hours#hour|hours}"
 
@@ -58,9 +64,10 @@ class SessionPlanned(Event):
 
 
 class PlaceBooked(Event):
-    """A person has a place, perhaps for a referral, a disposal or a condition. It says when the session is, and how long.
+    """A person has a place in the session, perhaps for a referral, a disposal or a condition of one.
 
-    An event of before these two were carried has neither, and is written again as it was.
+    `starts_at` and `hours` are the session's beginning and length; an event that is older than these two fields has
+    neither.
     """
 
     sentence = "Place booked[ in the session of {starts_at}][, {hours#hour|hours}]"
@@ -75,7 +82,7 @@ class PlaceBooked(Event):
 
 
 class PlaceCancelled(Event):
-    """A person no longer has a place; this is no absence."""
+    """A booked place was given back before the session. This is not an absence."""
 
     sentence = "Place cancelled: {why}"
 
@@ -84,7 +91,10 @@ class PlaceCancelled(Event):
 
 
 class SessionDelivered(Event):
-    """The session was held; heads are those that were counted, never inferred."""
+    """The session was held; attendance can be recorded from now on.
+
+    The numbers of people are those that were counted, and null where nobody counted.
+    """
 
     sentence = (
         "Session delivered[, {headcount#pupil|pupils}][, {staff#member of staff|members of staff}][, "
@@ -97,7 +107,11 @@ class SessionDelivered(Event):
 
 
 class AttendanceRecorded(Event):
-    """How a booked place ended. `activity` says whether it counts as an activity undertaken (rule O22)."""
+    """The register says how a booked place ended: whether the person came, and how many of the scheduled hours count.
+
+    Disposal and referral react to it. `activity` says whether it counts as an activity undertaken, on which outcome 22
+    may rest (rule O22).
+    """
 
     sentence = "Attendance recorded: {status}, {hours_credited} of {hours_scheduled#hour|hours} credited"
 
@@ -115,7 +129,11 @@ class AttendanceRecorded(Event):
 
 
 class AbsenceReasonDecided(Event):
-    """Whether the reason for an absence is acceptable."""
+    """Somebody decided whether the reason for an absence is acceptable.
+
+    The register had left that open (`DNA_PENDING`). A condition of a disposal that the place serves takes over the
+    decision.
+    """
 
     sentence = "Reason for the absence found {acceptable?acceptable|not acceptable}"
 
@@ -126,7 +144,11 @@ class AbsenceReasonDecided(Event):
 
 
 class SessionCancelled(Event):
-    """The session will not be held; `bookings` are the places that were still open."""
+    """The service or the school called the session off.
+
+    `bookings` are the places that were open then: none counts as an absence, and nothing changes for a condition that
+    one serves.
+    """
 
     sentence = "Session cancelled by the {by}"
 
@@ -136,7 +158,10 @@ class SessionCancelled(Event):
 
 
 class ContactRecorded(Event):
-    """Somebody tried to reach a person."""
+    """Somebody tried to reach a person, such as a child who had missed the session; `reached` says whether they did.
+
+    Even an attempt that fails meets the duty `MISSED_CONTACT`.
+    """
 
     sentence = "Contact by {means}: the person was {reached?reached|not reached}"
 
@@ -146,10 +171,11 @@ class ContactRecorded(Event):
 
 
 class FeedbackRecorded(Event):
-    """What somebody thought of the session. The field `from` is called `giver` in Python only."""
+    """A pupil, a parent or a member of staff rated the session, from 0 (low) to 10."""
 
     sentence = "Feedback given by a {giver}: {score} of 10"
 
+    # `from` is a keyword of Python, so the field is called `giver` here.
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
     score: Score
@@ -158,7 +184,10 @@ class FeedbackRecorded(Event):
 
 
 class AttendanceOfPlace(ValueObject):
-    """How a place ended, as the register stands: with the decision on an absence, or the cancellation of the session."""
+    """How a booked place ended, with a later decision on an absence or the cancellation of the session.
+
+    `hours_credited` are the hours that count.
+    """
 
     status: AttendanceStatus
     hours_credited: Hours
@@ -168,9 +197,9 @@ class AttendanceOfPlace(ValueObject):
 
 
 class CorrectedPlace(ValueObject):
-    """What a place serves and how it ended since a correction, and what it was thought to serve before.
+    """What a booked place served before a correction, what it serves since, and how it ended.
 
-    Both are the same where the record of its end was corrected, and not its booking.
+    Both bookings are the same if the correction is of how it ended.
     """
 
     before: Booking
@@ -184,9 +213,10 @@ class CorrectedPlace(ValueObject):
 
 
 class RecordCorrected(Correction):
-    """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does.
+    """A field of an earlier event of this session was wrong; this is its right value (DPA 2018 s46).
 
-    `place` says what others need who had counted the place elsewhere, or otherwise.
+    The original event stays. A sealed value is encrypted with the key of the person `owner`, or of the session if that
+    is null. `place` tells services that had counted the place what to change.
     """
 
     owner: UUID | None = None

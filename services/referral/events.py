@@ -49,7 +49,11 @@ Years = Annotated[int, Field(ge=0)]
 
 
 class ReferralReceived(Event):
-    """Somebody reported an incident."""
+    """A school, the police or another agency reported an incident, and a referral began.
+
+    Its duties count working days from `reported_at`. What happened (`narrative`) is kept apart from how the reporter
+    judges it (`assessment`), as DPA 2018 s38 asks.
+    """
 
     sentence = "Referral received, source {source}: {incident_type}, happened on {happened_at}[; flags: {flags}]"
 
@@ -69,7 +73,11 @@ class ReferralReceived(Event):
 
 
 class PersonLinked(Event):
-    """A person has a part in the incident. `age_at_incident` is in whole years on the day that it happened."""
+    """A person has a part in the incident, and a category in data protection law (DPA 2018 s38(3)).
+
+    A later link of the same person replaces the earlier one. `age_at_incident` is in whole years on the Europe/London
+    day of the incident.
+    """
 
     sentence = "Person linked as {role}, category {category}, aged {age_at_incident} at the incident"
 
@@ -81,13 +89,20 @@ class PersonLinked(Event):
 
 
 class ReferralAcknowledged(Event):
-    """Whoever reported it was told that it has arrived."""
+    """Whoever reported the incident was told that the report has arrived. This meets the duty `REFERRAL_ACKNOWLEDGED`.
+
+    Triage follows, unless a safeguarding hold stands.
+    """
 
     sentence = "Referral acknowledged"
 
 
 class SafeguardingConcernRaised(Event):
-    """A child may be at risk: nothing goes on until MASH is told, or a supervisor says why not."""
+    """A child may be at risk, and a safeguarding hold begins (rule B1).
+
+    Triage and crime outcomes are refused until the multi-agency safeguarding hub (MASH) is told, or a supervisor lifts
+    the hold.
+    """
 
     sentence = "Safeguarding concern raised; the designated safeguarding lead was {dsl_informed?informed|not informed}"
 
@@ -96,7 +111,10 @@ class SafeguardingConcernRaised(Event):
 
 
 class MashReferralMade(Event):
-    """The multi-agency safeguarding hub was told."""
+    """The multi-agency safeguarding hub (MASH) was told, and gave this reference.
+
+    That lifts a safeguarding hold and meets the duty `MASH_REFERRED` (rule B1).
+    """
 
     sentence = "Referred to the multi-agency safeguarding hub, reference {mash_ref}"
 
@@ -104,7 +122,10 @@ class MashReferralMade(Event):
 
 
 class SafeguardingHoldOverridden(Event):
-    """A supervisor lifted the hold."""
+    """A supervisor lifted the safeguarding hold without telling MASH, and gave the reason.
+
+    That too meets the duty `MASH_REFERRED` (rule B1).
+    """
 
     sentence = "Safeguarding hold lifted by a supervisor"
 
@@ -112,7 +133,11 @@ class SafeguardingHoldOverridden(Event):
 
 
 class NudesScreeningCompleted(Event):
-    """The five questions of the screening (UKCIS, Sharing nudes and semi-nudes, 2024) were answered."""
+    """The five questions on a nude image of a child were answered (UKCIS, Sharing nudes and semi-nudes, 2024).
+
+    A Yes stands until it is corrected: then triage may only refer to MASH or to the investigation (rule B4), and
+    outcome 21 is refused (rule B6).
+    """
 
     sentence = (
         "Screening of nude images completed: an adult is {adult_involved?involved|not involved}, coercion "
@@ -128,7 +153,10 @@ class NudesScreeningCompleted(Event):
 
 
 class CrimeRecorded(Event):
-    """The incident was recorded as a crime."""
+    """The police recorded the incident as a crime under this number (Home Office Counting Rules).
+
+    Without it no outcome can be assigned (rule O1).
+    """
 
     sentence = "Crime recorded, number {crime_number}"
 
@@ -136,7 +164,10 @@ class CrimeRecorded(Event):
 
 
 class VictimPreferenceRecorded(Event):
-    """What a harmed person, or a parent for them, would have done."""
+    """A harmed person, or a parent for them, said how the incident should be dealt with.
+
+    Triage may leave it to the school only if they prefer `SCHOOL_LED` (rule B7).
+    """
 
     sentence = "Preference of the harmed person recorded: {preference}, given by the {given_by}"
 
@@ -146,7 +177,10 @@ class VictimPreferenceRecorded(Event):
 
 
 class DocumentAttached(Event):
-    """A document belongs to the referral; its bytes are kept elsewhere."""
+    """A document belongs to the referral. Its bytes are stored outside this system and recognised by their SHA-256.
+
+    No document is attached where a nude image is involved (rule B5).
+    """
 
     sentence = "Document attached, {media_type}"
 
@@ -157,7 +191,11 @@ class DocumentAttached(Event):
 
 
 class ReferralTriaged(Event):
-    """Where the referral goes, with what others count by."""
+    """An officer decided what happens with the referral, and why.
+
+    Incident type, setting and flags are those of the referral at that time, so that readers count without another
+    query.
+    """
 
     sentence = "Triaged: {outcome}[, {supervisor_reviewed?reviewed by a supervisor|not reviewed by a supervisor}]"
 
@@ -170,7 +208,7 @@ class ReferralTriaged(Event):
 
 
 class ReferralAllocated(Event):
-    """An officer has it."""
+    """A supervisor gave the referral to an officer. A later allocation replaces the officer."""
 
     sentence = "Referral allocated to an officer"
 
@@ -178,7 +216,10 @@ class ReferralAllocated(Event):
 
 
 class AdviceGiven(Event):
-    """Advice was given; it is no activity (O22)."""
+    """A child, a parent or carer, or a professional was advised on a topic.
+
+    Advice is not an activity, so outcome 22 cannot rest on it (rule O22).
+    """
 
     sentence = "Advice given to the {to}: {topic}"
 
@@ -188,7 +229,10 @@ class AdviceGiven(Event):
 
 
 class ContactRecorded(Event):
-    """Somebody tried to reach a person."""
+    """Somebody tried to reach a person; `reached` says whether they did.
+
+    The first contact that reaches anybody meets the duty `FIRST_CONTACT`.
+    """
 
     sentence = "Contact by {means}: the person was {reached?reached|not reached}"
 
@@ -198,7 +242,7 @@ class ContactRecorded(Event):
 
 
 class SchoolLedOutcomeConfirmed(Event):
-    """The school said what it did."""
+    """The school said what it did about an incident that triage left to it (HOCR Schools Protocol)."""
 
     sentence = "School-led outcome confirmed"
 
@@ -206,7 +250,11 @@ class SchoolLedOutcomeConfirmed(Event):
 
 
 class CrimeOutcomeAssigned(Event):
-    """The crime has a Home Office outcome: assigned here, or carried over from a disposal, which has judged it."""
+    """The crime has a Home Office outcome.
+
+    An officer assigned it here, or it was carried over from the disposal that `disposal_id` names, whose rules have
+    judged it. The answers on suspect, victim and parent, and the rationale, are null if it was carried over.
+    """
 
     sentence = (
         "Outcome {code} assigned to the crime[; the victim was {victim_informed?informed|not informed}][; the "
@@ -223,7 +271,11 @@ class CrimeOutcomeAssigned(Event):
 
 
 class ActivityUndertaken(Event):
-    """A child took part in an education session that serves this referral (O22)."""
+    """A child took part in an education session that serves this referral, and complied (rule O22).
+
+    Recorded by reaction to the register of education; it meets the duty `INTERVENTION_DELIVERED`, and outcome 22 may
+    rest on it.
+    """
 
     sentence = "The child took part in an education session for this referral"
 
@@ -232,14 +284,18 @@ class ActivityUndertaken(Event):
 
 
 class ReferralCorrected(Correction):
-    """What a field of an earlier event should have been; a sealed value belongs to the owner of that field."""
+    """A field of an earlier event of this referral was wrong; this is its right value (DPA 2018 s46).
+
+    The original event stays. A sealed value is encrypted with the key of that field's owner: the person `person_id`, or
+    the case if that is null.
+    """
 
     person_id: UUID | None = None
     sealed: Annotated[Sealed[Any] | None, OwnedBy("person_id")] = None
 
 
 class ReferralClosed(Event):
-    """Nothing more is to be done."""
+    """Nothing more is to be done about the incident, for the reason given. This meets the duty `REFERRAL_CLOSED`."""
 
     sentence = "Referral closed: {reason}"
 
@@ -247,7 +303,7 @@ class ReferralClosed(Event):
 
 
 class ReferralReopened(Event):
-    """A supervisor opened it again."""
+    """A supervisor opened a closed referral again, and said why. It counts as triaged, and may be triaged again."""
 
     sentence = "Referral reopened"
 

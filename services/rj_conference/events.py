@@ -18,7 +18,10 @@ from shared.privacy.sealing import OwnedBy, Sealed
 
 
 class Sensitivity(StrEnum):
-    """What makes a conference a sensitive case, which needs an accredited facilitator."""
+    """The kinds of harm that make a conference a sensitive case.
+
+    Its facilitator must be accredited for such cases (rule C5).
+    """
 
     NONE = "NONE"
     DOMESTIC = "DOMESTIC"
@@ -26,7 +29,7 @@ class Sensitivity(StrEnum):
 
 
 class ParticipantRole(StrEnum):
-    """As what somebody is invited; the harmer comes with the proposal."""
+    """The roles in which people are invited. The harmer is named by the proposal."""
 
     HARMED = "HARMED"
     REPRESENTATIVE = "REPRESENTATIVE"
@@ -37,7 +40,7 @@ class ParticipantRole(StrEnum):
 
 
 class PresentRole(StrEnum):
-    """As what somebody was expected at the conference."""
+    """The roles in which people are expected at the conference."""
 
     HARMER = "HARMER"
     HARMED = "HARMED"
@@ -49,7 +52,7 @@ class PresentRole(StrEnum):
 
 
 class RiskLevel(StrEnum):
-    """How much could go wrong."""
+    """How great the risk of the conference is. A supervisor approves a high one (rule C4)."""
 
     LOW = "LOW"
     MEDIUM = "MEDIUM"
@@ -88,7 +91,10 @@ TermText = Annotated[str, StringConstraints(max_length=20_000), Visible()]
 
 
 class Term(ValueObject):
-    """One thing agreed. That it has a text and a due date is rule C9, so that a missing one is refused with the reason."""
+    """One thing that the parties agreed, with the day by which it is due.
+
+    Rule C9 refuses an agreement in which a text or a day is missing.
+    """
 
     term_id: UUID
     text: Annotated[Sealed[TermText], Personal.CONDITIONS]
@@ -96,14 +102,17 @@ class Term(ValueObject):
 
 
 class Signatory(ValueObject):
-    """Somebody who signed, by name, as it stands under the signature."""
+    """A person who signed the agreement, with the name under the signature."""
 
     person_id: UUID
     name: Annotated[Sealed[FreeText], OwnedBy("person_id"), Personal.IDENTITY]
 
 
 class ConferenceProposed(Event):
-    """A conference has been proposed, by an officer or by a disposal's condition."""
+    """A conference was proposed: by a facilitator or supervisor, or by reaction to a disposal with such a condition.
+
+    `harmer_age` is in years.
+    """
 
     sentence = "Conference proposed: {category}, the harmer is {harmer_age}"
 
@@ -120,7 +129,11 @@ class ConferenceProposed(Event):
 
 
 class ParticipantAdded(Event):
-    """Somebody beside the harmer has been invited."""
+    """Somebody beside the harmer was invited, in this role.
+
+    Each needs a preparation meeting (rule C3); a harmed person must consent, with a parent or carer if `under_16` (rule
+    C2).
+    """
 
     sentence = "Participant added: {role}{under_16?, under 16|}"
 
@@ -130,7 +143,10 @@ class ParticipantAdded(Event):
 
 
 class ResponsibilityRecorded(Event):
-    """The harmer has said whether they accept responsibility and the core facts."""
+    """The harmer said whether they accept responsibility, and whether they dispute the core facts.
+
+    The conference is scheduled only after they accept and dispute nothing (rule C1).
+    """
 
     sentence = (
         "The harmer {accepts?accepts|does not accept} responsibility; the facts are {facts_disputed?disputed|not "
@@ -142,7 +158,10 @@ class ResponsibilityRecorded(Event):
 
 
 class VictimInformed(Event):
-    """A harmed party has been told what restorative justice is and that nobody needs to take part."""
+    """A harmed person was told what restorative justice is, and that nobody needs to take part.
+
+    Only a consent after that counts (rule C2).
+    """
 
     sentence = "Harmed person informed of restorative justice"
 
@@ -150,7 +169,11 @@ class VictimInformed(Event):
 
 
 class ConsentGiven(Event):
-    """A party has consented, to the modes named and on the wording of that version."""
+    """A party consented to take part, in the modes of `scope` and on this version of the wording.
+
+    It is valid until the end of `valid_until`, or without a last day if that is null. A later consent replaces it (rule
+    C2).
+    """
 
     sentence = "Consent given to {scope}, wording {consent_version}[, valid until {valid_until}]"
 
@@ -162,7 +185,10 @@ class ConsentGiven(Event):
 
 
 class ConsentWithdrawn(Event):
-    """A party has withdrawn; nobody asks why."""
+    """A party withdrew their consent; no reason is asked.
+
+    No conference is held until they consent anew (rules C2 and C6).
+    """
 
     sentence = "Consent withdrawn"
 
@@ -170,7 +196,10 @@ class ConsentWithdrawn(Event):
 
 
 class FacilitatorAssigned(Event):
-    """A facilitator leads the conference from now on."""
+    """A facilitator leads the conference from now on, until another is assigned.
+
+    They must be trained, and accredited for a sensitive case (rule C5).
+    """
 
     sentence = (
         "Facilitator assigned, {rj_trained?trained|not trained}, {sensitive_accredited?accredited|not accredited} "
@@ -183,7 +212,10 @@ class FacilitatorAssigned(Event):
 
 
 class RiskAssessed(Event):
-    """The risks have been assessed, with a plan; an approval of an earlier assessment no longer counts."""
+    """The risks of the conference were assessed, with a plan to reduce them.
+
+    It needs an approval of its own; that of an earlier assessment no longer counts (rule C4).
+    """
 
     sentence = "Risk assessed: {level}"
 
@@ -192,13 +224,19 @@ class RiskAssessed(Event):
 
 
 class RiskApproved(Event):
-    """The risk assessment has been approved."""
+    """The current risk assessment was approved, a high risk by a supervisor.
+
+    The approval counts for a limited number of days (rule C4, policy `risk_approval_days`).
+    """
 
     sentence = "Risk assessment approved"
 
 
 class PreparationHeld(Event):
-    """A participant has been prepared in a meeting."""
+    """A participant was prepared in a meeting of their own.
+
+    Everyone needs one before the conference is scheduled, supporters included (rule C3).
+    """
 
     sentence = "Participant prepared in a meeting"
 
@@ -206,7 +244,10 @@ class PreparationHeld(Event):
 
 
 class ConferenceScheduled(Event):
-    """A time, a place and a mode have been fixed."""
+    """The conference has a mode, a start, a length in hours and a place.
+
+    Only one that did not proceed is scheduled again.
+    """
 
     sentence = "Conference scheduled: {mode}, {starts_at}, {hours#hour|hours}"
 
@@ -217,7 +258,11 @@ class ConferenceScheduled(Event):
 
 
 class ConferenceHeld(Event):
-    """The conference took place; carries what disposals react to and returns count."""
+    """The conference took place with harmer, harmed side and facilitator (rule C8).
+
+    A condition that it serves counts its `hours` as attended. `follow_up_due` is the Europe/London day by which the
+    parties are asked how it was (rule C10).
+    """
 
     sentence = (
         "Conference held: {mode}, {harmed_took_part#harmed person|harmed people} took part; follow-up due "
@@ -240,7 +285,12 @@ class ConferenceHeld(Event):
 
 
 class ConferenceDidNotProceed(Event):
-    """The scheduled conference did not take place; carries what disposals react to."""
+    """The scheduled conference did not take place.
+
+    Only the child's own absence (`HARMER_ABSENT`) is recorded as one for the condition that it serves; a harmed
+    person's absence or withdrawal never counts against the child (rule C7). It can be scheduled again, converted or
+    closed.
+    """
 
     sentence = "Conference did not proceed: {why}"
 
@@ -251,7 +301,10 @@ class ConferenceDidNotProceed(Event):
 
 
 class ConvertedToIndirect(Event):
-    """All parties have consented anew to an indirect mode; only that one can be scheduled now."""
+    """The harmer and each harmed party consented anew to an indirect mode (rule C6).
+
+    Only this mode can be scheduled now.
+    """
 
     sentence = "Converted to an indirect conference: {mode}"
 
@@ -259,7 +312,7 @@ class ConvertedToIndirect(Event):
 
 
 class AgreementSigned(Event):
-    """The parties have agreed and signed."""
+    """The parties agreed on these terms and signed them (rule C9). Each term is a duty `TERM`, due on its own date."""
 
     sentence = "Agreement signed: {terms#term|terms}"
 
@@ -270,13 +323,13 @@ class AgreementSigned(Event):
 
 
 class NoAgreementReached(Event):
-    """The conference ended without an agreement, which is a valid end."""
+    """The conference ended without an agreement, which is a valid end. The follow-up begins."""
 
     sentence = "No agreement reached"
 
 
 class TermCompleted(Event):
-    """A term of the agreement has been kept."""
+    """A term of the agreement was kept. The follow-up begins once no term is open."""
 
     sentence = "Term of the agreement completed"
 
@@ -284,7 +337,10 @@ class TermCompleted(Event):
 
 
 class TermNotCompleted(Event):
-    """A term of the agreement has not been kept and will not be."""
+    """A term of the agreement was not kept and will not be, for the reason given.
+
+    It is no longer open, and its duty is met.
+    """
 
     sentence = "Term of the agreement not completed"
 
@@ -293,7 +349,10 @@ class TermNotCompleted(Event):
 
 
 class FollowUpCompleted(Event):
-    """A participant has been asked how it was: satisfaction from 0 (low) upwards, on the scale of the local form."""
+    """A participant was asked how the conference was for them: satisfaction from 0 (low) to 10.
+
+    This meets the duty `RJ_FOLLOW_UP` once the harmer and each harmed party who took part were asked (rule C10).
+    """
 
     sentence = "Follow-up completed: satisfaction {satisfaction}"
 
@@ -303,20 +362,23 @@ class FollowUpCompleted(Event):
 
 
 class ConferenceClosed(Event):
-    """Nothing more is recorded in this conference."""
+    """Nothing more is recorded in this conference, save corrections.
+
+    A facilitator or supervisor closed it; or a disposal dropped its condition, before it was held.
+    """
 
     sentence = "Conference closed"
 
 
 class ServedCondition(ValueObject):
-    """The condition that a conference serves."""
+    """The condition of a disposal that a conference serves. Both ids are null where it serves none."""
 
     disposal_id: UUID | None = None
     condition_id: UUID | None = None
 
 
 class ConferenceEnd(ValueObject):
-    """How a conference ended: it was held for these hours, or `why` it did not proceed."""
+    """How a conference ended at `occurred_at`: it was held for these hours, or did not proceed for the reason `why`."""
 
     hours: Hours
     why: NotProceedingReason | None = None
@@ -324,9 +386,9 @@ class ConferenceEnd(ValueObject):
 
 
 class CorrectedConference(ValueObject):
-    """What a conference served before and since a correction, and how it ended, for disposals that had counted it.
+    """The condition that a conference served before a correction and serves since, and how it ended.
 
-    Both are the same where the record of an end was corrected, and not the proposal.
+    Both conditions are the same if the correction is of how it ended.
     """
 
     before: ServedCondition
@@ -338,9 +400,10 @@ class CorrectedConference(ValueObject):
 
 
 class RecordCorrected(Correction):
-    """A field of an earlier event was corrected. `owner` is whose key seals the value, where a person's does.
+    """A field of an earlier event of this conference was wrong; this is its right value (DPA 2018 s46).
 
-    `conference` says what disposals need that had counted the conference elsewhere, or otherwise.
+    The original event stays. A sealed value is encrypted with the key of the person `owner`, or of the case if that is
+    null. `conference` tells disposals that had counted the conference what to change.
     """
 
     owner: UUID | None = None

@@ -84,7 +84,7 @@ Score = Annotated[int, Field(ge=0, le=100)]
 
 
 class OpenDisposalCase(Command):
-    """Open a case for one child and one offence."""
+    """Open a case for one child and one offence. The same child and offence can have one live case only (rule R28)."""
 
     roles: ClassVar[frozenset[str] | None] = _roles(
         Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER, Role.SYSTEM
@@ -106,7 +106,7 @@ class OpenDisposalCase(Command):
 
 
 class RecordAdmission(Command):
-    """Record what the child said to the facts."""
+    """Record whether the child accepts the facts. No disposal is decided or issued without an admission (rule R4)."""
 
     records = AdmissionRecorded
 
@@ -116,7 +116,7 @@ class RecordAdmission(Command):
 
 
 class WithdrawAdmission(Command):
-    """Record that the child took the admission back."""
+    """Record that the child took the admission back. No disposal is issued until they admit anew (rule R4)."""
 
     records = AdmissionWithdrawn
 
@@ -124,7 +124,9 @@ class WithdrawAdmission(Command):
 
 
 class DecideEvidence(Command):
-    """Judge whether the evidence suffices, and to what standard."""
+    """Decide whether the evidence is sufficient, and by which standard. A caution needs evidence sufficient to charge;
+    a restorative disposal needs evidence that the offence occurred (rule R3).
+    """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
     records = EvidenceSufficiencyDecided
@@ -135,7 +137,7 @@ class DecideEvidence(Command):
 
 
 class ScoreGravity(Command):
-    """Score the offence by the NPCC child gravity matrix (1 to 5)."""
+    """Score the offence from 1 to 5 by the NPCC child gravity matrix, before and after its factors (rule G1)."""
 
     records = GravityScored
 
@@ -149,7 +151,7 @@ class ScoreGravity(Command):
 
 
 class RecordVictimView(Command):
-    """Record that a victim's view was sought, and what it is."""
+    """Record whether a victim was asked for their view, and what it is. It informs the decision but does not bind."""
 
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
 
@@ -163,7 +165,7 @@ class RecordVictimView(Command):
 
 
 class InformVictimOfRestorativeJustice(Command):
-    """Record that a victim was told of restorative justice."""
+    """Record that a victim was told of restorative justice. Enhanced rights make it due earlier (Victims' Code 3.6)."""
 
     roles: ClassVar[frozenset[str] | None] = VICTIM_CONTACT
 
@@ -173,7 +175,7 @@ class InformVictimOfRestorativeJustice(Command):
 
 
 class RequestAssessment(Command):
-    """Ask the youth justice service to assess the child."""
+    """Ask the youth justice service to assess the child. The time limit for the assessment counts from here."""
 
     roles: ClassVar[frozenset[str] | None] = _roles(
         Role.SAFE_SCHOOLS_OFFICER, Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER
@@ -185,7 +187,7 @@ class RequestAssessment(Command):
 
 
 class CompleteAssessment(Command):
-    """Record the assessment, with a programme or the reason why one would be inappropriate."""
+    """Record that the child was assessed, with a programme or why one is inappropriate (CDA 1998 s66ZB(2)-(3))."""
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.YJS_CASE_MANAGER)
 
@@ -196,7 +198,7 @@ class CompleteAssessment(Command):
 
 
 class RecordPanelRecommendation(Command):
-    """Record what the panel recommends, and who sat on it."""
+    """Record what the panel recommends, with police and youth justice service present (rule P1). The police decide."""
 
     records = PanelRecommended
 
@@ -206,7 +208,7 @@ class RecordPanelRecommendation(Command):
 
 
 class RecordProsecutorDecision(Command):
-    """Record what the prosecutor answered."""
+    """Record what the Crown Prosecution Service decided, having had the child information form (rule R19)."""
 
     records = ProsecutorDecisionRecorded
 
@@ -217,7 +219,9 @@ class RecordProsecutorDecision(Command):
 
 
 class DecideDisposal(Command):
-    """Decide what shall be done: a person decides, the system never."""
+    """Decide what is done about the offence, and why: a person decides, never the system (rule R26). A charge, outcome
+    21 or no further action ends the case; outcome 22 diverts the child.
+    """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
 
@@ -233,7 +237,9 @@ class DecideDisposal(Command):
 
 
 class ProposeCondition(Command):
-    """Propose a condition of a conditional caution, or an agreed action of a restorative disposal."""
+    """Propose a condition of a conditional caution, or an agreed action of a restorative disposal. It binds the child
+    once the disposal is issued; the document must be signed after it (rule R9).
+    """
 
     records = ConditionProposed
 
@@ -242,7 +248,7 @@ class ProposeCondition(Command):
 
 
 class WithdrawCondition(Command):
-    """Take a proposed condition back."""
+    """Take a proposed condition back before the issue. The document must be signed after that (rule R9)."""
 
     records = ConditionWithdrawn
 
@@ -251,7 +257,7 @@ class WithdrawCondition(Command):
 
 
 class ConfirmAppropriateAdult(Command):
-    """Confirm the appropriate adult who is present."""
+    """Confirm the child's appropriate adult on the day of issue: 18 or over, not of the police (rules R6 and R7)."""
 
     records = AppropriateAdultConfirmed
 
@@ -263,7 +269,9 @@ class ConfirmAppropriateAdult(Command):
 
 
 class ExplainEffect(Command):
-    """Record that it was explained what the disposal means."""
+    """Record that the effect of the disposal was explained to the child and the appropriate adult. A conditional
+    caution needs the warning of prosecution too (rule R8).
+    """
 
     records = EffectExplained
 
@@ -275,7 +283,7 @@ class ExplainEffect(Command):
 
 
 class SignDocument(Command):
-    """Record the signature under the document with this SHA-256."""
+    """Record that the child signed the document with this SHA-256, and consented (rule R9)."""
 
     prints: ClassVar[bool] = True
 
@@ -286,7 +294,7 @@ class SignDocument(Command):
 
 
 class IssueDisposal(Command):
-    """Give the disposal that was decided."""
+    """Issue the disposal that was decided. Its conditions bind the child from now on."""
 
     roles: ClassVar[frozenset[str] | None] = POLICE
 
@@ -294,7 +302,7 @@ class IssueDisposal(Command):
 
 
 class ReferToYot(Command):
-    """Refer the child to the youth offending team."""
+    """Record the referral to the youth offending team after a caution (rule R12; CDA 1998 ss66A(6A), 66ZB(1))."""
 
     records = YotReferred
 
@@ -305,7 +313,7 @@ class ReferToYot(Command):
 
 
 class BookConditionSession(Command):
-    """Book a session for a condition."""
+    """Book a session for a condition, with its length in hours. How it ended is to be recorded afterwards."""
 
     records = ConditionSessionBooked
 
@@ -317,7 +325,9 @@ class BookConditionSession(Command):
 
 
 class OfferSession(Command):
-    """Offer a session that is booked in education for a condition: nothing is recorded, and what cannot take it says so."""
+    """Ask whether a session booked in education can count for a condition. A reaction sends it. Nothing is recorded if
+    it can; otherwise the refused reaction is parked, and shown in both services.
+    """
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
 
@@ -329,7 +339,9 @@ class OfferSession(Command):
 
 
 class RecordConditionAttendance(Command):
-    """Record how a session of a condition ended for the child."""
+    """Record how a session of a condition ended for the child, and how many hours count. The condition is completed
+    when no more sessions are needed, and the disposal with its last condition.
+    """
 
     roles: ClassVar[frozenset[str] | None] = MONITORS | _roles(Role.SYSTEM)
 
@@ -344,9 +356,9 @@ class RecordConditionAttendance(Command):
 
 
 class MoveConditionAttendance(Command):
-    """Put right to which condition a session counted, where education had it for another; none: for none of this case.
-
-    The rest is how the session ended, for a case that the record of it had not reached.
+    """Move the attendance at a session to the condition that it serves; null: to none of this case. A reaction sends it
+    when the booking or the conference is corrected. The other fields say how the session ended, for a case that has no
+    record of it.
     """
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
@@ -362,7 +374,7 @@ class MoveConditionAttendance(Command):
 
 
 class CorrectConditionAttendance(Command):
-    """Put right how a session of a condition ended, where the service that keeps its record has corrected it."""
+    """Correct how a session of a condition ended, as the service with its record corrected it. A reaction sends it."""
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
 
@@ -377,7 +389,7 @@ class CorrectConditionAttendance(Command):
 
 
 class DecideAbsence(Command):
-    """Decide whether the reason for an absence is acceptable."""
+    """Decide whether the reason for an absence is acceptable. If so, neither warning nor breach follows from it."""
 
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | _roles(Role.SYSTEM)
 
@@ -388,7 +400,7 @@ class DecideAbsence(Command):
 
 
 class RecordContact(Command):
-    """Record that contact was sought."""
+    """Record that somebody tried to reach a person. After a missed session a failed attempt meets the limit too."""
 
     roles: ClassVar[frozenset[str] | None] = MONITORS
     records = ContactRecorded
@@ -400,7 +412,7 @@ class RecordContact(Command):
 
 
 class IssueWarning(Command):
-    """Give a written warning for an unacceptable absence."""
+    """Record the written warning for an unacceptable absence from a session, or for being excluded from it."""
 
     records = WarningIssued
 
@@ -409,7 +421,7 @@ class IssueWarning(Command):
 
 
 class RecordComplianceMeeting(Command):
-    """Record the meeting about compliance."""
+    """Record the meeting about compliance, held or missed. By local policy it precedes the referral of a breach."""
 
     records = ComplianceMeetingRecorded
 
@@ -419,7 +431,9 @@ class RecordComplianceMeeting(Command):
 
 
 class CompleteCondition(Command):
-    """Record that a condition is completed."""
+    """Record that a condition is completed. A letter of apology must have been checked, and all hours credited (rule
+    D1). The disposal is completed with its last condition.
+    """
 
     type: Literal["CompleteCondition"] = "CompleteCondition"
     condition_id: UUID
@@ -428,7 +442,7 @@ class CompleteCondition(Command):
 
 
 class ExcuseCondition(Command):
-    """Release the child from a condition."""
+    """Release the child from a condition, and say why. It then counts as done."""
 
     roles: ClassVar[frozenset[str] | None] = VARIERS
 
@@ -438,7 +452,7 @@ class ExcuseCondition(Command):
 
 
 class VaryConditions(Command):
-    """Add, modify or omit conditions."""
+    """Add, modify or omit conditions with the child's consent; all limits apply anew (rule R22; CDA 1998 s66D)."""
 
     roles: ClassVar[frozenset[str] | None] = VARIERS
 
@@ -449,7 +463,9 @@ class VaryConditions(Command):
 
 
 class WithdrawConsent(Command):
-    """Record that the child withdraws consent to the conditional caution."""
+    """Record that the child withdraws consent to the conditional caution. Before the issue the signature no longer
+    counts; afterwards the breach is reviewed, without automatic prosecution.
+    """
 
     records = ConsentWithdrawn
 
@@ -457,7 +473,7 @@ class WithdrawConsent(Command):
 
 
 class RecordNonEngagement(Command):
-    """Record that a voluntary disposal or programme is not taken up: never a breach."""
+    """Record that the child does not take up a voluntary disposal or programme. This is never a breach."""
 
     type: Literal["RecordNonEngagement"] = "RecordNonEngagement"
     why: Sealed[FreeText]
@@ -467,7 +483,9 @@ class RecordNonEngagement(Command):
 
 
 class ReferBreach(Command):
-    """Refer broken conditions to a decision-maker."""
+    """Refer broken conditions of a conditional caution for a decision on the breach. The grounds are an unacceptable
+    absence, a date that has passed, or withdrawn consent (rule D2).
+    """
 
     records = BreachReferred
 
@@ -477,7 +495,9 @@ class ReferBreach(Command):
 
 
 class DecideBreach(Command):
-    """Decide on a breach."""
+    """Decide whether there was a reasonable excuse, and what follows. Excused, varied or extended, the caution goes on;
+    without proceedings it closes; prosecution needs a failure without excuse (rule R23).
+    """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
 
@@ -488,7 +508,9 @@ class DecideBreach(Command):
 
 
 class InstituteProceedings(Command):
-    """Record that proceedings for the offence were instituted."""
+    """Record that proceedings for the offence were instituted after the decision to prosecute (rule D4). The caution
+    ceases to have effect, and outcome 1 replaces outcome 2.
+    """
 
     roles: ClassVar[frozenset[str] | None] = POLICE
 
@@ -497,7 +519,9 @@ class InstituteProceedings(Command):
 
 
 class AssignOutcome(Command):
-    """Give the crime its Home Office outcome code."""
+    """Give the crime its Home Office outcome code, which the referral takes over. It is 2 or 2A after a caution and 8
+    after a restorative disposal; other codes are for cases in which nothing was issued (rule O3).
+    """
 
     type: Literal["AssignOutcome"] = "AssignOutcome"
     code: OutcomeCode
@@ -505,7 +529,7 @@ class AssignOutcome(Command):
 
 
 class RecordActivityUndertaken(Command):
-    """Record a diversionary or educational activity of the child's."""
+    """Record an activity of the child in education, on which outcome 22 may rest (rule O22). A reaction sends it."""
 
     roles: ClassVar[frozenset[str] | None] = _roles(Role.SYSTEM)
     records = ActivityUndertaken
@@ -515,7 +539,7 @@ class RecordActivityUndertaken(Command):
 
 
 class CorrectRecord(FieldCorrection):
-    """Say what a field of an earlier event should have been. The original stays visible beside it."""
+    """Say what a field of an earlier event should have been, and why (DPA 2018 s46). The original stays beside it."""
 
     prints: ClassVar[bool] = True
 

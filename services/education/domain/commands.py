@@ -37,7 +37,7 @@ DEFAULT_ROLES: Final = frozenset(
 
 
 class PlanSession(Command):
-    """Plan a session for pupils, parents or staff."""
+    """Plan a session for pupils, parents or staff, with its length in hours. Places in it are booked afterwards."""
 
     opens: ClassVar[bool] = True
     records = SessionPlanned
@@ -54,7 +54,7 @@ class PlanSession(Command):
 
 
 class BookPlace(Command):
-    """Book a place for a person, and say what it serves."""
+    """Book a place in a planned session for a person, and say which referral, disposal or condition it serves."""
 
     type: Literal["BookPlace"] = "BookPlace"
     person_id: UUID
@@ -65,7 +65,7 @@ class BookPlace(Command):
 
 
 class CancelPlace(Command):
-    """Give a booked place back before the session; this is no absence."""
+    """Give a booked place back before the session. This is not an absence."""
 
     records = PlaceCancelled
 
@@ -75,7 +75,7 @@ class CancelPlace(Command):
 
 
 class DeliverSession(Command):
-    """Say that the session was held, and how many heads were counted."""
+    """Record that the session was held, and how many people were counted. Attendance can be recorded afterwards."""
 
     records = SessionDelivered
 
@@ -86,7 +86,10 @@ class DeliverSession(Command):
 
 
 class RecordAttendance(Command):
-    """Say how a booked place ended."""
+    """Record how a booked place ended, and how many hours count.
+
+    The referral, disposal or condition that it serves is updated from the register.
+    """
 
     type: Literal["RecordAttendance"] = "RecordAttendance"
     person_id: UUID
@@ -98,7 +101,10 @@ class RecordAttendance(Command):
 
 
 class DecideAbsenceReason(Command):
-    """Decide whether the reason for an absence is acceptable."""
+    """Decide whether the reason for an absence is acceptable.
+
+    A condition of a disposal that the place serves takes over the decision.
+    """
 
     type: Literal["DecideAbsenceReason"] = "DecideAbsenceReason"
     person_id: UUID
@@ -107,7 +113,7 @@ class DecideAbsenceReason(Command):
 
 
 class CancelSession(Command):
-    """Call the session off; no child is the worse for it."""
+    """Call the session off. No booked place counts as an absence, and nothing changes for a condition that one serves."""
 
     type: Literal["CancelSession"] = "CancelSession"
     by: CancelledBy
@@ -115,7 +121,10 @@ class CancelSession(Command):
 
 
 class RecordContact(Command):
-    """Say that somebody tried to reach a person, and whether they did."""
+    """Record that somebody tried to reach a person, and whether they did.
+
+    After an absence even an attempt that fails meets the time limit.
+    """
 
     records = ContactRecorded
 
@@ -126,8 +135,9 @@ class RecordContact(Command):
 
 
 class RecordFeedback(Command):
-    """Keep what somebody thought of the session. The field `from` is called `giver` in Python only."""
+    """Record how a pupil, a parent or a member of staff rates the session, from 0 (low) to 10."""
 
+    # `from` is a keyword of Python, so the field is called `giver` here.
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
     records = FeedbackRecorded
@@ -139,7 +149,10 @@ class RecordFeedback(Command):
 
 
 class CorrectRecord(FieldCorrection):
-    """Say what a field of an earlier event should have been. The original stays visible beside it."""
+    """Say what a field of an earlier event should have been, and why (DPA 2018 s46).
+
+    The original stays visible beside it.
+    """
 
     type: Literal["CorrectRecord"] = "CorrectRecord"
 

@@ -70,7 +70,10 @@ _SYSTEM: Final = frozenset({Role.SYSTEM})
 
 
 class ReceiveReferral(Command):
-    """Take in what a school, the police or another agency reports."""
+    """Take in what a school, the police or another agency reports, and begin a referral.
+
+    The time limits count working days from the time of the report.
+    """
 
     opens: ClassVar[bool] = True
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.SCHOOL}
@@ -93,7 +96,10 @@ class ReceiveReferral(Command):
 
 
 class LinkPerson(Command):
-    """Say who had which part in the incident; a person linked again has the newer part."""
+    """Say who had which part in the incident, and their category in data protection law (DPA 2018 s38(3)).
+
+    A person linked again has the newer part.
+    """
 
     type: Literal["LinkPerson"] = "LinkPerson"
     person_id: UUID
@@ -103,7 +109,7 @@ class LinkPerson(Command):
 
 
 class AcknowledgeReferral(Command):
-    """Tell whoever reported it that it has arrived."""
+    """Record that whoever reported the incident was told that the report has arrived. Triage can follow."""
 
     records = ReferralAcknowledged
 
@@ -111,7 +117,11 @@ class AcknowledgeReferral(Command):
 
 
 class RaiseSafeguardingConcern(Command):
-    """Say that a child may be at risk; everything else waits."""
+    """Say that a child may be at risk.
+
+    Triage and crime outcomes wait until the multi-agency safeguarding hub is told, or a supervisor lifts the hold (rule
+    B1).
+    """
 
     records = SafeguardingConcernRaised
 
@@ -121,7 +131,10 @@ class RaiseSafeguardingConcern(Command):
 
 
 class RecordMashReferral(Command):
-    """Say that the multi-agency safeguarding hub was told; lifts a hold."""
+    """Record that the multi-agency safeguarding hub was told, with its reference.
+
+    This lifts a safeguarding hold (rule B1).
+    """
 
     records = MashReferralMade
 
@@ -130,7 +143,7 @@ class RecordMashReferral(Command):
 
 
 class OverrideSafeguardingHold(Command):
-    """Lift a hold without MASH, and say why."""
+    """Lift a safeguarding hold without telling the multi-agency safeguarding hub, and say why (rule B1)."""
 
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
     records = SafeguardingHoldOverridden
@@ -140,7 +153,11 @@ class OverrideSafeguardingHold(Command):
 
 
 class CompleteNudesScreening(Command):
-    """Answer the five questions on a nude image that a child shared. A Yes stands until it is corrected."""
+    """Answer the five questions on a nude image that a child shared (UKCIS, Sharing nudes and semi-nudes, 2024).
+
+    A Yes stands until it is corrected: the referral then goes to the safeguarding hub or to the investigation (rule
+    B4).
+    """
 
     records = NudesScreeningCompleted
 
@@ -153,7 +170,7 @@ class CompleteNudesScreening(Command):
 
 
 class RecordCrime(Command):
-    """Say under which number the incident was recorded as a crime."""
+    """Record the number under which the police recorded the incident as a crime. An outcome needs one (rule O1)."""
 
     records = CrimeRecorded
 
@@ -162,7 +179,10 @@ class RecordCrime(Command):
 
 
 class RecordVictimPreference(Command):
-    """Keep what a harmed person, or a parent for them, would have done."""
+    """Record how a harmed person, or a parent for them, would like the incident to be dealt with.
+
+    It may be left to the school only if they prefer that (rule B7).
+    """
 
     records = VictimPreferenceRecorded
 
@@ -173,7 +193,10 @@ class RecordVictimPreference(Command):
 
 
 class AttachDocument(Command):
-    """Add a document to the referral, by its digest."""
+    """Add a document to the referral, by its digest; the file itself is stored elsewhere.
+
+    Nothing may be attached where a nude image of a child is involved (rule B5).
+    """
 
     records = DocumentAttached
 
@@ -185,7 +208,7 @@ class AttachDocument(Command):
 
 
 class TriageReferral(Command):
-    """Decide where the referral goes."""
+    """Decide what happens with the referral, and say why. A safeguarding concern comes first (rule B1)."""
 
     type: Literal["TriageReferral"] = "TriageReferral"
     outcome: TriageOutcome
@@ -194,7 +217,7 @@ class TriageReferral(Command):
 
 
 class AllocateReferral(Command):
-    """Give the referral to an officer."""
+    """Give a triaged referral to an officer. A later allocation replaces the officer."""
 
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
     records = ReferralAllocated
@@ -204,7 +227,7 @@ class AllocateReferral(Command):
 
 
 class GiveAdvice(Command):
-    """Say that advice was given."""
+    """Record that a child, a parent or a professional was advised. Outcome 22 cannot rest on that alone (rule O22)."""
 
     records = AdviceGiven
 
@@ -215,7 +238,10 @@ class GiveAdvice(Command):
 
 
 class RecordContact(Command):
-    """Say that somebody tried to reach a person, and whether they did."""
+    """Record that somebody tried to reach a person, and whether they did.
+
+    The first contact that reaches anybody meets its time limit.
+    """
 
     records = ContactRecorded
 
@@ -226,7 +252,7 @@ class RecordContact(Command):
 
 
 class ConfirmSchoolLedOutcome(Command):
-    """Say what the school did about an incident that was left to it."""
+    """Record what the school did about an incident that triage left to it (HOCR Schools Protocol)."""
 
     roles: ClassVar[frozenset[str] | None] = frozenset({Role.SCHOOL, Role.SAFE_SCHOOLS_OFFICER, Role.SUPERVISOR})
     records = SchoolLedOutcomeConfirmed
@@ -236,7 +262,10 @@ class ConfirmSchoolLedOutcome(Command):
 
 
 class AssignCrimeOutcome(Command):
-    """Give the crime its Home Office outcome."""
+    """Give the recorded crime its Home Office outcome.
+
+    Outcomes 2, 2A and 8 are assigned in the disposal case, and carried here from it.
+    """
 
     roles: ClassVar[frozenset[str] | None] = DEFAULT_ROLES | {Role.POLICE_DECISION_MAKER, Role.SYSTEM}
     records = CrimeOutcomeAssigned
@@ -258,7 +287,10 @@ class AssignCrimeOutcome(Command):
 
 
 class RecordActivityUndertaken(Command):
-    """A child took part in a session that serves this referral: by reaction to education."""
+    """Record that a child took part in a session that serves this referral, and complied (rule O22).
+
+    A reaction sends it when education records the attendance.
+    """
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
     records = ActivityUndertaken
@@ -269,7 +301,7 @@ class RecordActivityUndertaken(Command):
 
 
 class CarryOutcome(Command):
-    """Carry over the outcome that a disposal assigned and judged: by reaction to disposal."""
+    """Carry over the crime outcome that a disposal assigned, whose rules have judged it. A reaction sends it."""
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
     records = CrimeOutcomeAssigned
@@ -281,7 +313,10 @@ class CarryOutcome(Command):
 
 
 class CorrectCarriedOutcome(Command):
-    """Put right the outcome that a disposal assigned, where it was corrected there: by reaction to disposal."""
+    """Replace the carried outcome `was` by `code`, to which the disposal has corrected it. A reaction sends it.
+
+    An outcome that had not arrived is recorded as of `assigned_at`.
+    """
 
     roles: ClassVar[frozenset[str] | None] = _SYSTEM
 
@@ -294,13 +329,16 @@ class CorrectCarriedOutcome(Command):
 
 
 class CorrectReferral(FieldCorrection):
-    """Say what a field of an earlier event should have been; `field` is a dotted path."""
+    """Say what a field of an earlier event should have been, and why (DPA 2018 s46).
+
+    The original stays visible beside it.
+    """
 
     type: Literal["CorrectReferral"] = "CorrectReferral"
 
 
 class CloseReferral(Command):
-    """Say that nothing more is to be done, and why."""
+    """Record that nothing more is to be done about the incident, and why. Only a supervisor can open it again."""
 
     records = ReferralClosed
 
@@ -309,7 +347,7 @@ class CloseReferral(Command):
 
 
 class ReopenReferral(Command):
-    """Open a closed referral again, and say why."""
+    """Open a closed referral again, and say why. It may then be triaged again."""
 
     roles: ClassVar[frozenset[str] | None] = _SUPERVISOR
     records = ReferralReopened

@@ -74,7 +74,10 @@ def _each_signatory_once(signatories: tuple[Signatory, ...]) -> tuple[Signatory,
 
 
 class ProposeConference(Command):
-    """Propose a conference; a disposal's condition does so by itself."""
+    """Propose a conference between a child who caused harm and those harmed.
+
+    A disposal proposes one itself for a condition of that type.
+    """
 
     roles: ClassVar[frozenset[str] | None] = WITH_REACTIONS
     opens: ClassVar[bool] = True
@@ -94,7 +97,10 @@ class ProposeConference(Command):
 
 
 class AddParticipant(Command):
-    """Invite somebody beside the harmer."""
+    """Invite somebody beside the harmer.
+
+    Each needs a preparation meeting; a harmed person must consent (rules C2 and C3).
+    """
 
     records = ParticipantAdded
 
@@ -105,7 +111,10 @@ class AddParticipant(Command):
 
 
 class RecordResponsibility(Command):
-    """Record whether the harmer accepts responsibility and the core facts."""
+    """Record whether the harmer accepts responsibility, and whether they dispute the core facts.
+
+    The conference is scheduled only after they accept and dispute nothing (rule C1).
+    """
 
     records = ResponsibilityRecorded
 
@@ -115,7 +124,10 @@ class RecordResponsibility(Command):
 
 
 class InformVictim(Command):
-    """Record that a harmed party was told what restorative justice is."""
+    """Record that a harmed person was told what restorative justice is, and that nobody needs to take part.
+
+    Only a consent after that counts (rule C2).
+    """
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
     records = VictimInformed
@@ -125,7 +137,10 @@ class InformVictim(Command):
 
 
 class GiveConsent(Command):
-    """Record a party's own consent: to which modes, on which wording, until when."""
+    """Record a party's own consent: to which modes, on which wording, until when.
+
+    The harmer and each harmed person must consent for themselves (rule C2).
+    """
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
     records = ConsentGiven
@@ -139,7 +154,10 @@ class GiveConsent(Command):
 
 
 class WithdrawConsent(Command):
-    """Record that a party withdraws; no reason is asked."""
+    """Record that a party withdraws consent; no reason is asked.
+
+    No conference is held until they consent anew (rules C2 and C6).
+    """
 
     roles: ClassVar[frozenset[str] | None] = WITH_VICTIM_WORKER
     records = ConsentWithdrawn
@@ -149,7 +167,10 @@ class WithdrawConsent(Command):
 
 
 class AssignFacilitator(Command):
-    """Say who leads the conference; a later assignment replaces it."""
+    """Say who leads the conference: somebody trained, and accredited for a sensitive case (rule C5).
+
+    A later assignment replaces them.
+    """
 
     records = FacilitatorAssigned
 
@@ -160,7 +181,10 @@ class AssignFacilitator(Command):
 
 
 class AssessRisk(Command):
-    """Record the risk assessment and its plan; a later one needs its own approval."""
+    """Record the risks of the conference, and the plan to reduce them.
+
+    Each assessment needs its own approval (rule C4).
+    """
 
     records = RiskAssessed
 
@@ -170,7 +194,10 @@ class AssessRisk(Command):
 
 
 class ApproveRisk(Command):
-    """Approve the current risk assessment."""
+    """Approve the current risk assessment; a supervisor approves a high risk.
+
+    The approval counts for a limited number of days (rule C4).
+    """
 
     roles: ClassVar[frozenset[str] | None] = frozenset({Role.SUPERVISOR.value, Role.RJ_FACILITATOR.value})
     records = RiskApproved
@@ -179,7 +206,10 @@ class ApproveRisk(Command):
 
 
 class HoldPreparation(Command):
-    """Record a preparation meeting with one participant."""
+    """Record a preparation meeting with one participant.
+
+    Everyone needs one before the conference is scheduled, supporters included (rule C3).
+    """
 
     records = PreparationHeld
 
@@ -188,7 +218,10 @@ class HoldPreparation(Command):
 
 
 class ScheduleConference(Command):
-    """Fix mode, time and place."""
+    """Fix the mode, the start, the length in hours and the place.
+
+    Responsibility, consents, preparation, risk and facilitator must be in order (rules C1 to C5).
+    """
 
     records = ConferenceScheduled
 
@@ -200,7 +233,10 @@ class ScheduleConference(Command):
 
 
 class RecordConferenceHeld(Command):
-    """Record that the conference took place, and who took part."""
+    """Record that the conference took place, and who took part: harmer, harmed side and facilitator at least (rule C8).
+
+    A condition that it serves counts its hours.
+    """
 
     type: Literal["RecordConferenceHeld"] = "RecordConferenceHeld"
     present: Annotated[tuple[Present, ...], Field(max_length=50), AfterValidator(_each_person_once)]
@@ -208,14 +244,20 @@ class RecordConferenceHeld(Command):
 
 
 class RecordDidNotProceed(Command):
-    """Record that the scheduled conference did not take place."""
+    """Record why the scheduled conference did not take place. It can be scheduled again, converted or closed.
+
+    A harmed person's absence never counts against the child (rule C7).
+    """
 
     type: Literal["RecordDidNotProceed"] = "RecordDidNotProceed"
     why: NotProceedingReason
 
 
 class ConvertToIndirect(Command):
-    """Go on without a meeting face to face, with fresh consents."""
+    """Go on without a meeting face to face.
+
+    The harmer and each harmed party must have consented anew to that mode (rule C6).
+    """
 
     records = ConvertedToIndirect
 
@@ -224,7 +266,7 @@ class ConvertToIndirect(Command):
 
 
 class SignAgreement(Command):
-    """Record what was agreed and who signed it."""
+    """Record what was agreed, with a due day for each term, and who signed it (rule C9)."""
 
     records = AgreementSigned
 
@@ -244,13 +286,16 @@ class SignAgreement(Command):
 
 
 class CorrectRecord(FieldCorrection):
-    """Say what a field of an earlier event should have been. The original stays visible beside it."""
+    """Say what a field of an earlier event should have been, and why (DPA 2018 s46).
+
+    The original stays visible beside it.
+    """
 
     type: Literal["CorrectRecord"] = "CorrectRecord"
 
 
 class RecordNoAgreement(Command):
-    """Record that nothing was agreed, which is a valid end."""
+    """Record that the conference ended without an agreement, which is a valid end. The follow-up begins."""
 
     records = NoAgreementReached
 
@@ -258,7 +303,7 @@ class RecordNoAgreement(Command):
 
 
 class CompleteTerm(Command):
-    """Record that a term was kept."""
+    """Record that a term of the agreement was kept. The follow-up begins once no term is open."""
 
     records = TermCompleted
 
@@ -267,7 +312,7 @@ class CompleteTerm(Command):
 
 
 class FailTerm(Command):
-    """Record that a term was not kept and will not be."""
+    """Record that a term of the agreement was not kept and will not be, and why."""
 
     records = TermNotCompleted
 
@@ -277,7 +322,10 @@ class FailTerm(Command):
 
 
 class RecordFollowUp(Command):
-    """Record how it was for a participant: satisfaction from 0 (low) upwards, on the scale of the local form."""
+    """Record how the conference was for a participant: satisfaction from 0 (low) to 10.
+
+    The harmer and each harmed person who took part are asked in time (rule C10).
+    """
 
     records = FollowUpCompleted
 
@@ -288,7 +336,7 @@ class RecordFollowUp(Command):
 
 
 class CloseConference(Command):
-    """End the conference; a disposal that drops the condition does so by itself, unless it was held."""
+    """End the conference: nothing more is recorded in it, save corrections. No term may be open (rule C12)."""
 
     roles: ClassVar[frozenset[str] | None] = WITH_REACTIONS
 
