@@ -11,6 +11,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import functools
+import gc
 import os
 import shutil
 import subprocess
@@ -64,14 +65,20 @@ WHOLE_SYSTEMS = (
 """Tests that start every process of the system, or another large program: two at once would starve each other."""
 
 
+STORIES_PLAYED = ("tests/architecture/test_catalogue.py", "tests/architecture/test_reference.py")
+"""Tests that look at every story, which is played once in the process that runs them (tests/architecture/conftest.py)."""
+
+
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
-    """Runs the tests of a file in one process, in their order, and all whole systems in one process.
+    """Runs the tests of a file in one process, in their order, all whole systems in one, and what stories are played for in one.
 
     A mark `xdist_group` would say the same, but xdist 3.8 loses it with pytest 9.2, which keeps the ids of tests elsewhere.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "whole systems" if nodeid.startswith(WHOLE_SYSTEMS) else super()._split_scope(nodeid)
+        if nodeid.startswith(WHOLE_SYSTEMS):
+            return "whole systems"
+        return "stories played" if nodeid.startswith(STORIES_PLAYED) else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
@@ -84,9 +91,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_SYSTEMS))
 
 
+gc.disable()  # until every test is collected: nothing that is made until then is garbage, and looking takes a third of the time
+
+
 def pytest_collection_finish() -> None:
     """Collect garbage as a process of the system does: with every module loaded, Python's own way takes a seventh of the time."""
     exempt_from_collection()
+    gc.enable()
 
 
 def pytest_report_header() -> str:

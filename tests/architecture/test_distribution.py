@@ -17,8 +17,10 @@ TESTS = "import pytest\n\n@pytest.mark.parametrize('number', range(8))\ndef test
 
 @pytest.mark.timeout(600)
 def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
-    """Given two processes, each file runs whole in one of them, and all whole systems run in the same one."""
+    """Given two processes, each file runs whole in one, all whole systems in the same one, and what stories are played for too."""
     files = (
+        "tests/architecture/test_catalogue.py",
+        "tests/architecture/test_reference.py",
         "tests/chaos/test_a.py",
         "tests/scenarios/test_over_http.py",
         "tests/unit/test_b.py",
@@ -46,3 +48,4 @@ def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
     assert len(ran) == 8 * len(files)
     assert all(len(workers) == 1 for workers in processes.values()), processes
     assert processes[files[0]] == processes[files[1]]
+    assert processes[files[2]] == processes[files[3]]

@@ -21,11 +21,17 @@ def emitted_events(service: Service[Any], command: type[Command]) -> list[type[E
     """Return the events that a command may make, in the order in which the service declares them."""
     if command.records is not None:
         return [command.records]
-    domain = f"services.{service.name}.domain"
+    found = _events_in_decide(f"services.{service.name}.domain", command)
+    return [event for event in service.events.events if event in found]
+
+
+@cache
+def _events_in_decide(domain: str, command: type[Command]) -> frozenset[type[Event]]:
+    """Return the events in the branches of `decide`, which the pages ask for once for each event of the service."""
     found: set[type[Event]] = set()
     for module, body in _branches(domain, command):
         _collect(body, module, domain, found, set())
-    return [event for event in service.events.events if event in found]
+    return frozenset(found)
 
 
 def _branches(domain: str, command: type[Command]) -> Iterator[tuple[ModuleType, Sequence[ast.AST]]]:
@@ -61,8 +67,7 @@ def _collect(
             found.add(made)
         elif isinstance(called, FunctionType) and called.__module__.startswith(domain) and called not in visited:
             visited.add(called)
-            source = ast.parse(textwrap.dedent(inspect.getsource(called)))
-            _collect(source.body, sys.modules[called.__module__], domain, found, visited)
+            _collect(_body(called), sys.modules[called.__module__], domain, found, visited)
 
 
 def _alternatives(value: ast.expr | None) -> Iterator[ast.expr]:
@@ -83,6 +88,11 @@ def _resolve(node: ast.expr, module: ModuleType) -> Any:
     ):
         return getattr(place, node.attr, None)
     return None
+
+
+@cache
+def _body(function: FunctionType) -> Sequence[ast.AST]:
+    return ast.parse(textwrap.dedent(inspect.getsource(function))).body
 
 
 @cache
