@@ -20,7 +20,7 @@ NAMESPACE: Final = "ooc"
 
 
 def partner_principal(partner: str) -> str:
-    """Return the login of a partner's program."""
+    """Return the name of the login of a partner's program, `partner_` and the partner's name."""
     return f"partner_{partner}"
 
 
@@ -36,7 +36,7 @@ def principals() -> tuple[str, ...]:
 
 
 def accesses() -> list[KafkaAccess]:
-    """Return the rights of every login."""
+    """Return the rights of every login: of the workers, of verification, and of the partners' programs."""
     every = [entry.name for entry in DECIDING]
     logs = _topics([entry.name for entry in SERVICES], "checkpoints")
     found = []

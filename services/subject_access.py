@@ -60,7 +60,7 @@ class HeldDocument(Schema):
 
 
 class HeldRecord(Schema):
-    """All that a record holds about one person."""
+    """A record as its subject gets it: state, details, history and documents. Of others it has ids and codes alone."""
 
     person_id: UUID
     service: str

@@ -121,7 +121,7 @@ class Role(StrEnum):
 
 
 class IncidentType(StrEnum):
-    """The ten types of incident."""
+    """The types of incident that a referral may report."""
 
     BULLYING_LOW_LEVEL_ASSAULT = "BULLYING_LOW_LEVEL_ASSAULT"
     ONLINE_SAFETY = "ONLINE_SAFETY"
@@ -154,7 +154,7 @@ class Flag(StrEnum):
 
 
 class PersonRole(StrEnum):
-    """What a person was in an incident."""
+    """The parts that a person may have in an incident."""
 
     HARMER = "HARMER"
     HARMED = "HARMED"
@@ -179,7 +179,7 @@ class Category(StrEnum):
 
 
 class TriageOutcome(StrEnum):
-    """Where triage sends a referral."""
+    """The outcomes of triage: what happens with a referral."""
 
     ACCEPT_INTERVENTION = "ACCEPT_INTERVENTION"
     ADVICE_ONLY = "ADVICE_ONLY"
@@ -212,7 +212,7 @@ class Topic(StrEnum):
 
 
 class SessionKind(StrEnum):
-    """For whom a session is given."""
+    """The kinds of session, by those for whom it is held."""
 
     ONE_TO_ONE = "ONE_TO_ONE"
     GROUP = "GROUP"
@@ -230,7 +230,7 @@ class TrialMode(StrEnum):
 
 
 class Disposal(StrEnum):
-    """The three disposals."""
+    """The out-of-court disposals: youth restorative disposal, youth caution and youth conditional caution."""
 
     YRD = "YRD"
     YC = "YC"
@@ -250,7 +250,7 @@ class Recommendation(StrEnum):
 
 
 class ConditionType(StrEnum):
-    """The types of condition."""
+    """The types of condition. Each has its flags, limits and words in `services/disposal/domain/conditions`."""
 
     RETAIL_WORKSHOP = "RETAIL_WORKSHOP"
     DRUGS_WORKSHOP = "DRUGS_WORKSHOP"
@@ -266,7 +266,7 @@ class ConditionType(StrEnum):
 
 
 class ConditionObject(StrEnum):
-    """What a condition is for (CDA 1998 s66A(3))."""
+    """The objects that a condition may have (CDA 1998 s66A(3))."""
 
     REHABILITATION = "REHABILITATION"
     REPARATION = "REPARATION"
@@ -274,7 +274,10 @@ class ConditionObject(StrEnum):
 
 
 class AttendanceStatus(StrEnum):
-    """How a booked place ended."""
+    """How a booked place ended for the child.
+
+    DNA: did not attend, with an acceptable, an unacceptable or a pending reason.
+    """
 
     ATTENDED = "ATTENDED"
     ATTENDED_LATE = "ATTENDED_LATE"
@@ -296,7 +299,7 @@ class AppropriateAdultKind(StrEnum):
 
 
 class BreachDecision(StrEnum):
-    """What may be decided on a breach."""
+    """The decisions on a breach: the caution goes on (excused, varied, extended), closes, or prosecution follows."""
 
     EXCUSED = "EXCUSED"
     VARY = "VARY"
@@ -306,7 +309,7 @@ class BreachDecision(StrEnum):
 
 
 class ConferenceMode(StrEnum):
-    """How the parties of a conference meet."""
+    """The ways in which the parties of a conference meet or exchange words."""
 
     DIRECT_CONFERENCE = "DIRECT_CONFERENCE"
     SHUTTLE = "SHUTTLE"
@@ -315,7 +318,7 @@ class ConferenceMode(StrEnum):
 
 
 class ConferenceCategory(StrEnum):
-    """What a conference is about."""
+    """The kinds of incident that a conference deals with."""
 
     BULLYING = "BULLYING"
     SHOPLIFTING = "SHOPLIFTING"
@@ -324,7 +327,7 @@ class ConferenceCategory(StrEnum):
 
 
 class OutcomeCode(StrEnum):
-    """Home Office crime outcome codes."""
+    """The Home Office codes of crime outcomes, 1 to 22."""
 
     C1 = "1"
     C1A = "1A"
@@ -372,7 +375,7 @@ BirthDate = Annotated[date, AfterValidator(_can_be_a_birth_date)]
 
 
 class SearchKind(StrEnum):
-    """What cases are searched by."""
+    """The kinds of text by which cases are searched."""
 
     NAME = "name"
     """Words of a person's name in any order, or their beginnings."""

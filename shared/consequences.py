@@ -20,7 +20,7 @@ from shared.runtime.service import CommandFor, Reaction, Service
 
 
 class DutyChange(StrEnum):
-    """What new facts do to a duty."""
+    """The changes that new facts make to a duty."""
 
     OPENED = "opened"
     MET = "met"

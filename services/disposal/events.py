@@ -194,7 +194,7 @@ class Condition(ConditionTerms):
 
     @property
     def terms(self) -> ConditionTerms:
-        """The clear part."""
+        """The clear part of the condition, without texts and place."""
         return ConditionTerms(**{name: getattr(self, name) for name in ConditionTerms.model_fields})
 
 

@@ -28,7 +28,7 @@ class Measured(BaseModel):
 
 
 class ListedDuty(DutyLine):
-    """A duty with whose it is."""
+    """A duty with the record that it belongs to, the cases of that record, its officer and its area."""
 
     service: str
     stream: UUID
@@ -45,7 +45,7 @@ class ListedWait(WaitLine):
 
 
 class Sheet(Schema):
-    """The daily sheet."""
+    """The daily sheet: the open duties at the end of a Europe/London day, a page of them, and all that waits."""
 
     as_of: date
     positions: dict[str, int]
@@ -56,7 +56,7 @@ class Sheet(Schema):
 
 
 class CaseList(Schema):
-    """A page of cases."""
+    """A page of the cases that the reader may see."""
 
     page: int
     page_size: int
@@ -73,7 +73,7 @@ class CaseList(Schema):
 
 
 class CaseHead(Schema):
-    """The members of a projected case beside its streams."""
+    """The members of a projected case besides its records, by both times (`as_of`, `known_at`)."""
 
     case_id: UUID
     as_of: datetime | None

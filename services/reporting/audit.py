@@ -49,7 +49,7 @@ _RECORDS: Final = f"""
 
 
 class RecordOfPerson(Schema):
-    """A record that names a person."""
+    """A record that names a person: its service and id, its cases, its state, and whether work on it is open."""
 
     service: str
     id: UUID
@@ -66,7 +66,7 @@ class PersonRecords(Schema):
 
 
 def add_audit(app: FastAPI) -> None:
-    """Add the routes."""
+    """Add the auditors' routes: evidence, access log, retention, forgotten persons, the records of a person."""
     add_evidence(app, (ACCESS,), _read_evidence)
     add_access_lines(app, (CASE,), _read_targets)
     add_retention(app)

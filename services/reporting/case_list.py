@@ -70,7 +70,7 @@ class Column:
 
 
 class Work(Schema):
-    """A piece of work of a case, in brief."""
+    """A record of a case, as the list shows it: its service and id, its state, and its officer."""
 
     service: str
     id: UUID
@@ -91,7 +91,7 @@ _WORK: Final = """
 
 
 class CaseLine(Schema):
-    """A case in brief. The order of its fields is that of the terminal's columns."""
+    """A case as the list shows it. The order of the fields is that of the terminal's columns."""
 
     case_id: Annotated[UUID, Column("work.home", "case")]
     area: Annotated[str | None, Column(_AREA)]

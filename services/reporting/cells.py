@@ -48,7 +48,7 @@ Record = tuple[str, UUID]
 
 
 class CountedRecord(Schema):
-    """A record that counts in a number."""
+    """A record that counts in a number of a measure, with its cases and its state."""
 
     service: str
     id: UUID
@@ -57,7 +57,7 @@ class CountedRecord(Schema):
 
 
 class CountedRecords(Schema):
-    """The records behind a number."""
+    """The records that count in one number of a measure of a period, given by days, both included."""
 
     measure: str
     first: date = Field(alias="from")

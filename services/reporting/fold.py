@@ -48,12 +48,12 @@ class Folded:
 
     @property
     def state(self) -> str:
-        """The state that its owner shows."""
+        """The stage that the service of the stream shows, such as ACTIVE."""
         return str(self.view["state"])
 
     @property
     def open(self) -> bool:
-        """Whether anything is left to do."""
+        """Whether anything is left to do in the stream."""
         return READ_MODELS[self.service].is_open(self.view)
 
     def work_item(self, day: date) -> WorkItem:

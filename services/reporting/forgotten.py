@@ -37,7 +37,7 @@ _FORGOTTEN: Final = """
 
 
 class ForgottenPerson(Schema):
-    """A person who is forgotten."""
+    """A forgotten person: on what basis, since when by service, and whether a key of theirs exists all the same."""
 
     person_id: UUID
     basis: Basis
@@ -54,7 +54,7 @@ class ForgottenPeople(Schema):
 
 
 def add_forgotten(app: FastAPI) -> None:
-    """Add the route."""
+    """Add the route that lists forgotten persons (`GET /v1/forgotten`)."""
 
     @app.get("/v1/forgotten", tags=["evidence"], response_model=ForgottenPeople, **declared((ACCESS_REASON,)))
     async def forgotten(request: Request, actor: Caller) -> JSONResponse:

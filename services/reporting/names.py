@@ -63,7 +63,7 @@ RecordName = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(NAMING)})/{
 
 
 class NamesRequest(Schema):
-    """The records whose people are asked for."""
+    """The records whose people's names are asked for."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -88,7 +88,7 @@ class NamedPerson(Schema):
 
 
 class Names(Schema):
-    """The names of the people of some records."""
+    """The names of the people of the requested records, as far as the reader may see them."""
 
     positions: dict[str, int]
     stale: list[StaleService]
@@ -104,7 +104,7 @@ class OpenedNames:
 
 
 def add_names(app: FastAPI, settings: Settings) -> None:
-    """Add the route."""
+    """Add the route of the names of a list (`POST /v1/names`)."""
 
     @app.post(
         "/v1/names",

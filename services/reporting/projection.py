@@ -36,27 +36,27 @@ class Recorded(Protocol):
 
     @property
     def stream(self) -> str:
-        """`service/uuid`."""
+        """The name of the stream, `service/uuid`."""
         ...
 
     @property
     def body(self) -> bytes:
-        """The event's bytes."""
+        """The bytes of the event, as stored and published."""
         ...
 
     @property
     def position(self) -> int:
-        """Its place in its service's event store."""
+        """The position of the event in its service's event store, from 1."""
         ...
 
     @property
     def recorded_at(self) -> datetime:
-        """When it was recorded."""
+        """The time at which the event was recorded."""
         ...
 
     @property
     def hash(self) -> bytes:
-        """Its stream's hash after it."""
+        """The hash of the stream after the event (32 bytes)."""
         ...
 
 

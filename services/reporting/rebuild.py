@@ -164,7 +164,7 @@ class Differences:
         return bool(self.facts_missing or self.facts_surplus or self.facts_other or self.streams or self.duties)
 
     def view(self) -> dict[str, Any]:
-        """Return JSON-native values."""
+        """Return the values as JSON has them."""
         return asdict(self)
 
 

@@ -66,7 +66,7 @@ _RIGHTS: Final = """
 
 
 class ReviewLine(Schema):
-    """A person whose records are due for review."""
+    """A person whose records are due for review, with the suggested MoPI group and the days."""
 
     person_id: UUID
     group: int = Field(description="The MoPI group that the records suggest: 2, 3 or 4. Whoever reviews decides.")
@@ -97,7 +97,7 @@ class PersonRecords:
 
     @property
     def group(self) -> int:
-        """The MoPI group that the records suggest."""
+        """The MoPI group that the records suggest: 2 serious, 3 another offence, 4 none."""
         return 2 if self.serious else 3 if self.offence else 4
 
     def add(self, row: Mapping[str, Any], policy: Policy) -> None:
@@ -113,7 +113,7 @@ class PersonRecords:
 
 
 def add_retention(app: FastAPI) -> None:
-    """Add the route."""
+    """Add the route that lists the people due for review (`GET /v1/retention`)."""
 
     @app.get("/v1/retention", tags=["evidence"], response_model=ReviewList, **declared(_PARAMETERS))
     async def retention(request: Request, actor: Caller) -> JSONResponse:

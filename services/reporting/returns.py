@@ -53,7 +53,7 @@ class ReturnQuestion:
 
 @dataclass(frozen=True, slots=True)
 class FrozenReturn:
-    """A return as it was made."""
+    """A return as it was frozen: the question, the answer to the byte, and all that it rests on."""
 
     id: UUID
     frozen_at: datetime | None

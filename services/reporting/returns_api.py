@@ -60,7 +60,7 @@ class FreezeReturn(BaseModel):
 
 
 class ReturnLine(Schema):
-    """A frozen return, and all that it rests on."""
+    """A frozen return: who froze it and when, its question, its positions and its digest. Both days are included."""
 
     return_id: UUID
     frozen_at: datetime
@@ -76,7 +76,7 @@ class ReturnLine(Schema):
 
 
 class ReturnList(Schema):
-    """A page of returns, the latest first."""
+    """A page of frozen returns, the latest first."""
 
     page: int
     page_size: int
@@ -84,7 +84,7 @@ class ReturnList(Schema):
 
 
 class Difference(Schema):
-    """A value that would be another today."""
+    """A column of a return whose value would be another today."""
 
     column: str
     frozen: Any
@@ -103,7 +103,7 @@ class LaterEvent(Schema):
 
 
 class Today(Schema):
-    """The same question, counted again."""
+    """The same question, counted again today, and each difference with its reason."""
 
     reproduced: bool = Field(description="Whether the events up to the return's positions give its very bytes again.")
     answer: dict[str, Any] = Field(description="The answer of today.")

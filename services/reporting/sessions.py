@@ -54,7 +54,7 @@ _SESSIONS: Final = f"""
 
 
 class SessionLine(Schema):
-    """A session in brief."""
+    """An education session as a calendar shows it, with its places and how many are recorded."""
 
     id: UUID
     state: str
@@ -77,7 +77,7 @@ class Calendar(Schema):
 
 
 def add_sessions(app: FastAPI) -> None:
-    """Add the route."""
+    """Add the route of the calendar of sessions (`GET /v1/sessions`)."""
 
     @app.get("/v1/sessions", tags=["cases"], response_model=Calendar, **declared(PERIOD, answers={200: MAY_BE_STALE}))
     async def sessions(request: Request, actor: Caller) -> JSONResponse:

@@ -49,7 +49,7 @@ class Note(SealedField):
 
 
 class TimelineLine(Schema):
-    """An event of a case."""
+    """An event of a case, with its sentence, both times, actor and origin. `position` is that of its service."""
 
     service: str
     stream: UUID
@@ -77,7 +77,7 @@ class TimelineLine(Schema):
 
 
 class Events(Schema):
-    """Events of a case."""
+    """Events of a case, as far as the reader may see them."""
 
     case_id: UUID
     positions: dict[str, int]
@@ -89,7 +89,7 @@ class Events(Schema):
 
 
 class Timeline(Events):
-    """A page of the timeline of a case."""
+    """A page of the timeline of a case, by both times (`as_of`, `known_at`)."""
 
     as_of: datetime | None
     known_at: datetime | None

@@ -55,7 +55,7 @@ ReadTargets = Callable[[Request, Actor, Mapping[str, str]], Awaitable[Sequence[s
 
 
 class AccessLine(Schema):
-    """A line of the access log."""
+    """A line of the access log: who did what with which record, when, in which role, why, and with what outcome."""
 
     number: int = Field(description="Its number in the service's access log.")
     at: datetime
@@ -70,7 +70,7 @@ class AccessLine(Schema):
 
 
 class AccessLines(Schema):
-    """A page of lines, latest first."""
+    """A page of lines of the access log, latest first."""
 
     lines: list[AccessLine]
     next: int | None = Field(description="The value of `before` for the next page; null on the last one.")

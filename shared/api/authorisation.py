@@ -29,7 +29,7 @@ def command_denial(service: Service[Any], role: str, command: type[Command] | No
 
 
 class ReadGate:
-    """The gate of every read."""
+    """The gate of every read: it checks the permission of the role, and commits a line to the access log first."""
 
     def __init__(self, log: AccessLog, permissions: Permissions) -> None:
         self._log = log

@@ -90,7 +90,7 @@ _OF_HOMES: Final = "select home, body from event where home = any($1::uuid[])"
 
 
 class PersonRecord(Schema):
-    """A record that names a person."""
+    """A record of the service that names a person: its id and home, its state, and whether work on it is open."""
 
     id: UUID
     home: UUID
@@ -99,7 +99,7 @@ class PersonRecord(Schema):
 
 
 class PersonView(Schema):
-    """What a service holds of a person, and what stands about the data."""
+    """The records of a service that name a person, and the state of the person's data rights there."""
 
     person_id: UUID
     records: list[PersonRecord]
@@ -113,7 +113,7 @@ class PersonView(Schema):
 
 
 class DataRightsDecided(PersonView):
-    """The same, after a decision or its rehearsal."""
+    """The same, after a decision, or as it would be after it (`dry_run`)."""
 
     dry_run: bool
     waits_for: list[str] = Field(

@@ -24,7 +24,7 @@ from shared.runtime.settings import Settings
 
 @dataclass
 class ApiDependencies:
-    """The dependencies that every API has."""
+    """The dependencies of every API: database pool, access log, read gate and token verifier."""
 
     database: asyncpg.Pool[asyncpg.Record]
     log: AccessLog

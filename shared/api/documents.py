@@ -39,7 +39,7 @@ PDF: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def add_documents(app: FastAPI, service: Service[Any]) -> None:
-    """Add the route of the documents of a service."""
+    """Add the route that prints the documents of a service as PDF (`GET /v1/…/documents/{name}`)."""
     names = ", ".join(service.documents)
     name_parameter = choice(
         "name", "The name of the document.", service.documents, f"choose one of {names}", "path", lenient=True

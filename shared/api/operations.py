@@ -88,7 +88,7 @@ async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[s
 
 
 def add_operations(app: FastAPI, service: Service[Any]) -> None:
-    """Add the probes and the positions."""
+    """Add the probes, the metrics, and the positions of event store, relay and reactions (`GET /status`)."""
 
     async def ready(request: Request) -> None:
         await request.app.state.deps.event_store.head()

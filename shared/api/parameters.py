@@ -42,12 +42,12 @@ class Parameter:
 
     @property
     def is_required(self) -> bool:
-        """Whether a request without it is malformed."""
+        """Whether a request without it is malformed (422)."""
         return self.required or self.place == "path"
 
     @property
     def default(self) -> Any:
-        """What its absence means, as FastAPI documents it."""
+        """The value that its absence means, as FastAPI documents it."""
         return inspect.Parameter.empty if self.is_required else self.schema.get("default")
 
     @property
@@ -89,7 +89,7 @@ TIME_HINT: Final = "give a date (2026-06-09) or a time with its zone (2026-06-09
 
 
 def an_id(name: str, description: str, place: Literal["query", "header", "path"]) -> Parameter:
-    """Build a parameter for a UUID."""
+    """Build a parameter that holds a UUID. Another text is malformed (422)."""
     return Parameter(name, description, UUID_TEXT, UUID_HINT, place, {"format": "uuid"})
 
 

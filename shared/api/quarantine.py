@@ -110,7 +110,7 @@ _RELEASED: Final = (ID, _THROUGH, DRY_RUN, REASON)
 
 
 class StandingAlarm(AlarmLine):
-    """An alarm with what is known of it."""
+    """An open alarm with its id, and the detail of this case."""
 
     id: UUID
     detail: str
@@ -123,7 +123,7 @@ class HeldStream(QuarantinedStream):
 
 
 class Decided(Schema):
-    """What was decided, or would be."""
+    """The decision on held records, or what it would be (`dry_run`)."""
 
     dry_run: bool
     records: int = Field(description="How many held records it concerns.")

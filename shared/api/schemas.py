@@ -14,7 +14,7 @@ from shared.domain.receipts import Receipt
 
 
 class Schema(BaseModel):
-    """Base of all schemas, without other members."""
+    """Base of the schemas of answers: they have the declared members and no others."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +70,7 @@ class StateView(BaseModel):
 
 
 class ActorLine(Schema):
-    """The actor of an event."""
+    """The person or service that caused an event, as the access token named them."""
 
     id: UUID
     role: str
@@ -116,14 +116,17 @@ class HistoryLine(Schema):
 
 
 class History(Schema):
-    """Every event of a record, in order."""
+    """Every event of a record, in order of version. `stream` is its name, `service/uuid`."""
 
     stream: str
     events: list[HistoryLine]
 
 
 class DutyLine(Schema):
-    """A duty as it stood at the end of a day."""
+    """A duty as it stood at the end of a Europe/London day.
+
+    It is overdue if unmet after `due`, and late if met after it.
+    """
 
     duty: str
     item: str | None
@@ -136,7 +139,7 @@ class DutyLine(Schema):
 
 
 class CommandTitle(Schema):
-    """A command of a service."""
+    """A command of a service: its type, and its title for people."""
 
     type: str
     title: str
@@ -269,7 +272,7 @@ class ReactionDecided(Schema):
 
 
 class AlarmLine(Schema):
-    """An open alarm for an operator."""
+    """An open alarm for an operator: who raised it, where, since when, and what it means."""
 
     name: str
     consumer: str = Field(description="The process that raised it: a consumer by its name, or relay.")

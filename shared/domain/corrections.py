@@ -40,7 +40,7 @@ class PastFacts:
 
 
 class Recorded(Protocol):
-    """A state that holds the facts behind it."""
+    """A state that holds the facts from which it was folded."""
 
     @property
     def record(self) -> PastFacts | None:
@@ -53,7 +53,7 @@ class CorrectionRequest(Protocol):
 
     @property
     def corrects(self) -> UUID:
-        """The id of the event to correct."""
+        """The id of the event to correct, of the same stream."""
         ...
 
     @property
@@ -63,12 +63,12 @@ class CorrectionRequest(Protocol):
 
     @property
     def value(self) -> Any:
-        """The right value, as JSON."""
+        """The right value, as JSON of the field's own type."""
         ...
 
     @property
     def why(self) -> Sealed[str]:
-        """The reason."""
+        """The reason for the correction, sealed."""
         ...
 
 
@@ -112,7 +112,7 @@ def facts_of(state: Recorded | None) -> list[Fact]:
 
 @dataclass(frozen=True)
 class CorrectionEngine(Generic[C, S]):
-    """Correction of the records of one service."""
+    """The corrections of one service: which fields can be corrected, the correction event, and the state after it."""
 
     event: type[C]
     """The correction event. The `OwnedBy` mark of its `sealed` names the field that holds the owner of a personal value."""

@@ -30,43 +30,53 @@ Basis = Literal["COURT_ORDER", "LEGAL_OBLIGATION", "PRINCIPLE_INFRINGED", "RETEN
 
 
 class HoldPlaced(Event):
-    """The person's records must be kept until the hold is released."""
+    """The person's records must be kept until this hold is released.
+
+    While it stands, the person cannot be forgotten (rules DR2 and DR3).
+    """
 
     person_id: UUID
     kind: HoldKind
 
 
 class HoldReleased(Event):
-    """A hold has ended."""
+    """A hold of this kind no longer stands. Once none is left, the person may be forgotten (rules DR2 and DR3)."""
 
     person_id: UUID
     kind: HoldKind
 
 
 class ProcessingRestricted(Event):
-    """The person's data may be kept and not used: fields sealed by their key are shown to data protection alone."""
+    """The person's data are kept and not used (Data Protection Act 2018, s47).
+
+    Fields sealed by their key are shown to data protection alone.
+    """
 
     person_id: UUID
     basis: Basis
 
 
 class RestrictionLifted(Event):
-    """The person's data may be used again."""
+    """The restriction of processing has ended: the person's data may be used again."""
 
     person_id: UUID
 
 
 class RetentionReviewed(Event):
-    """Somebody has decided that the person's records are kept, and when that is decided again."""
+    """Somebody reviewed the retention of the person's records, and decided to keep them until the next review.
+
+    That is on `review_on` (Data Protection Act 2018, s39(2)).
+    """
 
     person_id: UUID
     review_on: date
 
 
 class PersonForgotten(Event):
-    """The person's data are erased: whoever received them erases them too.
+    """The person's data are erased (Data Protection Act 2018, s47): whoever received them erases them too.
 
-    `backups_until` is the day by which no backup and no write-ahead log holds a key to them any more.
+    The data key is destroyed once every service agrees (crypto-shredding). `backups_until` is the day by which no
+    backup and no write-ahead log holds a key to the data any more.
     """
 
     person_id: UUID
@@ -94,28 +104,28 @@ class DataRightsCommand(Command):
 
 
 class PlaceHold(DataRightsCommand):
-    """Keep the person's records."""
+    """Keep the person's records, and forbid to forget the person, until the hold is released."""
 
     type: Literal["PlaceHold"] = "PlaceHold"
     kind: HoldKind
 
 
 class ReleaseHold(DataRightsCommand):
-    """End a hold."""
+    """End a hold of this kind. Nothing is recorded if none stands."""
 
     type: Literal["ReleaseHold"] = "ReleaseHold"
     kind: HoldKind
 
 
 class RestrictProcessing(DataRightsCommand):
-    """Keep the person's data, and let nobody use them."""
+    """Keep the person's data, and let nobody use them, until the restriction is lifted."""
 
     type: Literal["RestrictProcessing"] = "RestrictProcessing"
     basis: Basis
 
 
 class LiftRestriction(DataRightsCommand):
-    """Let the person's data be used again."""
+    """Let the person's data be used again. Nothing is recorded if no restriction stands."""
 
     type: Literal["LiftRestriction"] = "LiftRestriction"
 
@@ -138,7 +148,7 @@ class ForgetPerson(DataRightsCommand):
 
 @dataclass(frozen=True)
 class DataRights:
-    """What stands about a person's data."""
+    """A person's data rights in one service: the holds that stand, restriction, erasure, and the next review."""
 
     holds: frozenset[HoldKind] = frozenset()
     restricted: bool = False
@@ -202,7 +212,7 @@ def decide(command: Command, state: DataRights | None, _context: Context) -> New
 
 
 def evolve(state: DataRights | None, fact: Fact) -> DataRights:
-    """Fold one event. Raises `BrokenHistory`."""
+    """Return the state after one more event. Raises `BrokenHistory` for an event after the person was forgotten."""
     rights = state or NOTHING
     if rights.forgotten:
         raise impossible(fact, "nothing follows once a person is forgotten")

@@ -43,7 +43,7 @@ class Refused:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of the broken rules."""
+        """The ids of the broken rules, each once."""
         return tuple(rule.id for rule in self.rules)
 
 
@@ -55,7 +55,7 @@ class NeedsRationale:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of the warnings."""
+        """The ids of the warnings, under which the rationales are given."""
         return tuple(rule.id for rule in self.rules)
 
 

@@ -42,7 +42,10 @@ class Origin(Message):
 
 
 class Envelope(Message):
-    """All bytes of an event except its data."""
+    """The fields around the data of an event, in the order of its bytes.
+
+    `version` counts the events of a stream from 1.
+    """
 
     event_id: UUID
     type: str
@@ -174,7 +177,7 @@ class EventRegistry:
 
     @cached_property
     def by_type(self) -> dict[str, type[Event]]:
-        """The class of each current type name."""
+        """The event class of each current type name, such as `ooc.lending.BookLent.v1`."""
         return {self.type_name(cls): cls for cls in self.events}
 
     @cached_property
@@ -184,7 +187,7 @@ class EventRegistry:
 
     @cached_property
     def by_name(self) -> dict[str, type[Event]]:
-        """The class of each bare event name."""
+        """The event class of each name without namespace and version."""
         return {cls.__name__: cls for cls in self.events}
 
     def class_of(self, event: Event, path: str) -> FieldClass | None:

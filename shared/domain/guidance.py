@@ -68,7 +68,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuleAnswer:
-    """A rule and its answer, for one command."""
+    """The answer of one rule for one command that is not written yet."""
 
     rule: Rule
     answer: Answer

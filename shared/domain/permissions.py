@@ -130,7 +130,7 @@ class AccessFacts:
 
 
 def marks_of(book: EventRegistry, fact: Fact) -> Iterable[str]:
-    """Compute the marks of one event."""
+    """Compute the marks of one event, on which read permissions depend. Most events have none."""
     mark = book.marks.get(type(fact.event))
     return () if mark is None else mark(fact)
 

@@ -50,7 +50,7 @@ class PolicyValue:
 
 @dataclass(frozen=True)
 class Policy:
-    """The policy in force on one day."""
+    """The policy values in force on one Europe/London day, and their edition (the latest from-date among them)."""
 
     day: date
     edition: str
@@ -73,29 +73,29 @@ class Policy:
         return self
 
     def number(self, name: str) -> int:
-        """Return a whole number (years, days, weeks, pence, points)."""
+        """Return a whole number (years, days, weeks, pence, points). Raises as `value`."""
         return int(self.value(name))
 
     def decimal(self, name: str) -> Decimal:
-        """Return a decimal number (hours)."""
+        """Return a decimal number, such as hours. Raises as `value`."""
         return Decimal(str(self.value(name)))
 
     def flag(self, name: str) -> bool:
-        """Return a yes or no."""
+        """Return a yes or no. Raises as `value`."""
         return bool(self.value(name))
 
     def table(self, name: str) -> Mapping[str, Any]:
-        """Return a table, such as limits by category."""
+        """Return a table, such as limits by category. Raises as `value`."""
         table: Mapping[str, Any] = self.value(name)
         return table
 
     def codes(self, name: str) -> frozenset[str]:
-        """Return a set of codes."""
+        """Return a set of codes. Raises as `value`."""
         return frozenset(self.value(name))
 
     @property
     def stamp(self) -> PolicyStamp:
-        """The policy stamp of an event."""
+        """The edition and the day of this policy, as the events that it judged record them."""
         return PolicyStamp(edition=self.edition, day=self.day)
 
 

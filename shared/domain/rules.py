@@ -115,7 +115,7 @@ class Rule:
 
     @property
     def broken(self) -> BrokenRule:
-        """The rule as a refusal shows it."""
+        """The rule as a refusal shows it: id, text and source."""
         return BrokenRule(self.id, self.text, self.source)
 
 

@@ -27,7 +27,7 @@ class Staged(Protocol):
 
     @property
     def stage(self) -> StrEnum:
-        """The stage."""
+        """The stage in which the stream is."""
         ...
 
 
@@ -74,22 +74,22 @@ class Row(Protocol[R_contra]):
 
     @property
     def name(self) -> str:
-        """The name of the rule."""
+        """The name of the rule that the row becomes."""
         ...
 
     @property
     def commands(self) -> tuple[type[Command], ...]:
-        """The commands that it allows or refuses."""
+        """The commands that the row allows or refuses."""
         ...
 
     @property
     def text(self) -> str:
-        """The text of the refusal."""
+        """The text of the refusal, for the user."""
         ...
 
     @property
     def source(self) -> str:
-        """The source in law or practice."""
+        """The source of the rule in law or practice."""
         ...
 
     @property
@@ -102,7 +102,7 @@ class Row(Protocol[R_contra]):
         ...
 
     def allows(self, command: Command, state: R_contra | None, context: Context) -> bool:
-        """Say whether the command is allowed."""
+        """Say whether the state allows the command with its fields."""
         ...
 
 

@@ -55,24 +55,27 @@ class Wait(ValueObject):
 
 
 class WaitingBegan(Event):
-    """Something waits. `home` is that of its source."""
+    """A reaction was refused and parked, or a stream is in quarantine. `home` is that of its source."""
 
     home: UUID
     wait: Wait
 
 
 class WaitingChanged(Event):
-    """It was tried again, and waits for another reason."""
+    """What waits was tried again, and waits for another reason."""
 
     wait: Wait
 
 
 class WaitingEnded(Event):
-    """It waits no longer: it went through, or something else took its place."""
+    """Nothing waits any more: it went through, or something else took its place."""
 
 
 class WaitingClosed(Event):
-    """Somebody decided that it shall not be done. `reason` is a code, `why` their own words."""
+    """An operator decided that what waits shall not be done.
+
+    `reason` is a code, such as the number of an incident; `why` are their own words.
+    """
 
     reason: ShortText
     why: Sealed[FreeText] | None = None
@@ -98,7 +101,7 @@ class RecordWaiting(Command):
 
 
 class EndWaiting(Command):
-    """Record that it waits no longer."""
+    """Record that nothing waits any more: it went through, or something else took its place."""
 
     roles = frozenset[str]()
     type: Literal["EndWaiting"] = "EndWaiting"
@@ -115,7 +118,7 @@ class CloseWaiting(Command):
 
 @dataclass(frozen=True)
 class Waiting:
-    """The state of a wait."""
+    """The state of a wait: what waits, whether it still does (`open`), and whether a person closed it for good."""
 
     wait: Wait
     open: bool = True
@@ -140,7 +143,7 @@ def decide(command: Command, state: Waiting | None, _context: Context) -> NewEve
 
 
 def evolve(state: Waiting | None, fact: Fact) -> Waiting:
-    """Fold one event of a wait. Raises `BrokenHistory`."""
+    """Return the state after one more event of a wait. Raises `BrokenHistory` for an event that cannot follow."""
     match fact.event:
         case WaitingBegan(wait=wait) if state is None or not (state.open or state.closed):
             return Waiting(wait)
@@ -163,7 +166,7 @@ DECIDER: Final = Decider(RULES, decide, evolve)
 
 
 def waiting_events(service: str, namespace: str = "ooc") -> EventRegistry:
-    """Return the book of the waits of a service."""
+    """Return the registry of the events of waits in a service's event store."""
     return EventRegistry(service, WAITING_TYPES, namespace=namespace)
 
 

@@ -141,7 +141,7 @@ class Head:
 
 
 class EventStore(Protocol):
-    """The interface of an event store."""
+    """The interface of an event store. Positions in it, and versions of a stream, count from 1 without a gap."""
 
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
         """Load a whole stream in order of version, and the receipt of a command. Raises `EventStoreUnavailable`."""
@@ -156,7 +156,7 @@ class EventStore(Protocol):
         """Look up which stream has each of these unique keys; a free key is left out. Raises `EventStoreUnavailable`."""
 
     async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
-        """Read up to `limit` events after a position, in order, without a gap."""
+        """Read up to `limit` events after a position (0: from the first), in order, without a gap."""
 
     async def head(self) -> Head:
-        """Read the end of the event store."""
+        """Read the end of the event store; its position is 0 while it is empty."""

@@ -21,7 +21,7 @@ class Anchors:
     access_hash: bytes = b""
 
     def headers(self) -> list[tuple[str, bytes]]:
-        """Return the headers of the position record."""
+        """Return the headers of the position record: hashes in hexadecimal, the number in decimal digits."""
         return [
             ("ooc_log_hash", self.log_hash.hex().encode()),
             ("ooc_access_sequence", b"%d" % self.access_sequence),

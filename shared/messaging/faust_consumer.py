@@ -92,7 +92,7 @@ class CheckpointedConsumer(Consumer):
 
     @property
     def reading(self) -> int:
-        """The number of the reading under way."""
+        """The number of the reading under way, which each seek raises."""
         return cast("ConsumerThread", self._thread).reading
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
@@ -214,7 +214,7 @@ class FaustConsumer(Service):
             await self._project([first.result, *(self._arrived.get_nowait() for _ in range(self._arrived.qsize()))])
 
     async def checkpoints(self, partitions: Iterable[TP]) -> dict[TP, int]:
-        """Where to read on in each partition."""
+        """Return the next offset of each partition, from PostgreSQL."""
         checkpoints = await self._handler.checkpoints(partitions)
         return {TP(topic, partition): offset for (topic, partition), offset in checkpoints.items()}
 

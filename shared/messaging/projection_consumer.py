@@ -211,7 +211,7 @@ class ProjectionConsumer(Service):
         self._handler.forget()
 
     async def resume(self, assigned: Iterable[TopicPartition]) -> None:
-        """Seek partitions to their checkpoints."""
+        """Seek newly assigned partitions to their checkpoints in PostgreSQL."""
         partitions = list(assigned)
         checkpoints = await self._handler.checkpoints([(tp.topic, tp.partition) for tp in partitions])
         self._handler.forget((tp.topic, tp.partition) for tp in partitions)
@@ -290,7 +290,7 @@ def consumed_event(record: Any, *, follows: int | None = None, reading: int = 0)
 
 
 def events_topic(service: str, namespace: str = "ooc") -> str:
-    """Where a service's events are published."""
+    """Return the name of a service's events topic, such as `ooc.lending.events`."""
     return f"{namespace}.{service}.events"
 
 

@@ -362,7 +362,7 @@ class ParkedReaction:
     """The event that it follows."""
 
     def view(self) -> Mapping[str, Any]:
-        """JSON-native values."""
+        """Return the values as JSON has them, without the event."""
         return {
             "command_id": str(self.command_id),
             "consumer": self.consumer,

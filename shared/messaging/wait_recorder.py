@@ -85,7 +85,7 @@ def waiting_sentence(what: str, fact: Fact | None, reason: str) -> str:
 
 
 def reaction_wait(service: Service[Any], parked: ParkedReaction) -> StandingWait:
-    """Return the wait of a parked reaction."""
+    """Return the wait of a parked reaction, with its sentence for people, and the home and labels of its event."""
     fact = read_published(service, parked.source_stream, parked.body)
     what = next((one.waits_as for one in service.reactions if one.name == parked.reaction), "")
     wait = Wait(

@@ -56,11 +56,11 @@ class KnownWait:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> KnownWait:
-        """Read a row of `waiting`."""
+        """Read a row of the table `waiting`."""
         return cls(row["id"], row["service"], _wait_of(row))
 
     def view(self) -> dict[str, Any]:
-        """JSON-native values, as every reader is shown them."""
+        """Return the values as JSON has them and every reader is shown them."""
         wait = self.wait
         return {
             "id": str(self.id),
@@ -117,7 +117,7 @@ async def begin_wait(connection: Connection, id_: UUID, service: str, home: UUID
 
 
 async def change_wait(connection: Connection, id_: UUID, wait: Wait) -> None:
-    """Update the cause and the targets of a wait."""
+    """Update the cause and the targets of an open wait; one that has ended stays as it was."""
     await connection.execute(
         _CHANGE, id_, wait.name, wait.version, list(wait.targets), list(wait.rules), wait.reason, wait.sentence
     )
@@ -129,7 +129,7 @@ async def end_wait(connection: Connection, id_: UUID, at: datetime, *, closed: b
 
 
 async def open_waits(connection: Connection, service: str) -> dict[UUID, Wait]:
-    """Load the open waits of a service."""
+    """Load the open waits of a service by their ids."""
     return {row["id"]: _wait_of(row) for row in await connection.fetch(_OPEN, service)}
 
 
@@ -139,7 +139,7 @@ async def waits_of(connection: Connection, stream: str, at: datetime | None = No
 
 
 async def waits_named(connection: Connection, ids: Collection[UUID]) -> dict[UUID, WaitState]:
-    """Load the waits of some ids, open or not."""
+    """Load the waits with these ids, open or not; an unknown id is left out."""
     rows = await connection.fetch(_NAMED, list(ids))
     return {row["id"]: WaitState(KnownWait.of_row(row), row["ended_at"] is not None, row["closed"]) for row in rows}
 

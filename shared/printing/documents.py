@@ -264,7 +264,7 @@ def _texts(folder: Path, language: str, more: Callable[[str], Mapping[str, str]]
 
 
 def text_file(path: Path) -> dict[str, str]:
-    """Read the texts of one file by dotted key."""
+    """Read the texts of a TOML file by dotted key, each on one line."""
 
     def flatten(table: Mapping[str, Any], before: str) -> Iterable[tuple[str, str]]:
         for key, value in table.items():

@@ -123,7 +123,7 @@ class KeyEncryptionKeys:
 
     @property
     def epoch(self) -> str:
-        """The epoch that wraps new keys."""
+        """The name of the newest epoch, whose key wraps new data keys."""
         return list(self.epochs)[-1]
 
     def wrap(self, key: DataKey) -> bytes:
@@ -178,7 +178,7 @@ KeyId = tuple[str, int]
 
 
 class Keyring(Protocol):
-    """The interface of a keyring."""
+    """The interface of a keyring: data keys by subject and generation, each wrapped by a key-encryption key."""
 
     async def open(self, key_ids: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
         """Fetch the data keys of tokens; None stands for a destroyed key. Raises `KeyringUnavailable` or `UnusableKey`."""

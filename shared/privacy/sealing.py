@@ -41,7 +41,7 @@ _TOKEN_HEAD: Final = re.compile(rb'"s1:([^":]+):(\d+):')
 
 
 class NotSealed(Exception):
-    """An attempt to write a plain personal value."""
+    """An attempt to encode an event with a personal value that is not sealed."""
 
 
 class NotOpened(Exception):
@@ -137,7 +137,7 @@ class Sealed(Generic[T]):
 
     @classmethod
     def of_token(cls, token: str) -> Sealed[T]:
-        """Wrap a token that is not decrypted."""
+        """Wrap the text of a token; its value stays closed until it is decrypted."""
         sealed = cls.__new__(cls)
         sealed._content = None  # noqa: SLF001 - its own class
         sealed._token = token  # noqa: SLF001 - its own class
@@ -173,17 +173,17 @@ class Sealed(Generic[T]):
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether the key has been destroyed."""
+        """Whether the key of the value was destroyed, so that nobody can read it."""
         return self._content is _ERASED
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is a token that is not decrypted."""
+        """Whether this is a token whose value is not decrypted."""
         return self._content is None and self._token is not None
 
     @property
     def has_token(self) -> bool:
-        """Whether the value is sealed."""
+        """Whether the value has been sealed, so that there is a token of it."""
         return self._token is not None
 
     @property

@@ -40,7 +40,7 @@ class Resources:
 
     @property
     def keyring(self) -> PostgresKeyring:
-        """The keyring, of a process that has one."""
+        """The keyring of the process. Asserts that the process was opened with one."""
         assert self.keys is not None, "the process was opened without connections to the keyring"
         return self.keys[1]
 

@@ -57,7 +57,7 @@ class KafkaAccess:
     writes: tuple[str, ...] = ()
 
     def bindings(self) -> set[Binding]:
-        """Return its rights, as Kafka keeps them."""
+        """Return the rights as Kafka stores them (ACLs): topics, groups and transactional ids."""
         user = f"User:{self.principal}"
         found = {Binding(TOPIC, topic, LITERAL, user, READ) for topic in self.reads}
         found |= {Binding(TOPIC, topic, LITERAL, user, WRITE) for topic in self.writes}

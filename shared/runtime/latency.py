@@ -76,7 +76,7 @@ async def _record(pool: asyncpg.Pool[asyncpg.Record]) -> None:
 
 
 async def flush(pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """Add what was observed since the last time."""
+    """Add what this process observed since the last flush to the table `latency`."""
     rows = sorted((*bucket, *observed) for bucket, observed in _observed.items())
     _observed.clear()
     if rows:

@@ -81,7 +81,7 @@ class Schema:
 
     @property
     def roles(self) -> Mapping[RoleKind, str]:
-        """Every role that may connect to the database."""
+        """The name of every database role that may connect, by its kind."""
         named = {kind for granted in self.privileges.values() for kind in granted}
         return {
             kind: role_name(kind, self.service or "" if kind in OF_SERVICE else "")

@@ -130,7 +130,7 @@ KEYRING_DATABASE: Final = ("ooc_keyring", Schema((KEYRING,)))
 
 
 def events_topic(name: str, replication: int) -> NewTopic:
-    """Return an events topic: kept for ever."""
+    """Return the definition of an events topic: every event is kept for ever."""
     return NewTopic(
         name,
         PARTITIONS,

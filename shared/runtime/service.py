@@ -114,7 +114,7 @@ class ReadModel(Generic[S]):
 
 @dataclass(frozen=True)
 class Service(Generic[S]):
-    """A deciding service."""
+    """The declaration of a deciding service: its commands, domain, permissions, reactions and documents."""
 
     name: str
     collection: str
@@ -150,12 +150,12 @@ class Service(Generic[S]):
 
     @property
     def decider(self) -> Decider[S]:
-        """The service's domain."""
+        """The service's domain: rules, decide and evolve."""
         return self.read_model.decider
 
     @property
     def policy(self) -> PolicyBook:
-        """The service's dated values."""
+        """The dated values that the service's rules use."""
         return self.read_model.policy
 
     @cached_property
@@ -169,7 +169,7 @@ class Service(Generic[S]):
 
     @cached_property
     def commanding_roles(self) -> frozenset[str]:
-        """Every role that may send any command at all."""
+        """Every role that may send at least one command through the API."""
         return frozenset[str]().union(*map(self.roles_for, self.commands)) - {SYSTEM}
 
     @cached_property
@@ -222,15 +222,15 @@ class Service(Generic[S]):
 
     @property
     def topic(self) -> str:
-        """The topic of the service's events."""
+        """The name of the topic of the service's events, such as `ooc.lending.events`."""
         return f"{self.events.namespace}.{self.name}.events"
 
     @property
     def position_topic(self) -> str:
-        """The topic of the relay's high-water mark."""
+        """The name of the topic of the relay's high-water mark."""
         return f"{self.events.namespace}.{self.name}.position"
 
     @property
     def checkpoints_topic(self) -> str:
-        """The topic of the checkpoints of its logs."""
+        """The name of the topic of the signed checkpoints of the service's logs."""
         return f"{self.events.namespace}.{self.name}.checkpoints"

@@ -100,7 +100,7 @@ class Signer:
 
     @property
     def key(self) -> VerifierKey:
-        """The public key."""
+        """The public key, with which signatures are verified."""
         return VerifierKey(self.name, self.kind, self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
 
     def sign(self, text: str) -> str:
@@ -169,7 +169,7 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
-        """The text that is signed."""
+        """The text that is signed: origin, size and root in base64, a line each."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
     @classmethod
@@ -222,7 +222,7 @@ class SignedNote:
 
 
 def write_note(text: str, lines: Sequence[str]) -> str:
-    """Put signature lines under a text."""
+    """Return a signed note: the text, an empty line, and the signature lines."""
     return f"{text}\n" + "".join(f"{line}\n" for line in lines)
 
 

@@ -25,7 +25,7 @@ EMPTY_ROOT: Final = hashlib.sha256().digest()
 
 
 class BadProof(Exception):
-    """A proof that does not lead to the root."""
+    """A proof from which the root of the tree does not follow."""
 
 
 class IncompleteTile(Exception):
@@ -33,7 +33,7 @@ class IncompleteTile(Exception):
 
 
 class TileId(NamedTuple):
-    """The place of a tile."""
+    """The place of a tile: its level, and its number in the level, both from 0."""
 
     level: int
     number: int
@@ -120,7 +120,7 @@ class RightEdge:
         self._subtrees: list[bytes] = []
 
     def append(self, leaf: bytes) -> None:
-        """Append the hash of a leaf."""
+        """Append the hash of a leaf (32 bytes, as `hash_leaf` returns it)."""
         digest, size = leaf, self.size
         while size & 1:
             digest, size = hash_node(self._subtrees.pop(), digest), size >> 1
@@ -129,7 +129,7 @@ class RightEdge:
 
     @property
     def root(self) -> bytes:
-        """The root of the tree."""
+        """The root of the tree (32 bytes); `EMPTY_ROOT` without entries."""
         if not self._subtrees:
             return EMPTY_ROOT
         *left, digest = self._subtrees

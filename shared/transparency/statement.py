@@ -42,11 +42,11 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 class NoStatement(Exception):
-    """A signer that does not answer (503)."""
+    """A signer that did not sign a statement in time (503)."""
 
 
 def statement_name(authority: str, service: str) -> str:
-    """Name the key of a service's statements."""
+    """Return the name of the key that signs a service's statements, `authority/service/statement`."""
     return f"{authority}/{service}/statement"
 
 

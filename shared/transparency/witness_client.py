@@ -34,7 +34,7 @@ class WitnessClient:
         self.key = key
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the HTTP connections to the witness."""
         await self._http.aclose()
 
     async def cosign(self, checkpoint: Checkpoint, lines: Sequence[str], seen_size: int, prove: Prove) -> str:

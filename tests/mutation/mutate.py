@@ -62,7 +62,7 @@ def main() -> None:
     """Mutate the services named, or all, and print figures and survivors; exits with 1 below nine in ten."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("services", nargs="*", choices=(*SERVICES, []), help="all when none is named")
-    parser.add_argument("--only", default="", help="a part of the paths of the modules to mutate: rules/times")
+    parser.add_argument("--only", default="", help="a part of the paths of the modules to mutate: rules/chronology")
     arguments = parser.parse_args()
     enough = True
     for service in arguments.services or SERVICES:

@@ -25,7 +25,7 @@ from shared.domain.states import replace
 
 
 class Stage(StrEnum):
-    """Where the case stands."""
+    """The stage of a disposal case; the state machine says what each allows."""
 
     OPENED = "OPENED"
     ASSESSED = "ASSESSED"
@@ -50,7 +50,7 @@ ISSUED_AND_OPEN: Final = UNDER_WAY | {Stage.BREACH_REVIEW}
 
 
 class ConditionStatus(StrEnum):
-    """How a condition stands."""
+    """The status of a condition: completed, excused and omitted ones are done."""
 
     PROPOSED = "PROPOSED"
     ACTIVE = "ACTIVE"
@@ -82,7 +82,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The last judgement of the evidence."""
+    """The latest decision on the evidence (rule R3)."""
 
     sufficient: bool
     standard: EvidenceStandard
@@ -91,7 +91,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the police decided last, and who did."""
+    """The latest decision of the police, with the officer who made it. `human` is false for a reaction (rule R26)."""
 
     what: Recommendation
     by: UUID
@@ -115,7 +115,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What was explained, to whom and how."""
+    """An explanation of the disposal's effect: to whom, and how (rule R8)."""
 
     to_child: bool
     to_appropriate_adult: bool
@@ -177,7 +177,7 @@ class Attendance:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Somebody tried to reach a person."""
+    """An attempt to reach a person, whether it succeeded or not."""
 
     person_id: UUID
     at: datetime
@@ -232,7 +232,7 @@ class Informed:
 
 @dataclass(frozen=True)
 class DisposalState:
-    """A disposal case after some facts."""
+    """The state of a disposal case, folded from its facts."""
 
     opened: DisposalCaseOpened
     opened_at: datetime
@@ -288,7 +288,7 @@ class DisposalState:
 
     @property
     def disposal(self) -> Disposal | None:
-        """The disposal given, else the one decided."""
+        """The disposal that was issued, or else the one that is decided; None if neither."""
         if self.issue is not None:
             return self.issue.disposal
         return None if self.decision is None else self.decision.disposal
@@ -305,7 +305,7 @@ class DisposalState:
 
     @property
     def hours_credited(self) -> Decimal:
-        """All hours credited in this case."""
+        """The sum of the hours credited in this case, over all conditions."""
         return sum((attendance.hours for attendance in self.attendances), Decimal(0))
 
     @property
@@ -328,7 +328,7 @@ class DisposalState:
         return [key for key, condition in self.conditions.items() if condition.standing is standing]
 
     def credited(self, condition_id: UUID) -> Decimal:
-        """Return the hours credited for a condition."""
+        """Return the sum of the hours credited for a condition."""
         return sum((a.hours for a in self.attendances if a.condition_id == condition_id), Decimal(0))
 
     def last_attendance(self, session_id: UUID) -> Attendance | None:

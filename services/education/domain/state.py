@@ -18,7 +18,7 @@ from shared.domain.dates import local_day
 
 
 class Stage(StrEnum):
-    """The stage of a session."""
+    """The stage of a session: planned, then delivered or cancelled."""
 
     PLANNED = "PLANNED"
     DELIVERED = "DELIVERED"
@@ -66,7 +66,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Session:
-    """An education session."""
+    """The state of an education session, folded from its facts."""
 
     stage: Stage
     kind: SessionKind

@@ -70,7 +70,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Triage:
-    """A decision of triage."""
+    """A triage of the referral: its outcome, and the Europe/London day."""
 
     outcome: TriageOutcome
     on: date
@@ -78,7 +78,7 @@ class Triage:
 
 @dataclass(frozen=True)
 class Referral:
-    """A referral."""
+    """The state of a referral, folded from its facts."""
 
     stage: Stage
     since: datetime
@@ -117,12 +117,12 @@ class Referral:
 
     @property
     def received_on(self) -> date:
-        """The day on which it was taken in."""
+        """The Europe/London day on which the team received it."""
         return local_day(self.received_at)
 
     @property
     def happened_on(self) -> date:
-        """The day of the incident."""
+        """The Europe/London day of the incident."""
         return local_day(self.happened_at)
 
     @property

@@ -58,7 +58,7 @@ class Dataset:
     policy: PolicyBook = field(default=POLICY)
 
     def on(self, day: date) -> Policy:
-        """Return the policy of a day."""
+        """Return the policy values of reporting in force on a day."""
         return self.policy.on(day)
 
     def _of(self, kind: type[R]) -> tuple[R, ...]:

@@ -65,7 +65,7 @@ class SearchRequest(Schema):
 
     @property
     def texts(self) -> Mapping[SearchKind, str]:
-        """The texts by kind."""
+        """The given texts, by what is searched."""
         return {kind: text for kind in SearchKind if (text := getattr(self, kind)) is not None}
 
     @model_validator(mode="after")
@@ -79,7 +79,7 @@ class SearchRequest(Schema):
 
 
 class FoundRecord(Schema):
-    """A record in which something was found."""
+    """A record in which at least one of the given texts was found."""
 
     service: str
     id: UUID
@@ -88,7 +88,7 @@ class FoundRecord(Schema):
 
 
 class FoundCase(Schema):
-    """A case in which everything was found."""
+    """A case in which every given text was found, with the records that hold them."""
 
     case_id: UUID
     records: list[FoundRecord]

@@ -61,7 +61,7 @@ _ALL_FACTS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A field of an event that is searched."""
+    """The place of a searched value: the stream, the event and the field."""
 
     stream: Stream
     event_id: UUID
@@ -95,7 +95,7 @@ Found = Mapping[Stream, frozenset[UUID]]
 
 
 class SearchIndex:
-    """The index of one process."""
+    """The search index of one API process: keyed tokens in memory (ADR 24), kept up to date with events and keyring."""
 
     def __init__(self, pool: Pool, keyring: PostgresKeyring, random: Callable[[int], bytes] = os.urandom) -> None:
         self._pool = pool

@@ -84,7 +84,7 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Facilitator:
-    """The person who leads the conference."""
+    """The person who leads the conference, and since when."""
 
     at: datetime
     facilitator_id: UUID
@@ -101,7 +101,7 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The time and mode last fixed."""
+    """The mode, the start and the length (hours) that were fixed last."""
 
     mode: ConferenceMode
     starts_at: datetime
@@ -115,7 +115,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class HeldConference:
-    """The conference as it took place."""
+    """The conference as it took place: when, with whom, and until when the follow-up is due."""
 
     at: datetime
     on: date
@@ -128,7 +128,7 @@ class HeldConference:
 
 @dataclass(frozen=True, slots=True)
 class AgreedTerm:
-    """One term of the agreement."""
+    """One term of the agreement: its due day, its status, and the day on which it was settled."""
 
     agreed_at: datetime
     agreed_on: date
@@ -139,7 +139,7 @@ class AgreedTerm:
 
 @dataclass(frozen=True)
 class Conference:
-    """A restorative justice conference."""
+    """The state of a restorative justice conference, folded from its facts."""
 
     proposed_at: datetime
     since: datetime

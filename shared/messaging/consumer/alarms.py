@@ -76,7 +76,7 @@ _log = structlog.get_logger("alarms")
 
 
 def kind_of(name: str) -> AlarmKind:
-    """Return the kind of an alarm that stands."""
+    """Return the kind of an alarm by its name; `UNKNOWN` if another version of the program raised it."""
     return ALARMS.get(name, UNKNOWN)
 
 
@@ -109,7 +109,7 @@ async def clear_alarms(connection: Connection, consumer: str, names: Collection[
 
 
 async def clear_alarm(connection: Connection, consumer: str, name: str, place: str) -> None:
-    """Clear an alarm."""
+    """Clear the alarm of a consumer at one place. An alarm that does not stand is ignored."""
     await connection.execute(
         "delete from alarm where consumer = $1 and name = $2 and place = $3", consumer, name, place
     )

@@ -43,7 +43,7 @@ class OffsetGap(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of a batch of one partition."""
+    """The result of a batch of one partition: the next offset, the counts of its events, and its problems."""
 
     next_offset: int
     applied: int = 0
@@ -205,7 +205,7 @@ class BatchClassifier:
         return new_records
 
     def sort(self, new_records: Sequence[ConsumedEvent]) -> None:
-        """Classify new records, in order."""
+        """Classify new records in order: as new, repeated, or held in quarantine."""
         for record in new_records:
             self._sort(record)
             self.reached = record.offset + 1

@@ -55,7 +55,7 @@ class HighWaterMark:
     anchors: Anchors = field(default_factory=Anchors)
 
     def record(self, service: str) -> bytes:
-        """Return the value of the position record."""
+        """Return the value of the position record: compact JSON in UTF-8. Its hashes are in headers."""
         offsets = {str(partition): offset for partition, offset in sorted(self.offsets.items())}
         value: dict[str, Any] = {"service": service, "position": self.position, "offsets": offsets}
         if self.foreign:
