@@ -52,33 +52,40 @@ INITDB_ARGS = "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-lo
 
 WHOLE_SYSTEMS = (
     "tests/chaos/",
-    "tests/hostile/test_full_disk.py",
     "tests/hostile/test_marked_system.py",
-    "tests/hostile/test_operating.py",
     "tests/integration/console/",
     "tests/integration/identity/",
     "tests/integration/partner/",
-    "tests/integration/program/",
     "tests/integration/relay/test_restarts.py",
     "tests/scenarios/test_over_http.py",
 )
-"""Tests that start every process of the system, or another large program: two at once would starve each other."""
+"""Tests that start every process of the system, or another large program: three at once would starve each other."""
 
+USERS_OF_A_SYSTEM = (
+    "tests/integration/local/test_data_rights_and_reports.py",
+    "tests/integration/local/test_what_waits.py",
+    "tests/integration/program/",
+)
+"""Tests that share one whole system, one after another in a process (tests/integration/conftest.py)."""
+
+MORE_SYSTEMS = (*USERS_OF_A_SYSTEM, "tests/hostile/test_full_disk.py", "tests/hostile/test_operating.py")
+"""Tests of whole systems for which there is room beside the others: all in one process would take longest of all."""
 
 STORIES_PLAYED = ("tests/architecture/test_catalogue.py", "tests/architecture/test_reference.py")
 """Tests that look at every story, which is played once in the process that runs them (tests/architecture/conftest.py)."""
 
 
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
-    """Runs the tests of a file in one process, in their order, all whole systems in one, and what stories are played for in one.
+    """Runs the tests of a file in one process, in their order, and so the files that share something.
 
     A mark `xdist_group` would say the same, but xdist 3.8 loses it with pytest 9.2, which keeps the ids of tests elsewhere.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(WHOLE_SYSTEMS):
-            return "whole systems"
-        return "stories played" if nodeid.startswith(STORIES_PLAYED) else super()._split_scope(nodeid)
+        shared = {"whole systems": WHOLE_SYSTEMS, "more systems": MORE_SYSTEMS, "stories played": STORIES_PLAYED}
+        return next(
+            (scope for scope, files in shared.items() if nodeid.startswith(files)), super()._split_scope(nodeid)
+        )
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
@@ -88,7 +95,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduli
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the whole systems, which take longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_SYSTEMS))
+    first = (WHOLE_SYSTEMS, USERS_OF_A_SYSTEM, MORE_SYSTEMS)
+    items.sort(key=lambda item: [not item.nodeid.startswith(files) for files in first])
 
 
 gc.disable()  # until every test is collected: nothing that is made until then is garbage, and looking takes a third of the time

@@ -17,12 +17,15 @@ TESTS = "import pytest\n\n@pytest.mark.parametrize('number', range(8))\ndef test
 
 @pytest.mark.timeout(600)
 def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
-    """Given two processes, each file runs whole in one, all whole systems in the same one, and what stories are played for too."""
+    """Given two processes, each file runs whole in one of them, and files that share something run in the same one."""
     files = (
         "tests/architecture/test_catalogue.py",
         "tests/architecture/test_reference.py",
         "tests/chaos/test_a.py",
         "tests/scenarios/test_over_http.py",
+        "tests/integration/local/test_what_waits.py",
+        "tests/integration/program/test_d.py",
+        "tests/hostile/test_full_disk.py",
         "tests/unit/test_b.py",
         "tests/unit/test_c.py",
     )
@@ -49,3 +52,4 @@ def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
     assert all(len(workers) == 1 for workers in processes.values()), processes
     assert processes[files[0]] == processes[files[1]]
     assert processes[files[2]] == processes[files[3]]
+    assert processes[files[4]] == processes[files[5]] == processes[files[6]]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import pty
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +26,7 @@ from services.kafka_access import partner_principal
 from services.registry import PARTNERS
 from shared.database import as_role, database_dsn
 from shared.kafka import client_options
-from tests.integration.local.running import OOC, ooc, running_system
+from tests.integration.local.running import OOC, ooc
 from tests.integration.local.waiting import eventually
 from tests.received_referral import received_referral
 
@@ -38,15 +37,10 @@ OFFICER: Final = "SAFE_SCHOOLS_OFFICER"
 WHEN: Final = "2026-03-02T15:20:00+00:00"
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Yield the directory of a system that runs for the module."""
-    with asyncio.Runner() as runner:
-        running = running_system(tmp_path_factory.mktemp("system"))
-        try:
-            yield runner.run(running.__aenter__())
-        finally:
-            runner.run(running.__aexit__(None, None, None))
+@pytest.fixture
+def system(shared_system: Path) -> Path:
+    """Return the directory of a running system."""
+    return shared_system
 
 
 def send(client: Client, stream: UUID, **body: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ from services.console.client import Client
 from services.registry import COLLECTIONS, DECIDING
 from shared.kafka import PROVISIONER, KafkaLogin, client_options
 from shared.runtime.provision import PARTITIONS
-from tests.integration.local.running import ooc, running_system
+from tests.integration.local.running import ooc
 from tests.integration.local.waiting import eventually
 from tools import local
 
@@ -104,10 +104,9 @@ class Story:
 
 
 @pytest.fixture
-async def system(tmp_path: Path) -> AsyncIterator[Path]:
-    """Yield the system that a person starts, with two workers of each service; its directory."""
-    async with running_system(tmp_path, workers=2) as var:
-        yield var
+def system(shared_system: Path) -> Path:
+    """Return the directory of a running system, with two workers of each service."""
+    return shared_system
 
 
 async def partitions_of_members(var: Path, group: str) -> list[set[tuple[str, int]]]:

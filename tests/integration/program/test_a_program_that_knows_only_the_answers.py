@@ -6,7 +6,7 @@ import ast
 import builtins
 import re
 import statistics
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -24,7 +24,6 @@ from shared.api import guidance, schemas
 from shared.api.command_schemas import parts_of
 from shared.domain.envelope import Envelope
 from shared.domain.messages import COMMAND_FIELDS
-from tests.integration.local.running import running_system
 from tests.integration.program.goal import Goal, read_goal
 from tests.integration.program.program import Officer, Program, Wish
 from tools.scenario.comparison import state_differs
@@ -33,16 +32,9 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture
-async def system(tmp_path: Path) -> AsyncIterator[Path]:
-    """Yield the system that a person starts; its directory."""
-    async with running_system(tmp_path) as var:
-        yield var
-
-
-@pytest.fixture
-def program(system: Path) -> Iterator[Program]:
+def program(shared_system: Path) -> Iterator[Program]:
     """Yield the program, signed in by the development issuer."""
-    addresses = find_addresses((), {}, system)
+    addresses = find_addresses((), {}, shared_system)
     with httpx.Client(timeout=30) as http:
         tokens = Tokens(addresses.issuer, http, {})
 
