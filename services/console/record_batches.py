@@ -26,7 +26,7 @@ from shared.kafka import Kafka, client_options
 from shared.messaging.consumer.lenient_records import KeptRecords, LenientPartitionRecords
 from shared.messaging.relay import Headers
 
-FETCH_BYTES: Final = 2_000_000
+FETCH_BYTES: Final = 1_000_000
 """How many bytes are fetched at once; a batch may be longer."""
 
 WAIT_MILLISECONDS: Final = 20
@@ -107,7 +107,16 @@ class BatchReader:
         self._client = client
 
     async def fetch(self, partition: TopicPartition, offset: int) -> tuple[list[RecordBatch], int]:
-        """Fetch committed batches from an offset on; return them, and the offset after them. Raises a KafkaError."""
+        """Fetch committed batches from an offset on; return them, and the offset after them.
+
+        Where that fails, none come and the offset is the same: a consumer that reads there says what it is.
+        """
+        try:
+            return await self._fetch(partition, offset)
+        except Exception:  # noqa: BLE001 - as above
+            return [], offset
+
+    async def _fetch(self, partition: TopicPartition, offset: int) -> tuple[list[RecordBatch], int]:
         asked = [(partition.topic, [(partition.partition, offset, FETCH_BYTES)])]
         request = FetchRequest(WAIT_MILLISECONDS, 1, FETCH_BYTES, READ_COMMITTED, asked)
         response = await self._client.send(self._client.cluster.leader_for_partition(partition), request)
@@ -138,43 +147,66 @@ def records_in(batch: RecordBatch, partition: TopicPartition, offset: int) -> li
     return list(LenientPartitionRecords(partition, kept, (), offset, None, None, not _CHECKED, READ_COMMITTED))
 
 
-def raw_records(batch: RecordBatch) -> Iterator[tuple[bytes, int]]:
-    """Yield each record's bytes from its key on, and the position that a header seems to name. Raises `Unlike`."""
-    data = batch.data
+def raw_records(batch: RecordBatch) -> list[bytes]:
+    """Return each record's bytes from its key on; their offsets follow each other. Raises `Unlike`."""
+    data, found = batch.data, list[bytes]()
     *_, attributes, _, _, _, _, _, _, count = _HEADER.unpack_from(data)
     end = _HEADER.size
-    try:
-        if attributes & _CODEC:
+    if attributes & _CODEC:
+        raise Unlike
+    for number in range(count):
+        head = _RECORD.match(data, end)
+        if head is None or head[2] != _LENGTHS[number]:
             raise Unlike
-        for number in range(count):
-            head = _RECORD.match(data, end)
-            head = _RECORD.match(data, end)
-            if head is None or head[2] != _length(number):
-                raise Unlike
-            begin, end = head.end(), head.end(1) + _number(head[1])
-            at = data.rindex(_POSITION, begin, end) + len(_POSITION)
-            yield data[begin:end], int(data[at + 1 : at + 1 + (data[at] >> 1)])
-    except (ValueError, IndexError):
-        raise Unlike from None
+        begin, end = head.end(), head.end(1) + _number(head[1])
+        found.append(data[begin:end])
     if end != len(data):
         raise Unlike
+    return found
+
+
+def position_in(record: bytes) -> int:
+    """Return the position that the bytes of a record seem to name. Raises `Unlike`."""
+    try:
+        at = record.rindex(_POSITION) + len(_POSITION)
+        return int(record[at + 1 : at + 1 + (record[at] >> 1)])
+    except (ValueError, IndexError):
+        raise Unlike from None
 
 
 def record_bytes(key: bytes, value: bytes, headers: Headers) -> bytes:
     """Return the bytes of a record from its key on, as every producer writes them."""
-    parts = [_length(len(key)), key, _length(len(value)), value, _length(len(headers))]
+    names, lengths = _NAMES, _LENGTHS
+    parts = [lengths[len(key)], key, lengths[len(value)], value, lengths[len(headers)]]
     for name, content in headers:
-        parts += (_name(name), _length(len(content)), content)
+        parts += (names[name], lengths[len(content)], content)
     return b"".join(parts)
 
 
-@lru_cache(maxsize=256)
-def _name(name: str) -> bytes:
-    encoded = name.encode()
-    return _length(len(encoded)) + encoded
+class _Lengths(dict[int, bytes]):
+    """Lengths as zigzag varints, each encoded once."""
+
+    def __missing__(self, number: int) -> bytes:
+        encoded = _length(number)
+        if number < _REMEMBERED:
+            self[number] = encoded
+        return encoded
 
 
-@lru_cache(maxsize=16_384)
+class _Names(dict[str, bytes]):
+    """Names of headers after their lengths, each encoded once; the relay has a dozen."""
+
+    def __missing__(self, name: str) -> bytes:
+        encoded = name.encode()
+        found = self[name] = _length(len(encoded)) + encoded
+        return found
+
+
+_REMEMBERED: Final = 16_384
+_LENGTHS: Final = _Lengths()
+_NAMES: Final = _Names()
+
+
 def _length(number: int) -> bytes:
     """Encode a number that is not negative as a zigzag varint."""
     rest, found = number << 1, bytearray()
@@ -186,8 +218,8 @@ def _length(number: int) -> bytes:
 
 @lru_cache(maxsize=16_384)
 def _number(varint: bytes) -> int:
-    """Decode a zigzag varint. Raises ValueError where it is negative, as no length is."""
+    """Decode a zigzag varint. Raises `Unlike` where it is negative, as no length is."""
     number = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(varint))
     if number & 1:
-        raise ValueError(varint)
+        raise Unlike
     return number >> 1

@@ -10,7 +10,8 @@ what it is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -22,6 +23,7 @@ from services.console.record_batches import (
     RecordBatch,
     Unlike,
     batch_reader,
+    position_in,
     raw_records,
     record_bytes,
     records_in,
@@ -31,7 +33,7 @@ from shared.messaging.consumer.position_record import reader
 from shared.messaging.relay import headers_of, key_and_partition
 from shared.runtime.service import Service
 from shared.runtime.verification.log import READABLE_TIME
-from shared.runtime.verification.problems import Passed, Pool, Problems
+from shared.runtime.verification.problems import Pool, Problems
 from shared.runtime.verification.topic import ends_of, place_in, records_up_to, wait_until_reached
 
 REQUIRED_HEADERS: Final = frozenset(
@@ -48,38 +50,122 @@ _POSITIONS: Final = "select position from event where position > $1 and position
 _WIDTH: Final = 8_192
 
 
-async def check_topic(
-    service: Service[Any], database: Pool, bootstrap: Kafka, head: int, problems: Problems, passed: Passed
-) -> None:
-    """Compare every record of the topic with the store, and see that each event up to the head is there."""
+@asynccontextmanager
+async def comparing_topic(
+    service: Service[Any], database: Pool, bootstrap: Kafka, head: int, problems: Problems
+) -> AsyncIterator[TopicComparison]:
+    """Open a comparison of the topic, once it has come to the head or will not come there. Raises a KafkaError."""
     reached = await wait_until_reached(service, database, bootstrap, head, problems)
-    walk = _TopicWalk(service, database, head, problems, passed)
     async with reader(bootstrap, "read_committed") as consumer, batch_reader(bootstrap, service.topic) as batches:
         ends = await ends_of(consumer, service, reached)
         begins = await consumer.beginning_offsets(list(ends))
-        for partition, end in ends.items():
-            offset = await walk.take_batches(batches, partition, begins[partition], end)
-            if offset < end:
-                consumer.assign([partition])
-                consumer.seek(partition, offset)
-                async for messages in records_up_to(consumer, partition, end, problems):
-                    await walk.take(messages)
-    await walk.end()
+        cursors = [_Cursor(batches, partition, begins[partition], end) for partition, end in ends.items()]
+        yield TopicComparison(_TopicWalk(service, database, head, problems), consumer, batches, cursors)
+
+
+class TopicComparison:
+    """Compares every record of a topic with the event store, and sees that each event up to the head is there.
+
+    It may follow a walk through the log (`follow`): where the next record of a partition is what the relay writes of the
+    next row, that is all. From the first other record of a partition on, each is looked up in the event store (`finish`).
+    """
+
+    def __init__(self, walk: _TopicWalk, consumer: Any, batches: BatchReader, cursors: Sequence[_Cursor]) -> None:
+        self._walk = walk
+        self._consumer = consumer
+        self._batches = batches
+        self._cursors = {cursor.partition.partition: cursor for cursor in cursors}
+
+    async def follow(self, rows: Sequence[asyncpg.Record]) -> None:
+        """Compare the next rows of the log, in order of position."""
+        for row in rows:
+            position = row["position"]
+            if 0 < position <= self._walk.head:
+                partition, record = self._walk.record_of(row)
+                cursor = self._cursors[partition]
+                ahead = cursor.ahead or await cursor.fetch()
+                if ahead and ahead[-1] == record:
+                    ahead.pop()
+                    self._walk.see(partition, position)
+                else:
+                    cursor.stop()
+
+    async def finish(self) -> None:
+        """Compare what is left."""
+        for cursor in self._cursors.values():
+            cursor.stop()
+            offset = await self._walk.take_batches(self._batches, cursor.partition, cursor.offset, cursor.end)
+            if offset < cursor.end:
+                self._consumer.assign([cursor.partition])
+                self._consumer.seek(cursor.partition, offset)
+                async for messages in records_up_to(self._consumer, cursor.partition, cursor.end, self._walk.problems):
+                    await self._walk.take(messages)
+        await self._walk.end()
+
+
+class _Cursor:
+    """The records of a partition in their order, as bytes, until one of them is not the expected one."""
+
+    def __init__(self, batches: BatchReader, partition: TopicPartition, begin: int, end: int) -> None:
+        self.partition = partition
+        self.end = end
+        self.offset = begin
+        """Where the records begin that have not been fetched; once it has stopped, those that have not been compared."""
+        self.ahead: list[bytes] = []
+        """The next records that have been fetched, the first of them last."""
+        self._offsets: list[int] = []
+        """Their offsets, the first of them first."""
+        self._batches = batches
+        self._stopped = False
+
+    async def fetch(self) -> list[bytes]:
+        """Fetch further records, and return them as `ahead`; none where there are none, or they cannot be told apart."""
+        while not (self.ahead or self._stopped) and self.offset < self.end:
+            found, after = await self._batches.fetch(self.partition, self.offset)
+            try:
+                pages = [(batch.base_offset, raw_records(batch)) for batch in found]
+            except Unlike:
+                break
+            if after == self.offset or any(base < self.offset for base, _ in pages):
+                break
+            self.ahead = [record for _, page in pages for record in page][::-1]
+            self._offsets = [base + n for base, page in pages for n in range(len(page))]
+            self.offset = after
+        return self.ahead
+
+    def stop(self) -> None:
+        """Fetch no more, and forget what has been fetched and was not compared."""
+        if self.ahead:
+            self.offset = self._offsets[-len(self.ahead)]
+        self.ahead, self._stopped = [], True
 
 
 class _TopicWalk:
     """What of the topic has been seen."""
 
-    def __init__(self, service: Service[Any], database: Pool, head: int, problems: Problems, passed: Passed) -> None:
+    def __init__(self, service: Service[Any], database: Pool, head: int, problems: Problems) -> None:
+        self.head = head
+        self.problems = problems
         self._source = f"/ooc/{service.name}".encode()
         self._database = database
-        self._head = head
-        self._problems = problems
-        self._passed = passed
         self._last: dict[int, int] = {}
         """The last position that is the store's own, of each partition: the relay writes in order of position."""
         self._seen: defaultdict[int, int] = defaultdict(int)
         """A bit for each position up to the head, in numbers of `_WIDTH` bits."""
+
+    def record_of(self, row: asyncpg.Record) -> tuple[int, bytes | None]:
+        """Return the partition and the bytes of the record that the relay writes of a row; None where it cannot."""
+        key, partition = key_and_partition(row["home"])
+        try:
+            return partition, record_bytes(key, row["body"], headers_of(row, self._source))
+        except Exception:  # noqa: BLE001 - whatever stands there
+            return partition, None
+
+    def see(self, partition: int, position: int) -> None:
+        """Note that the store's own event at a position is the next one in its partition."""
+        self._last[partition] = position
+        if position <= self.head:
+            self._seen[position // _WIDTH] |= 1 << position % _WIDTH
 
     async def take_batches(self, batches: BatchReader, partition: TopicPartition, offset: int, end: int) -> int:
         """Compare the batches of a partition from an offset on, and return the offset after them.
@@ -87,10 +173,7 @@ class _TopicWalk:
         It stops before the end where no more come, or where one cannot be read: its records say then what is wrong.
         """
         while offset < end:
-            try:
-                found, after = await batches.fetch(partition, offset)
-            except (OSError, ValueError, TypeError, KafkaError):
-                return offset
+            found, after = await batches.fetch(partition, offset)
             stopped = await self._take_page(found, partition, offset)
             if stopped is not None or after == offset:
                 return offset if stopped is None else stopped
@@ -99,12 +182,10 @@ class _TopicWalk:
 
     async def _take_page(self, found: Sequence[RecordBatch], partition: TopicPartition, offset: int) -> int | None:
         """Compare some batches; return the offset of the one that cannot be parsed, if any."""
-        pages = [_split(batch) if batch.base_offset >= offset else [] for batch in found]
-        rows = await self._rows([position for page in pages for _, position in page])
+        pages = [_split(batch) if batch.base_offset >= offset else {} for batch in found]
+        rows = await self._rows([position for page in pages for position in page])
         for batch, page in zip(found, pages, strict=True):
-            if self._are_own(page, rows, partition.partition):
-                self._passed(len(page))
-            else:
+            if not self._are_own(page, rows, partition.partition):
                 try:
                     records = records_in(batch, partition, offset)
                 except (ValueError, TypeError, KafkaError):
@@ -113,18 +194,16 @@ class _TopicWalk:
             offset = batch.offset + 1
         return None
 
-    def _are_own(self, page: Sequence[tuple[bytes, int]], rows: Mapping[int, asyncpg.Record], partition: int) -> bool:
+    def _are_own(self, page: Mapping[int, bytes], rows: Mapping[int, asyncpg.Record], partition: int) -> bool:
         """Tell whether all records of a batch are the event store's own, each in its place; then they count as seen."""
         last = self._last.get(partition, 0)
-        for data, position in page:
+        for position, record in page.items():
             row = rows.get(position)
-            if row is None or position <= last or not _is_own(data, row, partition, self._source):
+            if position <= last or row is None or self.record_of(row) != (partition, record):
                 return False
             last = position
-        for _, position in page:
-            if position <= self._head:
-                self._seen[position // _WIDTH] |= 1 << position % _WIDTH
-        self._last[partition] = last
+        for position in page:
+            self.see(partition, position)
         return bool(page)
 
     async def _rows(self, positions: Sequence[int]) -> Mapping[int, asyncpg.Record]:
@@ -141,8 +220,7 @@ class _TopicWalk:
                 wrong = f"cannot be compared: {type(error).__name__}: {error}"
             if wrong:
                 here = place_in(TopicPartition(message.topic, message.partition), message.offset)
-                self._problems.note(f"{here}: {wrong}")
-        self._passed(len(messages))
+                self.problems.note(f"{here}: {wrong}")
 
     def _compare(self, message: Any, position: int | None, row: asyncpg.Record | None) -> str:
         """Return what is wrong with a record; nothing where it is the event store's own."""
@@ -158,38 +236,32 @@ class _TopicWalk:
         else:
             wrong = ""
             self._last[message.partition] = position
-        if position <= self._head:
+        if position <= self.head:
             self._seen[position // _WIDTH] |= 1 << position % _WIDTH
         return wrong
 
     async def end(self) -> None:
         """Note the events of the store, up to the head, that no record holds."""
+        if sum(bits.bit_count() for bits in self._seen.values()) == self.head:
+            return
         missing, first, after = 0, None, 0
-        while rows := await self._database.fetch(_POSITIONS, after, self._head, _WIDTH):
+        while rows := await self._database.fetch(_POSITIONS, after, self.head, _WIDTH):
             for row in rows:
                 after = row["position"]
                 if not self._seen[after // _WIDTH] >> after % _WIDTH & 1:
                     missing, first = missing + 1, first or after
         if missing:
-            self._problems.note(f"{missing} events are missing in the topic, the first at position {first}")
+            self.problems.note(f"{missing} events are missing in the topic, the first at position {first}")
 
 
-def _split(batch: RecordBatch) -> Sequence[tuple[bytes, int]]:
-    """Return the bytes of each record, and the position that it seems to name; none where they cannot be told apart."""
+def _split(batch: RecordBatch) -> Mapping[int, bytes]:
+    """Return the bytes of each record by the position that it seems to name; none where they cannot be told apart."""
     try:
-        found = list(raw_records(batch))
+        records = raw_records(batch)
+        found = {position_in(record): record for record in records}
     except Unlike:
-        return ()
-    return found if all(0 < position <= _GREATEST_POSITION for _, position in found) else ()
-
-
-def _is_own(data: bytes, row: asyncpg.Record, partition: int, source: bytes) -> bool:
-    """Tell whether the bytes of a record are what the relay writes of a row, to this partition."""
-    try:
-        key, due = key_and_partition(row["home"])
-        return due == partition and data == record_bytes(key, row["body"], headers_of(row, source))
-    except Exception:  # noqa: BLE001 - a row that cannot be written has no such record
-        return False
+        return {}
+    return found if len(found) == len(records) and min(found) > 0 and max(found) <= _GREATEST_POSITION else {}
 
 
 def _position_of(message: Any) -> int | None:

@@ -40,8 +40,8 @@ from shared.runtime.verification.problems import Passed
 WORTH: Final = 20_000
 """Events from which on processes are worth their start, which takes some seconds of a core."""
 
-MOST: Final = 16
-"""Processes at most: there are sixteen checks to share, and each process takes some 150 MB."""
+MOST: Final = 8
+"""Processes at most: there are eight checks to share, and each process takes some 150 MB."""
 
 COLLECTED_AFTER: Final = 500_000
 """New objects after which garbage is looked for: more than a page of 5,000 events makes, since each page frees its own."""

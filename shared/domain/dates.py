@@ -49,8 +49,12 @@ def is_working_day(day: date) -> bool:
     return day.weekday() < 5 and day not in bank_holidays()
 
 
+@lru_cache(maxsize=16_384)
 def add_working_days(day: date, count: int) -> date:
-    """Add `count` working days to a day; the day itself does not count. Raises `BeyondCalendar`."""
+    """Add `count` working days to a day; the day itself does not count. Raises `BeyondCalendar`.
+
+    Remembered: each fold of a stream computes its deadlines anew, and many streams have the same ones.
+    """
     while count > 0:
         day += timedelta(days=1)
         if is_working_day(day):

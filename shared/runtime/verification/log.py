@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -32,7 +32,7 @@ _END: Final = """
     from (select coalesce(max(position), 0) as last from event) as event left join head on true
 """
 _PAGE_OF_LOG: Final = f"""
-    select position, {READABLE_TIME}, stream, version, hash, log_hash, substring(body for 1024) as beginning
+    select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body, log_hash
     from event where position > $1 and position <= $2 order by position limit $3
 """  # noqa: S608 - the expression above
 _ANSWERS: Final = "select command_id, digest, stream, first_version, events from answer where command_id = any($1)"
@@ -44,6 +44,8 @@ _INVENTED: Final = """
 """
 # The envelope's fields come in a fixed order before any text that a person writes, so the first match is its own.
 _COMMAND_ID: Final = re.compile(rb'"command_id":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
+_ENVELOPE: Final = 1_024
+"""How many bytes of an event are searched for the command."""
 _FIRST: Final = -(2**63)
 
 
@@ -76,8 +78,14 @@ class LogChecks:
     answers: Problems = field(default_factory=Problems)
 
 
-async def check_log(database: Pool, end: LogEnd, checks: LogChecks, passed: Passed) -> None:
-    """Walk through the log up to its end."""
+LogFollower: TypeAlias = Callable[[Sequence[asyncpg.Record], Sequence[tuple[int, bytes]]], Awaitable[None]]
+"""Hears of one page of the log after the other, so that it need not read the same events again: rows, positions with entries."""
+
+
+async def check_log(
+    database: Pool, end: LogEnd, checks: LogChecks, passed: Passed, follow: LogFollower | None = None
+) -> None:
+    """Walk through the log up to its end; `follow` hears of every row."""
     walk = _Walk(checks)
     after = _FIRST
     while rows := await database.fetch(_PAGE_OF_LOG, after, end.position, PAGE):
@@ -90,6 +98,9 @@ async def check_log(database: Pool, end: LogEnd, checks: LogChecks, passed: Pass
             except Exception as error:  # noqa: BLE001 - one row must not hide the others
                 checks.hashes.note(f"position {row['position']}: cannot be checked: {type(error).__name__}: {error}")
         after = rows[-1]["position"]
+        if follow is not None:
+            await follow(rows, walk.entries)
+        walk.entries = []
         passed(len(rows))
         await asyncio.sleep(0)
     walk.end(end)
@@ -101,7 +112,7 @@ async def check_log(database: Pool, end: LogEnd, checks: LogChecks, passed: Pass
 
 def _command_of(row: asyncpg.Record) -> UUID | None:
     """Return the command that an event's bytes name."""
-    found = _COMMAND_ID.search(row["beginning"] or b"")
+    found = _COMMAND_ID.search(row["body"] or b"", 0, _ENVELOPE)
     return None if found is None else pgproto.UUID(found[1].decode())
 
 
@@ -115,6 +126,8 @@ class _Walk:
 
     def __init__(self, checks: LogChecks) -> None:
         self.answered = 0
+        self.entries: list[tuple[int, bytes]] = []
+        """Positions and log entries of a page, where they can be made."""
         self._checks = checks
         self._position = 0
         self._recorded_at: datetime | None = None
@@ -126,6 +139,7 @@ class _Walk:
         answer = self._answer(row, command, None if command is None else answers.get(command))
         if row["recorded_at"] is not None:
             entry = log_entry(row["position"], row["recorded_at"], row["hash"])
+            self.entries.append((row["position"], entry))
             if next_log_hash(self._log_hash, entry, answer) != row["log_hash"]:
                 self._checks.hashes.note(
                     f"{place_of(row)}: the log hash does not follow from the one before, its position, recorded_at, hash and answer"

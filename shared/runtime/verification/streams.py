@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 
 from shared.domain.data_rights import data_rights_service, is_data_right
-from shared.domain.decider import BrokenHistory, check_gapless
+from shared.domain.decider import BrokenHistory, check_gapless, history_at
 from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
 from shared.domain.messages import Correction
 from shared.domain.waiting import is_wait, waiting_service
@@ -29,10 +29,14 @@ _HELD: Final = "select key, stream from claim where stream = any($1::text[]) or 
 _INVENTED: Final = """
     select key, stream from claim where not exists (select from event where event.stream = claim.stream) limit $1
 """
+# One look into an index for each: a join would read every data key for each page.
 _KEYS: Final = """
     select used.subject, used.generation, data_key.subject is not null as there, tombstone.subject is not null as destroyed
     from unnest($1::text[], $2::integer[]) as used (subject, generation)
-    left join data_key using (subject, generation) left join tombstone using (subject)
+    left join lateral (
+        select subject from data_key as k where k.subject = used.subject and k.generation = used.generation limit 1
+    ) as data_key on true
+    left join lateral (select subject from tombstone as t where t.subject = used.subject limit 1) as tombstone on true
     where (data_key.subject is null) = (tombstone.subject is null)
 """
 _GREATEST_GENERATION: Final = 2**31 - 1
@@ -55,8 +59,8 @@ class StreamChecks:
         return self.versions.count + self.chains.count + self.histories.count
 
 
-History: TypeAlias = tuple[Sequence[Fact], Any]
-"""A whole stream in which nothing is broken: its events, in order of version, and the state that they make."""
+History: TypeAlias = tuple[Sequence[Fact], Sequence[Fact], Any]
+"""A whole stream in which nothing is broken: its events, in order of version, the same as corrected, and their state."""
 
 Follower: TypeAlias = Callable[[Sequence[History]], Awaitable[None]]
 """Hears of the whole streams of one page after the other, so that it need not read and fold the same events again."""
@@ -132,28 +136,26 @@ def _check_stream(
             history.append(fact)
         if row["home"] != rows[0]["home"]:
             checks.histories.note(f"{place_of(row)}: the home is not that of the stream's first event")
-    stream, state = rows[0]["stream"], None
+    stream, corrected, state = rows[0]["stream"], list[Fact](), None
     try:
         check_gapless(history)
-        keys, state = claims_after(service, history)
+        keys, corrected, state = claims_after(service, history)
         due.update(dict.fromkeys(keys, stream))
     except BrokenHistory as error:
         checks.histories.note(f"{stream}: {error}")
-    return history, state
+    return history, corrected, state
 
 
 def _read(service: Service[Any], row: asyncpg.Record, problems: Problems) -> Fact | None:
     """Return the event of a row; add a problem if it cannot be read, or differs from the columns of the row."""
+    position, recorded_at, *in_row, hash_, body = row
     try:
-        fact = service.events.read(
-            row["body"], position=row["position"], recorded_at=row["recorded_at"], hash=row["hash"]
-        )
+        fact = service.events.read(body, position=position, recorded_at=recorded_at, hash=hash_)
     except (UnknownEvent, RecursionError, OverflowError) as error:
         problems.note(f"{place_of(row)}: {error}")
         return None
     envelope = fact.envelope
-    in_body = (envelope.stream, envelope.version, envelope.event_id, envelope.type, envelope.home)
-    if in_body != (row["stream"], row["version"], row["event_id"], row["type"], row["home"]):
+    if [envelope.stream, envelope.version, envelope.event_id, envelope.type, envelope.home] != in_row:
         problems.note(f"{place_of(row)}: the row's columns are not what its bytes say")
     return fact
 
@@ -165,18 +167,20 @@ def owner_of(service: Service[Any], type_name: str) -> Service[Any]:
     return data_rights_service(service) if is_data_right(type_name) else service
 
 
-def claims_after(service: Service[Any], history: Sequence[Fact]) -> tuple[set[str], Any]:
-    """Return the keys that a history holds in the end, and its state. Raises `BrokenHistory`."""
-    keys, state = set[str](), None
+def claims_after(service: Service[Any], history: Sequence[Fact]) -> tuple[set[str], list[Fact], Any]:
+    """Return the keys that a history holds in the end, its facts as corrected, and its state. Raises `BrokenHistory`."""
+    keys, corrected, state = set[str](), list[Fact](), None
     for n, fact in enumerate(history, start=1):
         claims = service.claims(state, fact)
         if claims is not None:
             keys = keys - set(claims.release) | set(claims.take)
         if isinstance(fact.event, Correction):
-            state = service.decider.state_at(history[:n])
+            corrected = history_at(history[:n])
+            state = service.decider.fold(corrected)
         else:
+            corrected.append(fact)
             state = service.decider.evolve(state, fact)
-    return keys, state
+    return keys, corrected, state
 
 
 def _check_claims(held: Mapping[str, str], due: Mapping[str, str], problems: Problems) -> None:

@@ -16,7 +16,8 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from services.console.service_verification import Finding
+from services.console.service_verification import Finding, verify_checkpoints
+from services.console.topic_verification import comparing_topic
 from services.console.verification import verify
 from services.console.verification_checks import Progress, streams_and_projection
 from services.console.verification_processes import CheckFailed, Processes, connect
@@ -33,8 +34,10 @@ from shared.runtime.provision import (
 )
 from shared.runtime.settings import Settings
 from shared.runtime.verification.log import end_of_log
+from shared.runtime.verification.problems import Problems
 from shared.runtime.verification.streams import StreamChecks
 from shared.runtime.verification.topic import PATIENCE_SECONDS
+from shared.transparency.log import ACCESS, EVENTS
 from tests.bench.verification import System
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import committed
@@ -199,11 +202,24 @@ async def differences_of(
     return found
 
 
+async def topics_and_trees(settings: Settings) -> list[tuple[str, ...]]:
+    """Return what is broken in the topic and the signed logs of each service, where neither follows a walk through the log."""
+    found = []
+    for service in deciding_services():
+        async with await connect(settings, service.name) as database:
+            end, topic, kafka = await end_of_log(database), Problems(), settings.kafka_as(VERIFIER)
+            async with comparing_topic(service, database, kafka, min(end.position, end.last), topic) as comparison:
+                await comparison.finish()
+            logs = verify_checkpoints(service.name, (EVENTS, ACCESS), database, kafka, service.checkpoints_topic)
+            found += [topic.lines, *[one.problems async for one in logs]]
+    return found
+
+
 async def test_processes_find_what_this_one_finds(postgres_url: str, kafka_bootstrap: str) -> None:
     """Given a whole system, and then every kind of break, two processes find what one finds, word for word and in order.
 
-    So does reporting, where it reads its facts by itself instead of following the event store's walk. A failure of reporting
-    itself is one of its differences, and hides nothing of the event store.
+    So do reporting, the topics and the signed logs, where each is read by itself instead of following a walk through the event
+    store. A failure of reporting itself is one of its differences, and hides nothing of the event store.
     """
     system = System(postgres_url, kafka_bootstrap)
     try:
@@ -220,6 +236,11 @@ async def test_processes_find_what_this_one_finds(postgres_url: str, kafka_boots
         alone = [found async for found in verify(system.settings, 1)]
         assert {found.check for found in alone if not found.ok} >= FOUND
         assert [found async for found in verify(system.settings, 2)] == alone
+        assert await topics_and_trees(system.settings) == [
+            found.problems
+            for found in alone
+            if found.check.startswith(("topic equals", "the log")) and found.service != "reporting"
+        ]
         async with await connect(system.settings, "reporting") as reporting:
             followed = await differences_of(system.settings, reporting)
             by_itself = {name: await stream_differences(reporting, name) for name in followed}

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from services.console.service_verification import checkpoints_of, log_of, streams_of, topic_of
+from services.console.service_verification import positions_of, streams_of
 from services.console.verification_checks import Progress
 from services.console.verify_command import ProgressLine
 from services.registry import deciding_services
@@ -22,17 +22,16 @@ def test_reporting_folds_by_the_deciders_of_the_services() -> None:
 
 
 def test_all_checks_together_verify_each_event_once() -> None:
-    """Given 100 events, when every check has passed all of them, and a topic more records, then 100 are verified, never more."""
+    """Given 100 events, when every check has passed all of them, and one more, then 100 are verified, never more."""
     heard: list[tuple[float, int]] = []
     progress = Progress(lambda *now: heard.append(now), 100)
     assert heard == [(0, 100)]
     progress.of(streams_of)(50)
     half_of_streams = heard[-1][0]
-    for check, events in ((streams_of, 50), (log_of, 100), (checkpoints_of, 100)):
-        progress.of(check)(events)
-    before_topic = heard[-1][0]
-    assert 0 < 2 * half_of_streams < before_topic < 100
-    progress.of(topic_of)(130)
+    progress.of(streams_of)(50)
+    before_positions = heard[-1][0]
+    assert 0 < 2 * half_of_streams == before_positions < 100
+    progress.of(positions_of)(130)
     progress.finish()
     assert heard[-2:] == [(100, 100), (100, 100)]
 
