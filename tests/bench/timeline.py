@@ -7,31 +7,36 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from services.reporting.projection import apply_remembering
+from shared.database import create_pool
 from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.relay import Relay
-from tests.bench.figures import percentile
+from tests.bench.figures import milliseconds, percentile
 
-STEPS: Final = ("relay wakes", "transaction", "fetch", "projection")
-"""What ends before an event is visible, in order: the relay reads it, its transaction is committed, the projection begins
-with it, and has written it. Then comes the commit, and the look of whoever waits for it."""
+STEPS: Final = ("relay wakes", "transaction", "fetch", "projection", "commit")
+"""What happens to an event, in order: the relay reads it, its transaction is committed, the projection begins with it, has
+written it, and a reader of reporting's tables sees it."""
 
-LAST: Final = "commit"
+GLANCE: Final = 0.002
+"""Seconds between two looks of that reader: latencies are right to so much."""
+
+_ADDED: Final = "select service, position, added from fact where added > $1"
+# One process projects, so that a later transaction has a higher id.
 
 PATIENCE: Final = 60.0
 """Seconds for notes that are still on their way."""
 
 
 class Moment(NamedTuple):
-    """The end of a step for the events of a service from one position to another, in seconds since 1970."""
+    """The end of a step for the events of a service at these positions, in seconds since 1970."""
 
     step: str
     service: str
-    first: int
-    last: int
+    positions: Sequence[int]
     at: float
 
 
@@ -48,12 +53,12 @@ class Notes(Protocol):
 
 
 class Timed(NamedTuple):
-    """A command's last event: its service and position, when it was recorded, and when it was visible."""
+    """A command's last event: its service and position, when it was recorded, and when the command was accepted."""
 
     service: str
     position: int
     recorded_at: float
-    visible_at: float
+    accepted_at: float
 
 
 class NotingRelay(Relay):
@@ -66,16 +71,16 @@ class NotingRelay(Relay):
     async def _read(self, event_store: Any, after: int, hash_: bytes) -> list[Any]:
         rows = await super()._read(event_store, after, hash_)
         if rows:
-            self._note_moment("relay wakes", after + 1, rows[-1]["position"])
+            self._note_moment("relay wakes", range(after + 1, rows[-1]["position"] + 1))
         return rows
 
     async def _publish(self, producer: Any, portion: Any, reached: Any) -> Any:
         found = await super()._publish(producer, portion, reached)
-        self._note_moment("transaction", reached.position + 1, found.position)
+        self._note_moment("transaction", range(reached.position + 1, found.position + 1))
         return found
 
-    def _note_moment(self, step: str, first: int, last: int) -> None:
-        self._notes.put(Moment(step, self.service, first, last, time.time()))
+    def _note_moment(self, step: str, positions: range) -> None:
+        self._notes.put(Moment(step, self.service, positions, time.time()))
 
 
 class NotingProjection:
@@ -88,10 +93,26 @@ class NotingProjection:
         """Project a batch."""
         began = time.time()
         await apply_remembering(connection, records)
-        for step, at in (("fetch", began), ("projection", time.time())):
-            for record in records:
-                service = record.stream.partition("/")[0]
-                self._notes.put(Moment(step, service, record.position, record.position, at))
+        written, positions = time.time(), defaultdict[str, list[int]](list)
+        for record in records:
+            positions[record.stream.partition("/")[0]].append(record.position)
+        for service, found in positions.items():
+            self._notes.put(Moment("fetch", service, found, began))
+            self._notes.put(Moment("projection", service, found, written))
+
+
+async def reading(dsn: str, notes: Notes) -> None:
+    """Look, for ever, which events have become visible in reporting's tables."""
+    database = await create_pool(dsn, max_size=1)
+    last = 0
+    while True:
+        positions = defaultdict[str, list[int]](list)
+        for service, position, added in await database.fetch(_ADDED, last):
+            positions[service].append(position)
+            last = max(last, added)
+        for service, found in positions.items():
+            notes.put(Moment("commit", service, found, time.time()))
+        await asyncio.sleep(GLANCE)
 
 
 class Timeline:
@@ -101,26 +122,30 @@ class Timeline:
         self._notes = notes
         self._ends: dict[tuple[str, int], dict[str, float]] = {}
 
-    async def medians(self, events: Sequence[Timed]) -> Mapping[str, float]:
-        """Return the median of each step in milliseconds, once every step of these events is noted."""
+    async def figures(self, events: Sequence[Timed]) -> Mapping[str, float]:
+        """Return the latencies from acceptance to visibility in milliseconds, and the median of each step, once all is noted."""
         wanted = {(event.service, event.position) for event in events}
         while any(len(self._ends.get(place, ())) < len(STEPS) for place in wanted):
             self.add(await asyncio.to_thread(self._notes.get, timeout=PATIENCE))
+        took = [self._ends[event.service, event.position][STEPS[-1]] - event.accepted_at for event in events]
         steps = [list(self._durations(event)) for event in events]
         self._ends.clear()
         return {
-            f"{step} p50 ms": percentile(durations, 50) * 1000
-            for step, durations in zip((*STEPS, LAST), zip(*steps, strict=True), strict=True)
+            **milliseconds(took),
+            **{
+                f"{step} p50 ms": percentile(durations, 50) * 1000
+                for step, durations in zip(STEPS, zip(*steps, strict=True), strict=True)
+            },
         }
 
     def add(self, moment: Moment) -> None:
         """Take a moment in; of two for one event the first counts."""
-        for position in range(moment.first, moment.last + 1):
+        for position in moment.positions:
             self._ends.setdefault((moment.service, position), {}).setdefault(moment.step, moment.at)
 
     def _durations(self, event: Timed) -> Iterator[float]:
         ends = self._ends[event.service, event.position]
         began = event.recorded_at
-        for ended in (*(ends[step] for step in STEPS), event.visible_at):
-            yield ended - began
-            began = ended
+        for step in STEPS:
+            yield ends[step] - began
+            began = ends[step]
