@@ -19,11 +19,7 @@ from shared.runtime.privileges import (
 TABLES: Final = Part(
     Path(__file__).parent / "migrations",
     {
-        "fact": {
-            RoleKind.API: "select",
-            RoleKind.WORKER: "select, insert, update (corrected_by)",
-            RoleKind.VERIFY: "select",
-        },
+        "fact": {RoleKind.API: "select", RoleKind.WORKER: "select, insert", RoleKind.VERIFY: "select"},
         "stream": {RoleKind.API: "select", RoleKind.WORKER: "select, insert, update", RoleKind.VERIFY: "select"},
         "high_water_mark": {
             RoleKind.API: "select",

@@ -26,7 +26,6 @@ from services.reporting.summaries import DisposalSummary
 from shared.domain.data_rights import data_rights_events, is_data_right
 from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact, UnknownEvent, type_in
-from shared.domain.messages import Correction
 from shared.domain.waiting import is_wait, waiting_events
 from shared.messaging.waiting import keep_waits
 
@@ -88,12 +87,6 @@ _HISTORIES: Final = """
 _REACHED: Final = """
     select s.service, s.stream, s.version, s.hash from stream as s
     join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
-"""
-_CORRECT: Final = """
-    update fact set corrected_by = array_append(corrected_by, c.by)
-    from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) as c (service, stream, corrects, by)
-    where fact.service = c.service and fact.stream = c.stream and fact.event_id = c.corrects
-      and not c.by = any (fact.corrected_by)
 """
 COLUMNS: Final[Mapping[str, str]] = {
     "service": "text",
@@ -246,14 +239,6 @@ def _book(service: str, body: bytes) -> EventRegistry:
 
 async def _keep(connection: Connection, facts: Sequence[Fact]) -> None:
     await connection.execute(_KEEP, *(list(column) for column in zip(*map(fact_row, facts), strict=True)))
-    corrections = [
-        (*stream_of(fact), target, fact.event_id)
-        for fact in facts
-        if isinstance(fact.event, Correction)
-        for target in fact.event.targets
-    ]
-    if corrections:
-        await connection.execute(_CORRECT, *(list(column) for column in zip(*corrections, strict=True)))
 
 
 async def _advance(connection: Connection, services: Sequence[str]) -> None:

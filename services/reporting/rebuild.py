@@ -16,12 +16,11 @@ import asyncio
 import multiprocessing
 import signal
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 
@@ -44,7 +43,6 @@ from services.reporting.snapshot import LOCKED, PROJECTED
 from shared.database import Connection
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact, UnknownEvent
-from shared.domain.messages import Correction
 from shared.event_store import RecordedEvent
 from shared.messaging.projection_consumer import progress
 from shared.runtime.garbage_collection import exempt_from_collection
@@ -215,8 +213,7 @@ async def _copy_range(part: _Range) -> int:
     folded: list[tuple[Any, ...]] = []
     duties: list[tuple[Any, ...]] = []
     for name, history in streams.items():
-        corrections = _corrections(history)
-        facts += [(*fact_row(fact), corrections.get(fact.event_id, [])) for fact in history]
+        facts += map(fact_row, history)
         if is_of_kernel(history[0].envelope.type):
             continue
         try:
@@ -229,7 +226,7 @@ async def _copy_range(part: _Range) -> int:
     try:
         async with target.transaction():
             for table, columns, records in (
-                ("fact", (*FACT_COLUMNS, "corrected_by"), facts),
+                ("fact", FACT_COLUMNS, facts),
                 ("stream", tuple(COLUMNS), folded),
                 ("duty", DUTY_COLUMNS, duties),
             ):
@@ -244,16 +241,6 @@ def _read(row: asyncpg.Record) -> Fact:
         return read(RecordedEvent(**row))
     except UnknownEvent as error:
         raise CannotRebuild(f"{row['stream']} version {row['version']} cannot be read: {error}") from error
-
-
-def _corrections(history: Sequence[Fact]) -> Mapping[UUID, list[UUID]]:
-    """Return the ids of the corrections of each corrected fact, in their order."""
-    found: dict[UUID, list[UUID]] = defaultdict(list)
-    for fact in history:
-        if isinstance(fact.event, Correction):
-            for target in fact.event.targets:
-                found[target].append(fact.event_id)
-    return found
 
 
 @asynccontextmanager

@@ -72,11 +72,10 @@ _OTHER: Final = """
 """
 _COPIES: Final = (
     """
-    insert into fact (service, stream, version, event_id, type, home, occurred_at, recorded_at, position, hash, body,
-                      corrected_by)
+    insert into fact (service, stream, version, event_id, type, home, occurred_at, recorded_at, position, hash, body)
     select service, other_id(stream, $1), version, other_id(event_id, $1), type, other_id(home, $1), occurred_at, recorded_at,
            position + $3 * (select max(position) from original_fact as last where last.service = f.service), hash,
-           convert_to(other_text(convert_from(body, 'UTF8'), $1, $2), 'UTF8'), other_ids(corrected_by, $1)
+           convert_to(other_text(convert_from(body, 'UTF8'), $1, $2), 'UTF8')
     from original_fact as f
     """,
     """

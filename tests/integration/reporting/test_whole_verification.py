@@ -124,7 +124,9 @@ KINDS: dict[str, tuple[str, ...]] = {
         "update fact set hash = sha256('x') where service = 'rj_conference' and position = 3",
         "delete from fact where service = 'rj_conference' and position = 5",
         """
-        update fact set version = 99, stream = (select max(stream::text)::uuid from fact where service = 'referral')
+        update fact as moved set version = 99, stream = (
+            select max(stream::text)::uuid from fact where service = 'referral' and stream <> moved.stream
+        )
         where service = 'referral' and position = 1
         """,
     ),
