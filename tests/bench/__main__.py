@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,10 +87,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Options:
 
 async def main(wanted: Options) -> None:
     """Start the servers, run the benches, and print what was found."""
-    began = datetime.now(UTC)
+    began, task = datetime.now(UTC), asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C: the servers end too
     wanted.json.parent.mkdir(parents=True, exist_ok=True)
     parts: list[Part] = []
-    async with place(Path("var/bench/servers")) as here:
+    async with place(Path(f"var/bench/servers-{os.getpid()}")) as here:
         surroundings = await machine(here)
         for bench in wanted.benches:
 
@@ -123,4 +127,7 @@ async def main(wanted: Options) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(parse_arguments()))
+    try:
+        uvloop.run(main(parse_arguments()))
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)

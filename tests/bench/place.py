@@ -81,6 +81,8 @@ async def place(folder: Path) -> AsyncIterator[Place]:
     shutil.rmtree(folder, ignore_errors=True)
     port, *kafka_ports = free_ports(3)
     os.environ.setdefault(KAFKA_OPTIONS, "")  # both compilers: its speed counts here, not its start
-    async with local.servers(folder, postgres_port=port, kafka_ports=(kafka_ports[0], kafka_ports[1])):
-        yield Place(folder, postgres.dsn(port), f"127.0.0.1:{kafka_ports[0]}")
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        async with local.servers(folder, postgres_port=port, kafka_ports=(kafka_ports[0], kafka_ports[1])):
+            yield Place(folder, postgres.dsn(port), f"127.0.0.1:{kafka_ports[0]}")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
