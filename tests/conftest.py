@@ -71,8 +71,12 @@ USERS_OF_A_SYSTEM = (
 MORE_SYSTEMS = (*USERS_OF_A_SYSTEM, "tests/hostile/test_full_disk.py", "tests/hostile/test_operating.py")
 """Tests of whole systems for which there is room beside the others: all in one process would take longest of all."""
 
-STORIES_PLAYED = ("tests/architecture/test_catalogue.py", "tests/architecture/test_reference.py")
-"""Tests that look at every story, which is played once in the process that runs them (tests/architecture/conftest.py)."""
+STORIES_PLAYED = (
+    "tests/architecture/test_catalogue.py",
+    "tests/architecture/test_reference.py",
+    "tests/unit/guidance/test_guidance_agrees.py",
+)
+"""Tests that look at every story, which is played once in the process that runs them (tests/played_stories.py)."""
 
 
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from services.registry import deciding_services
-from tools.reference.state_explorer import play_stories
+from tests import played_stories as stories
 from tools.scenario.in_memory import Memory
 
 
 @pytest.fixture(scope="session")
 def played_stories() -> Memory:
     """Every story of tests/scenarios, played in memory."""
-    return play_stories(deciding_services(), Path(__file__).parents[1] / "scenarios")
+    return stories.played_stories()

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -18,17 +19,20 @@ TESTS = "import pytest\n\n@pytest.mark.parametrize('number', range(8))\ndef test
 @pytest.mark.timeout(600)
 def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
     """Given two processes, each file runs whole in one of them, and files that share something run in the same one."""
-    files = (
-        "tests/architecture/test_catalogue.py",
-        "tests/architecture/test_reference.py",
-        "tests/chaos/test_a.py",
-        "tests/scenarios/test_over_http.py",
-        "tests/integration/local/test_what_waits.py",
-        "tests/integration/program/test_d.py",
-        "tests/hostile/test_full_disk.py",
-        "tests/unit/test_b.py",
-        "tests/unit/test_c.py",
+    together = (
+        (
+            "tests/architecture/test_catalogue.py",
+            "tests/architecture/test_reference.py",
+            "tests/unit/guidance/test_guidance_agrees.py",
+        ),
+        ("tests/chaos/test_a.py", "tests/scenarios/test_over_http.py"),
+        (
+            "tests/hostile/test_full_disk.py",
+            "tests/integration/local/test_what_waits.py",
+            "tests/integration/program/test_d.py",
+        ),
     )
+    files = (*chain(*together), "tests/unit/test_b.py", "tests/unit/test_c.py")
     (tmp_path / "conftest.py").write_text(SCHEDULED, encoding="utf-8")
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +54,4 @@ def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
     processes = {file: {worker for worker, tested in ran if tested == file} for file in files}
     assert len(ran) == 8 * len(files)
     assert all(len(workers) == 1 for workers in processes.values()), processes
-    assert processes[files[0]] == processes[files[1]]
-    assert processes[files[2]] == processes[files[3]]
-    assert processes[files[4]] == processes[files[5]] == processes[files[6]]
+    assert all(len(set().union(*(processes[file] for file in group))) == 1 for group in together), processes

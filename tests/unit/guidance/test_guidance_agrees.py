@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,10 +24,10 @@ from shared.domain.messages import Command
 from shared.domain.rules import Approved, Context, Step
 from shared.runtime.service import Service
 from tests.command_spec import officer
+from tests.played_stories import played_stories
 from tools.reference.command_variants import BEGUN_AT, Seen, seen_in, variants
-from tools.reference.state_explorer import STREAM, play_stories
+from tools.reference.state_explorer import STREAM
 
-STORIES: Final = Path(__file__).parents[2] / "scenarios"
 SERVICES: Final = tuple(deciding_services())
 MOST: Final = 40
 """The most variants of a command that are tried in one example."""
@@ -44,8 +43,8 @@ class PlayedHistories:
 
 @cache
 def played_histories() -> dict[str, PlayedHistories]:
-    """Play every story once."""
-    memory = play_stories(SERVICES, STORIES)
+    """Sort what the stories told by service."""
+    memory = played_stories()
     found = {}
     for service in SERVICES:
         histories = [history for name, history in memory.histories if name == service.name]
