@@ -78,6 +78,7 @@ class Run:
         self._first: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._before: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._moved: set[str] = set()
+        self._settled = False
         self._skipped = 0
 
     def play(self) -> Played:
@@ -95,7 +96,7 @@ class Run:
                 return self._check(step)
             case MarkStep():
                 # What was recorded before the mark includes what follows from it by reaction.
-                self.backend.settle()
+                self._settle()
                 self._marks[step.name] = self.backend.now()
                 return "noted"
 
@@ -108,6 +109,7 @@ class Run:
         if step.expected_version is not None:
             body["expected_version"] = step.expected_version
         key = self.names.key("step", step.number) if step.key is None else self.names.key("named", step.key)
+        self._settled = False
         got = self.backend.send(Request(step.service, self.names.id(step.to), step.by, body, key))
         first = self._first.get((step.service, key))
         if differences := list(answer_differs(step.expected, got, first)):
@@ -120,8 +122,14 @@ class Run:
     def _let_time_pass(self, service: str) -> None:
         """Wait for the reactions of other services before the next step: hours lie between two steps of a story."""
         if self._moved - {service}:
-            self.backend.settle()
+            self._settle()
             self._moved.clear()
+
+    def _settle(self) -> None:
+        """Wait until everything has passed that this run has recorded, where it has sent a command since it last waited."""
+        if not self._settled:
+            self.backend.settle()
+            self._settled = True
 
     def _fields_of(self, step: CommandStep) -> Mapping[str, Any]:
         try:
@@ -140,7 +148,7 @@ class Run:
                         return UUID(str(line["event_id"]))
             return None
 
-        self.backend.settle()
+        self._settle()
         deadline = time.monotonic() + self.backend.patience
         while (found := look()) is None:
             if time.monotonic() >= deadline:
@@ -157,14 +165,14 @@ class Run:
         if look is None:
             self._skipped += 1
             return "not counted here: skipped"
-        settled = _states_an_absence(step)
-        if settled:
-            self.backend.settle()
+        if _states_an_absence(step):
+            self._settle()
+        settled = self._settled
         deadline = time.monotonic() + self.backend.patience
         differences = list(look())
         if not differences and not settled:
             # It agrees before anything had time to pass: it must still agree when all has.
-            self.backend.settle()
+            self._settle()
             differences = list(look())
             settled = True
         while differences and time.monotonic() < deadline:
@@ -172,7 +180,7 @@ class Run:
             differences = list(look())
         if differences and not settled:
             # A slow machine, or a process that is being restarted, is no difference.
-            self.backend.settle()
+            self._settle()
             differences = list(look())
         if differences:
             raise Difference(step, [self._in_words(difference) for difference in differences])
@@ -218,7 +226,7 @@ class Run:
         """Ask for the values of all measures that are checked, before the first step."""
         wanted = {_measure_key(step): step for step in self.scenario.measures}
         if wanted:
-            self.backend.settle()
+            self._settle()
         for key, step in wanted.items():
             found = self.backend.measure(step.measure, _measure_params(step))
             if found is not None:

@@ -209,6 +209,14 @@ def test_what_follows_elsewhere_has_happened_by_the_next_step(tmp_path: Path) ->
     assert Noting.noted == ["education", "waited", "referral", "waited", "education", "education", "education"]
 
 
+def test_checks_in_a_row_wait_once(tmp_path: Path) -> None:
+    """Given several checks after a command, then the story waits for what follows before the first of them is done, and only there."""
+    Noting.noted.clear()
+    check = "  - {check: education/s1, is: {state: PLANNED}}\n"
+    play(tmp_path, PLAN + check + check, Noting((education,)))
+    assert Noting.noted == ["education", "waited"]
+
+
 def test_a_reaction_happens_at_once(tmp_path: Path) -> None:
     """Given a place booked for a referral, when the pupil attends, then the referral knows of the activity."""
     ready = f"""{RECEIVE}
