@@ -70,7 +70,7 @@ def audit(ask: Ask, locks: Sequence[Path], say: Callable[[str], None]) -> int:
     return UNREACHABLE
 
 
-def vendored(origin: Path = ORIGIN) -> dict[str, str]:
+def vendored_packages(origin: Path = ORIGIN) -> dict[str, str]:
     """Return the npm packages from which files were taken, with their versions."""
     files = tomllib.loads(origin.read_text(encoding="utf-8")).values()
     return {file["package"]: file["version"] for file in files}
@@ -128,7 +128,7 @@ def main() -> int:
     def say(line: str) -> None:
         print(line, flush=True)
 
-    codes = {audit(ask, sorted(LOCKS.glob("*.txt")), say), audit_npm(ask_npm, vendored(), say)}
+    codes = {audit(ask, sorted(LOCKS.glob("*.txt")), say), audit_npm(ask_npm, vendored_packages(), say)}
     return next(code for code in (VULNERABLE, UNREACHABLE, 0) if code in codes)
 
 

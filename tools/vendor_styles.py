@@ -22,7 +22,7 @@ STATIC: Final = Path(__file__).parents[1] / "services" / "console" / "web" / "st
 ORIGIN: Final = STATIC / "origin.toml"
 
 
-def adapted(css: str) -> str:
+def adapt_stylesheet(css: str) -> str:
     """Return a stylesheet with Arial for the font of GOV.UK, and without addresses of fonts and pictures."""
     css = re.sub(r"@font-face\{[^}]*\}", "", css)
     css = re.sub(r"GDS Transport,\s*arial", "arial", css)
@@ -44,7 +44,7 @@ def main() -> None:
             with tarfile.open(archive) as packed:
                 member = packed.extractfile(f"package/{origin['path']}")
                 assert member is not None
-                css = adapted(member.read().decode())
+                css = adapt_stylesheet(member.read().decode())
         (STATIC / file).write_text(css, encoding="utf-8")
         print(f"{file}: sha256 {sha256(css.encode()).hexdigest()}")
 

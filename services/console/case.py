@@ -34,7 +34,7 @@ def case_of(client: Client, id_: UUID, role: str) -> UUID | None:
     return None
 
 
-def projected(
+def fetch_projected_case(
     client: Client, case_id: UUID, role: str, statuses: Statuses | None = None, times: Params = NOW
 ) -> Mapping[str, Any]:
     """Return the case as reporting projects it by both times, not older than the positions seen; raises `NotFound`."""
@@ -122,7 +122,7 @@ def address_of(stream: str) -> tuple[str, str]:
         raise NotFound(f"{stream} is no stream: write SERVICE/ID, with one of {', '.join(COLLECTIONS)}.") from None
 
 
-def printed(client: Client, stream: str, name: str, language: str, role: str, times: Params = NOW) -> bytes:
+def fetch_document(client: Client, stream: str, name: str, language: str, role: str, times: Params = NOW) -> bytes:
     """Return a document of a stream (`service/uuid`) by both times, as PDF; raises `NotFound` or `NoAnswer`."""
     service, path = address_of(stream)
     reply = client.get(service, f"{path}/documents/{name}", role=role, params={"lang": language, **times})

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.console.addresses import find_addresses
 from services.console.alarms import tell_alarms
-from services.console.case import NotFound, projected, timeline_of
+from services.console.case import NotFound, fetch_projected_case, timeline_of
 from services.console.client import Client
 from services.console.idle import (
     SOURCES,
@@ -16,7 +16,7 @@ from services.console.idle import (
     statuses,
     wait_until_idle,
 )
-from services.console.progress import Progress, failures_said
+from services.console.progress import Progress, report_failure
 from services.console.scenario_command import STORIES, run_scenario_files
 from services.console.system import console_url, running_system, servers_of, urls
 from services.console.tables import (
@@ -53,7 +53,7 @@ async def demonstrate(*, once: bool) -> int:
             client = Client(find_addresses((), {}, started.addresses.var))
             try:
                 OUT.print(f"Open the console in a browser: {console_url(started.addresses)}", style="bold")
-                code = await failures_said(_show_all(client, started.addresses))
+                code = await report_failure(_show_all(client, started.addresses))
             finally:
                 client.end()
             if not once:
@@ -111,7 +111,7 @@ def _show_case(client: Client, answers: Statuses) -> None:
     )
     case = names.id("case")
     try:
-        answer = projected(client, case, "SUPERVISOR", answers)
+        answer = fetch_projected_case(client, case, "SUPERVISOR", answers)
     except NotFound as error:
         OUT.print(f"The demonstration's case is not in this system ({error}).")
         return

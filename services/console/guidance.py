@@ -10,7 +10,7 @@ from uuid import UUID
 from rich.console import Group
 from rich.text import Text
 
-from services.console.case import NotFound, projected, require_found, streams_of
+from services.console.case import NotFound, fetch_projected_case, require_found, streams_of
 from services.console.client import Client
 from services.console.tables import cell_text, moment, table
 from services.registry import COLLECTIONS
@@ -43,7 +43,7 @@ def answers(
         return
     if id_ is None:
         raise NotFound("Say which case: ooc next case ID.")
-    for service, stream in dict.fromkeys(streams_of(projected(client, id_, role))):
+    for service, stream in dict.fromkeys(streams_of(fetch_projected_case(client, id_, role))):
         try:
             yield _title(service, stream), _answer(client, service, stream, as_of, role)
         except NotFound as error:

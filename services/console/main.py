@@ -18,7 +18,15 @@ from typer.core import TyperGroup
 from services.console.access import access
 from services.console.addresses import VAR, find_addresses
 from services.console.alarms import tell_alarms
-from services.console.case import NotFound, case_of, changes_of, printed, projected, require_found, timeline_of
+from services.console.case import (
+    NotFound,
+    case_of,
+    changes_of,
+    fetch_document,
+    fetch_projected_case,
+    require_found,
+    timeline_of,
+)
 from services.console.client import RESTART, Client
 from services.console.commands import outcome_of, outcome_tables, read_body, send_command
 from services.console.data_rights import forget, forget_again, hold, lift, release, restrict, retention
@@ -27,7 +35,7 @@ from services.console.guidance import answers, next_table
 from services.console.import_command import import_register
 from services.console.keys import keys
 from services.console.operations import alarms, gaps, quarantine, reactions
-from services.console.progress import Progress, debugging, error_text
+from services.console.progress import Progress, error_text, wants_traceback
 from services.console.rebuild_command import rebuild
 from services.console.restore_command import restore
 from services.console.returns import returns
@@ -276,7 +284,7 @@ def case(
     if changes_after and (as_of or known_at or order or only_timeline):
         raise typer.BadParameter("--changes-after goes with no other question: leave the others out.")
     try:
-        answer = projected(client, case_id, role, times=times)
+        answer = fetch_projected_case(client, case_id, role, times=times)
     except NotFound:
         found_in = case_of(client, case_id, role)
         if found_in in {None, case_id}:
@@ -284,7 +292,7 @@ def case(
         if not as_json:
             OUT.print(f"{case_id} belongs to the case {found_in}.", markup=False)
         case_id = found_in
-        answer = projected(client, case_id, role, times=times)
+        answer = fetch_projected_case(client, case_id, role, times=times)
     if changes_after:
         events, tokens = changes_of(client, case_id, role, changes_after)
         if as_json:
@@ -461,7 +469,7 @@ def document_command(
     """Print a document into a file, and say its SHA-256, which its signature names."""
     if not out.absolute().parent.is_dir():
         _fail(f"There is no folder {out.absolute().parent}: make it (mkdir -p), or give another file with --out.")
-    body = printed(_client(url), stream, name, lang, role, {"as_of": as_of, "known_at": known_at})
+    body = fetch_document(_client(url), stream, name, lang, role, {"as_of": as_of, "known_at": known_at})
     try:
         out.write_bytes(body)
     except OSError as error:
@@ -565,14 +573,14 @@ def _fail(text: str) -> NoReturn:
 
 def main() -> None:
     """Run a command; whatever goes wrong is said in a sentence, with exit code 1."""
-    if not debugging():
+    if not wants_traceback():
         set_on_retry_hooks(())  # a person is told how it ends, not of every attempt
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        if debugging():
+        if wants_traceback():
             raise
         complain(error_text(error))
         sys.exit(1)

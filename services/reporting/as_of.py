@@ -50,7 +50,7 @@ CORRECTIONS: Final = published_types(
 )
 
 
-async def refolded(
+async def fold_changed_streams(
     connection: Connection,
     services: Collection[str],
     as_of: datetime | None,

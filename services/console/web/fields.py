@@ -381,7 +381,7 @@ def _in_words(one: Field, answers: Answers) -> str:
             return ", ".join(words.get(text, text) for text in given)
 
 
-def named(fields: Sequence[Field], name: str) -> Field | None:
+def find_field(fields: Sequence[Field], name: str) -> Field | None:
     """Find the field that a service's error names, or the nearest around it."""
     found = None
     for one in all_fields(fields):

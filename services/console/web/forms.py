@@ -34,7 +34,7 @@ from services.console.web.fields import (
     answers_in_words,
     command_of,
     fields_of,
-    named,
+    find_field,
 )
 from services.console.web.next_steps import steps_of
 from services.console.web.questions import question_of, warnings_for
@@ -468,7 +468,7 @@ def _rule_links(drawn: Drawn, draft: Draft, rules: Sequence[Mapping[str, str]]) 
 
 
 def _field_address(drawn: Drawn, draft: Draft, name: str) -> str:
-    found = named(drawn.fields, name)
+    found = find_field(drawn.fields, name)
     path = address(drawn.path, draft=str(draft.id))
     if draft.guided:
         path = f"/report/{draft.id}/{question_of(found.name).name}?then=check" if found else f"/report/{draft.id}"
@@ -501,7 +501,7 @@ def _form(
         wrong=[
             {"text": one.text, "href": f"#{found.first_id}"}
             for one in wrong
-            if (found := named(drawn.fields, one.name))
+            if (found := find_field(drawn.fields, one.name))
         ],
         new_id=uuid4,
     )

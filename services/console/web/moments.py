@@ -132,10 +132,10 @@ def neighbours(moments: Sequence[datetime], moment: datetime | None) -> tuple[in
 
 def differences(first: Case, second: Case, names: Mapping[str, str]) -> list[Difference]:
     """List what differs between a case at two moments, in words; `names` has those of ids."""
-    return differing(dict(_facts(first, names)), dict(_facts(second, names)))
+    return changed_facts(dict(_facts(first, names)), dict(_facts(second, names)))
 
 
-def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[Difference]:
+def changed_facts(one: Mapping[str, str], other: Mapping[str, str]) -> list[Difference]:
     """List the facts whose values in words differ."""
     return [
         Difference(what, one.get(what, ABSENT), other.get(what, ABSENT))

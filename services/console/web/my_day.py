@@ -141,7 +141,7 @@ def _is_mine(request: Request) -> bool:
 
 def _groups(sheet: Mapping[str, Any] | None, limit: int | None) -> list[Group]:
     """Return the groups of a sheet that have any duty. The sheet is in order, so what was not read follows its last group."""
-    found = [group for group in grouped((sheet or {}).get("duties", []), today(), limit) if group.total]
+    found = [group for group in group_by_urgency((sheet or {}).get("duties", []), today(), limit) if group.total]
     return [*found[:-1], replace(found[-1], more=(sheet or {}).get("next") is not None)] if found else []
 
 
@@ -155,7 +155,7 @@ def _records(groups: Iterable[Group]) -> list[names.Record]:
     return [(duty["service"], duty["stream"]) for group in groups for duty in group.duties]
 
 
-def grouped(duties: Iterable[Mapping[str, Any]], on: date, limit: int | None) -> Iterable[Group]:
+def group_by_urgency(duties: Iterable[Mapping[str, Any]], on: date, limit: int | None) -> Iterable[Group]:
     """Sort duties by how soon they are due."""
     soon = (on + timedelta(days=SOON_DAYS)).isoformat()
     found: dict[str, list[Mapping[str, Any]]] = {"overdue": [], "today": [], "soon": [], "later": []}

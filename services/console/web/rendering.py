@@ -68,7 +68,7 @@ def environment() -> jinja2.Environment:
         "day": words.day,
         "moment": words.moment,
         "distance": words.distance,
-        "imported": words.imported,
+        "import_note": words.import_note,
     }
     return made
 

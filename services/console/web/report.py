@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.web.apis import part_of
-from services.console.web.fields import Answers, command_of, named
+from services.console.web.fields import Answers, command_of, find_field
 from services.console.web.forms import OWN, Drawn, draw_command
 from services.console.web.next_steps import steps_of
 from services.console.web.questions import (
@@ -187,7 +187,7 @@ def _page(
         wrong=[
             {"text": text, "href": f"#{found.first_id}"}
             for name, text in (errors or {}).items()
-            if (found := named(drawn.fields, name))
+            if (found := find_field(drawn.fields, name))
         ],
         then=then if then == CHECK else "",
         back=f"/drafts/{draft.id}" if then == CHECK else before,

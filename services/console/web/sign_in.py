@@ -79,7 +79,7 @@ class Provider:
             new_key(), str(actor.id), actor.role, actor.organisation, str(actor.labels.get("area", "")), tokens
         )
 
-    async def renewed(self, tokens: Tokens) -> Tokens:
+    async def renew(self, tokens: Tokens) -> Tokens:
         """Renew an access token. Raises `SessionEnded` or `NoAnswer`."""
         if tokens.refresh is None:
             raise SessionEnded
@@ -129,6 +129,6 @@ async def fresh(sessions: Sessions, provider: Provider, session: Session) -> Ses
             raise SessionEnded
         if found.tokens.is_fresh:  # another request has renewed it meanwhile
             return found
-        renewed = replace(found, tokens=await provider.renewed(found.tokens))
+        renewed = replace(found, tokens=await provider.renew(found.tokens))
         await sessions.change(renewed, connection)
         return renewed

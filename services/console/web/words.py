@@ -84,7 +84,7 @@ def distance(value: Any, from_day: date) -> str:
     return f"in {days} days" if days > 0 else f"{-days} days ago"
 
 
-def imported(origin: Mapping[str, Any] | None, digits: int = 64) -> str:
+def import_note(origin: Mapping[str, Any] | None, digits: int = 64) -> str:
     """Say from which row of which file an event was imported, by so many digits of its SHA-256; empty for any other event."""
     if not origin or origin.get("kind") != "IMPORT":
         return ""

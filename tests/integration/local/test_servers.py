@@ -201,11 +201,11 @@ async def test_killing_the_supervisor_ends_both_and_loses_nothing(tmp_path: Path
 def test_a_jar_that_is_not_what_was_pinned_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A jar whose hash is another is named, and the reader is told what to do."""
     jars.kafka_jars()
-    for jar in jars.pinned():
+    for jar in jars.pinned_jars():
         copy = jar.path(tmp_path)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.symlink_to(jar.path(jars.repository()))
-    bad = jars.pinned()[3].path(tmp_path)
+    bad = jars.pinned_jars()[3].path(tmp_path)
     bad.unlink()
     bad.write_bytes(b"half a download")
     monkeypatch.setenv("M2_REPO", str(tmp_path))

@@ -18,7 +18,7 @@ from services.console.web.fields import (
     command_of,
     controls,
     fields_of,
-    named,
+    find_field,
 )
 from services.console.web.rendering import TEMPLATES
 from services.registry import deciding_services
@@ -214,11 +214,11 @@ def test_ids_that_are_known_can_be_chosen_by_name() -> None:
 def test_a_field_that_an_answer_names_is_found() -> None:
     """Given the path of a field in an answer of a service, when it is looked up, then the field, or the nearest around it, is found."""
     fields = drawn("disposal.OpenDisposalCase")
-    assert (found := named(fields, "offence.code")) is not None
+    assert (found := find_field(fields, "offence.code")) is not None
     assert found.id == "f-offence-code"
-    assert (around := named(fields, "offence.unknown")) is not None
+    assert (around := find_field(fields, "offence.unknown")) is not None
     assert around.name == "offence"
-    assert named(fields, "rationale") is None
+    assert find_field(fields, "rationale") is None
 
 
 def test_an_answer_to_a_question_of_yes_or_no_is_one_of_both() -> None:

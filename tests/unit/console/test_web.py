@@ -15,10 +15,10 @@ from starlette.routing import Mount, Route
 from services.console.web.application import STATIC, routes
 from services.console.web.cipher import Cipher
 from services.console.web.entrance import local_address
-from services.console.web.my_day import _after, _groups, grouped
+from services.console.web.my_day import _after, _groups, group_by_urgency
 from services.console.web.rendering import TEMPLATES
 from services.console.web.routing import read_case, read_count
-from services.console.web.words import day, distance, duty_in_words, imported, in_words, moment
+from services.console.web.words import day, distance, duty_in_words, import_note, in_words, moment
 from shared.privacy.keyring import KeyEncryptionKeys
 
 
@@ -173,7 +173,7 @@ def test_duties_are_grouped_by_how_soon_they_are_due() -> None:
             ("2026-12-05", False),
         )
     ]
-    found = {group.id: (len(group.duties), group.total) for group in grouped(duties, date(2026, 11, 26), 1)}
+    found = {group.id: (len(group.duties), group.total) for group in group_by_urgency(duties, date(2026, 11, 26), 1)}
     assert found == {"overdue": (1, 1), "today": (1, 1), "soon": (1, 1), "later": (1, 2)}
 
 
@@ -189,9 +189,9 @@ def test_a_sheet_that_was_not_read_to_its_end_says_so_of_its_last_group() -> Non
 def test_an_imported_event_names_row_and_file() -> None:
     """Given the origin of an event, when it is an import, then its row and the file's hash are said; else nothing is."""
     origin = {"kind": "IMPORT", "reference": "ab" * 32 + "#row=12"}
-    assert imported(origin) == f"Imported, row 12 of the file with SHA-256 {'ab' * 32}"
-    assert imported(origin, 12) == "Imported, row 12 of the file with SHA-256 abababababab…"
-    assert imported({"kind": "LIVE", "reference": None}) == imported(None) == ""
+    assert import_note(origin) == f"Imported, row 12 of the file with SHA-256 {'ab' * 32}"
+    assert import_note(origin, 12) == "Imported, row 12 of the file with SHA-256 abababababab…"
+    assert import_note({"kind": "LIVE", "reference": None}) == import_note(None) == ""
 
 
 def test_codes_and_days_are_in_words() -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.console.case import NotFound, printed
+from services.console.case import NotFound, fetch_document
 from services.console.client import NoAnswer
 from services.console.main import app
 from tests.unit.console.test_console_http import client, serving
@@ -23,7 +23,7 @@ STREAM = f"disposal/{UUID(int=1)}"
 def test_a_document_comes_as_it_was_sent() -> None:
     """The bytes of the answer are the document's, asked for by name and language."""
     with serving((200, "%PDF", {"Content-Type": "application/pdf"})) as (url, server):
-        assert printed(client(url), STREAM, "ycc", "cy", "SUPERVISOR") == b'"%PDF"'
+        assert fetch_document(client(url), STREAM, "ycc", "cy", "SUPERVISOR") == b'"%PDF"'
         assert [path for _, path, _, _ in server.requests] == [f"/v1/disposals/{UUID(int=1)}/documents/ycc?lang=cy"]
 
 
@@ -33,7 +33,7 @@ def test_why_there_is_no_document_yet_is_said() -> None:
         serving((409, {"detail": "Propose a condition first."})) as (url, _),
         pytest.raises(NoAnswer, match="Propose a condition first"),
     ):
-        printed(client(url), STREAM, "ycc", "en", "SUPERVISOR")
+        fetch_document(client(url), STREAM, "ycc", "en", "SUPERVISOR")
 
 
 @pytest.mark.parametrize("stream", ["disposal", "x/y", "prison/00000000-0000-0000-0000-000000000001"])
@@ -41,7 +41,7 @@ def test_what_is_no_stream_is_said(stream: str) -> None:
     """A stream is a service and an id, and nothing is asked of anybody otherwise."""
     with serving((200, {})) as (url, server):
         with pytest.raises(NotFound, match="no stream"):
-            printed(client(url), stream, "ycc", "en", "SUPERVISOR")
+            fetch_document(client(url), stream, "ycc", "en", "SUPERVISOR")
         assert server.requests == []
 
 

@@ -33,11 +33,11 @@ def test_what_is_folded_forward_is_what_the_whole_history_makes(histories: Seque
         whole = FoldedHistory.of(history)
         one_by_one = FoldedHistory.of(history[:1])
         for fact in history[1:]:
-            one_by_one = one_by_one.extended([fact])
+            one_by_one = one_by_one.extend([fact])
         assert one_by_one == whole, history[0].envelope.stream
         cut = chance.randint(1, len(history))
         if cut < len(history):
-            assert FoldedHistory.of(history[:cut]).extended(history[cut:]) == whole
+            assert FoldedHistory.of(history[:cut]).extend(history[cut:]) == whole
         corrected += any(isinstance(fact.event, Correction) for fact in history)
     assert corrected > 2
 
@@ -46,7 +46,7 @@ def test_a_missing_version_is_a_broken_history(histories: Sequence[Sequence[Fact
     """Given a stream that is remembered to version 1, when version 3 comes, then it is not folded onto it."""
     history = next(history for history in histories if len(history) > 2)
     with pytest.raises(BrokenHistory, match="version 2 is missing"):
-        FoldedHistory.of(history[:1]).extended(history[2:3])
+        FoldedHistory.of(history[:1]).extend(history[2:3])
 
 
 def test_a_stream_counts_at_its_version_and_hash_alone(histories: Sequence[Sequence[Fact]]) -> None:
