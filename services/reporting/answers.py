@@ -30,25 +30,25 @@ class Measured(BaseModel):
 class ListedDuty(DutyLine):
     """A duty with the record that it belongs to, the cases of that record, its officer and its area."""
 
-    service: str
-    stream: UUID
-    case_ids: list[UUID]
-    officer: UUID | None
-    area: str | None
+    service: str = Field(description="The service of the record.")
+    stream: UUID = Field(description="The id of the record.")
+    case_ids: list[UUID] = Field(description="The cases that the record belongs to.")
+    officer: UUID | None = Field(description="The officer of the record, if it has one.")
+    area: str | None = Field(description="The area of the record.")
 
 
 class ListedWait(WaitLine):
     """What waits, with the cases that it concerns, and the officers of both ends."""
 
-    case_ids: list[UUID]
-    officers: list[UUID]
+    case_ids: list[UUID] = Field(description="The cases that it concerns.")
+    officers: list[UUID] = Field(description="The officers of the source and of the targets.")
 
 
 class Sheet(Schema):
     """The daily sheet: the open duties at the end of a Europe/London day, a page of them, and all that waits."""
 
-    as_of: date
-    positions: dict[str, int]
+    as_of: date = Field(description="The Europe/London day at whose end the duties stand so.")
+    positions: dict[str, int] = Field(description="For each service the position up to which events are counted.")
     stale: list[StaleService]
     duties: list[ListedDuty]
     next: str | None = Field(description="The `after` of the following duties; null after the last.")
@@ -78,12 +78,12 @@ class CaseHead(Schema):
     case_id: UUID
     as_of: datetime | None
     known_at: datetime | None
-    area: str | None
-    panel_queue: bool
+    area: str | None = Field(description="The area of the case.")
+    panel_queue: bool = Field(description="Whether its referral waits for the panel, without a disposal case yet.")
     referral: StateView | None
     duties: list[ListedDuty]
     waiting: list[ListedWait]
-    positions: dict[str, int]
+    positions: dict[str, int] = Field(description="For each service the position up to which events are shown.")
     stale: list[StaleService]
 
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from pydantic import Field
 
 from services.reporting.cases import case
 from services.reporting.forgotten import add_forgotten
@@ -51,11 +52,11 @@ _RECORDS: Final = f"""
 class RecordOfPerson(Schema):
     """A record that names a person: its service and id, its cases, its state, and whether work on it is open."""
 
-    service: str
+    service: str = Field(description="The service of the record.")
     id: UUID
-    case_ids: list[UUID]
-    state: str
-    open: bool
+    case_ids: list[UUID] = Field(description="The cases that the record belongs to.")
+    state: str = Field(description="The stage of the record.")
+    open: bool = Field(description="Whether anything is left to do in it.")
 
 
 class PersonRecords(Schema):

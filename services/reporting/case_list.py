@@ -72,10 +72,10 @@ class Column:
 class Work(Schema):
     """A record of a case, as the list shows it: its service and id, its state, and its officer."""
 
-    service: str
-    id: UUID
+    service: str = Field(description="The service of the record.")
+    id: UUID = Field(description="The id of the record.")
     state: str | None = Field(description="None where the reader may not see it.")
-    officer: UUID | None
+    officer: UUID | None = Field(description="The officer of the record, if it has one.")
 
 
 def _work_lines(work: list[Mapping[str, Any]]) -> str:

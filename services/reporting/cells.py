@@ -50,10 +50,10 @@ Record = tuple[str, UUID]
 class CountedRecord(Schema):
     """A record that counts in a number of a measure, with its cases and its state."""
 
-    service: str
-    id: UUID
-    case_ids: list[UUID]
-    state: str
+    service: str = Field(description="The service of the record.")
+    id: UUID = Field(description="The id of the record.")
+    case_ids: list[UUID] = Field(description="The cases that the record belongs to.")
+    state: str = Field(description="The stage of the record.")
 
 
 class CountedRecords(Schema):
@@ -62,9 +62,9 @@ class CountedRecords(Schema):
     measure: str
     first: date = Field(alias="from")
     last: date = Field(alias="to")
-    cell: str
-    definition_version: str
-    positions: dict[str, int]
+    cell: str = Field(description="The name of the number in the measure's answer.")
+    definition_version: str = Field(description="The version of the measure's definition.")
+    positions: dict[str, int] = Field(description="For each service the position up to which events are counted.")
     stale: list[StaleService]
     value: int = Field(description="The number, as the measure gives it.")
     total: int = Field(description="How many records count in it; one may count more than once.")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic import Field
 from starlette.responses import JSONResponse
 
 from services.reporting.read_models import READ_MODELS
@@ -46,10 +47,10 @@ class StaleService(Schema):
     """A service of which events may be missing in an answer."""
 
     service: str
-    position: int
-    """Everything up to this position is in the answer, and later events may be missing."""
-    since: datetime | None
-    """When the answer last held all that was published; null: it never did."""
+    position: int = Field(
+        description="Everything up to this position is in the answer, and later events may be missing."
+    )
+    since: datetime | None = Field(description="When the answer last held all that was published; null: it never did.")
 
 
 async def stale_services(pool: Pool) -> list[dict[str, Any]]:

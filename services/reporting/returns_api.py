@@ -63,15 +63,15 @@ class ReturnLine(Schema):
     """A frozen return: who froze it and when, its question, its positions and its digest. Both days are included."""
 
     return_id: UUID
-    frozen_at: datetime
-    frozen_by: UUID
-    organisation: str
-    measure: str
+    frozen_at: datetime = Field(description="When it was frozen, in UTC.")
+    frozen_by: UUID = Field(description="The id of the analyst who froze it.")
+    organisation: str = Field(description="The organisation of the analyst.")
+    measure: str = Field(description="The name of the measure.")
     first: date = Field(alias="from")
     last: date = Field(alias="to")
-    group_by: str | None
+    group_by: str | None = Field(description="The grouping, if one was asked for.")
     positions: dict[str, int] = Field(description="For each service the position up to which its events were counted.")
-    definition_version: str
+    definition_version: str = Field(description="The version of the measure's definition.")
     sha256: str = Field(description="Of the frozen bytes, in hexadecimal; the access log holds it too.")
 
 
@@ -86,20 +86,20 @@ class ReturnList(Schema):
 class Difference(Schema):
     """A column of a return whose value would be another today."""
 
-    column: str
-    frozen: Any
-    today: Any
+    column: str = Field(description="The name of the value in the answer.")
+    frozen: Any = Field(description="The value as it was frozen.")
+    today: Any = Field(description="The value as it would be today.")
 
 
 class LaterEvent(Schema):
     """An event after the return's positions, in a stream of which something else would be counted today."""
 
-    stream: str
+    stream: str = Field(description="The stream, `service/uuid`.")
     version: int
-    type: str
-    position: int
-    occurred_at: datetime
-    recorded_at: datetime
+    type: str = Field(description="The name of the event.")
+    position: int = Field(description="Its position in the service's event store.")
+    occurred_at: datetime = Field(description="When it happened, in UTC.")
+    recorded_at: datetime = Field(description="When it was recorded, in UTC.")
 
 
 class Today(Schema):

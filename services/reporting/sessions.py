@@ -57,11 +57,11 @@ class SessionLine(Schema):
     """An education session as a calendar shows it, with its places and how many are recorded."""
 
     id: UUID
-    state: str
+    state: str = Field(description="The stage of the session.")
     topic: str
     kind: str
-    starts_at: datetime
-    school_urn: str | None
+    starts_at: datetime = Field(description="When it begins, in UTC.")
+    school_urn: str | None = Field(description="The school's unique reference number, if it is in a school.")
     officer: UUID | None = Field(description="Who planned it.")
     places: int = Field(description="How many people have a place.")
     recorded: int = Field(description="Of how many of them it is recorded how their place ended.")

@@ -51,18 +51,18 @@ class Note(SealedField):
 class TimelineLine(Schema):
     """An event of a case, with its sentence, both times, actor and origin. `position` is that of its service."""
 
-    service: str
-    stream: UUID
-    version: int
-    position: int
+    service: str = Field(description="The service that recorded it.")
+    stream: UUID = Field(description="The id of the record.")
+    version: int = Field(description="The version of the record after the event, from 1.")
+    position: int = Field(description="Its position in the service's event store, from 1.")
     event_id: UUID
-    type: str
+    type: str = Field(description="The name of the event.")
     sentence: str = Field(description="The event in plain English, as it was recorded.")
     corrected_sentence: str | None = Field(
         description="The same with its corrections; null if they leave the sentence as it is."
     )
-    occurred_at: datetime
-    recorded_at: datetime
+    occurred_at: datetime = Field(description="When it happened, in UTC.")
+    recorded_at: datetime = Field(description="When it was recorded, in UTC.")
     late: bool = Field(description="Whether an event with a later occurrence was recorded before it.")
     actor: ActorLine
     origin: Origin = Field(
@@ -70,7 +70,7 @@ class TimelineLine(Schema):
     )
     rules: list[str] = Field(description="The rules that were judged.")
     notes: list[Note] = Field(description="The sealed fields, and the rationales of rules.")
-    command_id: UUID
+    command_id: UUID = Field(description="The command that it was recorded by.")
     causation_id: UUID | None = Field(description="The event that it follows from by a reaction.")
     corrects: UUID | None = Field(description="The event that a correction corrects.")
     corrected_by: list[UUID] = Field(description="The corrections of it that were known.")

@@ -58,14 +58,14 @@ class AccessLine(Schema):
     """A line of the access log: who did what with which record, when, in which role, why, and with what outcome."""
 
     number: int = Field(description="Its number in the service's access log.")
-    at: datetime
-    actor: UUID
-    role: str
-    organisation: str
+    at: datetime = Field(description="When it was done, in UTC.")
+    actor: UUID = Field(description="The id of the person or service.")
+    role: str = Field(description="The role in which they acted.")
+    organisation: str = Field(description="The organisation of the actor.")
     action: str = Field(description="What was done, such as READ_HISTORY, OPEN_FIELDS or the name of a command.")
     target: str = Field(description="The record, and the part of it.")
-    reason: str | None
-    outcome: str
+    reason: str | None = Field(description="The code that the actor gave as reason.")
+    outcome: str = Field(description="Whether it was given, forbidden or refused.")
     rules: list[str] = Field(description="The rules that refused.")
 
 

@@ -93,9 +93,9 @@ class PersonRecord(Schema):
     """A record of the service that names a person: its id and home, its state, and whether work on it is open."""
 
     id: UUID
-    home: UUID
-    state: str
-    open: bool
+    home: UUID = Field(description="The case, or other home, of the record.")
+    state: str = Field(description="The stage of the record.")
+    open: bool = Field(description="Whether anything is left to do in it.")
 
 
 class PersonView(Schema):

@@ -23,23 +23,23 @@ class WaitLine(Schema):
     """What waits: a fact that has not reached its record, in words, until it is done, corrected or closed."""
 
     id: UUID = Field(description="That of the reaction's command, or of the stream in quarantine.")
-    sentence: str
-    since: datetime
+    sentence: str = Field(description="What waits, and why, in plain English.")
+    since: datetime = Field(description="Since when it has waited.")
     kind: str = Field(description="REACTION: it was refused. STREAM: events are in quarantine.")
     name: str = Field(description="The reaction, or the alarm of the stream in quarantine.")
     service: str = Field(description="The service where it waits, whose operators can settle it.")
-    source_stream: str
+    source_stream: str = Field(description="The stream whose event it follows from, `service/uuid`.")
     target_streams: list[str] = Field(description="Empty where the program cannot tell.")
-    rules: list[str]
-    reason: str
+    rules: list[str] = Field(description="The ids of the rules that refuse it.")
+    reason: str = Field(description="Why it waits, in the program's own words.")
 
 
 class DetailText(Schema):
     """A sealed field of a record as it stands after corrections: with its value, or sealed, or forgotten."""
 
-    event: str
+    event: str = Field(description="The name of the event that brought it.")
     version: int = Field(description="The version of the event that brought it.")
-    field: str
+    field: str = Field(description="The dotted path of the field in that event.")
     field_class: str | None = Field(alias="class", description="The class by which roles may read it.")
     person_id: UUID | None = Field(description="Whose it is; null: of the case or of the record.")
     value: Any = None
@@ -50,8 +50,8 @@ class DetailText(Schema):
 class Details(Schema):
     """What is sealed in a record. A member of a person is its value, or says that it is sealed or forgotten, with its class."""
 
-    people: dict[str, dict[str, Any]]
-    texts: list[DetailText]
+    people: dict[str, dict[str, Any]] = Field(description="The details of each person by id, and by field.")
+    texts: list[DetailText] = Field(description="Every other sealed field of the record.")
 
 
 class StateView(BaseModel):
@@ -63,8 +63,8 @@ class StateView(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     id: UUID
-    version: int
-    position: int
+    version: int = Field(description="The number of the record's events that it shows.")
+    position: int = Field(description="The position of the latest event that it shows.")
     waiting: list[WaitLine] | None = None
     details: Details | None = Field(default=None, description="Personal details, for roles that may see any.")
 
@@ -73,52 +73,54 @@ class ActorLine(Schema):
     """The person or service that caused an event, as the access token named them."""
 
     id: UUID
-    role: str
+    role: str = Field(description="The role in which they acted; SYSTEM is a reaction.")
     organisation: str
 
 
 class SealedField(Schema):
     """A sealed field of an event, or the rationale of a rule, with a text that says that it is there."""
 
-    field: str
-    note: str
+    field: str = Field(description="The dotted path of the field, or `rationale.` and a rule's id.")
+    note: str = Field(description="A clear text that says that it is there.")
 
 
 class HistoryLine(Schema):
     """An event. A personal value is `{"sealed": true}` or, if its key was destroyed, `{"forgotten": true}`, with its class."""
 
-    version: int
-    type: str
-    type_name: str
+    version: int = Field(description="The version of the record after the event, from 1.")
+    type: str = Field(description="The name of the event.")
+    type_name: str = Field(description="The full name of the event type, with the version of its schema.")
     sentence: str = Field(description="The event in plain English, as it was recorded.")
     corrected_sentence: str | None = Field(
         description="The same with its corrections; null if they leave the sentence as it is."
     )
     event_id: UUID
-    command_id: UUID
-    correlation_id: UUID
-    causation_id: UUID | None
-    occurred_at: datetime
-    recorded_at: datetime | None
-    position: int | None
+    command_id: UUID = Field(description="The command that the event was recorded by.")
+    correlation_id: UUID = Field(description="The first command of the chain of reactions.")
+    causation_id: UUID | None = Field(
+        description="The event that it reacts to; null: a person or program asked for it."
+    )
+    occurred_at: datetime = Field(description="When it happened, in UTC.")
+    recorded_at: datetime | None = Field(description="When it was recorded, in UTC.")
+    position: int | None = Field(description="Its position in the service's event store, from 1.")
     late: bool = Field(description="Whether an event with a later occurrence was recorded before it.")
     actor: ActorLine
-    policy: PolicyStamp
-    rules: list[str]
-    rationale: dict[str, Any]
-    notes: list[SealedField]
+    policy: PolicyStamp = Field(description="The edition of the dated values that its rules used.")
+    rules: list[str] = Field(description="The ids of the rules that were evaluated.")
+    rationale: dict[str, Any] = Field(description="The reasons for going ahead, by rule.")
+    notes: list[SealedField] = Field(description="The sealed fields, and the rationales of rules.")
     labels: dict[str, str]
     origin: Origin
-    hash: str | None
-    data: dict[str, Any]
-    corrected_by: list[UUID]
+    hash: str | None = Field(description="The hash of the stream after it (SHA-256), in hexadecimal.")
+    data: dict[str, Any] = Field(description="The fields of the event.")
+    corrected_by: list[UUID] = Field(description="The ids of the corrections of it that are known.")
     corrects: UUID | None = Field(default=None, description="The event that a correction corrects.")
 
 
 class History(Schema):
     """Every event of a record, in order of version. `stream` is its name, `service/uuid`."""
 
-    stream: str
+    stream: str = Field(description="The name of the stream, `service/uuid`.")
     events: list[HistoryLine]
 
 
@@ -128,21 +130,21 @@ class DutyLine(Schema):
     It is overdue if unmet after `due`, and late if met after it.
     """
 
-    duty: str
-    item: str | None
-    opened_on: date
-    due: date
-    met_on: date | None
+    duty: str = Field(description="The code of the duty, which the reference page of duties explains.")
+    item: str | None = Field(description="What it is about, if several are open at once.")
+    opened_on: date = Field(description="The Europe/London day on which it was opened.")
+    due: date = Field(description="The last Europe/London day to meet it.")
+    met_on: date | None = Field(description="The Europe/London day on which it was met.")
     lapsed_on: date | None = Field(description="The day on which the record was closed before the duty was met.")
-    overdue: bool
-    late: bool
+    overdue: bool = Field(description="Whether it was unmet after its due date.")
+    late: bool = Field(description="Whether it was met after its due date.")
 
 
 class CommandTitle(Schema):
     """A command of a service: its type, and its title for people."""
 
-    type: str
-    title: str
+    type: str = Field(description="The name of the command.")
+    title: str = Field(description="Its title for people.")
     opens: bool = Field(description="Whether it begins a record.")
 
 
@@ -155,9 +157,9 @@ class CommandSchemas(Schema):
 class EventPreview(Schema):
     """An event that a command would record. A personal value is `{"sealed": true}`."""
 
-    version: int
-    type: str
-    type_name: str
+    version: int = Field(description="The version of the record after the event.")
+    type: str = Field(description="The name of the event.")
+    type_name: str = Field(description="The full name of the event type, with the version of its schema.")
     sentence: str | None = Field(description="The event in plain English; null if the role may not read the record.")
     event_id: UUID = Field(description="The id that the event gets if the command is sent with the same key.")
     occurred_at: datetime
@@ -182,11 +184,11 @@ class DutyChangeLine(Schema):
 class FollowingCommandLine(Schema):
     """A command that another service would send itself in answer to an event. Whether it accepts it is for its rules."""
 
-    service: str
-    reaction: str
-    command_id: UUID
-    stream: str
-    type: str
+    service: str = Field(description="The service that would send it to itself.")
+    reaction: str = Field(description="The name of the reaction.")
+    command_id: UUID = Field(description="The id that the command would have.")
+    stream: str = Field(description="The stream that it would be for, `service/uuid`.")
+    type: str = Field(description="The name of the command.")
     event_id: UUID = Field(description="The event that it follows.")
     only_if_begun: bool = Field(description="Whether nothing is done if the stream has not begun.")
     data: dict[str, Any] | None = Field(
@@ -225,11 +227,11 @@ class FollowingState(Schema):
     the command id.
     """
 
-    service: str
-    reaction: str
+    service: str = Field(description="The service that sends it to itself.")
+    reaction: str = Field(description="The name of the reaction.")
     command_id: UUID
-    stream: str
-    type: str
+    stream: str = Field(description="The stream that it is for, `service/uuid`.")
+    type: str = Field(description="The name of the command.")
     event_id: UUID = Field(description="The event that it follows.")
     only_if_begun: bool = Field(description="Whether nothing is done if the stream has not begun.")
     state: Literal["waiting", "quarantined", "closed", "not_waiting"]
@@ -251,15 +253,15 @@ class WaitingReaction(Schema):
 
     command_id: UUID
     sentence: str = Field(description="What has not happened, and why.")
-    consumer: str
-    reaction: str
-    source_stream: str
-    source_version: int
-    target_stream: str
-    rules: list[str]
-    reason: str
-    attempts: int
-    parked_at: datetime
+    consumer: str = Field(description="The service in which it waits.")
+    reaction: str = Field(description="The name of the reaction.")
+    source_stream: str = Field(description="The stream whose event it follows.")
+    source_version: int = Field(description="The version of that event.")
+    target_stream: str = Field(description="The stream that its command is for.")
+    rules: list[str] = Field(description="The ids of the rules that refused it.")
+    reason: str = Field(description="Why it was refused.")
+    attempts: int = Field(description="How often it was tried.")
+    parked_at: datetime = Field(description="Since when it has waited.")
 
 
 class ReactionDecided(Schema):
@@ -274,11 +276,11 @@ class ReactionDecided(Schema):
 class AlarmLine(Schema):
     """An open alarm for an operator: who raised it, where, since when, and what it means."""
 
-    name: str
+    name: str = Field(description="The kind of the alarm.")
     consumer: str = Field(description="The process that raised it: a consumer by its name, or relay.")
-    place: str
-    raised_at: datetime
-    meaning: str
+    place: str = Field(description="The partition, topic, service or log that it is about.")
+    raised_at: datetime = Field(description="Since when it stands.")
+    meaning: str = Field(description="What has happened, in a sentence.")
     runbook: str = Field(description="The page that says what to do, in the repository.")
 
 
@@ -286,23 +288,23 @@ class Status(Schema):
     """The positions of the consumer groups of a service: `consumed` is topic -> partition -> next offset."""
 
     service: str
-    time: datetime
-    reacts_to: list[str]
-    consumed: dict[str, dict[str, int]]
-    parked: int
-    quarantined: int
+    time: datetime = Field(description="The time of the answer, in UTC.")
+    reacts_to: list[str] = Field(description="The services whose events it reads.")
+    consumed: dict[str, dict[str, int]] = Field(description="Topic -> partition -> next offset.")
+    parked: int = Field(description="How many reactions wait.")
+    quarantined: int = Field(description="How many records are in quarantine.")
     alarms: list[AlarmLine]
 
 
 class Relayed(Schema):
     """The high-water mark of the relay: position in the event store, end offsets of the topic."""
 
-    position: int
-    offsets: dict[str, Any]
+    position: int = Field(description="The position of the last published event.")
+    offsets: dict[str, Any] = Field(description="Partition -> end offset of the topic.")
 
 
 class ServiceStatus(Status):
     """The positions of the event store, the relay and the reactions of a service."""
 
-    position: int
+    position: int = Field(description="The position of the last recorded event.")
     relayed: Relayed | None
