@@ -29,6 +29,7 @@ import pytest
 
 from services.console.addresses import find_addresses
 from services.console.client import Client
+from tests.integration.local.running import status_reasons
 from tests.ports import free_base
 
 SECONDS = float(os.environ.get("OOC_CHAOS_SECONDS", "60"))
@@ -60,7 +61,7 @@ def system(tmp_path: Path) -> Iterator[Path]:
     with (tmp_path / "up.log").open("wb") as log:
         process = subprocess.Popen([OOC, "up", "--workers", "2"], env=environment, stdout=log, stderr=log)
         try:
-            _until(lambda: (var / "system.json").exists() and _ooc(var, "status") == 0, 180, "the system to be ready")
+            _until(lambda: not status_reasons(var) and _ooc(var, "status") == 0, 180, "the system to be ready")
             yield var
         finally:
             process.send_signal(signal.SIGTERM)
@@ -113,7 +114,7 @@ def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
     assert not failures, f"seed {SEED}: {failures[0]!r}"
     assert len(receipts) > WRITERS, "the writers hardly wrote"
 
-    _until(lambda: _ooc(system, "status") == 0, 400, "the system to catch up")
+    _until(lambda: not status_reasons(system) and _ooc(system, "status") == 0, 400, "the system to catch up")
     with _client(system) as client:
         for story in receipts:
             _check_histories(client, story)

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from tests.integration.api.test_service_api import PLAN
+from tests.integration.local.running import status_reasons
 from tests.integration.local.waiting import eventually
 from tests.ports import free_base
 from tools import local
@@ -94,6 +95,11 @@ async def ooc_succeeds(var: Path, *arguments: str) -> bool:
     return True
 
 
+async def is_caught_up(var: Path) -> bool:
+    assert await asyncio.to_thread(status_reasons, var) == []
+    return await ooc_succeeds(var, "status")
+
+
 STORY = Path(__file__).parents[2] / "services/console/stories/01-shoplifting-ycc.yaml"
 
 
@@ -111,7 +117,7 @@ async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: 
     try:
         await eventually((var / "system.json").exists, within=240)
         await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)), within=240)
-        await eventually(lambda: ooc_succeeds(var, "status"), within=120)
+        await eventually(lambda: is_caught_up(var), within=120)
         pids = {name: pid for name, pid in local.running(var).items() if name in local.SERVERS}
         ballast = fill(small_disk)
         await eventually(lambda: cannot_record(var), within=120)
@@ -124,7 +130,7 @@ async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: 
         assert status.returncode == 1
         assert "MB free" in status.stderr
         ballast.unlink()
-        await eventually(lambda: ooc_succeeds(var, "status"), within=500)
+        await eventually(lambda: is_caught_up(var), within=500)
         assert up.poll() is None
         await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)), within=120)
         await ooc_succeeds(var, "verify")

@@ -26,6 +26,7 @@ from shared.kafka import PROVISIONER, Kafka, client_options
 from shared.messaging.relay import key_and_partition
 from shared.runtime.settings import Settings
 from tests.integration.api.test_service_api import PLAN
+from tests.integration.local.running import status_reasons
 from tests.integration.local.waiting import eventually
 from tests.ports import free_base
 from tools import local
@@ -73,9 +74,12 @@ class Place:
         return done.stdout
 
     async def ok(self) -> bool:
+        assert await asyncio.to_thread(status_reasons, self.var) == []
         return bool(await self.succeeds("status"))
 
     async def status_says(self, *texts: str) -> bool:
+        reasons = "\n".join(await asyncio.to_thread(status_reasons, self.var))
+        assert all(text in reasons for text in texts), reasons
         done = await self.ooc("status")
         assert done.returncode == 1, done.stdout
         for text in texts:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.local.running import status_reasons
 from tests.ports import free_base
 
 OOC = str(Path(sys.executable).parent / "ooc")
@@ -46,6 +47,10 @@ class Running:
         return subprocess.run(
             [OOC, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=600
         )
+
+    def caught_up(self) -> bool:
+        """Whether `ooc status` finds nothing to wait for."""
+        return not status_reasons(self.var) and self.ooc("status").returncode == 0
 
     def pids(self) -> dict[str, int]:
         """Return the processes that it runs."""
@@ -102,12 +107,12 @@ def test_a_process_killed_during_a_story_changes_nothing(system: Running, killed
         os.kill(system.pids()[killed], signal.SIGKILL)
         output += playing.stdout.read()
     assert playing.returncode == 0, output.decode()[-3000:]
-    _until(lambda: system.ooc("status").returncode == 0, 90, "the system to catch up")
+    _until(system.caught_up, 90, "the system to catch up")
 
 
 def test_it_is_ready_caught_up_and_whole(system: Running) -> None:
     """Given what was played and killed, when status and verification are asked, then all is caught up and nothing is broken."""
-    _until(lambda: system.ooc("status").returncode == 0, 60, "the system to catch up")
+    _until(system.caught_up, 60, "the system to catch up")
     verified = system.ooc("verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert "BROKEN" not in verified.stdout

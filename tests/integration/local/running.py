@@ -8,8 +8,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache, partial
 from pathlib import Path
 
+from services.console.addresses import find_addresses, written
+from services.console.client import Client
+from services.console.status import system_status
 from tests.integration.local.waiting import eventually
 from tests.ports import free_base
 
@@ -25,7 +29,7 @@ async def running_system(folder: Path, *, workers: int = 1, **more: str) -> Asyn
     with (folder / "up.log").open("wb") as log:
         up = subprocess.Popen([*OOC, "up", "--workers", str(workers)], env=environment, stdout=log, stderr=log)
         try:
-            await eventually(lambda: (var / "system.json").exists() and ooc(var, "status").returncode == 0, 240)
+            await eventually(partial(caught_up, var), 240)
             yield var
         finally:
             up.send_signal(signal.SIGINT)
@@ -36,3 +40,23 @@ def ooc(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the console against the system in a directory."""
     environment = {**os.environ, "OOC_VAR": str(var), "COLUMNS": "400"}
     return subprocess.run([*OOC, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
+def status_reasons(var: Path) -> list[str]:
+    """Return why the system in a directory is not ready, caught up and without alarm: what `ooc status` says.
+
+    It is asked in this process while one waits: a process of the console takes a second of processor time to start.
+    """
+    if written(var) is None:
+        return ["The system is not up yet."]
+    return system_status(_client(var), var).reasons
+
+
+def caught_up(var: Path) -> bool:
+    """Whether `ooc status` finds every process ready, caught up and without alarm."""
+    return not status_reasons(var) and ooc(var, "status").returncode == 0
+
+
+@lru_cache(maxsize=1)
+def _client(var: Path) -> Client:
+    return Client(find_addresses((), {}, var), patience=0)

@@ -6,12 +6,20 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
+
+SHORTEST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 2.0
 
 
 async def eventually(condition: Callable[[], object | Awaitable[object]], within: float = 20) -> None:
-    """Return when the condition holds; fail when it does not within so many seconds."""
+    """Return when the condition holds; fail when it does not within so many seconds.
+
+    Between two looks it pauses as long as a look takes: one that starts a process would keep a core busy otherwise.
+    """
     until = time.monotonic() + within
     while True:
+        began = time.monotonic()
         try:
             outcome = condition()
             if inspect.isawaitable(outcome):
@@ -21,6 +29,7 @@ async def eventually(condition: Callable[[], object | Awaitable[object]], within
             why: object = "it never held"
         except Exception as error:  # noqa: BLE001 - not yet
             why = error
-        if time.monotonic() > until:
+        now = time.monotonic()
+        if now > until:
             raise AssertionError(f"not within {within} seconds: {why}")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(min(max(SHORTEST_PAUSE, now - began), LONGEST_PAUSE))

@@ -42,6 +42,9 @@ TOPICS = ("ooc.referral.events", "ooc.education.events")
 FACTS = ("school", "stream", "event", "alert")
 """The tables and views that are the same however the records came; places differ where records were repeated."""
 
+IN_THE_MIDDLE = 0.002
+"""Seconds between two looks at a service that is to be killed before it is done."""
+
 STARTED: list[subprocess.Popen[str]] = []
 """The processes that a test has started and that end with it."""
 
@@ -57,11 +60,11 @@ def ended() -> Iterator[None]:
             process.kill()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60, pause: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.002)
+        time.sleep(pause)
 
 
 def password_file(kafka: Settings) -> Path:
@@ -160,7 +163,7 @@ def test_killed_in_the_middle_it_ends_as_a_fresh_one(kafka: Settings, tmp_path: 
     cut_short = 0
     for share in (0.1, 0.4, 0.7):
         process = killed.start()
-        wait_for(lambda share=share: killed.events_taken() >= share * complete.events_taken())  # type: ignore[misc]
+        wait_for(lambda share=share: killed.events_taken() >= share * complete.events_taken(), pause=IN_THE_MIDDLE)  # type: ignore[misc]
         process.kill()
         process.communicate()
         cut_short += killed.events_taken() < complete.events_taken()
@@ -332,7 +335,7 @@ def test_the_same_consumer_in_java_finds_the_same_alerts(kafka: Settings, tmp_pa
         return len(json.loads(state.read_bytes())["streams"]) if state.exists() else 0
 
     process = subprocess.Popen([*java, "--batch", "3"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: stream_count() > 0)
+    wait_for(lambda: stream_count() > 0, pause=IN_THE_MIDDLE)
     process.kill()
     process.communicate()
     python = caught_up_service(kafka, tmp_path)
@@ -373,7 +376,7 @@ def test_a_partner_refers_a_child_back_once_and_follows_the_receipt(
     )
     partner = Service(kafka, tmp_path / "partner.sqlite", "--credentials", str(credentials))
     process = partner.start()
-    wait_for(lambda: bool(partner.rows("select 1 from sent")))
+    wait_for(lambda: bool(partner.rows("select 1 from sent")), pause=IN_THE_MIDDLE)
     process.kill()
     process.communicate()
 
