@@ -130,7 +130,9 @@ class System:
                     (key, stream) for key in claims_after(owner, [owner.events.read(body) for body in bodies])[0]
                 ]
             await store.copy_records_to_table("claim", records=claims, columns=["key", "stream"])
-            await keyring.executemany(_KEY, [(*key, bytes(60)) for key in sorted(keys)])
+            wanted = [(*key, bytes(60)) for key in sorted(keys)]
+            for n in range(0, len(wanted), BATCH):  # a key holds a lock to the end of its transaction
+                await keyring.executemany(_KEY, wanted[n : n + BATCH])
         finally:
             await store.close()
             await keyring.close()

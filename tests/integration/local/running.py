@@ -8,8 +8,10 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
+
+import httpx
 
 from services.console.addresses import find_addresses, written
 from services.console.client import Client
@@ -49,14 +51,10 @@ def status_reasons(var: Path) -> list[str]:
     """
     if written(var) is None:
         return ["The system is not up yet."]
-    return system_status(_client(var), var).reasons
+    with httpx.Client(timeout=30.0, trust_env=False) as http:
+        return system_status(Client(find_addresses((), {}, var), http=http, patience=0), var).reasons
 
 
 def caught_up(var: Path) -> bool:
     """Whether `ooc status` finds every process ready, caught up and without alarm."""
     return not status_reasons(var) and ooc(var, "status").returncode == 0
-
-
-@lru_cache(maxsize=1)
-def _client(var: Path) -> Client:
-    return Client(find_addresses((), {}, var), patience=0)
