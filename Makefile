@@ -24,6 +24,7 @@ HOSTILE ?= 600
 CHAOS ?= 600
 ROUNDS ?= 5
 JSON ?= var/bench/latest.json
+EVENTS ?= 1000000
 
 # The first Python that is new enough, by its plain name before any other; PYTHON=/path/to/python3 overrides.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -128,6 +129,10 @@ bench: .venv-bench/.installed ## How fast it is, beside a peer and what the mach
 .PHONY: bench-growth
 bench-growth: .venv-bench/.installed ## What reporting's answers cost as its history grows (SIZES="10000 100000"): minutes for each 100,000 events
 	@.venv-bench/bin/python -m tests.bench.growth $(SIZES)
+
+.PHONY: bench-verify
+bench-verify: .venv-bench/.installed ## How long `ooc verify` takes for a large system (EVENTS=1000000, which take some ten minutes to fill)
+	@.venv-bench/bin/python -m tests.bench.large_verification $(EVENTS) --rounds $(ROUNDS)
 
 .venv-bench/.installed: requirements/bench.txt
 	@$(REQUIRE_PYTHON)
