@@ -271,11 +271,12 @@ class RecordHandler(Service):
                         )  # fmt: skip
 
     async def _alarm_late(self) -> None:
-        """Raise an alarm where records have waited for a position record for too long."""
+        """Raise an alarm where records have waited for a position record for too long, and look for it on a new connection."""
         # Not while a batch is taken, which clears the alarms of what it has covered.
         async with self.busy:
             for place, waiting in list(self._waiting.items()):
                 if time.monotonic() - waiting.since > UNVOUCHED_SECONDS and waiting.records:
                     waiting.alarmed = True
+                    self.follower.follow_again()
                     detail = f"offset {waiting.records[0].offset}: no position record of the relay covers it"
                     await self._raise("foreign_record", "/".join(map(str, place)), detail)

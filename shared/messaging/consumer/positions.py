@@ -7,7 +7,8 @@ would give a position topic to one member only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -29,6 +30,9 @@ from shared.messaging.consumer.position_record import (
 
 FOLLOW_MILLISECONDS: Final = 2_000
 """How long the broker keeps a fetch waiting for the next position record."""
+
+SILENT_SECONDS: Final = 10.0
+"""The least time for which a connection is kept, before one that says nothing is given up for another."""
 
 RECONNECT_SECONDS: Final = 0.5
 """Seconds between two attempts while Kafka does not answer; nothing is taken meanwhile."""
@@ -64,6 +68,8 @@ class PositionFollower(Service):
         self._alarm = alarm
         self._connected = connected
         self._ends: dict[str, dict[int, int]] = {topic: {} for topic in self._topics}
+        self._began = float("-inf")
+        self._again = asyncio.Event()
 
     def saw(self, events_topic: str, partition: int, offset: int) -> None:
         """Store that a record exists at an offset, so that the end of the topic need not be queried."""
@@ -76,19 +82,46 @@ class PositionFollower(Service):
         believed = self.believed.get(events_topic)
         return None if believed is None else believed.vouches(partition, offset)
 
+    def follow_again(self) -> None:
+        """Give up a connection that is older than `SILENT_SECONDS`: records wait, and it has not said who wrote them.
+
+        After Kafka was killed, a consumer of aiokafka may wait for ever, without an error, while new ones read on.
+        """
+        if time.monotonic() - self._began > SILENT_SECONDS:
+            self._again.set()
+
     @Service.task
     async def _run(self) -> None:
         while not self.should_stop:
+            self._began = time.monotonic()
+            self._again.clear()
             try:
                 async with (
                     reader(self._bootstrap, "read_uncommitted") as anything,
                     reader(self._bootstrap, "read_committed", FOLLOW_MILLISECONDS) as consumer,
                 ):
-                    await self._find(consumer, anything)
-                    await self._follow(consumer, anything)
+                    await self._unless_again(self._find_and_follow(consumer, anything))
             except (KafkaError, OSError) as error:
                 _log.warning("positions_later", topics=sorted(self._topics.values()), error=repr(error))
                 await self.sleep(RECONNECT_SECONDS)
+
+    async def _unless_again(self, following: Coroutine[Any, Any, None]) -> None:
+        """Follow until somebody asks to follow again. Raises what following raises."""
+        task, asked = asyncio.ensure_future(following), asyncio.ensure_future(self._again.wait())
+        try:
+            await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+            else:
+                _log.warning("positions_again", topics=sorted(self._topics.values()))
+        finally:
+            task.cancel()
+            asked.cancel()
+            await asyncio.gather(task, asked, return_exceptions=True)
+
+    async def _find_and_follow(self, consumer: Any, anything: Any) -> None:
+        await self._find(consumer, anything)
+        await self._follow(consumer, anything)
 
     async def _find(self, consumer: Any, anything: Any) -> None:
         """Read the last record of each topic, and let the consumer stand after it."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from shared.messaging.consumer import alarms, decode, process_batch
+from shared.messaging.consumer import alarms, decode, handling, positions, process_batch
 from shared.messaging.consumer.position_record import HighWaterMark
 from shared.messaging.projection_consumer import (
     has_reached,
@@ -17,7 +19,7 @@ from shared.messaging.projection_consumer import (
 )
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, publishing
-from tests.integration.consumers.test_adapters import running
+from tests.integration.consumers.test_adapters import applied, running
 from tests.integration.consumers.worker import CONSUMER, write_down
 
 NAME = "reader"
@@ -160,6 +162,41 @@ async def test_a_topic_that_ends_before_what_was_read_is_an_alarm(
             await publisher.publish([author.write(home) for home in homes], position=author.position)
             await until(lambda: _is(effects, 40), 60, "everything read again, and each event taken once")
             await until(lambda: _is(names, []), 60, "the alarm's end")
+
+
+@pytest.mark.parametrize("adapter", ["feed", "stream"])
+async def test_a_connection_that_stays_silent_is_given_up_for_another(
+    projection: Pool, kafka_bootstrap: str, topic_prefix: str, adapter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a connection to the position topics that waits for ever, then records that wait are taken by a new one, without an alarm left."""
+    follow, connections = positions.PositionFollower._follow, list[Any]()
+
+    async def follow_on_the_second(follower: Any, *readers: Any) -> None:
+        connections.append(readers)
+        if len(connections) == 1:
+            await asyncio.Event().wait()
+        await follow(follower, *readers)
+
+    monkeypatch.setattr(positions.PositionFollower, "_follow", follow_on_the_second)
+    monkeypatch.setattr(positions, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(handling, "UNVOUCHED_SECONDS", 0.5)
+    author = Author("note")
+
+    async def names() -> list[str]:
+        return [alarm.name for alarm in await alarms(projection)]
+
+    async def is_connected() -> bool:
+        return bool(connections)
+
+    async with (
+        publishing(kafka_bootstrap, topic_prefix, "note") as publisher,
+        running(adapter, projection, kafka_bootstrap, topic_prefix),
+    ):
+        await until(is_connected, 60, "the first connection")
+        await publisher.publish([author.write(uuid4()) for _ in range(20)], position=author.position)
+        await applied(projection, author, 60)
+        await until(lambda: _is(names, []), 60, "the alarm's end")
+    assert len(connections) >= 2
 
 
 async def _is(look: Callable[[], Awaitable[object]], expected: object) -> bool:
