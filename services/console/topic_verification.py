@@ -164,8 +164,7 @@ class _TopicWalk:
     def see(self, partition: int, position: int) -> None:
         """Note that the store's own event at a position is the next one in its partition."""
         self._last[partition] = position
-        if position <= self.head:
-            self._seen[position // _WIDTH] |= 1 << position % _WIDTH
+        self._mark(position)
 
     async def take_batches(self, batches: BatchReader, partition: TopicPartition, offset: int, end: int) -> int:
         """Compare the batches of a partition from an offset on, and return the offset after them.
@@ -236,9 +235,13 @@ class _TopicWalk:
         else:
             wrong = ""
             self._last[message.partition] = position
+        self._mark(position)
+        return wrong
+
+    def _mark(self, position: int) -> None:
+        """Note that some record names a position of the store."""
         if position <= self.head:
             self._seen[position // _WIDTH] |= 1 << position % _WIDTH
-        return wrong
 
     async def end(self) -> None:
         """Note the events of the store, up to the head, that no record holds."""

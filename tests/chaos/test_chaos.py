@@ -90,7 +90,7 @@ def _until(holds: Any, seconds: float, what: str) -> None:
 
 @pytest.mark.timeout(SECONDS + 840)
 def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
-    """After two minutes of kill -9 at every process, each receipt is valid and each reaction happened once."""
+    """After a minute of kill -9 at every process, each receipt is valid and each reaction happened once."""
     stop = threading.Event()
     receipts: list[Receipts] = []
     failures: list[BaseException] = []
