@@ -195,8 +195,8 @@ def render(
 def is_print(sha256: str, name: str, document: Document[S], state: S, facts: Sequence[Fact]) -> bool:
     """Tell whether the document, printed from these facts in one of its languages and layouts, has this SHA-256.
 
-    A signature asks for it after the print. To print again would hold up the process for 50 milliseconds in each language
-    and layout, so the SHA-256 of a print is looked up by a hash of its input first. Neither tells anything of a person.
+    A signature asks for it after the print. To print again takes some ten milliseconds of CPU in each language and layout,
+    so the SHA-256 of a print is looked up by a hash of its input first. Neither tells anything of a person.
     """
     data = document.fill(state, facts)
     if isinstance(data, NotAvailable) or not _SHA256.fullmatch(sha256):
