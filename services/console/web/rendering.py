@@ -50,6 +50,7 @@ def environment() -> jinja2.Environment:
     """Return the environment of all templates."""
     made = jinja2.Environment(
         autoescape=True,
+        auto_reload=False,  # the templates are the program's own: whoever changes one starts it again
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=NameStrict,
