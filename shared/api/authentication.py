@@ -8,7 +8,9 @@ opens nothing, whatever audience it names. Claims: `sub` (a UUID), `role`, `orga
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from time import monotonic, time
 from typing import Any, Final
@@ -178,7 +180,7 @@ class TokenVerifier:
             if monotonic() - self._requested_at < PAUSE_SECONDS:
                 return
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS), httpx.AsyncClient() as client:
+                async with asyncio.timeout(PATIENCE_SECONDS), httpx.AsyncClient(verify=client_tls()) as client:
                     configuration = await client.get(f"{self._issuer}/.well-known/openid-configuration")
                     keys = await client.get(configuration.raise_for_status().json()["jwks_uri"])
                     self._keys = KeySet.import_key_set(keys.raise_for_status().json())
@@ -187,6 +189,12 @@ class TokenVerifier:
             except Exception as error:  # noqa: BLE001 - any failure means that there are no new keys
                 self._failure = f"{type(error).__name__} {error}".strip()
             self._requested_at = monotonic()
+
+
+@cache
+def client_tls() -> ssl.SSLContext:
+    """Return the TLS settings of a client of the issuer, made once: to read the authorities holds up the process for 20 ms."""
+    return httpx.create_ssl_context()
 
 
 def _check_lifetime(claims: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from services.console.web.apis import NoAnswer
 from services.console.web.sessions import Session, Sessions, Tokens, new_key
 from services.console.web.settings import ConsoleSettings
 from services.vocabulary import INHERITED_LABELS
-from shared.api.authentication import InvalidToken, IssuerUnavailable, TokenVerifier
+from shared.api.authentication import InvalidToken, IssuerUnavailable, TokenVerifier, client_tls
 
 CALLBACK: Final = "/signed-in"
 SCOPE: Final = "openid"
@@ -117,7 +117,7 @@ class Provider:
 
 
 def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(timeout=ISSUER_SECONDS, trust_env=False)
+    return httpx.AsyncClient(timeout=ISSUER_SECONDS, trust_env=False, verify=client_tls())
 
 
 async def fresh(sessions: Sessions, provider: Provider, session: Session) -> Session:
