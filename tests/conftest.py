@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from pathlib import Path
@@ -35,8 +35,10 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from shared.database import retry_for
 from shared.runtime.garbage_collection import exempt_from_collection
+from tests import loopback
 from tests.containers import images
 from tests.ports import free_ports
+from tests.whole_system import WholeSystem
 from tools import local
 from tools.local import jars, kafka, postgres
 
@@ -51,24 +53,25 @@ INITDB_ARGS = "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-lo
 
 
 WHOLE_SYSTEMS = (
-    "tests/chaos/",
     "tests/hostile/test_marked_system.py",
     "tests/integration/console/",
     "tests/integration/identity/",
     "tests/integration/partner/",
     "tests/integration/relay/test_restarts.py",
-    "tests/scenarios/test_over_http.py",
 )
-"""Tests that start every process of the system, or another large program: three at once would starve each other."""
+"""Tests that start every process of a system, or another large program: three at once would starve each other."""
 
 USERS_OF_A_SYSTEM = (
     "tests/integration/local/test_data_rights_and_reports.py",
     "tests/integration/local/test_what_waits.py",
     "tests/integration/program/",
+    "tests/scenarios/test_over_http.py",
+    "tests/chaos/",
+    "tests/hostile/test_operating.py",
 )
-"""Tests that share one whole system, one after another in a process (tests/integration/conftest.py)."""
+"""Tests that share one whole system, in this order: each leaves it whole for the next, and the last one ends it."""
 
-MORE_SYSTEMS = (*USERS_OF_A_SYSTEM, "tests/hostile/test_full_disk.py", "tests/hostile/test_operating.py")
+MORE_SYSTEMS = (*USERS_OF_A_SYSTEM, "tests/hostile/test_full_disk.py")
 """Tests of whole systems for which there is room beside the others: all in one process would take longest of all."""
 
 STORIES_PLAYED = (
@@ -98,10 +101,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduli
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the whole systems, which take longest."""
-    first = (WHOLE_SYSTEMS, USERS_OF_A_SYSTEM, MORE_SYSTEMS)
-    items.sort(key=lambda item: [not item.nodeid.startswith(files) for files in first])
+    """Begin with the whole systems, which take longest, in the order of their lists."""
+    first = (*WHOLE_SYSTEMS, *MORE_SYSTEMS)
+    places = {path: place for place, path in enumerate(first)}
 
+    def place_of(item: pytest.Item) -> int:
+        return next((places[path] for path in first if item.nodeid.startswith(path)), len(first))
+
+    items.sort(key=place_of)
+
+
+if "OOC_DATABASE_URL" not in os.environ:
+    # The servers that tests start speak no TLS; else asyncpg makes its settings of TLS for each of ten thousand connections.
+    os.environ.setdefault("PGSSLMODE", "disable")
 
 gc.disable()  # until every test is collected: nothing that is made until then is garbage, and looking takes a third of the time
 
@@ -254,10 +266,34 @@ def issuer(tmp_path_factory: pytest.TempPathFactory, _background: _Background) -
 
 async def _answers(url: str) -> None:
     async def ask() -> None:
-        async with httpx.AsyncClient() as client:
+        async with loopback.client() as client:
             (await client.get(url)).raise_for_status()
 
     await retry_for(ask, 60, on=(httpx.HTTPError,))
+
+
+SHARED_SYSTEM = pytest.StashKey[WholeSystem]()
+
+
+@pytest.fixture
+def shared_system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> WholeSystem:
+    """Return a system with two workers of each service, on which the tests of other files may have worked."""
+    stash = request.config.stash
+    if SHARED_SYSTEM not in stash:
+        system = WholeSystem(tmp_path_factory.mktemp("system"), workers=2)
+        system.start()
+        stash[SHARED_SYSTEM] = system
+    return stash[SHARED_SYSTEM]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """Stop the shared system after the last test that may use it, not after the last of all: until then it would take time."""
+    yield
+    stash = item.config.stash
+    if SHARED_SYSTEM in stash and (nextitem is None or not nextitem.nodeid.startswith(USERS_OF_A_SYSTEM)):
+        stash[SHARED_SYSTEM].stop()
+        del stash[SHARED_SYSTEM]
 
 
 @pytest.fixture

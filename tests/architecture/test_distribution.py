@@ -25,11 +25,13 @@ def test_the_tests_of_a_file_share_a_process(tmp_path: Path) -> None:
             "tests/architecture/test_reference.py",
             "tests/unit/guidance/test_guidance_agrees.py",
         ),
-        ("tests/chaos/test_a.py", "tests/scenarios/test_over_http.py"),
+        ("tests/integration/console/test_a.py", "tests/integration/relay/test_restarts.py"),
         (
+            "tests/chaos/test_c.py",
             "tests/hostile/test_full_disk.py",
             "tests/integration/local/test_what_waits.py",
             "tests/integration/program/test_d.py",
+            "tests/scenarios/test_over_http.py",
         ),
     )
     files = (*chain(*together), "tests/unit/test_b.py", "tests/unit/test_c.py")

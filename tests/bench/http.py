@@ -31,6 +31,7 @@ from shared.database import retry_for
 from shared.domain.messages import Actor
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.bench.corpus import Corpus
 from tests.bench.figures import milliseconds
 from tests.bench.place import Place
@@ -161,7 +162,7 @@ class Sending:
     async def _tokens(self, actors: Iterable[Actor]) -> Mapping[UUID, str]:
         """Get a token for each actor from the issuer."""
         found: dict[UUID, str] = {}
-        async with httpx.AsyncClient(base_url=self._issuer) as issuer:
+        async with loopback.client(base_url=self._issuer) as issuer:
             for actor in actors:
                 form = {
                     "grant_type": "client_credentials",
@@ -203,7 +204,7 @@ def module_running(folder: Path, environment: Mapping[str, str], *arguments: str
 
 async def answers(url: str) -> None:
     async def look() -> None:
-        async with httpx.AsyncClient() as client:
+        async with loopback.client() as client:
             await client.get(url)
 
     await retry_for(look, PATIENCE_SECONDS, on=(httpx.HTTPError,))

@@ -23,7 +23,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-import httpx
 
 from services.console.web.database import DATABASE as CONSOLE
 from services.registry import COLLECTIONS
@@ -39,6 +38,7 @@ from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, provision_databases, service_database
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.figures import percentile
 from tests.bench.http import answers, module_running
@@ -187,7 +187,7 @@ class Person:
         with Browser(console) as browser:
             assert browser.sign_in(PERSON).status == 200
             cookies = dict(browser.client.cookies)
-        self._client = httpx.AsyncClient(base_url=console, cookies=cookies, timeout=120, trust_env=False)
+        self._client = loopback.client(base_url=console, cookies=cookies, timeout=120)
 
     async def round(self, seconds: float) -> Mapping[str, float]:
         """Measure the median time of each page in milliseconds, and its size in kB; each is opened at least twice."""

@@ -1,9 +1,9 @@
 """The promise under kill -9: nothing lost, duplicated or reordered in event store, topic, reaction and projection.
 
 The whole system runs as `ooc up --workers 2` starts it, so that each kill of a worker moves its partitions to the other
-one, and the restart moves some back. Six writers play short stories while, at random moments, each kind of
-process, the broker and PostgreSQL included, is killed. OOC_CHAOS_SECONDS says for how long (a minute by
-default, which kills each of them; ten in `make chaos`), and OOC_CHAOS_SEED repeats a run's order of kills.
+one, and the restart moves some back; other tests may have worked on it before. Six writers play short stories while, at
+random moments, each kind of process, the broker and PostgreSQL included, is killed. OOC_CHAOS_SECONDS says for how long
+(a minute by default, which kills each of them; ten in `make chaos`), and OOC_CHAOS_SEED repeats a run's order of kills.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -24,18 +22,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 
 from services.console.addresses import find_addresses
 from services.console.client import Client
-from tests.integration.local.running import status_reasons
-from tests.ports import free_base
+from tests import loopback
+from tests.whole_system import WholeSystem, caught_up, ooc, wait_until
 
 SECONDS = float(os.environ.get("OOC_CHAOS_SECONDS", "60"))
 SEED = int(os.environ.get("OOC_CHAOS_SEED", str(random.randrange(10**6))))
 WRITERS = 6
-OOC = str(Path(sys.executable).parent / "ooc")
 
 REFERRAL = ["ReferralReceived", "ReferralAcknowledged", "ReferralTriaged", "ReferralAllocated", "ActivityUndertaken"]
 SESSION = ["SessionPlanned", "PlaceBooked", "SessionDelivered", "AttendanceRecorded"]
@@ -52,40 +48,16 @@ class Receipts:
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> Iterator[Path]:
-    """Yield the system that a person starts, on ports of its own; its directory."""
-    var = tmp_path / "var"
-    environment = {**os.environ, "OOC_VAR": str(var), "OOC_PORT_BASE": str(free_base())}
-    for name in ("OOC_DATABASE_URL", "OOC_KAFKA", "OOC_ISSUER"):
-        environment.pop(name, None)
-    with (tmp_path / "up.log").open("wb") as log:
-        process = subprocess.Popen([OOC, "up", "--workers", "2"], env=environment, stdout=log, stderr=log)
-        try:
-            _until(lambda: not status_reasons(var) and _ooc(var, "status") == 0, 180, "the system to be ready")
-            yield var
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(90)
+def system(shared_system: WholeSystem) -> Path:
+    """Return the directory of a system that a person started, with two workers of each service."""
+    return shared_system.var
 
 
 @contextlib.contextmanager
 def _client(var: Path) -> Iterator[Client]:
     """Yield a client, patient while what was killed comes back."""
-    with httpx.Client(timeout=30) as http:
+    with loopback.blocking_client(timeout=30) as http:
         yield Client(find_addresses((), {}, var), http=http, patience=120, reason="TEST")
-
-
-def _ooc(var: Path, *arguments: str) -> int:
-    environment = {**os.environ, "OOC_VAR": str(var)}
-    return subprocess.run([OOC, *arguments], env=environment, capture_output=True, check=False).returncode
-
-
-def _until(holds: Any, seconds: float, what: str) -> None:
-    """Wait with a deadline."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {seconds} seconds for {what}"
-        time.sleep(0.5)
 
 
 @pytest.mark.timeout(SECONDS + 840)
@@ -114,13 +86,11 @@ def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
     assert not failures, f"seed {SEED}: {failures[0]!r}"
     assert len(receipts) > WRITERS, "the writers hardly wrote"
 
-    _until(lambda: not status_reasons(system) and _ooc(system, "status") == 0, 400, "the system to catch up")
+    wait_until(lambda: caught_up(system), 400, "the system to catch up")
     with _client(system) as client:
         for story in receipts:
             _check_histories(client, story)
-    verified = subprocess.run(
-        [OOC, "verify"], env={**os.environ, "OOC_VAR": str(system)}, capture_output=True, text=True, check=False
-    )
+    verified = ooc(system, "verify")
     assert verified.returncode == 0, f"seed {SEED}: {verified.stdout}{verified.stderr}"
     print(f"\n{len(receipts)} stories, kills (seed {SEED}): {dict(killed)}")  # noqa: T201 - what the run was worth
 

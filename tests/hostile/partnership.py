@@ -33,6 +33,7 @@ from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.linking import keep_linked_marks
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
 from shared.runtime.service import Service
+from tests import loopback
 from tests.hostile.serving import served
 from tests.integration.reporting.recorded_scenarios import Stored
 from tests.isolated_settings import IsolatedSettings
@@ -228,7 +229,7 @@ async def serving(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
             )
             for name, app in apps.items()
         }
-        clients["issuer"] = await stack.enter_async_context(httpx.AsyncClient(base_url=settings.issuer, timeout=60))
+        clients["issuer"] = await stack.enter_async_context(loopback.client(base_url=settings.issuer, timeout=60))
         yield Partnership(settings, clients)
 
 

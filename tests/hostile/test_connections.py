@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from time import monotonic
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
@@ -16,6 +15,7 @@ from services.education.service import service
 from shared.api import service_api
 from shared.api.connections import ConnectionLimits
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.hostile.serving import answer_to, served
 from tests.integration.api import conftest
 from tests.integration.api.conftest import Client
@@ -37,7 +37,7 @@ async def port(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
 
 
 async def answered(port: int) -> None:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with loopback.client(base_url=f"http://127.0.0.1:{port}") as http:
         assert (await http.get("/health/live")).status_code == 200
 
 
@@ -71,7 +71,7 @@ async def test_a_head_that_trickles_ends_as_early_as_one_that_stops(port: int) -
 
 async def test_a_body_that_does_not_come_ends(app: FastAPI, port: int, issuer: str) -> None:
     """Given a head that promises a body, and half of it, the request ends and nothing is left of it."""
-    async with httpx.AsyncClient() as http:
+    async with loopback.client() as http:
         token = await Client(http, issuer).token("SAFE_SCHOOLS_OFFICER")
     head = (
         "POST /v1/sessions/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11/commands HTTP/1.1\r\nHost: h\r\n"

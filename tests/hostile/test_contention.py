@@ -11,6 +11,7 @@ import httpx
 from services.education.service import service
 from shared.api import service_api
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.hostile.serving import served
 from tests.integration.api import conftest
 from tests.integration.api.conftest import Client
@@ -25,7 +26,7 @@ async def test_two_hundred_commands_on_one_record_are_all_recorded(settings: Set
     stream = uuid4()
     async with (
         served(service_api(service, settings), settings) as port,
-        httpx.AsyncClient(
+        loopback.client(
             base_url=f"http://127.0.0.1:{port}", limits=httpx.Limits(max_connections=CROWD), timeout=60
         ) as http,
     ):

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
 
+from tests import loopback
 from tests.integration.api.test_service_api import PLAN
-from tests.integration.local.running import status_reasons
 from tests.integration.local.waiting import eventually
-from tests.ports import free_base
+from tests.whole_system import WholeSystem, ooc, status_reasons
 from tools import local
 from tools.local import Process, State, Supervisor
 from tools.local.data_dir import NEEDED, NEEDED_AGAIN
@@ -82,13 +81,6 @@ async def test_what_ends_on_a_full_disk_is_started_again_when_there_is_room(smal
         assert local.waiting(small_disk) == {}
 
 
-def ooc(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `ooc` on a directory."""
-    command = [sys.executable, "-m", "services.console.main", *arguments]
-    environment = {**os.environ, "OOC_VAR": str(var), "COLUMNS": "160"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
-
-
 async def ooc_succeeds(var: Path, *arguments: str) -> bool:
     done = await asyncio.to_thread(ooc, var, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -108,14 +100,10 @@ STORY = Path(__file__).parents[2] / "services/console/stories/01-shoplifting-ycc
 @pytest.mark.parametrize("small_disk", [1_500_000_000], indirect=True)
 async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: Path, tmp_path: Path) -> None:
     """Given PostgreSQL, Kafka and all services on a disk that fills up, when there is room again, then all is up and whole."""
-    var, log_file = small_disk / "var", tmp_path / "up.log"
-    environment = {**os.environ, "OOC_VAR": str(var), "OOC_PORT_BASE": str(free_base())}
-    with log_file.open("w", encoding="utf-8") as output:
-        up = subprocess.Popen(
-            [sys.executable, "-m", "services.console.main", "up"], env=environment, stdout=output, stderr=output
-        )
+    system = WholeSystem(small_disk, log=tmp_path / "up.log")
+    var = system.var
+    await asyncio.to_thread(system.start)
     try:
-        await eventually((var / "system.json").exists, within=240)
         await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)), within=240)
         await eventually(lambda: is_caught_up(var), within=120)
         pids = {name: pid for name, pid in local.running(var).items() if name in local.SERVERS}
@@ -125,20 +113,21 @@ async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: 
         for name in ("kafka", "referral-worker", "reporting-worker"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(local.running(var).get(name, pids.get(name, -1)), signal.SIGKILL)
-        await eventually(lambda: "waits for room" in log_file.read_text(encoding="utf-8"), within=120)
+        await eventually(lambda: "waits for room" in system.log.read_text(encoding="utf-8"), within=120)
         status = await asyncio.to_thread(ooc, var, "status")
         assert status.returncode == 1
         assert "MB free" in status.stderr
         ballast.unlink()
         await eventually(lambda: is_caught_up(var), within=500)
-        assert up.poll() is None
+        assert system.up is not None
+        assert system.up.poll() is None
         await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)), within=120)
         await ooc_succeeds(var, "verify")
     finally:
-        up.send_signal(signal.SIGINT)
-        up.wait(120)
-    assert f"The data are in {var}" in log_file.read_text(encoding="utf-8")
-    assert "Stopping: each process ends its work" in log_file.read_text(encoding="utf-8")
+        system.stop()
+    said = system.log.read_text(encoding="utf-8")
+    assert f"The data are in {var}" in said
+    assert "Stopping: each process ends its work" in said
 
 
 async def cannot_record(var: Path) -> bool:
@@ -151,7 +140,7 @@ async def cannot_record(var: Path) -> bool:
         "organisation": "DORSET_POLICE",
         "area": "DORSET",
     }
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with loopback.client(timeout=30) as client:
         token = (await client.post(f"{noted['issuer']}/token", data=form)).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         address = f"{noted['services']['education']}/v1/sessions"

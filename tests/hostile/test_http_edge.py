@@ -18,6 +18,7 @@ from shared.api import service_api
 from shared.api.problems import MEDIA_TYPE
 from shared.api.rates import BURST_SECONDS, MAX_KEYS, RateLimit
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.hostile.serving import answer_to, served
 from tests.integration.api import conftest
 from tests.integration.api.conftest import Client
@@ -96,7 +97,7 @@ async def test_a_fault_tells_the_client_a_reference_and_the_log_the_rest(
         raise RuntimeError("Leo Hartnell's record is broken")
 
     caplog.set_level(logging.INFO)
-    async with served(app, settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with served(app, settings) as port, loopback.client(base_url=f"http://127.0.0.1:{port}") as http:
         answer = await http.get("/fault")
         assert (await http.get("/health/live")).status_code == 200
     assert answer.status_code == 500
@@ -121,7 +122,7 @@ async def test_an_aborted_upload_leaves_no_traceback(
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(head.encode() + json.dumps(PLAN).encode())
         await writer.drain()
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        async with loopback.client(base_url=f"http://127.0.0.1:{port}") as http:
             assert (await http.get("/health/live")).status_code == 200
             writer.transport.abort()
             assert (await http.get("/health/live")).status_code == 200
@@ -217,6 +218,6 @@ def test_production_is_limited_and_a_local_system_is_not(settings: Settings) -> 
 async def test_an_address_is_not_what_a_client_says_of_itself(settings: Settings) -> None:
     """Without a trusted proxy, X-Forwarded-For does not change the address of a client."""
     app = service_api(service, settings.model_copy(update={"address_rate": 1.0}))
-    async with served(app, settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with served(app, settings) as port, loopback.client(base_url=f"http://127.0.0.1:{port}") as http:
         answers = [await http.get("/health/live", headers={"X-Forwarded-For": f"192.0.2.{n}"}) for n in range(12)]
     assert [answer.status_code for answer in answers].count(429) >= 1

@@ -35,9 +35,9 @@ from tests.hostile.marking import SERVICES, Marker
 from tests.integration.console.browsing import Browser
 from tests.integration.console.filling import fill_in
 from tests.integration.console.test_forms import REPORT
-from tests.integration.local.running import ooc, running_system
 from tests.integration.local.waiting import eventually
 from tests.unit.test_sealed_fields import EVENTS, sealed_paths
+from tests.whole_system import ooc, running_system
 from tools.scenario.over_http import Http
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
@@ -111,26 +111,21 @@ def marked() -> Iterator[Marked]:
     """Play the scenarios, marked, on a whole system, and use it as people do."""
     folder = Path(tempfile.mkdtemp(prefix="ooc-marked-"))
     (folder / "tmp").mkdir()
-    with asyncio.Runner() as runner:
-        running = running_system(folder, TMPDIR=str(folder / "tmp"))
-        try:
-            var = runner.run(running.__aenter__())
-            client = Client(find_addresses((), {}, var), reason="CASE_REVIEW")
-            marker = Marker(TOKEN)
-            scenarios = {
-                number: marker.marked(read_scenario(next(SCENARIOS.glob(f"{number}-*.yaml")))) for number in PLAYED
-            }
-            runs = {
-                number: Run(scenario, Http(Client(find_addresses((), {}, var))))
-                for number, scenario in scenarios.items()
-            }
-            with ThreadPoolExecutor(4) as threads:
-                list(threads.map(Run.play, runs.values()))
-            system = Marked(folder, var, client, marker, scenarios, runs, set())
-            system.fields = runner.run(marked_fields(system))
-            yield system
-        finally:
-            runner.run(running.__aexit__(None, None, None))
+    with running_system(folder, {"TMPDIR": str(folder / "tmp")}) as running:
+        client = Client(find_addresses((), {}, running.var), reason="CASE_REVIEW")
+        marker = Marker(TOKEN)
+        scenarios = {
+            number: marker.marked(read_scenario(next(SCENARIOS.glob(f"{number}-*.yaml")))) for number in PLAYED
+        }
+        runs = {
+            number: Run(scenario, Http(Client(find_addresses((), {}, running.var))))
+            for number, scenario in scenarios.items()
+        }
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(Run.play, runs.values()))
+        system = Marked(folder, running.var, client, marker, scenarios, runs, set())
+        system.fields = asyncio.run(marked_fields(system))
+        yield system
     shutil.rmtree(folder, ignore_errors=True)
 
 

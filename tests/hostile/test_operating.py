@@ -8,8 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +24,8 @@ from shared.kafka import PROVISIONER, Kafka, client_options
 from shared.messaging.relay import key_and_partition
 from shared.runtime.settings import Settings
 from tests.integration.api.test_service_api import PLAN
-from tests.integration.local.running import status_reasons
 from tests.integration.local.waiting import eventually
-from tests.ports import free_base
+from tests.whole_system import WholeSystem, ooc, status_reasons
 from tools import local
 from tools.local import postgres
 
@@ -41,32 +38,18 @@ ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 class Place:
     """A system that `ooc up` runs, and an operator's terminal beside it."""
 
-    var: Path
-    base: int
-    said: Path
-    up: subprocess.Popen[bytes] | None = None
+    system: WholeSystem
 
-    def start(self) -> None:
-        environment = {**os.environ, "OOC_VAR": str(self.var), "OOC_PORT_BASE": str(self.base)}
-        command = [sys.executable, "-m", "services.console.main", "up"]
-        with self.said.open("a", encoding="utf-8") as output:
-            self.up = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    @property
+    def var(self) -> Path:
+        return self.system.var
 
-    def stop(self) -> None:
-        assert self.up is not None
-        self.up.send_signal(signal.SIGINT)
-        self.up.wait(120)
+    def told(self) -> str:
+        """Return what `ooc up` has said."""
+        return self.system.log.read_text(encoding="utf-8")
 
     async def ooc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "services.console.main", *arguments],
-            env={**os.environ, "OOC_VAR": str(self.var), "COLUMNS": "300"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
+        return await asyncio.to_thread(ooc, self.var, *arguments)
 
     async def succeeds(self, *arguments: str) -> str:
         done = await self.ooc(*arguments)
@@ -88,7 +71,7 @@ class Place:
 
     def owner(self, database: str) -> Any:
         """Return a connection of the owner, who may do what no service may."""
-        return asyncpg.connect(database_dsn(postgres.dsn(local.Ports(self.base).postgres), database))
+        return asyncpg.connect(database_dsn(postgres.dsn(local.Ports(self.system.port_base).postgres), database))
 
     def send(self, session: UUID, command: dict[str, Any]) -> None:
         """Record something of a session."""
@@ -105,16 +88,10 @@ class Place:
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    one = Place(tmp_path / "var", free_base(), tmp_path / "up.log")
-    one.start()
-    try:
-        await eventually((one.var / "system.json").exists, within=240)
-        await eventually(lambda: one.succeeds("scenario", "run", "--quiet", str(STORY)), within=240)
-        await eventually(one.ok, within=60)
-        yield one
-    finally:
-        one.stop()
+def place(shared_system: WholeSystem) -> Place:
+    """Return a system with a child's case in it."""
+    assert ooc(shared_system.var, "scenario", "run", "--quiet", str(STORY)).returncode == 0
+    return Place(shared_system)
 
 
 @pytest.mark.slow
@@ -193,27 +170,38 @@ async def a_partial_restore_is_said_and_mended(place: Place) -> None:
     os.kill(worker, signal.SIGKILL)
     page = "docs/how-to/runbook/topic_ahead_of_event_store.md"
     await eventually(lambda: place.status_says("education", "topic_ahead_of_event_store", page), 60)
-    await eventually(lambda: f"What to do: {page}" in place.said.read_text(encoding="utf-8"), 30)
+    await eventually(lambda: f"What to do: {page}" in place.told(), 30)
     await owner.execute(
         "insert into event select * from newer; update head set position = position + 1;"
         " drop table newer; alter table event enable trigger all"
     )
     await owner.close()
     await eventually(place.ok, 60)
-    await eventually(lambda: "Cleared: ALARM topic_ahead_of_event_store" in place.said.read_text(encoding="utf-8"), 30)
+    await eventually(lambda: "Cleared: ALARM topic_ahead_of_event_store" in place.told(), 30)
 
 
 async def a_killed_supervisor_is_started_again(place: Place) -> None:
-    assert place.up is not None
-    place.up.kill()
-    place.up.wait(30)
+    assert place.system.up is not None
+    place.system.up.kill()
+    place.system.up.wait(30)
     await eventually(lambda: local.running(place.var) == {}, 30)
     status = await place.ooc("status")
     assert status.returncode == 1
     assert status.stdout == ""
     assert len(status.stderr.splitlines()) == 1
     assert "ooc up" in status.stderr
-    (place.var / "system.json").unlink()
-    place.start()
-    await eventually((place.var / "system.json").exists, within=240)
-    await eventually(place.ok, within=120)
+    await asyncio.to_thread(place.system.start)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_told_to_end_it_leaves_nothing_behind(place: Place) -> None:
+    """Given the running system, when it is told to end, then every process is gone and its addresses with them."""
+    pids = local.running(place.var)
+    assert place.system.stop() == 0
+    assert not list((place.var / "run").glob("*.pid"))
+    assert not (place.var / "system.json").exists()
+    for pid in pids.values():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    assert "ooc up" in (await place.ooc("status")).stderr

@@ -8,7 +8,6 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -18,6 +17,7 @@ from services.reporting.database import DATABASE
 from shared.api import service_api
 from shared.runtime.provision import databases, provision_databases
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.hostile.serving import served
 from tests.integration.api import conftest
 from tests.integration.api.conftest import Client
@@ -57,7 +57,7 @@ async def test_no_request_that_the_document_allows_or_forbids_finds_a_fault(
         '[checks]\nnot_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 503]\n', encoding="utf-8"
     )
     async with served(app, settings) as port:
-        async with httpx.AsyncClient() as http:
+        async with loopback.client() as http:
             token = await Client(http, issuer).token("SUPERVISOR")
         run = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{port}/openapi.json", "--no-color"),

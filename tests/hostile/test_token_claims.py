@@ -20,6 +20,7 @@ from shared.api import authentication
 from shared.api.authentication import LEEWAY_SECONDS, InvalidToken, TokenVerifier
 from shared.database import retry_for
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.ports import free_ports
 from tools.local.issuer import ALGORITHM, key_in
 
@@ -62,7 +63,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
     process = subprocess.Popen([sys.executable, "-m", "tools.local.issuer"], env=environment)
 
     async def answers() -> None:
-        async with httpx.AsyncClient() as client:
+        async with loopback.client() as client:
             (await client.get(f"{url}/jwks")).raise_for_status()
 
     asyncio.run(retry_for(answers, 30, on=(httpx.HTTPError,)))

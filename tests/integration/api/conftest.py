@@ -25,6 +25,7 @@ from shared.api.authentication import IssuerUnavailable
 from shared.database import retry_for
 from shared.runtime.provision import KEYRING_DATABASE, databases, provision_databases
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project
 from tests.isolated_settings import IsolatedSettings
 
@@ -58,7 +59,7 @@ class Client:
             "area": area,
             **({"conflicts": conflicts} if conflicts else {}),
         }
-        async with httpx.AsyncClient() as client:
+        async with loopback.client() as client:
             return str((await client.post(f"{self.issuer}/token", data=form)).raise_for_status().json()["access_token"])
 
     async def send(
@@ -93,7 +94,7 @@ class Client:
 
 async def know_issuer(app: FastAPI, issuer: str) -> None:
     """Wait until an API knows the issuer's keys: on a busy machine it may not answer in time, and that is no test's subject."""
-    async with httpx.AsyncClient() as http:
+    async with loopback.client() as http:
         token = await Client(http, issuer).token("AUDITOR")
     await retry_for(lambda: app.state.deps.tokens.actor(f"Bearer {token}"), 60, on=(IssuerUnavailable,))
 

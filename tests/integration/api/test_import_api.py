@@ -15,6 +15,7 @@ from services.referral.service import service
 from shared.api import service_api
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.received_referral import received_referral
 
 FILE = "5" * 64
@@ -52,7 +53,7 @@ class Importer:
     async def headers(self, role: str, area: str, person: int, conflict: str | None) -> dict[str, str]:
         form = {"grant_type": "client_credentials", "sub": str(UUID(int=person)), "role": role, "area": area}
         form |= {"organisation": "DORSET_POLICE", **({"conflicts": conflict} if conflict else {})}
-        async with httpx.AsyncClient() as client:
+        async with loopback.client() as client:
             token = (await client.post(f"{self.issuer}/token", data=form)).raise_for_status().json()["access_token"]
         return {"Authorization": f"Bearer {token}"}
 

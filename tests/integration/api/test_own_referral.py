@@ -11,6 +11,7 @@ from services.referral.service import service
 from shared.api import service_api
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.received_referral import received_referral
 
 
@@ -22,7 +23,7 @@ async def _token(issuer: str, role: str, organisation: str) -> dict[str, str]:
         "organisation": organisation,
         "area": "DORSET",
     }
-    async with httpx.AsyncClient() as client:
+    async with loopback.client() as client:
         token = (await client.post(f"{issuer}/token", data=form)).raise_for_status().json()["access_token"]
     return {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())}
 

@@ -12,6 +12,8 @@ from xml.etree.ElementTree import Element
 import html5lib
 import httpx
 
+from tests import loopback
+
 IGNORED: Final = frozenset({"unexpected-null-character"})
 """Parse errors of html5lib that are none by the HTML standard of today."""
 NOT_SENT: Final = frozenset({"button", "submit", "reset"})
@@ -77,7 +79,7 @@ class Browser:
 
     def __init__(self, base: str) -> None:
         self.base = base
-        self.client = httpx.Client(follow_redirects=True, timeout=60, trust_env=False)
+        self.client = loopback.blocking_client(follow_redirects=True, timeout=60)
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Generator, Iterator
@@ -15,7 +14,7 @@ import pytest
 from services.console.addresses import find_addresses, written
 from services.console.client import Client
 from tests.integration.console.browsing import Browser
-from tests.integration.local.running import ooc, running_system
+from tests.whole_system import ooc, running_system
 from tools.scenario.over_http import Http
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
@@ -33,10 +32,7 @@ def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Yield the addresses of a system that runs as `ooc up` starts it, with cases in it."""
     with contextlib.ExitStack() as stack:
         request.config.stash[RUNNING] = stack
-        runner = stack.enter_context(asyncio.Runner())
-        running = running_system(tmp_path_factory.mktemp("console"))
-        var = runner.run(running.__aenter__())
-        stack.callback(lambda: runner.run(running.__aexit__(None, None, None)))
+        var = stack.enter_context(running_system(tmp_path_factory.mktemp("console"))).var
         played = ooc(var, "scenario", "run", "--quiet", *(str(SCENARIOS / story) for story in STORIES))
         assert played.returncode == 0, played.stdout + played.stderr
         noted = written(var)

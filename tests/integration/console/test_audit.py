@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.console.browsing import Browser, Page
 from tests.integration.console.test_officer_pages import link_of
-from tests.integration.local.running import ooc
+from tests.whole_system import ooc
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

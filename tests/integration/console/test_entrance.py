@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 
 from services.console.web.application import HEADERS
 from shared.database import as_role, database_dsn
+from tests import loopback
 from tests.integration.console.browsing import Browser
 from tools.local.people import PEOPLE
 
@@ -116,6 +116,6 @@ def test_the_log_names_nobody(browser: Browser, system: dict[str, Any]) -> None:
 
 def test_it_says_whether_it_is_ready(system: dict[str, Any]) -> None:
     """The probes answer without a session."""
-    with httpx.Client(trust_env=False) as client:
+    with loopback.blocking_client() as client:
         for probe in ("live", "ready"):
             assert (client.get(f"{system['console']}/health/{probe}")).json() == {"status": probe}

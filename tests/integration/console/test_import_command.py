@@ -21,8 +21,8 @@ from services.console.import_table import register_of
 from services.console.keys import OWNER
 from services.console.tokens import AREA, ORGANISATION
 from shared.database import as_role, database_dsn
-from tests.integration.local.running import OOC, ooc
 from tests.integration.local.waiting import eventually
+from tests.whole_system import OOC, ooc
 
 pytestmark = pytest.mark.timeout(480)
 

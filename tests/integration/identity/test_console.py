@@ -21,6 +21,7 @@ from services.console.web.routing import COOKIE, Console
 from services.console.web.sessions import Session
 from services.console.web.settings import ConsoleSettings
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.integration.identity.conftest import OFFICER, Keycloak
 from tests.integration.identity.signing_in import Person
 
@@ -48,7 +49,7 @@ class Browsing:
 
     async def sign_in(self, person: Person) -> httpx.Response:
         """Sign in at Keycloak's form, and return the answer to the code that it sends back."""
-        async with httpx.AsyncClient(timeout=60, trust_env=False) as elsewhere:
+        async with loopback.client(timeout=60) as elsewhere:
             page = await elsewhere.get(await self.address_of_issuer())
             form = re.search(r'action="([^"]+)"', page.raise_for_status().text)
             assert form is not None, page.text

@@ -13,13 +13,13 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import httpx
 import pytest
 
 from services.referral.service import service
 from shared.api import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.hostile.serving import served
 from tests.integration.identity.conftest import Keycloak
 from tests.integration.identity.keycloak import PEOPLE, PROGRAM
@@ -101,7 +101,7 @@ async def test_a_program_refers_a_child_and_follows_its_receipt(
     own = {"Authorization": f"Bearer {trust._token}"}
     stranger = sender(example, keycloak, url, tmp_path, OTHER)
     other = {"Authorization": f"Bearer {await asyncio.to_thread(stranger._access_token)}"}
-    async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
+    async with loopback.client(base_url=url, timeout=60) as http:
         followed = await http.get(f"/v1/commands/{receipt['command_id']}", headers=own)
         assert followed.json()["state"] == "recorded", followed.text
         assert (await http.get(f"/v1/referrals/{referral}", headers=own)).status_code == 200

@@ -14,6 +14,7 @@ import pytest
 from services.vocabulary import Role
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import OFFICER, Keycloak
 from tests.integration.identity.keycloak import mapper
@@ -76,7 +77,7 @@ async def test_people_sign_in_by_code_and_pkce_alone(keycloak: Keycloak) -> None
     anna = keycloak.person()
     password = {"grant_type": "password", "client_id": "ooc-people", "username": anna.name, "password": anna.password}
     pkce = {"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256"}
-    async with httpx.AsyncClient(base_url=keycloak.issuer, timeout=60, trust_env=False) as browser:
+    async with loopback.client(base_url=keycloak.issuer, timeout=60) as browser:
         answer = await browser.post("/protocol/openid-connect/token", data=password)
         assert (answer.status_code, answer.json()["error"]) == (400, "unauthorized_client")
 
@@ -95,7 +96,7 @@ async def test_nobody_gives_themself_a_role(keycloak: Keycloak) -> None:
     account = f"{keycloak.issuer}/account/"
     own = anna.tokens("account-console", back=account)["access"]
     headers = {"Authorization": f"Bearer {own}", "Accept": "application/json"}
-    async with httpx.AsyncClient(headers=headers, timeout=60, trust_env=False) as http:
+    async with loopback.client(headers=headers, timeout=60) as http:
         profile = (await http.get(account)).raise_for_status().json()
         for change in ({"role": ["SUPERVISOR"]}, {"area": ["*"]}, {"organisation": ["OTHER"]}):
             answer = await http.post(account, json={**profile, "attributes": {**profile["attributes"], **change}})

@@ -16,6 +16,7 @@ from joserfc.jwk import RSAKey
 from shared.api import authentication
 from shared.database import retry_for
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import Keycloak, an_api
 from tests.integration.identity.keycloak import mapper
@@ -97,7 +98,7 @@ async def test_a_token_that_chooses_how_it_is_checked(
 ) -> None:
     """No signature, one made with the public key as a secret, and one by a key of the sender's own are refused."""
     claims, header = part(accepted_token, 1), part(accepted_token, 0)
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with loopback.client() as http:
         keys = (await http.get(f"{keycloak.issuer}/protocol/openid-connect/certs")).json()["keys"]
     (public,) = [key for key in keys if key["kid"] == header["kid"]]
     secret = RSAKey.import_key(public).as_pem(private=False)

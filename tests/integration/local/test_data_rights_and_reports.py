@@ -26,9 +26,9 @@ from services.kafka_access import partner_principal
 from services.registry import PARTNERS
 from shared.database import as_role, database_dsn
 from shared.kafka import client_options
-from tests.integration.local.running import OOC, ooc
 from tests.integration.local.waiting import eventually
 from tests.received_referral import received_referral
+from tests.whole_system import OOC, WholeSystem, ooc
 
 pytestmark = pytest.mark.timeout(480)
 
@@ -38,9 +38,9 @@ WHEN: Final = "2026-03-02T15:20:00+00:00"
 
 
 @pytest.fixture
-def system(shared_system: Path) -> Path:
+def system(shared_system: WholeSystem) -> Path:
     """Return the directory of a running system."""
-    return shared_system
+    return shared_system.var
 
 
 def send(client: Client, stream: UUID, **body: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from joserfc.jwk import KeySet
 
 from services.console.tokens import officer_id
 from services.vocabulary import Role
+from tests import loopback
 from tests.ports import free_ports
 from tools import local
 from tools.local import Process, Supervisor
@@ -45,7 +46,7 @@ async def issuer(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         ready=local.http_ok(f"{url}/.well-known/openid-configuration"),
         ports=(port,),
     )
-    async with Supervisor(tmp_path, [process]), httpx.AsyncClient(base_url=url) as client:
+    async with Supervisor(tmp_path, [process]), loopback.client(base_url=url) as client:
         yield client
 
 

@@ -20,8 +20,8 @@ from services.console.client import Client
 from services.registry import COLLECTIONS, DECIDING
 from shared.kafka import PROVISIONER, KafkaLogin, client_options
 from shared.runtime.provision import PARTITIONS
-from tests.integration.local.running import ooc
 from tests.integration.local.waiting import eventually
+from tests.whole_system import WholeSystem, ooc
 from tools import local
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -104,9 +104,9 @@ class Story:
 
 
 @pytest.fixture
-def system(shared_system: Path) -> Path:
+def system(shared_system: WholeSystem) -> Path:
     """Return the directory of a running system, with two workers of each service."""
-    return shared_system
+    return shared_system.var
 
 
 async def partitions_of_members(var: Path, group: str) -> list[set[tuple[str, int]]]:

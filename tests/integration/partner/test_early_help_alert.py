@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import contextlib
 import hashlib
 import json
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
@@ -28,8 +26,9 @@ from services.console.tokens import Tokens
 from services.console.verification import stores
 from shared.kafka import PROVISIONER
 from shared.runtime.settings import Settings
+from tests import loopback
 from tests.confluent import confluent_options
-from tests.integration.local.running import ooc, running_system
+from tests.whole_system import ooc, running_system
 from tools.local.jars import kafka_jars
 
 HERE = Path(__file__).parent
@@ -119,12 +118,9 @@ class Service:
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Yield the directory of the system that a person starts, with the children of the story in it."""
-    with asyncio.Runner() as runner:
-        context = running_system(tmp_path_factory.mktemp("system"))
-        running = runner.run(context.__aenter__())
-        play(running, STORY)
-        yield running
-        runner.run(context.__aexit__(None, None, None))
+    with running_system(tmp_path_factory.mktemp("system")) as running:
+        play(running.var, STORY)
+        yield running.var
 
 
 @pytest.fixture(scope="module")
@@ -393,7 +389,7 @@ def test_a_partner_refers_a_child_back_once_and_follows_the_receipt(
     assert again.wait(30) == 0
 
     referral = receipts[0][0]
-    with httpx.Client(timeout=30) as http:
+    with loopback.blocking_client(timeout=30) as http:
         tokens = Tokens(addresses.issuer, http, {})
         command_id = json.loads(receipts[0][2])["command_id"]
         answer = http.post(f"{addresses.issuer}/token", data={"grant_type": "client_credentials", **form})

@@ -12,7 +12,6 @@ from enum import Enum
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
 from pydantic import BaseModel
 
@@ -24,18 +23,20 @@ from shared.api import guidance, schemas
 from shared.api.command_schemas import parts_of
 from shared.domain.envelope import Envelope
 from shared.domain.messages import COMMAND_FIELDS
+from tests import loopback
 from tests.integration.program.goal import Goal, read_goal
 from tests.integration.program.program import Officer, Program, Wish
+from tests.whole_system import WholeSystem
 from tools.scenario.comparison import state_differs
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture
-def program(shared_system: Path) -> Iterator[Program]:
+def program(shared_system: WholeSystem) -> Iterator[Program]:
     """Yield the program, signed in by the development issuer."""
-    addresses = find_addresses((), {}, shared_system)
-    with httpx.Client(timeout=30) as http:
+    addresses = find_addresses((), {}, shared_system.var)
+    with loopback.blocking_client(timeout=30) as http:
         tokens = Tokens(addresses.issuer, http, {})
 
         def token(officer: Officer) -> str:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -31,6 +30,7 @@ from services.console.idle import (
 )
 from services.console.main import app
 from services.console.tokens import NoToken, Tokens, officer_id
+from tests import loopback
 from tools.scenario.backend import BackendError, Request
 from tools.scenario.over_http import Http, response_from
 from tools.scenario.story import Officer, Result
@@ -141,7 +141,7 @@ def test_a_service_without_an_address_is_said(tmp_path: Path) -> None:
 def test_a_token_of_the_environment_is_used_with_its_person() -> None:
     """Given a token in the environment, when its role acts, then it is used and its `sub` is the officer's id."""
     claims = base64.urlsafe_b64encode(json.dumps({"sub": str(STREAM)}).encode()).rstrip(b"=").decode()
-    tokens = Tokens(None, httpx.Client(), {"OOC_TOKEN_SUPERVISOR_2": f"head.{claims}.signature"})
+    tokens = Tokens(None, loopback.blocking_client(), {"OOC_TOKEN_SUPERVISOR_2": f"head.{claims}.signature"})
     assert tokens.token("SUPERVISOR", 2).person == STREAM
     with pytest.raises(NoToken, match="set OOC_TOKEN_SUPERVISOR"):
         tokens.token("SUPERVISOR")
@@ -150,7 +150,7 @@ def test_a_token_of_the_environment_is_used_with_its_person() -> None:
 def test_a_token_that_is_none_is_said_without_being_shown() -> None:
     """Given rubbish in the environment, when it is to be used, then the message names the variable, not its content."""
     with pytest.raises(NoToken) as error:
-        Tokens(None, httpx.Client(), {"OOC_TOKEN_AUDITOR": "secret"}).token("AUDITOR")
+        Tokens(None, loopback.blocking_client(), {"OOC_TOKEN_AUDITOR": "secret"}).token("AUDITOR")
     assert "OOC_TOKEN_AUDITOR" in str(error.value)
     assert "secret" not in str(error.value)
 
@@ -158,7 +158,7 @@ def test_a_token_that_is_none_is_said_without_being_shown() -> None:
 def test_the_development_issuer_gives_the_same_person_every_time() -> None:
     """Given the development issuer, when a role's token is asked for twice, then the person is the same."""
     with serving((200, {})) as (url, _):
-        first, second = Tokens(url, httpx.Client(), {}), Tokens(url, httpx.Client(), {})
+        first, second = Tokens(url, loopback.blocking_client(), {}), Tokens(url, loopback.blocking_client(), {})
         assert first.token("SUPERVISOR").person == second.token("SUPERVISOR").person == officer_id("SUPERVISOR", 1)
 
 
