@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -76,8 +76,17 @@ async def producing(kafka: Kafka, seconds: float, **options: Any) -> AsyncIterat
         yield producer
     finally:
         # A sender that is in trouble may never end by itself, and its connections must not stay.
-        with suppress(Exception):
-            async with asyncio.timeout(2):
-                await producer.stop()
-        with suppress(Exception):
-            await producer.client.close()
+        await stop(producer, producer.client, 2)
+
+
+async def stop(member: Any, client: Any, seconds: float) -> None:
+    """Stop a producer or consumer of aiokafka, and close its client, each within so many seconds; what they raise is left alone.
+
+    Where the broker is away, stopping a consumer raises the CancelledError of a fetch that it cancels itself. That one
+    would end the task that stops it, as if somebody had cancelled it, without a word.
+    """
+    for ending in (member.stop, client.close):
+        task = asyncio.ensure_future(ending())
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        await asyncio.wait({task}, timeout=seconds)
+        task.cancel()

@@ -28,7 +28,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
 from shared.database import Connection, retry_for
-from shared.kafka import Kafka, client_options
+from shared.kafka import Kafka, client_options, stop
 from shared.messaging.consumer import Apply, ConsumedEvent, clear_alarm, decode, log_transient, raise_alarm
 from shared.messaging.consumer.handling import RecordHandler
 from shared.messaging.consumer.position_record import HighWaterMark
@@ -195,7 +195,7 @@ class ProjectionConsumer(Service):
         try:
             await consumer.start()
         except BaseException:
-            await consumer.stop()
+            await stop(consumer, consumer._client, 5)  # noqa: SLF001 - what stop() leaves open where it raises
             raise
         return consumer
 
@@ -203,7 +203,7 @@ class ProjectionConsumer(Service):
         """Let the batch in flight end, and leave the group."""
         async with self.busy:
             if self._consumer is not None:
-                await self._consumer.stop()
+                await stop(self._consumer, self._consumer._client, 5)  # noqa: SLF001 - the same
 
     def leave(self) -> None:
         """Forget where partitions were: what comes before the next seek is left alone."""

@@ -8,19 +8,18 @@ compaction of its topic loses nothing.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.event_store.anchors import Anchors
-from shared.kafka import Kafka, client_options
+from shared.kafka import Kafka, client_options, stop
 from shared.messaging.consumer.consumed_event import MAX_POSITION, Headers
 from shared.messaging.consumer.lenient_records import install
 from shared.runtime.provision import PARTITIONS
@@ -275,5 +274,4 @@ async def reader(
         await consumer.start()
         yield consumer
     finally:
-        with suppress(Exception):
-            await asyncio.wait_for(consumer.stop(), 5)
+        await stop(consumer, consumer._client, 5)  # noqa: SLF001 - what stop() leaves open where it raises

@@ -85,7 +85,7 @@ class PositionFollower(Service):
     def follow_again(self) -> None:
         """Give up a connection that is older than `SILENT_SECONDS`: records wait, and it has not said who wrote them.
 
-        After Kafka was killed, a consumer of aiokafka may wait for ever, without an error, while new ones read on.
+        Without position records nothing is taken, so a connection that hangs must not decide how long that lasts.
         """
         if time.monotonic() - self._began > SILENT_SECONDS:
             self._again.set()

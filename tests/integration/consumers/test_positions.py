@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from shared.messaging.consumer import alarms, decode, handling, positions, process_batch
-from shared.messaging.consumer.position_record import HighWaterMark
+from shared.messaging.consumer.position_record import HighWaterMark, Ignored
 from shared.messaging.projection_consumer import (
     has_reached,
     note_positions,
     progress,
     reconcile,
 )
+from shared.runtime.provision import events_topic, position_topic, topics
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, publishing
 from tests.integration.consumers.test_adapters import applied, running
 from tests.integration.consumers.worker import CONSUMER, write_down
+from tests.ports import free_ports
+from tools import local
 
 NAME = "reader"
 TOPIC = "ooc.note.events"
@@ -201,3 +205,43 @@ async def test_a_connection_that_stays_silent_is_given_up_for_another(
 
 async def _is(look: Callable[[], Awaitable[object]], expected: object) -> bool:
     return await look() == expected
+
+
+async def test_a_connection_given_up_while_kafka_is_away_is_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a broker that is away, when a connection is given up, then a new one is made once the broker is back.
+
+    Stopping the consumer raises the CancelledError of a fetch of its own then, which once ended the follower without a word.
+    """
+    monkeypatch.setattr(positions, "SILENT_SECONDS", 0)
+    port, controller = free_ports(2)
+    connections: list[str] = []
+
+    async def connected(topic: str, _ends: Mapping[int, int]) -> None:
+        connections.append(topic)
+
+    async def alarm(_ignored: Ignored) -> None:
+        """Leave it alone."""
+
+    def times(count: int) -> Callable[[], Awaitable[bool]]:
+        async def connected_so_often() -> bool:
+            return len(connections) == count
+
+        return connected_so_often
+
+    follower = positions.PositionFollower(["ooc.note.position"], f"127.0.0.1:{port}", alarm, connected)
+    wanted = [events_topic(TOPIC, 1), position_topic("ooc.note.position", 1)]
+    async with local.servers(tmp_path, kafka_ports=(port, controller)):
+        await topics(f"127.0.0.1:{port}", wanted)
+        await follower.start()
+        await until(times(1), 60, "the first connection")
+        await asyncio.sleep(1)  # so that a fetch is under way
+    try:
+        await asyncio.sleep(1)  # so that the fetch is tried again and again
+        follower.follow_again()
+        await asyncio.sleep(1)
+        async with local.servers(tmp_path, kafka_ports=(port, controller)):
+            await until(times(2), 60, "the second connection")
+    finally:
+        await follower.stop()
