@@ -61,11 +61,11 @@ class WholeSystem:
             self.stop()
             raise
 
-    def stop(self) -> int | None:
-        """Tell it to end, as Ctrl-C does, and wait until it has; return its exit code, none where it was never started."""
+    def stop(self, by: signal.Signals = signal.SIGINT) -> int | None:
+        """Tell it to end, by default as Ctrl-C does, and wait until it has; return its exit code, none where it was never started."""
         if self.up is None:
             return None
-        self.up.send_signal(signal.SIGINT)
+        self.up.send_signal(by)
         return self.up.wait(END_SECONDS)
 
 

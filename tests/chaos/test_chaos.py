@@ -87,6 +87,7 @@ def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
     assert len(receipts) > WRITERS, "the writers hardly wrote"
 
     wait_until(lambda: caught_up(system), 400, "the system to catch up")
+    assert ooc(system, "status").returncode == 0
     with _client(system) as client:
         for story in receipts:
             _check_histories(client, story)

@@ -44,7 +44,7 @@ class Place:
     def var(self) -> Path:
         return self.system.var
 
-    def told(self) -> str:
+    def read_output(self) -> str:
         """Return what `ooc up` has said."""
         return self.system.log.read_text(encoding="utf-8")
 
@@ -170,14 +170,14 @@ async def a_partial_restore_is_said_and_mended(place: Place) -> None:
     os.kill(worker, signal.SIGKILL)
     page = "docs/how-to/runbook/topic_ahead_of_event_store.md"
     await eventually(lambda: place.status_says("education", "topic_ahead_of_event_store", page), 60)
-    await eventually(lambda: f"What to do: {page}" in place.told(), 30)
+    await eventually(lambda: f"What to do: {page}" in place.read_output(), 30)
     await owner.execute(
         "insert into event select * from newer; update head set position = position + 1;"
         " drop table newer; alter table event enable trigger all"
     )
     await owner.close()
     await eventually(place.ok, 60)
-    await eventually(lambda: "Cleared: ALARM topic_ahead_of_event_store" in place.told(), 30)
+    await eventually(lambda: "Cleared: ALARM topic_ahead_of_event_store" in place.read_output(), 30)
 
 
 async def a_killed_supervisor_is_started_again(place: Place) -> None:
@@ -198,7 +198,7 @@ async def a_killed_supervisor_is_started_again(place: Place) -> None:
 async def test_told_to_end_it_leaves_nothing_behind(place: Place) -> None:
     """Given the running system, when it is told to end, then every process is gone and its addresses with them."""
     pids = local.running(place.var)
-    assert place.system.stop() == 0
+    assert place.system.stop(signal.SIGTERM) == 0
     assert not list((place.var / "run").glob("*.pid"))
     assert not (place.var / "system.json").exists()
     for pid in pids.values():

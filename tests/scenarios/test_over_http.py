@@ -56,6 +56,7 @@ def test_a_process_killed_during_a_story_changes_nothing(system: Path, killed: s
 def test_it_is_ready_caught_up_and_whole(system: Path) -> None:
     """Given what was played and killed, when status and verification are asked, then all is caught up and nothing is broken."""
     wait_until(lambda: caught_up(system), 60, "the system to catch up")
+    assert ooc(system, "status").returncode == 0
     verified = ooc(system, "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert "BROKEN" not in verified.stdout
