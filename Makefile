@@ -95,6 +95,7 @@ install-test: $(VENV)/.installed-test ## The same, and what tests and lint need 
 
 $(VENV)/.installed-run: LOCK := local
 $(VENV)/.installed-test: LOCK := test
+$(VENV)/.installed-test: FETCH := --aot-cache
 $(VENV)/.installed-%: pyproject.toml requirements/local.txt requirements/test.txt
 	@$(REQUIRE_PYTHON)
 	@if ! { [ -x $(BIN)/python ] && $(BIN)/python -c '$(NEW_ENOUGH)' && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
@@ -113,7 +114,7 @@ $(VENV)/.installed-%: pyproject.toml requirements/local.txt requirements/test.tx
 		exit 1; \
 	} >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m tools.local.fetch
+	@$(BIN)/python -m tools.local.fetch $(FETCH)
 	@touch $@
 
 .PHONY: mutate
@@ -138,7 +139,7 @@ bench-verify: .venv-bench/.installed ## How long `ooc verify` takes for a large 
 	@$(REQUIRE_PYTHON)
 	@"$(PYTHON)" -m venv --clear .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
-	@.venv-bench/bin/python -m tools.local.fetch
+	@.venv-bench/bin/python -m tools.local.fetch $(FETCH)
 	@touch $@
 
 .PHONY: audit

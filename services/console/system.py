@@ -45,6 +45,19 @@ TOPICS: Final = "topics"
 POSTGRES, KAFKA, ISSUER = SERVERS
 NO_KEYS: Final = {"OOC_KEK": "", "OOC_KEK_FILE": ""}
 """What a process is told that opens no sealed field, whatever the environment of `ooc up` holds."""
+IMPORTS: Final = (
+    "services.console.main",
+    "services.console.web.application",
+    "services.registry",
+    "services.reporting.api",
+    "services.reporting.worker",
+    "shared.api",
+    "shared.runtime.worker",
+    "tools.local.issuer",
+    "tools.witness.application",
+)
+"""What the processes import between them: once for all on a machine that can fork."""
+
 PATIENCE: Final = 120.0
 """Seconds that a process may take at its first start on a busy machine."""
 
@@ -250,7 +263,8 @@ async def running_system(
 
     A later signal ends the body, quietly, and then everything that runs.
     """
-    async with local_system(var, extra=partial(processes, workers=workers), listener=listener) as started:
+    extra = partial(processes, workers=workers)
+    async with local_system(var, extra=extra, listener=listener, imports=IMPORTS) as started:
         note = _write_down(started.addresses, workers)
         try:
             yield started

@@ -6,8 +6,10 @@ A statement of evidence names its SHA-256, so that whoever reads a case later re
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, Final
 
+from shared.domain.messages import Event
 from shared.runtime.service import Service
 
 NO_CONTRACT: Final = b"{}"
@@ -18,10 +20,7 @@ def contract_of(service: Service[Any]) -> bytes:
     """Build the contract of a service: keys sorted, no white space, UTF-8."""
     contract = {
         "service": service.name,
-        "events": {
-            service.events.type_name(event): event.model_json_schema(mode="serialization")
-            for event in service.events.events
-        },
+        "events": {service.events.type_name(event): _schema_of(event) for event in service.events.events},
         "rules": {
             rule.id: {"kind": rule.kind.value, "text": rule.text, "source": rule.source}
             for rule in service.decider.rules.rules
@@ -36,6 +35,12 @@ def contract_of(service: Service[Any]) -> bytes:
         },
     }
     return json.dumps(contract, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain).encode()
+
+
+@cache
+def _schema_of(event: type[Event]) -> dict[str, Any]:
+    """Build the JSON Schema of an event, once in a process: a tenth of the time in which an API is built."""
+    return event.model_json_schema(mode="serialization")
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from tools.local.errors import CannotStart
 def tied_to_parent(
     argv: Sequence[str], *, signal_of_death: signal.Signals = signal.SIGKILL, user: str | None = None
 ) -> list[str]:
-    """Return the command that runs `argv` tied to this process: as `user` when we are root, and ended with us (child.py)."""
+    """Return the command that runs `argv` tied to this process: as `user` when we are root, and ended with us (drop_privileges.py)."""
     whom = user if user is not None and os.geteuid() == 0 else "-"
     return [
         sys.executable,

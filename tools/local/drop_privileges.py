@@ -1,6 +1,6 @@
 """Becomes the program it is told to run, after tying itself to its supervisor.
 
-`python -I -S child.py SUPERVISOR_PID SIGNAL USER PROGRAM ARGUMENT…` (USER `-` means: stay who you are).
+`python -I -S drop_privileges.py SUPERVISOR_PID SIGNAL USER PROGRAM ARGUMENT…` (USER `-` means: stay who you are).
 
 Executed as a file, so it imports nothing but the standard library and costs some 15 ms. It keeps its process id,
 so whoever started it owns the program. On Linux the kernel sends SIGNAL to the program when its supervisor dies,
@@ -50,16 +50,20 @@ def drop_privileges(user: str) -> None:
             LIBC.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
 
 
+def tie_to(supervisor: int, signal: int) -> None:
+    """Have the kernel send us `signal` when our parent, the supervisor, ends; exit if it has ended already."""
+    if LINUX:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)
+    if os.getppid() != supervisor:
+        sys.exit("the supervisor died before the program started")
+
+
 def main() -> None:
     """Drop privileges if asked, tie to the supervisor, become the program."""
     supervisor, signal, user, program, *arguments = sys.argv[1:]
     if user != "-":
         drop_privileges(user)
-    if LINUX:
-        # After the change of user, which clears it.
-        LIBC.prctl(PR_SET_PDEATHSIG, int(signal), 0, 0, 0)
-    if supervisor != "0" and os.getppid() != int(supervisor):
-        sys.exit("the supervisor died before the program started")
+    tie_to(int(supervisor), int(signal))  # after the change of user, which undoes it
     try:
         os.execvp(program, [program, *arguments])
     except OSError as error:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -91,6 +91,7 @@ async def local_system(
     extra: Extra = lambda _: (),
     *,
     listener: Listener | None = None,
+    imports: Collection[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[LocalSystem]:
     """Run the servers and `extra` as long as the body runs; a signal ends the body, quietly, and then everything.
@@ -103,6 +104,7 @@ async def local_system(
         base_port: None: what OOC_PORT_BASE says, else 8100.
         extra: what is to run besides.
         listener: told of every change of a process's state.
+        imports: the modules that are imported once for all processes of `extra` that are Python modules (Supervisor).
         environment: instead of this process's own, when looking for OOC_DATABASE_URL, OOC_KAFKA and OOC_ISSUER.
 
     Raises:
@@ -131,7 +133,8 @@ async def local_system(
     provided = set(SERVERS) - {process.name for process in own}
     processes = [_with_environment(process, addresses, provided) for process in (*own, *extra(addresses))]
     up = False
-    async with until_signalled() as signalled, Supervisor(var, processes, listener=listener) as supervisor:
+    supervised = Supervisor(var, processes, listener=listener, imports=imports)
+    async with until_signalled() as signalled, supervised as supervisor:
         _note(addresses)
         up = True
         yield LocalSystem(addresses, supervisor, signalled)

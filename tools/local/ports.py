@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterable
@@ -85,6 +86,15 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def unused(count: int) -> list[int]:
+    """Return so many ports on which nobody listens now."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def require_free(wanted: Iterable[tuple[str, int]]) -> None:

@@ -3,7 +3,7 @@
 Each process logs to `var/log/<name>.log` and has its id in `var/run/<name>.pid`. What exits is started again after
 a back-off of a fifth of a second that doubles up to five and starts anew after a stable minute. The end is clean
 (SIGTERM in reverse order, SIGKILL for what does not listen), and if the supervisor itself is killed, the kernel
-ends its children on Linux (child.py); elsewhere the next supervisor on the same directory does.
+ends its children on Linux (drop_privileges.py); elsewhere the next supervisor on the same directory does.
 
 Once the system is up, no error of the supervisor's own (a log, a pid file or a process that cannot be made) ends its
 care of a process: it is an attempt that failed, and is followed by another. While the disk is full nothing is started
@@ -21,7 +21,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 import psutil
 
@@ -29,6 +29,7 @@ from tools.local import ports
 from tools.local.child_process import tied_to_parent
 from tools.local.data_dir import lock_data_dir, require_disk_space, shortage
 from tools.local.errors import CannotStart
+from tools.local.fork_client import ForkedProgram, ForkServer
 
 POLL: Final = 0.1
 """Seconds between two looks at whether a process is ready."""
@@ -116,14 +117,34 @@ class Supervisor:
     Entering returns when all are ready; leaving, when all are gone.
     """
 
-    def __init__(self, var: Path, processes: Sequence[Process], *, listener: Listener | None = None) -> None:
-        """Check the processes; raises ValueError if a name is used twice, or `after` names a missing one or goes in a circle."""
+    def __init__(
+        self,
+        var: Path,
+        processes: Sequence[Process],
+        *,
+        listener: Listener | None = None,
+        imports: Collection[str] = (),
+    ) -> None:
+        """Check the processes.
+
+        Args:
+            var: the directory of logs and process ids.
+            processes: what to run.
+            listener: told of every change of a process's state.
+            imports: the modules that a fork server imports, once, for every process that is a Python module;
+                none: each is a program that imports for itself.
+
+        Raises:
+            ValueError: a name is used twice, or `after` names a missing one or goes in a circle.
+
+        """
         self.var = var
         self._lives = {process.name: _Life(process) for process in processes}
         if len(self._lives) != len(processes):
             raise ValueError("two processes have the same name")
         _require_order(processes)
         self._listener = listener
+        self._fork_server = _fork_server(var, processes, imports)
         self._stopping = False
         self._failed = asyncio.Event()
         self._failure: BaseException | None = None
@@ -145,6 +166,8 @@ class Supervisor:
             ports.require_free(
                 (life.process.name, port) for life in self._lives.values() for port in life.process.ports
             )
+            if self._fork_server is not None:
+                stack.push_async_callback(self._fork_server.close)
             stack.push_async_callback(self._stop)
             for life in self._lives.values():
                 life.task = asyncio.create_task(self._live(life), name=life.process.name)
@@ -231,7 +254,7 @@ class Supervisor:
             ever_up = ever_up or life.came_up.is_set()
             life.restarts += 1
             if not ever_up and (process.once or life.restarts >= PATIENCE):
-                raise _did_not_come_up(process, f"ended with {how}", log)
+                raise _cannot_start(f"{process.name} ended with {how}", log)
             if time.monotonic() - started > STABLE:
                 pause = FIRST_PAUSE
             self._becomes(life, State.RESTARTING)
@@ -275,14 +298,7 @@ class Supervisor:
         if process.before is not None:
             await process.before()
         with log.open("ab") as output:
-            running = await asyncio.create_subprocess_exec(
-                *tied_to_parent(process.argv, signal_of_death=process.orphan_with, user=process.user),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **process.env},
-                start_new_session=True,
-            )
+            running = await self._start(process, output)
         pid_file = self.var / "run" / f"{process.name}.pid"
         life.pid = running.pid
         beside = [asyncio.create_task(_write_when_possible(pid_file, f"{running.pid}\n"))]
@@ -302,13 +318,38 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 pid_file.unlink(missing_ok=True)
 
+    async def _start(self, process: Process, output: BinaryIO) -> asyncio.subprocess.Process | ForkedProgram:
+        """Start the process, in a session of its own."""
+        if self._fork_server is not None and _can_fork(process):
+            try:
+                return await self._fork_server.start(
+                    process.name,
+                    process.argv,
+                    env=_environment(process),
+                    output=output.fileno(),
+                    signal_of_death=process.orphan_with,
+                )
+            except ConnectionError:
+                raise _cannot_start(
+                    f"The fork server ended when {process.name} was due", self._fork_server.log
+                ) from None
+        return await asyncio.create_subprocess_exec(
+            *tied_to_parent(process.argv, signal_of_death=process.orphan_with, user=process.user),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=_environment(process),
+            start_new_session=True,
+        )
+
     async def _watch(self, life: _Life, log: Path, *, ever_up: bool) -> None:
         """Ask whether it is ready until it is."""
         process = life.process
         until = time.monotonic() + process.patience
         while process.ready is not None and not await _says_yes(process.ready):
             if not ever_up and time.monotonic() > until:
-                self._fail(_did_not_come_up(process, f"was not ready within {process.patience:.0f} seconds", log))
+                late = f"{process.name} was not ready within {process.patience:.0f} seconds"
+                self._fail(_cannot_start(late, log))
                 return
             await asyncio.sleep(POLL)
         with contextlib.suppress(OSError):
@@ -366,6 +407,23 @@ def _require_order(processes: Sequence[Process]) -> None:
         waiting = {name: after for name, after in waiting.items() if name not in free}
 
 
+def _environment(process: Process) -> dict[str, str]:
+    return {**os.environ, **process.env}
+
+
+def _can_fork(process: Process) -> bool:
+    return process.user is None and ForkServer.runs(process.argv)
+
+
+def _fork_server(var: Path, processes: Sequence[Process], imports: Collection[str]) -> ForkServer | None:
+    """Return the server that forks the processes that it can; None where that is none."""
+    environments = [_environment(process).items() for process in processes if _can_fork(process)]
+    if not imports or not environments:
+        return None
+    told_to_all = dict(set.intersection(*map(set, environments)))
+    return ForkServer(imports, told_to_all, var)
+
+
 async def _says_yes(ready: Callable[[], Awaitable[bool]]) -> bool:
     try:
         async with asyncio.timeout(5):
@@ -421,9 +479,9 @@ def _in_words(code: int) -> str:
         return f"signal {-code}"
 
 
-def _did_not_come_up(process: Process, how: str, log: Path) -> CannotStart:
+def _cannot_start(what: str, log: Path) -> CannotStart:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:] if log.exists() else []
-    return CannotStart("\n".join([f"{process.name} {how}. The end of {log}:", *(f"  {line}" for line in lines)]))
+    return CannotStart("\n".join([f"{what}. The end of {log}:", *(f"  {line}" for line in lines)]))
 
 
 # --- finding what another run left ----------------------------------------------------------

@@ -1,0 +1,31 @@
+"""A program for tests of the fork server: `python -m tests.integration.local.forked tell|sleep|fail|shrug`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+
+IMPORTED = "fractions" in sys.modules
+"""Whether somebody imported for us what this program does not."""
+
+
+def main() -> None:
+    """Do what the argument says."""
+    match sys.argv[1:]:
+        case ["tell", *more]:
+            told = {"arguments": more, "imported": IMPORTED, "secret": os.environ.get("SECRET"), "parent": os.getppid()}
+            sys.stdout.write(json.dumps(told))
+        case ["fail"]:
+            sys.exit("a sentence that says why")
+        case ["shrug"]:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(3600)
+        case _:
+            time.sleep(3600)
+
+
+if __name__ == "__main__":
+    main()
