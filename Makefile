@@ -52,7 +52,8 @@ run: install ## Start the system, play a child's case, show the results, stay up
 	@exec $(BIN)/ooc demo $(if $(filter-out 0,$(ONCE)),--once)
 
 .PHONY: test
-test: install-test lint ## Run everything: lint, types, layers and every test, on real servers
+test: install-test ## Run everything: lint, types, layers and every test, on real servers
+	@$(MAKE) -j2 $(LINT) collect
 	$(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder $(TESTS)
 ifndef TESTS
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then $(MAKE) containers; else \
@@ -79,11 +80,24 @@ check: install-test lint ## The quick loop: lint, types, layers and unit tests; 
 
 .PHONY: lint
 lint: install-test
+	@$(MAKE) -j2 $(LINT)
+
+# Two at a time: mypy takes as long as the others together.
+LINT := mypy ruff imports spelling
+
+.PHONY: $(LINT) collect
+mypy:
+	$(BIN)/mypy
+ruff:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+imports:
 	$(BIN)/lint-imports
+spelling:
 	$(BIN)/codespell
+# Compiles every test, once for the processes that run them.
+collect:
+	@collected=$$($(BIN)/pytest --collect-only -qq $(TESTS)) || { echo "$$collected"; exit 1; }
 
 .PHONY: install
 install: $(VENV)/.installed-run ## Make .venv and install what `make run` needs, checked by hash

@@ -16,7 +16,12 @@ def main() -> None:
     """Do what the argument says."""
     match sys.argv[1:]:
         case ["tell", *more]:
-            told = {"arguments": more, "imported": IMPORTED, "secret": os.environ.get("SECRET"), "parent": os.getppid()}
+            told = {
+                "arguments": more,
+                "imported": IMPORTED,
+                "secret": os.environ.get("TOLD_TO_ONE"),
+                "parent": os.getppid(),
+            }
             sys.stdout.write(json.dumps(told))
         case ["fail"]:
             sys.exit("a sentence that says why")

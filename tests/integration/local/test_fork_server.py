@@ -35,7 +35,7 @@ def server_of(supervisor: Supervisor, name: str) -> psutil.Process:
 
 async def test_a_program_has_its_arguments_its_environment_and_its_log(tmp_path: Path) -> None:
     """A forked program is told what its process says, finds its modules imported, and writes to its own log."""
-    told = forked("told", "tell", "a", "b c", once=True, SECRET="of one")
+    told = forked("told", "tell", "a", "b c", once=True, TOLD_TO_ONE="of one")
     async with Supervisor(tmp_path, [told, forked("sleeps", "sleep")], imports=IMPORTS) as supervisor:
         answer = json.loads((tmp_path / "log" / "told.log").read_text(encoding="utf-8"))
         server = server_of(supervisor, "sleeps")
@@ -45,11 +45,14 @@ async def test_a_program_has_its_arguments_its_environment_and_its_log(tmp_path:
 
 async def test_the_server_is_told_only_what_every_program_is_told(tmp_path: Path) -> None:
     """A variable of one program, a key perhaps, is in no environment that another inherits."""
-    processes = [forked("one", "sleep", SECRET="of one", SHARED="by all"), forked("two", "sleep", SHARED="by all")]
+    processes = [
+        forked("one", "sleep", TOLD_TO_ONE="of one", TOLD_TO_ALL="by all"),
+        forked("two", "sleep", TOLD_TO_ALL="by all"),
+    ]
     async with Supervisor(tmp_path, processes, imports=IMPORTS) as supervisor:
         environment = server_of(supervisor, "one").environ()
-    assert environment["SHARED"] == "by all"
-    assert "SECRET" not in environment
+    assert environment["TOLD_TO_ALL"] == "by all"
+    assert "TOLD_TO_ONE" not in environment
 
 
 async def test_a_program_that_fails_says_why(tmp_path: Path) -> None:
