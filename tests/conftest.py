@@ -27,13 +27,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import httpx
 import pytest
 import stamina
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-from shared.database import retry_for
 from shared.runtime.garbage_collection import exempt_from_collection
 from tests import loopback
 from tests.containers import images
@@ -74,6 +72,9 @@ USERS_OF_A_SYSTEM = (
 MORE_SYSTEMS = (*USERS_OF_A_SYSTEM, "tests/hostile/test_full_disk.py")
 """Tests of whole systems for which there is room beside the others: all in one process would take longest of all."""
 
+WAITING = tuple(f"tests/integration/{name}/" for name in ("consumers", "event_store", "local", "relay", "transparency"))
+"""Tests that wait for servers more than they compute, and so run beside whole systems, which compute."""
+
 STORIES_PLAYED = (
     "tests/architecture/test_catalogue.py",
     "tests/architecture/test_reference.py",
@@ -101,8 +102,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduli
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the whole systems, which take longest, in the order of their lists."""
-    first = (*WHOLE_SYSTEMS, *MORE_SYSTEMS)
+    """Begin with the whole systems, which take longest, in the order of their lists, and with what leaves them the processor."""
+    first = (*WHOLE_SYSTEMS, *MORE_SYSTEMS, *WAITING)
     places = {path: place for place, path in enumerate(first)}
 
     def place_of(item: pytest.Item) -> int:
@@ -258,18 +259,10 @@ def issuer(tmp_path_factory: pytest.TempPathFactory, _background: _Background) -
     environment = {**os.environ, "OOC_MODE": "local", "OOC_PORT": str(port), "OOC_VAR": str(folder), "OOC_ISSUER": url}
     with subprocess.Popen([sys.executable, "-m", "tools.local.issuer"], env=environment) as process:
         try:
-            _background.run(_answers(f"{url}/jwks"))
+            _background.run(loopback.answered(f"{url}/jwks"))
             yield url
         finally:
             process.terminate()
-
-
-async def _answers(url: str) -> None:
-    async def ask() -> None:
-        async with loopback.client() as client:
-            (await client.get(url)).raise_for_status()
-
-    await retry_for(ask, 60, on=(httpx.HTTPError,))
 
 
 SHARED_SYSTEM = pytest.StashKey[WholeSystem]()

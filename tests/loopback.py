@@ -10,10 +10,22 @@ from typing import Any
 
 import httpx
 
+from shared.database import retry_for
+
 
 def client(**options: Any) -> httpx.AsyncClient:
     """Return a client without TLS and without the proxy of the environment, with other options of httpx."""
     return httpx.AsyncClient(verify=False, trust_env=False, **options)  # noqa: S501 - loopback, no TLS
+
+
+async def answered(url: str, seconds: float = 60) -> None:
+    """Wait until a server answers a question with success; fail as httpx does when it does not within so many seconds."""
+
+    async def ask() -> None:
+        async with client() as http:
+            (await http.get(url)).raise_for_status()
+
+    await retry_for(ask, seconds, on=(httpx.HTTPError,))
 
 
 def blocking_client(**options: Any) -> httpx.Client:

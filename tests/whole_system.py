@@ -102,9 +102,9 @@ def caught_up(var: Path) -> bool:
     return not status_reasons(var)
 
 
-def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    """Return when something holds; fail when it does not within so many seconds."""
+def wait_until(holds: Callable[[], bool], seconds: float, what: str, pause: float = 0.2) -> None:
+    """Return when something holds; fail when it does not within so many seconds. It looks again after each `pause`."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"waited {seconds} seconds for {what}"
-        time.sleep(0.2)
+        time.sleep(pause)

@@ -8,6 +8,9 @@ import signal
 import sys
 import time
 
+VARIABLE = "TOLD_TO_ONE"
+"""What only one program is told."""
+
 IMPORTED = "fractions" in sys.modules
 """Whether somebody imported for us what this program does not."""
 
@@ -19,7 +22,7 @@ def main() -> None:
             told = {
                 "arguments": more,
                 "imported": IMPORTED,
-                "secret": os.environ.get("TOLD_TO_ONE"),
+                "secret": os.environ.get(VARIABLE),
                 "parent": os.getppid(),
             }
             sys.stdout.write(json.dumps(told))

@@ -12,8 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,7 +27,7 @@ from shared.kafka import PROVISIONER
 from shared.runtime.settings import Settings
 from tests import loopback
 from tests.confluent import confluent_options
-from tests.whole_system import ooc, running_system
+from tests.whole_system import ooc, running_system, wait_until
 from tools.local.jars import kafka_jars
 
 HERE = Path(__file__).parent
@@ -57,13 +56,6 @@ def ended() -> Iterator[None]:
     while STARTED:
         with STARTED.pop() as process:  # closes its pipes
             process.kill()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60, pause: float = 0.1) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(pause)
 
 
 def password_file(kafka: Settings) -> Path:
@@ -153,13 +145,14 @@ def test_the_example_is_written_from_the_contract_alone() -> None:
 
 def test_killed_in_the_middle_it_ends_as_a_fresh_one(kafka: Settings, tmp_path: Path) -> None:
     """After each kill -9 it goes on from where its database stands: nothing is lost, nothing is counted twice."""
-    wait_for(lambda: caught_up_service(kafka, tmp_path).events_taken() >= 30)
+    wait_until(lambda: caught_up_service(kafka, tmp_path).events_taken() >= 30, 60, "thirty events")
     complete = caught_up_service(kafka, tmp_path)
     killed = Service(kafka, tmp_path / "killed.sqlite", "--batch", "3")
     cut_short = 0
     for share in (0.1, 0.4, 0.7):
         process = killed.start()
-        wait_for(lambda share=share: killed.events_taken() >= share * complete.events_taken(), pause=IN_THE_MIDDLE)  # type: ignore[misc]
+        enough = share * complete.events_taken()
+        wait_until(lambda enough=enough: killed.events_taken() >= enough, 60, "a share of the events", IN_THE_MIDDLE)  # type: ignore[misc]
         process.kill()
         process.communicate()
         cut_short += killed.events_taken() < complete.events_taken()
@@ -331,7 +324,7 @@ def test_the_same_consumer_in_java_finds_the_same_alerts(kafka: Settings, tmp_pa
         return len(json.loads(state.read_bytes())["streams"]) if state.exists() else 0
 
     process = subprocess.Popen([*java, "--batch", "3"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: stream_count() > 0, pause=IN_THE_MIDDLE)
+    wait_until(lambda: stream_count() > 0, 60, "the first stream", IN_THE_MIDDLE)
     process.kill()
     process.communicate()
     python = caught_up_service(kafka, tmp_path)
@@ -372,18 +365,19 @@ def test_a_partner_refers_a_child_back_once_and_follows_the_receipt(
     )
     partner = Service(kafka, tmp_path / "partner.sqlite", "--credentials", str(credentials))
     process = partner.start()
-    wait_for(lambda: bool(partner.rows("select 1 from sent")), pause=IN_THE_MIDDLE)
+    wait_until(lambda: bool(partner.rows("select 1 from sent")), 60, "the first referral", IN_THE_MIDDLE)
     process.kill()
     process.communicate()
 
     process = partner.start()
-    wait_for(lambda: bool(partner.rows("select 1 from alert_with_referral where received")))
+    wait_until(lambda: bool(partner.rows("select 1 from alert_with_referral where received")), 60, "its receipt")
     receipts = partner.rows("select referral_id, answer, receipt from sent")
     assert {answer for _, answer, _ in receipts} == {"RECORDED"}
 
     lost = Service(kafka, tmp_path / "lost.sqlite", "--credentials", str(credentials))
     again = lost.start()
-    wait_for(lambda: len(lost.rows("select 1 from sent where answer = 'RECORDED'")) == len(receipts))
+    recorded = "select 1 from sent where answer = 'RECORDED'"
+    wait_until(lambda: len(lost.rows(recorded)) == len(receipts), 60, "the same receipts")
     assert lost.rows("select referral_id, answer, receipt from sent") == receipts
     again.send_signal(signal.SIGTERM)
     assert again.wait(30) == 0
@@ -410,11 +404,7 @@ def test_a_partner_refers_a_child_back_once_and_follows_the_receipt(
                 },
             )
             assert sent.status_code == 201, sent.text
-    wait_for(
-        lambda: (
-            partner.rows(f"select outcome from alert_with_referral where referral_id = '{referral}'")
-            == [("REFER_EARLY_HELP",)]
-        )
-    )
+    outcome = f"select outcome from alert_with_referral where referral_id = '{referral}'"
+    wait_until(lambda: partner.rows(outcome) == [("REFER_EARLY_HELP",)], 60, "the outcome of its triage")
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
