@@ -165,14 +165,13 @@ def last_position(kafka: Kafka, events_topic: str) -> Position:
             consumer.assign([TopicPartition(topic, 0, start)])
             ended = False
             while not ended:
-                for message in consumer.consume(BATCH, timeout=1):
-                    error = message.error()
-                    if error is None:
-                        found = json.loads(message.value() or b"")
-                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                        ended = True
-                    else:
-                        raise KafkaException(error)
+                message = consumer.poll(1)  # `consume` would wait for more records than there are
+                error = None if message is None else message.error()
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                    raise KafkaException(error)
+                ended = error is not None
+                if message is not None and not ended:
+                    found = json.loads(message.value() or b"")
             if found["position"]:
                 break
         return found

@@ -1,6 +1,7 @@
 """`python -m tools.local.fetch`: what a first start would fetch, now; nothing if it is there. For `make install`.
 
-With `--aot-cache` it also runs Kafka once so that later starts are quicker (kafka.AOT_CACHE), for `make install-test`. With `--list` it prints what kafka-jars.txt should hold, from a fresh resolution of jars.ENDPOINT.
+With `--aot-cache` it also runs Kafka once so that later starts are quicker (kafka.AOT_CACHE), for `make test`. With
+`--list` it prints what kafka-jars.txt should hold, from a fresh resolution of jars.ENDPOINT.
 """
 
 from __future__ import annotations

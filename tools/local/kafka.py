@@ -43,7 +43,7 @@ QUICK_START: Final = "-XX:TieredStopAtLevel=1"
 AOT_CACHE: Final = Path(sys.prefix) / "share" / "ooc" / "kafka.aot"
 """Kafka's classes as Java once loaded and linked them (JEP 483, JEP 514): with it a node starts in half the time.
 
-`make install-test` makes it, since it takes seven seconds. Java leaves it alone where the runtime or a jar is another.
+`make test` makes it, since that takes seven seconds. Java leaves it alone where the runtime or a jar is another.
 """
 
 SERVER: Final = """\

@@ -191,13 +191,15 @@ def records_of(kafka: Settings, topic: str, partitions: int = 12) -> list[Any]:
     consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
     records, ended = [], set[int]()
     while len(ended) < partitions:
-        for message in consumer.consume(500, timeout=1):
-            if (error := message.error()) is None:
-                records.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                ended.add(message.partition() or 0)
-            else:
-                raise KafkaException(error)
+        message = consumer.poll(1)
+        if message is None:
+            continue
+        if (error := message.error()) is None:
+            records.append(message)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            ended.add(message.partition() or 0)
+        else:
+            raise KafkaException(error)
     consumer.close()
     return records
 
