@@ -124,9 +124,6 @@ controller.quorum.voters=1@{host}:{controller}
 listeners=CONTROLLER://{host}:{controller}
 controller.listener.names=CONTROLLER
 controller.quorum.append.linger.ms=0
-metadata.max.idle.interval.ms=30000
-num.network.threads=1
-num.io.threads=2
 log.dirs={data}
 broker.session.timeout.ms=500
 broker.heartbeat.interval.ms=100
@@ -211,6 +208,7 @@ async def make_aot_cache() -> None:
 
     """
     AOT_CACHE.parent.mkdir(parents=True, exist_ok=True)
+    AOT_CACHE.unlink(missing_ok=True)  # Java does not record with another one in use
     with tempfile.TemporaryDirectory() as folder:
         port, controller = unused(2)
         node = process(Path(folder), port, controller)

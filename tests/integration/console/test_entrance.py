@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,10 @@ def test_a_way_back_that_nobody_began_signs_nobody_in(browser: Browser, query: s
     assert "ooc_session" not in browser.client.cookies
 
 
+BEGINNINGS = tuple(b64encode(b'{"' + name + b'"') for name in (b"alg", b"kid", b"typ"))
+"""How a token can begin (RFC 7515): long enough that no random bytes of a sealed row are taken for one, as three once were."""
+
+
 def test_what_is_at_rest_tells_nothing(browser: Browser, system: dict[str, Any]) -> None:
     """Given a session, when the rows of the console's database are read, then neither cookie, token nor role is in them."""
     browser.sign_in("SUPERVISOR-1")
@@ -93,7 +98,7 @@ def test_what_is_at_rest_tells_nothing(browser: Browser, system: dict[str, Any])
     assert rows
     cookie = browser.client.cookies["ooc_session"].encode()
     for row in rows:
-        for secret in (cookie, b"SUPERVISOR", b"eyJ"):
+        for secret in (cookie, b"SUPERVISOR", *BEGINNINGS):
             assert secret not in row["id"] + row["sealed"]
 
 
