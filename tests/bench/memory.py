@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,11 +35,14 @@ CASES: Final = 100
 """How many cases a load adds besides, of all scenarios: relays, reactions and the projection carry them on."""
 
 
-def megabytes(pid: int) -> float:
-    """Return the memory of a process with its children: proportional set size, so that what they share counts once."""
+def megabytes(pid: int, apart: Collection[int] = ()) -> float:
+    """Return the memory of a process with its children, save those that are looked at apart.
+
+    It is the proportional set size, so that what processes share counts once.
+    """
     process = psutil.Process(pid)
     total = 0
-    for one in (process, *process.children(recursive=True)):
+    for one in (process, *(child for child in process.children(recursive=True) if child.pid not in apart)):
         with contextlib.suppress(psutil.NoSuchProcess):
             total += one.memory_full_info().pss
     return total / 1e6
@@ -78,7 +81,8 @@ class WholeSystem:
         return {**self._rest, **self._memory("after a load")}
 
     def _memory(self, when: str) -> dict[str, float]:
-        found = {name: megabytes(pid) for name, pid in sorted(local.running(self._var).items())}
+        pids = local.running(self._var)
+        found = {name: megabytes(pid, pids.values()) for name, pid in sorted(pids.items())}
         return {
             f"{name} {when}, MB": amount for name, amount in {**found, "all processes": sum(found.values())}.items()
         }
