@@ -53,8 +53,8 @@ class ForkedProgram:
         assert self.returncode is not None
         return self.returncode
 
-    def end(self, code: int) -> None:
-        """Note that it has ended."""
+    def note_end(self, code: int) -> None:
+        """Note how it has ended: for the server that started it."""
         self.returncode = code
         self._ended.set()
 
@@ -163,7 +163,7 @@ class ForkServer:
                 async for line in reader:
                     word, pid, *code = line.decode().split()
                     if word == "ended":
-                        self._programs.pop(int(pid)).end(int(*code))
+                        self._programs.pop(int(pid)).note_end(int(*code))
                     elif self._asked is not None:
                         self._programs[int(pid)] = ForkedProgram(int(pid))
                         self._asked.set_result(self._programs[int(pid)])
@@ -178,5 +178,5 @@ class ForkServer:
             if self._asked is not None and not self._asked.done():
                 self._asked.set_exception(ConnectionResetError("the fork server ended"))
             for program in self._programs.values():
-                program.end(-signal.SIGKILL)  # the kernel ends them with it
+                program.note_end(-signal.SIGKILL)  # the kernel ends them with it
             self._programs.clear()
