@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
+import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -26,6 +27,7 @@ from starlette.routing import Route
 from services.disposal.service import service
 from shared.api import uvicorn_options
 from shared.api.connections import ConnectionLimits
+from shared.database import retry_for
 from shared.domain.messages import Actor
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
@@ -200,6 +202,14 @@ def module_running(folder: Path, environment: Mapping[str, str], *arguments: str
             process.wait(30)
 
 
+async def answers(url: str) -> None:
+    async def look() -> None:
+        async with loopback.client() as client:
+            await client.get(url)
+
+    await retry_for(look, PATIENCE_SECONDS, on=(httpx.HTTPError,))
+
+
 @contextlib.asynccontextmanager
 async def over_http(place: Place) -> AsyncIterator[Sequence[Side]]:
     """64 connections to one API process; the limit answers the same requests with ready bytes."""
@@ -220,7 +230,7 @@ async def over_http(place: Place) -> AsyncIterator[Sequence[Side]]:
         process_running(ready_answers, limit_port),
     ):
         for url in (f"{issuer}/jwks", f"http://127.0.0.1:{port}/status", f"http://127.0.0.1:{limit_port}/"):
-            await loopback.answered(url, PATIENCE_SECONDS)
+            await answers(url)
         corpus = Corpus()
         yield [
             Side(

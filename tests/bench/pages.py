@@ -41,7 +41,7 @@ from shared.runtime.settings import Settings
 from tests import loopback
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.figures import percentile
-from tests.bench.http import module_running
+from tests.bench.http import answers, module_running
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
 from tests.bench.targets import PAGES
@@ -251,7 +251,7 @@ async def pages(place: Place, cases: int) -> AsyncIterator[Sequence[Side]]:
             settings_of = {**environment, **more, "OOC_PORT": str(ports[name])}
             stack.enter_context(module_running(place.folder, settings_of, *arguments))
         for name, url in urls.items():
-            await loopback.answered(f"{url}/{'jwks' if name == 'issuer' else 'health/ready'}")
+            await answers(f"{url}/{'jwks' if name == 'issuer' else 'health/ready'}")
         person = await asyncio.to_thread(Person, urls["console"], system)
         try:
             yield [Side(OURS, f"{PERSON}, {system.cases:,} cases, a page at a time", person.round)]
