@@ -35,6 +35,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from shared.database import retry_or_raise
 from shared.privacy.epochs import parse_epochs
 from shared.privacy.sealing import DataKey
+from shared.runtime.settings import Settings
 
 CACHED_SECONDS: Final = 29.0
 """How long a key is cached, and how long what it decrypted (`StateCache`): one after the other they stay under a minute."""
@@ -95,6 +96,13 @@ class KeyEncryptionKeys:
             raise InvalidKeyEncryptionKeys(
                 "OOC_KEK must hold 32 random bytes in base64, as `openssl rand -base64 32` prints them"
             ) from None
+
+    @classmethod
+    def of(cls, settings: Settings) -> KeyEncryptionKeys:
+        """Read the keys that the settings hold or name a file of. Raises `InvalidKeyEncryptionKeys`."""
+        if settings.kek is None and settings.kek_file is not None:
+            return cls.from_file(settings.kek_file)
+        return cls.read(settings.kek or "")
 
     @classmethod
     def from_file(cls, path: Path) -> KeyEncryptionKeys:

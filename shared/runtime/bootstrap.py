@@ -69,7 +69,7 @@ async def open_resources(
         NoPassword: if the password of the role cannot be read.
 
     """
-    kek = settings.read_kek() if keyring_connections else None
+    kek = KeyEncryptionKeys.of(settings) if keyring_connections else None
     role = role_name(kind, service)
     async with AsyncExitStack() as stack:
 

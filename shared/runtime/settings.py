@@ -11,8 +11,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.database import as_role, database_dsn
 from shared.kafka import Kafka, KafkaLogin
-from shared.privacy.keyring import KeyEncryptionKeys
-from shared.transparency.checkpoint import InvalidSigningKey, SigningKeys
 
 DEFAULT_ORIGIN: Final = "ooc.local"
 """The authority of the logs of a system whose operator has named none."""
@@ -50,7 +48,7 @@ class Settings(BaseSettings):
     conflicts_claim: bool | None = None
     """Whether a token must say which conflicts of interest are declared; None: outside local mode."""
     kek: str | None = Field(default=None, repr=False)
-    """Key-encryption keys, see `KeyEncryptionKeys.read`."""
+    """Key-encryption keys: `KeyEncryptionKeys.read` in shared/privacy says how they are written."""
     kek_file: Path | None = None
     """A file that holds them instead."""
     epoch_days: int = Field(default=30, gt=0)
@@ -58,7 +56,7 @@ class Settings(BaseSettings):
     epoch_kept_days: int = Field(default=30, gt=0)
     """Days for which a retired key-encryption key is kept: as long as backups of the keyring are to be of use."""
     signing_key_file: Path | None = None
-    """A file with the secrets from which the keys of checkpoints are derived, see `SigningKeys.read`."""
+    """A file with the secrets from which the keys of checkpoints are derived: `SigningKeys.read` in shared/evidence."""
     log_origin: str = DEFAULT_ORIGIN
     """The authority in the names of the logs, such as a domain of the operator's; it never changes."""
     witness_url: str | None = None
@@ -95,23 +93,6 @@ class Settings(BaseSettings):
         """
         usual = (None, None) if self.mode == "local" else (100.0, 400.0)
         return self.actor_rate or usual[0], self.address_rate or usual[1]
-
-    def read_kek(self) -> KeyEncryptionKeys:
-        """Return the key-encryption keys (32 bytes each). Raises `InvalidKeyEncryptionKeys`."""
-        return (
-            KeyEncryptionKeys.from_file(self.kek_file)
-            if self.kek is None and self.kek_file is not None
-            else KeyEncryptionKeys.read(self.kek or "")
-        )
-
-    def read_signing_keys(self) -> SigningKeys:
-        """Return the secrets (32 bytes each) from which the signing keys of checkpoints are derived. Raises `InvalidSigningKey`."""
-        if self.signing_key_file is None:
-            raise InvalidSigningKey(
-                "no signing key is set: write 32 random bytes in base64 (`openssl rand -base64 32`) into a file, and name it"
-                " in OOC_SIGNING_KEY_FILE"
-            )
-        return SigningKeys.from_file(self.signing_key_file)
 
     def database(self, name: str, role: str) -> str:
         """Return the address of a database by its bare name (a service's name, or `keyring`), for a role; raises `NoPassword`."""

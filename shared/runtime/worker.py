@@ -21,7 +21,7 @@ from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
-from shared.transparency.checkpoint import VerifierKey
+from shared.transparency.checkpoint import SigningKeys, VerifierKey
 from shared.transparency.log import ACCESS, EVENTS, Log
 from shared.transparency.signer import CheckpointSigner
 from shared.transparency.witness_client import WitnessClient
@@ -117,7 +117,7 @@ def checkpoint_signers(
             topic=topic,
             dsn=settings.database(service, role_name(RoleKind.SIGNER, service)),
             bootstrap=settings.kafka_as(worker_principal(service)),
-            keys=settings.read_signing_keys(),
+            keys=SigningKeys.of(settings),
             contract=contract,
             witness=witness,
         )

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.privacy.epochs import parse_epochs
+from shared.runtime.settings import Settings
 
 ED25519: Final = 0x01
 """The signature type of a log's own signature."""
@@ -136,6 +137,16 @@ class SigningKeys:
                 "the signing key must be 32 random bytes in base64, as `openssl rand -base64 32` prints them:"
                 " write them into the file that OOC_SIGNING_KEY_FILE names"
             ) from None
+
+    @classmethod
+    def of(cls, settings: Settings) -> SigningKeys:
+        """Read the secrets in the file that the settings name. Raises `InvalidSigningKey`."""
+        if settings.signing_key_file is None:
+            raise InvalidSigningKey(
+                "no signing key is set: write 32 random bytes in base64 (`openssl rand -base64 32`) into a file, and name it"
+                " in OOC_SIGNING_KEY_FILE"
+            )
+        return cls.from_file(settings.signing_key_file)
 
     @classmethod
     def from_file(cls, path: Path) -> SigningKeys:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from services.vocabulary import Role
-from shared.privacy.keyring import CACHED_SECONDS, PostgresKeyring
+from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.verification.problems import Problems
 from shared.runtime.verification.streams import StreamChecks, check_streams
@@ -163,7 +163,7 @@ async def test_a_running_process_forgets_within_a_minute(partnership: Partnershi
     pool = await asyncpg.create_pool(
         partnership.settings.database("keyring", role_name(RoleKind.API, "reporting")), min_size=1, max_size=1
     )
-    process = PostgresKeyring(pool, partnership.settings.read_kek(), lambda: now)
+    process = PostgresKeyring(pool, KeyEncryptionKeys.of(partnership.settings), lambda: now)
     assert (await process.open([subject]))[subject] is not None
     await forget(partnership, record)
     now += CACHED_SECONDS

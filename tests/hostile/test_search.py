@@ -16,7 +16,7 @@ from services.reporting.read_models import READ_MODELS
 from services.reporting.search.index import SearchIndex
 from services.vocabulary import SearchKind
 from shared.database import retry_for
-from shared.privacy.keyring import PostgresKeyring
+from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
@@ -75,7 +75,7 @@ async def index_of(partnership: Partnership) -> AsyncIterator[SearchIndex]:
         asyncpg.create_pool(partnership.settings.database("reporting", role), min_size=1, max_size=2) as database,
         asyncpg.create_pool(partnership.settings.database("keyring", role), min_size=1, max_size=2) as keys,
     ):
-        yield SearchIndex(database, PostgresKeyring(keys, partnership.settings.read_kek()))
+        yield SearchIndex(database, PostgresKeyring(keys, KeyEncryptionKeys.of(partnership.settings)))
 
 
 async def test_a_case_is_found_by_each_kind_and_by_all_together(partnership: Partnership) -> None:

@@ -23,6 +23,7 @@ from services.reporting.database import DATABASE
 from shared.api import service_api
 from shared.api.authentication import IssuerUnavailable
 from shared.database import retry_for
+from shared.privacy.keyring import KeyEncryptionKeys
 from shared.runtime.provision import KEYRING_DATABASE, databases, provision_databases
 from shared.runtime.settings import Settings
 from tests import loopback
@@ -151,7 +152,7 @@ def scenarios(isolated_settings: IsolatedSettings) -> RecordedScenarios:
     async def fill() -> None:
         async with asyncpg.create_pool(isolated_settings.worker_database("reporting"), min_size=1) as pool:
             await project(pool, scenarios.facts, 500)
-        kek = isolated_settings.read_kek()
+        kek = KeyEncryptionKeys.of(isolated_settings)
         keyring = await asyncpg.connect(isolated_settings.database("keyring", "postgres"))
         rows = [(s, key.generation, kek.epoch, kek.wrap(key)) for s, key in scenarios.memory.keyring._keys.items()]
         await keyring.executemany("insert into data_key values ($1, $2, $3, $4)", rows)

@@ -16,7 +16,7 @@ import pytest
 from services.disposal.service import service
 from shared import database as connections
 from shared.api import service_api
-from shared.privacy.keyring import CACHED_SECONDS, PostgresKeyring
+from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
@@ -188,7 +188,7 @@ async def test_a_forgotten_child_is_printed_as_erased(
     await tell(api, stream, *case(person), condition())
     app: Any = api.http._transport
     pool = await connections.create_pool(settings.database("keyring", role_name(RoleKind.ERASURE)), max_size=1)
-    await PostgresKeyring(pool, settings.read_kek()).destroy(f"person/{person}")
+    await PostgresKeyring(pool, KeyEncryptionKeys.of(settings)).destroy(f"person/{person}")
     await pool.close()
     # The API's own keyring hears of it when its minute is over.
     monkeypatch.setattr(app.app.state.deps.handler.keyring, "_clock", lambda: time.monotonic() + CACHED_SECONDS)

@@ -23,7 +23,7 @@ from shared.messaging.consumer import BatchResult, ConsumedEvent, decode, proces
 from shared.messaging.reactions import ReactionRunner
 from shared.messaging.wait_recorder import recorder_of
 from shared.messaging.waiting import waits_of
-from shared.privacy.keyring import MemoryKeyring, PostgresKeyring
+from shared.privacy.keyring import KeyEncryptionKeys, MemoryKeyring, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
@@ -171,7 +171,9 @@ async def test_a_closed_reaction_is_recorded_and_never_done(place: Place, settin
     assert b"another child" not in rows[1]["body"]
     keys = await asyncpg.create_pool(settings.database("keyring", role_name(RoleKind.API, service.name)), min_size=1)
     opening = place.reacting.handler.for_service(recorder._handler.service)  # type: ignore[union-attr]
-    opening = CommandHandler(opening.service, opening.event_store, PostgresKeyring(keys, settings.read_kek()), b"")
+    opening = CommandHandler(
+        opening.service, opening.event_store, PostgresKeyring(keys, KeyEncryptionKeys.of(settings)), b""
+    )
     facts = await opening.open((await opening.event_store.load(f"disposal/{first}")).records)
     assert facts[-1].event.why.value == "It belongs to another child."  # type: ignore[attr-defined]
     assert facts[-1].actor.role == "SUPERVISOR"
