@@ -9,7 +9,7 @@ from shared.runtime.settings import Settings
 def api(settings: Settings) -> None:
     """Serve the API."""
     from services.reporting.api import reporting_api  # noqa: PLC0415 - each process imports what it needs
-    from shared.api import serve  # noqa: PLC0415
+    from shared.runtime.application import serve  # noqa: PLC0415
 
     serve(reporting_api(settings), settings)
 

@@ -31,7 +31,7 @@ class Dependencies(ApiDependencies):
 async def open_dependencies(settings: Settings) -> AsyncIterator[Dependencies]:
     """Open the resources of the API, build its dependencies, and keep the search index up to date meanwhile."""
     async with open_resources("reporting", RoleKind.API, settings, connections=12, keyring_connections=2) as resources:
-        every = api_dependencies(resources, ACCESS, INHERITED_LABELS)
+        every = api_dependencies(settings, resources.database, ACCESS, INHERITED_LABELS)
         index = SearchIndex(resources.database, resources.keyring)
         indexing = asyncio.create_task(index.run())
         try:

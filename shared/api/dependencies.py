@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
 
@@ -15,10 +13,6 @@ from shared.api.authorisation import ReadGate
 from shared.command_handler import CommandHandler
 from shared.domain.permissions import Permissions
 from shared.event_store import EventStore
-from shared.event_store.postgres import PostgresEventStore
-from shared.runtime.bootstrap import Resources, open_resources
-from shared.runtime.privileges import RoleKind
-from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 
 
@@ -40,19 +34,10 @@ class Dependencies(ApiDependencies):
     event_store: EventStore
 
 
-def api_dependencies(resources: Resources, permissions: Permissions, labels: Iterable[str]) -> ApiDependencies:
+def api_dependencies(
+    settings: Settings, database: asyncpg.Pool[asyncpg.Record], permissions: Permissions, labels: Iterable[str]
+) -> ApiDependencies:
     """Build the dependencies that every API has. `labels` are those that a token must give."""
-    settings = resources.settings
-    log = AccessLog(resources.database)
+    log = AccessLog(database)
     tokens = TokenVerifier(settings.issuer, settings.audience, sorted(labels), needs_conflicts=settings.needs_conflicts)
-    return ApiDependencies(resources.database, log, ReadGate(log, permissions), tokens)
-
-
-@asynccontextmanager
-async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncIterator[Dependencies]:
-    """Open the resources of a deciding service's API, and build its dependencies."""
-    async with open_resources(service.name, RoleKind.API, settings, connections=12, keyring_connections=6) as resources:
-        every = api_dependencies(resources, service.permissions, service.inherited_labels)
-        event_store = PostgresEventStore(resources.database)
-        handler = resources.command_handler(service, event_store)
-        yield Dependencies(**vars(every), handler=handler, event_store=event_store)
+    return ApiDependencies(database, log, ReadGate(log, permissions), tokens)

@@ -25,7 +25,7 @@ def run_service(service: Service[Any], services_named: Callable[[Sequence[str]],
     """
 
     def api(settings: Settings) -> None:
-        from shared.api import serve, service_api  # noqa: PLC0415 - see above
+        from shared.runtime.application import serve, service_api  # noqa: PLC0415 - see above
 
         serve(service_api(service, settings, partial(services_named, service.followers)), settings)
 

@@ -25,10 +25,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from services.disposal.service import service
-from shared.api import uvicorn_options
 from shared.api.connections import ConnectionLimits
 from shared.database import retry_for
 from shared.domain.messages import Actor
+from shared.runtime.application import uvicorn_options
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
 from tests import loopback

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from shared.api import uvicorn_options
 from shared.api.connections import ConnectionLimits
 from shared.database import retry_for
+from shared.runtime.application import uvicorn_options
 from shared.runtime.settings import Settings
 from tests.ports import free_ports
 

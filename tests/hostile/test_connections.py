@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
 from services.education.service import service
-from shared.api import service_api
 from shared.api.connections import ConnectionLimits
+from shared.runtime.application import service_api
 from shared.runtime.settings import Settings
 from tests import loopback
 from tests.hostile.serving import answer_to, served

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 
 from services.education.service import service
-from shared.api import service_api
+from shared.runtime.application import service_api
 from shared.runtime.settings import Settings
 from tests import loopback
 from tests.hostile.serving import served

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from services.console.addresses import SERVICES
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
-from shared.api import service_api
+from shared.runtime.application import service_api
 from shared.runtime.provision import databases, provision_databases
 from shared.runtime.settings import Settings
 from tests import loopback

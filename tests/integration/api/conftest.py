@@ -20,10 +20,10 @@ from services.education.service import service
 from services.registry import services_named
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
-from shared.api import service_api
 from shared.api.authentication import IssuerUnavailable
 from shared.database import retry_for
 from shared.privacy.keyring import KeyEncryptionKeys
+from shared.runtime.application import service_api
 from shared.runtime.provision import KEYRING_DATABASE, databases, provision_databases
 from shared.runtime.settings import Settings
 from tests import loopback

@@ -15,8 +15,8 @@ import pytest
 
 from services.disposal.service import service
 from shared import database as connections
-from shared.api import service_api
 from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKeyring
+from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings

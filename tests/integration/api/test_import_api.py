@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from services.referral.service import service
-from shared.api import service_api
+from shared.runtime.application import service_api
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
 from tests import loopback

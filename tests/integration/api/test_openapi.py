@@ -20,11 +20,11 @@ from pydantic import TypeAdapter
 
 from services.console.addresses import SERVICES
 from services.reporting.api import reporting_api
-from shared.api import service_api
 from shared.api.problems import MEDIA_TYPE, Problem
 from shared.api.schemas import WaitingReaction
 from shared.domain.messages import Actor
 from shared.messaging.reactions import ParkedReaction
+from shared.runtime.application import service_api
 from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.api.test_service_api import PLAN

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 
 from services.referral.service import service
-from shared.api import service_api
+from shared.runtime.application import service_api
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
 from tests import loopback

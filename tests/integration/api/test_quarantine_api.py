@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from structlog.testing import capture_logs
 
 from services.education.service import service
-from shared.api import quarantine, service_api
+from shared.api import quarantine
 from shared.database import Connection
 from shared.messaging.consumer import (
     ConsumedEvent,
@@ -26,6 +26,7 @@ from shared.messaging.consumer import (
     raise_alarm,
 )
 from shared.messaging.consumer.quarantine import HeldGap, QuarantinedStream, retry_requested
+from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
 from tests.integration.api.conftest import Client

@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from services.disposal.service import service
-from shared.api import service_api
 from shared.api.schemas import ReactionDecided, WaitingReaction
 from shared.command_handler import CommandHandler
 from shared.event_store.postgres import PostgresEventStore
@@ -24,6 +23,7 @@ from shared.messaging.reactions import ReactionRunner
 from shared.messaging.wait_recorder import recorder_of
 from shared.messaging.waiting import waits_of
 from shared.privacy.keyring import KeyEncryptionKeys, MemoryKeyring, PostgresKeyring
+from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings

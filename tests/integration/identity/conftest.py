@@ -19,7 +19,8 @@ import pytest
 from services.console.web.database import DATABASE as CONSOLE
 from services.education.service import service
 from services.referral.service import service as referral
-from shared.api import authentication, service_api
+from shared.api import authentication
+from shared.runtime.application import service_api
 from shared.runtime.provision import KEYRING_DATABASE, provision_databases, service_database
 from shared.runtime.settings import Settings
 from tests.conftest import _Background

@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from services.referral.service import service
-from shared.api import service_api
+from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.settings import Settings
 from tests import loopback

@@ -1,0 +1,119 @@
+"""The HTTP API of a deciding service, built from its declaration: commands, queries, receipts, problem details.
+
+POST /v1/{collection}/{id}/commands     any command, discriminated by `type`; needs an Idempotency-Key; ?dry_run=true
+GET  /v1/{collection}/{id}              the state; ?as_of=&known_at=
+GET  /v1/{collection}/{id}/history      every event, in order
+GET  /v1/{collection}/{id}/duties       the duties; ?as_of=DATE
+GET  /v1/{collection}/{id}/documents/{name}  a document as PDF; ?lang=en|cy&as_of=&known_at=
+GET  /v1/commands/{command_id}          what a command recorded, and what waits of what follows from it
+/v1/reactions                           parked reactions, and decisions about them: shared/api/reactions.py
+GET  /v1/evidence/homes/{id}            the evidence of a home, for an auditor: shared/api/evidence.py
+GET  /v1/access                         who looked at the records of a home, or at one: ?case= or ?record=, ?before=
+/v1/people/{id}                         a person's records and data rights, for who has that right: shared/api/data_rights.py
+/v1/alarms /v1/quarantine /v1/gaps /v1/decisions   for operators: shared/api/quarantine.py
+GET  /status /health/live /health/ready without a token: positions and readiness, no data
+GET  /evidence/…                        without a token: public keys, checkpoints and proofs of the logs
+GET  /docs /openapi.json                without a token: the description of this API
+GET  /schemas /schemas/{command}        without a token: the JSON Schema of each command, with titles, help and words
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.applications import Starlette
+
+from shared.api.access_lines import add_service_access_lines
+from shared.api.boundary import guard
+from shared.api.command_outcomes import add_command_outcomes
+from shared.api.command_schemas import add_command_schemas, command_schemas
+from shared.api.commands import add_commands
+from shared.api.connections import ConnectionLimits, with_limits
+from shared.api.data_rights import add_data_rights
+from shared.api.dependencies import Dependencies, api_dependencies
+from shared.api.documents import add_documents
+from shared.api.dry_run import Followers
+from shared.api.evidence import add_service_evidence
+from shared.api.guidance import add_guidance
+from shared.api.openapi import complete_openapi, new_application
+from shared.api.operations import add_operations
+from shared.api.problems import install_handlers
+from shared.api.quarantine import add_quarantine
+from shared.api.queries import add_queries
+from shared.api.reactions import add_reactions
+from shared.event_store.postgres import PostgresEventStore
+from shared.runtime.bootstrap import open_resources
+from shared.runtime.garbage_collection import exempt_from_collection
+from shared.runtime.privileges import RoleKind
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
+
+
+def service_api(service: Service[Any], settings: Settings, followers: Followers = tuple) -> FastAPI:
+    """Build the application of one deciding service. `followers` gives the services whose reactions follow its events."""
+    app = new_application(
+        f"The service {service.name}",
+        f"Commands and queries of the service {service.name}. Every read is recorded.",
+        lambda: open_dependencies(service, settings),
+    )
+    guard(app, settings)
+    install_handlers(app)
+    add_commands(app, service, settings, followers)
+    add_guidance(app, service)
+    add_command_schemas(app, service)
+    add_command_outcomes(app, service, followers)
+    add_queries(app, service)
+    if service.documents:
+        add_documents(app, service)
+    add_operations(app, service)
+    add_reactions(app, service)
+    add_quarantine(app, service.name)
+    add_service_evidence(app, service)
+    add_service_access_lines(app, service)
+    add_data_rights(app, service, settings)
+    for name in service.more_routes:
+        pkgutil.resolve_name(name)(app, service)
+    complete_openapi(app, settings, lambda: command_schemas(service))
+    return app
+
+
+@asynccontextmanager
+async def open_dependencies(service: Service[Any], settings: Settings) -> AsyncIterator[Dependencies]:
+    """Open the resources of a deciding service's API, and build its dependencies."""
+    async with open_resources(service.name, RoleKind.API, settings, connections=12, keyring_connections=6) as resources:
+        every = api_dependencies(settings, resources.database, service.permissions, service.inherited_labels)
+        event_store = PostgresEventStore(resources.database)
+        handler = resources.command_handler(service, event_store)
+        yield Dependencies(**vars(every), handler=handler, event_store=event_store)
+
+
+def serve(app: Starlette, settings: Settings) -> None:
+    """Serve an application until SIGTERM, then finish the running requests."""
+    limits = ConnectionLimits(
+        total=settings.connections,
+        per_address=None if settings.trusted_proxies else settings.connections_per_address,
+    )
+    exempt_from_collection()
+    uvicorn.run(app, host=settings.host, port=settings.port, **uvicorn_options(settings, limits))
+
+
+def uvicorn_options(settings: Settings, limits: ConnectionLimits) -> dict[str, Any]:
+    """Build the options of uvicorn: time limits (seconds), and forwarded addresses from trusted proxies only."""
+    return {
+        "loop": "uvloop",
+        "http": with_limits(limits),
+        "ws": "none",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": 20,
+        "timeout_graceful_shutdown": 10,
+        "h11_max_incomplete_event_size": 32_768,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies or "",
+    }
