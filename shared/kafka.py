@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+PARTITIONS: Final = 12
+"""Partitions of every events topic, for ever: the key decides the partition by their number."""
+
 PROVISIONER: Final = "kafka_provision"
 """Who makes topics, passwords and rights. The broker knows it from a file of its own, before it holds any password."""
 

@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError
 
 from shared.database import Connection, database_dsn, retry_for
-from shared.kafka import PROVISIONER, Kafka, client_options
+from shared.kafka import PARTITIONS, PROVISIONER, Kafka, client_options
 from shared.runtime.grants import create_roles, grant_privileges
 from shared.runtime.privileges import (
     ACCESS_LOG,
@@ -32,9 +32,6 @@ from shared.runtime.privileges import (
     Schema,
 )
 from shared.runtime.settings import Settings
-
-PARTITIONS: Final = 12
-"""Partitions of every events topic, for ever: the key decides the partition by their number."""
 
 
 class ProvisionFailed(Exception):

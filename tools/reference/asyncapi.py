@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from shared.domain.envelope import GENESIS
-from shared.runtime.provision import PARTITIONS
+from shared.kafka import PARTITIONS
 from shared.runtime.service import Service
 from tools.reference.event_schemas import Json, event_schemas, is_message, published_events
 from tools.reference.markdown import page, prose, table

@@ -19,10 +19,9 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.event_store.anchors import Anchors
-from shared.kafka import Kafka, client_options, stop
+from shared.kafka import PARTITIONS, Kafka, client_options, stop
 from shared.messaging.consumer.consumed_event import MAX_POSITION, Headers
 from shared.messaging.consumer.lenient_records import install
-from shared.runtime.provision import PARTITIONS
 
 Ranges = tuple[tuple[int, int], ...]
 """Ranges of offsets in order, each from the first to one after the last."""

@@ -14,14 +14,13 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException
 
-from shared.kafka import Kafka
+from shared.kafka import PARTITIONS, Kafka
 from shared.messaging.consumer.position_record import HighWaterMark, reader
 from shared.messaging.relay import (
     ALARMIST,
     STOPPING,
     last_position,
 )
-from shared.runtime.provision import PARTITIONS
 from shared.runtime.service import Service
 from shared.runtime.verification.log import PAGE
 from shared.runtime.verification.problems import Pool, Problems

@@ -18,8 +18,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 from services.console.addresses import SERVICES, find_addresses, written
 from services.console.client import Client
 from services.registry import COLLECTIONS, DECIDING
-from shared.kafka import PROVISIONER, KafkaLogin, client_options
-from shared.runtime.provision import PARTITIONS
+from shared.kafka import PARTITIONS, PROVISIONER, KafkaLogin, client_options
 from tests.integration.local.waiting import eventually
 from tests.whole_system import WholeSystem, ooc
 from tools import local

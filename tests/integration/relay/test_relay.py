@@ -16,11 +16,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
+from shared.kafka import PARTITIONS
 from shared.messaging.consumer import alarms
 from shared.messaging.consumer.position_record import HighWaterMark, Ignored
 from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.relay import MAX_EVENTS, last_position
-from shared.runtime.provision import PARTITIONS, topics
+from shared.runtime.provision import topics
 from tests.integration.event_store.streams import Stream
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import RelayedService, body_of, committed, running
