@@ -29,9 +29,9 @@ from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Details, HistoryLine, Schema
 from shared.domain.decider import history_at
+from shared.domain.documents import NotAvailable
 from shared.domain.envelope import Fact
 from shared.domain.permissions import ids_mentioned
-from shared.printing.documents import NotAvailable
 from shared.privacy.disclosure import disclose, undisclosed
 from shared.privacy.sealing import NotOpened, key_ids_in
 from shared.runtime.service import Service

@@ -12,10 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from shared.domain.decider import history_at
+from shared.domain.documents import DocumentData
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import all_duties
 from shared.domain.envelope import Fact
-from shared.printing.documents import DocumentData
 from shared.runtime.service import CommandFor, Reaction, Service
 
 

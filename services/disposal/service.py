@@ -21,6 +21,7 @@ from services.vocabulary import INHERITED_LABELS
 from services.words import words_of
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event
+from shared.printing.documents import is_print
 from shared.runtime.service import Claims, Service
 
 
@@ -80,5 +81,6 @@ service: Final[Service[DisposalState]] = Service(
     },
     published=(referral.EVENTS, education.EVENTS, rj_conference.EVENTS),
     documents=DOCUMENTS,
+    is_print=is_print,
 )
 """Out-of-court disposals."""

@@ -16,16 +16,9 @@ from shared.api.queries import history_of, not_found_response
 from shared.api.request import Caller, read_id, read_query, read_time
 from shared.api.routes import declared
 from shared.domain.decider import history_at
+from shared.domain.documents import Document, DocumentData, NotAvailable
 from shared.domain.envelope import Fact
-from shared.printing.documents import (
-    LANGUAGES,
-    Document,
-    DocumentData,
-    NotAvailable,
-    NotPrintable,
-    RenderedDocument,
-    render,
-)
+from shared.printing.documents import LANGUAGES, NotPrintable, RenderedDocument, render
 from shared.runtime.service import Service
 
 HEADERS: Final = ("ETag", "Repr-Digest", "Content-Language", "Content-Disposition", "Cache-Control")

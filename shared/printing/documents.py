@@ -18,15 +18,12 @@ import tomllib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
-from shared.domain.dates import LONDON, local_day
+from shared.domain.documents import Document, DocumentData, NotAvailable, day_of
 from shared.domain.envelope import Fact
-from shared.domain.messages import Event
-from shared.privacy.sealing import Forgotten, Sealed
 
 S = TypeVar("S")
 
@@ -47,50 +44,9 @@ _SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 _MAX_PRINTS: Final = 1000
 """The number of prints whose SHA-256 a process remembers."""
 
-ERASED: Final = "[erased]"
-"""The printed text for a value whose key was destroyed."""
-
 
 class NotPrintable(Exception):
     """A character that the embedded fonts do not have. The message names it and a remedy."""
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentData:
-    """The printed data, as JSON values, and the time of the latest fact behind it."""
-
-    values: Mapping[str, Any]
-    at: datetime
-    signed: str | None = None
-    """The SHA-256 (hexadecimal) of the document that was signed, if one was: it is printed in the layout of then."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotAvailable:
-    """A document that the state does not allow; `why` gives the reason and the remedy."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class Document(Generic[S]):
-    """A printable document of a stream.
-
-    `fill` receives the state and its facts, decrypted and corrected. It has no other input, so the same facts always
-    print the same bytes.
-    """
-
-    folder: Path
-    """The folder of the layout `NAME.typ` and the texts `LANGUAGE.toml`."""
-    fill: Callable[[S, Sequence[Fact]], DocumentData | NotAvailable]
-    roles: frozenset[str]
-    """The roles that may print it."""
-    more_texts: Callable[[str], Mapping[str, str]] | None = None
-    """The texts by dotted key in a language (ISO 639-1) that the service keeps beside its code, if there are any."""
-    layout: int = 1
-    """The number of the current layout. Layout 1 is NAME.typ, a later one NAME-NUMBER.typ."""
-    standards: tuple[Literal["ua-1", "a-3a"], ...] = ("ua-1",)
-    """The standards that the PDF meets, as typst names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,45 +65,6 @@ class RenderedDocument:
     def digest(self) -> str:
         """The value of the header Repr-Digest (RFC 9530)."""
         return f"sha-256=:{b64encode(hashlib.sha256(self.body).digest()).decode()}:"
-
-
-# Functions for the `fill` of a service
-
-
-def personal_value(value: Sealed[Any] | None) -> Any:
-    """Convert a personal value to JSON: `[erased]` if its key was destroyed, None if there is none. Raises `NotOpened`."""
-    if value is None:
-        return None
-    try:
-        plain = value.value
-    except Forgotten:
-        return ERASED
-    return plain.isoformat() if isinstance(plain, date) else plain
-
-
-def day_of(moment: datetime) -> str:
-    """Convert a timestamp to its Europe/London date (ISO 8601). The layout formats it in the language."""
-    return local_day(moment).isoformat()
-
-
-def clock_of(moment: datetime) -> str:
-    """Convert a timestamp to its Europe/London time of day, such as 16:30."""
-    return moment.astimezone(LONDON).strftime("%H:%M")
-
-
-def pounds(pence: int | None) -> str | None:
-    """Format an amount in pence as pounds: £50, £38.50."""
-    if pence is None:
-        return None
-    return f"£{pence // 100}" if pence % 100 == 0 else f"£{pence // 100}.{pence % 100:02}"
-
-
-def latest(facts: Iterable[Fact], *kinds: type[Event]) -> datetime:
-    """Return the time of the last fact of these types. Raises ValueError if there is none."""
-    return max(fact.occurred_at for fact in facts if isinstance(fact.event, kinds))
-
-
-# Printing
 
 
 def render(

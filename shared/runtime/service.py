@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 
 from shared.domain.dates import local_day
 from shared.domain.decider import Decider
+from shared.domain.documents import Document
 from shared.domain.duties import Duty
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.ids import derived_uuid
@@ -22,7 +23,6 @@ from shared.domain.permissions import SYSTEM, Permissions
 from shared.domain.policy import Policy, PolicyBook
 from shared.domain.texts import CommandContext
 from shared.domain.words import Words
-from shared.printing.documents import Document, is_print
 from shared.privacy.sealing import PREFIX
 
 S = TypeVar("S")
@@ -138,6 +138,11 @@ class Service(Generic[S]):
     """
     documents: Mapping[str, Document[S]] = field(default_factory=dict)
     """What can be printed of a stream, by name."""
+    is_print: Callable[[str, str, Document[S], S, Sequence[Fact]], bool] = lambda *_: False
+    """Tells whether a document, printed of a state and its facts, has a SHA-256: (SHA-256, name, document, state, facts).
+
+    A service whose rules compare signatures with prints names `shared.printing.documents.is_print`.
+    """
     followers: tuple[str, ...] = ()
     """The services whose reactions follow this one's events: it learns from them what waits."""
     words: Words = field(default_factory=Words)
@@ -200,7 +205,7 @@ class Service(Generic[S]):
     def prints(self, sha256: str, name: str, facts: Sequence[Fact]) -> bool:
         """Tell whether a document, printed by this service of these facts in one of its languages, has this SHA-256."""
         state = self.decider.fold(facts)
-        return state is not None and is_print(sha256, name, self.documents[name], state, facts)
+        return state is not None and self.is_print(sha256, name, self.documents[name], state, facts)
 
     def parse_command(self, body: str | bytes, received_at: datetime) -> Command:
         """Return the command in a JSON text that was received then; raises pydantic's ValidationError, or ValueError for bytes that are no UTF-8."""

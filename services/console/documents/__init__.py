@@ -17,8 +17,9 @@ from services.console.tables import cell_text, moment
 from services.console.web.words import command_in_words, in_words
 from services.registry import SERVICES
 from services.words import words_of
+from shared.domain.documents import Document, DocumentData, NotAvailable, day_of
 from shared.domain.words import Words
-from shared.printing.documents import Document, DocumentData, NotAvailable, day_of, render
+from shared.printing.documents import render
 from shared.transparency.checkpoint import Checkpoint, SignedNote
 from tools.verify_bundle import text_of
 

@@ -20,7 +20,7 @@ from services.disposal.documents.warning import warning_letter
 from services.disposal.documents.words import condition_texts
 from services.disposal.domain.state import DisposalState
 from services.vocabulary import Role
-from shared.printing.documents import Document
+from shared.domain.documents import Document
 
 FOLDER: Final = Path(__file__).parent
 OFFICERS: Final = frozenset(

@@ -29,14 +29,9 @@ from services.disposal.events import (
     RecordCorrected,
 )
 from services.vocabulary import Disposal
+from shared.domain.documents import DocumentData, NotAvailable, day_of, latest
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event
-from shared.printing.documents import (
-    DocumentData,
-    NotAvailable,
-    day_of,
-    latest,
-)
 
 CONTENT: Final = (
     DisposalCaseOpened,

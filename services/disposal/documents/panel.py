@@ -14,13 +14,8 @@ from services.disposal.events import (
     ProsecutorDecisionRecorded,
     VictimViewSought,
 )
+from shared.domain.documents import DocumentData, NotAvailable, day_of, personal_value
 from shared.domain.envelope import Fact
-from shared.printing.documents import (
-    DocumentData,
-    NotAvailable,
-    day_of,
-    personal_value,
-)
 
 TOO_LATE: Final = NotAvailable(
     "The case is past the panel: ask for the pack as it was with as_of, the day that the panel sat."

@@ -8,13 +8,8 @@ from services.disposal.documents.words import child, condition
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import WarningIssued
 from services.vocabulary import AttendanceStatus
+from shared.domain.documents import DocumentData, NotAvailable, clock_of, day_of
 from shared.domain.envelope import Fact
-from shared.printing.documents import (
-    DocumentData,
-    NotAvailable,
-    clock_of,
-    day_of,
-)
 
 
 def warning_letter(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | NotAvailable:

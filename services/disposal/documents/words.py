@@ -10,7 +10,8 @@ from uuid import UUID
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.state import ConditionStatus, DisposalState
 from services.disposal.events import Condition
-from shared.printing.documents import AWAITING, clock_of, day_of, personal_value, pounds
+from shared.domain.documents import clock_of, day_of, personal_value, pounds
+from shared.printing.documents import AWAITING
 
 UNTOUCHED: Final = frozenset(ConditionStatus) - {ConditionStatus.OMITTED}
 """A condition is part of what was given, whatever became of it, unless a variation took it out."""

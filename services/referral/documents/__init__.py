@@ -9,7 +9,7 @@ from typing import Final
 from services.referral.documents.closing import closing_letter
 from services.referral.domain.state import Referral
 from services.vocabulary import Role
-from shared.printing.documents import Document
+from shared.domain.documents import Document
 
 DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
     "closing-letter": Document(

@@ -8,13 +8,8 @@ from typing import Final
 from services.referral.domain.state import Referral, Stage
 from services.referral.events import PersonLinked, ReferralClosed
 from services.vocabulary import PersonRole
+from shared.domain.documents import DocumentData, NotAvailable, latest, personal_value
 from shared.domain.envelope import Fact
-from shared.printing.documents import (
-    DocumentData,
-    NotAvailable,
-    latest,
-    personal_value,
-)
 
 CONCERNED: Final = frozenset({PersonRole.HARMER, PersonRole.HARMED})
 """Who is written to; a parent or carer reads the child's letter, since nothing says whose parent somebody is."""

@@ -9,7 +9,7 @@ from typing import Final
 from services.rj_conference.documents.agreement import conference_agreement
 from services.rj_conference.domain.state import Conference
 from services.vocabulary import Role
-from shared.printing.documents import Document
+from shared.domain.documents import Document
 
 DOCUMENTS: Final[Mapping[str, Document[Conference]]] = {
     "conference-agreement": Document(

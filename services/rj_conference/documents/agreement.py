@@ -12,13 +12,8 @@ from uuid import UUID
 
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import AgreementSigned, ConferenceHeld, NoAgreementReached, PresentRole
+from shared.domain.documents import DocumentData, NotAvailable, day_of, personal_value
 from shared.domain.envelope import Fact
-from shared.printing.documents import (
-    DocumentData,
-    NotAvailable,
-    day_of,
-    personal_value,
-)
 
 SIGNING = frozenset({PresentRole.HARMER, PresentRole.HARMED, PresentRole.REPRESENTATIVE})
 """Who is asked to sign: the harmer, and the harmed or whoever came for them. Others sign where they are named."""

@@ -15,13 +15,9 @@ from services.referral.service import service as referral
 from services.rj_conference.service import service as rj_conference
 from services.vocabulary import PersonDetails
 from shared.domain.decider import history_at
+from shared.domain.documents import DocumentData, NotAvailable
 from shared.domain.envelope import Fact
-from shared.printing.documents import (
-    DocumentData,
-    NotAvailable,
-    RenderedDocument,
-    render,
-)
+from shared.printing.documents import RenderedDocument, render
 from shared.privacy.sealing import Sealed
 from shared.runtime.service import Service
 from tests.command_spec import CommandSpec

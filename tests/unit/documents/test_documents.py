@@ -23,16 +23,15 @@ from services.disposal.events import AssessmentTool, EvidenceStandard, PaymentMe
 from services.referral.events import ClosingReason
 from services.rj_conference.events import PresentRole
 from services.vocabulary import ConferenceMode, Recommendation, TrialMode
+from shared.domain.documents import DocumentData, pounds
 from shared.domain.envelope import Fact
 from shared.printing.documents import (
     AWAITING,
     LANGUAGES,
     PAPER,
-    DocumentData,
     NotPrintable,
     RenderedDocument,
     is_print,
-    pounds,
     render,
     text_file,
 )
@@ -97,7 +96,8 @@ def test_it_is_accessible(name: str, language: str) -> None:
 PRINT_ELSEWHERE = """
 import datetime, json, sys
 from services.registry import deciding_services
-from shared.printing.documents import DocumentData, render
+from shared.domain.documents import DocumentData
+from shared.printing.documents import render
 services = {service.name: service for service in deciding_services()}
 for line in sys.stdin:
     given = json.loads(line)
