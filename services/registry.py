@@ -27,8 +27,17 @@ class RegisteredService:
     """The place of its API among the ports of all APIs; fixed, so that a new service moves no other."""
     collection: str = ""
     """The plural under which its streams stand in URLs and in the projected case; empty where it keeps none."""
+    record: str = ""
+    """What people call one of its streams, such as an education session; empty: as its title."""
+    names_people: bool = False
+    """Whether its records hold people's names; others name people by their ids."""
     decides: bool = True
     """Whether it has an event store and a topic; else it only projects what others publish."""
+
+    @property
+    def record_title(self) -> str:
+        """What people call one of its streams, for a heading."""
+        return self.record or self.title
 
     def service(self) -> Service[Any]:
         """Import the declaration of a deciding service."""
@@ -47,9 +56,9 @@ class RegisteredService:
 
 
 SERVICES: Final = (
-    RegisteredService("referral", "Referral", 0, "referrals"),
-    RegisteredService("education", "Education", 1, "sessions"),
-    RegisteredService("disposal", "Disposal", 2, "disposals"),
+    RegisteredService("referral", "Referral", 0, "referrals", names_people=True),
+    RegisteredService("education", "Education", 1, "sessions", record="Education session"),
+    RegisteredService("disposal", "Disposal", 2, "disposals", names_people=True),
     RegisteredService("rj_conference", "Restorative conference", 3, "conferences"),
     RegisteredService("reporting", "Reporting", 4, decides=False),
 )
@@ -63,6 +72,10 @@ DECIDING: Final = tuple(entry for entry in SERVICES if entry.decides)
 
 COLLECTIONS: Final[Mapping[str, str]] = {entry.name: entry.collection for entry in DECIDING}
 """Deciding service -> the plural under which its streams stand in URLs."""
+
+
+RECORD_TITLES: Final[Mapping[str, str]] = {entry.collection: entry.record_title for entry in DECIDING}
+"""Collection -> what people call one of its records."""
 
 
 def deciding_services() -> tuple[Service[Any], ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.registry import DECIDING
 from services.vocabulary import Role
 from shared.domain.permissions import AUDIT, DATA_RIGHTS, DECISIONS, OPERATIONS, Permission, Permissions
 
-NAMING: Final = ("referral", "disposal")
+NAMING: Final = tuple(entry.name for entry in DECIDING if entry.names_people)
 """The services whose records hold names by themselves; others name people by their ids."""
 MOST_NAMED: Final = 500
 """The most records whose names are asked for in one question."""

@@ -31,12 +31,11 @@ from services.console.web.moments import HEAD, all_events, changed_facts, member
 from services.console.web.names import people_of
 from services.console.web.proofs import CheckedCheckpoint, EventProof, check_checkpoint, check_event
 from services.console.web.records import SERVICES as SERVICE_OF
-from services.console.web.records import TITLES
 from services.console.web.rendering import render
 from services.console.web.routing import console_of, read_case, read_collection, read_name, read_uuid
 from services.console.web.sessions import Session
 from services.console.web.words import command_in_words
-from services.registry import COLLECTIONS, SERVICES
+from services.registry import COLLECTIONS, RECORD_TITLES, SERVICES
 from shared.transparency.checkpoint import VerifierKey
 from tools.verify_bundle import Keys, Unreadable, check
 
@@ -71,7 +70,7 @@ class ProvedStream:
     @property
     def title(self) -> str:
         """Its kind, and the beginning of its id."""
-        return f"{TITLES[self.collection]} {self.id[:8]}"
+        return f"{RECORD_TITLES[self.collection]} {self.id[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class Lane:
     @property
     def title(self) -> str:
         """Its kind, and the beginning of its id."""
-        return f"{TITLES[self.collection]} {self.id[:8]}"
+        return f"{RECORD_TITLES[self.collection]} {self.id[:8]}"
 
 
 # --- an event -------------------------------------------------------------------------------------------
@@ -112,8 +111,8 @@ async def event_page(request: Request, session: Session) -> Response:
         request,
         "event.html",
         session,
-        title=f"Event {event['version']} of {TITLES[collection].lower()} {id_[:8]}",
-        service=TITLES[collection],
+        title=f"Event {event['version']} of {RECORD_TITLES[collection].lower()} {id_[:8]}",
+        service=RECORD_TITLES[collection],
         record=f"/records/{collection}/{id_}",
         case_id=read_case(request.query_params.get("case")),
         event=event,

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from services.console.web.apis import Apis, part_of
 from services.console.web.fields import OFFICERS, Option
-from services.console.web.records import TITLES, Record, all_people, condition_words, read_all, read_record
+from services.console.web.records import Record, all_people, condition_words, read_all, read_record
 from services.console.web.sessions import Session
 from services.console.web.words import day, in_words
+from services.registry import RECORD_TITLES
 
 PEOPLE: Final = ("person", "harmer", "victims", "victims_with_enhanced_rights", "signed_by")
 GROUPS: Final = {"conditions": ("condition", "condition_ids"), "terms": ("term",), "sessions": ("session",)}
@@ -62,7 +63,10 @@ def _options(
         for name in OFFICERS:
             yield name, option
     for record in records:
-        yield record.collection.removesuffix("s"), Option(record.id, f"{TITLES[record.collection]} {record.id[:8]}")
+        yield (
+            record.collection.removesuffix("s"),
+            Option(record.id, f"{RECORD_TITLES[record.collection]} {record.id[:8]}"),
+        )
         yield from _of_state(record, words)
     for event in events:
         if event["stream"] == id_:

@@ -38,7 +38,7 @@ from services.console.web.fields import (
 )
 from services.console.web.next_steps import steps_of
 from services.console.web.questions import question_of, warnings_for
-from services.console.web.records import SERVICES, TITLES
+from services.console.web.records import SERVICES
 from services.console.web.rendering import address, render
 from services.console.web.routing import (
     CSRF,
@@ -55,6 +55,7 @@ from services.console.web.routing import (
 )
 from services.console.web.sessions import Draft, Session
 from services.console.web.words import today
+from services.registry import RECORD_TITLES
 from shared.domain.dates import LONDON
 
 OWN: Final = frozenset({CSRF, "key", "version", "case", "add"})
@@ -259,9 +260,9 @@ async def beginnings(request: Request, session: Session) -> list[dict[str, Any]]
         if not guidance.value or not titles.value:
             return None
         steps = [step for step in steps_of(guidance.value, titles.value).shown if step.is_open]
-        return {"collection": collection, "title": TITLES[collection], "steps": steps} if steps else None
+        return {"collection": collection, "title": RECORD_TITLES[collection], "steps": steps} if steps else None
 
-    found = await asyncio.gather(*(of(collection) for collection in TITLES))
+    found = await asyncio.gather(*(of(collection) for collection in RECORD_TITLES))
     return [one for one in found if one]
 
 

@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.web.apis import Apis, Problem
-from services.console.web.records import TITLES, all_people, condition_words, read_all, records_in
+from services.console.web.records import all_people, condition_words, read_all, records_in
 from services.console.web.rendering import render
 from services.console.web.routing import console_of, query, read_day, read_uuid
 from services.console.web.sessions import Session
 from services.console.web.words import day, duty_in_words, in_words
+from services.registry import RECORD_TITLES
 from shared.domain.dates import end_of_day
 
 MOMENTS: Final = ("as_from", "known_from", "as_to", "known_to")
@@ -147,7 +148,7 @@ def changed_facts(one: Mapping[str, str], other: Mapping[str, str]) -> list[Diff
 def _facts(case: Case, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield what a case holds, each with its value in words."""
     for collection, record in records_in(case):
-        title = TITLES[collection]
+        title = RECORD_TITLES[collection]
         if len(case[collection]) > 1:
             title = f"{title} {str(record['id'])[:8]}"
         for name, value in record.items():

@@ -12,15 +12,9 @@ from services.console.web.apis import Apis, Part, part_of
 from services.console.web.names import Who, child_of, people_of
 from services.console.web.sessions import Session
 from services.console.web.words import day, in_words
-from services.registry import COLLECTIONS
+from services.registry import COLLECTIONS, RECORD_TITLES
 
 SERVICES: Final = {collection: service for service, collection in COLLECTIONS.items()}
-TITLES: Final = {
-    "referrals": "Referral",
-    "disposals": "Disposal",
-    "conferences": "Restorative conference",
-    "sessions": "Education session",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,7 @@ class Record:
     @property
     def title(self) -> str:
         """Its kind, for a heading."""
-        return TITLES[self.collection]
+        return RECORD_TITLES[self.collection]
 
     @property
     def people(self) -> list[Who]:
@@ -80,8 +74,8 @@ async def read_record(
 
 
 def records_in(case: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the records of a projected case, each with its collection, in the order in which a case goes on."""
-    for collection in TITLES:
+    """Yield the records of a projected case, each with its collection, in the order of the registry."""
+    for collection in RECORD_TITLES:
         for record in case.get(collection) or ():
             yield collection, record
 

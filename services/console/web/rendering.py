@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from services.console.web import words
 from services.console.web.sessions import Session
+from services.registry import COLLECTIONS, RECORD_TITLES
 
 PACKAGE: Final = "services.console.web"
 QUIET: Final = frozenset({"caller", "undefined"})
@@ -64,6 +65,7 @@ def environment() -> jinja2.Environment:
     made.globals |= {"address": address}
     made.filters |= {
         "in_words": words.in_words,
+        "record_title": lambda service: RECORD_TITLES[COLLECTIONS[service]],
         "command_in_words": words.command_in_words,
         "duty_in_words": words.duty_in_words,
         "day": words.day,

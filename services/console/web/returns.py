@@ -28,13 +28,12 @@ from starlette.responses import Response
 from services.console.web import names
 from services.console.web.apis import Apis, Part, Problem, part_of, sentence
 from services.console.web.charts import MAX_SERIES, Bar, bar_chart
-from services.console.web.records import TITLES
 from services.console.web.rendering import render
 from services.console.web.routing import Form, console_of, first, query, read_name, read_page, read_uuid, see
 from services.console.web.sessions import Session
 from services.console.web.words import day, in_words, today
 from services.console.web.workbooks import workbook_of
-from services.registry import COLLECTIONS
+from services.registry import COLLECTIONS, RECORD_TITLES
 from services.reporting.access import ACCESS
 
 FILES: Final = {
@@ -155,7 +154,7 @@ async def counted_page(request: Request, session: Session) -> Response:
         cell=cell_in_words(found["cell"]),
         found=found,
         known_at=asked["known_at"],
-        records=[(one, TITLES[COLLECTIONS[one["service"]]]) for one in records],
+        records=[(one, RECORD_TITLES[COLLECTIONS[one["service"]]]) for one in records],
         names=await names.of_records(apis, session, ((one["service"], one["id"]) for one in records[:NAMED])),
         collections=COLLECTIONS,
     )
