@@ -172,6 +172,10 @@ audit: .venv-audit/.installed ## Ask advisory sources about every pinned package
 docs: install-test ## Write docs/reference and the contract from the code (a test fails where they are stale)
 	@$(BIN)/python -m tools.reference
 
+.PHONY: weight
+weight: ## Say what the house weighs: lines by room, words by hand, the largest functions and files
+	@$(PYTHON) tools/weight.py
+
 .PHONY: lock
 lock: ## Renew requirements/*.txt from pyproject.toml (a release rests a week first)
 	@[ -x .venv-lock/bin/uv ] || { $(REQUIRE_PYTHON); "$(PYTHON)" -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv==0.13.8; }
