@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from services.registry import DECIDING, PARTNERS, SERVICES
-from shared.kafka import PROVISIONER, VERIFIER, worker_principal
+from shared.kafka import PROVISIONER, VERIFIER, KafkaLogin, worker_principal
 from shared.runtime.kafka_grants import KafkaAccess, grant_access
 from shared.runtime.provision import provision_topics
 from shared.runtime.settings import Settings
@@ -64,12 +64,13 @@ def accesses() -> list[KafkaAccess]:
 async def provision_kafka(settings: Settings) -> None:
     """Create every topic, and where Kafka asks for passwords give each login its password and its rights.
 
-    Raises `ProvisionFailed` and `NoPassword`.
+    Returns when every broker lets every login in. Raises `ProvisionFailed` and `NoPassword`.
     """
     projecting = [entry.name for entry in SERVICES if not entry.decides]
     await provision_topics(settings, [entry.name for entry in DECIDING], projecting, NAMESPACE)
-    if settings.kafka_passwords is not None:
-        await grant_access(settings.kafka_as(PROVISIONER), accesses(), settings.kafka_password_of)
+    provisioner = settings.kafka_as(PROVISIONER)
+    if isinstance(provisioner, KafkaLogin):
+        await grant_access(provisioner, accesses(), settings.kafka_password_of)
 
 
 def _topics(services: Iterable[str], *kinds: str) -> tuple[str, ...]:

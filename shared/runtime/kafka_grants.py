@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import CompactArray, CompactBytes, CompactString, Int8, Int16, Int32, Schema, TaggedFields
 
 from shared.database import retry_for
-from shared.kafka import Kafka, client_options
+from shared.kafka import KafkaLogin, client_options
+from shared.runtime.provision import ProvisionFailed, administering
 
 TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
 """Kinds of resource, as Kafka numbers them (org.apache.kafka.common.resource.ResourceType)."""
@@ -27,6 +29,8 @@ ALLOW: Final = 3
 ITERATIONS: Final = 8192
 """Rounds of PBKDF2 behind a SCRAM secret: Kafka takes from 4,096 to 16,384."""
 SCRAM_SHA_512: Final = 2
+TIMEOUT_MS: Final = 10_000
+"""Milliseconds that a broker has to answer a request: one that stands still is asked again, or leaves the cluster."""
 
 
 class Binding(NamedTuple):
@@ -123,44 +127,76 @@ class _AlterScramRequest(Request[_AlterScramRequestStruct]):  # type: ignore[mis
         return request_struct_class([], self._secrets, {})
 
 
-async def grant_access(kafka: Kafka, accesses: Iterable[KafkaAccess], password_of: Callable[[str], str]) -> None:
+async def grant_access(
+    kafka: KafkaLogin, accesses: Iterable[KafkaAccess], password_of: Callable[[str], str], seconds: float = 60
+) -> None:
     """Give each principal its password and exactly the rights that are declared; rights of anybody else go.
 
-    Raises a KafkaError where the broker refuses.
+    Returns when every broker of the cluster lets each principal in and has its rights. The controller answers before the
+    brokers know, and a login that is used earlier is refused.
+
+    Args:
+        kafka: whoever may change logins and rights.
+        accesses: the rights of each principal.
+        password_of: returns the password of a principal.
+        seconds: how long to try.
+
+    Raises:
+        ProvisionFailed: after so many seconds a broker still refuses a login or has other rights; it names both.
+        KafkaError: no broker answers, or a broker refuses the change.
+
     """
     accesses = list(accesses)
-    passwords = [(access.principal, password_of(access.principal)) for access in accesses]
+    passwords = {access.principal: password_of(access.principal) for access in accesses}
     wanted = set[Binding]().union(*(access.bindings() for access in accesses))
 
     async def grant() -> None:
-        admin = AIOKafkaAdminClient(**client_options(kafka))
-        try:
-            await admin.start()
+        async with administering(kafka, request_timeout_ms=TIMEOUT_MS) as admin:
             # aiokafka sends what it has no call for by the same way as its own calls.
-            send = admin._send_request  # noqa: SLF001
-            answer = await send(_AlterScramRequest(passwords))
+            answer = await admin._send_request(_AlterScramRequest(passwords.items()))  # noqa: SLF001
             _require(*((result[1], result[2]) for result in answer.results))
-            described = await send(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY))
-            _require((described.error_code, described.error_message))
-            existing = {
-                Binding(kind, name, pattern, principal, operation)
-                for kind, name, pattern, rights in described.resources
-                for principal, _, operation, _ in rights
-            }
-            for one in wanted - existing:
-                created = await send(CreateAclsRequest(*_with_host(one, "*"), ALLOW))
-                _require(*created.creation_responses)
-            for one in existing - wanted:
-                deleted = await send(DeleteAclsRequest(*_with_host(one, None), ANY))
-                _require(*(result[:2] for result in deleted.filter_responses))
-        finally:
-            await admin.close()
+            for broker in (await admin.describe_cluster())["brokers"]:
+                address = f"{broker['host']}:{broker['port']}"
+                if differing := await _set_rights(admin, broker["node_id"], wanted):
+                    raise ProvisionFailed(f"Kafka's broker {address} does not have the rights of {differing} yet")
+                for principal, password in passwords.items():
+                    await _log_in(replace(kafka, servers=address, principal=principal, password=password))
 
-    await retry_for(grant, 60, on=(KafkaError, OSError))
+    await retry_for(grant, seconds, on=(ProvisionFailed, KafkaError, OSError))
 
 
-def _with_host(one: Binding, host: str | None) -> tuple[Any, ...]:
-    return one.kind, one.name, one.pattern, one.principal, host, one.operation
+async def _set_rights(admin: AIOKafkaAdminClient, broker: int, wanted: set[Binding]) -> str:
+    """Change the rights that a broker knows into those wanted; return whose rights were others, comma-separated."""
+    described = await admin._send_request(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY), broker)  # noqa: SLF001
+    _require((described.error_code, described.error_message))
+    existing = {
+        Binding(kind, name, pattern, principal, operation)
+        for kind, name, pattern, rights in described.resources
+        for principal, _, operation, _ in rights
+    }
+    for right in wanted - existing:
+        created = await admin._send_request(CreateAclsRequest(*_with_host(right, "*"), ALLOW))  # noqa: SLF001
+        _require(*created.creation_responses)
+    for right in existing - wanted:
+        deleted = await admin._send_request(DeleteAclsRequest(*_with_host(right, None), ANY))  # noqa: SLF001
+        _require(*(result[:2] for result in deleted.filter_responses))
+    return ", ".join(sorted({right.principal.removeprefix("User:") for right in wanted ^ existing}))
+
+
+async def _log_in(login: KafkaLogin) -> None:
+    """Log in at one broker, whose address is the login's only server. Raises ProvisionFailed."""
+    host, _, port = login.servers.rpartition(":")
+    options = client_options(login)
+    del options["bootstrap_servers"]
+    try:
+        connection = await create_conn(host, int(port), request_timeout_ms=TIMEOUT_MS, **options)
+    except (KafkaError, OSError) as error:
+        raise ProvisionFailed(f"Kafka's broker {login.servers} does not let {login.principal} in: {error!r}") from error
+    await connection.close()
+
+
+def _with_host(right: Binding, host: str | None) -> tuple[Any, ...]:
+    return right.kind, right.name, right.pattern, right.principal, host, right.operation
 
 
 def _require(*results: tuple[int, str | None]) -> None:

@@ -10,7 +10,8 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -153,13 +154,22 @@ def _durable(replication: int) -> dict[str, str]:
     return {"min.insync.replicas": str(min(2, replication)), "compression.type": "uncompressed"}
 
 
+@asynccontextmanager
+async def administering(kafka: Kafka, **options: Any) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Yield a client that changes Kafka itself, with more options of aiokafka. Raises KafkaError."""
+    admin = AIOKafkaAdminClient(**client_options(kafka), **options)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
 async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
     """Create the topics that are missing; raises `ProvisionFailed` where one stands with other partitions."""
 
     async def create() -> list[dict[str, Any]]:
-        admin = AIOKafkaAdminClient(**client_options(bootstrap))
-        try:
-            await admin.start()
+        async with administering(bootstrap) as admin:
             there = set(await admin.list_topics())
             missing = [topic for topic in wanted if topic.name not in there]
             if missing:
@@ -169,8 +179,6 @@ async def topics(bootstrap: Kafka, wanted: Sequence[NewTopic]) -> None:
             if not all(topic["partitions"] for topic in described):
                 raise LeaderNotAvailableError("a topic is not known to the broker yet")  # it has just been created
             return described
-        finally:
-            await admin.close()
 
     described = await retry_for(create, 60, on=(KafkaError, OSError))
     by_name = {topic["topic"]: topic for topic in described}

@@ -143,6 +143,14 @@ def test_the_example_is_written_from_the_contract_alone() -> None:
         assert foreign <= {"confluent_kafka", "partner"}
 
 
+def test_a_first_start_starts_each_process_once(system: Path) -> None:
+    """Each login is let in when it is first used: no process of a new system was refused, or ended and was started again."""
+    logs = [file.read_text(encoding="utf-8") for file in (system / "log").glob("*.log")]
+    assert len(logs) > 10
+    lines = [line for log in logs for line in log.splitlines()]
+    assert not [line for line in lines if "is started again" in line or "Authentication failed" in line]
+
+
 def test_killed_in_the_middle_it_ends_as_a_fresh_one(kafka: Settings, tmp_path: Path) -> None:
     """After each kill -9 it goes on from where its database stands: nothing is lost, nothing is counted twice."""
     wait_until(lambda: caught_up_service(kafka, tmp_path).events_taken() >= 30, 60, "thirty events")
