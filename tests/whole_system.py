@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from services.console.addresses import find_addresses, written
-from services.console.client import Client
+from services.console.client import RESTART, Client
 from services.console.status import system_status
 from tests import loopback
 from tests.ports import free_base
@@ -80,6 +80,13 @@ def running_system(folder: Path, variables: Mapping[str, str] | None = None) -> 
         system.stop()
 
 
+@contextlib.contextmanager
+def client_of(var: Path, *, patience: float = RESTART, reason: str = "TEST") -> Iterator[Client]:
+    """Yield a client of the system in a directory, and close its connections."""
+    with loopback.blocking_client(timeout=30.0) as http:
+        yield Client(find_addresses((), {}, var), http=http, patience=patience, reason=reason)
+
+
 def ooc(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the console against the system in a directory."""
     environment = {**os.environ, "OOC_VAR": str(var), "COLUMNS": "400"}
@@ -93,8 +100,8 @@ def status_reasons(var: Path) -> list[str]:
     """
     if written(var) is None:
         return ["The system is not up yet."]
-    with loopback.blocking_client(timeout=30.0) as http:
-        return system_status(Client(find_addresses((), {}, var), http=http, patience=0), var).reasons
+    with client_of(var, patience=0) as client:
+        return system_status(client, var).reasons
 
 
 def caught_up(var: Path) -> bool:

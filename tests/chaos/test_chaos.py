@@ -15,7 +15,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,10 +23,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.console.addresses import find_addresses
 from services.console.client import Client
-from tests import loopback
-from tests.whole_system import WholeSystem, caught_up, ooc, wait_until
+from tests.whole_system import WholeSystem, caught_up, client_of, ooc, wait_until
 
 SECONDS = float(os.environ.get("OOC_CHAOS_SECONDS", "60"))
 SEED = int(os.environ.get("OOC_CHAOS_SEED", str(random.randrange(10**6))))
@@ -53,13 +50,6 @@ def system(shared_system: WholeSystem) -> Path:
     return shared_system.var
 
 
-@contextlib.contextmanager
-def _client(var: Path) -> Iterator[Client]:
-    """Yield a client, patient while what was killed comes back."""
-    with loopback.blocking_client(timeout=30) as http:
-        yield Client(find_addresses((), {}, var), http=http, patience=120, reason="TEST")
-
-
 @pytest.mark.timeout(SECONDS + 840)
 def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
     """After a minute of kill -9 at every process, each receipt is valid and each reaction happened once."""
@@ -69,7 +59,7 @@ def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
 
     def write() -> None:
         try:
-            with _client(system) as client:
+            with client_of(system, patience=120) as client:
                 while not stop.is_set():
                     receipts.append(_story(client))
         except BaseException as error:  # noqa: BLE001 - a writer's failure is the test's
@@ -88,7 +78,7 @@ def test_kill_nine_loses_duplicates_and_reorders_nothing(system: Path) -> None:
 
     wait_until(lambda: caught_up(system), 400, "the system to catch up")
     assert ooc(system, "status").returncode == 0
-    with _client(system) as client:
+    with client_of(system, patience=120) as client:
         for story in receipts:
             _check_histories(client, story)
     verified = ooc(system, "verify")

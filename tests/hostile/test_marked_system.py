@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.console.addresses import find_addresses, written
+from services.console.addresses import written
 from services.console.client import Client
 from services.console.keys import OWNER
 from shared.database import as_role, database_dsn
@@ -37,7 +38,7 @@ from tests.integration.console.filling import fill_in
 from tests.integration.console.test_forms import REPORT
 from tests.integration.local.waiting import eventually
 from tests.unit.test_sealed_fields import EVENTS, sealed_paths
-from tests.whole_system import ooc, running_system
+from tests.whole_system import client_of, ooc, running_system
 from tools.scenario.over_http import Http
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
@@ -111,14 +112,15 @@ def marked() -> Iterator[Marked]:
     """Play the scenarios, marked, on a whole system, and use it as people do."""
     folder = Path(tempfile.mkdtemp(prefix="ooc-marked-"))
     (folder / "tmp").mkdir()
-    with running_system(folder, {"TMPDIR": str(folder / "tmp")}) as running:
-        client = Client(find_addresses((), {}, running.var), reason="CASE_REVIEW")
+    with contextlib.ExitStack() as stack:
+        running = stack.enter_context(running_system(folder, {"TMPDIR": str(folder / "tmp")}))
+        client = stack.enter_context(client_of(running.var, reason="CASE_REVIEW"))
         marker = Marker(TOKEN)
         scenarios = {
             number: marker.marked(read_scenario(next(SCENARIOS.glob(f"{number}-*.yaml")))) for number in PLAYED
         }
         runs = {
-            number: Run(scenario, Http(Client(find_addresses((), {}, running.var))))
+            number: Run(scenario, Http(stack.enter_context(client_of(running.var))))
             for number, scenario in scenarios.items()
         }
         with ThreadPoolExecutor(4) as threads:

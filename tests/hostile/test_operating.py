@@ -17,15 +17,13 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from services.console.addresses import find_addresses
-from services.console.client import Client
 from shared.database import database_dsn
 from shared.kafka import PROVISIONER, Kafka, client_options
 from shared.messaging.relay import key_and_partition
 from shared.runtime.settings import Settings
 from tests.integration.api.test_service_api import PLAN
 from tests.integration.local.waiting import eventually
-from tests.whole_system import WholeSystem, ooc, status_reasons
+from tests.whole_system import WholeSystem, client_of, ooc, status_reasons
 from tools import local
 from tools.local import postgres
 
@@ -75,9 +73,9 @@ class Place:
 
     def send(self, session: UUID, command: dict[str, Any]) -> None:
         """Record something of a session."""
-        client = Client(find_addresses((), {}, self.var))
         path = f"/v1/sessions/{session}/commands"
-        reply = client.post("education", path, role="SAFE_SCHOOLS_OFFICER", body=command, key=str(uuid4()))
+        with client_of(self.var) as client:
+            reply = client.post("education", path, role="SAFE_SCHOOLS_OFFICER", body=command, key=str(uuid4()))
         assert reply.status == 201, reply.body
 
     @property

@@ -11,10 +11,9 @@ from uuid import UUID
 
 import pytest
 
-from services.console.addresses import find_addresses, written
-from services.console.client import Client
+from services.console.addresses import written
 from tests.integration.console.browsing import Browser
-from tests.whole_system import ooc, running_system
+from tests.whole_system import client_of, ooc, running_system
 from tools.scenario.over_http import Http
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
@@ -55,9 +54,9 @@ def unsigned(system: dict[str, Any]) -> UUID:
     end = next(
         n for n, step in enumerate(whole.steps) if isinstance(step, CommandStep) and step.command == "SignDocument"
     )
-    backend = Http(Client(find_addresses((), {}, Path(system["var"]))))
-    run = Run(dataclasses.replace(whole, steps=whole.steps[:end]), backend)
-    run.play()
+    with client_of(system["var"]) as client:
+        run = Run(dataclasses.replace(whole, steps=whole.steps[:end]), Http(client))
+        run.play()
     return run.names.id("d1")
 
 

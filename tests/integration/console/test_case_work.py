@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from services.console.addresses import find_addresses
-from services.console.client import Client
 from tests.integration.console.browsing import Browser
 from tests.integration.console.filling import fill_in, record
 from tests.integration.console.test_forms import CHILD, begun, form_of
 from tests.integration.console.test_officer_pages import link_of
+from tests.whole_system import client_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -32,8 +30,8 @@ def test_a_document_is_printed_signed_and_confirmed_on_one_page(
     check = fill_in(browser, sign, command)
     done = browser.send(check, check.form("/send"))
     assert "signed" in done.words
-    client = Client(find_addresses((), {}, Path(system["var"])))
-    answer = client.get("disposal", f"/v1/disposals/{unsigned}", role="POLICE_DECISION_MAKER")
+    with client_of(system["var"]) as client:
+        answer = client.get("disposal", f"/v1/disposals/{unsigned}", role="POLICE_DECISION_MAKER")
     assert answer.body["document_printed_here"] is True
 
 

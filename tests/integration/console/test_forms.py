@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from services.console.addresses import find_addresses
-from services.console.client import Client
 from tests.integration.console.browsing import Browser, Form, Page
 from tests.integration.console.by_forms import Forms
 from tests.integration.console.conftest import SCENARIOS
 from tests.integration.console.filling import fill_in, record
+from tests.whole_system import client_of
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run
 
@@ -186,9 +185,8 @@ def test_an_auditor_gives_a_reason_and_then_sees(browser: Browser) -> None:
 @pytest.fixture
 def forms(system: dict[str, Any]) -> Iterator[Forms]:
     """Yield the console's forms as a backend of scenarios."""
-    backend = Forms(Client(find_addresses((), {}, Path(system["var"]))), system["console"])
-    yield backend
-    backend.close()
+    with client_of(system["var"]) as client, contextlib.closing(Forms(client, system["console"])) as backend:
+        yield backend
 
 
 STORIES = sorted(path.stem for path in SCENARIOS.glob("*.yaml") if path.stem < "15")

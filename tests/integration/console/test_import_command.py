@@ -14,15 +14,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.console.addresses import find_addresses
-from services.console.client import Client
 from services.console.import_rows import Owner
 from services.console.import_table import register_of
 from services.console.keys import OWNER
 from services.console.tokens import AREA, ORGANISATION
 from shared.database import as_role, database_dsn
 from tests.integration.local.waiting import eventually
-from tests.whole_system import OOC, ooc
+from tests.whole_system import OOC, client_of, ooc
 
 pytestmark = pytest.mark.timeout(480)
 
@@ -42,10 +40,10 @@ def counts(summary: Mapping[str, Any]) -> tuple[int, int, int]:
 
 def states(system: Mapping[str, Any], register: str) -> list[str | None]:
     """Return the states of the example's referrals, None where there is none."""
-    client = Client(find_addresses((), {}, system["var"]), reason="TEST")
     owner = Owner(ORGANISATION, AREA, register)
     ids = [owner.id_of("referral", row.cells["reference"]) for row in register_of(EXAMPLE.read_bytes(), "a.csv").rows]
-    replies = [client.get("referral", f"/v1/referrals/{id_}", role="SUPERVISOR") for id_ in ids]
+    with client_of(system["var"]) as client:
+        replies = [client.get("referral", f"/v1/referrals/{id_}", role="SUPERVISOR") for id_ in ids]
     return [reply.body["state"] if reply.status == 200 else None for reply in replies]
 
 

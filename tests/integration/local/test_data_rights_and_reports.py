@@ -18,7 +18,6 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.console.addresses import find_addresses
 from services.console.client import Client
 from services.console.keys import OWNER
 from services.console.verification import stores
@@ -28,7 +27,7 @@ from shared.database import as_role, database_dsn
 from shared.kafka import client_options
 from tests.integration.local.waiting import eventually
 from tests.received_referral import received_referral
-from tests.whole_system import OOC, WholeSystem, ooc
+from tests.whole_system import OOC, WholeSystem, client_of, ooc
 
 pytestmark = pytest.mark.timeout(480)
 
@@ -53,7 +52,12 @@ def send(client: Client, stream: UUID, **body: Any) -> dict[str, Any]:
 
 def close_referral(var: Path) -> UUID:
     """Record a referral of a child, close it, and return the child's id."""
-    client = Client(find_addresses((), {}, var), reason="TEST")
+    with client_of(var) as client:
+        return refer_and_close(client)
+
+
+def refer_and_close(client: Client) -> UUID:
+    """Do so as a client."""
     stream, child = uuid4(), uuid4()
     send(client, stream, **received_referral(uuid4(), WHEN))
     details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
@@ -218,10 +222,13 @@ async def removed(var: Path, position: int) -> AsyncIterator[None]:
 
 async def test_a_receipt_proves_that_its_event_is_missing(system: Path, tmp_path: Path) -> None:
     """Given a receipt, then its event is found recorded and signed; where the event is gone or another, that is named."""
-    client, stream = Client(find_addresses((), {}, system), reason="TEST"), uuid4()
-    send(client, stream, **received_referral(uuid4(), WHEN))
-    receipt = send(client, stream, type="AcknowledgeReferral")
-    send(client, uuid4(), **received_referral(uuid4(), WHEN))  # a later event: the receipt's is not the end of the log
+    stream = uuid4()
+    with client_of(system) as client:
+        send(client, stream, **received_referral(uuid4(), WHEN))
+        receipt = send(client, stream, type="AcknowledgeReferral")
+        send(
+            client, uuid4(), **received_referral(uuid4(), WHEN)
+        )  # a later event: the receipt's is not the end of the log
     line = receipt["events"][0]
     for name, lines in ("given", [line]), ("forged", [line | {"hash": "0" * 64}]):
         (tmp_path / name).write_text(json.dumps(receipt | {"events": lines}), encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +15,12 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 
-from services.console.addresses import SERVICES, find_addresses, written
+from services.console.addresses import SERVICES, written
 from services.console.client import Client
 from services.registry import COLLECTIONS, DECIDING
 from shared.kafka import PARTITIONS, PROVISIONER, KafkaLogin, client_options
 from tests.integration.local.waiting import eventually
-from tests.whole_system import WholeSystem, ooc
+from tests.whole_system import WholeSystem, client_of, ooc
 from tools import local
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -148,8 +148,16 @@ def waits_once_each(story: Story, session: UUID) -> bool:
     return [len(waits) for waits in story.waiting(session)] == [2, 2, 2, 2]
 
 
+@pytest.fixture
+def story(system: Path) -> Iterator[Story]:
+    with client_of(system) as client:
+        yield Story(client)
+
+
 @pytest.mark.timeout(480)
-async def test_what_waits_is_seen_everywhere_until_it_is_corrected_or_closed(system: Path, tmp_path: Path) -> None:
+async def test_what_waits_is_seen_everywhere_until_it_is_corrected_or_closed(
+    system: Path, story: Story, tmp_path: Path
+) -> None:
     """Parked attendances are shown everywhere, also after a kill, until one is corrected and the other closed.
 
     Two reactors and two projectors share the partitions, before the kill and after it, and every state is whole.
@@ -159,7 +167,6 @@ async def test_what_waits_is_seen_everywhere_until_it_is_corrected_or_closed(sys
     shown = {row["process"]: row["pid"] for row in status["processes"]}
     assert shown == shown | {name: str(pid) for name, pid in local.running(system).items() if "worker" in name}
     assert {f"{service}-worker{n}" for service in SERVICES for n in ("", "-2")} <= shown.keys()
-    story = Story(Client(find_addresses((), {}, system), reason="TEST"))
     story.open_case()
     first = story.attend()
     os.kill(local.running(system)["disposal-worker"], signal.SIGKILL)

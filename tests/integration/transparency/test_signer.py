@@ -164,9 +164,13 @@ async def test_signed_rows_are_never_changed(office: Office, owner: Connection, 
     await office.write(1)
     async with office.signer():
         await office.signed(owner, 1)
-    for connection in (owner, await asyncpg.connect(as_application(office.owner, RoleKind.SIGNER))):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.execute(statement)
+    signer = await asyncpg.connect(as_application(office.owner, RoleKind.SIGNER))
+    try:
+        for connection in (owner, signer):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await signer.close()
 
 
 async def rewrite_all(owner: Connection) -> None:
