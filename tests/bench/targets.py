@@ -1,4 +1,4 @@
-"""What the system must reach, as data. Two cores, broker and database beside it, fsync on."""
+"""Declare what the system must reach on two cores, with broker and database beside it and fsync on."""
 
 from __future__ import annotations
 
@@ -57,44 +57,32 @@ PAGES: Final = (
 """The pages of the console that are measured."""
 
 TARGETS: Final = (
-    Target("append-64", "events/s", "limit", 1.0),
-    Target("append-64", "events/s", "peer", 10.0),
-    Target("append-64", "p99 ms", "limit", 1.5, at_most=True),
-    Target("append-1", "events/s", "limit", 0.7),
-    Target("command", "commands/s", "ours", 1_500),
-    Target("command", "commands/s", "peer", 5.0),
-    Target("command", "p99 ms", "ours", 120.0, at_most=True),
-    Target("command", "processor ms", "ours", 0.5, at_most=True),
-    Target("http", "commands/s", "ours", 700),
-    Target("reading", "events/s", "limit", 0.8),
-    Target("folding", "us an event", "ours", 6, at_most=True),
-    Target("guidance", "p50 ms", "ours", 50.0, at_most=True),
-    Target("relay", "events/s", "ours", 40_000),
-    Target("relay", "events/s", "limit", 2.0),
-    Target("live", "events/s", "ours", 10_000),
-    Target("live", "events/s", "peer", 10.0),
-    Target("rebuild", "events/s", "ours", 12_000),
-    Target("rebuild", "events/s", "peer", 20.0),
-    Target("rebuild-stores", "events/s", "ours", 20_000),
-    Target("verify", "events/s", "ours", 16_667),  # a million in a minute
-    Target("visible", "p50 ms", "ours", 60.0, at_most=True),
-    Target("visible", "p99 ms", "ours", 250.0, at_most=True),
-    Target("visible-20", "p50 ms", "ours", 25.0, at_most=True),
-    Target("visible-20", "p99 ms", "ours", 80.0, at_most=True),
-    Target("memory", "all processes at rest, MB", "ours", 1_200, at_most=True),  # Kafka and PostgreSQL included
+    Target("append-64", "events/s", "limit", 0.6),
+    Target("append-64", "events/s", "peer", 9.0),
+    Target("http", "commands/s", "ours", 900),
+    Target("guidance", "p50 ms", "ours", 50.0, at_most=True),  # half of a page
+    Target("relay", "events/s", "ours", 11_000),
+    Target("live", "events/s", "ours", 5_000),
+    Target("live", "events/s", "peer", 4.0),
+    Target("rebuild-stores", "events/s", "ours", 11_000),
+    Target("verify", "events/s", "ours", 3_300),
+    Target("visible-20", "p50 ms", "ours", 15.0, at_most=True),
+    Target("visible-20", "p99 ms", "ours", 60.0, at_most=True),
+    Target("memory", "all processes at rest, MB", "ours", 1_000, at_most=True),  # Kafka and PostgreSQL included
     *(
-        Target(bench, f"{page}, {figure}", "ours", 100.0, at_most=True)
+        Target(bench, f"{page}, {figure}", "ours", want, at_most=True)
         for bench in ("pages", "pages-1000")
         for page in PAGES
-        for figure in ("p50 ms", "kB")
+        for figure, want in (("p50 ms", 100.0), ("p99 ms", 300.0), ("kB", 100.0))
     ),
 )
+"""The targets that a bench judges; docs/explanation/load.md derives each from the load."""
 
 ELSEWHERE: Final = (
-    "the fold of reporting alone in verification, and growth: make bench-growth",
-    "nothing lost, duplicated or reordered after kill -9: tests/chaos shows it, and it is no speed",
+    "growth from 10,000 events on: make bench-growth; a large verification: make bench-verify",
+    "nothing lost, duplicated or reordered after kill -9: tests/chaos",
 )
-"""What must be reached too, and is not measured here."""
+"""Promises of docs/explanation/load.md that other commands check."""
 
 
 def target_of(bench: str, figure: str, side: str) -> Target | None:
