@@ -141,7 +141,7 @@ mutate: ## Break the rules on purpose, in a copy, and see whether unit tests not
 
 .PHONY: bench
 bench: .venv-bench/.installed ## How fast it is, beside a peer and what the machine can do (BENCH=relay SECONDS=10 ROUNDS=5 JSON=path)
-	@.venv-bench/bin/python -m tests.bench $(BENCH) --seconds $(SECONDS) --rounds $(ROUNDS) --json $(JSON)
+	@.venv-bench/bin/python -m tests.bench $(BENCH) --seconds $(SECONDS) --rounds $(ROUNDS) --json $(JSON) --page
 
 .PHONY: bench-growth
 bench-growth: .venv-bench/.installed ## What reporting's answers cost as its history grows (SIZES="10000 100000"): minutes for each 100,000 events

@@ -10,7 +10,7 @@ def exempt_from_collection(threshold: int = 10_000) -> None:
 
     Without it each full collection looks at all of them, some 140,000, and nothing else runs meanwhile. Further objects
     are looked at less often than Python's default of each 700: most are events and states, which have no cycles and are
-    freed without it (docs/explanation/performance.md). `threshold` is the number of new objects after which they are.
+    freed without it (docs/adr/0052). `threshold` is the number of new objects after which they are.
     """
     gc.collect()
     gc.freeze()

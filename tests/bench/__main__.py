@@ -28,6 +28,7 @@ from tests.bench.http import over_http
 from tests.bench.machine import machine
 from tests.bench.members import members
 from tests.bench.memory import memory
+from tests.bench.page import write_table
 from tests.bench.pages import pages
 from tests.bench.place import place
 from tests.bench.projection import live, rebuild, rebuild_from_stores
@@ -69,6 +70,7 @@ class Options:
     seconds: float
     rounds: int
     json: Path
+    page: bool
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> Options:
@@ -79,9 +81,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--seconds", type=float, default=3.0, help="how long a round lasts, where it has no fixed work")
     parser.add_argument("--rounds", type=int, default=5, help="how many rounds of each side are counted")
     parser.add_argument("--json", type=Path, default=Path("var/bench/latest.json"), help="where all values go")
+    parser.add_argument("--page", action="store_true", help="write the table of docs/explanation/performance.md too")
     read = parser.parse_args(arguments)
     return Options(
-        [bench for bench in BENCHES if not read.names or bench.name in read.names], read.seconds, read.rounds, read.json
+        [bench for bench in BENCHES if not read.names or bench.name in read.names],
+        read.seconds,
+        read.rounds,
+        read.json,
+        read.page,
     )
 
 
@@ -114,6 +121,8 @@ async def main(wanted: Options) -> None:
                 "benches": as_json(parts),
             }
             await asyncio.to_thread(wanted.json.write_text, json.dumps(document, indent=2) + "\n", encoding="utf-8")
+            if wanted.page:
+                write_table(document)
     print(f"{began:%Y-%m-%d %H:%M} UTC, {wanted.rounds} rounds of {wanted.seconds:g} s after a warm-up")
     for name, what in surroundings.items():
         print(f"  {name}: {what}")
