@@ -5,7 +5,7 @@ The lifetime of a fact is that of a cached data key. If the keyring reports anot
 decrypted again. A state is cached with its facts. It is used only if the new history begins with these facts, and is
 removed with the first of them. A timer removes expired entries, also without further commands.
 
-It replaces snapshots (docs/adr/0016): it holds no second copy on disk, and needs no version of its own.
+It replaces snapshots (docs/adr/0052): it holds no second copy on disk, and needs no version of its own.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Part(Generic[T]):
 
 
 class Apis:
-    """Every service of the system, over one pool of connections: aiohttp's, since a page asks up to thirty questions (ADR 46).
+    """Every service of the system, over one pool of connections: aiohttp's, since a page asks up to thirty questions (ADR 52).
 
     It is made while an event loop runs.
     """

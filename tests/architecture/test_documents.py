@@ -1,0 +1,74 @@
+"""The pages lead to what is there, and the decisions are short and complete."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not {".venv", ".venv-bench", "var", "node_modules"} & set(path.relative_to(ROOT).parts)
+)
+DECISIONS = sorted(ROOT.glob("docs/adr/0*.md"))
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CITED = re.compile(r"\bADR (\d+)|\badr/(\d{4})")
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    """Return the anchors of a page's headings, as GitHub names them, and those that it sets itself."""
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
+    plain = (re.sub(r"\]\([^)]*\)|[^\w\s-]", "", heading).strip().lower().replace(" ", "-") for heading in headings)
+    return frozenset([*plain, *re.findall(r'<a (?:id|name)="([^"]+)"', text)])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """Each link to a file of the repository names one that is there, and a heading of it."""
+    broken = []
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        name, _, anchor = link.partition("#")
+        if re.match(r"\w+:", link):
+            continue
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            broken.append(link)
+    assert not broken, f"{relative(page)}: mend these links: {broken}"
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=relative)
+def test_a_decision_is_short_and_complete(page: Path) -> None:
+    """A decision has at most 300 words: context, the decision, consequences and the tests that check it."""
+    text = page.read_text(encoding="utf-8")
+    assert len(text.split()) <= 300, "say it in 300 words"
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences", "Tests"]
+
+
+def test_every_decision_that_is_cited_is_in_the_list() -> None:
+    """The list of decisions has each number that code, tests and pages cite, with where a superseded one went."""
+    text = (ROOT / "docs/adr/README.md").read_text(encoding="utf-8")
+    listed = {int(name[:4]) for name in re.findall(r"\]\((0\d{3}-[^)]+)\)", text)}
+    assert listed == {int(page.name[:4]) for page in DECISIONS}, "docs/adr/README.md: list each decision"
+    superseded = {
+        int(number) for row in re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE) for number in row.split(",")
+    }
+    suffixes = {".md", ".py", ".sql", ".toml", ".yml", ".html"}
+    folders = ("shared", "services", "tools", "tests", "docs", "deploy", "examples")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in suffixes]
+    unknown = {
+        f"{relative(path)}: {number}"
+        for path in [*files, *ROOT.glob("*.md"), *ROOT.glob("*.yml")]
+        for found in CITED.findall(path.read_text(encoding="utf-8"))
+        if int(number := found[0] or found[1]) not in listed | superseded
+    }
+    assert not unknown, f"docs/adr/README.md has no such decision: {sorted(unknown)}"
