@@ -26,6 +26,8 @@ FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/ooc --create-home ooc
 COPY --from=build /opt/ooc /opt/ooc
 
+LABEL org.opencontainers.image.version="2026.12.0"
+
 USER ooc
 WORKDIR /var/lib/ooc
 ENV PATH=/opt/ooc/bin:$PATH \

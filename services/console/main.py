@@ -57,6 +57,7 @@ from services.console.tables import (
     waits,
 )
 from services.console.verify_command import verify_app
+from services.console.version_option import take_options
 from services.console.watch import Watcher, line_of, watch
 from services.vocabulary import Role, SearchKind
 from tools.scenario.parser import read_scenario
@@ -89,6 +90,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.callback()(take_options)
 scenarios = typer.Typer(help="Dated stories: check them, play them.", no_args_is_help=True)
 app.add_typer(scenarios, name="scenario")
 app.add_typer(reactions, name="reactions")

@@ -15,6 +15,7 @@ from shared.api.dependencies import ApiDependencies
 from shared.api.problems import Problem
 from shared.api.routes import explain_missing
 from shared.runtime.settings import Settings
+from shared.runtime.version import version
 
 SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
@@ -37,7 +38,7 @@ def new_application(
 
     app = FastAPI(
         title=title,
-        version="1",
+        version=version(),
         description=description,
         docs_url=None,
         redoc_url=None,

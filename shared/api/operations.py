@@ -19,6 +19,7 @@ from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer import alarms, kind_of
 from shared.runtime.latency import exposition
 from shared.runtime.service import Service
+from shared.runtime.version import version
 
 
 class OpenMetrics(PlainTextResponse):
@@ -39,7 +40,7 @@ def add_health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> Non
     @app.get("/health/live", tags=["operations"])
     async def live() -> dict[str, str]:
         """Respond if the process runs."""
-        return {"status": "live"}
+        return {"status": "live", "version": version()}
 
     @app.get("/health/ready", tags=["operations"], response_model=dict[str, str], responses=problems(503))
     async def is_ready(request: Request) -> JSONResponse:
@@ -50,7 +51,7 @@ def add_health(app: FastAPI, ready: Callable[[Request], Awaitable[None]]) -> Non
             return problem_response(
                 503, "unavailable", "Not ready", f"A database does not answer ({error}): try again in a moment."
             )
-        return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready", "version": version()})
 
 
 def add_metrics(app: FastAPI, service: str) -> None:

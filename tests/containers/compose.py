@@ -14,6 +14,7 @@ import httpx
 import yaml
 
 from services.console.addresses import SERVICES
+from shared.runtime.version import version
 from tests.containers.engine import EngineError, docker, inspect
 
 ROOT: Final = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ PROJECT: Final = "ooc-trial"
 BACK_SECONDS: Final = 400.0
 """How long a killed container may take until it is healthy again."""
 
-IMAGE: Final = "ooc:local"
+IMAGE: Final = f"ooc:{version()}"
 KILL: Final = "import os, sys; os.kill(int(sys.argv[1]), 9)"
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from shared.domain.envelope import GENESIS
 from shared.kafka import PARTITIONS
 from shared.runtime.service import Service
+from shared.runtime.version import version
 from tools.reference.event_schemas import Json, event_schemas, is_message, published_events
 from tools.reference.markdown import page, prose, table
 
@@ -135,7 +136,7 @@ def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> J
         "asyncapi": "3.0.0",
         "info": {
             "title": "Events of the out-of-court partnership",
-            "version": "1",
+            "version": version(),
             "description": (
                 "What each service publishes to Kafka. Read with isolation level read_committed. The promise of"
                 " compatibility is docs/explanation/compatibility.md; the way in is docs/how-to/react-from-outside.md."

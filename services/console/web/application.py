@@ -51,6 +51,7 @@ from services.console.web.settings import ConsoleSettings
 from services.console.web.sign_in import CALLBACK, Provider, SessionEnded
 from shared.database import create_pool
 from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.version import version
 from shared.transparency.checkpoint import VerifierKey
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -182,13 +183,13 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
 
 async def live(_request: Request) -> Response:
     """Respond if the process runs."""
-    return JSONResponse({"status": "live"})
+    return JSONResponse({"status": "live", "version": version()})
 
 
 async def ready(request: Request) -> Response:
     """Respond if the database of the sessions answers."""
     await request.app.state.pool.fetchval("select 1")
-    return JSONResponse({"status": "ready"})
+    return JSONResponse({"status": "ready", "version": version()})
 
 
 class _Static(StaticFiles):
