@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.domain.decisions import NeedsRationale, NewEvents, Refused
 from shared.domain.envelope import Fact
@@ -122,10 +122,10 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def with_value_at(model: M, path: str, value: Any) -> M:
-    """Copy a model with another value at a dotted path; the value is JSON or `Sealed`.
+    """Copy a model with another value at a dotted path; the value is JSON, or `Sealed` around JSON.
 
-    JSON is parsed in the type of the field. A number in the path is the index of a list item.
-    Raises KeyError, IndexError or ValueError.
+    The JSON is parsed in the type of the field. A number in the path is the index of a list item.
+    Raises KeyError, IndexError, TypeError or ValueError.
     """
     name, _, rest = path.partition(".")
     if name not in type(model).model_fields:
@@ -140,10 +140,21 @@ def with_value_at(model: M, path: str, value: Any) -> M:
         if not isinstance(current, BaseModel):
             raise KeyError(f"{name!r} has no field {rest!r}")
         return model.model_copy(update={name: with_value_at(current, rest, value)})
-    if isinstance(value, Sealed):
-        return model.model_copy(update={name: value})
-    parsed = _type_of(type(model), name).validate_json(json.dumps(value), strict=True, context=RECORDED)
-    return model.model_copy(update={name: parsed})
+    return model.model_copy(update={name: _parse_value(_type_of(type(model), name), value)})
+
+
+def _parse_value(field: TypeAdapter[Any], value: Any) -> Any:
+    """Parse a value in the type of a field. A sealed value that is closed or forgotten stays as it is."""
+    if not isinstance(value, Sealed):
+        return field.validate_json(json.dumps(value), strict=True, context=RECORDED)
+    if value.is_closed or value.is_forgotten:
+        return value
+    try:
+        parsed = field.validate_json(json.dumps(value.value), strict=True, context=RECORDED)
+    except ValidationError as error:
+        # The error itself would repeat the personal value.
+        raise ValueError(error.errors(include_input=False, include_url=False)[0]["msg"]) from None
+    return value.with_value(parsed.value) if value.has_token else parsed
 
 
 @cache

@@ -30,6 +30,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 T = TypeVar("T")
+D = TypeVar("D")
 M = TypeVar("M", bound=BaseModel)
 
 PREFIX: Final = "s1:"
@@ -164,7 +165,7 @@ class Sealed(Generic[T]):
             raise NotOpened("this value is not decrypted: open the record with the keyring first")
         return cast("T", self._content)
 
-    def or_else(self, default: T) -> T:
+    def or_else(self, default: D) -> T | D:
         """Return the plain value, or the default if it is forgotten or not decrypted."""
         try:
             return self.value

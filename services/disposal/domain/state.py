@@ -341,10 +341,8 @@ class DisposalState:
 
     def age_on(self, day: date) -> int | None:
         """Return the child's age on a day in whole years, None where the date of birth can no longer be known."""
-        born: object = self.opened.details.date_of_birth.or_else(date.min)
-        if isinstance(born, str):  # a corrected value is opened as it stands in JSON
-            born = date.fromisoformat(born)
-        return age_on(born, day) if isinstance(born, date) and born != date.min else None
+        born = self.opened.details.date_of_birth.or_else(None)
+        return None if born is None else age_on(born, day)
 
     def age_when_given(self, day: date) -> int:
         """Return the age for R16 in whole years: at issue, before that on the day, and at the offence where it is unknown."""

@@ -7,10 +7,9 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from services.referral.domain.ages import OF_AN_OFFENDER, born_on
 from services.referral.domain.commands import CorrectCarriedOutcome, CorrectReferral
 from services.referral.domain.evolve import evolve
-from services.referral.domain.state import Referral
+from services.referral.domain.state import OF_AN_OFFENDER, Referral
 from services.referral.events import (
     ActivityUndertaken,
     CrimeOutcomeAssigned,
@@ -96,7 +95,7 @@ def _changed_ages(
 ) -> Iterator[DerivedCorrection]:
     """Yield each age that another birth date or another day of the incident changes, and each category that it bars."""
     for event_id, event in links.items():
-        born = born_on(event.details.date_of_birth)
+        born = event.details.date_of_birth.or_else(None)
         if born is None:
             continue
         age = age_on(born, happened_on)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from services.referral.events import (
@@ -16,6 +17,9 @@ from services.vocabulary import Category, Flag, IncidentType, OutcomeCode, Triag
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
 from shared.privacy.sealing import Sealed
+
+OF_AN_OFFENDER: Final = frozenset({Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC})
+"""Categories that a child under ten can never have."""
 
 
 class Stage(StrEnum):

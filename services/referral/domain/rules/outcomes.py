@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from services.referral.domain.ages import born_on
 from services.referral.domain.commands import AssignCrimeOutcome, CarryOutcome, CorrectCarriedOutcome
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import LinkedPerson, Referral
@@ -105,5 +104,5 @@ def _named(command: AssignCrimeOutcome, state: Referral) -> LinkedPerson | None:
 
 def _age_on(person: LinkedPerson, context: Context) -> int:
     """Return the age on the day; without a birth date the age at the incident, which is never more."""
-    born = born_on(person.date_of_birth)
+    born = person.date_of_birth.or_else(None)
     return person.age_at_incident if born is None else age_on(born, context.day)

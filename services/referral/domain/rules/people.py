@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from services.referral.domain.ages import OF_AN_OFFENDER, born_on
 from services.referral.domain.commands import AttachDocument, CorrectReferral, LinkPerson
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
-from services.referral.domain.state import Referral
+from services.referral.domain.state import OF_AN_OFFENDER, Referral
 from services.referral.events import PersonLinked
 from services.vocabulary import Category, PersonRole
 from shared.domain.corrections import Uncorrectable
@@ -64,7 +63,7 @@ def born_before_the_incident(command: LinkPerson, state: Referral, _context: Con
 
 def age_at_incident(command: LinkPerson, state: Referral) -> int | None:
     """Return the person's age in whole years on the day of the incident; negative where born later."""
-    born = born_on(command.details.date_of_birth)
+    born = command.details.date_of_birth.or_else(None)
     return None if born is None else age_on(born, state.happened_on)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from services.referral.domain.ages import born_on
 from services.referral.domain.commands import CorrectReferral, ReceiveReferral
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
@@ -46,6 +45,6 @@ def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _c
         return True  # another of these functions says so
     if correction.field not in {"details.date_of_birth", "reported_at", "happened_at"}:
         return True
-    births = [born_on(person.date_of_birth) for person in after.people.values()]
+    births = [person.date_of_birth.or_else(None) for person in after.people.values()]
     ordered = after.happened_at <= after.reported_at <= after.received_at
     return ordered and all(born <= after.happened_on for born in births if born is not None)
