@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from services.disposal.documents import DOCUMENTS
@@ -38,7 +38,7 @@ def uniqueness_key(state: DisposalState | None) -> tuple[str, ...]:
     return (f"{opened.person_id}/{opened.offence.code}/{opened.offence.date.isoformat()}",)
 
 
-def claims(state: DisposalState | None, fact: Fact) -> Claims | None:
+def claims(state: DisposalState | None, fact: Fact[Any]) -> Claims | None:
     """Return the claim of an event: opening takes it, closing releases it, a correction may move it."""
     match fact.event:
         case DisposalCaseOpened() | DisposalDecided():

@@ -17,7 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from shared.domain.decider import BrokenHistory, apply_correction
-from shared.domain.envelope import Fact
+from shared.domain.envelope import E_co, Fact
 from shared.domain.messages import Command, Correction, Event
 from shared.domain.rules import Context, RuleBook
 from shared.privacy.sealing import OwnedBy, Sealed, to_json
@@ -26,24 +26,24 @@ C = TypeVar("C", bound=Correction)
 
 
 @dataclass(frozen=True, slots=True)
-class PastFacts:
+class PastFacts(Generic[E_co]):
     """Linked list of the facts behind a state, each as corrected, the latest first. Adding a fact takes constant time."""
 
-    latest: Fact
-    earlier: PastFacts | None = None
+    latest: Fact[E_co]
+    earlier: PastFacts[E_co] | None = None
 
-    def __iter__(self) -> Iterator[Fact]:
-        past: PastFacts | None = self
+    def __iter__(self) -> Iterator[Fact[E_co]]:
+        past: PastFacts[E_co] | None = self
         while past is not None:
             yield past.latest
             past = past.earlier
 
 
-class Recorded(Protocol):
+class Recorded(Protocol[E_co]):
     """A state that holds the facts from which it was folded."""
 
     @property
-    def record(self) -> PastFacts | None:
+    def record(self) -> PastFacts[E_co] | None:
         """The facts, the latest first."""
         ...
 
@@ -72,7 +72,7 @@ class CorrectionRequest(Protocol):
         ...
 
 
-S = TypeVar("S", bound=Recorded)
+S = TypeVar("S", bound=Recorded[Any])
 
 
 class Uncorrectable(Exception):
@@ -105,7 +105,7 @@ class _Field:
     owner: UUID | None
 
 
-def facts_of(state: Recorded | None) -> list[Fact]:
+def facts_of(state: Recorded[E_co] | None) -> list[Fact[E_co]]:
     """Return the facts behind a state, oldest first, with earlier corrections applied."""
     return [] if state is None or state.record is None else list(reversed(list(state.record)))
 
@@ -116,7 +116,7 @@ class CorrectionEngine(Generic[C, S]):
 
     event: type[C]
     """The correction event. The `OwnedBy` mark of its `sealed` names the field that holds the owner of a personal value."""
-    evolve: Callable[[S | None, Fact], S]
+    evolve: Callable[[S | None, Fact[Any]], S]
     fixed: frozenset[tuple[type[Event], str]] = frozenset()
     """Fields that cannot be corrected, with everything below them, as (class, path). The class Event stands for all events.
 
@@ -149,17 +149,20 @@ class CorrectionEngine(Generic[C, S]):
 
     def applied(self, state: S, corrections: Sequence[C]) -> S:
         """Fold the state again with corrections applied. Raises `BrokenHistory` if a later event becomes impossible."""
-        facts = facts_of(state)
+        facts: list[Fact[Any]] = facts_of(state)
         for correction in corrections:
             facts = [
                 apply_correction(fact, Fact(fact.envelope, correction)) if fact.event_id in correction.targets else fact
                 for fact in facts
             ]
-        state_after: S | None = None
-        for fact in facts:
-            state_after = self.evolve(state_after, fact)
-        assert state_after is not None
-        return state_after
+        return self.fold(facts)
+
+    def fold(self, facts: Sequence[Fact[Any]]) -> S:
+        """Fold at least one fact, as corrected, to a state. Raises `BrokenHistory`."""
+        state = self.evolve(None, facts[0])
+        for fact in facts[1:]:
+            state = self.evolve(state, fact)
+        return state
 
     def guard(self, rules: RuleBook[S], command: type[Command]) -> None:
         """Register the rules of every correction: T1 (time) and S1 (which events, fields and values)."""

@@ -17,13 +17,14 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.domain.decisions import NeedsRationale, NewEvents, Refused
-from shared.domain.envelope import Fact
-from shared.domain.messages import Command, Correction
+from shared.domain.envelope import Fact, has_event
+from shared.domain.messages import Command, Correction, Event
 from shared.domain.rules import Approved, Context, RuleBook
 from shared.domain.texts import RECORDED
 from shared.privacy.sealing import Sealed
 
 S = TypeVar("S")
+E = TypeVar("E", bound=Event)
 
 
 class BrokenHistory(Exception):
@@ -44,7 +45,7 @@ class Decider(Generic[S]):
 
     rules: RuleBook[S]
     decide: Callable[[Any, S | None, Context], NewEvents]
-    evolve: Callable[[S | None, Fact], S]
+    evolve: Callable[[S | None, Fact[Any]], S]
 
     def evaluate_and_decide(
         self, command: Command, state: S | None, context: Context
@@ -87,12 +88,12 @@ def history_at(
     known_facts = [
         fact for fact in history if known_at is None or (fact.recorded_at is not None and fact.recorded_at <= known_at)
     ]
-    corrections = [(fact, fact.event) for fact in known_facts if isinstance(fact.event, Correction)]
+    corrections = [fact for fact in known_facts if has_event(fact, Correction)]
     if as_of is None and not corrections:
         return known_facts
     by_id = {fact.event_id: fact for fact in known_facts}
-    for fact, correction in corrections:
-        for target in correction.targets:
+    for fact in corrections:
+        for target in fact.event.targets:
             if target not in by_id:
                 raise BrokenHistory(fact, "it corrects an event that is not in this stream")
             by_id[target] = apply_correction(by_id[target], fact)
@@ -103,10 +104,9 @@ def history_at(
     return [by_id[fact.event_id] for fact in known_facts if as_of is None or effective_at(fact) <= as_of]
 
 
-def apply_correction(target: Fact, correction: Fact) -> Fact:
+def apply_correction(target: Fact[E], correction: Fact[Correction]) -> Fact[E]:
     """Put the corrected values into a fact. Raises `BrokenHistory` if the event has no such field or the value no such type."""
     source = correction.event
-    assert isinstance(source, Correction)
     values = [(source.corrects, source.field, source.value if source.sealed is None else source.sealed)]
     values += [(derived.corrects, derived.field, derived.value) for derived in source.also]
     event = target.event

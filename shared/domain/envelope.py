@@ -13,15 +13,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache, cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Generic, Literal, TypeGuard
 from uuid import UUID
 
 from pydantic import GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypeVar
 
 from shared.domain.dates import local_day
 from shared.domain.messages import Actor, Correction, Event, Message, Timestamp
 from shared.privacy.sealing import CLOSED, DecryptionContext, FieldClass, Sealed, field_class
+
+E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
 
 GENESIS: Final = bytes(32)
 """The previous hash of the first event of a stream: 32 zero bytes."""
@@ -89,11 +92,14 @@ def _record_reader(cls: type[Event]) -> Callable[..., _Record]:
 
 
 @dataclass(frozen=True)
-class Fact:
-    """An event with its envelope. A recorded event also has its position, recording time, hash and bytes."""
+class Fact(Generic[E_co]):
+    """An event with its envelope. A recorded event also has its position, recording time, hash and bytes.
+
+    `Fact[ReferralEvent]` is a fact of one service, `Fact[PersonLinked]` of one type; plain `Fact` is one of any event.
+    """
 
     envelope: Envelope
-    event: Event
+    event: E_co
     position: int | None = None
     recorded_at: datetime | None = None
     hash: bytes | None = None
@@ -134,6 +140,11 @@ class Fact:
     def name(self) -> str:
         """The name of the event without namespace and version."""
         return type(self.event).__name__
+
+
+def has_event(fact: Fact[Any], event: type[E_co]) -> TypeGuard[Fact[E_co]]:
+    """Tell whether a fact is one of this type of event."""
+    return isinstance(fact.event, event)
 
 
 class UnknownEvent(Exception):

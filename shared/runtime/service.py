@@ -126,7 +126,7 @@ class Service(Generic[S]):
     inherited_labels: frozenset[str]
     """Labels that a stream takes from the actor who opens it; only actors with the same values may act on it."""
     reactions: tuple[Reaction, ...] = ()
-    claims: Callable[[S | None, Fact], Claims | None] = lambda _state, _fact: None
+    claims: Callable[[S | None, Fact[Any]], Claims | None] = lambda _state, _fact: None
     claim_rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Rule id -> (text of the refusal, source) of the rules that a lost claim breaks, where no function states them."""
     published: tuple[EventRegistry, ...] = field(default=())

@@ -97,11 +97,8 @@ def _of_offence(event: Event, state: DisposalState, policy: Policy) -> dict[str,
 
 def _of_signature(event: DocumentSigned, before: Sequence[Fact], context: Context) -> dict[str, Any]:
     """Compare the signed digest with the document that is printed of the facts before the signature."""
-    state: DisposalState | None = None
-    for fact in before:
-        state = evolve(state, fact)
-    assert state is not None
-    return {"printed_here": is_printed_here(event.document_sha256, state.to_be_issued, before, context)}
+    disposal = CORRECTIONS.fold(before).to_be_issued
+    return {"printed_here": is_printed_here(event.document_sha256, disposal, before, context)}
 
 
 def _of_deadline(event: Event, state: DisposalState, policy: Policy) -> dict[str, Any]:

@@ -91,7 +91,7 @@ EXITS: Final = {
 ISSUED: Final = {Disposal.YRD: Stage.AGREED, Disposal.YC: Stage.RECORDED, Disposal.YCC: Stage.ACTIVE}
 
 
-def evolve(state: DisposalState | None, fact: Fact) -> DisposalState:
+def evolve(state: DisposalState | None, fact: Fact[DisposalEvent]) -> DisposalState:
     """Return the state after one more fact; raise `BrokenHistory` where the facts contradict one another."""
     if state is None:
         if not isinstance(fact.event, DisposalCaseOpened):
@@ -101,9 +101,9 @@ def evolve(state: DisposalState | None, fact: Fact) -> DisposalState:
     return replace(_state_after(state, fact), record=PastFacts(fact, state.record))
 
 
-def _state_after(state: DisposalState, fact: Fact) -> DisposalState:  # noqa: PLR0915 - one match over all events
+def _state_after(state: DisposalState, fact: Fact[DisposalEvent]) -> DisposalState:  # noqa: PLR0915 - one match over all events
     at = fact.occurred_at
-    event: DisposalEvent = fact.event  # type: ignore[assignment]  # the book of this service reads no other
+    event = fact.event
     match event:
         case DisposalCaseOpened():
             raise impossible(fact, "the case is open already")

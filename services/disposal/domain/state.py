@@ -14,6 +14,7 @@ from services.disposal.events import (
     CancellationReason,
     Condition,
     DisposalCaseOpened,
+    DisposalEvent,
     DisposalIssued,
     EvidenceStandard,
     ProsecutorDecision,
@@ -270,7 +271,7 @@ class DisposalState:
     informed: Mapping[UUID, Informed] = field(default_factory=dict)
     monitors: frozenset[UUID] = frozenset()
     reviews: tuple[Review, ...] = ()
-    record: PastFacts | None = field(default=None, compare=False, repr=False)
+    record: PastFacts[DisposalEvent] | None = field(default=None, compare=False, repr=False)
 
     # --- as it would be --------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from services.education.events import (
 )
 from services.vocabulary import AttendanceStatus
 from shared.domain.corrections import CorrectionEngine, facts_of
-from shared.domain.envelope import Fact
+from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import DerivedCorrection, Event
 from shared.domain.rules import Context
 
@@ -91,9 +91,9 @@ def _derived_corrections(
                 yield _derived(fact, OF_THE_PLAN[alone.field], alone.value)
             elif isinstance(fact.event, PlaceBooked) and alone.field in OF_A_PLACE:
                 yield _derived(fact, alone.field, alone.value)
-    elif isinstance(event, PlaceBooked) and alone.field in Booking.model_fields:
+    elif has_event(target, PlaceBooked) and alone.field in Booking.model_fields:
         for fact in _facts_about_place(target, facts):
-            path = _path_of_booking(fact, event.person_id)
+            path = _path_of_booking(fact, target.event.person_id)
             if path is not None:
                 yield _derived(fact, f"{path}.{alone.field}", alone.value)
     elif isinstance(event, AttendanceRecorded) and alone.field in OF_AN_ACTIVITY:
@@ -103,9 +103,8 @@ def _derived_corrections(
             yield _derived(target, "activity", activity)
 
 
-def _facts_about_place(booked: Fact, facts: Sequence[Fact]) -> Iterator[Fact]:
+def _facts_about_place(booked: Fact[PlaceBooked], facts: Sequence[Fact]) -> Iterator[Fact]:
     """Yield the facts about a place, from its booking until it was given back."""
-    assert isinstance(booked.event, PlaceBooked)
     person = booked.event.person_id
     later = facts[next(n for n, fact in enumerate(facts) if fact.event_id == booked.event_id) + 1 :]
 
@@ -136,12 +135,10 @@ def _corrected_place(correction: RecordCorrected, state: Session) -> CorrectedPl
     booked = _booking_of(correction, facts)
     if booked is None:
         return None
-    assert isinstance(booked.event, PlaceBooked)
     after = _booking(booked.event)
     if booked.event_id == correction.corrects:
-        original = next(fact.event for fact in facts_of(state) if fact.event_id == correction.corrects)
-        assert isinstance(original, PlaceBooked)
-        before = _booking(original)
+        bookings = (fact for fact in facts_of(state) if has_event(fact, PlaceBooked))
+        before = _booking(next(fact.event for fact in bookings if fact.event_id == correction.corrects))
         if before == after:
             return None
     else:
@@ -167,17 +164,18 @@ def _corrected_place(correction: RecordCorrected, state: Session) -> CorrectedPl
     )
 
 
-def _booking_of(correction: RecordCorrected, facts: Sequence[Fact]) -> Fact | None:
+def _booking_of(correction: RecordCorrected, facts: Sequence[Fact]) -> Fact[PlaceBooked] | None:
     """Return the booking of the place that a correction concerns; None where it concerns none."""
     number = next(n for n, fact in enumerate(facts) if fact.event_id == correction.corrects)
-    match facts[number].event:
-        case PlaceBooked():
-            return facts[number]
+    target = facts[number]
+    if has_event(target, PlaceBooked):
+        return target
+    match target.event:
         case AttendanceRecorded(person_id=person) | AbsenceReasonDecided(person_id=person) if (
-            correction.field in TOLD[type(facts[number].event)]
+            correction.field in TOLD[type(target.event)]
         ):
-            earlier = reversed(facts[:number])
-            return next(f for f in earlier if isinstance(f.event, PlaceBooked) and f.event.person_id == person)
+            bookings = (fact for fact in reversed(facts[:number]) if has_event(fact, PlaceBooked))
+            return next(fact for fact in bookings if fact.event.person_id == person)
         case _:
             return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, assert_never, cast
+from typing import Final, assert_never
 from uuid import UUID
 
 from services.education.domain.state import Absence, Contact, Place, Session, Stage
@@ -31,9 +31,9 @@ MISSED: Final = frozenset({AttendanceStatus.DNA_PENDING, AttendanceStatus.DNA_UN
 """Statuses of an absence that a child may have to answer for."""
 
 
-def evolve(state: Session | None, fact: Fact) -> Session:
+def evolve(state: Session | None, fact: Fact[EducationEvent]) -> Session:
     """Return the session after one more fact; raises `BrokenHistory` where the fact could not have happened."""
-    event = cast("EducationEvent", fact.event)
+    event = fact.event
     if isinstance(event, SessionPlanned):
         return replace(_planned(state, fact, event), record=PastFacts(fact))
     if state is None:

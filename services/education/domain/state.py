@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.education.events import (
     Booking,
+    EducationEvent,
 )
 from services.vocabulary import AttendanceStatus, SessionKind, Topic
 from shared.domain.corrections import PastFacts
@@ -81,7 +82,7 @@ class Session:
     given_back: Mapping[UUID, datetime] = field(default_factory=dict)
     """When each person last gave a place back."""
     contacts: tuple[Contact, ...] = ()
-    record: PastFacts | None = field(default=None, compare=False, repr=False)
+    record: PastFacts[EducationEvent] | None = field(default=None, compare=False, repr=False)
 
     @property
     def starts_on(self) -> date:

@@ -17,11 +17,11 @@ from services.referral.events import (
     ReferralCorrected,
     ReferralReceived,
 )
-from services.vocabulary import Category, OutcomeCode
+from services.vocabulary import Category
 from shared.domain.corrections import CorrectionEngine, facts_of
 from shared.domain.dates import age_on
 from shared.domain.decisions import EventAt, NewEvents
-from shared.domain.envelope import Fact
+from shared.domain.envelope import has_event
 from shared.domain.messages import DerivedCorrection, event_from
 from shared.domain.rules import Context
 from shared.privacy.sealing import Sealed
@@ -56,26 +56,18 @@ def decide_correction(command: CorrectReferral, state: Referral, context: Contex
 
 def decide_carried_outcome(command: CorrectCarriedOutcome, state: Referral) -> NewEvents:
     """Correct the outcome as it was carried; record it where it had not arrived, and nothing where it stands so."""
-    carried = [fact for fact in facts_of(state) if _is_carried(fact, command)]
-    wrong = next((fact for fact in reversed(carried) if _code_of(fact) is command.was), None)
+    outcomes = (fact for fact in facts_of(state) if has_event(fact, CrimeOutcomeAssigned))
+    carried = [fact for fact in outcomes if fact.event.disposal_id == command.disposal_id]
+    wrong = next((fact for fact in reversed(carried) if fact.event.code is command.was), None)
     if wrong is not None:
         correction = ReferralCorrected(
             corrects=wrong.event_id, field="code", value=command.code.value, why=Sealed(CORRECTED_THERE)
         )
         return (correction,)
-    if any(_code_of(fact) is command.code for fact in carried):
+    if any(fact.event.code is command.code for fact in carried):
         return ()
     outcome = event_from(CrimeOutcomeAssigned, command)
     return (EventAt(outcome, command.assigned_at),)
-
-
-def _is_carried(fact: Fact, command: CorrectCarriedOutcome) -> bool:
-    return isinstance(fact.event, CrimeOutcomeAssigned) and fact.event.disposal_id == command.disposal_id
-
-
-def _code_of(fact: Fact) -> OutcomeCode:
-    assert isinstance(fact.event, CrimeOutcomeAssigned)
-    return fact.event.code
 
 
 def _derived_corrections(

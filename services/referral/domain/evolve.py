@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, assert_never, cast
+from typing import Final, assert_never
 
 from services.referral.domain.state import Concern, LinkedPerson, Referral, Screening, Stage, Triage, Wish
 from services.referral.events import (
@@ -50,9 +50,9 @@ STAGE_AFTER_TRIAGE: Final[Mapping[TriageOutcome, Stage]] = {
 """The stage to which each outcome of triage leads."""
 
 
-def evolve(state: Referral | None, fact: Fact) -> Referral:
+def evolve(state: Referral | None, fact: Fact[ReferralEvent]) -> Referral:
     """Return the referral after one more fact; raises `BrokenHistory` where the fact could not have happened."""
-    event = cast("ReferralEvent", fact.event)
+    event = fact.event
     return replace(_state_after(state, fact, event), record=PastFacts(fact, None if state is None else state.record))
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.referral.events import (
     Preference,
+    ReferralEvent,
     Setting,
 )
 from services.vocabulary import Category, Flag, IncidentType, OutcomeCode, TriageOutcome
@@ -112,7 +113,7 @@ class Referral:
     school_confirmed: bool = False
     outcome: OutcomeCode | None = None
     closed_on: date | None = None
-    record: PastFacts | None = field(default=None, compare=False, repr=False)
+    record: PastFacts[ReferralEvent] | None = field(default=None, compare=False, repr=False)
 
     @property
     def reported_on(self) -> date:

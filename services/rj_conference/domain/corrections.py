@@ -23,7 +23,7 @@ from services.rj_conference.events import (
     ServedCondition,
 )
 from shared.domain.corrections import CorrectionEngine, facts_of
-from shared.domain.envelope import Fact
+from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import DerivedCorrection, Event
 
 CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Conference]] = CorrectionEngine(
@@ -63,8 +63,8 @@ def _corrected_conference(correction: RecordCorrected, conference: Conference) -
     if not changed:
         return None
     touched = {fact.event_id for fact in changed}
-    corrections = (fact for fact in facts if isinstance(fact.event, RecordCorrected))
-    earlier = (fact for fact in corrections if not touched.isdisjoint(fact.event.targets))  # type: ignore[attr-defined]
+    corrections = (fact for fact in facts if has_event(fact, RecordCorrected))
+    earlier = (fact for fact in corrections if not touched.isdisjoint(fact.event.targets))
     return CorrectedConference(
         before=_served(conference),
         after=_served(after),

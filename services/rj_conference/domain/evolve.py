@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never, cast
+from typing import assert_never
 from uuid import UUID
 
 from services.rj_conference.domain.state import (
@@ -53,9 +53,9 @@ from shared.domain.envelope import Fact
 from shared.domain.states import replace
 
 
-def evolve(state: Conference | None, fact: Fact) -> Conference:
+def evolve(state: Conference | None, fact: Fact[ConferenceEvent]) -> Conference:
     """Return the conference after one more fact; raises `BrokenHistory` where the fact could not have happened."""
-    event = cast("ConferenceEvent", fact.event)
+    event = fact.event
     if isinstance(event, ConferenceProposed):
         if state is not None:
             raise impossible(fact, "it was proposed already")

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from services.rj_conference.events import (
+    ConferenceEvent,
     ParticipantRole,
     PresentRole,
     RiskLevel,
@@ -170,7 +171,7 @@ class Conference:
     follow_ups: Mapping[UUID, date] = field(default_factory=dict)
     """The day on which a participant was first asked how it was."""
     closed_on: date | None = None
-    record: PastFacts | None = field(default=None, compare=False, repr=False)
+    record: PastFacts[ConferenceEvent] | None = field(default=None, compare=False, repr=False)
 
     @property
     def harmed(self) -> tuple[UUID, ...]:

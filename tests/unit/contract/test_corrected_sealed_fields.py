@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from shared.domain.decider import BrokenHistory, apply_correction
-from shared.domain.envelope import Fact, encode_event
+from shared.domain.envelope import Fact, encode_event, has_event
 from shared.domain.messages import Correction, Event
 from shared.privacy.sealing import DataKey, Sealed, key_ids_in, seal_model, sealed_fields, to_json
 from shared.runtime.service import Service
@@ -65,7 +65,7 @@ def example(inner: Any) -> Any:
     return EXAMPLES[schema.get("format") or schema["type"]]
 
 
-def opened_correction(service: Service[Any], target: Fact, path: str, value: Any) -> Fact:
+def opened_correction(service: Service[Any], target: Fact, path: str, value: Any) -> Fact[Correction]:
     """Return the correction of a sealed field after its way through the bytes, opened with its keys."""
     correction = next(cls for cls in service.events.events if issubclass(cls, Correction))
     event: Event = correction(corrects=target.event_id, field=path, sealed=Sealed(value), why=Sealed("It was wrong."))
@@ -76,7 +76,9 @@ def opened_correction(service: Service[Any], target: Fact, path: str, value: Any
         subject: DataKey(subject, 1, os.urandom(32)) for _, subject, _ in sealed_fields(event, target.envelope.home)
     }
     body = encode_event(envelope, seal_model(event, envelope.home, envelope.event_id, keys))
-    return service.events.read(body, keys={want: keys[want[0]] for want in key_ids_in(body)})
+    fact = service.events.read(body, keys={want: keys[want[0]] for want in key_ids_in(body)})
+    assert has_event(fact, Correction)
+    return fact
 
 
 def value_at(event: Any, path: str) -> Any:
