@@ -16,13 +16,14 @@ from uuid import UUID
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from shared.domain.decider import BrokenHistory, apply_correction
+from shared.domain.decider import BrokenHistory, apply_correction, impossible
 from shared.domain.envelope import E_co, Fact
 from shared.domain.messages import Command, Correction, Event
 from shared.domain.rules import Context, RuleBook
 from shared.privacy.sealing import OwnedBy, Sealed, to_json
 
 C = TypeVar("C", bound=Correction)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,13 @@ class _Field:
 def facts_of(state: Recorded[E_co] | None) -> list[Fact[E_co]]:
     """Return the facts behind a state, oldest first, with earlier corrections applied."""
     return [] if state is None or state.record is None else list(reversed(list(state.record)))
+
+
+def required(value: T | None, state: Recorded[Any], why: str) -> T:
+    """Return a value that the rules have made sure of. Raises `BrokenHistory` if the facts of the state lack it."""
+    if value is None:
+        raise impossible(facts_of(state)[-1], why)
+    return value
 
 
 @dataclass(frozen=True)

@@ -31,13 +31,8 @@ def _failed_conditions(state: DisposalState) -> Sequence[ConditionFailed]:
 
 
 def _about_issue(state: DisposalState) -> dict[str, Any]:
-    assert state.issue is not None
-    return {
-        **of_child(state),
-        "disposal": state.issue.disposal,
-        "issued_on": state.issue.on,
-        "age_at_issue": state.issue.age,
-    }
+    issue = state.required_issue
+    return {**of_child(state), "disposal": issue.disposal, "issued_on": issue.on, "age_at_issue": issue.age}
 
 
 def decide_breach(command: DecideBreach, state: DisposalState, context: Context) -> NewEvents:
@@ -45,17 +40,15 @@ def decide_breach(command: DecideBreach, state: DisposalState, context: Context)
     decision = event_from(BreachDecided, command)
     if command.decision is not BreachDecision.NO_PROCEEDINGS:
         return (decision,)
-    assert state.issue is not None
     closed = DisposalClosedWithoutProceedings(
-        **_about_issue(state), ended_on=context.day, spent_on=state.issue.spent_on
+        **_about_issue(state), ended_on=context.day, spent_on=state.required_issue.spent_on
     )
     return (decision, *_failed_conditions(state), closed)
 
 
 def decide_proceedings(command: InstituteProceedings, state: DisposalState, context: Context) -> NewEvents:
     """Institute proceedings: conditions fail, the caution ceases (CDA 1998 s66E(3)), outcome 1 supersedes outcome 2."""
-    assert state.issue is not None
-    spent = state.issue.spent_on
+    spent = state.required_issue.spent_on
     ceased = DisposalCeased(
         **_about_issue(state),
         ceased_on=context.day,

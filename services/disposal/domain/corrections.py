@@ -61,7 +61,7 @@ def derived_corrections(
         right = [(fact, _of_offence(fact.event, after, policy)) for fact in facts]
     elif isinstance(corrected_event, ConditionProposed) and first.field in {"condition", "condition.due"}:
         setters = [fact for fact in facts if isinstance(fact.event, DisposalIssued | ConditionsVaried)]
-        right = [(fact, _of_deadline(fact.event, after, policy)) for fact in setters[-1:]]
+        right = [(fact, _of_deadline(after, policy)) for fact in setters[-1:]]
     elif isinstance(corrected_event, DocumentSigned) and first.field == "document_sha256":
         signed = next(n for n, fact in enumerate(facts) if fact.event_id == first.corrects)
         right = [(facts[signed], _of_signature(corrected_event, facts[:signed], context))]
@@ -101,10 +101,9 @@ def _of_signature(event: DocumentSigned, before: Sequence[Fact], context: Contex
     return {"printed_here": is_printed_here(event.document_sha256, disposal, before, context)}
 
 
-def _of_deadline(event: Event, state: DisposalState, policy: Policy) -> dict[str, Any]:
+def _of_deadline(state: DisposalState, policy: Policy) -> dict[str, Any]:
     """Compute again what follows from the due dates of the conditions, in the event that computed it last."""
-    assert isinstance(event, DisposalIssued | ConditionsVaried)
-    assert state.issue is not None
+    issue = state.required_issue
     remaining = [
         condition_state.terms for condition_state in state.conditions.values() if condition_state.standing in REMAINS
     ]
@@ -112,5 +111,5 @@ def _of_deadline(event: Event, state: DisposalState, policy: Policy) -> dict[str
     return {
         "conditions": tuple(condition.terms for condition in remaining),
         "ends_on": agreed_end,
-        "spent_on": spent_on(state.issue.disposal, state.issue.on, agreed_end, policy),
+        "spent_on": spent_on(issue.disposal, issue.on, agreed_end, policy),
     }

@@ -44,7 +44,8 @@ def decide(command: DisposalCommand, state: DisposalState | None, context: Conte
     """Return the events that an accepted command makes happen, in order."""
     if isinstance(command, OpenDisposalCase):
         return opening.decide_opening(command, context)
-    assert state is not None
+    if state is None:
+        raise TypeError(f"{command.type} opens no case: open it first")
     match command:
         case RecordVictimView():
             return preparation.decide_victim_view(command, state)

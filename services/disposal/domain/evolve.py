@@ -195,19 +195,20 @@ def _state_after(state: DisposalState, fact: Fact[DisposalEvent]) -> DisposalSta
         case ActivityUndertaken():
             return replace(state, activities={**state.activities, event.session_id: at})
         case RecordCorrected():  # the corrected value already stands in its place
-            return state if event.unlawful_by is None else replace(state, reviews=_reviewed(state, event, at))
+            return (
+                state if event.unlawful_by is None else replace(state, reviews=_reviewed(state, event.unlawful_by, at))
+            )
         case _:
             assert_never(event)
 
 
-def _reviewed(state: DisposalState, event: RecordCorrected, at: datetime) -> tuple[Review, ...]:
+def _reviewed(state: DisposalState, unlawful_by: tuple[str, ...], at: datetime) -> tuple[Review, ...]:
     """Return the reviews after a correction: its finding ends the open review, and opens one where a rule is broken."""
-    assert event.unlawful_by is not None
     if state.reviews and state.reviews[-1].met_at is None:
-        if state.reviews[-1].unlawful_by == event.unlawful_by:
+        if state.reviews[-1].unlawful_by == unlawful_by:
             return state.reviews
         state = replace(state, reviews=(*state.reviews[:-1], replace(state.reviews[-1], met_at=at)))
-    return (*state.reviews, Review(event.unlawful_by, at)) if event.unlawful_by else state.reviews
+    return (*state.reviews, Review(unlawful_by, at)) if unlawful_by else state.reviews
 
 
 def _require_condition(state: DisposalState, fact: Fact, condition_id: UUID) -> ConditionState:

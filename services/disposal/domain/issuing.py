@@ -9,7 +9,7 @@ from services.disposal.domain.signing import is_printed_here
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import DisposalIssued, DocumentSigned
 from services.vocabulary import Disposal
-from shared.domain.corrections import facts_of
+from shared.domain.corrections import facts_of, required
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import event_from
 from shared.domain.rules import Context
@@ -23,10 +23,8 @@ def decide_signature(command: SignDocument, state: DisposalState, context: Conte
 
 def decide_issue(state: DisposalState, context: Context) -> NewEvents:
     """Issue the disposal with all that others need. A restorative disposal without agreed actions is then complete."""
-    disposal, age, decision = state.to_be_issued, state.age_on(context.day), state.decision
-    assert disposal is not None
-    assert age is not None
-    assert decision is not None
+    disposal = required(state.to_be_issued, state, "no disposal is decided")
+    age = required(state.age_on(context.day), state, "the date of birth is forgotten")
     offence = state.opened.offence
     conditions = [proposed.terms for proposed in state.conditions.values() if disposal is not Disposal.YC]
     agreed_end = ends_on(conditions)
@@ -48,7 +46,7 @@ def decide_issue(state: DisposalState, context: Context) -> NewEvents:
         yjb_seriousness_score=state.yjb_seriousness,
         prior=state.opened.prior,
         victims=state.victims,
-        deciding_officer=decision.by,
+        deciding_officer=state.required_decision.by,
         investigating_officer=state.opened.investigating_officer,
     )
     return (event,)

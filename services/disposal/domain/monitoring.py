@@ -75,9 +75,7 @@ def decide_excuse(command: ExcuseCondition, state: DisposalState, context: Conte
 
 def decide_variation(command: VaryConditions, state: DisposalState, context: Context) -> NewEvents:
     """Change the conditions, and with them the deadline and the day on which the caution is spent (R24)."""
-    issue, decision = state.issue, state.decision
-    assert issue is not None
-    assert decision is not None
+    issue, decision = state.required_issue, state.required_decision
     after = varied(command, state)
     remaining = [condition_state.terms for condition_state in after.values() if condition_state.standing in REMAINS]
     agreed_end = ends_on(remaining)

@@ -20,7 +20,7 @@ from services.disposal.events import (
     ProsecutorDecision,
 )
 from services.vocabulary import AttendanceStatus, BreachDecision, Disposal, OutcomeCode, Recommendation
-from shared.domain.corrections import PastFacts
+from shared.domain.corrections import PastFacts, required
 from shared.domain.dates import age_on
 from shared.domain.states import replace
 
@@ -286,6 +286,16 @@ class DisposalState:
         return self if self.issue is None else replace(self, issue=replace(self.issue, spent_on=day))
 
     # --- questions -------------------------------------------------------------------------------
+
+    @property
+    def required_issue(self) -> Issue:
+        """The disposal as given. Raises `BrokenHistory` if none was issued."""
+        return required(self.issue, self, "no disposal was issued")
+
+    @property
+    def required_decision(self) -> Decision:
+        """The latest decision. Raises `BrokenHistory` if nothing was decided."""
+        return required(self.decision, self, "nothing was decided")
 
     @property
     def disposal(self) -> Disposal | None:

@@ -23,6 +23,7 @@ from services.rj_conference.events import (
     ConferenceHeld,
     PresentRole,
 )
+from shared.domain.corrections import required
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import event_from, event_that_it_records
@@ -48,7 +49,7 @@ def decide(command: ConferenceCommand, state: Conference | None, context: Contex
 
 def decide_held(command: RecordConferenceHeld, conference: Conference, context: Context) -> ConferenceHeld:
     """Return the conference as held, with the values of its proposal and schedule that readers count by."""
-    assert conference.schedule is not None
+    schedule = required(conference.schedule, conference, "it was never scheduled")
     harmed = tuple(one.person_id for one in command.present if one.attended and one.role is PresentRole.HARMED)
     return event_from(
         ConferenceHeld,
@@ -56,9 +57,9 @@ def decide_held(command: RecordConferenceHeld, conference: Conference, context: 
         disposal_id=conference.disposal_id,
         condition_id=conference.condition_id,
         harmer=conference.harmer,
-        hours=conference.schedule.hours,
+        hours=schedule.hours,
         category=conference.category,
-        mode=conference.schedule.mode,
+        mode=schedule.mode,
         harmed_took_part=len(harmed),
         harmed_ids=harmed,
         follow_up_due=context.day + timedelta(weeks=context.policy.number("follow_up_weeks")),

@@ -12,6 +12,7 @@ from services.disposal.domain.commands import AssignOutcome, CorrectRecord
 from services.disposal.events import DisposalIssued, RecordCorrected
 from services.disposal.service import claims
 from services.vocabulary import OutcomeCode, TrialMode
+from shared.domain.decider import BrokenHistory
 from shared.domain.ids import derived_uuid
 from shared.privacy.sealing import Sealed
 from tests.unit.disposal.stories import (
@@ -240,3 +241,12 @@ def test_a_withdrawn_admission_found_later_is_to_be_reviewed() -> None:
     story = CaseStory().issued()
     story.ask(correction(story, "AdmissionRecorded", "facts_accepted", value=False), by=SUPERVISOR, at=THEN)
     assert story.duties(date(2026, 3, 25))["DISPOSAL_REVIEW"].item == "1: R4"
+
+
+def test_a_case_without_issue_says_that_its_history_is_broken() -> None:
+    """Given a case in which nothing was issued or decided, what needs either is refused as a broken history, by name."""
+    state = CaseStory().opened().state
+    with pytest.raises(BrokenHistory, match="no disposal was issued"):
+        _ = state.required_issue
+    with pytest.raises(BrokenHistory, match=r"DisposalCaseOpened.*nothing was decided"):
+        _ = state.required_decision

@@ -15,8 +15,7 @@ from services.vocabulary import ConditionType
 
 def _definition_of(code: ConditionType) -> ConditionDefinition:
     """Return the definition in the module of a type; raise ModuleNotFoundError where the type has none."""
-    definition = import_module(f"{__name__}.{code.lower()}").DEFINITION
-    assert isinstance(definition, ConditionDefinition)
+    definition: ConditionDefinition = import_module(f"{__name__}.{code.lower()}").DEFINITION
     return definition
 
 
