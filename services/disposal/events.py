@@ -558,13 +558,8 @@ class ConditionSessionBooked(Event):
     hours: Hours
 
 
-class ConditionAttended(Event):
-    """The child came to a session of a condition, also if late, gone early or excluded for conduct.
-
-    `hours_credited` count towards the hours of the condition.
-    """
-
-    sentence = "Session of a condition attended: {status}, {hours_credited#hour|hours} credited"
+class RecordOfSession(Event):
+    """How a session of a condition ended for the child, in the fields of each event that says so."""
 
     person_id: UUID
     condition_id: UUID
@@ -576,7 +571,16 @@ class ConditionAttended(Event):
     evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
-class ConditionMissed(Event):
+class ConditionAttended(RecordOfSession):
+    """The child came to a session of a condition, also if late, gone early or excluded for conduct.
+
+    `hours_credited` count towards the hours of the condition.
+    """
+
+    sentence = "Session of a condition attended: {status}, {hours_credited#hour|hours} credited"
+
+
+class ConditionMissed(RecordOfSession):
     """The child did not come to a session of a condition.
 
     Unless the reason is acceptable already, somebody must contact the child (duty `MISSED_CONTACT`), and a pending
@@ -585,32 +589,14 @@ class ConditionMissed(Event):
 
     sentence = "Session of a condition missed: {status}"
 
-    person_id: UUID
-    condition_id: UUID
-    session_id: UUID
-    status: AttendanceStatus
-    hours_credited: Hours
-    complied: bool
-    because: CancellationReason | None = None
-    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
-
-class ConditionSessionCancelled(Event):
+class ConditionSessionCancelled(RecordOfSession):
     """A session of a condition was lost through no fault of the child.
 
     Nothing changes for the child, and it is no ground for breach (rules C7 and D2).
     """
 
     sentence = "Session of a condition cancelled[: {because}]"
-
-    person_id: UUID
-    condition_id: UUID
-    session_id: UUID
-    status: AttendanceStatus
-    hours_credited: Hours
-    complied: bool
-    because: CancellationReason | None = None
-    evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 
 
 class AbsenceDecided(Event):

@@ -71,6 +71,7 @@ from services.disposal.events import (
     ProceedingsInstituted,
     ProsecutorDecisionRecorded,
     RecordCorrected,
+    RecordOfSession,
     VictimInformedOfRestorativeJustice,
     VictimViewSought,
     WarningIssued,
@@ -304,9 +305,7 @@ def _issued(state: DisposalState, fact: Fact, event: DisposalIssued) -> Disposal
     return issued
 
 
-def _attended(
-    state: DisposalState, fact: Fact, event: ConditionAttended | ConditionMissed | ConditionSessionCancelled
-) -> DisposalState:
+def _attended(state: DisposalState, fact: Fact, event: RecordOfSession) -> DisposalState:
     attendance = Attendance(
         event.condition_id,
         event.session_id,

@@ -25,6 +25,7 @@ from services.disposal.events import (
     ConditionSessionCancelled,
     ConditionsVaried,
     DisposalNotCompleted,
+    RecordOfSession,
 )
 from services.vocabulary import AttendanceStatus
 from shared.domain.dates import local_day
@@ -32,11 +33,10 @@ from shared.domain.decisions import EventAt, NewEvents
 from shared.domain.messages import event_from
 from shared.domain.rules import Context
 
-RecordOfSession = type[ConditionAttended] | type[ConditionMissed] | type[ConditionSessionCancelled]
 OMIT: Final = ChangeAction.OMIT
 
 
-def _record_of(status: AttendanceStatus) -> RecordOfSession:
+def _record_of(status: AttendanceStatus) -> type[RecordOfSession]:
     if status is AttendanceStatus.CANCELLED_BY_SERVICE:
         return ConditionSessionCancelled
     return ConditionMissed if status in ABSENT else ConditionAttended

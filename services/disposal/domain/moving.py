@@ -1,11 +1,17 @@
-"""What happens where a session had been counted for another condition, or otherwise, than its own record has it now."""
+"""A session as its register has it now, where the case had counted it otherwise.
+
+The register is the record of another service: education's of a place, or restorative justice's of a conference. To
+restate a session is to withdraw the case's own record of it and to record it anew; the events say so as a correction of
+that record, with the completion that follows from it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,32 +23,20 @@ from services.disposal.domain.commands import (
 from services.disposal.domain.completion import completed_by, disposal_completed
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.monitoring import decide_attendance
-from services.disposal.domain.state import (
-    UNDER_WAY,
-    Attendance,
-    ConditionStatus,
-    DisposalState,
-)
-from services.disposal.events import (
-    AbsenceDecided,
-    ConditionAttended,
-    ConditionCompleted,
-    ConditionMissed,
-    ConditionSessionCancelled,
-    RecordCorrected,
-)
+from services.disposal.domain.state import UNDER_WAY, ConditionStatus, DisposalState
+from services.disposal.events import AbsenceDecided, ConditionCompleted, RecordCorrected, RecordOfSession
 from services.vocabulary import AttendanceStatus
 from shared.domain.dates import local_day
 from shared.domain.decider import BrokenHistory
 from shared.domain.decisions import EventAt, NewEvents
-from shared.domain.envelope import Fact
-from shared.domain.messages import DerivedCorrection, Event
+from shared.domain.envelope import Fact, has_event
+from shared.domain.messages import DerivedCorrection
 from shared.domain.rules import Context
 from shared.privacy.sealing import Sealed
 
-NONE: Final = Decimal(0)
-WHY: Final = "The place in the session had been booked for another condition: education has corrected it."
-WHY_OTHERWISE: Final = "The service that keeps the record of the session has corrected how it ended."
+NO_HOURS: Final = Decimal(0)
+WHY_MOVED: Final = "The place in the session had been booked for another condition: education has corrected it."
+WHY_CORRECTED: Final = "The service that keeps the record of the session has corrected how it ended."
 
 DECIDED: Final[Mapping[AttendanceStatus, bool]] = {
     AttendanceStatus.DNA_ACCEPTABLE: True,
@@ -50,252 +44,205 @@ DECIDED: Final[Mapping[AttendanceStatus, bool]] = {
 }
 """The ends of an absence whose reason was decided, with the decision."""
 
-RecordOfSession = ConditionAttended | ConditionMissed | ConditionSessionCancelled
-Restated = MoveConditionAttendance | CorrectConditionAttendance
-"""The commands that say anew what a session was to the child."""
-
 
 def decide_move(command: MoveConditionAttendance, state: DisposalState, context: Context) -> NewEvents:
-    """Move the attendance to its condition; record nothing where it stands there, or is of no condition of this case."""
-    fact = _record_of_session(command, state)
-    if fact is None:
-        return _recorded(command, state, context)
-    if command.condition_id is None:
-        return _without_credit(fact)
-    right = _as_it_belongs(fact, command)
-    if not right:
-        return ()
-    completion = _completion_by(fact, state)
-    also = () if completion is None else (_consequence(completion, "condition_id", str(command.condition_id)),)
-    correction = _correction(fact, right, also)
-    when = _completes(command, state, context)
-    if completion is not None or when is None:
-        return (correction,)
-    return (correction, *_completed(command.condition_id, when, state, context))
+    """Count the session for the condition that it serves; record nothing if it counts there, or for none of this case."""
+    session = RegisteredSession(command, state, context)
+    if session.record is None:
+        return session.recorded()
+    return session.restated(_moves(session, session.record), WHY_MOVED)
 
 
 def decide_attendance_correction(
     command: CorrectConditionAttendance, state: DisposalState, context: Context
 ) -> NewEvents:
-    """Correct the record of a session; record it where it had not arrived, and nothing where it stands so."""
-    fact = _record_of_session(command, state)
-    if fact is None:
-        return _recorded(command, state, context)
-    command = _where_it_counts(command, fact)
-    changes = _changes(fact, command, state)
-    if not changes:
-        return ()
-    correction = _correction_of(changes, WHY_OTHERWISE)
-    when = _completes(command, state, context)
-    if when is None:
-        return (correction,)
-    return (correction, *_completed(_condition_of(fact), when, state, context))
-
-
-def may_be_corrected(command: CorrectConditionAttendance, state: DisposalState, context: Context) -> bool:
-    """Return whether the record can be put right without undoing in silence what was decided or completed by it."""
-    fact = _record_of_session(command, state)
-    if fact is None:
-        return state.stage in UNDER_WAY and state.active(command.condition_id) is not None
-    command = _where_it_counts(command, fact)
-    changes = _changes(fact, command, state)
-    if not changes:
-        return True
-    try:
-        CORRECTIONS.applied(state, [_correction_of(changes, WHY_OTHERWISE)])
-    except BrokenHistory:
-        return False
-    return _stays_complete(fact, command, state, context)
-
-
-def _where_it_counts(command: CorrectConditionAttendance, fact: Fact) -> CorrectConditionAttendance:
-    """Return the command for the condition that has the record: an officer may have corrected that here."""
-    return command.model_copy(update={"condition_id": _condition_of(fact)})
-
-
-def _stays_complete(fact: Fact, command: CorrectConditionAttendance, state: DisposalState, context: Context) -> bool:
-    """Return whether a condition that is complete would be so with the corrected record too."""
-    key = _condition_of(fact)
-    condition = state.conditions.get(key)
-    if condition is None or condition.standing is not ConditionStatus.COMPLETED:
-        return True
-    others = tuple(one for one in state.attendances if not (_is_of(one, command) and one.at == fact.occurred_at))
-    if condition.terms.hours is not None:
-        credited = sum((one.hours for one in others if one.condition_id == key), NONE)
-        return credited + command.hours_credited >= condition.terms.hours
-    if _completion_by(fact, state) is None:
-        return True
-    conditions = {**state.conditions, key: replace(condition, standing=ConditionStatus.ACTIVE)}
-    before = replace(state, conditions=conditions, attendances=others)
-    record = _as_recorded(command)
-    return record is not None and completed_by(record, before, _context_of_register(command, context)) is not None
-
-
-def _changes(fact: Fact, command: CorrectConditionAttendance, state: DisposalState) -> list[DerivedCorrection]:
-    """Return the fields of the record that are otherwise now, and the decision on its absence where that is."""
-    assert isinstance(fact.event, RecordOfSession)
-    right: dict[str, Any] = {
-        "status": command.status,
-        "hours_credited": command.hours_credited,
-        "complied": command.complied,
-        "because": command.because,
-    }
-    decision = _decision_on(fact, state)
-    found: list[DerivedCorrection] = []
-    if decision is not None and command.status in {*DECIDED, AttendanceStatus.DNA_PENDING}:
-        # The record stays one of an absence that waited for its reason.
-        del right["status"]
-        acceptable = DECIDED.get(command.status)
-        if acceptable is not None and acceptable != _is_acceptable(decision):
-            found.append(DerivedCorrection(corrects=decision.event_id, field="acceptable", value=acceptable))
-    for name, value in right.items():
-        if value != getattr(fact.event, name):
-            found.append(_consequence(fact, name, str(value) if isinstance(value, Decimal) else value))
-    return found
-
-
-def _decision_on(fact: Fact, state: DisposalState) -> Fact | None:
-    """Return the decision on the absence that a record holds; None where it holds none or nobody decided."""
-    assert isinstance(fact.event, RecordOfSession)
-    if fact.event.status is not AttendanceStatus.DNA_PENDING:
-        return None
-    session = fact.event.session_id
-    later = (one for one in state.record or () if one.version > fact.version)
-    return next(
-        (one for one in later if isinstance(one.event, AbsenceDecided) and one.event.session_id == session), None
-    )
-
-
-def _is_acceptable(decision: Fact) -> bool:
-    assert isinstance(decision.event, AbsenceDecided)
-    return decision.event.acceptable
-
-
-def _completed(key: UUID, when: datetime, state: DisposalState, context: Context) -> NewEvents:
-    """Return the completion of a condition, and perhaps of the disposal."""
-    completed = ConditionCompleted(person_id=state.opened.person_id, condition_id=key, completed_on=local_day(when))
-    return (EventAt(completed, when), *disposal_completed(state, {key: when}, context))
+    """Correct how a session ended; record it if it had not arrived, and nothing if it stands so."""
+    session = RegisteredSession(command, state, context)
+    if session.record is None:
+        return session.recorded()
+    return session.restated(_differences(session, session.record), WHY_CORRECTED)
 
 
 def may_be_moved(command: MoveConditionAttendance, state: DisposalState, context: Context) -> bool:
-    """Return whether the right condition can take the attendance, and the wrong one can do without it."""
-    fact = _record_of_session(command, state)
-    had_it = None if fact is None else _condition_of(fact)
-    if had_it == command.condition_id:
+    """Return whether the condition that the session serves can take it, and the one that had it can do without."""
+    session = RegisteredSession(command, state, context)
+    record = session.record
+    if record is not None and record.event.condition_id == command.condition_id:
         return True
-    if fact is not None and not _can_do_without(fact, command, state, context):
-        return False
-    return command.condition_id is None or (state.stage in UNDER_WAY and state.active(command.condition_id) is not None)
+    can_be_withdrawn = record is None or session.leaves_complete(record)
+    return can_be_withdrawn and (command.condition_id is None or session.can_be_recorded)
 
 
-def _can_do_without(fact: Fact, command: MoveConditionAttendance, state: DisposalState, context: Context) -> bool:
-    """Return whether the wrong condition is complete without it, or the right one is completed by it."""
-    key = _condition_of(fact)
-    had_it = state.conditions.get(key)
-    if had_it is None or had_it.standing is not ConditionStatus.COMPLETED:
-        return True
-    if _completion_by(fact, state) is not None:
-        return _completes(command, state, context) is not None
-    credited = sum((a.hours for a in state.attendances if a.condition_id == key and not _is_of(a, command)), NONE)
-    return had_it.terms.hours is None or credited >= had_it.terms.hours
-
-
-def _is_of(attendance: Attendance, command: Restated) -> bool:
-    return attendance.session_id == command.session_id
-
-
-def _record_of_session(command: Restated, state: DisposalState) -> Fact | None:
-    """Return the record of the session at that time, for one that was held again, or else its last; None: there is none."""
-    record = state.record or ()
-    session = command.session_id
-    found = [fact for fact in record if isinstance(fact.event, RecordOfSession) and fact.event.session_id == session]
-    return next((fact for fact in found if fact.occurred_at == command.recorded_at), next(iter(found), None))
-
-
-def _condition_of(fact: Fact) -> UUID:
-    assert isinstance(fact.event, RecordOfSession)
-    return fact.event.condition_id
-
-
-def _recorded(command: Restated, state: DisposalState, context: Context) -> NewEvents:
-    """Record the attendance that had not reached this case, at the time of its record in the register."""
-    record = _as_recorded(command)
+def may_be_corrected(command: CorrectConditionAttendance, state: DisposalState, context: Context) -> bool:
+    """Return whether the record can be corrected without undoing in silence what was decided or completed by it."""
+    session = RegisteredSession(command, state, context)
+    record = session.record
     if record is None:
-        return ()
-    then = _context_of_register(command, context)
-    return tuple(
-        one if isinstance(one, EventAt) else EventAt(one, then.occurred_at)
-        for one in decide_attendance(record, state, then)
-    )
+        return session.can_be_recorded
+    changes = _differences(session, record)
+    if not changes:
+        return True
+    try:
+        CORRECTIONS.applied(state, [_correction(changes, WHY_CORRECTED)])
+    except BrokenHistory:
+        return False
+    return session.leaves_complete(record)
 
 
-def _as_recorded(command: Restated) -> RecordConditionAttendance | None:
-    if command.condition_id is None:
+@dataclass(frozen=True)
+class RegisteredSession:
+    """A session as its register has it now, beside the record that the case has of it."""
+
+    registered: MoveConditionAttendance | CorrectConditionAttendance
+    state: DisposalState
+    context: Context
+
+    @cached_property
+    def record(self) -> Fact[RecordOfSession] | None:
+        """The case's record: the one of that time for a session that was held again, else the last; None if none arrived."""
+        session = self.registered.session_id
+        records = [fact for fact in self.state.record or () if has_event(fact, RecordOfSession)]
+        records = [fact for fact in records if fact.event.session_id == session]
+        of_that_time = (fact for fact in records if fact.occurred_at == self.registered.recorded_at)
+        return next(of_that_time, records[0] if records else None)
+
+    @property
+    def condition_id(self) -> UUID | None:
+        """The condition for which it counts; None if for none of this case. An officer may have moved it in this case."""
+        moves = isinstance(self.registered, MoveConditionAttendance)
+        return self.registered.condition_id if moves or self.record is None else self.record.event.condition_id
+
+    @property
+    def can_be_recorded(self) -> bool:
+        """Whether its condition is active, in a disposal that is under way."""
+        key = self.condition_id
+        return key is not None and self.state.stage in UNDER_WAY and self.state.active(key) is not None
+
+    @cached_property
+    def completion(self) -> Fact[ConditionCompleted] | None:
+        """The completion of a condition that followed from the record; None if it completed nothing."""
+        record = self.record
+        if record is None:
+            return None
+        completions = (fact for fact in self.state.record or () if has_event(fact, ConditionCompleted))
+        of_the_record = (one for one in completions if one.envelope.command_id == record.envelope.command_id)
+        return next((one for one in of_the_record if one.event.condition_id == record.event.condition_id), None)
+
+    @property
+    def withdrawn(self) -> DisposalState:
+        """The case without its record of the session, and without the completion that followed from it."""
+        record, conditions = self.record, dict(self.state.conditions)
+        if record is None:
+            return self.state
+        key = record.event.condition_id
+        if self.completion is not None and key in conditions:
+            conditions[key] = replace(conditions[key], standing=ConditionStatus.ACTIVE)
+        others = (
+            one
+            for one in self.state.attendances
+            if (one.session_id, one.at) != (record.event.session_id, record.occurred_at)
+        )
+        return replace(self.state, conditions=conditions, attendances=tuple(others))
+
+    @property
+    def completes_at(self) -> datetime | None:
+        """When it completes its condition, if it is recorded anew; None if it completes none."""
+        recording = self._recording()
+        return None if recording is None else completed_by(recording, self.withdrawn, self._context())
+
+    def leaves_complete(self, record: Fact[RecordOfSession]) -> bool:
+        """Return whether a condition that is complete with the record is so, or another is by it, once it is restated."""
+        key = record.event.condition_id
+        condition = self.state.conditions.get(key)
+        if condition is None or condition.standing is not ConditionStatus.COMPLETED:
+            return True
+        stays, hours = key == self.condition_id, condition.terms.hours
+        if self.completion is not None and (hours is None or not stays):
+            return self.completes_at is not None
+        credited = self.withdrawn.credited(key) + (self.registered.hours_credited if stays else NO_HOURS)
+        return hours is None or credited >= hours
+
+    def recorded(self) -> NewEvents:
+        """Record the session that had not arrived, at the time of its record in the register."""
+        recording, context = self._recording(), self._context()
+        if recording is None:
+            return ()
+        events = decide_attendance(recording, self.state, context)
+        return tuple(event if isinstance(event, EventAt) else EventAt(event, context.occurred_at) for event in events)
+
+    def restated(self, changes: Sequence[DerivedCorrection], why: str) -> NewEvents:
+        """Correct the record, and complete what it completes now; nothing if no field changes."""
+        if not changes:
+            return ()
+        correction, key, when = _correction(changes, why), self.condition_id, self.completes_at
+        if key is None or when is None or self.completion is not None:
+            return (correction,)
+        child = self.state.opened.person_id
+        completed = ConditionCompleted(person_id=child, condition_id=key, completed_on=local_day(when))
+        return (correction, EventAt(completed, when), *disposal_completed(self.state, {key: when}, self.context))
+
+    def _recording(self) -> RecordConditionAttendance | None:
+        """Return the command that records it anew; None if it counts for no condition of this case."""
+        if self.condition_id is None:
+            return None
+        return RecordConditionAttendance(
+            condition_id=self.condition_id,
+            session_id=self.registered.session_id,
+            status=self.registered.status,
+            hours_credited=self.registered.hours_credited,
+            complied=self.registered.complied,
+            because=self.registered.because,
+        )
+
+    def _context(self) -> Context:
+        """Return the context of the register's own record."""
+        at: datetime = self.registered.recorded_at
+        return replace(self.context, occurred_at=at, policy=self.context.policy_on(local_day(at)))
+
+
+def _moves(session: RegisteredSession, record: Fact[RecordOfSession]) -> list[DerivedCorrection]:
+    """Return the fields that a move changes: the condition, that of the completion, and the credit."""
+    key, credited = session.condition_id, record.event.hours_credited
+    if key is None:  # what serves nothing in this case has no credit here
+        return [] if credited == NO_HOURS else [_change(record, "hours_credited", "0")]
+    changes: list[DerivedCorrection] = []
+    if record.event.condition_id != key:
+        changes.append(_change(record, "condition_id", str(key)))
+    if credited == NO_HOURS and session.registered.hours_credited != NO_HOURS:  # it was taken away before
+        changes.append(_change(record, "hours_credited", str(session.registered.hours_credited)))
+    if changes and session.completion is not None:
+        changes.append(_change(session.completion, "condition_id", str(key)))
+    return changes
+
+
+def _differences(session: RegisteredSession, record: Fact[RecordOfSession]) -> list[DerivedCorrection]:
+    """Return the fields of the record that its register has otherwise, and the decision on an absence if it has."""
+    changes: list[DerivedCorrection] = []
+    fields: dict[str, Any] = {
+        name: getattr(session.registered, name) for name in ("status", "hours_credited", "complied", "because")
+    }
+    decision = _decision_on(record, session.state)
+    if decision is not None and fields["status"] in {*DECIDED, AttendanceStatus.DNA_PENDING}:
+        # The record stays one of an absence that waited for its reason.
+        acceptable = DECIDED.get(fields.pop("status"), decision.event.acceptable)
+        if acceptable != decision.event.acceptable:
+            changes.append(_change(decision, "acceptable", acceptable))
+    for name, value in fields.items():
+        if value != getattr(record.event, name):
+            changes.append(_change(record, name, str(value) if isinstance(value, Decimal) else value))
+    return changes
+
+
+def _decision_on(record: Fact[RecordOfSession], state: DisposalState) -> Fact[AbsenceDecided] | None:
+    """Return the decision on the absence that a record holds; None if it holds none, or nobody decided."""
+    if record.event.status is not AttendanceStatus.DNA_PENDING:
         return None
-    return RecordConditionAttendance(
-        condition_id=command.condition_id,
-        session_id=command.session_id,
-        status=command.status,
-        hours_credited=command.hours_credited,
-        complied=command.complied,
-        because=command.because,
-    )
+    decisions = (fact for fact in state.record or () if has_event(fact, AbsenceDecided))
+    later = (fact for fact in decisions if fact.version > record.version)
+    return next((fact for fact in later if fact.event.session_id == record.event.session_id), None)
 
 
-def _context_of_register(command: Restated, context: Context) -> Context:
-    """Return the context of the register's own record."""
-    at: datetime = command.recorded_at
-    return replace(context, occurred_at=at, policy=context.policy_on(local_day(at)))
-
-
-def _completes(command: Restated, state: DisposalState, context: Context) -> datetime | None:
-    """When the session completes the condition that it belongs to; None where it does not."""
-    record = _as_recorded(command)
-    others = tuple(one for one in state.attendances if not _is_of(one, command))
-    return (
-        None
-        if record is None
-        else completed_by(record, replace(state, attendances=others), _context_of_register(command, context))
-    )
-
-
-def _completion_by(fact: Fact, state: DisposalState) -> Fact | None:
-    """Return the completion that followed from an attendance; None: it completed nothing."""
-    return next(
-        (
-            other
-            for other in state.record or ()
-            if isinstance(other.event, ConditionCompleted)
-            and other.envelope.command_id == fact.envelope.command_id
-            and other.event.condition_id == _condition_of(fact)
-        ),
-        None,
-    )
-
-
-def _as_it_belongs(fact: Fact, command: MoveConditionAttendance) -> dict[str, str]:
-    """Return the right values of the fields that a move changes: the condition, and a credit taken away before."""
-    assert isinstance(fact.event, RecordOfSession)
-    right: dict[str, str] = {}
-    if fact.event.condition_id != command.condition_id:
-        right["condition_id"] = str(command.condition_id)
-    if fact.event.hours_credited == NONE and command.hours_credited != NONE:
-        right["hours_credited"] = str(command.hours_credited)
-    return right
-
-
-def _without_credit(fact: Fact) -> NewEvents:
-    """Take the credit of the attendance away, since it served nothing in this case."""
-    assert isinstance(fact.event, RecordOfSession)
-    return () if fact.event.hours_credited == NONE else (_correction(fact, {"hours_credited": "0"}),)
-
-
-def _correction(fact: Fact, right: Mapping[str, str], also: tuple[DerivedCorrection, ...] = ()) -> Event:
-    """Correct the first field, and the others with it."""
-    return _correction_of([*(_consequence(fact, name, value) for name, value in right.items()), *also], WHY)
-
-
-def _correction_of(changes: Sequence[DerivedCorrection], why: str) -> RecordCorrected:
+def _correction(changes: Sequence[DerivedCorrection], why: str) -> RecordCorrected:
     """Correct the first field, and the others with it."""
     first, *also = changes
     return RecordCorrected(
@@ -303,5 +250,5 @@ def _correction_of(changes: Sequence[DerivedCorrection], why: str) -> RecordCorr
     )
 
 
-def _consequence(fact: Fact, field: str, value: Any) -> DerivedCorrection:
+def _change(fact: Fact[Any], field: str, value: Any) -> DerivedCorrection:
     return DerivedCorrection(corrects=fact.event_id, field=field, value=value)
