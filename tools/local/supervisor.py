@@ -21,7 +21,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import Final, Self
 
 import psutil
 
@@ -29,7 +29,7 @@ from tools.local import ports
 from tools.local.child_process import tied_to_parent
 from tools.local.data_dir import lock_data_dir, require_disk_space, shortage
 from tools.local.errors import CannotStart
-from tools.local.fork_client import ForkedProgram, ForkServer
+from tools.local.forking import FORK_SERVER, ForkedProgram, ForkServer
 
 POLL: Final = 0.1
 """Seconds between two looks at whether a process is ready."""
@@ -167,7 +167,7 @@ class Supervisor:
                 (life.process.name, port) for life in self._lives.values() for port in life.process.ports
             )
             if self._fork_server is not None:
-                stack.push_async_callback(self._fork_server.close)
+                stack.callback(self._fork_server.close)
             stack.push_async_callback(self._stop)
             for life in self._lives.values():
                 life.task = asyncio.create_task(self._live(life), name=life.process.name)
@@ -297,8 +297,7 @@ class Supervisor:
         process = life.process
         if process.before is not None:
             await process.before()
-        with log.open("ab") as output:
-            running = await self._start(process, output)
+        running = await self._start(process, log)
         pid_file = self.var / "run" / f"{process.name}.pid"
         life.pid = running.pid
         beside = [asyncio.create_task(_write_when_possible(pid_file, f"{running.pid}\n"))]
@@ -310,7 +309,8 @@ class Supervisor:
             for task in beside:
                 task.cancel()
             if running.returncode is None:
-                _signal_group(running.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    running.kill()
                 await running.wait()
             # Whatever the process started and left in its group.
             _signal_group(running.pid, signal.SIGKILL)
@@ -318,29 +318,24 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 pid_file.unlink(missing_ok=True)
 
-    async def _start(self, process: Process, output: BinaryIO) -> asyncio.subprocess.Process | ForkedProgram:
+    async def _start(self, process: Process, log: Path) -> asyncio.subprocess.Process | ForkedProgram:
         """Start the process, in a session of its own."""
         if self._fork_server is not None and _can_fork(process):
             try:
-                return await self._fork_server.start(
-                    process.name,
-                    process.argv,
-                    env=_environment(process),
-                    output=output.fileno(),
-                    signal_of_death=process.orphan_with,
-                )
-            except ConnectionError:
+                return await self._fork_server.start(process.name, process.argv, _environment(process), log)
+            except (OSError, EOFError):
                 raise _cannot_start(
-                    f"The fork server ended when {process.name} was due", self._fork_server.log
+                    f"The fork server ended when {process.name} was due", log.with_name(f"{FORK_SERVER}.log")
                 ) from None
-        return await asyncio.create_subprocess_exec(
-            *tied_to_parent(process.argv, signal_of_death=process.orphan_with, user=process.user),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=_environment(process),
-            start_new_session=True,
-        )
+        with log.open("ab") as output:
+            return await asyncio.create_subprocess_exec(
+                *tied_to_parent(process.argv, signal_of_death=process.orphan_with, user=process.user),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=_environment(process),
+                start_new_session=True,
+            )
 
     async def _watch(self, life: _Life, log: Path, *, ever_up: bool) -> None:
         """Ask whether it is ready until it is."""

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 VARIABLE = "TOLD_TO_ONE"
 """What only one program is told."""
@@ -24,6 +25,7 @@ def main() -> None:
                 "imported": IMPORTED,
                 "secret": os.environ.get(VARIABLE),
                 "parent": os.getppid(),
+                "files": [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()],
             }
             sys.stdout.write(json.dumps(told))
         case ["fail"]:
