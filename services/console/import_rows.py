@@ -7,7 +7,6 @@ schemas that the API gives, so a register is read as the API that receives it wo
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,11 +20,6 @@ from shared.domain.ids import derived_uuid
 
 Schema = Mapping[str, Any]
 Cells = Mapping[str, str]
-
-MAX_ROWS: Final = 25
-"""The most rows of a request, as the API takes them (services/imports.py)."""
-MAX_BYTES: Final = 200_000
-"""The most bytes of the commands of a request with several rows; the API takes a quarter more."""
 
 REFERENCE: Final = "reference"
 LIST: Final = ";"
@@ -439,25 +433,47 @@ def _times(cells: Cells, errors: list[RowError]) -> dict[str, str]:
     return found
 
 
-def batches_of(plans: Iterable[Plan]) -> Iterator[Sequence[Plan]]:
-    """Divide rows into those that one request takes: by their number, and by the bytes of their commands."""
-    batch: list[Plan] = []
-    size = 0
-    for plan in plans:
-        bytes_ = len(json.dumps(plan.commands))
-        if batch and (len(batch) == MAX_ROWS or size + bytes_ > MAX_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(plan)
-        size += bytes_
-    if batch:
-        yield batch
+def body_of(register: Register, plan: Plan) -> Mapping[str, Any]:
+    """Return the body with which a row is sent."""
+    return {"file_sha256": register.sha256, "row": plan.number, "commands": [*plan.commands]}
 
 
-def body_of(register: Register, batch: Iterable[Plan]) -> Mapping[str, Any]:
-    """Return the body with which rows are sent."""
-    rows = [{"id": str(plan.stream), "row": plan.number, "commands": [*plan.commands]} for plan in batch]
-    return {"file_sha256": register.sha256, "rows": rows}
+@dataclass
+class Summary:
+    """What became of the rows of a register, by their number in it: the API's word, or what is wrong."""
+
+    rows: int
+    outcomes: dict[int, str] = field(default_factory=dict)
+    errors: dict[int, Sequence[RowError]] = field(default_factory=dict)
+
+    @classmethod
+    def of_plans(cls, plans: Sequence[Plan]) -> Summary:
+        """Begin a summary with the rows that have errors already."""
+        return cls(len(plans), errors={plan.number: plan.errors for plan in plans if plan.errors})
+
+    def add(self, plan: Plan, status: int, body: Any) -> None:
+        """Add the API's answer to a row."""
+        if status == 200:
+            errors = list(errors_of(plan, body["commands"]))
+        elif status == 410:
+            errors = [RowError("the data of a person in this row have been forgotten: remove the row")]
+        else:
+            problem = body if isinstance(body, Mapping) else {}
+            texts = [str(error["message"]) for error in problem.get("errors") or ()]
+            errors = [RowError("; ".join(texts) or str(problem.get("detail", f"answered with HTTP {status}")))]
+        if errors:
+            self.errors[plan.number] = errors
+        else:
+            self.outcomes[plan.number] = body["outcome"]
+
+    def count(self, outcome: str) -> int:
+        """Count the rows with an outcome."""
+        return [*self.outcomes.values()].count(outcome)
+
+    def errors_in_order(self) -> Iterator[tuple[int, RowError]]:
+        """Yield each error with the number of its row, in the order of rows."""
+        for number, errors in sorted(self.errors.items()):
+            yield from ((number, error) for error in errors)
 
 
 def errors_of(plan: Plan, outcomes: Iterable[Mapping[str, Any]]) -> Iterator[RowError]:

@@ -141,7 +141,7 @@ def _text(cell: Any) -> str:
             return str(cell)
 
 
-def with_errors(register: Register, errors: Mapping[int, Sequence[str]]) -> bytes:
+def with_errors(register: Register, errors: Mapping[int, Sequence[object]]) -> bytes:
     """Return the table again with a last column that says what is wrong with each row, in the form of its file.
 
     Cells of a workbook are written as texts, never as formulas.
@@ -149,7 +149,7 @@ def with_errors(register: Register, errors: Mapping[int, Sequence[str]]) -> byte
     headings = [heading for heading in register.headings if heading.casefold() != ERRORS.casefold()]
     lines = [[*headings, ERRORS]]
     lines += [
-        [*(row.cells.get(heading, "") for heading in headings), " ".join(errors.get(row.number, ()))]
+        [*(row.cells.get(heading, "") for heading in headings), " ".join(map(str, errors.get(row.number, ())))]
         for row in register.rows
     ]
     if register.delimiter is not None:

@@ -65,7 +65,6 @@ service: Final[Service[DisposalState]] = Service(
     words=words_of(
         "disposal", {"ConditionType": {code: definition.english for code, definition in DEFINITIONS.items()}}
     ),
-    more_routes=("services.subject_access:add_subject_access",),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     home=home_of,

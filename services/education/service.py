@@ -17,7 +17,6 @@ service: Final[Service[Session]] = Service(
     collection="sessions",
     commands=COMMANDS,
     words=words_of("education"),
-    more_routes=("services.subject_access:add_subject_access",),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     # A session belongs to no case: its home is its own id.

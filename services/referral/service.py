@@ -14,7 +14,7 @@ from services.referral.events import ReferralReceived
 from services.referral.reactions import REACTIONS
 from services.referral.read_model import READ_MODEL
 from services.rj_conference.events import EVENTS as RJ_CONFERENCE
-from services.vocabulary import INHERITED_LABELS
+from services.vocabulary import INHERITED_LABELS, Role
 from services.words import words_of
 from shared.domain.messages import Event
 from shared.runtime.service import Service
@@ -30,7 +30,7 @@ service: Final[Service[Referral]] = Service(
     collection="referrals",
     commands=COMMANDS,
     words=words_of("referral"),
-    more_routes=("services.subject_access:add_subject_access", "services.imports:add_import"),
+    importers=frozenset({Role.SUPERVISOR}),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
     home=home,

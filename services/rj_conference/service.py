@@ -28,7 +28,6 @@ service: Final[Service[Conference]] = Service(
     collection="conferences",
     commands=COMMANDS,
     words=words_of("rj_conference"),
-    more_routes=("services.subject_access:add_subject_access",),
     default_roles=frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
     read_model=READ_MODEL,
     home=home,

@@ -9,7 +9,9 @@ GET  /v1/commands/{command_id}          what a command recorded, and what waits 
 /v1/reactions                           parked reactions, and decisions about them: shared/api/reactions.py
 GET  /v1/evidence/homes/{id}            the evidence of a home, for an auditor: shared/api/evidence.py
 GET  /v1/access                         who looked at the records of a home, or at one: ?case= or ?record=, ?before=
-/v1/people/{id}                         a person's records and data rights, for who has that right: shared/api/data_rights.py
+/v1/people/{id}                         a person's records and data rights, for who has that right: shared/api/data_rights.py,
+                                        shared/api/subject_access.py
+POST /v1/{collection}/{id}/import       a row of a register, if the service declares importers: shared/api/imports.py
 /v1/alarms /v1/quarantine /v1/gaps /v1/decisions   for operators: shared/api/quarantine.py
 GET  /status /health/live /health/ready without a token: positions and readiness, no data
 GET  /evidence/…                        without a token: public keys, checkpoints and proofs of the logs
@@ -19,7 +21,6 @@ GET  /schemas /schemas/{command}        without a token: the JSON Schema of each
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -40,12 +41,14 @@ from shared.api.documents import add_documents
 from shared.api.dry_run import Followers
 from shared.api.evidence import add_service_evidence
 from shared.api.guidance import add_guidance
+from shared.api.imports import add_import
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_operations
 from shared.api.problems import install_handlers
 from shared.api.quarantine import add_quarantine
 from shared.api.queries import add_queries
 from shared.api.reactions import add_reactions
+from shared.api.subject_access import add_subject_access
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.garbage_collection import exempt_from_collection
@@ -76,8 +79,9 @@ def service_api(service: Service[Any], settings: Settings, followers: Followers 
     add_service_evidence(app, service)
     add_service_access_lines(app, service)
     add_data_rights(app, service, settings)
-    for name in service.more_routes:
-        pkgutil.resolve_name(name)(app, service)
+    add_subject_access(app, service)
+    if service.importers:
+        add_import(app, service)
     complete_openapi(app, settings, lambda: command_schemas(service))
     return app
 

@@ -131,11 +131,8 @@ class Service(Generic[S]):
     """Rule id -> (text of the refusal, source) of the rules that a lost claim breaks, where no function states them."""
     published: tuple[EventRegistry, ...] = field(default=())
     """The event books of the services whose events the reactions read, or whose marks the access table asks for."""
-    more_routes: tuple[str, ...] = ()
-    """Functions that add routes of the services' own to the API, given the application and this declaration.
-
-    Each is named `module:function` (`pkgutil.resolve_name`) and imported by the API alone: a worker needs no FastAPI.
-    """
+    importers: frozenset[str] = frozenset()
+    """The roles that may import rows of a register. Empty: the API has no route for it."""
     documents: Mapping[str, Document[S]] = field(default_factory=dict)
     """What can be printed of a stream, by name."""
     is_print: Callable[[str, str, Document[S], S, Sequence[Fact]], bool] = lambda *_: False

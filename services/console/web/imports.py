@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from starlette.datastructures import UploadFile
@@ -25,9 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.case import NotFound
-from services.console.client import Reply
-from services.console.import_command import IN_FLIGHT, Outcome, outcomes_of
-from services.console.import_rows import COLUMNS, COMMANDS, Owner, Plan, RowError, batches_of, body_of, plans_of
+from services.console.import_rows import COLUMNS, COMMANDS, Owner, Plan, RowError, Summary, body_of, plans_of
 from services.console.import_table import Register, register_of, with_errors
 from services.console.web.apis import Problem, sentence
 from services.console.web.rendering import render
@@ -47,13 +44,8 @@ SHOWN: Final = 200
 """The most errors that the page lists; the file with errors has them all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What became of rows: how many were imported or would be, how many were there already, and what is wrong, by row."""
-
-    imported: int
-    repeated: int
-    errors: Mapping[int, Sequence[RowError]]
+UNANSWERED: Final = frozenset({401, 403, 429, 500, 503})
+"""Problems of a whole import; any other is that of its row."""
 
 
 async def read_upload(request: Request) -> dict[str, list[str]]:
@@ -96,9 +88,9 @@ async def check_register(request: Request, session: Session, form: Form) -> Resp
     if len(plans) > MAX_ROWS:
         text = f"The file has {len(plans):,} rows; this page takes {MAX_ROWS}. Split it, or use `ooc import` at a terminal."
         return _upload_page(request, session, [text], label)
-    found = await _send(request, session, register, plans, dry_run=True)
+    summary = await _send(request, session, register, plans, dry_run=True)
     id_ = uuid4()
-    answers = {"file": [first(form, "file")], "name": [name], "register": [label], **_kept(found, len(plans))}
+    answers = {"file": [first(form, "file")], "name": [name], "register": [label], **_kept(summary)}
     # `sent` keeps it out of the list of forms that are being filled in.
     draft = Draft(id_, SERVICE, id_, COMMAND, 0, answers, sent=f"/import/{id_}")
     await console_of(request).drafts.save(session.person, draft)
@@ -109,7 +101,7 @@ async def result_page(request: Request, session: Session) -> Response:
     """Show what the check found, or what was imported."""
     draft = await _draft(request, session)
     answers = draft.answers
-    errors = [line.split("\t", 2) for line in answers["errors"]]
+    errors = [(row, error.heading or "", error.text) for row, error in _summary(draft).errors_in_order()]
     return render(
         request,
         "import_result.html",
@@ -133,10 +125,10 @@ async def import_rows(request: Request, session: Session, _form: Form) -> Respon
         return see(f"/import/{draft.id}")
     register = _register(draft)
     plans, _ = await _plans(request, session, register, draft.answers["register"][0])
-    wrong = _errors_by_row(draft)
+    wrong = _summary(draft).errors
     good = [plan for plan in plans if plan.number not in wrong]
-    found = await _send(request, session, register, good, dry_run=False)
-    draft.answers.update(_kept(Found(found.imported, found.repeated, {**wrong, **found.errors}), len(plans)))
+    sent = await _send(request, session, register, good, dry_run=False)
+    draft.answers.update(_kept(Summary(len(plans), sent.outcomes, wrong | sent.errors)))
     draft.answers["done"] = ["yes"]
     if not draft.answers["errors"]:
         draft.answers["file"] = []
@@ -150,8 +142,7 @@ async def file_with_errors(request: Request, session: Session) -> Response:
     if not draft.answers["errors"]:
         raise HTTPException(404)
     register = _register(draft)
-    texts = {row: [str(error) for error in errors] for row, errors in _errors_by_row(draft).items()}
-    content = await asyncio.to_thread(with_errors, register, texts)
+    content = await asyncio.to_thread(with_errors, register, _summary(draft).errors)
     kind, ending = (
         ("text/csv; charset=utf-8", "csv")
         if register.delimiter is not None
@@ -206,47 +197,37 @@ async def _plans(
 
 async def _send(
     request: Request, session: Session, register: Register, plans: Sequence[Plan], *, dry_run: bool
-) -> Found:
-    """Send rows, some in each request. Raises `Problem` where the person may not import, and `NoAnswer`."""
-    apis, turns = console_of(request).apis, asyncio.Semaphore(IN_FLIGHT)
-    path = f"/v1/referrals/import{'?dry_run=true' if dry_run else ''}"
-
-    async def reply_to(batch: Sequence[Plan]) -> Reply:
+) -> Summary:
+    """Send the rows without errors. Raises `Problem` where the person may not import, and `NoAnswer`."""
+    apis, summary = console_of(request).apis, Summary.of_plans(plans)
+    for plan in plans:
+        if plan.errors:
+            continue
+        path = f"/v1/referrals/{plan.stream}/import{'?dry_run=true' if dry_run else ''}"
         try:
-            return Reply(200, await apis.post(session, SERVICE, path, body_of(register, batch)))
+            summary.add(plan, 200, await apis.post(session, SERVICE, path, body_of(register, plan)))
         except Problem as problem:
-            if problem.status in {401, 403, 429, 500, 503}:
+            if problem.status in UNANSWERED:
                 raise
-            return Reply(problem.status, problem.body)
-
-    async def send(batch: Sequence[Plan]) -> list[Outcome]:
-        async with turns:
-            found = outcomes_of(batch, await reply_to(batch))
-        return found if found is not None else [outcome for plan in batch for outcome in await send([plan])]
-
-    outcomes: dict[int, Outcome] = {plan.number: (list(plan.errors), "") for plan in plans if plan.errors}
-    batches = list(batches_of(plan for plan in plans if not plan.errors))
-    for batch, found in zip(batches, await asyncio.gather(*map(send, batches)), strict=True):
-        outcomes |= zip((plan.number for plan in batch), found, strict=True)
-    kinds = [outcome for errors, outcome in outcomes.values() if not errors]
-    errors = {number: found for number, (found, _) in sorted(outcomes.items()) if found}
-    return Found(kinds.count("imported"), kinds.count("repeated"), errors)
+            summary.add(plan, problem.status, problem.body)
+    return summary
 
 
-def _kept(found: Found, rows: int) -> dict[str, list[str]]:
+def _kept(summary: Summary) -> dict[str, list[str]]:
     """Return what a draft keeps of an outcome: numbers, and a line of row, column and text for each error."""
-    lines = [
-        "\t".join((str(row), error.heading or "", error.text))
-        for row, errors in sorted(found.errors.items())
-        for error in errors
-    ]
-    numbers: dict[str, Any] = {"rows": rows, "imported": found.imported, "repeated": found.repeated}
-    return {**{name: [str(number)] for name, number in numbers.items()}, "errors": lines}
+    return {
+        "rows": [str(summary.rows)],
+        "imported": [str(summary.count("imported"))],
+        "repeated": [str(summary.count("repeated"))],
+        "errors": [f"{row}\t{error.heading or ''}\t{error.text}" for row, error in summary.errors_in_order()],
+    }
 
 
-def _errors_by_row(draft: Draft) -> dict[int, list[RowError]]:
-    found: dict[int, list[RowError]] = {}
+def _summary(draft: Draft) -> Summary:
+    """Return the errors that a draft keeps."""
+    summary = Summary(int(draft.answers["rows"][0]))
     for line in draft.answers["errors"]:
         row, heading, text = line.split("\t", 2)
-        found.setdefault(int(row), []).append(RowError(text, heading or None))
-    return found
+        errors = [*summary.errors.get(int(row), ()), RowError(text, heading or None)]
+        summary.errors[int(row)] = errors
+    return summary

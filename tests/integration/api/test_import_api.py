@@ -74,19 +74,6 @@ class Importer:
         path = f"/v1/referrals/{stream}/import{'?dry_run=true' if dry_run else ''}"
         return await self.http.post(path, json=body, headers=await self.headers(role, area, person, conflict))
 
-    async def send_rows(
-        self,
-        *rows: tuple[UUID, Sequence[Mapping[str, Any]]],
-        dry_run: bool = False,
-        role: str = "SUPERVISOR",
-        conflict: str | None = None,
-    ) -> httpx.Response:
-        """Send several rows at once; the first is row 2."""
-        listed = [{"id": str(stream), "row": n, "commands": [*row]} for n, (stream, row) in enumerate(rows, start=2)]
-        path = f"/v1/referrals/import{'?dry_run=true' if dry_run else ''}"
-        headers = await self.headers(role, "DORSET", 1, conflict)
-        return await self.http.post(path, json={"file_sha256": FILE, "rows": listed}, headers=headers)
-
     async def history(self, stream: UUID) -> list[dict[str, Any]]:
         headers = await self.headers("SAFE_SCHOOLS_OFFICER", "DORSET", 9, None)
         answer = await self.http.get(f"/v1/referrals/{stream}/history", headers=headers)
@@ -282,94 +269,23 @@ async def test_a_declared_conflict_of_interest_stops_an_import(importer: Importe
     assert [one["type"] for one in await importer.history(stream)] == ["ReferralReceived"]
 
 
-def outcomes(answer: httpx.Response) -> list[tuple[int, str, list[str]]]:
-    """Return the rows of an answer with their outcomes and those of their commands."""
-    assert answer.status_code == 200, answer.text
-    return [
-        (row["row"], row["result"]["outcome"], [one["outcome"] for one in row["result"]["commands"]])
-        for row in answer.json()["rows"]
-    ]
-
-
-async def test_rows_go_together_and_each_for_itself(importer: Importer, settings: Settings) -> None:
-    """Of several rows each is recorded as if it were sent alone, and one that is refused stops no other."""
-    alone, first, refused, malformed = uuid4(), uuid4(), uuid4(), uuid4()
-    await importer.send(alone, ROW)
-    rows = ((alone, ROW), (first, ROW), (refused, [RECEIVE, LINK, TRIAGE]), (malformed, [{"type": "Nonsense"}]))
-    before = await written(settings)
-    checked = outcomes(await importer.send_rows(*rows, dry_run=True))
-    assert await written(settings) == before
-    assert (
-        outcomes(await importer.send_rows(*rows))
-        == checked
-        == [
-            (2, "repeated", ["repeated"] * 4),
-            (3, "imported", ["recorded"] * 4),
-            (4, "not_imported", ["recorded", "recorded", "refused"]),
-            (5, "not_imported", ["malformed"]),
-        ]
-    )
-    events = await importer.history(first)
-    assert [one["origin"]["reference"] for one in events] == [f"{FILE}#row=3"] * 4
-    assert await logged(settings, refused) == [
-        ("DRY_RUN_IMPORT", "REFUSED", ["S1"]),
-        ("IMPORT", "REFUSED", ["S1"]),
-    ]
-    assert await logged(settings, first) == [("DRY_RUN_IMPORT", "GIVEN", [])]
-    again = outcomes(await importer.send_rows(*rows))
-    assert [outcome for _, outcome, _ in again] == ["repeated", "repeated", "not_imported", "not_imported"]
-
-
 async def test_a_record_that_is_sent_twice_at_once_is_recorded_once(importer: Importer) -> None:
-    """Given two rows of one record in a request, then one of them records the events, and the other repeats them."""
+    """Given one row in two requests at once, then each event is recorded by one of them, and repeated by the other."""
     stream = uuid4()
-    found = outcomes(await importer.send_rows((stream, ROW), (stream, ROW)))
-    kinds = [kind for _, _, commands in found for kind in commands]
+    answers = await asyncio.gather(importer.send(stream, ROW), importer.send(stream, ROW))
+    kinds = [command["outcome"] for answer in answers for command in answer.json()["commands"]]
     assert sorted(kinds) == ["recorded"] * 4 + ["repeated"] * 4
     assert len(await importer.history(stream)) == 4
 
 
-async def test_a_forgotten_person_is_named_by_their_row(importer: Importer, settings: Settings) -> None:
-    """Given a person whose key is destroyed, then their row says so, and the other row is recorded."""
-    forgotten, other = str(uuid4()), uuid4()
+async def test_a_row_of_a_forgotten_person_is_refused(importer: Importer, settings: Settings) -> None:
+    """Given a person whose key is destroyed, then their row gets 410, and a dry run says so before anything is recorded."""
+    forgotten, stream = str(uuid4()), uuid4()
     owner = await asyncpg.connect(settings.database("keyring", "postgres"))
     await owner.execute("insert into tombstone (subject) values ($1)", f"person/{forgotten}")
     await owner.close()
-    rows = ((uuid4(), [RECEIVE, {**LINK, "person_id": forgotten}]), (other, ROW))
-    for dry_run in (True, False):
-        first, second = (await importer.send_rows(*rows, dry_run=dry_run)).json()["rows"]
-        assert (first["forgotten"], first["result"]) == (True, None)
-        assert (second["forgotten"], second["result"]["outcome"]) == (False, "imported")
-    assert len(await importer.history(other)) == 4
-
-
-async def test_rows_are_for_supervisors_without_a_conflict(importer: Importer) -> None:
-    """Another role gets 403 for the request, and so does a supervisor who has declared a conflict with a person in it."""
-    stream = uuid4()
-    for dry_run in (True, False):
-        answer = await importer.send_rows((stream, ROW), dry_run=dry_run, role="SCHOOL")
-        assert (answer.status_code, "it is for SUPERVISOR" in answer.text) == (403, True)
+    row = [RECEIVE, {**LINK, "person_id": forgotten}]
+    assert (await importer.send(stream, row, dry_run=True)).status_code == 410
     assert await importer.history(stream) == []
-    assert (await importer.send_rows((uuid4(), ROW), (stream, ROW), conflict=PERSON)).status_code == 403
-
-
-@pytest.mark.parametrize(
-    ("count", "change", "field"),
-    [
-        (1, {"file_sha256": "Robin"}, "file_sha256"),
-        (0, {}, "rows"),
-        (26, {}, "rows"),
-        (1, {"rows": [{"id": "Robin", "row": 2, "commands": ROW}]}, "rows.0.id"),
-        (1, {"actor": "x"}, "actor"),
-    ],
-)
-async def test_a_body_that_is_no_rows_is_refused(
-    importer: Importer, count: int, change: Mapping[str, Any], field: str
-) -> None:
-    """The answer (422) names the member."""
-    rows = [{"id": str(uuid4()), "row": 2, "commands": [ACKNOWLEDGE]}] * count
-    headers = await importer.headers("SUPERVISOR", "DORSET", 1, None)
-    body = {"file_sha256": FILE, "rows": rows, **change}
-    answer = await importer.http.post("/v1/referrals/import", json=body, headers=headers)
-    assert answer.status_code == 422
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert (await importer.send(stream, row)).status_code == 410
+    assert [event["type"] for event in await importer.history(stream)] == ["ReferralReceived"]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import stat
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,19 +14,16 @@ from uuid import UUID
 import pytest
 import xlsxwriter
 
-from services import imports
 from services.console.case import NotFound
 from services.console.client import NoAnswer, Reply
-from services.console.import_command import IN_FLIGHT, outcomes_of, run_import
+from services.console.import_command import run_import
 from services.console.import_rows import (
     COLUMNS,
-    MAX_BYTES,
-    MAX_ROWS,
     STEPS,
     Owner,
     Plan,
     RowError,
-    batches_of,
+    Summary,
     day_of,
     errors_of,
     moment_of,
@@ -36,12 +31,10 @@ from services.console.import_rows import (
     value_of,
 )
 from services.console.import_table import ERRORS, register_of, with_errors, write_private
-from services.console.web.imports import Found, _errors_by_row, _kept
+from services.console.web.imports import _kept, _summary
 from services.console.web.sessions import Draft
 from services.referral.service import service
 from shared.api.command_schemas import standalone_schemas
-from shared.privacy.keyring import KeyDestroyed, MemoryKeyring
-from shared.privacy.sealing import DataKey
 from tools.scenario.backend import Request
 from tools.scenario.in_memory import Memory
 from tools.scenario.story import Officer, Result
@@ -395,116 +388,60 @@ def test_the_file_with_errors_is_its_owners_alone(tmp_path: Path) -> None:
         write_private(tmp_path / "none" / "x.csv", b"")
 
 
-def answer(batch: Sequence[Plan], **outcomes: str) -> Reply:
-    """Answer as the API does: the rows of these outcomes by `row_N`, and all others imported."""
-    rows = [
-        {"row": plan.number, "forgotten": found == "forgotten", "result": {"outcome": found, "commands": []}}
-        for plan in batch
-        for found in [outcomes.get(f"row_{plan.number}", "imported")]
-    ]
-    return Reply(200, {"rows": rows})
+def answer(outcome: str = "imported") -> Reply:
+    """Answer as the API does to a row."""
+    return Reply(200, {"outcome": outcome, "commands": []})
 
 
 def test_rows_are_sent_and_counted() -> None:
-    """Rows with errors are not sent; of the others the API's answer counts, whichever comes first."""
-    count = 3 * MAX_ROWS
-    rows = [ROW | {"reference": f"A{n}"} for n in range(count)] + [ROW | {"reference": "B1", "source": "?"}]
+    """Rows with errors are not sent; of the others the API's answer counts."""
+    rows = [ROW | {"reference": f"A{n}"} for n in range(4)] + [ROW | {"reference": "B1", "source": "?"}]
+    replies = {2: Reply(410, {"detail": "gone"}), 3: answer("repeated")}
+    replies[4] = Reply(422, {"errors": [{"field": "body", "message": "shorten the texts"}]})
     sent: list[int] = []
 
-    def send(batch: Sequence[Plan], _dry_run: bool) -> Reply:
-        sent.extend(plan.number for plan in batch)
-        return answer(batch, row_5="forgotten", row_6="repeated")
+    def send(plan: Plan) -> Reply:
+        sent.append(plan.number)
+        return replies.get(plan.number, answer())
 
-    summary = run_import(plans(*rows), send, "Checking", dry_run=True)
-    assert sorted(sent) == list(range(2, 2 + count))
-    assert (summary.count("imported"), summary.count("repeated")) == (count - 2, 1)
-    errors = [(error["row"], error["column"], error["text"]) for error in summary.as_json()["errors"]]
-    assert errors[0] == (5, None, "the data of a person in this row have been forgotten: remove the row")
-    assert errors[1][:2] == (count + 2, "source")
-
-
-def test_rows_that_are_refused_together_are_sent_one_by_one() -> None:
-    """Given a request that is refused as a whole, then each of its rows gets an answer of its own."""
-
-    def send(batch: Sequence[Plan], _dry_run: bool) -> Reply:
-        if 3 in [plan.number for plan in batch]:
-            return Reply(422, {"errors": [{"field": "body", "message": "shorten the texts"}]})
-        return answer(batch)
-
-    rows = [ROW | {"reference": f"A{n}"} for n in range(4)]
-    summary = run_import(plans(*rows), send, "Checking", dry_run=True)
-    assert summary.outcomes == {2: "imported", 4: "imported", 5: "imported"}
-    assert {row: list(map(str, found)) for row, found in summary.errors.items()} == {3: ["shorten the texts"]}
-
-
-def test_a_request_takes_rows_by_their_number_and_bytes() -> None:
-    """Rows stay in order, no request has too many, and a long row goes alone."""
-    found = plans(*(ROW | {"reference": f"A{n}"} for n in range(MAX_ROWS + 2)))
-    assert [len(batch) for batch in batches_of(found)] == [MAX_ROWS, 2]
-    long = replace(found[0], commands=[{"narrative": "x" * MAX_BYTES}])
-    assert [len(batch) for batch in batches_of([*found[1:3], long, *found[3:5]])] == [2, 1, 2]
-    assert list(batches_of([])) == []
-    assert (MAX_ROWS, MAX_BYTES < imports.MAX_BYTES) == (imports.MAX_ROWS, True)
+    summary = run_import(plans(*rows), send, "Checking")
+    assert sent == [2, 3, 4, 5]
+    assert summary.outcomes == {3: "repeated", 5: "imported"}
+    assert (summary.count("imported"), summary.count("repeated")) == (1, 1)
+    texts = {row: str(error) for row, error in summary.errors_in_order()}
+    assert texts[2].endswith("have been forgotten: remove the row")
+    assert texts[4] == "shorten the texts"
+    assert texts[6].startswith("source: choose one of")
 
 
 def test_no_row_is_sent_after_a_server_was_lost() -> None:
-    """What is under way ends, and the error is raised."""
-    sent: list[Sequence[Plan]] = []
+    """The error is raised at once."""
+    sent: list[Plan] = []
 
-    def send(batch: Sequence[Plan], _dry_run: bool) -> Reply:
-        sent.append(batch)
+    def send(plan: Plan) -> Reply:
+        sent.append(plan)
         raise NoAnswer("referral does not answer")
 
-    rows = (ROW | {"reference": f"A{n}"} for n in range(10 * IN_FLIGHT * MAX_ROWS))
     with pytest.raises(NoAnswer):
-        run_import(plans(*rows), send, "Checking", dry_run=True)
-    assert len(sent) <= 2 * IN_FLIGHT
+        run_import(plans(ROW, ROW | {"reference": "A2"}), send, "Checking")
+    assert len(sent) == 1
 
 
 def test_an_importer_without_the_role_is_told_at_once() -> None:
     """A 403 ends the import with its own text."""
     with pytest.raises(NotFound, match="may not import"):
-        outcomes_of([plan(ROW)], Reply(403, {"detail": "the role SCHOOL may not import"}))
+        run_import([plan(ROW)], lambda _plan: Reply(403, {"detail": "the role SCHOOL may not import"}), "Checking")
 
 
 def test_a_draft_keeps_the_errors_of_a_register() -> None:
     """What the page keeps of a check is read back as it was: numbers, rows, columns and texts."""
-    found = Found(2, 1, {7: [RowError("choose\tone", "source"), RowError("remove the row")]})
-    answers = _kept(found, 4)
+    errors: dict[int, Sequence[RowError]] = {7: [RowError("choose\tone", "source"), RowError("remove the row")]}
+    summary = Summary(4, {2: "imported", 3: "imported", 4: "repeated"}, errors)
+    answers = _kept(summary)
     assert {name: answers[name] for name in ("rows", "imported", "repeated")} == {
         "rows": ["4"],
         "imported": ["2"],
         "repeated": ["1"],
     }
     draft = Draft(UUID(int=1), "referral", UUID(int=1), "Import", 0, answers)
-    assert _errors_by_row(draft) == found.errors
-
-
-class _CountingKeyring(MemoryKeyring):
-    """A keyring that notes for whom it was asked, and takes a while."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[set[str]] = []
-
-    async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
-        wanted = set(subjects)
-        self.asked.append(wanted)
-        await asyncio.sleep(0.01)
-        return await super().existing_keys(wanted)
-
-
-async def test_rows_that_look_for_keys_at_once_ask_once_and_hear_of_their_own() -> None:
-    """Given rows that look for keys at once, one of a forgotten person, then they ask together, and that row alone is told."""
-    keyring = _CountingKeyring()
-    people = [f"person/{n}" for n in range(8)]
-    known = await keyring.keys_for_sealing(people[:4])
-    keyring.asked.clear()
-    together = imports._KeysAskedTogether(keyring)
-    found = await asyncio.gather(*(together.existing_keys([person]) for person in people))
-    assert found == [{person: known[person]} for person in people[:4]] + [{}] * 4
-    assert keyring.asked == [set(people)]
-    await keyring.destroy(people[0])
-    answers = await asyncio.gather(*(together.existing_keys([person]) for person in people), return_exceptions=True)
-    assert [type(answer) for answer in answers] == [KeyDestroyed] + [dict] * 7
-    assert answers[1] == {people[1]: known[people[1]]}
+    assert (_summary(draft).rows, _summary(draft).errors) == (4, errors)
