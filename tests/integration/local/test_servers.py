@@ -74,7 +74,7 @@ async def messages(bootstrap: str, count: int) -> list[str]:
 
 
 async def comes_back(supervisor: Supervisor, name: str, killed: int) -> None:
-    await eventually(lambda: supervisor.pid(name) not in {None, killed})
+    await eventually(lambda: supervisor.pid(name) not in {None, killed}, 60)  # Kafka ends its old registration first
     await supervisor.ready(name)
 
 
