@@ -121,14 +121,16 @@ class ForkServer:
             with contextlib.suppress(psutil.Error):
                 if any("multiprocessing.forkserver" in word for word in child.cmdline()):
                     child.kill()
+                    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # multiprocessing reaps it before another
 
     def _serve(self) -> None:
+        """Start the server if it does not run, deaf to the terminal and without what only some programs are told."""
         multiprocessing.get_context("forkserver").set_forkserver_preload([f"tools.local.{FORK_SERVER}"])
-        resource_tracker.ensure_running()  # it would undo the mask
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)
         with _environment(self._env):
+            resource_tracker.ensure_running()  # before the mask, which it would undo
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)
             forkserver.ensure_running()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
