@@ -13,25 +13,26 @@ the client), signed with ES256, and live for five minutes; `/jwks` has the key, 
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from pydantic import BaseModel, BeforeValidator, StringConstraints, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from tools.local.ports import DEFAULT_BASE, HOST
+from tools.local.secret_files import secret_in
 from tools.local.sign_in import (
     HEADERS,
-    InvalidGrant,
+    Refused,
     SignIn,
     known_person,
     query_error,
@@ -42,30 +43,25 @@ from tools.local.sign_in import (
 LIFETIME: Final = 300
 """Seconds a token lives."""
 ALGORITHM: Final = "ES256"
-EVERY: Final = "*"
-"""The area of whoever acts in all of them."""
-WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}")
+WORD: Final = "[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,63}"
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
-
-class BadRequest(ValueError):
-    """A field of the token request is missing or malformed."""
+Word = Annotated[str, StringConstraints(pattern=f"^{WORD}$")]
 
 
-class UnsupportedGrant(ValueError):
-    """A token request of another kind than those that are served."""
+class Holder(BaseModel):
+    """Whom a token is for, as the form of a request says it."""
+
+    sub: uuid.UUID
+    role: Word
+    organisation: Word
+    area: Annotated[str, StringConstraints(pattern=rf"^(\*|{WORD})$")]
+    conflicts: Annotated[list[uuid.UUID], BeforeValidator(str.split)] = []
 
 
 def key_in(folder: Path) -> ECKey:
     """Return the signing key in `folder`; creates it at the first call, readable by its owner only."""
-    file = folder / "key.pem"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        new = folder / f".key.{os.getpid()}"
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(ECKey.generate_key("P-256").as_pem(private=True))
-        new.replace(file)
+    file = secret_in(folder / "key.pem", lambda: ECKey.generate_key("P-256").as_pem(private=True).decode())
     key = ECKey.import_key(file.read_text(encoding="ascii"))
     key.ensure_kid()
     return key
@@ -75,35 +71,22 @@ def claims_of(form: Mapping[str, Any], *, issuer: str, audience: str, now: int) 
     """Return the claims that a token request asks for.
 
     Raises:
-        BadRequest: naming the field.
+        Refused: naming the field.
 
     """
+    try:
+        holder = Holder.model_validate(dict(form))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Refused("invalid_request", f"{first['loc'][0]}: {first['msg']}") from error
     return {
+        **holder.model_dump(mode="json"),
         "iss": issuer,
         "aud": audience,
-        "sub": _uuid(form, "sub"),
-        "role": _word(form, "role"),
-        "organisation": _word(form, "organisation"),
-        "area": EVERY if form.get("area") == EVERY else _word(form, "area"),
-        "conflicts": [_uuid({"conflicts": one}, "conflicts") for one in str(form.get("conflicts", "")).split()],
         "iat": now,
         "exp": now + LIFETIME,
         "jti": str(uuid.uuid4()),
     }
-
-
-def _word(form: Mapping[str, Any], field: str) -> str:
-    value = form.get(field)
-    if not isinstance(value, str) or not WORD.fullmatch(value):
-        raise BadRequest(f"{field} must be up to 64 letters, digits, spaces and . _ : / -")
-    return value
-
-
-def _uuid(form: Mapping[str, Any], field: str) -> str:
-    try:
-        return str(uuid.UUID(str(form.get(field))))
-    except ValueError:
-        raise BadRequest(f"{field} must be a UUID") from None
 
 
 def app(*, issuer: str, audience: str, key: ECKey, browser: str | None = None) -> Starlette:
@@ -134,12 +117,9 @@ def app(*, issuer: str, audience: str, key: ECKey, browser: str | None = None) -
         try:
             person_claims, more = _granted(form, sign_in)
             claims = claims_of(person_claims, issuer=issuer, audience=audience, now=int(time.time()))
-        except UnsupportedGrant as error:
-            return _refusal("unsupported_grant_type", str(error))
-        except InvalidGrant as error:
-            return _refusal("invalid_grant", str(error))
-        except BadRequest as error:
-            return _refusal("invalid_request", str(error))
+        except Refused as error:
+            refusal = {"error": error.code, "error_description": str(error)}
+            return JSONResponse(refusal, status_code=400, headers=NO_STORE)
         signed = jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "at+jwt"}, claims, key)
         answer = {"access_token": signed, "token_type": "Bearer", "expires_in": LIFETIME, **more}
         return JSONResponse(answer, headers=NO_STORE)
@@ -168,10 +148,7 @@ def app(*, issuer: str, audience: str, key: ECKey, browser: str | None = None) -
 
 
 def _granted(form: Mapping[str, Any], sign_in: SignIn) -> tuple[Mapping[str, Any], dict[str, str]]:
-    """Return whom a token request asks a token for, and the refresh token that comes with it.
-
-    Raises `UnsupportedGrant` or `InvalidGrant`.
-    """
+    """Return whom a token request asks a token for, and the refresh token that comes with it. Raises `Refused`."""
     match form.get("grant_type"):
         case "client_credentials":
             return form, {}
@@ -179,11 +156,8 @@ def _granted(form: Mapping[str, Any], sign_in: SignIn) -> tuple[Mapping[str, Any
             claims, until = sign_in.redeem(form)
             return known_person(claims["person"]) or {}, {"refresh_token": sign_in.refresh(claims, until)}
         case _:
-            raise UnsupportedGrant("grant_type must be client_credentials, authorization_code or refresh_token")
-
-
-def _refusal(error: str, description: str) -> JSONResponse:
-    return JSONResponse({"error": error, "error_description": description}, status_code=400, headers=NO_STORE)
+            known = "client_credentials, authorization_code or refresh_token"
+            raise Refused("unsupported_grant_type", f"grant_type must be {known}")
 
 
 def main() -> None:

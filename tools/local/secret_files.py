@@ -1,19 +1,24 @@
-"""Secrets of a local system: files of random text that their owner alone may read, made once."""
+"""Secrets of a local system: files that their owner alone may read, made once."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 
-def secret_in(file: Path) -> Path:
-    """Make a file of 32 random bytes in base64, readable by its owner alone, unless it stands."""
+def _random_text() -> str:
+    return base64.b64encode(os.urandom(32)).decode() + "\n"
+
+
+def secret_in(file: Path, make: Callable[[], str] = _random_text) -> Path:
+    """Make a file that its owner alone may read, unless it stands: of 32 random bytes in base64, or of what `make` returns."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         new = file.with_name(f".{file.name}.{os.getpid()}")
-        write_private(new, base64.b64encode(os.urandom(32)).decode() + "\n")
+        write_private(new, make())
         # A link fails where the file stands, so two starts at once agree on one secret.
         with contextlib.suppress(FileExistsError):
             os.link(new, file)

@@ -37,8 +37,18 @@ PARAMETERS: Final = ("client_id", "redirect_uri", "state", "scope", "code_challe
 Claims = Mapping[str, Any]
 
 
-class InvalidGrant(ValueError):
-    """A code or refresh token that gives nothing: malformed, too old, used, or not for this client."""
+class Refused(ValueError):
+    """A token request that gets none.
+
+    Attributes:
+        code: the error of RFC 6749 section 5.2, such as `invalid_grant`: a code or refresh token that is malformed, too
+            old, used, or not for this client.
+
+    """
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(description)
+        self.code = code
 
 
 class SignIn:
@@ -59,7 +69,7 @@ class SignIn:
         return self._signed(REFRESH, {"person": claims["person"], "client_id": claims["client_id"]}, until - _now())
 
     def redeem(self, form: Mapping[str, Any]) -> tuple[Claims, int]:
-        """Return whom a code or refresh token is for, and until when tokens may be renewed. Raises `InvalidGrant`."""
+        """Return whom a code or refresh token is for, and until when tokens may be renewed. Raises `Refused`."""
         if form.get("grant_type") == "refresh_token":
             claims = self._read(REFRESH, form.get("refresh_token"))
             until = int(claims["exp"])
@@ -70,19 +80,19 @@ class SignIn:
                 urlsafe_b64encode(sha256(str(form.get("code_verifier")).encode()).digest()).rstrip(b"=").decode()
             )
             if not compare_digest(challenge, claims["code_challenge"]):
-                raise InvalidGrant("code_verifier is not that of the code")
+                raise Refused("invalid_grant", "code_verifier is not that of the code")
             if form.get("redirect_uri") != claims["redirect_uri"]:
-                raise InvalidGrant("redirect_uri is not that of the code")
+                raise Refused("invalid_grant", "redirect_uri is not that of the code")
             self._take_once(claims)
         if form.get("client_id") != claims["client_id"]:
-            raise InvalidGrant("client_id is not that of the code")
+            raise Refused("invalid_grant", "client_id is not that of the code")
         return claims, until
 
     def _take_once(self, claims: Claims) -> None:
         now = time.time()
         self._used = {jti: until for jti, until in self._used.items() if until > now}
         if claims["jti"] in self._used:
-            raise InvalidGrant("the code has been used")
+            raise Refused("invalid_grant", "the code has been used")
         self._used[claims["jti"]] = float(claims["exp"])
 
     def _signed(self, type_: str, claims: dict[str, Any], seconds: int) -> str:
@@ -93,9 +103,9 @@ class SignIn:
         try:
             token = jwt.decode(str(text), self._key, algorithms=[self._algorithm])
         except (JoseError, ValueError) as error:
-            raise InvalidGrant("this is no code or refresh token of this issuer") from error
+            raise Refused("invalid_grant", "this is no code or refresh token of this issuer") from error
         if token.header.get("typ") != type_ or token.claims["exp"] <= _now():
-            raise InvalidGrant("this is another kind of token, or too old: sign in again")
+            raise Refused("invalid_grant", "this is another kind of token, or too old: sign in again")
         return token.claims
 
 
