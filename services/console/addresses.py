@@ -47,7 +47,10 @@ def find_addresses(urls: Sequence[str] = (), environment: Mapping[str, str] = os
     addresses = [*urls] or environment.get("OOC_URL", "").split()
     issuer = environment.get("OOC_ISSUER") or (noted.get("issuer") if noted else None)
     if not addresses and noted is None:
-        raise NoSystem(f"No system was found: start one with `ooc up`, or give --url (there is no {var}/system.json).")
+        raise NoSystem(
+            f"No system was found in {var.absolute()}: start one with `ooc up`. If one runs, name its data directory"
+            " (OOC_VAR=/its/folder/var), or its addresses (--url)."
+        )
     services: dict[str, str] = dict(noted["services"]) if noted else {}
     for url in addresses:
         name, named, address = url.partition("=")

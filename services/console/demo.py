@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from services.console.addresses import find_addresses
 from services.console.alarms import tell_alarms
-from services.console.case import NotFound, fetch_projected_case, timeline_of
+from services.console.case import NotFound, fetch_projected_case, require_found, timeline_of
 from services.console.client import Client
 from services.console.idle import (
     SOURCES,
@@ -18,7 +17,7 @@ from services.console.idle import (
 )
 from services.console.progress import Progress, report_failure
 from services.console.scenario_command import STORIES, run_scenario_files
-from services.console.system import console_url, running_system, servers_of, urls
+from services.console.system import address_rows, console_url, running_system
 from services.console.tables import (
     OUT,
     complain,
@@ -49,11 +48,11 @@ async def demonstrate(*, once: bool) -> int:
     """Start, play, show, verify; then stay up, or with `once` stop. The exit code: 0 where everything went well."""
     code: int | None = None
     try:
-        async with running_system(Progress()) as started:
-            client = Client(find_addresses((), {}, started.addresses.var))
+        async with running_system(Progress()) as addresses:
+            client = Client(find_addresses((), {}, addresses.var))
             try:
-                OUT.print(f"Open the console in a browser: {console_url(started.addresses)}", style="bold")
-                code = await report_failure(_show_all(client, started.addresses))
+                OUT.print(f"Open the console in a browser: {console_url(addresses)}", style="bold")
+                code = await report_failure(_show_all(client, addresses))
             finally:
                 client.end()
             if not once:
@@ -74,7 +73,7 @@ async def _show_all(client: Client, addresses: Addresses) -> None:
     if not await show_verification():
         raise Broken("The verification found a break: see above.")
     OUT.print()
-    _show_addresses(addresses)
+    OUT.print(table("Addresses", "what", "to open", rows=address_rows(addresses)))
 
 
 def _play_and_show(client: Client) -> None:
@@ -91,13 +90,7 @@ def _play_and_show(client: Client) -> None:
     for name in ("kpi6", "fte"):
         OUT.print()
         reply = client.get("reporting", f"/v1/measures/{name}", role="ANALYST", params=QUARTER)
-        OUT.print(measure(name, _checked(reply.body, name)))
-
-
-def _checked(body: Any, name: str) -> Mapping[str, Any]:
-    if not isinstance(body, Mapping) or "measure" not in body:
-        raise NotFound(f"reporting gives no measure {name}: see var/log/reporting-api.log.")
-    return body
+        OUT.print(measure(name, require_found(reply, f"measure {name}", "ANALYST")))
 
 
 def _empty(answers: Statuses) -> bool:
@@ -117,10 +110,3 @@ def _show_case(client: Client, answers: Statuses) -> None:
         return
     OUT.print(standings(f"Case file {case}", answer))
     OUT.print(timeline("What happened", list(timeline_of(client, case, "AUDITOR", answers))))
-
-
-def _show_addresses(addresses: Addresses) -> None:
-    rows = [("the console, in a browser", console_url(addresses))]
-    rows += [(service, f"{url}/docs") for service, url in urls(addresses).items()]
-    rows += servers_of(addresses)
-    OUT.print(table("Addresses", "what", "to open", rows=rows))

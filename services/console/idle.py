@@ -80,7 +80,11 @@ def _positions(answers: Statuses) -> dict[str, int]:
 
 
 def _relayed_offsets(answers: Statuses) -> dict[str, Mapping[str, int]]:
-    return {service: (answers[service].get("relayed") or {}).get("offsets") or {} for service in SOURCES}
+    return {
+        service: (answers[service].get("relayed") or {}).get("offsets") or {}
+        for service in SOURCES
+        if service in answers
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,13 @@ class Lag:
     words: str
 
 
-def relays_behind(answers: Statuses, goal: Mapping[str, int]) -> Iterator[str]:
-    """Yield the relays that have not come to a position, in words."""
-    return (lag.words for lag in relay_lags(answers, goal))
+def lags_of(name: str, answers: Statuses) -> list[Lag]:
+    """Return what a service lags behind: its relay, and its consumers behind what the services that answer have published."""
+    if name not in answers:
+        return []
+    goal = {name: int(answers[name]["position"])} if "position" in answers[name] else {}
+    offsets = _relayed_offsets({service: status for service, status in answers.items() if "relayed" in status})
+    return [*relay_lags(answers, goal), *consumer_lags({name: answers[name]}, offsets)]
 
 
 def relay_lags(answers: Statuses, goal: Mapping[str, int]) -> Iterator[Lag]:
@@ -108,11 +116,6 @@ def relay_lags(answers: Statuses, goal: Mapping[str, int]) -> Iterator[Lag]:
         if relayed < position:
             words = f"the relay of {service} is at {relayed} of {position}"
             yield Lag(f"relay.{service}", service, position - relayed, words)
-
-
-def consumers_behind(answers: Statuses, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Yield the consumers that have not passed the offsets of what was relayed, in words."""
-    return (lag.words for lag in consumer_lags(answers, offsets))
 
 
 def consumer_lags(answers: Statuses, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[Lag]:

@@ -148,18 +148,13 @@ def up(
     ] = 1,
 ) -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
-    from services.console.system import console_url, running_system, servers_of, urls  # noqa: PLC0415  only where it is started
+    from services.console.system import address_rows, running_system  # noqa: PLC0415  only where it is started
     from tools.local import Interrupted  # noqa: PLC0415
 
     async def run() -> None:
         OUT.print(f"The data are in {VAR.absolute()} (OOC_VAR names another place).", markup=False, soft_wrap=True)
-        async with running_system(Progress(), workers=workers) as started:
-            rows = [
-                ("the console, in a browser", console_url(started.addresses)),
-                *urls(started.addresses).items(),
-                *servers_of(started.addresses),
-            ]
-            OUT.print(table("The system is up. Ctrl-C stops it.", "what", "where", rows=rows))
+        async with running_system(Progress(), workers=workers) as addresses:
+            OUT.print(table("The system is up. Ctrl-C stops it.", "what", "to open", rows=address_rows(addresses)))
             await tell_alarms(Client(find_addresses((), {}, VAR), patience=0.0))
 
     try:

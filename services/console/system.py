@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,11 +27,11 @@ from shared.transparency.log import ACCESS, EVENTS, origin_of
 from tools.local import (
     SERVERS,
     Addresses,
-    LocalSystem,
     Process,
     State,
     http_ok,
     local_system,
+    own_servers,
 )
 from tools.local.kafka import passwords_in
 from tools.local.secret_files import secret_in
@@ -179,12 +178,14 @@ def urls(addresses: Addresses) -> dict[str, str]:
     return {entry.name: f"http://127.0.0.1:{addresses.ports.api(entry.port_offset)}" for entry in SERVICES}
 
 
-def servers_of(addresses: Addresses) -> list[tuple[str, str]]:
-    """Return the servers that the services run on, with their addresses but no database password."""
+def address_rows(addresses: Addresses) -> list[tuple[str, str]]:
+    """Return what runs and where it is: the console, the services, and their servers, without a database password."""
     parts = urlsplit(addresses.database_url)
     place = parts.netloc.rpartition("@")[2]
     folder, partner = kafka_passwords(addresses.var, os.environ), partner_principal(PARTNERS[0])
     return [
+        ("the console, in a browser", console_url(addresses)),
+        *((service, f"{url}/docs") for service, url in urls(addresses).items()),
         ("sign-in", f"{addresses.issuer}/.well-known/openid-configuration"),
         ("PostgreSQL", f"{place} (databases ooc_…)"),
         ("Kafka", addresses.kafka),
@@ -258,21 +259,27 @@ def log_keys(keys: SigningKeys, origin: str) -> list[VerifierKey]:
 @contextlib.asynccontextmanager
 async def running_system(
     listener: Callable[[str, State], None], var: Path = VAR, workers: int = 1
-) -> AsyncIterator[LocalSystem]:
+) -> AsyncIterator[Addresses]:
     """Yield the system, ready, with its addresses written down; raises `CannotStart`, or `Interrupted` by an early signal.
 
     A later signal ends the body, quietly, and then everything that runs.
     """
-    extra = partial(processes, workers=workers)
-    async with local_system(var, extra=extra, listener=listener, imports=IMPORTS) as started:
-        note = _write_down(started.addresses, workers)
+    names: list[str] = []
+
+    def extra(addresses: Addresses) -> Sequence[Process]:
+        made = processes(addresses, workers=workers)
+        names.extend(process.name for process in made if not process.once)
+        return made
+
+    async with local_system(var, extra=extra, listener=listener, imports=IMPORTS) as addresses:
+        note = _write_down(addresses, [*own_servers(os.environ), *names])
         try:
-            yield started
+            yield addresses
         finally:
             note.unlink(missing_ok=True)
 
 
-def _write_down(addresses: Addresses, workers: int) -> Path:
+def _write_down(addresses: Addresses, names: Sequence[str]) -> Path:
     note = addresses.var / "system.json"
     settings = {
         "issuer": addresses.issuer,
@@ -282,7 +289,7 @@ def _write_down(addresses: Addresses, workers: int) -> Path:
         "kafka_passwords": kafka_passwords(addresses.var, os.environ),
         "postgres": Stores.of(addresses, os.environ).database,
         "pid": os.getpid(),
-        "workers": workers,
+        "processes": names,
     }
     new = note.with_suffix(".new")
     new.write_text(json.dumps(settings, indent=2, default=str) + "\n", encoding="utf-8")

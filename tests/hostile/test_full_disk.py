@@ -73,12 +73,11 @@ async def test_what_ends_on_a_full_disk_is_started_again_when_there_is_room(smal
         assert local.running(small_disk) == {}
         with ballast.open("ab") as output:
             output.truncate(ballast.stat().st_size - NEEDED_AGAIN // 2)
-        # There is room for a note now, and not yet for a process.
-        await eventually(lambda: "one is not started again: the disk" in local.waiting(small_disk).get("one", ""))
+        assert local.shortage(small_disk) is not None, "half of the room is not enough"
         ballast.unlink()
         await supervisor.ready("one")
         await eventually(lambda: local.running(small_disk) == {"one": supervisor.pid("one")})
-        assert local.waiting(small_disk) == {}
+        assert local.shortage(small_disk) is None
 
 
 async def ooc_succeeds(var: Path, *arguments: str) -> bool:

@@ -1,7 +1,7 @@
 """PostgreSQL, Kafka and an identity provider on a bare machine, and a supervisor for what runs on them.
 
 For development, tests and the demonstration; the servers are the real ones. `local_system` runs everything, `servers` the
-two servers alone; `noted_addresses` tells where the system of a directory answers. Nothing here knows what the system is for.
+two servers alone. Nothing here knows what the system is for.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from tools.local.local_system import (
     SERVERS,
     Addresses,
     Interrupted,
-    LocalSystem,
     local_system,
-    noted_addresses,
+    own_servers,
     servers,
 )
 from tools.local.ports import Ports, is_free
@@ -23,9 +22,9 @@ from tools.local.supervisor import (
     Process,
     State,
     Supervisor,
+    restart_note,
     running,
     until_signalled,
-    waiting,
 )
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "Addresses",
     "CannotStart",
     "Interrupted",
-    "LocalSystem",
     "Ports",
     "Process",
     "State",
@@ -42,10 +40,10 @@ __all__ = [
     "http_ok",
     "is_free",
     "local_system",
-    "noted_addresses",
+    "own_servers",
+    "restart_note",
     "running",
     "servers",
     "shortage",
     "until_signalled",
-    "waiting",
 ]

@@ -20,19 +20,25 @@ NEEDED: Final = 512 * 1024 * 1024
 NEEDED_AGAIN: Final = 64 * 1024 * 1024
 """Free bytes below which no process is started again: PostgreSQL and Kafka open with files of 10 to 16 MB."""
 
+TAKE_OVER: Final = "Another user, perhaps root, may have made it: take it over (chown -R)"
+REMEDIES: Final = {
+    errno.ENOSPC: "Free some of its disk",
+    errno.EDQUOT: "Free some of your share of its disk",
+    errno.EACCES: TAKE_OVER,
+    errno.EPERM: TAKE_OVER,
+}
+"""What to do about an error of the operating system."""
 
-def shortage(var: Path) -> str | None:
-    """Say why there is no room to start a process again, and what to do; None where there is."""
+
+def shortage(var: Path, needed: int = NEEDED_AGAIN) -> str | None:
+    """Say why there is no room to start a process (again), and what to do; None where there is."""
     try:
         free = shutil.disk_usage(var).free
     except OSError as error:
         return f"{var} cannot be read ({error.strerror})"
-    if free >= NEEDED_AGAIN:
+    if free >= needed:
         return None
-    return (
-        f"the disk that holds {var} has {free // 2**20} MB free. Free some:"
-        f" it is started again as soon as there are {NEEDED_AGAIN // 2**20} MB"
-    )
+    return f"the disk that holds {var} is almost full: {free // 2**20} MB free, {needed // 2**20} MB needed. Free some"
 
 
 def require_disk_space(var: Path, needed: int = NEEDED) -> None:
@@ -47,31 +53,13 @@ def require_disk_space(var: Path, needed: int = NEEDED) -> None:
         var.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"\0" * 4096)
         probe.unlink()
-        free = shutil.disk_usage(var).free
+        problem = shortage(var, needed)
     except OSError as error:
-        raise _unusable(var, error) from error
-    if free < needed:
+        problem = f"{var} cannot be used: {error.strerror}. {REMEDIES.get(error.errno or 0, 'Mend that')}"
+    if problem is not None:
         raise CannotStart(
-            f"The disk that holds {var} is almost full: {free // 2**20} MB are free and {needed // 2**20} MB are needed.\n"
-            "Free some, or put the data elsewhere: OOC_VAR=/path/with/room make run.",
+            f"{problem[0].upper()}{problem[1:]}, or put the data elsewhere: OOC_VAR=/another/path make run."
         )
-
-
-def _unusable(var: Path, error: OSError) -> CannotStart:
-    match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
-            return CannotStart(
-                f"The disk that holds {var} is full.\nFree some, or put the data elsewhere: OOC_VAR=/path/with/room make run.",
-            )
-        case errno.EACCES | errno.EPERM:
-            return CannotStart(
-                f"{var} cannot be written by this user ({error.strerror}); perhaps another user, or root, made it.\n"
-                "Take it over (chown -R), or put the data elsewhere: OOC_VAR=/another/path make run.",
-            )
-        case _:
-            return CannotStart(
-                f"{var} cannot be used: {error.strerror}.\nPut the data elsewhere: OOC_VAR=/another/path make run.",
-            )
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ When the version is raised here, `python -m tools.local.fetch --list > tools/loc
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import logging
 import os
@@ -47,15 +48,13 @@ class Jar:
 
 def pinned_jars() -> list[Jar]:
     """Return the jars that kafka-jars.txt names."""
-    lines = [
-        line.split() for line in LIST.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
-    ]
-    return [Jar(*_three(name), sha256) for sha256, name in lines]
-
-
-def _three(name: str) -> tuple[str, str, str]:
-    group, artifact, version = name.split(":")
-    return group, artifact, version
+    jars = []
+    for line in LIST.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            sha256, name = line.split()
+            group, artifact, version = name.split(":")
+            jars.append(Jar(group, artifact, version, sha256))
+    return jars
 
 
 def repository() -> Path:
@@ -77,18 +76,19 @@ def kafka_jars() -> list[Path]:
     """
     if is_download_needed():
         _fetch()
-    wrong = [jar for jar in pinned_jars() if sha256_of(jar.path(repository())) != jar.sha256]
+    paths = {jar: jar.path(repository()) for jar in pinned_jars()}
+    wrong = [path for jar, path in paths.items() if not path.exists() or sha256_of(path) != jar.sha256]
     if wrong:
         raise CannotStart(
             "\n".join(
                 [
-                    "These files of Apache Kafka are not what tools/local/kafka-jars.txt pins; a download broke, or someone changed them:",
-                    *(f"  {jar.path(repository())}" for jar in wrong),
+                    "These files of Apache Kafka are missing or not what tools/local/kafka-jars.txt pins; a download broke, or someone changed them:",
+                    *(f"  {path}" for path in wrong),
                     "Remove them and start again, and they are fetched anew. If they come out wrong twice, do not run them: report it.",
                 ]
             ),
         )
-    return [jar.path(repository()) for jar in pinned_jars()]
+    return list(paths.values())
 
 
 def _fetch() -> None:
@@ -99,20 +99,13 @@ def _fetch() -> None:
         raise CannotStart(
             f"Apache Kafka could not be fetched from Maven Central: {error}\n"
             "Check the connection (HTTPS_PROXY is honoured) and the room on the disk, then start again; what has come stays.\n"
-            "Or use a Kafka of your own: OOC_KAFKA=host:9092.",
+            "Or use a Kafka of your own: OOC_KAFKA=host:9092."
         ) from error
-    if is_download_needed():
-        absent = [str(jar) for jar in pinned_jars() if not jar.path(repository()).exists()]
-        raise CannotStart(
-            "Maven Central did not deliver these files of Apache Kafka; start again:\n  " + "\n  ".join(absent)
-        )
 
 
 @contextlib.contextmanager
 def lock_repository() -> Iterator[None]:
     """Hold the Maven repository while something is fetched into it: other processes wait."""
-    import fcntl  # noqa: PLC0415 - only here
-
     repository().mkdir(parents=True, exist_ok=True)
     with (repository() / ".ooc-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

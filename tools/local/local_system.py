@@ -5,13 +5,11 @@ What the environment names (OOC_DATABASE_URL, OOC_KAFKA, OOC_ISSUER) is used; th
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +33,7 @@ class Addresses:
 
     Attributes:
         var: its directory: data, keys, logs.
-        base_port: the port from which the others follow.
+        ports: who listens where.
         database_url: PostgreSQL, as a superuser.
         kafka: Kafka's bootstrap servers.
         issuer: the identity provider.
@@ -43,15 +41,10 @@ class Addresses:
     """
 
     var: Path
-    base_port: int
+    ports: Ports
     database_url: str
     kafka: str
     issuer: str
-
-    @property
-    def ports(self) -> Ports:
-        """Who listens where."""
-        return Ports(self.base_port)
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables of a process of the system."""
@@ -68,20 +61,18 @@ class Interrupted(RuntimeError):
     """A signal came before the system was up; nothing runs any more."""
 
 
-@dataclass(frozen=True)
-class LocalSystem:
-    """A system that runs: where it answers, and who keeps it running."""
-
-    addresses: Addresses
-    supervisor: Supervisor
-    signalled: asyncio.Event = field(repr=False)
-    """Set when SIGINT, SIGTERM or SIGHUP has asked it to end."""
-
-
 Extra = Callable[[Addresses], Sequence[Process]]
 """What is to run on the servers, made when their addresses are known. It comes after them by naming SERVERS."""
 
-SERVERS: Final = (postgres.NAME, kafka.NAME, ISSUER)
+NAMED_BY: Final = {postgres.NAME: "OOC_DATABASE_URL", kafka.NAME: "OOC_KAFKA", ISSUER: "OOC_ISSUER"}
+"""The variable that names a server that is there already, so that none is started."""
+
+SERVERS: Final = tuple(NAMED_BY)
+
+
+def own_servers(environment: Mapping[str, str]) -> list[str]:
+    """Return the servers that a local system starts itself."""
+    return [server for server, variable in NAMED_BY.items() if not environment.get(variable)]
 
 
 @contextlib.asynccontextmanager
@@ -93,7 +84,7 @@ async def local_system(
     listener: Listener | None = None,
     imports: Collection[str] = (),
     environment: Mapping[str, str] | None = None,
-) -> AsyncIterator[LocalSystem]:
+) -> AsyncIterator[Addresses]:
     """Run the servers and `extra` as long as the body runs; a signal ends the body, quietly, and then everything.
 
     Every process is told the addresses by its environment. A process of `extra` may name in `after` a server that
@@ -117,27 +108,26 @@ async def local_system(
     var = var.absolute()
     addresses = Addresses(
         var=var,
-        base_port=ports.base,
+        ports=ports,
         database_url=environment.get("OOC_DATABASE_URL") or postgres.dsn(ports.postgres),
         kafka=environment.get("OOC_KAFKA") or f"{HOST}:{ports.kafka}",
         issuer=environment.get("OOC_ISSUER") or f"http://{HOST}:{ports.issuer}",
     )
     require_disk_space(var)
-    own: list[Process] = []
-    if not environment.get("OOC_DATABASE_URL"):
-        own.append(postgres.process(var / "postgres", ports.postgres))
-    if not environment.get("OOC_KAFKA"):
-        own.append(kafka.process(var / "kafka", ports.kafka, ports.kafka_controller, closed=True))
-    if not environment.get("OOC_ISSUER"):
-        own.append(_issuer(addresses))
-    provided = set(SERVERS) - {process.name for process in own}
-    processes = [_with_environment(process, addresses, provided) for process in (*own, *extra(addresses))]
+    made = {
+        postgres.NAME: lambda: postgres.process(var / "postgres", ports.postgres),
+        kafka.NAME: lambda: kafka.process(var / "kafka", ports.kafka, ports.kafka_controller, closed=True),
+        ISSUER: lambda: _issuer(addresses),
+    }
+    own = own_servers(environment)
+    processes = [
+        _with_environment(process, addresses, set(SERVERS) - set(own))
+        for process in (*(made[server]() for server in own), *extra(addresses))
+    ]
     up = False
-    supervised = Supervisor(var, processes, listener=listener, imports=imports)
-    async with until_signalled() as signalled, supervised as supervisor:
-        _note(addresses)
+    async with until_signalled(), Supervisor(var, processes, listener=listener, imports=imports):
         up = True
-        yield LocalSystem(addresses, supervisor, signalled)
+        yield addresses
     if not up:
         raise Interrupted("a signal came before the system was up: the body didn't yield, nothing runs any more")
 
@@ -162,25 +152,6 @@ async def servers(
         processes.append(kafka.process(var / "kafka", *kafka_ports, closed=kafka_closed))
     async with Supervisor(var.absolute(), processes, listener=listener) as supervisor:
         yield supervisor
-
-
-def noted_addresses(var: Path) -> Addresses | None:
-    """Return the addresses of the system that runs, or last ran, on `var`; None if none ever did."""
-    try:
-        noted = json.loads(_notes(var).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return Addresses(**{**noted, "var": Path(noted["var"])})
-
-
-def _notes(var: Path) -> Path:
-    return var / "run" / "addresses.json"
-
-
-def _note(addresses: Addresses) -> None:
-    new = _notes(addresses.var).with_suffix(".new")
-    new.write_text(json.dumps(asdict(addresses), default=str, indent=2) + "\n", encoding="utf-8")
-    new.replace(_notes(addresses.var))
 
 
 def _with_environment(process: Process, addresses: Addresses, provided: set[str]) -> Process:

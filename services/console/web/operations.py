@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.idle import Lag, consumer_lags, relay_lags
+from services.console.idle import Lag, lags_of
 from services.console.web.apis import Apis, Part, part_of
 from services.console.web.rendering import render
 from services.console.web.routing import Form, console_of, first, read_name, read_uuid
@@ -187,7 +187,7 @@ def _line(
     before: Look | None,
 ) -> ServiceLine:
     held = [_held(name, kind, one) for kind, part in parts.items() for one in part.value or ()]
-    behind = [(lag, trend_of(lag, before)) for lag in _behind(name, seen)]
+    behind = [(lag, trend_of(lag, before)) for lag in lags_of(name, seen)]
     notices = list(dict.fromkeys(part.notice for part in parts.values() if part.notice))
     return ServiceLine(name, BY_NAME[name].title, status, behind, held, notices)
 
@@ -215,16 +215,3 @@ def _held(service: str, kind: str, one: Mapping[str, Any]) -> Held:
         case _:
             words = f"{one['waiting']} records of {one['stream']} wait for version {one['held'] + 1}"
             return Held(service, kind, one["id"], words, one["since"], f"next there is version {one['found']}")
-
-
-def _behind(name: str, seen: Mapping[str, Mapping[str, Any]]) -> Sequence[Lag]:
-    """Say what a service lags behind: its relay, and its consumers behind what the others have published."""
-    if name not in seen:
-        return []
-    goal = {name: int(seen[name]["position"])} if "position" in seen[name] else {}
-    offsets = {
-        service: (status.get("relayed") or {}).get("offsets") or {}
-        for service, status in seen.items()
-        if "relayed" in status
-    }
-    return [*relay_lags(seen, goal), *consumer_lags({name: seen[name]}, offsets)]

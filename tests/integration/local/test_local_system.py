@@ -36,9 +36,9 @@ async def test_what_the_environment_names_is_used_and_not_started(tmp_path: Path
     transitions: list[tuple[str, State]] = []
     async with local.local_system(
         tmp_path, 20077, extra, environment=NAMED, listener=lambda name, state: transitions.append((name, state))
-    ) as system:
+    ) as addresses:
         assert {name for name, _ in transitions} == {"told"}
-        assert local.noted_addresses(tmp_path) == system.addresses
+        assert addresses.database_url == NAMED["OOC_DATABASE_URL"]
     environment = json.loads((tmp_path / "log" / "told.log").read_text(encoding="utf-8"))
     assert {name: environment[name] for name in (*NAMED, "OOC_PORT", "OOC_MODE", "OOC_VAR")} == {
         **NAMED,
@@ -50,11 +50,10 @@ async def test_what_the_environment_names_is_used_and_not_started(tmp_path: Path
 
 async def test_without_an_environment_all_three_start_and_a_signal_ends_them(tmp_path: Path) -> None:
     """Given nothing, PostgreSQL, Kafka and the issuer come up on one base port, and SIGTERM ends the body quietly."""
-    async with local.local_system(tmp_path, free_base(), environment={}) as system:
+    async with local.local_system(tmp_path, free_base(), environment={}):
         assert set(local.running(tmp_path)) == set(local.SERVERS)
         asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
         await asyncio.Event().wait()
-    assert system.signalled.is_set()
     assert local.running(tmp_path) == {}
 
 

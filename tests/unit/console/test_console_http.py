@@ -24,8 +24,7 @@ from services.console.client import Client, NoAnswer, Reply
 from services.console.idle import (
     SOURCES,
     NotIdle,
-    consumers_behind,
-    relays_behind,
+    lags_of,
     wait_until_idle,
 )
 from services.console.main import app
@@ -266,20 +265,26 @@ def test_what_is_not_relayed_or_consumed_is_behind() -> None:
     statuses = {
         "referral": status(3, 2, 2, {"disposal": 4}),
         "disposal": status(5, 5, 5, {}),
-        "reporting": {"consumed": {"ooc.disposal.events": {"0": 5}}},
+        "reporting": {"consumed": {"ooc.disposal.events": {"0": 5}, "ooc.referral.events": {"0": 2}}},
     }
-    assert list(relays_behind(statuses, {"referral": 3, "disposal": 5})) == ["the relay of referral is at 2 of 3"]
-    assert list(consumers_behind(statuses, {"disposal": {"0": 5, "1": 0}})) == [
-        "referral is 1 behind on ooc.disposal.events"
+    assert [lag.words for lag in lags_of("referral", statuses)] == [
+        "the relay of referral is at 2 of 3",
+        "referral is 1 behind on ooc.disposal.events",
     ]
+    assert lags_of("reporting", statuses) == []
 
 
 def test_a_consumer_that_has_consumed_nothing_yet_is_behind() -> None:
     """Given a service that reacts to a topic and has no checkpoint, when something is relayed, then it is behind."""
-    statuses = {"referral": status(0, 0, 0, {"disposal": 0}), "reporting": {"consumed": {}}}
-    behind = list(consumers_behind(statuses, {"disposal": {"0": 2}}))
-    assert len(behind) == 2
-    assert not list(consumers_behind(statuses, {"disposal": {"0": 0}}))
+    statuses = {
+        "referral": status(0, 0, 0, {"disposal": 0}),
+        "disposal": status(2, 2, 2, {}),
+        "reporting": {"consumed": {}},
+    }
+    assert [len(lags_of(name, statuses)) for name in ("referral", "reporting")] == [1, 1]
+    statuses["disposal"] = status(0, 0, 0, {})
+    assert not lags_of("referral", statuses)
+    assert not lags_of("reporting", statuses)
 
 
 def test_the_wait_ends_when_nothing_can_follow() -> None:

@@ -21,14 +21,14 @@ from services.console.addresses import SERVICES
 from services.console.case import streams_of
 from services.console.roles import person_role
 from services.console.scenario_command import STORIES
-from services.console.system import Stores, processes, servers_of, urls
+from services.console.system import Stores, address_rows, processes, urls
 from services.console.tables import measure, timeline
 from services.registry import DECIDING, deciding_services
 from services.reporting.measures import MEASURES
 from services.reporting.policy import POLICY as REPORTING_POLICY
 from services.vocabulary import Role
 from shared.runtime.settings import Settings
-from tools.local import SERVERS, Addresses
+from tools.local import SERVERS, Addresses, Ports
 from tools.scenario.parser import read_scenario
 from tools.scenario.validation import problems_of
 
@@ -68,6 +68,9 @@ def test_without_a_system_it_says_what_to_do(tmp_path: Path, arguments: list[str
     assert result.returncode == 1
     assert "start one with `ooc up`" in result.stderr
     assert "Traceback" not in result.stderr
+    if arguments != ["verify"]:
+        assert f"No system was found in {tmp_path / 'var'}" in result.stderr
+        assert "OOC_VAR=" in result.stderr
 
 
 @starts_a_process
@@ -194,7 +197,9 @@ def test_measures_are_tables() -> None:
 
 def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_path: Path) -> None:
     """Given the addresses of a local system, when its processes are listed, then order, role and keys are as they should."""
-    addresses = Addresses(tmp_path, 9100, "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i")
+    addresses = Addresses(
+        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
+    )
     made = {process.name: process for process in processes(addresses, {})}
     assert set(made) == {
         "witness",
@@ -219,7 +224,9 @@ def test_the_system_is_two_processes_for_each_service_after_its_preparation(tmp_
 
 def test_each_service_has_as_many_workers_as_were_asked_for(tmp_path: Path) -> None:
     """Given three workers, when the processes of a local system are listed, then those of a service differ in their name alone."""
-    addresses = Addresses(tmp_path, 9100, "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i")
+    addresses = Addresses(
+        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
+    )
     made = {process.name: process for process in processes(addresses, {}, workers=3)}
     for service in SERVICES:
         first, *others = (
@@ -232,7 +239,9 @@ def test_each_service_has_as_many_workers_as_were_asked_for(tmp_path: Path) -> N
 @pytest.mark.parametrize("environment", [{}, {"OOC_KEK": "a key of the operator's"}, {"OOC_KEK_FILE": "/a/file"}])
 def test_only_a_process_that_opens_sealed_fields_is_given_the_keys(tmp_path: Path, environment: dict[str, str]) -> None:
     """However `ooc up` learns the key-encryption keys, the APIs and the reacting workers are told them, and nobody else."""
-    addresses = Addresses(tmp_path, 9100, "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i")
+    addresses = Addresses(
+        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
+    )
     every = {process.name: process.env for process in processes(addresses, environment)}
     told = {name for name, env in every.items() if env.get("OOC_KEK") or env.get("OOC_KEK_FILE")}
     opening = {f"{service}-api" for service in SERVICES} | {f"{entry.name}-worker" for entry in DECIDING}
@@ -249,7 +258,9 @@ def test_only_a_process_that_opens_sealed_fields_is_given_the_keys(tmp_path: Pat
 
 def test_the_console_is_told_every_service_and_no_key_of_theirs(tmp_path: Path) -> None:
     """Given a local system, when its console is started, then it knows each API and a key of its own, and no other key."""
-    addresses = Addresses(tmp_path, 9100, "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i")
+    addresses = Addresses(
+        tmp_path, Ports(9100), "postgresql://postgres@127.0.0.1:9120/postgres", "127.0.0.1:9121", "http://i"
+    )
     (console,) = (process for process in processes(addresses, {}) if process.name == "console")
     assert console.env["OOC_URL"].split() == [f"{service}={url}" for service, url in urls(addresses).items()]
     assert not {name for name, value in console.env.items() if value and ("KEK" in name or "SIGNING" in name)}
@@ -259,7 +270,7 @@ def test_the_console_is_told_every_service_and_no_key_of_theirs(tmp_path: Path) 
 def test_stores_of_the_environment_are_used(tmp_path: Path) -> None:
     """Given a database and a Kafka in the environment, when the stores are looked for, then those are taken, and no service is told a role or a password of them."""
     environment = {"OOC_DATABASE_URL": "postgresql://root:secret@db/", "OOC_KAFKA": "kafka:9092"}
-    addresses = Addresses(tmp_path, 9100, environment["OOC_DATABASE_URL"], environment["OOC_KAFKA"], "http://i")
+    addresses = Addresses(tmp_path, Ports(9100), environment["OOC_DATABASE_URL"], environment["OOC_KAFKA"], "http://i")
     stores = Stores.of(addresses, environment | {"OOC_ADMIN_DATABASE_URL": "postgresql://owner@db/"})
     assert (stores.database, stores.owner, stores.replication) == (
         "postgresql://db/",
@@ -337,8 +348,8 @@ def test_what_cannot_be_asked_for_is_said_before_a_system_is_looked_for(
 
 def test_the_addresses_name_what_the_services_run_on_without_a_password(tmp_path: Path) -> None:
     """Given a system's addresses, when they are shown, then PostgreSQL and Kafka are among them, and no password is."""
-    addresses = Addresses(tmp_path, 9100, "postgresql://owner:secret@db:5432/postgres", "kafka:9092", "http://i")
-    servers = dict(servers_of(addresses))
+    addresses = Addresses(tmp_path, Ports(9100), "postgresql://owner:secret@db:5432/postgres", "kafka:9092", "http://i")
+    servers = dict(address_rows(addresses))
     assert servers["PostgreSQL"].startswith("db:5432")
     assert servers["Kafka"] == "kafka:9092"
     assert "secret" not in str(servers)
