@@ -57,9 +57,6 @@ IMPORTS: Final = (
 )
 """What the processes import between them: once for all on a machine that can fork."""
 
-PATIENCE: Final = 120.0
-"""Seconds that a process may take at its first start on a busy machine."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -115,8 +112,8 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
     ooc = [sys.executable, "-m", "services.console.main"]
     made = [
         *witnesses,
-        Process(name=MIGRATE, argv=[*ooc, "migrate"], env=owner, after=(POSTGRES,), once=True, patience=PATIENCE),
-        Process(name=TOPICS, argv=[*ooc, "topics"], env=settings | kafka, after=(KAFKA,), once=True, patience=PATIENCE),
+        Process(name=MIGRATE, argv=[*ooc, "migrate"], env=owner, after=(POSTGRES,), once=True),
+        Process(name=TOPICS, argv=[*ooc, "topics"], env=settings | kafka, after=(KAFKA,), once=True),
     ]
     for entry in SERVICES:
         service, port = entry.name, addresses.ports.api(entry.port_offset)
@@ -129,7 +126,6 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
                 ready=http_ok(f"{urls(addresses)[service]}/health/ready"),
                 after=(MIGRATE, ISSUER),
                 ports=(port,),
-                patience=PATIENCE,
             ),
             *(
                 Process(
@@ -138,7 +134,6 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
                     env=worker | keys_of(entry, RoleKind.WORKER),
                     after=(MIGRATE, TOPICS),
                     grace=15.0,
-                    patience=PATIENCE,
                 )
                 for name in worker_names(service, workers)
             ),
@@ -164,7 +159,6 @@ def _console(addresses: Addresses, environment: Mapping[str, str], settings: Map
         ready=http_ok(f"{console_url(addresses)}/health/ready"),
         after=(MIGRATE, ISSUER),
         ports=(addresses.ports.console,),
-        patience=PATIENCE,
     )
 
 
@@ -241,7 +235,6 @@ def _witness(addresses: Addresses, origin: str, signing: Path) -> tuple[Process,
         ],
         ready=http_ok(f"{url}/key"),
         ports=(port,),
-        patience=PATIENCE,
     )
     return process, {"OOC_WITNESS_URL": url, "OOC_WITNESS_KEY": str(witness_key(folder, "witness.local").key)}
 

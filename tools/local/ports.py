@@ -116,16 +116,10 @@ def require_free(wanted: Iterable[tuple[str, int]]) -> None:
 
 
 def _holder(port: int) -> str:
-    try:
-        listeners = psutil.net_connections("tcp")
-    except psutil.AccessDenied:
-        return ""
-    for connection in listeners:
-        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-            if connection.pid is None:
-                return ""
-            try:
+    """Return who listens on a port, in words; nothing where that can't be told."""
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            if listens and connection.pid:
                 return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
-            except psutil.Error:
-                return f" by process {connection.pid}"
     return ""

@@ -80,7 +80,7 @@ class Process:
         grace: seconds between asking and SIGKILL.
         orphan_with: the signal the kernel sends it when the supervisor has been killed.
         user: whom it runs as when the supervisor is root; None: as root.
-        patience: seconds it may take to become ready at the first start.
+        patience: seconds it may take to become ready at the first start, on a busy machine too.
 
     """
 
@@ -96,7 +96,7 @@ class Process:
     grace: float = 10.0
     orphan_with: signal.Signals = signal.SIGKILL
     user: str | None = None
-    patience: float = 60.0
+    patience: float = 120.0
 
 
 @dataclass
