@@ -13,6 +13,7 @@ import pytest
 
 from services.console.web.application import HEADERS
 from shared.database import as_role, database_dsn
+from shared.runtime.version import version
 from tests import loopback
 from tests.integration.console.browsing import Browser
 from tools.local.people import PEOPLE
@@ -123,4 +124,4 @@ def test_it_says_whether_it_is_ready(system: dict[str, Any]) -> None:
     """The probes answer without a session."""
     with loopback.blocking_client() as client:
         for probe in ("live", "ready"):
-            assert (client.get(f"{system['console']}/health/{probe}")).json() == {"status": probe}
+            assert (client.get(f"{system['console']}/health/{probe}")).json() == {"status": probe, "version": version()}
