@@ -388,7 +388,7 @@ class SearchKind(StrEnum):
 
 
 class Personal(FieldClass):
-    """The class of a sealed field, by which a role may read it (rules.md, section F). Each sealed field names its own."""
+    """The class of a sealed field, by which a role may read it (docs/reference/access.md). Each sealed field names its own."""
 
     IDENTITY = "IDENTITY"
     """Who somebody is: name and birth date."""
@@ -411,10 +411,10 @@ class Personal(FieldClass):
 
 
 VICTIM_CONTACT: Final = frozenset({Personal.VICTIM_CONTACT})
-"""What the column Victim contact of section F is about."""
+"""How somebody who was harmed is reached."""
 
 CASE_FIELDS: Final = frozenset(Personal) - VICTIM_CONTACT
-"""What is read with a record by those whom section F gives it (R)."""
+"""What is read with a record: every class but `VICTIM_CONTACT`."""
 
 AUDITED_FIELDS: Final = frozenset({Personal.REASONS, Personal.CONDITIONS})
 """What an auditor reads by replay: why each thing was decided, and on what terms. That needs nobody's name."""

@@ -1,4 +1,4 @@
-"""Who may read what of disposal cases (rules.md, section F, column Disposal)."""
+"""Who may read what of disposal cases (docs/reference/access.md, Disposal)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Who may read what of education sessions: those who may command them, the police, and those who oversee.
 
-Section F of rules.md has no column for education, so reading follows the catalogue's commands.
+The table is in docs/reference/access.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may read what of referrals (rules.md, section F, column Referral, and the school portal)."""
+"""Who may read what of referrals (docs/reference/access.md, Referral), the school portal too."""
 
 from __future__ import annotations
 

@@ -364,7 +364,7 @@ def _accepted(fact: Fact) -> Iterable[str]:
 
 
 def _victim_contact(event: Event, declared: FieldClass) -> FieldClass:
-    """How somebody who was harmed is reached is a class of its own (rules.md, section F, column Victim contact)."""
+    """How somebody who was harmed is reached is a class of its own (docs/reference/access.md, VICTIM_CONTACT)."""
     match event:
         case PersonLinked(role=PersonRole.HARMED) | PersonLinked(category=Category.VICTIM):
             return Personal.VICTIM_CONTACT if declared is Personal.CONTACT else declared

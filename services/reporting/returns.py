@@ -1,4 +1,4 @@
-"""Frozen returns: a measure's answer, kept to the byte with all that it rests on (rules.md E).
+"""Frozen returns: a measure's answer, kept to the byte with all that it rests on.
 
 A return keeps the positions that were counted, so that the same count can be made again for ever: later events and
 corrections lie behind them. Its SHA-256 stands in the access log, whose tree is signed and witnessed (ADR 33): neither

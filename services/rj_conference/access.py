@@ -1,4 +1,4 @@
-"""Who may read what of conferences (rules.md, section F, column RJ)."""
+"""Who may read what of conferences (docs/reference/access.md, Restorative conference)."""
 
 from __future__ import annotations
 

@@ -457,7 +457,7 @@ def _joined(fact: Fact) -> Iterable[str]:
 
 
 def _led(fact: Fact) -> Iterable[str]:
-    """OFFICER: who has been assigned to lead it, also before another was. The own conferences of section F."""
+    """OFFICER: who has been assigned to lead it, also before another was. It decides which conferences are "own" in docs/reference/access.md."""
     if isinstance(fact.event, FacilitatorAssigned):
         yield f"OFFICER:{fact.event.facilitator_id}"
 

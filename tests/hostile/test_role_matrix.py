@@ -1,6 +1,6 @@
-"""Every role at every door: what rules.md, section F, gives it is given, and nothing else, on real servers.
+"""Every role at every door: what the tables below give it is given, and nothing else, on real servers.
 
-The tables below are written by hand from section F. They know nothing of the services' own declarations.
+The tables are written by hand, apart from those of docs/reference/access.md. They know nothing of the services' own declarations.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ async def test_reporting_shows_a_role_what_the_owner_shows_it(
     assert due
 
 
-# Section F by what is read: all of a record, an auditor's replay without anybody's name, or conditions alone.
+# By what is read: all of a record, an auditor's replay without anybody's name, or conditions alone.
 SEES_NAMES: Final[dict[str, set[str]]] = {
     "SAFE_SCHOOLS_OFFICER": {"referral", "disposal", "education"},
     "INTERNET_SAFETY_OFFICER": {"referral", "disposal", "education"},

@@ -1,4 +1,4 @@
-"""Who may read which sealed field: each one has a class, and the roles open what section F of rules.md gives them."""
+"""Who may read which sealed field: each one has a class, and the roles open what the table below gives them."""
 
 from __future__ import annotations
 

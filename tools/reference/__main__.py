@@ -38,6 +38,7 @@ from tools.reference.pages import (
     of_service,
     of_states,
 )
+from tools.reference.sources_page import of_sources
 from tools.reference.state_explorer import Explored, explore, play_stories
 
 PLACE: Final = Path("docs/reference")
@@ -50,6 +51,7 @@ def declared_pages() -> dict[str, str]:
     services = deciding_services()
     pages = index(services) | of_measures() | of_database_roles() | of_access(services) | of_command_line()
     pages |= of_topics(services) | of_apis(openapi_documents(services)) | of_breaks(PLACE)
+    pages |= of_sources(services)
     for service in services:
         pages |= of_service(service)
     return pages

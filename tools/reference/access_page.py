@@ -58,7 +58,7 @@ def of_access(services: Sequence[Service[Any]]) -> dict[str, str]:
         "Who may read what",
         prose(
             "Role by kind of record. A role that is not there, or whose cell is empty, reads nothing. The tables are"
-            " `services/<name>/access.py`; they follow section F of the domain's rules."
+            " `services/<name>/access.py`."
         ),
         table(("Role", *(_TITLES[name] for name in tables)), rows),
         "## Which records",

@@ -132,6 +132,7 @@ def index(services: Iterable[Service[Any]]) -> dict[str, str]:
         ),
         "What each process may do in the databases: [database roles](database-roles.md).\n",
         "Who may read which records, and what of them: [access](access.md).\n",
+        "What the rules rest on, and what cites it: [sources](sources.md).\n",
         "What can be said at a terminal: [`ooc`](ooc.md).",
     )
     return {"README.md": text}
@@ -247,7 +248,7 @@ def _rules(service: Service[Any]) -> str:
             "All forbidding rules that a command breaks are named at once; only where none is broken is the state"
             " machine asked, and only then the warnings. One id may have several rules under it. A precondition looks at"
             " the state of the record alone, so that its answer is known before a command is written; a check looks at"
-            " the command too."
+            " the command too. [Sources](../sources.md) says what each source is."
         ),
     ]
     for rule_id in sorted({*by_id, *service.claim_rules}, key=_in_order):
