@@ -1,9 +1,9 @@
-"""Stories for tests: commands asked of a service in memory, in the domain's words.
+"""Send commands to one stream of a service in memory, and look at what they record.
 
-story = Story(disposal)
-story.ask(OpenDisposalCase(...), by="YJS_CASE_MANAGER", at="2025-09-10T09:00:00+01:00")
-assert story.refused(IssueDisposal(), by="POLICE_DECISION_MAKER", at=…) == {"R4"}
-assert story.view["state"] == "OPENED"
+case = CommandSpec(disposal)
+case.ask(OpenDisposalCase(...), by="YJS_CASE_MANAGER", at="2025-09-10T09:00:00+01:00")
+assert case.refused(IssueDisposal(), by="POLICE_DECISION_MAKER", at=…) == {"R4"}
+assert case.view["state"] == "OPENED"
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ class Decided(Schema):
 
 
 def add_quarantine(app: FastAPI, name: str) -> None:
-    """Mount the routes on the API of a service of this name, whose `app.state.at` has `database`, `gate` and `tokens`."""
+    """Mount the routes on the API of a service of this name, whose `app.state.deps` has `database`, `gate` and `tokens`."""
     _add_alarms(app, name)
     _add_held(app, name)
     _add_retry(app, name)

@@ -1,6 +1,6 @@
-"""Reads a scenario's file, and checks the form of every step before the first is played.
+"""Read a scenario's file, and check the form of every step before the first is played.
 
-Whether a command, field, rule or role exists is the system's to say (`checking.py` asks its declarations).
+`validation.py` checks that its commands, fields, rules and roles exist.
 """
 
 from __future__ import annotations
