@@ -22,7 +22,7 @@ def of_command_line() -> dict[str, str]:
         "`ooc`",
         prose(
             "The system at a terminal. Each command says with `--help` what is listed here. What a command finds wrong it"
-            " says on standard error, with an exit code other than 0."
+            " says on standard error, with an exit code other than 0. `ooc --version` prints the version."
         ),
         table(
             ("Command", "What it does", "Options"),
