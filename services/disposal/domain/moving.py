@@ -49,8 +49,8 @@ def decide_move(command: MoveConditionAttendance, state: DisposalState, context:
     """Count the session for the condition that it serves; record nothing if it counts there, or for none of this case."""
     session = RegisteredSession(command, state, context)
     if session.record is None:
-        return session.recorded()
-    return session.restated(_moves(session, session.record), WHY_MOVED)
+        return _recorded(session)
+    return _restated(session, _moves(session, session.record), WHY_MOVED)
 
 
 def decide_attendance_correction(
@@ -59,8 +59,8 @@ def decide_attendance_correction(
     """Correct how a session ended; record it if it had not arrived, and nothing if it stands so."""
     session = RegisteredSession(command, state, context)
     if session.record is None:
-        return session.recorded()
-    return session.restated(_differences(session, session.record), WHY_CORRECTED)
+        return _recorded(session)
+    return _restated(session, _differences(session, session.record), WHY_CORRECTED)
 
 
 def may_be_moved(command: MoveConditionAttendance, state: DisposalState, context: Context) -> bool:
@@ -147,8 +147,8 @@ class RegisteredSession:
     @property
     def completes_at(self) -> datetime | None:
         """When it completes its condition, if it is recorded anew; None if it completes none."""
-        recording = self._recording()
-        return None if recording is None else completed_by(recording, self.withdrawn, self._context())
+        recording = self.recording()
+        return None if recording is None else completed_by(recording, self.withdrawn, self.context_of_register())
 
     def leaves_complete(self, record: Fact[RecordOfSession]) -> bool:
         """Return whether a condition that is complete with the record is so, or another is by it, once it is restated."""
@@ -162,26 +162,7 @@ class RegisteredSession:
         credited = self.withdrawn.credited(key) + (self.registered.hours_credited if stays else NO_HOURS)
         return hours is None or credited >= hours
 
-    def recorded(self) -> NewEvents:
-        """Record the session that had not arrived, at the time of its record in the register."""
-        recording, context = self._recording(), self._context()
-        if recording is None:
-            return ()
-        events = decide_attendance(recording, self.state, context)
-        return tuple(event if isinstance(event, EventAt) else EventAt(event, context.occurred_at) for event in events)
-
-    def restated(self, changes: Sequence[DerivedCorrection], why: str) -> NewEvents:
-        """Correct the record, and complete what it completes now; nothing if no field changes."""
-        if not changes:
-            return ()
-        correction, key, when = _correction(changes, why), self.condition_id, self.completes_at
-        if key is None or when is None or self.completion is not None:
-            return (correction,)
-        child = self.state.opened.person_id
-        completed = ConditionCompleted(person_id=child, condition_id=key, completed_on=local_day(when))
-        return (correction, EventAt(completed, when), *disposal_completed(self.state, {key: when}, self.context))
-
-    def _recording(self) -> RecordConditionAttendance | None:
+    def recording(self) -> RecordConditionAttendance | None:
         """Return the command that records it anew; None if it counts for no condition of this case."""
         if self.condition_id is None:
             return None
@@ -194,10 +175,31 @@ class RegisteredSession:
             because=self.registered.because,
         )
 
-    def _context(self) -> Context:
+    def context_of_register(self) -> Context:
         """Return the context of the register's own record."""
         at: datetime = self.registered.recorded_at
         return replace(self.context, occurred_at=at, policy=self.context.policy_on(local_day(at)))
+
+
+def _recorded(session: RegisteredSession) -> NewEvents:
+    """Record the session that had not arrived, at the time of its record in the register."""
+    recording, context = session.recording(), session.context_of_register()
+    if recording is None:
+        return ()
+    events = decide_attendance(recording, session.state, context)
+    return tuple(event if isinstance(event, EventAt) else EventAt(event, context.occurred_at) for event in events)
+
+
+def _restated(session: RegisteredSession, changes: Sequence[DerivedCorrection], why: str) -> NewEvents:
+    """Correct the record, and complete what it completes now; nothing if no field changes."""
+    if not changes:
+        return ()
+    correction, key, when = _correction(changes, why), session.condition_id, session.completes_at
+    if key is None or when is None or session.completion is not None:
+        return (correction,)
+    child = session.state.opened.person_id
+    completed = ConditionCompleted(person_id=child, condition_id=key, completed_on=local_day(when))
+    return (correction, EventAt(completed, when), *disposal_completed(session.state, {key: when}, session.context))
 
 
 def _moves(session: RegisteredSession, record: Fact[RecordOfSession]) -> list[DerivedCorrection]:
