@@ -42,7 +42,7 @@ def test_the_pages_of_declarations_are_fresh() -> None:
 @pytest.fixture(scope="module")
 def contract() -> dict[str, Any]:
     """Build the contract of the code once."""
-    return contract_of_code(deciding_services(), committed_contract(PLACE))
+    return contract_of_code(deciding_services())
 
 
 def test_the_code_keeps_the_contract_that_others_have_been_given(contract: dict[str, Any]) -> None:

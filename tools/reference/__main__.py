@@ -100,7 +100,7 @@ def main() -> None:
         committed = committed_contract(PLACE)
     except UnreadableContract as error:
         sys.exit(str(error))
-    contract = contract_of_code(services, committed)
+    contract = contract_of_code(services)
     breaks = incompatible_changes(committed, contract)
     if breaks and not reason:
         sys.exit(explain(breaks))

@@ -10,7 +10,7 @@ from shared.domain.envelope import GENESIS
 from shared.kafka import PARTITIONS
 from shared.runtime.service import Service
 from shared.runtime.version import version
-from tools.reference.event_schemas import Json, event_schemas, is_message, published_events
+from tools.reference.event_schemas import Json, envelope_members, is_message, published_events, schemas_file
 from tools.reference.markdown import page, prose, table
 
 SCHEMA_FORMAT: Final = "application/schema+json;version=draft-07"
@@ -84,11 +84,6 @@ CHECKPOINT: Final[Json] = {
     "description": "A signed note (C2SP tlog-checkpoint): the name, size and root of a log, and signatures.",
     "type": "string",
 }
-
-
-def schemas_file(service: Service[Any]) -> str:
-    """Return the path of a service's event schemas below docs/reference."""
-    return f"{service.name}/events.schema.json"
 
 
 def asyncapi(services: Sequence[Service[Any]], schemas: Mapping[str, Json]) -> Json:
@@ -178,7 +173,7 @@ def of_topics(services: Sequence[Service[Any]]) -> dict[str, str]:
         table(("Header", "Is"), ((f"`{name}`", text) for name, text in HEADERS)),
         "## Value of an event",
         prose("The bytes of the event store: JSON in UTF-8, with these members in this order."),
-        table(("Member", "Is"), _envelope_lines(services[0])),
+        table(("Member", "Is"), ((f"`{name}`", text) for name, text in envelope_members())),
         "## Value of a position record",
         table(("Member", "Is"), ((f"`{name}`", part["description"]) for name, part in POSITION["properties"].items())),
         "Its headers:\n",
@@ -199,14 +194,6 @@ def _topic_lines(service: Service[Any]) -> Iterable[tuple[str, ...]]:
     )
     yield f"`{service.position_topic}`", "how far it has come", "1", "the latest", "the service", "below"
     yield f"`{service.checkpoints_topic}`", "signed checkpoints", "1", "for ever", "the log's name", "signed text"
-
-
-def _envelope_lines(service: Service[Any]) -> Iterable[tuple[str, str]]:
-    schemas = event_schemas(service)["$defs"]
-    for name, part in schemas["Envelope"]["properties"].items():
-        yield f"`{name}`", part["description"]
-    data = next(iter(schemas.values()))["properties"]["data"]
-    yield "`data`", data["description"]
 
 
 def _channel(address: str, text: str, names: Iterable[str], partitions: int, configuration: Json) -> Json:

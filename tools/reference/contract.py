@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.runtime.service import Service
-from tools.reference.asyncapi import asyncapi, schemas_file
-from tools.reference.compatibility import Break, Contract, Json
-from tools.reference.event_schemas import event_schemas
+from tools.reference.asyncapi import asyncapi
+from tools.reference.compatibility import Break, Json
+from tools.reference.event_schemas import event_schemas, schemas_file
 from tools.reference.markdown import page, prose, table
 from tools.reference.openapi import openapi_documents
 
@@ -23,11 +23,9 @@ class UnreadableContract(Exception):
     """A committed document that is no JSON. The message names the remedy."""
 
 
-def contract_of_code(services: Sequence[Service[Any]], committed: Contract) -> dict[str, Json]:
+def contract_of_code(services: Sequence[Service[Any]]) -> dict[str, Json]:
     """Build every document of the contract from the code, by path below docs/reference."""
-    schemas = {
-        path: event_schemas(service, committed.get(path)) for service in services for path in [schemas_file(service)]
-    }
+    schemas = {schemas_file(service): event_schemas(service) for service in services}
     return {"asyncapi.json": asyncapi(services, schemas), **schemas, **openapi_documents(services)}
 
 

@@ -31,6 +31,7 @@ from shared.domain.words import Words
 from shared.privacy.sealing import FieldClass, OwnedBy, Sealed
 from shared.runtime.service import Service
 
+REFERENCE: Final = Path("docs/reference")
 GOLDEN: Final = Path("tests/unit/contract/golden")
 DECIMAL: Final = r"^\d{1,4}(\.\d{1,2})?$"
 """Hours as events write them: a decimal in a string, so that no reader rounds it."""
@@ -95,11 +96,16 @@ def title_of(service: Service[Any], event: type[Event]) -> str:
     return service.words.title_of(event)
 
 
-def event_schemas(service: Service[Any], published: Json | None = None) -> Json:
+def schemas_file(service: Service[Any]) -> str:
+    """Return the path of the schemas of a service's events, below docs/reference."""
+    return f"{service.name}/events.schema.json"
+
+
+def event_schemas(service: Service[Any]) -> Json:
     """Build the schemas of all events of a service's topic. Each message stands in `$defs` under its full type name.
 
-    Types that an upcaster reads have no class any more; their schemas are taken from `published`, the document as it
-    stands. Raises ValueError if a field or a code has no words.
+    Types that an upcaster reads have no class any more; their schemas are taken from the document as it is committed.
+    Raises ValueError if a field or a code has no words.
     """
     events = [event for _, event, _ in published_events(service)]
     _, found = models_json_schema([(event, "serialization") for event in events], ref_template=ALONE + "{model}")
@@ -129,7 +135,7 @@ def event_schemas(service: Service[Any], published: Json | None = None) -> Json:
         for name, event, _ in published_events(service)
     }
     for name in service.events.upcasters:
-        old: Json = (published or {"$defs": {}})["$defs"]
+        old = _committed_schemas(schemas_file(service))
         messages[name] = old[name] | {"deprecated": True}
         _keep_parts(old[name], old, messages | parts, parts)
     return {
@@ -138,6 +144,14 @@ def event_schemas(service: Service[Any], published: Json | None = None) -> Json:
         "description": f"Every event on the topic {service.topic}. Each full type name below is the schema of a message.",
         "$defs": {**messages, "Envelope": envelope, **dict(sorted({**inner, **parts}.items()))},
     }
+
+
+@cache
+def _committed_schemas(path: str) -> Json:
+    """Read the schemas of a service's events as they are committed."""
+    document: Json = json.loads((REFERENCE / path).read_text(encoding="utf-8"))
+    schemas: Json = document["$defs"]
+    return schemas
 
 
 def _keep_parts(schema: Json, old: Json, parts_named: Json, parts: dict[str, Json]) -> None:
@@ -167,6 +181,12 @@ def _golden_bodies(name: str, service: str) -> tuple[Json, ...]:
         sent = [body.replace("disposal", service) if service != "disposal" else body for body in samples]
         return tuple(json.loads(body) for body in sent)
     return tuple(json.loads(sample["body"]) for sample in samples.values())
+
+
+def envelope_members() -> Iterator[tuple[str, str]]:
+    """Yield each member of the bytes of an event, data included, with its meaning."""
+    for name in (*Envelope.model_fields, "data"):
+        yield name, _ENVELOPE[name][1]
 
 
 def _envelope() -> tuple[Json, dict[str, Json]]:

@@ -25,7 +25,7 @@ Edit = Callable[[dict[str, Json]], object]
 def current_contract() -> dict[str, Json]:
     """Return what the contract of the code says of education: the edits below are to its documents."""
     education = [service for service in deciding_services() if service.name == "education"]
-    return contract_of_code(education, {})
+    return contract_of_code(education)
 
 
 def broken_by(edit: Edit) -> list[str]:

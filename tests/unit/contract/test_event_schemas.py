@@ -14,9 +14,9 @@ from jsonschema_rs import Draft7Validator, Draft202012Validator, meta
 from services.registry import deciding_services
 from shared.domain.messages import Event
 from shared.runtime.service import Service
-from tools.reference.asyncapi import OPTIONAL_HEADERS, asyncapi, schemas_file
+from tools.reference.asyncapi import OPTIONAL_HEADERS, asyncapi
 from tools.reference.compatibility import incompatible_changes
-from tools.reference.event_schemas import event_schemas, published_events, samples_of
+from tools.reference.event_schemas import event_schemas, published_events, samples_of, schemas_file
 
 SERVICES = deciding_services()
 SCHEMAS = {service.name: event_schemas(service) for service in SERVICES}
@@ -113,10 +113,10 @@ def test_an_old_version_of_an_event_stays_published() -> None:
     corrected, cancelled = "ooc.education.RecordCorrected.v1", "ooc.education.SessionCancelled.v1"
     removed = {"PlaceBooked", "RecordCorrected", "SessionCancelled"}
     events = tuple(event for event in service.events.events if event.__name__ not in removed)
-    upcasters = dict.fromkeys((old, corrected, cancelled), lambda data: data)
+    upcasters = dict(service.events.upcasters) | dict.fromkeys((old, corrected, cancelled), lambda data: data)
     book = replace(service.events, events=(*events, PlaceBooked), upcasters=upcasters)
     later = replace(service, read_model=replace(service.read_model, events=book))
-    schemas = event_schemas(later, SCHEMAS["education"])
+    schemas = event_schemas(later)
     assert schemas["$defs"][old] == SCHEMAS["education"]["$defs"][old] | {"deprecated": True}
     assert schemas["$defs"]["PlaceBooked.v1"] == SCHEMAS["education"]["$defs"]["PlaceBooked.v1"]
     assert schemas["$defs"]["CorrectedPlace"] == SCHEMAS["education"]["$defs"]["CorrectedPlace"]
