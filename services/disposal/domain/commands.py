@@ -590,3 +590,6 @@ DisposalCommand: TypeAlias = (
 """Every command of this service."""
 
 COMMANDS: Final[tuple[type[Command], ...]] = get_args(DisposalCommand)
+
+LATER: Final = tuple(command for command in COMMANDS if not command.opens)
+"""The commands on a case that there is already."""

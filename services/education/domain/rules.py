@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.education.domain.commands import (
+    LATER,
     BookPlace,
     CancelPlace,
     CancelSession,
@@ -13,7 +14,6 @@ from services.education.domain.commands import (
     DeliverSession,
     PlanSession,
     RecordAttendance,
-    RecordContact,
     RecordFeedback,
 )
 from services.education.domain.corrections import CORRECTIONS
@@ -33,17 +33,7 @@ rules: RuleBook[Session] = RuleBook("education")
 # --- T1: nothing before the fact that it depends on ---------------------------------------------
 
 
-@rules.forbids(
-    "T1",
-    BookPlace,
-    CancelPlace,
-    DeliverSession,
-    DecideAbsenceReason,
-    CancelSession,
-    RecordContact,
-    RecordFeedback,
-    CorrectRecord,
-)
+@rules.forbids("T1", *LATER)
 def not_before_planning(state: Session, context: Context) -> bool:
     """Nothing can happen to a session before it was planned: give the time at which it happened.
 

@@ -46,10 +46,10 @@ def test_nothing_is_recorded_before_the_start(session: SessionStory) -> None:
 
 
 def test_an_attendance_before_its_session_is_e1_alone(session: SessionStory) -> None:
-    """Given a session that was held, an attendance dated before its start, or before its planning, breaks E1 alone."""
+    """Given a session that was held, an attendance dated before its start breaks E1 alone, before its planning T1 too."""
     session.planned().booked().delivered()
     assert session.problems(attendance(Status.ATTENDED, hours="2"), BEFORE) == {"E1"}
-    assert session.problems(attendance(Status.ATTENDED, hours="2"), "2026-03-01T09:00:00+00:00") == {"E1"}
+    assert session.problems(attendance(Status.ATTENDED, hours="2"), "2026-03-01T09:00:00+00:00") == {"E1", "T1"}
 
 
 def test_a_cancelled_session_is_e2_alone(session: SessionStory) -> None:

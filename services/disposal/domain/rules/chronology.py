@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.disposal.domain.activity import activities
 from services.disposal.domain.commands import (
-    COMMANDS,
+    LATER,
     AssignOutcome,
     BookConditionSession,
     CompleteCondition,
@@ -69,11 +69,8 @@ def report_is_within_the_calendar(command: OpenDisposalCase, _state: DisposalSta
     return True
 
 
-_RECORDED_IN_A_CASE: Final = tuple(
-    command
-    for command in COMMANDS
-    if command not in {OpenDisposalCase, OfferSession}  # an offer happens nowhere: nothing is recorded of it
-)
+# An offer happens nowhere: nothing is recorded of it.
+_RECORDED_IN_A_CASE: Final = tuple(command for command in LATER if command is not OfferSession)
 
 
 @rules.forbids("T1", *_RECORDED_IN_A_CASE)

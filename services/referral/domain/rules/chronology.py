@@ -5,26 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.referral.domain.commands import (
-    AcknowledgeReferral,
+    LATER,
     AllocateReferral,
     AssignCrimeOutcome,
-    AttachDocument,
-    CarryOutcome,
     CloseReferral,
-    CompleteNudesScreening,
     ConfirmSchoolLedOutcome,
-    CorrectCarriedOutcome,
-    CorrectReferral,
-    GiveAdvice,
-    LinkPerson,
     OverrideSafeguardingHold,
-    RaiseSafeguardingConcern,
     ReceiveReferral,
-    RecordActivityUndertaken,
-    RecordContact,
-    RecordCrime,
     RecordMashReferral,
-    RecordVictimPreference,
     ReopenReferral,
     TriageReferral,
 )
@@ -33,30 +21,6 @@ from services.referral.domain.rules.triage import TO_OTHERS
 from services.referral.domain.state import Referral
 from services.vocabulary import OutcomeCode, TriageOutcome
 from shared.domain.rules import Context
-
-_ON_A_REFERRAL = (
-    LinkPerson,
-    AcknowledgeReferral,
-    RaiseSafeguardingConcern,
-    RecordMashReferral,
-    OverrideSafeguardingHold,
-    CompleteNudesScreening,
-    RecordCrime,
-    RecordVictimPreference,
-    AttachDocument,
-    TriageReferral,
-    AllocateReferral,
-    GiveAdvice,
-    RecordContact,
-    ConfirmSchoolLedOutcome,
-    AssignCrimeOutcome,
-    RecordActivityUndertaken,
-    CarryOutcome,
-    CorrectCarriedOutcome,
-    CorrectReferral,
-    CloseReferral,
-    ReopenReferral,
-)
 
 
 @rules.forbids("T1", ReceiveReferral)
@@ -68,7 +32,7 @@ def reported_before_received(command: ReceiveReferral, _state: Referral | None, 
     return command.happened_at <= command.reported_at <= context.occurred_at
 
 
-@rules.forbids("T1", *_ON_A_REFERRAL)
+@rules.forbids("T1", *LATER)
 def not_before_receipt(state: Referral, context: Context) -> bool:
     """Nothing can be done about a referral before it was received: give the time at which it was done.
 
