@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import pytest
 
 from services.disposal.documents.words import condition_texts
+from services.disposal.domain.commands import ProposeCondition
 from services.disposal.domain.conditions import DEFINITIONS
+from services.disposal.domain.conditions.definition import Requirement
+from services.disposal.domain.rules.conditions import requirement_rule
+from services.disposal.events import Condition
 from services.vocabulary import ConditionType
+from shared.domain.rules import Context
 from shared.printing.documents import AWAITING, LANGUAGES
+from tests.unit.disposal.stories import CaseStory, condition
+from tests.unit.kernel.lamps import context
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -28,3 +39,19 @@ def test_a_restorative_disposal_holds_neither_penalty_nor_curfew_nor_restriction
     """A restorative disposal refuses these three types of condition (R14)."""
     excluded = {code for code, kind in DEFINITIONS.items() if not kind.agreed_action}
     assert excluded == {ConditionType.FINANCIAL_PENALTY, ConditionType.CURFEW, ConditionType.RESTRICTIVE}
+
+
+def test_what_a_type_requires_may_depend_on_policy() -> None:
+    """Given a requirement with a figure of policy, a condition is refused beyond the figure of the day, and not within it."""
+
+    def within_the_limit(terms: Condition, asked: Context) -> bool:
+        return terms.hours is None or terms.hours <= asked.policy.number("attendance_limit_hours")
+
+    story = CaseStory().decided("YCC")
+    then = datetime(2026, 3, 11, 12, tzinfo=UTC)
+    asked = replace(context(then), policy=story.service.policy.on(then.date()))
+    limit = Decimal(asked.policy.number("attendance_limit_hours"))
+    rule = requirement_rule(ConditionType.RETAIL_WORKSHOP, Requirement("R15", within_the_limit))
+    for hours, met in ((limit, True), (limit + 1, False)):
+        workshop = condition(ConditionType.RETAIL_WORKSHOP, hours=hours)
+        assert rule(ProposeCondition(condition=workshop), story.state, asked) is met

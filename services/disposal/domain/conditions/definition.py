@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.disposal.events import Condition
+from shared.domain.rules import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +14,9 @@ class Requirement:
     """A rule of one type of condition: what a conditional caution must say of each condition of that type."""
 
     rule: str
-    is_met: Callable[[Condition], bool]
-    """Its name is that of the rule; its docstring has the text of the refusal and the source."""
+    is_met: Callable[[Condition, Context], bool]
+    """Its name is that of the rule; its docstring has the text of the refusal and the source. A figure comes from
+    the context's policy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

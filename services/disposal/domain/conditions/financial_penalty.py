@@ -6,9 +6,10 @@ from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition, Requirement
 from services.disposal.events import Condition
+from shared.domain.rules import Context
 
 
-def penalty_is_stated_in_full(condition: Condition) -> bool:
+def penalty_is_stated_in_full(condition: Condition, _context: Context) -> bool:
     """A financial penalty must state its amount, to whom it is paid, and how.
 
     Source: CDA 1998 s66C(2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -106,20 +106,20 @@ def penalty_is_within_its_limit(command: Asks, state: DisposalState, context: Co
     return penalties <= penalty_maximum(state, context)
 
 
-def _register(code: ConditionType, requirement: Requirement) -> None:
-    """Register what a type of condition requires as a rule of its own."""
+def requirement_rule(code: ConditionType, requirement: Requirement) -> Callable[[Asks, DisposalState, Context], bool]:
+    """Return what a type of condition requires as a rule of its own."""
 
-    def rule(command: Asks, state: DisposalState, _context: Context) -> bool:
+    def rule(command: Asks, state: DisposalState, context: Context) -> bool:
         after = _of_caution(command, state)
-        return after is None or all(requirement.is_met(c) for c in after.remaining if c.type is code)
+        return after is None or all(requirement.is_met(one, context) for one in after.remaining if one.type is code)
 
     rule.__name__, rule.__doc__ = requirement.is_met.__name__, requirement.is_met.__doc__
-    rules.forbids(requirement.rule, ProposeCondition, VaryConditions)(rule)
+    return rule
 
 
 for _code, _definition in DEFINITIONS.items():
     for _requirement in _definition.requirements:
-        _register(_code, _requirement)
+        rules.forbids(_requirement.rule, ProposeCondition, VaryConditions)(requirement_rule(_code, _requirement))
 
 
 @rules.warns("R17", ProposeCondition)
