@@ -77,35 +77,34 @@ def access_hash(line: dict[str, Any]) -> bytes:
 
 def root_by_inclusion(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
     """Follow a proof of inclusion to its root (RFC 9162, section 2.1.3.2). Raises ValueError."""
-    if index >= size:
+    if not 0 <= index < size:
         raise ValueError("the entry lies beyond the tree")
-    fn, sn, digest = index, size - 1, leaf
-    for other in path:
-        if sn == 0:
-            raise ValueError("the proof is too long")
-        if fn & 1 or fn == sn:
-            digest = sha256(b"\x01", other, digest)
-            while not fn & 1 and fn:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            digest = sha256(b"\x01", digest, other)
-        fn, sn = fn >> 1, sn >> 1
-    if sn:
-        raise ValueError("the proof is too short")
-    return digest
+    return climb(index, size - 1, [leaf, *path])[1]
 
 
 def roots_by_consistency(first: int, first_root: bytes, second: int, path: list[bytes]) -> tuple[bytes, bytes]:
     """Follow a proof of consistency to both roots (RFC 9162, section 2.1.4.2). Raises ValueError."""
     if first == second:
-        if path:
-            raise ValueError("the proof is too long")
-        return first_root, first_root
+        return climb(0, 0, [first_root, *path])
+    if not 0 < first < second:
+        raise ValueError("the earlier tree has no entries, or more than the later one")
     if first & (first - 1) == 0:  # the earlier tree is a complete subtree of the later one
         path = [first_root, *path]
+    fn, sn = first - 1, second - 1
+    while fn & 1:  # a right child
+        fn, sn = fn >> 1, sn >> 1
+    return climb(fn, sn, path)
+
+
+def climb(fn: int, sn: int, path: list[bytes]) -> tuple[bytes, bytes]:
+    """Go up from the first hash, that of node `fn` of a level that ends with `sn`, by the others to the root.
+
+    Returns the root of what ends with the node, and of all. Raises ValueError.
+    """
+    if any(len(digest) != 32 for digest in path):
+        raise ValueError("a hash has not 32 bytes")
     if not path:
         raise ValueError("the proof is too short")
-    fn, sn = above_right_edge(first - 1, second - 1)
     old = new = path[0]
     for other in path[1:]:
         if sn == 0:
@@ -120,13 +119,6 @@ def roots_by_consistency(first: int, first_root: bytes, second: int, path: list[
     if sn:
         raise ValueError("the proof is too short")
     return old, new
-
-
-def above_right_edge(fn: int, sn: int) -> tuple[int, int]:
-    """Go up while the node is a right child."""
-    while fn & 1:
-        fn, sn = fn >> 1, sn >> 1
-    return fn, sn
 
 
 # --- signed notes (https://c2sp.org/signed-note) -----------------------------------------------------

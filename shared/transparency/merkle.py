@@ -24,8 +24,8 @@ EMPTY_ROOT: Final = hashlib.sha256().digest()
 """The root of a tree without entries (RFC 9162, section 2.1.1)."""
 
 
-class BadProof(Exception):
-    """A proof from which the root of the tree does not follow."""
+class BadProof(ValueError):
+    """A proof that no tree can have, or from which the root of the tree does not follow."""
 
 
 class IncompleteTile(Exception):
@@ -146,10 +146,10 @@ def root_hash(tiles: Tiles, size: int) -> bytes:
 def inclusion_spans(index: int, size: int) -> list[Span]:
     """List the subtrees whose hashes prove that entry `index` (from 0) is among `size` (RFC 9162, section 2.1.3.1).
 
-    From the leaf to the root. Raises ValueError for an index outside the tree.
+    From the leaf to the root. Raises `BadProof` for an index outside the tree.
     """
     if not 0 <= index < size:
-        raise ValueError(f"entry {index} is not among {size}")
+        raise BadProof(f"entry {index} is not among {size}")
     spans: list[Span] = []
     begin, end = 0, size
     while end - begin > 1:
@@ -166,10 +166,10 @@ def inclusion_spans(index: int, size: int) -> list[Span]:
 def consistency_spans(first: int, second: int) -> list[Span]:
     """List the subtrees whose hashes prove that `second` entries begin with the first (RFC 9162, section 2.1.4.1).
 
-    Empty where nothing has to be proved. Raises ValueError where the first tree is larger than the second.
+    Empty where nothing has to be proved. Raises `BadProof` where the first tree is larger than the second.
     """
     if not 0 <= first <= second:
-        raise ValueError(f"{first} entries are not the beginning of {second}")
+        raise BadProof(f"{first} entries are not the beginning of {second}")
     if first in {0, second}:
         return []
     spans: list[Span] = []
@@ -198,8 +198,7 @@ def tiles_of(spans: Iterable[Span]) -> set[TileId]:
 def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
     """Check a proof of inclusion (RFC 9162, section 2.1.3.2). Raises `BadProof`."""
     spans = inclusion_spans(index, size)
-    if len(spans) != len(path):
-        raise BadProof(f"the proof has {len(path)} hashes instead of {len(spans)}")
+    _require_hashes(spans, path, leaf, root)
     digest = leaf
     for span, other in zip(spans, path, strict=True):
         digest = hash_node(other, digest) if span.begin < index else hash_node(digest, other)
@@ -208,10 +207,12 @@ def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], r
 
 
 def check_consistency(first: int, first_root: bytes, second: int, second_root: bytes, path: Sequence[bytes]) -> None:
-    """Check a proof that a tree extends an earlier one (RFC 9162, section 2.1.4.2). Raises `BadProof`."""
+    """Check a proof that a tree extends an earlier one (RFC 9162, section 2.1.4.2). Raises `BadProof`.
+
+    Every tree extends one without entries, as a witness needs it (https://c2sp.org/tlog-witness).
+    """
     spans = consistency_spans(first, second)
-    if len(spans) != len(path):
-        raise BadProof(f"the proof has {len(path)} hashes instead of {len(spans)}")
+    _require_hashes(spans, path, first_root, second_root)
     if first == 0:
         if first_root != EMPTY_ROOT:
             raise BadProof("a tree without entries has another root")
@@ -229,6 +230,14 @@ def check_consistency(first: int, first_root: bytes, second: int, second_root: b
         raise BadProof(f"the proof does not lead to the root of {first} entries")
     if new != second_root:
         raise BadProof(f"the tree of {second} entries does not extend that of {first}")
+
+
+def _require_hashes(spans: Sequence[Span], path: Sequence[bytes], *ends: bytes) -> None:
+    """Raise `BadProof` unless a proof has a whole hash for each subtree, and those that it joins are whole."""
+    if len(spans) != len(path):
+        raise BadProof(f"the proof has {len(path)} hashes instead of {len(spans)}")
+    if any(len(digest) != SIZE for digest in (*ends, *path)):
+        raise BadProof(f"a hash of the proof, or one that it starts from or leads to, has not {SIZE} bytes")
 
 
 def _split(size: int) -> int:
