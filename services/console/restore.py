@@ -289,7 +289,7 @@ async def _rebuild_claims(connection: Connection, service: Service[Any], streams
     for stream in sorted(streams):
         rows = await connection.fetch(_STREAM, stream)
         owner = owner_of(service, rows[0]["type"])
-        held, *_ = claims_after(owner, [owner.events.read(row["body"], position=row["position"]) for row in rows])
+        held = claims_after(owner, [owner.events.read(row["body"], position=row["position"]) for row in rows])
         await connection.executemany(_CLAIM, [(key, stream) for key in sorted(held)])
 
 

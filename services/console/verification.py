@@ -8,35 +8,42 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from services.console.addresses import VAR, NoSystem, written
 from services.console.idle import REPORTING
 from services.console.keys import OWNER
 from services.console.service_verification import Finding, counted, verify_checkpoints, verify_service
-from services.console.verification_checks import Heard, OneProcess, Progress
-from services.console.verification_processes import Processes, begun, connect, processes_for
 from services.registry import deciding_services
 from services.reporting.returns import reproduction_problems
 from services.reporting.snapshot import Pool, positions, snapshot
 from services.reporting.verifications import report_problems
-from services.reporting.verify import projection_differences
-from shared.database import as_role
+from services.reporting.verify import check_projection
+from shared.database import as_role, create_pool
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.kafka import VERIFIER
+from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.service import Service
 from shared.runtime.settings import NoPassword, Settings
-from shared.runtime.verification.problems import Problems, to_the_end
+from shared.runtime.verification.problems import Passed, Problems, note_lasting, to_the_end
 from shared.runtime.verification.topic import PATIENCE_SECONDS
 from shared.transparency.log import ACCESS
 
 ANSWER_SECONDS: Final = 5.0
 """How long a server may take to answer at all."""
+
+STATEMENT_SECONDS: Final = 600.0
+"""How long one statement may take: some read or count a whole table."""
+
+WALKS: Final = 4
+"""How often an event is passed: in order of position, in its stream, in the topic, and in reporting."""
+
+Heard: TypeAlias = Callable[[float, int], None]
+"""Hears how many events have been verified, of how many. An event counts in parts, as the walks pass it."""
 
 _LAST_FACTS: Final = """
     select s.service, last.position, last.hash from unnest($1::text[]) as s (service)
@@ -104,14 +111,8 @@ async def _listens(address: str) -> bool:
     return True
 
 
-async def verify(
-    settings: Settings, processes: int | None = None, heard: Heard = lambda _done, _of: None
-) -> AsyncIterator[Finding]:
-    """Every finding about every service, as soon as it is known; raises `NoSystem`.
-
-    `processes`: how many share the work, 1 for none but this one; None: as many as pay off. Raises `CheckFailed` if one of
-    them ends before its work. `heard` hears how far the checks have come.
-    """
+async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> AsyncIterator[Finding]:
+    """Every finding about every service, as soon as it is known; raises `NoSystem`. `heard` hears of the progress."""
     await require_answers(settings)
     try:
         kafka = settings.kafka_as(VERIFIER)
@@ -120,7 +121,10 @@ async def verify(
     async with AsyncExitStack() as closing:
 
         async def connected(name: str) -> Pool:
-            return await closing.enter_async_context(await connect(settings, name))
+            dsn = settings.database(name, role_name(RoleKind.VERIFY))
+            return await closing.enter_async_context(
+                await create_pool(dsn, max_size=2, statement_seconds=STATEMENT_SECONDS)
+            )
 
         reporting, keyring = await connected(REPORTING), await connected("keyring")
         # Taken before the event stores' positions: reporting may be behind them, and never ahead.
@@ -134,41 +138,47 @@ async def verify(
             database = databases[service.name] = await connected(service.name)
             heads[service.name] = await database.fetchval("select coalesce(max(position), 0) from head")
             await to_the_end(_compare_last_fact(service, database, last.get(service.name), ahead), ahead)
-        count = processes_for(sum(heads.values())) if processes is None else processes
-        progress = Progress(heard, sum(heads.values()))
-        runner: OneProcess | Processes = OneProcess(reporting, progress)
-        if count > 1:
-            runner = await closing.enter_async_context(Processes(settings, count, progress))
-        found = [verify_service(one, databases[one.name], keyring, kafka, runner.run) for one in services]
-        if count > 1:
-            found = [await closing.enter_async_context(begun(findings)) for findings in found]
-        for service, findings in zip(services, found, strict=True):
-            async for finding in findings:
+        total = sum(heads.values())
+        passed = report_progress(heard, total)
+        for service in services:
+            async for finding in verify_service(service, databases[service.name], keyring, kafka, passed):
                 yield finding
             await to_the_end(find_forgotten(service, databases[service.name], forgotten), again)
-        progress.finish()
         await to_the_end(check_forgotten(keyring, forgotten, again), again)
         people = "1 person" if len(forgotten) == 1 else f"{len(forgotten)} people"
         yield Finding("keyring", "who is forgotten has no key", people, again.lines)
-        events = counted(sum(heads.values()), "event")
+        events = counted(total, "event")
         yield Finding(REPORTING, "holds nothing that the event stores do not", events, ahead.lines)
-        late, differing = Problems(), Problems()
+        late, unlike, altered, differing = Problems(), Problems(), Problems(), Problems()
         await to_the_end(_check_caught_up(reporting, heads, late), late)
         yield Finding(REPORTING, "every event has arrived", events, late.lines)
-        await to_the_end(_check_projection(reporting, runner.differences, differing), differing)
         topic = f"ooc.{REPORTING}.checkpoints"
         async for finding in verify_checkpoints(REPORTING, (ACCESS,), reporting, kafka, topic):
             yield finding
-        unlike = Problems()
-        await to_the_end(_check_returns(reporting, unlike), unlike)
+        await to_the_end(_note_all(reproduction_problems(reporting), unlike), unlike)
         frozen = await reporting.fetchval("select count(*) from frozen_return")
         yield Finding(REPORTING, "returns are as they were frozen", counted(frozen, "return"), unlike.lines)
-        altered = Problems()
-        await to_the_end(_check_reports(reporting, altered), altered)
+        await to_the_end(_note_all(report_problems(reporting), altered), altered)
         kept = await reporting.fetchval("select count(*) from verification_report")
         yield Finding(REPORTING, "verification reports are as they were kept", counted(kept, "report"), altered.lines)
+        await to_the_end(check_projection(reporting, differing, passed), differing)
+        heard(total, total)
         streams = await reporting.fetchval("select count(*) from stream")
         yield Finding(REPORTING, "projection equals a fresh fold", counted(streams, "stream"), differing.lines)
+
+
+def report_progress(heard: Heard, events: int) -> Passed:
+    """Return what hears of the events that a walk has passed, and says how many that makes of all."""
+    steps = 0
+
+    def passed(number: int) -> None:
+        nonlocal steps
+        steps += number
+        # A topic may hold more records than there are events.
+        heard(min(steps / WALKS, events), events)
+
+    passed(0)
+    return passed
 
 
 async def _compare_last_fact(
@@ -210,33 +220,19 @@ async def check_forgotten(keyring: Pool, forgotten: Mapping[str, str], problems:
 
 async def _check_caught_up(database: Pool, heads: Mapping[str, int], problems: Problems) -> None:
     """Whether the projection holds every event up to the event stores' positions, or comes to hold them in time."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
+
+    async def look() -> list[str]:
         async with snapshot(database) as connection:
             reached = await positions(connection, heads)
-        missing = [
+        return [
             f"{service}: every event up to {reached[service]} is there, not up to {head}"
             for service, head in heads.items()
             if reached[service] < head
         ]
-        if not missing or time.monotonic() >= until:
-            break
-        await asyncio.sleep(0.2)
-    for line in missing:
-        problems.note(line)
+
+    await note_lasting(look, PATIENCE_SECONDS, problems)
 
 
-async def _check_returns(database: Pool, problems: Problems) -> None:
-    for line in await reproduction_problems(database):
-        problems.note(line)
-
-
-async def _check_reports(database: Pool, problems: Problems) -> None:
-    for line in await report_problems(database):
-        problems.note(line)
-
-
-async def _check_projection(database: Pool, refolded: Mapping[str, list[str]], problems: Problems) -> None:
-    """Whether the projection is a fresh fold of its facts; `refolded` are the differences of the services' streams."""
-    async for line in projection_differences(database, refolded):
+async def _note_all(lines: Awaitable[list[str]], problems: Problems) -> None:
+    for line in await lines:
         problems.note(line)

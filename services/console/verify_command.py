@@ -60,14 +60,6 @@ def verify(
             "--report", help="Have the dated report kept and signed, and write it with its proofs into this file."
         ),
     ] = None,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            "--processes",
-            min=1,
-            help="How many processes check; by default one, and for a large store one for each core.",
-        ),
-    ] = None,
     url: Urls = None,
     role: Reader = Role.AUDITOR,
 ) -> None:
@@ -75,10 +67,10 @@ def verify(
     if context.invoked_subcommand is not None:
         return
     if report is None:
-        raise typer.Exit(0 if asyncio.run(show_verification(processes, as_json=as_json)) else 1)
+        raise typer.Exit(0 if asyncio.run(show_verification(as_json=as_json)) else 1)
     require_folders(report)
     client = Client(find_addresses(url or ()), patience=PATIENCE)
-    found = asyncio.run(run_verification(ERR, processes))
+    found = asyncio.run(run_verification(ERR))
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     signed = write_report(client, found, report, role)
@@ -108,39 +100,31 @@ def verify_receipt(
     raise typer.Exit(1 if faults else 0)
 
 
-async def show_verification(processes: int | None = None, *, as_json: bool = False) -> bool:
+async def show_verification(*, as_json: bool = False) -> bool:
     """Verify the system and print what was found, as lines or as JSON; returns whether all is whole."""
-    report = await run_verification(ERR if as_json else OUT, processes)
+    report = await run_verification(ERR if as_json else OUT)
     if as_json:
         print(json.dumps(report, indent=1, ensure_ascii=False))
     return bool(report["whole"])
 
 
-async def run_verification(lines: Console, processes: int | None = None) -> dict[str, Any]:
-    """Verify the system, say each finding as soon as it is known, and return the dated report.
-
-    Where a process of the verification fails it says so, and raises `typer.Exit`: there is no report of half the checks.
-    """
+async def run_verification(lines: Console) -> dict[str, Any]:
+    """Verify the system, say each finding as soon as it is known, and return the dated report."""
     # The services' declarations take half a second to import.
     from services.console.verification import stores, verify  # noqa: PLC0415
-    from services.console.verification_processes import COLLECTED_AFTER, CheckFailed  # noqa: PLC0415
 
-    exempt_from_collection(COLLECTED_AFTER)
+    exempt_from_collection()
     started, findings = datetime.now(UTC), list[dict[str, Any]]()
     lines.print("Verification", style="bold")
-    try:
-        with ProgressLine(ERR) as progress:
-            async for finding in verify(stores(), processes, progress.show):
-                with progress.set_aside():
-                    mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
-                    lines.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
-                    for line in _shortened(finding.problems):
-                        lines.print(f"          {line}", markup=False, soft_wrap=True)
-                names = ("service", "check", "looked_at")
-                findings.append({name: getattr(finding, name) for name in names} | {"problems": list(finding.problems)})
-    except CheckFailed as error:
-        complain(str(error))
-        raise typer.Exit(1) from None
+    with ProgressLine(ERR) as progress:
+        async for finding in verify(stores(), progress.show):
+            with progress.set_aside():
+                mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
+                lines.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
+                for line in _shortened(finding.problems):
+                    lines.print(f"          {line}", markup=False, soft_wrap=True)
+            names = ("service", "check", "looked_at")
+            findings.append({name: getattr(finding, name) for name in names} | {"problems": list(finding.problems)})
     whole = not any(finding["problems"] for finding in findings)
     times = {"started_at": started.isoformat(), "ended_at": datetime.now(UTC).isoformat()}
     return {**times, "whole": whole, "findings": findings}

@@ -91,12 +91,6 @@ def fold(
     return _folded(history, shown, read_model.decider.fold(shown), find_access)
 
 
-def folded_from(history: Sequence[Fact], corrected: Sequence[Fact], state: Any) -> Folded | None:
-    """Return the fold of a whole history of which the corrected facts and their state are known. Raises `BrokenHistory`."""
-    read_model = READ_MODELS[service_of(history[0])]
-    return _folded(history, corrected, state, partial(AccessFacts.of_history, read_model.events, history))
-
-
 def _folded(
     history: Sequence[Fact], shown: Sequence[Fact], state: Any, find_access: Callable[[], AccessFacts]
 ) -> Folded | None:

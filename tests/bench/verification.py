@@ -16,7 +16,6 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.console.verification import verify
-from services.console.verification_processes import processes_for
 from services.registry import databases_without_events
 from services.reporting.projection import apply
 from services.reporting.recent_streams import RecentStreams
@@ -38,7 +37,7 @@ from tests.bench.rounds import OURS, Side
 from tests.isolated_settings import IsolatedSettings
 
 HELD: Final = 24_000
-"""How many events the system holds: more than from which on processes share the work."""
+"""How many events the system holds."""
 
 BATCH: Final = 2_000
 PATIENCE: Final = 600
@@ -126,9 +125,7 @@ class System:
                 bodies = [row["body"] for row in several]
                 keys.update(key for body in bodies for key in key_ids_in(body))
                 owner = owner_of(SERVICES[name], type_in(bodies[0]))
-                claims += [
-                    (key, stream) for key in claims_after(owner, [owner.events.read(body) for body in bodies])[0]
-                ]
+                claims += [(key, stream) for key in claims_after(owner, [owner.events.read(body) for body in bodies])]
             await store.copy_records_to_table("claim", records=claims, columns=["key", "stream"])
             wanted = [(*key, bytes(60)) for key in sorted(keys)]
             for n in range(0, len(wanted), BATCH):  # a key holds a lock to the end of its transaction
@@ -201,8 +198,7 @@ async def verification(place: Place) -> AsyncIterator[Sequence[Side]]:
     """Yield the verification of a whole system; the limit reads the rows of its event stores and hashes them, no more."""
     system = System(place.database_url, place.kafka)
     await system.fill(HELD)
-    count = processes_for(system.events)
     yield [
-        Side(OURS, f"all checks of {system.events:,} events of four services, {count} processes", system.verified),
+        Side(OURS, f"all checks of {system.events:,} events of four services", system.verified),
         Side("limit", "asyncpg and SHA-256, the rows of the event stores once, one process", system.hashed),
     ]

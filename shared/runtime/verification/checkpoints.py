@@ -38,81 +38,35 @@ async def check_checkpoints(database: Pool, log: Log, published: Mapping[int, st
 
     `published` are the notes of the log's topic by size.
     """
-    tree = await TreeComparison.begin(database, log, published, check)
-    await tree.complete()
-
-
-class TreeComparison:
-    """The tree of a log as its entries make it, and what differs from it: the stored tree, the checkpoints."""
-
-    def __init__(
-        self,
-        database: Pool,
-        log: Log,
-        last: int,
-        keys: Sequence[VerifierKey],
-        published: Mapping[int, str],
-        check: CountedCheck,
-    ) -> None:
-        self._last = last
-        self._database = database
-        self._log = log
-        self._keys = keys
-        self._published = published
-        self._check = check
-        self._edge = RightEdge()
-
-    @classmethod
-    async def begin(cls, database: Pool, log: Log, published: Mapping[int, str], check: CountedCheck) -> TreeComparison:
-        """Begin with an empty tree."""
-        keys = [VerifierKey.parse(key) for key in await public_keys(database)]
-        last = await database.fetchval(_LAST, log.name) or 0
-        if published and max(published) > last:
-            check.problems.note(
-                f"the topic has a checkpoint of {max(published)} entries, the database's last one has {last}"
-            )
-        return cls(database, log, last, keys, published, check)
-
-    async def follow(self, entries: Sequence[tuple[int, bytes]]) -> None:
-        """Append entries that somebody has read, their numbers and bytes, as far as they are the next ones."""
-        size = self._edge.size
-        entries = entries[: self._last - size]
-        if entries and _are_next(entries, size):
-            await self._take(entries)
-
-    async def complete(self) -> None:
-        """Read and append the entries that are left, up to the last checkpoint."""
-        while (size := self._edge.size) < self._last:
-            async with self._database.acquire() as connection:
-                entries = await self._log.read(connection, size, min(PAGE, self._last - size))
-            if not entries or not _are_next(entries, size):
-                self._check.problems.note(
-                    f"entry {size + 1} or one soon after it is missing, and a checkpoint of {self._last} is signed"
+    keys = [VerifierKey.parse(key) for key in await public_keys(database)]
+    last = await database.fetchval(_LAST, log.name) or 0
+    if published and max(published) > last:
+        check.problems.note(
+            f"the topic has a checkpoint of {max(published)} entries, the database's last one has {last}"
+        )
+    edge = RightEdge()
+    while (size := edge.size) < last:
+        async with database.acquire() as connection:
+            entries = await log.read(connection, size, min(PAGE, last - size))
+            if not entries or [number for number, _ in entries] != list(range(size + 1, size + len(entries) + 1)):
+                check.problems.note(
+                    f"entry {size + 1} or one soon after it is missing, and a checkpoint of {last} is signed"
                 )
                 return
-            await self._take(entries)
-            await asyncio.sleep(0)
-
-    async def _take(self, entries: Sequence[tuple[int, bytes]]) -> None:
-        size = self._edge.size
-        async with self._database.acquire() as connection:
-            tiles = await read_tiles(connection, self._log, _leaf_tiles(size, len(entries)))
-            rows = await connection.fetch(_CHECKPOINTS, self._log.name, size, size + len(entries))
+            tiles = await read_tiles(connection, log, _leaf_tiles(size, len(entries)))
+            rows = await connection.fetch(_CHECKPOINTS, log.name, size, size + len(entries))
         due = {row["size"]: row for row in rows}
         for number, entry in entries:
             leaf = hash_leaf(entry)
-            self._edge.append(leaf)
+            edge.append(leaf)
             if _stored_leaf(tiles, number) != leaf:
-                self._check.problems.note(
+                check.problems.note(
                     f"entry {number} is not the one that the tree holds: it was changed after it was signed"
                 )
             if number in due:
-                self._check.entries += 1
-                _compare(due[number], self._edge.root, self._keys, self._published.get(number), self._check.problems)
-
-
-def _are_next(entries: Sequence[tuple[int, bytes]], size: int) -> bool:
-    return [number for number, _ in entries] == list(range(size + 1, size + len(entries) + 1))
+                check.entries += 1
+                _compare(due[number], edge.root, keys, published.get(number), check.problems)
+        await asyncio.sleep(0)
 
 
 def _compare(

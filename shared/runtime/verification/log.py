@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -19,7 +19,7 @@ from shared.event_store.log_hash import (
     log_entry,
     next_log_hash,
 )
-from shared.runtime.verification.problems import MOST_LINES, Passed, Pool, Problems
+from shared.runtime.verification.problems import MOST_LINES, Passed, Pool, Problems, ignore_passed
 
 PAGE: Final = 5_000
 
@@ -78,14 +78,8 @@ class LogChecks:
     answers: Problems = field(default_factory=Problems)
 
 
-LogFollower: TypeAlias = Callable[[Sequence[asyncpg.Record], Sequence[tuple[int, bytes]]], Awaitable[None]]
-"""Hears of one page of the log after the other, so that it need not read the same events again: rows, positions with entries."""
-
-
-async def check_log(
-    database: Pool, end: LogEnd, checks: LogChecks, passed: Passed, follow: LogFollower | None = None
-) -> None:
-    """Walk through the log up to its end; `follow` hears of every row."""
+async def check_log(database: Pool, end: LogEnd, checks: LogChecks, passed: Passed = ignore_passed) -> None:
+    """Walk through the log up to its end."""
     walk = _Walk(checks)
     after = _FIRST
     while rows := await database.fetch(_PAGE_OF_LOG, after, end.position, PAGE):
@@ -98,9 +92,6 @@ async def check_log(
             except Exception as error:  # noqa: BLE001 - one row must not hide the others
                 checks.hashes.note(f"position {row['position']}: cannot be checked: {type(error).__name__}: {error}")
         after = rows[-1]["position"]
-        if follow is not None:
-            await follow(rows, walk.entries)
-        walk.entries = []
         passed(len(rows))
         await asyncio.sleep(0)
     walk.end(end)
@@ -126,8 +117,6 @@ class _Walk:
 
     def __init__(self, checks: LogChecks) -> None:
         self.answered = 0
-        self.entries: list[tuple[int, bytes]] = []
-        """Positions and log entries of a page, where they can be made."""
         self._checks = checks
         self._position = 0
         self._recorded_at: datetime | None = None
@@ -139,7 +128,6 @@ class _Walk:
         answer = self._answer(row, command, None if command is None else answers.get(command))
         if row["recorded_at"] is not None:
             entry = log_entry(row["position"], row["recorded_at"], row["hash"])
-            self.entries.append((row["position"], entry))
             if next_log_hash(self._log_hash, entry, answer) != row["log_hash"]:
                 self._checks.hashes.note(
                     f"{place_of(row)}: the log hash does not follow from the one before, its position, recorded_at, hash and answer"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -12,6 +14,11 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 Passed: TypeAlias = Callable[[int], None]
 """Hears of how many further events, or records of events, a check has passed."""
+
+
+def ignore_passed(_: int) -> None:
+    """Ignore how far a check has come."""
+
 
 MOST_LINES: Final = 1_000
 """How many breaks of one check are kept; the others are counted."""
@@ -58,6 +65,17 @@ def one_line(text: str) -> str:
     printable = "".join(character if character.isprintable() else " " for character in text[: 4 * LONGEST_LINE])
     line = " ".join(printable.split())
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
+
+
+async def note_lasting(look: Callable[[], Awaitable[list[str]]], seconds: float, problems: Problems) -> None:
+    """Look for differences until there are none, or so much time has passed; note those that are left."""
+    until = time.monotonic() + seconds
+    lines = await look()
+    while lines and time.monotonic() < until:
+        await asyncio.sleep(0.2)
+        lines = await look()
+    for line in lines:
+        problems.note(line)
 
 
 async def to_the_end(work: Awaitable[None], *checks: Problems) -> None:

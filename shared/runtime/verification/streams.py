@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import asyncpg
 
@@ -19,7 +19,7 @@ from shared.domain.waiting import is_wait, waiting_service
 from shared.privacy.sealing import key_ids_in
 from shared.runtime.service import Service
 from shared.runtime.verification.log import PAGE, READABLE_TIME, place_of
-from shared.runtime.verification.problems import MOST_LINES, Passed, Pool, Problems
+from shared.runtime.verification.problems import MOST_LINES, Passed, Pool, Problems, ignore_passed
 
 _PAGE_OF_STREAMS: Final = f"""
     select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body
@@ -53,22 +53,6 @@ class StreamChecks:
     keys: Problems = field(default_factory=Problems)
     streams: int = 0
 
-    @property
-    def broken(self) -> int:
-        """How much is broken in the streams themselves."""
-        return self.versions.count + self.chains.count + self.histories.count
-
-
-History: TypeAlias = tuple[Sequence[Fact], Sequence[Fact], Any]
-"""A whole stream in which nothing is broken: its events, in order of version, the same as corrected, and their state."""
-
-Follower: TypeAlias = Callable[[Sequence[History]], Awaitable[None]]
-"""Hears of the whole streams of one page after the other, so that it need not read and fold the same events again."""
-
-
-async def follow_nothing(_: Sequence[History]) -> None:
-    """Follow no walk."""
-
 
 async def check_streams(
     service: Service[Any],
@@ -76,24 +60,18 @@ async def check_streams(
     keyring: Pool,
     head: int,
     checks: StreamChecks,
-    passed: Passed = lambda _: None,
-    follow: Follower = follow_nothing,
+    passed: Passed = ignore_passed,
 ) -> None:
-    """Walk through the streams as they were at a position; `follow` hears of those that are whole."""
+    """Walk through the streams as they were at a position."""
     claims = Problems()
     async for streams in _streams(database, head):
-        due, whole = dict[str, str](), list[History]()
+        due = dict[str, str]()
         for rows in streams:
             checks.streams += 1
-            before = checks.broken
             try:
-                history = _check_stream(service, rows, checks, due)
+                _check_stream(service, rows, checks, due)
             except Exception as error:  # noqa: BLE001 - one stream must not hide the others
                 checks.histories.note(f"{rows[0]['stream']}: cannot be checked: {type(error).__name__}: {error}")
-                continue
-            if checks.broken == before:
-                whole.append(history)
-        await follow(whole)
         await _check_keys(keyring, [row for rows in streams for row in rows], checks.keys)
         held = await database.fetch(_HELD, [rows[0]["stream"] for rows in streams], list(due))
         _check_claims({row["key"]: row["stream"] for row in held}, due, claims)
@@ -121,8 +99,8 @@ async def _streams(database: Pool, head: int) -> AsyncIterator[Sequence[Sequence
 
 def _check_stream(
     service: Service[Any], rows: Sequence[asyncpg.Record], checks: StreamChecks, due: dict[str, str]
-) -> History:
-    """Check one stream's events, in order of version, and add the claims that they make; returns them with their state."""
+) -> None:
+    """Check one stream's events, in order of version, and add the claims that they make."""
     version, hash_, history = 0, GENESIS, list[Fact]()
     service = owner_of(service, rows[0]["type"])
     for row in rows:
@@ -136,14 +114,12 @@ def _check_stream(
             history.append(fact)
         if row["home"] != rows[0]["home"]:
             checks.histories.note(f"{place_of(row)}: the home is not that of the stream's first event")
-    stream, corrected, state = rows[0]["stream"], list[Fact](), None
+    stream = rows[0]["stream"]
     try:
         check_gapless(history)
-        keys, corrected, state = claims_after(service, history)
-        due.update(dict.fromkeys(keys, stream))
+        due.update(dict.fromkeys(claims_after(service, history), stream))
     except BrokenHistory as error:
         checks.histories.note(f"{stream}: {error}")
-    return history, corrected, state
 
 
 def _read(service: Service[Any], row: asyncpg.Record, problems: Problems) -> Fact | None:
@@ -167,20 +143,18 @@ def owner_of(service: Service[Any], type_name: str) -> Service[Any]:
     return data_rights_service(service) if is_data_right(type_name) else service
 
 
-def claims_after(service: Service[Any], history: Sequence[Fact]) -> tuple[set[str], list[Fact], Any]:
-    """Return the keys that a history holds in the end, its facts as corrected, and its state. Raises `BrokenHistory`."""
-    keys, corrected, state = set[str](), list[Fact](), None
+def claims_after(service: Service[Any], history: Sequence[Fact]) -> set[str]:
+    """Fold a history, and return the keys that it holds in the end. Raises `BrokenHistory`."""
+    keys, state = set[str](), None
     for n, fact in enumerate(history, start=1):
         claims = service.claims(state, fact)
         if claims is not None:
             keys = keys - set(claims.release) | set(claims.take)
         if isinstance(fact.event, Correction):
-            corrected = history_at(history[:n])
-            state = service.decider.fold(corrected)
+            state = service.decider.fold(history_at(history[:n]))
         else:
-            corrected.append(fact)
             state = service.decider.evolve(state, fact)
-    return keys, corrected, state
+    return keys
 
 
 def _check_claims(held: Mapping[str, str], due: Mapping[str, str], problems: Problems) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import time
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +12,7 @@ from shared.domain.decider import BrokenHistory
 from shared.domain.waiting import DECIDER, WAITING_TYPES, Waiting, waiting_service
 from shared.messaging.waiting import KnownWait
 from shared.runtime.service import Service
-from shared.runtime.verification.problems import Pool, Problems
+from shared.runtime.verification.problems import CountedCheck, Pool, note_lasting
 
 PATIENCE_SECONDS: Final = 10.0
 """How long a difference may last: a worker records what waits within a second."""
@@ -27,27 +24,16 @@ _ROWS: Final = "select * from waiting where service = $1"
 _PARKED: Final = "select command_id from parked"
 
 
-@dataclass
-class WaitCheck:
-    """What a look at the waits finds, and how many there are."""
-
-    problems: Problems = field(default_factory=Problems)
-    waits: int = 0
-
-
-async def check_waits(service: Service[Any], database: Pool, check: WaitCheck) -> None:
+async def check_waits(service: Service[Any], database: Pool, check: CountedCheck) -> None:
     """Compare rows with events, until nothing differs or patience ends."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
+
+    async def look() -> list[str]:
         async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             recorded = await _recorded(service, connection)
-            differences = await _differences(service, connection, recorded)
-        if not differences or time.monotonic() >= until:
-            break
-        await asyncio.sleep(0.5)
-    check.waits = len(recorded)
-    for line in differences:
-        check.problems.note(line)
+            check.entries = len(recorded)
+            return await _differences(service, connection, recorded)
+
+    await note_lasting(look, PATIENCE_SECONDS, check.problems)
 
 
 async def _recorded(service: Service[Any], connection: Connection) -> dict[UUID, Waiting | None]:

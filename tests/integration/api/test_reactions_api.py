@@ -27,7 +27,8 @@ from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
 from shared.runtime.settings import Settings
-from shared.runtime.verification.waits import WaitCheck, check_waits
+from shared.runtime.verification.problems import CountedCheck
+from shared.runtime.verification.waits import check_waits
 from tests.integration.api.conftest import Client
 from tests.integration.reporting.recorded_scenarios import play
 
@@ -124,7 +125,7 @@ async def place(settings: Settings, issuer: str) -> AsyncIterator[Place]:
 
 
 async def problems_of(place: Place) -> tuple[str, ...]:
-    check = WaitCheck()
+    check = CountedCheck()
     await check_waits(service, place.auditor, check)
     return check.problems.lines
 

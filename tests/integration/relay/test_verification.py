@@ -14,7 +14,6 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
-from services.console.record_batches import BatchReader
 from services.console.service_verification import Finding, verify_service
 from shared import database as connections
 from shared.api.access_log import AccessLog
@@ -321,19 +320,6 @@ async def test_each_record_of_a_batch_is_named_by_itself(relayed_service: Relaye
         f"{here} {placed.offset}: position 6 comes after position 6",
         f"{here} {placed.offset + 1}: not what the event store holds at position 6: header more",
     ]
-
-
-async def test_batches_that_cannot_be_fetched_are_read_by_a_consumer(
-    relayed_service: RelayedService, tallies: Tallies, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given a broker that gives no batches, a consumer reads every record, and names the foreign one as ever."""
-    where = await intrude(relayed_service, headers=[])
-
-    async def refused(*_: object) -> None:
-        raise OSError("no batches")
-
-    monkeypatch.setattr(BatchReader, "_fetch", refused)
-    assert await named(relayed_service, tallies, TOPIC) == [f"{where}not the event store's own: it names no position"]
 
 
 async def test_a_store_that_grew_again_in_another_way_is_found(

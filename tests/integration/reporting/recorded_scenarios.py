@@ -12,11 +12,13 @@ import asyncpg
 
 from services.registry import deciding_services
 from services.reporting.projection import apply
+from services.reporting.verify import check_projection
 from services.reporting.visibility import Reader
 from services.vocabulary import Role
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
+from shared.runtime.verification.problems import Problems
 from tests.in_memory_reporting import InMemoryReporting
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
@@ -94,6 +96,13 @@ async def project(pool: asyncpg.Pool[asyncpg.Record], facts: Sequence[Fact], bat
     for n in range(0, len(facts), batch):
         async with pool.acquire() as connection, connection.transaction():
             await apply(connection, as_stored(facts[n : n + batch]))
+
+
+async def refold_differences(pool: asyncpg.Pool[asyncpg.Record]) -> list[str]:
+    """Return the differences between the projection and a fresh fold of its facts, in words; empty where there are none."""
+    problems = Problems()
+    await check_projection(pool, problems)
+    return list(problems.lines)
 
 
 def reader(area: str = EVERY, barred: Collection[UUID] = ()) -> Reader:

@@ -14,7 +14,6 @@ from services.reporting.case_list import list_cases
 from services.reporting.cases import case
 from services.reporting.daily_sheet import daily_sheet
 from services.reporting.read_models import READ_MODELS
-from services.reporting.verify import refold_differences
 from services.vocabulary import Role
 from shared.domain.dates import end_of_day
 from shared.domain.duties import Duty
@@ -23,7 +22,11 @@ from shared.domain.messages import Event
 from shared.domain.permissions import STATE_AND_DUTIES, Permission
 from shared.domain.policy import PolicyBook
 from shared.runtime.service import ReadModel
-from tests.integration.reporting.recorded_scenarios import project, reader
+from tests.integration.reporting.recorded_scenarios import (
+    project,
+    reader,
+    refold_differences,
+)
 from tests.unit.kernel.lamps import EVENTS, HOME, NOON, STREAM, Lamp, LampHung, LampLit, LampOut, decider, history
 
 DUE: Final = date(2026, 3, 9)

@@ -21,7 +21,6 @@ from services.reporting.projection import apply_remembering
 from services.reporting.queries import measure
 from services.reporting.rebuild import CannotRebuild, Rebuild, Step
 from services.reporting.snapshot import LOCKED, PROJECTED, snapshot
-from services.reporting.verify import refold_differences
 from shared.database import as_role, create_pool, database_dsn
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import GENESIS, Fact
@@ -30,7 +29,12 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import databases, service_database
 from tests.integration.local.waiting import eventually
-from tests.integration.reporting.recorded_scenarios import RecordedScenarios, play, reader
+from tests.integration.reporting.recorded_scenarios import (
+    RecordedScenarios,
+    play,
+    reader,
+    refold_differences,
+)
 
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
 DAY = date(2026, 8, 31)

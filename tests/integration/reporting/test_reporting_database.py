@@ -29,7 +29,6 @@ from services.reporting.queries import measure
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from services.reporting.recent_streams import RecentStreams
 from services.reporting.sessions import list_sessions
-from services.reporting.verify import refold_differences
 from services.reporting.visibility import Reader
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.duties_by_day import duties_on
@@ -44,6 +43,7 @@ from tests.integration.reporting.recorded_scenarios import (
     play,
     project,
     reader,
+    refold_differences,
 )
 
 MIGRATION = Path(reporting.__file__).parent / "migrations" / "20261126000300_answers_by_index.sql"
@@ -162,6 +162,16 @@ async def test_measures_answer_the_same_as_from_plain_histories(
     assert kpi6["columns"]["youth_conditional_caution"]["not_completed"] == 1
     last = max(fact.position or 0 for fact in scenarios.facts if fact.envelope.stream.startswith("disposal/"))
     assert kpi6["positions"] == {"disposal": last}
+
+
+async def test_a_comparison_that_fails_says_so_of_each_service(pool: asyncpg.Pool[asyncpg.Record], owner: Any) -> None:
+    """Given tables that cannot be read, when they are compared, then each service's comparison says that it could not end."""
+    facts = play("05").facts
+    await project(pool, facts, 100)
+    await owner.execute("alter table duty rename to elsewhere")
+    found = await refold_differences(pool)
+    services = {fact.envelope.stream.partition("/")[0] for fact in facts}
+    assert sum("this check could not be finished" in line for line in found) == len(services)
 
 
 def _but_positions(answered: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from services.disposal.service import service as disposal
 from services.reporting.cases import case
 from services.reporting.daily_sheet import daily_sheet
 from services.reporting.projection import read_or_none
-from services.reporting.verify import refold_differences
 from shared.command_handler import CommandHandler
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.envelope import Fact
@@ -24,7 +23,13 @@ from shared.domain.waiting import EndWaiting, RecordWaiting, Wait, waiting_servi
 from shared.event_store.memory import MemoryEventStore
 from shared.messaging.wait_recorder import WaitRecorder, held_streams
 from shared.privacy.keyring import MemoryKeyring
-from tests.integration.reporting.recorded_scenarios import RecordedScenarios, play, project, reader
+from tests.integration.reporting.recorded_scenarios import (
+    RecordedScenarios,
+    play,
+    project,
+    reader,
+    refold_differences,
+)
 
 Pool = asyncpg.Pool
 NOON = datetime(2026, 6, 29, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What verification relies on, and how far it has come: each check counts by its cost, and the line is a terminal's only."""
+"""How far a verification has come: each walk counts alike, and the line is a terminal's only."""
 
 from __future__ import annotations
 
@@ -6,33 +6,21 @@ import io
 
 from rich.console import Console
 
-from services.console.service_verification import positions_of, streams_of
-from services.console.verification_checks import Progress
+from services.console.verification import WALKS, report_progress
 from services.console.verify_command import ProgressLine
-from services.registry import deciding_services
-from services.reporting.read_models import READ_MODELS
 
 ERASE_LINE = "\x1b[2K"
 
 
-def test_reporting_folds_by_the_deciders_of_the_services() -> None:
-    """A state folded from the event store can stand for reporting's fold, since both have one registry and one decider."""
-    assert {service.name: service.read_model for service in deciding_services()} == READ_MODELS
-    assert all(READ_MODELS[service.name] is service.read_model for service in deciding_services())
-
-
-def test_all_checks_together_verify_each_event_once() -> None:
-    """Given 100 events, when every check has passed all of them, and one more, then 100 are verified, never more."""
+def test_all_walks_together_verify_each_event_once() -> None:
+    """Given 100 events, when every walk has passed all of them, and one more record, then 100 are verified, never more."""
     heard: list[tuple[float, int]] = []
-    progress = Progress(lambda *now: heard.append(now), 100)
+    passed = report_progress(lambda *now: heard.append(now), 100)
     assert heard == [(0, 100)]
-    progress.of(streams_of)(50)
-    half_of_streams = heard[-1][0]
-    progress.of(streams_of)(50)
-    before_positions = heard[-1][0]
-    assert 0 < 2 * half_of_streams == before_positions < 100
-    progress.of(positions_of)(130)
-    progress.finish()
+    passed(50)
+    assert heard[-1] == (50 / WALKS, 100)
+    passed(100 * WALKS - 50)
+    passed(1)
     assert heard[-2:] == [(100, 100), (100, 100)]
 
 
