@@ -255,9 +255,10 @@ def _differences(message: Any, row: asyncpg.Record, source: bytes) -> Iterator[s
         yield "its key"
     if message.partition != partition:
         yield f"its partition, which is {partition} by its key"
-    headers: Mapping[str, bytes] = dict(message.headers)
+    headers: Mapping[str, bytes | None] = dict(message.headers)
     if len(headers) != len(message.headers):
         yield "a header that stands twice"
     for name in sorted(headers.keys() | REQUIRED_HEADERS):
-        if name not in headers or headers[name] != expected.get(name):
+        # A header may hold nothing, which is not the same as no header.
+        if name not in headers or name not in expected or headers[name] != expected[name]:
             yield f"header {name}"

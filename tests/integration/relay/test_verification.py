@@ -294,7 +294,7 @@ async def test_a_record_with_an_undecodable_header_name_is_named(
 
 
 async def test_each_record_of_a_batch_is_named_by_itself(relayed_service: RelayedService, tallies: Tallies) -> None:
-    """Given a batch of an event's record again and a foreign one, both are named, and no record of an aborted batch."""
+    """Given a batch of an event's record again and foreign ones, all are named, and no record of an aborted batch."""
     (last,) = [
         m
         for m in await committed(relayed_service.bootstrap, relayed_service.events)
@@ -311,6 +311,7 @@ async def test_each_record_of_a_batch_is_named_by_itself(relayed_service: Relaye
             batch = producer.create_batch()
             batch.append(timestamp=None, **again)
             batch.append(timestamp=None, **{**again, "headers": [*last.headers, ("more", b"")]})
+            batch.append(timestamp=None, **{**again, "headers": [*last.headers, ("none", None)]})
             placed = await (await producer.send_batch(batch, relayed_service.events, partition=place))
     await tallies.does(tallies.open, Count(by=1))
     async with relayed_service.relay():
@@ -319,6 +320,7 @@ async def test_each_record_of_a_batch_is_named_by_itself(relayed_service: Relaye
     assert await named(relayed_service, tallies, TOPIC) == [
         f"{here} {placed.offset}: position 6 comes after position 6",
         f"{here} {placed.offset + 1}: not what the event store holds at position 6: header more",
+        f"{here} {placed.offset + 2}: not what the event store holds at position 6: header none",
     ]
 
 
