@@ -127,7 +127,7 @@ _CLEAR: Final = """
     delete from duty using unnest($1::text[], $2::uuid[]) as moved (service, stream)
     where duty.service = moved.service and duty.stream = moved.stream
 """
-UNMET: Final = "d.met_on is null and d.closed_on is null and d.lapsed_on is null"
+UNMET: Final = "coalesce(d.met_on, d.closed_on, d.lapsed_on) is null"
 """The condition on `duty as d` that nothing has ended it, as the indexes of unmet duties have it."""
 DUTY_COLUMNS: Final = (
     "service",

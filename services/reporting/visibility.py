@@ -23,7 +23,7 @@ _HOMES: Final = "select distinct home from stream where mentions && $1::uuid[]"
 
 
 def visible(n: int) -> str:
-    """Return the condition on `stream as s` that a reader may see it; its five parameters begin at `$n`: `Reach.parameters`."""
+    """Return the condition that a reader may see `stream as s`. `$n` is the first of five parameters (`Reach.parameters`)."""
     free, keys, linked, areas, barred = (f"${number}" for number in range(n, n + 5))
     return f"""(
         ({areas}::text[] is null or s.area is null or s.area = any({areas}))
@@ -69,7 +69,7 @@ class Reach:
 
 
 class Statement:
-    """A statement that is put together for one question: it numbers its parameters and holds their values."""
+    """An SQL statement under construction: it numbers its parameters and collects their values."""
 
     def __init__(self) -> None:
         self._values: list[Any] = []
@@ -81,15 +81,15 @@ class Statement:
         return f"${len(self._values)}::{type_}"
 
     def visible(self, reach: Reach) -> str:
-        """Return the condition on `stream as s` that a reader may see it."""
+        """Return the condition that a reader may see `stream as s`."""
         if reach not in self._reaches:
             self._reaches[reach] = len(self._values) + 1
             self._values.extend(reach.parameters)
         return visible(self._reaches[reach])
 
     def of_areas(self, areas: Collection[str] | None) -> str:
-        """Return the condition on `duty as d` that it is of these areas: `visible` asks it too, of another table."""
-        return "true" if areas is None else f"(d.area is null or d.area = any({self.bind(areas, 'text[]')}))"
+        """Return the condition that `duty as d` is of these areas; it repeats `visible`, on the table whose index is read."""
+        return "true" if areas is None else f"coalesce(d.area = any({self.bind(areas, 'text[]')}), true)"
 
     async def fetch(self, connection: Connection, text: str) -> list[asyncpg.Record]:
         """Run the statement with its values."""

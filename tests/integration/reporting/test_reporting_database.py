@@ -18,13 +18,14 @@ from services import reporting
 from services.education.events import PlaceBooked, PlaceCancelled, SessionPlanned
 from services.reporting import case_list as listing
 from services.reporting import projection
+from services.reporting.access import ACCESS
 from services.reporting.case_list import Place, list_cases
 from services.reporting.cases import case
 from services.reporting.daily_sheet import SheetPlace, daily_sheet
 from services.reporting.fold import service_of
 from services.reporting.measures import MEASURES
 from services.reporting.period import BadQuestion
-from services.reporting.projection import apply, fold_unmarked, load, stream_of
+from services.reporting.projection import UNMET, apply, fold_unmarked, load, stream_of
 from services.reporting.queries import measure
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from services.reporting.recent_streams import RecentStreams
@@ -33,8 +34,8 @@ from services.reporting.visibility import Reader
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
-from shared.domain.messages import Correction
-from shared.domain.permissions import Denial
+from shared.domain.messages import Actor, Correction
+from shared.domain.permissions import EVERY, Denial
 from shared.runtime.privileges import RoleKind, role_name
 from tests.in_memory_reporting import measure_facts
 from tests.integration.reporting.recorded_scenarios import (
@@ -441,6 +442,42 @@ async def test_pages_by_time_are_all_cases_in_that_order(
     monkeypatch.setattr(listing, "MOST_COUNTED", 4)
     totals = [(await list_cases(pool, reader(), sort=sort, page=page))["total"] for page in (1, 2, 999)]
     assert totals == [4, 7, 4]
+
+
+@pytest.mark.parametrize("role", sorted(role for role, permission in ACCESS.items() if "cases" in permission.parts))
+async def test_a_case_is_listed_where_its_reader_sees_it(
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    """Given a role that may not see all work, when it reads the list, then each case stands where the work that it sees puts it."""
+    await project(pool, scenarios.facts, 500)
+    monkeypatch.setattr(listing, "PAGE", 3)
+    mark = await pool.fetchval(
+        "select mark from stream, unnest(marks) as mark where service = 'rj_conference' and mark like 'OFFICER:%' limit 1"
+    )
+    actor = Actor(id=UUID(mark.partition(":")[2]), role=role, organisation="DORSET_POLICE", labels={"area": EVERY})
+    who = Reader(actor, None, frozenset())
+    works = await pool.fetch("select service, stream, home, recorded_at, opened_at from stream where home = any(cases)")
+    duties = await pool.fetch(f"select d.service, d.stream, d.home, d.due from duty as d where {UNMET}")
+    async with pool.acquire() as connection:
+        seen = await who.reach("state").select(connection, [(row["service"], row["stream"]) for row in works])
+        due = await who.reach("duties").select(connection, [(row["service"], row["stream"]) for row in duties])
+    changed: dict[UUID, datetime] = {}
+    opened: dict[UUID, datetime] = {}
+    for row in works:
+        if (row["service"], row["stream"]) in seen:
+            changed[row["home"]] = max(row["recorded_at"], changed.get(row["home"], row["recorded_at"]))
+            opened[row["home"]] = min(row["opened_at"], opened.get(row["home"], row["opened_at"]))
+    soonest: dict[UUID, date] = {}
+    for row in duties:
+        if (row["service"], row["stream"]) in due:
+            soonest[row["home"]] = min(row["due"], soonest.get(row["home"], row["due"]))
+    listed = [(line["case_id"], line["next_due"]) for line in await _followed(pool, who)]
+    order = sorted(changed, key=lambda home: (home not in soonest, soonest.get(home), home))
+    assert listed == [(str(home), soonest[home].isoformat() if home in soonest else None) for home in order]
+    for sort, times in (("changed", changed), ("opened", opened)):
+        order = sorted(times, key=lambda home: (-times[home].timestamp(), home))  # noqa: B023 - used at once
+        pages = [await list_cases(pool, who, sort=sort, page=page) for page in range(1, len(order) // 3 + 2)]
+        assert [line["case_id"] for page in pages for line in page["cases"]] == [str(home) for home in order]
 
 
 async def _followed(pool: asyncpg.Pool[asyncpg.Record], who: Reader, **filters: Any) -> list[dict[str, Any]]:
