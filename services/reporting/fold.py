@@ -1,21 +1,20 @@
-"""One stream, folded: its owner's view, its duties, and the summary that measures count from."""
+"""The fold of one stream: its owner's view, its duties, and the summary that measures count from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from services.reporting.measures import WorkItem
 from services.reporting.read_models import READ_MODELS
 from services.reporting.summaries import LapsedDuty, Summary, summary_type
-from shared.domain.decider import check_gapless, history_at
+from shared.domain.decider import history_at
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
-from shared.domain.messages import Correction
 from shared.domain.permissions import AccessFacts
 
 Stream = tuple[str, UUID]
@@ -24,27 +23,34 @@ Stream = tuple[str, UUID]
 
 @dataclass(frozen=True)
 class Folded:
-    """A stream as its facts make it, by both times. `last` is its latest fact by version, cut or not."""
+    """A stream as its facts make it, by both times."""
 
     service: str
-    last: Fact
+    history: Sequence[Fact] = field(repr=False, compare=False)
+    """All of its facts, cut or not."""
     view: Mapping[str, Any]
     duties: tuple[Duty, ...]
     summary: Summary
-    begun_at: datetime | None
-    """When the first of its facts was recorded, cut or not."""
     opened_at: datetime
     updated_at: datetime
-    """When the last of its facts occurred: as of then and later it stands as it stands now."""
-    find_access: Callable[[], AccessFacts] = field(repr=False, compare=False)
-    """Finds what access to it depends on: no measure and no sheet does, and it costs as much as the fold."""
+    """The time at which its last fact occurred: later values of `as_of` change nothing."""
     recorded_at: datetime | None
-    """When the last of its facts was recorded: known then and later it stands as it stands now."""
+    """The time at which its last fact was recorded: later values of `known_at` change nothing."""
+
+    @property
+    def last(self) -> Fact:
+        """Its latest fact by version, cut or not."""
+        return self.history[-1]
+
+    @property
+    def begun_at(self) -> datetime | None:
+        """The time at which its first fact was recorded, cut or not."""
+        return self.history[0].recorded_at
 
     @cached_property
     def access(self) -> AccessFacts:
-        """What access to it depends on: of every fact, cut or not."""
-        return self.find_access()
+        """What access to it depends on, of every fact: found when asked for, since it costs as much as the fold."""
+        return AccessFacts.of_history(READ_MODELS[self.service].events, self.history)
 
     @property
     def state(self) -> str:
@@ -84,17 +90,16 @@ def fold(
     last_position: int | None = None,
 ) -> Folded | None:
     """Fold a whole history as of both times, up to a position; None where nothing had begun. Raises `BrokenHistory`."""
-    read_model = READ_MODELS[service_of(history[0])]
     counted = [fact for fact in history if last_position is None or (fact.position or 0) <= last_position]
     shown = history_at(counted, as_of=as_of, known_at=known_at)
-    find_access = partial(AccessFacts.of_history, read_model.events, history)
-    return _folded(history, shown, read_model.decider.fold(shown), find_access)
+    return folded_from(history, shown, READ_MODELS[service_of(history[0])].decider.fold(shown))
 
 
-def _folded(
-    history: Sequence[Fact], shown: Sequence[Fact], state: Any, find_access: Callable[[], AccessFacts]
-) -> Folded | None:
-    """Return what a state and the facts behind it make; None where nothing had begun."""
+def folded_from(history: Sequence[Fact], shown: Sequence[Fact], state: Any) -> Folded | None:
+    """Return what a history makes of which the shown facts, corrected, and their state are known; None if it is empty.
+
+    Raises `BrokenHistory`.
+    """
     service = service_of(history[0])
     read_model = READ_MODELS[service]
     summary = summary_type(service).summarise(shown) if shown else None
@@ -104,60 +109,11 @@ def _folded(
     lapsed = tuple(LapsedDuty(duty=one.duty, on=one.lapsed_on) for one in duties if one.lapsed_on is not None)
     return Folded(
         service=service,
-        last=history[-1],
+        history=history,
         view=read_model.view(state),
         duties=duties,
         summary=summary.model_copy(update={"lapsed": lapsed}) if lapsed else summary,
-        begun_at=history[0].recorded_at,
         opened_at=shown[0].occurred_at,
         updated_at=max(fact.occurred_at for fact in shown),
-        find_access=find_access,
         recorded_at=shown[-1].recorded_at,
     )
-
-
-@dataclass(frozen=True)
-class FoldedHistory:
-    """A whole history and what it makes: further facts are folded onto it."""
-
-    facts: tuple[Fact, ...]
-    """As they were recorded."""
-    corrected: tuple[Fact, ...]
-    """The same with corrections applied."""
-    state: Any
-    folded: Folded
-
-    @property
-    def last(self) -> Fact:
-        """The latest fact."""
-        return self.facts[-1]
-
-    @classmethod
-    def of(cls, facts: Sequence[Fact]) -> FoldedHistory:
-        """Fold a whole history. Raises `BrokenHistory`."""
-        read_model = READ_MODELS[service_of(facts[0])]
-        corrected = history_at(facts)
-        return cls._make(
-            facts, corrected, read_model.decider.fold(corrected), AccessFacts.of_history(read_model.events, facts)
-        )
-
-    def extend(self, facts: Sequence[Fact]) -> FoldedHistory:
-        """Fold further facts; after a correction the whole history anew, since it changes what is behind it.
-
-        Raises `BrokenHistory`.
-        """
-        together = (*self.facts, *facts)
-        if any(isinstance(fact.event, Correction) for fact in facts):
-            return self.of(together)
-        check_gapless(together)
-        read_model = READ_MODELS[service_of(facts[0])]
-        state = read_model.decider.fold(facts, self.state)
-        access = self.folded.access.joined(read_model.events, facts)
-        return self._make(together, (*self.corrected, *facts), state, access)
-
-    @classmethod
-    def _make(cls, facts: Sequence[Fact], corrected: Sequence[Fact], state: Any, access: AccessFacts) -> FoldedHistory:
-        folded = _folded(facts, corrected, state, lambda: access)
-        # A stream's first fact is always what opens it, so whatever has a fact has a state.
-        assert folded is not None, facts[0].envelope.stream
-        return cls(tuple(facts), tuple(corrected), state, folded)

@@ -1,9 +1,8 @@
 """The projection: events in, rows out, all in the caller's transaction.
 
 `apply` takes recorded events as they were published, of any services and streams, each stream in order of version. It
-keeps each event once, folds the streams that moved, onto what it remembers of them or from all their facts, and puts
-their rows and duties in place. A repeated event changes nothing. Table names carry no schema, so that a rebuild can
-stand beside the live tables.
+stores each event once as a fact, folds the streams of new facts from their beginning, and replaces their rows and duties.
+A repeated event changes nothing. Table names have no schema, so that a rebuild can write beside the live tables.
 """
 
 from __future__ import annotations
@@ -12,16 +11,15 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 import asyncpg
 
-from services.reporting.fold import Folded, FoldedHistory, Stream, fold, service_of
+from services.reporting.fold import Folded, Stream, fold, service_of
 from services.reporting.read_models import READ_MODELS
-from services.reporting.recent_streams import RecentStreams
-from services.reporting.snapshot import Connection, Pool
+from services.reporting.snapshot import Connection
 from services.reporting.summaries import DisposalSummary
 from shared.domain.data_rights import data_rights_events, is_data_right
 from shared.domain.duties import Duty
@@ -77,16 +75,12 @@ _KEEP: Final = f"""
     insert into fact ({", ".join(FACT_COLUMNS)})
     select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::uuid[], $7::timestamptz[],
                          $8::timestamptz[], $9::bigint[], $10::bytea[], $11::bytea[])
-    on conflict do nothing
+    on conflict do nothing returning event_id
 """  # noqa: S608 - the columns above, and no value
 _HISTORIES: Final = """
     select f.service, f.position, f.recorded_at, f.hash, f.body
     from fact as f join unnest($1::text[], $2::uuid[]) as moved (service, stream) using (service, stream)
     order by f.service, f.stream, f.version
-"""
-_REACHED: Final = """
-    select s.service, s.stream, s.version, s.hash from stream as s
-    join unnest($1::text[], $2::uuid[]) as w (service, stream) using (service, stream)
 """
 COLUMNS: Final[Mapping[str, str]] = {
     "service": "text",
@@ -128,7 +122,7 @@ _CLEAR: Final = """
     where duty.service = moved.service and duty.stream = moved.stream
 """
 UNMET: Final = "coalesce(d.met_on, d.closed_on, d.lapsed_on) is null"
-"""The condition on `duty as d` that nothing has ended it, as the indexes of unmet duties have it."""
+"""The condition that nothing has ended `duty as d`, as in the indexes of unmet duties."""
 DUTY_COLUMNS: Final = (
     "service",
     "stream",
@@ -149,7 +143,7 @@ _BEGIN: Final = """
     insert into high_water_mark (service, position) select service, 0 from unnest($1::text[]) as s (service)
     on conflict do nothing
 """
-# The mark moves on to the end of the run of facts that begins behind it.
+# Moves the mark to the end of the unbroken run of facts after it.
 _ADVANCE: Final = """
     update high_water_mark as h set position = (
         select f.position from fact as f
@@ -161,52 +155,30 @@ _ADVANCE: Final = """
       and exists (select from fact as f where f.service = h.service and f.position = h.position + 1)
 """
 
-_UNMARKED: Final = "select service, stream from stream where marks is null limit 200 for update skip locked"
 
-
-async def apply(connection: Connection, records: Sequence[Recorded], recent: RecentStreams | None = None) -> None:
-    """Project a batch. Raises `UnknownEvent` or `BrokenHistory`; then the caller rolls back.
-
-    `recent` remembers streams from batch to batch; without it each stream that moves is read back from its first fact.
-    """
+async def apply(connection: Connection, records: Sequence[Recorded]) -> None:
+    """Project a batch. Raises `UnknownEvent` or `BrokenHistory`; then the caller rolls back."""
     facts = [read(record) for record in records]
     if not facts:
         return
-    await _keep(connection, facts)
+    new = await _keep(connection, facts)
     await keep_waits(connection, [fact for fact in facts if is_wait(fact.envelope.type)])
-    arrived = [fact for fact in facts if not is_of_kernel(fact.envelope.type)]
-    await _project(connection, arrived, RecentStreams() if recent is None else recent)
-    # The kernel's own events are facts with a position, also where nothing else has arrived.
-    await _advance(connection, sorted({service_of(fact) for fact in facts}))
+    await _project(connection, [fact for fact in new if not is_of_kernel(fact.envelope.type)])
+    await advance(connection, sorted({service_of(fact) for fact in facts}))
 
 
-apply_remembering: Final = partial(apply, recent=RecentStreams())
-"""`apply` for a process that projects: it remembers the streams that moved last."""
-
-
-async def _project(connection: Connection, arrived: Sequence[Fact], recent: RecentStreams) -> None:
-    """Fold the streams of some facts, which are kept, and store what they make. Raises `BrokenHistory`."""
-    new: dict[Stream, dict[int, Fact]] = defaultdict(dict)
-    for fact in arrived:
-        new[stream_of(fact)][fact.version] = fact
-    rows = await _reached(connection, list(new))
-    remembered = {stream: recent.at(stream, *row) for stream, row in rows.items()}
-    # A stream without a row begins in this batch; what else is not remembered is read back.
-    unknown = [stream for stream in new if remembered.get(stream) is None and (stream in rows or 1 not in new[stream])]
-    for fact in await load(connection, unknown) if unknown else ():
-        new[stream_of(fact)].setdefault(fact.version, fact)
-    moved: dict[Stream, FoldedHistory] = {}
-    standing: dict[Stream, Sequence[Duty]] = {stream: () for stream in new if stream not in rows}
-    for stream, facts in new.items():
-        known = remembered.get(stream)
-        further = [facts[version] for version in sorted(facts) if known is None or version > known.last.version]
-        if known is None:
-            moved[stream] = FoldedHistory.of(further)
-        elif further:
-            moved[stream], standing[stream] = known.extend(further), known.folded.duties
-    await put(connection, [history.folded for history in moved.values()], standing)
-    for stream, history in moved.items():
-        recent.remember(stream, history)
+async def _project(connection: Connection, new: Sequence[Fact]) -> None:
+    """Fold the streams of some new facts, and store what they make. Raises `BrokenHistory`."""
+    histories: dict[Stream, list[Fact]] = defaultdict(list)
+    for fact in new:
+        histories[stream_of(fact)].append(fact)
+    # A stream whose first fact is new has no other.
+    older = [stream for stream, history in histories.items() if history[0].version > 1]
+    histories |= {stream: [] for stream in older}
+    for fact in await load(connection, older) if older else ():
+        histories[stream_of(fact)].append(fact)
+    folded = [fold(history) for history in histories.values()]
+    await put(connection, [item for item in folded if item is not None])
 
 
 def read(record: Recorded) -> Fact:
@@ -225,39 +197,35 @@ def read_or_none(stream: str, body: bytes) -> Fact | None:
 
 
 def is_of_kernel(type_name: str) -> bool:
-    """Tell whether an event is one of the kernel's own, about a wait or a person's data rights: no record of the trade."""
+    """Tell whether an event is one of the kernel's own, about a wait or a person's data rights."""
     return is_wait(type_name) or is_data_right(type_name)
 
 
 def _book(service: str, body: bytes) -> EventRegistry:
-    """Return the book of an event: its service's, or that of the service's waits or data rights."""
+    """Return the registry that reads an event: its service's, or that of the service's waits or data rights."""
     type_name = type_in(body)
     if is_wait(type_name):
         return waiting_events(service)
     return data_rights_events(service) if is_data_right(type_name) else READ_MODELS[service].events
 
 
-async def _keep(connection: Connection, facts: Sequence[Fact]) -> None:
-    await connection.execute(_KEEP, *(list(column) for column in zip(*map(fact_row, facts), strict=True)))
+async def _keep(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
+    """Store facts; return those that were not stored before."""
+    by_id = {fact.event_id: fact for fact in facts}
+    columns = (list(column) for column in zip(*map(fact_row, by_id.values()), strict=True))
+    new = {row["event_id"] for row in await connection.fetch(_KEEP, *columns)}
+    return [fact for id_, fact in by_id.items() if id_ in new]
 
 
-async def _advance(connection: Connection, services: Sequence[str]) -> None:
+async def advance(connection: Connection, services: Sequence[str]) -> None:
     """Move the high-water marks of some services to the last position before which no fact is missing.
 
-    The lock comes first, in a statement of its own: the next one then sees the facts of other consumers that had it.
+    The lock is a statement of its own, so that the next one sees the facts of other consumers that held it.
     """
     if len(await connection.fetch(_LOCK, services)) < len(services):
         await connection.execute(_BEGIN, services)
         await connection.fetch(_LOCK, services)
     await connection.execute(_ADVANCE, services)
-
-
-async def _reached(connection: Connection, streams: Sequence[Stream]) -> dict[Stream, tuple[int, bytes]]:
-    """Return version and hash of the rows of some streams."""
-    ids = ([service for service, _ in streams], [stream for _, stream in streams])
-    return {
-        (row["service"], row["stream"]): (row["version"], row["hash"]) for row in await connection.fetch(_REACHED, *ids)
-    }
 
 
 async def load(connection: Connection, streams: Iterable[Stream]) -> list[Fact]:
@@ -284,29 +252,14 @@ def _stream_named(name: str) -> Stream:
     return name.partition("/")[0], UUID(name.rpartition("/")[2])
 
 
-async def put(
-    connection: Connection, folded: Sequence[Folded], standing: Mapping[Stream, Sequence[Duty]] | None = None
-) -> None:
-    """Replace the rows of some streams, and their duties; one statement each.
-
-    `standing` are the duties that the tables hold of streams, as far as known: the same are not written again.
-    """
+async def put(connection: Connection, folded: Sequence[Folded]) -> None:
+    """Replace the rows of some streams, and their duties."""
     if not folded:
         return
     await connection.execute(_PUT, *(list(column) for column in zip(*map(_stream_values, folded), strict=True)))
-    known = standing or {}
-    changed = [item for item in folded if known.get(key_of(item)) != item.duties]
-    cleared = [key_of(item) for item in changed if known.get(key_of(item)) != ()]
-    if cleared:
-        await connection.execute(_CLEAR, [service for service, _ in cleared], [stream for _, stream in cleared])
-    duties = [row for item in changed for row in duty_rows(item)]
-    if duties:
-        await connection.copy_records_to_table("duty", records=duties, columns=list(DUTY_COLUMNS))
-
-
-def key_of(item: Folded) -> Stream:
-    """Return service and id of a folded stream."""
-    return item.service, item.summary.stream
+    await connection.execute(_CLEAR, [item.service for item in folded], [item.summary.stream for item in folded])
+    duties = [row for item in folded for row in duty_rows(item)]
+    await connection.copy_records_to_table("duty", records=duties, columns=list(DUTY_COLUMNS))
 
 
 def _stream_values(item: Folded) -> Iterable[Any]:
@@ -318,19 +271,6 @@ def _stream_values(item: Folded) -> Iterable[Any]:
 def _array_text(values: Iterable[Any]) -> str:
     quoted = (str(value).replace("\\", r"\\").replace('"', r"\"") for value in values)
     return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
-
-
-async def fold_unmarked(pool: Pool) -> None:
-    """Fold the streams anew that were folded before rows had marks; until then nobody sees them."""
-    while True:
-        async with pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_UNMARKED)
-            if not rows:
-                return
-            histories: dict[Stream, list[Fact]] = defaultdict(list)
-            for fact in await load(connection, [(row["service"], row["stream"]) for row in rows]):
-                histories[stream_of(fact)].append(fact)
-            await put(connection, [found for history in histories.values() if (found := fold(history)) is not None])
 
 
 def fact_row(fact: Fact) -> tuple[Any, ...]:
@@ -404,7 +344,7 @@ def duty_rows(item: Folded) -> list[tuple[Any, ...]]:
 
 
 def stood_open(day: str) -> str:
-    """Return the condition on `duty as d` that it stood open at the end of a day, a parameter: two indexes find it."""
+    """Return the condition that `duty as d` was open at the end of a day, a parameter; two indexes support it."""
     return f"({UNMET} and d.opened_on <= {day} or not upper_inf(d.during) and d.during @> {day})"
 
 

@@ -25,7 +25,7 @@ from typing import Any, Final
 import asyncpg
 
 from services.reporting.database import DATABASE
-from services.reporting.fold import FoldedHistory
+from services.reporting.fold import fold
 from services.reporting.projection import (
     COLUMNS,
     DUTY_COLUMNS,
@@ -38,7 +38,6 @@ from services.reporting.projection import (
     stream_row,
 )
 from services.reporting.read_models import CONSUMER
-from services.reporting.recent_streams import RecentStreams
 from services.reporting.snapshot import LOCKED, PROJECTED
 from shared.database import Connection
 from shared.domain.decider import BrokenHistory
@@ -217,11 +216,12 @@ async def _copy_range(part: _Range) -> int:
         if is_of_kernel(history[0].envelope.type):
             continue
         try:
-            made = FoldedHistory.of(history).folded
+            made = fold(history)
         except BrokenHistory as error:
             raise CannotRebuild(f"{name} cannot be folded: {error}") from error
-        folded.append(stream_row(made))
-        duties += duty_rows(made)
+        if made is not None:
+            folded.append(stream_row(made))
+            duties += duty_rows(made)
     target = await asyncpg.connect(part.target, timeout=30)
     try:
         async with target.transaction():
@@ -288,13 +288,12 @@ class Rebuild:
                 positions = await self._heads()
                 await self._copy(positions)
                 await self._index(connection, positions)
-                recent = RecentStreams()
-                while await self._catch_up(connection, recent) > NEARLY:
+                while await self._catch_up(connection) > NEARLY:
                     pass
                 self._tell(Step("comparing each row with the live tables"))
                 differences = await _compare(connection, self._sources)
                 if swap:
-                    await self._swap(connection, recent)
+                    await self._swap(connection)
                 rows = await connection.fetch(
                     f"select service, position from {'public' if swap else SHADOW}.high_water_mark"  # noqa: S608 - no value
                 )
@@ -368,19 +367,17 @@ class Rebuild:
                 await connection.execute(row["definition"].replace(f" ON public.{table} ", f" ON {SHADOW}.{table} ", 1))
             await connection.execute(f"vacuum (analyze) {SHADOW}.{table}")
 
-    async def _catch_up(self, connection: Connection, recent: RecentStreams) -> int:
+    async def _catch_up(self, connection: Connection) -> int:
         """Project what the event stores have recorded since; return how many events that was."""
         done = 0
         for service, dsn in self._sources.items():
             async with _connected(dsn) as source:
-                while records := await self._catch_up_service(connection, source, service, recent):
+                while records := await self._catch_up_service(connection, source, service):
                     done += records
                     self._tell(Step("catching up", done))
         return done
 
-    async def _catch_up_service(
-        self, connection: Connection, source: Connection, service: str, recent: RecentStreams
-    ) -> int:
+    async def _catch_up_service(self, connection: Connection, source: Connection, service: str) -> int:
         reached = self._reached[service]
         rows = await source.fetch(_AFTER, reached, CATCH_UP_EVENTS)
         if not rows:
@@ -391,32 +388,32 @@ class Rebuild:
         async with connection.transaction():
             await connection.execute(f"set local search_path = {SHADOW}, public")
             try:
-                await apply(connection, records, recent)
+                await apply(connection, records)
             except (UnknownEvent, BrokenHistory) as error:
                 raise CannotRebuild(f"{service} cannot be projected after position {reached}: {error}") from error
             await connection.execute("set local search_path to default")
         self._reached[service] = rows[-1]["position"]
         return len(rows)
 
-    async def _swap(self, connection: Connection, recent: RecentStreams) -> None:
+    async def _swap(self, connection: Connection) -> None:
         """Put the shadow tables in the place of the live ones, in one transaction.
 
         Reads wait meanwhile, those under way end first. While one takes long, the others go on: the lock is tried again.
         """
         self._tell(Step("swapping"))
-        while not await self._swapped(connection, recent):
+        while not await self._swapped(connection):
             self._tell(Step("waiting for a long read to end"))
             await asyncio.sleep(LOCK_MILLISECONDS / 1000)
-            await self._catch_up(connection, recent)
+            await self._catch_up(connection)
 
-    async def _swapped(self, connection: Connection, recent: RecentStreams) -> bool:
+    async def _swapped(self, connection: Connection) -> bool:
         """Try to swap; False where a read under way takes too long."""
         reached = dict(self._reached)
         try:
             async with connection.transaction():
                 await connection.execute(f"set local lock_timeout = {LOCK_MILLISECONDS}")
                 await connection.execute(f"lock table {LOCKED} in access exclusive mode")
-                await self._catch_up(connection, recent)
+                await self._catch_up(connection)
                 await _require_not_behind(connection)
                 for table in PROJECTED:
                     await connection.execute(f"drop table public.{table}")

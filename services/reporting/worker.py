@@ -5,8 +5,7 @@ from __future__ import annotations
 from mode import Service as Part
 
 from services.reporting.caught_up import FreshnessRecorder
-from services.reporting.projection import apply_remembering as apply
-from services.reporting.projection import fold_unmarked, read_or_none
+from services.reporting.projection import apply, read_or_none
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from shared.kafka import worker_principal
 from shared.messaging.polling import waking
@@ -28,7 +27,6 @@ async def _parts(resources: Resources) -> list[Part]:
     """Return the parts of the worker: signer, projection consumer, and recorders of how fresh it is and of what waits."""
     database, settings = resources.database, resources.settings
     kafka = settings.kafka_as(worker_principal("reporting"))
-    await fold_unmarked(database)
     recorder = WaitRecorder(
         "reporting", lambda connection: held_streams(connection, "reporting", read_or_none), database
     )

@@ -29,7 +29,6 @@ from services.reporting.daily_sheet import daily_sheet
 from services.reporting.measures import MEASURES
 from services.reporting.projection import apply
 from services.reporting.queries import measure
-from services.reporting.recent_streams import RecentStreams
 from services.reporting.verify import check_projection
 from services.reporting.visibility import reader_of
 from services.vocabulary import Role
@@ -159,13 +158,12 @@ async def grown(here: Place, events: int) -> dict[str, float]:
 async def _measured(here: Place, pool: asyncpg.Pool[asyncpg.Record], database: str, events: int) -> dict[str, float]:
     found: dict[str, float] = {}
     records, homes, told, took = history(min(events, PROJECTED)), dict[UUID, None](), 0, 0.0
-    recent = RecentStreams()
     exempt_from_collection()
     while batch := list(islice(records, BATCH)):
         homes |= dict.fromkeys(record.home for record in batch if record.stream.startswith("referral/"))
         start = time.perf_counter()
         async with pool.acquire() as connection, connection.transaction():
-            await apply(connection, batch, recent)
+            await apply(connection, batch)
         took += time.perf_counter() - start
         told += len(batch)
     found["projected, events/s"] = told / took

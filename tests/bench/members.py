@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from services.reporting.projection import apply_remembering
+from services.reporting.projection import apply
 from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.projection_consumer import GroupSettings
 from tests.bench.corpus import SERVICES, Corpus
@@ -71,7 +71,7 @@ async def projecting(dsn: str, kafka: str, namespace: str, notes: TookQueue) -> 
     async def apply_and_note(connection: Any, records: Sequence[ConsumedEvent]) -> None:
         nonlocal processor
         began = time.time()
-        await apply_remembering(connection, records)
+        await apply(connection, records)
         now = time.process_time()
         notes.put(Took(len(records), began, now - processor))
         processor = now

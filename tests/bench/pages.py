@@ -29,7 +29,6 @@ from services.registry import COLLECTIONS
 from services.registry import SERVICES as REGISTERED
 from services.reporting.database import DATABASE as REPORTING
 from services.reporting.projection import apply
-from services.reporting.recent_streams import RecentStreams
 from shared.command_handler import Accepted, CommandHandler
 from shared.database import create_pool
 from shared.event_store import RecordedEvent
@@ -118,12 +117,11 @@ async def fill(settings: Settings, keys: KeyEncryptionKeys, cases: int) -> Fille
 
 async def _project(pool: asyncpg.Pool[asyncpg.Record], stores: Mapping[str, PostgresEventStore]) -> None:
     """Project the events of all services in the order of their recording, as reporting's worker does."""
-    recent = RecentStreams()
     streams = [[event async for event in _events(store)] for store in stores.values()]
     events = heapq.merge(*streams, key=attrgetter("recorded_at"))
     while batch := list(islice(events, BATCH)):
         async with pool.acquire() as connection, connection.transaction():
-            await apply(connection, batch, recent)
+            await apply(connection, batch)
 
 
 async def _events(store: PostgresEventStore) -> AsyncIterator[RecordedEvent]:

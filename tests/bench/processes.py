@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import uvloop
 
-from services.reporting.projection import apply_remembering
+from services.reporting.projection import apply
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from shared.database import as_role, create_pool
 from shared.messaging.consumer import Apply
@@ -48,7 +48,7 @@ async def feeding(
     dsn: str,
     kafka: str,
     namespace: str,
-    apply: Apply = apply_remembering,
+    apply: Apply = apply,
     membership: GroupSettings = DEFAULT_GROUP,
 ) -> None:
     """Feed reporting's projection, for ever, by its own `apply` or one that takes notes too."""

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from services.reporting.projection import apply
 from services.reporting.read_models import CONSUMER, READ_MODELS
 from services.reporting.rebuild import Rebuild
-from services.reporting.recent_streams import RecentStreams
 from shared.database import as_role, create_pool, database_dsn
 from shared.event_store.postgres import PostgresEventStore
 from shared.messaging.consumer import ConsumedEvent
@@ -64,14 +63,13 @@ class Projected:
         """From the first event that comes to the commit of the last."""
         database = await create_pool(await self._place.reporting_database(), max_size=6)
         applied = 0
-        recent = RecentStreams()
         began: float | None = None
         done = asyncio.Event()
 
         async def counted(connection: Any, records: Sequence[ConsumedEvent]) -> None:
             nonlocal applied, began
             began = began or time.perf_counter()
-            await apply(connection, records, recent)
+            await apply(connection, records)
             applied += len(records)
             if applied >= self._events:
                 done.set()

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from services.reporting.projection import apply_remembering
+from services.reporting.projection import apply
 from shared.database import create_pool
 from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.relay import Relay
@@ -92,7 +92,7 @@ class NotingProjection:
     async def __call__(self, connection: Any, records: Sequence[ConsumedEvent]) -> None:
         """Project a batch."""
         began = time.time()
-        await apply_remembering(connection, records)
+        await apply(connection, records)
         written, positions = time.time(), defaultdict[str, list[int]](list)
         for record in records:
             positions[record.stream.partition("/")[0]].append(record.position)

@@ -18,7 +18,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from services.console.verification import verify
 from services.registry import databases_without_events
 from services.reporting.projection import apply
-from services.reporting.recent_streams import RecentStreams
 from shared.database import as_role, create_pool
 from shared.domain.envelope import GENESIS, type_in
 from shared.event_store.postgres import PostgresEventStore
@@ -87,10 +86,9 @@ class System:
         with process_running(relaying, stores, self.settings.kafka, "ooc"):
             for name, count in counts.items():
                 await self._until(name, "select coalesce(max(position), 0) from relayed", count)
-        recent = RecentStreams()
         for name, count in counts.items():
             await self._hold_keys_and_claims(name)
-            await self._project(name, recent)
+            await self._project(name)
             await self._sign(name, count)
 
     def _databases(self) -> list[tuple[str, Schema]]:
@@ -134,7 +132,7 @@ class System:
             await store.close()
             await keyring.close()
 
-    async def _project(self, name: str, recent: RecentStreams) -> None:
+    async def _project(self, name: str) -> None:
         """Project the events of a service, straight from its event store."""
         store = await create_pool(self.database(name, RoleKind.API), max_size=1)
         reporting = await create_pool(self.database("reporting", RoleKind.WORKER), max_size=1)
@@ -142,7 +140,7 @@ class System:
             at = 0
             while records := await PostgresEventStore(store).read(at, BATCH):
                 async with reporting.acquire() as connection, connection.transaction():
-                    await apply(connection, records, recent)
+                    await apply(connection, records)
                 at = records[-1].position
         finally:
             await store.close()

@@ -17,7 +17,7 @@ from services.registry import DECIDING
 from services.reporting import rebuild
 from services.reporting.case_list import list_cases
 from services.reporting.daily_sheet import daily_sheet
-from services.reporting.projection import apply_remembering
+from services.reporting.projection import apply
 from services.reporting.queries import measure
 from services.reporting.rebuild import CannotRebuild, Rebuild, Step
 from services.reporting.snapshot import LOCKED, PROJECTED, snapshot
@@ -88,7 +88,7 @@ class Stores:
         for service, store in self._stores.items():
             records = await store.read(self._projected[service], 10_000)
             async with pool.acquire() as connection, connection.transaction():
-                await apply_remembering(connection, records)
+                await apply(connection, records)
             if records:
                 self._projected[service] = records[-1].position
 

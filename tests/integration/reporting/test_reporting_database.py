@@ -17,7 +17,6 @@ import pytest
 from services import reporting
 from services.education.events import PlaceBooked, PlaceCancelled, SessionPlanned
 from services.reporting import case_list as listing
-from services.reporting import projection
 from services.reporting.access import ACCESS
 from services.reporting.case_list import Place, list_cases
 from services.reporting.cases import case
@@ -25,16 +24,15 @@ from services.reporting.daily_sheet import SheetPlace, daily_sheet
 from services.reporting.fold import service_of
 from services.reporting.measures import MEASURES
 from services.reporting.period import BadQuestion
-from services.reporting.projection import UNMET, apply, fold_unmarked, load, stream_of
+from services.reporting.projection import UNMET, apply
 from services.reporting.queries import measure
 from services.reporting.read_models import CONSUMER, READ_MODELS
-from services.reporting.recent_streams import RecentStreams
 from services.reporting.sessions import list_sessions
 from services.reporting.visibility import Reader
 from shared.domain.dates import end_of_day, local_day
+from shared.domain.decider import BrokenHistory
 from shared.domain.duties_by_day import duties_on
-from shared.domain.envelope import Fact
-from shared.domain.messages import Actor, Correction
+from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY, Denial
 from shared.runtime.privileges import RoleKind, role_name
 from tests.in_memory_reporting import measure_facts
@@ -89,56 +87,41 @@ async def test_reporting_begins_anew_as_the_how_to_says(
     assert await pool.fetchval("select count(*) from fact") == len(scenarios.facts)
 
 
-async def test_processes_that_take_turns_make_what_a_fresh_fold_makes(pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """Given two processes that remember streams, through rebalances, restarts and rollbacks, then the rows are the facts'."""
+async def test_batches_that_come_again_or_are_rolled_back_make_what_a_fresh_fold_makes(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """Given batches that overlap, repeat an event or are rolled back, as after a rebalance, then the rows are the facts'."""
     scenarios = play()
     scenarios.play("31", "82")
     chance = random.Random(10)
-    remembered = [RecentStreams(), RecentStreams(most_facts=200)]
     begin = 0
     while begin < len(scenarios.facts):
         end = begin + chance.randint(1, 30)
         batch = as_stored(scenarios.facts[max(0, begin - chance.choice((0, 0, 5))) : end])
-        which = chance.randrange(2)
-        if chance.random() < 0.05:
-            remembered[which] = RecentStreams()
+        batch += batch[-1:]
         async with pool.acquire() as connection:
             if chance.random() < 0.1:
                 rolled_back = connection.transaction()
                 await rolled_back.start()
-                await apply(connection, batch, remembered[which])
+                await apply(connection, batch)
                 await rolled_back.rollback()
-                which = chance.randrange(2)
             async with connection.transaction():
-                await apply(connection, batch, remembered[which])
+                await apply(connection, batch)
         begin = end
     assert await refold_differences(pool) == []
     assert await pool.fetchval("select count(*) from fact") == len(scenarios.facts)
 
 
-async def test_an_event_of_a_remembered_stream_reads_no_history(
-    pool: asyncpg.Pool[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given events one by one, corrections among them, then no older event is read back, until the process restarts."""
-    facts = play("31", "82").facts
-    assert any(isinstance(fact.event, Correction) for fact in facts)
-    read_back: list[Any] = []
-
-    async def counted(connection: Any, streams: Any) -> list[Fact]:
-        read_back.extend(streams)
-        return await load(connection, streams)
-
-    monkeypatch.setattr(projection, "load", counted)
-    recent = RecentStreams()
-    for fact in facts[:-1]:
-        async with pool.acquire() as connection, connection.transaction():
-            await apply(connection, as_stored([fact]), recent)
-    assert read_back == []
-    async with pool.acquire() as connection, connection.transaction():
-        await apply(connection, as_stored(facts[-1:]), RecentStreams())
-    assert read_back == [stream_of(facts[-1])]
-    monkeypatch.undo()
-    assert await refold_differences(pool) == []
+async def test_an_event_after_a_missing_version_is_refused(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given a stream without its second event, or without its first, when a later one comes, then the batch is refused."""
+    facts = play("05").facts
+    stream = [fact for fact in facts if fact.envelope.stream == facts[0].envelope.stream]
+    for batch, missing in ((stream[2:4], 1), ([stream[0], stream[2]], 2)):
+        with pytest.raises(BrokenHistory, match=f"version {missing} is missing"):
+            await project(pool, batch, 5)
+    await project(pool, stream[:1], 1)
+    with pytest.raises(BrokenHistory, match="version 2 is missing"):
+        await project(pool, stream[2:3], 1)
 
 
 async def test_measures_answer_the_same_as_from_plain_histories(
@@ -475,7 +458,7 @@ async def test_a_case_is_listed_where_its_reader_sees_it(
     order = sorted(changed, key=lambda home: (home not in soonest, soonest.get(home), home))
     assert listed == [(str(home), soonest[home].isoformat() if home in soonest else None) for home in order]
     for sort, times in (("changed", changed), ("opened", opened)):
-        order = sorted(times, key=lambda home: (-times[home].timestamp(), home))  # noqa: B023 - used at once
+        order = sorted(times, key=lambda home: (-times[home].timestamp(), home))
         pages = [await list_cases(pool, who, sort=sort, page=page) for page in range(1, len(order) // 3 + 2)]
         assert [line["case_id"] for page in pages for line in page["cases"]] == [str(home) for home in order]
 
@@ -544,17 +527,13 @@ async def test_a_conflict_in_one_case_hides_its_work_in_another(pool: asyncpg.Po
     assert isinstance(await case(pool, reader(barred=[ours]), theirs), dict)
 
 
-async def test_rows_without_marks_are_hidden_until_they_are_folded_anew(pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """Given rows from before there were marks, then nobody sees them, and the worker's first step makes them whole."""
+async def test_rows_without_marks_are_hidden(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given rows without the columns that access depends on, then nobody sees them."""
     facts = play("05").facts
     await project(pool, facts, 100)
-    home = facts[0].envelope.home
     await pool.execute("update stream set marks = null, mentions = null")
-    assert isinstance(await case(pool, reader(), home), Denial)
+    assert isinstance(await case(pool, reader(), facts[0].envelope.home), Denial)
     assert (await list_cases(pool, reader()))["total"] == 0
-    await fold_unmarked(pool)
-    assert isinstance(await case(pool, reader(), home), dict)
-    assert await refold_differences(pool) == []
 
 
 async def test_the_daily_sheet_shows_a_duty_until_it_is_met(pool: asyncpg.Pool[asyncpg.Record]) -> None:
