@@ -30,6 +30,7 @@ from services.reporting.projection import (
     COLUMNS,
     DUTY_COLUMNS,
     FACT_COLUMNS,
+    advance,
     apply,
     duty_rows,
     fact_row,
@@ -44,6 +45,7 @@ from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact, UnknownEvent
 from shared.event_store import RecordedEvent
 from shared.messaging.projection_consumer import progress
+from shared.messaging.relay import LOCK
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.grants import grant_privileges
 
@@ -86,16 +88,6 @@ _INDEXES: Final = """
     where i.indrelid = $1::text::regclass
       and not exists (select from pg_constraint as c where c.conindid = i.indexrelid and c.contype in ('p', 'u'))
 """
-# The last position before which no fact is missing: what is held in quarantine is.
-_MARK: Final = f"""
-    insert into {SHADOW}.high_water_mark (service, position)
-    select p.service, case when (select count(*) from {SHADOW}.fact as f where f.service = p.service) = p.last then p.last
-        else coalesce((
-            select min(n) - 1 from generate_series(1, p.last) as n
-            where not exists (select from {SHADOW}.fact as f where f.service = p.service and f.position = n)
-        ), p.last) end
-    from unnest($1::text[], $2::bigint[]) as p (service, last)
-"""  # noqa: S608 - no value
 _FACTS_DIFFER: Final = f"""
     with mark as (select * from unnest($1::text[], $2::bigint[]) as m (service, last)),
         l as (select f.* from public.fact as f join mark using (service) where f.position <= last),
@@ -199,11 +191,8 @@ def copy_range(part: _Range) -> int:
 
 
 async def _copy_range(part: _Range) -> int:
-    source = await asyncpg.connect(part.source, timeout=30)
-    try:
+    async with _connected(part.source) as source:
         rows = await source.fetch(_RANGE, part.low, part.high, part.position)
-    finally:
-        await source.close()
     streams: dict[str, list[Fact]] = defaultdict(list)
     for row in rows:
         if row["version"] <= part.held.get(row["stream"], row["version"]):
@@ -222,17 +211,13 @@ async def _copy_range(part: _Range) -> int:
         if made is not None:
             folded.append(stream_row(made))
             duties += duty_rows(made)
-    target = await asyncpg.connect(part.target, timeout=30)
-    try:
-        async with target.transaction():
-            for table, columns, records in (
-                ("fact", FACT_COLUMNS, facts),
-                ("stream", tuple(COLUMNS), folded),
-                ("duty", DUTY_COLUMNS, duties),
-            ):
-                await target.copy_records_to_table(table, schema_name=SHADOW, columns=list(columns), records=records)
-    finally:
-        await target.close()
+    async with _connected(part.target) as target, target.transaction():
+        for table, columns, records in (
+            ("fact", FACT_COLUMNS, facts),
+            ("stream", tuple(COLUMNS), folded),
+            ("duty", DUTY_COLUMNS, duties),
+        ):
+            await target.copy_records_to_table(table, schema_name=SHADOW, columns=list(columns), records=records)
     return len(rows)
 
 
@@ -250,6 +235,15 @@ async def _connected(dsn: str) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def _in_shadow(connection: Connection) -> AsyncIterator[None]:
+    """Open a transaction in which table names mean the shadow tables."""
+    async with connection.transaction():
+        await connection.execute(f"set local search_path = {SHADOW}, public")
+        yield
+        await connection.execute("set local search_path to default")
 
 
 class Rebuild:
@@ -281,7 +275,7 @@ class Rebuild:
         However it ends, no shadow table is left.
         """
         async with _connected(self._target) as connection:
-            if not await connection.fetchval("select pg_try_advisory_lock(7350713002)"):
+            if not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
                 raise CannotRebuild("another rebuild is under way: wait for its end")
             try:
                 await self._make_tables(connection)
@@ -322,25 +316,21 @@ class Rebuild:
         total, done = sum(positions.values()), 0
         self._tell(Step("folding and copying", 0, total))
         loop = asyncio.get_running_loop()
-        context = multiprocessing.get_context("spawn")
-        executor = ProcessPoolExecutor(self._processes, context, initializer=_begin_process)
+        executor = ProcessPoolExecutor(
+            self._processes, multiprocessing.get_context("spawn"), initializer=_begin_process
+        )
         parts = [loop.run_in_executor(executor, copy_range, part) for part in self._ranges(positions)]
         try:
             for part in asyncio.as_completed(parts):
                 done += await part
                 self._tell(Step("folding and copying", done, total))
-            if done != total:
-                raise CannotRebuild(
-                    f"the event stores hold {done} events up to positions that add up to {total}: `ooc verify`"
-                )
-        except BaseException:
-            for future in parts:
-                future.cancel()
-            for process in list((executor._processes or {}).values()):  # noqa: SLF001 - there is no other way to end them
-                process.terminate()
-            raise
         finally:
-            executor.shutdown(wait=True, cancel_futures=True)
+            # The ranges under way end first, in a second or two: they write to the shadow tables.
+            await asyncio.to_thread(executor.shutdown, cancel_futures=True)
+        if done != total:
+            raise CannotRebuild(
+                f"the event stores hold {done} events up to positions that add up to {total}: `ooc verify`"
+            )
 
     def _ranges(self, positions: Mapping[str, int]) -> Iterable[_Range]:
         """Yield ranges of streams with about `RANGE_EVENTS` events each: ids are spread evenly."""
@@ -354,7 +344,8 @@ class Rebuild:
         """Give the shadow tables the keys and indexes of the live ones, and the position that they hold."""
         self._tell(Step("indexing"))
         await asyncio.gather(*(self._index_table(table) for table in PROJECTED))
-        await connection.execute(_MARK, list(positions), list(positions.values()))
+        async with _in_shadow(connection):
+            await advance(connection, sorted(positions))
         self._reached = dict(positions)
 
     async def _index_table(self, table: str) -> None:
@@ -385,13 +376,11 @@ class Rebuild:
         records = [
             RecordedEvent(**row) for row in rows if row["version"] <= self._held.get(row["stream"], row["version"])
         ]
-        async with connection.transaction():
-            await connection.execute(f"set local search_path = {SHADOW}, public")
+        async with _in_shadow(connection):
             try:
                 await apply(connection, records)
             except (UnknownEvent, BrokenHistory) as error:
                 raise CannotRebuild(f"{service} cannot be projected after position {reached}: {error}") from error
-            await connection.execute("set local search_path to default")
         self._reached[service] = rows[-1]["position"]
         return len(rows)
 
