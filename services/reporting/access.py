@@ -1,4 +1,4 @@
-"""The roles that may read reporting, and what may be asked of it. The owners' access tables decide which of their streams its lists show."""
+"""The read permissions of reporting, by role. Which streams a list shows is decided by the owners' access tables."""
 
 from __future__ import annotations
 

@@ -1,25 +1,8 @@
-"""The API of reporting: measures, cases and the daily sheet.
+"""The API of reporting: measures, cases and the daily sheet; the other routes are in modules of their own.
 
-    GET /v1/measures/{measure}   ?from=&to=&group_by=&format=json|csv&as_of=&known_at=
-    GET /v1/measures/{measure}/records  ?from=&to=&cell=&as_of=&known_at=
-    GET /v1/cases                ?state=&officer=&due_before=&changed_since=&sort=&page=&after=&min_position=
-    GET /v1/cases/{case_id}      ?as_of=&known_at=&min_position=service:position (repeatable)
-    GET /v1/cases/{case_id}/timeline ?as_of=&known_at=&order=&page=&min_position=
-    GET /v1/cases/{case_id}/changes  ?after=service:position (repeatable)
-    GET /v1/duties               ?as_of=&known_at=&overdue=&officer=&limit=&after=&min_position=
-    GET /v1/sessions             ?from=&to=&min_position= (sessions.py)
-    GET /v1/access               ?case=&before= (audit.py)
-    GET /v1/people/{person_id}   the records that name a person (audit.py)
-    POST /v1/returns             measure, from, to, group_by (returns_api.py); GET /v1/returns[/{return_id}[/answer]]
-    POST /v1/verifications       a report of `ooc verify`; GET /v1/verifications/latest (verifications.py)
-    POST /v1/names               records (names.py)
-    POST /v1/search              name, school, reference, crime_number (search/)
-
-and what operators look at and decide, as on every service (shared/api/quarantine.py).
-
-Each read passes the gate, like every read of every API. Cases and duties show what the owning services would show to
-the same token (visibility.py); a case of another area answers as an unknown one. What is wrong is said in this order:
-the token (401), the question (422), the right to ask it (403), and what is not there (404).
+Every read passes the gate. Cases and duties show what the owning services would show to the same token (visibility.py); a
+case of another area is answered like an unknown one. Errors come in this order: the token (401), the question (422), the
+permission (403), an unknown id (404).
 """
 
 from __future__ import annotations
@@ -233,7 +216,7 @@ async def _reader(at: Dependencies, actor: Actor) -> Reader:
 
 
 async def _stale(at: Dependencies) -> list[dict[str, Any]]:
-    """Return the services of which an answer of now may lack events; raises `EventStoreUnavailable`."""
+    """Return the services whose latest events may be missing; raises `EventStoreUnavailable`."""
     return await retry_or_raise(lambda: stale_services(at.database), EventStoreUnavailable)
 
 
@@ -285,7 +268,7 @@ def _measures(app: FastAPI) -> None:
         **declared(_RECORDS, answers={200: MAY_BE_STALE}),
     )
     async def records(request: Request, actor: Caller, measure: str) -> JSONResponse:
-        """List the records that count in a number of a measure, as far as the reader may see them."""
+        """List the records counted in a number of a measure that the reader may see."""
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
         _OPENED.validate(measure)
@@ -312,7 +295,7 @@ def _period(query: Mapping[str, str]) -> tuple[date, date]:
 def _cases(app: FastAPI) -> None:
     @app.get("/v1/cases", tags=["cases"], response_model=CaseList, **declared(_CASES, answers={200: MAY_BE_STALE}))
     async def case_list(request: Request, actor: Caller) -> JSONResponse:
-        """List the cases that the reader may see, in the order that is asked for; waits for `min_position`."""
+        """List the cases that the reader may see, in the order of `sort`; waits for `min_position`."""
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
         query = read_query(request)
@@ -413,7 +396,7 @@ _Ask = Callable[[Dependencies, Reader, UUID, Mapping[str, str]], Awaitable[Opene
 
 
 async def _answer(request: Request, actor: Actor, case_id: str, path: str, ask: _Ask) -> JSONResponse:
-    """Answer a question about one case: it waits for `min_position`, passes the gate, and is 404 where nothing is known."""
+    """Answer a question about one case, as soon as `min_position` is reached; 404 if nothing is known of it."""
     at: Dependencies = request.app.state.deps
     reason = read_reason(request)
     query = read_query(request)
@@ -422,10 +405,10 @@ async def _answer(request: Request, actor: Actor, case_id: str, path: str, ask: 
     id_ = read_id(case_id, _CASE_ID.name)
     found: Opened | dict[str, Any] | Denial | None = None
     late, stale = None, list[dict[str, Any]]()
-    # Whom the gate refuses whatever the case is need not wait for that.
+    # A role that may read no case at all is refused at once.
     if at.gate.refusal(actor, "cases", reason) is None:
         late = await wait_for(at.database, wanted)
-        # The answer is read first, since only it knows the case's area; it leaves after the gate has logged it.
+        # The gate needs the case's area, which only the answer has. The answer is sent after the gate has logged the read.
         reader = await _reader(at, actor)
         stale = await _stale(at)
         found = await retry_or_raise(lambda: ask(at, reader, id_, query), EventStoreUnavailable)

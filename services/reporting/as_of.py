@@ -1,4 +1,4 @@
-"""The state as of a time or a position: streams that changed later are folded again; others are read as stored."""
+"""Bitemporal state: streams that changed after a time or a position are folded again; others are read as stored."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _AFTER: Final = """
     join stream as s on s.service = cut.service and s.position > cut.position
 """
 
-# What had neither occurred nor was known by then changes nothing, where it ends a history. A correction of what had occurred
-# counts whenever it occurred itself, so it is never cut off by that time.
+# Facts at the end of a history that had not occurred, or were not known, change nothing and are not read. A correction counts
+# from the occurrence of the fact that it corrects, so `as_of` never cuts it off.
 _BEGINNINGS: Final = """
     with cut as (
         select f.service, f.stream, max(f.version) as last
@@ -59,9 +59,9 @@ async def fold_changed_streams(
     areas: list[str] | None = None,
     last_positions: Mapping[str, int] | None = None,
 ) -> list[Folded]:
-    """Fold the streams of some services (of these areas, or of all) that changed since, as they were then.
+    """Fold the streams that changed since, as they were then; without those that had not begun.
 
-    Those that had not begun are left out. `last_positions` cuts each service's log behind a position.
+    `areas` limits the streams, None does not. `last_positions` cuts each service's log after a position.
     """
     streams: set[Stream] = set()
     if as_of is not None or known_at is not None:
@@ -87,7 +87,7 @@ async def moved_after(connection: Connection, positions: Mapping[str, int]) -> l
 async def histories_of(
     connection: Connection, streams: list[Stream], as_of: datetime | None = None, known_at: datetime | None = None
 ) -> Mapping[Stream, list[Fact]]:
-    """Load the histories of some streams: whole, or as much of their beginnings as counts at these times."""
+    """Load the histories of some streams: whole, or the part that counts at these times."""
     histories: dict[Stream, list[Fact]] = defaultdict(list)
     if not streams:
         return histories

@@ -49,10 +49,10 @@ class CaseRecords:
 async def records_of_case(
     connection: Connection, reader: Reader, case_id: UUID, part: str, *, ever: bool
 ) -> CaseRecords | Denial | None:
-    """Find the streams of a case of which the reader may see a part; None where nothing is known of the case.
+    """Find the streams of a case of which the reader may see a part; None if nothing is known of the case.
 
-    `ever` adds the streams that name the case in any event, since one may have belonged to it before. A denial says why
-    the reader may see nothing of the case.
+    `ever` adds the streams that name the case in any event: they may have belonged to it before. A denial says why the
+    reader may see nothing of the case.
     """
     rows = await connection.fetch(_STREAMS, case_id, ever, *reader.reach(part).parameters)
     if not rows:
@@ -76,11 +76,11 @@ async def case(
     as_of: datetime | None = None,
     known_at: datetime | None = None,
 ) -> dict[str, Any] | Denial | None:
-    """Return the projected case, its streams by collection, and its duties; None where nothing was known of it.
+    """Return the projected case with its streams by collection and its duties; None if nothing was known of it.
 
-    `as_of` shows what had occurred by then, `known_at` what had been recorded by then. It holds what the owning services
-    would show to the reader; of a stream that several cases share, the part of this case alone. Duties are judged on the
-    Europe/London day of `as_of`, or else on the current one. A denial says why the reader may see nothing of the case.
+    `as_of` and `known_at` cut it by occurrence and by recording. It contains what the owning services would show to the
+    reader; of a stream that several cases share, only the part of this case. Duties are judged on the Europe/London day of
+    `as_of`, or today. A denial says why the reader may see nothing of the case.
     """
     moments = [moment for moment in (as_of, known_at) if moment is not None] or [datetime.now(UTC)]
     day = local_day(as_of or datetime.now(UTC))
@@ -149,7 +149,7 @@ class _PastStream:
 async def _past(
     connection: Connection, rows: Sequence[Row], as_of: datetime | None, known_at: datetime | None
 ) -> Mapping[Stream, _PastStream | None]:
-    """Fold those streams anew that have moved since; None for one that had not begun."""
+    """Fold the streams that changed since; None for one that had not begun."""
     moved = [
         (row["service"], row["stream"])
         for row in rows
@@ -176,7 +176,7 @@ def _rows_then(rows: Sequence[Row], past: Mapping[Stream, _PastStream | None], c
         elif (found := past[stream]) is not None:
             then.append(dict(row) | found.row)
     then = [row for row in then if case_id in row["cases"]]
-    # The condition QUEUED, over the streams of the case as they stood.
+    # The condition QUEUED, in Python, on the streams as they were then.
     claimed = {row["referral_id"] for row in then if row["service"] == "disposal"}
     queued = [
         row["service"] == "referral" and row["state"] == "WITH_PANEL" and row["stream"] not in claimed for row in then
@@ -186,7 +186,7 @@ def _rows_then(rows: Sequence[Row], past: Mapping[Stream, _PastStream | None], c
 
 
 def _area(rows: Sequence[Row], case_id: UUID) -> str | None:
-    """Return the area in which the case's own work was first recorded; without any, that of what it takes part in."""
+    """Return the area of the case's own work that was recorded first; without own work, of any other stream."""
     own = [row for row in rows if row["home"] == case_id]
     labelled = [row for row in own or rows if row["area"] is not None]
     first = min(labelled, key=lambda row: (row["begun_at"], row["stream"]), default=None)

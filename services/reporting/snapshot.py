@@ -1,4 +1,4 @@
-"""One view of the database for one answer: everything read within it is as of the same moment."""
+"""A snapshot of the database for one answer."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ LOCKED: Final = ", ".join(PROJECTED)
 
 @asynccontextmanager
 async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
-    """Open a read-only transaction that sees one state of all tables.
+    """Open a read-only transaction that sees one state of all tables (repeatable read).
 
-    It locks the tables first, against a swap alone: a swap between two of its statements would show it tables whose rows
-    are younger than its view, and so none. LOCK comes before the view is taken.
+    Its first statement locks the tables against the swap of a rebuild. A table that is swapped in after the snapshot was
+    taken would seem empty; LOCK takes none.
     """
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute(f"lock table {LOCKED} in access share mode")
         yield connection
 
 
-# What is recorded later has the later position, so that what was known at a time ends with one position too.
+# Positions grow with `recorded_at`, so one position ends what was known at a time.
 _POSITIONS: Final = """
     select s.service, least(coalesce(h.position, 0), case when $2::timestamptz is not null then coalesce((
         select f.position from fact as f
@@ -44,6 +44,6 @@ _POSITIONS: Final = """
 async def positions(
     connection: Connection, services: Iterable[str], known_at: datetime | None = None
 ) -> dict[str, int]:
-    """Return by service the high-water mark: the position up to which each event is here, or was known at a time."""
+    """Return the high-water mark of each service: the position up to which every event is here, or was known at a time."""
     rows = await connection.fetch(_POSITIONS, sorted(services), known_at)
     return {row["service"]: row["position"] for row in rows}
