@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from services.console.addresses import Addresses
 from services.console.tokens import NoToken, Tokens
@@ -48,7 +48,7 @@ class Client:
         self,
         addresses: Addresses,
         *,
-        http: httpx.Client | None = None,
+        http: httpx2.Client | None = None,
         tokens: Tokens | None = None,
         patience: float = RESTART,
         reason: str = "CONSOLE",
@@ -144,7 +144,7 @@ class Client:
         for attempt in range(1_000_000):
             try:
                 answer = self._http.request(method, url, headers=dict(headers), **content)
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 why = f"it does not answer ({type(error).__name__})"
             else:
                 if answer.status_code not in PASSING:
@@ -156,13 +156,13 @@ class Client:
         raise AssertionError("a deadline comes before a million attempts")
 
 
-def _http() -> httpx.Client:
+def _http() -> httpx2.Client:
     """Return a client that goes through the proxy of the environment, save to this machine."""
     here = ("all://127.0.0.1", "all://localhost", "all://[::1]")
-    return httpx.Client(timeout=30.0, headers={"User-Agent": "ooc"}, mounts=dict.fromkeys(here))
+    return httpx2.Client(timeout=30.0, headers={"User-Agent": "ooc"}, mounts=dict.fromkeys(here))
 
 
-def _body(answer: httpx.Response) -> Any:
+def _body(answer: httpx2.Response) -> Any:
     if answer.headers.get("content-type") == "application/pdf":
         return answer.content
     if answer.headers.get("content-type", "").startswith(("text/plain", "application/openmetrics-text")):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import httpx
+import httpx2
 
 from shared.domain.ids import derived_uuid
 
@@ -55,7 +55,7 @@ def claims_in(text: str) -> Mapping[str, Any]:
 class Tokens:
     """Tokens by role, kept until shortly before they end."""
 
-    def __init__(self, issuer: str | None, client: httpx.Client, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, issuer: str | None, client: httpx2.Client, environment: Mapping[str, str] = os.environ) -> None:
         self._issuer = issuer
         self._client = client
         self._environment = environment
@@ -100,7 +100,7 @@ class Tokens:
             answer = self._client.post(f"{self._issuer.rstrip('/')}/token", data=form)
             if answer.status_code >= 500:
                 answer.raise_for_status()
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise NoToken(
                 f"The issuer at {self._issuer} does not answer ({type(error).__name__}): is the system up? Ask `ooc status`."
             ) from None

@@ -15,7 +15,7 @@ from hashlib import sha256
 from time import monotonic, time
 from typing import Any, Final
 
-import httpx
+import httpx2
 from joserfc import jwt
 from joserfc.errors import ClaimError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
@@ -180,7 +180,7 @@ class TokenVerifier:
             if monotonic() - self._requested_at < PAUSE_SECONDS:
                 return
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS), httpx.AsyncClient(verify=client_tls()) as client:
+                async with asyncio.timeout(PATIENCE_SECONDS), httpx2.AsyncClient(verify=client_tls()) as client:
                     configuration = await client.get(f"{self._issuer}/.well-known/openid-configuration")
                     keys = await client.get(configuration.raise_for_status().json()["jwks_uri"])
                     self._keys = KeySet.import_key_set(keys.raise_for_status().json())
@@ -194,7 +194,7 @@ class TokenVerifier:
 @cache
 def client_tls() -> ssl.SSLContext:
     """Return the TLS settings of a client of the issuer, made once: to read the authorities holds up the process for 20 ms."""
-    return httpx.create_ssl_context()
+    return httpx2.create_ssl_context()
 
 
 def _check_lifetime(claims: Mapping[str, Any]) -> None:

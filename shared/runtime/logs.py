@@ -37,5 +37,5 @@ def log_to_stderr(process: str, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("aiokafka", "faust", "mode", "uvicorn.access", "httpx"):
+    for noisy in ("aiokafka", "faust", "mode", "uvicorn.access", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

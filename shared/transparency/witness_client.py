@@ -6,7 +6,7 @@ import base64
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-import httpx
+import httpx2
 
 from shared.transparency.checkpoint import BadNote, Checkpoint, SignedNote, VerifierKey, write_note
 
@@ -30,7 +30,7 @@ class WitnessClient:
     """A witness at an address, with the key that it is known by."""
 
     def __init__(self, url: str, key: VerifierKey) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=SECONDS)
+        self._http = httpx2.AsyncClient(base_url=url, timeout=SECONDS)
         self.key = key
 
     async def close(self) -> None:
@@ -66,17 +66,19 @@ class WitnessClient:
             raise WitnessSilent(f"what answers as the witness {self.key.name} signs with another key")
         return line
 
-    def _size_in(self, reply: httpx.Response) -> int:
+    def _size_in(self, reply: httpx2.Response) -> int:
         text = reply.text.strip()
         if not text.isdecimal():
             raise WitnessSilent(f"the witness {self.key.name} answers 409 without the size that it has seen")
         return int(text)
 
-    async def _send(self, checkpoint: Checkpoint, lines: Sequence[str], seen_size: int, prove: Prove) -> httpx.Response:
+    async def _send(
+        self, checkpoint: Checkpoint, lines: Sequence[str], seen_size: int, prove: Prove
+    ) -> httpx2.Response:
         proof = await prove(seen_size) if seen_size <= checkpoint.size else ()
         hashes = "".join(f"{base64.b64encode(one).decode()}\n" for one in proof)
         body = f"old {seen_size}\n{hashes}\n{write_note(checkpoint.text, lines)}"
         try:
             return await self._http.post("/add-checkpoint", content=body.encode())
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise WitnessSilent(f"the witness {self.key.name} does not answer ({type(error).__name__})") from error

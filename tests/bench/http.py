@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -207,7 +207,7 @@ async def answers(url: str) -> None:
         async with loopback.client() as client:
             await client.get(url)
 
-    await retry_for(look, PATIENCE_SECONDS, on=(httpx.HTTPError,))
+    await retry_for(look, PATIENCE_SECONDS, on=(httpx2.HTTPError,))
 
 
 @contextlib.asynccontextmanager

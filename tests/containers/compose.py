@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 import yaml
 
 from services.console.addresses import SERVICES
@@ -121,7 +121,7 @@ def positions() -> dict[str, int]:
     """Return the position of each event store: how many events it holds."""
     found: dict[str, int] = {}
     for service in SERVICES[:-1]:
-        answer = httpx.get(f"{ports()[service]}/status", timeout=30, trust_env=False).raise_for_status()
+        answer = httpx2.get(f"{ports()[service]}/status", timeout=30, trust_env=False).raise_for_status()
         found[service] = json.loads(answer.text)["position"]
     return found
 

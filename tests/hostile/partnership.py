@@ -20,7 +20,7 @@ from typing import Any, Final
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -74,7 +74,7 @@ async def drop(postgres_url: str) -> None:
     await owner.close()
 
 
-async def answered(ask: Callable[[], Awaitable[httpx.Response]], patience: float = PATIENCE) -> httpx.Response:
+async def answered(ask: Callable[[], Awaitable[httpx2.Response]], patience: float = PATIENCE) -> httpx2.Response:
     """Ask again, as every client should, while an API is not ready (503): on a busy machine its issuer may be slow."""
     until = monotonic() + patience
     while True:
@@ -110,7 +110,7 @@ class Partnership:
     """The APIs as HTTP clients, and tokens for anybody."""
 
     settings: IsolatedSettings
-    clients: Mapping[str, httpx.AsyncClient]
+    clients: Mapping[str, httpx2.AsyncClient]
     tokens: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     async def token(
@@ -132,17 +132,17 @@ class Partnership:
             self.tokens[key] = str(answer.raise_for_status().json()["access_token"])
         return self.tokens[key]
 
-    async def read(self, service: str, path: str, token: str, *, patience: float = PATIENCE) -> httpx.Response:
+    async def read(self, service: str, path: str, token: str, *, patience: float = PATIENCE) -> httpx2.Response:
         """Read with a reason; an API that is not ready (503) is asked again."""
         headers = {"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"}
         return await answered(lambda: self.clients[service].get(path, headers=headers), patience)
 
-    async def search(self, token: str, **by: str) -> httpx.Response:
+    async def search(self, token: str, **by: str) -> httpx2.Response:
         """Search the cases that the holder of a token may read."""
         headers = {"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"}
         return await answered(lambda: self.clients["reporting"].post("/v1/search", json=by, headers=headers))
 
-    async def names(self, token: str, *records: str) -> httpx.Response:
+    async def names(self, token: str, *records: str) -> httpx2.Response:
         """Ask for the names of the people of some records, such as `referral/<id>`."""
         headers = {"Authorization": f"Bearer {token}", "Access-Reason": "CASE_REVIEW"}
         body = {"records": records}
@@ -150,7 +150,7 @@ class Partnership:
 
     async def send(
         self, service: str, stream: UUID, body: Mapping[str, Any] | bytes, token: str, key: str | None = None
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """Send a command."""
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key or str(uuid4())}
         path = f"/v1/{SERVICES[service].collection}/{stream}/commands"
@@ -225,7 +225,7 @@ async def serving(settings: IsolatedSettings) -> AsyncIterator[Partnership]:
         await asyncio.gather(*(stack.enter_async_context(app.router.lifespan_context(app)) for app in apps.values()))
         clients = {
             name: await stack.enter_async_context(
-                httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{name}", timeout=60)
+                httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=f"http://{name}", timeout=60)
             )
             for name, app in apps.items()
         }

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 from services.education.service import service
 from shared.runtime.application import service_api
@@ -27,7 +27,7 @@ async def test_two_hundred_commands_on_one_record_are_all_recorded(settings: Set
     async with (
         served(service_api(service, settings), settings) as port,
         loopback.client(
-            base_url=f"http://127.0.0.1:{port}", limits=httpx.Limits(max_connections=CROWD), timeout=60
+            base_url=f"http://127.0.0.1:{port}", limits=httpx2.Limits(max_connections=CROWD), timeout=60
         ) as http,
     ):
         api = Client(http, issuer)

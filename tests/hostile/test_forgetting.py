@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 
 from services.vocabulary import Role
@@ -35,13 +35,13 @@ async def decide(
     role: str = OFFICER,
     area: str = "*",
     **query: str,
-) -> httpx.Response:
+) -> httpx2.Response:
     """Ask one service for a decision."""
     headers = {"Authorization": f"Bearer {await partnership.token(role, area=area)}", "Access-Reason": "ERASURE"}
     return await partnership.clients[service].post(f"/v1/people/{person}/{action}", params=query, headers=headers)
 
 
-async def forget(partnership: Partnership, record: Recorded, **query: str) -> list[httpx.Response]:
+async def forget(partnership: Partnership, record: Recorded, **query: str) -> list[httpx2.Response]:
     """Ask every service to forget the person of a record, as `ooc forget` does."""
     query_values = {"basis": "RETENTION_ENDED", "case": str(record.case), **query}
     return [await decide(partnership, service, record.person, "forget", **query_values) for service in world.SERVICES]
@@ -257,7 +257,7 @@ async def test_restriction_reaches_documents_search_and_timeline(partnership: Pa
             for service, path in doors
         ]
 
-    async def letter() -> httpx.Response:
+    async def letter() -> httpx2.Response:
         return await partnership.read(
             "referral", f"{record.path}/documents/closing-letter", await partnership.token("SUPERVISOR")
         )

@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -36,7 +36,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def api(app: FastAPI, issuer: str) -> AsyncIterator[Client]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://education") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://education") as http:
         yield Client(http, issuer)
 
 
@@ -190,7 +190,7 @@ async def test_an_actor_and_an_address_are_told_when_to_come_again(settings: Set
     app = service_api(service, narrow)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://education") as http,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://education") as http,
     ):
         api = Client(http, issuer)
         first, second = await api.token("SUPERVISOR", sub=uuid4()), await api.token("SUPERVISOR", sub=uuid4())

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from fastapi import FastAPI
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 from structlog.testing import capture_logs
 
 from shared import database as connections

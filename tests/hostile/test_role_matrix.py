@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 
 from services.vocabulary import Role
@@ -141,7 +141,7 @@ async def partnership(settings: IsolatedSettings, records: list[Recorded]) -> As
         yield partnership
 
 
-def members(answer: httpx.Response) -> set[str]:
+def members(answer: httpx2.Response) -> set[str]:
     return set(answer.json()) - {"id", "version", "position"}
 
 

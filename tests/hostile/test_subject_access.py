@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 
 from services.vocabulary import Role
 from tests.hostile import partnership as world
@@ -191,7 +191,7 @@ async def test_a_forgotten_child_gets_no_copy_and_learns_when_and_what_remains(
     assert not (tmp_path / "copy").exists()
 
 
-async def read_held(partnership: Partnership, token: str, person: UUID, record: UUID) -> httpx.Response:
+async def read_held(partnership: Partnership, token: str, person: UUID, record: UUID) -> httpx2.Response:
     """Ask the referral service for what a record holds about a person."""
     headers = {"Authorization": f"Bearer {token}", "Access-Reason": "SUBJECT_ACCESS"}
     path = f"/v1/people/{person}/records/{record}"

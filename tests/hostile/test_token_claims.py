@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 from joserfc import jwt
 
@@ -66,7 +66,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
         async with loopback.client() as client:
             (await client.get(f"{url}/jwks")).raise_for_status()
 
-    asyncio.run(retry_for(answers, 30, on=(httpx.HTTPError,)))
+    asyncio.run(retry_for(answers, 30, on=(httpx2.HTTPError,)))
     yield Issuer(url, folder)
     process.terminate()
     process.wait(10)

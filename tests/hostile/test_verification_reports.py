@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 
 from services.reporting.verifications import report_problems
@@ -23,7 +23,7 @@ FINDING: Final = {"service": "referral", "check": "chains whole", "looked_at": "
 TIMES: Final = {"started_at": "2026-11-26T10:00:00+00:00", "ended_at": "2026-11-26T10:00:09+00:00"}
 
 
-async def keep(partnership: Partnership, report: dict[str, Any], role: str = "AUDITOR") -> httpx.Response:
+async def keep(partnership: Partnership, report: dict[str, Any], role: str = "AUDITOR") -> httpx2.Response:
     """Have a report kept."""
     headers = {"Authorization": f"Bearer {await partnership.token(role)}", "Access-Reason": "AUDIT"}
     return await partnership.clients["reporting"].post("/v1/verifications", json=report, headers=headers)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Generic, TypeVar
-from urllib.parse import quote, urlencode
 
-import aiohttp
-import httpx
-from yarl import URL
+import httpx2
 
 from services.console.addresses import Addresses
 from services.console.web.sessions import Session, Writes
+from shared.api.authentication import client_tls
 
 T = TypeVar("T")
 
 TIMEOUT_SECONDS: Final = 20.0
 """How long a page waits for a service; reporting itself waits up to ten seconds for a position."""
-
-
-AS_IT_IS: Final = "/?%:@!$&'()*+,;=~"
-"""What stands in a path and its question as it is (RFC 3986), with escapes that are there already."""
 PROJECTED: Final = "reporting"
 """The service whose answers follow from what other services have recorded, a little later."""
 NOT_YET: Final = "/problems/not-yet"
@@ -57,25 +53,16 @@ class Part(Generic[T]):
 
 
 class Apis:
-    """Every service of the system, over one pool of connections: aiohttp's, since a page asks up to thirty questions (ADR 52).
-
-    It is made while an event loop runs.
-    """
+    """Every service of the system, over a pool of connections for each: a request looks at every connection of its pool."""
 
     def __init__(self, addresses: Addresses) -> None:
         self._addresses = addresses
-        self._client = aiohttp.ClientSession(
-            # The authorities that the sign-in trusts. An unused connection ends before uvicorn would close it.
-            connector=aiohttp.TCPConnector(ssl=httpx.create_ssl_context(trust_env=False), keepalive_timeout=15),
-            timeout=aiohttp.ClientTimeout(connect=TIMEOUT_SECONDS, sock_read=TIMEOUT_SECONDS),
-            headers={"User-Agent": "ooc-console"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._clients = {service: _client() for service in addresses.services}
         self._schemas: dict[tuple[str, str], Any] = {}
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await asyncio.gather(*(client.aclose() for client in self._clients.values()))
 
     async def get(
         self, session: Session, service: str, path: str, params: Mapping[str, Any] | None = None
@@ -182,21 +169,30 @@ class Apis:
             if session.reason is not None:
                 sent["Access-Reason"] = session.reason
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        address = f"{self._addresses.of(service)}{quote(path, safe=AS_IT_IS)}{'?' if given else ''}{urlencode(given, doseq=True)}"
+        url = f"{self._addresses.of(service)}{path}"
         try:
-            async with self._client.request(
-                method, URL(address, encoded=True), headers=sent, json=body, allow_redirects=False
-            ) as answer:
-                status, content = answer.status, await answer.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            answer = await self._clients[service].request(method, url, headers=sent, json=body, params=given or None)
+        except httpx2.TransportError as error:
             raise NoAnswer(f"{service} does not answer") from error
-        if 200 <= status < 300:
-            return content
+        if answer.is_success:
+            return answer.content
         try:
-            problem = json.loads(content)
+            problem = answer.json()
         except ValueError:
             problem = {}
-        raise Problem(service, status, problem if isinstance(problem, Mapping) else {})
+        raise Problem(service, answer.status_code, problem if isinstance(problem, Mapping) else {})
+
+
+def _client() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        timeout=TIMEOUT_SECONDS,
+        trust_env=False,
+        verify=client_tls(),
+        headers={"User-Agent": "ooc-console"},
+        # All people share it, so it keeps no cookie. An unused connection ends before uvicorn would close it.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        limits=httpx2.Limits(max_connections=100, keepalive_expiry=15),
+    )
 
 
 async def _after_writes(

@@ -3,7 +3,7 @@
 The person is read from the access token by the same check that the APIs make. An ID token is not asked for: the console
 shows no more of a person than role and organisation. Access tokens live minutes; they are renewed when a page needs one.
 
-Both requests are written here on httpx, as the rest of the system is: authlib's client wants another HTTP library.
+Both requests are written here: authlib's client wants another HTTP library.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import httpx
+import httpx2
 
 from services.console.web.apis import NoAnswer
 from services.console.web.sessions import Session, Sessions, Tokens, new_key
@@ -95,7 +95,7 @@ class Provider:
             async with _client() as client:
                 answer = await client.post(endpoint, data={**form, "client_id": self._client_id})
             body = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             raise NoAnswer("the sign-in does not answer") from error
         if answer.status_code >= 500:
             raise NoAnswer("the sign-in does not answer")
@@ -111,13 +111,13 @@ class Provider:
                 async with _client() as client:
                     answer = await client.get(f"{self._issuer}/.well-known/openid-configuration")
                     self._configuration = answer.raise_for_status().json()
-            except (httpx.HTTPError, ValueError) as error:
+            except (httpx2.HTTPError, ValueError) as error:
                 raise NoAnswer("the sign-in does not answer") from error
         return self._configuration
 
 
-def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(timeout=ISSUER_SECONDS, trust_env=False, verify=client_tls())
+def _client() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(timeout=ISSUER_SECONDS, trust_env=False, verify=client_tls())
 
 
 async def fresh(sessions: Sessions, provider: Provider, session: Session) -> Session:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -47,7 +47,7 @@ def settings(postgres_url: str, issuer: str) -> Settings:
 class Client:
     """A person who uses the API: signs in by role, sends commands with a key, reads with a reason."""
 
-    def __init__(self, http: httpx.AsyncClient, issuer: str) -> None:
+    def __init__(self, http: httpx2.AsyncClient, issuer: str) -> None:
         self.http = http
         self.issuer = issuer
 
@@ -73,7 +73,7 @@ class Client:
         token: str | None = None,
         dry_run: bool = False,
         as_of: date | None = None,
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         headers = {
             "Authorization": f"Bearer {token or await self.token(role)}",
             "Idempotency-Key": key or str(uuid4()),
@@ -86,7 +86,7 @@ class Client:
 
     async def read(
         self, path: str, *, role: str = "SAFE_SCHOOLS_OFFICER", reason: str | None = None, token: str | None = None
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {token or await self.token(role)}"}
         if reason is not None:
             headers["Access-Reason"] = reason
@@ -115,7 +115,7 @@ async def education_app(built_education_app: FastAPI, issuer: str) -> AsyncItera
 
 @pytest.fixture
 async def api(education_app: FastAPI, issuer: str) -> AsyncIterator[Client]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(education_app), base_url="http://education") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(education_app), base_url="http://education") as http:
         yield Client(http, issuer)
 
 
@@ -187,7 +187,7 @@ async def reporting_app(
 
 @pytest.fixture
 async def reporting(reporting_app: FastAPI, issuer: str) -> AsyncIterator[Client]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(reporting_app), base_url="http://reporting") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(reporting_app), base_url="http://reporting") as http:
         yield Client(http, issuer)
 
 

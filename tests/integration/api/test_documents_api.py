@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 
 from services.disposal.service import service
@@ -32,7 +32,7 @@ async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
     app = service_api(service, settings)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://disposal") as http,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://disposal") as http,
     ):
         yield Client(http, issuer)
 

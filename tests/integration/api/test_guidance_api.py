@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 
 from shared.api.guidance import Guidance
@@ -26,7 +26,7 @@ async def stream(api: Client) -> UUID:
     return stream
 
 
-def commands(answer: httpx.Response) -> dict[str, dict[str, Any]]:
+def commands(answer: httpx2.Response) -> dict[str, dict[str, Any]]:
     """Return the commands of an answer, which has the declared form."""
     assert answer.status_code == 200, answer.text
     Guidance.model_validate_json(answer.content)

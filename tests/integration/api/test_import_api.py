@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 
 from services.referral.service import service
@@ -47,7 +47,7 @@ ROW = [RECEIVE, LINK, ACKNOWLEDGE, TRIAGE]
 class Importer:
     """Somebody who imports rows through the API."""
 
-    def __init__(self, http: httpx.AsyncClient, issuer: str) -> None:
+    def __init__(self, http: httpx2.AsyncClient, issuer: str) -> None:
         self.http, self.issuer = http, issuer
 
     async def headers(self, role: str, area: str, person: int, conflict: str | None) -> dict[str, str]:
@@ -69,7 +69,7 @@ class Importer:
         area: str = "DORSET",
         person: int = 1,
         conflict: str | None = None,
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         body = {"file_sha256": file, "row": row, "commands": [*commands]}
         path = f"/v1/referrals/{stream}/import{'?dry_run=true' if dry_run else ''}"
         return await self.http.post(path, json=body, headers=await self.headers(role, area, person, conflict))
@@ -86,7 +86,7 @@ async def importer(settings: Settings, issuer: str) -> AsyncIterator[Importer]:
     app = service_api(service, settings)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://referral") as http,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://referral") as http,
     ):
         yield Importer(http, issuer)
 

@@ -12,7 +12,7 @@ from unittest import mock
 from urllib.parse import urljoin
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.openapi.models import OpenAPI
@@ -55,8 +55,8 @@ def app(request: pytest.FixtureRequest) -> FastAPI:
 
 
 @pytest.fixture
-def http(app: FastAPI) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api")
+def http(app: FastAPI) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://api")
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -82,7 +82,7 @@ def _address(path: str, operation: dict[str, Any]) -> str:
     return path
 
 
-def _errors(answer: httpx.Response) -> list[dict[str, str]]:
+def _errors(answer: httpx2.Response) -> list[dict[str, str]]:
     assert answer.status_code == 422, answer.text
     return list(answer.json()["errors"])
 
@@ -131,7 +131,7 @@ def test_each_operation_says_who_may_ask_and_what_may_go_wrong(app: FastAPI) -> 
         assert found == {"401", "403", "422", "429", "500", "503"} | ({"404"} if one else set()) | changes, path
 
 
-async def test_each_operation_declares_the_parameters_that_it_knows(app: FastAPI, http: httpx.AsyncClient) -> None:
+async def test_each_operation_declares_the_parameters_that_it_knows(app: FastAPI, http: httpx2.AsyncClient) -> None:
     """Asked with an unknown parameter, each names those that there are: they are the declared ones, with type and meaning."""
     for method, path, operation in _operations(app.openapi()):
         declared = _declared(operation, "query")
@@ -146,7 +146,7 @@ async def test_each_operation_declares_the_parameters_that_it_knows(app: FastAPI
             assert schema["type"] in ("integer", "boolean") or {"pattern", "enum"} & set(schema), (path, one["name"])
 
 
-async def test_each_parameter_is_held_to_what_is_declared_of_it(app: FastAPI, http: httpx.AsyncClient) -> None:
+async def test_each_parameter_is_held_to_what_is_declared_of_it(app: FastAPI, http: httpx2.AsyncClient) -> None:
     """A text that fits no declaration is refused, by name; and one that is not declared as repeatable is taken once."""
     for method, path, operation in _operations(app.openapi()):
         for name, parameter in _declared(operation, "query").items():
@@ -157,13 +157,13 @@ async def test_each_parameter_is_held_to_what_is_declared_of_it(app: FastAPI, ht
 
 
 @pytest.mark.parametrize(("proof", "names"), [("inclusion", ["number", "size"]), ("consistency", ["first", "second"])])
-async def test_a_proof_without_its_numbers_names_them(http: httpx.AsyncClient, proof: str, names: list[str]) -> None:
+async def test_a_proof_without_its_numbers_names_them(http: httpx2.AsyncClient, proof: str, names: list[str]) -> None:
     """Given a proof asked for without what must be given, then each missing number is named, and no token is asked for."""
     errors = _errors(await http.get(f"/evidence/access/{proof}"))
     assert [error["field"] for error in errors] == names
 
 
-async def test_each_read_declares_the_reason_that_it_takes(app: FastAPI, http: httpx.AsyncClient) -> None:
+async def test_each_read_declares_the_reason_that_it_takes(app: FastAPI, http: httpx2.AsyncClient) -> None:
     """Access-Reason is declared where it is read, with the pattern that it must match: at every read, at no command.
 
     An operator's decision needs one.
@@ -271,7 +271,7 @@ async def test_what_reporting_answers_has_the_declared_shape(reporting: Client, 
                 shapes[f"/v1/cases/{{case_id}}/{part}"].validate_json(answer.content, strict=True)
 
 
-async def test_the_page_loads_nothing_from_elsewhere(app: FastAPI, http: httpx.AsyncClient) -> None:
+async def test_the_page_loads_nothing_from_elsewhere(app: FastAPI, http: httpx2.AsyncClient) -> None:
     """The page /docs loads only files of the API itself, and its policy forbids others."""
     page = await http.get("/docs")
     assert page.status_code == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 from services.referral.service import service
 from shared.runtime.application import service_api
@@ -36,7 +36,7 @@ async def test_a_school_reads_its_own_referral_only(settings: Settings, issuer: 
     body = received_referral(uuid4(), "2026-04-28T14:15:00+01:00")
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://referral") as http,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://referral") as http,
     ):
         reported = await http.post(
             f"{referral}/commands", json=body, headers=await _token(issuer, "SCHOOL", "SCHOOL_113867")

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 from pydantic import BaseModel
 from structlog.testing import capture_logs
@@ -117,7 +117,7 @@ async def listed(api: Client, what: str, consumer: Consumer) -> list[dict[str, A
 
 async def decide(
     api: Client, path: str, *, role: str = "SUPERVISOR", reason: str | None = "INC_4711"
-) -> httpx.Response:
+) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {await api.token(role)}"} | ({"Access-Reason": reason} if reason else {})
     return await api.http.post(path, headers=headers)
 

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 
 from services.disposal.service import service
@@ -63,7 +63,7 @@ class Place:
             WaitingReaction.model_validate(line)
         return [line["command_id"] for line in answer.json()]
 
-    async def decide(self, path: str, *, token: str | None = None, **more: Any) -> httpx.Response:
+    async def decide(self, path: str, *, token: str | None = None, **more: Any) -> httpx2.Response:
         headers = {
             "Authorization": f"Bearer {token or await self.client.token('SUPERVISOR')}",
             "Access-Reason": "INC_1",
@@ -116,7 +116,7 @@ async def place(settings: Settings, issuer: str) -> AsyncIterator[Place]:
         asyncpg.create_pool(as_worker, min_size=1, max_size=4) as pool,
         asyncpg.create_pool(as_verify, min_size=1, max_size=1) as auditor,
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://disposal") as http,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://disposal") as http,
     ):
         handler = CommandHandler(service, PostgresEventStore(pool), MemoryKeyring(), b"digest")
         reacting = ReactionRunner(handler, "disposal-reactor", lambda: LATER)

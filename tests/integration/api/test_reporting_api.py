@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
@@ -49,7 +49,7 @@ async def _lines(projected: Any, after: int = 0) -> list[asyncpg.Record]:
     return found
 
 
-def _ids(answer: httpx.Response) -> set[str]:
+def _ids(answer: httpx2.Response) -> set[str]:
     assert answer.status_code == 200, answer.text
     return {found["case_id"] for found in answer.json()["cases"]}
 
@@ -388,7 +388,7 @@ async def test_the_line_is_there_before_the_answer_leaves(
         await reporting_app(scope, receive, send_after_log)
 
     before = await last_line(projected)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(watched), base_url="http://reporting") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(watched), base_url="http://reporting") as http:
         reader = Client(http, reporting.issuer)
         paths = [f"/v1/measures/kpi6?{YEAR}&format=csv", "/v1/cases", f"/v1/cases/{in_dorset}", "/v1/duties"]
         for role in ("SUPERVISOR", "VICTIM_WORKER"):

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
 import html5lib
-import httpx
+import httpx2
 
 from tests import loopback
 
@@ -42,7 +42,7 @@ class Page:
     url: str
     text: str
     root: Element
-    headers: httpx.Headers = field(repr=False)
+    headers: httpx2.Headers = field(repr=False)
 
     @property
     def title(self) -> str:
@@ -130,7 +130,7 @@ class Browser:
         return self.send(page, form)
 
 
-def page_of(answer: httpx.Response) -> Page:
+def page_of(answer: httpx2.Response) -> Page:
     """Parse an answer as strictly as the standard, and check what every page must have."""
     parser = html5lib.HTMLParser(strict=False, namespaceHTMLElements=False)
     root = parser.parse(answer.text)

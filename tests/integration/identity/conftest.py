@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from services.console.web.database import DATABASE as CONSOLE
@@ -144,7 +144,7 @@ async def an_api(settings: Settings) -> AsyncIterator[Client]:
     app = service_api(service, settings)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://education") as http,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://education") as http,
     ):
         yield Client(http, settings.issuer)
 

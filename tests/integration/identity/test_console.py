@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpx2
 import pytest
 
 from services.console.addresses import Addresses
@@ -37,7 +37,7 @@ class Browsing:
     """The console in this process, and the browser of somebody who opens it."""
 
     console: Console
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
     async def address_of_issuer(self) -> str:
         """Open a page; return where the browser is sent to sign in."""
@@ -47,13 +47,13 @@ class Browsing:
         assert answer.status_code == 303
         return str(answer.headers["location"])
 
-    async def sign_in(self, person: Person) -> httpx.Response:
+    async def sign_in(self, person: Person) -> httpx2.Response:
         """Sign in at Keycloak's form, and return the answer to the code that it sends back."""
         async with loopback.client(timeout=60) as elsewhere:
             page = await elsewhere.get(await self.address_of_issuer())
             form = re.search(r'action="([^"]+)"', page.raise_for_status().text)
             assert form is not None, page.text
-            # The cookies are marked as secure, which browsers take from this machine and httpx does not.
+            # The cookies are marked as secure, which browsers take from this machine and httpx2 does not.
             cookies = "; ".join(cookie.split(";")[0] for cookie in page.headers.get_list("set-cookie"))
             who = {"username": person.name, "password": person.password}
             answer = await elsewhere.post(html.unescape(form[1]), data=who, headers={"Cookie": cookies})
@@ -83,7 +83,7 @@ async def browsing(settings: Settings, keycloak: Keycloak, tmp_path: Path) -> As
     app = console_application(own, Addresses(None, {}))
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as http,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=ADDRESS) as http,
     ):
         yield Browsing(app.state.console, http)
 

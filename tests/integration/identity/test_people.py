@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 
 from services.vocabulary import Role
@@ -81,7 +81,7 @@ async def test_people_sign_in_by_code_and_pkce_alone(keycloak: Keycloak) -> None
         answer = await browser.post("/protocol/openid-connect/token", data=password)
         assert (answer.status_code, answer.json()["error"]) == (400, "unauthorized_client")
 
-        async def authorise(**more: str) -> httpx.Response:
+        async def authorise(**more: str) -> httpx2.Response:
             return await browser.get("/protocol/openid-connect/auth", params=question("ooc-people", **more))
 
         assert (await authorise(redirect_uri=HERE, **pkce)).status_code == 200

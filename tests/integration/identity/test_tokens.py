@@ -8,7 +8,7 @@ import hmac
 import json
 from uuid import UUID
 
-import httpx
+import httpx2
 import pytest
 from joserfc import jws
 from joserfc.jwk import RSAKey
@@ -61,7 +61,7 @@ async def test_an_expired_token(
     assert part(token, 1)["exp"] - part(token, 1)["iat"] == 2
     async with an_api(settings) as api:
 
-        async def refused() -> httpx.Response:
+        async def refused() -> httpx2.Response:
             answer = await api.read(f"/v1/sessions/{stream}", token=token)
             assert answer.status_code == 401
             return answer
@@ -148,14 +148,14 @@ async def test_many_forged_tokens_ask_the_issuer_once(
 ) -> None:
     """A hundred tokens with unknown keys make no hundred questions to Keycloak."""
     requests: list[str] = []
-    get = httpx.AsyncClient.get
+    get = httpx2.AsyncClient.get
 
-    async def counted(client: httpx.AsyncClient, url: str, **more: object) -> httpx.Response:
+    async def counted(client: httpx2.AsyncClient, url: str, **more: object) -> httpx2.Response:
         if url.startswith(keycloak.url):
             requests.append(url)
         return await get(client, url, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(httpx.AsyncClient, "get", counted)
+    monkeypatch.setattr(httpx2.AsyncClient, "get", counted)
     monkeypatch.setattr(authentication, "PAUSE_SECONDS", 60.0)
     tail = accepted_token.partition(".")[2]
     tokens = [f"{encoded({**part(accepted_token, 0), 'kid': str(number)})}.{tail}" for number in range(100)]

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.errors import BadSignatureError
@@ -35,7 +35,7 @@ FORM = {"grant_type": "client_credentials", "sub": SUB, "role": "OFFICER", "orga
 
 
 @pytest.fixture
-async def issuer(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def issuer(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """Yield a running issuer, as a client with its address."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
@@ -50,7 +50,7 @@ async def issuer(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_a_token_verifies_against_the_published_keys(issuer: httpx.AsyncClient) -> None:
+async def test_a_token_verifies_against_the_published_keys(issuer: httpx2.AsyncClient) -> None:
     """A token asked for by form has the claims asked for, the lifetime, and a signature by the published key."""
     configuration = (await issuer.get("/.well-known/openid-configuration")).json()
     keys = KeySet.import_key_set((await issuer.get(configuration["jwks_uri"])).json())
@@ -74,7 +74,7 @@ async def test_a_token_verifies_against_the_published_keys(issuer: httpx.AsyncCl
     }
 
 
-async def test_a_changed_token_does_not_verify(issuer: httpx.AsyncClient) -> None:
+async def test_a_changed_token_does_not_verify(issuer: httpx2.AsyncClient) -> None:
     """A token with changed claims is refused."""
     keys = KeySet.import_key_set((await issuer.get("/jwks")).json())
     header, _, signature = (await issuer.post("/token", data=FORM)).json()["access_token"].split(".")
@@ -84,7 +84,7 @@ async def test_a_changed_token_does_not_verify(issuer: httpx.AsyncClient) -> Non
 
 
 async def test_the_private_half_stays_in_a_file_that_its_owner_alone_can_read(
-    issuer: httpx.AsyncClient,
+    issuer: httpx2.AsyncClient,
     tmp_path: Path,
 ) -> None:
     """The published key is the public half of the one in the file, which nobody else can read."""
@@ -105,7 +105,7 @@ async def test_the_private_half_stays_in_a_file_that_its_owner_alone_can_read(
     ],
 )
 async def test_a_request_that_makes_no_sense_is_refused_with_the_field(
-    issuer: httpx.AsyncClient,
+    issuer: httpx2.AsyncClient,
     change: dict[str, str],
     error: str,
     names: str,
@@ -152,7 +152,7 @@ QUESTION = {
 }
 
 
-async def _code(issuer: httpx.AsyncClient) -> str:
+async def _code(issuer: httpx2.AsyncClient) -> str:
     """Pick the supervisor on the page, and return the code that comes back."""
     answer = await issuer.post("/authorize", data={**QUESTION, "person": "SUPERVISOR-1"})
     assert answer.status_code == 303
@@ -173,7 +173,7 @@ def _redeeming(code: str) -> dict[str, str]:
     }
 
 
-async def test_the_page_offers_every_person_of_the_development_system(issuer: httpx.AsyncClient) -> None:
+async def test_the_page_offers_every_person_of_the_development_system(issuer: httpx2.AsyncClient) -> None:
     """Given a client's question, when the page is opened, then it has a button for each role, and nothing runs on it."""
     page = await issuer.get("/authorize", params=QUESTION)
     assert page.status_code == 200
@@ -185,13 +185,13 @@ async def test_the_page_offers_every_person_of_the_development_system(issuer: ht
     assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
 
 
-async def test_people_are_those_by_whom_ooc_acts(issuer: httpx.AsyncClient) -> None:
+async def test_people_are_those_by_whom_ooc_acts(issuer: httpx2.AsyncClient) -> None:
     """A person who signs in has the id under which `ooc` and the scenarios act in that role."""
     for person in PEOPLE:
         assert person.form()["sub"] == str(officer_id(person.role, person.number))
 
 
-async def test_a_code_gives_tokens_once_and_they_are_renewed(issuer: httpx.AsyncClient) -> None:
+async def test_a_code_gives_tokens_once_and_they_are_renewed(issuer: httpx2.AsyncClient) -> None:
     """A code gives an access token of the person picked, once; its refresh token gives another."""
     code = await _code(issuer)
     first = await issuer.post("/token", data=_redeeming(code))
@@ -220,13 +220,13 @@ async def test_a_code_gives_tokens_once_and_they_are_renewed(issuer: httpx.Async
         {"grant_type": "refresh_token", "refresh_token": "no token"},
     ],
 )
-async def test_a_code_is_for_whoever_asked_for_it(issuer: httpx.AsyncClient, change: dict[str, str]) -> None:
+async def test_a_code_is_for_whoever_asked_for_it(issuer: httpx2.AsyncClient, change: dict[str, str]) -> None:
     """A code gives nothing without its verifier, to another client, or for another address; nor does an invented one."""
     answer = await issuer.post("/token", data=_redeeming(await _code(issuer)) | change)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
 
-async def test_an_access_token_renews_nothing(issuer: httpx.AsyncClient) -> None:
+async def test_an_access_token_renews_nothing(issuer: httpx2.AsyncClient) -> None:
     """An access token is no refresh token, though the same key has signed it."""
     access = (await issuer.post("/token", data=FORM)).json()["access_token"]
     form = {"grant_type": "refresh_token", "refresh_token": access, "client_id": "ooc-people"}
@@ -244,7 +244,7 @@ async def test_an_access_token_renews_nothing(issuer: httpx.AsyncClient) -> None
     ],
 )
 async def test_a_question_that_would_give_a_code_away_is_refused(
-    issuer: httpx.AsyncClient, change: dict[str, str]
+    issuer: httpx2.AsyncClient, change: dict[str, str]
 ) -> None:
     """A code goes to a client on this machine alone, and only with a challenge."""
     for answer in (

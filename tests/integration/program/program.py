@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-import httpx
+import httpx2
 from jsonschema_rs import Draft202012Validator
 
 PATIENCE: Final = 60.0
@@ -62,7 +62,7 @@ class Program:
     `reader` looks at what follows in services that the sender of a command may not read.
     """
 
-    http: httpx.Client
+    http: httpx2.Client
     addresses: Mapping[str, str]
     token: Callable[[Officer], str]
     reader: Officer
@@ -270,10 +270,10 @@ class Program:
     def _is_known(self, wish: Wish) -> bool:
         return f"{wish.service}/{wish.record}" in self._named
 
-    def _get(self, officer: Officer, service: str, path: str, **query: Any) -> httpx.Response:
+    def _get(self, officer: Officer, service: str, path: str, **query: Any) -> httpx2.Response:
         return self.http.get(f"{self.addresses[service]}{path}", params=query, headers=self._headers(officer))
 
-    def _post(self, wish: Wish, body: Json, **query: str) -> httpx.Response:
+    def _post(self, wish: Wish, body: Json, **query: str) -> httpx2.Response:
         # The key of a wish is always the same: the dry run shows the ids that the command then gets.
         key = {"Idempotency-Key": str(uuid5(NAMESPACE_URL, str(wish)))}
         url = f"{self.addresses[wish.service]}{self._path(wish)}/commands"

@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 
 from services.reporting.returns import reproduction_problems
@@ -27,7 +27,7 @@ QUESTION: Final = {"measure": "workload", "from": "2026-04-01", "to": TODAY}
 
 async def freeze(
     partnership: Partnership, *, role: str = "ANALYST", key: str | None = None, **question: str
-) -> httpx.Response:
+) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {await partnership.token(role)}", "Idempotency-Key": key or str(uuid4())}
     return await partnership.clients["reporting"].post("/v1/returns", json=QUESTION | question, headers=headers)
 
@@ -42,7 +42,7 @@ async def frozen(partnership: Partnership, **question: str) -> dict[str, Any]:
     return line
 
 
-async def read(partnership: Partnership, path: str, role: str = "ANALYST") -> httpx.Response:
+async def read(partnership: Partnership, path: str, role: str = "ANALYST") -> httpx2.Response:
     return await partnership.read("reporting", f"/v1/returns{path}", await partnership.token(role))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 
 from shared import database as connections
@@ -121,11 +121,11 @@ class RunningWitness:
     folder: Path
 
     def client(self) -> WitnessClient:
-        key = httpx.get(f"{self.url}/key").text
+        key = httpx2.get(f"{self.url}/key").text
         return WitnessClient(self.url, VerifierKey.parse(key))
 
     def sizes(self) -> dict[str, int]:
-        answer: dict[str, int] = httpx.get(f"{self.url}/seen").json()
+        answer: dict[str, int] = httpx2.get(f"{self.url}/seen").json()
         return answer
 
 
@@ -142,8 +142,8 @@ async def running_witness(folder: Path, keys: list[VerifierKey]) -> AsyncIterato
 
     async def answers() -> bool:
         try:
-            return (await asyncio.to_thread(httpx.get, f"{running.url}/key")).status_code == 200
-        except httpx.TransportError:
+            return (await asyncio.to_thread(httpx2.get, f"{running.url}/key")).status_code == 200
+        except httpx2.TransportError:
             assert process.returncode is None
             return False
 

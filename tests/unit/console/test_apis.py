@@ -65,3 +65,15 @@ async def test_a_path_may_have_its_own_question() -> None:
         "/v1/disposals/1/commands?dry_run=true&as_of=2026-11-27",
         "/v1/quarantine/a%2Fb%C3%A9?known_at=2026-11-27T09%3A00%3A00%2B00%3A00",
     ]
+
+
+async def test_no_cookie_is_kept() -> None:
+    """Given an answer that sets a cookie, when another person asks, then the cookie is not sent."""
+    with serving((200, {}, {"Set-Cookie": "of=person; Path=/"}), (200, {})) as (url, server):
+        apis = Apis(Addresses(None, {"disposal": url}))
+        try:
+            await apis.get(PERSON, "disposal", "/v1/disposals/1")
+            await apis.get(PERSON, "disposal", "/v1/disposals/2")
+        finally:
+            await apis.close()
+    assert [request[2].get("Cookie") for request in server.requests] == [None, None]
