@@ -19,10 +19,10 @@ from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command, Correction, Event, event_from
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
+from shared.domain.sealing import OwnedBy, Sealed
+from shared.domain.service import ReadModel, Service
 from shared.event_store.memory import MemoryEventStore
 from shared.privacy.keyring import MemoryKeyring
-from shared.privacy.sealing import OwnedBy, Sealed
-from shared.runtime.service import ReadModel, Service
 
 
 # 1. Events: what has happened. A `Sealed` field is encrypted with the reader's own key; destroying it forgets the name.

@@ -14,7 +14,7 @@ from services.registry import DECIDING, PARTNERS, SERVICES
 from shared.kafka import PROVISIONER, VERIFIER, KafkaLogin, worker_principal
 from shared.runtime.kafka_grants import KafkaAccess, grant_access
 from shared.runtime.provision import provision_topics
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 NAMESPACE: Final = "ooc"
 

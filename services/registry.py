@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from shared.domain.service import ReadModel, Service
     from shared.runtime.privileges import Schema
-    from shared.runtime.service import ReadModel, Service
 
 
 @dataclass(frozen=True, slots=True)

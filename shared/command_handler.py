@@ -25,6 +25,8 @@ from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.ids import derived_uuid
 from shared.domain.permissions import CONFLICT, EVERY, AccessFacts, boundary
 from shared.domain.receipts import Receipt, ReceiptLine
+from shared.domain.sealing import seal_model, sealed_fields, to_json
+from shared.domain.service import Claims, Service
 from shared.event_store import (
     Appended,
     AppendRequest,
@@ -40,8 +42,6 @@ from shared.event_store import (
     WrongExpectedVersion,
 )
 from shared.privacy.keyring import Keyring
-from shared.privacy.sealing import seal_model, sealed_fields, to_json
-from shared.runtime.service import Claims, Service
 from shared.state_cache import StateCache
 from shared.stream_queue import QueueFull, StreamQueue
 

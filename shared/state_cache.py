@@ -19,9 +19,9 @@ from typing import Final, Generic, TypeVar
 from shared.domain.decider import Decider, check_gapless, history_at
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Correction
+from shared.domain.sealing import DataKey, key_ids_in
 from shared.event_store import RecordedEvent
 from shared.privacy.keyring import CACHED_SECONDS, ExpiryTimer, KeyId, Keyring
-from shared.privacy.sealing import DataKey, key_ids_in
 
 S = TypeVar("S")
 

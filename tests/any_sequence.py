@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import EventRegistry, Fact, encode_event
 from shared.domain.messages import Command
-from shared.privacy.sealing import DataKey, key_ids_in, seal_model, sealed_fields
+from shared.domain.sealing import DataKey, key_ids_in, seal_model, sealed_fields
 from tests.command_spec import CommandSpec
 
 Correction = tuple[str, str, Any]

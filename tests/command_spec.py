@@ -25,7 +25,7 @@ from shared.domain.execution import (
 )
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 AREA = {"area": "DORSET"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.database import as_role, database_dsn
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 
 class IsolatedSettings(Settings):

@@ -19,8 +19,8 @@ from services.console.roles import role_option
 from services.console.tables import OUT, complain
 from services.registry import SERVICES
 from services.vocabulary import Role
+from shared.evidence.checkpoint import BadNote, Checkpoint, SignedNote
 from shared.printing.documents import NotPrintable
-from shared.transparency.checkpoint import BadNote, Checkpoint, SignedNote
 
 FORMAT: Final = "ooc-case-bundle/1"
 """The format of a bundle; docs/explanation/evidence.md describes it."""

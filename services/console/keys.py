@@ -21,7 +21,7 @@ from services.console.addresses import VAR, written
 from services.console.tables import OUT, AsJson, complain, moment, table
 from shared.database import Connection, as_role, database_dsn
 from shared.privacy.keyring import DERIVE, InvalidKeyEncryptionKeys, KeyEncryptionKeys, UnusableKey
-from shared.runtime.settings import NoPassword, Settings
+from shared.settings import NoPassword, Settings
 
 PAGE: Final = 500
 """How many data keys are wrapped again in one transaction."""

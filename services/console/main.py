@@ -200,7 +200,7 @@ def migrate() -> None:
     """Create the databases and their roles, and bring schemas and privileges up to date (OOC_ADMIN_DATABASE_URL)."""
     from services.registry import DECIDING, databases_without_events  # noqa: PLC0415  only here
     from shared.runtime.provision import ProvisionFailed, provision_databases  # noqa: PLC0415  the same
-    from shared.runtime.settings import NoPassword, Settings  # noqa: PLC0415  the same
+    from shared.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
     try:
         asyncio.run(provision_databases(Settings(), [entry.name for entry in DECIDING], databases_without_events()))
@@ -213,7 +213,7 @@ def topics() -> None:
     """Create the topics that are missing, and give each service and partner its rights on them (OOC_KAFKA)."""
     from services.kafka_access import provision_kafka  # noqa: PLC0415  only here
     from shared.runtime.provision import ProvisionFailed  # noqa: PLC0415  the same
-    from shared.runtime.settings import NoPassword, Settings  # noqa: PLC0415  the same
+    from shared.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
     try:
         asyncio.run(provision_kafka(Settings()))

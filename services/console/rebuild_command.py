@@ -11,7 +11,7 @@ import typer
 
 from services.console.addresses import NoSystem
 from services.console.tables import OUT, AsJson, complain
-from shared.runtime.settings import NoPassword
+from shared.settings import NoPassword
 
 if TYPE_CHECKING:
     from services.reporting.rebuild import Rebuilt

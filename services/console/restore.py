@@ -17,19 +17,19 @@ from services.console.verification import owner_database_url, require_answers, s
 from services.registry import deciding_services
 from shared.database import Connection, create_pool, database_dsn
 from shared.domain.envelope import GENESIS, next_hash
+from shared.domain.service import Service
 from shared.event_store import RecordedEvent
 from shared.event_store.log_hash import kept_answer, log_entry, next_log_hash
+from shared.evidence.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
+from shared.evidence.home_evidence import public_keys
+from shared.evidence.log import EVENTS, read_tiles
+from shared.evidence.merkle import RightEdge, append_leaves, frontier, hash_leaf
+from shared.evidence.verification.checkpoints import read_published
+from shared.evidence.verification.problems import Problems
+from shared.evidence.verification.streams import claims_after, owner_of
+from shared.evidence.verification.topic import committed_records, read_position_record
 from shared.kafka import VERIFIER, Kafka
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
-from shared.runtime.service import Service
-from shared.runtime.verification.checkpoints import read_published
-from shared.runtime.verification.problems import Problems
-from shared.runtime.verification.streams import claims_after, owner_of
-from shared.runtime.verification.topic import committed_records, read_position_record
-from shared.transparency.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
-from shared.transparency.evidence import public_keys
-from shared.transparency.log import EVENTS, read_tiles
-from shared.transparency.merkle import RightEdge, append_leaves, frontier, hash_leaf
 
 PAGE: Final = 20_000
 """Entries of an event store that are read at once."""

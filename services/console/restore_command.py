@@ -13,8 +13,8 @@ import typer
 from services.console.addresses import NoSystem
 from services.console.tables import OUT, AsJson, complain
 from services.registry import DECIDING
-from shared.runtime.settings import NoPassword
-from shared.transparency.checkpoint import VerifierKey
+from shared.evidence.checkpoint import VerifierKey
+from shared.settings import NoPassword
 
 if TYPE_CHECKING:
     from services.console.restore import Drill

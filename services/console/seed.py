@@ -32,7 +32,7 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.privileges import RoleKind
-from shared.runtime.settings import NoPassword, Settings
+from shared.settings import NoPassword, Settings
 from tools.scenario.synthetic_cases import SyntheticCase, SyntheticCases
 
 AT_ONCE: Final = 32

@@ -19,11 +19,11 @@ from services.console.addresses import VAR
 from services.kafka_access import partner_principal, principals
 from services.registry import PARTNERS, SERVICES, RegisteredService
 from shared.database import as_role
+from shared.evidence.checkpoint import SigningKeys, VerifierKey
+from shared.evidence.log import ACCESS, EVENTS, origin_of
 from shared.kafka import PROVISIONER
 from shared.runtime.privileges import DECIDING, PROJECTING, RoleKind
-from shared.runtime.settings import DEFAULT_ORIGIN
-from shared.transparency.checkpoint import SigningKeys, VerifierKey
-from shared.transparency.log import ACCESS, EVENTS, origin_of
+from shared.settings import DEFAULT_ORIGIN
 from tools.local import (
     SERVERS,
     Addresses,

@@ -25,13 +25,13 @@ from services.reporting.verifications import report_problems
 from services.reporting.verify import check_projection
 from shared.database import as_role, create_pool
 from shared.domain.data_rights import PersonForgotten, data_rights_events
+from shared.domain.service import Service
+from shared.evidence.log import ACCESS
+from shared.evidence.verification.problems import Passed, Problems, note_lasting, to_the_end
+from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.kafka import VERIFIER
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.service import Service
-from shared.runtime.settings import NoPassword, Settings
-from shared.runtime.verification.problems import Passed, Problems, note_lasting, to_the_end
-from shared.runtime.verification.topic import PATIENCE_SECONDS
-from shared.transparency.log import ACCESS
+from shared.settings import NoPassword, Settings
 
 ANSWER_SECONDS: Final = 5.0
 """How long a server may take to answer at all."""

@@ -24,9 +24,9 @@ from services.console.tables import ERR, OUT, AsJson, complain, moment
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
 from shared.event_store.log_hash import log_entry
+from shared.evidence.checkpoint import BadNote, VerifierKey, open_checkpoint
+from shared.evidence.merkle import BadProof, check_inclusion, hash_leaf
 from shared.runtime.garbage_collection import exempt_from_collection
-from shared.transparency.checkpoint import BadNote, VerifierKey, open_checkpoint
-from shared.transparency.merkle import BadProof, check_inclusion, hash_leaf
 
 SHOWN: Final = 20
 """Breaks of one check that are shown in the terminal; `--json` has every one that is kept."""

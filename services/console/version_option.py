@@ -11,7 +11,7 @@ from services.console.tables import OUT
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from shared.runtime.version import version  # noqa: PLC0415  only where it is asked for
+        from shared.version import version  # noqa: PLC0415  only where it is asked for
 
         OUT.print(f"ooc {version()}")
         raise typer.Exit

@@ -48,7 +48,7 @@ from shared.domain.messages import (
     ValueObject,
     Version,
 )
-from shared.privacy.sealing import OwnedBy, Sealed
+from shared.domain.sealing import OwnedBy, Sealed
 
 # --- words of this service alone ----------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from services.education import events as education
 from services.rj_conference import events as conference
 from services.vocabulary import AttendanceStatus
 from shared.domain.envelope import Fact
-from shared.runtime.service import CommandFor, Reaction, reaction_command_id
+from shared.domain.service import CommandFor, Reaction, reaction_command_id
 
 LOST: Final = {
     conference.NotProceedingReason.HARMED_WITHDREW: CancellationReason.HARMED_WITHDREW,

@@ -15,7 +15,7 @@ from services.disposal.events import EVENTS
 from services.disposal.views import view
 from shared.domain.decider import Decider
 from shared.domain.policy import PolicyBook
-from shared.runtime.service import ReadModel
+from shared.domain.service import ReadModel
 
 POLICY: Final = PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml")
 """The dated values of this service."""

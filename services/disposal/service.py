@@ -21,8 +21,8 @@ from services.vocabulary import INHERITED_LABELS
 from services.words import words_of
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event
+from shared.domain.service import Claims, Service
 from shared.printing.documents import is_print
-from shared.runtime.service import Claims, Service
 
 
 def home_of(event: Event) -> UUID | None:

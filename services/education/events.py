@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 from services.vocabulary import WORDS, AttendanceStatus, KeyStage, Personal, Regime, SchoolUrn, SessionKind, Topic
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Added, Correction, Event, FreeText, Hours, Timestamp, ValueObject
-from shared.privacy.sealing import OwnedBy, Sealed
+from shared.domain.sealing import OwnedBy, Sealed
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
 """A number of heads."""

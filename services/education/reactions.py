@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.runtime.service import Reaction
+from shared.domain.service import Reaction
 
 REACTIONS: Final[tuple[Reaction, ...]] = ()
 """None."""

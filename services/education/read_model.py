@@ -12,7 +12,7 @@ from services.education.domain.state import Session, Stage
 from services.education.events import EVENTS
 from services.education.views import view
 from shared.domain.policy import PolicyBook
-from shared.runtime.service import ReadModel
+from shared.domain.service import ReadModel
 
 READ_MODEL: Final[ReadModel[Session]] = ReadModel(
     service="education",

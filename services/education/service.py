@@ -10,7 +10,7 @@ from services.education.reactions import REACTIONS
 from services.education.read_model import READ_MODEL
 from services.vocabulary import INHERITED_LABELS
 from services.words import words_of
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 service: Final[Service[Session]] = Service(
     name="education",

@@ -32,7 +32,7 @@ from services.vocabulary import (
 )
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Correction, Digest, Event, FreeText, Timestamp
-from shared.privacy.sealing import FieldClass, OwnedBy, Sealed
+from shared.domain.sealing import FieldClass, OwnedBy, Sealed
 
 Source = Literal["SCHOOL", "POLICE_101", "POLICE_ONLINE", "OFFICER", "OTHER_AGENCY"]
 Setting = Literal["SCHOOL", "ONLINE", "COMMUNITY"]

@@ -11,7 +11,7 @@ from services.disposal.events import OutcomeAssigned
 from services.education.events import AttendanceRecorded, RecordCorrected
 from services.referral.domain.commands import CarryOutcome, CorrectCarriedOutcome, RecordActivityUndertaken
 from shared.domain.envelope import Fact
-from shared.runtime.service import CommandFor, Reaction, reaction_command_id
+from shared.domain.service import CommandFor, Reaction, reaction_command_id
 
 
 def activity_undertaken(fact: Fact) -> Iterator[CommandFor]:

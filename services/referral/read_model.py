@@ -12,7 +12,7 @@ from services.referral.domain.state import Referral, Stage
 from services.referral.events import EVENTS
 from services.referral.views import view
 from shared.domain.policy import PolicyBook
-from shared.runtime.service import ReadModel
+from shared.domain.service import ReadModel
 
 READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     service="referral",

@@ -17,7 +17,7 @@ from services.rj_conference.events import EVENTS as RJ_CONFERENCE
 from services.vocabulary import INHERITED_LABELS, Role
 from services.words import words_of
 from shared.domain.messages import Event
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 
 def home(event: Event) -> UUID | None:

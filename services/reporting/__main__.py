@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.runtime.entrypoint import run_process
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 
 def api(settings: Settings) -> None:

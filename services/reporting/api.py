@@ -74,7 +74,7 @@ from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.projection_consumer import events_topic
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 _MEASURE: Final = choice(
     "measure", "Which measure.", MEASURES, f"there is no such measure; there is {', '.join(MEASURES)}", "path"

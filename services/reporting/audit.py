@@ -24,9 +24,7 @@ from services.reporting.forgotten import add_forgotten
 from services.reporting.retention import add_retention
 from services.reporting.snapshot import Pool
 from services.reporting.visibility import Reader, reader_of, visible
-from shared.api.access_lines import CASE, add_access_lines
 from shared.api.dependencies import ApiDependencies
-from shared.api.evidence import add_evidence
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.problems import problem_response
 from shared.api.request import Caller, read_id, read_reason
@@ -36,9 +34,11 @@ from shared.database import retry_or_raise
 from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
 from shared.event_store import EventStoreUnavailable
-from shared.runtime.contract import NO_CONTRACT
-from shared.transparency.evidence import evidence_of
-from shared.transparency.log import ACCESS
+from shared.evidence.access_lines import CASE, add_access_lines
+from shared.evidence.contract import NO_CONTRACT
+from shared.evidence.home_evidence import evidence_of
+from shared.evidence.log import ACCESS
+from shared.evidence.routes import add_evidence
 
 PERSON_ID: Final = an_id("person_id", "The id of the person, the same in every service.", "path")
 _PERSON: Final = (PERSON_ID, ACCESS_REASON)

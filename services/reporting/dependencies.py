@@ -15,7 +15,7 @@ from shared.api.dependencies import ApiDependencies, api_dependencies
 from shared.privacy.keyring import Keyring
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.privileges import RoleKind
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 
 @dataclass

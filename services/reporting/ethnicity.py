@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from services.reporting.summaries.disposal import SealedTexts
+from shared.domain.sealing import SealedToken, unseal
 from shared.privacy.keyring import Keyring
-from shared.privacy.sealing import SealedToken, unseal
 
 Grant = Callable[[Sequence[SealedTexts]], Awaitable[Mapping[SealedTexts, str]]]
 """Opens sealed words; what is forgotten is left out."""

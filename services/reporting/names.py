@@ -41,10 +41,10 @@ from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
 from shared.database import retry_or_raise
 from shared.domain.envelope import Fact
+from shared.domain.sealing import DataKey, Sealed, SealedToken, TamperedToken, unseal
 from shared.event_store import EventStoreUnavailable
 from shared.privacy.keyring import KeyId, KeyMissing, Keyring, UnusableKey
-from shared.privacy.sealing import DataKey, Sealed, SealedToken, TamperedToken, unseal
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 _log = structlog.get_logger("names")
 

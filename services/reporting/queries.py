@@ -31,7 +31,7 @@ from services.reporting.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.summaries import Summary, summary_type
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.dates import end_of_day
-from shared.privacy.sealing import SealedToken
+from shared.domain.sealing import SealedToken
 
 MOST_READ: Final = 8_192
 """Summaries that a process remembers as they were stored, some 20 MB: those of a quarter of many teams."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from services.registry import read_models
 from shared.domain.envelope import EventRegistry
 from shared.domain.messages import Event
-from shared.runtime.service import ReadModel
+from shared.domain.service import ReadModel
 
 READ_MODELS: Final[dict[str, ReadModel[Any]]] = read_models()
 """By the service's name."""

@@ -38,7 +38,7 @@ from shared.api.schemas import Schema
 from shared.database import retry_or_raise
 from shared.domain.messages import Actor
 from shared.event_store import EventStoreUnavailable
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 T = TypeVar("T")
 

@@ -25,9 +25,9 @@ from shared.api.schemas import ActorLine, Schema, SealedField
 from shared.domain.decider import history_at
 from shared.domain.envelope import Fact, Origin
 from shared.domain.permissions import Denial
+from shared.domain.sealing import FieldClass, key_ids_in
 from shared.privacy.disclosure import disclose, undisclosed
 from shared.privacy.keyring import Keyring
-from shared.privacy.sealing import FieldClass, key_ids_in
 
 PAGE: Final = 100
 """Events on one page."""

@@ -35,9 +35,9 @@ from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
 from shared.database import retry_or_raise
 from shared.event_store import EventStoreUnavailable
-from shared.runtime.contract import NO_CONTRACT
-from shared.transparency.evidence import evidence_of
-from shared.transparency.statement import NoStatement
+from shared.evidence.contract import NO_CONTRACT
+from shared.evidence.home_evidence import evidence_of
+from shared.evidence.statement import NoStatement
 
 PART: Final = "verifications"
 ACTION: Final = "KEEP_VERIFICATION"

@@ -17,8 +17,8 @@ from shared.domain.data_rights import is_data_right
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.waiting import DECIDER, Waiting, is_wait
+from shared.evidence.verification.problems import Passed, Problems, ignore_passed, to_the_end
 from shared.messaging.waiting import KnownWait
-from shared.runtime.verification.problems import Passed, Problems, ignore_passed, to_the_end
 
 STREAMS: Final = 200
 """How many streams are folded at a time."""

@@ -7,15 +7,15 @@ from mode import Service as Part
 from services.reporting.caught_up import FreshnessRecorder
 from services.reporting.projection import apply, read_or_none
 from services.reporting.read_models import CONSUMER, READ_MODELS
+from shared.evidence.log import ACCESS
 from shared.kafka import worker_principal
 from shared.messaging.polling import waking
 from shared.messaging.projection_consumer import ProjectionConsumer
 from shared.messaging.wait_recorder import WaitRecorder, held_streams
 from shared.runtime.bootstrap import Resources, open_resources
 from shared.runtime.privileges import RoleKind
-from shared.runtime.settings import Settings
 from shared.runtime.worker import checkpoint_signers, run
-from shared.transparency.log import ACCESS
+from shared.settings import Settings
 
 
 def run_worker(settings: Settings) -> None:

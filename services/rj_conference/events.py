@@ -13,8 +13,8 @@ from pydantic import Field, StringConstraints
 from services.vocabulary import WORDS, ConferenceCategory, ConferenceMode, Personal, Regime, Role
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Added, Correction, Event, FreeText, Hours, Timestamp, ValueObject, Version
+from shared.domain.sealing import OwnedBy, Sealed
 from shared.domain.texts import Visible
-from shared.privacy.sealing import OwnedBy, Sealed
 
 
 class Sensitivity(StrEnum):

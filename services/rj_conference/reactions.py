@@ -11,7 +11,7 @@ from services.rj_conference.domain.commands import CloseConference, ProposeConfe
 from services.rj_conference.events import Sensitivity
 from services.vocabulary import ConditionType, ConferenceCategory
 from shared.domain.envelope import Fact
-from shared.runtime.service import CommandFor, Reaction
+from shared.domain.service import CommandFor, Reaction
 
 CATEGORY: Final[Mapping[OffenceCategory, ConferenceCategory]] = {
     OffenceCategory.THEFT: ConferenceCategory.SHOPLIFTING,

@@ -12,7 +12,7 @@ from services.rj_conference.domain.state import Conference, Stage
 from services.rj_conference.events import EVENTS
 from services.rj_conference.views import view
 from shared.domain.policy import PolicyBook
-from shared.runtime.service import ReadModel
+from shared.domain.service import ReadModel
 
 POLICY: Final = PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml")
 

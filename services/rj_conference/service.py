@@ -15,7 +15,7 @@ from services.rj_conference.read_model import READ_MODEL
 from services.vocabulary import INHERITED_LABELS, Role
 from services.words import words_of
 from shared.domain.messages import Event
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 
 def home(event: Event) -> UUID | None:

@@ -11,8 +11,8 @@ from typing import Any
 from shared.api.access_log import AccessLog
 from shared.domain.messages import Actor, Command
 from shared.domain.permissions import SYSTEM, Denial, Permissions
-from shared.privacy.sealing import FieldClass
-from shared.runtime.service import Service
+from shared.domain.sealing import FieldClass
+from shared.domain.service import Service
 
 
 class NotAllowed(Exception):

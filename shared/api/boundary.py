@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.api.problems import TooManyRequests, fault_response, too_many_response
 from shared.api.rates import RateLimit
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Headers of every response: no caching (RFC 9111), no guessing of media types (Fetch standard)."""

@@ -25,8 +25,8 @@ from shared.api.problems import problem_response
 from shared.api.routes import declared_openly
 from shared.api.schemas import CommandSchemas
 from shared.domain.messages import Message, unique
+from shared.domain.service import Service
 from shared.domain.words import Words
-from shared.runtime.service import Service
 
 IN_OPENAPI: Final = "#/components/schemas/"
 ALONE: Final = "#/$defs/"

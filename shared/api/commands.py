@@ -44,8 +44,8 @@ from shared.command_handler import (
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.execution import CommandRequest
 from shared.domain.receipts import Receipt
-from shared.runtime.service import Service
-from shared.runtime.settings import Settings
+from shared.domain.service import Service
+from shared.settings import Settings
 
 COMMAND: Final = (ID, DRY_RUN, JUDGED_AT, IDEMPOTENCY_KEY, CORRELATION, TRACEPARENT)
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {

@@ -52,11 +52,11 @@ from shared.domain.decisions import Refused
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import ids_mentioned
+from shared.domain.sealing import key_ids_in
+from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable
 from shared.privacy.keyring import PostgresKeyring
-from shared.privacy.sealing import key_ids_in
-from shared.runtime.service import Service
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 PART: Final = "data_rights"
 """The right to all of this."""

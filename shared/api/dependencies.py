@@ -13,7 +13,7 @@ from shared.api.authorisation import ReadGate
 from shared.command_handler import CommandHandler
 from shared.domain.permissions import Permissions
 from shared.event_store import EventStore
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 
 @dataclass

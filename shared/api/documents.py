@@ -18,8 +18,8 @@ from shared.api.routes import declared
 from shared.domain.decider import history_at
 from shared.domain.documents import Document, DocumentData, NotAvailable
 from shared.domain.envelope import Fact
+from shared.domain.service import Service
 from shared.printing.documents import LANGUAGES, NotPrintable, RenderedDocument, render
-from shared.runtime.service import Service
 
 HEADERS: Final = ("ETag", "Repr-Digest", "Content-Language", "Content-Disposition", "Cache-Control")
 PDF: Final[dict[int | str, dict[str, Any]]] = {

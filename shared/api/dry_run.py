@@ -11,14 +11,14 @@ from shared.api.problems import RuleBroken
 from shared.api.queries import denial_of_facts
 from shared.api.schemas import DryRunAnswer, DutyChangeLine, EventPreview, FollowingCommandLine
 from shared.command_handler import Accepted, DryRun
-from shared.consequences import duty_changes, following_commands, new_documents
+from shared.domain.consequences import duty_changes, following_commands, new_documents
 from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.envelope import Fact
 from shared.domain.messages import COMMAND_FIELDS, Actor
 from shared.domain.permissions import AccessFacts, Permission
+from shared.domain.sealing import Sealed, to_json
 from shared.domain.sentences import sentence_of
-from shared.privacy.sealing import Sealed, to_json
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 Followers = Callable[[], Iterable[Service[Any]]]
 """The services whose reactions follow the events of a service. They are imported when the first dry run asks."""

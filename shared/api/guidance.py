@@ -23,7 +23,7 @@ from shared.domain.decisions import RuleKind
 from shared.domain.envelope import Fact
 from shared.domain.guidance import Answer, CommandGuidance, RuleAnswer, Status, guidance_at
 from shared.domain.messages import Actor, Command
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 MOMENT: Final = a_time("as_of", "What may be done then; now if absent. A later time says what will hold then.")
 NEXT: Final = (ID, MOMENT, ACCESS_REASON)

@@ -9,9 +9,9 @@ from typing import Any
 from shared.domain.decider import history_at
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Correction
+from shared.domain.sealing import Sealed, to_json
 from shared.domain.sentences import sealed_notes, sentence_of
 from shared.privacy.disclosure import Disclosure
-from shared.privacy.sealing import Sealed, to_json
 
 
 def history_view(

@@ -48,11 +48,11 @@ from shared.domain.envelope import Origin
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command
+from shared.domain.sealing import DataKey
+from shared.domain.service import Service
 from shared.event_store import AppendRequest, AppendResult, EventStore, LoadedStream
 from shared.event_store.memory import MemoryEventStore
 from shared.privacy.keyring import KeyId, Keyring, MemoryKeyring
-from shared.privacy.sealing import DataKey
-from shared.runtime.service import Service
 
 MAX_COMMANDS: Final = 20
 """The most commands of a row."""

@@ -14,8 +14,8 @@ from fastapi.staticfiles import StaticFiles
 from shared.api.dependencies import ApiDependencies
 from shared.api.problems import Problem
 from shared.api.routes import explain_missing
-from shared.runtime.settings import Settings
-from shared.runtime.version import version
+from shared.settings import Settings
+from shared.version import version
 
 SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"

@@ -15,11 +15,11 @@ from shared.api.dependencies import Dependencies
 from shared.api.problems import problem_response, problems
 from shared.api.schemas import ServiceStatus
 from shared.database import TRANSIENT, retry_or_raise
+from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable
+from shared.latency import exposition
 from shared.messaging.consumer import alarms, kind_of
-from shared.runtime.latency import exposition
-from shared.runtime.service import Service
-from shared.runtime.version import version
+from shared.version import version
 
 
 class OpenMetrics(PlainTextResponse):

@@ -27,12 +27,12 @@ from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.domain.permissions import DATA_RIGHTS, AccessFacts, Denial, Permission, boundary, read_denial
+from shared.domain.sealing import key_ids_in
+from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable, RecordedEvent
 from shared.messaging.linking import linked_marks
 from shared.messaging.waiting import waits_of
 from shared.privacy.disclosure import Disclosure, disclose
-from shared.privacy.sealing import key_ids_in
-from shared.runtime.service import Service
 
 PARAMETERS: Final = (ID, *TIMES, ACCESS_REASON)
 """Of each of the three queries."""

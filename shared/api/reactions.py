@@ -37,14 +37,14 @@ from shared.database import Connection, retry_or_raise
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, FreeText
 from shared.domain.permissions import AccessFacts, boundary
+from shared.domain.sealing import Sealed
+from shared.domain.service import Service
 from shared.domain.waiting import CloseWaiting, waiting_service
 from shared.event_store import EventStoreUnavailable
 from shared.messaging.consumer import NothingHeld
 from shared.messaging.reactions import ParkedReaction, ReactionRunner, lock_parked, parked_reactions
 from shared.messaging.wait_recorder import reaction_wait, record_wait
 from shared.messaging.waiting import end_wait
-from shared.privacy.sealing import Sealed
-from shared.runtime.service import Service
 
 _LISTED: Final = (ACCESS_REASON,)
 _ONE: Final = (ID, ACCESS_REASON)

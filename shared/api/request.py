@@ -27,7 +27,7 @@ from shared.api.problems import Malformed, TooManyRequests
 from shared.api.rates import RateLimit
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.messages import Actor, Command
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 MAX_PARAMETERS: Final = 50
 """The most query parameters of a request, repetitions included; their check takes quadratic time."""

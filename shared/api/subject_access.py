@@ -32,9 +32,9 @@ from shared.domain.decider import history_at
 from shared.domain.documents import NotAvailable
 from shared.domain.envelope import Fact
 from shared.domain.permissions import ids_mentioned
+from shared.domain.sealing import NotOpened, key_ids_in
+from shared.domain.service import Service
 from shared.privacy.disclosure import disclose, undisclosed
-from shared.privacy.sealing import NotOpened, key_ids_in
-from shared.runtime.service import Service
 
 RECORD: Final = an_id("record", "The id of a record of this service that names the person.", "path")
 LAWS: Final = ("UK_GDPR_ARTICLE_15", "DPA_2018_SECTION_45")

@@ -20,7 +20,7 @@ from shared.domain.decider import BrokenHistory, apply_correction, impossible
 from shared.domain.envelope import E_co, Fact
 from shared.domain.messages import Command, Correction, Event
 from shared.domain.rules import Context, RuleBook
-from shared.privacy.sealing import OwnedBy, Sealed, to_json
+from shared.domain.sealing import OwnedBy, Sealed, to_json
 
 C = TypeVar("C", bound=Correction)
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command, Event
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
-from shared.runtime.service import ReadModel, Service
+from shared.domain.service import ReadModel, Service
 
 HoldKind = Literal["APPEAL", "COMPLAINT", "EVIDENCE", "LEGAL"]
 """Why a person's records must be kept: an appeal, a complaint, evidence in proceedings, or a legal claim or inquiry."""

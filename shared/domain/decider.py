@@ -20,8 +20,8 @@ from shared.domain.decisions import NeedsRationale, NewEvents, Refused
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import Command, Correction, Event
 from shared.domain.rules import Approved, Context, RuleBook
+from shared.domain.sealing import Sealed
 from shared.domain.texts import RECORDED
-from shared.privacy.sealing import Sealed
 
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)

@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from shared.domain.dates import LONDON, local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event
-from shared.privacy.sealing import Forgotten, Sealed
+from shared.domain.sealing import Forgotten, Sealed
 
 S = TypeVar("S")
 

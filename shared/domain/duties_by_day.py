@@ -9,7 +9,7 @@ from typing import Any
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.duties import Duty
 from shared.domain.envelope import Fact
-from shared.runtime.service import ReadModel
+from shared.domain.service import ReadModel
 
 
 def all_duties(read_model: ReadModel[Any], history: Sequence[Fact]) -> tuple[Duty, ...]:

@@ -22,7 +22,7 @@ from typing_extensions import TypeVar
 
 from shared.domain.dates import local_day
 from shared.domain.messages import Actor, Correction, Event, Message, Timestamp
-from shared.privacy.sealing import CLOSED, DecryptionContext, FieldClass, Sealed, field_class
+from shared.domain.sealing import CLOSED, DecryptionContext, FieldClass, Sealed, field_class
 
 E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
 

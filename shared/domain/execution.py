@@ -15,8 +15,8 @@ from shared.domain.envelope import Envelope, Fact, Origin
 from shared.domain.ids import event_id
 from shared.domain.messages import Actor, Command, Correction
 from shared.domain.rules import Approved, Context
-from shared.privacy.sealing import Sealed
-from shared.runtime.service import Claims, Service
+from shared.domain.sealing import Sealed
+from shared.domain.service import Claims, Service
 
 LIVE: Final = Origin()
 

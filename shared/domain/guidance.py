@@ -33,7 +33,7 @@ from shared.domain.messages import Actor, Command
 from shared.domain.permissions import EVERY
 from shared.domain.policy import NoPolicy
 from shared.domain.rules import Context, Rule, RuleBook
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 S = TypeVar("S")
 

@@ -20,8 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from shared.domain.sealing import PREFIX, Sealed
 from shared.domain.texts import Code, CommandContext, Visible
-from shared.privacy.sealing import PREFIX, Sealed
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -21,7 +21,7 @@ from pydantic_core import from_json
 
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Actor, Correction
-from shared.privacy.sealing import FieldClass
+from shared.domain.sealing import FieldClass
 
 SYSTEM: Final = "SYSTEM"
 """The role of reactions. No token can carry it, and no table contains it."""

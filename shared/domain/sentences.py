@@ -25,7 +25,7 @@ from typing import Any, Final
 from shared.domain.dates import LONDON
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event
-from shared.privacy.sealing import sealed_fields
+from shared.domain.sealing import sealed_fields
 
 _OPTIONAL: Final = re.compile(r"\[([^\[\]]*)\]")
 _FIELD: Final = re.compile(r"\{([a-z_0-9.]+)(?:([?#])([^{}|]*)\|([^{}|]*))?\}")

@@ -20,8 +20,8 @@ from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Command, Event, FreeText, ShortText, Timestamp, ValueObject
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
-from shared.privacy.sealing import Sealed
-from shared.runtime.service import ReadModel, Service
+from shared.domain.sealing import Sealed
+from shared.domain.service import ReadModel, Service
 
 StreamName = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")

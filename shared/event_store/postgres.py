@@ -35,7 +35,7 @@ from shared.event_store import (
     StoredReceipt,
     WrongExpectedVersion,
 )
-from shared.runtime.latency import observe
+from shared.latency import observe
 
 STORE_BEHIND_TOPIC: Final = "OOC01"
 """The SQLSTATE by which `append` refuses on a store behind its topic."""

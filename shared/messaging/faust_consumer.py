@@ -21,6 +21,7 @@ from faust.types import TP
 from mode import CrashingSupervisor, Service
 
 from shared.command_handler import CommandHandler
+from shared.domain.service import Service as Declared
 from shared.kafka import Kafka, client_options, worker_principal
 from shared.messaging.consumer import Apply, ConsumedEvent, decode
 from shared.messaging.consumer.handling import RecordHandler
@@ -28,8 +29,7 @@ from shared.messaging.polling import waking
 from shared.messaging.projection_consumer import DEFAULT_GROUP, GroupSettings, batch_of
 from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
 from shared.messaging.wait_recorder import recorder_of
-from shared.runtime.service import Service as Declared
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 MAX_RECORDS: Final = 500
 """How many events make a batch at most: what has arrived while the batch before was taken."""

@@ -29,10 +29,10 @@ from mode import Service
 
 from shared.database import Connection, retry_for
 from shared.kafka import Kafka, client_options, stop
+from shared.latency import observe
 from shared.messaging.consumer import Apply, ConsumedEvent, clear_alarm, decode, log_transient, raise_alarm
 from shared.messaging.consumer.handling import RecordHandler
 from shared.messaging.consumer.position_record import HighWaterMark
-from shared.runtime.latency import observe
 
 MAX_RECORDS: Final = 5_000
 """How many records make a batch at most."""

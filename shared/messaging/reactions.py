@@ -36,13 +36,13 @@ from shared.domain.envelope import EventRegistry, Fact, Origin
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
+from shared.domain.service import CommandFor, Reaction, Service
 from shared.messaging.consumer import ConsumedEvent, clear_alarm, is_transient, log_transient, raise_alarm
 from shared.messaging.linking import keep_linked_marks
 from shared.messaging.parking import ParkedReactions, PostgresParkedReactions, ReactionToPark, Rejection
 from shared.messaging.polling import Poll
 from shared.messaging.waiting import keep_waits, wait_facts
 from shared.privacy.keyring import KeyDestroyed
-from shared.runtime.service import CommandFor, Reaction, Service
 
 SYSTEM: Final = "SYSTEM"
 """The role in which a service acts on another's event; the API accepts it from nobody."""

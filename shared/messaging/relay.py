@@ -37,6 +37,7 @@ from mode import Service
 from shared.database import holding_lock
 from shared.event_store.anchors import Anchors
 from shared.kafka import PARTITIONS, Kafka, producing
+from shared.latency import observe
 from shared.messaging.consumer import clear_alarms, raise_alarm
 from shared.messaging.consumer.position_record import (
     HighWaterMark,
@@ -48,7 +49,6 @@ from shared.messaging.consumer.position_record import (
     with_foreign_since,
 )
 from shared.messaging.polling import Poll
-from shared.runtime.latency import observe
 
 MAX_EVENTS: Final = 4_000
 """How many events go into one transaction at most."""

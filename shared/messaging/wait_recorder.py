@@ -23,13 +23,13 @@ from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Command
+from shared.domain.service import Service
 from shared.domain.waiting import EndWaiting, RecordWaiting, Wait, waiting_service
 from shared.messaging.consumer import kind_of, log_transient
 from shared.messaging.consumer.quarantine import held_stream_id
 from shared.messaging.polling import Poll
 from shared.messaging.reactions import ParkedReaction, parked_reactions, system_actor
 from shared.messaging.waiting import begin_wait, change_wait, end_wait, open_waits
-from shared.runtime.service import Service
 
 LOCK: Final = 7350713004
 """The advisory lock of who records, in a service's database."""

@@ -16,8 +16,7 @@ from pydantic import BaseModel
 from shared.domain.decider import history_at
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Correction, Event
-from shared.privacy.keyring import Keyring
-from shared.privacy.sealing import (
+from shared.domain.sealing import (
     Change,
     FieldClass,
     OwnedBy,
@@ -28,6 +27,7 @@ from shared.privacy.sealing import (
     to_json,
     unseal,
 )
+from shared.privacy.keyring import Keyring
 
 
 @dataclass(frozen=True)

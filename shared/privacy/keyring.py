@@ -33,9 +33,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from shared.database import retry_or_raise
+from shared.domain.sealing import DataKey
 from shared.privacy.epochs import parse_epochs
-from shared.privacy.sealing import DataKey
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 CACHED_SECONDS: Final = 29.0
 """How long a key is cached, and how long what it decrypted (`StateCache`): one after the other they stay under a minute."""

@@ -7,7 +7,7 @@ GET  /v1/{collection}/{id}/duties       the duties; ?as_of=DATE
 GET  /v1/{collection}/{id}/documents/{name}  a document as PDF; ?lang=en|cy&as_of=&known_at=
 GET  /v1/commands/{command_id}          what a command recorded, and what waits of what follows from it
 /v1/reactions                           parked reactions, and decisions about them: shared/api/reactions.py
-GET  /v1/evidence/homes/{id}            the evidence of a home, for an auditor: shared/api/evidence.py
+GET  /v1/evidence/homes/{id}            the evidence of a home, for an auditor: shared/evidence/routes.py
 GET  /v1/access                         who looked at the records of a home, or at one: ?case= or ?record=, ?before=
 /v1/people/{id}                         a person's records and data rights, for who has that right: shared/api/data_rights.py,
                                         shared/api/subject_access.py
@@ -29,7 +29,6 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.applications import Starlette
 
-from shared.api.access_lines import add_service_access_lines
 from shared.api.boundary import guard
 from shared.api.command_outcomes import add_command_outcomes
 from shared.api.command_schemas import add_command_schemas, command_schemas
@@ -39,7 +38,6 @@ from shared.api.data_rights import add_data_rights
 from shared.api.dependencies import Dependencies, api_dependencies
 from shared.api.documents import add_documents
 from shared.api.dry_run import Followers
-from shared.api.evidence import add_service_evidence
 from shared.api.guidance import add_guidance
 from shared.api.imports import add_import
 from shared.api.openapi import complete_openapi, new_application
@@ -49,12 +47,14 @@ from shared.api.quarantine import add_quarantine
 from shared.api.queries import add_queries
 from shared.api.reactions import add_reactions
 from shared.api.subject_access import add_subject_access
+from shared.domain.service import Service
 from shared.event_store.postgres import PostgresEventStore
+from shared.evidence.access_lines import add_service_access_lines
+from shared.evidence.routes import add_service_evidence
 from shared.runtime.bootstrap import open_resources
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind
-from shared.runtime.service import Service
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 
 def service_api(service: Service[Any], settings: Settings, followers: Followers = tuple) -> FastAPI:

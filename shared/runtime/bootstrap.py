@@ -16,13 +16,13 @@ import asyncpg
 
 from shared.command_handler import CommandHandler
 from shared.database import create_pool
+from shared.domain.service import Service
 from shared.event_store import EventStore
+from shared.latency import recording_latency
 from shared.messaging.consumer import log_alarms
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
-from shared.runtime.latency import recording_latency
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.service import Service
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 CLOSING_SECONDS: Final = 5.0
 """How long the calls under way may take at the end of a process; after that its connections are cut."""

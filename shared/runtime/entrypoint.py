@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from shared.domain.service import Service
+from shared.evidence.checkpoint import BadNote, InvalidSigningKey
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.runtime.logs import log_to_stderr
-from shared.runtime.service import Service
-from shared.runtime.settings import NoPassword, Settings
-from shared.transparency.checkpoint import BadNote, InvalidSigningKey
+from shared.settings import NoPassword, Settings
 
 
 def run_service(service: Service[Any], services_named: Callable[[Sequence[str]], Iterable[Service[Any]]]) -> None:

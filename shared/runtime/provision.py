@@ -32,7 +32,7 @@ from shared.runtime.privileges import (
     RoleKind,
     Schema,
 )
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 
 class ProvisionFailed(Exception):

@@ -11,20 +11,20 @@ import uvloop
 from mode import Service as Part
 from mode import Worker
 
+from shared.domain.service import Service
 from shared.event_store.postgres import PostgresEventStore
+from shared.evidence.checkpoint import SigningKeys, VerifierKey
+from shared.evidence.contract import NO_CONTRACT, contract_of
+from shared.evidence.log import ACCESS, EVENTS, Log
+from shared.evidence.signer import CheckpointSigner
+from shared.evidence.witness_client import WitnessClient
 from shared.kafka import worker_principal
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.relay import Relay
 from shared.runtime.bootstrap import Resources, open_resources
-from shared.runtime.contract import NO_CONTRACT, contract_of
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.service import Service
-from shared.runtime.settings import Settings
-from shared.transparency.checkpoint import SigningKeys, VerifierKey
-from shared.transparency.log import ACCESS, EVENTS, Log
-from shared.transparency.signer import CheckpointSigner
-from shared.transparency.witness_client import WitnessClient
+from shared.settings import Settings
 
 HEARTBEAT_SECONDS: Final = 5.0
 """Seconds between two touches of a worker's heartbeat file."""

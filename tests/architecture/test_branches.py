@@ -10,7 +10,7 @@ from typing import Any, Final, get_args, get_type_hints
 import pytest
 
 from services.registry import deciding_services
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ import pytest
 from services.registry import deciding_services
 from shared.domain.decisions import RuleKind
 from shared.domain.duties_by_day import all_duties
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tools.reference.catalogue import catalogue, shown_fields
 from tools.reference.pages import duty_texts
 from tools.scenario.in_memory import Memory

@@ -10,7 +10,7 @@ import pytest
 
 from services.registry import deciding_services
 from services.vocabulary import Role
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tools.reference.__main__ import declared_pages, explored_pages
 from tools.reference.compatibility import incompatible_changes
 from tools.reference.contract import committed_contract, contract_of_code, explain, text_of

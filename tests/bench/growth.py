@@ -35,8 +35,8 @@ from services.vocabulary import Role
 from shared.database import create_pool
 from shared.domain.dates import end_of_day
 from shared.domain.messages import Actor
+from shared.evidence.verification.problems import Problems
 from shared.runtime.garbage_collection import exempt_from_collection
-from shared.runtime.verification.problems import Problems
 from tests.bench.history import LAST_DAY, history
 from tests.bench.machine import machine
 from tests.bench.place import Place, place

@@ -30,7 +30,7 @@ from shared.database import retry_for
 from shared.domain.messages import Actor
 from shared.runtime.application import uvicorn_options
 from shared.runtime.provision import provision_databases
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests import loopback
 from tests.bench.corpus import Corpus
 from tests.bench.figures import milliseconds

@@ -36,7 +36,7 @@ from shared.event_store.postgres import PostgresEventStore
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import KEYRING_DATABASE, provision_databases, service_database
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests import loopback
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.figures import milliseconds

@@ -12,7 +12,7 @@ from pydantic import BaseModel, create_model
 
 from shared.domain.decider import history_at
 from shared.domain.envelope import Envelope, Fact
-from shared.privacy.sealing import DecryptionContext
+from shared.domain.sealing import DecryptionContext
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side

@@ -20,14 +20,14 @@ from services.registry import databases_without_events
 from services.reporting.projection import apply
 from shared.database import as_role, create_pool
 from shared.domain.envelope import GENESIS, type_in
+from shared.domain.sealing import key_ids_in
 from shared.event_store.postgres import PostgresEventStore
-from shared.privacy.sealing import key_ids_in
+from shared.evidence.checkpoint import SigningKeys
+from shared.evidence.log import ACCESS, EVENTS
+from shared.evidence.signer import CheckpointSigner
+from shared.evidence.verification.streams import claims_after, owner_of
 from shared.runtime.privileges import RoleKind, Schema, role_name
 from shared.runtime.provision import KEYRING_DATABASE, databases, provision_topics, service_database
-from shared.runtime.verification.streams import claims_after, owner_of
-from shared.transparency.checkpoint import SigningKeys
-from shared.transparency.log import ACCESS, EVENTS
-from shared.transparency.signer import CheckpointSigner
 from tests.bench.corpus import SERVICES, Corpus, mixed
 from tests.bench.place import Place
 from tests.bench.processes import process_running, relaying

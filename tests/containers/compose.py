@@ -14,7 +14,7 @@ import httpx2
 import yaml
 
 from services.console.addresses import SERVICES
-from shared.runtime.version import version
+from shared.version import version
 from tests.containers.engine import EngineError, docker, inspect
 
 ROOT: Final = Path(__file__).parents[2]

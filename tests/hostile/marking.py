@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from services.registry import deciding_services
 from services.vocabulary import PersonDetails
-from shared.privacy.sealing import Sealed, field_class
+from shared.domain.sealing import Sealed, field_class
 from tools.scenario.story import CommandStep, Result, Scenario
 
 SERVICES: Final = {service.name: service for service in deciding_services()}

@@ -28,11 +28,11 @@ from services.registry import deciding_services
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from services.reporting.projection import apply
+from shared.domain.service import Service
 from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.linking import keep_linked_marks
 from shared.runtime.application import service_api
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database
-from shared.runtime.service import Service
 from tests import loopback
 from tests.hostile.serving import served
 from tests.integration.reporting.recorded_scenarios import Stored

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from shared.api.connections import ConnectionLimits
 from shared.database import retry_for
 from shared.runtime.application import uvicorn_options
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests.ports import free_ports
 
 

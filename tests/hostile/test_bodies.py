@@ -20,7 +20,7 @@ from shared.api.parameters import AS_OF
 from shared.api.problems import MAX_ERRORS, Malformed, malformed_response
 from shared.api.request import check_parameters, read_command
 from shared.domain.messages import Command
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 LIMIT = 262_144
 DECIDING = tuple(COLLECTIONS)

@@ -25,7 +25,7 @@ from shared.runtime.provision import (
     provision_databases,
     service_database,
 )
-from shared.runtime.settings import NoPassword, Settings
+from shared.settings import NoPassword, Settings
 from tests.hostile.databases import Databases
 from tests.integration.passwords import new_passwords
 from tests.ports import free_ports

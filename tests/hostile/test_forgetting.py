@@ -12,10 +12,10 @@ import httpx2
 import pytest
 
 from services.vocabulary import Role
+from shared.evidence.verification.problems import Problems
+from shared.evidence.verification.streams import StreamChecks, check_streams
 from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.verification.problems import Problems
-from shared.runtime.verification.streams import StreamChecks, check_streams
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.received_referral import NARRATIVE

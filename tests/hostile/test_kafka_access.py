@@ -30,7 +30,7 @@ from confluent_kafka import KafkaError as OtherError
 from services.kafka_access import principals, provision_kafka
 from shared.kafka import PROVISIONER, VERIFIER, Kafka, client_options
 from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
-from shared.runtime.settings import NoPassword, Settings
+from shared.settings import NoPassword, Settings
 from tests.confluent import confluent_options
 from tests.conftest import _Background
 from tests.ports import free_ports

@@ -29,8 +29,8 @@ from services.console.client import Client
 from services.console.keys import OWNER
 from shared.database import as_role, database_dsn
 from shared.domain.messages import Event
+from shared.domain.sealing import DataKey, SealedToken, key_ids_in, sealed_fields
 from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
-from shared.privacy.sealing import DataKey, SealedToken, key_ids_in, sealed_fields
 from tests.hostile.byte_search import base64_forms, days_in, files_under, forms, holding, written_files
 from tests.hostile.marking import SERVICES, Marker
 from tests.integration.console.browsing import Browser

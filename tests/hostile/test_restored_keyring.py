@@ -10,8 +10,8 @@ import pytest
 
 from services.console.verification import check_forgotten, find_forgotten
 from services.vocabulary import Role
+from shared.evidence.verification.problems import Problems
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.verification.problems import Problems
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded
 from tests.hostile.test_forgetting import NAME, closed, forget, keys_of, read_record

@@ -16,7 +16,7 @@ from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from shared.runtime.application import service_api
 from shared.runtime.provision import databases, provision_databases
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests import loopback
 from tests.hostile.serving import served
 from tests.integration.api import conftest

@@ -24,13 +24,13 @@ from shared.domain.corrections import WrongType, _Field, _parse_value
 from shared.domain.decider import with_value_at
 from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.messages import Actor, Command, FreeText
-from shared.privacy.sealing import (
+from shared.domain.sealing import (
     DataKey,
     DecryptionContext,
     Sealed,
     seal,
 )
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.unit.disposal.stories import OPENED_AT, offence, opening
 
 DECIDING = tuple(COLLECTIONS)

@@ -19,7 +19,7 @@ from joserfc import jwt
 from shared.api import authentication
 from shared.api.authentication import LEEWAY_SECONDS, InvalidToken, TokenVerifier
 from shared.database import retry_for
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests import loopback
 from tests.ports import free_ports
 from tools.local.issuer import ALGORITHM, key_in

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from services.vocabulary import Role
-from shared.api.access_lines import PAGE_SIZE
 from shared.database import database_dsn
+from shared.evidence.access_lines import PAGE_SIZE
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership, Recorded, person_in

@@ -9,16 +9,16 @@ from uuid import UUID
 
 from shared.command_handler import CommandHandler, DryRun
 from shared.command_handler import Result as HandlerResult
-from shared.consequences import DutyChange, duty_changes, following_commands, new_documents
+from shared.domain.consequences import DutyChange, duty_changes, following_commands, new_documents
 from shared.domain.decider import history_at
 from shared.domain.decisions import NeedsRationale
 from shared.domain.documents import DocumentData
 from shared.domain.duties_by_day import all_duties
 from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
+from shared.domain.sealing import to_json
+from shared.domain.service import Service
 from shared.event_store.memory import MemoryEventStore
-from shared.privacy.sealing import to_json
-from shared.runtime.service import Service
 from tools.scenario.backend import Request, Response
 from tools.scenario.in_memory import Memory
 from tools.scenario.story import Result

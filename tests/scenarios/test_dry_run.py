@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.registry import deciding_services
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command
-from shared.privacy.sealing import to_json
+from shared.domain.sealing import to_json
 from tests.scenarios.rehearsal import AFTERWARDS, Rehearsal
 from tools.reference.command_variants import moments, seen_in, variants
 from tools.scenario.backend import Request

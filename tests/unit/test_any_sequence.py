@@ -10,7 +10,7 @@ import pytest
 
 from services.registry import deciding_services
 from services.vocabulary import FieldCorrection, Role
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 HERE = Path(__file__).parent
 

@@ -18,8 +18,8 @@ from services.registry import DECIDING, deciding_services
 from shared.api.command_schemas import command_schemas, parts_of, standalone_schemas
 from shared.domain.data_rights import DATA_RIGHTS_TYPES
 from shared.domain.messages import Command
+from shared.domain.service import Service
 from shared.domain.waiting import WAITING_TYPES
-from shared.runtime.service import Service
 
 SERVICES = deciding_services()
 COMMANDS = [(service, command) for service in SERVICES for command in service.commands]

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from services.registry import deciding_services
 from services.vocabulary import Role
 from shared.domain.messages import Correction, Event
-from shared.privacy.sealing import Sealed, field_class
-from shared.runtime.service import Service
+from shared.domain.sealing import Sealed, field_class
+from shared.domain.service import Service
 
 SERVICES: Final = {service.name: service for service in deciding_services()}
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from services.disposal.service import service as disposal
 from services.referral.domain.commands import LinkPerson
 from services.referral.service import service as referral
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 EVENING = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)
 """In London it is the first of July already."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from services.registry import deciding_services
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tools.reference.access_page import of_access
 from tools.reference.asyncapi import of_topics
 from tools.reference.catalogue import catalogue

@@ -13,8 +13,8 @@ from services.reporting.access import ACCESS as REPORTING
 from services.vocabulary import Personal, Role
 from shared.domain.envelope import EventRegistry
 from shared.domain.permissions import Permission
-from shared.privacy.sealing import FieldClass
-from shared.runtime.service import Service
+from shared.domain.sealing import FieldClass
+from shared.domain.service import Service
 from tools.reference.markdown import (
     codes,
     page,

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from shared.domain.envelope import GENESIS
+from shared.domain.service import Service
 from shared.kafka import PARTITIONS
-from shared.runtime.service import Service
-from shared.runtime.version import version
+from shared.version import version
 from tools.reference.event_schemas import Json, envelope_members, is_message, published_events, schemas_file
 from tools.reference.markdown import page, prose, table
 

@@ -21,8 +21,8 @@ from services import vocabulary
 from services.reporting.measures import MEASURES
 from shared.domain.decisions import RuleKind
 from shared.domain.messages import COMMAND_FIELDS, Command
-from shared.privacy.sealing import Sealed
-from shared.runtime.service import Service
+from shared.domain.sealing import Sealed
+from shared.domain.service import Service
 from tools.reference.emitted_events import emitted_events
 from tools.reference.fields import groups
 from tools.reference.pages import duty_texts

@@ -18,7 +18,7 @@ from shared.domain.envelope import Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import COMMAND_FIELDS, Command
 from shared.domain.rules import RuleBook
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 
 BEGUN_AT: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 """The beginning of a history that no story has begun."""

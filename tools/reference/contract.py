@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tools.reference.asyncapi import asyncapi
 from tools.reference.compatibility import Break, Json
 from tools.reference.event_schemas import event_schemas, schemas_file

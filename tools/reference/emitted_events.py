@@ -14,7 +14,7 @@ from typing import Any
 
 from shared.domain.corrections import CorrectionEngine
 from shared.domain.messages import Command, Event, event_from
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 
 def emitted_events(service: Service[Any], command: type[Command]) -> list[type[Event]]:

@@ -25,11 +25,11 @@ from shared.api.command_schemas import ALONE, DIALECT, describe_fields, enumerat
 from shared.domain.data_rights import data_rights_events
 from shared.domain.envelope import Envelope, EventRegistry
 from shared.domain.messages import Event
+from shared.domain.sealing import FieldClass, OwnedBy, Sealed
 from shared.domain.sentences import words_of
+from shared.domain.service import Service
 from shared.domain.waiting import waiting_events
 from shared.domain.words import Words
-from shared.privacy.sealing import FieldClass, OwnedBy, Sealed
-from shared.runtime.service import Service
 
 REFERENCE: Final = Path("docs/reference")
 GOLDEN: Final = Path("tests/unit/contract/golden")

@@ -14,8 +14,8 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from shared.domain.messages import COMMAND_FIELDS, Command
+from shared.domain.sealing import FieldClass, OwnedBy, Sealed
 from shared.domain.words import FieldWords, Words
-from shared.privacy.sealing import FieldClass, OwnedBy, Sealed
 
 WORDS: dict[Any, str] = {
     UUID: "id",

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from services.registry import SERVICES
 from services.reporting.api import reporting_api
+from shared.domain.service import Service
 from shared.runtime.application import service_api
-from shared.runtime.service import Service
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tools.reference.markdown import page, prose, table
 
 Json = dict[str, Any]

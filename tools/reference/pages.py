@@ -18,8 +18,8 @@ from shared.domain.decisions import RuleKind
 from shared.domain.messages import Command, Event
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Rule
+from shared.domain.service import Service
 from shared.domain.words import Words
-from shared.runtime.service import Service
 from tools.reference.emitted_events import emitted_events
 from tools.reference.fields import WORDED_HEAD, groups, worded_rows
 from tools.reference.markdown import (

@@ -11,7 +11,7 @@ from typing import Any, Final
 from services.reporting.measures import MEASURES
 from services.reporting.policy import POLICY
 from services.reporting.retention import POLICY as RETENTION
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tools.reference.markdown import page, prose, table
 
 SOURCES: Final = tomllib.loads(Path(__file__).with_name("sources.toml").read_text(encoding="utf-8"))["source"]

@@ -27,7 +27,7 @@ from shared.domain.execution import (
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command, Correction, Event
 from shared.domain.rules import Context
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tools.reference.command_variants import (
     Seen,
     moments,

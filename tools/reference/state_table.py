@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from shared.domain.messages import Command
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tools.reference.markdown import codes, prose, table
 
 NOTE: Final = (

@@ -38,12 +38,12 @@ from shared.domain.envelope import Fact
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
+from shared.domain.service import Service
 from shared.event_store import RecordedEvent
 from shared.event_store.memory import MemoryEventStore
 from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.reactions import ReactionRunner
 from shared.privacy.keyring import MemoryKeyring
-from shared.runtime.service import Service
 from tools.scenario.backend import BackendError, Request, Response
 from tools.scenario.parked_in_memory import MemoryParkedReactions
 from tools.scenario.story import Officer, Result

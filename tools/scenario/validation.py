@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from services.console.tokens import officer_id
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tools.scenario.naming import Names
 from tools.scenario.story import (
     CheckStep,

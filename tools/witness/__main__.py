@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
-from shared.transparency.checkpoint import BadNote
+from shared.evidence.checkpoint import BadNote
 from tools.witness.application import witness_application
 from tools.witness.state import WitnessState, read_log_keys, witness_key
 

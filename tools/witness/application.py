@@ -14,14 +14,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from shared.transparency.checkpoint import (
+from shared.evidence.checkpoint import (
     BadNote,
     Checkpoint,
     SignedNote,
     Signer,
     VerifierKey,
 )
-from shared.transparency.merkle import SIZE
+from shared.evidence.merkle import SIZE
 from tools.witness.state import OutOfStep, Unfit, WitnessState
 
 LIMIT: Final = 65_536

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.transparency.checkpoint import (
+from shared.evidence.checkpoint import (
     COSIGNATURE,
     BadNote,
     Checkpoint,
     Signer,
     VerifierKey,
 )
-from shared.transparency.merkle import EMPTY_ROOT, BadProof, check_consistency
+from shared.evidence.merkle import EMPTY_ROOT, BadProof, check_consistency
 
 _TABLE = """
     create table if not exists seen (origin text primary key, size integer not null, root blob not null) strict

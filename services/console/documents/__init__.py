@@ -19,8 +19,8 @@ from services.registry import SERVICES
 from services.words import words_of
 from shared.domain.documents import Document, DocumentData, NotAvailable, day_of
 from shared.domain.words import Words
+from shared.evidence.checkpoint import Checkpoint, SignedNote
 from shared.printing.documents import render
-from shared.transparency.checkpoint import Checkpoint, SignedNote
 from tools.verify_bundle import text_of
 
 _TITLES: Final = {entry.name: entry.title for entry in SERVICES}

@@ -7,11 +7,11 @@ import sys
 from services.console.addresses import NoSystem, find_addresses
 from services.console.web.application import console_application
 from services.console.web.settings import ConsoleSettings
+from shared.evidence.checkpoint import BadNote
 from shared.privacy.keyring import InvalidKeyEncryptionKeys
 from shared.runtime.application import serve
 from shared.runtime.logs import log_to_stderr
-from shared.runtime.settings import NoPassword
-from shared.transparency.checkpoint import BadNote
+from shared.settings import NoPassword
 
 
 def main() -> None:

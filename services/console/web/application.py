@@ -50,9 +50,9 @@ from services.console.web.sessions import Drafts, SeenTimes, Session, Sessions
 from services.console.web.settings import ConsoleSettings
 from services.console.web.sign_in import CALLBACK, Provider, SessionEnded
 from shared.database import create_pool
+from shared.evidence.checkpoint import VerifierKey
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.version import version
-from shared.transparency.checkpoint import VerifierKey
+from shared.version import version
 
 STATIC: Final = Path(__file__).parent / "static"
 HEADERS: Final = {

@@ -36,7 +36,7 @@ from services.console.web.routing import console_of, read_case, read_collection,
 from services.console.web.sessions import Session
 from services.console.web.words import command_in_words
 from services.registry import COLLECTIONS, RECORD_TITLES, SERVICES
-from shared.transparency.checkpoint import VerifierKey
+from shared.evidence.checkpoint import VerifierKey
 from tools.verify_bundle import Keys, Unreadable, check
 
 CLOCKS: Final = {"occurred_at": "when it happened", "recorded_at": "when it was recorded"}

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.event_store.log_hash import log_entry
-from shared.transparency.checkpoint import COSIGNATURE, BadNote, Checkpoint, SignedNote, VerifierKey
-from shared.transparency.merkle import check_inclusion, hash_leaf
+from shared.evidence.checkpoint import COSIGNATURE, BadNote, Checkpoint, SignedNote, VerifierKey
+from shared.evidence.merkle import check_inclusion, hash_leaf
 
 _TIME: Final = slice(4, 12)
 """Where the time of a cosignature stands, after the id of its key."""

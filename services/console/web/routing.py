@@ -21,7 +21,7 @@ from services.console.web.cipher import Cipher
 from services.console.web.sessions import Drafts, SeenTimes, Session, Sessions
 from services.console.web.sign_in import Provider, SessionEnded, fresh
 from services.registry import COLLECTIONS
-from shared.transparency.checkpoint import VerifierKey
+from shared.evidence.checkpoint import VerifierKey
 
 COOKIE: Final = "ooc_session"
 CSRF: Final = "csrf"

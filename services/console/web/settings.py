@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from shared.privacy.keyring import InvalidKeyEncryptionKeys, KeyEncryptionKeys
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 
 class ConsoleSettings(Settings):

@@ -60,7 +60,7 @@ from shared.domain.messages import (
     Timestamp,
     Version,
 )
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 
 
 def _roles(*roles: Role) -> frozenset[str]:

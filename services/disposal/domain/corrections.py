@@ -27,7 +27,7 @@ from shared.domain.envelope import Fact
 from shared.domain.messages import DerivedCorrection, Event
 from shared.domain.policy import Policy
 from shared.domain.rules import Context
-from shared.privacy.sealing import to_json
+from shared.domain.sealing import to_json
 
 CORRECTIONS: Final[CorrectionEngine[RecordCorrected, DisposalState]] = CorrectionEngine(
     RecordCorrected,

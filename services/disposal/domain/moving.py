@@ -32,7 +32,7 @@ from shared.domain.decisions import EventAt, NewEvents
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import DerivedCorrection
 from shared.domain.rules import Context
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 
 NO_HOURS: Final = Decimal(0)
 WHY_MOVED: Final = "The place in the session had been booked for another condition: education has corrected it."

@@ -28,7 +28,7 @@ from shared.domain.messages import (
     Hours,
     Timestamp,
 )
-from shared.privacy.sealing import OwnedBy, Sealed
+from shared.domain.sealing import OwnedBy, Sealed
 
 DEFAULT_ROLES: Final = frozenset(
     {Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR}

@@ -56,8 +56,8 @@ from shared.domain.messages import (
     FreeText,
     Timestamp,
 )
+from shared.domain.sealing import OwnedBy, Sealed
 from shared.domain.texts import Visible
-from shared.privacy.sealing import OwnedBy, Sealed
 
 DEFAULT_ROLES: Final = frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.SUPERVISOR})
 """Who may send a command that names no roles of its own."""

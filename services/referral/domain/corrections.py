@@ -24,7 +24,7 @@ from shared.domain.decisions import EventAt, NewEvents
 from shared.domain.envelope import has_event
 from shared.domain.messages import DerivedCorrection, event_from
 from shared.domain.rules import Context
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 
 CORRECTED_THERE: Final = "The outcome was corrected in the disposal case."
 

@@ -17,7 +17,7 @@ from services.referral.events import (
 from services.vocabulary import Category, Flag, IncidentType, OutcomeCode, TriageOutcome
 from shared.domain.corrections import PastFacts
 from shared.domain.dates import local_day
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 
 OF_AN_OFFENDER: Final = frozenset({Category.SUSPECT, Category.CONVICTED, Category.DISPOSED_OOC})
 """Categories that a child under ten can never have."""

@@ -31,7 +31,7 @@ from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
 from shared.database import retry_or_raise
 from shared.event_store import EventStoreUnavailable
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 
 MOST: Final = 50
 """Cases in one answer: whoever finds more must ask more exactly."""

@@ -31,9 +31,9 @@ from services.vocabulary import SearchKind
 from shared.database import retry_or_raise
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
+from shared.domain.sealing import Sealed, SealedToken, TamperedToken, unseal
 from shared.event_store import EventStoreUnavailable
 from shared.privacy.keyring import CACHED_SECONDS, KeyMissing, PostgresKeyring, UnusableKey
-from shared.privacy.sealing import Sealed, SealedToken, TamperedToken, unseal
 
 REFRESH_SECONDS: Final = 20.0
 """Between two looks for new facts and destroyed keys, where nobody searches."""

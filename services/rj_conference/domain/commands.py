@@ -44,7 +44,7 @@ from shared.domain.messages import (
     Timestamp,
     Version,
 )
-from shared.privacy.sealing import OwnedBy, Sealed
+from shared.domain.sealing import OwnedBy, Sealed
 
 WITH_VICTIM_WORKER: Final = frozenset({Role.RJ_FACILITATOR.value, Role.VICTIM_WORKER.value, Role.SUPERVISOR.value})
 WITH_REACTIONS: Final = frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value, Role.SYSTEM.value})

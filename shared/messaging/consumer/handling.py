@@ -22,6 +22,7 @@ from mode import Service
 
 from shared.database import Connection
 from shared.kafka import Kafka
+from shared.latency import observe
 from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 from shared.messaging.consumer.batch import BatchResult, TopicPartition, load_checkpoints, log_results, process_batches
 from shared.messaging.consumer.consumed_event import ConsumedEvent
@@ -29,7 +30,6 @@ from shared.messaging.consumer.effects import Apply, log_transient, retry_transi
 from shared.messaging.consumer.position_record import HighWaterMark, Ignored, service_of
 from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.consumer.quarantine import retry_requested, settle_alarms
-from shared.runtime.latency import observe
 
 Batch = Mapping[TopicPartition, Sequence[ConsumedEvent]]
 

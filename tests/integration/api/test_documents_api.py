@@ -19,7 +19,7 @@ from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKe
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.pdf import pdf_text
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests.integration.api.conftest import Client
 
 PLAN = {

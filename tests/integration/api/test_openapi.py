@@ -25,7 +25,7 @@ from shared.api.schemas import WaitingReaction
 from shared.domain.messages import Actor
 from shared.messaging.reactions import ParkedReaction
 from shared.runtime.application import service_api
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.api.test_service_api import PLAN
 

@@ -28,7 +28,7 @@ from shared.messaging.consumer import (
 from shared.messaging.consumer.quarantine import HeldGap, QuarantinedStream, retry_requested
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.consumers.publishing import Author, Message
 

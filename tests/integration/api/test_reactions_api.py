@@ -18,6 +18,8 @@ from services.disposal.service import service
 from shared.api.schemas import ReactionDecided, WaitingReaction
 from shared.command_handler import CommandHandler
 from shared.event_store.postgres import PostgresEventStore
+from shared.evidence.verification.problems import CountedCheck
+from shared.evidence.verification.waits import check_waits
 from shared.messaging.consumer import BatchResult, ConsumedEvent, decode, process_batch
 from shared.messaging.reactions import ReactionRunner
 from shared.messaging.wait_recorder import recorder_of
@@ -26,9 +28,7 @@ from shared.privacy.keyring import KeyEncryptionKeys, MemoryKeyring, PostgresKey
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import provision_databases
-from shared.runtime.settings import Settings
-from shared.runtime.verification.problems import CountedCheck
-from shared.runtime.verification.waits import check_waits
+from shared.settings import Settings
 from tests.integration.api.conftest import Client
 from tests.integration.reporting.recorded_scenarios import play
 
@@ -194,7 +194,7 @@ async def test_verification_finds_a_closure_that_does_not_match_its_record(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given waits and closures, when rows are changed behind the record's back, then each difference is found."""
-    monkeypatch.setattr("shared.runtime.verification.waits.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("shared.evidence.verification.waits.PATIENCE_SECONDS", 0.0)
     recorder = recorder_of(place.reacting.handler, place.pool, lambda: datetime.now(UTC))
     await place.take()
     await recorder.record()

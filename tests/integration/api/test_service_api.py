@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 
-from shared.runtime.latency import BOUNDS, flush, observe
+from shared.latency import BOUNDS, flush, observe
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests.integration.api.conftest import Client
 
 PLAN = {

@@ -13,7 +13,7 @@ import pytest
 
 from services.console.web.application import HEADERS
 from shared.database import as_role, database_dsn
-from shared.runtime.version import version
+from shared.version import version
 from tests import loopback
 from tests.integration.console.browsing import Browser
 from tools.local.people import PEOPLE

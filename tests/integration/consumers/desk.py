@@ -13,7 +13,7 @@ from shared.domain.messages import Command, Event, event_from
 from shared.domain.permissions import STATE, Permission
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
-from shared.runtime.service import (
+from shared.domain.service import (
     CommandFor,
     Reaction,
     ReadModel,

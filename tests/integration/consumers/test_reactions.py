@@ -19,6 +19,7 @@ from shared.database import as_role
 from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command
+from shared.domain.service import CommandFor, Reaction, reaction_command_id
 from shared.domain.waiting import waiting_events
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
@@ -43,8 +44,7 @@ from shared.messaging.waiting import keep_waits, waits_of
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import databases, service_database
-from shared.runtime.service import CommandFor, Reaction, reaction_command_id
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.desk import Answer, Open, Ring, Rung, Staff, bell, desk
 from tests.integration.consumers.publishing import Message, publishing

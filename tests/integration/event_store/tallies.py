@@ -15,8 +15,8 @@ from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command, Event, FreeText, ShortText, event_from
 from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context, RuleBook
-from shared.privacy.sealing import OwnedBy, Sealed
-from shared.runtime.service import Claims, ReadModel, Service
+from shared.domain.sealing import OwnedBy, Sealed
+from shared.domain.service import Claims, ReadModel, Service
 
 
 class TallyOpened(Event):

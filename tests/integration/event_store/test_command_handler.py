@@ -26,6 +26,7 @@ from shared.command_handler import (
 from shared.database import as_role
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.messages import Actor
+from shared.domain.sealing import Forgotten, Sealed
 from shared.event_store import EventStore
 from shared.event_store.postgres import PostgresEventStore
 from shared.privacy.keyring import (
@@ -35,7 +36,6 @@ from shared.privacy.keyring import (
     MemoryKeyring,
     PostgresKeyring,
 )
-from shared.privacy.sealing import Forgotten, Sealed
 from tests.integration.event_store.streams import as_application
 from tests.integration.event_store.tallies import (
     KEEPER,

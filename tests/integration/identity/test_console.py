@@ -20,7 +20,7 @@ from services.console.web.application import console_application
 from services.console.web.routing import COOKIE, Console
 from services.console.web.sessions import Session
 from services.console.web.settings import ConsoleSettings
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests import loopback
 from tests.integration.identity.conftest import OFFICER, Keycloak
 from tests.integration.identity.signing_in import Person

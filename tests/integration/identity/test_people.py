@@ -13,7 +13,7 @@ import pytest
 
 from services.vocabulary import Role
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests import loopback
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import OFFICER, Keycloak

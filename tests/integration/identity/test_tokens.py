@@ -15,7 +15,7 @@ from joserfc.jwk import RSAKey
 
 from shared.api import authentication
 from shared.database import retry_for
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests import loopback
 from tests.integration.api.conftest import Client
 from tests.integration.identity.conftest import Keycloak, an_api

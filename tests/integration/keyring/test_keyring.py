@@ -14,6 +14,7 @@ import pytest
 
 from shared import database as connections
 from shared.database import as_role
+from shared.domain.sealing import DataKey
 from shared.privacy.keyring import (
     CACHED_SECONDS,
     InvalidKeyEncryptionKeys,
@@ -25,7 +26,6 @@ from shared.privacy.keyring import (
     PostgresKeyring,
     UnusableKey,
 )
-from shared.privacy.sealing import DataKey
 from tests.integration.keyring.rings import KEEPER, new_kek, ring_database
 from tests.integration.local.waiting import eventually
 

@@ -17,7 +17,7 @@ from services.kafka_access import accesses, principals, provision_kafka
 from shared.kafka import PROVISIONER, KafkaLogin, client_options
 from shared.runtime.kafka_grants import grant_access
 from shared.runtime.provision import ProvisionFailed
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests.conftest import _Background
 from tests.ports import free_ports
 from tools.local import Process, Supervisor, child_process, kafka

@@ -24,7 +24,7 @@ from services.console.addresses import find_addresses
 from services.console.tokens import Tokens
 from services.console.verification import stores
 from shared.kafka import PROVISIONER
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tests import loopback
 from tests.confluent import confluent_options
 from tests.whole_system import ooc, running_system, wait_until

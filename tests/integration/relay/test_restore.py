@@ -14,12 +14,12 @@ import pytest
 
 from services.console.restore import CannotRestore, restore_events, run_drill
 from shared.command_handler import Accepted
+from shared.evidence.checkpoint import SigningKeys, VerifierKey
+from shared.evidence.log import EVENTS, origin_of
+from shared.evidence.signer import CheckpointSigner
+from shared.evidence.verification.checkpoints import read_published
 from shared.runtime.privileges import RoleKind
 from shared.runtime.provision import checkpoints_topic, events_topic, position_topic, topics
-from shared.runtime.verification.checkpoints import read_published
-from shared.transparency.checkpoint import SigningKeys, VerifierKey
-from shared.transparency.log import EVENTS, origin_of
-from shared.transparency.signer import CheckpointSigner
 from tests.integration.event_store.streams import as_application
 from tests.integration.event_store.tallies import Count, opening, request_for
 from tests.integration.local.waiting import eventually

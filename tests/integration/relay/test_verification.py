@@ -19,9 +19,9 @@ from shared import database as connections
 from shared.api.access_log import AccessLog
 from shared.command_handler import Accepted, CommandHandler
 from shared.domain.messages import Command
+from shared.domain.service import Service
+from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.privacy.keyring import PostgresKeyring
-from shared.runtime.service import Service
-from shared.runtime.verification.topic import PATIENCE_SECONDS
 from tests.integration.event_store.streams import as_application, as_verifier
 from tests.integration.event_store.tallies import (
     KEEPER,

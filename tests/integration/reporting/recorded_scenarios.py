@@ -18,7 +18,7 @@ from services.vocabulary import Role
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
-from shared.runtime.verification.problems import Problems
+from shared.evidence.verification.problems import Problems
 from tests.in_memory_reporting import InMemoryReporting
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario

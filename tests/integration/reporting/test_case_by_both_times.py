@@ -24,7 +24,7 @@ from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
 from shared.domain.messages import Actor
 from shared.domain.permissions import Denial
-from shared.privacy.sealing import FieldClass
+from shared.domain.sealing import FieldClass
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, play, project, reader
 
 LATER = datetime(2027, 1, 1, tzinfo=UTC)

@@ -21,7 +21,7 @@ from shared.domain.envelope import GENESIS, Fact, encode_event, next_hash
 from shared.domain.messages import Event
 from shared.domain.permissions import STATE_AND_DUTIES, Permission
 from shared.domain.policy import PolicyBook
-from shared.runtime.service import ReadModel
+from shared.domain.service import ReadModel
 from tests.integration.reporting.recorded_scenarios import (
     project,
     reader,

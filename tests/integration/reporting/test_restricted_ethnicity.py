@@ -25,7 +25,7 @@ from shared.domain.data_rights import (
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
-from shared.privacy.sealing import SealedToken
+from shared.domain.sealing import SealedToken
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, Stored, play, project
 
 DISPOSAL: Final = next(service for service in deciding_services() if service.name == "disposal")

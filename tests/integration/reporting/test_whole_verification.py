@@ -15,6 +15,7 @@ from services.console.service_verification import Finding
 from services.console.verification import verify
 from services.registry import DECIDING, databases_without_events
 from shared.database import create_pool
+from shared.evidence.verification.topic import PATIENCE_SECONDS
 from shared.runtime.privileges import RoleKind, role_name
 from shared.runtime.provision import (
     KEYRING_DATABASE,
@@ -22,8 +23,7 @@ from shared.runtime.provision import (
     provision_topics,
     service_database,
 )
-from shared.runtime.settings import Settings
-from shared.runtime.verification.topic import PATIENCE_SECONDS
+from shared.settings import Settings
 from tests.bench.verification import System
 from tests.integration.relay.conftest import committed
 from tests.integration.reporting.recorded_scenarios import RecordedScenarios, project

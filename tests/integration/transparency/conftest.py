@@ -20,12 +20,12 @@ import pytest
 from shared import database as connections
 from shared.database import Connection
 from shared.event_store.postgres import PostgresEventStore
+from shared.evidence.checkpoint import Checkpoint, SigningKeys, VerifierKey, open_checkpoint
+from shared.evidence.log import ACCESS, EVENTS, Log, origin_of
+from shared.evidence.signer import CheckpointSigner
+from shared.evidence.witness_client import WitnessClient
 from shared.runtime.privileges import RoleKind
 from shared.runtime.provision import checkpoints_topic, databases, service_database, topics
-from shared.transparency.checkpoint import Checkpoint, SigningKeys, VerifierKey, open_checkpoint
-from shared.transparency.log import ACCESS, EVENTS, Log, origin_of
-from shared.transparency.signer import CheckpointSigner
-from shared.transparency.witness_client import WitnessClient
 from tests.integration.event_store.streams import SERVICE, Stream, as_application
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import body_of, committed

@@ -18,10 +18,10 @@ from shared.api.access_log import AccessLog
 from shared.database import Connection, create_pool
 from shared.domain.envelope import GENESIS, next_hash
 from shared.domain.messages import Actor
+from shared.evidence.checkpoint import SignedNote, SigningKeys, write_note
+from shared.evidence.home_evidence import evidence_of
+from shared.evidence.log import ACCESS, EVENTS, prove_consistency
 from shared.runtime.privileges import RoleKind
-from shared.transparency.checkpoint import SignedNote, SigningKeys, write_note
-from shared.transparency.evidence import evidence_of
-from shared.transparency.log import ACCESS, EVENTS, prove_consistency
 from tests.integration.event_store.streams import SERVICE, Stream, as_application
 from tests.integration.transparency.conftest import AUTHORITY, Office, running_witness
 from tools.verify_bundle import FORMAT, Key, Keys, Unreadable, check, history, read_bundle

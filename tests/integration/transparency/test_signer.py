@@ -11,11 +11,11 @@ import pytest
 from shared.api.access_log import AccessLog
 from shared.database import Connection, create_pool
 from shared.domain.messages import Actor
+from shared.evidence.checkpoint import SignedNote, open_checkpoint
+from shared.evidence.log import ACCESS, EVENTS, prove_consistency, prove_inclusion
+from shared.evidence.merkle import check_consistency, check_inclusion, hash_leaf
 from shared.messaging.consumer import alarms
 from shared.runtime.privileges import RoleKind
-from shared.transparency.checkpoint import SignedNote, open_checkpoint
-from shared.transparency.log import ACCESS, EVENTS, prove_consistency, prove_inclusion
-from shared.transparency.merkle import check_consistency, check_inclusion, hash_leaf
 from tests.integration.event_store.streams import as_application
 from tests.integration.local.waiting import eventually
 from tests.integration.transparency.conftest import Office, running_witness

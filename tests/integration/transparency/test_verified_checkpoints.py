@@ -6,7 +6,7 @@ import pytest
 
 from services.console.service_verification import Finding, verify_checkpoints
 from shared.database import Connection, create_pool
-from shared.transparency.log import EVENTS
+from shared.evidence.log import EVENTS
 from tests.integration.event_store.streams import SERVICE, as_verifier
 from tests.integration.local.waiting import eventually
 from tests.integration.transparency.conftest import Office

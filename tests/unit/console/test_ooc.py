@@ -27,7 +27,7 @@ from services.registry import DECIDING, deciding_services
 from services.reporting.measures import MEASURES
 from services.reporting.policy import POLICY as REPORTING_POLICY
 from services.vocabulary import Role
-from shared.runtime.settings import Settings
+from shared.settings import Settings
 from tools.local import SERVERS, Addresses, Ports
 from tools.scenario.parser import read_scenario
 from tools.scenario.validation import problems_of

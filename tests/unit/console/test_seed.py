@@ -13,7 +13,7 @@ import pytest
 from services.console.seed import QUIET, days_back, seed, some_cases
 from services.registry import deciding_services
 from shared.command_handler import CommandHandler
-from shared.consequences import following_commands
+from shared.domain.consequences import following_commands
 from shared.event_store.memory import MemoryEventStore
 from shared.privacy.keyring import MemoryKeyring
 from tools.scenario.synthetic_cases import SyntheticCase, SyntheticCases

@@ -18,7 +18,7 @@ import structlog
 
 from services.registry import deciding_services
 from shared.domain.envelope import Fact
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run

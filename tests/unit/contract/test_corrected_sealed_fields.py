@@ -15,8 +15,8 @@ from pydantic import BaseModel, TypeAdapter
 from shared.domain.decider import BrokenHistory, apply_correction
 from shared.domain.envelope import Fact, encode_event, has_event
 from shared.domain.messages import Correction, Event
-from shared.privacy.sealing import DataKey, Sealed, key_ids_in, seal_model, sealed_fields, to_json
-from shared.runtime.service import Service
+from shared.domain.sealing import DataKey, Sealed, key_ids_in, seal_model, sealed_fields, to_json
+from shared.domain.service import Service
 from tests.unit.contract.sample import SERVICES, samples, type_in
 from tests.unit.test_sealed_fields import sealed_paths
 

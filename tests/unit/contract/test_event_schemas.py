@@ -13,7 +13,7 @@ from jsonschema_rs import Draft7Validator, Draft202012Validator, meta
 
 from services.registry import deciding_services
 from shared.domain.messages import Event
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tools.reference.asyncapi import OPTIONAL_HEADERS, asyncapi
 from tools.reference.compatibility import incompatible_changes
 from tools.reference.event_schemas import event_schemas, published_events, samples_of, schemas_file

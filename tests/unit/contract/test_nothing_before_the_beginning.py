@@ -13,7 +13,7 @@ from shared.domain.decisions import RuleKind
 from shared.domain.envelope import Fact
 from shared.domain.messages import Command
 from shared.domain.rules import Context
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.unit.contract.sample import SERVICES, samples, type_in
 
 LATER = [

@@ -12,7 +12,7 @@ import pytest
 from services.disposal.views import _hours
 from services.education.domain.commands import PlanSession
 from services.registry import deciding_services
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.unit.contract.test_event_schemas import SCHEMAS
 from tools.reference.event_schemas import DECIMAL, published_events, samples_of
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from shared.domain.envelope import Envelope, UnknownEvent, encode_event
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.unit.contract.sample import SERVICES, samples, type_in
 
 CURRENT = [

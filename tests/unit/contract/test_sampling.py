@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.domain.envelope import Fact
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.unit.contract import sample
 
 TYPES = [name for service in sample.SERVICES for name in service.events.by_type]

@@ -13,10 +13,10 @@ import pytest
 from pydantic import BaseModel
 
 from shared.domain.messages import Correction, Event
+from shared.domain.sealing import Sealed
 from shared.domain.sentences import _FIELD, _parts, sealed_notes, sentence_of
+from shared.domain.service import Service
 from shared.domain.texts import Code
-from shared.privacy.sealing import Sealed
-from shared.runtime.service import Service
 from tests.unit.contract.sample import SERVICES, samples
 
 EVERY = [(service, event) for service in SERVICES for event in service.events.events]

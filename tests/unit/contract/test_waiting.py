@@ -17,6 +17,7 @@ from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact, type_in
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor, Command
+from shared.domain.sealing import Sealed
 from shared.domain.waiting import (
     DECIDER,
     CloseWaiting,
@@ -29,7 +30,6 @@ from shared.domain.waiting import (
 )
 from shared.event_store.memory import MemoryEventStore
 from shared.privacy.keyring import MemoryKeyring
-from shared.privacy.sealing import Sealed
 
 GOLDEN = Path(__file__).parent / "golden" / "waiting.json"
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -20,8 +20,8 @@ from services.vocabulary import (
     OutcomeCode,
     TrialMode,
 )
-from shared.privacy.sealing import Sealed
-from shared.runtime.service import Service
+from shared.domain.sealing import Sealed
+from shared.domain.service import Service
 from tests.unit.disposal import stories as disposal
 from tests.unit.policy.moves import Moved, answer, due, under
 

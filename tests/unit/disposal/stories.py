@@ -50,7 +50,7 @@ from services.vocabulary import (
 )
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.command_spec import CommandSpec, officer
 
 CASE: Final = derived_uuid("test", "case")

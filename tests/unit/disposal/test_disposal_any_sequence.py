@@ -50,7 +50,7 @@ from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, T
 from shared.domain.decider import history_at
 from shared.domain.execution import claims_of
 from shared.domain.messages import Command
-from shared.privacy.sealing import (
+from shared.domain.sealing import (
     DataKey,
     Sealed,
 )

@@ -14,7 +14,7 @@ from services.disposal.service import claims
 from services.vocabulary import OutcomeCode, TrialMode
 from shared.domain.decider import BrokenHistory
 from shared.domain.ids import derived_uuid
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     LEO,
     POLICE,

@@ -25,7 +25,7 @@ from services.disposal.events import AssessmentTool, ContactMeans, PriorRecord
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     ADULT,
     AFTER,

@@ -34,7 +34,7 @@ from services.disposal.events import (
 from services.disposal.read_model import READ_MODEL
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode, TrialMode
 from shared.domain.decisions import Refused
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.policy_books import with_entry
 from tests.unit.disposal.stories import (
     ADMITTED,

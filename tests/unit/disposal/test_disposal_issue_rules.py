@@ -18,7 +18,7 @@ from services.disposal.domain.commands import (
     WithdrawCondition,
 )
 from services.vocabulary import AppropriateAdultKind
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     ADULT,
     AFTER,

@@ -23,7 +23,7 @@ from services.disposal.domain.commands import (
 )
 from services.disposal.events import CancellationReason, DisposalCeased, OutcomeAssigned
 from services.vocabulary import AttendanceStatus, BreachDecision, ConditionObject, ConditionType, OutcomeCode, TrialMode
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     AFTER,
     FIRST,

@@ -22,7 +22,7 @@ from services.disposal.events import Condition
 from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType
 from shared.domain.decisions import Refused
 from shared.domain.messages import Command
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import FIRST, LETTER, MEETING, SECOND, WORK, CaseStory, condition, conference
 
 RECORDED_AT = datetime(2026, 3, 18, 18, tzinfo=UTC)

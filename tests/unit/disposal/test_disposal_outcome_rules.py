@@ -11,7 +11,7 @@ from services.disposal.domain.commands import (
     RecordActivityUndertaken,
 )
 from services.vocabulary import BreachDecision, OutcomeCode
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     FIRST,
     POLICE,

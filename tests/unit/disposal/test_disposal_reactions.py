@@ -22,8 +22,8 @@ from services.vocabulary import AttendanceStatus, ConferenceCategory, Conference
 from shared.domain.envelope import Envelope, EventRegistry, Fact, Origin, PolicyStamp
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Event
-from shared.privacy.sealing import Sealed
-from shared.runtime.service import CommandFor
+from shared.domain.sealing import Sealed
+from shared.domain.service import CommandFor
 from tests.command_spec import officer
 from tests.unit.disposal.stories import (
     FIRST,

@@ -34,7 +34,7 @@ from services.disposal.events import AssessmentTool, ContactMeans, ProsecutorDec
 from services.disposal.service import claims
 from services.vocabulary import AttendanceStatus, BreachDecision, OutcomeCode
 from shared.domain.messages import Command
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     ADMITTED,
     ADULT,

@@ -17,9 +17,9 @@ from services.vocabulary import PersonDetails
 from shared.domain.decider import history_at
 from shared.domain.documents import DocumentData, NotAvailable
 from shared.domain.envelope import Fact
+from shared.domain.sealing import Sealed
+from shared.domain.service import Service
 from shared.printing.documents import RenderedDocument, render
-from shared.privacy.sealing import Sealed
-from shared.runtime.service import Service
 from tests.command_spec import CommandSpec
 from tests.pdf import pdf_text
 

@@ -24,7 +24,7 @@ from services.disposal.domain.commands import (
 from services.disposal.events import Condition, PriorRecord
 from services.vocabulary import AttendanceStatus, ConditionObject, ConditionType
 from shared.domain.dates import LONDON
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import (
     AFTER,
     DECIDED_AT,

@@ -25,6 +25,7 @@ from services.rj_conference.events import PresentRole
 from services.vocabulary import ConferenceMode, Recommendation, TrialMode
 from shared.domain.documents import DocumentData, pounds
 from shared.domain.envelope import Fact
+from shared.domain.sealing import Sealed
 from shared.printing.documents import (
     AWAITING,
     LANGUAGES,
@@ -35,7 +36,6 @@ from shared.printing.documents import (
     render,
     text_file,
 )
-from shared.privacy.sealing import Sealed
 from tests.command_spec import CommandSpec
 from tests.unit.disposal.stories import CASE as LEO_CASE
 from tests.unit.disposal.stories import FIRST, YJS, CaseStory, absence, condition, opening

@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.vocabulary import (
     AttendanceStatus,
 )
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.unit.education import stories as education
 from tests.unit.policy.moves import Moved, answer, due, under
 

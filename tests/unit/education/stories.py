@@ -25,7 +25,7 @@ from services.education.service import service
 from services.vocabulary import AttendanceStatus, SessionKind, Topic
 from shared.domain.messages import Command
 from shared.domain.policy import PolicyBook
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.command_spec import CommandSpec
 
 OFFICER = "SAFE_SCHOOLS_OFFICER"

@@ -14,7 +14,7 @@ from services.education.events import AttendanceRecorded, RecordCorrected, Sessi
 from services.vocabulary import AttendanceStatus as Status
 from services.vocabulary import Topic
 from shared.domain.decider import history_at
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.education.stories import (
     BEFORE,
     CONDITION,

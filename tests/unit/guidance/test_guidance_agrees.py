@@ -22,7 +22,7 @@ from shared.domain.field_reads import fields_of, fields_read
 from shared.domain.guidance import Answer, CommandGuidance, Guide, Status, UnwrittenCommand, ids_by_name
 from shared.domain.messages import Command
 from shared.domain.rules import Approved, Context, Step
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.command_spec import officer
 from tests.played_stories import played_stories
 from tools.reference.command_variants import BEGUN_AT, Seen, seen_in, variants

@@ -19,7 +19,7 @@ from services.rj_conference.domain.commands import RecordFollowUp, ScheduleConfe
 from services.vocabulary import BreachDecision, TrialMode
 from shared.domain.guidance import Answer, CommandGuidance, RuleAnswer, Status, guidance_at
 from shared.domain.messages import Command
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.command_spec import CommandSpec, officer
 from tests.unit.disposal.stories import (
     ADULT,

@@ -24,7 +24,7 @@ from shared.domain.messages import (
 )
 from shared.domain.policy import Policy
 from shared.domain.rules import Context, RuleBook
-from shared.privacy.sealing import (
+from shared.domain.sealing import (
     DataKey,
     OwnedBy,
     Sealed,

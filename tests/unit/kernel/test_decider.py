@@ -18,7 +18,7 @@ from shared.domain.decider import (
 from shared.domain.decisions import Refused
 from shared.domain.envelope import Fact
 from shared.domain.messages import Event
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.kernel.lamps import (
     NOON,
     HangLamp,

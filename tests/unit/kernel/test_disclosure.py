@@ -12,9 +12,7 @@ import pytest
 from shared.domain.decider import history_at
 from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.messages import Correction, Event, FreeText, ValueObject
-from shared.privacy.disclosure import Disclosure, disclose
-from shared.privacy.keyring import MemoryKeyring
-from shared.privacy.sealing import (
+from shared.domain.sealing import (
     FieldClass,
     OwnedBy,
     Sealed,
@@ -24,6 +22,8 @@ from shared.privacy.sealing import (
     seal_model,
     sealed_fields,
 )
+from shared.privacy.disclosure import Disclosure, disclose
+from shared.privacy.keyring import MemoryKeyring
 from tests.unit.kernel.lamps import HOME, OWNER, history
 
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.domain.envelope import GENESIS, Envelope, EventRegistry, Origin, PolicyStamp, encode_event, next_hash
 from shared.domain.ids import derived_uuid, event_id
 from shared.domain.messages import Actor, Event, FreeText, Hours, Pence, ShortText, Timestamp, ValueObject
-from shared.privacy.sealing import (
+from shared.domain.sealing import (
     DataKey,
     OwnedBy,
     Sealed,

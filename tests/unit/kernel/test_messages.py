@@ -18,8 +18,8 @@ from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.envelope import GENESIS, Envelope, EventRegistry, UnknownEvent, encode_event, next_hash
 from shared.domain.ids import derived_uuid, event_id
 from shared.domain.messages import Command, Hours, Pence, ShortText, Timestamp, event_from, unique
+from shared.domain.sealing import PREFIX, Sealed
 from shared.domain.texts import Code, CommandContext
-from shared.privacy.sealing import PREFIX, Sealed
 from tests.unit.kernel.lamps import (
     EVENTS,
     HOME,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from shared.domain.envelope import UnknownEvent
-from shared.privacy.sealing import (
+from shared.domain.sealing import (
     DataKey,
     Forgotten,
     NotOpened,

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from shared.domain.messages import Event, ValueObject
+from shared.domain.sealing import Sealed
 from shared.domain.sentences import sealed_notes, sentence_of
-from shared.privacy.sealing import Sealed
 from tests.unit.kernel.lamps import LampHung, LampLit, fact
 
 

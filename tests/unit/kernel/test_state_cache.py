@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from shared.domain.decider import BrokenHistory, history_at
 from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.messages import Event
+from shared.domain.sealing import Sealed, sealed_fields
 from shared.event_store import RecordedEvent
 from shared.privacy.keyring import CACHED_SECONDS, MemoryKeyring
-from shared.privacy.sealing import Sealed, sealed_fields
 from shared.state_cache import MAX_FACTS, StateCache
 from tests.unit.kernel.lamps import (
     EVENTS,

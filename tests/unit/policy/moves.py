@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.messages import Command
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.command_spec import CommandSpec
 
 

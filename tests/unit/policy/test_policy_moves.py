@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from services.registry import deciding_services
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.policy_books import with_entry
 from tests.unit.policy.moves import Moved
 

@@ -10,7 +10,7 @@ from services.vocabulary import (
     Flag,
     TriageOutcome,
 )
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.unit.policy.moves import Moved, answer, due, under
 from tests.unit.referral import stories as referral
 

@@ -44,7 +44,7 @@ from services.vocabulary import (
 )
 from shared.domain.messages import Command
 from shared.domain.policy import PolicyBook
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.command_spec import CommandSpec
 
 OFFICER, SUPERVISOR, SYSTEM = "SAFE_SCHOOLS_OFFICER", "SUPERVISOR", "SYSTEM"

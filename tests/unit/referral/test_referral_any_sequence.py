@@ -24,7 +24,7 @@ from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import encode_event
 from shared.domain.messages import Command
-from shared.privacy.sealing import (
+from shared.domain.sealing import (
     DataKey,
     Sealed,
 )

@@ -11,7 +11,7 @@ from services.referral.domain.commands import CorrectReferral
 from services.referral.events import PersonLinked, ReferralCorrected
 from services.vocabulary import Category, Flag, TriageOutcome
 from shared.domain.decider import history_at
-from shared.privacy.sealing import Sealed, sealed_fields
+from shared.domain.sealing import Sealed, sealed_fields
 from tests.unit.referral.stories import (
     CASE,
     LATER,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.vocabulary import Category, PersonRole, TriageOutcome
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.referral.stories import (
     LATER,
     LEO,

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from services.referral.read_model import READ_MODEL
 from services.vocabulary import Category, Flag
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
     LATER,

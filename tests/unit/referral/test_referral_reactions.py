@@ -16,8 +16,8 @@ from services.referral.service import service
 from services.vocabulary import AttendanceStatus, OutcomeCode, Role, SessionKind, Topic
 from shared.domain.envelope import Envelope, Fact, Origin, PolicyStamp
 from shared.domain.messages import Actor, Event
-from shared.privacy.sealing import Sealed
-from shared.runtime.service import CommandFor
+from shared.domain.sealing import Sealed
+from shared.domain.service import CommandFor
 from tests.unit.referral.stories import CASE, DISPOSAL, LEO, NAMES, SESSION
 
 THEN = datetime(2026, 3, 10, 10, 36, tzinfo=UTC)

@@ -20,7 +20,7 @@ from services.referral.read_model import READ_MODEL
 from services.vocabulary import Flag, IncidentType, TriageOutcome
 from shared.domain.duties_by_day import duties_on
 from shared.domain.messages import Command
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
     CASE,

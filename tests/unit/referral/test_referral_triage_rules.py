@@ -10,7 +10,7 @@ from services.referral.domain.commands import OverrideSafeguardingHold
 from services.referral.read_model import READ_MODEL
 from services.vocabulary import Category, Flag, PersonRole, TriageOutcome
 from shared.domain.decisions import NeedsRationale
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.policy_books import with_entry
 from tests.unit.referral.stories import (
     LEO,

@@ -12,7 +12,7 @@ from services.reporting.search.index import TYPES
 from services.reporting.search.terms import code, indexed_terms, searched_words
 from services.vocabulary import Personal, SearchKind
 from shared.domain.messages import Correction
-from shared.privacy.sealing import field_class
+from shared.domain.sealing import field_class
 
 
 def finds(words: str, name: str) -> bool:

@@ -13,8 +13,8 @@ from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.envelope import Fact
 from shared.domain.ids import derived_uuid
+from shared.domain.sealing import seal
 from shared.privacy.keyring import MemoryKeyring
-from shared.privacy.sealing import seal
 from tests.in_memory_reporting import PlayedStories, measure_facts
 
 STORIES = Path(__file__).parents[2] / "scenarios"

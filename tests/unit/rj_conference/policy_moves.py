@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from services.rj_conference.domain.commands import GiveConsent
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.unit.policy.moves import Moved, answer, due, under
 from tests.unit.rj_conference import stories as conference
 

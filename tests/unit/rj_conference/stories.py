@@ -36,7 +36,7 @@ from services.rj_conference.service import service
 from services.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.command_spec import CommandSpec
 
 CASE: Final = derived_uuid("test", "case")

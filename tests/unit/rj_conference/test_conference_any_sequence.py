@@ -34,7 +34,7 @@ from services.rj_conference.service import service
 from services.vocabulary import ConferenceMode, Role
 from shared.domain.decider import history_at
 from shared.domain.messages import Command
-from shared.privacy.sealing import (
+from shared.domain.sealing import (
     DataKey,
     Sealed,
 )

@@ -11,7 +11,7 @@ from services.rj_conference.domain.commands import CloseConference, CorrectRecor
 from services.rj_conference.events import ConferenceHeld, RecordCorrected
 from services.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.decider import history_at
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.rj_conference.stories import NOAH, REECE, STRANGER, ConferenceStory
 
 BY = "RJ_FACILITATOR"

@@ -32,8 +32,8 @@ from services.rj_conference.service import service
 from services.vocabulary import ConditionObject, ConditionType, ConferenceCategory, ConferenceMode, Disposal, TrialMode
 from shared.domain.envelope import Envelope, Fact, Origin, PolicyStamp
 from shared.domain.messages import Event
-from shared.privacy.sealing import Sealed
-from shared.runtime.service import CommandFor
+from shared.domain.sealing import Sealed
+from shared.domain.service import CommandFor
 from tests.command_spec import officer
 from tests.unit.rj_conference.stories import CASE, CONDITION, DECIDER, DISPOSAL, HELD_AT, NOAH, REECE, ConferenceStory
 

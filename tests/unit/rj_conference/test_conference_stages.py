@@ -34,7 +34,7 @@ from services.rj_conference.events import (
 from services.rj_conference.service import service
 from services.vocabulary import ConferenceMode
 from shared.domain.messages import Command
-from shared.privacy.sealing import Sealed
+from shared.domain.sealing import Sealed
 from tests.unit.rj_conference.stories import (
     BUS,
     HELD_AT,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.transparency.checkpoint import (
+from shared.evidence.checkpoint import (
     COSIGNATURE,
     BadNote,
     Checkpoint,

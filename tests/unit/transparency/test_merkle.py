@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.transparency.merkle import (
+from shared.evidence.merkle import (
     EMPTY_ROOT,
     BadProof,
     RightEdge,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from shared.transparency.merkle import EMPTY_ROOT, SIZE, BadProof, check_consistency, check_inclusion
+from shared.evidence.merkle import EMPTY_ROOT, SIZE, BadProof, check_consistency, check_inclusion
 from tools.verify_bundle import root_by_inclusion, roots_by_consistency
 
 _VECTORS: Final = json.loads(Path(__file__).with_name("merkle_vectors.json").read_text(encoding="utf-8"))

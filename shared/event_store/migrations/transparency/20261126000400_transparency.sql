@@ -1,6 +1,6 @@
 -- migrate:up
 
--- The Merkle trees (RFC 9162) over the logs of this database, in tiles of 256 hashes: see shared/transparency/merkle.py.
+-- The Merkle trees (RFC 9162) over the logs of this database, in tiles of 256 hashes: see shared/evidence/merkle.py.
 create table tree_tile (
     log text not null,
     level smallint not null check (level >= 0),

@@ -16,6 +16,9 @@ import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException
 
+from shared.domain.service import Service
+from shared.evidence.verification.log import PAGE, READABLE_TIME
+from shared.evidence.verification.problems import Passed, Pool, Problems, ignore_passed
 from shared.kafka import PARTITIONS, Kafka
 from shared.messaging.consumer.position_record import HighWaterMark, reader
 from shared.messaging.relay import (
@@ -25,9 +28,6 @@ from shared.messaging.relay import (
     key_and_partition,
     last_position,
 )
-from shared.runtime.service import Service
-from shared.runtime.verification.log import PAGE, READABLE_TIME
-from shared.runtime.verification.problems import Passed, Pool, Problems, ignore_passed
 
 PATIENCE_SECONDS: Final = 60.0
 """How long the topic may take to reach the position that is verified, where a relay can still bring it there."""

@@ -21,8 +21,8 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from shared.database import Connection
-from shared.transparency.checkpoint import SignedNote, SigningKeys, write_note
-from shared.transparency.log import Log
+from shared.evidence.checkpoint import SignedNote, SigningKeys, write_note
+from shared.evidence.log import Log
 
 PATIENCE: Final = 20.0
 """Seconds for which a signer is waited for."""

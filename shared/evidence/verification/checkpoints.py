@@ -13,13 +13,13 @@ from typing import Final
 import asyncpg
 from aiokafka import TopicPartition
 
+from shared.evidence.checkpoint import BadNote, VerifierKey, open_checkpoint
+from shared.evidence.home_evidence import public_keys
+from shared.evidence.log import Log, read_tiles
+from shared.evidence.merkle import SIZE, WIDTH, RightEdge, TileId, hash_leaf
+from shared.evidence.verification.problems import CountedCheck, Pool, Problems
 from shared.kafka import Kafka
 from shared.messaging.consumer.position_record import reader
-from shared.runtime.verification.problems import CountedCheck, Pool, Problems
-from shared.transparency.checkpoint import BadNote, VerifierKey, open_checkpoint
-from shared.transparency.evidence import public_keys
-from shared.transparency.log import Log, read_tiles
-from shared.transparency.merkle import SIZE, WIDTH, RightEdge, TileId, hash_leaf
 
 PAGE: Final = 20 * WIDTH
 """Entries that are read at once: some whole tiles."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from shared.database import Connection
-from shared.transparency.log import ACCESS, EVENTS, LINES_ABOUT, Log, prove_all
-from shared.transparency.statement import Pool, ask_for_statement, sizes_in
+from shared.evidence.log import ACCESS, EVENTS, LINES_ABOUT, Log, prove_all
+from shared.evidence.statement import Pool, ask_for_statement, sizes_in
 
 _EVENTS: Final = """
     select position, recorded_at, stream, version, hash, body from event

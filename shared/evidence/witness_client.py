@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx2
 
-from shared.transparency.checkpoint import BadNote, Checkpoint, SignedNote, VerifierKey, write_note
+from shared.evidence.checkpoint import BadNote, Checkpoint, SignedNote, VerifierKey, write_note
 
 SECONDS: Final = 5.0
 """How long a witness may take to answer."""

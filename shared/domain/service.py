@@ -21,9 +21,9 @@ from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command, Event
 from shared.domain.permissions import SYSTEM, Permissions
 from shared.domain.policy import Policy, PolicyBook
+from shared.domain.sealing import PREFIX
 from shared.domain.texts import CommandContext
 from shared.domain.words import Words
-from shared.privacy.sealing import PREFIX
 
 S = TypeVar("S")
 

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from shared.database import Connection
 from shared.domain.decider import BrokenHistory
+from shared.domain.service import Service
 from shared.domain.waiting import DECIDER, WAITING_TYPES, Waiting, waiting_service
+from shared.evidence.verification.problems import CountedCheck, Pool, note_lasting
 from shared.messaging.waiting import KnownWait
-from shared.runtime.service import Service
-from shared.runtime.verification.problems import CountedCheck, Pool, note_lasting
 
 PATIENCE_SECONDS: Final = 10.0
 """How long a difference may last: a worker records what waits within a second."""

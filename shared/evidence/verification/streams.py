@@ -15,11 +15,11 @@ from shared.domain.data_rights import data_rights_service, is_data_right
 from shared.domain.decider import BrokenHistory, check_gapless, history_at
 from shared.domain.envelope import GENESIS, Fact, UnknownEvent, next_hash
 from shared.domain.messages import Correction
+from shared.domain.sealing import key_ids_in
+from shared.domain.service import Service
 from shared.domain.waiting import is_wait, waiting_service
-from shared.privacy.sealing import key_ids_in
-from shared.runtime.service import Service
-from shared.runtime.verification.log import PAGE, READABLE_TIME, place_of
-from shared.runtime.verification.problems import MOST_LINES, Passed, Pool, Problems, ignore_passed
+from shared.evidence.verification.log import PAGE, READABLE_TIME, place_of
+from shared.evidence.verification.problems import MOST_LINES, Passed, Pool, Problems, ignore_passed
 
 _PAGE_OF_STREAMS: Final = f"""
     select position, {READABLE_TIME}, stream, version, event_id, type, home, hash, body

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Final
 
 from shared.domain.messages import Event
-from shared.runtime.service import Service
+from shared.domain.service import Service
 
 NO_CONTRACT: Final = b"{}"
 """The contract of a service that publishes no events."""

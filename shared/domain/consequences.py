@@ -16,7 +16,7 @@ from shared.domain.documents import DocumentData
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import all_duties
 from shared.domain.envelope import Fact
-from shared.runtime.service import CommandFor, Reaction, Service
+from shared.domain.service import CommandFor, Reaction, Service
 
 
 class DutyChange(StrEnum):

@@ -23,11 +23,11 @@ from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared, declared_openly
 from shared.domain.messages import Actor
 from shared.domain.permissions import AUDIT
-from shared.runtime.contract import contract_of
-from shared.runtime.service import Service
-from shared.transparency.evidence import evidence_of, public_keys
-from shared.transparency.log import ACCESS, EVENTS, LOGS, Log, prove_consistency, prove_inclusion
-from shared.transparency.statement import NoStatement
+from shared.domain.service import Service
+from shared.evidence.contract import contract_of
+from shared.evidence.home_evidence import evidence_of, public_keys
+from shared.evidence.log import ACCESS, EVENTS, LOGS, Log, prove_consistency, prove_inclusion
+from shared.evidence.statement import NoStatement
 
 _SIZE = re.compile(r"[1-9][0-9]{0,17}")
 

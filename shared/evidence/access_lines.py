@@ -26,8 +26,8 @@ from shared.api.routes import declared
 from shared.api.schemas import Schema
 from shared.database import retry_or_raise
 from shared.domain.messages import Actor
-from shared.runtime.service import Service
-from shared.transparency.log import LINES_ABOUT
+from shared.domain.service import Service
+from shared.evidence.log import LINES_ABOUT
 
 PAGE_SIZE: Final = 200
 """The most lines in one answer."""

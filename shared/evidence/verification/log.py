@@ -19,7 +19,7 @@ from shared.event_store.log_hash import (
     log_entry,
     next_log_hash,
 )
-from shared.runtime.verification.problems import MOST_LINES, Passed, Pool, Problems, ignore_passed
+from shared.evidence.verification.problems import MOST_LINES, Passed, Pool, Problems, ignore_passed
 
 PAGE: Final = 5_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.event_store.anchors import Anchors
-from shared.runtime.verification.problems import MOST_LINES, CountedCheck, Pool
+from shared.evidence.verification.problems import MOST_LINES, CountedCheck, Pool
 
 # The database hashes its own lines again; only those that do not follow come back.
 _BROKEN: Final = """

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from shared.database import Connection
 from shared.event_store.log_hash import log_entry
-from shared.transparency.checkpoint import Checkpoint
-from shared.transparency.merkle import (
+from shared.evidence.checkpoint import Checkpoint
+from shared.evidence.merkle import (
     SIZE,
     WIDTH,
     Span,

@@ -17,12 +17,12 @@ import structlog
 from mode import Service
 
 from shared.database import Connection, holding_lock
+from shared.evidence.checkpoint import Checkpoint, SigningKeys, write_note
+from shared.evidence.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
+from shared.evidence.statement import WAKE, sign_statements, statement_name
+from shared.evidence.witness_client import WitnessClient, WitnessRefuses, WitnessSilent
 from shared.kafka import Kafka, producing
 from shared.messaging.consumer import clear_alarm, raise_alarm
-from shared.transparency.checkpoint import Checkpoint, SigningKeys, write_note
-from shared.transparency.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of, prove_consistency
-from shared.transparency.statement import WAKE, sign_statements, statement_name
-from shared.transparency.witness_client import WitnessClient, WitnessRefuses, WitnessSilent
 
 INTERVAL: Final = 2.0
 """Seconds between two looks at the logs."""
