@@ -133,7 +133,7 @@ def waits(title: str, waiting: Sequence[Mapping[str, Any]]) -> Group:
 
 def case_list(title: str, cases: Sequence[Mapping[str, Any]]) -> Group:
     """Return the list of cases, with the next duty and the states of each."""
-    from services.reporting.case_list import COLUMNS  # noqa: PLC0415  it brings the services' declarations
+    from services.reporting.queries.case_list import COLUMNS  # noqa: PLC0415  it brings the services' declarations
 
     columns = {name: column for name, column in COLUMNS.items() if column.heading}
     return table(

@@ -19,10 +19,10 @@ from services.console.idle import REPORTING
 from services.console.keys import OWNER
 from services.console.service_verification import Finding, counted, verify_checkpoints, verify_service
 from services.registry import deciding_services
-from services.reporting.returns import reproduction_problems
-from services.reporting.snapshot import Pool, positions, snapshot
-from services.reporting.verifications import report_problems
-from services.reporting.verify import check_projection
+from services.reporting.projection.snapshot import Pool, positions, snapshot
+from services.reporting.projection.verify import check_projection
+from services.reporting.queries.verifications import report_problems
+from services.reporting.returns.frozen import reproduction_problems
 from shared.database import as_role, create_pool
 from shared.domain.data_rights import PersonForgotten, data_rights_events
 from shared.domain.service import Service

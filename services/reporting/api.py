@@ -16,27 +16,27 @@ from uuid import UUID
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from services.reporting import queries
-from services.reporting.answers import CaseList, Measured, OneCase, Sheet
-from services.reporting.audit import add_audit
-from services.reporting.case_list import DUE, PANEL_QUEUE, PLACE, SORTS, Place, list_cases
-from services.reporting.cases import case
-from services.reporting.cells import CELL, OPENED, CountedRecords, Question, counted_records
-from services.reporting.csv_export import as_csv
-from services.reporting.daily_sheet import MOST, SHEET_PLACE, SheetPlace, daily_sheet
 from services.reporting.dependencies import Dependencies, open_dependencies
-from services.reporting.freshness import MAY_BE_STALE, json_answer, stale_header, stale_services
 from services.reporting.measures import MEASURES
-from services.reporting.min_position import MIN_POSITION, furthest, not_yet, wait_for
-from services.reporting.names import add_names
-from services.reporting.questions import refusing_bad_questions
-from services.reporting.read_models import READ_MODELS
-from services.reporting.returns_api import add_returns
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.queries import measure_queries
+from services.reporting.queries.answers import CaseList, Measured, OneCase, Sheet
+from services.reporting.queries.audit import add_audit
+from services.reporting.queries.case_list import DUE, PANEL_QUEUE, PLACE, SORTS, Place, list_cases
+from services.reporting.queries.cases import case
+from services.reporting.queries.cells import CELL, OPENED, CountedRecords, Question, counted_records
+from services.reporting.queries.csv_export import as_csv
+from services.reporting.queries.daily_sheet import MOST, SHEET_PLACE, SheetPlace, daily_sheet
+from services.reporting.queries.freshness import MAY_BE_STALE, json_answer, stale_header, stale_services
+from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
+from services.reporting.queries.names import add_names
+from services.reporting.queries.questions import refusing_bad_questions
+from services.reporting.queries.sessions import add_sessions
+from services.reporting.queries.timeline import ORDERS, Changes, Opened, Timeline, changes, timeline
+from services.reporting.queries.verifications import add_verifications
+from services.reporting.queries.visibility import Reader, reader_of
+from services.reporting.returns.api import add_returns
 from services.reporting.search.api import add_search
-from services.reporting.sessions import add_sessions
-from services.reporting.timeline import ORDERS, Changes, Opened, Timeline, changes, timeline
-from services.reporting.verifications import add_verifications
-from services.reporting.visibility import Reader, reader_of
 from shared.api.boundary import guard
 from shared.api.openapi import complete_openapi, new_application
 from shared.api.operations import add_health, add_metrics, consumed_offsets, standing_alarms
@@ -250,7 +250,7 @@ def _measures(app: FastAPI) -> None:
         await at.gate.read(actor, "measures", f"reporting/measures/{measure}", reason)
         with refusing_bad_questions():
             found = await retry_or_raise(
-                lambda: queries.measure(
+                lambda: measure_queries.measure(
                     at.database, measure, first, last, group_by, as_of, known_at, ethnicity=at.ethnicity
                 ),
                 EventStoreUnavailable,

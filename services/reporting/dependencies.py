@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from services.reporting.access import ACCESS
-from services.reporting.ethnicity import Grant, keyring_grant
+from services.reporting.queries.ethnicity import Grant, keyring_grant
 from services.reporting.search.index import SearchIndex
 from services.vocabulary import INHERITED_LABELS
 from shared.api.dependencies import ApiDependencies, api_dependencies

@@ -25,8 +25,8 @@ from typing import Any, Final
 import asyncpg
 
 from services.reporting.database import DATABASE
-from services.reporting.fold import fold
-from services.reporting.projection import (
+from services.reporting.projection.fold import fold
+from services.reporting.projection.projector import (
     COLUMNS,
     DUTY_COLUMNS,
     FACT_COLUMNS,
@@ -38,8 +38,8 @@ from services.reporting.projection import (
     read,
     stream_row,
 )
-from services.reporting.read_models import CONSUMER
-from services.reporting.snapshot import LOCKED, PROJECTED
+from services.reporting.projection.read_models import CONSUMER
+from services.reporting.projection.snapshot import LOCKED, PROJECTED
 from shared.database import Connection
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import Fact, UnknownEvent

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mode import Service as Part
 
-from services.reporting.caught_up import FreshnessRecorder
-from services.reporting.projection import apply, read_or_none
-from services.reporting.read_models import CONSUMER, READ_MODELS
+from services.reporting.projection.caught_up import FreshnessRecorder
+from services.reporting.projection.projector import apply, read_or_none
+from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from shared.evidence.log import ACCESS
 from shared.kafka import worker_principal
 from shared.messaging.polling import waking

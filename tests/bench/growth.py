@@ -23,14 +23,14 @@ from uuid import UUID, uuid4
 import asyncpg
 import uvloop
 
-from services.reporting.case_list import list_cases
-from services.reporting.cases import case
-from services.reporting.daily_sheet import daily_sheet
 from services.reporting.measures import MEASURES
-from services.reporting.projection import apply
-from services.reporting.queries import measure
-from services.reporting.verify import check_projection
-from services.reporting.visibility import reader_of
+from services.reporting.projection.projector import apply
+from services.reporting.projection.verify import check_projection
+from services.reporting.queries.case_list import list_cases
+from services.reporting.queries.cases import case
+from services.reporting.queries.daily_sheet import daily_sheet
+from services.reporting.queries.measure_queries import measure
+from services.reporting.queries.visibility import reader_of
 from services.vocabulary import Role
 from shared.database import create_pool
 from shared.domain.dates import end_of_day

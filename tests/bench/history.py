@@ -16,8 +16,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from services.reporting.fold import fold
-from services.reporting.projection import is_of_kernel, read
+from services.reporting.projection.fold import fold
+from services.reporting.projection.projector import is_of_kernel, read
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import GENESIS, Fact, next_hash
 from tests.bench.corpus import Corpus

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from services.reporting.projection import apply
+from services.reporting.projection.projector import apply
 from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.projection_consumer import GroupSettings
 from tests.bench.corpus import SERVICES, Corpus

@@ -28,7 +28,7 @@ from services.console.web.database import DATABASE as CONSOLE
 from services.registry import COLLECTIONS
 from services.registry import SERVICES as REGISTERED
 from services.reporting.database import DATABASE as REPORTING
-from services.reporting.projection import apply
+from services.reporting.projection.projector import apply
 from shared.command_handler import Accepted, CommandHandler
 from shared.database import create_pool
 from shared.event_store import RecordedEvent

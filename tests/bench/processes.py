@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import uvloop
 
-from services.reporting.projection import apply
-from services.reporting.read_models import CONSUMER, READ_MODELS
+from services.reporting.projection.projector import apply
+from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from shared.database import as_role, create_pool
 from shared.messaging.consumer import Apply
 from shared.messaging.projection_consumer import DEFAULT_GROUP, GroupSettings, ProjectionConsumer

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from services.reporting.projection import apply
-from services.reporting.read_models import CONSUMER, READ_MODELS
+from services.reporting.projection.projector import apply
+from services.reporting.projection.read_models import CONSUMER, READ_MODELS
 from services.reporting.rebuild import Rebuild
 from shared.database import as_role, create_pool, database_dsn
 from shared.event_store.postgres import PostgresEventStore

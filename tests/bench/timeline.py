@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from services.reporting.projection import apply
+from services.reporting.projection.projector import apply
 from shared.database import create_pool
 from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.relay import Relay

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from services.console.verification import verify
 from services.registry import databases_without_events
-from services.reporting.projection import apply
+from services.reporting.projection.projector import apply
 from shared.database import as_role, create_pool
 from shared.domain.envelope import GENESIS, type_in
 from shared.domain.sealing import key_ids_in

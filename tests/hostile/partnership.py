@@ -27,7 +27,7 @@ from fastapi import FastAPI
 from services.registry import deciding_services
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
-from services.reporting.projection import apply
+from services.reporting.projection.projector import apply
 from shared.domain.service import Service
 from shared.messaging.consumer import ConsumedEvent
 from shared.messaging.linking import keep_linked_marks

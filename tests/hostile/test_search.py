@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.reporting.projection import apply
-from services.reporting.read_models import READ_MODELS
+from services.reporting.projection.projector import apply
+from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.search.index import SearchIndex
 from services.vocabulary import SearchKind
 from shared.database import retry_for

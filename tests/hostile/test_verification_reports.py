@@ -11,7 +11,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from services.reporting.verifications import report_problems
+from services.reporting.queries.verifications import report_problems
 from services.vocabulary import Role
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from services.registry import SERVICES
 from services.reporting.measures import MEASURES
-from services.reporting.policy import POLICY
+from services.reporting.measures.policy import POLICY
 from shared.api.command_schemas import command_schemas
 from shared.domain.decisions import RuleKind
 from shared.domain.messages import Command, Event

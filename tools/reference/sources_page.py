@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.reporting.measures import MEASURES
-from services.reporting.policy import POLICY
-from services.reporting.retention import POLICY as RETENTION
+from services.reporting.measures.policy import POLICY
+from services.reporting.queries.retention import POLICY as RETENTION
 from shared.domain.service import Service
 from tools.reference.markdown import page, prose, table
 

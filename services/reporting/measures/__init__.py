@@ -13,7 +13,7 @@ from services.reporting.measures.definition import (
     Measure,
     WorkItem,
 )
-from services.reporting.period import BadQuestion, Period
+from services.reporting.measures.period import BadQuestion, Period
 
 
 def _find_measures() -> dict[str, Measure[Any]]:

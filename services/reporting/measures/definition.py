@@ -10,8 +10,8 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from services.registry import DECIDING
-from services.reporting.period import Period
-from services.reporting.policy import POLICY
+from services.reporting.measures.period import Period
+from services.reporting.measures.policy import POLICY
 from services.reporting.summaries import (
     ConferenceSummary,
     DisposalSummary,

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from services.reporting.measures.definition import Dataset, Measure
-from services.reporting.period import Period
+from services.reporting.measures.period import Period
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.policy import Policy

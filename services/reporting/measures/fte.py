@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.reporting.measures.definition import Dataset, Measure
-from services.reporting.period import Period, quarter
+from services.reporting.measures.period import Period, quarter
 from services.reporting.summaries import DisposalSummary
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final
 
 from services.reporting.measures.definition import Dataset
-from services.reporting.period import Period
+from services.reporting.measures.period import Period
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import End
 from services.vocabulary import Disposal, OutcomeCode

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.interventions import select_interventions
-from services.reporting.period import Period
+from services.reporting.measures.period import Period
 from services.reporting.summaries import ConferenceSummary, DisposalSummary
 from services.reporting.summaries.disposal import VictimSummary
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from services.reporting.measures.definition import Dataset, Measure
 from services.reporting.measures.interventions import Intervention, select_interventions
-from services.reporting.period import Period
+from services.reporting.measures.period import Period
 
 COLUMNS: Final = (
     "community_resolution",

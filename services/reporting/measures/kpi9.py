@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.reporting.measures.definition import Dataset, Measure
-from services.reporting.period import Period
+from services.reporting.measures.period import Period
 from services.reporting.summaries import DisposalSummary
 
 

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Final
 
 from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure
-from services.reporting.period import Period
+from services.reporting.measures.period import Period
 from services.reporting.summaries import Summary
 from services.reporting.summaries.disposal import End
 from shared.domain.dates import add_working_days

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure, WorkItem
-from services.reporting.period import Period
+from services.reporting.measures.period import Period
 
 
 def select_work(dataset: Dataset, _period: Period) -> list[WorkItem]:

@@ -13,15 +13,15 @@ from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from services.reporting.dependencies import Dependencies
-from services.reporting.fold import Stream
-from services.reporting.min_position import MIN_POSITION, furthest, not_yet, wait_for
-from services.reporting.read_models import READ_MODELS
-from services.reporting.restriction import withheld_from
+from services.reporting.projection.fold import Stream
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.snapshot import Pool, positions, snapshot
+from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
+from services.reporting.queries.restriction import withheld_from
+from services.reporting.queries.visibility import Reader, reader_of, visible
 from services.reporting.search.fields import REGISTRIES
 from services.reporting.search.index import Found, SearchIndex
 from services.reporting.search.terms import code, searched_words
-from services.reporting.snapshot import Pool, positions, snapshot
-from services.reporting.visibility import Reader, reader_of, visible
 from services.vocabulary import Personal, SearchKind
 from shared.api.bodies import check_body, read_body
 from shared.api.parameters import ACCESS_REASON

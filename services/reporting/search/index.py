@@ -21,12 +21,12 @@ from uuid import UUID
 
 import structlog
 
-from services.reporting.fold import Stream
-from services.reporting.projection import read_row, stream_of
-from services.reporting.read_models import published_types
+from services.reporting.projection.fold import Stream
+from services.reporting.projection.projector import read_row, stream_of
+from services.reporting.projection.read_models import published_types
+from services.reporting.projection.snapshot import Pool
 from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED
 from services.reporting.search.terms import code, indexed_terms, searched_words
-from services.reporting.snapshot import Pool
 from services.vocabulary import SearchKind
 from shared.database import retry_or_raise
 from shared.domain.envelope import Fact

@@ -17,9 +17,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
-from services.reporting import min_position as served
 from services.reporting.measures import MEASURES
-from services.reporting.read_models import READ_MODELS
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.queries import min_position as served
 from services.vocabulary import Role
 from shared.domain.dates import end_of_day
 from shared.messaging.projection_consumer import has_reached

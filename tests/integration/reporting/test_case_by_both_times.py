@@ -11,13 +11,13 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.reporting import timeline as timelines
-from services.reporting.cases import case
-from services.reporting.daily_sheet import daily_sheet
-from services.reporting.fold import fold, service_of
-from services.reporting.read_models import READ_MODELS
-from services.reporting.timeline import Opened, changes, timeline
-from services.reporting.visibility import Reader
+from services.reporting.projection.fold import fold, service_of
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.queries import timeline as timelines
+from services.reporting.queries.cases import case
+from services.reporting.queries.daily_sheet import daily_sheet
+from services.reporting.queries.timeline import Opened, changes, timeline
+from services.reporting.queries.visibility import Reader
 from services.vocabulary import Personal, Role
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at

@@ -8,8 +8,8 @@ from typing import Any
 
 import asyncpg
 
-from services.reporting.cells import OPENED, Question, counted_records
-from services.reporting.queries import measure
+from services.reporting.queries.cells import OPENED, Question, counted_records
+from services.reporting.queries.measure_queries import measure
 from tests.integration.reporting.recorded_scenarios import play, project, reader
 
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))

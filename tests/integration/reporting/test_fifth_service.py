@@ -10,10 +10,10 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
-from services.reporting.case_list import list_cases
-from services.reporting.cases import case
-from services.reporting.daily_sheet import daily_sheet
-from services.reporting.read_models import READ_MODELS
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.queries.case_list import list_cases
+from services.reporting.queries.cases import case
+from services.reporting.queries.daily_sheet import daily_sheet
 from services.vocabulary import Role
 from shared.domain.dates import end_of_day
 from shared.domain.duties import Duty

@@ -7,10 +7,10 @@ from datetime import datetime
 
 import pytest
 
-from services.reporting.caught_up import FreshnessRecorder, note_caught_up
-from services.reporting.freshness import stale_header, stale_services
-from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Pool
+from services.reporting.projection.caught_up import FreshnessRecorder, note_caught_up
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.snapshot import Pool
+from services.reporting.queries.freshness import stale_header, stale_services
 from shared.runtime.provision import position_topic, topics
 from tests.integration.local.waiting import eventually
 

@@ -14,7 +14,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from services.reporting.returns import reproduction_problems
+from services.reporting.returns.frozen import reproduction_problems
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership

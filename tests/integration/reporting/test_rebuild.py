@@ -15,12 +15,12 @@ import pytest
 
 from services.registry import DECIDING
 from services.reporting import rebuild
-from services.reporting.case_list import list_cases
-from services.reporting.daily_sheet import daily_sheet
-from services.reporting.projection import apply
-from services.reporting.queries import measure
+from services.reporting.projection.projector import apply
+from services.reporting.projection.snapshot import LOCKED, PROJECTED, snapshot
+from services.reporting.queries.case_list import list_cases
+from services.reporting.queries.daily_sheet import daily_sheet
+from services.reporting.queries.measure_queries import measure
 from services.reporting.rebuild import CannotRebuild, Rebuild, Step
-from services.reporting.snapshot import LOCKED, PROJECTED, snapshot
 from shared.database import as_role, create_pool, database_dsn
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import GENESIS, Fact

@@ -16,19 +16,19 @@ import pytest
 
 from services import reporting
 from services.education.events import PlaceBooked, PlaceCancelled, SessionPlanned
-from services.reporting import case_list as listing
 from services.reporting.access import ACCESS
-from services.reporting.case_list import Place, list_cases
-from services.reporting.cases import case
-from services.reporting.daily_sheet import SheetPlace, daily_sheet
-from services.reporting.fold import service_of
 from services.reporting.measures import MEASURES
-from services.reporting.period import BadQuestion
-from services.reporting.projection import UNMET, apply
-from services.reporting.queries import measure
-from services.reporting.read_models import CONSUMER, READ_MODELS
-from services.reporting.sessions import list_sessions
-from services.reporting.visibility import Reader
+from services.reporting.measures.period import BadQuestion
+from services.reporting.projection.fold import service_of
+from services.reporting.projection.projector import UNMET, apply
+from services.reporting.projection.read_models import CONSUMER, READ_MODELS
+from services.reporting.queries import case_list as listing
+from services.reporting.queries.case_list import Place, list_cases
+from services.reporting.queries.cases import case
+from services.reporting.queries.daily_sheet import SheetPlace, daily_sheet
+from services.reporting.queries.measure_queries import measure
+from services.reporting.queries.sessions import list_sessions
+from services.reporting.queries.visibility import Reader
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.decider import BrokenHistory
 from shared.domain.duties_by_day import duties_on

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from services.registry import deciding_services
-from services.reporting.ethnicity import keyring_grant
-from services.reporting.projection import apply
-from services.reporting.queries import measure
+from services.reporting.projection.projector import apply
+from services.reporting.queries.ethnicity import keyring_grant
+from services.reporting.queries.measure_queries import measure
 from services.reporting.summaries.disposal import SealedTexts
 from shared.command_handler import Accepted
 from shared.domain.data_rights import (

@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from services.disposal.service import service as disposal
-from services.reporting.cases import case
-from services.reporting.daily_sheet import daily_sheet
-from services.reporting.projection import read_or_none
+from services.reporting.projection.projector import read_or_none
+from services.reporting.queries.cases import case
+from services.reporting.queries.daily_sheet import daily_sheet
 from shared.command_handler import CommandHandler
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.envelope import Fact

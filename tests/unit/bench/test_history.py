@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import timedelta
 
-from services.reporting.fold import fold
-from services.reporting.projection import is_of_kernel, read
+from services.reporting.projection.fold import fold
+from services.reporting.projection.projector import is_of_kernel, read
 from shared.domain.dates import end_of_day
 from shared.domain.envelope import Fact
 from tests.bench.corpus import Corpus

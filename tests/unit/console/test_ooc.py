@@ -25,7 +25,7 @@ from services.console.system import Stores, address_rows, processes, urls
 from services.console.tables import measure, timeline
 from services.registry import DECIDING, deciding_services
 from services.reporting.measures import MEASURES
-from services.reporting.policy import POLICY as REPORTING_POLICY
+from services.reporting.measures.policy import POLICY as REPORTING_POLICY
 from services.vocabulary import Role
 from shared.settings import Settings
 from tools.local import SERVERS, Addresses, Ports

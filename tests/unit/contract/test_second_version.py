@@ -17,8 +17,8 @@ from services.referral import events as referral
 from services.referral.domain.state import Referral
 from services.referral.service import service as today
 from services.registry import COLLECTIONS, deciding_services
-from services.reporting import read_models
-from services.reporting.fold import fold
+from services.reporting.projection import read_models
+from services.reporting.projection.fold import fold
 from services.reporting.summaries.referral import ReferralSummary
 from services.vocabulary import TriageOutcome
 from shared.api.history_view import history_view

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from services.console.tables import case_list
-from services.reporting.answers import CaseList
-from services.reporting.case_list import COLUMNS, CaseLine, columns_of
+from services.reporting.queries.answers import CaseList
+from services.reporting.queries.case_list import COLUMNS, CaseLine, columns_of
 from shared.api.schemas import Schema
 
 CASE = UUID(int=7)

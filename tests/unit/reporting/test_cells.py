@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from services.reporting.cells import OPENED, records_in_cell
 from services.reporting.measures import MEASURES, Dataset, WorkItem
-from services.reporting.period import BadQuestion, Period
+from services.reporting.measures.period import BadQuestion, Period
+from services.reporting.queries.cells import OPENED, records_in_cell
 from services.reporting.summaries import LapsedDuty, ReferralSummary
 from tests.unit.reporting.summaries_of import case, day, victim
 

@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 
 from services.disposal.events import OffenceCategory
-from services.reporting.csv_export import as_csv
 from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
-from services.reporting.period import BadQuestion, Period, quarter
-from services.reporting.policy import POLICY
+from services.reporting.measures.period import BadQuestion, Period, quarter
+from services.reporting.measures.policy import POLICY
+from services.reporting.queries.csv_export import as_csv
 from services.reporting.summaries import LapsedDuty, ReferralSummary, SessionSummary
 from services.reporting.summaries.disposal import SealedTexts
 from services.vocabulary import SessionKind, Topic

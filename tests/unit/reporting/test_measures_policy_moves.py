@@ -12,8 +12,8 @@ import pytest
 
 from services.disposal.events import OffenceCategory
 from services.reporting.measures import MEASURES, Dataset, answer
-from services.reporting.period import Period
-from services.reporting.policy import POLICY
+from services.reporting.measures.period import Period
+from services.reporting.measures.policy import POLICY
 from services.reporting.summaries import ReferralSummary, Summary
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.policy import PolicyBook

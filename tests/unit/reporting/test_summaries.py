@@ -7,8 +7,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from services.reporting.ethnicity import keyring_grant
-from services.reporting.fold import fold
+from services.reporting.projection.fold import fold
+from services.reporting.queries.ethnicity import keyring_grant
 from services.reporting.summaries import DisposalSummary
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.envelope import Fact

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.education.events import PlaceBooked
-from services.reporting.fold import service_of
-from services.reporting.read_models import READ_MODELS
+from services.reporting.projection.fold import service_of
+from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.summaries.education import session_events_for_case
 from shared.api.history_view import history_view
 from shared.domain.decider import history_at

@@ -11,15 +11,15 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.reporting.as_of import histories_of
-from services.reporting.cases import records_of_case
-from services.reporting.fold import Stream
-from services.reporting.freshness import StaleService
-from services.reporting.read_models import READ_MODELS
-from services.reporting.restriction import withheld_from
-from services.reporting.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.projection.as_of import histories_of
+from services.reporting.projection.fold import Stream
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.queries.cases import records_of_case
+from services.reporting.queries.freshness import StaleService
+from services.reporting.queries.restriction import withheld_from
+from services.reporting.queries.visibility import Reader
 from services.reporting.summaries import summary_type
-from services.reporting.visibility import Reader
 from shared.api.history_view import history_view
 from shared.api.schemas import ActorLine, Schema, SealedField
 from shared.domain.decider import history_at

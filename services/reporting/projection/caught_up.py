@@ -9,8 +9,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from services.reporting.read_models import CONSUMER, READ_MODELS
-from services.reporting.snapshot import Pool
+from services.reporting.projection.read_models import CONSUMER, READ_MODELS
+from services.reporting.projection.snapshot import Pool
 from shared.kafka import Kafka
 from shared.messaging.consumer import is_transient
 from shared.messaging.consumer.position_record import reader

@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from services.reporting.dependencies import Dependencies
-from services.reporting.retention import PART
+from services.reporting.queries.retention import PART
 from shared.api.parameters import ACCESS_REASON
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared

@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.reporting.as_of import histories_of
-from services.reporting.case_list import QUEUED
-from services.reporting.daily_sheet import Listed
-from services.reporting.fold import Folded, Stream, fold
-from services.reporting.projection import COLUMNS, stream_row
-from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.projection.as_of import histories_of
+from services.reporting.projection.fold import Folded, Stream, fold
+from services.reporting.projection.projector import COLUMNS, stream_row
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.queries.case_list import QUEUED
+from services.reporting.queries.daily_sheet import Listed
+from services.reporting.queries.visibility import Reader, visible
+from services.reporting.queries.waits import list_waits
 from services.reporting.summaries import summary_type
 from services.reporting.summaries.summary import CaseView
-from services.reporting.visibility import Reader, visible
-from services.reporting.waits import list_waits
 from shared.domain.dates import local_day
 from shared.domain.decider import history_at
 from shared.domain.permissions import CONFLICT, Denial

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from services.reporting.case_list import MOST_COUNTED, CaseLine
-from services.reporting.freshness import StaleService
-from services.reporting.read_models import READ_MODELS
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.queries.case_list import MOST_COUNTED, CaseLine
+from services.reporting.queries.freshness import StaleService
 from shared.api.schemas import DutyLine, Schema, StateView, WaitLine
 
 

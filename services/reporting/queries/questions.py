@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.reporting.period import BadQuestion
+from services.reporting.measures.period import BadQuestion
 from shared.api.problems import Malformed
 from shared.domain.policy import NoPolicy
 

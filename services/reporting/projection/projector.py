@@ -17,9 +17,9 @@ from uuid import UUID
 
 import asyncpg
 
-from services.reporting.fold import Folded, Stream, fold, service_of
-from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Connection
+from services.reporting.projection.fold import Folded, Stream, fold, service_of
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.snapshot import Connection
 from services.reporting.summaries import DisposalSummary
 from shared.domain.data_rights import data_rights_events, is_data_right
 from shared.domain.duties import Duty

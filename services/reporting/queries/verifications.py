@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from services.reporting.access import ACCESS
 from services.reporting.dependencies import Dependencies
-from services.reporting.snapshot import Pool
+from services.reporting.projection.snapshot import Pool
 from shared.api.access_log import AccessLog, LogUnavailable
 from shared.api.authorisation import ReadGate
 from shared.api.bodies import check_body, read_body

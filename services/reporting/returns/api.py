@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from services.reporting.access import ACCESS
 from services.reporting.dependencies import Dependencies
 from services.reporting.measures import MEASURES
-from services.reporting.questions import refusing_bad_questions
-from services.reporting.returns import (
+from services.reporting.queries.questions import refusing_bad_questions
+from services.reporting.returns.frozen import (
     PAGE_SIZE,
     FrozenReturn,
     ReturnQuestion,

@@ -10,8 +10,8 @@ from typing import Final
 from uuid import UUID
 
 from services.reporting.access import ACCESS
-from services.reporting.snapshot import Connection, Pool
-from services.reporting.visibility import Reader
+from services.reporting.projection.snapshot import Connection, Pool
+from services.reporting.queries.visibility import Reader
 from shared.domain.data_rights import data_rights_id, restricted_in
 from shared.domain.permissions import DATA_RIGHTS
 

@@ -10,9 +10,9 @@ from uuid import UUID
 import asyncpg
 from pydantic_core import from_json
 
-from services.reporting.fold import Folded, Stream, fold
-from services.reporting.projection import COLUMNS, DUTY_COLUMNS, duty_rows, read_row, stream_of, stream_row
-from services.reporting.snapshot import Connection, Pool, snapshot
+from services.reporting.projection.fold import Folded, Stream, fold
+from services.reporting.projection.projector import COLUMNS, DUTY_COLUMNS, duty_rows, read_row, stream_of, stream_row
+from services.reporting.projection.snapshot import Connection, Pool, snapshot
 from shared.domain.data_rights import is_data_right
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import GENESIS, Fact, next_hash

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.reporting.snapshot import Connection
-from services.reporting.visibility import Reader, visible
+from services.reporting.projection.snapshot import Connection
+from services.reporting.queries.visibility import Reader, visible
 from shared.messaging.waiting import STANDING, KnownWait
 
 # The ends of a stream in quarantine cannot always be told: then all of its case are concerned. Ends are found by index.

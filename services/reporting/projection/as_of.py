@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from services.reporting.fold import Folded, Stream, fold
-from services.reporting.projection import load, read_row, stream_of
-from services.reporting.read_models import READ_MODELS, published_types
-from services.reporting.snapshot import Connection
+from services.reporting.projection.fold import Folded, Stream, fold
+from services.reporting.projection.projector import load, read_row, stream_of
+from services.reporting.projection.read_models import READ_MODELS, published_types
+from services.reporting.projection.snapshot import Connection
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
 

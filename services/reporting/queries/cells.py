@@ -17,13 +17,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.reporting.freshness import StaleService
 from services.reporting.measures import MEASURES, Dataset, Measure, WorkItem, measure_named
-from services.reporting.period import BadQuestion, Period
-from services.reporting.queries import load_dataset
-from services.reporting.snapshot import Pool, positions, snapshot
+from services.reporting.measures.period import BadQuestion, Period
+from services.reporting.projection.snapshot import Pool, positions, snapshot
+from services.reporting.queries.freshness import StaleService
+from services.reporting.queries.measure_queries import load_dataset
+from services.reporting.queries.visibility import Reader, visible
 from services.reporting.summaries import Summary, service_of
-from services.reporting.visibility import Reader, visible
 from shared.api.parameters import Parameter
 from shared.api.schemas import Schema
 

@@ -19,11 +19,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from services.reporting.cases import case
-from services.reporting.forgotten import add_forgotten
-from services.reporting.retention import add_retention
-from services.reporting.snapshot import Pool
-from services.reporting.visibility import Reader, reader_of, visible
+from services.reporting.projection.snapshot import Pool
+from services.reporting.queries.cases import case
+from services.reporting.queries.forgotten import add_forgotten
+from services.reporting.queries.retention import add_retention
+from services.reporting.queries.visibility import Reader, reader_of, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, an_id
 from shared.api.problems import problem_response

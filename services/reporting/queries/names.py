@@ -24,14 +24,14 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from services.reporting.access import MOST_NAMED, NAMING
 from services.reporting.dependencies import Dependencies
-from services.reporting.fold import Stream
-from services.reporting.freshness import MAY_BE_STALE, StaleService, json_answer, stale_services
-from services.reporting.projection import read_row
-from services.reporting.read_models import READ_MODELS
-from services.reporting.restriction import withheld_from
+from services.reporting.projection.fold import Stream
+from services.reporting.projection.projector import read_row
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.snapshot import positions, snapshot
+from services.reporting.queries.freshness import MAY_BE_STALE, StaleService, json_answer, stale_services
+from services.reporting.queries.restriction import withheld_from
+from services.reporting.queries.visibility import Reader, reader_of, visible
 from services.reporting.search.index import TYPES, Place, SearchedValue, searched_values
-from services.reporting.snapshot import positions, snapshot
-from services.reporting.visibility import Reader, reader_of, visible
 from services.vocabulary import Personal, SearchKind
 from shared.api.bodies import check_body, read_body
 from shared.api.parameters import ACCESS_REASON, UUID_TEXT

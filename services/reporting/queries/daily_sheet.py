@@ -11,13 +11,13 @@ from uuid import UUID
 
 import asyncpg
 
-from services.reporting.as_of import fold_changed_streams
-from services.reporting.fold import Folded
-from services.reporting.projection import UNMET, duty_of
-from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Connection, Pool, positions, snapshot
-from services.reporting.visibility import Reach, Reader, Statement
-from services.reporting.waits import list_waits
+from services.reporting.projection.as_of import fold_changed_streams
+from services.reporting.projection.fold import Folded
+from services.reporting.projection.projector import UNMET, duty_of
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.queries.visibility import Reach, Reader, Statement
+from services.reporting.queries.waits import list_waits
 from shared.api.parameters import DAY, UUID_TEXT
 from shared.domain.dates import local_day
 from shared.domain.duties import Duty

@@ -18,14 +18,14 @@ from uuid import UUID, uuid5
 
 import asyncpg
 
-from services.reporting.as_of import histories_of, moved_after
-from services.reporting.ethnicity import Grant
-from services.reporting.fold import Folded, fold
 from services.reporting.measures import Measure, measure_named
-from services.reporting.period import Period
-from services.reporting.policy import POLICY
-from services.reporting.queries import measure
-from services.reporting.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.measures.period import Period
+from services.reporting.measures.policy import POLICY
+from services.reporting.projection.as_of import histories_of, moved_after
+from services.reporting.projection.fold import Folded, fold
+from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.queries.ethnicity import Grant
+from services.reporting.queries.measure_queries import measure
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 

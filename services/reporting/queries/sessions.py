@@ -13,10 +13,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from services.reporting.freshness import MAY_BE_STALE, StaleService, json_answer, stale_services
-from services.reporting.min_position import MIN_POSITION, furthest, not_yet, wait_for
-from services.reporting.snapshot import Pool, positions, snapshot
-from services.reporting.visibility import Reader, reader_of, visible
+from services.reporting.projection.snapshot import Pool, positions, snapshot
+from services.reporting.queries.freshness import MAY_BE_STALE, StaleService, json_answer, stale_services
+from services.reporting.queries.min_position import MIN_POSITION, furthest, not_yet, wait_for
+from services.reporting.queries.visibility import Reader, reader_of, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, a_day
 from shared.api.problems import Malformed

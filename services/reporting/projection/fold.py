@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from services.reporting.measures import WorkItem
-from services.reporting.read_models import READ_MODELS
+from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.summaries import LapsedDuty, Summary, summary_type
 from shared.domain.decider import history_at
 from shared.domain.duties import Duty

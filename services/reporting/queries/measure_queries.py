@@ -15,8 +15,6 @@ from uuid import UUID
 
 import asyncpg
 
-from services.reporting.as_of import fold_changed_streams
-from services.reporting.ethnicity import Grant
 from services.reporting.measures import (
     Dataset,
     Measure,
@@ -24,10 +22,12 @@ from services.reporting.measures import (
     answer,
     measure_named,
 )
-from services.reporting.period import Period
-from services.reporting.projection import stood_open
-from services.reporting.restriction import restricted_people
-from services.reporting.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.measures.period import Period
+from services.reporting.projection.as_of import fold_changed_streams
+from services.reporting.projection.projector import stood_open
+from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.queries.ethnicity import Grant
+from services.reporting.queries.restriction import restricted_people
 from services.reporting.summaries import Summary, summary_type
 from services.reporting.summaries.disposal import SealedTexts
 from shared.domain.dates import end_of_day

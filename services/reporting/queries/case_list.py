@@ -13,11 +13,11 @@ from uuid import UUID
 import asyncpg
 from pydantic import Field
 
-from services.reporting.period import BadQuestion
-from services.reporting.projection import UNMET
-from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Connection, Pool, positions, snapshot
-from services.reporting.visibility import Reader, Statement
+from services.reporting.measures.period import BadQuestion
+from services.reporting.projection.projector import UNMET
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
+from services.reporting.queries.visibility import Reader, Statement
 from shared.api.parameters import UUID_TEXT
 from shared.api.schemas import Schema
 from shared.domain.dates import local_day

@@ -13,8 +13,8 @@ from typing import Any, Final
 from pydantic import Field
 from starlette.responses import JSONResponse
 
-from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Pool
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.snapshot import Pool
 from shared.api.schemas import Schema
 
 FRESH_SECONDS: Final = 15

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import asyncpg
 
-from services.reporting.read_models import READ_MODELS
-from services.reporting.snapshot import Connection, Pool
+from services.reporting.projection.read_models import READ_MODELS
+from services.reporting.projection.snapshot import Connection, Pool
 from shared.domain.messages import Actor
 from shared.domain.permissions import EVERY
 

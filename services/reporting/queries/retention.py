@@ -22,8 +22,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from services.reporting.snapshot import Connection, Pool, snapshot
-from services.reporting.visibility import Reader, reader_of, visible
+from services.reporting.projection.snapshot import Connection, Pool, snapshot
+from services.reporting.queries.visibility import Reader, reader_of, visible
 from shared.api.dependencies import ApiDependencies
 from shared.api.parameters import ACCESS_REASON, Parameter, a_day
 from shared.api.request import Caller, read_day, read_query, read_reason, today

@@ -12,8 +12,8 @@ from typing import Final
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
-from services.reporting.read_models import CONSUMER, READ_MODELS
-from services.reporting.snapshot import Pool
+from services.reporting.projection.read_models import CONSUMER, READ_MODELS
+from services.reporting.projection.snapshot import Pool
 from shared.api.parameters import Parameter
 from shared.api.problems import problem_response
 from shared.database import retry_or_raise
