@@ -1,6 +1,6 @@
 """The words of the trade that every service uses: the enums of the catalogue, its roles, and the details of a person.
 
-Part of every service's contract, like its events.py: imports nothing but the kernel's messages.
+Part of every service's contract, like its events.py: imports nothing but the kernel's messages and permissions.
 """
 
 from __future__ import annotations
@@ -17,6 +17,15 @@ from pydantic import AfterValidator, ValidationInfo, field_validator
 
 from shared.domain.messages import Command, FieldPath, FreeText, JsonValue, ShortText, ValueObject
 from shared.domain.sealing import FieldClass, Sealed
+from shared.domain.permissions import (
+    AUDIT,
+    DATA_RIGHTS,
+    DECISIONS,
+    EVERYTHING,
+    OPERATIONS,
+    Permission,
+    Permissions,
+)
 from shared.domain.texts import Code, CommandContext
 
 _REFERENCE = r"([A-Z]{1,4}[/-]?)?[0-9]{1,12}(([/-]([A-Z]{1,2}[/-]?)?|[A-Z]{1,2}[/-]?)[0-9]{1,12}){0,4}"
@@ -418,6 +427,14 @@ CASE_FIELDS: Final = frozenset(Personal) - VICTIM_CONTACT
 
 AUDITED_FIELDS: Final = frozenset({Personal.REASONS, Personal.CONDITIONS})
 """What an auditor reads by replay: why each thing was decided, and on what terms. That needs nobody's name."""
+
+
+OVERSIGHT: Final[Permissions] = {
+    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS, opens=CASE_FIELDS),
+    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS | AUDIT, needs_reason=True, opens=AUDITED_FIELDS),
+    Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING | AUDIT | DATA_RIGHTS, needs_reason=True, opens=CASE_FIELDS),
+}
+"""What those who oversee may read of every deciding service; a service may add to it."""
 
 
 class PersonDetails(ValueObject):

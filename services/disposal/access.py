@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.vocabulary import AUDITED_FIELDS, CASE_FIELDS, Personal, Role
-from shared.domain.permissions import (
-    AUDIT,
-    DATA_RIGHTS,
-    DECISIONS,
-    EVERYTHING,
-    OPERATIONS,
-    STATE,
-    STATE_AND_DUTIES,
-    Permission,
-    Permissions,
-)
+from services.vocabulary import CASE_FIELDS, OVERSIGHT, Personal, Role
+from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
 ACCESS: Final[Permissions] = {
     Role.SAFE_SCHOOLS_OFFICER: Permission(STATE_AND_DUTIES, opens=CASE_FIELDS),
@@ -28,11 +18,9 @@ ACCESS: Final[Permissions] = {
         opens=frozenset({Personal.CONDITIONS}),
     ),
     Role.POLICE_DECISION_MAKER: Permission(EVERYTHING, opens=CASE_FIELDS),
-    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS, opens=CASE_FIELDS),
     Role.VICTIM_WORKER: Permission(
         STATE, fields=frozenset({"outcome", "details"}), opens=frozenset({Personal.VICTIM_VIEW})
     ),
-    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS | AUDIT, needs_reason=True, opens=AUDITED_FIELDS),
-    Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING | AUDIT | DATA_RIGHTS, needs_reason=True, opens=CASE_FIELDS),
+    **OVERSIGHT,
 }
 """Role -> what it may read. Marks: events.py of referral and rj_conference."""

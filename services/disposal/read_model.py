@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from services.disposal.access import ACCESS
-from services.disposal.domain.decide import decide
+from services.disposal.domain.decide import decider
 from services.disposal.domain.duties import duties
-from services.disposal.domain.evolve import evolve
-from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState, Stage
 from services.disposal.events import EVENTS
 from services.disposal.views import view
-from shared.domain.decider import Decider
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
@@ -24,7 +21,7 @@ READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     service="disposal",
     collection="disposals",
     events=EVENTS,
-    decider=Decider(rules=rules, decide=decide, evolve=evolve),
+    decider=decider,
     view=view,
     duties=duties,
     policy=POLICY,

@@ -7,25 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.vocabulary import AUDITED_FIELDS, CASE_FIELDS, Role
-from shared.domain.permissions import (
-    AUDIT,
-    DATA_RIGHTS,
-    DECISIONS,
-    EVERYTHING,
-    OPERATIONS,
-    STATE_AND_DUTIES,
-    Permission,
-    Permissions,
-)
+from services.vocabulary import CASE_FIELDS, OVERSIGHT, Role
+from shared.domain.permissions import EVERYTHING, STATE_AND_DUTIES, Permission, Permissions
 
 ACCESS: Final[Permissions] = {
     Role.SAFE_SCHOOLS_OFFICER: Permission(EVERYTHING, opens=CASE_FIELDS),
     Role.INTERNET_SAFETY_OFFICER: Permission(EVERYTHING, where=("ONLINE", "OFFICER:{id}"), opens=CASE_FIELDS),
     Role.YJS_CASE_MANAGER: Permission(EVERYTHING, opens=CASE_FIELDS),
     Role.POLICE_DECISION_MAKER: Permission(STATE_AND_DUTIES, opens=CASE_FIELDS),
-    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS, opens=CASE_FIELDS),
-    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS | AUDIT, needs_reason=True, opens=AUDITED_FIELDS),
-    Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING | AUDIT | DATA_RIGHTS, needs_reason=True, opens=CASE_FIELDS),
+    **OVERSIGHT,
 }
 """Role -> what it may read. Marks: services/education/events.py."""

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.vocabulary import AUDITED_FIELDS, CASE_FIELDS, Role
-from shared.domain.permissions import (
-    AUDIT,
-    DATA_RIGHTS,
-    DECISIONS,
-    EVERYTHING,
-    OPERATIONS,
-    STATE,
-    STATE_AND_DUTIES,
-    Permission,
-    Permissions,
-)
+from services.vocabulary import CASE_FIELDS, OVERSIGHT, Role
+from shared.domain.permissions import EVERYTHING, STATE, STATE_AND_DUTIES, Permission, Permissions
 
 _STATUS: Final = Permission(STATE, fields=frozenset({"state"}))
 
@@ -24,9 +14,7 @@ ACCESS: Final[Permissions] = {
     Role.YJS_CASE_MANAGER: _STATUS,
     Role.RJ_FACILITATOR: Permission(EVERYTHING, where=("OFFICER:{id}",), opens=CASE_FIELDS),
     Role.POLICE_DECISION_MAKER: _STATUS,
-    Role.SUPERVISOR: Permission(EVERYTHING | DECISIONS, opens=CASE_FIELDS),
     Role.VICTIM_WORKER: Permission(STATE, fields=frozenset({"consents"})),
-    Role.AUDITOR: Permission(EVERYTHING | OPERATIONS | AUDIT, needs_reason=True, opens=AUDITED_FIELDS),
-    Role.DATA_PROTECTION_OFFICER: Permission(EVERYTHING | AUDIT | DATA_RIGHTS, needs_reason=True, opens=CASE_FIELDS),
+    **OVERSIGHT,
 }
 """Role -> what it may read. Marks: services/rj_conference/events.py."""

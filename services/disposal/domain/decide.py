@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from services.disposal.domain import (
     breach,
     correcting,
@@ -34,7 +36,10 @@ from services.disposal.domain.commands import (
     SignDocument,
     VaryConditions,
 )
+from services.disposal.domain.evolve import evolve
+from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
+from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import event_that_it_records
 from shared.domain.rules import Context
@@ -87,3 +92,6 @@ def decide(command: DisposalCommand, state: DisposalState | None, context: Conte
             return correcting.decide_correction(command, state, context)
         case _:
             return (event_that_it_records(command),)
+
+
+decider: Final[Decider[DisposalState]] = Decider(rules, decide, evolve)
