@@ -16,7 +16,6 @@ from uuid import UUID
 from pydantic import AfterValidator, ValidationInfo, field_validator
 
 from shared.domain.messages import Command, FieldPath, FreeText, JsonValue, ShortText, ValueObject
-from shared.domain.sealing import FieldClass, Sealed
 from shared.domain.permissions import (
     AUDIT,
     DATA_RIGHTS,
@@ -26,6 +25,7 @@ from shared.domain.permissions import (
     Permission,
     Permissions,
 )
+from shared.domain.sealing import FieldClass, Sealed
 from shared.domain.texts import Code, CommandContext
 
 _REFERENCE = r"([A-Z]{1,4}[/-]?)?[0-9]{1,12}(([/-]([A-Z]{1,2}[/-]?)?|[A-Z]{1,2}[/-]?)[0-9]{1,12}){0,4}"
