@@ -325,8 +325,10 @@ class Rebuild:
                 done += await part
                 self._tell(Step("folding and copying", done, total))
         finally:
-            # The ranges under way end first, in a second or two: they write to the shadow tables.
-            await asyncio.to_thread(executor.shutdown, cancel_futures=True)
+            for future in parts:
+                future.cancel()
+            # The ranges under way write to the shadow tables: they end first, in a second or two.
+            await asyncio.to_thread(executor.shutdown)
         if done != total:
             raise CannotRebuild(
                 f"the event stores hold {done} events up to positions that add up to {total}: `ooc verify`"
