@@ -1,4 +1,4 @@
-"""The worker's note of when the projection had taken all that was published, which tells the API how fresh an answer is."""
+"""The worker's note of when the projection had last taken everything that was published (freshness.py reads it)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = structlog.get_logger("freshness")
 
 
 class FreshnessRecorder(Service):
-    """Notes every few seconds of which services the projection has taken all that is published."""
+    """Notes every few seconds the services of which everything published is projected."""
 
     def __init__(self, pool: Pool, kafka: Kafka) -> None:
         super().__init__()

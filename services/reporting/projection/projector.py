@@ -11,9 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final, Protocol
-from uuid import UUID
 
 import asyncpg
 
@@ -108,7 +106,7 @@ COLUMNS: Final[Mapping[str, str]] = {
 }
 """The columns of a stream, with their types."""
 
-# PostgreSQL's arrays have no rows of different lengths: a column of lists comes as texts.
+# An array of PostgreSQL has no rows of different lengths, so a column of lists is passed as texts.
 _PUT: Final = f"""
     insert into stream ({", ".join(COLUMNS)})
     select {", ".join(f"{column}::{type_}" for column, type_ in COLUMNS.items())}
@@ -244,12 +242,7 @@ def read_row(row: asyncpg.Record) -> Fact:
 
 def stream_of(fact: Fact) -> Stream:
     """Return the service and the id of the stream of a fact."""
-    return _stream_named(fact.envelope.stream)
-
-
-@lru_cache(maxsize=4_096)
-def _stream_named(name: str) -> Stream:
-    return name.partition("/")[0], UUID(name.rpartition("/")[2])
+    return service_of(fact), fact.stream_id
 
 
 async def put(connection: Connection, folded: Sequence[Folded]) -> None:

@@ -1,4 +1,4 @@
-"""The read models of the deciding services: reporting folds with the owners' own deciders, and without any key."""
+"""The read models of the deciding services. Reporting folds with the owners' deciders, and has no keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONSUMER: Final = "reporting"
 
 
 def published_types(registries: Iterable[EventRegistry], wanted: Callable[[type[Event]], bool]) -> list[str]:
-    """Return the types of the wanted events, in every version that was ever published: rows of `fact` keep theirs."""
+    """Return the type names of the wanted events in every published version, since rows of `fact` keep theirs."""
     registries = list(registries)
     names = {
         registry.type_name(event).rpartition(".v")[0]

@@ -24,7 +24,7 @@ STREAMS: Final = 200
 """How many streams are folded at a time."""
 
 _SERVICES: Final = "select service from fact union select service from stream order by service"
-# A cursor: neither the server's answer nor the streams that have been seen stay in memory.
+# Read by a cursor, so that memory does not grow with the number of streams.
 _KNOWN: Final = """
     select stream from (select stream from fact where service = $1 union select stream from stream where service = $1) as known
     order by stream
@@ -53,7 +53,7 @@ async def _check_streams(pool: Pool, service: str, problems: Problems, passed: P
                 problems.note(line)
 
 
-# Positions are dense, so all is there where there are as many facts as the last position says; else up to the first gap.
+# Positions are dense: as many facts as the last position means that none is missing.
 _COUNTED: Final = """
     select t.service, t.last, h.position as kept, case when t.held = t.last then t.last else (
         select min(g.n) - 1 from generate_series(1, t.last) as g (n)
@@ -150,7 +150,7 @@ def _of_stream(
 
 
 def _fault(stream: Stream, history: Sequence[Fact]) -> str | None:
-    """Say what is wrong with the facts themselves: none, one of another stream, or a hash that does not follow."""
+    """Return the fault of the facts themselves: there is none, one is of another stream, or a hash does not follow."""
     if not history:
         return "a row stands without any fact"
     stream_hash = GENESIS

@@ -106,12 +106,21 @@ async def daily_sheet(
     after: SheetPlace | None = None,
     limit: int | None = None,
 ) -> dict[str, Any]:
-    """List every duty that is not met on the Europe/London day of `as_of`, soonest first, and what waits, as it was then.
+    """List the duties that were not met on the Europe/London day of `as_of`, soonest first, and what waited then.
 
-    The duties follow from the events that had occurred by `as_of` and were recorded by `known_at`. `overdue` true: only
-    those past their due date; false: only the others. `officer`: only those of records that this officer has, beside all
-    that waits. The duties are those that the owning services would show to the reader: so many as `limit` says, after a
-    place; `next` is the place of the following page, None after the last.
+    The duties are those that the owning services would show to the reader, from events that had occurred by `as_of` and were
+    recorded by `known_at`.
+
+    Args:
+        pool: connections to reporting's database.
+        reader: who asks.
+        as_of: the time of the sheet.
+        overdue: true: only duties past their due date; false: only the others.
+        known_at: events recorded later are ignored.
+        officer: only duties of records that this officer has; what waits is not filtered.
+        after: only duties after this place.
+        limit: the most duties of one page; None: all. `next` of the answer is the place of the following page.
+
     """
     day, reach = local_day(as_of), reader.reach("duties")
     areas = None if reach.areas is None else list(reach.areas)
@@ -154,9 +163,9 @@ async def _standing(
     after: SheetPlace | None,
     most: int | None,
 ) -> list[Listed]:
-    """Read the open duties of the streams that stand as they stood then: the first `most` after a place, or all.
+    """Read the open duties of the streams that have not changed since: the first `most` after a place, or all.
 
-    Those that nothing has ended are read in the order of the sheet; those that ended after the day are found by it.
+    Unmet duties are read in the order of the sheet; duties that ended after the day are found by their days.
     """
     statement = Statement()
     on, then, known = (

@@ -1,7 +1,7 @@
-"""How fresh an answer is: the API looks how long ago the worker noted (caught_up.py) that all published was projected.
+"""The freshness of an answer: how long ago the worker noted (caught_up.py) that everything published was projected.
 
-A projection that has stopped, one that is behind, and one whose Kafka does not answer all show in the same way. What a
-service has recorded and its relay has not published yet is known to nobody here: `ooc status` of that service tells.
+A projection that has stopped, one that is behind, and one whose Kafka does not answer look the same. Events that a service
+has recorded and not published yet are unknown here; `ooc status` shows them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class StaleService(Schema):
 
 
 async def stale_services(pool: Pool) -> list[dict[str, Any]]:
-    """Return the services of which the projection may lack events, each as a `StaleService`."""
+    """Return the services whose latest events the projection may lack."""
     rows = await pool.fetch(_STALE, sorted(READ_MODELS), FRESH_SECONDS)
     return [
         {"service": row["service"], "position": row["position"], "since": row["since"] and row["since"].isoformat()}

@@ -1,6 +1,6 @@
 """The measure queries of the API: functions of a pool and parameters, which answer in JSON's own types.
 
-With `as_of`, `known_at` or positions only those streams are folded anew that changed since: others are as they are now.
+With `as_of`, `known_at` or positions, only the streams that changed since are folded again.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ async def measure(
 
 
 async def _unrestricted(pool: Pool, services: Collection[str], sealed: Sequence[SealedTexts]) -> list[SealedTexts]:
-    """Leave out the texts of people whose processing is restricted today, whatever day the question is about."""
+    """Leave out the texts of people whose processing is restricted today; the day of the question does not matter."""
     owners = {texts: SealedToken.parse(texts.token).subject for texts in sealed}
     people = {UUID(owner.removeprefix("person/")) for owner in owners.values() if owner.startswith("person/")}
     restricted = await restricted_people(pool, {(service, person) for service in services for person in people})
@@ -164,6 +164,6 @@ def _summary(row: asyncpg.Record) -> Summary:
 
 @lru_cache(MOST_READ)
 def _read_summary(service: str, record: str) -> Summary:
-    """Read a summary as it is stored: several measures of a period read the same ones, and parsing them was most of a measure."""
+    """Read a stored summary; cached, since the measures of one period parse the same ones."""
     summary: Summary = summary_type(service).model.model_validate_json(record)
     return summary

@@ -1,4 +1,4 @@
-"""What a measure cannot answer, as the API says it: the same for a measure and for a return."""
+"""The refusal of a question that a measure cannot answer, for measures and returns alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.domain.policy import NoPolicy
 
 @contextmanager
 def refusing_bad_questions(field: str = "body") -> Iterator[None]:
-    """Raise `Malformed`, of a field, for a question that a measure cannot answer, or not for a day so early."""
+    """Raise `Malformed`, of a field, for a `BadQuestion` and for a day before the first policy."""
     try:
         yield
     except BadQuestion as error:

@@ -167,7 +167,7 @@ async def changes(
         if found is None or isinstance(found, Denial):
             return found
         reached = await positions(connection, READ_MODELS)
-    # An event beyond a gap of the projection comes with a later question.
+    # Events after a gap of the projection come with a later question.
     since = _ordered(
         [line for line in found.lines if after.get(line["service"], 0) < line["position"] <= reached[line["service"]]],
         "recorded_at",

@@ -1,4 +1,4 @@
-"""What waits, as the case and the daily sheet show it: to whoever may read either end, with the officers of both."""
+"""What waits, for the case and the daily sheet: shown to readers of either end, with the officers of both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.reporting.projection.snapshot import Connection
 from services.reporting.queries.visibility import Reader, visible
 from shared.messaging.waiting import STANDING, KnownWait
 
-# The ends of a stream in quarantine cannot always be told: then all of its case are concerned. Ends are found by index.
+# A stream in quarantine may not say its ends: then all streams of its case are its ends.
 _WAITS: Final = f"""
     select w.*, ends.officers, ends.cases
     from waiting as w cross join lateral (
@@ -36,7 +36,7 @@ async def list_waits(
 ) -> list[dict[str, Any]]:
     """List what waited at a time, of one case or of all, longest first.
 
-    It is shown to whoever may read the whole of that part (state or duties) of a stream at either end.
+    The reader must be allowed to read all of that part (state or duties) of a stream at either end.
     """
     parameters: Sequence[Any] = (at, case_id, list(reader.limited), *reader.reach(part).parameters)
     return [
