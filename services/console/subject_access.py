@@ -1,7 +1,7 @@
 """`ooc subject-access`: a person's copy of all that is held about them, as JSON and PDF, for the data protection officer.
 
 Each service answers for its own records, and opens what is sealed by that person's key alone
-(services/subject_access.py). What others' ids are left is taken out here. Source: UK GDPR, article 15; Data Protection
+(shared/api/subject_access.py). What others' ids are left is taken out here. Source: UK GDPR, article 15; Data Protection
 Act 2018, ss45 and 54.
 """
 

@@ -223,7 +223,7 @@ def _parse(
 def _requests(
     service: Service[Any], commands: Sequence[Command], stream: UUID, actor: Actor, origin: Origin, now: datetime
 ) -> Iterable[CommandRequest]:
-    """Build the requests of a row. Another organisation, or another area, has command ids of its own."""
+    """Build the requests of a row. An organisation with other labels has command ids of its own."""
     importer = (actor.organisation, *sorted(actor.labels.items()))
     for n, command in enumerate(commands):
         ordinal = sum(earlier.type == command.type for earlier in commands[:n])
