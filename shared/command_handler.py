@@ -41,8 +41,8 @@ from shared.event_store import (
     StoredReceipt,
     WrongExpectedVersion,
 )
+from shared.fact_cache import FactCache
 from shared.privacy.keyring import Keyring
-from shared.state_cache import StateCache
 from shared.stream_queue import QueueFull, StreamQueue
 
 MAX_ATTEMPTS: Final = 40
@@ -124,7 +124,7 @@ class CommandHandler:
         self.service = service
         self.event_store = event_store
         self.keyring = keyring
-        self._cache = StateCache(service.events, service.decider, keyring)
+        self._cache = FactCache(service.events, keyring)
         self._digest_key = digest_key
         self._queue = StreamQueue()
 
@@ -220,9 +220,8 @@ class CommandHandler:
     async def _execute(self, request: CommandRequest, history: Sequence[Fact]) -> Decision | Refused | NeedsRationale:
         """Evaluate and decide. Commands that print documents run in a thread, so that they do not block the event loop."""
         if not request.command.prints:
-            return execute(self.service, request, history, self._cache.fold)
-        state = self._cache.fold(history)
-        return await asyncio.to_thread(execute, self.service, request, history, lambda _history: state)
+            return execute(self.service, request, history)
+        return await asyncio.to_thread(execute, self.service, request, history)
 
     def _check_new_events(self, request: CommandRequest, decision: Decision, loaded: LoadedStream) -> Forbidden | None:
         """Check rule T2 on the new events: declared conflicts with mentioned ids, and one value of each label for a new stream."""

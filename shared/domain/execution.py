@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -54,14 +54,9 @@ class Decision:
 
 
 def execute(
-    service: Service[Any],
-    request: CommandRequest,
-    history: Sequence[Fact],
-    fold: Callable[[Sequence[Fact]], Any] | None = None,
+    service: Service[Any], request: CommandRequest, history: Sequence[Fact]
 ) -> Decision | Refused | NeedsRationale:
     """Evaluate and decide a command on the whole history of its stream (decrypted, in order of version).
-
-    `fold` may replace the full fold by an equivalent one, such as that of a cache.
 
     Raises `NoPolicy` for a day before the first policy.
     """
@@ -71,7 +66,7 @@ def execute(
     context = Context(
         request.stream, request.actor, occurred_at, request.received_at, policy, service.policy.on, service.prints
     )
-    state = decider.state_at(history) if fold is None else fold(history)
+    state = decider.state_at(history)
     verdict = decider.evaluate_and_decide(request.command, state, context)
     if isinstance(verdict, (Refused, NeedsRationale)):
         return verdict

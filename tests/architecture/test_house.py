@@ -25,7 +25,7 @@ IMPURE = {
     "logging",
     "structlog",
     "asyncio",
-    "httpx",
+    "httpx2",
     "asyncpg",
     "aiokafka",
     "faust",

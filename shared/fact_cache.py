@@ -1,32 +1,26 @@
-"""One-minute cache of decrypted events and folded state, for successive commands on one stream.
+"""Cache of decrypted events for less than half a minute, for successive commands on one stream.
 
 The handler still loads every record from the event store. A cached fact is used only if its record is identical.
 The lifetime of a fact is that of a cached data key. If the keyring reports another or a destroyed key, the bytes are
-decrypted again. A state is cached with its facts. It is used only if the new history begins with these facts, and is
-removed with the first of them. A timer removes expired entries, also without further commands.
+decrypted again. A timer removes expired entries, also without further commands.
 
-It replaces snapshots (docs/adr/0052): it holds no second copy on disk, and needs no version of its own.
+Streams are short, so the state is folded anew for each command, and there are no snapshots (docs/adr/0052).
 """
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from shared.domain.decider import Decider, check_gapless, history_at
 from shared.domain.envelope import EventRegistry, Fact
-from shared.domain.messages import Correction
 from shared.domain.sealing import DataKey, key_ids_in
 from shared.event_store import RecordedEvent
 from shared.privacy.keyring import CACHED_SECONDS, ExpiryTimer, KeyId, Keyring
 
-S = TypeVar("S")
-
 MAX_FACTS: Final = 20_000
-"""The most cached facts, some 60 MB. There are never more states than facts."""
+"""The most cached facts, some 60 MB."""
 
 Keys = Mapping[KeyId, DataKey | None]
 
@@ -38,25 +32,15 @@ class _Opened:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Folded(Generic[S]):
-    history: Sequence[Fact]
-    state: S | None
+class FactCache:
+    """A cache of the decrypted facts of the streams of one service."""
 
-
-class StateCache(Generic[S]):
-    """A cache of the decrypted facts and states of the streams of one service."""
-
-    def __init__(
-        self, events: EventRegistry, decider: Decider[S], keyring: Keyring, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, events: EventRegistry, keyring: Keyring, clock: Callable[[], float] = time.monotonic) -> None:
         self._events = events
-        self._decider = decider
         self._keyring = keyring
         self._clock = clock
         # In order of expiry.
-        self._opened: OrderedDict[bytes, _Opened] = OrderedDict()
-        self._folded: dict[str, _Folded[S]] = {}
+        self._opened: dict[bytes, _Opened] = {}
         self._timer = ExpiryTimer(self._expire)
 
     async def open(self, records: Sequence[RecordedEvent]) -> list[Fact]:
@@ -73,27 +57,6 @@ class StateCache(Generic[S]):
             self._fact(record, {key_id: keys[key_id] for key_id in ids})
             for record, ids in zip(records, key_ids, strict=True)
         ]
-
-    def fold(self, history: Sequence[Fact]) -> S | None:
-        """Fold a whole history, as `open` returned it, in order of version. Raises `BrokenHistory`."""
-        if not history:
-            return None
-        stream = history[0].envelope.stream
-        earlier = self._folded.pop(stream, None)
-        state = self._fold_from(earlier, history) if earlier is not None else self._decider.fold(history_at(history))
-        self._folded[stream] = _Folded(history, state)
-        return state
-
-    def _fold_from(self, earlier: _Folded[S], history: Sequence[Fact]) -> S | None:
-        """Fold only the new facts, if the history begins with the earlier one. A correction changes old facts, so all are folded."""
-        new = history[len(earlier.history) :]
-        begins = len(earlier.history) <= len(history) and all(
-            a is b for a, b in zip(earlier.history, history, strict=False)
-        )
-        if not begins or any(isinstance(fact.event, Correction) for fact in new):
-            return self._decider.fold(history_at(history))
-        check_gapless(history)
-        return self._decider.fold(new, earlier.state)
 
     def _cached(self, record: RecordedEvent) -> _Opened | None:
         """Find the cached fact of a record, if its bytes, position and recording time are the same."""
@@ -115,16 +78,10 @@ class StateCache(Generic[S]):
         fact = self._events.read(
             record.body, keys=keys, position=record.position, recorded_at=record.recorded_at, hash=record.hash
         )
-        self._remove(record.hash)
+        self._opened.pop(record.hash, None)
         self._opened[record.hash] = _Opened(fact, keys, self._clock() + CACHED_SECONDS)
         self._timer.set(CACHED_SECONDS)
         return fact
-
-    def _remove(self, hash_: bytes) -> None:
-        """Remove a fact, and the state that was folded from it."""
-        entry = self._opened.pop(hash_, None)
-        if entry is not None:
-            self._folded.pop(entry.fact.envelope.stream, None)
 
     def _expire(self) -> float | None:
         """Remove expired facts, and the oldest above the limit. Returns the seconds to the next expiry, None if empty."""
@@ -133,5 +90,5 @@ class StateCache(Generic[S]):
             oldest, entry = next(iter(self._opened.items()))
             if entry.until > now and len(self._opened) <= MAX_FACTS:
                 return entry.until - now
-            self._remove(oldest)
+            del self._opened[oldest]
         return None

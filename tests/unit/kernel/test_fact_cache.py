@@ -1,4 +1,4 @@
-"""What was opened and folded lately serves again only where it is the same, and only for a minute."""
+"""What was opened lately serves again only where it is the same, and only for a minute."""
 
 from __future__ import annotations
 
@@ -9,27 +9,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from shared.domain.decider import BrokenHistory, history_at
 from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.messages import Event
 from shared.domain.sealing import Sealed, sealed_fields
 from shared.event_store import RecordedEvent
+from shared.fact_cache import MAX_FACTS, FactCache
 from shared.privacy.keyring import CACHED_SECONDS, MemoryKeyring
-from shared.state_cache import MAX_FACTS, StateCache
 from tests.unit.kernel.lamps import (
     EVENTS,
     HOME,
     NOON,
     OWNER,
-    Lamp,
     LampHung,
     LampLit,
     LampOut,
-    correction,
-    decider,
     fact,
     sealed_bytes,
 )
@@ -38,13 +32,13 @@ PERSON = f"person/{OWNER}"
 
 
 class Shelf:
-    """Records of lamps, a keyring, and a `StateCache` whose clock stands until it is moved."""
+    """Records of lamps, a keyring, and a `FactCache` whose clock stands until it is moved."""
 
     def __init__(self) -> None:
         self.keyring = MemoryKeyring()
         self.now = 1_000.0
         self.event_store: list[RecordedEvent] = []
-        self.recent: StateCache[Lamp] = StateCache(EVENTS, decider(), self.keyring, lambda: self.now)
+        self.recent: FactCache = FactCache(EVENTS, self.keyring, lambda: self.now)
 
     async def records(self, *events: Event) -> list[RecordedEvent]:
         """Return the event store's records after these events more."""
@@ -110,35 +104,18 @@ async def test_nothing_serves_longer_than_a_minute() -> None:
 
 
 async def test_nothing_stays_in_memory_where_nobody_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given opened facts and their state, when their time is over and no command comes, then they are gone all the same."""
+    """Given opened facts, when their time is over and no command comes, then they are gone all the same."""
     shelf = Shelf()
     records = await shelf.records(hung(), LampLit())
-    monkeypatch.setattr("shared.state_cache.CACHED_SECONDS", 0.02)
-    recent: StateCache[Lamp] = StateCache(EVENTS, decider(), shelf.keyring)
+    monkeypatch.setattr("shared.fact_cache.CACHED_SECONDS", 0.02)
+    recent: FactCache = FactCache(EVENTS, shelf.keyring)
     facts = await recent.open(records)
-    state = recent.fold(facts)
-    assert state is not None
-    collected = [asyncio.Event() for _ in (state, *facts)]
-    for thing, event in zip((state, *facts), collected, strict=True):
+    collected = [asyncio.Event() for _ in facts]
+    for thing, event in zip(facts, collected, strict=True):
         weakref.finalize(thing, event.set)
-    del facts, state, thing
+    del facts, thing
     async with asyncio.timeout(10):
         await asyncio.gather(*(event.wait() for event in collected))
-
-
-async def test_a_state_goes_with_a_fact_that_made_it() -> None:
-    """Given a state with an opened text in it, when the text's key is destroyed and somebody reads, then the state is gone too."""
-    shelf = Shelf()
-    records = await shelf.records(hung())
-    state = shelf.recent.fold(await shelf.recent.open(records))
-    assert state is not None
-    reference = weakref.ref(state)
-    del state
-    await shelf.recent.open(records)
-    assert reference() is not None
-    await shelf.keyring.destroy(PERSON)
-    await shelf.recent.open(records)
-    assert reference() is None
 
 
 async def test_callers_at_once_get_the_same_fact() -> None:
@@ -179,51 +156,9 @@ async def test_a_record_that_is_another_is_read(change: Any) -> None:
 async def test_the_oldest_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given more facts than are kept, then the oldest are let go, and opened anew when they are wanted."""
     assert MAX_FACTS > 1_000
-    monkeypatch.setattr("shared.state_cache.MAX_FACTS", 2)
+    monkeypatch.setattr("shared.fact_cache.MAX_FACTS", 2)
     shelf = Shelf()
     records = await shelf.records(hung(), LampLit(), LampOut())
     first = await shelf.recent.open(records)
     second = await shelf.recent.open(records)
     assert [a is b for a, b in zip(first, second, strict=True)] == [False, True, True]
-
-
-@given(st.lists(st.sampled_from(["next", "room", "note", "again", "minute"]), max_size=12))
-async def test_the_state_is_that_of_a_fresh_fold(steps: list[str]) -> None:
-    """Given any growing history, corrections and pauses included, then each state is what a fresh fold makes of it."""
-    shelf = Shelf()
-    first, *_ = await shelf.recent.open(await shelf.records(hung()))
-    lit = False
-    for n, step in enumerate(steps):
-        match step:
-            case "next":
-                await shelf.records(LampOut() if lit else LampLit())
-                lit = not lit
-            case "room":
-                await shelf.records(correction(first, "room", f"room {n}"))
-            case "note":
-                await shelf.records(correction(first, "note", sealed=Sealed("from Bea")))
-            case "minute":
-                shelf.now += CACHED_SECONDS
-            case _:
-                pass
-        opened = await shelf.recent.open(shelf.event_store)
-        assert shelf.recent.fold(opened) == decider().fold(history_at(opened))
-
-
-async def test_a_history_with_a_hole_is_broken_also_behind_a_known_beginning() -> None:
-    """Given a known beginning, when the event after it is missing, then the fold says so."""
-    shelf = Shelf()
-    facts = await shelf.recent.open(await shelf.records(hung(), LampLit(), LampOut(), LampLit()))
-    shelf.recent.fold(facts[:2])
-    with pytest.raises(BrokenHistory, match="version 3 is missing"):
-        shelf.recent.fold([*facts[:2], facts[3]])
-
-
-async def test_a_state_serves_only_where_its_own_facts_come_first() -> None:
-    """Given a state, when an earlier reader comes with fewer facts, or one with another first fact, then theirs is folded."""
-    shelf = Shelf()
-    facts = await shelf.recent.open(await shelf.records(hung(), LampLit(), LampOut(), LampLit()))
-    elsewhere = replace(facts[0], event=LampHung(room="loft"))
-    for history in (facts[:2], facts[:1], [elsewhere, *facts[1:2]], [elsewhere, *facts[1:]]):
-        for facts_so_far in (facts[:3], history):
-            assert shelf.recent.fold(facts_so_far) == decider().fold(history_at(facts_so_far))
