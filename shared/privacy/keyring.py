@@ -38,7 +38,7 @@ from shared.privacy.epochs import parse_epochs
 from shared.settings import Settings
 
 CACHED_SECONDS: Final = 29.0
-"""How long a key is cached, and how long what it decrypted (`StateCache`): one after the other they stay under a minute."""
+"""How long a key is cached, and how long what it decrypted (`FactCache`): one after the other they stay under a minute."""
 DERIVE: Final = "derive"
 """The name in a file of key-encryption keys that is no epoch."""
 
@@ -274,12 +274,6 @@ _BACKUPS_UNTIL = """
 _CREATE = "select subject, generation, epoch, wrapped from create_keys($1, $2, $3)"
 
 
-def _fail(future: asyncio.Future[DataKey], error: Exception) -> None:
-    """Settle a future with an error, which is no news where its caller has gone."""
-    future.set_exception(error)
-    future.exception()
-
-
 class ExpiryTimer:
     """A timer that removes expired entries of a cache, also while the cache is idle."""
 
@@ -302,11 +296,7 @@ class ExpiryTimer:
 
 
 class PostgresKeyring:
-    """The keyring in its own PostgreSQL database, with a cache of `CACHED_SECONDS`.
-
-    While one call for keys to seal with is under way, further subjects wait and form the next call (group commit): one
-    round trip, one transaction, and at most one commit for all of them.
-    """
+    """The keyring in its own PostgreSQL database, with a cache of `CACHED_SECONDS`."""
 
     def __init__(
         self, pool: asyncpg.Pool[asyncpg.Record], kek: KeyEncryptionKeys, clock: Callable[[], float] = time.monotonic
@@ -317,8 +307,6 @@ class PostgresKeyring:
         # In order of expiry.
         self._cache: dict[KeyId, tuple[float, DataKey]] = {}
         self._current: dict[str, tuple[float, DataKey]] = {}
-        self._waiting: dict[str, asyncio.Future[DataKey]] = {}
-        self._flushing: asyncio.Task[None] | None = None
         self._timer = ExpiryTimer(self._expire)
 
     async def open(self, key_ids: Iterable[KeyId]) -> Mapping[KeyId, DataKey | None]:
@@ -353,11 +341,13 @@ class PostgresKeyring:
         """Fetch or create data keys (see `Keyring.keys_for_sealing`)."""
         subjects = list(dict.fromkeys(subjects))
         keys = self._cached(subjects)
-        futures = {subject: self._future(subject) for subject in subjects if subject not in keys}
-        if futures:
-            # Others may wait for the same subject, so the cancellation of one caller cancels no future.
-            await asyncio.wait(futures.values())
-            keys |= {subject: future.result() for subject, future in futures.items()}
+        missing = [subject for subject in subjects if subject not in keys]
+        if missing:
+            now = self._clock()
+            for row in await self._read_or_make(missing):
+                if row["wrapped"] is None:
+                    raise KeyDestroyed(row["subject"])
+                keys[row["subject"]] = self._cache_current(row, now)
         return keys
 
     async def existing_keys(self, subjects: Iterable[str]) -> Mapping[str, DataKey]:
@@ -378,42 +368,6 @@ class PostgresKeyring:
     def _cached(self, subjects: Iterable[str]) -> dict[str, DataKey]:
         now = self._clock()
         return {s: key for s in subjects for until, key in [self._current.get(s, (0.0, None))] if key and until > now}
-
-    def _future(self, subject: str) -> asyncio.Future[DataKey]:
-        """Return the future of a subject's key, which the next call for keys settles."""
-        if subject not in self._waiting:
-            self._waiting[subject] = asyncio.get_running_loop().create_future()
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
-        return self._waiting[subject]
-
-    async def _flush(self) -> None:
-        """Read or make the keys of the waiting subjects, group after group, until none waits."""
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting, {}
-                await self._settle(group)
-        finally:
-            self._flushing = None
-
-    async def _settle(self, group: Mapping[str, asyncio.Future[DataKey]]) -> None:
-        """Settle the futures of a group: each with its key, or with the error of its own subject."""
-        try:
-            rows = await self._read_or_make(list(group))
-        except Exception as error:  # noqa: BLE001 - every caller of the group gets the error
-            for future in group.values():
-                _fail(future, error)
-            return
-        now = self._clock()
-        for row in rows:
-            subject = row["subject"]
-            if row["wrapped"] is None:
-                _fail(group[subject], KeyDestroyed(subject))
-                continue
-            try:
-                group[subject].set_result(self._cache_current(row, now))
-            except UnusableKey as error:
-                _fail(group[subject], error)
 
     async def _read_or_make(self, subjects: list[str]) -> list[asyncpg.Record]:
         new = [DataKey(subject, 1, os.urandom(32)) for subject in subjects]
