@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from shared.api.problems import Malformed
+
+M = TypeVar("M", bound=BaseModel)
 
 JSON: Final = "application/json"
 MAX_DEPTH: Final = 16
@@ -23,7 +26,7 @@ MAX_VALUES: Final = 5_000
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """Read a JSON body of at most `limit` bytes. Raises `Malformed`, or `HTTPException` 415 for another media type."""
+    """Read and check a JSON body of at most `limit` bytes. Raises `Malformed`, or `HTTPException` 415 for another media type."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != JSON:
         raise HTTPException(415, f"send a command as JSON, with the header 'Content-Type: {JSON}'")
@@ -32,7 +35,21 @@ async def read_body(request: Request, limit: int) -> bytes:
         body += chunk
         if len(body) > limit:
             raise Malformed(("body", f"the body is larger than {limit} bytes: shorten the texts"))
+    check_body(bytes(body))
     return bytes(body)
+
+
+async def read_model(request: Request, kind: type[M], limit: int) -> M:
+    """Read a body as a model. Raises `Malformed`, or `HTTPException` 415 for another media type."""
+    return parse_model(kind, await read_body(request, limit))
+
+
+def parse_model(kind: type[M], body: bytes) -> M:
+    """Parse a body as a model. Raises `Malformed`."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise Malformed.from_validation(error) from error
 
 
 def check_body(body: bytes) -> None:
@@ -40,11 +57,15 @@ def check_body(body: bytes) -> None:
     # Lists and objects cost Python's parser the most. No real text has as many brackets.
     if body.count(b"[") + body.count(b"{") > MAX_VALUES:
         raise _too_large()
-    survey = _Survey()
+    repeated: list[str] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(found := dict(pairs)) < len(pairs):
+            repeated.extend(sorted(name for name, n in Counter(name for name, _ in pairs).items() if n > 1))
+        return found
+
     try:
-        document = json.loads(
-            body.decode(), object_pairs_hook=survey.members, parse_int=_number, parse_constant=_no_constant
-        )
+        document = json.loads(body.decode(), object_pairs_hook=members, parse_int=_number, parse_constant=_no_constant)
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
@@ -52,25 +73,8 @@ def check_body(body: bytes) -> None:
             ("body", f"the body is not JSON in UTF-8 ({type(error).__name__}): correct its syntax")
         ) from error
     _measure(document)
-    if survey.repeated:
-        raise Malformed(*((name, "this field is given twice: give it once") for name in survey.repeated))
-
-
-class _Survey:
-    """Parser hook that counts all members of objects, and collects repeated names."""
-
-    def __init__(self) -> None:
-        self.repeated: list[str] = []
-        self._values = 0
-
-    def members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        self._values += 1 + len(pairs)
-        if self._values > MAX_VALUES:
-            raise _too_large()
-        members = dict(pairs)
-        if len(members) < len(pairs):
-            self.repeated += sorted(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
-        return members
+    if repeated:
+        raise Malformed(*((name, "this field is given twice: give it once") for name in repeated))
 
 
 def _measure(document: Any) -> None:

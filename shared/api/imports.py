@@ -22,10 +22,10 @@ from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from shared.api.authorisation import NotAllowed, command_denial
-from shared.api.bodies import check_body, read_body
+from shared.api.bodies import read_model
 from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import DRY_RUN, ID
@@ -151,7 +151,7 @@ async def _import(
     """
     if actor.role not in service.importers:
         raise NotAllowed(f"the role {actor.role} may not import; it is for {', '.join(sorted(service.importers))}")
-    row = await _read_row(request)
+    row = await read_model(request, Row, MAX_BYTES)
     now = datetime.now(UTC)
     commands, malformed = _parse(service, row.commands, now)
     if malformed:
@@ -181,16 +181,6 @@ def _body(service: Service[Any]) -> dict[str, Any]:
     commands = [{"$ref": IN_OPENAPI + command.__name__} for command in service.commands]
     schema["properties"]["commands"]["items"] = {"oneOf": commands}
     return json_body(schema)
-
-
-async def _read_row(request: Request) -> Row:
-    """Parse the body. Raises `Malformed`."""
-    body = await read_body(request, MAX_BYTES)
-    check_body(body)
-    try:
-        return Row.model_validate_json(body)
-    except ValidationError as error:
-        raise Malformed.from_validation(error) from error
 
 
 def _parse(

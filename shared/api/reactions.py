@@ -20,13 +20,12 @@ from uuid import UUID, uuid4
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from shared.api.authorisation import NotAllowed
-from shared.api.bodies import check_body, read_body
+from shared.api.bodies import read_model
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, ID
-from shared.api.problems import Malformed
 from shared.api.quarantine import DRY_RUN, REASON, TAKEN_UP_SECONDS, OperatorDecision, let_decide, nothing_response
 from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_reason
@@ -184,12 +183,7 @@ async def _words(request: Request) -> str | None:
     """Read the words of a closure; None where there is no body. Raises `Malformed`."""
     if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
         return None
-    body = await read_body(request, _MAX_BODY)
-    check_body(body)
-    try:
-        return ClosureWords.model_validate_json(body).why
-    except ValidationError as error:
-        raise Malformed.from_validation(error) from error
+    return (await read_model(request, ClosureWords, _MAX_BODY)).why
 
 
 async def _parked(request: Request) -> list[ParkedReaction]:

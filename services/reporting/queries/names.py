@@ -20,7 +20,7 @@ import asyncpg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints
 
 from services.reporting.access import MOST_NAMED, NAMING
 from services.reporting.dependencies import Dependencies
@@ -33,9 +33,8 @@ from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader, reader_of, visible
 from services.reporting.search.index import TYPES, Place, SearchedValue, searched_values
 from services.vocabulary import Personal, SearchKind
-from shared.api.bodies import check_body, read_body
+from shared.api.bodies import read_model
 from shared.api.parameters import ACCESS_REASON, UUID_TEXT
-from shared.api.problems import Malformed
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
@@ -118,7 +117,7 @@ def add_names(app: FastAPI, settings: Settings) -> None:
         """Return the names of the people of some records, as far as the owning services would show them to the reader."""
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
-        wanted = _parse(await read_body(request, settings.body_limit))
+        wanted = _streams((await read_model(request, NamesRequest, settings.body_limit)).records)
         await at.gate.read(actor, "cases", "reporting/names", reason)
         reader = await retry_or_raise(lambda: reader_of(at.database, actor), EventStoreUnavailable)
         found = await retry_or_raise(
@@ -135,12 +134,7 @@ def add_names(app: FastAPI, settings: Settings) -> None:
         return json_answer(found.answer, stale)
 
 
-def _parse(body: bytes) -> list[Stream]:
-    check_body(body)
-    try:
-        records = NamesRequest.model_validate_json(body).records
-    except ValidationError as error:
-        raise Malformed.from_validation(error) from error
+def _streams(records: Sequence[str]) -> list[Stream]:
     parts = (record.partition("/") for record in records)
     return list(dict.fromkeys((service, UUID(id_)) for service, _, id_ in parts))
 

@@ -19,16 +19,16 @@ from uuid import UUID, uuid4
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from services.reporting.access import ACCESS
 from services.reporting.dependencies import Dependencies
 from services.reporting.projection.snapshot import Pool
 from shared.api.access_log import AccessLog, LogUnavailable
 from shared.api.authorisation import ReadGate
-from shared.api.bodies import check_body, read_body
+from shared.api.bodies import parse_model, read_body
 from shared.api.parameters import ACCESS_REASON, UUID_TEXT, Parameter
-from shared.api.problems import Malformed, problem_response
+from shared.api.problems import problem_response
 from shared.api.quarantine import REASON
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
@@ -146,7 +146,7 @@ def add_verifications(app: FastAPI) -> None:
         reason = read_reason(request)
         assert reason is not None, "the route declares that it is required"
         content = await read_body(request, MAX_BYTES)
-        report = _parse(content)
+        report = parse_model(VerificationReport, content)
         id_, digest = uuid4(), hashlib.sha256(content).digest()
         target = log_target(id_, digest)
         if at.gate.refusal(actor, PART, reason) is not None:
@@ -208,14 +208,6 @@ async def report_problems(pool: Pool) -> list[str]:
             problems.append(f"{name}: no line of the access log records it with its SHA-256")
         logged.discard(target)
     return problems + [f"{target}: the access log records it, and it is not kept" for target in sorted(logged)]
-
-
-def _parse(content: bytes) -> VerificationReport:
-    check_body(content)
-    try:
-        return VerificationReport.model_validate_json(content)
-    except ValidationError as error:
-        raise Malformed.from_validation(error) from error
 
 
 async def _find(pool: Pool, id_: UUID | None) -> _StoredReport | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.reporting.access import ACCESS
 from services.reporting.dependencies import Dependencies
@@ -29,7 +29,7 @@ from services.reporting.returns.frozen import (
 )
 from shared.api.access_log import AccessLog, LogUnavailable
 from shared.api.authorisation import ReadGate
-from shared.api.bodies import check_body, read_body
+from shared.api.bodies import read_model
 from shared.api.parameters import ACCESS_REASON, IDEMPOTENCY_KEY, PAGE, an_id
 from shared.api.problems import Malformed, problem_response
 from shared.api.request import Caller, read_id, read_key, read_query, read_reason
@@ -136,7 +136,8 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
         """Freeze a return: count a measure up to the positions that have been reached, and keep the answer to the byte."""
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
-        question = _parse(await read_body(request, settings.body_limit))
+        body = await read_model(request, FreezeReturn, settings.body_limit)
+        question = ReturnQuestion(body.measure, body.first, body.last, body.group_by)
         id_ = return_id(actor.id, read_key(request))
         if at.gate.refusal(actor, FREEZE, reason) is not None:
             await at.gate.act(actor, FREEZE, "FREEZE_RETURN", f"reporting/returns/{id_}", reason or "NONE")
@@ -201,15 +202,6 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
             return Response(item.answer, media_type="application/json")
 
         return await _read(request, actor, return_id, send_bytes)
-
-
-def _parse(body: bytes) -> ReturnQuestion:
-    check_body(body)
-    try:
-        found = FreezeReturn.model_validate_json(body)
-    except ValidationError as error:
-        raise Malformed.from_validation(error) from error
-    return ReturnQuestion(found.measure, found.first, found.last, found.group_by)
 
 
 async def _freeze(at: Dependencies, id_: UUID, question: ReturnQuestion, actor: Actor, reason: str | None) -> None:

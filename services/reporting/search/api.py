@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from services.reporting.dependencies import Dependencies
 from services.reporting.projection.fold import Stream
@@ -23,9 +23,9 @@ from services.reporting.search.fields import REGISTRIES
 from services.reporting.search.index import Found, SearchIndex
 from services.reporting.search.terms import code, searched_words
 from services.vocabulary import Personal, SearchKind
-from shared.api.bodies import check_body, read_body
+from shared.api.bodies import read_model
 from shared.api.parameters import ACCESS_REASON
-from shared.api.problems import Malformed, problem_response
+from shared.api.problems import problem_response
 from shared.api.request import Caller, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
@@ -118,7 +118,7 @@ def add_search(app: FastAPI, settings: Settings) -> None:
         """
         at: Dependencies = request.app.state.deps
         reason = read_reason(request)
-        wanted = _parse(await read_body(request, settings.body_limit)).texts
+        wanted = (await read_model(request, SearchRequest, settings.body_limit)).texts
         awaited = furthest(request)
         target = f"reporting/search/{','.join(wanted)}"
         result: dict[str, Any] | None = None
@@ -144,14 +144,6 @@ def add_search(app: FastAPI, settings: Settings) -> None:
 async def _positions(pool: Pool) -> dict[str, int]:
     async with snapshot(pool) as connection:
         return await positions(connection, READ_MODELS)
-
-
-def _parse(body: bytes) -> SearchRequest:
-    check_body(body)
-    try:
-        return SearchRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise Malformed.from_validation(error) from error
 
 
 async def find_cases(
