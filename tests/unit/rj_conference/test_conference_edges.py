@@ -8,19 +8,10 @@ from uuid import UUID
 import pytest
 
 from services.rj_conference.domain.commands import (
-    COMMANDS,
-    ApproveRisk,
-    CloseConference,
-    CompleteTerm,
     ConvertToIndirect,
-    CorrectRecord,
-    FailTerm,
     HoldPreparation,
     InformVictim,
     RecordDidNotProceed,
-    RecordFollowUp,
-    RecordNoAgreement,
-    RecordResponsibility,
     WithdrawConsent,
 )
 from services.rj_conference.events import (
@@ -32,20 +23,16 @@ from services.rj_conference.events import (
 )
 from services.vocabulary import ConferenceMode
 from shared.domain.messages import Command
-from shared.domain.sealing import Sealed
 from tests.unit.rj_conference.stories import (
-    BUS,
     HELD_AT,
     NOAH,
     REECE,
     SCHEDULED_AT,
     ConferenceStory,
-    agreement,
     consent,
     facilitator,
     participant,
     record_conference_held,
-    risk,
     schedule,
 )
 
@@ -54,40 +41,6 @@ WORKER = "VICTIM_WORKER"
 LETTERS = ConferenceMode.LETTER_EXCHANGE
 FIRST, LAST = UUID(int=1), UUID(int=2**128 - 1)
 """Ids on both sides of everybody else's: who somebody is does not depend on the order of ids."""
-
-EVERY_LATER_COMMAND: tuple[Command, ...] = (
-    participant(NOAH, ParticipantRole.HARMED),
-    RecordResponsibility(accepts=True, facts_disputed=False),
-    InformVictim(person_id=NOAH),
-    consent(NOAH),
-    WithdrawConsent(person_id=NOAH),
-    facilitator(),
-    risk(),
-    ApproveRisk(),
-    HoldPreparation(person_id=NOAH),
-    schedule(),
-    record_conference_held(),
-    RecordDidNotProceed(why=NotProceedingReason.HARMER_ABSENT),
-    ConvertToIndirect(mode=IndirectMode.SHUTTLE),
-    agreement(),
-    CorrectRecord(corrects=BUS, field="mode", value="SHUTTLE", why=Sealed("Misread.")),
-    RecordNoAgreement(),
-    CompleteTerm(term_id=BUS),
-    FailTerm(term_id=BUS, why=Sealed("He moved away.")),
-    RecordFollowUp(person_id=REECE, satisfaction=4),
-    CloseConference(),
-)
-
-
-@pytest.mark.parametrize("command", EVERY_LATER_COMMAND, ids=lambda command: command.type)
-def test_without_a_conference_s1_speaks_alone(conference: ConferenceStory, command: Command) -> None:
-    """Given no conference, when anything later is asked, then the state machine refuses it and no other rule speaks."""
-    assert conference.refused(command, by=BY, at=SCHEDULED_AT) == {"S1"}
-
-
-def test_every_later_command_is_asked_above() -> None:
-    """The commands above are all that do not open a conference."""
-    assert {type(command) for command in EVERY_LATER_COMMAND} == {one for one in COMMANDS if not one.opens}
 
 
 def test_a_meeting_counts_from_its_own_moment(conference: ConferenceStory) -> None:

@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from services.rj_conference.domain.commands import (
-    COMMANDS,
     ApproveRisk,
     CloseConference,
     CompleteTerm,
@@ -116,18 +115,6 @@ def test_closed_is_closed(conference: ConferenceStory, command: Command) -> None
     """Given a closed conference, then it takes nothing more."""
     conference.kept().ask(CLOSE, by=BY, at="2026-01-20T09:00:00+00:00")
     assert conference.refused(command, by=BY, at=LATER) == {"S1"}
-
-
-@pytest.mark.parametrize("command", [c for c in COMMANDS if not c.opens], ids=lambda c: c.__name__)
-def test_nothing_comes_before_the_proposal(command: type[Command]) -> None:
-    """Given no conference, then every other command is refused by the state machine alone."""
-    guards = service.decider.rules.rules_for(command)
-    assert any(rule.name == "it_was_proposed" for rule in guards)
-
-
-def test_unproposed_conference_takes_no_commands(conference: ConferenceStory) -> None:
-    """Given no conference, when somebody joins it, then S1 refuses."""
-    assert conference.refused(participant(NOAH, ParticipantRole.HARMED), by=BY, at=LATER) == {"S1"}
 
 
 def test_proposed_once(conference: ConferenceStory) -> None:
@@ -303,11 +290,6 @@ def test_reaction_closes_nothing_twice(conference: ConferenceStory, was_held: bo
     conference.ask(CLOSE, by=BY, at=LATER)
     assert conference.ask(CloseConference(), by="SYSTEM", at=LATER) == []
     assert conference.refused(CLOSE, by=BY, at=LATER) == {"S1"}
-
-
-def test_reaction_closes_nothing_that_was_not_proposed(conference: ConferenceStory) -> None:
-    """Given no conference yet, when the condition is dropped, then S1 refuses, so that the closing waits for it."""
-    assert conference.refused(CloseConference(), by="SYSTEM", at=LATER) == {"S1"}
 
 
 # --- T1 ------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from services.rj_conference.domain.commands import (
     SignAgreement,
     WithdrawConsent,
 )
-from services.rj_conference.domain.rules.rulebook import once_proposed, rules
+from services.rj_conference.domain.rules.rulebook import rules
 from services.rj_conference.domain.state import Conference, Stage
 from services.rj_conference.events import NotProceedingReason
 from shared.domain.rules import Context
@@ -29,7 +29,6 @@ ABSENCES: Final = frozenset({NotProceedingReason.HARMER_ABSENT, NotProceedingRea
 
 
 @rules.forbids("T1", *LATER)
-@once_proposed
 def after_the_proposal(conference: Conference, context: Context) -> bool:
     """Nothing about a conference can have happened before it was proposed: check the time that you give.
 
@@ -39,7 +38,6 @@ def after_the_proposal(conference: Conference, context: Context) -> bool:
 
 
 @rules.forbids("T1", ScheduleConference)
-@once_proposed
 def scheduled_after_what_it_needs(conference: Conference, context: Context) -> bool:
     """A conference is scheduled after the harmer's responsibility, the facilitator and the approved risk were recorded.
 
@@ -53,7 +51,6 @@ def scheduled_after_what_it_needs(conference: Conference, context: Context) -> b
 
 
 @rules.forbids("T1", ScheduleConference, RecordDidNotProceed, ConvertToIndirect, SignAgreement, RecordNoAgreement)
-@once_proposed
 def after_the_step_before(conference: Conference, context: Context) -> bool:
     """This cannot have happened before the step that led to where the conference stands: check the time that you give.
 
@@ -63,7 +60,6 @@ def after_the_step_before(conference: Conference, context: Context) -> bool:
 
 
 @rules.forbids("T1", RecordConferenceHeld)
-@once_proposed
 def held_after_it_was_scheduled(conference: Conference, context: Context) -> bool:
     """A conference cannot have been held before it was scheduled: check the time that you give.
 
@@ -74,7 +70,6 @@ def held_after_it_was_scheduled(conference: Conference, context: Context) -> boo
 
 
 @rules.forbids("T1", RecordDidNotProceed)
-@once_proposed
 def absent_after_the_start(command: RecordDidNotProceed, conference: Conference, context: Context) -> bool:
     """Nobody can have been absent before the conference was to begin: give a time after its start.
 
@@ -84,7 +79,6 @@ def absent_after_the_start(command: RecordDidNotProceed, conference: Conference,
 
 
 @rules.forbids("T1", ApproveRisk)
-@once_proposed
 def approved_after_it_was_assessed(conference: Conference, context: Context) -> bool:
     """A risk assessment cannot have been approved before it was made: check the time that you give.
 
@@ -94,7 +88,6 @@ def approved_after_it_was_assessed(conference: Conference, context: Context) -> 
 
 
 @rules.forbids("T1", WithdrawConsent)
-@once_proposed
 def withdrawn_after_it_was_given(command: WithdrawConsent, conference: Conference, context: Context) -> bool:
     """A consent cannot have been withdrawn before it was given: check the time that you give.
 
@@ -105,7 +98,6 @@ def withdrawn_after_it_was_given(command: WithdrawConsent, conference: Conferenc
 
 
 @rules.forbids("T1", CompleteTerm, FailTerm)
-@once_proposed
 def settled_after_the_agreement(command: CompleteTerm | FailTerm, conference: Conference, context: Context) -> bool:
     """A term cannot have been kept or failed before it was agreed: check the time that you give.
 
@@ -116,7 +108,6 @@ def settled_after_the_agreement(command: CompleteTerm | FailTerm, conference: Co
 
 
 @rules.forbids("T1", RecordFollowUp)
-@once_proposed
 def followed_up_after_it_was_held(conference: Conference, context: Context) -> bool:
     """A follow-up cannot have taken place before the conference: check the time that you give.
 
@@ -126,7 +117,6 @@ def followed_up_after_it_was_held(conference: Conference, context: Context) -> b
 
 
 @rules.forbids("T1", CloseConference)
-@once_proposed
 def closed_after_its_last_step(conference: Conference, context: Context) -> bool:
     """A conference that was held cannot have been closed before its last step: check the time that you give.
 
@@ -137,7 +127,6 @@ def closed_after_its_last_step(conference: Conference, context: Context) -> bool
 
 
 @rules.forbids("E1", RecordConferenceHeld)
-@once_proposed
 def the_conference_has_begun(conference: Conference, context: Context) -> bool:
     """The conference has not begun yet, so nothing can be recorded of it: give the time at which it took place.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.rj_conference.domain.commands import CorrectRecord
 from services.rj_conference.domain.corrections import CORRECTIONS
-from services.rj_conference.domain.rules.rulebook import once_proposed, rules, was_held
+from services.rj_conference.domain.rules.rulebook import rules, was_held
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import AgreementSigned, ConferenceHeld
 from shared.domain.corrections import Uncorrectable, facts_of
@@ -29,7 +29,6 @@ def _target(command: CorrectRecord, after: Conference | None) -> Event | None:
 
 
 @rules.forbids("C8", CorrectRecord)
-@once_proposed
 def stays_held_by_both_sides(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
     """Held means that the harmer, a harmed party or representative, and the facilitator attended: this would take one away.
 
@@ -41,7 +40,6 @@ def stays_held_by_both_sides(command: CorrectRecord, conference: Conference, _co
 
 
 @rules.forbids("C9", CorrectRecord)
-@once_proposed
 def stays_signed_by_both_sides(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
     """An agreement is signed by the harmer and, where one took part, by one of the harmed side: this would take one away.
 
@@ -53,7 +51,6 @@ def stays_signed_by_both_sides(command: CorrectRecord, conference: Conference, _
 
 
 @rules.forbids("E1", CorrectRecord)
-@once_proposed
 def stays_held_after_its_start(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
     """The conference was held at a time that is recorded: it cannot have been scheduled to begin after that.
 

@@ -18,7 +18,6 @@ from services.rj_conference.domain.commands import (
 from services.rj_conference.domain.rules.consent import all_consent
 from services.rj_conference.domain.rules.rulebook import (
     is_prepared,
-    once_proposed,
     rules,
     was_held,
 )
@@ -30,7 +29,6 @@ from shared.domain.rules import Context
 
 
 @rules.forbids("C1", ScheduleConference)
-@once_proposed
 def harmer_accepts_responsibility(conference: Conference, _context: Context) -> bool:
     """The child must accept responsibility and not dispute the core facts: record that first.
 
@@ -41,7 +39,6 @@ def harmer_accepts_responsibility(conference: Conference, _context: Context) -> 
 
 
 @rules.forbids("C2", ScheduleConference)
-@once_proposed
 def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Conference, context: Context) -> bool:
     """The harmer and each harmed party, once told what it is, must each consent to this mode, valid on the day.
 
@@ -53,7 +50,6 @@ def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Co
 
 
 @rules.forbids("C2", RecordConferenceHeld)
-@once_proposed
 def all_consented_when_it_was_held(conference: Conference, context: Context) -> bool:
     """A party's consent did not stand when the conference was held: record that it did not proceed, or the consent first.
 
@@ -65,7 +61,6 @@ def all_consented_when_it_was_held(conference: Conference, context: Context) -> 
 
 
 @rules.forbids("C3", ScheduleConference)
-@once_proposed
 def everyone_is_prepared(conference: Conference, context: Context) -> bool:
     """Each participant, supporters included, must have had a preparation meeting: hold and record those missing.
 
@@ -75,7 +70,6 @@ def everyone_is_prepared(conference: Conference, context: Context) -> bool:
 
 
 @rules.forbids("C4", ScheduleConference)
-@once_proposed
 def risk_is_approved_and_recent(command: ScheduleConference, conference: Conference, context: Context) -> bool:
     """The risk assessment must be approved, not too long before the day of the conference: assess it again if older.
 
@@ -88,7 +82,6 @@ def risk_is_approved_and_recent(command: ScheduleConference, conference: Confere
 
 
 @rules.forbids("C4", ApproveRisk)
-@once_proposed
 def high_risk_is_approved_by_a_supervisor(conference: Conference, context: Context) -> bool:
     """A high risk is approved by a supervisor: ask one to approve it.
 
@@ -99,7 +92,6 @@ def high_risk_is_approved_by_a_supervisor(conference: Conference, context: Conte
 
 
 @rules.forbids("C5", AssignFacilitator)
-@once_proposed
 def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _context: Context) -> bool:
     """The facilitator must be trained in restorative justice, and accredited for sensitive cases where this is one.
 
@@ -110,7 +102,6 @@ def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _
 
 
 @rules.forbids("C5", ScheduleConference)
-@once_proposed
 def facilitator_is_assigned(conference: Conference, _context: Context) -> bool:
     """A trained facilitator must be assigned before the conference is scheduled.
 
@@ -120,7 +111,6 @@ def facilitator_is_assigned(conference: Conference, _context: Context) -> bool:
 
 
 @rules.forbids("C6", ConvertToIndirect)
-@once_proposed
 def all_consent_anew(command: ConvertToIndirect, conference: Conference, context: Context) -> bool:
     """The harmer and each harmed party must consent to the new mode, after the latest withdrawal: ask each of them anew.
 
@@ -132,7 +122,6 @@ def all_consent_anew(command: ConvertToIndirect, conference: Conference, context
 
 
 @rules.forbids("C8", RecordConferenceHeld)
-@once_proposed
 def both_sides_and_facilitator_attended(
     command: RecordConferenceHeld, conference: Conference, _context: Context
 ) -> bool:
@@ -144,7 +133,6 @@ def both_sides_and_facilitator_attended(
 
 
 @rules.forbids("C9", SignAgreement)
-@once_proposed
 def agreement_is_signed_and_specific(command: SignAgreement, conference: Conference, _context: Context) -> bool:
     """An agreement has terms, each with a text and a due date, and is signed by the harmer and by one of the harmed side.
 
@@ -157,7 +145,6 @@ def agreement_is_signed_and_specific(command: SignAgreement, conference: Confere
 
 
 @rules.forbids("C12", CloseConference)
-@once_proposed
 def no_term_is_open(conference: Conference, context: Context) -> bool:
     """A term of the agreement is still open: record that it was kept or that it was not, then close the conference.
 
@@ -168,7 +155,6 @@ def no_term_is_open(conference: Conference, context: Context) -> bool:
 
 
 @rules.warns("C5W", AssignFacilitator)
-@once_proposed
 def facilitator_did_not_decide(command: AssignFacilitator, conference: Conference, _context: Context) -> bool:
     """The facilitator is the officer who decided the disposal: assign another, or say why it must be this one.
 
@@ -178,7 +164,6 @@ def facilitator_did_not_decide(command: AssignFacilitator, conference: Conferenc
 
 
 @rules.warns("C10", RecordFollowUp)
-@once_proposed
 def followed_up_in_time(conference: Conference, context: Context) -> bool:
     """Each party is asked how it was by the day on which the follow-up is due: say why it is later.
 
@@ -188,7 +173,6 @@ def followed_up_in_time(conference: Conference, context: Context) -> bool:
 
 
 @rules.warns("C10", CloseConference)
-@once_proposed
 def all_were_followed_up(conference: Conference, context: Context) -> bool:
     """The harmer or a harmed party who took part has not been asked how it was: ask them, or say why not.
 

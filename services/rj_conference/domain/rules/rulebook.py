@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from services.rj_conference.domain.commands import RecordConferenceHeld
 from services.rj_conference.domain.state import OTHER_SIDE, Conference
 from services.rj_conference.events import ConferenceHeld, PresentRole
-from shared.domain.messages import Command
 from shared.domain.rules import Context, RuleBook
 
 rules: RuleBook[Conference] = RuleBook("rj_conference")
-
-
-C = TypeVar("C", bound=Command)
-
-
-@overload
-def once_proposed(rule: Callable[[Conference, Context], bool]) -> Callable[[Conference | None, Context], bool]: ...
-
-
-@overload
-def once_proposed(
-    rule: Callable[[C, Conference, Context], bool],
-) -> Callable[[C, Conference | None, Context], bool]: ...
-
-
-def once_proposed(rule: Callable[..., bool]) -> Callable[..., bool]:
-    """Ask a rule only of a conference that exists; the state machine refuses the rest."""
-
-    @wraps(rule)
-    def judged(*arguments: Any) -> bool:
-        conference = arguments[-2]
-        return conference is None or rule(*arguments)
-
-    return judged
 
 
 def is_prepared(conference: Conference, person: UUID, context: Context) -> bool:

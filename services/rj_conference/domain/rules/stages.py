@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.rj_conference.domain.closing import comes_too_late
-from services.rj_conference.domain.commands import LATER, CloseConference
-from services.rj_conference.domain.rules.rulebook import once_proposed, rules
+from services.rj_conference.domain.commands import CloseConference
+from services.rj_conference.domain.rules.rulebook import rules
 from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage
 from services.rj_conference.domain.state_machine import STATE_MACHINE
 from shared.domain.rules import Context
@@ -13,17 +13,7 @@ from shared.domain.state_machine import register
 register(rules, STATE_MACHINE)
 
 
-@rules.allowed_in(*LATER)
-def it_was_proposed(conference: Conference | None, _context: Context) -> bool:
-    """There is no such conference yet: propose it first.
-
-    Source: state machine of a conference (rule S1)
-    """
-    return conference is not None
-
-
 @rules.allowed_in(CloseConference)
-@once_proposed
 def it_can_be_closed(conference: Conference, context: Context) -> bool:
     """A conference is closed before it was held, or in follow-up: record first what was agreed, or that nothing was.
 
