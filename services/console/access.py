@@ -12,8 +12,9 @@ import typer
 from services.console.addresses import find_addresses
 from services.console.case import NotFound, address_of, require_found
 from services.console.client import Client
+from services.console.plain_text import moment
 from services.console.roles import role_option
-from services.console.tables import OUT, AsJson, moment, table
+from services.console.tables import OUT, AsJson, table
 from services.registry import SERVICES
 from services.vocabulary import Role
 

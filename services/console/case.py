@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.console.client import Client, NoAnswer, Reply
-from services.console.idle import SOURCES, Statuses
+from services.lags import SOURCES, Statuses
 from services.registry import COLLECTIONS
 
 PLURALS = {plural: service for service, plural in COLLECTIONS.items()}

@@ -9,25 +9,14 @@ from services.console.addresses import find_addresses
 from services.console.alarms import tell_alarms
 from services.console.case import NotFound, fetch_projected_case, require_found, timeline_of
 from services.console.client import Client
-from services.console.idle import (
-    SOURCES,
-    Statuses,
-    statuses,
-    wait_until_idle,
-)
+from services.console.idle import statuses, wait_until_idle
 from services.console.progress import Progress, report_failure
 from services.console.scenario_command import STORIES, run_scenario_files
 from services.console.system import address_rows, console_url, running_system
-from services.console.tables import (
-    OUT,
-    complain,
-    measure,
-    standings,
-    table,
-    timeline,
-)
+from services.console.tables import OUT, complain, measure, standings, table, timeline
 from services.console.tokens import officer_id
 from services.console.verify_command import show_verification
+from services.lags import SOURCES, Statuses
 from tools.local import Addresses, Interrupted
 from tools.scenario.naming import Names
 from tools.scenario.parser import read_scenario

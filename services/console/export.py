@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -19,11 +18,9 @@ from services.console.roles import role_option
 from services.console.tables import OUT, complain
 from services.registry import SERVICES
 from services.vocabulary import Role
+from shared.evidence.bundle import bundle_of
 from shared.evidence.checkpoint import BadNote, Checkpoint, SignedNote
 from shared.printing.documents import NotPrintable
-
-FORMAT: Final = "ooc-case-bundle/1"
-"""The format of a bundle; docs/explanation/evidence.md describes it."""
 
 SOON: Final = 30.0
 """Seconds for which a service is waited for."""
@@ -77,11 +74,6 @@ def export_case(
     if pdf is not None:
         _print_case_file(pdf, text)
     OUT.print("Check it anywhere: python tools/verify_bundle.py FILE --keys KEYS", markup=False)
-
-
-def bundle_of(case: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the bundle of a case, made of each service's evidence."""
-    return {"format": FORMAT, "case": case, "made_at": datetime.now(UTC).isoformat(), "services": parts}
 
 
 def _print_case_file(path: Path, bundle: str) -> None:

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from services.console.case import NotFound, fetch_projected_case, require_found, streams_of
 from services.console.client import Client
-from services.console.tables import cell_text, moment, table
+from services.console.plain_text import cell_text, moment
+from services.console.tables import table
 from services.registry import COLLECTIONS
 
 CASE: Final = "case"

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Final
 
 from services.console.addresses import SERVICES
 from services.console.client import Client, Ended, NoAnswer
-from services.registry import DECIDING
-
-Statuses = Mapping[str, Mapping[str, Any]]
-"""What GET /status of each service says."""
-
-REPORTING: Final = "reporting"
-SOURCES: Final = tuple(entry.name for entry in DECIDING)
-"""The services whose events others consume."""
+from services.lags import SOURCES, Lag, Statuses, consumer_lags, relay_lags, relayed_offsets
 
 LONGEST_CHAIN: Final = len(SOURCES) + 2
 """Rounds after which whatever was recorded before the first has had all its consequences: a reaction of a reaction
@@ -60,7 +52,7 @@ def _round(client: Client, deadline: float) -> tuple[Mapping[str, int], Statuses
     goal = _positions(answers)
     while lags := list(relay_lags(answers, goal)):
         answers = _look_again(client, deadline, answers, lags)
-    offsets = _relayed_offsets(answers)
+    offsets = relayed_offsets(answers)
     while lags := list(consumer_lags(answers, offsets)):
         answers = _look_again(client, deadline, answers, lags)
     return goal, answers
@@ -72,66 +64,11 @@ def _is_idle(answers: Statuses) -> bool:
     Then nothing can follow any more, though the services were not asked at the same moment: a service says first what it
     has consumed and then its position, so an event that followed from another is in the answer that says it consumed that.
     """
-    return not any((*relay_lags(answers, _positions(answers)), *consumer_lags(answers, _relayed_offsets(answers))))
+    return not any((*relay_lags(answers, _positions(answers)), *consumer_lags(answers, relayed_offsets(answers))))
 
 
 def _positions(answers: Statuses) -> dict[str, int]:
     return {service: int(answers[service]["position"]) for service in SOURCES}
-
-
-def _relayed_offsets(answers: Statuses) -> dict[str, Mapping[str, int]]:
-    return {
-        service: (answers[service].get("relayed") or {}).get("offsets") or {}
-        for service in SOURCES
-        if service in answers
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """What has not passed through a relay or a consumer yet."""
-
-    name: str
-    """Who lags, and behind which service: `relay.disposal`, or `reporting.disposal`."""
-    service: str
-    """The service whose status says so."""
-    left: int
-    """How many records."""
-    words: str
-
-
-def lags_of(name: str, answers: Statuses) -> list[Lag]:
-    """Return what a service lags behind: its relay, and its consumers behind what the services that answer have published."""
-    if name not in answers:
-        return []
-    goal = {name: int(answers[name]["position"])} if "position" in answers[name] else {}
-    offsets = _relayed_offsets({service: status for service, status in answers.items() if "relayed" in status})
-    return [*relay_lags(answers, goal), *consumer_lags({name: answers[name]}, offsets)]
-
-
-def relay_lags(answers: Statuses, goal: Mapping[str, int]) -> Iterator[Lag]:
-    """Yield the lag of each relay that has not come to a position."""
-    for service, position in goal.items():
-        relayed = int((answers[service].get("relayed") or {}).get("position") or 0)
-        if relayed < position:
-            words = f"the relay of {service} is at {relayed} of {position}"
-            yield Lag(f"relay.{service}", service, position - relayed, words)
-
-
-def consumer_lags(answers: Statuses, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[Lag]:
-    """Yield the lag of each consumer that has not passed the offsets of what was relayed."""
-    for consumer, status in answers.items():
-        consumed = status.get("consumed") or {}
-        # What was never consumed at all has no checkpoint, so a consumer says itself what it listens to.
-        topics = {*consumed, *status.get("reacts_to", ())}
-        for source, partitions in offsets.items():
-            topic = f"ooc.{source}.events"
-            if topic not in topics and consumer != REPORTING:
-                continue
-            reached = consumed.get(topic) or {}
-            left = sum(max(0, offset - int(reached.get(partition) or 0)) for partition, offset in partitions.items())
-            if left:
-                yield Lag(f"{consumer}.{source}", consumer, left, f"{consumer} is {left} behind on {topic}")
 
 
 def _wait_for_statuses(client: Client, deadline: float, services: Collection[str]) -> Statuses:

@@ -16,8 +16,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from services.console.case import NotFound
-
 ERRORS: Final = "Errors"
 """The heading of the column of errors. In a file that is imported again it is passed over."""
 MAX_BYTES: Final = 20_000_000
@@ -25,6 +23,10 @@ MAX_ROWS: Final = 20_000
 WORKBOOKS: Final = frozenset({".xlsx", ".xls", ".xlsb", ".ods"})
 
 _DELIMITERS: Final = ",;\t"
+
+
+class UnreadableRegister(Exception):
+    """A register, or a copy of it, that cannot be read or written. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +48,24 @@ class Register:
 
 
 def read_register(file: Path, sheet: str | None = None) -> Register:
-    """Read a register. Raises `NotFound` with what to do."""
+    """Read a register. Raises `UnreadableRegister` with what to do."""
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise NotFound(f"{file} cannot be read ({error.strerror}): check the name and your rights.") from None
+        raise UnreadableRegister(f"{file} cannot be read ({error.strerror}): check the name and your rights.") from None
     return register_of(content, file.name, sheet)
 
 
 def register_of(content: bytes, name: str, sheet: str | None = None) -> Register:
-    """Read a register from the bytes of a file of this name. Raises `NotFound` with what to do."""
+    """Read a register from the bytes of a file of this name. Raises `UnreadableRegister` with what to do."""
     if len(content) > MAX_BYTES:
-        raise NotFound(f"{name} is larger than {MAX_BYTES // 1_000_000} MB: split it into several files.")
+        raise UnreadableRegister(f"{name} is larger than {MAX_BYTES // 1_000_000} MB: split it into several files.")
     delimiter = None
     if Path(name).suffix.lower() in WORKBOOKS:
         lines = _workbook(content, name, sheet)
     else:
         if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-            raise NotFound(f"{name} is a workbook: give it the ending .xlsx, .xls or .ods.")
+            raise UnreadableRegister(f"{name} is a workbook: give it the ending .xlsx, .xls or .ods.")
         text = _decoded(content)
         delimiter = _delimiter(text)
         lines = _csv(text, name, delimiter)
@@ -75,21 +77,23 @@ def _register(lines: Sequence[Sequence[str]], name: str, digest: str, delimiter:
     while headings and not headings[-1]:
         headings.pop()
     if not headings:
-        raise NotFound(f"{name} has no headings: write the names of the columns into its first row.")
+        raise UnreadableRegister(f"{name} has no headings: write the names of the columns into its first row.")
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         beyond = [cell for cell in line[len(headings) :] if cell.strip()]
         if beyond:
-            raise NotFound(f"Row {number} of {name} has more cells than there are headings: correct the row.")
+            raise UnreadableRegister(f"Row {number} of {name} has more cells than there are headings: correct the row.")
         cells = {
             heading: cell.strip() for heading, cell in zip(headings, line, strict=False) if cell.strip() and heading
         }
         if cells.keys() - {ERRORS}:
             rows.append(TableRow(number, cells))
     if not rows:
-        raise NotFound(f"{name} has headings and no rows: add a row for each referral.")
+        raise UnreadableRegister(f"{name} has headings and no rows: add a row for each referral.")
     if len(rows) > MAX_ROWS:
-        raise NotFound(f"{name} has {len(rows):,} rows, and at most {MAX_ROWS:,} are imported at once: split it.")
+        raise UnreadableRegister(
+            f"{name} has {len(rows):,} rows, and at most {MAX_ROWS:,} are imported at once: split it."
+        )
     return Register(digest, headings, rows, delimiter)
 
 
@@ -110,7 +114,9 @@ def _csv(text: str, name: str, delimiter: str) -> list[list[str]]:
     try:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        raise NotFound(f"{name} is no CSV file ({error}): save it again as CSV UTF-8, or as a workbook.") from None
+        raise UnreadableRegister(
+            f"{name} is no CSV file ({error}): save it again as CSV UTF-8, or as a workbook."
+        ) from None
 
 
 def _workbook(content: bytes, name: str, sheet: str | None) -> list[list[str]]:
@@ -119,11 +125,11 @@ def _workbook(content: bytes, name: str, sheet: str | None) -> list[list[str]]:
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         if sheet is not None and sheet not in book.sheet_names:
-            raise NotFound(f"{name} has no sheet {sheet}: choose one of {', '.join(book.sheet_names)}.")
+            raise UnreadableRegister(f"{name} has no sheet {sheet}: choose one of {', '.join(book.sheet_names)}.")
         found = book.get_sheet_by_name(sheet) if sheet is not None else book.get_sheet_by_index(0)
         return [[_text(cell) for cell in line] for line in found.to_python(skip_empty_area=False)]
     except CalamineError as error:
-        raise NotFound(f"{name} cannot be read as a workbook ({error}): save it again as .xlsx.") from None
+        raise UnreadableRegister(f"{name} cannot be read as a workbook ({error}): save it again as .xlsx.") from None
 
 
 def _text(cell: Any) -> str:
@@ -169,10 +175,12 @@ def with_errors(register: Register, errors: Mapping[int, Sequence[object]]) -> b
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Write a file that only its owner may read: it holds personal data. Raises `NotFound` with what to do."""
+    """Write a file that only its owner may read: it holds personal data. Raises `UnreadableRegister` with what to do."""
     try:
         file.unlink(missing_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
             opened.write(content)
     except OSError as error:
-        raise NotFound(f"{file} cannot be written ({error.strerror}): give another file with --errors.") from None
+        raise UnreadableRegister(
+            f"{file} cannot be written ({error.strerror}): give another file with --errors."
+        ) from None

@@ -18,7 +18,8 @@ import asyncpg
 import typer
 
 from services.console.addresses import VAR, written
-from services.console.tables import OUT, AsJson, complain, moment, table
+from services.console.plain_text import moment
+from services.console.tables import OUT, AsJson, complain, table
 from shared.database import Connection, as_role, database_dsn
 from shared.privacy.keyring import DERIVE, InvalidKeyEncryptionKeys, KeyEncryptionKeys, UnusableKey
 from shared.settings import NoPassword, Settings

@@ -14,15 +14,10 @@ import typer
 from services.console.addresses import SERVICES, find_addresses
 from services.console.case import require_found
 from services.console.client import Client
-from services.console.idle import SOURCES
+from services.console.plain_text import moment
 from services.console.roles import role_option
-from services.console.tables import (
-    OUT,
-    AsJson,
-    complain,
-    moment,
-    table,
-)
+from services.console.tables import OUT, AsJson, complain, table
+from services.lags import SOURCES
 from services.vocabulary import Role
 
 SERVICE = StrEnum("SERVICE", {name.upper(): name for name in SERVICES})  # type: ignore[misc]

@@ -11,6 +11,7 @@ from services.console.addresses import VAR, NoSystem
 from services.console.case import NotFound
 from services.console.client import NoAnswer
 from services.console.idle import NotIdle
+from services.console.import_table import UnreadableRegister
 from services.console.scenario_command import Differs
 from services.console.tables import OUT, complain
 from services.console.tokens import NoToken
@@ -18,7 +19,18 @@ from tools.local import CannotStart, State
 from tools.scenario.backend import BackendError
 from tools.scenario.yaml_text import BadFile
 
-SENTENCES: Final = (NoSystem, NotIdle, NotFound, NoAnswer, Differs, BackendError, BadFile, NoToken, CannotStart)
+SENTENCES: Final = (
+    NoSystem,
+    NotIdle,
+    NotFound,
+    NoAnswer,
+    Differs,
+    BackendError,
+    BadFile,
+    NoToken,
+    CannotStart,
+    UnreadableRegister,
+)
 """What is said as it stands: each names its cause and what to do."""
 
 

@@ -12,8 +12,9 @@ from services.console.addresses import find_addresses
 from services.console.case import require_found
 from services.console.client import Client, NoAnswer
 from services.console.operations import SOON, Urls
+from services.console.plain_text import moment
 from services.console.roles import role_option
-from services.console.tables import OUT, AsJson, measure, moment, table
+from services.console.tables import OUT, AsJson, measure, table
 from services.vocabulary import Role
 
 returns = typer.Typer(help="Frozen returns: freeze, list, show.", no_args_is_help=True)

@@ -10,8 +10,8 @@ from typing import Any, Final
 from services.console.addresses import SERVICES, VAR, written
 from services.console.alarms import alarm_line
 from services.console.client import Client, NoAnswer
-from services.console.idle import lags_of
 from services.console.tokens import NoToken
+from services.lags import lags_of
 from services.vocabulary import Role
 from tools.local import holder, restart_note, running, shortage
 

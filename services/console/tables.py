@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 import typer
@@ -13,8 +12,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from services.console.plain_text import cell_text, moment
 from services.registry import COLLECTIONS
-from shared.domain.dates import LONDON
 
 # In a file or a pipe there is no screen to fold tables for.
 WIDE: Final = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
@@ -44,29 +43,6 @@ def table(title: str, *columns: str, rows: Iterable[Sequence[Any]]) -> Group:
         made.add_row(*(Text(cell_text(cell)) for cell in row))
     # A table's own title is folded to the table's width.
     return Group(Text(title, style="bold"), made)
-
-
-def cell_text(value: Any) -> str:
-    """Return a value as a person reads it."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case Mapping():
-            return ", ".join(f"{key}: {cell_text(item)}" for key, item in value.items())
-        case list() | tuple():
-            return ", ".join(cell_text(item) for item in value)
-        case _:
-            return str(value)
-
-
-def moment(text: Any) -> str:
-    """Return a moment in Europe/London, to the second."""
-    try:
-        return datetime.fromisoformat(str(text)).astimezone(LONDON).strftime("%Y-%m-%d %H:%M:%S")
-    except ValueError:
-        return cell_text(text)
 
 
 def measure(name: str, answer: Mapping[str, Any]) -> Group:

@@ -15,9 +15,9 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from services.console.addresses import VAR, NoSystem, written
-from services.console.idle import REPORTING
 from services.console.keys import OWNER
 from services.console.service_verification import Finding, counted, verify_checkpoints, verify_service
+from services.lags import REPORTING
 from services.registry import deciding_services
 from services.reporting.projection.snapshot import Pool, positions, snapshot
 from services.reporting.projection.verify import check_projection

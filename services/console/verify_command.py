@@ -19,11 +19,13 @@ from services.console.addresses import find_addresses
 from services.console.case import NotFound, require_found
 from services.console.client import Client, NoAnswer
 from services.console.export import require_folders, write_whole
+from services.console.plain_text import moment
 from services.console.roles import ROLE_NAMES, role_option
-from services.console.tables import ERR, OUT, AsJson, complain, moment
+from services.console.tables import ERR, OUT, AsJson, complain
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
 from shared.event_store.log_hash import log_entry
+from shared.evidence.bundle import REPORT_FORMAT
 from shared.evidence.checkpoint import BadNote, VerifierKey, open_checkpoint
 from shared.evidence.merkle import BadProof, check_inclusion, hash_leaf
 from shared.runtime.garbage_collection import exempt_from_collection
@@ -33,9 +35,6 @@ SHOWN: Final = 20
 
 PATIENCE: Final = 10.0
 """Seconds for which a service is waited for."""
-
-REPORT_FORMAT: Final = "ooc-verification-report/1"
-"""The format of a report's file; tools/verify_bundle.py checks it."""
 
 Urls = Annotated[list[str] | None, typer.Option("--url", help="SERVICE=http://host:port (repeat).")]
 Reader = Annotated[Role, role_option(f"The role in which to ask: {ROLE_NAMES}.")]

@@ -16,8 +16,8 @@ from uuid import UUID
 
 from services.console.case import changes_of, require_found
 from services.console.client import Client
-from services.console.idle import REPORTING, SOURCES
-from services.console.tables import moment
+from services.console.plain_text import moment
+from services.lags import REPORTING, SOURCES
 
 Event = Mapping[str, Any]
 

@@ -24,10 +24,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from services.console.addresses import SERVICES
-from services.console.idle import REPORTING
 from services.console.main import app
 from services.console.web.settings import ConsoleSettings
 from services.kafka_access import principals
+from services.lags import REPORTING
 from services.registry import SERVICES as REGISTERED
 from shared.kafka import PROVISIONER, VERIFIER, worker_principal
 from shared.runtime.privileges import (

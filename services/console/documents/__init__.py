@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import segno
 
-from services.console.tables import cell_text, moment
+from services.console.plain_text import cell_text, moment
 from services.console.web.words import command_in_words, in_words
 from services.registry import SERVICES
 from services.words import words_of

@@ -24,8 +24,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console.documents import print_case_file
-from services.console.export import bundle_of
-from services.console.verify_command import REPORT_FORMAT
 from services.console.web.apis import Apis, Part, Problem, part_of
 from services.console.web.moments import HEAD, all_events, changed_facts, members
 from services.console.web.names import people_of
@@ -36,6 +34,7 @@ from services.console.web.routing import console_of, read_case, read_collection,
 from services.console.web.sessions import Session
 from services.console.web.words import command_in_words
 from services.registry import COLLECTIONS, RECORD_TITLES, SERVICES
+from shared.evidence.bundle import REPORT_FORMAT, bundle_of
 from shared.evidence.checkpoint import VerifierKey
 from tools.verify_bundle import Keys, Unreadable, check
 

@@ -23,9 +23,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.case import NotFound
 from services.console.import_rows import COLUMNS, COMMANDS, Owner, Plan, RowError, Summary, body_of, plans_of
-from services.console.import_table import Register, register_of, with_errors
+from services.console.import_table import Register, UnreadableRegister, register_of, with_errors
 from services.console.web.apis import Problem, sentence
 from services.console.web.rendering import render
 from services.console.web.routing import Form, console_of, first, read_uuid, see
@@ -81,7 +80,7 @@ async def check_register(request: Request, session: Session, form: Form) -> Resp
     try:
         register = await asyncio.to_thread(register_of, content, name or "The file")
         plans, wrong = await _plans(request, session, register, label)
-    except NotFound as error:
+    except UnreadableRegister as error:
         return _upload_page(request, session, [str(error)], label)
     if wrong:
         return _upload_page(request, session, [sentence(str(error)) for error in wrong], label)

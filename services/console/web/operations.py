@@ -21,11 +21,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console.idle import Lag, lags_of
 from services.console.web.apis import Apis, Part, part_of
 from services.console.web.rendering import render
 from services.console.web.routing import Form, console_of, first, read_name, read_uuid
 from services.console.web.sessions import Session
+from services.lags import Lag, lags_of
 from services.registry import SERVICES
 
 KINDS: Final[Mapping[str, Mapping[str, str]]] = {

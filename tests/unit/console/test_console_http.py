@@ -21,14 +21,10 @@ from services.console import alarms
 from services.console.addresses import SERVICES, Addresses, NoSystem, find_addresses
 from services.console.case import changes_of, timeline_of
 from services.console.client import Client, NoAnswer, Reply
-from services.console.idle import (
-    SOURCES,
-    NotIdle,
-    lags_of,
-    wait_until_idle,
-)
+from services.console.idle import NotIdle, wait_until_idle
 from services.console.main import app
 from services.console.tokens import NoToken, Tokens, officer_id
+from services.lags import SOURCES, lags_of
 from tests import loopback
 from tools.scenario.backend import BackendError, Request
 from tools.scenario.over_http import Http, response_from

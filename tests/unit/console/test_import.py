@@ -30,7 +30,7 @@ from services.console.import_rows import (
     plans_of,
     value_of,
 )
-from services.console.import_table import ERRORS, register_of, with_errors, write_private
+from services.console.import_table import ERRORS, UnreadableRegister, register_of, with_errors, write_private
 from services.console.web.imports import _kept, _summary
 from services.console.web.sessions import Draft
 from services.referral.service import service
@@ -164,7 +164,7 @@ def test_a_workbook_is_read_as_its_table() -> None:
     (found,), _ = plans_of(register, SCHEMAS, OWNER)
     assert found.errors == []
     assert found.commands == plan(row).commands
-    with pytest.raises(NotFound, match="has no sheet Kids: choose one of Cases"):
+    with pytest.raises(UnreadableRegister, match="has no sheet Kids: choose one of Cases"):
         register_of(content.getvalue(), "cases.xlsx", "Kids")
 
 
@@ -183,7 +183,7 @@ def test_a_workbook_is_read_as_its_table() -> None:
 )
 def test_a_file_that_is_no_register_is_said(content: bytes, name: str, said: str) -> None:
     """A sentence says what is wrong with the file, and what to do."""
-    with pytest.raises(NotFound, match=said):
+    with pytest.raises(UnreadableRegister, match=said):
         register_of(content, name)
 
 
@@ -384,7 +384,7 @@ def test_the_file_with_errors_is_its_owners_alone(tmp_path: Path) -> None:
     file.write_text("old", encoding="utf-8")
     write_private(file, b"new")
     assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"new", 0o600)
-    with pytest.raises(NotFound, match="give another file with --errors"):
+    with pytest.raises(UnreadableRegister, match="give another file with --errors"):
         write_private(tmp_path / "none" / "x.csv", b"")
 
 

@@ -17,9 +17,9 @@ from typer.core import TyperGroup
 from services.console.addresses import SERVICES, Addresses
 from services.console.case import NotFound
 from services.console.client import Client
-from services.console.idle import SOURCES
 from services.console.main import app
 from services.console.watch import Watcher, line_of, watch
+from services.lags import SOURCES
 from tests.unit.console.test_console_http import serving
 from tests.unit.console.test_ooc import ooc
 
