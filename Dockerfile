@@ -17,6 +17,7 @@ COPY pyproject.toml LICENSE ./
 COPY shared shared
 COPY services services
 COPY tools tools
+COPY ooc ooc
 RUN pip --python /opt/ooc/bin/python install --no-deps --no-build-isolation .
 
 
@@ -36,4 +37,4 @@ ENV PATH=/opt/ooc/bin:$PATH \
     OOC_VAR=/var/lib/ooc \
     OOC_HOST=0.0.0.0
 ENTRYPOINT ["python", "-m"]
-CMD ["services.console.main", "--help"]
+CMD ["ooc.main", "--help"]

@@ -95,5 +95,5 @@ def read_models() -> dict[str, ReadModel[Any]]:
 
 def databases_without_events() -> Sequence[tuple[str, Schema]]:
     """Import the databases that hold no event store: those of the services that only project, and the console's."""
-    console: tuple[str, Schema] = import_module("services.console.web.database").DATABASE
+    console: tuple[str, Schema] = import_module("services.console.database").DATABASE
     return (*(entry.database() for entry in SERVICES if not entry.decides), console)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from services.console.addresses import find_addresses, written
-from services.console.client import RESTART, Client
-from services.console.status import system_status
+from ooc.system.status import system_status
+from services.addresses import find_addresses, written
 from tests import loopback
 from tests.ports import free_base
+from tools.client.http import RESTART, Client
 
 OOC: Final = [str(Path(sys.executable).parent / "ooc")]
 START_SECONDS: Final = 240

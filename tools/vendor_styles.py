@@ -1,6 +1,6 @@
 """`python -m tools.vendor_styles`: fetch the console's stylesheets by npm, check them and write them with their origin.
 
-services/console/web/static/origin.toml names each package with its version, licence, npm's integrity hash and the SHA-256 of
+services/console/static/origin.toml names each package with its version, licence, npm's integrity hash and the SHA-256 of
 the file as it is written. The font of GOV.UK may be used on GOV.UK alone, so Arial takes its place. Addresses of pictures
 that are not shown here go too, since the pictures are not taken along.
 """

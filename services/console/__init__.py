@@ -1,1 +1,1 @@
-"""People's entrances: the `ooc` command. It talks HTTP like everyone, and has no database."""
+"""The web console: pages for people, drawn from what the services' APIs answer to the person's own token."""

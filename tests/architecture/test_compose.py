@@ -23,9 +23,9 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from services.console.addresses import SERVICES
-from services.console.main import app
-from services.console.web.settings import ConsoleSettings
+from ooc.main import app
+from services.addresses import SERVICES
+from services.console.settings import ConsoleSettings
 from services.kafka_access import principals
 from services.lags import REPORTING
 from services.registry import SERVICES as REGISTERED
@@ -81,7 +81,7 @@ def test_what_a_container_runs_is_there(name: str, command: list[str]) -> None:
     assert spec is not None, f"{name} runs {module}, which is not there"
     if spec.submodule_search_locations is not None:
         assert importlib.util.find_spec(f"{module}.__main__") is not None, f"{module} cannot be run"
-    if module == "services.console.main":
+    if module == "ooc.main":
         commands = {found.name or getattr(found.callback, "__name__", "") for found in app.registered_commands}
         commands |= {group.name for group in app.registered_groups}
         assert set(arguments) <= commands

@@ -63,7 +63,7 @@ def test_every_decision_that_is_cited_is_in_the_list() -> None:
         int(number) for row in re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE) for number in row.split(",")
     }
     suffixes = {".md", ".py", ".sql", ".toml", ".yml", ".html"}
-    folders = ("shared", "services", "tools", "tests", "docs", "deploy", "examples")
+    folders = ("ooc", "shared", "services", "tools", "tests", "docs", "deploy", "examples")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in suffixes]
     unknown = {
         f"{relative(path)}: {number}"

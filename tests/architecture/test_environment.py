@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from services.console.web.settings import ConsoleSettings
+from services.console.settings import ConsoleSettings
 
 ROOT = Path(__file__).parents[2]
 PAGE: Final = "docs/how-to/environment.md"
@@ -27,7 +27,9 @@ ANY_ROLE: Final = "OOC_TOKEN_<ROLE>"
 
 def sources() -> list[str]:
     """Return the code, and what starts it."""
-    modules = chain.from_iterable(ROOT.glob(f"{folder}/**/*.py") for folder in ("shared", "services", "tools", "tests"))
+    modules = chain.from_iterable(
+        ROOT.glob(f"{folder}/**/*.py") for folder in ("ooc", "shared", "services", "tools", "tests")
+    )
     others = (ROOT / name for name in ("Makefile", "Dockerfile", "docker-compose.yml"))
     return [path.read_text(encoding="utf-8") for path in (*modules, *others) if path != Path(__file__)]
 

@@ -15,8 +15,8 @@ import yaml
 from fastapi import FastAPI, Request
 from typer.testing import CliRunner
 
-from services.console.main import app
-from services.console.web.application import live
+from ooc.main import app
+from services.console.application import live
 from shared import version as version_module
 from shared.api.operations import add_health
 

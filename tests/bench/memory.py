@@ -21,7 +21,7 @@ from tests.bench.rounds import OURS, Side
 from tests.ports import free_base
 from tools import local
 
-OOC: Final = (sys.executable, "-m", "services.console.main")
+OOC: Final = (sys.executable, "-m", "ooc.main")
 PATIENCE: Final = 300.0
 """Seconds for the system to be ready, and to come to rest."""
 

@@ -24,7 +24,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.console.web.database import DATABASE as CONSOLE
+from services.console.database import DATABASE as CONSOLE
 from services.registry import COLLECTIONS
 from services.registry import SERVICES as REGISTERED
 from services.reporting.database import DATABASE as REPORTING
@@ -242,7 +242,7 @@ async def pages(place: Place, cases: int) -> AsyncIterator[Sequence[Side]]:
     processes = {
         "issuer": (["tools.local.issuer"], {}),
         **{name: ([f"services.{name}", "api"], {"OOC_KEK": secret}) for name in names},
-        "console": (["services.console.web"], console),
+        "console": (["services.console"], console),
     }
     with contextlib.ExitStack() as stack:
         for name, (arguments, more) in processes.items():

@@ -15,7 +15,7 @@ from uuid import uuid4
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
-from services.console.verification import verify
+from ooc.evidence.verification import verify
 from services.registry import databases_without_events
 from services.reporting.projection.projector import apply
 from shared.database import as_role, create_pool

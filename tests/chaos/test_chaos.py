@@ -23,8 +23,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.console.client import Client
 from tests.whole_system import WholeSystem, caught_up, client_of, ooc, wait_until
+from tools.client.http import Client
 
 SECONDS = float(os.environ.get("OOC_CHAOS_SECONDS", "60"))
 SEED = int(os.environ.get("OOC_CHAOS_SEED", str(random.randrange(10**6))))

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from services.console.addresses import SERVICES
+from services.addresses import SERVICES
 from tests.containers.compose import ROOT, System, build, make_secrets, ports, positions
 from tests.containers.engine import EngineError, require_engine
 from tests.containers.images import KAFKA, KEYCLOAK, POSTGRES, PYTHON, provide
@@ -91,7 +91,7 @@ def _play(tokens: dict[str, str]) -> None:
             **tokens,
         }
         ended = subprocess.run(
-            [sys.executable, "-m", "services.console.main", "scenario", "run", "--quiet", *map(str, STORIES)],
+            [sys.executable, "-m", "ooc.main", "scenario", "run", "--quiet", *map(str, STORIES)],
             env=environment,
             capture_output=True,
             text=True,

@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx2
 import yaml
 
-from services.console.addresses import SERVICES
+from services.addresses import SERVICES
 from shared.version import version
 from tests.containers.engine import EngineError, docker, inspect
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from services.console.tokens import AREA, ORGANISATION
 from tests.containers.compose import ROOT
 from tests.integration.identity.keycloak import Admin
 from tests.integration.identity.signing_in import Person
+from tools.client.tokens import AREA, ORGANISATION
 from tools.scenario.over_http import COUNTER, READER
 from tools.scenario.parser import read_scenario
 from tools.scenario.story import CommandStep, Officer

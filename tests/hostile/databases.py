@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from services.console.web.database import DATABASE as CONSOLE
+from services.console.database import DATABASE as CONSOLE
 from services.reporting.database import DATABASE
 from shared.database import as_role, database_dsn
 from shared.runtime.privileges import GROUPS, Schema, role_name

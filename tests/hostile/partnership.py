@@ -452,7 +452,7 @@ async def urls(settings: IsolatedSettings) -> AsyncIterator[list[str]]:
 
 async def run_ooc(settings: IsolatedSettings, urls: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command of `ooc` as a process, against the APIs on their sockets."""
-    command = [sys.executable, "-m", "services.console.main", *arguments, *urls]
+    command = [sys.executable, "-m", "ooc.main", *arguments, *urls]
     environment = {**os.environ, "OOC_ISSUER": settings.issuer, "OOC_VAR": "/nonexistent", "COLUMNS": "400"}
     return await asyncio.to_thread(
         subprocess.run, command, env=environment, capture_output=True, text=True, check=False

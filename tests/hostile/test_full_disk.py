@@ -91,7 +91,7 @@ async def is_caught_up(var: Path) -> bool:
     return await ooc_succeeds(var, "status")
 
 
-STORY = Path(__file__).parents[2] / "services/console/stories/01-shoplifting-ycc.yaml"
+STORY = Path(__file__).parents[2] / "ooc/stories/01-shoplifting-ycc.yaml"
 
 
 @pytest.mark.slow

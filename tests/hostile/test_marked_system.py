@@ -24,9 +24,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.console.addresses import written
-from services.console.client import Client
-from services.console.keys import OWNER
+from ooc.evidence.keys import OWNER
+from services.addresses import written
 from shared.database import as_role, database_dsn
 from shared.domain.messages import Event
 from shared.domain.sealing import DataKey, SealedToken, key_ids_in, sealed_fields
@@ -39,6 +38,7 @@ from tests.integration.console.test_forms import REPORT
 from tests.integration.local.waiting import eventually
 from tests.unit.test_sealed_fields import EVENTS, sealed_paths
 from tests.whole_system import client_of, ooc, running_system
+from tools.client.http import Client
 from tools.scenario.over_http import Http
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run

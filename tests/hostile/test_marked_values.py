@@ -14,7 +14,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from services.console.keys import add_epoch, remove_epoch, rewrap
+from ooc.evidence.keys import add_epoch, remove_epoch, rewrap
 from shared.privacy.keyring import KeyEncryptionKeys, UnusableKey
 from tests.hostile import partnership as world
 from tests.hostile.byte_search import files_under, forms, holding

@@ -28,7 +28,7 @@ from tools import local
 from tools.local import postgres
 
 ROOT = Path(__file__).parents[2]
-STORY = ROOT / "services/console/stories/01-shoplifting-ycc.yaml"
+STORY = ROOT / "ooc/stories/01-shoplifting-ycc.yaml"
 ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 

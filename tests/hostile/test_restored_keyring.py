@@ -8,7 +8,7 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
-from services.console.verification import check_forgotten, find_forgotten
+from ooc.evidence.verification import check_forgotten, find_forgotten
 from services.vocabulary import Role
 from shared.evidence.verification.problems import Problems
 from shared.runtime.privileges import RoleKind, role_name

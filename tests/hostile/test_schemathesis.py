@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from services.console.addresses import SERVICES
+from services.addresses import SERVICES
 from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from shared.runtime.application import service_api

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from typer.main import get_command
 
-from services.console.main import app
 from tools.reference.markdown import page, prose, table
 
 
 def of_command_line() -> dict[str, str]:
     """Write the page of every command of `ooc`, its arguments and options, by path."""
+    app = import_module("ooc.main").app  # by name: the command stands above the tools, which build on nothing of it
     commands = list(_commands(get_command(app), "ooc"))
     options: dict[tuple[str, str], list[str]] = {}
     for path, command in commands:

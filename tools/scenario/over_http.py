@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.console.addresses import NoSystem
-from services.console.client import Client, NoAnswer, Reply
-from services.console.idle import NotIdle, statuses, wait_until_idle
-from services.console.tokens import NoToken
+from services.addresses import NoSystem
 from services.registry import COLLECTIONS
+from tools.client.http import Client, NoAnswer, Reply
+from tools.client.idle import NotIdle, statuses, wait_until_idle
+from tools.client.tokens import NoToken
 from tools.scenario.backend import BackendError, Request, Response
 from tools.scenario.story import Officer, Result
 

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from services.console.tokens import officer_id
 from shared.domain.service import Service
+from tools.client.tokens import officer_id
 from tools.scenario.naming import Names
 from tools.scenario.story import (
     CheckStep,

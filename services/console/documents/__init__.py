@@ -14,7 +14,7 @@ from typing import Any, Final
 import segno
 
 from services.console.plain_text import cell_text, moment
-from services.console.web.words import command_in_words, in_words
+from services.console.words import command_in_words, in_words
 from services.registry import SERVICES
 from services.words import words_of
 from shared.domain.documents import Document, DocumentData, NotAvailable, day_of

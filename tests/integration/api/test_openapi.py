@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from fastapi.openapi.models import OpenAPI
 from pydantic import TypeAdapter
 
-from services.console.addresses import SERVICES
+from services.addresses import SERVICES
 from services.reporting.api import reporting_api
 from shared.api.problems import MEDIA_TYPE, Problem
 from shared.api.schemas import WaitingReaction

@@ -8,10 +8,10 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
-from services.console.client import Client
 from services.registry import COLLECTIONS
 from tests.integration.console.browsing import Browser, Page
 from tests.integration.console.filling import NotDrawn, fill_in
+from tools.client.http import Client
 from tools.scenario.backend import Request, Response
 from tools.scenario.over_http import READER, Http
 from tools.scenario.story import Officer, Result

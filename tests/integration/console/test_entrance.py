@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.console.web.application import HEADERS
+from services.console.application import HEADERS
 from shared.database import as_role, database_dsn
 from shared.version import version
 from tests import loopback

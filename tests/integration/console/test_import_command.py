@@ -14,13 +14,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.console.import_rows import Owner
-from services.console.import_table import register_of
-from services.console.keys import OWNER
-from services.console.tokens import AREA, ORGANISATION
+from ooc.evidence.keys import OWNER
+from services.console.supervisors.import_rows import Owner
+from services.console.supervisors.import_table import register_of
 from shared.database import as_role, database_dsn
 from tests.integration.local.waiting import eventually
 from tests.whole_system import OOC, client_of, ooc
+from tools.client.tokens import AREA, ORGANISATION
 
 pytestmark = pytest.mark.timeout(480)
 

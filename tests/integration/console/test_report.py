@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.console.web.questions import QUESTIONS
+from services.console.schools.questions import QUESTIONS
 from tests.integration.console.browsing import Browser, Page
 from tests.integration.console.filling import answers
 from tests.integration.console.test_forms import REPORT

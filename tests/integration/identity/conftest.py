@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from services.console.web.database import DATABASE as CONSOLE
+from services.console.database import DATABASE as CONSOLE
 from services.education.service import service
 from services.referral.service import service as referral
 from shared.api import authentication

@@ -14,12 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
-from services.console.addresses import Addresses
-from services.console.web import sessions
-from services.console.web.application import console_application
-from services.console.web.routing import COOKIE, Console
-from services.console.web.sessions import Session
-from services.console.web.settings import ConsoleSettings
+from services.addresses import Addresses
+from services.console import sessions
+from services.console.application import console_application
+from services.console.routing import COOKIE, Console
+from services.console.sessions import Session
+from services.console.settings import ConsoleSettings
 from shared.settings import Settings
 from tests import loopback
 from tests.integration.identity.conftest import OFFICER, Keycloak

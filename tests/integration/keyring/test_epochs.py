@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.console.keys import add_epoch, remove_epoch, rewrap
+from ooc.evidence.keys import add_epoch, remove_epoch, rewrap
 from shared import database as connections
 from shared.database import as_role
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring, UnusableKey

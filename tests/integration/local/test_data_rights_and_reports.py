@@ -18,9 +18,8 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.console.client import Client
-from services.console.keys import OWNER
-from services.console.verification import stores
+from ooc.evidence.keys import OWNER
+from ooc.evidence.verification import stores
 from services.kafka_access import partner_principal
 from services.registry import PARTNERS
 from shared.database import as_role, database_dsn
@@ -28,6 +27,7 @@ from shared.kafka import client_options
 from tests.integration.local.waiting import eventually
 from tests.received_referral import received_referral
 from tests.whole_system import OOC, WholeSystem, client_of, ooc
+from tools.client.http import Client
 
 pytestmark = pytest.mark.timeout(480)
 

@@ -20,11 +20,11 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
 
-from services.console.tokens import officer_id
 from services.vocabulary import Role
 from tests import loopback
 from tests.ports import free_ports
 from tools import local
+from tools.client.tokens import officer_id
 from tools.local import Process, Supervisor
 from tools.local.issuer import key_in
 from tools.local.people import PEOPLE

@@ -15,13 +15,13 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 
-from services.console.addresses import SERVICES, written
-from services.console.client import Client
+from services.addresses import SERVICES, written
 from services.registry import COLLECTIONS, DECIDING
 from shared.kafka import PARTITIONS, PROVISIONER, KafkaLogin, client_options
 from tests.integration.local.waiting import eventually
 from tests.whole_system import WholeSystem, client_of, ooc
 from tools import local
+from tools.client.http import Client
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "ooc-reporting": tuple(entry.service().topic for entry in DECIDING),

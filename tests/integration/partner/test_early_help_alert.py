@@ -20,14 +20,14 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from services.console.addresses import find_addresses
-from services.console.tokens import Tokens
-from services.console.verification import stores
+from ooc.evidence.verification import stores
+from services.addresses import find_addresses
 from shared.kafka import PROVISIONER
 from shared.settings import Settings
 from tests import loopback
 from tests.confluent import confluent_options
 from tests.whole_system import ooc, running_system, wait_until
+from tools.client.tokens import Tokens
 from tools.local.jars import kafka_jars
 
 HERE = Path(__file__).parent

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import yaml
 
-from services.console.tokens import officer_id
 from tests.integration.program.program import Officer, Wish
+from tools.client.tokens import officer_id
 from tools.scenario.naming import Names
 from tools.scenario.parser import read_scenario
 from tools.scenario.story import CommandStep, Result

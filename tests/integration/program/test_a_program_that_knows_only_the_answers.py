@@ -15,8 +15,7 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel
 
-from services.console.addresses import find_addresses
-from services.console.tokens import Tokens
+from services.addresses import find_addresses
 from services.registry import COLLECTIONS, deciding_services
 from services.vocabulary import Role
 from shared.api import guidance, schemas
@@ -27,6 +26,7 @@ from tests import loopback
 from tests.integration.program.goal import Goal, read_goal
 from tests.integration.program.program import Officer, Program, Wish
 from tests.whole_system import WholeSystem
+from tools.client.tokens import Tokens
 from tools.scenario.comparison import state_differs
 
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from services.console.restore import CannotRestore, restore_events, run_drill
+from ooc.restore.restore import CannotRestore, restore_events, run_drill
 from shared.command_handler import Accepted
 from shared.evidence.checkpoint import SigningKeys, VerifierKey
 from shared.evidence.log import EVENTS, origin_of

@@ -14,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
-from services.console.service_verification import Finding, verify_service
+from ooc.evidence.service_verification import Finding, verify_service
 from shared import database as connections
 from shared.api.access_log import AccessLog
 from shared.command_handler import Accepted, CommandHandler

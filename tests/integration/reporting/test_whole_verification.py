@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from services.console.service_verification import Finding
-from services.console.verification import verify
+from ooc.evidence.service_verification import Finding
+from ooc.evidence.verification import verify
 from services.registry import DECIDING, databases_without_events
 from shared.database import create_pool
 from shared.evidence.verification.topic import PATIENCE_SECONDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.console.service_verification import Finding, verify_checkpoints
+from ooc.evidence.service_verification import Finding, verify_checkpoints
 from shared.database import Connection, create_pool
 from shared.evidence.log import EVENTS
 from tests.integration.event_store.streams import SERVICE, as_verifier

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.console.addresses import Addresses
-from services.console.web import sessions
-from services.console.web.apis import NOT_YET, PROJECTED, Apis
-from services.console.web.sessions import Session, Tokens, Writes
+from services.addresses import Addresses
+from services.console import sessions
+from services.console.apis import NOT_YET, PROJECTED, Apis
+from services.console.sessions import Session, Tokens, Writes
 from tests.unit.console.test_console_http import serving
 
 LATE = {"type": NOT_YET, "detail": "disposal:8 has not been projected within 15 seconds: ask again."}

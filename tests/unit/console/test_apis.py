@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.console.addresses import Addresses
-from services.console.web.apis import Apis, NoAnswer, Problem
-from services.console.web.sessions import Session, Tokens
+from services.addresses import Addresses
+from services.console.apis import Apis, NoAnswer, Problem
+from services.console.sessions import Session, Tokens
 from tests.ports import free_ports
 from tests.unit.console.test_console_http import serving
 

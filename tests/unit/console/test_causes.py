@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.console.web.causes import Cause, tree_of
+from services.console.officers.causes import Cause, tree_of
 
 
 def event(id_: str, causation: str | None = None) -> dict[str, Any]:

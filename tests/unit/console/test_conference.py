@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.console.web.apis import Part
-from services.console.web.conference import FACTS, conference_of
-from services.console.web.records import Record
+from services.console.apis import Part
+from services.console.officers.conference import FACTS, conference_of
+from services.console.records import Record
 
 HARMER, HARMED, TERM = "7b25a32c-7a6b-5cf9-bdc4-0b84d596c200", "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11", "t1"
 RECORD = Record("conferences", "c", Part({"details": {"people": {HARMER: {"name": "Robin Doe"}}}}), Part(), {})

@@ -17,15 +17,15 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner
 
-from services.console import alarms
-from services.console.addresses import SERVICES, Addresses, NoSystem, find_addresses
-from services.console.case import changes_of, timeline_of
-from services.console.client import Client, NoAnswer, Reply
-from services.console.idle import NotIdle, wait_until_idle
-from services.console.main import app
-from services.console.tokens import NoToken, Tokens, officer_id
+from ooc.cases.reading import changes_of, timeline_of
+from ooc.main import app
+from ooc.system import alarms
+from services.addresses import SERVICES, Addresses, NoSystem, find_addresses
 from services.lags import SOURCES, lags_of
 from tests import loopback
+from tools.client.http import Client, NoAnswer, Reply
+from tools.client.idle import NotIdle, wait_until_idle
+from tools.client.tokens import NoToken, Tokens, officer_id
 from tools.scenario.backend import BackendError, Request
 from tools.scenario.over_http import Http, response_from
 from tools.scenario.story import Officer, Result

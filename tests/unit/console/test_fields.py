@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.console.web.fields import (
+from services.console.forms.fields import (
     Drawing,
     Field,
     Option,
@@ -20,7 +20,7 @@ from services.console.web.fields import (
     fields_of,
     find_field,
 )
-from services.console.web.rendering import TEMPLATES
+from services.console.rendering import TEMPLATES
 from services.registry import deciding_services
 from shared.api.command_schemas import standalone_schemas
 from shared.domain.dates import LONDON

@@ -14,10 +14,11 @@ from uuid import UUID
 import pytest
 import xlsxwriter
 
-from services.console.case import NotFound
-from services.console.client import NoAnswer, Reply
-from services.console.import_command import run_import
-from services.console.import_rows import (
+from ooc.cases.reading import NotFound
+from ooc.imports import run_import
+from services.console.sessions import Draft
+from services.console.supervisors.import_pages import _kept, _summary
+from services.console.supervisors.import_rows import (
     COLUMNS,
     STEPS,
     Owner,
@@ -30,11 +31,16 @@ from services.console.import_rows import (
     plans_of,
     value_of,
 )
-from services.console.import_table import ERRORS, UnreadableRegister, register_of, with_errors, write_private
-from services.console.web.imports import _kept, _summary
-from services.console.web.sessions import Draft
+from services.console.supervisors.import_table import (
+    ERRORS,
+    UnreadableRegister,
+    register_of,
+    with_errors,
+    write_private,
+)
 from services.referral.service import service
 from shared.api.command_schemas import standalone_schemas
+from tools.client.http import NoAnswer, Reply
 from tools.scenario.backend import Request
 from tools.scenario.in_memory import Memory
 from tools.scenario.story import Officer, Result

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from services.console.web.education import WEEKS, weeks_of
-from services.console.web.moments import Difference, differences, neighbours
+from services.console.officers.education import WEEKS, weeks_of
+from services.console.officers.moments import Difference, differences, neighbours
 
 CHILD, CONDITION = "7b25a32c-7a6b-5cf9-bdc4-0b84d596c200", "1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
 

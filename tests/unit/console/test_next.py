@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from services.console.addresses import Addresses
-from services.console.case import NotFound
-from services.console.client import Client
-from services.console.guidance import answers, next_table, service_of, words
+from ooc.cases.guidance import answers, next_table, service_of, words
+from ooc.cases.reading import NotFound
+from services.addresses import Addresses
+from tools.client.http import Client
 
 
 def rule(id_: str, answer: str, kind: str = "forbids", **more: Any) -> dict[str, Any]:

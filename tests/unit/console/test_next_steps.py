@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.console.web.next_steps import steps_of
+from services.console.forms.next_steps import steps_of
 
 
 def rule(id_: str, answer: str, *, kind: str = "forbids", changes_on: str | None = None) -> dict[str, Any]:

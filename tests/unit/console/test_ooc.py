@@ -17,12 +17,12 @@ import pytest
 import typer
 from rich.console import Console
 
-from services.console.addresses import SERVICES
-from services.console.case import streams_of
-from services.console.roles import person_role
-from services.console.scenario_command import STORIES
-from services.console.system import Stores, address_rows, processes, urls
-from services.console.tables import measure, timeline
+from ooc.cases.reading import streams_of
+from ooc.roles import person_role
+from ooc.scenarios import STORIES
+from ooc.system.running import Stores, address_rows, processes, urls
+from ooc.tables import measure, timeline
+from services.addresses import SERVICES
 from services.registry import DECIDING, deciding_services
 from services.reporting.measures import MEASURES
 from services.reporting.measures.policy import POLICY as REPORTING_POLICY

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 import pytest
 from starlette.requests import Request
 
-from services.console.web.operations import Look, look_before, trend_of
-from services.console.web.rules import value_in_words, value_on
+from services.console.everyone.rules import value_in_words, value_on
+from services.console.operators.operations import Look, look_before, trend_of
 from services.lags import Lag
 from shared.domain.policy import Entry, PolicyValue
 

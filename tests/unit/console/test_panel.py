@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from services.console.web.apis import Apis
-from services.console.web.panel import Listed
-from services.console.web.routing import read_page
-from services.console.web.sessions import Session, Tokens
+from services.console.apis import Apis
+from services.console.officers.panel import Listed
+from services.console.routing import read_page
+from services.console.sessions import Session, Tokens
 
 API_PAGE = 50
 SESSION = Session("key", "person", "SUPERVISOR", "YJS", "DORSET", Tokens("token", 2e9, None))

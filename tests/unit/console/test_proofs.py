@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.console.web.audit import lanes_of
-from services.console.web.proofs import CheckedCheckpoint, check_checkpoint, check_event
+from services.console.auditors.audit import lanes_of
+from services.console.auditors.proofs import CheckedCheckpoint, check_checkpoint, check_event
 from shared.event_store.log_hash import log_entry
 from shared.evidence.checkpoint import COSIGNATURE, Checkpoint, Signer, VerifierKey, write_note
 from shared.evidence.merkle import TileId, append_leaves, hash_leaf, inclusion_spans, proof, root_hash

@@ -11,9 +11,9 @@ from typing import Any
 import html5lib
 import pytest
 
-from services.console.web.charts import MAX_SERIES, Bar, bar_chart
-from services.console.web.returns import ShownMeasure, bars_of, csv_of, last_quarter, lines_of, table_of
-from services.console.web.workbooks import workbook_of
+from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart
+from services.console.analysts.returns import ShownMeasure, bars_of, csv_of, last_quarter, lines_of, table_of
+from services.console.analysts.workbooks import workbook_of
 
 HEAD = {"measure": "m", "from": "2025-10-01", "to": "2025-12-31", "definition_version": "1", "positions": {"a": 1}}
 

@@ -13,8 +13,8 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from services.console.alarms import COMMANDS, DETAILS, alarm_line
-from services.console.main import app
+from ooc.main import app
+from ooc.system.alarms import COMMANDS, DETAILS, alarm_line
 from shared.messaging.consumer import ALARMS
 
 ROOT = Path(__file__).parents[3]

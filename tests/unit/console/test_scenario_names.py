@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid5
 
-from services.console.tokens import officer_id
+from tools.client.tokens import officer_id
 from tools.scenario.naming import Names
 from tools.scenario.story import Officer
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from services.console.seed import QUIET, days_back, seed, some_cases
+from ooc.system.seed import QUIET, days_back, seed, some_cases
 from services.registry import deciding_services
 from shared.command_handler import CommandHandler
 from shared.domain.consequences import following_commands

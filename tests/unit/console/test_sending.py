@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.console.commands import _complaints, _foreseen
+from ooc.commands.sending import _complaints, _foreseen
 from tests.unit.console.test_ooc import ooc, printed
 
 RULE = {"id": "E1", "text": "Give the day of the session.", "source": "local policy"}

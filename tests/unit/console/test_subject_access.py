@@ -12,10 +12,10 @@ from uuid import UUID, uuid4
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
+from ooc.data_rights.redaction import NOT_SHOWN, Redaction
+from ooc.data_rights.subject_access import copy_for
+from ooc.main import app
 from services.console.documents import print_subject_access
-from services.console.main import app
-from services.console.redaction import NOT_SHOWN, Redaction
-from services.console.subject_access import copy_for
 from tests.pdf import pdf_text
 from tests.unit.console.test_console_http import serving
 

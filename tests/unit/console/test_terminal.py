@@ -14,14 +14,14 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
-from services.console.addresses import SERVICES, Addresses
-from services.console.case import NotFound
-from services.console.client import Client
-from services.console.main import app
-from services.console.watch import Watcher, line_of, watch
+from ooc.cases.reading import NotFound
+from ooc.cases.watch import Watcher, line_of, watch
+from ooc.main import app
+from services.addresses import SERVICES, Addresses
 from services.lags import SOURCES
 from tests.unit.console.test_console_http import serving
 from tests.unit.console.test_ooc import ooc
+from tools.client.http import Client
 
 CASE = UUID(int=5)
 EVENT = {
@@ -75,7 +75,7 @@ def test_every_command_that_shows_something_gives_json() -> None:
 @pytest.mark.slow
 def test_a_short_command_loads_no_service() -> None:
     """The program's own module loads neither the services' declarations nor a web framework: nobody waits for them."""
-    code = "import sys, services.console.main; print(*sys.modules)"
+    code = "import sys, ooc.main; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {
         "fastapi",

@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from services.console.verification import WALKS, report_progress
-from services.console.verify_command import ProgressLine
+from ooc.evidence.verification import WALKS, report_progress
+from ooc.evidence.verify_command import ProgressLine
 
 ERASE_LINE = "\x1b[2K"
 

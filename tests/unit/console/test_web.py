@@ -12,13 +12,13 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
-from services.console.web.application import STATIC, routes
-from services.console.web.cipher import Cipher
-from services.console.web.entrance import local_address
-from services.console.web.my_day import _after, _groups, group_by_urgency
-from services.console.web.rendering import TEMPLATES
-from services.console.web.routing import read_case, read_count
-from services.console.web.words import day, distance, duty_in_words, import_note, in_words, moment
+from services.console.application import STATIC, routes
+from services.console.cipher import Cipher
+from services.console.everyone.entrance import local_address
+from services.console.officers.my_day import _after, _groups, group_by_urgency
+from services.console.rendering import TEMPLATES
+from services.console.routing import read_case, read_count
+from services.console.words import day, distance, duty_in_words, import_note, in_words, moment
 from shared.privacy.keyring import KeyEncryptionKeys
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from starlette.requests import Request
 
-from services.console.web.rendering import render
+from services.console.rendering import render
 from services.referral import events as referral
 from services.referral.domain.state import Referral
 from services.referral.service import service as today

@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.console.case import NotFound, fetch_document
-from services.console.client import NoAnswer
-from services.console.main import app
+from ooc.cases.reading import NotFound, fetch_document
+from ooc.main import app
 from tests.unit.console.test_console_http import client, serving
+from tools.client.http import NoAnswer
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from services.console.tables import case_list
+from ooc.tables import case_list
 from services.reporting.queries.answers import CaseList
 from services.reporting.queries.case_list import COLUMNS, CaseLine, columns_of
 from shared.api.schemas import Schema

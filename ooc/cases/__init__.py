@@ -1,0 +1,1 @@
+"""Questions about cases at the terminal."""

@@ -1,0 +1,132 @@
+"""A case across the services, as reporting shows it: its state, its timeline and its changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any, Final
+from uuid import UUID
+
+from services.lags import SOURCES, Statuses
+from services.registry import COLLECTIONS
+from tools.client.http import Client, NoAnswer, Reply
+
+PLURALS = {plural: service for service, plural in COLLECTIONS.items()}
+
+Params = Mapping[str, str | None]
+"""Query parameters; None leaves one out."""
+
+NOW: Final[Params] = {}
+"""Neither of both times: the case of all events."""
+
+
+class NotFound(Exception):
+    """There is no such thing, or it may not be seen: says which and what to do."""
+
+
+def case_of(client: Client, id_: UUID, role: str) -> UUID | None:
+    """Return the case that a referral, a disposal or a conference of this id belongs to; None where none has the id."""
+    for service in SOURCES:
+        reply = client.get(service, f"/v1/{COLLECTIONS[service]}/{id_}/history", role=role)
+        if reply.status == 200:
+            case = reply.body["events"][0]["data"].get("case_id")
+            return None if case is None else UUID(case)
+    return None
+
+
+def fetch_projected_case(
+    client: Client, case_id: UUID, role: str, statuses: Statuses | None = None, times: Params = NOW
+) -> Mapping[str, Any]:
+    """Return the case as reporting projects it by both times, not older than the positions seen; raises `NotFound`."""
+    reply = client.get("reporting", f"/v1/cases/{case_id}", role=role, params={**times, **_waiting_for(statuses)})
+    answer: Mapping[str, Any] = require_found(reply, f"case {case_id}", role)
+    return answer
+
+
+def timeline_of(
+    client: Client, case_id: UUID, role: str, statuses: Statuses | None = None, params: Params = NOW
+) -> Iterator[Mapping[str, Any]]:
+    """Every event of a case, in the order that the parameters name, page for page; raises `NotFound`."""
+    count_listed = 0
+    for page in count(1):
+        query = {**params, **_waiting_for(statuses), "page": str(page)}
+        reply = client.get("reporting", f"/v1/cases/{case_id}/timeline", role=role, params=query)
+        answer = require_found(reply, f"timeline of case {case_id}", role)
+        yield from answer["events"]
+        count_listed += len(answer["events"])
+        if count_listed >= answer["total"] or not answer["events"]:
+            return
+
+
+def changes_of(
+    client: Client, case_id: UUID, role: str, after: Sequence[str]
+) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Return the events of a case after some position tokens, and the tokens after which to ask next; raises `NotFound`."""
+    events: list[Mapping[str, Any]] = []
+    tokens = list(after)
+    while True:
+        reply = client.get("reporting", f"/v1/cases/{case_id}/changes", role=role, params={"after": tokens})
+        answer = require_found(reply, f"changes of case {case_id}", role)
+        events += answer["events"]
+        tokens = [f"{service}:{position}" for service, position in answer["next"].items()]
+        if not answer["more"]:
+            return events, tokens
+
+
+def _waiting_for(statuses: Statuses | None) -> dict[str, Any]:
+    """Return the parameter that makes reporting wait for the positions seen."""
+    return {"min_position": [f"{service}:{statuses[service]['position']}" for service in SOURCES]} if statuses else {}
+
+
+def require_found(reply: Reply, what: str, role: str) -> Any:
+    """Return the body of an answer; raises `NotFound` with a sentence for any other than 200."""
+    match reply.status:
+        case 200:
+            return reply.body
+        case 404:
+            raise NotFound(f"There is no {what}{_detail(reply) or ': check the id'}.")
+        case 422:
+            raise NotFound(f"The {what} was not understood{_detail(reply)}.")
+        case 403:
+            raise NotFound(f"{role} may not see the {what}{_detail(reply)}. Try another role with --as.")
+        case _:
+            raise NoAnswer(f"The {what} was answered with HTTP {reply.status}{_detail(reply)}.")
+
+
+def _detail(reply: Reply) -> str:
+    body = reply.body if isinstance(reply.body, Mapping) else {}
+    detail = "; ".join(f"{e.get('field')}: {e.get('message')}" for e in body.get("errors") or ()) or body.get("detail")
+    return f" ({detail})" if detail else ""
+
+
+def streams_of(answer: Any, kind: str = "") -> Iterator[tuple[str, UUID]]:
+    """Yield the streams that a projected case names, each with its service."""
+    if isinstance(answer, Mapping):
+        service = answer.get("service") or PLURALS.get(kind) or (kind if kind in COLLECTIONS else None)
+        stream = answer.get("stream") or answer.get("id")
+        if service in COLLECTIONS and isinstance(stream, str):
+            yield str(service), UUID(stream.rpartition("/")[2])
+        for key, value in answer.items():
+            yield from streams_of(value, key)
+    elif isinstance(answer, list):
+        for item in answer:
+            yield from streams_of(item, kind)
+
+
+def address_of(stream: str) -> tuple[str, str]:
+    """Return the service of a stream (`service/uuid`) and the path of the stream there; raises `NotFound`."""
+    service, _, id_ = stream.partition("/")
+    try:
+        return service, f"/v1/{COLLECTIONS[service]}/{UUID(id_)}"
+    except (KeyError, ValueError):
+        raise NotFound(f"{stream} is no stream: write SERVICE/ID, with one of {', '.join(COLLECTIONS)}.") from None
+
+
+def fetch_document(client: Client, stream: str, name: str, language: str, role: str, times: Params = NOW) -> bytes:
+    """Return a document of a stream (`service/uuid`) by both times, as PDF; raises `NotFound` or `NoAnswer`."""
+    service, path = address_of(stream)
+    reply = client.get(service, f"{path}/documents/{name}", role=role, params={"lang": language, **times})
+    body = require_found(reply, f"document {name} of {stream}", role)
+    if not isinstance(body, bytes):
+        raise NoAnswer(f"The document {name} of {stream} was answered with something else than a PDF.")
+    return body

@@ -1,0 +1,1 @@
+"""Sending commands from the terminal, and signing what they print."""

@@ -1,0 +1,43 @@
+"""Sign the document of a disposal: find its name, and record the signature under the SHA-256 of what was printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID, uuid4
+
+from ooc.cases.reading import NotFound, require_found
+from services.disposal.domain.signing import DOCUMENT
+from services.registry import COLLECTIONS
+from services.vocabulary import Disposal
+from tools.client.http import Client, NoAnswer
+
+
+def disposal_document(client: Client, stream: str, role: str) -> str:
+    """Return the name of the document that belongs to a disposal as it is decided. Raises `NotFound`."""
+    state = require_found(client.get("disposal", _path_of(stream), role=role), f"case {stream}", role)
+    if state["disposal"] is None:
+        raise NotFound(f"In {stream} no disposal is decided: decide it before a document is signed.")
+    return DOCUMENT[Disposal(state["disposal"])]
+
+
+def sign(client: Client, stream: str, digest: str, role: str) -> bool:
+    """Record that the child signed and consented; return whether the document is the printed one. Raises `NoAnswer`."""
+    path = _path_of(stream)
+    body = {"type": "SignDocument", "document_sha256": digest, "consent": True, "signed_by_child": True}
+    reply = client.post("disposal", f"{path}/commands", role=role, body=body, key=str(uuid4()))
+    if reply.status != 201:
+        detail = reply.body.get("detail") if isinstance(reply.body, Mapping) else f"HTTP {reply.status}"
+        raise NoAnswer(f"The signature is not recorded: {detail}")
+    state = require_found(client.get("disposal", path, role=role), f"case {stream}", role)
+    return bool(state["document_printed_here"])
+
+
+def _path_of(stream: str) -> str:
+    """Return the path of a disposal (`disposal/uuid`) in its API. Raises `NotFound` for anything else."""
+    service, _, id_ = stream.partition("/")
+    try:
+        if service == "disposal":
+            return f"/v1/{COLLECTIONS[service]}/{UUID(id_)}"
+    except ValueError:
+        pass
+    raise NotFound(f"{stream} has no document to sign here: write disposal/ID.")

@@ -1,0 +1,228 @@
+"""`ooc forget`, `forget-again`, `restrict`, `lift`, `hold`, `release`: a person's data, for the data protection officer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import typer
+
+from ooc.cases.reading import NotFound, require_found
+from ooc.operations import confirm
+from ooc.tables import OUT, AsJson, complain, table
+from services.addresses import find_addresses
+from services.registry import DECIDING
+from services.vocabulary import Role
+from tools.client.http import Client, Reply
+
+SOON: Final = 30.0
+"""Seconds for which a service is waited for."""
+
+OFFICER: Final = Role.DATA_PROTECTION_OFFICER
+
+Person = Annotated[UUID, typer.Argument(metavar="PERSON", help="The person's id, the same in every service.")]
+Basis = Annotated[
+    str, typer.Option("--basis", help="COURT_ORDER, LEGAL_OBLIGATION, PRINCIPLE_INFRINGED or RETENTION_ENDED.")
+]
+Kind = Annotated[str, typer.Option("--kind", help="APPEAL, COMPLAINT, EVIDENCE or LEGAL.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, as a code; it is logged.")]
+Urls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to go on.")]
+
+
+class Refused(NotFound):
+    """One of the services refuses: says which and why."""
+
+
+def forget(
+    person: Person,
+    basis: Basis,
+    reason: Reason = "ERASURE",
+    url: Urls = None,
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Forget a person in every service. It cannot be undone; it is refused while a record is open or a hold stands."""
+    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    rehearsed = _decide(client, person, "forget", {"basis": basis}, reason, dry_run=True)
+    records = [(service, one) for service, answer in rehearsed.items() for one in answer["records"]]
+    if not records and not any(answer["forgotten"] for answer in rehearsed.values()):
+        raise NotFound(f"No record of any service names the person {person}: check the id.")
+    rows = [(service, one["id"], one["home"], one["state"]) for service, one in records]
+    OUT.print(table(f"Records that name the person {person}", "service", "record", "case", "state", rows=rows))
+    if dry_run:
+        OUT.print(f"All of it would be forgotten. {_backups(rehearsed)} Nothing was done.", soft_wrap=True)
+        return
+    OUT.print("What describes the person is then unreadable for ever, in every record, topic and copy.")
+    if confirm(yes=yes) and not _destroy(client, person, basis, rehearsed, reason):
+        raise typer.Exit(1)
+
+
+def forget_again(reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRun = False, yes: Yes = False) -> None:
+    """Repeat every destruction that the event stores record and the keyring lacks: after a backup of it was restored."""
+    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    reply = client.get("reporting", "/v1/forgotten", role=OFFICER)
+    people = require_found(reply, "list of forgotten people", OFFICER)["people"]
+    standing = [one for one in people if one["key_stands"]]
+    if not standing:
+        OUT.print(f"Forgotten people: {len(people)}. None has a key: there is nothing to repeat.")
+        return
+    rows = [(one["person_id"], one["basis"], ", ".join(one["forgotten_at"])) for one in standing]
+    OUT.print(table("Forgotten, and not destroyed in the keyring", "person", "basis", "recorded by", rows=rows))
+    if dry_run:
+        OUT.print("Their keys would be destroyed again. Nothing was done.")
+        return
+    if not confirm(yes=yes):
+        return
+    done = []
+    for one in standing:
+        person, basis = UUID(one["person_id"]), one["basis"]
+        rehearsed = _decide(client, person, "forget", {"basis": basis}, reason, dry_run=True)
+        done.append(_destroy(client, person, basis, rehearsed, reason))
+    if not all(done):
+        raise typer.Exit(1)
+
+
+def _destroy(client: Client, person: UUID, basis: str, rehearsed: Mapping[str, Mapping[str, Any]], reason: str) -> bool:
+    """Ask every service to forget a person, and say what became of it; returns whether the key is destroyed."""
+    cases = sorted({one["home"] for answer in rehearsed.values() for one in answer["records"]})
+    answers = _decide(client, person, "forget", {"basis": basis, "case": cases}, reason, dry_run=False)
+    waiting = answers[DECIDING[-1].name]["waits_for"]
+    if waiting:
+        complain(
+            f"The key of {person} still stands: {', '.join(waiting)} have not agreed. Ask again: it goes on from here."
+        )
+        return False
+    OUT.print(
+        f"The person {person} is forgotten. Every running process forgets within a minute. {_backups(answers)}",
+        markup=False,
+        soft_wrap=True,
+    )
+    return True
+
+
+def restrict(
+    person: Person, basis: Basis, reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRun = False
+) -> None:
+    """Restrict the processing of a person's data: they are kept, and shown to data protection alone."""
+    _say_decided(person, "restrict", {"basis": basis}, reason, url, dry_run=dry_run)
+
+
+def lift(person: Person, reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRun = False) -> None:
+    """Lift a restriction: the data may be used again."""
+    _say_decided(person, "lift", {}, reason, url, dry_run=dry_run)
+
+
+def hold(person: Person, kind: Kind, reason: Reason = "COURT", url: Urls = None, *, dry_run: DryRun = False) -> None:
+    """Place a hold: while it stands the person cannot be forgotten."""
+    _say_decided(person, "hold", {"kind": kind}, reason, url, dry_run=dry_run)
+
+
+def release(person: Person, kind: Kind, reason: Reason = "COURT", url: Urls = None, *, dry_run: DryRun = False) -> None:
+    """Release a hold that has ended."""
+    _say_decided(person, "release", {"kind": kind}, reason, url, dry_run=dry_run)
+
+
+retention = typer.Typer(
+    help="Retention: whose records are due for review, and the decision to keep them.", no_args_is_help=True
+)
+
+
+@retention.command("list")
+def list_due(
+    due_by: Annotated[str | None, typer.Option("--due-by", help="A day; today if absent.")] = None,
+    reason: Reason = "CASE_REVIEW",
+    url: Urls = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List the people whose records are due for review, the longest due first. Nothing is erased by it."""
+    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    reply = client.get("reporting", "/v1/retention", role=OFFICER, params={"due_by": due_by})
+    answer = require_found(reply, "review list", OFFICER)
+    if as_json:
+        OUT.print_json(data=answer)
+        return
+    rows = [
+        (
+            one["review_on"],
+            one["person_id"],
+            one["group"],
+            one["last_event"],
+            one["decided"],
+            "\n".join(one["case_ids"]),
+        )
+        for one in answer["people"]
+    ]
+    title = f"Due for review by {answer['due_by']}: {answer['total']}"
+    columns = ("review on", "person", "MoPI group", "last event", "decided before", "cases")
+    OUT.print(table(title, *columns, rows=rows) if rows else title)
+    if rows:
+        OUT.print(
+            "Review each: `ooc retention keep PERSON --until DAY`, or `ooc forget PERSON --basis RETENTION_ENDED`."
+        )
+
+
+@retention.command("keep")
+def keep(
+    person: Person,
+    until: Annotated[str, typer.Option("--until", help="The day of the next review, such as 2032-05-04.")],
+    reason: Reason = "CASE_REVIEW",
+    url: Urls = None,
+    *,
+    dry_run: DryRun = False,
+) -> None:
+    """Keep a person's records, and name the day of the next review."""
+    _say_decided(person, "keep", {"review_on": until}, reason, url, dry_run=dry_run)
+
+
+def _say_decided(
+    person: UUID, action: str, options: Mapping[str, Any], reason: str, url: Sequence[str] | None, *, dry_run: bool
+) -> None:
+    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    answers = _decide(client, person, action, options, reason, dry_run=dry_run)
+    if not answers:
+        raise NotFound(f"No record of any service names the person {person}: check the id.")
+    rows = [
+        (service, len(one["records"]), ", ".join(one["holds"]), one["restricted"], one["forgotten"])
+        for service, one in answers.items()
+    ]
+    title = f"{'Nothing was done. ' if dry_run else ''}The data of person {person}"
+    OUT.print(table(title, "service", "records", "holds", "restricted", "forgotten", rows=rows))
+
+
+def _decide(
+    client: Client, person: UUID, action: str, options: Mapping[str, Any], reason: str, *, dry_run: bool
+) -> dict[str, Mapping[str, Any]]:
+    """Ask every service for a decision; one that does not know the person is left out. Raises `Refused` or `NoAnswer`."""
+    answers: dict[str, Mapping[str, Any]] = {}
+    refusals: list[str] = []
+    for entry in DECIDING:
+        params = {**options, "dry_run": "true" if dry_run else "false"}
+        reply = client.decide(entry.name, f"/v1/people/{person}/{action}", role=OFFICER, params=params, reason=reason)
+        if reply.status == 404:
+            continue
+        if reply.status == 422 and (why := _rules(reply)):
+            refusals += [f"{entry.name}: {line}" for line in why]
+            continue
+        answers[entry.name] = require_found(reply, f"decision {action} of {entry.name}", OFFICER)
+    if refusals:
+        raise Refused("Refused.\n" + "\n".join(refusals))
+    return answers
+
+
+def _rules(reply: Reply) -> list[str]:
+    return [f"{rule['text']} ({rule['id']})" for rule in (reply.body or {}).get("rules", ())]
+
+
+def _backups(answers: Mapping[str, Mapping[str, Any]]) -> str:
+    days = [one["backups_until"] for one in answers.values() if one["backups_until"]]
+    return f"No backup holds a key to it after {max(days)}: `ooc keys list`." if days else "There was no key."

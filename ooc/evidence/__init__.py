@@ -1,0 +1,1 @@
+"""Export, verification and keys: what an auditor or operator runs."""

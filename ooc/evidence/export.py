@@ -1,0 +1,168 @@
+"""`ooc export` and `ooc evidence`: a case with the proofs of its history, for an auditor to check offline."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import typer
+
+from ooc.cases.reading import NotFound, require_found
+from ooc.roles import role_option
+from ooc.tables import OUT, complain
+from services.addresses import find_addresses
+from services.registry import SERVICES
+from services.vocabulary import Role
+from shared.evidence.bundle import bundle_of
+from shared.evidence.checkpoint import BadNote, Checkpoint, SignedNote
+from shared.printing.documents import NotPrintable
+from tools.client.http import Client
+
+SOON: Final = 30.0
+"""Seconds for which a service is waited for."""
+
+Urls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
+    ),
+]
+Reader = Annotated[Role, role_option("The role in which to ask: AUDITOR or DATA_PROTECTION_OFFICER.")]
+
+export = typer.Typer(help="Files for an auditor: a case with the proofs of its history.", no_args_is_help=True)
+evidence = typer.Typer(help="What the logs are proved by: public keys, checkpoints.", no_args_is_help=True)
+
+
+@export.command("case")
+def export_case(
+    case_id: Annotated[UUID, typer.Argument(metavar="ID", help="The id of the case.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The file to write.")],
+    extends: Annotated[
+        list[Path] | None,
+        typer.Option("--extends", help="A checkpoint kept from earlier, which the logs must extend (repeat)."),
+    ] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option("--pdf", help="Print the history too: a PDF/A-3 with the bundle attached."),
+    ] = None,
+    url: Urls = None,
+    role: Reader = Role.AUDITOR,
+    reason: Annotated[str, typer.Option("--reason", help="Why it is read, as a code; it is logged.")] = "AUDIT",
+) -> None:
+    """Write a case's events as stored, its access log, proofs, checkpoints, schemas, rules and policy into one file."""
+    require_folders(out, pdf)
+    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    checkpoints = [_read_note(path) for path in extends or ()]
+    parts: list[Mapping[str, Any]] = []
+    for entry in SERVICES:
+        reply = client.get(entry.name, f"/v1/evidence/homes/{case_id}", role=role)
+        if reply.status == 404:  # the service holds nothing of the case
+            continue
+        part = require_found(reply, f"evidence of the case {case_id} in {entry.name}", role)
+        parts.append(part | {"extends": _extensions(client, entry.name, part, checkpoints, role)})
+    if not any(part.get("events", {}).get("entries") for part in parts):
+        raise NotFound(f"There is no case {case_id}: check the id.")
+    text = json.dumps(bundle_of(str(case_id), parts), indent=1, ensure_ascii=False) + "\n"
+    write_whole(out, text)
+    events = sum(len(part.get("events", {}).get("entries", ())) for part in parts)
+    lines = sum(len(part.get("access", {}).get("entries", ())) for part in parts)
+    OUT.print(f"{out}: {events} events and {lines} lines of the access log, from {len(parts)} services.", markup=False)
+    if pdf is not None:
+        _print_case_file(pdf, text)
+    OUT.print("Check it anywhere: python tools/verify_bundle.py FILE --keys KEYS", markup=False)
+
+
+def _print_case_file(path: Path, bundle: str) -> None:
+    from services.console.documents import print_case_file  # noqa: PLC0415  only where something is printed
+
+    try:
+        path.write_bytes(print_case_file(bundle))
+    except (OSError, NotPrintable) as error:
+        complain(f"{path} is not written: {error}. The bundle is whole without it.")
+        raise typer.Exit(1) from None
+    OUT.print(f"{path}: the history, with the bundle attached.", markup=False)
+
+
+@evidence.command("keys")
+def list_keys(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
+    """Print the public keys of every log, one a line: keep them apart from what they check."""
+    client = Client(find_addresses(url or ()), patience=SOON)
+    for entry in SERVICES:
+        for key in require_found(
+            client.open(entry.name, "/evidence/keys", patience=SOON), f"keys of {entry.name}", role
+        ):
+            print(key)
+
+
+@evidence.command("checkpoints")
+def list_checkpoints(
+    folder: Annotated[Path, typer.Option("-o", "--out", help="The folder to write them into, a file each.")],
+    url: Urls = None,
+    role: Reader = Role.AUDITOR,
+) -> None:
+    """Keep the latest checkpoint of every log: with them you can later prove that a log was not rewritten."""
+    client = Client(find_addresses(url or ()), patience=SOON)
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in SERVICES:
+        for log in ("events", "access") if entry.decides else ("access",):
+            reply = client.open(entry.name, f"/evidence/{log}/checkpoint", patience=SOON)
+            if reply.status == 404:  # nothing has happened there yet
+                continue
+            note = require_found(reply, f"checkpoint of {entry.name}", role)
+            write_whole(folder / f"{entry.name}-{log}.checkpoint", note)
+            OUT.print(
+                f"{entry.name}, {log}: {Checkpoint.parse(SignedNote.parse(note).text).size} entries", markup=False
+            )
+
+
+def _extensions(
+    client: Client, service: str, part: Mapping[str, Any], checkpoints: Sequence[tuple[str, Checkpoint]], role: str
+) -> list[dict[str, Any]]:
+    """Fetch the proofs that the checkpoints of a service's part extend those that were kept."""
+    proofs: list[dict[str, Any]] = []
+    for log in ("events", "access"):
+        if log not in part:
+            continue
+        now = Checkpoint.parse(SignedNote.parse(part[log]["checkpoint"]).text)
+        for note, checkpoint in checkpoints:
+            if checkpoint.origin != now.origin:
+                continue
+            path = []
+            if checkpoint.size <= now.size:
+                params = {"first": checkpoint.size, "second": now.size}
+                reply = client.open(service, f"/evidence/{log}/consistency", patience=SOON, params=params)
+                path = require_found(reply, f"proof that {now.origin} extends a checkpoint of {checkpoint.size}", role)
+            proofs.append({"log": log, "checkpoint": note, "proof": path})
+    return proofs
+
+
+def _read_note(path: Path) -> tuple[str, Checkpoint]:
+    try:
+        note = path.read_text(encoding="utf-8")
+        return note, Checkpoint.parse(SignedNote.parse(note).text)
+    except (OSError, UnicodeDecodeError, BadNote) as error:
+        complain(f"{path} is not a checkpoint: {error}")
+        raise typer.Exit(2) from None
+
+
+def require_folders(*files: Path | None) -> None:
+    """Exit with 2 where the folder of a file to write is missing: before anything is read, and logged, for nothing."""
+    for file in files:
+        if file is not None and not file.parent.is_dir():
+            complain(f"There is no folder {file.absolute().parent}: make it (mkdir -p), or name another file.")
+            raise typer.Exit(2)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file as a whole, or not at all."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        complain(f"{path} cannot be written: {error.strerror}. Choose a folder that exists and is yours.")
+        raise typer.Exit(2) from None

@@ -1,0 +1,245 @@
+"""`ooc keys`: epochs of key-encryption keys. Done to the system itself, with the owner's address and the file of keys.
+
+A new epoch is added to the file first, then the keyring retires the old one under a lock, then every data key is wrapped
+again. Each step may be interrupted: `ooc keys rotate` goes on where it stopped. Events are not touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import asyncpg
+import typer
+
+from ooc.tables import OUT, AsJson, complain, table
+from services.addresses import VAR, written
+from services.console.plain_text import moment
+from shared.database import Connection, as_role, database_dsn
+from shared.privacy.keyring import DERIVE, InvalidKeyEncryptionKeys, KeyEncryptionKeys, UnusableKey
+from shared.settings import NoPassword, Settings
+
+PAGE: Final = 500
+"""How many data keys are wrapped again in one transaction."""
+
+keys = typer.Typer(help="Epochs of key-encryption keys: list, rotate, destroy.", no_args_is_help=True)
+
+_EPOCHS: Final = """
+    select e.*, (select count(*) from data_key as k where k.epoch = e.epoch) as held,
+        (select count(*) from tombstone as t where t.epoch = e.epoch) as forgotten
+    from key_epoch as e order by e.began_at
+"""
+_RETIRE: Final = """
+    update key_epoch set retired_at = clock_timestamp(), destroy_by = $2 where epoch <> $1 and retired_at is null
+"""
+_STALE: Final = "select subject, generation, epoch, wrapped from data_key where epoch <> $1 order by subject limit $2"
+_REWRAP: Final = """
+    update data_key set epoch = $1, wrapped = n.wrapped
+    from unnest($2::text[], $3::int[], $4::text[], $5::bytea[]) as n (subject, generation, epoch, wrapped)
+    where data_key.subject = n.subject and data_key.generation = n.generation and data_key.epoch = n.epoch
+"""
+
+_DESTROYED: Final = "update key_epoch set destroyed_at = clock_timestamp() where epoch = $1"
+
+OWNER: Final = "postgres"
+"""The owner of the databases of a local system."""
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+@keys.command("list")
+def list_epochs(*, as_json: AsJson = False) -> None:
+    """List the epochs: since when, how many data keys each wraps, and the day by which it is destroyed."""
+
+    async def listed(settings: Settings, connection: Connection) -> None:
+        rows = [
+            (
+                row["epoch"],
+                moment(row["began_at"]),
+                "" if row["retired_at"] is None else moment(row["retired_at"]),
+                row["held"],
+                row["forgotten"],
+                f"destroyed {moment(row['destroyed_at'])}" if row["destroyed_at"] else str(forgets_by(settings, row)),
+            )
+            for row in await connection.fetch(_EPOCHS)
+        ]
+        columns = ("epoch", "since", "retired", "data keys", "forgotten", "destroyed by")
+        if as_json:
+            OUT.print_json(data=[dict(zip(columns, row, strict=True)) for row in rows])
+            return
+        OUT.print(table("Epochs of key-encryption keys", *columns, rows=rows) if rows else "No key was made yet.")
+
+    _run(listed)
+
+
+@keys.command()
+def rotate(*, dry_run: DryRun = False) -> None:
+    """Begin an epoch: add a key to the file, and wrap every data key by it. Events and processes are left alone."""
+
+    async def rotated(settings: Settings, connection: Connection) -> None:
+        path = _file(settings)
+        rows = await connection.fetch(_EPOCHS)
+        unfinished = _is_unfinished(KeyEncryptionKeys.from_file(path), rows)
+        if dry_run:
+            what = "An interrupted rotation would be finished" if unfinished else f"{path} would get a new epoch"
+            key_count = sum(row["held"] for row in rows)
+            _say(f"{what}, and {key_count} data keys would be wrapped by it. Nothing was done.")
+            return
+        if not unfinished:
+            add_epoch(path)
+        kek = KeyEncryptionKeys.from_file(path)
+        wrapped = await rewrap(connection, kek, timedelta(days=settings.epoch_kept_days))
+        _say(f"Epoch {kek.epoch} has begun; {wrapped} data keys are wrapped by it.")
+        for row in await connection.fetch(_EPOCHS):
+            if row["retired_at"] is not None and row["destroyed_at"] is None:
+                _say(
+                    f"Epoch {row['epoch']} is to be destroyed by {row['destroy_by']}: `ooc keys destroy {row['epoch']}`,"
+                    " and every copy of the file. What was forgotten until now is then in no backup either."
+                )
+
+    _run(rotated)
+
+
+@keys.command()
+def destroy(
+    epoch: Annotated[str, typer.Argument(help="The retired epoch.")],
+    *,
+    early: Annotated[bool, typer.Option("--early", help="Before its day: older backups cannot be used then.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Destroy the key of a retired epoch in the file: no backup from before the rotation can be opened any more."""
+
+    async def destroyed(settings: Settings, connection: Connection) -> None:
+        path = _file(settings)
+        row = next((row for row in await connection.fetch(_EPOCHS) if row["epoch"] == epoch), None)
+        if row is None:
+            _fail(f"There is no epoch {epoch}: `ooc keys list` shows which there are.")
+        if row["retired_at"] is None or row["held"]:
+            _fail(f"Epoch {epoch} is in use, and wraps {row['held']} data keys: `ooc keys rotate` first.")
+        if datetime.now(UTC).date() < row["destroy_by"] and not early:
+            _fail(
+                f"Epoch {epoch} is to be destroyed by {row['destroy_by']}; until then a restored backup of the keyring needs"
+                " it. Add --early if no such backup is to be used any more."
+            )
+        if dry_run:
+            _say(f"Epoch {epoch} would be taken out of {path}. Nothing was done.")
+            return
+        remove_epoch(path, epoch)
+        await connection.execute(_DESTROYED, epoch)
+        _say(
+            f"Epoch {epoch} is destroyed in {path}. Destroy every copy of that file that has it; then what was forgotten"
+            f" under it ({row['forgotten']} keys) is in no backup."
+        )
+
+    _run(destroyed)
+
+
+def add_epoch(path: Path) -> None:
+    """Append a new epoch to a file of keys, and the source of what is derived; in place, since containers hold the file open."""
+    kek = KeyEncryptionKeys.from_file(path)
+    name = str(int(kek.epoch) + 1) if kek.epoch.isdigit() else datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    added = [f"{name}:{_text(os.urandom(32))}"]
+    if f"{DERIVE}:" not in path.read_text(encoding="ascii"):
+        added.insert(0, f"{DERIVE}:{_text(kek.derivation)}")
+    with path.open("a", encoding="ascii") as file:
+        file.write("\n" + "\n".join(added) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def remove_epoch(path: Path, epoch: str) -> None:
+    """Take an epoch out of a file of keys, in place."""
+    kek = KeyEncryptionKeys.from_file(path)
+    lines = [f"{DERIVE}:{_text(kek.derivation)}"]
+    lines += [f"{name}:{_text(secret)}" for name, secret in kek.epochs.items() if name != epoch]
+    with path.open("r+", encoding="ascii") as file:
+        file.write("\n".join(lines) + "\n")
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+async def rewrap(connection: Connection, kek: KeyEncryptionKeys, retention: timedelta) -> int:
+    """Retire every other epoch, to be destroyed after `retention`, and wrap all data keys by the newest. Returns how many.
+
+    Raises `UnusableKey`, with every key wrapped as before or by the newest epoch.
+    """
+    async with connection.transaction():
+        # Inserts under way end first; later ones see the epoch retired.
+        await connection.execute("lock table data_key in share row exclusive mode")
+        await connection.execute("insert into key_epoch (epoch) values ($1) on conflict do nothing", kek.epoch)
+        await connection.execute(_RETIRE, kek.epoch, datetime.now(UTC).date() + retention)
+    wrapped = 0
+    while rows := await connection.fetch(_STALE, kek.epoch, PAGE):
+        new = [kek.wrap(kek.unwrap(row["subject"], row["generation"], row["epoch"], row["wrapped"])) for row in rows]
+        columns = [[row[name] for row in rows] for name in ("subject", "generation", "epoch")]
+        await connection.execute(_REWRAP, kek.epoch, *columns, new)
+        wrapped += len(rows)
+    return wrapped
+
+
+def forgets_by(settings: Settings, row: Any) -> date:
+    """Return the day by which an epoch is destroyed; of the epoch in use: if it is rotated when its time is over."""
+    if row["destroy_by"] is not None:
+        day: date = row["destroy_by"]
+        return day
+    lasts = timedelta(days=settings.epoch_days + settings.epoch_kept_days)
+    began: datetime = row["began_at"]
+    return (began.astimezone(UTC) + lasts).date()
+
+
+def _is_unfinished(kek: KeyEncryptionKeys, rows: list[asyncpg.Record]) -> bool:
+    """Whether an earlier rotation added the newest epoch to the file and did not come to its end."""
+    others = [row for row in rows if row["epoch"] != kek.epoch]
+    return any(row["retired_at"] is None or row["held"] for row in others)
+
+
+def _file(settings: Settings) -> Path:
+    local = VAR / "keys" / "kek"
+    path = settings.kek_file or (local if local.exists() else None)
+    if path is None or settings.kek is not None:
+        _fail("Epochs need a file of keys that every process reads: put OOC_KEK into one, and name it in OOC_KEK_FILE.")
+    return path
+
+
+def _text(secret: bytes) -> str:
+    return base64.b64encode(secret).decode()
+
+
+def _run(work: Callable[[Settings, Connection], Awaitable[None]]) -> None:
+    """Do some work on the keyring as its owner: that of the local system, else that of the environment."""
+    from shared.runtime.provision import KEYRING_DATABASE  # noqa: PLC0415  it brings a client of Kafka
+
+    noted = written(VAR)
+    settings = Settings() if noted is None else Settings(database_url=as_role(noted["postgres"], OWNER))
+
+    async def connected() -> None:
+        address = database_dsn(settings.owner_database_url, KEYRING_DATABASE[0])
+        connection = await asyncpg.connect(address, timeout=10)
+        try:
+            await work(settings, connection)
+        finally:
+            await connection.close()
+
+    try:
+        asyncio.run(connected())
+    except (OSError, asyncpg.PostgresError) as error:
+        _fail(
+            f"The keyring cannot be changed ({error}): start the system, or set OOC_ADMIN_DATABASE_URL to the owner's address."
+        )
+    except (InvalidKeyEncryptionKeys, UnusableKey, NoPassword) as error:
+        _fail(str(error))
+
+
+def _say(text: str) -> None:
+    OUT.print(text, markup=False, soft_wrap=True)
+
+
+def _fail(text: str) -> NoReturn:
+    complain(text)
+    raise typer.Exit(1)

@@ -1,0 +1,238 @@
+"""Verification of the whole system: each service's event store, topic, keys and log, and what reporting made of them.
+
+The event stores' positions are taken once; everything up to them must be whole in every place. Once both servers answer it
+runs to its end, whatever it meets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+from ooc.evidence.keys import OWNER
+from ooc.evidence.service_verification import Finding, counted, verify_checkpoints, verify_service
+from services.addresses import VAR, NoSystem, written
+from services.lags import REPORTING
+from services.registry import deciding_services
+from services.reporting.projection.snapshot import Pool, positions, snapshot
+from services.reporting.projection.verify import check_projection
+from services.reporting.queries.verifications import report_problems
+from services.reporting.returns.frozen import reproduction_problems
+from shared.database import as_role, create_pool
+from shared.domain.data_rights import PersonForgotten, data_rights_events
+from shared.domain.service import Service
+from shared.evidence.log import ACCESS
+from shared.evidence.verification.problems import Passed, Problems, note_lasting, to_the_end
+from shared.evidence.verification.topic import PATIENCE_SECONDS
+from shared.kafka import VERIFIER
+from shared.runtime.privileges import RoleKind, role_name
+from shared.settings import NoPassword, Settings
+
+ANSWER_SECONDS: Final = 5.0
+"""How long a server may take to answer at all."""
+
+STATEMENT_SECONDS: Final = 600.0
+"""How long one statement may take: some read or count a whole table."""
+
+WALKS: Final = 4
+"""How often an event is passed: in order of position, in its stream, in the topic, and in reporting."""
+
+Heard: TypeAlias = Callable[[float, int], None]
+"""Hears how many events have been verified, of how many. An event counts in parts, as the walks pass it."""
+
+_LAST_FACTS: Final = """
+    select s.service, last.position, last.hash from unnest($1::text[]) as s (service)
+    cross join lateral (
+        select position, hash from fact where fact.service = s.service order by position desc limit 1
+    ) as last
+"""
+
+_FORGOTTEN: Final = """
+    select position, recorded_at, convert_from(body, 'UTF8')::jsonb #>> '{data,person_id}' as person
+    from event where type = $1 order by position
+"""
+_STANDING: Final = """
+    select s as subject, k.subject is not null as there from unnest($1::text[]) as s
+    left join (select distinct subject from data_key) as k on k.subject = s
+    where k.subject is not null or not exists (select from tombstone as t where t.subject = s) order by s
+"""
+
+
+def stores(var: Path = VAR) -> Settings:
+    """Where the data are: as the local system wrote it down, else as the environment says; raises `NoSystem`."""
+    noted = written(var)
+    if noted is not None:
+        return Settings(database_url=noted["postgres"], kafka=noted["kafka"], **_noted_passwords(noted))
+    if not (os.environ.get("OOC_DATABASE_URL") and os.environ.get("OOC_KAFKA")):
+        raise NoSystem(
+            f"No system was found: start one with `ooc up`, or set OOC_DATABASE_URL and OOC_KAFKA (there is no {var}/system.json)."
+        )
+    return Settings()
+
+
+def owner_database_url() -> str:
+    """Where the owner of the databases connects: at the local system, else as the environment says."""
+    noted = written(VAR)
+    return as_role(noted["postgres"], OWNER) if noted is not None else Settings().owner_database_url
+
+
+def _noted_passwords(noted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where the local system keeps the passwords of its own Kafka; of another one the environment says it."""
+    return {"kafka_passwords": noted["kafka_passwords"]} if noted.get("kafka_passwords") else {}
+
+
+async def require_answers(settings: Settings) -> None:
+    """See that both servers listen, before anything is waited for; raises `NoSystem`."""
+    database = urlsplit(settings.database_url)
+    for what, addresses in {
+        # Without a host it is a socket in the file system, which is not looked for.
+        "PostgreSQL": [f"{database.hostname}:{database.port or 5432}"] if database.hostname else [],
+        "Kafka": settings.kafka.split(","),
+    }.items():
+        if addresses and not any([await _listens(address) for address in addresses]):
+            raise NoSystem(
+                f"{what} does not answer at {', '.join(addresses)}: start the system with `ooc up`, or correct the address."
+            )
+
+
+async def _listens(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, ValueError):
+        return False
+    writer.close()
+    return True
+
+
+async def verify(settings: Settings, heard: Heard = lambda _done, _of: None) -> AsyncIterator[Finding]:
+    """Every finding about every service, as soon as it is known; raises `NoSystem`. `heard` hears of the progress."""
+    await require_answers(settings)
+    try:
+        kafka = settings.kafka_as(VERIFIER)
+    except NoPassword as error:
+        raise NoSystem(str(error)) from None
+    async with AsyncExitStack() as closing:
+
+        async def connected(name: str) -> Pool:
+            dsn = settings.database(name, role_name(RoleKind.VERIFY))
+            return await closing.enter_async_context(
+                await create_pool(dsn, max_size=2, statement_seconds=STATEMENT_SECONDS)
+            )
+
+        reporting, keyring = await connected(REPORTING), await connected("keyring")
+        # Taken before the event stores' positions: reporting may be behind them, and never ahead.
+        services = deciding_services()
+        rows = await reporting.fetch(_LAST_FACTS, [service.name for service in services])
+        last = {row["service"]: (row["position"], row["hash"]) for row in rows}
+        databases: dict[str, Pool] = {}
+        heads: dict[str, int] = {}
+        ahead, again, forgotten = Problems(), Problems(), dict[str, str]()
+        for service in services:
+            database = databases[service.name] = await connected(service.name)
+            heads[service.name] = await database.fetchval("select coalesce(max(position), 0) from head")
+            await to_the_end(_compare_last_fact(service, database, last.get(service.name), ahead), ahead)
+        total = sum(heads.values())
+        passed = report_progress(heard, total)
+        for service in services:
+            async for finding in verify_service(service, databases[service.name], keyring, kafka, passed):
+                yield finding
+            await to_the_end(find_forgotten(service, databases[service.name], forgotten), again)
+        await to_the_end(check_forgotten(keyring, forgotten, again), again)
+        people = "1 person" if len(forgotten) == 1 else f"{len(forgotten)} people"
+        yield Finding("keyring", "who is forgotten has no key", people, again.lines)
+        events = counted(total, "event")
+        yield Finding(REPORTING, "holds nothing that the event stores do not", events, ahead.lines)
+        late, unlike, altered, differing = Problems(), Problems(), Problems(), Problems()
+        await to_the_end(_check_caught_up(reporting, heads, late), late)
+        yield Finding(REPORTING, "every event has arrived", events, late.lines)
+        topic = f"ooc.{REPORTING}.checkpoints"
+        async for finding in verify_checkpoints(REPORTING, (ACCESS,), reporting, kafka, topic):
+            yield finding
+        await to_the_end(_note_all(reproduction_problems(reporting), unlike), unlike)
+        frozen = await reporting.fetchval("select count(*) from frozen_return")
+        yield Finding(REPORTING, "returns are as they were frozen", counted(frozen, "return"), unlike.lines)
+        await to_the_end(_note_all(report_problems(reporting), altered), altered)
+        kept = await reporting.fetchval("select count(*) from verification_report")
+        yield Finding(REPORTING, "verification reports are as they were kept", counted(kept, "report"), altered.lines)
+        await to_the_end(check_projection(reporting, differing, passed), differing)
+        heard(total, total)
+        streams = await reporting.fetchval("select count(*) from stream")
+        yield Finding(REPORTING, "projection equals a fresh fold", counted(streams, "stream"), differing.lines)
+
+
+def report_progress(heard: Heard, events: int) -> Passed:
+    """Return what hears of the events that a walk has passed, and says how many that makes of all."""
+    steps = 0
+
+    def passed(number: int) -> None:
+        nonlocal steps
+        steps += number
+        # A topic may hold more records than there are events.
+        heard(min(steps / WALKS, events), events)
+
+    passed(0)
+    return passed
+
+
+async def _compare_last_fact(
+    service: Service[Any],
+    database: Pool,
+    last: tuple[int, bytes] | None,
+    problems: Problems,
+) -> None:
+    """Whether the event store holds the last event that reporting has of it."""
+    if last is None:
+        return
+    position, hash_ = last
+    stored_hash = await database.fetchval("select hash from event where position = $1", position)
+    if stored_hash != hash_:
+        what = (
+            "which the event store does not hold"
+            if stored_hash is None
+            else "where the event store holds another event"
+        )
+        problems.note(f"{service.name}: reporting has come to position {position}, {what}")
+
+
+async def find_forgotten(service: Service[Any], database: Pool, forgotten: dict[str, str]) -> None:
+    """Add the key of each person whom a service records as forgotten, with where that stands."""
+    for row in await database.fetch(_FORGOTTEN, data_rights_events(service.name).type_name(PersonForgotten)):
+        place = f"{service.name} position {row['position']}, {row['recorded_at']:%Y-%m-%d}"
+        forgotten.setdefault(f"person/{row['person']}", place)
+
+
+async def check_forgotten(keyring: Pool, forgotten: Mapping[str, str], problems: Problems) -> None:
+    """Whether everybody whom an event store records as forgotten has no key, and a tombstone."""
+    for row in await keyring.fetch(_STANDING, list(forgotten)):
+        what = "has a key again" if row["there"] else "has no tombstone"
+        problems.note(
+            f"{row['subject']} is forgotten ({forgotten[row['subject']]}) and {what}: a backup of the keyring was restored,"
+            " or not every service has agreed; `ooc forget-again` repeats the destruction"
+        )
+
+
+async def _check_caught_up(database: Pool, heads: Mapping[str, int], problems: Problems) -> None:
+    """Whether the projection holds every event up to the event stores' positions, or comes to hold them in time."""
+
+    async def look() -> list[str]:
+        async with snapshot(database) as connection:
+            reached = await positions(connection, heads)
+        return [
+            f"{service}: every event up to {reached[service]} is there, not up to {head}"
+            for service, head in heads.items()
+            if reached[service] < head
+        ]
+
+    await note_lasting(look, PATIENCE_SECONDS, problems)
+
+
+async def _note_all(lines: Awaitable[list[str]], problems: Problems) -> None:
+    for line in await lines:
+        problems.note(line)

@@ -1,0 +1,284 @@
+"""`ooc verify`: the whole system against itself and its signed checkpoints, and a receipt against the system."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ooc.cases.reading import NotFound, require_found
+from ooc.evidence.export import require_folders, write_whole
+from ooc.roles import ROLE_NAMES, role_option
+from ooc.tables import ERR, OUT, AsJson, complain
+from services.addresses import find_addresses
+from services.console.plain_text import moment
+from services.registry import COLLECTIONS
+from services.vocabulary import Role
+from shared.event_store.log_hash import log_entry
+from shared.evidence.bundle import REPORT_FORMAT
+from shared.evidence.checkpoint import BadNote, VerifierKey, open_checkpoint
+from shared.evidence.merkle import BadProof, check_inclusion, hash_leaf
+from shared.runtime.garbage_collection import exempt_from_collection
+from tools.client.http import Client, NoAnswer
+
+SHOWN: Final = 20
+"""Breaks of one check that are shown in the terminal; `--json` has every one that is kept."""
+
+PATIENCE: Final = 10.0
+"""Seconds for which a service is waited for."""
+
+Urls = Annotated[list[str] | None, typer.Option("--url", help="SERVICE=http://host:port (repeat).")]
+Reader = Annotated[Role, role_option(f"The role in which to ask: {ROLE_NAMES}.")]
+
+verify_app = typer.Typer(
+    help="Check positions, versions, chains, topics, logs and checkpoints against each other; exit code 1 on any break.",
+    invoke_without_command=True,
+)
+
+
+@verify_app.callback()
+def verify(
+    context: typer.Context,
+    *,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Write a dated report as JSON; what is found meanwhile goes to standard error."),
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="Have the dated report kept and signed, and write it with its proofs into this file."
+        ),
+    ] = None,
+    url: Urls = None,
+    role: Reader = Role.AUDITOR,
+) -> None:
+    """Check everything; with a command, one thing."""
+    if context.invoked_subcommand is not None:
+        return
+    if report is None:
+        raise typer.Exit(0 if asyncio.run(show_verification(as_json=as_json)) else 1)
+    require_folders(report)
+    client = Client(find_addresses(url or ()), patience=PATIENCE)
+    found = asyncio.run(run_verification(ERR))
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    signed = write_report(client, found, report, role)
+    word, lines = "whole" if found["whole"] else "BROKEN", ERR if as_json else OUT
+    lines.print(f"{report}: {word}{', kept and signed' if signed else ', NOT signed'}", markup=False, soft_wrap=True)
+    lines.print(f"Check it anywhere: python tools/verify_bundle.py {report} --keys KEYS", markup=False, soft_wrap=True)
+    raise typer.Exit(0 if found["whole"] and signed else 1)
+
+
+@verify_app.command("receipt")
+def verify_receipt(
+    file: Annotated[Path, typer.Argument(help="A receipt: the JSON that answered a command.")],
+    url: Urls = None,
+    role: Reader = Role.AUDITOR,
+) -> None:
+    """Check that what a command was answered is still recorded, and in the signed log; exit code 1 if it is not."""
+    receipt = _read_receipt(file)
+    client = Client(find_addresses(url or ()), patience=PATIENCE, reason="AUDIT")
+    faults = list(_faults(client, receipt, role))
+    for fault in faults:
+        OUT.print(f"[red]BROKEN[/]  {fault}", soft_wrap=True)
+    if not faults:
+        events = len(receipt["events"])
+        OUT.print(
+            f"[green]whole[/]  {receipt['stream']}: {events} of {events} events are recorded and signed as answered"
+        )
+    raise typer.Exit(1 if faults else 0)
+
+
+async def show_verification(*, as_json: bool = False) -> bool:
+    """Verify the system and print what was found, as lines or as JSON; returns whether all is whole."""
+    report = await run_verification(ERR if as_json else OUT)
+    if as_json:
+        print(json.dumps(report, indent=1, ensure_ascii=False))
+    return bool(report["whole"])
+
+
+async def run_verification(lines: Console) -> dict[str, Any]:
+    """Verify the system, say each finding as soon as it is known, and return the dated report."""
+    # The services' declarations take half a second to import.
+    from ooc.evidence.verification import stores, verify  # noqa: PLC0415
+
+    exempt_from_collection()
+    started, findings = datetime.now(UTC), list[dict[str, Any]]()
+    lines.print("Verification", style="bold")
+    with ProgressLine(ERR) as progress:
+        async for finding in verify(stores(), progress.show):
+            with progress.set_aside():
+                mark = "[green]whole[/]" if finding.ok else "[red]BROKEN[/]"
+                lines.print(f"  {mark}  {finding.service}: {finding.check} ({finding.looked_at})")
+                for line in _shortened(finding.problems):
+                    lines.print(f"          {line}", markup=False, soft_wrap=True)
+            names = ("service", "check", "looked_at")
+            findings.append({name: getattr(finding, name) for name in names} | {"problems": list(finding.problems)})
+    whole = not any(finding["problems"] for finding in findings)
+    times = {"started_at": started.isoformat(), "ended_at": datetime.now(UTC).isoformat()}
+    return {**times, "whole": whole, "findings": findings}
+
+
+class ProgressLine:
+    """One line of a terminal that says how many events are verified, of how many, and the time left; nothing in a pipe."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} events"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(
+            *columns,
+            console=console,
+            transient=True,
+            refresh_per_second=2,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, done: float, of: int) -> None:
+        """Show how many events are verified, of how many."""
+        if not self._progress.task_ids:
+            self._progress.add_task("", total=of)
+        self._progress.update(self._progress.task_ids[0], completed=done, total=of)
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Take the line away while something else is printed, on standard output perhaps."""
+        self._progress.stop()
+        yield
+        self._progress.start()
+
+
+def _shortened(problems: Sequence[str]) -> list[str]:
+    """Return the first breaks of a check, and how many more there are."""
+    more = len(problems) - SHOWN
+    return [*problems[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
+
+
+def write_report(client: Client, report: Mapping[str, Any], file: Path, role: str) -> bool:
+    """Have a report kept and proved, and write both into a file; returns False where it is not kept, and so not signed."""
+    findings = [{**one, "problems": _shortened(one["problems"])} for one in report["findings"]]
+    body = {**report, "findings": findings}
+    try:
+        reply = client.decide("reporting", "/v1/verifications", role=role, params={}, reason="AUDIT", body=body)
+        if reply.status != 201:
+            require_found(reply, "verification report", role)
+        kept = reply.body["verification_id"]
+        proved = require_found(
+            client.get("reporting", f"/v1/verifications/{kept}", role=role), f"verification report {kept}", role
+        )
+    except (NoAnswer, NotFound) as error:
+        complain(f"The report is written without a signature, and is not kept: {error}")
+        text, services, id_ = json.dumps(body, ensure_ascii=False), list[Any](), ""
+    else:
+        text, services, id_ = proved["report"], [proved["evidence"] | {"extends": []}], kept
+    bundle = {
+        "format": REPORT_FORMAT,
+        "case": id_,
+        "made_at": report["ended_at"],
+        "report": text,
+        "services": services,
+    }
+    write_whole(file, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
+    return bool(services)
+
+
+@verify_app.command("latest")
+def show_latest(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
+    """Show the last report that was kept; exit code 1 if it found a break."""
+    client = Client(find_addresses(url or ()), patience=PATIENCE, reason="AUDIT")
+    kept = require_found(client.get("reporting", "/v1/verifications/latest", role=role), "verification report", role)
+    if as_json:
+        OUT.print_json(data=kept)
+        raise typer.Exit(0 if kept["whole"] else 1)
+    report = json.loads(kept["report"])
+    word = "whole" if kept["whole"] else "BROKEN"
+    OUT.print(
+        f"{word}: {len(report['findings'])} checks, ended {moment(report['ended_at'])}, kept as {kept['verification_id']}"
+        f" by {kept['kept_by']}",
+        markup=False,
+        soft_wrap=True,
+    )
+    for finding in report["findings"]:
+        for line in finding["problems"]:
+            OUT.print(f"  {finding['service']}: {finding['check']}: {line}", markup=False, soft_wrap=True)
+    raise typer.Exit(0 if kept["whole"] else 1)
+
+
+def _read_receipt(file: Path) -> Mapping[str, Any]:
+    try:
+        receipt = json.loads(file.read_text(encoding="utf-8"))
+        service = receipt["stream"].partition("/")[0]
+        lines = [(line["version"], line["event_id"], line["hash"], line["position"]) for line in receipt["events"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotFound(
+            f"{file} holds no receipt ({error}): give the JSON with which a command was answered (201)."
+        ) from None
+    if service not in COLLECTIONS or not lines:
+        raise NotFound(f"{file} holds no receipt of this system: its stream is {receipt['stream']}.")
+    found: Mapping[str, Any] = receipt
+    return found
+
+
+def _faults(client: Client, receipt: Mapping[str, Any], role: str) -> Iterable[str]:
+    """Compare each event of a receipt with the stream, and prove it to be in the signed log."""
+    service, _, stream = receipt["stream"].partition("/")
+    reply = client.get(service, f"/v1/{COLLECTIONS[service]}/{stream}/history", role=role)
+    recorded: dict[int, Mapping[str, Any]] = {}
+    if reply.status != 404:
+        history = require_found(reply, f"history of {receipt['stream']}", role)
+        recorded = {line["version"]: line for line in history["events"]}
+    note = require_found(
+        client.open(service, "/evidence/events/checkpoint", patience=PATIENCE), "latest checkpoint", role
+    )
+    keys = require_found(client.open(service, "/evidence/keys", patience=PATIENCE), "public keys", role)
+    try:
+        checkpoint = open_checkpoint(note, [VerifierKey.parse(key) for key in keys])
+    except BadNote as error:
+        yield f"the latest checkpoint of {service}: {error}"
+        return
+    for line in receipt["events"]:
+        here = f"{receipt['stream']} version {line['version']} (position {line['position']})"
+        now = recorded.get(line["version"])
+        if now is None:
+            yield f"{here} is missing: the receipt proves that it was recorded"
+            continue
+        differing = [name for name in ("event_id", "position", "hash") if now[name] != line[name]]
+        if differing:
+            yield f"{here} has another {' and '.join(differing)} than the receipt says"
+            continue
+        if line["position"] > checkpoint.size:
+            yield f"{here} is in no checkpoint yet: the last one has {checkpoint.size} entries; ask again in a few seconds"
+            continue
+        params = {"number": line["position"], "size": checkpoint.size}
+        path = require_found(
+            client.open(service, "/evidence/events/inclusion", patience=PATIENCE, params=params), "proof", role
+        )
+        entry = log_entry(line["position"], datetime.fromisoformat(now["recorded_at"]), bytes.fromhex(line["hash"]))
+        try:
+            proof = [base64.b64decode(one) for one in path]
+            check_inclusion(hash_leaf(entry), line["position"] - 1, checkpoint.size, proof, checkpoint.root)
+        except BadProof as error:
+            yield f"{here}: {error}"

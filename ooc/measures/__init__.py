@@ -1,0 +1,1 @@
+"""Measures and returns at the terminal."""

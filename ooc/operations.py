@@ -1,0 +1,361 @@
+"""What an operator looks at and decides: alarms, held records and gaps. Through the APIs, with a token and a reason."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from ooc.cases.reading import require_found
+from ooc.roles import role_option
+from ooc.tables import OUT, AsJson, complain, table
+from services.addresses import SERVICES, find_addresses
+from services.console.plain_text import moment
+from services.lags import SOURCES
+from services.vocabulary import Role
+from tools.client.http import Client
+
+SERVICE = StrEnum("SERVICE", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
+"""A service, as an argument."""
+
+SOON = 5.0
+"""Seconds for which a question waits for a service that does not answer."""
+
+Urls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
+    ),
+]
+Reader = Annotated[Role, role_option("The role in which to ask: AUDITOR or SUPERVISOR.")]
+Service = Annotated[SERVICE, typer.Argument(help="The service whose consumer holds it.")]
+Id = Annotated[UUID, typer.Argument(metavar="ID", help="Its id, as the list shows it.")]
+Reason = Annotated[
+    str,
+    typer.Option(
+        "--reason", help="Why: a code such as INC_1234 or RESTORED_FROM_BACKUP. It is kept with the decision."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to go on.")]
+
+reactions = typer.Typer(help="Reactions that were refused: list, show, retry, close.", no_args_is_help=True)
+quarantine = typer.Typer(help="Held records: list, show, retry, release, close.", no_args_is_help=True)
+gaps = typer.Typer(help="Streams that wait for a missing version: list, show, retry, release.", no_args_is_help=True)
+alarms = typer.Typer(help="What a person must look at: list, acknowledge.", no_args_is_help=True)
+
+
+def _client(url: list[str] | None) -> Client:
+    return Client(find_addresses(url or ()), patience=SOON)
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+@alarms.command("list")
+def list_alarms(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
+    """Every alarm with what is known of it, and the page that says what to do."""
+    found = _every(_client(url), "/v1/alarms", role)
+    rows = [
+        (service, one["id"], one["name"], one["place"], moment(one["raised_at"]), one["detail"], one["runbook"])
+        for service, one in found
+    ]
+    columns = ("service", "id", "alarm", "place", "since", "detail", "what to do")
+    _show("Alarms", columns, rows, found, as_json=as_json)
+
+
+@reactions.command("list")
+def list_reactions(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
+    """List what has not reached its record, and why, longest first in each service."""
+    found = _every(_client(url), "/v1/reactions", role, SOURCES)
+    rows = [
+        (service, one["command_id"], moment(one["parked_at"]), one["sentence"], one["attempts"])
+        for service, one in found
+    ]
+    _show("Reactions that wait", ("service", "id", "since", "what", "tries"), rows, found, as_json=as_json)
+
+
+@reactions.command("show")
+def show_reaction(
+    service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False
+) -> None:
+    """Show one parked reaction: its source event, its target record, and the rules that refuse it; never the data."""
+    found = require_found(_client(url).get(service, f"/v1/reactions/{id_}", role=role), f"reaction {id_}", role)
+    if as_json:
+        OUT.print_json(data=found)
+    else:
+        _show_reaction(found)
+
+
+def _show_reaction(one: Mapping[str, Any]) -> None:
+    rows = [
+        ("what", one["sentence"]),
+        ("follows", f"{one['source_stream']}, version {one['source_version']}"),
+        ("should reach", one["target_stream"]),
+        ("reaction", f"{one['reaction']}, by {one['consumer']}"),
+        ("refused by", ", ".join(one["rules"]) or "no rule"),
+        ("because", one["reason"]),
+        ("waits since", f"{moment(one['parked_at'])}, tried {one['attempts']} times"),
+    ]
+    OUT.print(table(f"Reaction {one['command_id']}", "", "", rows=rows))
+
+
+@quarantine.command("list")
+def list_quarantine(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
+    """List the streams in quarantine, with the reasons."""
+    found = _every(_client(url), "/v1/quarantine", role)
+    rows = [
+        (service, one["id"], one["stream"], one["records"], moment(one["since"]), one["cause"], one["error"])
+        for service, one in found
+    ]
+    columns = ("service", "id", "stream", "records", "since", "cause", "error")
+    _show("In quarantine", columns, rows, found, as_json=as_json)
+
+
+@quarantine.command("show")
+@gaps.command("show")
+def show_held(
+    service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False
+) -> None:
+    """List the held records of a stream in order, without their content: places, sizes, digests and errors."""
+    reply = _client(url).get(service, f"/v1/quarantine/{id_}", role=role)
+    answer = require_found(reply, f"stream in quarantine {id_} of {service}", role)
+    if as_json:
+        OUT.print_json(data=answer)
+        return
+    OUT.print(f"{answer['stream']}, held by {answer['consumer']}: {answer['records']} records", markup=False)
+    for one in answer["held"]:
+        sizes = ", ".join(f"{header['name']} {header['bytes']}" for header in one["headers"])
+        lines = [
+            ("place", f"{one['topic']}, partition {one['partition']}, offset {one['offset']}"),
+            ("cause", f"{one['cause']}: {one['error']}"),
+            (
+                "event",
+                f"{one['type'] or 'not told'}, version {one['version'] or 'not told'}, position {one['position']}",
+            ),
+            ("held since", moment(one["quarantined_at"])),
+            ("body", f"{one['body_bytes']} bytes, SHA-256 {one['body_sha256']}"),
+            ("headers", f"{sizes} (bytes)"),
+        ]
+        OUT.print(table(f"offset {one['offset']}", "", "", rows=lines))
+
+
+@quarantine.command("decisions")
+def list_decisions(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
+    """List the decisions about held records, gaps and alarms, with actor, time and reason, latest first."""
+    found = _every(_client(url), "/v1/decisions", role)
+    rows = [
+        (service, moment(one["decided_at"]), one["action"], one["stream"], _versions(one), one["actor"], one["reason"])
+        for service, one in found
+    ]
+    columns = ("service", "when", "what", "stream or place", "versions", "by", "why")
+    _show("Decisions", columns, rows, found, as_json=as_json)
+
+
+@gaps.command("list")
+def list_gaps(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
+    """List the streams that wait for a missing version."""
+    found = _every(_client(url), "/v1/gaps", role)
+    rows = [
+        (service, one["id"], one["stream"], one["held"], one["found"], one["waiting"], moment(one["since"]))
+        for service, one in found
+    ]
+    columns = ("service", "id", "stream", "taken to version", "came version", "records wait", "since")
+    _show("Gaps", columns, rows, found, as_json=as_json)
+
+
+def _every(
+    client: Client, path: str, role: str, services: Iterable[str] = SERVICES
+) -> list[tuple[str, Mapping[str, Any]]]:
+    return [
+        (service, one)
+        for service in services
+        for one in require_found(client.get(service, path, role=role), f"list {path} of {service}", role)
+    ]
+
+
+def _show(
+    title: str,
+    columns: tuple[str, ...],
+    rows: list[tuple[Any, ...]],
+    found: Iterable[tuple[str, Mapping[str, Any]]],
+    *,
+    as_json: bool,
+) -> None:
+    """Show a list as a table, or as JSON with the service of each of its members."""
+    if as_json:
+        OUT.print_json(data=[{"service": service, **one} for service, one in found])
+    else:
+        OUT.print(table(title, *columns, rows=rows) if rows else f"{title}: none")
+
+
+def _versions(decision: Mapping[str, Any]) -> str:
+    first, last = decision["first_version"], decision["last_version"]
+    return "" if first is None else str(first) if first == last else f"{first} to {last}"
+
+
+# --- deciding -------------------------------------------------------------------------------------
+
+
+@quarantine.command("retry")
+@gaps.command("retry")
+def retry_held(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
+    """Try the held records of a stream again, in order, to the first that fails."""
+    client, path = _client(url), f"/v1/quarantine/{id_}/retry"
+    answer = _decide(client, service, path, reason, dry_run=dry_run)
+    if dry_run:
+        OUT.print(f"{answer['records']} records would be tried again, in order, to the first that fails.")
+    else:
+        _say_what_became(answer, f"{answer['records']} records tried again")
+
+
+@reactions.command("retry")
+def retry_reaction(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
+    """Try a reaction again, though the record that it should reach has not changed."""
+    answer = _decide(_client(url), service, f"/v1/reactions/{id_}/retry", reason, dry_run=dry_run)
+    _show_reaction(answer["reaction"])
+    if dry_run:
+        OUT.print("It would be refused again." if answer["waits"] else "It would go through.")
+    elif not answer["taken_up"]:
+        OUT.print("It is to be tried again: the worker does not answer, and does so when it runs. Ask `ooc status`.")
+    elif answer["waits"]:
+        OUT.print("It was tried again, and is still refused: correct what it follows, or close it.")
+    else:
+        OUT.print("It went through: nothing waits any more.")
+
+
+@reactions.command("close")
+def close_reaction(
+    service: Service,
+    id_: Id,
+    reason: Reason,
+    words: Annotated[
+        Path | None,
+        typer.Option("--why", help="A file with your own words for it, - for standard input. They are sealed."),
+    ] = None,
+    url: Urls = None,
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Close a reaction for good: it will never be done. Shows it before it does so."""
+    client, path = _client(url), f"/v1/reactions/{id_}/close"
+    why = None if words is None else _read(words)
+    rehearsed = _decide(client, service, path, reason, dry_run=True)
+    _show_reaction(rehearsed["reaction"])
+    OUT.print(f"It will never be done: {rehearsed['reaction']['target_stream']} will lack it.", markup=False)
+    if not dry_run and confirm(yes=yes):
+        _decide(client, service, path, reason, dry_run=False, body=None if why is None else {"why": why})
+        OUT.print("It is closed, and recorded with who and why.")
+
+
+def _read(file: Path) -> str | None:
+    """Read a person's words from a file, or from standard input; None where there are none."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        complain(f"{file} cannot be read ({error}): give the file with your words in UTF-8.")
+        raise typer.Exit(1) from None
+    return text.strip() or None
+
+
+@quarantine.command("close")
+def close_held(
+    service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False, yes: Yes = False
+) -> None:
+    """Close the quarantine of a stream: none of its held records will ever be applied. The same as `release --all`."""
+    release_held(service, id_, reason, None, url, every=True, dry_run=dry_run, yes=yes)
+
+
+@quarantine.command("release")
+def release_held(
+    service: Service,
+    id_: Id,
+    reason: Reason,
+    through: Annotated[int | None, typer.Option("--through", help="The offset of the last record to skip.")] = None,
+    url: Urls = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Skip all held records of the stream.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Skip held records, which are then never applied; show their number first."""
+    if every == (through is not None):
+        complain("Say which records are to be skipped: --through OFFSET (as `show` lists them), or --all.")
+        raise typer.Exit(1)
+    client, path = _client(url), f"/v1/quarantine/{id_}/release"
+    more = {} if through is None else {"through_offset": through}
+    rehearsed = _decide(client, service, path, reason, dry_run=True, more=more)
+    OUT.print(f"{rehearsed['records']} records will never be applied by {service}; what it shows will lack them.")
+    if not dry_run and confirm(yes=yes):
+        answer = _decide(client, service, path, reason, dry_run=False, more=more)
+        _say_what_became(answer, f"{answer['records']} records skipped")
+
+
+@gaps.command("release")
+def release_gap(
+    service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False, yes: Yes = False
+) -> None:
+    """Release a stream without the versions that never came; show which first."""
+    client, path = _client(url), f"/v1/gaps/{id_}/release"
+    rehearsed = _decide(client, service, path, reason, dry_run=True)
+    (decision,) = rehearsed["decisions"]
+    OUT.print(
+        f"{service} will do without version {_versions(decision)} of {decision['stream']};"
+        f" {rehearsed['records']} records that wait behind are tried next.",
+        markup=False,
+    )
+    if not dry_run and confirm(yes=yes):
+        _say_what_became(_decide(client, service, path, reason, dry_run=False), "The gap is released")
+
+
+@alarms.command("acknowledge")
+def acknowledge(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
+    """Clear an alarm that is not cleared automatically; it is raised again if its cause lasts."""
+    answer = _decide(_client(url), service, f"/v1/alarms/{id_}/acknowledge", reason, dry_run=dry_run)
+    (decision,) = answer["decisions"]
+    would = "would be" if dry_run else "is"
+    OUT.print(f"The alarm {decision['cause']} at {decision['stream']} {would} acknowledged.", markup=False)
+
+
+def _decide(
+    client: Client,
+    service: str,
+    path: str,
+    reason: str,
+    *,
+    dry_run: bool,
+    more: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """Ask for a decision in the role that may make it; raises `NotFound` or `NoAnswer`."""
+    params = {"dry_run": "true" if dry_run else "false", **(more or {})}
+    reply = client.decide(service, path, role=Role.SUPERVISOR, params=params, reason=reason, body=body)
+    answer: Mapping[str, Any] = require_found(
+        reply, f"decision {path.rpartition('/')[2]} of {service}", Role.SUPERVISOR
+    )
+    return answer
+
+
+def confirm(*, yes: bool) -> bool:
+    """Whether the operator goes on; without a terminal to ask at, only with --yes."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        complain("Nothing was done: add --yes to go on without being asked.")
+        raise typer.Exit(1)
+    return typer.confirm("Go on?")
+
+
+def _say_what_became(answer: Mapping[str, Any], what: str) -> None:
+    if not answer["taken_up"]:
+        OUT.print(f"{what}: recorded. The worker does not answer; it goes on from this when it runs. Ask `ooc status`.")
+    elif answer["left"]:
+        OUT.print(f"{what}: {answer['left']} are still held, the first because: {answer['error']}", markup=False)
+    else:
+        OUT.print(f"{what}: none is held any more.")

@@ -1,0 +1,1 @@
+"""Restoring event stores and topics from each other, and computing reporting anew."""

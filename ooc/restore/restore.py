@@ -1,0 +1,335 @@
+"""Restoring: whether an event store and its topic could be rebuilt from each other, and the way back for lost events.
+
+The judge is the Merkle tree: its root at each size is in a signed checkpoint, and follows from positions, times and hashes,
+which event store and topic both hold. What is restored has the signed root, or nothing is restored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from ooc.evidence.verification import owner_database_url, require_answers, stores
+from services.registry import deciding_services
+from shared.database import Connection, create_pool, database_dsn
+from shared.domain.envelope import GENESIS, next_hash
+from shared.domain.service import Service
+from shared.event_store import RecordedEvent
+from shared.event_store.log_hash import kept_answer, log_entry, next_log_hash
+from shared.evidence.checkpoint import BadNote, Checkpoint, VerifierKey, open_checkpoint
+from shared.evidence.home_evidence import public_keys
+from shared.evidence.log import EVENTS, read_tiles
+from shared.evidence.merkle import RightEdge, append_leaves, frontier, hash_leaf
+from shared.evidence.verification.checkpoints import read_published
+from shared.evidence.verification.problems import Problems
+from shared.evidence.verification.streams import claims_after, owner_of
+from shared.evidence.verification.topic import committed_records, read_position_record
+from shared.kafka import VERIFIER, Kafka
+from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
+
+PAGE: Final = 20_000
+"""Entries of an event store that are read at once."""
+
+NOT_KNOWN: Final = b""
+"""The digest of a restored receipt: no topic holds that of the request, so a repeat is not compared with it."""
+
+_NOTES: Final = "select size, note from signed_checkpoint where log = 'events'"
+_LAST: Final = "select distinct on (stream) stream, version, hash, home from event where stream = any($1) order by stream, version desc"
+_CHECK: Final = "select check_event($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_EVENT: Final = """
+    insert into event (position, recorded_at, stream, version, event_id, type, home, hash, body, log_hash)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+_ANSWER: Final = "insert into answer (command_id, digest, stream, first_version, events) values ($1, $2, $3, $4, $5)"
+_STREAM: Final = "select type, body, position from event where stream = $1 order by version"
+_CLAIM: Final = "insert into claim (key, stream) values ($1, $2)"
+_TILES: Final = """
+    insert into tree_tile (log, level, number, hashes) values ('events', $1, $2, $3)
+    on conflict (log, level, number) do update set hashes = excluded.hashes
+"""
+_SIGNED: Final = "insert into signed_checkpoint (log, size, root, note) values ('events', $1, $2, $3)"
+
+
+class CannotRestore(Exception):
+    """A reason for which nothing is restored, in words."""
+
+
+@dataclass
+class TopicEvents:
+    """The events of a topic: the log entry of each position, and those after a position whole."""
+
+    entries: dict[int, bytes] = field(default_factory=dict)
+    after: dict[int, RecordedEvent] = field(default_factory=dict)
+    commands: dict[int, UUID] = field(default_factory=dict)
+    """The command of each event in `after`."""
+
+
+async def read_topic(service: Service[Any], kafka: Kafka, after: int, problems: Problems) -> TopicEvents:
+    """Read the events that the relay wrote to a topic; whole those after a position. Other records are left out."""
+    reached = await read_position_record(service, kafka, problems)
+    found = TopicEvents()
+    async for records in committed_records(service, kafka, reached, problems):
+        for record in records:
+            if not reached.vouches(record.partition, record.offset):
+                continue
+            event = decode(
+                record.topic, record.partition, record.offset, record.key, tuple(record.headers), record.value
+            )
+            _take(event, after, found, problems)
+    return found
+
+
+def _take(event: ConsumedEvent, after: int, found: TopicEvents, problems: Problems) -> None:
+    place = f"{event.topic} partition {event.partition} offset {event.offset}"
+    if event.error is not None:
+        problems.note(f"{place}: {event.error}")
+        return
+    entry = log_entry(event.position, event.recorded_at, event.hash)
+    if found.entries.setdefault(event.position, entry) != entry:
+        problems.note(f"{place}: position {event.position} stands in the topic twice, with another event")
+    if event.position > after:
+        envelope = json.loads(event.body)
+        found.commands[event.position] = UUID(envelope["command_id"])
+        found.after[event.position] = RecordedEvent(
+            event.position,
+            event.recorded_at,
+            event.stream,
+            event.version,
+            event.event_id,
+            event.type,
+            UUID(envelope["home"]),
+            event.hash,
+            event.body,
+        )
+
+
+def signed_roots(notes: Iterable[str], keys: Sequence[VerifierKey], problems: Problems) -> dict[int, Checkpoint]:
+    """Open signed checkpoints; return them by size."""
+    found: dict[int, Checkpoint] = {}
+    for note in notes:
+        try:
+            checkpoint = open_checkpoint(note, keys)
+        except BadNote as error:
+            problems.note(f"a checkpoint: {error}")
+            continue
+        if found.setdefault(checkpoint.size, checkpoint).root != checkpoint.root:
+            problems.note(f"two checkpoints of {checkpoint.size} entries have different roots")
+    return found
+
+
+def compare_roots(
+    what: str, entries: Mapping[int, bytes], signed: Mapping[int, Checkpoint], problems: Problems
+) -> bytes:
+    """Compute the tree of entries by position, note each signed root that differs, and return the last root."""
+    edge = RightEdge()
+    last = max((*entries, *signed), default=0)
+    for position in range(1, last + 1):
+        entry = entries.get(position)
+        if entry is None:
+            problems.note(f"{what} lacks position {position}, and {last} are known")
+            break
+        edge.append(hash_leaf(entry))
+        if position in signed and signed[position].root != edge.root:
+            problems.note(f"{what} has another root at {position} entries than the checkpoint that is signed")
+    return edge.root
+
+
+async def entries_of_store(connection: Connection) -> dict[int, bytes]:
+    """Read the log entry of each position of an event store."""
+    found: dict[int, bytes] = {}
+    after = 0
+    while page := await EVENTS.read(connection, after, PAGE):
+        found |= dict(page)
+        after = page[-1][0]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """What a drill found: the events of store and topic, the checkpoints compared, the last root of each, and problems."""
+
+    stored: int
+    published: int
+    checkpoints: int
+    roots: tuple[bytes, bytes]
+    problems: tuple[str, ...]
+
+    def view(self) -> dict[str, Any]:
+        """Return it for JSON, with the roots in hexadecimal."""
+        return {
+            "event_store": {"events": self.stored, "root": self.roots[0].hex()},
+            "topic": {"events": self.published, "root": self.roots[1].hex()},
+            "checkpoints": self.checkpoints,
+            "problems": list(self.problems),
+        }
+
+
+async def run_drill(service: Service[Any], connection: Connection, kafka: Kafka) -> Drill:
+    """Compute the tree of an event store and of its topic, and compare both with each signed checkpoint. Changes nothing."""
+    problems = Problems()
+    stored = await entries_of_store(connection)
+    topic = await read_topic(service, kafka, max(stored, default=0), problems)
+    signed = await _signed(connection, await _published(service, kafka), problems)
+    roots = (
+        compare_roots("the event store", stored, signed, problems),
+        compare_roots("the topic", topic.entries, signed, problems),
+    )
+    if roots[0] != roots[1] and not problems.lines:
+        problems.note("the event store and the topic have different roots")
+    return Drill(len(stored), len(topic.entries), len(signed), roots, problems.lines)
+
+
+async def restore_events(
+    service: Service[Any], connection: Connection, kafka: Kafka, keys: Sequence[VerifierKey] = ()
+) -> tuple[int, int]:
+    """Record again, in one transaction, what a topic holds and its event store lacks. Returns the position before and after.
+
+    Raises `CannotRestore`, and then nothing has changed. Receipts come back without the digest of their request.
+    """
+    problems = Problems()
+    async with connection.transaction():
+        head = await connection.fetchrow("select position, log_hash from head for update")
+        assert head is not None
+        # A signer that runs waits meanwhile: the stored tree grows here.
+        await connection.execute("lock table signed_checkpoint, tree_tile in share row exclusive mode")
+        begin: int = head["position"]
+        stored = await entries_of_store(connection)
+        topic = await read_topic(service, kafka, begin, problems)
+        notes = await _published(service, kafka)
+        signed = await _signed(connection, notes, problems, keys)
+        differing = [position for position, entry in stored.items() if topic.entries.get(position, entry) != entry]
+        if differing:
+            problems.note(f"the event store holds another event than the topic at position {differing[0]}")
+        compare_roots("the topic", topic.entries, signed, problems)
+        if not signed:
+            problems.note("no checkpoint is signed that could prove what is restored")
+        _require(problems)
+        events = [topic.after[position] for position in sorted(topic.after)]
+        if not events:
+            return begin, begin
+        await _require_chains(connection, service, events, topic.commands)
+        await _insert(connection, events, topic.commands, head["log_hash"])
+        await _rebuild_claims(connection, service, {event.stream for event in events})
+        await _rebuild_tree(connection, {**stored, **topic.entries}, signed, notes)
+        return begin, events[-1].position
+
+
+async def _published(service: Service[Any], kafka: Kafka) -> Mapping[int, str]:
+    """Read the checkpoints of an event store from its topic: signed notes by size."""
+    return (await read_published(kafka, service.checkpoints_topic)).get(EVENTS.name, {})
+
+
+async def _signed(
+    connection: Connection, published: Mapping[int, str], problems: Problems, keys: Sequence[VerifierKey] = ()
+) -> dict[int, Checkpoint]:
+    """Return the signed checkpoints of an event store, from its database and those that were published."""
+    known = [VerifierKey.parse(key) for key in await public_keys(connection)]
+    rows = await connection.fetch(_NOTES)
+    return signed_roots([*(row["note"] for row in rows), *published.values()], keys or known, problems)
+
+
+def _require(problems: Problems) -> None:
+    if problems.lines:
+        raise CannotRestore("\n".join(problems.lines))
+
+
+async def _require_chains(
+    connection: Connection, service: Service[Any], events: Sequence[RecordedEvent], commands: Mapping[int, UUID]
+) -> None:
+    """Check that each event follows from the one before in its stream, and is one that `append` would have taken."""
+    rows = await connection.fetch(_LAST, sorted({event.stream for event in events}))
+    last = {row["stream"]: (row["version"], row["hash"], row["home"]) for row in rows}
+    for event in events:
+        version, hash_, home = last.get(event.stream, (0, GENESIS, event.home))
+        if event.version != version + 1 or next_hash(hash_, event.body) != event.hash:
+            raise CannotRestore(f"position {event.position} does not follow from {event.stream} version {version}")
+        last[event.stream] = (event.version, event.hash, home)
+        columns = (event.event_id, event.type, event.home, event.body)
+        await connection.execute(
+            _CHECK, service.name, commands[event.position], event.stream, event.version, home, *columns
+        )
+
+
+async def _insert(
+    connection: Connection, events: Sequence[RecordedEvent], commands: Mapping[int, UUID], log_hash: bytes
+) -> None:
+    """Insert events and the receipts of their commands, and set the head."""
+    rows, answers = [], list[tuple[UUID, bytes, str, int, int]]()
+    first = events[0].version
+    for n, event in enumerate(events):
+        command = commands[event.position]
+        if n and commands[events[n - 1].position] != command:
+            first = event.version
+        ends = n + 1 == len(events) or commands[events[n + 1].position] != command
+        entry = log_entry(event.position, event.recorded_at, event.hash)
+        log_hash = next_log_hash(log_hash, entry, kept_answer(command, NOT_KNOWN) if ends else b"")
+        if ends:
+            answers.append((command, NOT_KNOWN, event.stream, first, event.version - first + 1))
+        rows.append(
+            (
+                *(event.position, event.recorded_at, event.stream, event.version, event.event_id, event.type),
+                *(event.home, event.hash, event.body, log_hash),
+            )
+        )
+    await connection.executemany(_EVENT, rows)
+    await connection.executemany(_ANSWER, answers)
+    await connection.execute(
+        "update head set position = $1, recorded_at = $2, log_hash = $3",
+        *(events[-1].position, events[-1].recorded_at, log_hash),
+    )
+
+
+async def _rebuild_claims(connection: Connection, service: Service[Any], streams: set[str]) -> None:
+    """Set the unique keys that the restored streams hold: they follow from their events."""
+    await connection.execute("delete from claim where stream = any($1)", sorted(streams))
+    for stream in sorted(streams):
+        rows = await connection.fetch(_STREAM, stream)
+        owner = owner_of(service, rows[0]["type"])
+        held = claims_after(owner, [owner.events.read(row["body"], position=row["position"]) for row in rows])
+        await connection.executemany(_CLAIM, [(key, stream) for key in sorted(held)])
+
+
+async def _rebuild_tree(
+    connection: Connection, entries: Mapping[int, bytes], signed: Mapping[int, Checkpoint], notes: Mapping[int, str]
+) -> None:
+    """Grow the stored tree to each checkpoint that was published and is not stored, and store it."""
+    size: int = await connection.fetchval("select coalesce(max(size), 0) from signed_checkpoint where log = 'events'")
+    tiles = await read_tiles(connection, EVENTS, frontier(size))
+    for target in sorted(number for number in notes if number > size and number in signed):
+        leaves = (hash_leaf(entries[position]) for position in range(size + 1, target + 1))
+        size, changed = append_leaves(tiles, size, leaves)
+        await connection.executemany(_TILES, [(*tile, tiles[tile]) for tile in sorted(changed)])
+        await connection.execute(_SIGNED, target, signed[target].root, notes[target])
+
+
+# --- on this machine ------------------------------------------------------------------------------
+
+
+async def drill_every_service() -> dict[str, Drill]:
+    """Run the drill of each service, one after the other; returns what was found, by service."""
+    drills: dict[str, Drill] = {}
+    for service in deciding_services():
+        async with _opened(service) as (connection, kafka):
+            drills[service.name] = await run_drill(service, connection, kafka)
+    return drills
+
+
+async def restore_service(name: str, known: Sequence[VerifierKey]) -> tuple[int, int]:
+    """Restore the event store of a service; returns its last position before and after. Raises KeyError for another name."""
+    service = {one.name: one for one in deciding_services()}[name]
+    async with _opened(service) as (connection, kafka):
+        return await restore_events(service, connection, kafka, known)
+
+
+@asynccontextmanager
+async def _opened(service: Service[Any]) -> AsyncIterator[tuple[Connection, Kafka]]:
+    """Connect to a service's event store as its owner; yield the connection, and Kafka by the login that reads all."""
+    settings = stores()
+    await require_answers(settings)
+    address = database_dsn(owner_database_url(), f"ooc_{service.name}")
+    async with await create_pool(address, max_size=1) as pool, pool.acquire() as one:
+        yield one, settings.kafka_as(VERIFIER)

@@ -1,0 +1,146 @@
+"""`ooc seed`: fills a system with made-up history, by the commands of the scenarios, through the production command path.
+
+For a system to look at, to measure or to train on; never for one with anybody's real cases. The commands go straight to
+the command handlers, with the databases' addresses and the key-encryption key of the system. Each case is that of a
+scenario, with ids of its own and moved back by whole weeks; fewer begin in the school holidays. The workers of the
+system, if they run, find the reactions done already: a reaction's id follows from its event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ooc.scenarios import STORIES
+from ooc.tables import OUT
+from services.addresses import VAR, NoSystem, written
+from shared.command_handler import Accepted, CommandHandler
+from shared.domain.dates import BeyondCalendar
+from shared.domain.policy import NoPolicy
+from shared.event_store.postgres import PostgresEventStore
+from shared.privacy.keyring import InvalidKeyEncryptionKeys
+from shared.runtime.bootstrap import open_resources
+from shared.runtime.privileges import RoleKind
+from shared.settings import NoPassword, Settings
+from tools.scenario.synthetic_cases import SyntheticCase, SyntheticCases
+
+AT_ONCE: Final = 32
+"""Cases that are under way at once."""
+
+QUIET: Final = frozenset({1, 7, 8, 14, 15, 22, 30, 31, 32, 33, 34, 35, 43, 51, 52, 53})
+"""The weeks of the year (ISO 8601) with school holidays: half as many cases begin."""
+
+
+@dataclass
+class Seeded:
+    """What was recorded, and what was not."""
+
+    cases: int = 0
+    commands: int = 0
+    events: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    """How many cases ended early, by why: the rules that refused a command on its new day."""
+
+
+async def seed(
+    handlers: Mapping[str, CommandHandler],
+    synthetic_cases: Iterator[SyntheticCase],
+    told: Callable[[], None] = lambda: None,
+) -> Seeded:
+    """Send the commands of some synthetic cases, each case's in order and many cases at a time; `told` is called after each."""
+    found = Seeded()
+
+    async def take_turns() -> None:
+        for case in synthetic_cases:
+            await _play(handlers, case, found)
+            told()
+
+    await asyncio.gather(*(take_turns() for _ in range(AT_ONCE)))
+    return found
+
+
+async def _play(handlers: Mapping[str, CommandHandler], case: SyntheticCase, found: Seeded) -> None:
+    for sent in case.sent:
+        try:
+            result = await handlers[sent.service].handle(replace(sent.request, received_at=datetime.now(UTC)))
+        except (NoPolicy, BeyondCalendar) as error:
+            found.refused[type(error).__name__] += 1
+            return
+        if not isinstance(result, Accepted):
+            rules = [rule.id for rule in getattr(result, "rules", ())]
+            found.refused[" ".join(rules) or type(result).__name__] += 1
+            return
+        found.commands += 1
+        found.events += len(result.receipt.events)
+    found.cases += 1
+
+
+def days_back(chance: random.Random, case: SyntheticCase, weeks: int) -> int:
+    """Choose by how many days a case is moved back: whole weeks, so that working days stay working days."""
+    began = case.sent[0].request.occurred_at
+    while True:
+        days = 7 * chance.randrange(weeks)
+        if (began - timedelta(days=days)).isocalendar().week not in QUIET or chance.random() < 0.5:
+            return days
+
+
+def some_cases(
+    synthetic_cases: SyntheticCases, cases: int, weeks: int, chance: random.Random
+) -> Iterator[SyntheticCase]:
+    """Yield so many further cases, spread over the weeks before their own days."""
+    for _ in range(cases):
+        yield synthetic_cases.next(days_back(chance, synthetic_cases.upcoming, weeks))
+
+
+def fill(files: Sequence[Path], cases: int, weeks: int) -> Seeded:
+    """Fill the system of this machine. Raises `NoSystem`, also where its keys or passwords cannot be read."""
+    try:
+        return asyncio.run(_fill(_settings(VAR), files or sorted(STORIES.glob("*.yaml")), cases, weeks))
+    except (InvalidKeyEncryptionKeys, NoPassword) as error:
+        raise NoSystem(str(error)) from None
+
+
+def _settings(var: Path) -> Settings:
+    """Find the system that `ooc up` started, or that the environment names in local mode. Raises `NoSystem`."""
+    noted = written(var)
+    if noted is not None:
+        kek = os.environ.get("OOC_KEK_FILE") or var / "keys" / "kek"
+        return Settings(database_url=noted["postgres"], kafka=noted["kafka"], kek_file=Path(kek))
+    settings = Settings()
+    if settings.mode != "local":
+        raise NoSystem(
+            "No system for made-up cases was found: start one with `ooc up`, or set OOC_MODE=local beside OOC_DATABASE_URL"
+            " and OOC_KEK_FILE. What is recorded is never removed, so no system in production mode is filled."
+        )
+    return settings
+
+
+async def _fill(settings: Settings, files: Sequence[Path], cases: int, weeks: int) -> Seeded:
+    from services.registry import deciding_services  # noqa: PLC0415  it brings the services' declarations
+
+    services = deciding_services()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    async with AsyncExitStack() as stack:
+        handlers: dict[str, CommandHandler] = {}
+        for service in services:
+            resources = await stack.enter_async_context(
+                open_resources(service.name, RoleKind.API, settings, connections=8, keyring_connections=4)
+            )
+            handlers[service.name] = resources.command_handler(service, PostgresEventStore(resources.database))
+        bar = stack.enter_context(Progress(*columns, TimeRemainingColumn(), console=OUT))
+        task = bar.add_task("cases", total=cases)
+        # Plays in memory, in a loop of its own.
+        synthetic_cases = await asyncio.to_thread(SyntheticCases, services, files, secrets.randbits(32))
+        chance = random.Random(secrets.randbits(32))  # noqa: S311 - dates, and no secret
+        return await seed(handlers, some_cases(synthetic_cases, cases, weeks, chance), lambda: bar.advance(task))

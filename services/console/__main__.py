@@ -1,0 +1,29 @@
+"""`python -m services.console`: serve the console until told to stop."""
+
+from __future__ import annotations
+
+import sys
+
+from services.addresses import NoSystem, find_addresses
+from services.console.application import console_application
+from services.console.settings import ConsoleSettings
+from shared.evidence.checkpoint import BadNote
+from shared.privacy.keyring import InvalidKeyEncryptionKeys
+from shared.runtime.application import serve
+from shared.runtime.logs import log_to_stderr
+from shared.settings import NoPassword
+
+
+def main() -> None:
+    """Serve the console; exits 1 with a sentence where that cannot be."""
+    log_to_stderr("console")
+    settings = ConsoleSettings()
+    try:
+        addresses = find_addresses(settings.url.split() if settings.url else (), var=settings.var)
+        serve(console_application(settings, addresses), settings)
+    except (BadNote, InvalidKeyEncryptionKeys, NoPassword, NoSystem) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Analysts' pages: measures, charts, workbooks, frozen returns."""

@@ -1,0 +1,364 @@
+"""Returns: a measure of a period as chart and table, as a file, for the board, and frozen beside what is counted today.
+
+GET  /returns                   a measure of a period
+GET  /returns/file/{kind}       the same as CSV in long form, or as a workbook
+GET  /returns/cases             the records that count in a number of it
+GET  /returns/board             every measure of a period, to be printed
+GET  /returns/frozen            the frozen returns; POST freezes one
+GET  /returns/frozen/{return}   one of them, and what has been restated since
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console import names
+from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart
+from services.console.analysts.workbooks import workbook_of
+from services.console.apis import Apis, Part, Problem, part_of, sentence
+from services.console.rendering import render
+from services.console.routing import Form, console_of, first, query, read_name, read_page, read_uuid, see
+from services.console.sessions import Session
+from services.console.words import day, in_words, today
+from services.registry import COLLECTIONS, RECORD_TITLES
+from services.reporting.access import ACCESS
+
+FILES: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+"""Kinds of files, each with its media type."""
+ACRONYM: Final = re.compile(r"[a-z]{3}[0-9]*")
+"""Names of measures that are written in capitals, such as kpi10."""
+NAMED: Final = 50
+"""The most records of a list whose children are named: each name is a read that is logged."""
+ROWS: Final = 50
+"""Rows of a measure's table on one page."""
+BOARD_ROWS: Final = 25
+"""Rows of each measure's table on the page for the board, which leads to the others."""
+MOST_ROWS: Final = 30
+"""The most rows of a table that get a chart."""
+NOT_COUNTS: Final = frozenset({"Median days", "Rate", "Relative rate index"})
+"""Columns in another unit than the counts, which have no place in the same chart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Numbers as a table: the headings of its columns, and its rows, each with its own heading."""
+
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str]]]
+    cells: Sequence[Sequence[str]] = ()
+    """For each number of `rows` its place in the answer, as the question after its records names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMeasure:
+    """A measure of a period, as a page shows it."""
+
+    name: str
+    answer: Mapping[str, Any]
+    table: Table
+    chart: Markup | None
+    opens: bool = False
+    """Whether a number leads to the records that count in it, by measure and role."""
+    known_at: str | None = None
+    """Of a return that was frozen: when."""
+    rows: int = 0
+    """How many rows the whole table has; `table` has those of a page."""
+    first_row: int = 1
+    """The number of the first row of the page among all, from 1."""
+    page: int = 1
+    pages: int = 1
+
+    def at(self, page: int, size: int) -> ShownMeasure:
+        """Return the measure with one page of its table; one beyond the last is the last."""
+        rows = len(self.table.rows)
+        pages = max(1, -(-rows // size))
+        page = min(page, pages)
+        here = slice((page - 1) * size, page * size)
+        table = Table(self.table.columns, self.table.rows[here], self.table.cells[here])
+        return replace(self, table=table, rows=rows, first_row=here.start + 1, page=page, pages=pages)
+
+
+ABOUT: Final = frozenset({"measure", "from", "to", "definition_version", "positions", "stale", "note"})
+"""Members of an answer that are no numbers."""
+
+
+async def returns_page(request: Request, session: Session) -> Response:
+    """Show the measures, and the one that is asked for."""
+    measures = await _measures(console_of(request).apis)
+    chosen = query(request, "measure", "from", "to")
+    shown, wrong = None, ""
+    if chosen["measure"] in measures:
+        try:
+            answer = await _ask_measure(request, session, chosen["measure"])
+            shown = await _show_measure(request, session, answer, page=request.query_params.get("page"))
+        except Problem as problem:
+            if problem.status != 422:
+                raise
+            wrong = _what_is_wrong(problem)
+    return render(
+        request,
+        "returns.html",
+        session,
+        status=422 if wrong else 200,
+        problem=bool(wrong),
+        measures=measures,
+        name_of=measure_name,
+        chosen=chosen,
+        shown=shown,
+        wrong=wrong,
+        key=str(uuid4()),
+    )
+
+
+async def file_of_returns(request: Request, session: Session) -> Response:
+    """Return a measure of a period as a file, of which each line has its labels."""
+    kind, measure = read_name(request, "kind"), request.query_params.get("measure")
+    if kind not in FILES or measure not in await _measures(console_of(request).apis):
+        raise HTTPException(404)
+    answer = await _ask_measure(request, session, measure)
+    lines = list(lines_of(answer))
+    content = csv_of(lines) if kind == "csv" else await asyncio.to_thread(workbook_of, measure_name(measure), lines)
+    name = f"{measure}-{answer['from']}-{answer['to']}.{kind}"
+    return Response(content, media_type=FILES[kind], headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+async def counted_page(request: Request, session: Session) -> Response:
+    """Show the records that count in a number of a measure, as far as the person may see them."""
+    apis, asked = console_of(request).apis, query(request, "from", "to", "cell", "known_at")
+    measure = request.query_params.get("measure")
+    if measure not in await _measures(apis, "/v1/measures/{measure}/records"):
+        raise HTTPException(404)
+    found = await apis.get(session, "reporting", f"/v1/measures/{measure}/records", asked)
+    records = found["records"]
+    return render(
+        request,
+        "counted.html",
+        session,
+        name=measure_name(measure),
+        cell=cell_in_words(found["cell"]),
+        found=found,
+        known_at=asked["known_at"],
+        records=[(one, RECORD_TITLES[COLLECTIONS[one["service"]]]) for one in records],
+        names=await names.of_records(apis, session, ((one["service"], one["id"]) for one in records[:NAMED])),
+        collections=COLLECTIONS,
+    )
+
+
+async def board_page(request: Request, session: Session) -> Response:
+    """Show every measure of a period on one page, for the board: the last whole quarter where none is asked for."""
+    chosen = period_of(request)
+    measures, asked = await measures_of(console_of(request).apis, session, chosen)
+    parts: list[tuple[str, Part[ShownMeasure]]] = []
+    for name, part in zip(measures, asked, strict=True):
+        value = None if part.value is None else await _show_measure(request, session, part.value, size=BOARD_ROWS)
+        parts.append((measure_name(name), Part(value, part.notice, part.status)))
+    if all(part.status == 403 for _, part in parts):
+        raise HTTPException(403, parts[0][1].notice)
+    return render(request, "board.html", session, chosen=chosen, parts=parts)
+
+
+def period_of(request: Request) -> dict[str, str]:
+    """Return the period of an address; the last whole quarter where it has none."""
+    chosen = query(request, "from", "to")
+    if all(chosen.values()):
+        return chosen
+    return {name: f"{on:%Y-%m-%d}" for name, on in zip(("from", "to"), last_quarter(today()), strict=True)}
+
+
+async def measures_of(
+    apis: Apis, session: Session, period: Mapping[str, str]
+) -> tuple[Sequence[str], Sequence[Part[dict[str, Any]]]]:
+    """Return the name of every measure, and its answer for a period as a part."""
+    names_of_measures = await _measures(apis)
+    asked = (part_of(apis.get(session, "reporting", f"/v1/measures/{name}", period)) for name in names_of_measures)
+    return names_of_measures, await asyncio.gather(*asked)
+
+
+async def frozen_page(request: Request, session: Session) -> Response:
+    """List the frozen returns, the latest first."""
+    asked = query(request, "page")
+    answer = await console_of(request).apis.get(session, "reporting", "/v1/returns", asked)
+    return render(request, "frozen.html", session, answer=answer, name_of=measure_name)
+
+
+async def freeze(request: Request, session: Session, form: Form) -> Response:
+    """Freeze a measure of a period. Sent twice it is frozen once: the form carries the key."""
+    try:
+        key = str(UUID(first(form, "key")))
+    except ValueError:
+        raise HTTPException(422, "This form is not complete: open it again.") from None
+    body = {name: first(form, name) for name in ("measure", "from", "to")}
+    line = await console_of(request).apis.post(session, "reporting", "/v1/returns", body, Idempotency_Key=key)
+    return see(f"/returns/frozen/{line['return_id']}")
+
+
+async def one_frozen_page(request: Request, session: Session) -> Response:
+    """Show a frozen return, and what would be counted today."""
+    path = f"/v1/returns/{read_uuid(request, 'return')}"
+    found = await console_of(request).apis.get(session, "reporting", path)
+    return render(
+        request,
+        "frozen_return.html",
+        session,
+        found=found,
+        shown=await _show_measure(
+            request, session, found["answer"], found["frozen_at"], page=request.query_params.get("page")
+        ),
+        restated=[
+            (
+                _words(", ".join(in_words(part) for part in one["column"].split("."))),
+                *map(_number, (one["frozen"], one["today"])),
+            )
+            for one in found["today"]["differences"]
+        ],
+    )
+
+
+def cell_in_words(cell: str) -> str:
+    """Return the place of a number in an answer as a heading; the name of a measure's only group says nothing."""
+    return ", ".join(_words(in_words(part)) for part in cell.removeprefix("columns.").split("."))
+
+
+def last_quarter(on: date) -> tuple[date, date]:
+    """Return the first and the last day of the quarter that ended last before a day."""
+    first_of_this = date(on.year, 3 * ((on.month - 1) // 3) + 1, 1)
+    last = first_of_this - timedelta(days=1)
+    return date(last.year, last.month - 2, 1), last
+
+
+def lines_of(answer: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield the numbers of an answer in long form: one line for each, with all its labels."""
+    table = table_of(answer)
+    for name, numbers in table.rows:
+        for column, number in zip(table.columns, numbers, strict=True):
+            yield {
+                "Measure": measure_name(answer["measure"]),
+                "First day": str(answer["from"]),
+                "Last day": str(answer["to"]),
+                "Definition": str(answer["definition_version"]),
+                "What is counted": name,
+                "Number of": column,
+                "Value": number,
+            }
+
+
+def csv_of(lines: Sequence[Mapping[str, str]]) -> str:
+    """Return lines as CSV (RFC 4180), with their labels as the first one."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(lines[0]) if lines else [])
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def measure_name(name: str) -> str:
+    """Return a measure as its heading has it, such as KPI6 or Workload."""
+    return name.upper() if ACRONYM.fullmatch(name) else _words(name)
+
+
+def bars_of(table: Table) -> list[Bar]:
+    """Return the counts of a table as bars; none where there are too many rows or columns for a chart that can be read."""
+    columns = [column for column in table.columns if column not in NOT_COUNTS]
+    if len(table.rows) > MOST_ROWS or len(columns) > MAX_SERIES:
+        return []
+    return [
+        Bar(name, column, float(number))
+        for name, numbers in table.rows
+        for column, number in zip(table.columns, numbers, strict=True)
+        if column in columns and number.replace(".", "", 1).isdecimal()
+    ]
+
+
+async def _measures(apis: Apis, path: str = "/v1/measures/{measure}") -> list[str]:
+    """Return the names of the measures of a route, as the API declares them."""
+    declared = (await apis.openapi("reporting"))["paths"][path]["get"]
+    measures: list[str] = next(one["schema"]["enum"] for one in declared["parameters"] if one["name"] == "measure")
+    return measures
+
+
+async def _ask_measure(request: Request, session: Session, measure: str) -> dict[str, Any]:
+    period = query(request, "from", "to")
+    return await console_of(request).apis.get(session, "reporting", f"/v1/measures/{measure}", period)
+
+
+async def _show_measure(
+    request: Request,
+    session: Session,
+    answer: Mapping[str, Any],
+    frozen_at: str | None = None,
+    *,
+    size: int = ROWS,
+    page: str | None = None,
+) -> ShownMeasure:
+    """Return an answer with a page of its table, and with its chart, which takes a while to draw."""
+    permission = ACCESS.get(session.role)
+    opens = permission is not None and "cases" in permission.parts
+    opened = await _measures(console_of(request).apis, "/v1/measures/{measure}/records") if opens else ()
+    table, name = table_of(answer), str(answer["measure"])
+    title = f"{measure_name(name)}, {day(answer['from'])} to {day(answer['to'])}"
+    chart = await asyncio.to_thread(bar_chart, f"chart-{name.replace('_', '-')}", title, bars_of(table))
+    shown = ShownMeasure(measure_name(name), answer, table, chart, name in opened, frozen_at)
+    return shown.at(read_page(page), size)
+
+
+def _what_is_wrong(problem: Problem) -> str:
+    return "; ".join(sentence(f"{one['field']}: {one['message']}") for one in problem.body.get("errors", ()))
+
+
+def table_of(answer: Mapping[str, Any]) -> Table:
+    """Return the numbers of a measure as a table: a row for each group where it has groups, else one for each number."""
+    numbers: Mapping[str, Any] = {key: value for key, value in answer.items() if key not in ABOUT}
+    (only,) = numbers.values() if len(numbers) == 1 else (None,)
+    prefix: tuple[str, ...] = ()
+    if isinstance(only, Mapping) and only:
+        prefix, numbers = tuple(numbers), only
+    if numbers and all(isinstance(row, Mapping) and row and not _is_nested(row) for row in numbers.values()):
+        columns = list(dict.fromkeys(column for row in numbers.values() for column in row))
+        rows = [
+            (_words(in_words(key)), [_number(row.get(column)) for column in columns]) for key, row in numbers.items()
+        ]
+        cells = [[".".join((*prefix, key, column)) for column in columns] for key in numbers]
+        return Table([_words(in_words(column)) for column in columns], rows, cells)
+    leaves = list(_leaves(numbers))
+    return Table(
+        ["Number"],
+        [(_words(", ".join(map(in_words, path))), [_number(value)]) for path, value in leaves],
+        [[".".join((*prefix, *path))] for path, _ in leaves],
+    )
+
+
+def _is_nested(row: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, (Mapping, list)) for value in row.values())
+
+
+def _leaves(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _leaves(item, (*path, str(key)))
+        elif not isinstance(item, list):
+            yield (*path, str(key)), item
+
+
+def _words(key: str) -> str:
+    words = key.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _number(value: Any) -> str:
+    return "not known" if value is None else str(value)

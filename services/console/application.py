@@ -1,0 +1,272 @@
+"""The console as an ASGI application: its routes, the headers of every answer, and the pages of errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.addresses import Addresses
+from services.console.analysts import returns
+from services.console.apis import Apis, NoAnswer, Problem, sentence
+from services.console.auditors import audit, inspection
+from services.console.cipher import Cipher
+from services.console.everyone import entrance, reasons, rules
+from services.console.everyone.sign_in import CALLBACK, Provider, SessionEnded
+from services.console.forms import forms
+from services.console.officers import (
+    case,
+    cases,
+    causes,
+    education,
+    handover,
+    moments,
+    my_day,
+    panel,
+    papers,
+    register,
+    signatures,
+)
+from services.console.operators import operations
+from services.console.rendering import render
+from services.console.routing import COOKIE, Console, changed, console_of, page_route, see
+from services.console.schools import report
+from services.console.sessions import Drafts, SeenTimes, Session, Sessions
+from services.console.settings import ConsoleSettings
+from services.console.supervisors import import_pages as imports
+from shared.database import create_pool
+from shared.evidence.checkpoint import VerifierKey
+from shared.runtime.privileges import RoleKind, role_name
+from shared.version import version
+
+STATIC: Final = Path(__file__).parent / "static"
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Headers of every page. No script runs at all; a form goes to the console alone."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def routes() -> list[BaseRoute]:
+    """Return every route: without a sign-in, then pages, then forms."""
+    return [
+        Mount("/static", _Static(directory=STATIC), name="static"),
+        Route("/health/live", live, methods=["GET"]),
+        Route("/health/ready", ready, methods=["GET"]),
+        Route("/sign-in", entrance.sign_in, methods=["GET"]),
+        Route(CALLBACK, entrance.signed_in, methods=["GET"]),
+        Route("/signed-out", entrance.signed_out, methods=["GET"]),
+        page_route("/", my_day.my_day),
+        page_route("/daily-sheet", my_day.daily_sheet),
+        page_route("/panel", panel.panel_page),
+        page_route("/sessions", education.sessions_page),
+        page_route("/cases", cases.case_list),
+        page_route("/search", cases.search_page),
+        page_route("/cases/{case}", case.case_page),
+        page_route("/cases/{case}/timeline", case.timeline_page),
+        page_route("/cases/{case}/difference", moments.difference_page),
+        page_route("/cases/{case}/causes", causes.causes_page),
+        page_route("/cases/{case}/officer", handover.handover_page),
+        page_route("/cases/{case}/swimlane", audit.swimlane_page),
+        page_route("/cases/{case}/proof", audit.proof_page),
+        page_route("/cases/{case}/bundle/{kind}", audit.bundle_file),
+        page_route("/cases/{case}/book", education.book_page),
+        page_route("/cases/{case}/looks", case.looks_page),
+        page_route("/records/{collection}/{id}", case.record_page),
+        page_route("/records/{collection}/{id}/events/{version}", audit.event_page),
+        page_route("/records/{collection}/{id}/do/{command}", forms.form_page),
+        page_route("/records/{collection}/{id}/documents/{name}", papers.paper),
+        page_route("/records/{collection}/{id}/sign", signatures.sign_page),
+        page_route("/records/sessions/{id}/register", register.register_page),
+        page_route("/returns", returns.returns_page),
+        page_route("/returns/file/{kind}", returns.file_of_returns),
+        page_route("/returns/cases", returns.counted_page),
+        page_route("/returns/board", returns.board_page),
+        page_route("/returns/inspection", inspection.inspection_file),
+        page_route("/returns/frozen", returns.frozen_page),
+        page_route("/returns/frozen/{return}", returns.one_frozen_page),
+        page_route("/begin", forms.begin_page),
+        page_route("/begin/{collection}/{command}", forms.begin),
+        page_route("/drafts/{draft}", forms.check_page),
+        page_route("/report", report.report_page),
+        page_route("/report/{draft}", report.list_page),
+        page_route("/report/{draft}/warning", report.warning_page),
+        page_route("/report/{draft}/receipt", report.receipt_page),
+        page_route("/report/{draft}/{question}", report.question_page),
+        page_route("/rules", rules.rules_page),
+        page_route("/evidence", audit.evidence_page),
+        page_route("/import", imports.import_page),
+        page_route("/import/{draft}", imports.result_page),
+        page_route("/import/{draft}/errors", imports.file_with_errors),
+        page_route("/operations", operations.operations_page),
+        page_route("/operations/{service}/{kind}/{id}/{action}", operations.decision_page),
+        page_route("/reason", reasons.reason_page),
+        changed("/records/{collection}/{id}/do/{command}", forms.take_form),
+        changed("/records/sessions/{id}/register", register.take_register),
+        changed("/drafts/{draft}/send", forms.send_draft),
+        changed("/drafts/{draft}/reasons", forms.give_reasons),
+        changed("/drafts/{draft}/version", forms.take_version),
+        changed("/drafts/{draft}/delete", forms.delete_draft),
+        changed("/report/{draft}/{question}", report.take_answer),
+        changed("/import", imports.check_register, imports.read_upload),
+        changed("/import/{draft}", imports.import_rows),
+        changed("/operations/{service}/{kind}/{id}/{action}", operations.decide),
+        changed("/reason", reasons.give_reason),
+        changed("/returns/frozen", returns.freeze),
+        changed("/search", cases.search),
+        changed("/seen", my_day.have_seen),
+        changed("/sign-out", entrance.sign_out),
+    ]
+
+
+def console_application(settings: ConsoleSettings, addresses: Addresses) -> Starlette:
+    """Build the application. Its keys are read before it starts: raises `InvalidKeyEncryptionKeys` or `BadNote`."""
+    witness = VerifierKey.parse(settings.witness_key) if settings.witness_key else None
+    cipher = Cipher(settings.read_console_keys())
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        pool = await create_pool(settings.database("console", role_name(RoleKind.API, "console")), max_size=8)
+        app.state.pool = pool
+        app.state.console = Console(
+            apis=Apis(addresses),
+            cipher=cipher,
+            drafts=Drafts(pool, cipher),
+            provider=Provider(settings),
+            seen=SeenTimes(pool, cipher),
+            sessions=Sessions(pool, cipher),
+            secure=settings.console_url.startswith("https:"),
+            witness=witness,
+        )
+        try:
+            yield
+        finally:
+            await app.state.console.apis.close()
+            await pool.close()
+
+    app = Starlette(
+        routes=routes(),
+        lifespan=lifespan,
+        exception_handlers={
+            HTTPException: _http_error,
+            Problem: _problem,
+            NoAnswer: _no_answer,
+            SessionEnded: _session_ended,
+        },
+    )
+    app.add_middleware(_Boundary)
+    return app
+
+
+async def live(_request: Request) -> Response:
+    """Respond if the process runs."""
+    return JSONResponse({"status": "live", "version": version()})
+
+
+async def ready(request: Request) -> Response:
+    """Respond if the database of the sessions answers."""
+    await request.app.state.pool.fetchval("select 1")
+    return JSONResponse({"status": "ready", "version": version()})
+
+
+class _Static(StaticFiles):
+    """The stylesheets, which a browser may keep for an hour."""
+
+    def file_response(self, *args: object, **named: object) -> Response:
+        """Return a file with its own caching."""
+        response = super().file_response(*args, **named)  # type: ignore[arg-type]  # handed on as they came
+        response.headers["Cache-Control"] = "public, max-age=3600"
+        return response
+
+
+class _Boundary:
+    """Outermost middleware: the headers of every answer, and the page of an unexpected error."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except Exception:
+            if started:
+                raise
+            reference = str(uuid4())
+            # The route and not the address: nothing of a person stands in a log.
+            _LOG.exception("fault %s in %s %s", reference, scope["method"], getattr(scope.get("route"), "path", ""))
+            page = render(Request(scope), "fault.html", None, status=500, reference=reference)
+            await page(scope, receive, answer)
+
+
+async def _known_session(request: Request) -> Session | None:
+    """Return the session for an error page's header; a page of an error must not fail itself."""
+    return await console_of(request).sessions.find(request.cookies.get(COOKIE, ""))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    session = await _known_session(request)
+    template = {403: "forbidden.html", 404: "not_found.html", 410: "draft_gone.html"}.get(
+        error.status_code, "refused.html"
+    )
+    why = error.detail if error.status_code not in {404, 405} else ""
+    return render(request, template, session, status=error.status_code, why=why)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    """Show the answer of an API: a 401 signs in again, a 403 and a 404 are pages, and anything else is no fault of the person's."""
+    assert isinstance(error, Problem)
+    session = await _known_session(request)
+    match error.status:
+        case 401:
+            return see("/sign-in")
+        case 403:
+            return render(request, "forbidden.html", session, status=403, why=sentence(error.detail))
+        case 404:
+            return render(request, "not_found.html", session, status=404, why="")
+        case 410 | 422 | 409:
+            return render(request, "refused.html", session, status=error.status, why=sentence(error.detail))
+        case _:
+            return render(request, "unavailable.html", session, status=503, what=error.service)
+
+
+async def _no_answer(request: Request, error: Exception) -> Response:
+    return render(request, "unavailable.html", await _known_session(request), status=503, what=str(error).split()[0])
+
+
+async def _session_ended(_request: Request, _error: Exception) -> Response:
+    return see("/sign-in")

@@ -1,0 +1,1 @@
+"""Auditors' pages: proofs, bundles, the page for inspectors."""

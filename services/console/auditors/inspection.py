@@ -1,0 +1,108 @@
+"""The page for inspectors, as a PDF: every measure of a period, the frozen returns, the last verification, the checkpoints.
+
+    GET /returns/inspection   ?from=&to=   the last whole quarter where none is asked for
+
+It names no child: it holds numbers, hashes and days.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.analysts.returns import measure_name, measures_of, period_of, table_of
+from services.console.apis import Part, part_of
+from services.console.auditors.audit import latest_checkpoints, report_faults
+from services.console.auditors.proofs import CheckedCheckpoint
+from services.console.documents import print_inspection
+from services.console.routing import console_of
+from services.console.sessions import Session
+from services.console.words import day, in_words, moment
+
+
+async def inspection_file(request: Request, session: Session) -> Response:
+    """Return the page for inspectors as PDF."""
+    apis, period = console_of(request).apis, period_of(request)
+    names, measures = await measures_of(apis, session, period)
+    if all(part.status == 403 for part in measures):
+        raise HTTPException(403, measures[0].notice)
+    frozen, kept, logs = await asyncio.gather(
+        part_of(apis.get(session, "reporting", "/v1/returns")),
+        part_of(apis.get(session, "reporting", "/v1/verifications/latest")),
+        latest_checkpoints(request, session),
+    )
+    made_at = datetime.now(UTC)
+    values = {
+        "period": f"{day(period['from'])} to {day(period['to'])}",
+        "made": moment(made_at.isoformat()),
+        "by": in_words(session.role),
+        "measures": [_measure(name, part) for name, part in zip(names, measures, strict=True)],
+        "frozen": [_frozen(one) for one in (frozen.value or {"returns": ()})["returns"] if _touches(one, period)],
+        "verification": await asyncio.to_thread(_verification, kept.value) if kept.value else None,
+        "unverified": kept.notice,
+        "checkpoints": [_checkpoint(title, log, part) for title, log, part in logs.lines],
+    }
+    printed = await asyncio.to_thread(print_inspection, values, made_at)
+    name = f'inline; filename="inspection-{period["from"]}-{period["to"]}.pdf"'
+    return Response(printed, media_type="application/pdf", headers={"Content-Disposition": name})
+
+
+def _measure(name: str, part: Part[dict[str, Any]]) -> dict[str, Any]:
+    if part.value is None:
+        return {"name": measure_name(name), "version": "", "notice": part.notice, "columns": [], "rows": []}
+    table = table_of(part.value)
+    return {
+        "name": measure_name(name),
+        "version": part.value["definition_version"],
+        "notice": str(part.value.get("note") or ("" if table.rows else "There is nothing to count.")),
+        "columns": list(table.columns),
+        "rows": [[row, *numbers] for row, numbers in table.rows],
+    }
+
+
+def _frozen(one: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "name": f"{measure_name(one['measure'])}, {day(one['from'])} to {day(one['to'])}, definition {one['definition_version']}",
+        "at": moment(one["frozen_at"]),
+        "sha256": one["sha256"],
+    }
+
+
+def _touches(one: Mapping[str, Any], period: Mapping[str, str]) -> bool:
+    """Whether a frozen return counts any day of a period; days are ISO 8601, whose texts sort as they do."""
+    return bool(one["from"] <= period["to"] and period["from"] <= one["to"])
+
+
+def _verification(kept: Mapping[str, Any]) -> dict[str, str]:
+    report, faults = json.loads(kept["report"]), report_faults(kept)
+    broken: Sequence[str] = [one["check"] for one in report["findings"] if one["problems"]]
+    found = f"{len(report['findings'])} checks, {'no break' if report['whole'] else 'broken: ' + ', '.join(broken)}"
+    proof = f"the report is not as it was kept: {'; '.join(faults)}" if faults else "the report is as it was kept"
+    return {
+        "ran": f"{moment(report['started_at'])} to {moment(report['ended_at'])}",
+        "found": found,
+        "kept": f"{moment(kept['kept_at'])}; {proof}",
+        "sha256": kept["sha256"],
+    }
+
+
+def _checkpoint(title: str, log: str, part: Part[CheckedCheckpoint]) -> dict[str, str]:
+    found = part.value or CheckedCheckpoint(fault=part.notice)
+    seen = [
+        f"{one.name}, {moment(one.at.isoformat()) if one.at else 'without a time'}"
+        + ("" if one.checked else ", not checked")
+        for one in found.cosignatures
+    ]
+    return {
+        "log": f"{title}, {'events' if log == 'events' else 'access log'}",
+        "size": str(found.size),
+        "root": found.root_text,
+        "witness": found.fault or "; ".join(seen) or "Nobody else has signed it",
+    }

@@ -1,0 +1,79 @@
+"""The pages before and after a session: sign-in, the way back from the issuer, sign-out."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from services.console.everyone.sign_in import CALLBACK, SignInFailed
+from services.console.rendering import render
+from services.console.routing import COOKIE, Form, console_of, see
+from services.console.sessions import SESSION_LIFE, Session
+
+ATTEMPT: Final = "ooc_sign_in"
+"""The cookie of a sign-in that has begun: sealed, and only for the way back."""
+ATTEMPT_SECONDS: Final = 600
+PLACE: Final = ATTEMPT.encode()
+
+
+async def sign_in(request: Request) -> Response:
+    """Send the browser to the issuer, with a cookie that knows the way back."""
+    console = console_of(request)
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
+    response = RedirectResponse(await console.provider.sign_in_address(state, verifier), status_code=303)
+    attempt = {"state": state, "verifier": verifier, "next": local_address(request.query_params.get("next", "/"))}
+    sealed = console.cipher.seal_text(attempt, PLACE)
+    response.set_cookie(
+        ATTEMPT, sealed, max_age=ATTEMPT_SECONDS, path=CALLBACK, secure=console.secure, httponly=True, samesite="lax"
+    )
+    return response
+
+
+async def signed_in(request: Request) -> Response:
+    """Begin a session with the code that the issuer gave."""
+    console = console_of(request)
+    attempt = console.cipher.open_text(request.cookies.get(ATTEMPT, ""), PLACE)
+    code, state = request.query_params.get("code"), request.query_params.get("state", "")
+    if attempt is None or not code or not secrets.compare_digest(attempt["state"].encode(), state.encode()):
+        return render(
+            request, "not_signed_in.html", None, status=400, why="The sign-in took too long, or was broken off."
+        )
+    try:
+        session = await console.provider.session(code, attempt["verifier"])
+    except SignInFailed as error:
+        return render(request, "not_signed_in.html", None, status=403, why=str(error))
+    await console.sessions.begin(session)
+    if old := request.cookies.get(COOKIE):
+        await console.sessions.end(old)
+    response = see(attempt["next"])
+    response.set_cookie(
+        COOKIE,
+        session.key,
+        max_age=int(SESSION_LIFE.total_seconds()),
+        secure=console.secure,
+        httponly=True,
+        samesite="lax",
+    )
+    response.delete_cookie(ATTEMPT, path=CALLBACK)
+    return response
+
+
+async def sign_out(request: Request, session: Session, _form: Form) -> Response:
+    """End the session."""
+    await console_of(request).sessions.end(session.key)
+    response = see("/signed-out")
+    response.delete_cookie(COOKIE)
+    return response
+
+
+async def signed_out(request: Request) -> Response:
+    """Say that the session has ended."""
+    return render(request, "signed_out.html", None)
+
+
+def local_address(address: str) -> str:
+    """Return an address of the console itself; its first page in place of any other."""
+    return address if address.startswith("/") and not address.startswith(("//", "/\\")) else "/"

@@ -1,0 +1,37 @@
+"""The reason for which a person looks at records: kept in the session, and written beside each look in the access log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.rendering import render
+from services.console.routing import Form, console_of, first, see
+from services.console.sessions import Session
+from services.console.words import in_words
+from shared.api.parameters import REASONS
+
+OFFERED: Final = tuple(reason for reason in REASONS if reason not in {"CONSOLE", "SCENARIO", "TEST"})
+"""The reasons of people; the others are those of programs."""
+
+
+async def reason_page(request: Request, session: Session) -> Response:
+    """Ask for the reason."""
+    return _page(request, session)
+
+
+async def give_reason(request: Request, session: Session, form: Form) -> Response:
+    """Keep the reason until the person signs out or gives another."""
+    reason = first(form, "reason")
+    if reason not in OFFERED:
+        return _page(request, session, problem=True)
+    await console_of(request).sessions.change(replace(session, reason=reason))
+    return see("/")
+
+
+def _page(request: Request, session: Session, *, problem: bool = False) -> Response:
+    items = [{"value": reason, "text": in_words(reason)} for reason in OFFERED]
+    return render(request, "reason.html", session, status=422 if problem else 200, problem=problem, items=items)

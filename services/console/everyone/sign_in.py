@@ -1,0 +1,134 @@
+"""Sign-in by the authorisation code flow with PKCE (RFC 6749, RFC 7636), against any OpenID Connect provider.
+
+The person is read from the access token by the same check that the APIs make. An ID token is not asked for: the console
+shows no more of a person than role and organisation. Access tokens live minutes; they are renewed when a page needs one.
+
+Both requests are written here: authlib's client wants another HTTP library.
+"""
+
+from __future__ import annotations
+
+import time
+from base64 import urlsafe_b64encode
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import httpx2
+
+from services.console.apis import NoAnswer
+from services.console.sessions import Session, Sessions, Tokens, new_key
+from services.console.settings import ConsoleSettings
+from services.vocabulary import INHERITED_LABELS
+from shared.api.authentication import InvalidToken, IssuerUnavailable, TokenVerifier, client_tls
+
+CALLBACK: Final = "/signed-in"
+SCOPE: Final = "openid"
+ISSUER_SECONDS: Final = 10.0
+DEFAULT_SECONDS: Final = 60
+"""The life of an access token whose issuer does not say it (RFC 6749, section 5.1)."""
+
+
+class SignInFailed(Exception):
+    """A sign-in that gave no session: says why, for the person."""
+
+
+class SessionEnded(Exception):
+    """A session whose tokens the issuer renews no longer: the person signs in again."""
+
+
+class Provider:
+    """The issuer, as a client of it."""
+
+    def __init__(self, settings: ConsoleSettings) -> None:
+        self._issuer = settings.issuer.rstrip("/")
+        self._client_id = settings.console_client
+        self._redirect = settings.console_url.rstrip("/") + CALLBACK
+        self._verifier = TokenVerifier(
+            settings.issuer, settings.audience, sorted(INHERITED_LABELS), needs_conflicts=settings.needs_conflicts
+        )
+        self._configuration: dict[str, Any] | None = None
+
+    async def sign_in_address(self, state: str, verifier: str) -> str:
+        """Return the address of the issuer's page. Raises `NoAnswer`."""
+        endpoint = (await self._configured())["authorization_endpoint"]
+        question = {
+            "response_type": "code",
+            "client_id": self._client_id,
+            "redirect_uri": self._redirect,
+            "scope": SCOPE,
+            "state": state,
+            "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(question)}"
+
+    async def session(self, code: str, verifier: str) -> Session:
+        """Begin a session with a code. Raises `SignInFailed` or `NoAnswer`."""
+        tokens = await self._token(
+            grant_type="authorization_code", code=code, code_verifier=verifier, redirect_uri=self._redirect
+        )
+        try:
+            actor = await self._verifier.actor(f"Bearer {tokens.access}")
+        except InvalidToken as error:
+            raise SignInFailed(str(error)) from error
+        except IssuerUnavailable as error:
+            raise NoAnswer(str(error)) from error
+        return Session(
+            new_key(), str(actor.id), actor.role, actor.organisation, str(actor.labels.get("area", "")), tokens
+        )
+
+    async def renew(self, tokens: Tokens) -> Tokens:
+        """Renew an access token. Raises `SessionEnded` or `NoAnswer`."""
+        if tokens.refresh is None:
+            raise SessionEnded
+        try:
+            renewed = await self._token(grant_type="refresh_token", refresh_token=tokens.refresh)
+        except SignInFailed as error:
+            raise SessionEnded from error
+        return renewed if renewed.refresh else replace(renewed, refresh=tokens.refresh)
+
+    async def _token(self, **form: str) -> Tokens:
+        endpoint = (await self._configured())["token_endpoint"]
+        try:
+            async with _client() as client:
+                answer = await client.post(endpoint, data={**form, "client_id": self._client_id})
+            body = answer.json()
+        except (httpx2.HTTPError, ValueError) as error:
+            raise NoAnswer("the sign-in does not answer") from error
+        if answer.status_code >= 500:
+            raise NoAnswer("the sign-in does not answer")
+        if not answer.is_success or "access_token" not in body:
+            raise SignInFailed(f"the issuer gave no token ({body.get('error', answer.status_code)})")
+        ends_at = time.time() + float(body.get("expires_in", DEFAULT_SECONDS))
+        return Tokens(str(body["access_token"]), ends_at, body.get("refresh_token"))
+
+    async def _configured(self) -> dict[str, Any]:
+        """Return the issuer's configuration (OpenID Connect Discovery 1.0). Raises `NoAnswer`."""
+        if self._configuration is None:
+            try:
+                async with _client() as client:
+                    answer = await client.get(f"{self._issuer}/.well-known/openid-configuration")
+                    self._configuration = answer.raise_for_status().json()
+            except (httpx2.HTTPError, ValueError) as error:
+                raise NoAnswer("the sign-in does not answer") from error
+        return self._configuration
+
+
+def _client() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(timeout=ISSUER_SECONDS, trust_env=False, verify=client_tls())
+
+
+async def fresh(sessions: Sessions, provider: Provider, session: Session) -> Session:
+    """Return the session with an access token that lives for a while. Raises `SessionEnded` or `NoAnswer`."""
+    if session.tokens.is_fresh:
+        return session
+    async with sessions.locked(session.key) as (found, connection):
+        if found is None:
+            raise SessionEnded
+        if found.tokens.is_fresh:  # another request has renewed it meanwhile
+            return found
+        renewed = replace(found, tokens=await provider.renew(found.tokens))
+        await sessions.change(renewed, connection)
+        return renewed

@@ -1,0 +1,103 @@
+"""The ids that a field of a form may mean, in words: the people, conditions, sessions and events of a case."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from services.console.apis import Apis, part_of
+from services.console.forms.fields import OFFICERS, Option
+from services.console.records import Record, all_people, condition_words, read_all, read_record
+from services.console.sessions import Session
+from services.console.words import day, in_words
+from services.registry import RECORD_TITLES
+
+PEOPLE: Final = ("person", "harmer", "victims", "victims_with_enhanced_rights", "signed_by")
+GROUPS: Final = {"conditions": ("condition", "condition_ids"), "terms": ("term",), "sessions": ("session",)}
+"""Members of a record's state that are keyed by ids -> the fields that mean one of them."""
+
+Known = Mapping[str, Sequence[Option]]
+
+
+async def choices(
+    apis: Apis, session: Session, collection: str, id_: str, case_id: str | None, *, begun: bool = True
+) -> Known:
+    """Return, by the name of a field without `_id`, the ids that it may mean in this case, or for a record that is begun."""
+    case, timeline = await asyncio.gather(
+        part_of(_case(apis, session, case_id)), part_of(events_of(apis, session, case_id))
+    )
+    if case.value:
+        records: Sequence[Record] = await read_all(apis, session, case.value, {}, guidance=False)
+    elif not begun:
+        records = []
+    else:
+        records = [await read_record(apis, session, collection, id_, {}, guidance=False)]
+    conditions = await asyncio.gather(*(condition_words(apis, session, record) for record in records))
+    words = {id_: text for found in conditions for id_, text in found.items()}
+    events = timeline.value or []
+    found: dict[str, list[Option]] = defaultdict(list)
+    for name, option in _options(records, events, session, id_, case_id, words):
+        if option.value not in {one.value for one in found[name]}:
+            found[name].append(option)
+    return found
+
+
+def _options(
+    records: Sequence[Record],
+    events: Sequence[Mapping[str, Any]],
+    session: Session,
+    id_: str,
+    case_id: str | None,
+    words: Mapping[str, str],
+) -> Iterator[tuple[str, Option]]:
+    if case_id:
+        yield "case", Option(case_id, f"This case ({case_id[:8]})")
+    for who in all_people(records):
+        part = f", {in_words(who.part).lower()}" if who.part else ""
+        option = Option(who.id, f"{who.name or 'Person ' + who.id[:8]}{part}")
+        for name in PEOPLE:
+            yield name, option
+    for option in officers_in(session, events):
+        for name in OFFICERS:
+            yield name, option
+    for record in records:
+        yield (
+            record.collection.removesuffix("s"),
+            Option(record.id, f"{RECORD_TITLES[record.collection]} {record.id[:8]}"),
+        )
+        yield from _of_state(record, words)
+    for event in events:
+        if event["stream"] == id_:
+            yield "corrects", Option(event["event_id"], f"{day(event['occurred_at'])}: {event['sentence']}")
+
+
+def officers_in(session: Session, events: Sequence[Mapping[str, Any]]) -> list[Option]:
+    """List the officers who may be meant in a case, each once: the person, then whoever has recorded an event of it."""
+    found = {session.person: "You"}
+    for event in events:
+        actor = event["actor"]
+        found.setdefault(actor["id"], f"{in_words(actor['role'])} ({actor['id'][:8]})")
+    return [Option(id_, text) for id_, text in found.items()]
+
+
+def _of_state(record: Record, words: Mapping[str, str]) -> Iterator[tuple[str, Option]]:
+    for member, names in GROUPS.items():
+        ids = (record.state.value or {}).get(member)
+        for id_, standing in ids.items() if isinstance(ids, Mapping) else ():
+            state = f" ({in_words(standing).lower()})" if isinstance(standing, str) else ""
+            for name in names:
+                yield name, Option(id_, f"{words.get(id_) or f'{in_words(member[:-1].upper())} {id_[:8]}'}{state}")
+
+
+async def _case(apis: Apis, session: Session, case_id: str | None) -> dict[str, Any]:
+    return await apis.get_projected(session, f"/v1/cases/{case_id}") if case_id else {}
+
+
+async def events_of(apis: Apis, session: Session, case_id: str | None) -> list[Mapping[str, Any]]:
+    """Return the first events of a case. Raises `Problem` or `NoAnswer`."""
+    if not case_id:
+        return []
+    answer = await apis.get_projected(session, f"/v1/cases/{case_id}/timeline")
+    return list(answer["events"])

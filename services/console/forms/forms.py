@@ -1,0 +1,508 @@
+"""Forms: drawn from a command's schema, checked by its dry run, sent once.
+
+    GET  /records/{collection}/{id}/do/{command}   the form, empty or with the answers of a draft
+    POST the same                                  the answers, kept as a draft; or the form again, with what is wrong
+    GET  /drafts/{draft}                           check answers: what it would record, or the rules against it
+    POST /drafts/{draft}/send, /reasons, /version, /delete
+
+A form carries the version that it was drawn from and the key of its command. Where the record has moved on meanwhile, the
+check page shows what changed beside the answers, and nothing is sent until the person says that they have read it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.apis import Part, Problem, part_of, sentence
+from services.console.forms.choices import choices
+from services.console.forms.fields import (
+    Answers,
+    Drawing,
+    Field,
+    FieldProblem,
+    answers_in_words,
+    command_of,
+    fields_of,
+    find_field,
+)
+from services.console.forms.next_steps import steps_of
+from services.console.records import SERVICES
+from services.console.rendering import address, render
+from services.console.routing import (
+    CSRF,
+    Form,
+    console_of,
+    first,
+    read_case,
+    read_collection,
+    read_count,
+    read_day,
+    read_name,
+    read_uuid,
+    see,
+)
+from services.console.schools.questions import question_of, warnings_for
+from services.console.sessions import Draft, Session
+from services.console.words import today
+from services.registry import RECORD_TITLES
+from shared.domain.dates import LONDON
+
+OWN: Final = frozenset({CSRF, "key", "version", "case", "add"})
+"""Fields of every form that are no answers."""
+INCOMPLETE: Final = "This form is not complete: open it again."
+NAME_OF_ID: Final = re.compile(r"[a-z]+(_[a-z]+)*")
+CORRECTS: Final = "corrects"
+"""The field of a correction that names the event."""
+NOON: Final = time(12)
+ROWS: Final = "rows."
+"""Before the name of a repeated group: how many rows of it are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A form as it is drawn now."""
+
+    collection: str
+    stream: UUID
+    command: str
+    title: str
+    about: str
+    version: int
+    fields: Sequence[Field]
+    rules: Sequence[Mapping[str, Any]]
+    """The guidance lines of the rules that look at this command."""
+
+    @property
+    def path(self) -> str:
+        """The address of the form."""
+        return f"/records/{self.collection}/{self.stream}/do/{self.command}"
+
+
+async def form_page(request: Request, session: Session) -> Response:
+    """Show a form, empty or with the answers of a draft."""
+    draft = None
+    if text := request.query_params.get("draft"):
+        draft = await _draft(request, session, text)
+    answers: Answers = draft.answers if draft else _ids_in_address(request)
+    case_id = draft.case_id if draft else read_case(request.query_params.get("case"))
+    drawn = await _draw(request, session, answers, case_id)
+    return _form(
+        request,
+        session,
+        drawn,
+        answers=answers,
+        key=str(draft.id if draft else uuid4()),
+        version=draft.version if draft else drawn.version,
+        case_id=case_id,
+    )
+
+
+async def take_form(request: Request, session: Session, form: Form) -> Response:
+    """Keep the answers and go on to the check; or show the form again, with another row, or with what is wrong."""
+    answers = {name: values for name, values in form.items() if name not in OWN}
+    case_id = read_case(first(form, "case"))
+    added = first(form, "add")
+    if added:
+        answers[ROWS + added] = [str(read_count(first(answers, ROWS + added), 1) + 1)]
+    drawn = await _draw(request, session, answers, case_id)
+    try:
+        key = UUID(first(form, "key"))
+    except ValueError:
+        raise HTTPException(422, INCOMPLETE) from None
+    version = read_count(first(form, "version"), -1)
+    if version < 0:
+        raise HTTPException(422, INCOMPLETE)
+    _, wrong = command_of(drawn.fields, answers)
+    if added or wrong:
+        shown = [] if added else wrong
+        return _form(
+            request, session, drawn, answers=answers, key=str(key), version=version, case_id=case_id, wrong=shown
+        )
+    service = SERVICES[drawn.collection]
+    old = await console_of(request).drafts.find(session.person, key)
+    draft = Draft(key, service, drawn.stream, drawn.command, version, answers, case_id=case_id)
+    if old is not None:
+        draft = replace(draft, rationale=old.rationale, sent=old.sent, guided=old.guided)
+    await console_of(request).drafts.save(session.person, draft)
+    return see(f"/drafts/{key}")
+
+
+async def check_page(request: Request, session: Session) -> Response:
+    """Show the answers, and what the command would do, as its dry run says."""
+    draft = await _draft(request, session, request.path_params["draft"])
+    if draft.sent:
+        return see(draft.sent)
+    drawn = await _draw_draft(request, session, draft)
+    body, wrong = await _command(request, session, drawn, draft)
+    run: Mapping[str, Any] = {}
+    changed: Part[list[Mapping[str, Any]]] | None = None
+    actual = draft.version
+    if not wrong:
+        try:
+            run = await _send(request, session, drawn, draft, body, dry_run=True)
+        except Problem as problem:
+            if problem.status == 409 and problem.body.get("actual_version") is not None:
+                actual = problem.body["actual_version"]
+                changed = await part_of(_changes(request, session, draft))
+            elif problem.status == 422:
+                wrong = [
+                    FieldProblem(error["field"], sentence(error["message"])) for error in problem.body.get("errors", ())
+                ] or [FieldProblem("", sentence(problem.detail))]
+            else:
+                raise
+    if run.get("outcome") == "repeated":
+        return see(await _sent(request, session, drawn, draft, body, run["receipt"]))
+    on = read_day(request.query_params.get("on"))
+    another_day = await part_of(_run_on(request, session, drawn, draft, body, on)) if on and run else None
+    refused = run.get("outcome") == "refused"
+    problems = [*_linked(drawn, draft, wrong), *(_rule_links(drawn, draft, run["rules"]) if refused else ())]
+    return render(
+        request,
+        "check.html",
+        session,
+        status=422 if problems else 409 if changed else 200,
+        problem=bool(problems),
+        drawn=drawn,
+        draft=draft,
+        answers=list(answers_in_words(drawn.fields, draft.answers)),
+        run=run,
+        problems=problems,
+        changed=changed,
+        actual=actual,
+        on=on,
+        another_day=another_day,
+        edit=f"/report/{draft.id}" if draft.guided else address(drawn.path, draft=str(draft.id)),
+        address_of=lambda name: _field_address(drawn, draft, name),
+        warnings=warnings_for(draft.answers) if draft.guided else (),
+        back=_back(drawn, draft, body),
+    )
+
+
+async def send_draft(request: Request, session: Session, _form: Form) -> Response:
+    """Send the command, once: its key is the draft's id, so sent again it gives the same receipt."""
+    draft = await _draft(request, session, request.path_params["draft"])
+    if draft.sent:
+        return see(draft.sent)
+    drawn = await _draw_draft(request, session, draft)
+    body, wrong = await _command(request, session, drawn, draft)
+    try:
+        if wrong:
+            return see(f"/drafts/{draft.id}")
+        receipt = await _send(request, session, drawn, draft, body, dry_run=False)
+    except Problem as problem:
+        if problem.status in {409, 422}:
+            return see(f"/drafts/{draft.id}")  # its dry run says the same, with what to do
+        raise
+    return see(await _sent(request, session, drawn, draft, body, receipt))
+
+
+async def give_reasons(request: Request, session: Session, form: Form) -> Response:
+    """Keep the reasons that warnings ask for."""
+    draft = await _draft(request, session, request.path_params["draft"])
+    reasons = {
+        name.removeprefix("reason."): text.replace("\r\n", "\n")
+        for name in form
+        if name.startswith("reason.") and (text := first(form, name).strip())
+    }
+    await console_of(request).drafts.save(session.person, replace(draft, rationale={**draft.rationale, **reasons}))
+    return see(f"/drafts/{draft.id}")
+
+
+async def take_version(request: Request, session: Session, form: Form) -> Response:
+    """Take the record as it is now for what the answers are about: the person has read what changed."""
+    draft = await _draft(request, session, request.path_params["draft"])
+    version = read_count(first(form, "version"), -1)
+    if version < 0:
+        raise HTTPException(422, INCOMPLETE)
+    await console_of(request).drafts.save(session.person, replace(draft, version=version))
+    return see(f"/drafts/{draft.id}")
+
+
+async def delete_draft(request: Request, session: Session, _form: Form) -> Response:
+    """Forget a form that was begun."""
+    await console_of(request).drafts.remove(session.person, read_uuid(request, "draft"))
+    return see("/")
+
+
+async def begin_page(request: Request, session: Session) -> Response:
+    """Show what begins a record, for the person's role."""
+    return render(request, "begin.html", session, beginnings=await beginnings(request, session))
+
+
+async def begin(request: Request, _session: Session) -> Response:
+    """Lead to the form of a record that is not begun yet, under an id of its own."""
+    collection = read_collection(request)
+    path = f"/records/{collection}/{uuid4()}/do/{read_name(request, 'command')}"
+    ids = {name: values[0] for name, values in _ids_in_address(request).items()}
+    return see(address(path, case=read_case(request.query_params.get("case")), **ids))
+
+
+async def beginnings(request: Request, session: Session) -> list[dict[str, Any]]:
+    """List, for each service, the commands by which the role may begin a record there."""
+    apis = console_of(request).apis
+
+    async def of(collection: str) -> dict[str, Any] | None:
+        service = SERVICES[collection]
+        guidance, titles = await asyncio.gather(
+            part_of(apis.get(session, service, f"/v1/{collection}/commands")), part_of(apis.titles(service))
+        )
+        if not guidance.value or not titles.value:
+            return None
+        steps = [step for step in steps_of(guidance.value, titles.value).shown if step.is_open]
+        return {"collection": collection, "title": RECORD_TITLES[collection], "steps": steps} if steps else None
+
+    found = await asyncio.gather(*(of(collection) for collection in RECORD_TITLES))
+    return [one for one in found if one]
+
+
+# --- what these have in common ---------------------------------------------------------------------
+
+
+async def _draft(request: Request, session: Session, text: Any) -> Draft:
+    """Return a draft of the person. Raises `HTTPException` 410 where it is gone."""
+    try:
+        found = await console_of(request).drafts.find(session.person, UUID(str(text)))
+    except ValueError:
+        raise HTTPException(404) from None
+    if found is None:
+        raise HTTPException(410)
+    return found
+
+
+async def _draw(request: Request, session: Session, answers: Answers, case_id: str | None) -> Drawn:
+    command = read_name(request, "command")
+    return await draw_command(
+        request, session, read_collection(request), read_uuid(request, "id"), command, answers, case_id
+    )
+
+
+async def _draw_draft(request: Request, session: Session, draft: Draft) -> Drawn:
+    collection = next(one for one, service in SERVICES.items() if service == draft.service)
+    return await draw_command(request, session, collection, draft.stream, draft.command, draft.answers, draft.case_id)
+
+
+async def draw_command(
+    request: Request,
+    session: Session,
+    collection: str,
+    stream: UUID,
+    command: str,
+    answers: Answers,
+    case_id: str | None,
+) -> Drawn:
+    """Draw a form from the command's schema and the record's guidance. Raises `Problem` 404 for an unknown command."""
+    apis, service = console_of(request).apis, SERVICES[collection]
+    schema, guidance = await asyncio.gather(
+        apis.schema(service, command), _guidance(request, session, collection, stream, command)
+    )
+    begun = guidance["version"] > 0
+    known = (
+        await choices(apis, session, collection, str(stream), case_id, begun=begun)
+        if '"uuid"' in json.dumps(schema)
+        else {}
+    )
+    rows = {name.removeprefix(ROWS): read_count(first(answers, name), 1) for name in answers if name.startswith(ROWS)}
+    drawing = Drawing(schema.get("$defs", {}), known, rows)
+    line = next((one for one in guidance["commands"] if one["type"] == command), None)
+    if line is None:
+        raise HTTPException(403, f"Your role may not do this: {schema['title']}.")
+    return Drawn(
+        collection,
+        stream,
+        command,
+        schema["title"],
+        schema.get("description", ""),
+        guidance["version"],
+        fields_of(schema, drawing),
+        line["rules"],
+    )
+
+
+async def _command(
+    request: Request, session: Session, drawn: Drawn, draft: Draft
+) -> tuple[dict[str, Any], list[FieldProblem]]:
+    """Return the command of the answers. The value of a correction gets the type of the value that it corrects."""
+    body, wrong = command_of(drawn.fields, draft.answers)
+    if not wrong and {"corrects", "field", "value"} <= body.keys():
+        path = f"/v1/{drawn.collection}/{drawn.stream}/history"
+        history = await part_of(console_of(request).apis.get(session, draft.service, path))
+        events = (history.value or {"events": []})["events"]
+        data: Any = next((event["data"] for event in events if event["event_id"] == body["corrects"]), None)
+        for name in str(body["field"]).split("."):
+            data = data.get(name) if isinstance(data, Mapping) else None
+        if isinstance(data, str) or (isinstance(data, Mapping) and "sealed" in data):
+            body["value"] = first(draft.answers, "value").strip()
+        elif isinstance(data, bool):
+            body["value"] = {"yes": True, "no": False}.get(str(body["value"]).lower(), body["value"])
+    return body, wrong
+
+
+async def _guidance(
+    request: Request, session: Session, collection: str, stream: UUID, command: str
+) -> Mapping[str, Any]:
+    """Return the guidance of a record; of one that is not begun yet, what begins one."""
+    apis, service = console_of(request).apis, SERVICES[collection]
+    try:
+        return await apis.get(session, service, f"/v1/{collection}/{stream}/commands")
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        guidance = await apis.get(session, service, f"/v1/{collection}/commands")
+        if command not in {line["type"] for line in guidance["commands"]}:
+            raise
+        return guidance
+
+
+def _ids_in_address(request: Request) -> dict[str, list[str]]:
+    """Return the ids that an address fills in, such as the condition for which a place is booked; nothing but ids."""
+    return {
+        name: [str(found)]
+        for name, text in request.query_params.items()
+        if (name == CORRECTS or name.endswith("_id")) and NAME_OF_ID.fullmatch(name) and (found := read_case(text))
+    }
+
+
+async def _run_on(
+    request: Request, session: Session, drawn: Drawn, draft: Draft, body: Mapping[str, Any], on: date
+) -> dict[str, Any]:
+    """Run the command dry as if it happened on another day, at the time of the day that was answered, or else at noon."""
+    try:
+        clock = datetime.fromisoformat(str(body["occurred_at"])).astimezone(LONDON).time()
+    except (KeyError, ValueError):
+        clock = NOON
+    moment = datetime.combine(on, clock, LONDON).isoformat()
+    return await _send(
+        request, session, drawn, draft, {**body, "occurred_at": moment}, dry_run=True, as_of=max(on, today())
+    )
+
+
+async def _send(
+    request: Request,
+    session: Session,
+    drawn: Drawn,
+    draft: Draft,
+    body: Mapping[str, Any],
+    *,
+    dry_run: bool,
+    as_of: date | None = None,
+) -> dict[str, Any]:
+    command = {
+        "type": drawn.command,
+        "expected_version": draft.version,
+        **({"rationale": draft.rationale} if draft.rationale else {}),
+        **body,
+    }
+    path = f"/v1/{drawn.collection}/{drawn.stream}/commands"
+    if dry_run:
+        path += "?dry_run=true" + (f"&as_of={as_of}" if as_of and as_of > today() else "")
+    return await console_of(request).apis.post(session, draft.service, path, command, Idempotency_Key=str(draft.id))
+
+
+async def _sent(
+    request: Request, session: Session, drawn: Drawn, draft: Draft, body: Mapping[str, Any], receipt: Mapping[str, Any]
+) -> str:
+    """Keep where a sent draft has led, without its answers, and return that address: its page waits for what was recorded."""
+    page = f"/report/{draft.id}/receipt" if draft.guided else _back(drawn, draft, body)
+    where = address(page, recorded=receipt["command_id"], draft=str(draft.id))
+    done = replace(
+        draft,
+        answers={},
+        rationale={},
+        case_id=draft.case_id or (str(body["case_id"]) if draft.guided else None),
+        sent=where,
+    )
+    await console_of(request).drafts.save(session.person, done)
+    return where
+
+
+def _back(drawn: Drawn, draft: Draft, body: Mapping[str, Any]) -> str:
+    """Return the page to which a form belongs: its case, or else its record."""
+    case_id = draft.case_id or body.get("case_id")
+    return f"/cases/{case_id}" if case_id else f"/records/{drawn.collection}/{drawn.stream}"
+
+
+async def _changes(request: Request, session: Session, draft: Draft) -> list[Mapping[str, Any]]:
+    """List the events of the record after the version from which the form was drawn."""
+    apis = console_of(request).apis
+    collection = next(one for one, service in SERVICES.items() if service == draft.service)
+    try:
+        answer = await apis.get(session, draft.service, f"/v1/{collection}/{draft.stream}/history")
+        events = answer["events"]
+    except Problem as problem:
+        if problem.status != 403 or not draft.case_id:
+            raise
+        answer = await apis.get_projected(session, f"/v1/cases/{draft.case_id}/timeline", {"order": "recorded_at"})
+        events = [event for event in answer["events"] if event["stream"] == str(draft.stream)]
+    return [event for event in events if event["version"] > draft.version]
+
+
+def _linked(drawn: Drawn, draft: Draft, wrong: Sequence[FieldProblem]) -> list[dict[str, str]]:
+    """Return what is wrong with fields, each with a link to its field on the form."""
+    return [
+        {"text": one.text, "href": _field_address(drawn, draft, one.name), "rule": "", "source": ""} for one in wrong
+    ]
+
+
+def _rule_links(drawn: Drawn, draft: Draft, rules: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return the rules that refuse, each with its source and a link to the field that it looks at."""
+    looked_at = {line["id"]: line["fields"][0] for line in drawn.rules if line["fields"]}
+    return [
+        {
+            "text": rule["text"],
+            "href": _field_address(drawn, draft, looked_at.get(rule["id"], "")),
+            "rule": rule["id"],
+            "source": rule["source"],
+        }
+        for rule in rules
+    ]
+
+
+def _field_address(drawn: Drawn, draft: Draft, name: str) -> str:
+    found = find_field(drawn.fields, name)
+    path = address(drawn.path, draft=str(draft.id))
+    if draft.guided:
+        path = f"/report/{draft.id}/{question_of(found.name).name}?then=check" if found else f"/report/{draft.id}"
+    return path + (f"#{found.first_id}" if found else "")
+
+
+def _form(
+    request: Request,
+    session: Session,
+    drawn: Drawn,
+    *,
+    answers: Answers,
+    key: str,
+    version: int,
+    case_id: str | None,
+    wrong: Sequence[FieldProblem] = (),
+) -> Response:
+    return render(
+        request,
+        "form.html",
+        session,
+        status=422 if wrong else 200,
+        problem=bool(wrong),
+        drawn=drawn,
+        answers=answers,
+        key=key,
+        version=version,
+        case_id=case_id,
+        errors={one.name: one.text for one in wrong},
+        wrong=[
+            {"text": one.text, "href": f"#{found.first_id}"}
+            for one in wrong
+            if (found := find_field(drawn.fields, one.name))
+        ],
+        new_id=uuid4,
+    )

@@ -1,0 +1,79 @@
+"""The names of the people of records, as the services show them to the person: each look is a read that is logged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.console.apis import PROJECTED, Apis, NoAnswer, Problem
+from services.console.sessions import Session
+from services.reporting.access import MOST_NAMED, NAMING
+
+CHILD: Final = ("SUSPECT", "HARMER", "CHILD", "SUBJECT")
+"""Parts in a record of the child whose case it is."""
+
+Record = tuple[str, str]
+"""A service, and the id of a record of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A person of a record, as far as the reader may know them."""
+
+    id: str
+    part: str
+    name: str
+    details: Mapping[str, Any]
+
+
+def people_of(state: Mapping[str, Any]) -> list[Who]:
+    """List the people of a record, the child first."""
+    parts = state.get("people") if isinstance(state.get("people"), Mapping) else {}
+    details = (state.get("details") or {}).get("people") or {}
+    found = [
+        Who(id_, str((parts or {}).get(id_, "")), _text(details.get(id_, {}).get("name")), details.get(id_, {}))
+        for id_ in dict.fromkeys([*(parts or {}), *details])
+    ]
+    return _sorted(found)
+
+
+def child_of(state: Mapping[str, Any]) -> Who | None:
+    """Return the child whose record it is, where the reader may know the name."""
+    return _child(people_of(state))
+
+
+def _sorted(people: Iterable[Who]) -> list[Who]:
+    return sorted(people, key=lambda who: (who.part not in CHILD, who.part != "", who.name))
+
+
+def _child(people: Iterable[Who]) -> Who | None:
+    return next((who for who in people if who.name and (who.part in CHILD or not who.part)), None)
+
+
+async def of_records(apis: Apis, session: Session, records: Iterable[Record]) -> dict[str, str]:
+    """Return the child's name by the id of the record, for those that the person may read: one question for many records."""
+    wanted = list(dict.fromkeys(f"{service}/{id_}" for service, id_ in records if service in NAMING))
+    parts = [wanted[n : n + MOST_NAMED] for n in range(0, len(wanted), MOST_NAMED)]
+    answers = await asyncio.gather(*(_ask_for_names(apis, session, part) for part in parts))
+    people: dict[str, list[Who]] = defaultdict(list)
+    for one in (one for answer in answers for one in answer):
+        people[one["id"]].append(Who(one["person_id"], one["part"] or "", one["name"], {}))
+    return {id_: child.name for id_, those in people.items() if (child := _child(_sorted(those)))}
+
+
+async def _ask_for_names(apis: Apis, session: Session, records: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the named people of some records; none where the person may not read them, or no service answers."""
+    try:
+        answer = await apis.post(session, PROJECTED, "/v1/names", {"records": records})
+    except (Problem, NoAnswer):
+        return []
+    people: list[Mapping[str, Any]] = answer["people"]
+    return people
+
+
+def _text(value: Any) -> str:
+    """Return a value that is shown; a sealed or forgotten one is none."""
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,1 @@
+"""Officers' pages: my day, cases, records, papers, registers, conferences."""

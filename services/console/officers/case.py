@@ -1,0 +1,226 @@
+"""The pages of a case: how it stands, what can happen next, and what has happened, now or by both times."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.apis import Apis, Problem, part_of
+from services.console.forms.forms import beginnings
+from services.console.forms.next_steps import steps_of
+from services.console.officers.conference import FACTS, OF_A_PERSON, conference_of
+from services.console.officers.moments import Step, steps_around
+from services.console.officers.papers import names_of_papers
+from services.console.records import SERVICES, Record, all_people, read_all, read_record
+from services.console.rendering import render
+from services.console.routing import console_of, query, read_collection, read_page, read_uuid
+from services.console.schools.questions import NUDE_IMAGERY, SAFEGUARDING_HOLD, Caution
+from services.console.sessions import Session
+from services.console.words import age, day, today
+from services.registry import COLLECTIONS
+
+TIMES: Final = ("as_of", "known_at")
+PARTS: Final = 4
+"""The pages of a timeline that one of the API makes: an event with its links weighs two kilobytes, and the API gives a hundred."""
+HOLD: Final = "SAFEGUARDING_HOLD"
+CORRECTING: Final = frozenset({"CorrectRecord", "CorrectReferral"})
+"""The commands that correct a field of any event of a record."""
+WORKED_ON: Final = frozenset({"TRIAGED", "ALLOCATED", "IN_PROGRESS"})
+"""States of a referral in which education is given for it."""
+
+
+async def case_page(request: Request, session: Session) -> Response:
+    """Show a case: its people, what waits, what can happen next, its duties."""
+    apis, id_ = console_of(request).apis, read_uuid(request, "case")
+    times = query(request, *TIMES)
+    try:
+        case = await apis.get_projected(session, f"/v1/cases/{id_}", times)
+    except Problem as problem:
+        if problem.status in {403, 404} and await _has_sent(request, session):
+            return render(request, "recorded.html", session)
+        raise
+    now = not any(times.values())
+    records, recent, begun, around = await asyncio.gather(
+        read_all(apis, session, case, times, guidance=now),
+        part_of(_recorded(request, session, str(id_))),
+        beginnings(request, session) if now else _nothing(),
+        part_of(_steps(apis, session, str(id_), times)),
+    )
+    earlier, later = around.value or (None, None)
+    people = all_people(records)
+    child = next((record.child for record in records if record.child), None)
+    return render(
+        request,
+        "case.html",
+        session,
+        id=str(id_),
+        case=case,
+        times=times,
+        now=now,
+        records=records,
+        steps={
+            record.id: steps_of(record.guidance.value, record.titles) for record in records if record.guidance.value
+        },
+        people=people,
+        child=child,
+        age=age(child.details.get("date_of_birth"), today()) if child else None,
+        recorded=recent.value or [],
+        beginnings=begun,
+        warnings=warnings_of(records),
+        earlier=earlier,
+        later=later,
+        books=any(one["collection"] == "sessions" for one in begun),
+        bookings=lambda record: bookings(case, record),
+    )
+
+
+def warnings_of(records: Iterable[Record]) -> list[Caution]:
+    """Return what nobody may miss of the records of a case: a safeguarding hold, and a nude image."""
+    found = []
+    for record in records:
+        if (record.state.value or {}).get("state") == HOLD:
+            found.append(SAFEGUARDING_HOLD)
+        commands = (record.guidance.value or {"commands": ()})["commands"]
+        if any(rule["id"] == "B5" and rule["answer"] == "broken" for one in commands for rule in one["rules"]):
+            found.append(NUDE_IMAGERY)
+    return list(dict.fromkeys(found))
+
+
+def bookings(case: Mapping[str, Any], record: Record) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield what a place in an education session can be booked for in a record, in words and as parameters of an address."""
+    state = record.state.value or {}
+    child = {"person": record.child.id} if record.child else {}
+    if record.collection == "referrals" and state.get("state") in WORKED_ON:
+        yield "for this referral", {"referral": record.id, **child}
+    conditions = state.get("conditions") if record.collection == "disposals" else None
+    due = {duty["item"]: duty["due"] for duty in case["duties"] if duty["item"]}
+    for condition, standing in (conditions or {}).items():
+        if standing == "ACTIVE":
+            words = f"due {day(due[condition])}" if condition in due else condition[:8]
+            yield f"for the condition {words}", {"disposal": record.id, "condition": condition, **child}
+
+
+async def _steps(apis: Apis, session: Session, case: str, times: Mapping[str, Any]) -> tuple[Step | None, Step | None]:
+    return await steps_around(apis, session, case, times) if any(times.values()) else (None, None)
+
+
+async def timeline_page(request: Request, session: Session) -> Response:
+    """Show what happened in a case, the latest first, each event in a sentence with both times."""
+    apis, id_ = console_of(request).apis, read_uuid(request, "case")
+    times = query(request, *TIMES)
+    page = read_page(request.query_params.get("page"))
+    whole, part = divmod(page - 1, PARTS)
+    answer = await apis.get_projected(session, f"/v1/cases/{id_}/timeline", {**times, "page": str(whole + 1)})
+    size = answer["page_size"] // PARTS
+    events = answer["events"][part * size : (part + 1) * size]
+    streams = {event["stream"]: COLLECTIONS[event["service"]] for event in events}
+    now = not any(times.values())
+    return render(
+        request,
+        "timeline.html",
+        session,
+        id=str(id_),
+        times=times,
+        now=now,
+        corrections=await _corrections(apis, session, streams) if now else {},
+        answer=answer,
+        events=events,
+        places={event["event_id"]: event for event in events},
+        collections=COLLECTIONS,
+        page=page,
+        pages=-(-answer["total"] // size) or 1,
+    )
+
+
+async def _corrections(apis: Apis, session: Session, streams: Mapping[str, str]) -> dict[str, str]:
+    """Return, by the id of each record, the command by which the role may correct a line of it now."""
+    found = await asyncio.gather(
+        *(part_of(apis.get(session, SERVICES[kind], f"/v1/{kind}/{id_}/commands")) for id_, kind in streams.items())
+    )
+    return {
+        id_: command
+        for id_, guidance in zip(streams, found, strict=True)
+        if (command := correction_of(guidance.value)) is not None
+    }
+
+
+def correction_of(guidance: Mapping[str, Any] | None) -> str | None:
+    """Return the command that corrects a field of an event, where the guidance of a record lets the role send it."""
+    commands = (guidance or {"commands": ()})["commands"]
+    return next((one["type"] for one in commands if one["type"] in CORRECTING and one["status"] != "refused"), None)
+
+
+async def looks_page(request: Request, session: Session) -> Response:
+    """Show who has looked at a case as a whole, in which role and why; the latest first."""
+    id_ = read_uuid(request, "case")
+    asked = {"case": str(id_), **query(request, "before")}
+    answer = await console_of(request).apis.get(session, "reporting", "/v1/access", asked)
+    return render(request, "looks.html", session, id=str(id_), lines=answer["lines"], earlier=answer.get("next"))
+
+
+async def record_page(request: Request, session: Session) -> Response:
+    """Show a record by itself, such as a session that belongs to no one case."""
+    apis, id_ = console_of(request).apis, str(read_uuid(request, "id"))
+    collection = read_collection(request)
+    record = await read_record(apis, session, collection, id_, {})
+    if record.state.value is None and record.state.status == 404:
+        await apis.get(session, SERVICES[collection], f"/v1/{collection}/{id_}")  # raises, and its page is shown
+    history, papers = await asyncio.gather(
+        part_of(apis.get(session, SERVICES[collection], f"/v1/{collection}/{id_}/history")),
+        part_of(names_of_papers(apis, collection)),
+    )
+    events = (history.value or {}).get("events", ())
+    return render(
+        request,
+        "record.html",
+        session,
+        record=record,
+        case_id=next(
+            (str(event["data"]["case_id"]) for event in events if event["version"] == 1 and "case_id" in event["data"]),
+            "",
+        ),
+        conference=conference_of(events, record) if events and collection == "conferences" else None,
+        columns=OF_A_PERSON,
+        facts=FACTS,
+        steps=steps_of(record.guidance.value, record.titles) if record.guidance.value else None,
+        corrections={record.id: correction_of(record.guidance.value)},
+        history=history,
+        papers=papers.value or [],
+        recorded=_of_command(events, request.query_params.get("recorded")),
+    )
+
+
+async def _has_sent(request: Request, session: Session) -> bool:
+    """Whether the person comes from a form that they have sent; some roles record what they may not read."""
+    try:
+        draft = await console_of(request).drafts.find(session.person, UUID(request.query_params.get("draft", "")))
+    except ValueError:
+        return False
+    return draft is not None and draft.sent != ""
+
+
+async def _nothing() -> list[dict[str, Any]]:
+    return []
+
+
+async def _recorded(request: Request, session: Session, case: str) -> list[Mapping[str, Any]]:
+    """Return the events of the command that the person has just sent, to say what was recorded."""
+    command = request.query_params.get("recorded")
+    if not command:
+        return []
+    apis = console_of(request).apis
+    path, order = f"/v1/cases/{case}/timeline", {"order": "recorded_at"}
+    answer = await apis.get_projected(session, path, order)
+    last = -(-answer["total"] // answer["page_size"])
+    if last > 1:
+        answer = await apis.get_projected(session, path, {**order, "page": str(last)})
+    return _of_command(answer["events"], command)
+
+
+def _of_command(events: Iterable[Mapping[str, Any]], command: str | None) -> list[Mapping[str, Any]]:
+    return [event for event in events if event["command_id"] == command]

@@ -1,0 +1,132 @@
+"""The list of cases: filtered by an address that names nobody, and searched by a form whose words stand in no address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console import names
+from services.console.apis import Apis, Problem, sentence
+from services.console.rendering import render
+from services.console.routing import Form, console_of, first, query
+from services.console.sessions import Session
+from services.console.words import today
+from services.vocabulary import SearchKind
+
+DUE: Final = {"": "Any day", "overdue": "Overdue", "today": "By today", "week": "In the next 7 days"}
+SORTED: Final = {"": "Soonest duty", "changed": "Latest change", "opened": "Latest beginning"}
+SEARCHED: Final = {
+    SearchKind.NAME: "Name",
+    SearchKind.CRIME_NUMBER: "Crime number",
+    SearchKind.SCHOOL: "School's reference number",
+    SearchKind.REFERENCE: "Other reference",
+}
+
+
+async def case_list(request: Request, session: Session) -> Response:
+    """Show the cases that the person may see, filtered and sorted."""
+    apis = console_of(request).apis
+    filters = query(request, "state", "whose", "due", "sort", "page")
+    answer = await apis.get_projected(
+        session,
+        "/v1/cases",
+        {
+            "state": filters["state"],
+            "officer": session.person if filters["whose"] == "mine" else None,
+            "due_before": _due_before(filters["due"]),
+            "sort": filters["sort"],
+            "page": filters["page"],
+        },
+    )
+    cases = answer["cases"]
+    return render(
+        request,
+        "cases.html",
+        session,
+        answer=answer,
+        cases=cases,
+        names=await _names(apis, session, {case["case_id"]: record_of(case) for case in cases if case["work"]}),
+        filters=filters,
+        states=await _states(apis),
+        due=DUE,
+        sorts=SORTED,
+        pages=_pages(answer),
+    )
+
+
+async def search_page(request: Request, session: Session) -> Response:
+    """Show the form of the search."""
+    return render(
+        request, "search.html", session, kinds=SEARCHED, words="", kind=SearchKind.NAME, answer=None, wrong=""
+    )
+
+
+async def search(request: Request, session: Session, form: Form) -> Response:
+    """Show what was found. The words came in the body, and go back in no address."""
+    kind, words = first(form, "kind"), first(form, "words").strip()
+    apis = console_of(request).apis
+    answer: dict[str, Any] | None = None
+    wrong = "" if words else "Enter what you are looking for."
+    if not wrong:
+        try:
+            answer = await apis.search(session, {kind: words})
+        except Problem as problem:
+            if problem.status != 422:
+                raise
+            wrong = "; ".join(sentence(error["message"]) for error in problem.body.get("errors", ())) or problem.detail
+    found = answer["cases"] if answer else []
+    return render(
+        request,
+        "search.html",
+        session,
+        status=422 if wrong else 200,
+        problem=bool(wrong),
+        kinds=SEARCHED,
+        words=words,
+        kind=kind,
+        answer=answer,
+        wrong=wrong,
+        names=await _names(
+            apis, session, {case["case_id"]: _place(record) for case in found for record in case["records"][:1]}
+        ),
+    )
+
+
+def _pages(answer: Mapping[str, Any]) -> int:
+    """Return how many pages the list has, as far as its cases were counted: at least one more while there are more."""
+    counted = -(-answer["total"] // answer["page_size"]) or 1
+    return max(counted, answer["page"] + 1) if answer["more_than_total"] and answer["next"] else counted
+
+
+def _due_before(due: str | None) -> str | None:
+    """Return the day before which a duty is due; of a word that the filter does not know, none."""
+    days = {"overdue": 0, "today": 1, "week": 8}.get(due or "")
+    return None if days is None else (today() + timedelta(days=days)).isoformat()
+
+
+def record_of(case: Mapping[str, Any]) -> names.Record:
+    """Return the record of a case in which the child's name is looked up."""
+    work = next((work for work in case["work"] if work["service"] in {"disposal", "referral"}), case["work"][0])
+    return _place(work)
+
+
+def _place(record: Mapping[str, Any]) -> names.Record:
+    return record["service"], record["id"]
+
+
+async def _names(apis: Apis, session: Session, records: Mapping[str, names.Record]) -> dict[str, str]:
+    """Return the child's name by the id of the case, for those that the person may read."""
+    found = await names.of_records(apis, session, records.values())
+    return {case: found[id_] for case, (_, id_) in records.items() if id_ in found}
+
+
+async def _states(apis: Apis) -> list[str]:
+    """Return the states by which the list can be filtered, as its API declares them."""
+    declared = await apis.openapi("reporting")
+    parameters = declared["paths"]["/v1/cases"]["get"]["parameters"]
+    states: list[str] = next(one["schema"]["enum"] for one in parameters if one["name"] == "state")
+    return states

@@ -1,0 +1,154 @@
+"""A restorative conference as one page: who takes part and how far each is, risk, schedule, outcome and agreement.
+
+The page gathers what the history of the record says; each line leads to the form that comes next, where the role may send it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from services.console.records import Record
+from services.console.words import day, in_words, moment
+
+OF_A_PERSON: Final[Mapping[str, tuple[str, ...]]] = {
+    "informed": ("InformVictim",),
+    "consent": ("GiveConsent", "WithdrawConsent"),
+    "prepared": ("HoldPreparation",),
+    "follow_up": ("RecordFollowUp",),
+}
+"""The columns of the participants, each with the commands that its cell leads to."""
+
+
+@dataclass(slots=True)
+class Participant:
+    """A person who takes part, and what is recorded of them, in words."""
+
+    id: str
+    name: str
+    part: str
+    informed: str = ""
+    consent: str = ""
+    prepared: str = ""
+    present: str = ""
+    follow_up: str = ""
+
+
+@dataclass(slots=True)
+class Term:
+    """A term of the agreement."""
+
+    id: str
+    text: str
+    due: str
+    standing: str
+
+
+@dataclass(slots=True)
+class Conference:
+    """A conference as its history tells it."""
+
+    participants: dict[str, Participant] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    """Responsibility, facilitator, risk, schedule and outcome, by their headings."""
+    terms: dict[str, Term] = field(default_factory=dict)
+
+
+FACTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "Proposed": ("", ()),
+    "Responsibility": ("Not recorded yet", ("RecordResponsibility",)),
+    "Facilitator": ("Nobody yet", ("AssignFacilitator",)),
+    "Risk": ("Not assessed yet", ("AssessRisk", "ApproveRisk")),
+    "Schedule": ("Not scheduled yet", ("ScheduleConference", "ConvertToIndirect")),
+    "Outcome": ("Not held yet", ("RecordConferenceHeld", "RecordDidNotProceed")),
+    "Agreement": ("None yet", ("SignAgreement", "RecordNoAgreement")),
+}
+"""The headings of the page, each with its words where nothing is recorded, and the commands that lead on."""
+
+
+def conference_of(events: Iterable[Mapping[str, Any]], record: Record) -> Conference:
+    """Gather a conference from its history; what was corrected reads as it was corrected, where the sentence says so."""
+    names = {who.id: who.name for who in record.people}
+    found = Conference({}, {heading: words for heading, (words, _) in FACTS.items() if words})
+    for event in events:
+        _take(found, event, names)
+    return found
+
+
+def _take(found: Conference, event: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    """Take an event into the page."""
+    data, on, type_ = event["data"], day(event["occurred_at"]), event["type"]
+    sentence = str(event["corrected_sentence"] or event["sentence"])
+    if type_ in _PARTS:
+        member, part = _PARTS[type_]
+        _participant(found, data[member], names, part or data["role"])
+    if type_ in _COLUMNS:
+        column, words = _COLUMNS[type_]
+        setattr(_participant(found, data["person_id"], names), column, words(data, on))
+    if type_ in _FACTS:
+        found.facts[_FACTS[type_]] = f"{sentence}, on {on}"
+    if type_ == "RiskApproved":
+        found.facts["Risk"] += f"; approved on {on}"
+    elif type_ in {"ConferenceScheduled", "ConvertedToIndirect"}:
+        found.facts["Schedule"] = _schedule(data)
+    for one in data.get("present") or ():
+        who = _participant(found, one["person_id"], names, one["role"])
+        who.present = "Took part" if one["attended"] else "Was absent"
+    if type_ == "AgreementSigned":
+        found.terms |= {str(term["term_id"]): _term(term) for term in data["terms"]}
+    elif type_ in _STANDINGS and (term := found.terms.get(str(data["term_id"]))) is not None:
+        term.standing = _STANDINGS[type_]
+
+
+def _consent(data: Mapping[str, Any], on: str) -> str:
+    until = f", until {day(data['valid_until'])}" if data.get("valid_until") else ""
+    return f"Given on {on}: {', '.join(in_words(mode).lower() for mode in data['scope'])}{until}"
+
+
+_PARTS: Final[Mapping[str, tuple[str, str]]] = {
+    "ConferenceProposed": ("harmer", "HARMER"),
+    "ParticipantAdded": ("person_id", ""),
+}
+"""Events that name a person for the first time: the member with the id, and the part where the event does not say it."""
+_COLUMNS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any], str], str]]]] = {
+    "VictimInformed": ("informed", lambda _data, on: on),
+    "ConsentGiven": ("consent", _consent),
+    "ConsentWithdrawn": ("consent", lambda _data, on: f"Withdrawn on {on}"),
+    "PreparationHeld": ("prepared", lambda _data, on: on),
+    "FollowUpCompleted": ("follow_up", lambda data, on: f"{on}, satisfaction {data['satisfaction']}"),
+}
+"""Events of a person: the column, and its words from the data and the day."""
+_FACTS: Final[Mapping[str, str]] = {
+    "ConferenceProposed": "Proposed",
+    "ResponsibilityRecorded": "Responsibility",
+    "FacilitatorAssigned": "Facilitator",
+    "RiskAssessed": "Risk",
+    "ConferenceHeld": "Outcome",
+    "ConferenceDidNotProceed": "Outcome",
+    "AgreementSigned": "Agreement",
+    "NoAgreementReached": "Agreement",
+}
+"""Events that their sentence tells under a heading."""
+_STANDINGS: Final[Mapping[str, str]] = {"TermCompleted": "COMPLETED", "TermNotCompleted": "NOT_COMPLETED"}
+
+
+def _schedule(data: Mapping[str, Any]) -> str:
+    when = moment(data["starts_at"]) if "starts_at" in data else ""
+    place = data["place"] if isinstance(data.get("place"), str) else ""
+    return ", ".join(filter(None, (in_words(data["mode"]), when, place)))
+
+
+def _term(term: Mapping[str, Any]) -> Term:
+    text = term["text"] if isinstance(term["text"], str) else "Not shown to your role"
+    return Term(str(term["term_id"]), text, day(term.get("due")), "OPEN")
+
+
+def _participant(found: Conference, id_: Any, names: Mapping[str, str], part: str = "") -> Participant:
+    """Return the line of a person, whom it adds where there is none yet."""
+    person = str(id_)
+    line = found.participants.setdefault(
+        person, Participant(person, names.get(person) or f"Person {person[:8]}", in_words(part))
+    )
+    line.part = line.part or in_words(part)
+    return line

@@ -1,0 +1,90 @@
+"""The calendar of education sessions by weeks, and booking a place in one from a condition or a referral of a case."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.records import condition_words, read_record
+from services.console.rendering import render
+from services.console.routing import console_of, read_case, read_day, read_uuid
+from services.console.sessions import Session
+from services.console.words import today
+from services.registry import COLLECTIONS
+from shared.domain.dates import local_day
+
+WEEKS: Final = 4
+"""Weeks on one page."""
+PURPOSES: Final = ("disposal", "referral")
+"""Records of a case that a place may serve."""
+
+
+async def sessions_page(request: Request, session: Session) -> Response:
+    """Show the education sessions of some weeks."""
+    return await _calendar(request, session, "sessions.html", {})
+
+
+async def book_page(request: Request, session: Session) -> Response:
+    """Show the sessions in which a place can be booked for a condition or a referral of a case."""
+    apis, case = console_of(request).apis, str(read_uuid(request, "case"))
+    given = {name: read_case(request.query_params.get(name)) for name in (*PURPOSES, "condition", "person")}
+    service = next((name for name in PURPOSES if given[name]), None)
+    if service is None:
+        raise HTTPException(404)
+    record = await read_record(apis, session, COLLECTIONS[service], str(given[service]), {}, guidance=False)
+    words = await condition_words(apis, session, record)
+    child = record.child
+    book = {
+        "case": case,
+        "case_id": case,
+        f"{service}_id": given[service],
+        "condition_id": given["condition"],
+        "person_id": given["person"] or (child.id if child else None),
+    }
+    return await _calendar(
+        request,
+        session,
+        "book.html",
+        book,
+        case=case,
+        child=child,
+        purpose=words.get(given["condition"] or "") if given["condition"] else None,
+        given={name: id_ for name, id_ in given.items() if id_},
+    )
+
+
+async def _calendar(
+    request: Request, session: Session, template: str, book: Mapping[str, str | None], **context: Any
+) -> Response:
+    on = read_day(request.query_params.get("week")) or today()
+    first = on - timedelta(days=on.weekday())
+    last = first + timedelta(days=7 * WEEKS - 1)
+    answer = await console_of(request).apis.get_projected(session, "/v1/sessions", {"from": first, "to": last})
+    return render(
+        request,
+        template,
+        session,
+        weeks=weeks_of(answer["sessions"], first),
+        first=first,
+        last=last,
+        earlier=first - timedelta(days=7 * WEEKS),
+        later=last + timedelta(days=1),
+        left_out=answer["total"] - len(answer["sessions"]),
+        book=book,
+        **context,
+    )
+
+
+def weeks_of(sessions: Sequence[Mapping[str, Any]], first: date) -> list[tuple[date, Sequence[Mapping[str, Any]]]]:
+    """Group sessions by the Mondays of their weeks; a week without a session is there as well."""
+    found: dict[date, list[Mapping[str, Any]]] = defaultdict(list)
+    for one in sessions:
+        day = local_day(datetime.fromisoformat(one["starts_at"]))
+        found[day - timedelta(days=day.weekday())].append(one)
+    return [(monday, found[monday]) for monday in (first + timedelta(days=7 * n) for n in range(WEEKS))]

@@ -1,0 +1,99 @@
+"""Who works on a case: the officer of each record, and handing one to another officer by its command.
+
+    GET /cases/{case}/officer                            who has each record, and whether it may be handed on
+    GET /cases/{case}/officer?record=…&officer=…&other=  goes on to the form of the command, with the officer filled in
+
+The choice leads to the command's own form, so rules, dry run and sending are those of every command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.apis import part_of
+from services.console.forms.choices import events_of, officers_in
+from services.console.forms.fields import Option
+from services.console.forms.next_steps import Step, steps_of
+from services.console.records import Record, read_all, records_in
+from services.console.rendering import address, render
+from services.console.routing import console_of, query, read_uuid, see
+from services.console.sessions import Session
+
+HANDING: Final[Mapping[str, str]] = {"AllocateReferral": "officer_id", "AssignFacilitator": "facilitator_id"}
+"""The commands that give a record to an officer, each with the field that names them."""
+HANDED: Final = frozenset({"referrals", "conferences"})
+"""The kinds of records that have such a command; a disposal case stays with the officer who opened it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A record of a case, the officer who has it, and the command that gives it to another."""
+
+    record: Record
+    officer: str
+    """In words; empty where nobody has it."""
+    step: Step | None
+    """The command, where the role may know of it at all."""
+
+    @property
+    def is_handed(self) -> bool:
+        """Whether a record of its kind can be given to another officer at all."""
+        return self.record.collection in HANDED
+
+
+async def handover_page(request: Request, session: Session) -> Response:
+    """Show who has each record of a case; with an officer chosen, go on to the form that hands it over."""
+    apis, id_ = console_of(request).apis, str(read_uuid(request, "case"))
+    case, events = await asyncio.gather(
+        apis.get_projected(session, f"/v1/cases/{id_}"), part_of(events_of(apis, session, id_))
+    )
+    records = await read_all(apis, session, case, {}, guidance=True)
+    officers = officers_in(session, events.value or ())
+    names = {option.value: option.text for option in officers}
+    held = {str(record["id"]): record.get("officer") for _, record in records_in(case)}
+    holdings = [_holding(record, held[record.id], names) for record in records]
+    chosen = query(request, "record", "officer", "other")
+    wrong = ""
+    if chosen["record"]:
+        holding = next((one for one in holdings if one.record.id == chosen["record"]), None)
+        if holding is None or holding.step is None or not holding.step.is_open:
+            raise HTTPException(404)
+        officer = _uuid(chosen["other"] or chosen["officer"])
+        if officer is not None:
+            path = f"/records/{holding.record.collection}/{holding.record.id}/do/{holding.step.type}"
+            return see(address(path, case=id_, **{HANDING[holding.step.type]: officer}))
+        wrong = "Choose an officer, or enter the id of another one, such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
+    return render(
+        request,
+        "handover.html",
+        session,
+        status=422 if wrong else 200,
+        problem=bool(wrong),
+        id=id_,
+        holdings=holdings,
+        officers=[Option("", "Choose"), *officers],
+        chosen=chosen,
+        wrong=wrong,
+    )
+
+
+def _holding(record: Record, held: str | None, names: Mapping[str, str]) -> Holding:
+    guidance = record.guidance.value
+    steps: Sequence[Step] = steps_of(guidance, record.titles).all if guidance else ()
+    step = next((step for step in steps if step.type in HANDING), None)
+    return Holding(record, (names.get(held) or f"Officer {held[:8]}") if held else "", step)
+
+
+def _uuid(text: str | None) -> str | None:
+    try:
+        return str(UUID((text or "").strip()))
+    except ValueError:
+        return None

@@ -1,0 +1,173 @@
+"""My day: what is overdue, due and waiting, today's sessions, and what is new. The daily sheet, printable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console import names
+from services.console.apis import Apis, part_of
+from services.console.officers.cases import record_of
+from services.console.rendering import address, render
+from services.console.routing import Form, console_of, first, see
+from services.console.sessions import Session
+from services.console.words import today
+
+SHOWN: Final = 25
+"""Duties of a group that the page shows; the daily sheet shows all of them."""
+COUNTED: Final = 150
+"""Duties that are read to be counted, of the overdue and of the others; and the duties on a page of the daily sheet."""
+LATER: Final = ("today", "soon", "later")
+"""The groups of duties that are not overdue, in the order of the sheet."""
+SOON_DAYS: Final = 7
+NEW_DAYS: Final = 7
+"""How far back the first look at what is new reaches."""
+NEW_SHOWN: Final = 10
+"""Cases with something new that the page shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Duties under one heading."""
+
+    id: str
+    title: str
+    duties: Sequence[Mapping[str, Any]]
+    total: int
+    more: bool = False
+    """Whether there are more than were read."""
+
+
+async def my_day(request: Request, session: Session) -> Response:
+    """Show what the person has to do, today's sessions, and the cases with something new."""
+    console = console_of(request)
+    now = datetime.now(UTC)
+    since = await console.seen.find(session.person) or now - timedelta(days=NEW_DAYS)
+    mine = _is_mine(request)
+    officer = session.person if mine else None
+    late, rest, calendar, news, drafts = await asyncio.gather(
+        part_of(_duties(console.apis, session, officer, overdue="true")),
+        part_of(_duties(console.apis, session, officer, overdue="false")),
+        part_of(console.apis.get_projected(session, "/v1/sessions", {"from": today(), "to": today()})),
+        part_of(
+            console.apis.get_projected(
+                session,
+                "/v1/cases",
+                {
+                    "changed_since": since.isoformat(),
+                    "sort": "changed",
+                    "officer": officer,
+                },
+            )
+        ),
+        console.drafts.list(session.person),
+    )
+    sheet = late if rest.value is not None else rest
+    groups = [*_groups(late.value, SHOWN), *_groups(rest.value, SHOWN)] if sheet.value is not None else []
+    held_today = [
+        one for one in (calendar.value or {}).get("sessions", ()) if not mine or one["officer"] == session.person
+    ]
+    changed = [case for case in (news.value or {}).get("cases", ()) if case["work"]][:NEW_SHOWN]
+    records = {case["case_id"]: record_of(case) for case in changed}
+    return render(
+        request,
+        "my_day.html",
+        session,
+        sheet=sheet,
+        groups=groups,
+        counts={group.id: group for group in groups},
+        uncounted=_after(next((group.id for group in groups if group.more and group.id in LATER), None)),
+        waiting=(sheet.value or {}).get("waiting", []),
+        names=await names.of_records(console.apis, session, [*_records(groups), *records.values()]),
+        drafts=drafts,
+        mine=mine,
+        calendar=calendar,
+        held_today=held_today,
+        news=news,
+        changed=changed,
+        records={case: id_ for case, (_, id_) in records.items()},
+        since=since,
+        now=now,
+    )
+
+
+async def daily_sheet(request: Request, session: Session) -> Response:
+    """Show the duties to be printed, the soonest first; a sheet of very many goes on with another page."""
+    console = console_of(request)
+    officer = session.person if _is_mine(request) else None
+    asked = _duties(console.apis, session, officer, after=request.query_params.get("after"))
+    sheet = await part_of(asked)
+    groups = _groups(sheet.value, None)
+    return render(
+        request,
+        "daily_sheet.html",
+        session,
+        sheet=sheet,
+        groups=groups,
+        waiting=[] if request.query_params.get("after") else (sheet.value or {}).get("waiting", []),
+        names=await names.of_records(console.apis, session, _records(groups)),
+        goes_on=address("/daily-sheet", whose=request.query_params.get("whose"), after=(sheet.value or {}).get("next")),
+        whole=not (request.query_params.get("after") or (sheet.value or {}).get("next")),
+    )
+
+
+async def have_seen(request: Request, session: Session, form: Form) -> Response:
+    """Keep up to when the person has seen what is new: up to the time at which the page was made."""
+    try:
+        until = datetime.fromisoformat(first(form, "until"))
+    except ValueError:
+        until = None
+    if until is None or until.tzinfo is None:
+        raise HTTPException(422, "This form is not complete: open it again.")
+    await console_of(request).seen.save(session.person, min(until, datetime.now(UTC)))
+    return see("/")
+
+
+async def _duties(apis: Apis, session: Session, officer: str | None, **more: str | None) -> dict[str, Any]:
+    """Return the first duties of the sheet: those of an officer, or all that the person may see."""
+    return await apis.get_projected(session, "/v1/duties", {"officer": officer, "limit": str(COUNTED), **more})
+
+
+def _is_mine(request: Request) -> bool:
+    return request.query_params.get("whose") == "mine"
+
+
+def _groups(sheet: Mapping[str, Any] | None, limit: int | None) -> list[Group]:
+    """Return the groups of a sheet that have any duty. The sheet is in order, so what was not read follows its last group."""
+    found = [group for group in group_by_urgency((sheet or {}).get("duties", []), today(), limit) if group.total]
+    return [*found[:-1], replace(found[-1], more=(sheet or {}).get("next") is not None)] if found else []
+
+
+def _after(cut: str | None) -> Sequence[str]:
+    """Return the groups of which nothing was read, since the sheet was read to one before them."""
+    return LATER[LATER.index(cut) + 1 :] if cut else ()
+
+
+def _records(groups: Iterable[Group]) -> list[names.Record]:
+    """Return the records of the duties that are shown."""
+    return [(duty["service"], duty["stream"]) for group in groups for duty in group.duties]
+
+
+def group_by_urgency(duties: Iterable[Mapping[str, Any]], on: date, limit: int | None) -> Iterable[Group]:
+    """Sort duties by how soon they are due."""
+    soon = (on + timedelta(days=SOON_DAYS)).isoformat()
+    found: dict[str, list[Mapping[str, Any]]] = {"overdue": [], "today": [], "soon": [], "later": []}
+    for duty in duties:
+        due = str(duty["due"])
+        key = "overdue" if duty["overdue"] else "today" if due <= on.isoformat() else "soon" if due <= soon else "later"
+        found[key].append(duty)
+    titles = {
+        "overdue": "Overdue",
+        "today": "Due today",
+        "soon": f"Due in the next {SOON_DAYS} days",
+        "later": "Due later",
+    }
+    for key, title in titles.items():
+        yield Group(key, title, found[key][:limit], len(found[key]))

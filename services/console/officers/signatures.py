@@ -1,0 +1,65 @@
+"""Print, sign, confirm: the document of a disposal, its signature by hand, and the record of it, on one page.
+
+    GET /records/{collection}/{id}/sign   the document to print, and the form of the signature
+
+The form carries the SHA-256 of the document as it is printed from here, and goes on to the check of every command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.forms.forms import draw_command
+from services.console.rendering import address, render
+from services.console.routing import console_of, query, read_case, read_collection, read_uuid
+from services.console.sessions import Session
+from services.disposal.domain.signing import DOCUMENT
+from services.vocabulary import Disposal
+
+COMMAND: Final = "SignDocument"
+DIGEST: Final = "document_sha256"
+LANGUAGES: Final = {"en": "English", "cy": "Welsh"}
+
+
+async def sign_page(request: Request, session: Session) -> Response:
+    """Show what is to be printed and signed, and ask for what was signed."""
+    apis, id_ = console_of(request).apis, read_uuid(request, "id")
+    if read_collection(request) != "disposals":
+        raise HTTPException(404)
+    path, asked = f"/v1/disposals/{id_}", query(request, "lang", "case")
+    language = asked["lang"] or "en"
+    if language not in LANGUAGES:
+        raise HTTPException(404)
+    case_id = read_case(asked["case"])
+    state = await apis.get(session, "disposal", path)
+    if state.get("disposal") not in DOCUMENT:
+        raise HTTPException(422, "No disposal with a document is decided yet: decide it before a document is signed.")
+    drawn = await draw_command(request, session, "disposals", id_, COMMAND, {}, case_id)
+    name = DOCUMENT[Disposal(state["disposal"])]
+    # The printed document is that of this moment, also where the record moves on before it is printed.
+    known_at = datetime.now(UTC).isoformat()
+    printed = await apis.document(
+        session, "disposal", f"{path}/documents/{name}", {"lang": language, "known_at": known_at}
+    )
+    return render(
+        request,
+        "sign.html",
+        session,
+        drawn=drawn,
+        fields=[field for field in drawn.fields if field.name != DIGEST],
+        id=str(id_),
+        case_id=case_id,
+        name=name,
+        digest=hashlib.sha256(printed).hexdigest(),
+        document=address(f"/records/disposals/{id_}/documents/{name}", lang=language, known_at=known_at),
+        language=language,
+        languages=LANGUAGES,
+        key=str(uuid4()),
+    )

@@ -1,0 +1,1 @@
+"""Operators' pages: lag, alarms, quarantine, what is parked."""

@@ -1,0 +1,217 @@
+"""The operators' page: each service with its lag, what is parked, quarantined or missing, the alarms, and the decisions about them.
+
+    GET  /operations                                   how everything stands, and since the last look: ?since=&behind=
+    GET  /operations/{service}/{kind}/{id}/{action}    what the decision would do, by its rehearsal (`dry_run`)
+    POST the same                                      decides, and says what became of it
+
+Every decision needs the reason that the person gave for looking; it is kept for ever with the decision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.apis import Apis, Part, part_of
+from services.console.rendering import render
+from services.console.routing import Form, console_of, first, read_name, read_uuid
+from services.console.sessions import Session
+from services.lags import Lag, lags_of
+from services.registry import SERVICES
+
+KINDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "alarms": {"acknowledge": "Take the alarm back"},
+    "reactions": {"retry": "Try it again now", "close": "Close it for good: it is never done"},
+    "quarantine": {"retry": "Try the held records again", "release": "Skip held records: they are never applied"},
+    "gaps": {"release": "Do without the versions that never came"},
+}
+"""What can be held, under its name in the APIs, with the decisions about it."""
+LAG: Final = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}:[0-9]{1,12}")
+"""A lag as the address of a later look has it."""
+BY_NAME: Final = {entry.name: entry for entry in SERVICES}
+BY_REPORTING: Final = frozenset(KINDS) - {"reactions"}
+"""Kinds that a service that only projects has as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something that waits for a person."""
+
+    service: str
+    kind: str
+    id: str
+    sentence: str
+    since: str
+    about: str = ""
+
+    @property
+    def actions(self) -> Mapping[str, str]:
+        """The decisions about it."""
+        return KINDS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLine:
+    """A service: how far it has come, what it lags behind, and what is held in it."""
+
+    name: str
+    title: str
+    status: Part[dict[str, Any]]
+    behind: Sequence[tuple[Lag, str]]
+    """What it lags behind, each with its trend since the last look in words; empty where there was none."""
+    held: Sequence[Held]
+    notices: Sequence[str]
+
+
+async def operations_page(request: Request, session: Session) -> Response:
+    """Show every service. The look before stands in the address, so that the trend needs no memory."""
+    before = look_before(request)
+    apis = console_of(request).apis
+    statuses, lists = await asyncio.gather(
+        asyncio.gather(*(part_of(apis.get(session, entry.name, "/status")) for entry in SERVICES)),
+        asyncio.gather(*(_lists(apis, session, entry.name) for entry in SERVICES)),
+    )
+    seen = {name: status.value for name, status in zip(BY_NAME, statuses, strict=True) if status.value}
+    lines = [
+        _line(name, status, parts, seen, before) for name, status, parts in zip(BY_NAME, statuses, lists, strict=True)
+    ]
+    behind = [f"{lag.name}:{lag.left}" for line in lines for lag, _ in line.behind]
+    return render(
+        request,
+        "operations.html",
+        session,
+        lines=lines,
+        held=[one for line in lines for one in line.held],
+        since=before.at if before else None,
+        caught_up=[
+            name for name in (before.left if before else ()) if name not in {one.partition(":")[0] for one in behind}
+        ],
+        again=f"/operations?{urlencode({'since': datetime.now(UTC).isoformat(), 'behind': behind}, doseq=True)}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An earlier look at the operations page: when, and what lagged then."""
+
+    at: datetime
+    left: Mapping[str, int]
+
+
+def look_before(request: Request) -> Look | None:
+    """Return the look that the address tells of; None where it tells of none."""
+    try:
+        at = datetime.fromisoformat(request.query_params["since"])
+    except (KeyError, ValueError):
+        return None
+    texts = request.query_params.getlist("behind")
+    return None if at.tzinfo is None else Look(at, dict(_left(text) for text in texts if LAG.fullmatch(text)))
+
+
+def _left(text: str) -> tuple[str, int]:
+    name, _, left = text.partition(":")
+    return name, int(left)
+
+
+def trend_of(lag: Lag, before: Look | None) -> str:
+    """Say how a lag has moved since an earlier look; nothing where there was none."""
+    if before is None:
+        return ""
+    moved = lag.left - before.left.get(lag.name, 0)
+    return f"falling further behind, by {moved}" if moved > 0 else f"catching up, by {-moved}" if moved else "unchanged"
+
+
+async def decision_page(request: Request, session: Session) -> Response:
+    """Show what a decision would do."""
+    return await _decision(request, session, through=request.query_params.get("through", ""), dry_run=True)
+
+
+async def decide(request: Request, session: Session, form: Form) -> Response:
+    """Decide, and show what became of it."""
+    return await _decision(request, session, through=first(form, "through"), dry_run=False)
+
+
+async def _decision(request: Request, session: Session, *, through: str, dry_run: bool) -> Response:
+    service, kind = read_name(request, "service").replace("-", "_"), read_name(request, "kind")
+    id_, action = read_uuid(request, "id"), read_name(request, "action")
+    if service not in BY_NAME or action not in KINDS.get(kind, {}):
+        raise HTTPException(404)
+    answer: Part[dict[str, Any]] = Part()
+    records: Sequence[Mapping[str, Any]] = ()
+    if session.reason is not None:
+        apis = console_of(request).apis
+        path = f"/v1/{kind}/{id_}"
+        if (kind, action) == ("quarantine", "release") and dry_run:
+            held = await part_of(apis.get(session, service, path))
+            records = (held.value or {}).get("held", ())
+        question = f"?dry_run={'true' if dry_run else 'false'}" + (
+            f"&through_offset={int(through)}" if through.isdecimal() else ""
+        )
+        answer = await part_of(apis.post(session, service, f"{path}/{action}{question}", {}))
+    return render(
+        request,
+        "operations_decision.html",
+        session,
+        status=answer.status if answer.notice else 200,
+        service=service,
+        title=BY_NAME[service].title,
+        what=KINDS[kind][action],
+        answer=answer,
+        records=records,
+        through=through,
+        dry_run=dry_run,
+    )
+
+
+async def _lists(apis: Apis, session: Session, name: str) -> Mapping[str, Part[list[dict[str, Any]]]]:
+    """Return by its kind what is held in a service."""
+    kinds = [kind for kind in KINDS if kind in BY_REPORTING or BY_NAME[name].decides]
+    parts = await asyncio.gather(*(part_of(_list(apis, session, name, kind)) for kind in kinds))
+    return dict(zip(kinds, parts, strict=True))
+
+
+def _line(
+    name: str,
+    status: Part[dict[str, Any]],
+    parts: Mapping[str, Part[list[dict[str, Any]]]],
+    seen: Mapping[str, Mapping[str, Any]],
+    before: Look | None,
+) -> ServiceLine:
+    held = [_held(name, kind, one) for kind, part in parts.items() for one in part.value or ()]
+    behind = [(lag, trend_of(lag, before)) for lag in lags_of(name, seen)]
+    notices = list(dict.fromkeys(part.notice for part in parts.values() if part.notice))
+    return ServiceLine(name, BY_NAME[name].title, status, behind, held, notices)
+
+
+async def _list(apis: Apis, session: Session, service: str, kind: str) -> list[dict[str, Any]]:
+    found: Any = await apis.get(session, service, f"/v1/{kind}")
+    lines: list[dict[str, Any]] = found
+    return lines
+
+
+def _held(service: str, kind: str, one: Mapping[str, Any]) -> Held:
+    """Return a line of a list as the page shows it."""
+    match kind:
+        case "alarms":
+            return Held(
+                service, kind, one["id"], one["meaning"], one["raised_at"], f"{one['consumer']}, {one['place']}"
+            )
+        case "reactions":
+            return Held(
+                service, kind, one["command_id"], one["sentence"], one["parked_at"], f"tried {one['attempts']} times"
+            )
+        case "quarantine":
+            words = f"{one['records']} records of {one['stream']} are held"
+            return Held(service, kind, one["id"], words, one["since"], f"{one['cause']}: {one['error']}")
+        case _:
+            words = f"{one['waiting']} records of {one['stream']} wait for version {one['held'] + 1}"
+            return Held(service, kind, one["id"], words, one["since"], f"next there is version {one['found']}")

@@ -1,0 +1,127 @@
+"""The records of a case, as a page needs them: read at the same time, each part by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from services.console.apis import Apis, Part, part_of
+from services.console.names import Who, child_of, people_of
+from services.console.sessions import Session
+from services.console.words import day, in_words
+from services.registry import COLLECTIONS, RECORD_TITLES
+
+SERVICES: Final = {collection: service for service, collection in COLLECTIONS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record, and what the person may see of it."""
+
+    collection: str
+    id: str
+    state: Part[dict[str, Any]]
+    guidance: Part[dict[str, Any]]
+    titles: Mapping[str, str]
+
+    @property
+    def service(self) -> str:
+        """The service that keeps it."""
+        return SERVICES[self.collection]
+
+    @property
+    def title(self) -> str:
+        """Its kind, for a heading."""
+        return RECORD_TITLES[self.collection]
+
+    @property
+    def people(self) -> list[Who]:
+        """Its people, the child first."""
+        return people_of(self.state.value or {})
+
+    @property
+    def child(self) -> Who | None:
+        """The child whose record it is, where the person may know the name."""
+        return child_of(self.state.value or {})
+
+
+async def read_record(
+    apis: Apis,
+    session: Session,
+    collection: str,
+    id_: str,
+    times: Mapping[str, Any],
+    *,
+    guidance: bool = True,
+    command: str | None = None,
+) -> Record:
+    """Read a record by both times, and what may be done next with it: every command, or whether this one may be sent."""
+    service = SERVICES[collection]
+    path = f"/v1/{collection}/{id_}"
+
+    async def nothing() -> dict[str, Any]:
+        return {"commands": [], "version": 0}
+
+    state, next_, titles = await asyncio.gather(
+        part_of(apis.get(session, service, path, times)),
+        part_of(apis.get(session, service, f"{path}/commands", {"command": command}) if guidance else nothing()),
+        part_of(apis.titles(service)),
+    )
+    return Record(collection, id_, state, next_, titles.value or {})
+
+
+def records_in(case: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the records of a projected case, each with its collection, in the order of the registry."""
+    for collection in RECORD_TITLES:
+        for record in case.get(collection) or ():
+            yield collection, record
+
+
+async def read_all(
+    apis: Apis, session: Session, case: Mapping[str, Any], times: Mapping[str, Any], *, guidance: bool
+) -> Sequence[Record]:
+    """Read every record of a projected case."""
+    return await asyncio.gather(
+        *(
+            read_record(apis, session, collection, str(UUID(str(record["id"]))), times, guidance=guidance)
+            for collection, record in records_in(case)
+        )
+    )
+
+
+async def condition_words(apis: Apis, session: Session, record: Record) -> dict[str, str]:
+    """Return the conditions of a disposal in words by their ids, where the person may read its history."""
+    if record.collection != "disposals":
+        return {}
+    history = await part_of(apis.get(session, record.service, f"/v1/disposals/{record.id}/history"))
+    found: dict[str, str] = {}
+    for event in (history.value or {}).get("events", ()):
+        for one in _conditions_in(event["data"]):
+            found[str(one["condition_id"])] = f"{in_words(one['type'])}, due {day(one['due'])}"
+    return found
+
+
+def _conditions_in(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the conditions that an event holds: the one that it proposes, or those that apply from then on."""
+    held = data.get("conditions")
+    for one in (data.get("condition"), *(held if isinstance(held, list) else ())):
+        if isinstance(one, Mapping) and {"condition_id", "type", "due"} <= one.keys():
+            yield one
+
+
+def all_people(records: Sequence[Record]) -> list[Who]:
+    """List the people of all records, each once, with the part and details that are known of them."""
+    found: dict[str, Who] = {}
+    for record in records:
+        for who in record.people:
+            known = found.get(who.id)
+            if known is None:
+                found[who.id] = who
+            else:
+                found[who.id] = Who(
+                    who.id, known.part or who.part, known.name or who.name, {**who.details, **known.details}
+                )
+    return list(found.values())

@@ -1,0 +1,95 @@
+"""Templates: GOV.UK's components as macros, and our pages on top of them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from services.console import words
+from services.console.sessions import Session
+from services.registry import COLLECTIONS, RECORD_TITLES
+
+PACKAGE: Final = "services.console"
+QUIET: Final = frozenset({"caller", "undefined"})
+"""Names that GOV.UK's macros use where nothing is meant."""
+
+
+class NameStrict(jinja2.Undefined):
+    """Raises for an unknown variable of a template, and stays quiet for a missing key, as macros need.
+
+    GOV.UK's macros read keys that a caller may leave out, so jinja2's StrictUndefined cannot render them.
+    """
+
+    __slots__ = ()
+
+    def _check(self) -> None:
+        if self._undefined_obj is jinja2.utils.missing and self._undefined_name not in QUIET:
+            self._fail_with_undefined_error()
+
+    def __str__(self) -> str:
+        self._check()
+        return ""
+
+    def __iter__(self) -> Any:
+        self._check()
+        return iter(())
+
+    def __bool__(self) -> bool:
+        self._check()
+        return False
+
+    def __len__(self) -> int:
+        self._check()
+        return 0
+
+
+def environment() -> jinja2.Environment:
+    """Return the environment of all templates."""
+    made = jinja2.Environment(
+        autoescape=True,
+        auto_reload=False,  # the templates are the program's own: whoever changes one starts it again
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=NameStrict,
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.PackageLoader(PACKAGE),
+                jinja2.PrefixLoader({"govuk_frontend_jinja": jinja2.PackageLoader("govuk_frontend_jinja")}),
+            ]
+        ),
+    )
+    made.globals |= {"address": address}
+    made.filters |= {
+        "in_words": words.in_words,
+        "record_title": lambda service: RECORD_TITLES[COLLECTIONS[service]],
+        "command_in_words": words.command_in_words,
+        "duty_in_words": words.duty_in_words,
+        "day": words.day,
+        "moment": words.moment,
+        "distance": words.distance,
+        "import_note": words.import_note,
+    }
+    return made
+
+
+def address(path: str, **parameters: Any) -> str:
+    """Return an address with its query; a parameter without a value is left out."""
+    given = {name: value for name, value in parameters.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+TEMPLATES: Final = environment()
+
+
+def render(
+    request: Request, template: str, session: Session | None, *, status: int = 200, **context: Any
+) -> HTMLResponse:
+    """Render a page for a person, or for nobody who is known."""
+    text = TEMPLATES.get_template(template).render(
+        session=session, path=request.url.path, today=words.today(), **{"problem": False, **context}
+    )
+    return HTMLResponse(text, status_code=status)

@@ -1,0 +1,181 @@
+"""What is at hand for each page, and the checks that every page shares: who asks, and that a form is the console's own."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from urllib.parse import quote
+from uuid import UUID
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from services.console.apis import Apis
+from services.console.cipher import Cipher
+from services.console.everyone.sign_in import Provider, SessionEnded, fresh
+from services.console.sessions import Drafts, SeenTimes, Session, Sessions
+from services.registry import COLLECTIONS
+from shared.evidence.checkpoint import VerifierKey
+
+COOKIE: Final = "ooc_session"
+CSRF: Final = "csrf"
+MAX_BODY: Final = 262_144
+"""The largest form in bytes, as large as the largest body of an API."""
+MAX_FIELDS: Final = 2000
+NAME: Final = re.compile(r"[A-Za-z0-9-]{1,80}")
+COUNT: Final = re.compile(r"[0-9]{1,9}")
+
+Form = Mapping[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What the console holds while it runs."""
+
+    apis: Apis
+    cipher: Cipher
+    drafts: Drafts
+    provider: Provider
+    seen: SeenTimes
+    sessions: Sessions
+    secure: bool
+    """Whether its cookies are sent over TLS alone."""
+    witness: VerifierKey | None = None
+    """The public key of the witness that cosigns checkpoints; None: its signatures are shown, and not checked."""
+
+
+Page = Callable[[Request, Session], Awaitable[Response]]
+Change = Callable[[Request, Session, Form], Awaitable[Response]]
+
+
+def console_of(request: Request) -> Console:
+    """Return what the console holds."""
+    console: Console = request.app.state.console
+    return console
+
+
+def page_route(path: str, page: Page) -> Route:
+    """Return the route of a page that a signed-in person reads. It changes nothing."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            session = await _session(request)
+        except SessionEnded:
+            address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(f"/sign-in?next={quote(address, safe='')}", status_code=303)
+        return await page(request, session)
+
+    return Route(path, endpoint, methods=["GET"], name=page.__name__)
+
+
+def changed(path: str, change: Change, read: Callable[[Request], Awaitable[Form]] | None = None) -> Route:
+    """Return the route of a form that a signed-in person sends. A form that is not the console's own changes nothing.
+
+    `read` reads it, where it is no form of texts alone.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        form = await (read or read_form)(request)
+        try:
+            session = await _session(request)
+        except SessionEnded:
+            return RedirectResponse("/sign-in", status_code=303)
+        token = form.get(CSRF, [""])[0]
+        if not hmac.compare_digest(token.encode(), session.csrf.encode()):
+            raise HTTPException(403, "This form was not drawn for you, or in an earlier session: open the page again.")
+        before = dict(session.writes.positions)
+        try:
+            return await change(request, session, form)
+        finally:
+            if session.writes.positions != before:
+                await console_of(request).sessions.keep_writes(session)
+
+    return Route(path, endpoint, methods=["POST"], name=change.__name__)
+
+
+async def read_form(request: Request) -> dict[str, list[str]]:
+    """Read the fields of a form, each with its values. Raises `HTTPException` where it is too large."""
+    if int(request.headers.get("content-length") or 0) > MAX_BODY:
+        raise HTTPException(413, "This form is too large: shorten its texts.")
+    form = await request.form(max_fields=MAX_FIELDS, max_files=0, max_part_size=MAX_BODY)
+    return {name: [str(value) for value in form.getlist(name)] for name in form}
+
+
+async def _session(request: Request) -> Session:
+    """Return the session of the person who asks, with a token that lives for a while. Raises `SessionEnded` or `NoAnswer`."""
+    console = console_of(request)
+    found = await console.sessions.find(request.cookies.get(COOKIE, ""))
+    if found is None:
+        raise SessionEnded
+    return await fresh(console.sessions, console.provider, found)
+
+
+def read_uuid(request: Request, name: str) -> UUID:
+    """Return an id of the path. Raises `HTTPException` 404 where it is none."""
+    try:
+        return UUID(str(request.path_params[name]))
+    except ValueError:
+        raise HTTPException(404) from None
+
+
+def read_collection(request: Request) -> str:
+    """Return the collection of the path. Raises `HTTPException` 404 where there is none of that name."""
+    collection = str(request.path_params["collection"])
+    if collection not in COLLECTIONS.values():
+        raise HTTPException(404)
+    return collection
+
+
+def read_name(request: Request, name: str) -> str:
+    """Return a name of the path, of letters, digits and hyphens. Raises `HTTPException` 404 where it is something else."""
+    text = str(request.path_params[name])
+    if not NAME.fullmatch(text):
+        raise HTTPException(404)
+    return text
+
+
+def read_day(text: str | None) -> date | None:
+    """Return a date of an address, such as 2026-11-26; None where it is none."""
+    try:
+        return date.fromisoformat(text) if text and len(text) == 10 else None
+    except ValueError:
+        return None
+
+
+def read_case(text: str | None) -> str | None:
+    """Return the id of a case from an address or a form; None where there is none. Raises `HTTPException` 404 for no id."""
+    try:
+        return str(UUID(text)) if text else None
+    except ValueError:
+        raise HTTPException(404) from None
+
+
+def read_count(text: str, otherwise: int) -> int:
+    """Return a number that a form of ours has carried; another where it is none."""
+    return int(text) if COUNT.fullmatch(text) else otherwise
+
+
+def first(form: Mapping[str, Sequence[str]], name: str, default: str = "") -> str:
+    """Return the first value of a field."""
+    return next(iter(form.get(name, ())), default)
+
+
+def see(address: str) -> Response:
+    """Send the browser to a page (303), so that reloading it sends no form again."""
+    return RedirectResponse(address, status_code=303)
+
+
+def query(request: Request, *names: str) -> dict[str, Any]:
+    """Return the query parameters of these names; None where one is missing or empty."""
+    return {name: request.query_params.get(name) or None for name in names}
+
+
+def read_page(text: str | None) -> int:
+    """Return the number of a page as an address has it: the first where it is none."""
+    return max(1, int(text)) if text and text.isascii() and text.isdecimal() and len(text) < 7 else 1

@@ -1,0 +1,1 @@
+"""The report of an incident, one question a page."""

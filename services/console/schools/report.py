@@ -1,0 +1,196 @@
+"""A report of an incident, one question a page: the list of questions, each question, the warnings, and the receipt.
+
+    GET  /report                       what is needed, and the way to begin
+    GET  /report/{draft}               the questions, and which of them are answered
+    GET  /report/{draft}/{question}    a question; POST keeps its answer and goes on
+    GET  /report/{draft}/warning       what must be known before going on
+    GET  /report/{draft}/receipt       what was recorded, and what comes next
+
+Its answers are a draft as of any form, so the check page, the dry run and the sending are those of every command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.apis import part_of
+from services.console.forms.fields import Answers, command_of, find_field
+from services.console.forms.forms import OWN, Drawn, draw_command
+from services.console.forms.next_steps import steps_of
+from services.console.records import SERVICES
+from services.console.rendering import address, render
+from services.console.routing import Form, console_of, first, read_name, read_uuid, see
+from services.console.schools.questions import (
+    BY_NAME,
+    COMMAND,
+    QUESTIONS,
+    Question,
+    answers_with,
+    fields_asked,
+    is_complete,
+    warnings_for,
+)
+from services.console.sessions import Draft, Session
+
+COLLECTION: Final = "referrals"
+CHECK: Final = "check"
+OWN_FIELDS: Final = OWN | {"then"}
+
+
+async def report_page(request: Request, session: Session) -> Response:
+    """Say what is needed for a report, and lead to its first question under an id of its own."""
+    return render(request, "report.html", session, questions=QUESTIONS, draft=str(uuid4()))
+
+
+async def list_page(request: Request, session: Session) -> Response:
+    """Show the questions, and which of them are answered."""
+    draft = await _draft(request, session)
+    if draft.sent:
+        return see(draft.sent)
+    drawn = await _draw(request, session, draft)
+    return render(
+        request,
+        "report_list.html",
+        session,
+        draft=draft,
+        tasks=[(one, is_complete(one, drawn.fields, draft.answers)) for one in QUESTIONS],
+        warnings=warnings_for(draft.answers),
+    )
+
+
+async def question_page(request: Request, session: Session) -> Response:
+    """Show a question, with the answer that was given before."""
+    draft, question = await _draft(request, session), _question(request)
+    if draft.sent:
+        return see(draft.sent)
+    drawn = await _draw(request, session, draft)
+    return _page(request, session, draft, drawn, question, draft.answers, request.query_params.get("then", ""))
+
+
+async def take_answer(request: Request, session: Session, form: Form) -> Response:
+    """Keep the answer, and go on: to a warning that it calls for, to the next question, or to the check."""
+    draft, question = await _draft(request, session), _question(request)
+    if draft.sent:
+        return see(draft.sent)
+    drawn = await _draw(request, session, draft)
+    given = {name: values for name, values in form.items() if name not in OWN_FIELDS}
+    answers = answers_with(question, drawn.fields, draft.answers, given)
+    then = first(form, "then")
+    _, wrong = command_of(fields_asked(question, drawn.fields), answers)
+    if wrong:
+        errors = {one.name: one.text for one in wrong}
+        return _page(request, session, draft, drawn, question, answers, then, errors)
+    for one in drawn.fields:
+        if one.is_new_id and not answers.get(one.name):
+            answers[one.name] = [str(uuid4())]
+    kept = replace(draft, answers={name: list(values) for name, values in answers.items()})
+    await console_of(request).drafts.save(session.person, kept)
+    if "flags" in question.fields and warnings_for(answers):
+        return see(address(f"/report/{draft.id}/warning", then=then))
+    return see(_next(draft, question, then))
+
+
+async def warning_page(request: Request, session: Session) -> Response:
+    """Show what must be known before going on."""
+    draft = await _draft(request, session)
+    found = warnings_for(draft.answers)
+    after = _next(draft, BY_NAME["gravity"], request.query_params.get("then", ""))
+    return render(request, "report_warning.html", session, warnings=found, after=after) if found else see(after)
+
+
+async def receipt_page(request: Request, session: Session) -> Response:
+    """Show what was recorded, with its proof, and what comes next."""
+    console = console_of(request)
+    draft = await console.drafts.find(session.person, read_uuid(request, "draft"))
+    if draft is None or not draft.sent:
+        raise HTTPException(410)
+    service = SERVICES[COLLECTION]
+    sent = parse_qs(urlsplit(draft.sent).query)
+    command, guidance = await asyncio.gather(
+        part_of(console.apis.get(session, service, f"/v1/commands/{sent['recorded'][0]}")),
+        part_of(console.apis.get(session, service, f"/v1/{COLLECTION}/{draft.stream}/commands")),
+    )
+    steps = steps_of(guidance.value, await console.apis.titles(service)).shown if guidance.value else []
+    return render(
+        request,
+        "report_receipt.html",
+        session,
+        draft=draft,
+        receipt=(command.value or {}).get("receipt"),
+        steps=[step for step in steps if step.is_open],
+    )
+
+
+async def _draft(request: Request, session: Session) -> Draft:
+    """Return the draft of a report; an empty one where none was kept under its id yet."""
+    id_ = read_uuid(request, "draft")
+    draft = await console_of(request).drafts.find(session.person, id_)
+    if draft is None:
+        return Draft(id_, SERVICES[COLLECTION], uuid4(), COMMAND, 0, {}, guided=True)
+    if not draft.guided:
+        raise HTTPException(404)
+    return draft
+
+
+def _question(request: Request) -> Question:
+    found = BY_NAME.get(read_name(request, "question"))
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+async def _draw(request: Request, session: Session, draft: Draft) -> Drawn:
+    return await draw_command(request, session, COLLECTION, draft.stream, COMMAND, draft.answers, None)
+
+
+def _next(draft: Draft, question: Question, then: str) -> str:
+    """Return the page after a question."""
+    place = QUESTIONS.index(question) + 1
+    if then == CHECK or place == len(QUESTIONS):
+        return f"/drafts/{draft.id}"
+    return f"/report/{draft.id}/{QUESTIONS[place].name}"
+
+
+def _page(
+    request: Request,
+    session: Session,
+    draft: Draft,
+    drawn: Drawn,
+    question: Question,
+    answers: Answers,
+    then: str,
+    errors: dict[str, str] | None = None,
+) -> Response:
+    place = QUESTIONS.index(question)
+    before = f"/report/{draft.id}/{QUESTIONS[place - 1].name}" if place else "/report"
+    return render(
+        request,
+        "report_question.html",
+        session,
+        status=422 if errors else 200,
+        problem=bool(errors),
+        draft=draft,
+        question=question,
+        number=place + 1,
+        total=len(QUESTIONS),
+        fields=fields_asked(question, drawn.fields),
+        answers=answers,
+        errors=errors or {},
+        wrong=[
+            {"text": text, "href": f"#{found.first_id}"}
+            for name, text in (errors or {}).items()
+            if (found := find_field(drawn.fields, name))
+        ],
+        then=then if then == CHECK else "",
+        back=f"/drafts/{draft.id}" if then == CHECK else before,
+        warnings=warnings_for(answers),
+        new_id=uuid4,
+    )

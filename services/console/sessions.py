@@ -1,0 +1,260 @@
+"""Sessions, drafts and what people have seen, in PostgreSQL: encrypted rows that end by themselves.
+
+A session lives twelve hours from the sign-in. Its key, 32 random bytes, stands in a cookie alone. A draft lives twenty
+hours from its last change (WCAG 2.2, criterion 2.2.6) and belongs to the person, whatever session they are in. So does
+the time up to which the person has seen what is new; it is kept for ninety days.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from services.console.cipher import Cipher
+from shared.database import Connection
+
+SESSION_LIFE: Final = timedelta(hours=12)
+DRAFT_LIFE: Final = timedelta(hours=20)
+SEEN_LIFE: Final = timedelta(days=90)
+WAIT_SECONDS: Final = 10.0
+"""Seconds after a change within which pages wait for it. Later they show what is there, and say so where it lacks the
+change: a projection that has stopped delays pages for no longer."""
+EARLY_SECONDS: Final = 30
+"""Seconds before its end at which an access token is renewed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of a person: the access token with its end in seconds since 1970, and the refresh token, if one was given."""
+
+    access: str
+    ends_at: float
+    refresh: str | None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the access token can still be sent."""
+        return self.ends_at - EARLY_SECONDS > time.time()
+
+
+@dataclass(slots=True)
+class Writes:
+    """What a session has recorded, so that the pages after it show it (read your writes)."""
+
+    positions: dict[str, int] = field(default_factory=dict)
+    """By service the position of the last event that the session has recorded there."""
+    at: float = 0.0
+    """When it has recorded something last, in seconds since 1970."""
+    missing: bool = field(default=False, compare=False)
+    """Whether an answer for this page may lack some of it. It is not kept."""
+
+    def note(self, token: str) -> None:
+        """Note the position token of a receipt, such as `disposal:1234`."""
+        service, _, position = token.partition(":")
+        self.positions[service] = max(self.positions.get(service, 0), int(position))
+        self.at = time.time()
+
+    @property
+    def tokens(self) -> list[str]:
+        """Return the position tokens."""
+        return [f"{service}:{position}" for service, position in self.positions.items()]
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether it is so short ago that a page waits for it."""
+        return time.time() - self.at < WAIT_SECONDS
+
+    def are_in(self, positions: Mapping[str, int]) -> bool:
+        """Whether an answer that rests on these positions has all of it; a service that it does not read is no matter."""
+        return all(positions.get(service, position) >= position for service, position in self.positions.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person who is signed in, in one role."""
+
+    key: str
+    person: str
+    role: str
+    organisation: str
+    area: str
+    tokens: Tokens
+    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    reason: str | None = None
+    """The reason for which records are read, where the person has given one."""
+    writes: Writes = field(default_factory=Writes)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A form that is being filled in. Its id is the key under which its command is sent, so it acts once."""
+
+    id: UUID
+    service: str
+    stream: UUID
+    command: str
+    version: int
+    """The version of the record that the form was drawn from; 0 where it begins one."""
+    answers: dict[str, list[str]]
+    """The fields of the form as they were filled in."""
+    rationale: dict[str, str] = field(default_factory=dict)
+    case_id: str | None = None
+    """The case from whose page the form was opened."""
+    sent: str = ""
+    """The page that a sent form has led to, where sending it again leads too; its answers are gone."""
+    guided: bool = False
+    """Whether it is filled in one question a page."""
+
+
+class Sessions:
+    """The rows of all sessions."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], cipher: Cipher) -> None:
+        self._pool = pool
+        self._cipher = cipher
+
+    async def begin(self, session: Session) -> None:
+        """Keep a new session, and remove those that have ended."""
+        await self._pool.execute("delete from session where ends_at < now()")
+        id_ = _id(session.key)
+        ends_at = datetime.now(UTC) + SESSION_LIFE
+        await self._pool.execute(
+            "insert into session (id, sealed, ends_at) values ($1, $2, $3)", id_, self._sealed(session), ends_at
+        )
+
+    async def find(self, key: str) -> Session | None:
+        """Return the session of a cookie; None where there is none, or it has ended."""
+        id_ = _id(key)
+        sealed = await self._pool.fetchval("select sealed from session where id = $1 and ends_at > now()", id_)
+        return self._opened(sealed, key)
+
+    @asynccontextmanager
+    async def locked(self, key: str) -> AsyncIterator[tuple[Session | None, Connection]]:
+        """Yield the session of a cookie, which nobody else changes meanwhile, and the connection to change it by.
+
+        A refresh token may be taken once only, so two requests must not renew at the same time.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            sealed = await connection.fetchval(
+                "select sealed from session where id = $1 and ends_at > now() for update", _id(key)
+            )
+            yield self._opened(sealed, key), connection
+
+    async def change(self, session: Session, connection: Connection | None = None) -> None:
+        """Keep a session as it is now; its end stays."""
+        await (connection or self._pool).execute(
+            "update session set sealed = $2 where id = $1", _id(session.key), self._sealed(session)
+        )
+
+    async def keep_writes(self, session: Session) -> None:
+        """Keep what a session has recorded, beside what other requests of it have recorded meanwhile."""
+        async with self.locked(session.key) as (found, connection):
+            if found is not None:
+                for token in session.writes.tokens:
+                    found.writes.note(token)
+                await self.change(found, connection)
+
+    async def end(self, key: str) -> None:
+        """Forget a session."""
+        await self._pool.execute("delete from session where id = $1", _id(key))
+
+    def _sealed(self, session: Session) -> bytes:
+        # The key is in the cookie alone.
+        return self._cipher.seal(asdict(replace(session, key="")), _id(session.key))
+
+    def _opened(self, sealed: bytes | None, key: str) -> Session | None:
+        value = None if sealed is None else self._cipher.open(sealed, _id(key))
+        if value is None:
+            return None
+        writes = Writes(**value.get("writes", {}))
+        writes.missing = False
+        return Session(**{**value, "key": key, "tokens": Tokens(**value["tokens"]), "writes": writes})
+
+
+class Drafts:
+    """The rows of all drafts."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], cipher: Cipher) -> None:
+        self._pool = pool
+        self._cipher = cipher
+
+    async def save(self, person: str, draft: Draft) -> None:
+        """Keep a draft as it is now, for another twenty hours; and remove those that have ended."""
+        await self._pool.execute("delete from draft where ends_at < now()")
+        owner = self._cipher.owner(person)
+        value = {**asdict(draft), "id": str(draft.id), "stream": str(draft.stream)}
+        await self._pool.execute(
+            "insert into draft (owner, id, sealed, ends_at) values ($1, $2, $3, $4)"
+            " on conflict (owner, id) do update set sealed = excluded.sealed, ends_at = excluded.ends_at",
+            *(owner, draft.id, self._cipher.seal(value, owner + draft.id.bytes), datetime.now(UTC) + DRAFT_LIFE),
+        )
+
+    async def find(self, person: str, id_: UUID) -> Draft | None:
+        """Return a draft of a person; None where it has ended, was sent, or is another's."""
+        owner = self._cipher.owner(person)
+        sealed = await self._pool.fetchval(
+            "select sealed from draft where owner = $1 and id = $2 and ends_at > now()", owner, id_
+        )
+        return None if sealed is None else _draft(self._cipher.open(sealed, owner + id_.bytes))
+
+    async def list(self, person: str) -> list[Draft]:
+        """List the drafts of a person, the latest change first."""
+        owner = self._cipher.owner(person)
+        rows = await self._pool.fetch(
+            "select id, sealed from draft where owner = $1 and ends_at > now() order by ends_at desc limit 20", owner
+        )
+        opened = (_draft(self._cipher.open(row["sealed"], owner + row["id"].bytes)) for row in rows)
+        return [draft for draft in opened if draft is not None and not draft.sent]
+
+    async def remove(self, person: str, id_: UUID) -> None:
+        """Forget a draft."""
+        await self._pool.execute("delete from draft where owner = $1 and id = $2", self._cipher.owner(person), id_)
+
+
+class SeenTimes:
+    """Up to which time each person has said that they have seen what is new."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], cipher: Cipher) -> None:
+        self._pool = pool
+        self._cipher = cipher
+
+    async def save(self, person: str, until: datetime) -> None:
+        """Keep the time of a person, and remove those that have ended."""
+        await self._pool.execute("delete from seen where ends_at < now()")
+        owner = self._cipher.owner(person)
+        await self._pool.execute(
+            "insert into seen (owner, sealed, ends_at) values ($1, $2, $3)"
+            " on conflict (owner) do update set sealed = excluded.sealed, ends_at = excluded.ends_at",
+            *(owner, self._cipher.seal(until.isoformat(), owner), datetime.now(UTC) + SEEN_LIFE),
+        )
+
+    async def find(self, person: str) -> datetime | None:
+        """Return the time of a person; None where they have said none."""
+        owner = self._cipher.owner(person)
+        sealed = await self._pool.fetchval("select sealed from seen where owner = $1 and ends_at > now()", owner)
+        text = None if sealed is None else self._cipher.open(sealed, owner)
+        return None if text is None else datetime.fromisoformat(text)
+
+
+def new_key() -> str:
+    """Return the key of a new session."""
+    return secrets.token_urlsafe(32)
+
+
+def _id(key: str) -> bytes:
+    return sha256(key.encode()).digest()
+
+
+def _draft(value: Any) -> Draft | None:
+    if value is None:
+        return None
+    return Draft(**{**value, "id": UUID(value["id"]), "stream": UUID(value["stream"])})

@@ -1,0 +1,1 @@
+"""Supervisors' pages: the import of a register."""

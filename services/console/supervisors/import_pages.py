@@ -1,0 +1,241 @@
+"""The import of a register: upload, check of every row, confirmation, result.
+
+    GET  /import            what is needed, and the form for the file
+    POST /import            checks every row by the API's dry run, and keeps the file as a draft
+    GET  /import/{draft}    what was found, and the button that imports; afterwards what was imported
+    POST /import/{draft}    imports the rows without errors; sent twice it imports once, as every import
+    GET  /import/{draft}/errors   the person's own table with a column of errors
+
+The rows are read, translated and sent as `ooc import` does. The file lies in the draft, sealed, until it is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.console.apis import Problem, sentence
+from services.console.rendering import render
+from services.console.routing import Form, console_of, first, read_uuid, see
+from services.console.sessions import Draft, Session
+from services.console.supervisors.import_rows import (
+    COLUMNS,
+    COMMANDS,
+    Owner,
+    Plan,
+    RowError,
+    Summary,
+    body_of,
+    plans_of,
+)
+from services.console.supervisors.import_table import Register, UnreadableRegister, register_of, with_errors
+from services.vocabulary import Role
+
+SERVICE: Final = "referral"
+COMMAND: Final = "Import"
+"""The name of a draft that is a register and no form."""
+MAX_FILE: Final = 1_000_000
+"""The largest file in bytes: it is held in memory, never on a disk, while it is read."""
+MAX_ROWS: Final = 500
+"""The most rows: their check must end while a page waits. `ooc import` takes more."""
+REGISTER: Final = "referrals"
+SHOWN: Final = 200
+"""The most errors that the page lists; the file with errors has them all."""
+
+
+UNANSWERED: Final = frozenset({401, 403, 429, 500, 503})
+"""Problems of a whole import; any other is that of its row."""
+
+
+async def read_upload(request: Request) -> dict[str, list[str]]:
+    """Read a form with one file, whose bytes become base64. Raises `HTTPException` where it is too large."""
+    if int(request.headers.get("content-length") or MAX_FILE * 2) > MAX_FILE + 10_000:
+        raise HTTPException(
+            413, f"The file is larger than {MAX_FILE // 1000:,} kB: split it, or import it with `ooc import`."
+        )
+    form = await request.form(max_fields=10, max_files=1, max_part_size=1000)
+    found: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            found[name] = [b64encode(await value.read()).decode()]
+            found[f"{name}_name"] = [value.filename or ""]
+        else:
+            found[name] = [value]
+    return found
+
+
+async def import_page(request: Request, session: Session) -> Response:
+    """Show what is needed for an import, and the form for the file."""
+    _require_importer(session)
+    return _upload_page(request, session, [])
+
+
+async def check_register(request: Request, session: Session, form: Form) -> Response:
+    """Check every row of a file, and keep it; or say what is wrong with the file as a whole."""
+    _require_importer(session)
+    content, name = b64decode(first(form, "file")), Path(first(form, "file_name")).name
+    label = first(form, "register").strip() or REGISTER
+    if not content:
+        return _upload_page(request, session, ["Choose the file of the register."], label)
+    try:
+        register = await asyncio.to_thread(register_of, content, name or "The file")
+        plans, wrong = await _plans(request, session, register, label)
+    except UnreadableRegister as error:
+        return _upload_page(request, session, [str(error)], label)
+    if wrong:
+        return _upload_page(request, session, [sentence(str(error)) for error in wrong], label)
+    if len(plans) > MAX_ROWS:
+        text = f"The file has {len(plans):,} rows; this page takes {MAX_ROWS}. Split it, or use `ooc import` at a terminal."
+        return _upload_page(request, session, [text], label)
+    summary = await _send(request, session, register, plans, dry_run=True)
+    id_ = uuid4()
+    answers = {"file": [first(form, "file")], "name": [name], "register": [label], **_kept(summary)}
+    # `sent` keeps it out of the list of forms that are being filled in.
+    draft = Draft(id_, SERVICE, id_, COMMAND, 0, answers, sent=f"/import/{id_}")
+    await console_of(request).drafts.save(session.person, draft)
+    return see(f"/import/{id_}")
+
+
+async def result_page(request: Request, session: Session) -> Response:
+    """Show what the check found, or what was imported."""
+    draft = await _draft(request, session)
+    answers = draft.answers
+    errors = [(row, error.heading or "", error.text) for row, error in _summary(draft).errors_in_order()]
+    return render(
+        request,
+        "import_result.html",
+        session,
+        draft=draft,
+        done=bool(answers.get("done")),
+        name=answers["name"][0],
+        rows=int(answers["rows"][0]),
+        imported=int(answers["imported"][0]),
+        repeated=int(answers["repeated"][0]),
+        wrong=len({row for row, _, _ in errors}),
+        errors=errors[:SHOWN],
+        more=max(0, len(errors) - SHOWN),
+    )
+
+
+async def import_rows(request: Request, session: Session, _form: Form) -> Response:
+    """Import the rows without errors. Another sending of the form finds them there already."""
+    draft = await _draft(request, session)
+    if draft.answers.get("done"):
+        return see(f"/import/{draft.id}")
+    register = _register(draft)
+    plans, _ = await _plans(request, session, register, draft.answers["register"][0])
+    wrong = _summary(draft).errors
+    good = [plan for plan in plans if plan.number not in wrong]
+    sent = await _send(request, session, register, good, dry_run=False)
+    draft.answers.update(_kept(Summary(len(plans), sent.outcomes, wrong | sent.errors)))
+    draft.answers["done"] = ["yes"]
+    if not draft.answers["errors"]:
+        draft.answers["file"] = []
+    await console_of(request).drafts.save(session.person, draft)
+    return see(f"/import/{draft.id}")
+
+
+async def file_with_errors(request: Request, session: Session) -> Response:
+    """Return the person's own table with a column of errors."""
+    draft = await _draft(request, session)
+    if not draft.answers["errors"]:
+        raise HTTPException(404)
+    register = _register(draft)
+    content = await asyncio.to_thread(with_errors, register, _summary(draft).errors)
+    kind, ending = (
+        ("text/csv; charset=utf-8", "csv")
+        if register.delimiter is not None
+        else ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
+    )
+    headers = {"Content-Disposition": f'attachment; filename="register.errors.{ending}"'}
+    return Response(content, media_type=kind, headers=headers)
+
+
+def _require_importer(session: Session) -> None:
+    """Raise `HTTPException` 403 for a role that may not import, before a file is chosen; the API decides for itself."""
+    if session.role != Role.SUPERVISOR:
+        raise HTTPException(403, "Only a supervisor may import a register.")
+
+
+def _upload_page(request: Request, session: Session, wrong: Sequence[str], register: str = REGISTER) -> Response:
+    return render(
+        request,
+        "import.html",
+        session,
+        status=422 if wrong else 200,
+        problem=bool(wrong),
+        wrong=[{"text": text, "href": "#file"} for text in wrong],
+        register=register,
+        most=MAX_ROWS,
+        columns=COLUMNS,
+    )
+
+
+async def _draft(request: Request, session: Session) -> Draft:
+    draft = await console_of(request).drafts.find(session.person, read_uuid(request, "draft"))
+    if draft is None:
+        raise HTTPException(410)
+    if draft.command != COMMAND:
+        raise HTTPException(404)
+    return draft
+
+
+def _register(draft: Draft) -> Register:
+    return register_of(b64decode(draft.answers["file"][0]), draft.answers["name"][0])
+
+
+async def _plans(
+    request: Request, session: Session, register: Register, label: str
+) -> tuple[list[Plan], list[RowError]]:
+    """Translate the rows by the schemas of the API, for the organisation and area of the person."""
+    apis = console_of(request).apis
+    schemas = dict(zip(COMMANDS, await asyncio.gather(*(apis.schema(SERVICE, one) for one in COMMANDS)), strict=True))
+    owner = Owner(session.organisation, session.area, label)
+    return await asyncio.to_thread(plans_of, register, schemas, owner)
+
+
+async def _send(
+    request: Request, session: Session, register: Register, plans: Sequence[Plan], *, dry_run: bool
+) -> Summary:
+    """Send the rows without errors. Raises `Problem` where the person may not import, and `NoAnswer`."""
+    apis, summary = console_of(request).apis, Summary.of_plans(plans)
+    for plan in plans:
+        if plan.errors:
+            continue
+        path = f"/v1/referrals/{plan.stream}/import{'?dry_run=true' if dry_run else ''}"
+        try:
+            summary.add(plan, 200, await apis.post(session, SERVICE, path, body_of(register, plan)))
+        except Problem as problem:
+            if problem.status in UNANSWERED:
+                raise
+            summary.add(plan, problem.status, problem.body)
+    return summary
+
+
+def _kept(summary: Summary) -> dict[str, list[str]]:
+    """Return what a draft keeps of an outcome: numbers, and a line of row, column and text for each error."""
+    return {
+        "rows": [str(summary.rows)],
+        "imported": [str(summary.count("imported"))],
+        "repeated": [str(summary.count("repeated"))],
+        "errors": [f"{row}\t{error.heading or ''}\t{error.text}" for row, error in summary.errors_in_order()],
+    }
+
+
+def _summary(draft: Draft) -> Summary:
+    """Return the errors that a draft keeps."""
+    summary = Summary(int(draft.answers["rows"][0]))
+    for line in draft.answers["errors"]:
+        row, heading, text = line.split("\t", 2)
+        errors = [*summary.errors.get(int(row), ()), RowError(text, heading or None)]
+        summary.errors[int(row)] = errors
+    return summary
