@@ -162,8 +162,8 @@ def _command_line(guided: CommandGuidance) -> NextCommand:
         type=guided.command.__name__,
         status=guided.status,
         begins=guided.command.opens,
-        fields=_as_sent(guided.command, guided.fields),
-        choices={_as_sent(guided.command, [name])[0]: list(ids) for name, ids in guided.choices.items()},
+        fields=[_as_sent(guided.command, name) for name in guided.fields],
+        choices={_as_sent(guided.command, name): list(ids) for name, ids in guided.choices.items()},
         rules=[_rule_line(guided.command, answer) for answer in guided.rules],
     )
 
@@ -175,9 +175,9 @@ _KINDS: Final[dict[RuleKind, Literal["forbids", "state", "warns"]]] = {
 }
 
 
-def _as_sent(command: type[Command], fields: Sequence[str]) -> list[str]:
-    """Return the names under which the fields of a command are sent."""
-    return [command.model_fields[name].alias or name for name in fields]
+def _as_sent(command: type[Command], field: str) -> str:
+    """Return the name under which a field of a command is sent."""
+    return command.model_fields[field].alias or field
 
 
 def _rule_line(command: type[Command], answer: RuleAnswer) -> RuleLine:
@@ -188,10 +188,10 @@ def _rule_line(command: type[Command], answer: RuleAnswer) -> RuleLine:
         answer=answer.answer,
         text=rule.text,
         source=rule.source,
-        fields=_as_sent(command, answer.fields),
+        fields=[_as_sent(command, name) for name in answer.fields],
         changes_on=answer.changes_on,
         broken_by={
-            _as_sent(command, [name])[0]: [value if isinstance(value, bool) else str(value) for value in values]
+            _as_sent(command, name): [value if isinstance(value, bool) else str(value) for value in values]
             for name, values in answer.broken_by.items()
         },
         for_the_day=answer.for_the_day,

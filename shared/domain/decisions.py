@@ -36,9 +36,7 @@ class BrokenRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A refusal: every forbidding rule that the command breaks. Nothing was recorded."""
-
+class _BrokenRules:
     rules: tuple[BrokenRule, ...]
 
     @property
@@ -47,16 +45,12 @@ class Refused:
         return tuple(rule.id for rule in self.rules)
 
 
-@dataclass(frozen=True, slots=True)
-class NeedsRationale:
-    """Warnings without a rationale. Nothing was recorded; the same command with a rationale for each is accepted."""
+class Refused(_BrokenRules):
+    """A refusal: every forbidding rule that the command breaks. Nothing was recorded."""
 
-    rules: tuple[BrokenRule, ...]
 
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The ids of the warnings, under which the rationales are given."""
-        return tuple(rule.id for rule in self.rules)
+class NeedsRationale(_BrokenRules):
+    """Warnings without a rationale, which is given under their ids. Nothing was recorded."""
 
 
 NewEvents = Sequence[Event | EventAt]
