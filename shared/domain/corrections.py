@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, get_args, get_origin
+from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_origin
 from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -24,6 +24,9 @@ from shared.domain.sealing import OwnedBy, Sealed, to_json
 
 C = TypeVar("C", bound=Correction)
 T = TypeVar("T")
+
+OF_A_CORRECTION: Final = ("corrects", "field", "value", "why")
+"""The fields of a command for a correction, which build its event (`looks_at` of the rules that do so)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,47 +179,47 @@ class CorrectionEngine(Generic[C, S]):
         """Register the rules of every correction: T1 (time) and S1 (which events, fields and values)."""
         self._guard_time_and_order(rules, command)
 
-        def raises_no(fault: type[Uncorrectable], command: CorrectionRequest, state: S | None) -> bool:
+        def raises(fault: type[Uncorrectable], build: Callable[..., object], *arguments: object) -> bool:
             try:
-                self.correction(command, state)
+                build(*arguments)
             except Uncorrectable as error:
-                return not isinstance(error, fault)
-            return True
+                return isinstance(error, fault)
+            return False
 
-        @rules.allowed_in(command)
+        @rules.allowed_in(command, looks_at=("corrects",))
         def corrects_an_event_of_this_record(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
             """Give the id of an event of this record: it has no event with that id.
 
             Source: DPA 2018 s46 (rectification)
             """
-            return raises_no(NoSuchEvent, command, state)
+            return not raises(NoSuchEvent, self.target, command, state)
 
-        @rules.allowed_in(command)
+        @rules.allowed_in(command, looks_at=("corrects",))
         def corrects_no_correction(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
             """Correct the original event again: a correction itself cannot be corrected.
 
             Source: DPA 2018 s46 (rectification)
             """
-            return raises_no(IsCorrection, command, state)
+            return not raises(IsCorrection, self.target, command, state)
 
-        @rules.allowed_in(command)
+        @rules.allowed_in(command, looks_at=OF_A_CORRECTION)
         def corrects_a_field_of_it(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
             """Name another field: the event has no such field, or it cannot be corrected.
 
             Source: DPA 2018 s46 (rectification)
             """
-            return raises_no(NoSuchField, command, state)
+            return not raises(NoSuchField, self.correction, command, state)
 
-        @rules.allowed_in(command)
+        @rules.allowed_in(command, looks_at=OF_A_CORRECTION)
         def corrects_to_the_right_type(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
             """Give a value of the field's type: the field cannot have this one.
 
             Source: DPA 2018 s46 (rectification)
             """
-            return raises_no(WrongType, command, state)
+            return not raises(WrongType, self.correction, command, state)
 
     def _guard_time_and_order(self, rules: RuleBook[S], command: type[Command]) -> None:
-        @rules.forbids("T1", command)
+        @rules.forbids("T1", command, looks_at=("corrects",))
         def not_before_what_it_corrects(command: CorrectionRequest, state: S | None, context: Context) -> bool:
             """Check the time: a correction cannot happen before the fact that it corrects.
 
@@ -226,7 +229,7 @@ class CorrectionEngine(Generic[C, S]):
                 fact.occurred_at <= context.occurred_at for fact in facts_of(state) if fact.event_id == command.corrects
             )
 
-        @rules.allowed_in(command)
+        @rules.allowed_in(command, looks_at=OF_A_CORRECTION)
         def leaves_the_record_whole(command: CorrectionRequest, state: S | None, _context: Context) -> bool:
             """Correct the later events first, or another field: with this value they could not have happened.
 

@@ -162,7 +162,7 @@ NOTHING: Final = DataRights()
 rules: Final[RuleBook[DataRights]] = RuleBook("data_rights")
 
 
-@rules.forbids("DR1", ForgetPerson)
+@rules.forbids("DR1", ForgetPerson, looks_at=("open_records",))
 def no_record_is_open(command: ForgetPerson, state: DataRights | None, _context: Context) -> bool:
     """Close the records that name this person first, or restrict the processing: somebody still works with them.
 
@@ -172,7 +172,7 @@ def no_record_is_open(command: ForgetPerson, state: DataRights | None, _context:
 
 
 @rules.forbids("DR2", ForgetPerson)
-def no_appeal_or_hold_stands(_command: ForgetPerson, state: DataRights | None, _context: Context) -> bool:
+def no_appeal_or_hold_stands(state: DataRights | None, _context: Context) -> bool:
     """Release the appeal, the complaint or the legal hold when it has ended: it still stands.
 
     Source: Data Protection Act 2018, s47(2); Criminal Procedure and Investigations Act 1996, s23 code of practice
@@ -181,7 +181,7 @@ def no_appeal_or_hold_stands(_command: ForgetPerson, state: DataRights | None, _
 
 
 @rules.forbids("DR3", ForgetPerson)
-def not_evidence(_command: ForgetPerson, state: DataRights | None, _context: Context) -> bool:
+def not_evidence(state: DataRights | None, _context: Context) -> bool:
     """Restrict the processing instead: the data must be kept as evidence.
 
     Source: Data Protection Act 2018, s47(2)(a) and (3)

@@ -1,35 +1,34 @@
 """Guidance: what may be done next, and why not, before a command is written. Pure.
 
-A precondition looks at state and context alone, so it is asked as it stands. A check is asked with a command of which no
-field is written yet (`UnwrittenCommand`). If it answers before it reads a field, its answer holds for every such command;
-otherwise it depends on the fields that its code reads (`shared.domain.field_reads`).
+A precondition looks at state and context alone, so it is answered as it stands. A check depends on the fields that it
+declares (`shared.domain.rules`), unless the command has none of them or the check says nothing in this state. It is tried
+with every value of fields with few values, codes and yes or no: such a value may break it whatever the other fields are.
 
-The question is put for one moment, at which the command would both happen and be received. A rule that looks at the time
-is asked again for later days, so that the answer can name the day on which it changes: a birthday, a time limit, the day
-of a session. The search is bounded (`LATER_DAYS`).
+The question is put for one moment, at which the command would both happen and be received. What can be answered is asked
+again for later days, so that the answer can name the day on which it changes: a birthday, a time limit, the day of a
+session. The search is bounded (`LATER_DAYS`).
 
 Guidance does not know what other records hold: a claim that another stream holds still refuses a command.
 """
 
 from __future__ import annotations
 
-import inspect
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum, StrEnum
 from functools import cache
-from types import NoneType
-from typing import Any, Final, Generic, Literal, TypeVar, get_args, get_origin
+from itertools import product
+from types import NoneType, UnionType
+from typing import Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel
 
 from shared.domain.dates import BeyondCalendar, end_of_day, local_day
 from shared.domain.envelope import Fact
-from shared.domain.field_reads import fields_of, fields_read
-from shared.domain.messages import Actor, Command
+from shared.domain.messages import Actor, Command, fields_of
 from shared.domain.permissions import EVERY
 from shared.domain.policy import NoPolicy
 from shared.domain.rules import Context, Rule, RuleBook
@@ -51,6 +50,9 @@ class Answer(StrEnum):
     HOLDS = "holds"
     BROKEN = "broken"
     DEPENDS = "depends"
+
+
+_ANSWERS: Final = {True: Answer.HOLDS, False: Answer.BROKEN}
 
 
 class Status(StrEnum):
@@ -108,49 +110,6 @@ class CommandGuidance:
         return tuple(name for name in fields_of(self.command) if name in deciding)
 
 
-class _FieldRead(Exception):
-    """The read of a field that is not written yet."""
-
-
-class UnwrittenCommand:
-    """A command of a class of which no field is written yet, or only some: the read of any other field raises."""
-
-    def __init__(self, command: type[Command], written: Mapping[str, Any] | None = None) -> None:
-        self._command = command
-        self._written = written or {}
-        self.was_read = False
-
-    @property  # type: ignore[misc]  # the one attribute by which isinstance can be answered
-    def __class__(self) -> type:
-        """The class of the command, for `isinstance` and `match`."""
-        return self._command
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "type":
-            return self._command.__name__
-        if name in self._written:
-            return self._written[name]
-        if name in self._command.model_fields or name.startswith("model_"):
-            self.was_read = True
-            raise _FieldRead(name)
-        value = inspect.getattr_static(self._command, name)
-        return value.__get__(self, self._command) if hasattr(value, "__get__") else value
-
-
-_TIME: Final = frozenset({"occurred_at", "received_at", "policy"})
-
-
-class _WatchedContext(Context):
-    """A context that notes whether a rule looks at its time, or at the policy of its day."""
-
-    time_was_read = False
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in _TIME:
-            object.__setattr__(self, "time_was_read", True)
-        return object.__getattribute__(self, name)
-
-
 class Guide(Generic[S]):
     """The guidance for one state and one context, whose `occurred_at` and `received_at` are the moment of the question."""
 
@@ -192,76 +151,66 @@ class Guide(Generic[S]):
     def _choices(self, command: type[Command]) -> Mapping[str, Sequence[UUID]]:
         """Choose, for each field with an id, among the ids that the record names under the same name."""
         *forbidding, _ = self._rules.steps(command)
-        checks = [rule for rules in forbidding for rule in rules if not rule.is_precondition]
+        choices = {}
+        for name in fields_of(command):
+            offered = self._ids.get(name, ()) if UUID in _types_of(command, name) else ()
+            checks = [rule for rules in forbidding for rule in rules if name in rule.looks_at]
+            if chosen := [id_ for id_ in offered if all(self._may_hold(check, command, name, id_) for check in checks)]:
+                choices[name] = chosen
+        return choices
 
-        def may_be(name: str, value: UUID) -> bool:
-            written = UnwrittenCommand(command, {name: value})
-            reading = (rule for rule in checks if name in fields_read(rule.function, command))
-            return not any(self._ask(rule, written, self._context) is Answer.BROKEN for rule in reading)
-
-        offered = {name: self._ids.get(name, ()) for name in fields_of(command) if _holds_an_id(command, name)}
-        return {
-            name: chosen
-            for name, values in offered.items()
-            if (chosen := [value for value in values if may_be(name, value)])
-        }
+    def _may_hold(self, check: Rule, command: type[Command], name: str, id_: UUID) -> bool:
+        """Say whether a check may hold with an id in a field; yes if another of its fields has too many values to try."""
+        ways = _ways_to_write(command, tuple(other for other in check.fields_of(command) if other != name))
+        copies = (way.model_copy(update={name: id_}) for way in ways)
+        return not ways or any(check.check(copy, self._state, self._context) for copy in copies)
 
     def _answer(self, rule: Rule, command: type[Command]) -> RuleAnswer:
-        """Ask a rule. Several commands may have the same precondition, which is asked once."""
-        if not rule.is_precondition:
-            return self._answer_to(rule, command)
+        """Answer a rule. Several commands may have the same precondition, which is answered once."""
+        if rule.looks_at:
+            says_nothing = rule.when is not None and not rule.when(self._state)
+            answer = self._ahead if says_nothing or not rule.fields_of(command) else self._by_field
+            return answer(rule, command)
         if id(rule) not in self._preconditions:
-            self._preconditions[id(rule)] = self._answer_to(rule, command)
+            self._preconditions[id(rule)] = self._ahead(rule, command)
         return self._preconditions[id(rule)]
 
-    def _answer_to(self, rule: Rule, command: type[Command]) -> RuleAnswer:
-        watched = _WatchedContext(**vars(self._context))
-        answer = self._ask(rule, UnwrittenCommand(command), watched)
-        if answer is Answer.DEPENDS:
-            return self._answer_by_field(rule, command)
-        if not watched.time_was_read:
-            return RuleAnswer(rule, answer)  # without an event it answers the same on every day
-        later = self._change(answer, lambda days: self._ask(rule, UnwrittenCommand(command), self._context_on(days)))
-        return RuleAnswer(rule, answer, changes_on=later)
+    def _ahead(self, rule: Rule, command: type[Command]) -> RuleAnswer:
+        """Answer a rule that looks at no field of the command."""
+        (unwritten,) = _ways_to_write(command, ())
+        holds = rule.check(unwritten, self._state, self._context)
+        later = self._change(holds, lambda days: rule.check(unwritten, self._state, self._context_on(days)))
+        return RuleAnswer(rule, _ANSWERS[holds], changes_on=later)
 
-    def _answer_by_field(self, rule: Rule, command: type[Command]) -> RuleAnswer:
+    def _by_field(self, rule: Rule, command: type[Command]) -> RuleAnswer:
         """Say on which fields a check depends, and which codes and days in them break it."""
-        fields = fields_read(rule.function, command)
+        fields = rule.fields_of(command)
+        if len(fields) == 1 and (as_value := _day_as_value(command, fields[0])) is not None:
+            (unwritten,) = _ways_to_write(command, ())
 
-        def with_value(name: str, value: Any) -> Answer:
-            return self._ask(rule, UnwrittenCommand(command, {name: value}), self._context)
+            def holds_for(days: int) -> bool:
+                value = as_value(self._context_on(days).occurred_at)
+                return rule.check(unwritten.model_copy(update={fields[0]: value}), self._state, self._context)
 
-        broken_by = {
-            name: broken
-            for name in fields
-            if (broken := [v for v in _few_values(command, name) if with_value(name, v) is Answer.BROKEN])
-        }
-        if len(fields) != 1 or (as_value := _day_as_value(command, fields[0])) is None:
-            return RuleAnswer(rule, Answer.DEPENDS, fields, broken_by=broken_by)
+            today = holds_for(0)
+            return RuleAnswer(rule, Answer.DEPENDS, fields, self._change(today, holds_for), _ANSWERS[today])
+        ways = _ways_to_write(command, fields)
+        allowed = [way for way in ways if rule.check(way, self._state, self._context)]
+        broken_by = {}
+        for name in fields if ways else ():
+            good = {getattr(way, name) for way in allowed}
+            if bad := [value for value in _few_values(command, name) if value is not None and value not in good]:
+                broken_by[name] = bad
+        return RuleAnswer(rule, Answer.DEPENDS, fields, broken_by=broken_by)
 
-        def on_day(days: int) -> Answer:
-            return with_value(fields[0], as_value(self._context_on(days).occurred_at))
-
-        today = on_day(0)
-        return RuleAnswer(rule, Answer.DEPENDS, fields, self._change(today, on_day), today)
-
-    def _ask(self, rule: Rule, command: UnwrittenCommand, context: Context) -> Answer:
-        if rule.is_precondition:
-            return Answer.HOLDS if rule.function(self._state, context) else Answer.BROKEN
-        try:
-            holds = rule.check(command, self._state, context)
-        except _FieldRead:
-            return Answer.DEPENDS
-        return Answer.DEPENDS if command.was_read else Answer.HOLDS if holds else Answer.BROKEN
-
-    def _change(self, answer: Answer, on_day: Callable[[int], Answer]) -> date | None:
+    def _change(self, holds: bool, holds_on: Callable[[int], bool]) -> date | None:
         """Find the first later day, from the day of the question on, with another answer."""
         same = -1
         try:
             for days in (0, *LATER_DAYS):
-                if on_day(days) is not answer:
+                if holds_on(days) is not holds:
                     between = range(same + 1, days)
-                    first = same + 1 + bisect_left(between, 1, key=lambda n: int(on_day(n) is not answer))
+                    first = same + 1 + bisect_left(between, 1, key=lambda n: int(holds_on(n) is not holds))
                     return local_day(self._context.occurred_at) + timedelta(days=first)
                 same = days
         except (NoPolicy, BeyondCalendar):
@@ -329,22 +278,39 @@ def _sendable(service: Service[Any], actor: Actor, *, begun: bool) -> list[type[
 
 
 @cache
-def _holds_an_id(command: type[Command], name: str) -> bool:
+def _ways_to_write(command: type[Command], fields: tuple[str, ...]) -> tuple[Command, ...]:
+    """Return commands with every value of some fields and no other field; none if a field has many values.
+
+    The read of another field raises AttributeError.
+    """
+    values = product(*(_few_values(command, name) for name in fields))
+    return tuple(
+        command.model_construct(type=command.__name__, **dict(zip(fields, chosen, strict=True))) for chosen in values
+    )
+
+
+def _types_of(command: type[Command], name: str) -> tuple[Any, ...]:
+    """Return the types that a field may have: the members of a union, or the one type."""
     annotation = command.model_fields[name].annotation
-    return UUID in (get_args(annotation) or (annotation,))
+    return get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
 
 
 @cache
 def _few_values(command: type[Command], name: str) -> tuple[Any, ...]:
-    """Return the values of a field with codes, or with yes and no; nothing for other fields."""
-    annotation = command.model_fields[name].annotation
-    options = [one for one in (get_args(annotation) or (annotation,)) if one is not NoneType]
-    if get_origin(annotation) is Literal:
-        return get_args(annotation)
-    if options == [bool]:
-        return (True, False)
-    is_code = len(options) == 1 and isinstance(options[0], type) and issubclass(options[0], Enum)
-    return tuple(options[0]) if is_code else ()
+    """Return the values of a field with codes, or with yes and no, None among them; nothing for other fields."""
+    values: list[Any] = []
+    for option in _types_of(command, name):
+        if get_origin(option) is Literal:
+            values += get_args(option)
+        elif option is bool:
+            values += (True, False)
+        elif option is NoneType:
+            values.append(None)
+        elif isinstance(option, type) and issubclass(option, Enum):
+            values += option
+        else:
+            return ()
+    return tuple(values)
 
 
 def _day_as_value(command: type[Command], name: str) -> Callable[[datetime], Any] | None:

@@ -150,7 +150,10 @@ def _clear_texts(value: Any) -> Iterator[str]:
 COMMAND_FIELDS: Final = frozenset(Command.model_fields)
 
 
-C = TypeVar("C", bound=type[Command])
+@cache
+def fields_of(command: type[Command]) -> tuple[str, ...]:
+    """Return the names of the fields of a command that its sender fills, apart from those of every command."""
+    return tuple(name for name in command.model_fields if name not in COMMAND_FIELDS)
 
 
 class Event(Message):

@@ -12,15 +12,17 @@ its source. The problem details of the API, the console and the reference page a
         Source: byelaw 7(2)
         '''
 
-    @rules.forbids("L4", LendBook)
+    @rules.forbids("L4", LendBook, looks_at=("due",))
     def due_on_an_open_day(command: LendBook, state: LoanState, context: Context) -> bool:
         '''The library is closed on that day: choose another.
 
         Source: byelaw 2
         '''
 
-The first is a precondition: it looks at state and context alone, so it is asked before a command is written
-(`shared.domain.guidance`). The second is a check: it looks at the command. The signature is the only declaration.
+The first is a precondition: it looks at state and context alone, so guidance answers it before a command is written
+(`shared.domain.guidance`). The second is a check: it declares the fields of the command that it reads (`looks_at`).
+A rule that says something in some states only may declare these (`when`): elsewhere it holds, whatever the fields are.
+A test compares the declarations with what the rules read (tests/unit/guidance/test_declared_fields.py).
 
 Rules are evaluated in this order, and a refusal names every broken rule of its step:
 1. forbidding rules that are asked first (`forbids(…, first=True)`): without them the others cannot be asked;
@@ -47,7 +49,7 @@ from shared.domain.messages import Actor, Command, unique
 from shared.domain.policy import Policy
 
 S = TypeVar("S")
-Check = Callable[[Any, Any, "Context"], bool]
+When = Callable[[Any], bool]
 F = TypeVar("F", bound=Callable[..., bool])
 
 
@@ -95,13 +97,23 @@ class Rule:
     step: Step
     commands: tuple[type[Command], ...]
     function: Callable[..., bool]
-    is_precondition: bool
-    """Whether the function looks at state and context alone."""
-    check: Check
-    """The function in the form of a check: (command, state, context)."""
+    looks_at: tuple[str, ...]
+    """The fields of its commands that a check reads. Empty: a precondition, which looks at state and context alone."""
+    when: When | None
+    """The states in which the rule can be broken; None: every state."""
     name: str
     text: str
     source: str
+
+    def check(self, command: Command, state: Any, context: Context) -> bool:
+        """Say whether the command may proceed."""
+        if self.when is not None and not self.when(state):
+            return True
+        return self.function(command, state, context) if self.looks_at else self.function(state, context)
+
+    def fields_of(self, command: type[Command]) -> tuple[str, ...]:
+        """Return the fields of a command that the rule looks at, in the order of their declaration."""
+        return tuple(name for name in command.model_fields if name in self.looks_at)
 
     @property
     def kind(self) -> RuleKind:
@@ -147,7 +159,13 @@ class RuleBook(Generic[S]):
         self.forbids("T1", Command)(not_in_the_future)
 
     def forbids(
-        self, rule_id: str, *commands: type[Command], first: bool = False, gives_way: bool = False
+        self,
+        rule_id: str,
+        *commands: type[Command],
+        looks_at: Sequence[str] = (),
+        when: When | None = None,
+        first: bool = False,
+        gives_way: bool = False,
     ) -> Callable[[F], F]:
         """Register a forbidding rule (class H) for these commands and their subclasses.
 
@@ -155,35 +173,41 @@ class RuleBook(Generic[S]):
         forbidding rule refuses, before the state machine.
         """
         step = Step.FIRST if first else Step.GIVES_WAY if gives_way else Step.FORBIDS
-        return self._register(rule_id, step, commands)
+        return self._register(rule_id, step, commands, looks_at, when)
 
-    def warns(self, rule_id: str, *commands: type[Command]) -> Callable[[F], F]:
+    def warns(
+        self, rule_id: str, *commands: type[Command], looks_at: Sequence[str] = (), when: When | None = None
+    ) -> Callable[[F], F]:
         """Register a warning (class W): the command needs a rationale under its id."""
-        return self._register(rule_id, Step.WARNS, commands)
+        return self._register(rule_id, Step.WARNS, commands, looks_at, when)
 
-    def allowed_in(self, *commands: type[Command]) -> Callable[[F], F]:
+    def allowed_in(
+        self, *commands: type[Command], looks_at: Sequence[str] = (), when: When | None = None
+    ) -> Callable[[F], F]:
         """Register a part of the state machine (S1): the states in which the commands are allowed."""
-        return self._register("S1", Step.STATE, commands)
+        return self._register("S1", Step.STATE, commands, looks_at, when)
 
-    def _register(self, rule_id: str, step: Step, commands: tuple[type[Command], ...]) -> Callable[[F], F]:
+    def _register(
+        self, rule_id: str, step: Step, commands: tuple[type[Command], ...], looks_at: Sequence[str], when: When | None
+    ) -> Callable[[F], F]:
         def register(function: F) -> F:
+            called = f"rule {rule_id} ({function.__name__})"
             text, _, source = inspect.cleandoc(function.__doc__ or "").partition("Source:")
             if not text.strip() or not source.strip():
+                raise ValueError(f"{called} needs a docstring with its text and a line 'Source: …'")
+            if len(inspect.signature(function).parameters) != (3 if looks_at else 2):
                 raise ValueError(
-                    f"rule {rule_id} ({function.__name__}) needs a docstring with its text and a line 'Source: …'"
+                    f"{called} must take (state, context), or (command, state, context) and declare looks_at"
                 )
-            parameter_count = len(inspect.signature(function).parameters)
-            if parameter_count not in {2, 3}:
+            if unknown := {name for name in looks_at if not any(name in command.model_fields for command in commands)}:
                 raise ValueError(
-                    f"rule {rule_id} ({function.__name__}) must take (state, context) or (command, state, context)"
+                    f"{called} looks at fields that its commands do not have: {', '.join(sorted(unknown))}"
                 )
-            is_precondition = parameter_count == 2
-            check: Check = _as_check(function) if is_precondition else function
-            self._by_command.clear()
             one_line, one_source = " ".join(text.split()), " ".join(source.split())
             self.rules.append(
-                Rule(rule_id, step, commands, function, is_precondition, check, function.__name__, one_line, one_source)
+                Rule(rule_id, step, commands, function, tuple(looks_at), when, function.__name__, one_line, one_source)
             )
+            self._by_command.clear()
             return function
 
         return register
@@ -231,15 +255,6 @@ def broken_rules(rules: Iterable[Rule]) -> tuple[BrokenRule, ...]:
     for rule in rules:
         first.setdefault(rule.id, rule.broken)
     return tuple(first.values())
-
-
-def _as_check(precondition: Callable[..., bool]) -> Check:
-    """Return a precondition in the form of a check."""
-
-    def check(_command: Any, state: Any, context: Context) -> bool:
-        return precondition(state, context)
-
-    return check
 
 
 def not_in_the_future(_state: object, context: Context) -> bool:

@@ -1,7 +1,7 @@
 """A state machine as a table: each row names commands, the stages in which they are allowed, and the text of the refusal.
 
     STATE_MACHINE: tuple[AllowedStages[Loan], ...] = (
-        AllowedStages("lent_once", (LendBook,), NOTHING_YET, "This loan exists already: …", "byelaw 3"),
+        AllowedStages("lent_once", (LendBook,), NOTHING_YET, "This loan exists already: …"),
         AllowedStages("out_on_loan", (ReturnBook,), frozenset({Stage.LENT}), "The book is not lent.", "byelaw 4"),
     )
 
@@ -32,8 +32,6 @@ class Staged(Protocol):
 
 
 S = TypeVar("S", bound=Staged)
-R = TypeVar("R")
-R_contra = TypeVar("R_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -45,82 +43,38 @@ class AllowedStages(Generic[S]):
     stages: frozenset[StrEnum]
     text: str
     """The text of the refusal."""
-    source: str
-    """The source in law or practice."""
+    source: str | None = None
+    """The source in law or practice; None: that of the table."""
     standing: Callable[[S], bool] | None = None
     """What must hold of the state besides its stage."""
-    condition: Callable[[Any, S], bool] | None = None
-    """What must hold of command and state besides, where the state alone does not decide."""
+    condition: Callable[[Any, S, Context], bool] | None = None
+    """What must hold of the command besides, in a state that allows it."""
+    looks_at: tuple[str, ...] = ()
+    """The fields of the commands that the condition reads."""
 
-    @property
-    def looks_at_command(self) -> bool:
-        """Whether the state alone does not decide."""
-        return self.condition is not None
-
-    def allows_any(self, state: S | None, _context: Context) -> bool:
-        """Say whether the state allows its commands, as far as the state alone decides."""
+    def allows(self, state: S | None) -> bool:
+        """Say whether stage and standing allow the commands."""
         if state is None:
             return True
         return state.stage in self.stages and (self.standing is None or self.standing(state))
 
-    def allows(self, command: Command, state: S | None, context: Context) -> bool:
-        """Say whether the command is allowed in the state."""
-        allowed = self.allows_any(state, context)
-        return allowed and (state is None or self.condition is None or self.condition(command, state))
 
-
-class Row(Protocol[R_contra]):
-    """A row of a state machine, as `register` takes it; a service may have rows of its own kind."""
-
-    @property
-    def name(self) -> str:
-        """The name of the rule that the row becomes."""
-        ...
-
-    @property
-    def commands(self) -> tuple[type[Command], ...]:
-        """The commands that the row allows or refuses."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """The text of the refusal, for the user."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """The source of the rule in law or practice."""
-        ...
-
-    @property
-    def looks_at_command(self) -> bool:
-        """Whether the state alone does not decide, so that the row is a check and no precondition."""
-        ...
-
-    def allows_any(self, state: R_contra | None, context: Context) -> bool:
-        """Say whether the state allows its commands, as far as the state alone decides."""
-        ...
-
-    def allows(self, command: Command, state: R_contra | None, context: Context) -> bool:
-        """Say whether the state allows the command with its fields."""
-        ...
-
-
-def register(rules: RuleBook[R], table: Iterable[Row[R]]) -> None:
-    """Enter each row of a state machine in a rulebook (rule S1)."""
+def register(rules: RuleBook[S], table: Iterable[AllowedStages[S]], source: str) -> None:
+    """Enter each row in a rulebook: its stages as a precondition, its condition as a check where the stages allow it."""
     for row in table:
-        rules.allowed_in(*row.commands)(_rule(row))
+        precondition, check = _rules_of(row, row.source or source)
+        rules.allowed_in(*row.commands)(precondition)
+        if row.condition is not None:
+            rules.allowed_in(*row.commands, looks_at=row.looks_at, when=row.allows)(check)
 
 
-def _rule(row: Row[R]) -> Callable[..., bool]:
-    """Return the row as a rulebook expects a rule: a function with its name, and with text and source as docstring."""
+def _rules_of(row: AllowedStages[S], source: str) -> tuple[Callable[..., bool], Callable[..., bool]]:
+    def precondition(state: S | None, _context: Context) -> bool:
+        return row.allows(state)
 
-    def precondition(state: R | None, context: Context) -> bool:
-        return row.allows_any(state, context)
+    def check(command: Command, state: S, context: Context) -> bool:
+        return row.condition is None or row.condition(command, state, context)
 
-    def check(command: Command, state: R | None, context: Context) -> bool:
-        return row.allows(command, state, context)
-
-    rule: Callable[..., bool] = check if row.looks_at_command else precondition
-    rule.__name__, rule.__doc__ = row.name, f"{row.text}\n\nSource: {row.source}"
-    return rule
+    for rule in (precondition, check):
+        rule.__name__, rule.__doc__ = row.name, f"{row.text}\n\nSource: {source}"
+    return precondition, check

@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from shared.domain.dates import local_day
 from shared.domain.decisions import RuleKind
@@ -121,14 +121,14 @@ def _choices(  # noqa: PLR0911 - one line for each kind
         return (local_day(after) + timedelta(days=28),)
     if annotation is datetime:
         return (after + timedelta(days=1),)
-    return _recorded_values(name, annotation, here, elsewhere)
+    return _recorded_values(name, annotation, here, elsewhere, after)
 
 
-def _recorded_values(name: str, annotation: Any, here: Seen, elsewhere: Seen) -> Sequence[Any]:
+def _recorded_values(name: str, annotation: Any, here: Seen, elsewhere: Seen, after: datetime) -> Sequence[Any]:
     origin, args = get_origin(annotation), get_args(annotation)
     values = [*here.get(name, ())[-2:], *elsewhere.get(name, ())[:3]]
     if values:
         return values
     if origin is Sealed and args[0] is not date:
         return (Sealed("As it happened."),)
-    return (None,)
+    return (after + timedelta(days=1),) if annotation is AwareDatetime else (None,)

@@ -240,9 +240,9 @@ def _makers(service: Service[Any], event: type[Event]) -> str:
 
 
 def _rules(service: Service[Any]) -> str:
-    by_id: dict[str, list[Rule]] = {}
+    by_id: dict[str, dict[str, Rule]] = {}
     for rule in service.decider.rules.rules:
-        by_id.setdefault(rule.id, []).append(rule)
+        by_id.setdefault(rule.id, {})[rule.name] = rule  # a row of the state machine may be two rules of one name
     parts = [
         prose(
             "All forbidding rules that a command breaks are named at once; only where none is broken is the state"
@@ -257,12 +257,12 @@ def _rules(service: Service[Any]) -> str:
             (
                 f"`{rule.name}`",
                 GIVES_WAY if rule.gives_way else CLASSES[rule.kind],
-                "the state: precondition" if rule.is_precondition else "the command too: check",
+                "the command too: check" if rule.looks_at else "the state: precondition",
                 rule.text,
                 rule.source,
                 _commands_of(service, rule),
             )
-            for rule in by_id.get(rule_id, ())
+            for rule in by_id.get(rule_id, {}).values()
         ]
         if rule_id in service.claim_rules:
             text, source = service.claim_rules[rule_id]

@@ -1,15 +1,12 @@
 """The state machine of a disposal as a table: each command, the stages in which it is allowed, and the text elsewhere.
 
-A line has a function only for what stages cannot say: `standing` of the state, `condition` of command and state, such as
-that the condition is active. The rules S1 are registered
-from this table. `DecideBreach` and `AssignOutcome` have no line: R23, O3 and O4 say when they are allowed.
+A row has a function only for what stages cannot say: `standing` of the state, `condition` of command and state, such as
+that the condition is active. `DecideBreach` and `AssignOutcome` have no row: R23, O3 and O4 say when they are allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from services.disposal.domain.commands import (
     BookConditionSession,
@@ -53,50 +50,15 @@ from services.disposal.domain.moving import may_be_corrected, may_be_moved
 from services.disposal.domain.state import BEFORE_ISSUE, ISSUED_AND_OPEN, UNDER_WAY, DisposalState, Stage
 from services.disposal.events import Change, ChangeAction
 from services.vocabulary import AttendanceStatus, Disposal
-from shared.domain.messages import Command
 from shared.domain.rules import Context
+from shared.domain.state_machine import NOTHING_YET, AllowedStages
 
 SOURCE: Final = "the state machine of a disposal"
-
-NOT_OPENED: Final[frozenset[Stage | None]] = frozenset({None})
-"""Before the first event."""
 
 CARED_FOR: Final = BEFORE_ISSUE | ISSUED_AND_OPEN | {Stage.DIVERTED}
 """The stages in which somebody still works with the child and the victim."""
 
 EVERY_STAGE: Final = frozenset(Stage)
-
-
-@dataclass(frozen=True, slots=True)
-class AllowedCommands:
-    """A line of the table: commands, the stages in which they are allowed, and the officer's text for the others."""
-
-    name: str
-    """The name of the rule that the line becomes."""
-    commands: tuple[type[Command], ...]
-    stages: frozenset[Stage] | frozenset[Stage | None]
-    text: str
-    condition: Callable[[Any, DisposalState, Context], bool] | None = None
-    """What must hold of command and state besides."""
-    standing: Callable[[DisposalState], bool] | None = None
-    """What must hold of the state besides its stage."""
-    source: str = SOURCE
-
-    @property
-    def looks_at_command(self) -> bool:
-        """Whether the state alone does not decide."""
-        return self.condition is not None
-
-    def allows_any(self, state: DisposalState | None, _context: Context) -> bool:
-        """Return whether stage and standing allow the commands."""
-        if (None if state is None else state.stage) not in self.stages:
-            return False
-        return self.standing is None or state is None or self.standing(state)
-
-    def allows(self, command: Command, state: DisposalState | None, context: Context) -> bool:
-        """Return whether stage, standing and condition allow the command."""
-        allowed = self.allows_any(state, context)
-        return allowed and (self.condition is None or state is None or self.condition(command, state, context))
 
 
 # --- what stages cannot say ---------------------------------------------------------------------
@@ -106,9 +68,12 @@ def _admission_stands(state: DisposalState) -> bool:
     return state.admission is not None and state.admission.facts_accepted
 
 
-def _takes_new_condition(command: ProposeCondition, state: DisposalState, _context: Context) -> bool:
-    takes_conditions = state.to_be_issued in {Disposal.YRD, Disposal.YCC}
-    return takes_conditions and command.condition.condition_id not in state.conditions
+def _takes_conditions(state: DisposalState) -> bool:
+    return state.to_be_issued in {Disposal.YRD, Disposal.YCC}
+
+
+def _is_new_condition(command: ProposeCondition, state: DisposalState, _context: Context) -> bool:
+    return command.condition.condition_id not in state.conditions
 
 
 def _is_proposed(command: WithdrawCondition, state: DisposalState, _context: Context) -> bool:
@@ -119,12 +84,14 @@ def _is_not_referred(state: DisposalState) -> bool:
     return state.yot_referred_at is None
 
 
-def _is_active(command: CompleteCondition | ExcuseCondition, state: DisposalState, _context: Context) -> bool:
+def _is_active(
+    command: BookConditionSession | CompleteCondition | ExcuseCondition, state: DisposalState, _context: Context
+) -> bool:
     return state.active(command.condition_id) is not None
 
 
-def _can_be_booked(command: BookConditionSession, state: DisposalState, _context: Context) -> bool:
-    return state.active(command.condition_id) is not None and command.session_id not in state.bookings
+def _is_not_booked(command: BookConditionSession, state: DisposalState, _context: Context) -> bool:
+    return command.session_id not in state.bookings
 
 
 def _takes_session(command: OfferSession, state: DisposalState, _context: Context) -> bool:
@@ -179,174 +146,186 @@ def _is_new_activity(command: RecordActivityUndertaken, state: DisposalState, _c
 
 # --- the table ----------------------------------------------------------------------------------
 
-STATE_MACHINE: Final = (
-    AllowedCommands("not_opened_yet", (OpenDisposalCase,), NOT_OPENED, "This case is open already."),
-    AllowedCommands(
+STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
+    AllowedStages("not_opened_yet", (OpenDisposalCase,), NOTHING_YET, "This case is open already."),
+    AllowedStages(
         "not_given_yet",
         (RecordAdmission, DecideEvidence, ScoreGravity, RecordPanelRecommendation, DecideDisposal),
         BEFORE_ISSUE,
         "This belongs before the disposal is given, and the case is past that.",
     ),
-    AllowedCommands(
+    AllowedStages(
         "there_is_an_admission",
         (WithdrawAdmission,),
         BEFORE_ISSUE,
         "There is no admission that could be taken back, or the disposal is given already.",
         standing=_admission_stands,
     ),
-    AllowedCommands(
+    AllowedStages(
         "prosecutor_has_a_say",
         (RecordProsecutorDecision,),
         BEFORE_ISSUE | {Stage.BREACH_REVIEW},
         "The prosecutor decides before the disposal is given, or on a breach under review.",
     ),
-    AllowedCommands(
+    AllowedStages(
         "case_is_worked_on",
         (RecordVictimView, InformVictimOfRestorativeJustice, RecordContact),
         CARED_FOR,
         "The case has ended: only a correction or an outcome may be recorded.",
     ),
-    AllowedCommands(
+    AllowedStages(
         "child_may_be_assessed",
         (RequestAssessment, CompleteAssessment),
         CARED_FOR | {Stage.RECORDED},
         "The case has ended: nobody is assessed for it any more.",
     ),
-    AllowedCommands(
+    AllowedStages(
         "condition_may_be_proposed",
         (ProposeCondition,),
         frozenset({Stage.DECIDED}),
         "Conditions are proposed, each under an id of its own, after a decision for a restorative disposal or a"
         " conditional caution and before it is given.",
-        _takes_new_condition,
+        standing=_takes_conditions,
+        condition=_is_new_condition,
+        looks_at=("condition",),
     ),
-    AllowedCommands(
+    AllowedStages(
         "condition_is_proposed",
         (WithdrawCondition,),
         frozenset({Stage.DECIDED}),
         "Only a condition that is proposed and not yet given can be taken back.",
-        _is_proposed,
+        condition=_is_proposed,
+        looks_at=("condition_id",),
     ),
-    AllowedCommands(
+    AllowedStages(
         "decided_and_not_yet_given",
         (ConfirmAppropriateAdult, ExplainEffect, SignDocument, IssueDisposal),
         frozenset({Stage.DECIDED}),
         "This belongs after the decision for a disposal and before it is given.",
     ),
-    AllowedCommands(
+    AllowedStages(
         "caution_awaits_its_referral",
         (ReferToYot,),
         frozenset({Stage.RECORDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "A child is referred to the youth offending team once, after a caution is given.",
+        f"{SOURCE}; CDA 1998 ss66A(6A), 66ZB(1)",
         standing=_is_not_referred,
-        source=f"{SOURCE}; CDA 1998 ss66A(6A), 66ZB(1)",
     ),
-    AllowedCommands(
-        "session_may_be_booked",
+    AllowedStages(
+        "session_is_booked_once",
         (BookConditionSession,),
-        UNDER_WAY,
-        "A session is booked once, for an active condition.",
-        _can_be_booked,
+        EVERY_STAGE,
+        "This session is booked already: a session is booked once.",
+        condition=_is_not_booked,
+        looks_at=("session_id",),
     ),
-    AllowedCommands(
+    AllowedStages(
         "condition_can_take_the_session",
         (OfferSession,),
         EVERY_STAGE,
         "The session cannot count for this condition: the condition is not active in this disposal, or the session is"
         " booked or recorded here already.",
-        _takes_session,
+        condition=_takes_session,
+        looks_at=("condition_id", "session_id"),
     ),
-    AllowedCommands(
+    AllowedStages(
         "attendance_may_be_recorded",
         (RecordConditionAttendance,),
         UNDER_WAY,
         "Attendance is recorded for an active condition, and for the one that the session was booked for.",
-        _fits_its_booking,
+        condition=_fits_its_booking,
+        looks_at=("condition_id", "session_id"),
     ),
-    AllowedCommands(
+    AllowedStages(
         "attendance_may_be_moved",
         (MoveConditionAttendance,),
         EVERY_STAGE,
         "The session cannot be counted where education has it now: the condition is not active, or another was"
         " completed by it.",
-        may_be_moved,
+        condition=may_be_moved,
+        looks_at=("condition_id", "session_id", "recorded_at", "status", "hours_credited", "complied", "because"),
     ),
-    AllowedCommands(
+    AllowedStages(
         "attendance_may_be_corrected",
         (CorrectConditionAttendance,),
         EVERY_STAGE,
         "The session cannot be counted as its own record has it now: the condition is not active, was completed by it,"
         " or something was decided on it.",
-        may_be_corrected,
+        condition=may_be_corrected,
+        looks_at=("condition_id", "session_id", "recorded_at", "status", "hours_credited", "complied", "because"),
     ),
-    AllowedCommands(
+    AllowedStages(
         "absence_may_be_decided",
         (DecideAbsence,),
         ISSUED_AND_OPEN,
         "The case has ended: absences are no longer decided.",
     ),
-    AllowedCommands(
+    AllowedStages(
         "absence_was_unacceptable",
         (IssueWarning,),
         frozenset({Stage.ACTIVE}),
         "A warning is given once, for an absence found unacceptable or for exclusion, on an active conditional"
         " caution.",
-        _deserves_warning,
+        condition=_deserves_warning,
+        looks_at=("session_id",),
     ),
-    AllowedCommands(
+    AllowedStages(
         "caution_is_monitored",
         (RecordComplianceMeeting,),
         frozenset({Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "A compliance meeting belongs to a conditional caution that is active or under review.",
     ),
-    AllowedCommands(
+    AllowedStages(
         "condition_is_active",
-        (CompleteCondition, ExcuseCondition),
+        (BookConditionSession, CompleteCondition, ExcuseCondition),
         UNDER_WAY,
         "The condition is not active.",
-        _is_active,
+        condition=_is_active,
+        looks_at=("condition_id",),
     ),
-    AllowedCommands(
+    AllowedStages(
         "changes_make_sense",
         (VaryConditions,),
         UNDER_WAY,
         "A variation adds new conditions, or modifies or omits active ones, each once and under its own id, on a"
         " disposal that is under way.",
-        _changes_make_sense,
+        condition=_changes_make_sense,
+        looks_at=("changes",),
     ),
-    AllowedCommands(
+    AllowedStages(
         "consent_may_be_withdrawn",
         (WithdrawConsent,),
         frozenset({Stage.DECIDED, Stage.ACTIVE, Stage.BREACH_REVIEW}),
         "There is no consent to a conditional caution that could be withdrawn.",
         standing=_consent_stands,
     ),
-    AllowedCommands(
+    AllowedStages(
         "disposal_is_voluntary",
         (RecordNonEngagement,),
         frozenset({Stage.AGREED, Stage.RECORDED, Stage.DIVERTED}),
         "Non-engagement is recorded of a restorative disposal or a voluntary programme; a conditional caution is"
         " breached or varied.",
-        source=f"{SOURCE}; NPCC community resolution guidance",
+        f"{SOURCE}; NPCC community resolution guidance",
     ),
-    AllowedCommands(
+    AllowedStages(
         "caution_is_active",
         (ReferBreach,),
         frozenset({Stage.ACTIVE}),
         "Only an active conditional caution can be breached.",
     ),
-    AllowedCommands(
+    AllowedStages(
         "breach_was_decided",
         (InstituteProceedings,),
         frozenset({Stage.BREACH_REVIEW}),
         "Proceedings follow a breach under review.",
     ),
-    AllowedCommands(
+    AllowedStages(
         "activity_has_a_place",
         (RecordActivityUndertaken,),
         frozenset({Stage.DIVERTED, Stage.RECORDED}),
         "An activity is recorded once for each session, of a child who is diverted or has a youth caution.",
-        _is_new_activity,
+        condition=_is_new_activity,
+        looks_at=("session_id",),
     ),
 )
 """The table, in the order in which its rules are registered."""

@@ -18,10 +18,10 @@ from services.education.domain.commands import (
 )
 from services.education.domain.corrections import CORRECTIONS
 from services.education.domain.state import Session, Stage
-from services.education.domain.state_machine import STATE_MACHINE
+from services.education.domain.state_machine import PRACTICE, STATE_MACHINE
 from services.education.events import AttendanceRecorded
 from services.vocabulary import AttendanceStatus
-from shared.domain.corrections import Uncorrectable, facts_of
+from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable, facts_of
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
 from shared.domain.decider import BrokenHistory
 from shared.domain.rules import Context, RuleBook
@@ -42,7 +42,7 @@ def not_before_planning(state: Session, context: Context) -> bool:
     return context.occurred_at >= state.planned_at
 
 
-@rules.forbids("T1", BookPlace)
+@rules.forbids("T1", BookPlace, looks_at=("person_id",))
 def booked_again_after_giving_back(command: BookPlace, state: Session, context: Context) -> bool:
     """A place is booked again after the earlier one was given back: give the time at which that happened.
 
@@ -52,7 +52,7 @@ def booked_again_after_giving_back(command: BookPlace, state: Session, context: 
     return given_back is None or context.occurred_at >= given_back
 
 
-@rules.forbids("T1", RecordAttendance)
+@rules.forbids("T1", RecordAttendance, looks_at=("person_id", "status"))
 def attendance_not_before_delivery(command: RecordAttendance, state: Session, context: Context) -> bool:
     """Attendance is taken once the session was held and the place was booked: give a time after both.
 
@@ -66,7 +66,7 @@ def attendance_not_before_delivery(command: RecordAttendance, state: Session, co
     return context.occurred_at >= place.booked_at and (delivered is None or context.occurred_at >= delivered)
 
 
-@rules.forbids("T1", CancelPlace)
+@rules.forbids("T1", CancelPlace, looks_at=("person_id",))
 def cancelled_after_booking(command: CancelPlace, state: Session, context: Context) -> bool:
     """A place is given back after it was booked: give the time at which that happened.
 
@@ -76,7 +76,7 @@ def cancelled_after_booking(command: CancelPlace, state: Session, context: Conte
     return place is None or context.occurred_at >= place.booked_at
 
 
-@rules.forbids("T1", DecideAbsenceReason)
+@rules.forbids("T1", DecideAbsenceReason, looks_at=("person_id",))
 def reason_after_absence(command: DecideAbsenceReason, state: Session, context: Context) -> bool:
     """A reason is decided after the absence was recorded: give the time at which that happened.
 
@@ -107,7 +107,7 @@ def feedback_after_delivery(state: Session, context: Context) -> bool:
 # --- E1 to E6: the register ---------------------------------------------------------------------
 
 
-@rules.forbids("E1", DeliverSession, RecordAttendance)
+@rules.forbids("E1", DeliverSession, RecordAttendance, looks_at=("status",))
 def session_has_started(command: DeliverSession | RecordAttendance, state: Session, context: Context) -> bool:
     """The session has not started yet: record it once it has.
 
@@ -127,7 +127,7 @@ def session_not_cancelled(state: Session, _context: Context) -> bool:
     return not _cancelled(state)
 
 
-@rules.forbids("E3", RecordAttendance)
+@rules.forbids("E3", RecordAttendance, looks_at=("hours_credited",))
 def hours_within_schedule(command: RecordAttendance, state: Session, _context: Context) -> bool:
     """More hours are credited than the session had: credit at most the hours scheduled.
 
@@ -136,7 +136,7 @@ def hours_within_schedule(command: RecordAttendance, state: Session, _context: C
     return _cancelled(state) or command.hours_credited <= state.hours
 
 
-@rules.forbids("E4", RecordAttendance)
+@rules.forbids("E4", RecordAttendance, looks_at=("status", "hours_credited"))
 def credit_only_for_attending(command: RecordAttendance, state: Session, context: Context) -> bool:
     """Hours are credited for being there, not for an absence or a cancelled place: credit none.
 
@@ -146,7 +146,7 @@ def credit_only_for_attending(command: RecordAttendance, state: Session, context
     return _cancelled(state) or not uncredited or command.hours_credited == 0
 
 
-@rules.forbids("E5", RecordAttendance)
+@rules.forbids("E5", RecordAttendance, looks_at=("person_id",))
 def recorded_once(command: RecordAttendance, state: Session, _context: Context) -> bool:
     """Attendance is already recorded for this person: do not record it twice.
 
@@ -156,7 +156,7 @@ def recorded_once(command: RecordAttendance, state: Session, _context: Context) 
     return _cancelled(state) or place is None or place.open
 
 
-@rules.forbids("E6", DecideAbsenceReason)
+@rules.forbids("E6", DecideAbsenceReason, looks_at=("person_id",))
 def absence_waits(command: DecideAbsenceReason, state: Session, _context: Context) -> bool:
     """No absence of this person waits for a reason.
 
@@ -168,10 +168,10 @@ def absence_waits(command: DecideAbsenceReason, state: Session, _context: Contex
 
 # --- S1: the state machine's table, and the calendar --------------------------------------------
 
-register(rules, STATE_MACHINE)
+register(rules, STATE_MACHINE, PRACTICE)
 
 
-@rules.allowed_in(PlanSession)
+@rules.allowed_in(PlanSession, looks_at=("starts_at",))
 def within_the_calendar(command: PlanSession, _state: Session | None, context: Context) -> bool:
     """The date of the session lies outside the years whose bank holidays are known: check the date.
 
@@ -197,7 +197,7 @@ def _attendances(session: Session | None) -> list[AttendanceRecorded]:
     return [fact.event for fact in facts_of(session) if isinstance(fact.event, AttendanceRecorded)]
 
 
-@rules.forbids("E1", CorrectRecord)
+@rules.forbids("E1", CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_delivered_after_its_start(command: CorrectRecord, state: Session, _context: Context) -> bool:
     """The session was held at a time that is recorded: it cannot have been planned to start after that.
 
@@ -207,7 +207,7 @@ def stays_delivered_after_its_start(command: CorrectRecord, state: Session, _con
     return after is None or after.delivered_at is None or after.delivered_at >= after.starts_at
 
 
-@rules.forbids("E3", CorrectRecord)
+@rules.forbids("E3", CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_within_schedule(command: CorrectRecord, state: Session, _context: Context) -> bool:
     """More hours would be credited than the session had: correct the one or the other to fit.
 
@@ -217,7 +217,7 @@ def stays_within_schedule(command: CorrectRecord, state: Session, _context: Cont
     return after is None or all(event.hours_credited <= after.hours for event in _attendances(after))
 
 
-@rules.forbids("E4", CorrectRecord)
+@rules.forbids("E4", CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_without_credit_for_absence(command: CorrectRecord, state: Session, context: Context) -> bool:
     """Hours would be credited for an absence or a cancelled place: correct the hours first.
 
@@ -228,7 +228,7 @@ def stays_without_credit_for_absence(command: CorrectRecord, state: Session, con
     return all(event.hours_credited == 0 for event in attendances if event.status.value in uncredited)
 
 
-@rules.allowed_in(CorrectRecord)
+@rules.allowed_in(CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_within_the_calendar(command: CorrectRecord, state: Session, context: Context) -> bool:
     """The date of the session would lie outside the years whose bank holidays are known: check the date.
 

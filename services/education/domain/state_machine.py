@@ -18,6 +18,7 @@ from services.education.domain.commands import (
 )
 from services.education.domain.state import Session, Stage
 from services.vocabulary import AttendanceStatus
+from shared.domain.rules import Context
 from shared.domain.state_machine import NOTHING_YET, AllowedStages
 
 PLANNED: Final = frozenset({Stage.PLANNED})
@@ -26,12 +27,12 @@ DELIVERED: Final = frozenset({Stage.DELIVERED})
 PRACTICE: Final = "team practice (states of a session)"
 
 
-def _place_is_open(command: CancelPlace, session: Session) -> bool:
+def _place_is_open(command: CancelPlace, session: Session, _context: Context) -> bool:
     place = session.places.get(command.person_id)
     return place is not None and place.open
 
 
-def _attendance_is_due(command: RecordAttendance, session: Session) -> bool:
+def _attendance_is_due(command: RecordAttendance, session: Session, _context: Context) -> bool:
     # A place that the service takes back is recorded before the session too.
     taken_back = command.status is AttendanceStatus.CANCELLED_BY_SERVICE
     return command.person_id in session.places and (session.stage is Stage.DELIVERED or taken_back)
@@ -43,45 +44,42 @@ STATE_MACHINE: Final[tuple[AllowedStages[Session], ...]] = (
         (PlanSession,),
         NOTHING_YET,
         "This session is planned already: give a new session an id of its own.",
-        PRACTICE,
     ),
     AllowedStages(
         "place_may_be_booked",
         (BookPlace,),
         PLANNED,
         "Places are booked in a planned session, one for each person.",
-        PRACTICE,
-        condition=lambda command, session: command.person_id not in session.places,
+        condition=lambda command, session, _: command.person_id not in session.places,
+        looks_at=("person_id",),
     ),
     AllowedStages(
         "place_may_be_cancelled",
         (CancelPlace,),
         PLANNED,
         "Only a booked place in a session still to be held can be given back; afterwards record the attendance.",
-        PRACTICE,
         condition=_place_is_open,
+        looks_at=("person_id",),
     ),
     AllowedStages(
         "still_planned",
         (DeliverSession, CancelSession),
         PLANNED,
         "A session is delivered or cancelled once, and not both.",
-        PRACTICE,
     ),
     AllowedStages(
         "attendance_may_be_taken",
         (RecordAttendance,),
         PLANNED | DELIVERED,  # of a cancelled session rule E2 refuses it
         "Attendance is taken of a booked place, after the session was recorded as held.",
-        PRACTICE,
         condition=_attendance_is_due,
+        looks_at=("person_id", "status"),
     ),
     AllowedStages(
         "feedback_of_what_was_held",
         (RecordFeedback,),
         DELIVERED,
         "Feedback is kept of a session that was held.",
-        PRACTICE,
     ),
 )
 """The rows in the order in which they are asked."""

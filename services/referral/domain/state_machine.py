@@ -42,7 +42,6 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         (ReceiveReferral,),
         NOTHING_YET,
         "This referral was received already: give a new one an id of its own.",
-        PRACTICE,
     ),
     AllowedStages(
         "not_closed",
@@ -59,14 +58,12 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         ),
         OPEN,
         "The referral is closed: a supervisor must open it again first.",
-        PRACTICE,
     ),
     AllowedStages(
         "acknowledged_once",
         (AcknowledgeReferral,),
         BEFORE_TRIAGE,
         "A referral is acknowledged once, before it is triaged.",
-        PRACTICE,
         standing=lambda referral: referral.acknowledged_on is None,
     ),
     AllowedStages(
@@ -74,7 +71,6 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         (OverrideSafeguardingHold,),
         frozenset({Stage.SAFEGUARDING_HOLD}),
         "No safeguarding concern holds this referral.",
-        PRACTICE,
     ),
     AllowedStages(
         "crime_recorded_once",
@@ -89,7 +85,6 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         (TriageReferral,),
         frozenset({Stage.ACKNOWLEDGED, Stage.TRIAGED}),
         "A referral is triaged once it is acknowledged, and again after it was opened again or held.",
-        PRACTICE,
         standing=lambda referral: referral.stage is Stage.ACKNOWLEDGED or referral.reopened,
     ),
     AllowedStages(
@@ -97,7 +92,6 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         (AllocateReferral,),
         WITH_AN_OFFICER,
         "Only a triaged referral is allocated, and not one that went to others.",
-        PRACTICE,
     ),
     AllowedStages(
         "left_to_the_school",
@@ -112,14 +106,12 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         (CloseReferral,),
         OPEN - BEFORE_TRIAGE,
         "Only a triaged referral can be closed, and only once.",
-        PRACTICE,
     ),
     AllowedStages(
         "closed_before_reopening",
         (ReopenReferral,),
         frozenset({Stage.CLOSED}),
         "Only a closed referral can be opened again.",
-        PRACTICE,
     ),
 )
 """The rows in the order in which they are asked."""

@@ -29,6 +29,7 @@ from services.rj_conference.domain.commands import (
     WithdrawConsent,
 )
 from services.rj_conference.domain.state import BEFORE_HELD, OTHER_SIDE, Conference, Stage, TermStatus
+from shared.domain.rules import Context
 from shared.domain.state_machine import NOTHING_YET, AllowedStages
 
 EVERY_STAGE: Final = frozenset(Stage)
@@ -40,7 +41,7 @@ def _risk_awaits_approval(conference: Conference) -> bool:
     return conference.risk is not None and conference.risk.approved_at is None
 
 
-def _term_is_open(command: CompleteTerm | FailTerm, conference: Conference) -> bool:
+def _term_is_open(command: CompleteTerm | FailTerm, conference: Conference, _context: Context) -> bool:
     term = conference.terms.get(command.term_id)
     return term is not None and term.status is TermStatus.OPEN
 
@@ -51,7 +52,6 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
         (ProposeConference,),
         NOTHING_YET,
         "This conference was proposed already: go on with it, or propose another under a new id.",
-        SOURCE,
     ),
     AllowedStages(
         "it_is_still_to_be_held",
@@ -67,46 +67,44 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
         ),
         BEFORE_HELD,
         "The conference was held or is closed, so nothing more can be prepared for it.",
-        SOURCE,
     ),
     AllowedStages(
         "participant_is_new",
         (AddParticipant,),
         EVERY_STAGE,
         "This person belongs to the conference already.",
-        SOURCE,
-        condition=lambda command, conference: conference.role_of(command.person_id) is None,
+        condition=lambda command, conference, _: conference.role_of(command.person_id) is None,
+        looks_at=("person_id",),
     ),
     AllowedStages(
         "informed_is_of_the_harmed_side",
         (InformVictim,),
         EVERY_STAGE,
         "This person is no harmed party or representative of this conference: add them as one first.",
-        SOURCE,
-        condition=lambda command, conference: conference.role_of(command.person_id) in OTHER_SIDE,
+        condition=lambda command, conference, _: conference.role_of(command.person_id) in OTHER_SIDE,
+        looks_at=("person_id",),
     ),
     AllowedStages(
         "person_belongs_to_it",
         (GiveConsent, HoldPreparation, RecordFollowUp),
         EVERY_STAGE,
         "This person does not belong to the conference: add them as a participant first.",
-        SOURCE,
-        condition=lambda command, conference: conference.role_of(command.person_id) is not None,
+        condition=lambda command, conference, _: conference.role_of(command.person_id) is not None,
+        looks_at=("person_id",),
     ),
     AllowedStages(
         "there_is_a_consent",
         (WithdrawConsent,),
         EVERY_STAGE - {Stage.CLOSED},
         "This person has no consent that could be withdrawn, or the conference is closed.",
-        SOURCE,
-        condition=lambda command, conference: conference.consent_of(command.person_id) is not None,
+        condition=lambda command, conference, _: conference.consent_of(command.person_id) is not None,
+        looks_at=("person_id",),
     ),
     AllowedStages(
         "there_is_a_risk_to_approve",
         (ApproveRisk,),
         EVERY_STAGE,
         "There is no risk assessment that waits for approval: assess the risk first.",
-        SOURCE,
         standing=_risk_awaits_approval,
     ),
     AllowedStages(
@@ -114,44 +112,40 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
         (ScheduleConference,),
         frozenset({Stage.PREPARED, Stage.DID_NOT_PROCEED}),
         "A conference is scheduled once prepared, or again when it did not proceed; after a conversion only in that mode.",
-        SOURCE,
-        condition=lambda command, conference: conference.converted_to in {None, command.mode},
+        condition=lambda command, conference, _: conference.converted_to in {None, command.mode},
+        looks_at=("mode",),
     ),
     AllowedStages(
         "it_is_scheduled",
         (RecordConferenceHeld, RecordDidNotProceed),
         frozenset({Stage.SCHEDULED}),
         "The conference is not scheduled, so it can neither have been held nor have failed to proceed.",
-        SOURCE,
     ),
     AllowedStages(
         "it_can_be_converted",
         (ConvertToIndirect,),
         frozenset({Stage.PREPARED, Stage.SCHEDULED, Stage.DID_NOT_PROCEED}),
         "A conference is converted once it is prepared or scheduled, or when it did not proceed; not once it was held.",
-        SOURCE,
     ),
     AllowedStages(
         "an_agreement_is_open",
         (SignAgreement, RecordNoAgreement),
         frozenset({Stage.HELD}),
         "What was agreed is recorded once, after the conference was held.",
-        SOURCE,
     ),
     AllowedStages(
         "the_term_is_open",
         (CompleteTerm, FailTerm),
         frozenset({Stage.MONITORING}),
         "The agreement has no such term, or it was settled already.",
-        SOURCE,
         condition=_term_is_open,
+        looks_at=("term_id",),
     ),
     AllowedStages(
         "it_was_held_and_is_open",
         (RecordFollowUp,),
         frozenset({Stage.HELD, Stage.MONITORING, Stage.FOLLOW_UP}),
         "People are asked how it was after the conference was held and before it is closed.",
-        SOURCE,
     ),
 )
 """The rows in the order in which they are asked."""

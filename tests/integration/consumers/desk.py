@@ -72,7 +72,7 @@ bell_rules: RuleBook[int] = RuleBook("bell")
 rules: RuleBook[Desk] = RuleBook("desk")
 
 
-@rules.forbids("D1", Answer)
+@rules.forbids("D1", Answer, looks_at=("hands",))
 def hands_enough(command: Answer, state: Desk | None, _context: Context) -> bool:
     """Staff the desk first.
 

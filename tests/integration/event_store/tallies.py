@@ -78,7 +78,7 @@ class Tally:
 rules: RuleBook[Tally] = RuleBook("tallies")
 
 
-@rules.forbids("R1", Count)
+@rules.forbids("R1", Count, looks_at=("by",))
 def not_by_nothing(command: Count, _state: Tally | None, _context: Context) -> bool:
     """Count by something.
 
@@ -87,7 +87,7 @@ def not_by_nothing(command: Count, _state: Tally | None, _context: Context) -> b
     return command.by != 0
 
 
-@rules.warns("R2", Count)
+@rules.warns("R2", Count, looks_at=("by",))
 def rarely_by_so_much(command: Count, _state: Tally | None, _context: Context) -> bool:
     """This is a great deal: say why.
 
@@ -97,7 +97,7 @@ def rarely_by_so_much(command: Count, _state: Tally | None, _context: Context) -
 
 
 @rules.allowed_in(OpenTally)
-def opened_once(_command: Command, state: Tally | None, _context: Context) -> bool:
+def opened_once(state: Tally | None, _context: Context) -> bool:
     """A tally is opened once.
 
     Source: the tests
@@ -106,7 +106,7 @@ def opened_once(_command: Command, state: Tally | None, _context: Context) -> bo
 
 
 @rules.allowed_in(Count, CloseTally)
-def open_still(_command: Command, state: Tally | None, _context: Context) -> bool:
+def open_still(state: Tally | None, _context: Context) -> bool:
     """The tally must be open.
 
     Source: the tests

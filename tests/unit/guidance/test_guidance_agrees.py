@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,44 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registry import deciding_services
 from shared.domain.dates import end_of_day, local_day
 from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import Fact
-from shared.domain.field_reads import fields_of, fields_read
-from shared.domain.guidance import Answer, CommandGuidance, Guide, Status, UnwrittenCommand, ids_by_name
+from shared.domain.guidance import Answer, CommandGuidance, Guide, Status, ids_by_name
 from shared.domain.messages import Command
-from shared.domain.rules import Approved, Context, Step
+from shared.domain.rules import Approved, Context, Rule, Step
 from shared.domain.service import Service
-from tests.command_spec import officer
-from tests.played_stories import played_stories
-from tools.reference.command_variants import BEGUN_AT, Seen, seen_in, variants
-from tools.reference.state_explorer import STREAM
+from tests.unit.guidance.played_histories import SERVICES, context_at, played_histories, written_commands
+from tools.reference.command_variants import BEGUN_AT, seen_in
 
-SERVICES: Final = tuple(deciding_services())
 MOST: Final = 40
 """The most variants of a command that are tried in one example."""
-
-
-@dataclass(frozen=True)
-class PlayedHistories:
-    """The histories of a service that the stories told, and the values that stood in their events."""
-
-    histories: Sequence[Sequence[Fact]]
-    seen: Seen
-
-
-@cache
-def played_histories() -> dict[str, PlayedHistories]:
-    """Sort what the stories told by service."""
-    memory = played_stories()
-    found = {}
-    for service in SERVICES:
-        histories = [history for name, history in memory.histories if name == service.name]
-        found[service.name] = PlayedHistories(
-            histories, seen_in(fact.event for history in histories for fact in history)
-        )
-    return found
 
 
 @dataclass(frozen=True)
@@ -75,17 +47,11 @@ class Situation:
 
     def written(self) -> list[Command]:
         """Write the command in many ways, each with a reason for every warning."""
-        seen, here = played_histories()[self.service.name].seen, seen_in(fact.event for fact in self.history)
-        found = variants(self.command, self.context.occurred_at, here, seen, self.service.decider.rules)
-        return list(islice(found, MOST))
+        here = seen_in(fact.event for fact in self.history)
+        return written_commands(self.service, here, self.command, self.context.occurred_at, MOST)
 
     def evaluate(self, command: Command) -> Approved | Refused | NeedsRationale:
         return self.service.decider.rules.evaluate(command, self.state, self.context)
-
-
-def context_at(service: Service[Any], by: str, at: datetime) -> Context:
-    policy = service.policy.on(local_day(at))
-    return Context(STREAM, officer(by), at, at, policy, service.policy.on, service.prints)
 
 
 @st.composite
@@ -141,22 +107,16 @@ def test_an_answer_changes_on_the_day_that_guidance_names(situation: Situation) 
             continue
         assert answer.changes_on >= asked_on
         before = answer.changes_on - timedelta(days=1)
-        assert answer_on(situation, answer.changes_on, answer.rule.check) is not answer.answer
+        assert answer_on(situation, answer.changes_on, answer.rule) is not answer.answer
         if before >= asked_on:
-            assert answer_on(situation, before, answer.rule.check) is answer.answer
+            assert answer_on(situation, before, answer.rule) is answer.answer
 
 
-def answer_on(situation: Situation, day: Any, check: Any) -> Answer | None:
-    """Ask a rule at the end of another day; None where it reads a field then."""
-    blank = UnwrittenCommand(situation.command)
+def answer_on(situation: Situation, day: Any, rule: Rule) -> Answer:
+    """Ask a rule that looks at no field of the command, at the end of another day."""
     context = context_at(situation.service, situation.context.actor.role, end_of_day(day))
-    try:
-        holds = check(blank, situation.state, context)
-    except Exception:
-        if not blank.was_read:
-            raise
-        return None
-    return Answer.HOLDS if holds else Answer.BROKEN
+    unwritten = situation.command.model_construct(type=situation.command.__name__)
+    return Answer.HOLDS if rule.check(unwritten, situation.state, context) else Answer.BROKEN
 
 
 @pytest.mark.slow
@@ -199,54 +159,3 @@ def test_an_id_that_a_rule_refuses_is_no_choice() -> None:
         assert set(chosen) <= active
         partial_matches += 0 < len(chosen) < len(states)
     assert partial_matches > 2
-
-
-class ReadFields(dict[str, Any]):
-    """The written fields of a command, with a note of each that is read."""
-
-    def __init__(self, command: Command) -> None:
-        super().__init__({name: getattr(command, name) for name in type(command).model_fields})
-        self.read: set[str] = set()
-
-    def __getitem__(self, name: str) -> Any:
-        self.read.add(name)
-        return super().__getitem__(name)
-
-
-EVERY: Final = [(service, command) for service in SERVICES for command in service.commands]
-READ_WHOLE: Final = {"CorrectConditionAttendance", "CorrectRecord", "CorrectReferral", "MoveConditionAttendance"}
-"""Commands of which a check does read every field."""
-each_command: Final = pytest.mark.parametrize(
-    ("service", "command"), EVERY, ids=lambda one: getattr(one, "__name__", "")
-)
-
-
-@pytest.mark.slow
-@each_command
-def test_a_check_reads_no_field_that_was_not_found_in_its_source(service: Service[Any], command: type[Command]) -> None:
-    """In the states that stories reach, each check of a command reads fields only that were found in its source."""
-    checks = [rule for rule in service.decider.rules.rules_for(command) if not rule.is_precondition]
-    by = min(service.roles_for(command))
-    for history in played_histories()[service.name].histories[
-        :: 1 + len(played_histories()[service.name].histories) // 12
-    ]:
-        at = max(fact.occurred_at for fact in history) + timedelta(hours=1)
-        situation = Situation(service, history, command, context_at(service, by, at))
-        state = situation.state
-        for written in situation.written() if checks else ():
-            for rule in checks:
-                fields = ReadFields(written)
-                rule.check(UnwrittenCommand(command, fields), state, situation.context)
-                assert fields.read <= set(fields_read(rule.function, command)), rule.name
-
-
-@each_command
-def test_the_fields_of_a_check_are_found_one_by_one(service: Service[Any], command: type[Command]) -> None:
-    """No check of a command with many fields counts as reading all of them only because its source was not understood."""
-    if len(fields_of(command)) < 4 or command.__name__ in READ_WHOLE:
-        return
-    for rule in service.decider.rules.rules_for(command):
-        assert rule.is_precondition or fields_read(rule.function, command) != fields_of(command), (
-            f"{rule.name} seems to read every field of {command.__name__}: let it read them by attribute, and pass the"
-            " command only to functions that its module names; if it does read all, add the command to READ_WHOLE"
-        )

@@ -108,7 +108,7 @@ def test_a_risk_assessment_says_for_which_days_it_is_recent_enough() -> None:
     """Given a risk that was approved on 24 November, then a conference may begin on each of 28 days and not on the next."""
     story = ConferenceStory().prepared()
     found = guided(story, ScheduleConference, "2025-11-28T09:00:00+00:00")
-    recent = answer(found, "risk_is_approved_and_recent")
+    recent = answer(found, "risk_is_recent")
     assert (recent.answer, recent.fields, recent.for_the_day) == (Answer.DEPENDS, ("starts_at",), Answer.HOLDS)
     assert recent.changes_on == date(2025, 12, 23)
 

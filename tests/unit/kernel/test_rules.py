@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.decisions import NeedsRationale, Refused
-from shared.domain.messages import Command
 from shared.domain.rules import Approved, Context, RuleBook
 from tests.unit.kernel.lamps import NOON, HangLamp, Lamp, LightLamp, LightLampBrightly, PutOut, context
 
@@ -21,7 +20,7 @@ def rules() -> RuleBook[Lamp]:
     book: RuleBook[Lamp] = RuleBook("lamps")
 
     @book.warns("W1", LightLamp)
-    def not_at_night(_command: Command, _lamp: Lamp | None, when: Context) -> bool:
+    def not_at_night(_lamp: Lamp | None, when: Context) -> bool:
         """It is late: say why the lamp must be lit.
 
         Source: the house
@@ -29,7 +28,7 @@ def rules() -> RuleBook[Lamp]:
         return when.occurred_at.hour < 20
 
     @book.forbids("L1", LightLamp)
-    def not_too_bright(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
+    def not_too_bright(lamp: Lamp | None, _when: Context) -> bool:
         """The lamp is too bright:
         take another.
 
@@ -38,7 +37,7 @@ def rules() -> RuleBook[Lamp]:
         return lamp is None or not lamp.bright
 
     @book.forbids("L1", LightLamp)
-    def not_in_the_cellar(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
+    def not_in_the_cellar(lamp: Lamp | None, _when: Context) -> bool:
         """No lamp is lit in the cellar.
 
         Source: the fire officer
@@ -46,7 +45,7 @@ def rules() -> RuleBook[Lamp]:
         return lamp is None or lamp.room != "cellar"
 
     @book.forbids("L2", LightLamp, PutOut)
-    def not_often(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
+    def not_often(lamp: Lamp | None, _when: Context) -> bool:
         """It was lit often enough.
 
         Source: the house
@@ -54,7 +53,7 @@ def rules() -> RuleBook[Lamp]:
         return lamp is None or lamp.times_lit < 3
 
     @book.allowed_in(LightLamp)
-    def it_is_out(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
+    def it_is_out(lamp: Lamp | None, _when: Context) -> bool:
         """It is lit already.
 
         Source: state machine
@@ -62,7 +61,7 @@ def rules() -> RuleBook[Lamp]:
         return lamp is not None and not lamp.lit
 
     @book.warns("W2", LightLamp)
-    def somebody_is_in(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
+    def somebody_is_in(lamp: Lamp | None, _when: Context) -> bool:
         """Nobody is in: say for whom it is lit.
 
         Source: the house
@@ -90,7 +89,7 @@ def test_what_gives_way_is_named_after_what_forbids_and_before_the_state_machine
     """Given a rule that gives way, then it is silent where another forbids, and speaks where only S1 and warnings would."""
 
     @rules.forbids("L3", LightLamp, gives_way=True)
-    def not_in_the_attic(_command: Command, lamp: Lamp | None, _when: Context) -> bool:
+    def not_in_the_attic(lamp: Lamp | None, _when: Context) -> bool:
         """No lamp is lit in the attic.
 
         Source: the house
@@ -176,7 +175,7 @@ def test_rule_needs_text_and_source(text: str | None) -> None:
     """Given a rule without text or source, when it is registered, then that is an error that names it."""
     rules: RuleBook[Lamp] = RuleBook("lamps")
 
-    def nameless(_command: Command, _lamp: Lamp | None, _when: Context) -> bool:
+    def nameless(_lamp: Lamp | None, _when: Context) -> bool:
         return True
 
     nameless.__doc__ = text
@@ -184,11 +183,12 @@ def test_rule_needs_text_and_source(text: str | None) -> None:
         rules.forbids("L9", LightLamp)(nameless)
 
 
-def test_a_signature_without_a_command_makes_a_precondition() -> None:
-    """Given rules with and without a command among their arguments, then the latter are preconditions, and both refuse."""
-    rules: RuleBook[Lamp] = RuleBook("lamps")
+@pytest.fixture
+def brightness() -> RuleBook[Lamp]:
+    """A precondition of the lamp, and a check of how it is hung that says something of unlit lamps only."""
+    book: RuleBook[Lamp] = RuleBook("lamps")
 
-    @rules.forbids("L1", LightLamp)
+    @book.forbids("L1", LightLamp)
     def not_too_bright(lamp: Lamp | None, _when: Context) -> bool:
         """The lamp is too bright.
 
@@ -196,23 +196,41 @@ def test_a_signature_without_a_command_makes_a_precondition() -> None:
         """
         return lamp is None or not lamp.bright
 
-    @rules.forbids("L2", LightLamp)
-    def not_brightly(command: LightLamp, _lamp: Lamp | None, _when: Context) -> bool:
-        """Light it less.
+    @book.forbids("L2", HangLamp, PutOut, looks_at=("room",), when=lambda lamp: not lamp.lit)
+    def not_in_the_cellar(command: HangLamp, _lamp: Lamp | None, _when: Context) -> bool:
+        """Hang it elsewhere.
 
         Source: the house
         """
-        return not isinstance(command, LightLampBrightly)
+        return command.room != "cellar"
 
-    kinds = {rule.name: rule.is_precondition for rule in rules.rules}
-    assert kinds == {"not_in_the_future": True, "not_too_bright": True, "not_brightly": False}
-    verdict = rules.evaluate(LightLampBrightly(), Lamp("hall", bright=True), context())
-    assert isinstance(verdict, Refused)
-    assert verdict.ids == ("L1", "L2")
+    return book
+
+
+def test_a_rule_that_looks_at_no_field_is_a_precondition(brightness: RuleBook[Lamp]) -> None:
+    """Given rules with and without declared fields, then the latter are preconditions, and both refuse."""
+    assert {rule.name: rule.looks_at for rule in brightness.rules} == {
+        "not_in_the_future": (),
+        "not_too_bright": (),
+        "not_in_the_cellar": ("room",),
+    }
+    for command, lamp in ((LightLamp(), Lamp("hall", bright=True)), (HangLamp(room="cellar"), DARK)):
+        assert isinstance(brightness.evaluate(command, lamp, context()), Refused)
+
+
+def test_a_check_looks_at_the_declared_fields_that_a_command_has(brightness: RuleBook[Lamp]) -> None:
+    """Given a check of two commands, one of which has the field that it declares, then it looks at no field of the other."""
+    (check,) = (rule for rule in brightness.rules if rule.id == "L2")
+    assert (check.fields_of(HangLamp), check.fields_of(PutOut)) == (("room",), ())
+
+
+def test_a_check_holds_in_the_states_of_which_it_says_nothing(brightness: RuleBook[Lamp]) -> None:
+    """Given a lamp that is lit, when a check is declared for unlit lamps only, then it refuses nothing."""
+    assert isinstance(brightness.evaluate(HangLamp(room="cellar"), LIT, context()), Approved)
 
 
 def test_a_rule_with_another_signature_is_an_error() -> None:
-    """Given a function that takes neither (state, context) nor (command, state, context), then its name is reported."""
+    """Given a function that fits its declaration not, then its name is reported, and that of a field that no command has."""
     rules: RuleBook[Lamp] = RuleBook("lamps")
 
     def needs_nothing() -> bool:
@@ -222,8 +240,20 @@ def test_a_rule_with_another_signature_is_an_error() -> None:
         """
         return True
 
-    with pytest.raises(ValueError, match="needs_nothing"):
-        rules.forbids("L9", LightLamp)(needs_nothing)
+    def looks_at_the_room(command: HangLamp, _lamp: Lamp | None, _when: Context) -> bool:
+        """Hang it elsewhere.
+
+        Source: the house
+        """
+        return command.room != "cellar"
+
+    for declare, function in (
+        (rules.forbids("L9", LightLamp), needs_nothing),
+        (rules.forbids("L9", HangLamp), looks_at_the_room),
+        (rules.forbids("L9", HangLamp, looks_at=("cellar",)), looks_at_the_room),
+    ):
+        with pytest.raises(ValueError, match=function.__name__):
+            declare(function)
 
 
 def test_a_rule_that_is_asked_first_refuses_alone() -> None:

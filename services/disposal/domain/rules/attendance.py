@@ -21,7 +21,7 @@ def _booking(command: RecordConditionAttendance, state: DisposalState) -> Bookin
     return booking if booking is not None and booking.condition_id == command.condition_id else None
 
 
-@rules.forbids("E7", RecordConditionAttendance)
+@rules.forbids("E7", RecordConditionAttendance, looks_at=("condition_id", "session_id"))
 def session_was_booked_for_the_condition(
     command: RecordConditionAttendance, state: DisposalState, context: Context
 ) -> bool:
@@ -32,7 +32,7 @@ def session_was_booked_for_the_condition(
     return context.actor.role == Role.SYSTEM or _booking(command, state) is not None
 
 
-@rules.forbids("E1", RecordConditionAttendance)
+@rules.forbids("E1", RecordConditionAttendance, looks_at=("condition_id", "session_id", "status"))
 def session_has_started(command: RecordConditionAttendance, state: DisposalState, context: Context) -> bool:
     """The session has not started yet: record it when it has.
 
@@ -44,7 +44,7 @@ def session_has_started(command: RecordConditionAttendance, state: DisposalState
     return context.occurred_at >= booking.starts_at
 
 
-@rules.forbids("E3", RecordConditionAttendance)
+@rules.forbids("E3", RecordConditionAttendance, looks_at=("condition_id", "session_id", "hours_credited"))
 def credit_is_no_more_than_scheduled(
     command: RecordConditionAttendance, state: DisposalState, _context: Context
 ) -> bool:
@@ -56,7 +56,7 @@ def credit_is_no_more_than_scheduled(
     return booking is None or command.hours_credited <= booking.hours
 
 
-@rules.forbids("E4", RecordConditionAttendance)
+@rules.forbids("E4", RecordConditionAttendance, looks_at=("status", "hours_credited"))
 def credit_is_for_attending(command: RecordConditionAttendance, _state: DisposalState, _context: Context) -> bool:
     """There is no credit for not attending, nor for a session that the service cancelled: credit no hours.
 
@@ -74,7 +74,7 @@ def _may_meet_again(last: Attendance, command: RecordConditionAttendance, state:
     return held_again and did_not_proceed and when.occurred_at > last.at
 
 
-@rules.forbids("E5", RecordConditionAttendance)
+@rules.forbids("E5", RecordConditionAttendance, looks_at=("condition_id", "session_id"))
 def recorded_once(command: RecordConditionAttendance, state: DisposalState, context: Context) -> bool:
     """This session is recorded already: correct that record, do not record it twice.
 
@@ -84,7 +84,7 @@ def recorded_once(command: RecordConditionAttendance, state: DisposalState, cont
     return last is None or _may_meet_again(last, command, state, context)
 
 
-@rules.forbids("E6", DecideAbsence)
+@rules.forbids("E6", DecideAbsence, looks_at=("session_id",))
 def an_absence_waits_for_a_reason(command: DecideAbsence, state: DisposalState, _context: Context) -> bool:
     """No absence from this session waits for a reason.
 
@@ -93,7 +93,7 @@ def an_absence_waits_for_a_reason(command: DecideAbsence, state: DisposalState, 
     return state.pending_absence(command.session_id) is not None
 
 
-@rules.forbids("D1", CompleteCondition)
+@rules.forbids("D1", CompleteCondition, looks_at=("condition_id", "quality_checked"))
 def letter_was_checked(command: CompleteCondition, state: DisposalState, _context: Context) -> bool:
     """A letter of apology is complete once its quality is checked: read it with the child first.
 
@@ -105,7 +105,7 @@ def letter_was_checked(command: CompleteCondition, state: DisposalState, _contex
     return command.quality_checked is True
 
 
-@rules.forbids("D1", CompleteCondition)
+@rules.forbids("D1", CompleteCondition, looks_at=("condition_id",))
 def hours_were_credited(command: CompleteCondition, state: DisposalState, _context: Context) -> bool:
     """The hours of this condition are not all credited: record the sessions.
 

@@ -32,17 +32,24 @@ def _broken(condition_id: UUID, state: DisposalState, context: Context) -> bool:
 
 
 @rules.forbids("D2", ReferBreach)
-def breach_has_a_ground(command: ReferBreach, state: DisposalState, context: Context) -> bool:
-    """A breach is of an active condition of an active conditional caution, by an unacceptable absence, a date that has passed, or withdrawn consent. Other disposals are voluntary.
+def caution_can_be_breached(state: DisposalState, _context: Context) -> bool:
+    """Only an active conditional caution can be breached: other disposals are voluntary.
 
     Source: CDA 1998 s66E; NPCC community resolution guidance
     """
-    if not state.is_conditional_caution or state.stage is not Stage.ACTIVE:
-        return False
+    return state.is_conditional_caution and state.stage is Stage.ACTIVE
+
+
+@rules.forbids("D2", ReferBreach, looks_at=("condition_ids",))
+def breach_has_a_ground(command: ReferBreach, state: DisposalState, context: Context) -> bool:
+    """A breach is of an active condition, by an unacceptable absence, a date that has passed, or withdrawn consent.
+
+    Source: CDA 1998 s66E
+    """
     return bool(command.condition_ids) and all(_broken(key, state, context) for key in command.condition_ids)
 
 
-@rules.forbids("C7", ReferBreach)
+@rules.forbids("C7", ReferBreach, looks_at=("condition_ids",))
 def child_did_not_lose_the_session(command: ReferBreach, state: DisposalState, _context: Context) -> bool:
     """The last session was lost because a harmed person withdrew or did not come. That is never the child's failure: vary the condition.
 
@@ -65,7 +72,7 @@ def breach_is_under_review(state: DisposalState, _context: Context) -> bool:
     return state.stage is Stage.BREACH_REVIEW
 
 
-@rules.forbids("R23", DecideBreach)
+@rules.forbids("R23", DecideBreach, looks_at=("reasonable_excuse", "decision"))
 def prosecution_needs_failure_without_excuse(command: DecideBreach, _state: DisposalState, _context: Context) -> bool:
     """With a reasonable excuse there is no failure and no prosecution: excuse, vary or extend.
 

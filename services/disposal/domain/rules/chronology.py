@@ -47,7 +47,7 @@ from shared.domain.messages import Command
 from shared.domain.rules import Context
 
 
-@rules.forbids("T1", OpenDisposalCase)
+@rules.forbids("T1", OpenDisposalCase, looks_at=("offence", "reported_at"))
 def opened_after_the_report(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
     """A case is opened after the offence and its report: check the times.
 
@@ -56,7 +56,7 @@ def opened_after_the_report(command: OpenDisposalCase, _state: DisposalState | N
     return command.reported_at <= context.occurred_at and command.offence.date <= context.day
 
 
-@rules.forbids("T1", OpenDisposalCase)
+@rules.forbids("T1", OpenDisposalCase, looks_at=("reported_at",))
 def report_is_within_the_calendar(command: OpenDisposalCase, _state: DisposalState | None, _context: Context) -> bool:
     """The report lies outside the years whose bank holidays are known, so that no due date can be told: check the year.
 
@@ -110,7 +110,7 @@ def _rests_on(disposal: Disposal | None, state: DisposalState) -> Iterator[datet
         yield state.admission.at
 
 
-@rules.forbids("T1", DecideDisposal)
+@rules.forbids("T1", DecideDisposal, looks_at=("decision",))
 def not_decided_before_what_it_rests_on(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
     """A disposal cannot have been decided before the evidence was judged and the offence admitted: check the time.
 
@@ -174,7 +174,7 @@ def not_before_it_was_given(state: DisposalState, context: Context) -> bool:
     return state.issue is None or context.occurred_at >= state.issue.at
 
 
-@rules.forbids("T1", AssignOutcome)
+@rules.forbids("T1", AssignOutcome, looks_at=("code",))
 def not_before_what_the_outcome_says(command: AssignOutcome, state: DisposalState, context: Context) -> bool:
     """The outcome says what had not been done by then: check the time.
 
@@ -188,7 +188,7 @@ def not_before_what_the_outcome_says(command: AssignOutcome, state: DisposalStat
     return not done or min(done) <= context.occurred_at
 
 
-@rules.forbids("T1", ReferBreach)
+@rules.forbids("T1", ReferBreach, looks_at=("condition_ids",))
 def not_before_the_breach(command: ReferBreach, state: DisposalState, context: Context) -> bool:
     """The absence or the withdrawal that is referred had not happened by then: check the time.
 
@@ -227,6 +227,7 @@ def _conditions_of(command: Command) -> Iterator[UUID]:
     WithdrawCondition,
     VaryConditions,
     ReferBreach,
+    looks_at=("condition_id", "status", "changes", "condition_ids"),
 )
 def not_before_the_condition(command: Command, state: DisposalState, context: Context) -> bool:
     """The condition did not bind the child yet at that time: check the time.
@@ -237,7 +238,9 @@ def not_before_the_condition(command: Command, state: DisposalState, context: Co
     return all(condition is None or condition.since <= context.occurred_at for condition in bound)
 
 
-@rules.forbids("T1", WithdrawAdmission, DecideAbsence, IssueWarning, DecideBreach, InstituteProceedings)
+@rules.forbids(
+    "T1", WithdrawAdmission, DecideAbsence, IssueWarning, DecideBreach, InstituteProceedings, looks_at=("session_id",)
+)
 def not_before_what_it_answers(command: Command, state: DisposalState, context: Context) -> bool:
     """This answers something that had not happened by then: check the time.
 

@@ -25,7 +25,7 @@ def _of_caution(command: Asks, state: DisposalState) -> ResultingSet | None:
     return after if after is not None and after.disposal is Disposal.YCC else None
 
 
-@rules.forbids("R14", VaryConditions)
+@rules.forbids("R14", VaryConditions, looks_at=("changes",))
 def a_condition_remains(command: VaryConditions, state: DisposalState, _context: Context) -> bool:
     """A conditional caution has at least one condition: add another for the one that is omitted.
 
@@ -35,7 +35,7 @@ def a_condition_remains(command: VaryConditions, state: DisposalState, _context:
     return after is None or bool(after.remaining)
 
 
-@rules.forbids("R14", ProposeCondition, VaryConditions)
+@rules.forbids("R14", ProposeCondition, VaryConditions, looks_at=("condition", "changes"))
 def agreed_actions_do_not_punish(command: Asks, state: DisposalState, _context: Context) -> bool:
     """A restorative disposal holds agreed actions only: no punishment, penalty, curfew or restriction.
 
@@ -54,7 +54,7 @@ def _hours(conditions: Iterable[Condition]) -> Decimal:
     return sum((condition.hours or Decimal(0) for condition in conditions), Decimal(0))
 
 
-@rules.forbids("R15", ProposeCondition, VaryConditions)
+@rules.forbids("R15", ProposeCondition, VaryConditions, looks_at=("condition", "changes"))
 def attendance_is_within_its_limit(command: Asks, state: DisposalState, context: Context) -> bool:
     """Attendance may not exceed 20 hours in all, save for rehabilitation: ask for less.
 
@@ -71,7 +71,7 @@ def attendance_is_within_its_limit(command: Asks, state: DisposalState, context:
     return _hours(counted) <= context.policy.decimal("attendance_limit_hours")
 
 
-@rules.forbids("R15", ProposeCondition, VaryConditions)
+@rules.forbids("R15", ProposeCondition, VaryConditions, looks_at=("condition", "changes"))
 def reparation_is_within_its_limit(command: Asks, state: DisposalState, context: Context) -> bool:
     """Unpaid reparation may not exceed 10 hours in all: ask for less.
 
@@ -93,7 +93,7 @@ def penalty_maximum(state: DisposalState, context: Context) -> int:
     return min(maximum, context.policy.number("penalty_ceiling_pence"))
 
 
-@rules.forbids("R16", ProposeCondition, VaryConditions)
+@rules.forbids("R16", ProposeCondition, VaryConditions, looks_at=("condition", "changes"))
 def penalty_is_within_its_limit(command: Asks, state: DisposalState, context: Context) -> bool:
     """The financial penalty is above the maximum for this offence at this age: lower it.
 
@@ -119,10 +119,12 @@ def requirement_rule(code: ConditionType, requirement: Requirement) -> Callable[
 
 for _code, _definition in DEFINITIONS.items():
     for _requirement in _definition.requirements:
-        rules.forbids(_requirement.rule, ProposeCondition, VaryConditions)(requirement_rule(_code, _requirement))
+        rules.forbids(_requirement.rule, ProposeCondition, VaryConditions, looks_at=("condition", "changes"))(
+            requirement_rule(_code, _requirement)
+        )
 
 
-@rules.warns("R17", ProposeCondition)
+@rules.warns("R17", ProposeCondition, looks_at=("condition",))
 def condition_does_not_punish(command: ProposeCondition, _state: DisposalState, _context: Context) -> bool:
     """A punitive condition is for where others are absent or insufficient: say why it is needed.
 
@@ -138,7 +140,7 @@ def _in_weeks(day: date, weeks: int) -> date:
         return date.max
 
 
-@rules.forbids("R20", ProposeCondition, VaryConditions)
+@rules.forbids("R20", ProposeCondition, VaryConditions, looks_at=("condition", "changes"))
 def deadline_is_within_twenty_weeks(command: Asks, state: DisposalState, context: Context) -> bool:
     """A condition is due more than 20 weeks after giving: set an earlier date.
 
@@ -149,7 +151,7 @@ def deadline_is_within_twenty_weeks(command: Asks, state: DisposalState, context
     return after is None or all(condition.due <= limit for condition in after.to_do)
 
 
-@rules.warns("R20W", ProposeCondition, VaryConditions)
+@rules.warns("R20W", ProposeCondition, VaryConditions, looks_at=("condition", "changes"))
 def deadline_is_within_sixteen_weeks(command: Asks, state: DisposalState, context: Context) -> bool:
     """A condition is due more than 16 weeks after the offence (summary) or after giving (others): say why.
 
@@ -162,7 +164,7 @@ def deadline_is_within_sixteen_weeks(command: Asks, state: DisposalState, contex
     return after is None or all(condition.due <= limit for condition in after.to_do)
 
 
-@rules.forbids("R21", ProposeCondition, VaryConditions)
+@rules.forbids("R21", ProposeCondition, VaryConditions, looks_at=("condition", "changes"))
 def deadline_leaves_prosecution_possible(command: Asks, state: DisposalState, _context: Context) -> bool:
     """A condition is due after the six months in which a summary offence can be prosecuted: set an earlier date.
 
@@ -173,7 +175,7 @@ def deadline_leaves_prosecution_possible(command: Asks, state: DisposalState, _c
     return after is None or limit is None or all(condition.due <= limit for condition in after.to_do)
 
 
-@rules.warns("R21W", ProposeCondition, VaryConditions)
+@rules.warns("R21W", ProposeCondition, VaryConditions, looks_at=("condition", "changes"))
 def deadline_leaves_time_to_prosecute(command: Asks, state: DisposalState, context: Context) -> bool:
     """A condition is due in the last 28 days in which a summary offence can be prosecuted: say why.
 
@@ -187,12 +189,10 @@ def deadline_leaves_time_to_prosecute(command: Asks, state: DisposalState, conte
     return all(condition.due <= last_days for condition in after.to_do)
 
 
-@rules.forbids("R22", VaryConditions)
+@rules.forbids("R22", VaryConditions, looks_at=("consent",), when=lambda state: state.disposal is not Disposal.YRD)
 def child_consents_to_the_variation(command: VaryConditions, state: DisposalState, _context: Context) -> bool:
     """Conditions are varied with the child's consent, on an active conditional caution: ask the child first.
 
     Source: CDA 1998 s66D
     """
-    if state.disposal is Disposal.YRD:
-        return True
     return command.consent and state.is_conditional_caution and state.stage is Stage.ACTIVE

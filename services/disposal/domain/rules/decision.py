@@ -23,7 +23,7 @@ def _admitted(state: DisposalState) -> bool:
     return state.admission is not None and state.admission.facts_accepted
 
 
-@rules.forbids("R3", DecideDisposal)
+@rules.forbids("R3", DecideDisposal, looks_at=("decision",))
 def evidence_suffices_to_decide(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
     """The evidence has not been found sufficient: for a caution it must suffice to charge, for a restorative disposal it must show that the offence occurred.
 
@@ -43,7 +43,7 @@ def evidence_suffices_to_give(state: DisposalState, _context: Context) -> bool:
     return state.stage not in BEFORE_ISSUE or _evidence_suffices(state, state.to_be_issued)
 
 
-@rules.forbids("R4", DecideDisposal)
+@rules.forbids("R4", DecideDisposal, looks_at=("decision",))
 def admitted_before_the_decision(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
     """The child has not admitted the offence, or took the admission back: silence is no admission. Consider outcome 22.
 
@@ -61,7 +61,7 @@ def admitted_before_giving(state: DisposalState, _context: Context) -> bool:
     return state.stage not in BEFORE_ISSUE or _admitted(state)
 
 
-@rules.forbids("R5", DecideDisposal)
+@rules.forbids("R5", DecideDisposal, looks_at=("decision", "prosecution_inappropriate", "ycc_inappropriate"))
 def neither_prosecution_nor_conditions_fit(command: DecideDisposal, _state: DisposalState, _context: Context) -> bool:
     """A youth caution needs the view that neither prosecution nor a conditional caution is appropriate: record both.
 
@@ -72,7 +72,7 @@ def neither_prosecution_nor_conditions_fit(command: DecideDisposal, _state: Disp
     return command.prosecution_inappropriate is True and command.ycc_inappropriate is True
 
 
-@rules.forbids("R18", DecideDisposal)
+@rules.forbids("R18", DecideDisposal, looks_at=("decision",))
 def prosecutor_agreed_for_an_indictable_only_offence(
     command: DecideDisposal, state: DisposalState, _context: Context
 ) -> bool:
@@ -94,7 +94,7 @@ def child_was_assessed(state: DisposalState, _context: Context) -> bool:
     return bool(state.assessments)
 
 
-@rules.warns("R10", DecideDisposal)
+@rules.warns("R10", DecideDisposal, looks_at=("decision",))
 def no_caution_or_conviction_before(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
     """The child has an earlier caution or conviction. It is no bar: say why this disposal is right all the same.
 
@@ -106,14 +106,12 @@ def no_caution_or_conviction_before(command: DecideDisposal, state: DisposalStat
     return prior.yc + prior.ycc + prior.convictions == 0
 
 
-@rules.warns("R27", DecideDisposal)
+@rules.warns("R27", DecideDisposal, looks_at=("decision",), when=lambda state: state.gravity is not None)
 def decision_is_what_the_score_suggests(command: DecideDisposal, state: DisposalState, context: Context) -> bool:
     """The decision is not what the final gravity score suggests: say why.
 
     Source: NPCC child gravity matrix
     """
-    if state.gravity is None:
-        return True
     return command.decision in context.policy.table("gravity_suggests")[str(state.gravity)]
 
 
@@ -126,10 +124,10 @@ def officer_did_not_investigate(state: DisposalState, context: Context) -> bool:
     return state.opened.investigating_officer != context.actor.id
 
 
-@rules.warns("PD1", DecideDisposal)
+@rules.warns("PD1", DecideDisposal, looks_at=("decision",), when=lambda state: state.panel is not None)
 def panel_recommended_the_same(command: DecideDisposal, state: DisposalState, _context: Context) -> bool:
     """The panel recommended otherwise: say why the police decide differently.
 
     Source: NPCC child gravity matrix guidance: joint decision, police have the final word
     """
-    return state.panel is None or state.panel == command.decision
+    return state.panel == command.decision

@@ -68,7 +68,7 @@ def appropriate_adult_was_at_the_admission(state: DisposalState, context: Contex
     return state.admission is None or state.admission.appropriate_adult_present
 
 
-@rules.forbids("R7", ConfirmAppropriateAdult)
+@rules.forbids("R7", ConfirmAppropriateAdult, looks_at=("adult", "police_employee"))
 def appropriate_adult_may_act(command: ConfirmAppropriateAdult, _state: DisposalState, _context: Context) -> bool:
     """An appropriate adult must be 18 or over and no police officer or employee: find another.
 
@@ -99,7 +99,7 @@ def effect_was_explained(state: DisposalState, _context: Context) -> bool:
     return any(explains(explanation, disposal) for explanation in state.explanations)
 
 
-@rules.forbids("R9", SignDocument)
+@rules.forbids("R9", SignDocument, looks_at=("consent", "signed_by_child"))
 def signature_binds(command: SignDocument, state: DisposalState, _context: Context) -> bool:
     """The document must be signed by the child, with consent; that of a conditional caution must name its conditions.
 

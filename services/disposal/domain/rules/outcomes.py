@@ -25,7 +25,7 @@ def _was_issued_as(state: DisposalState, *disposals: Disposal) -> bool:
     return state.issue is not None and state.issue.disposal in disposals
 
 
-@rules.forbids("O2", AssignOutcome)
+@rules.forbids("O2", AssignOutcome, looks_at=("code",))
 def a_caution_was_given(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """Outcome 2 or 2A is for a youth caution or youth conditional caution that was given: none was.
 
@@ -34,7 +34,7 @@ def a_caution_was_given(command: AssignOutcome, state: DisposalState, _context: 
     return command.code not in CAUTIONED or _was_issued_as(state, Disposal.YC, Disposal.YCC)
 
 
-@rules.forbids("O8", AssignOutcome)
+@rules.forbids("O8", AssignOutcome, looks_at=("code",))
 def a_restorative_disposal_was_given(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """Outcome 8 is for a youth restorative disposal that was given: none was.
 
@@ -43,7 +43,7 @@ def a_restorative_disposal_was_given(command: AssignOutcome, state: DisposalStat
     return command.code is not OutcomeCode.C8 or _was_issued_as(state, Disposal.YRD)
 
 
-@rules.forbids("O22", AssignOutcome)
+@rules.forbids("O22", AssignOutcome, looks_at=("code",))
 def an_activity_was_undertaken(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """Outcome 22 says that an activity has been undertaken: none is recorded yet.
 
@@ -52,7 +52,7 @@ def an_activity_was_undertaken(command: AssignOutcome, state: DisposalState, _co
     return command.code is not OutcomeCode.C22 or bool(activities(state))
 
 
-@rules.forbids("R11", AssignOutcome)
+@rules.forbids("R11", AssignOutcome, looks_at=("code",))
 def no_adult_outcome_for_a_child(command: AssignOutcome, state: DisposalState, context: Context) -> bool:
     """Adult cautions and penalty notices are not for anyone under 18.
 
@@ -64,7 +64,7 @@ def no_adult_outcome_for_a_child(command: AssignOutcome, state: DisposalState, c
     return age is not None and age >= context.policy.number("adult_outcomes_from_age")
 
 
-@rules.forbids("O3", AssignOutcome, gives_way=True)
+@rules.forbids("O3", AssignOutcome, looks_at=("code",), when=lambda state: state.issue is not None, gives_way=True)
 def the_disposal_given_decides_its_outcome(command: AssignOutcome, state: DisposalState, _context: Context) -> bool:
     """What was given decides the outcome: 2 or 2A after a caution, 8 after a restorative disposal. 1 comes with proceedings, by itself; every other code is for a case in which nothing was given.
 

@@ -14,7 +14,7 @@ from shared.domain.dates import age_on
 from shared.domain.rules import Context
 
 
-@rules.forbids("R1", OpenDisposalCase)
+@rules.forbids("R1", OpenDisposalCase, looks_at=("details", "offence"))
 def old_enough_to_commit_an_offence(command: OpenDisposalCase, _state: DisposalState | None, context: Context) -> bool:
     """The child was under ten at the offence and cannot commit a crime: give early help and education, outcome 11.
 
@@ -24,7 +24,7 @@ def old_enough_to_commit_an_offence(command: OpenDisposalCase, _state: DisposalS
     return age >= context.policy.number("criminal_responsibility_age")
 
 
-@rules.forbids("G1", ScoreGravity)
+@rules.forbids("G1", ScoreGravity, looks_at=("offence_score", "final_score"))
 def score_is_on_the_scale(command: ScoreGravity, _state: DisposalState, context: Context) -> bool:
     """Gravity scores run from 1 to 5: check the matrix.
 
@@ -34,7 +34,7 @@ def score_is_on_the_scale(command: ScoreGravity, _state: DisposalState, context:
     return command.offence_score in scale and command.final_score in scale
 
 
-@rules.forbids("G1", ScoreGravity)
+@rules.forbids("G1", ScoreGravity, looks_at=("offence_score", "final_score", "aggravating", "mitigating"))
 def a_large_shift_has_factors(command: ScoreGravity, _state: DisposalState, context: Context) -> bool:
     """The final score differs from the offence score by more than one point: name the factors that move it.
 
@@ -45,7 +45,7 @@ def a_large_shift_has_factors(command: ScoreGravity, _state: DisposalState, cont
     return has_factors or shift <= context.policy.number("gravity_shift_without_factors")
 
 
-@rules.forbids("P1", RecordPanelRecommendation)
+@rules.forbids("P1", RecordPanelRecommendation, looks_at=("attendees",))
 def panel_had_its_quorum(command: RecordPanelRecommendation, _state: DisposalState, context: Context) -> bool:
     """The panel needs at least police and youth justice service: record a recommendation of a panel with both.
 
@@ -54,7 +54,7 @@ def panel_had_its_quorum(command: RecordPanelRecommendation, _state: DisposalSta
     return context.policy.codes("panel_quorum") <= frozenset(command.attendees)
 
 
-@rules.forbids("R19", RecordProsecutorDecision)
+@rules.forbids("R19", RecordProsecutorDecision, looks_at=("child_information_form",))
 def child_information_form_was_sent(command: RecordProsecutorDecision, _state: DisposalState, context: Context) -> bool:
     """A case that goes to the prosecutor needs the child information form: send it, then record the decision.
 

@@ -23,7 +23,7 @@ from services.vocabulary import OutcomeCode, TriageOutcome
 from shared.domain.rules import Context
 
 
-@rules.forbids("T1", ReceiveReferral)
+@rules.forbids("T1", ReceiveReferral, looks_at=("reported_at", "happened_at"))
 def reported_before_received(command: ReceiveReferral, _state: Referral | None, context: Context) -> bool:
     """An incident happens, is reported, and is then taken in: give the three times in that order.
 
@@ -59,7 +59,7 @@ def not_before_the_concern(state: Referral, context: Context) -> bool:
     return all(context.occurred_at >= concern.raised_at for concern in state.concerns if not concern.answered_on)
 
 
-@rules.forbids("T1", TriageReferral)
+@rules.forbids("T1", TriageReferral, looks_at=("outcome",))
 def not_before_what_triage_rests_on(command: TriageReferral, state: Referral, context: Context) -> bool:
     """This outcome rests on a screening or a preference that was recorded later: give a time after it.
 
@@ -73,7 +73,7 @@ def not_before_what_triage_rests_on(command: TriageReferral, state: Referral, co
     return all(context.occurred_at >= moment for moment in needed)
 
 
-@rules.forbids("T1", AssignCrimeOutcome)
+@rules.forbids("T1", AssignCrimeOutcome, looks_at=("code",))
 def not_before_what_the_outcome_rests_on(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
     """An outcome follows the record of the crime, and what that outcome rests on: give a time after them.
 

@@ -19,7 +19,7 @@ def crime_is_recorded(state: Referral, _context: Context) -> bool:
     return state.crime_number is not None
 
 
-@rules.forbids("O11", AssignCrimeOutcome)
+@rules.forbids("O11", AssignCrimeOutcome, looks_at=("code", "person_id", "named_suspect"))
 def named_and_under_ten(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
     """Outcome 11 is for a named suspect who was under ten when it happened: name that child.
 
@@ -33,7 +33,11 @@ def named_and_under_ten(command: AssignCrimeOutcome, state: Referral, context: C
     return person.age_at_incident < context.policy.number("age_of_criminal_responsibility")
 
 
-@rules.forbids("O21", AssignCrimeOutcome)
+@rules.forbids(
+    "O21",
+    AssignCrimeOutcome,
+    looks_at=("code", "named_suspect", "rationale_text", "victim_informed", "parent_informed"),
+)
 def suspect_named_and_families_told(command: AssignCrimeOutcome, _state: Referral, _context: Context) -> bool:
     """Outcome 21 needs a named suspect, a written rationale, and the victim and a parent informed.
 
@@ -45,7 +49,7 @@ def suspect_named_and_families_told(command: AssignCrimeOutcome, _state: Referra
     return command.named_suspect and reasoned and command.victim_informed and command.parent_informed
 
 
-@rules.warns("O21W", AssignCrimeOutcome)
+@rules.warns("O21W", AssignCrimeOutcome, looks_at=("code",))
 def not_for_domestic_or_hate(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
     """Outcome 21 is rarely right for domestic abuse or hate: say why it is here.
 
@@ -55,7 +59,7 @@ def not_for_domestic_or_hate(command: AssignCrimeOutcome, state: Referral, conte
     return command.code is not OutcomeCode.C21 or flags.isdisjoint(flag.value for flag in state.flags)
 
 
-@rules.forbids("O22", AssignCrimeOutcome)
+@rules.forbids("O22", AssignCrimeOutcome, looks_at=("code",))
 def activity_undertaken(command: AssignCrimeOutcome, state: Referral, _context: Context) -> bool:
     """Outcome 22 says that an activity has been undertaken: record one first. Advice alone is none.
 
@@ -64,7 +68,7 @@ def activity_undertaken(command: AssignCrimeOutcome, state: Referral, _context: 
     return command.code is not OutcomeCode.C22 or bool(state.activities)
 
 
-@rules.forbids("B6", AssignCrimeOutcome)
+@rules.forbids("B6", AssignCrimeOutcome, looks_at=("code",))
 def nudes_screened_without_yes(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
     """Outcome 21 fits a nude image only where the screening is complete, every answer is No, and nobody exploited it.
 
@@ -77,7 +81,7 @@ def nudes_screened_without_yes(command: AssignCrimeOutcome, state: Referral, con
     return screened and barring.isdisjoint(flag.value for flag in state.flags)
 
 
-@rules.forbids("R11", AssignCrimeOutcome)
+@rules.forbids("R11", AssignCrimeOutcome, looks_at=("code", "person_id"))
 def no_adult_caution(command: AssignCrimeOutcome, state: Referral, context: Context) -> bool:
     """An adult caution or a penalty notice cannot be given to anyone under eighteen: name an adult or choose again.
 
@@ -89,7 +93,7 @@ def no_adult_caution(command: AssignCrimeOutcome, state: Referral, context: Cont
     return person is not None and _age_on(person, context) >= context.policy.number("adult_age")
 
 
-@rules.allowed_in(AssignCrimeOutcome)
+@rules.allowed_in(AssignCrimeOutcome, looks_at=("code",))
 def assigned_where_it_was_judged(command: AssignCrimeOutcome, _state: Referral, context: Context) -> bool:
     """This outcome follows from a disposal: assign it in the disposal case, and it is carried here by itself.
 

@@ -8,7 +8,7 @@ from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import OF_AN_OFFENDER, Referral
 from services.referral.events import PersonLinked
 from services.vocabulary import Category, PersonRole
-from shared.domain.corrections import Uncorrectable
+from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
 from shared.domain.dates import age_on
 from shared.domain.decider import with_value_at
 from shared.domain.rules import Context
@@ -23,7 +23,7 @@ def nothing_attached_to_nudes(state: Referral, _context: Context) -> bool:
     return not state.nude_imagery
 
 
-@rules.forbids("B8", LinkPerson)
+@rules.forbids("B8", LinkPerson, looks_at=("role", "category", "details"))
 def child_under_ten_is_no_suspect(command: LinkPerson, state: Referral, context: Context) -> bool:
     """A child who was under ten cannot commit a crime: link the child who did it as CHILD_UNDER_10, and nobody older.
 
@@ -32,7 +32,7 @@ def child_under_ten_is_no_suspect(command: LinkPerson, state: Referral, context:
     return _fits_the_age(age_at_incident(command, state), command.role, command.category, context)
 
 
-@rules.forbids("B8", CorrectReferral)
+@rules.forbids("B8", CorrectReferral, looks_at=OF_A_CORRECTION)
 def child_under_ten_becomes_no_suspect(command: CorrectReferral, state: Referral, context: Context) -> bool:
     """A child who was under ten cannot commit a crime, nor be made a suspect by a correction; nobody older was under ten.
 
@@ -51,7 +51,7 @@ def child_under_ten_becomes_no_suspect(command: CorrectReferral, state: Referral
     return _fits_the_age(after.age_at_incident, after.role, after.category, context)
 
 
-@rules.allowed_in(LinkPerson)
+@rules.allowed_in(LinkPerson, looks_at=("details",))
 def born_before_the_incident(command: LinkPerson, state: Referral, _context: Context) -> bool:
     """The date of birth lies after the incident: check it.
 

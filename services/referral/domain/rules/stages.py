@@ -6,17 +6,17 @@ from services.referral.domain.commands import CorrectReferral, ReceiveReferral
 from services.referral.domain.corrections import CORRECTIONS
 from services.referral.domain.rules.rulebook import rules
 from services.referral.domain.state import Referral
-from services.referral.domain.state_machine import STATE_MACHINE
-from shared.domain.corrections import Uncorrectable
+from services.referral.domain.state_machine import PRACTICE, STATE_MACHINE
+from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable
 from shared.domain.dates import BeyondCalendar, add_working_days, local_day
 from shared.domain.decider import BrokenHistory
 from shared.domain.rules import Context
 from shared.domain.state_machine import register
 
-register(rules, STATE_MACHINE)
+register(rules, STATE_MACHINE, PRACTICE)
 
 
-@rules.allowed_in(ReceiveReferral)
+@rules.allowed_in(ReceiveReferral, looks_at=("reported_at",))
 def within_the_calendar(command: ReceiveReferral, _state: Referral | None, context: Context) -> bool:
     """The report lies outside the years whose bank holidays are known: check its date.
 
@@ -32,7 +32,7 @@ def within_the_calendar(command: ReceiveReferral, _state: Referral | None, conte
 CORRECTIONS.guard(rules, CorrectReferral)
 
 
-@rules.allowed_in(CorrectReferral)
+@rules.allowed_in(CorrectReferral, looks_at=OF_A_CORRECTION)
 def corrects_to_a_time_that_can_be(command: CorrectReferral, state: Referral, _context: Context) -> bool:
     """With this date somebody would be born after the incident, or it reported before it happened: check the date.
 

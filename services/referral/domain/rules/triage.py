@@ -27,7 +27,7 @@ def no_outcome_on_hold(state: Referral, _context: Context) -> bool:
     return not state.on_hold
 
 
-@rules.forbids("B2", TriageReferral)
+@rules.forbids("B2", TriageReferral, looks_at=("outcome",))
 def serious_goes_further(command: TriageReferral, state: Referral, context: Context) -> bool:
     """This is too serious to be met by education or by the school alone: refer it to the panel or the investigation.
 
@@ -38,7 +38,7 @@ def serious_goes_further(command: TriageReferral, state: Referral, context: Cont
     )
 
 
-@rules.warns("B3", TriageReferral)
+@rules.warns("B3", TriageReferral, looks_at=("supervisor_reviewed",))
 def supervisor_reviewed(command: TriageReferral, state: Referral, context: Context) -> bool:
     """Hate, domestic abuse, a gap in age or a pattern aggravates: have a supervisor review it, or say why not.
 
@@ -47,18 +47,18 @@ def supervisor_reviewed(command: TriageReferral, state: Referral, context: Conte
     return command.supervisor_reviewed is True or not _flagged(state, context.policy, "flags_for_supervisor_review")
 
 
-@rules.forbids("B4", TriageReferral)
+@rules.forbids("B4", TriageReferral, looks_at=("outcome",), when=lambda state: state.nude_imagery)
 def nudes_are_screened(command: TriageReferral, state: Referral, _context: Context) -> bool:
     """A nude image of a child: complete the screening first; after any Yes refer to MASH or to the investigation.
 
     Source: UKCIS, Sharing nudes and semi-nudes (2024)
     """
-    if not state.nude_imagery or command.outcome in TO_OTHERS:
+    if command.outcome in TO_OTHERS:
         return True
     return state.screening is not None and not state.screening.any_yes
 
 
-@rules.forbids("B7", TriageReferral)
+@rules.forbids("B7", TriageReferral, looks_at=("outcome",))
 def victim_prefers_the_school(command: TriageReferral, state: Referral, _context: Context) -> bool:
     """The school may deal with it only where the harmed child or a parent prefers that: ask them and record it.
 

@@ -69,7 +69,7 @@ def held_after_it_was_scheduled(conference: Conference, context: Context) -> boo
     return not conference.has_begun(context.occurred_at) or context.occurred_at >= conference.since
 
 
-@rules.forbids("T1", RecordDidNotProceed)
+@rules.forbids("T1", RecordDidNotProceed, looks_at=("why",))
 def absent_after_the_start(command: RecordDidNotProceed, conference: Conference, context: Context) -> bool:
     """Nobody can have been absent before the conference was to begin: give a time after its start.
 
@@ -87,7 +87,7 @@ def approved_after_it_was_assessed(conference: Conference, context: Context) -> 
     return conference.risk is None or context.occurred_at >= conference.risk.assessed_at
 
 
-@rules.forbids("T1", WithdrawConsent)
+@rules.forbids("T1", WithdrawConsent, looks_at=("person_id",))
 def withdrawn_after_it_was_given(command: WithdrawConsent, conference: Conference, context: Context) -> bool:
     """A consent cannot have been withdrawn before it was given: check the time that you give.
 
@@ -97,7 +97,7 @@ def withdrawn_after_it_was_given(command: WithdrawConsent, conference: Conferenc
     return consent is None or context.occurred_at >= consent.at
 
 
-@rules.forbids("T1", CompleteTerm, FailTerm)
+@rules.forbids("T1", CompleteTerm, FailTerm, looks_at=("term_id",))
 def settled_after_the_agreement(command: CompleteTerm | FailTerm, conference: Conference, context: Context) -> bool:
     """A term cannot have been kept or failed before it was agreed: check the time that you give.
 

@@ -7,7 +7,7 @@ from services.rj_conference.domain.corrections import CORRECTIONS
 from services.rj_conference.domain.rules.rulebook import rules, was_held
 from services.rj_conference.domain.state import Conference
 from services.rj_conference.events import AgreementSigned, ConferenceHeld
-from shared.domain.corrections import Uncorrectable, facts_of
+from shared.domain.corrections import OF_A_CORRECTION, Uncorrectable, facts_of
 from shared.domain.decider import BrokenHistory
 from shared.domain.messages import Event
 from shared.domain.rules import Context
@@ -28,7 +28,7 @@ def _target(command: CorrectRecord, after: Conference | None) -> Event | None:
     return next((fact.event for fact in facts_of(after) if fact.event_id == command.corrects), None)
 
 
-@rules.forbids("C8", CorrectRecord)
+@rules.forbids("C8", CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_held_by_both_sides(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
     """Held means that the harmer, a harmed party or representative, and the facilitator attended: this would take one away.
 
@@ -39,7 +39,7 @@ def stays_held_by_both_sides(command: CorrectRecord, conference: Conference, _co
     return after is None or not isinstance(event, ConferenceHeld) or was_held(event, after.harmer)
 
 
-@rules.forbids("C9", CorrectRecord)
+@rules.forbids("C9", CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_signed_by_both_sides(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
     """An agreement is signed by the harmer and, where one took part, by one of the harmed side: this would take one away.
 
@@ -50,7 +50,7 @@ def stays_signed_by_both_sides(command: CorrectRecord, conference: Conference, _
     return after is None or not isinstance(event, AgreementSigned) or after.signed_by_both(event.signed_by)
 
 
-@rules.forbids("E1", CorrectRecord)
+@rules.forbids("E1", CorrectRecord, looks_at=OF_A_CORRECTION)
 def stays_held_after_its_start(command: CorrectRecord, conference: Conference, _context: Context) -> bool:
     """The conference was held at a time that is recorded: it cannot have been scheduled to begin after that.
 

@@ -39,6 +39,15 @@ def harmer_accepts_responsibility(conference: Conference, _context: Context) -> 
 
 
 @rules.forbids("C2", ScheduleConference)
+def a_harmed_party_takes_part(conference: Conference, _context: Context) -> bool:
+    """No harmed party or representative is invited: add one, and have each consent.
+
+    Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism)
+    """
+    return conference.has_other_side
+
+
+@rules.forbids("C2", ScheduleConference, looks_at=("mode", "starts_at"))
 def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Conference, context: Context) -> bool:
     """The harmer and each harmed party, once told what it is, must each consent to this mode, valid on the day.
 
@@ -46,7 +55,7 @@ def all_consent_to_what_is_scheduled(command: ScheduleConference, conference: Co
 
     Source: Victims' Code 2020 right 4; RJC Best Practice Guidance (voluntarism); age 16 by local policy
     """
-    return conference.has_other_side and all_consent(conference, command.mode, local_day(command.starts_at), context)
+    return all_consent(conference, command.mode, local_day(command.starts_at), context)
 
 
 @rules.forbids("C2", RecordConferenceHeld)
@@ -70,13 +79,22 @@ def everyone_is_prepared(conference: Conference, context: Context) -> bool:
 
 
 @rules.forbids("C4", ScheduleConference)
-def risk_is_approved_and_recent(command: ScheduleConference, conference: Conference, context: Context) -> bool:
-    """The risk assessment must be approved, not too long before the day of the conference: assess it again if older.
+def risk_is_approved(conference: Conference, _context: Context) -> bool:
+    """There is no approved risk assessment: assess the risk and have it approved.
+
+    Source: RJC Best Practice Guidance (safety)
+    """
+    return conference.risk is not None and conference.risk.approved_at is not None
+
+
+@rules.forbids("C4", ScheduleConference, looks_at=("starts_at",))
+def risk_is_recent(command: ScheduleConference, conference: Conference, context: Context) -> bool:
+    """The risk assessment was approved too long before the day of the conference: assess the risk again.
 
     Source: RJC Best Practice Guidance (safety); how old it may be by local policy
     """
     if conference.risk is None or conference.risk.approved_at is None:
-        return False
+        return True  # the rule above says so
     lasts = timedelta(days=context.policy.number("risk_approval_days"))
     return local_day(command.starts_at) <= local_day(conference.risk.approved_at) + lasts
 
@@ -91,7 +109,7 @@ def high_risk_is_approved_by_a_supervisor(conference: Conference, context: Conte
     return not high or context.actor.role == Role.SUPERVISOR
 
 
-@rules.forbids("C5", AssignFacilitator)
+@rules.forbids("C5", AssignFacilitator, looks_at=("rj_trained", "sensitive_accredited"))
 def facilitator_is_trained(command: AssignFacilitator, conference: Conference, _context: Context) -> bool:
     """The facilitator must be trained in restorative justice, and accredited for sensitive cases where this is one.
 
@@ -110,7 +128,7 @@ def facilitator_is_assigned(conference: Conference, _context: Context) -> bool:
     return conference.facilitator is not None
 
 
-@rules.forbids("C6", ConvertToIndirect)
+@rules.forbids("C6", ConvertToIndirect, looks_at=("mode",))
 def all_consent_anew(command: ConvertToIndirect, conference: Conference, context: Context) -> bool:
     """The harmer and each harmed party must consent to the new mode, after the latest withdrawal: ask each of them anew.
 
@@ -121,7 +139,7 @@ def all_consent_anew(command: ConvertToIndirect, conference: Conference, context
     return all_consent(conference, mode, context.day, context, after=latest)
 
 
-@rules.forbids("C8", RecordConferenceHeld)
+@rules.forbids("C8", RecordConferenceHeld, looks_at=("present", "facilitator_attended"))
 def both_sides_and_facilitator_attended(
     command: RecordConferenceHeld, conference: Conference, _context: Context
 ) -> bool:
@@ -132,7 +150,7 @@ def both_sides_and_facilitator_attended(
     return was_held(command, conference.harmer)
 
 
-@rules.forbids("C9", SignAgreement)
+@rules.forbids("C9", SignAgreement, looks_at=("terms", "signed_by"))
 def agreement_is_signed_and_specific(command: SignAgreement, conference: Conference, _context: Context) -> bool:
     """An agreement has terms, each with a text and a due date, and is signed by the harmer and by one of the harmed side.
 
@@ -154,7 +172,7 @@ def no_term_is_open(conference: Conference, context: Context) -> bool:
     return settled or comes_too_late(conference, context)
 
 
-@rules.warns("C5W", AssignFacilitator)
+@rules.warns("C5W", AssignFacilitator, looks_at=("facilitator_id",))
 def facilitator_did_not_decide(command: AssignFacilitator, conference: Conference, _context: Context) -> bool:
     """The facilitator is the officer who decided the disposal: assign another, or say why it must be this one.
 

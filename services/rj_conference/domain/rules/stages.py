@@ -6,11 +6,11 @@ from services.rj_conference.domain.closing import comes_too_late
 from services.rj_conference.domain.commands import CloseConference
 from services.rj_conference.domain.rules.rulebook import rules
 from services.rj_conference.domain.state import BEFORE_HELD, Conference, Stage
-from services.rj_conference.domain.state_machine import STATE_MACHINE
+from services.rj_conference.domain.state_machine import SOURCE, STATE_MACHINE
 from shared.domain.rules import Context
 from shared.domain.state_machine import register
 
-register(rules, STATE_MACHINE)
+register(rules, STATE_MACHINE, SOURCE)
 
 
 @rules.allowed_in(CloseConference)
