@@ -42,7 +42,7 @@ def test_no_command_happens_before_the_first_event(service: Service[Any], comman
     preconditions = [
         rule
         for rule in service.decider.rules.rules_for(command, RuleKind.FORBIDS)
-        if rule.id == "T1" and rule.is_precondition
+        if rule.id == "T1" and not rule.looks_at
     ]
     assert any(not rule.function(state, before) for rule in preconditions), (
         f"no rule T1 keeps {command.__name__} after the first event: register it for LATER of"

@@ -14,7 +14,7 @@ from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import Command
 from shared.domain.rules import Context
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.command_spec import officer
 from tests.played_stories import played_stories
 from tools.reference.command_variants import Seen, seen_in, variants

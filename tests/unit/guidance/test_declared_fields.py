@@ -13,7 +13,7 @@ import pytest
 from shared.domain.envelope import Fact
 from shared.domain.messages import Command, fields_of
 from shared.domain.rules import Rule
-from shared.runtime.service import Service
+from shared.domain.service import Service
 from tests.unit.guidance.played_histories import SERVICES, context_at, played_histories, written_commands
 from tools.reference.command_variants import BEGUN_AT, seen_in
 
