@@ -34,6 +34,7 @@ from tools.local import (
     own_servers,
 )
 from tools.local.kafka import passwords_in
+from tools.local.ports import HOST
 from tools.local.secret_files import secret_in
 from tools.witness.state import witness_key
 
@@ -77,9 +78,23 @@ class Stores:
         return cls(database, owner, addresses.kafka, int(replication))
 
 
-def worker_names(service: str, workers: int) -> list[str]:
-    """Return the names of the worker processes of a service: the first without a number."""
-    return [f"{service}-worker", *(f"{service}-worker-{n}" for n in range(2, workers + 1))]
+def _answering(
+    name: str,
+    module: Sequence[str],
+    port: int,
+    ready: str,
+    env: Mapping[str, str],
+    after: Sequence[str] = (MIGRATE, ISSUER),
+) -> Process:
+    """Return a process that answers at a port, and says at the path `ready` whether it does its work yet."""
+    return Process(
+        name=name,
+        argv=[sys.executable, "-m", *module],
+        env={**env, "OOC_PORT": str(port)},
+        ready=http_ok(f"http://{HOST}:{port}{ready}"),
+        after=after,
+        ports=(port,),
+    )
 
 
 def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ, workers: int = 1) -> Sequence[Process]:
@@ -117,26 +132,17 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
     ]
     for entry in SERVICES:
         service, port = entry.name, addresses.ports.api(entry.port_offset)
-        module = [sys.executable, "-m", f"services.{service}"]
+        api = settings | keys_of(entry, RoleKind.API)
+        made.append(_answering(f"{service}-api", [f"services.{service}", "api"], port, "/health/ready", api))
         made += [
             Process(
-                name=f"{service}-api",
-                argv=[*module, "api"],
-                env=settings | {"OOC_PORT": str(port)} | keys_of(entry, RoleKind.API),
-                ready=http_ok(f"{urls(addresses)[service]}/health/ready"),
-                after=(MIGRATE, ISSUER),
-                ports=(port,),
-            ),
-            *(
-                Process(
-                    name=name,
-                    argv=[*module, "worker"],
-                    env=worker | keys_of(entry, RoleKind.WORKER),
-                    after=(MIGRATE, TOPICS),
-                    grace=15.0,
-                )
-                for name in worker_names(service, workers)
-            ),
+                name=f"{service}-worker-{n}" if n > 1 else f"{service}-worker",
+                argv=[sys.executable, "-m", f"services.{service}", "worker"],
+                env=worker | keys_of(entry, RoleKind.WORKER),
+                after=(MIGRATE, TOPICS),
+                grace=15.0,
+            )
+            for n in range(1, workers + 1)
         ]
     witness_key_of = {name: key for name, key in witness_settings.items() if name == "OOC_WITNESS_KEY"}
     made.append(_console(addresses, environment, settings | witness_key_of))
@@ -146,30 +152,23 @@ def processes(addresses: Addresses, environment: Mapping[str, str] = os.environ,
 def _console(addresses: Addresses, environment: Mapping[str, str], settings: Mapping[str, str]) -> Process:
     """Return the process of the web console. It holds no key-encryption key: the services open names for it."""
     key = environment.get("OOC_CONSOLE_KEY_FILE") or secret_in(addresses.var / "keys" / "console")
-    return Process(
-        name=CONSOLE,
-        argv=[sys.executable, "-m", "services.console"],
-        env={
-            **settings,
-            "OOC_PORT": str(addresses.ports.console),
-            "OOC_URL": " ".join(f"{service}={url}" for service, url in urls(addresses).items()),
-            "OOC_CONSOLE_URL": environment.get("OOC_CONSOLE_URL") or console_url(addresses),
-            "OOC_CONSOLE_KEY_FILE": str(key),
-        },
-        ready=http_ok(f"{console_url(addresses)}/health/ready"),
-        after=(MIGRATE, ISSUER),
-        ports=(addresses.ports.console,),
-    )
+    env = {
+        **settings,
+        "OOC_URL": " ".join(f"{service}={url}" for service, url in urls(addresses).items()),
+        "OOC_CONSOLE_URL": environment.get("OOC_CONSOLE_URL") or console_url(addresses),
+        "OOC_CONSOLE_KEY_FILE": str(key),
+    }
+    return _answering(CONSOLE, ["services.console"], addresses.ports.console, "/health/ready", env)
 
 
 def console_url(addresses: Addresses) -> str:
     """Return where the web console of a local system answers."""
-    return f"http://127.0.0.1:{addresses.ports.console}"
+    return f"http://{HOST}:{addresses.ports.console}"
 
 
 def urls(addresses: Addresses) -> dict[str, str]:
     """Return the base URL of each service of a local system."""
-    return {entry.name: f"http://127.0.0.1:{addresses.ports.api(entry.port_offset)}" for entry in SERVICES}
+    return {entry.name: f"http://{HOST}:{addresses.ports.api(entry.port_offset)}" for entry in SERVICES}
 
 
 def address_rows(addresses: Addresses) -> list[tuple[str, str]]:
@@ -225,18 +224,12 @@ def _witness(addresses: Addresses, origin: str, signing: Path) -> tuple[Process,
     lines = [f"{key}\n" for key in log_keys(keys, origin)]
     logs.write_text("".join(lines), encoding="utf-8")
     port = addresses.ports.witness
-    url = f"http://127.0.0.1:{port}"
-    process = Process(
-        name=WITNESS,
-        env=NO_KEYS,
-        argv=[
-            *(sys.executable, "-m", "tools.witness"),
-            *("--state", str(folder), "--logs", str(logs), "--port", str(port)),
-        ],
-        ready=http_ok(f"{url}/key"),
-        ports=(port,),
-    )
-    return process, {"OOC_WITNESS_URL": url, "OOC_WITNESS_KEY": str(witness_key(folder, "witness.local").key)}
+    module = ["tools.witness", "--state", str(folder), "--logs", str(logs), "--port", str(port)]
+    told = {
+        "OOC_WITNESS_URL": f"http://{HOST}:{port}",
+        "OOC_WITNESS_KEY": str(witness_key(folder, "witness.local").key),
+    }
+    return _answering(WITNESS, module, port, "/key", NO_KEYS, after=()), told
 
 
 def log_keys(keys: SigningKeys, origin: str) -> list[VerifierKey]:

@@ -34,7 +34,7 @@ def _import(modules: list[str]) -> None:
 
 
 tie_to(os.getppid(), signal.SIGKILL)
-_VAR = Path(os.environ["OOC_FORK_VAR"])
+_VAR = Path(os.environ["OOC_VAR"])
 write_to(_VAR / "log" / f"{FORK_SERVER}.log")
 (_VAR / "run" / f"{FORK_SERVER}.pid").write_text(f"{PID}\n", encoding="utf-8")
 try:

@@ -18,9 +18,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Final
-
-import psutil
+from typing import Any, Final
 
 from tools.local import drop_privileges
 
@@ -86,7 +84,8 @@ class ForkServer:
             var: the directory of the system, for its log and its process id.
 
         """
-        self._env = {**env, "OOC_FORK_IMPORTS": " ".join(modules), "OOC_FORK_VAR": str(var)}
+        self._env = {**env, "OOC_FORK_IMPORTS": " ".join(modules), "OOC_VAR": str(var)}
+        self._pid_file = var / "run" / f"{FORK_SERVER}.pid"
         self._lock = asyncio.Lock()
 
     @staticmethod
@@ -117,11 +116,12 @@ class ForkServer:
 
     def close(self) -> None:
         """End the server, and by it what still runs."""
-        for child in psutil.Process().children():
-            with contextlib.suppress(psutil.Error):
-                if any("multiprocessing.forkserver" in word for word in child.cmdline()):
-                    child.kill()
-                    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # multiprocessing reaps it before another
+        server: Any = forkserver._forkserver  # noqa: SLF001 - there is no other way to end it
+        if server._forkserver_pid is not None:  # noqa: SLF001
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(server._forkserver_pid, signal.SIGKILL)  # noqa: SLF001
+            server._stop()  # noqa: SLF001 - waits for its end, as the tests of CPython do
+        self._pid_file.unlink(missing_ok=True)
 
     def _serve(self) -> None:
         """Start the server if it does not run, deaf to the terminal and without what only some programs are told."""

@@ -103,6 +103,7 @@ async def test_nothing_is_left_when_the_supervisor_is_left(tmp_path: Path) -> No
     async with Supervisor(tmp_path, [forked("one", "sleep")], imports=IMPORTS) as supervisor:
         left = [psutil.Process(supervisor.pid("one")), server_of(supervisor, "one")]
     await eventually(lambda: not any(is_alive(process) for process in left))
+    assert list((tmp_path / "run").iterdir()) == []
     assert local.running(tmp_path) == {}
 
 
