@@ -88,7 +88,10 @@ class Producing:
         """Messages a second."""
         namespace = await self._place.topics([SERVICE])
         producer: Any = AIOKafkaProducer(
-            bootstrap_servers=self._place.kafka, transactional_id=namespace, max_batch_size=BATCH_BYTES
+            bootstrap_servers=self._place.kafka,
+            transactional_id=namespace,
+            transaction_timeout_ms=10_000,
+            max_batch_size=BATCH_BYTES,
         )
         async with producer:
             topic = f"{namespace}.{SERVICE}.events"

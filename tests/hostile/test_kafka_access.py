@@ -19,6 +19,7 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
+    InvalidTransactionTimeout,
     KafkaError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
@@ -110,7 +111,10 @@ async def read_one(login: Kafka, topic: str) -> Any:
 async def publish(login: Kafka, transactional_id: str, *topics: str) -> bytes:
     """Write a record into each topic in one transaction, as a relay does; return its value."""
     value = uuid4().hex.encode()
-    async with producing(login, transactional_id=transactional_id) as producer, producer.transaction():
+    async with (
+        producing(login, transactional_id=transactional_id, transaction_timeout_ms=10_000) as producer,
+        producer.transaction(),
+    ):
         for topic in topics:
             await producer.send_and_wait(topic, value, b"key", partition=0)
     return value
@@ -130,6 +134,21 @@ async def test_a_service_publishes_and_a_partner_reads_it(kafka: Closed) -> None
         await consumer.getone()
         await consumer.commit()
         assert await consumer.committed(TopicPartition(EVENTS, 0)) == await consumer.position(TopicPartition(EVENTS, 0))
+
+
+async def test_a_service_cannot_leave_a_transaction_open_for_long(kafka: Closed) -> None:
+    """A login that asks for a transaction of a minute is refused, and readers pass one that was left open when its time is over."""
+    login, topic = kafka.as_("kafka_disposal"), "ooc.disposal.events"
+    with pytest.raises(InvalidTransactionTimeout):
+        async with producing(login, transactional_id="ooc-disposal-relay", transaction_timeout_ms=60_000):
+            pass
+    async with producing(login, transactional_id="ooc-disposal-relay", transaction_timeout_ms=5_000) as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, b"left open", partition=0)
+        async with producing(login, enable_idempotence=True, acks="all") as other:
+            await other.send_and_wait(topic, b"behind it", partition=0)
+        async with asyncio.timeout(60):
+            assert (await read_one(kafka.as_(VERIFIER), topic)).value == b"behind it"
 
 
 @pytest.mark.parametrize("topic", [EVENTS, "ooc.referral.position", "ooc.referral.checkpoints"])

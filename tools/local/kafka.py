@@ -64,6 +64,7 @@ offsets.topic.num.partitions=8
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=8
+transaction.max.timeout.ms=15000
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
@@ -75,7 +76,10 @@ broker.session.timeout.ms=300000
 log.cleaner.dedupe.buffer.size=16777216
 num.recovery.threads.per.data.dir=2
 """
-"""The controller writes each topic and each right at once, and no empty record twice a second; few threads serve few clients."""
+"""The controller writes each topic and each right at once, and no empty record twice a second; few threads serve few clients.
+
+A relay's transaction lasts ten seconds at most; a longer one would only hold up every reader behind it.
+"""
 
 OPEN: Final = """\
 listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT

@@ -116,7 +116,9 @@ async def publishing(bootstrap: str, namespace: str, service: str) -> AsyncItera
         bootstrap,
         [events_topic(f"{namespace}.{service}.events", 1), position_topic(f"{namespace}.{service}.position", 1)],
     )
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=f"{namespace}-{service}-{uuid4()}")
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, transactional_id=f"{namespace}-{service}-{uuid4()}", transaction_timeout_ms=10_000
+    )
     await producer.start()
     try:
         yield Publisher(producer, namespace, service)

@@ -50,7 +50,9 @@ async def make_topic(bootstrap: str) -> None:
 
 async def write_message(bootstrap: str, text: str) -> None:
     """In a transaction, so that the coordinator's state must survive as well."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id="writer", request_timeout_ms=5000)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, transactional_id="writer", transaction_timeout_ms=10_000, request_timeout_ms=5000
+    )
     await producer.start()
     try:
         async with producer.transaction():

@@ -330,7 +330,9 @@ async def test_a_topic_with_other_partitions_is_an_alarm(relayed_service: Relaye
 async def test_the_last_record_is_found_behind_many_others(relayed_service: RelayedService) -> None:
     """Given a position topic whose end is all aborted transactions, the last committed record is found."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=relayed_service.bootstrap, transactional_id=f"{relayed_service.service}-other"
+        bootstrap_servers=relayed_service.bootstrap,
+        transactional_id=f"{relayed_service.service}-other",
+        transaction_timeout_ms=10_000,
     )
 
     def record(position: int) -> bytes:
@@ -365,7 +367,9 @@ async def test_a_follower_believes_the_last_record_of_each_topic_and_then_the_ne
     wanted = [NewTopic(one.events, PARTITIONS, 1) for one in followed]
     await topics(relayed_service.bootstrap, wanted + [NewTopic(one.position, 1, 1) for one in followed])
     producer = AIOKafkaProducer(
-        bootstrap_servers=relayed_service.bootstrap, transactional_id=f"{relayed_service.namespace}-followed"
+        bootstrap_servers=relayed_service.bootstrap,
+        transactional_id=f"{relayed_service.namespace}-followed",
+        transaction_timeout_ms=10_000,
     )
 
     async def publish(position: int) -> None:

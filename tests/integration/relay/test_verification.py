@@ -302,7 +302,9 @@ async def test_each_record_of_a_batch_is_named_by_itself(relayed_service: Relaye
     ]
     place, again = last.partition, {"key": last.key, "value": last.value, "headers": list(last.headers)}
     async with AIOKafkaProducer(
-        bootstrap_servers=relayed_service.bootstrap, transactional_id=relayed_service.namespace
+        bootstrap_servers=relayed_service.bootstrap,
+        transactional_id=relayed_service.namespace,
+        transaction_timeout_ms=10_000,
     ) as producer:
         await producer.begin_transaction()
         await producer.send_and_wait(relayed_service.events, b"aborted", partition=place)
