@@ -13,6 +13,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -39,6 +40,9 @@ from shared.latency import observe
 
 STORE_BEHIND_TOPIC: Final = "OOC01"
 """The SQLSTATE by which `append` refuses on a store behind its topic."""
+
+MOVED: Final = "event_store_moved"
+"""The channel of PostgreSQL on which a process says, after a commit, that there are new events."""
 
 MAX_GROUP: Final = 256
 """The largest number of commands in one call."""
@@ -78,8 +82,8 @@ class PostgresEventStore:
         self._pool = pool
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
-        self.moved = asyncio.Event()
-        """Set after each commit of this process, for a relay in the same process. Others poll."""
+        self._unannounced = False
+        self._announcing: asyncio.Task[None] | None = None
 
     async def load(self, stream: str, command_id: UUID | None = None) -> LoadedStream:
         """Load a stream (see `EventStore.load`)."""
@@ -123,9 +127,21 @@ class PostgresEventStore:
                 for (_, future), result in zip(group, results, strict=True):
                     if not future.done():
                         future.set_result(result)
-                self.moved.set()
+                self._announce()
         finally:
             self._flushing = None
+
+    def _announce(self) -> None:
+        """Wake the relay after a commit. A NOTIFY within it would make every append wait for the lock of the queue."""
+        self._unannounced = True
+        if self._announcing is None or self._announcing.done():
+            self._announcing = asyncio.create_task(self._notify())
+
+    async def _notify(self) -> None:
+        while self._unannounced:
+            self._unannounced = False
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # a relay looks by itself besides
+                await self._pool.execute(f"notify {MOVED}")
 
     async def _fail(self, group: list[_Waiting], error: Exception) -> None:
         """Send the appends of a refused group one by one, so that only the faulty one fails."""

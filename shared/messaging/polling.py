@@ -19,14 +19,12 @@ class Poll:
         shortest: seconds of the first pause after something was found.
         longest: seconds to which pauses grow.
         delay: seconds from the end of a pause by `moved` to the look, so that many such ends are one look.
-        moved: ends a pause when it is set, by whoever knows that there is something to find.
 
     """
 
-    def __init__(
-        self, shortest: float = 0.2, longest: float = 1.0, delay: float = 0.2, moved: asyncio.Event | None = None
-    ) -> None:
-        self.moved = moved if moved is not None else asyncio.Event()
+    def __init__(self, shortest: float = 0.2, longest: float = 1.0, delay: float = 0.2) -> None:
+        self.moved = asyncio.Event()
+        """Ends a pause when it is set, by whoever knows that there is something to find."""
         self._shortest = self._pause = shortest
         self._longest, self._delay = longest, delay
 

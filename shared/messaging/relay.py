@@ -36,6 +36,7 @@ from mode import Service
 
 from shared.database import holding_lock
 from shared.event_store.anchors import Anchors
+from shared.event_store.postgres import MOVED
 from shared.kafka import PARTITIONS, Kafka, producing
 from shared.latency import observe
 from shared.messaging.consumer import clear_alarms, raise_alarm
@@ -61,9 +62,6 @@ BATCH_BYTES: Final = 1_000_000
 
 TRANSACTION_SECONDS: Final = 10.0
 """How long a transaction lasts at most; then the broker aborts it and the relay starts again."""
-
-POLL_SECONDS: Final = (0.005, 0.2)
-"""The shortest and the longest pause between two looks at an event store that has nothing new."""
 
 GATHER_SECONDS: Final = 0.025
 """How long a transaction gathers events where they come faster than transactions: each costs broker and consumers alike."""
@@ -184,7 +182,6 @@ class Relay(Service):
         position_topic: where the position reached goes.
         dsn: the service's database, for a connection of the relay's own, which holds its lock.
         bootstrap: Kafka's bootstrap servers.
-        moved: set by a `PostgresEventStore` of this process after each commit; the relay looks by itself besides.
 
     """
 
@@ -196,7 +193,6 @@ class Relay(Service):
         position_topic: str,
         dsn: str,
         bootstrap: Kafka,
-        moved: asyncio.Event | None = None,
     ) -> None:
         super().__init__()
         self.service = service
@@ -210,7 +206,7 @@ class Relay(Service):
         self._bootstrap = bootstrap
         self._source = f"/ooc/{service}".encode()
         self._clean: Mapping[int, int] = {}
-        self._poll = Poll(*POLL_SECONDS, delay=0, moved=moved)
+        self._poll = Poll(delay=0)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -225,6 +221,7 @@ class Relay(Service):
         while not self.should_stop:
             try:
                 async with self._locked() as event_store, self._alarming(event_store), self._fencing() as producer:
+                    await event_store.add_listener(MOVED, lambda *_: self._poll.moved.set())
                     reached = await self._compared(event_store, producer)
                     await self._clear_alarms(event_store)
                     attempt = 0
@@ -338,7 +335,7 @@ class Relay(Service):
         portions = await self._portions(event_store, producer, reached.position, reached.hash)
         while not self.should_stop:
             if not portions:
-                await self._poll.pause()  # which an append of this process ends
+                await self._poll.pause()  # which the NOTIFY after a commit ends
                 portions = await self._portions(event_store, producer, reached.position, reached.hash)
                 continue
             self._poll.reset()

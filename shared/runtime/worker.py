@@ -85,7 +85,6 @@ async def _parts(service: Service[Any], resources: Resources) -> list[Part]:
         position_topic=service.position_topic,
         dsn=settings.database(service.name, role_name(RoleKind.RELAY, service.name)),
         bootstrap=settings.kafka_as(worker_principal(service.name)),
-        moved=event_store.moved,
     )
     parts: list[Part] = [
         relay,

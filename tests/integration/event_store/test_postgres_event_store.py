@@ -103,14 +103,6 @@ async def test_more_callers_than_a_group_holds_are_all_answered(postgres_event_s
     assert sorted(cast("Appended", result).position for result in results) == list(range(1, count + 1))
 
 
-async def test_a_commit_wakes_a_relay_of_the_same_process(postgres_event_store: PostgresEventStore) -> None:
-    """Given a relay that waits, it is woken after an append has been committed."""
-    assert not postgres_event_store.moved.is_set()
-    await Stream().write(postgres_event_store)
-    async with asyncio.timeout(5):
-        await postgres_event_store.moved.wait()
-
-
 async def test_a_caller_that_gives_up_disturbs_nobody(postgres_event_store: PostgresEventStore) -> None:
     """Given a caller cancelled while it waits, the others of its group are answered all the same."""
     appends = [Stream().asks(b"%d" % n) for n in range(10)]

@@ -62,7 +62,7 @@ class RelayedService:
     def checkpoints(self) -> str:
         return f"{self.namespace}.{self.service}.checkpoints"
 
-    def relay(self, moved: asyncio.Event | None = None) -> Relay:
+    def relay(self) -> Relay:
         """Return a relay, not yet started."""
         return Relay(
             self.service,
@@ -70,7 +70,6 @@ class RelayedService:
             position_topic=self.position,
             dsn=as_application(self.owner, RoleKind.RELAY),
             bootstrap=self.bootstrap,
-            moved=moved,
         )
 
     async def write(self, streams: int, events: int, size: int = 0) -> None:

@@ -104,7 +104,7 @@ class Writing:
 async def test_killed_servers_cost_no_event(machine: Machine) -> None:
     """Given writers and a relay, kill -9 of broker and database in turns leaves the topic exactly the event store."""
     chance = random.Random(11)
-    async with running(machine.relayed_service.relay(machine.relayed_service.event_store.moved)) as relay:
+    async with running(machine.relayed_service.relay()) as relay:
         writing = Writing(machine.relayed_service)
         for name in (kafka.NAME, postgres.NAME, kafka.NAME, postgres.NAME, kafka.NAME):
             await writing.more(chance.randrange(200, 1500))
@@ -120,7 +120,7 @@ async def test_killed_servers_cost_no_event(machine: Machine) -> None:
 
 async def test_a_broker_that_stands_still_leaves_no_commit_in_doubt(machine: Machine) -> None:
     """Given a broker that stops answering in the middle of commits, the relay gives up, asks again, and goes on."""
-    async with running(machine.relayed_service.relay(machine.relayed_service.event_store.moved)) as relay:
+    async with running(machine.relayed_service.relay()) as relay:
         writing = Writing(machine.relayed_service)
         for events in (300, 500):
             await writing.more(events)

@@ -37,14 +37,13 @@ async def test_pauses_grow_with_silence_to_the_longest(waited: list[float]) -> N
 
 async def test_whoever_knows_of_something_to_find_ends_a_pause() -> None:
     """Given a pause of an hour, when its event is set, then it ends, and the next pause waits for the next event."""
-    moved = asyncio.Event()
-    poll = Poll(3600, 3600, delay=0, moved=moved)
+    poll = Poll(3600, 3600, delay=0)
     pausing = asyncio.create_task(poll.pause())
     await asyncio.sleep(0)
     assert not pausing.done()
-    moved.set()
+    poll.moved.set()
     await asyncio.wait_for(pausing, 60)
-    assert not moved.is_set()
+    assert not poll.moved.is_set()
 
 
 async def test_an_applied_batch_ends_the_pauses_and_makes_the_next_short(waited: list[float]) -> None:
