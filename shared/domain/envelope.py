@@ -154,7 +154,7 @@ class UnknownEvent(Exception):
 _HEAD: Final = re.compile(rb'\{"event_id":"([0-9a-f-]{36})","type":"([A-Za-z0-9_.]+)"')
 """The first bytes of an event, as `encode_event` writes them."""
 
-_MALFORMED: Final = (KeyError, ValueError, TypeError, AttributeError)
+_MALFORMED: Final = (KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError)
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 

@@ -100,6 +100,7 @@ RUBBISH: Final[dict[str, Callable[[AppendRequest], AppendRequest]]] = {
     "data that are nothing": with_field("data", None),
     "a field that no envelope has": with_field("nonsense", 1),
     "no data": without_field("data"),
+    "more than a broker takes": with_field("data", {"note": "x" * 950_000}),
     "no actor": without_field("actor"),
     "a type of another service": lambda append: altered(
         append,

@@ -127,7 +127,7 @@ def _read(service: Service[Any], row: asyncpg.Record, problems: Problems) -> Fac
     position, recorded_at, *in_row, hash_, body = row
     try:
         fact = service.events.read(body, position=position, recorded_at=recorded_at, hash=hash_)
-    except (UnknownEvent, RecursionError, OverflowError) as error:
+    except UnknownEvent as error:
         problems.note(f"{place_of(row)}: {error}")
         return None
     envelope = fact.envelope

@@ -52,6 +52,16 @@ def test_a_year_outside_the_calendar_is_no_event(year: str) -> None:
         ONE.events.read(json.dumps({**raw, "occurred_at": f"{year}-07-01T09:30:00Z"}, separators=(",", ":")).encode())
 
 
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_an_event_of_three_thousand_levels_is_no_event(opening: str) -> None:
+    """Given data that PostgreSQL takes and no reader can follow, the event is unknown, as any other that cannot be read."""
+    closing = ("]" if opening == "[" else "}") * 3000
+    deep = f'{{"note":{opening * 3000}1{closing}}}'
+    head = BODY[: BODY.index('"data":')]
+    with pytest.raises(UnknownEvent):
+        ONE.events.read(f'{head}"data":{deep}}}'.encode())
+
+
 def test_a_member_that_stands_twice_counts_as_it_stands_last() -> None:
     """Given two types in one event, the last one decides how it is read, as JSON has it, and the first misleads nobody."""
     other = next(name for service, name in CURRENT if service is ONE and type_in(name) != type_in(NAME))
