@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import Message
 
 from services.console.apis import Apis
 from services.console.cipher import Cipher
@@ -81,11 +82,11 @@ def changed(path: str, change: Change, read: Callable[[Request], Awaitable[Form]
     """
 
     async def endpoint(request: Request) -> Response:
-        form = await (read or read_form)(request)
         try:
             session = await _session(request)
-        except SessionEnded:
-            return RedirectResponse("/sign-in", status_code=303)
+        except SessionEnded:  # whoever has not signed in sends no body that is read
+            return RedirectResponse("/sign-in", status_code=303, headers={"Connection": "close"})
+        form = await (read or read_form)(request)
         token = form.get(CSRF, [""])[0]
         if not hmac.compare_digest(token.encode(), session.csrf.encode()):
             raise HTTPException(403, "This form was not drawn for you, or in an earlier session: open the page again.")
@@ -101,10 +102,31 @@ def changed(path: str, change: Change, read: Callable[[Request], Awaitable[Form]
 
 async def read_form(request: Request) -> dict[str, list[str]]:
     """Read the fields of a form, each with its values. Raises `HTTPException` where it is too large."""
-    if int(request.headers.get("content-length") or 0) > MAX_BODY:
-        raise HTTPException(413, "This form is too large: shorten its texts.")
-    form = await request.form(max_fields=MAX_FIELDS, max_files=0, max_part_size=MAX_BODY)
+    form = await bounded(request, MAX_BODY, "This form is too large: shorten its texts.").form(
+        max_fields=MAX_FIELDS, max_files=0, max_part_size=MAX_BODY
+    )
     return {name: [str(value) for value in form.getlist(name)] for name in form}
+
+
+def bounded(request: Request, limit: int, too_large: str) -> Request:
+    """Return a request whose body has at most so many bytes, counted as they come. Raises `HTTPException`, also while it is read."""
+    if {"content-length", "transfer-encoding"} <= set(
+        request.headers
+    ):  # RFC 9112, section 6.3: perhaps two requests in one
+        raise HTTPException(400, "Send the length of a form once: Content-Length or Transfer-Encoding.")
+    if int(request.headers.get("content-length") or 0) > limit:
+        raise HTTPException(413, too_large)
+    read = 0
+
+    async def receive() -> Message:
+        nonlocal read
+        message = await request.receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise HTTPException(413, too_large)
+        return message
+
+    return Request(request.scope, receive)
 
 
 async def _session(request: Request) -> Session:

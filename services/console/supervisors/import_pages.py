@@ -25,7 +25,7 @@ from starlette.responses import Response
 
 from services.console.apis import Problem, sentence
 from services.console.rendering import render
-from services.console.routing import Form, console_of, first, read_uuid, see
+from services.console.routing import Form, bounded, console_of, first, read_uuid, see
 from services.console.sessions import Draft, Session
 from services.console.supervisors.import_rows import (
     COLUMNS,
@@ -58,11 +58,8 @@ UNANSWERED: Final = frozenset({401, 403, 429, 500, 503})
 
 async def read_upload(request: Request) -> dict[str, list[str]]:
     """Read a form with one file, whose bytes become base64. Raises `HTTPException` where it is too large."""
-    if int(request.headers.get("content-length") or MAX_FILE * 2) > MAX_FILE + 10_000:
-        raise HTTPException(
-            413, f"The file is larger than {MAX_FILE // 1000:,} kB: split it, or import it with `ooc import`."
-        )
-    form = await request.form(max_fields=10, max_files=1, max_part_size=1000)
+    too_large = f"The file is larger than {MAX_FILE // 1000:,} kB: split it, or import it with `ooc import`."
+    form = await bounded(request, MAX_FILE + 10_000, too_large).form(max_fields=10, max_files=1, max_part_size=1000)
     found: dict[str, list[str]] = {}
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
@@ -82,6 +83,17 @@ def test_a_large_file_is_refused_unread(browser: Browser) -> None:
     browser.sign_in("SUPERVISOR-1")
     page = upload(browser, b"x" * 1_200_000, "large")
     assert page.status == 413
+
+
+@pytest.mark.parametrize("path", ["/import", "/search", "/report/x/y"])
+def test_nobody_who_has_not_signed_in_sends_a_body(browser: Browser, path: str) -> None:
+    """Given a form of any length from somebody without a session, then they are sent to the sign-in before a byte of it is read."""
+    address = urlsplit(browser.base)
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
+        head = f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\nTransfer-Encoding: chunked\r\n"
+        head += "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 303 ")
 
 
 def test_an_import_is_for_supervisors_and_its_draft_for_its_person(browser: Browser) -> None:
