@@ -11,10 +11,11 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from services.console.supervisors.workbook import UnreadableWorkbook, rows_of
 
 ERRORS: Final = "Errors"
 """The heading of the column of errors. In a file that is imported again it is passed over."""
@@ -62,7 +63,10 @@ def register_of(content: bytes, name: str, sheet: str | None = None) -> Register
         raise UnreadableRegister(f"{name} is larger than {MAX_BYTES // 1_000_000} MB: split it into several files.")
     delimiter = None
     if Path(name).suffix.lower() in WORKBOOKS:
-        lines = _workbook(content, name, sheet)
+        try:
+            lines = rows_of(content, sheet)
+        except UnreadableWorkbook as error:
+            raise UnreadableRegister(f"{name} {error}.") from None
     else:
         if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
             raise UnreadableRegister(f"{name} is a workbook: give it the ending .xlsx, .xls or .ods.")
@@ -117,34 +121,6 @@ def _csv(text: str, name: str, delimiter: str) -> list[list[str]]:
         raise UnreadableRegister(
             f"{name} is no CSV file ({error}): save it again as CSV UTF-8, or as a workbook."
         ) from None
-
-
-def _workbook(content: bytes, name: str, sheet: str | None) -> list[list[str]]:
-    from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415  only for a workbook
-
-    try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        if sheet is not None and sheet not in book.sheet_names:
-            raise UnreadableRegister(f"{name} has no sheet {sheet}: choose one of {', '.join(book.sheet_names)}.")
-        found = book.get_sheet_by_name(sheet) if sheet is not None else book.get_sheet_by_index(0)
-        return [[_text(cell) for cell in line] for line in found.to_python(skip_empty_area=False)]
-    except CalamineError as error:
-        raise UnreadableRegister(f"{name} cannot be read as a workbook ({error}): save it again as .xlsx.") from None
-
-
-def _text(cell: Any) -> str:
-    """Return a cell of a workbook as text: dates and times in ISO 8601, whole numbers without a fraction."""
-    match cell:
-        case bool():
-            return "yes" if cell else "no"
-        case datetime():
-            return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ", "minutes")
-        case date():
-            return cell.isoformat()
-        case float() if cell.is_integer():
-            return str(int(cell))
-        case _:
-            return str(cell)
 
 
 def with_errors(register: Register, errors: Mapping[int, Sequence[object]]) -> bytes:
