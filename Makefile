@@ -16,7 +16,7 @@ TESTS ?=
 WORKERS ?= $(if $(TESTS)$(OOC_DATABASE_URL)$(OOC_KAFKA),0,3)
 # The quick tests run as two processes, each with half of them: handing them out one by one takes a third more processor time.
 QUICK := $(BIN)/pytest -q -p no:schemathesis -m "not slow" --hypothesis-profile=quick
-HALF := tests/unit/console tests/unit/disposal
+HALF := tests/unit/console tests/unit/disposal tests/unit/ooc
 SERVICES ?=
 BENCH ?=
 SECONDS ?= 3

@@ -11,19 +11,21 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ooc.cases.reading import NotFound
-from ooc.roles import ROLE_NAMES, role_option
+from ooc.options import ROLE_NAMES, Urls, client_of, role_option
 from ooc.tables import ERR, OUT, complain, table
-from services.addresses import find_addresses
 from services.console.supervisors.import_rows import COMMANDS, Owner, Plan, Summary, body_of, plans_of
 from services.console.supervisors.import_table import Register, read_register, with_errors, write_private
 from services.vocabulary import Role
-from tools.client.http import Client, NoAnswer, Reply
+from tools.client.http import RESTART, Client, NoAnswer, Reply
 from tools.client.tokens import claims_in
 
 SHOWN: Final = 20
 """The most errors that the terminal shows; the file with errors has them all."""
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command("import")
 def import_register(
     file: Annotated[Path, typer.Argument(help="The register: a CSV file, or a workbook (.xlsx, .xls, .ods).")],
     register: Annotated[
@@ -34,12 +36,7 @@ def import_register(
         Path | None,
         typer.Option("--errors", help="Where the file with errors is written. Default: FILE.errors, beside it."),
     ] = None,
-    url: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
-        ),
-    ] = None,
+    url: Urls = None,
     role: Annotated[Role, role_option(f"The role in which to import: {ROLE_NAMES}.")] = Role.SUPERVISOR,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row, and import none.")] = False,
@@ -50,7 +47,7 @@ def import_register(
 ) -> None:
     """Import a register of referrals, one a row; exit code 1 if a row has errors, and then no row is imported."""
     read = read_register(file, sheet)
-    client = Client(find_addresses(url or ()))
+    client = client_of(url, patience=RESTART)
     owner = _owner(client, role, register)
     plans, wrong_headings = plans_of(read, _schemas(client), owner)
     if wrong_headings:

@@ -12,9 +12,9 @@ from uuid import UUID
 import typer
 
 from ooc.cases.reading import require_found
-from ooc.roles import role_option
-from ooc.tables import OUT, AsJson, complain, table
-from services.addresses import SERVICES, find_addresses
+from ooc.options import AsJson, DryRun, Urls, Yes, client_of, role_option
+from ooc.tables import OUT, complain, table
+from services.addresses import SERVICES
 from services.console.plain_text import moment
 from services.lags import SOURCES
 from services.vocabulary import Role
@@ -23,15 +23,6 @@ from tools.client.http import Client
 SERVICE = StrEnum("SERVICE", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
 """A service, as an argument."""
 
-SOON = 5.0
-"""Seconds for which a question waits for a service that does not answer."""
-
-Urls = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
-    ),
-]
 Reader = Annotated[Role, role_option("The role in which to ask: AUDITOR or SUPERVISOR.")]
 Service = Annotated[SERVICE, typer.Argument(help="The service whose consumer holds it.")]
 Id = Annotated[UUID, typer.Argument(metavar="ID", help="Its id, as the list shows it.")]
@@ -41,17 +32,16 @@ Reason = Annotated[
         "--reason", help="Why: a code such as INC_1234 or RESTORED_FROM_BACKUP. It is kept with the decision."
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to go on.")]
 
+app = typer.Typer(add_completion=False)
 reactions = typer.Typer(help="Reactions that were refused: list, show, retry, close.", no_args_is_help=True)
 quarantine = typer.Typer(help="Held records: list, show, retry, release, close.", no_args_is_help=True)
 gaps = typer.Typer(help="Streams that wait for a missing version: list, show, retry, release.", no_args_is_help=True)
 alarms = typer.Typer(help="What a person must look at: list, acknowledge.", no_args_is_help=True)
-
-
-def _client(url: list[str] | None) -> Client:
-    return Client(find_addresses(url or ()), patience=SOON)
+app.add_typer(reactions, name="reactions")
+app.add_typer(quarantine, name="quarantine")
+app.add_typer(gaps, name="gaps")
+app.add_typer(alarms, name="alarms")
 
 
 # --- looking --------------------------------------------------------------------------------------
@@ -60,7 +50,7 @@ def _client(url: list[str] | None) -> Client:
 @alarms.command("list")
 def list_alarms(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """Every alarm with what is known of it, and the page that says what to do."""
-    found = _every(_client(url), "/v1/alarms", role)
+    found = _every(client_of(url), "/v1/alarms", role)
     rows = [
         (service, one["id"], one["name"], one["place"], moment(one["raised_at"]), one["detail"], one["runbook"])
         for service, one in found
@@ -72,7 +62,7 @@ def list_alarms(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJso
 @reactions.command("list")
 def list_reactions(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List what has not reached its record, and why, longest first in each service."""
-    found = _every(_client(url), "/v1/reactions", role, SOURCES)
+    found = _every(client_of(url), "/v1/reactions", role, SOURCES)
     rows = [
         (service, one["command_id"], moment(one["parked_at"]), one["sentence"], one["attempts"])
         for service, one in found
@@ -85,7 +75,7 @@ def show_reaction(
     service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False
 ) -> None:
     """Show one parked reaction: its source event, its target record, and the rules that refuse it; never the data."""
-    found = require_found(_client(url).get(service, f"/v1/reactions/{id_}", role=role), f"reaction {id_}", role)
+    found = require_found(client_of(url).get(service, f"/v1/reactions/{id_}", role=role), f"reaction {id_}", role)
     if as_json:
         OUT.print_json(data=found)
     else:
@@ -108,7 +98,7 @@ def _show_reaction(one: Mapping[str, Any]) -> None:
 @quarantine.command("list")
 def list_quarantine(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List the streams in quarantine, with the reasons."""
-    found = _every(_client(url), "/v1/quarantine", role)
+    found = _every(client_of(url), "/v1/quarantine", role)
     rows = [
         (service, one["id"], one["stream"], one["records"], moment(one["since"]), one["cause"], one["error"])
         for service, one in found
@@ -123,7 +113,7 @@ def show_held(
     service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False
 ) -> None:
     """List the held records of a stream in order, without their content: places, sizes, digests and errors."""
-    reply = _client(url).get(service, f"/v1/quarantine/{id_}", role=role)
+    reply = client_of(url).get(service, f"/v1/quarantine/{id_}", role=role)
     answer = require_found(reply, f"stream in quarantine {id_} of {service}", role)
     if as_json:
         OUT.print_json(data=answer)
@@ -148,7 +138,7 @@ def show_held(
 @quarantine.command("decisions")
 def list_decisions(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List the decisions about held records, gaps and alarms, with actor, time and reason, latest first."""
-    found = _every(_client(url), "/v1/decisions", role)
+    found = _every(client_of(url), "/v1/decisions", role)
     rows = [
         (service, moment(one["decided_at"]), one["action"], one["stream"], _versions(one), one["actor"], one["reason"])
         for service, one in found
@@ -160,7 +150,7 @@ def list_decisions(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: As
 @gaps.command("list")
 def list_gaps(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List the streams that wait for a missing version."""
-    found = _every(_client(url), "/v1/gaps", role)
+    found = _every(client_of(url), "/v1/gaps", role)
     rows = [
         (service, one["id"], one["stream"], one["held"], one["found"], one["waiting"], moment(one["since"]))
         for service, one in found
@@ -206,7 +196,7 @@ def _versions(decision: Mapping[str, Any]) -> str:
 @gaps.command("retry")
 def retry_held(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
     """Try the held records of a stream again, in order, to the first that fails."""
-    client, path = _client(url), f"/v1/quarantine/{id_}/retry"
+    client, path = client_of(url), f"/v1/quarantine/{id_}/retry"
     answer = _decide(client, service, path, reason, dry_run=dry_run)
     if dry_run:
         OUT.print(f"{answer['records']} records would be tried again, in order, to the first that fails.")
@@ -217,7 +207,7 @@ def retry_held(service: Service, id_: Id, reason: Reason, url: Urls = None, *, d
 @reactions.command("retry")
 def retry_reaction(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
     """Try a reaction again, though the record that it should reach has not changed."""
-    answer = _decide(_client(url), service, f"/v1/reactions/{id_}/retry", reason, dry_run=dry_run)
+    answer = _decide(client_of(url), service, f"/v1/reactions/{id_}/retry", reason, dry_run=dry_run)
     _show_reaction(answer["reaction"])
     if dry_run:
         OUT.print("It would be refused again." if answer["waits"] else "It would go through.")
@@ -244,7 +234,7 @@ def close_reaction(
     yes: Yes = False,
 ) -> None:
     """Close a reaction for good: it will never be done. Shows it before it does so."""
-    client, path = _client(url), f"/v1/reactions/{id_}/close"
+    client, path = client_of(url), f"/v1/reactions/{id_}/close"
     why = None if words is None else _read(words)
     rehearsed = _decide(client, service, path, reason, dry_run=True)
     _show_reaction(rehearsed["reaction"])
@@ -288,7 +278,7 @@ def release_held(
     if every == (through is not None):
         complain("Say which records are to be skipped: --through OFFSET (as `show` lists them), or --all.")
         raise typer.Exit(1)
-    client, path = _client(url), f"/v1/quarantine/{id_}/release"
+    client, path = client_of(url), f"/v1/quarantine/{id_}/release"
     more = {} if through is None else {"through_offset": through}
     rehearsed = _decide(client, service, path, reason, dry_run=True, more=more)
     OUT.print(f"{rehearsed['records']} records will never be applied by {service}; what it shows will lack them.")
@@ -302,7 +292,7 @@ def release_gap(
     service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False, yes: Yes = False
 ) -> None:
     """Release a stream without the versions that never came; show which first."""
-    client, path = _client(url), f"/v1/gaps/{id_}/release"
+    client, path = client_of(url), f"/v1/gaps/{id_}/release"
     rehearsed = _decide(client, service, path, reason, dry_run=True)
     (decision,) = rehearsed["decisions"]
     OUT.print(
@@ -317,7 +307,7 @@ def release_gap(
 @alarms.command("acknowledge")
 def acknowledge(service: Service, id_: Id, reason: Reason, url: Urls = None, *, dry_run: DryRun = False) -> None:
     """Clear an alarm that is not cleared automatically; it is raised again if its cause lasts."""
-    answer = _decide(_client(url), service, f"/v1/alarms/{id_}/acknowledge", reason, dry_run=dry_run)
+    answer = _decide(client_of(url), service, f"/v1/alarms/{id_}/acknowledge", reason, dry_run=dry_run)
     (decision,) = answer["decisions"]
     would = "would be" if dry_run else "is"
     OUT.print(f"The alarm {decision['cause']} at {decision['stream']} {would} acknowledged.", markup=False)

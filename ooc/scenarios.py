@@ -1,19 +1,28 @@
-"""Playing scenarios in front of a person: a progress bar, each step as it happens, and the first difference."""
+"""`ooc scenario`: check stories, and play them with a progress bar, each step and the first difference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ooc.tables import OUT
+from ooc.options import Urls
+from ooc.tables import OUT, complain
+from services.addresses import find_addresses
 from tools.client.http import Client
 from tools.scenario.over_http import Http
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Difference, Played, Run
 from tools.scenario.story import CommandStep, Step
+
+app = typer.Typer(add_completion=False)
+scenarios = typer.Typer(help="Dated stories: check them, play them.", no_args_is_help=True)
+app.add_typer(scenarios, name="scenario")
+
+Files = Annotated[list[Path], typer.Argument(help="Scenario files.")]
 
 STORIES: Final = Path(__file__).parent / "stories"
 """The scenarios that come with the program."""
@@ -49,3 +58,35 @@ def run_scenario_files(
             except Difference as error:
                 raise Differs(f"{file}: {error}") from None
     return played
+
+
+@scenarios.command("run")
+def scenario_run(
+    files: Files,
+    url: Urls = None,
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No line for each step.")] = False,
+) -> None:
+    """Play scenarios against the running system; exit code 1 at the first difference."""
+    for file in files:
+        read_scenario(file)  # what is wrong with a file is said before a system is looked for
+    for played in run_scenario_files(files, Client(find_addresses(url or ())), quiet=quiet):
+        OUT.print(f"{played.scenario.id}: {played.steps} steps agree (run {played.run})", markup=False)
+
+
+@scenarios.command("check")
+def scenario_check(files: Files) -> None:
+    """Check scenario files: their form, and that what they name exists."""
+    from services.registry import deciding_services  # noqa: PLC0415  only here
+    from tools.scenario.validation import problems_of  # noqa: PLC0415  only here
+
+    services = {service.name: service for service in deciding_services()}
+    wrong = 0
+    for file in files:
+        problems = list(problems_of(read_scenario(file), services))
+        wrong += len(problems)
+        for problem in problems:
+            complain(f"{file}: {problem}.")
+        if not problems:
+            OUT.print(f"{file}: valid", markup=False)
+    raise typer.Exit(1 if wrong else 0)

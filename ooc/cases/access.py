@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from ooc.cases.reading import NotFound, address_of, require_found
-from ooc.roles import role_option
-from ooc.tables import OUT, AsJson, table
-from services.addresses import find_addresses
+from ooc.options import PATIENT, AsJson, client_of, role_option
+from ooc.tables import OUT, table
 from services.console.plain_text import moment
 from services.registry import SERVICES
 from services.vocabulary import Role
 from tools.client.http import Client
 
-SOON: Final = 30.0
-"""Seconds for which a service is waited for."""
-
 Line = Mapping[str, Any]
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def access(
     case: Annotated[UUID | None, typer.Option("--case", help="Who looked at this case.")] = None,
     record: Annotated[
@@ -45,7 +44,7 @@ def access(
     """List who read or changed what, when, in which role and why, and what was refused. The question is logged too."""
     if [case, record, person].count(None) != 2:
         raise typer.BadParameter("Give exactly one of --case, --record and --person.")
-    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    client = client_of(url, patience=PATIENT, reason=reason)
     lines = sorted(_lines_about(client, role, case, record, person, most), key=lambda line: line["at"], reverse=True)
     listed = lines[:most]
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -10,14 +10,11 @@ import typer
 
 from ooc.cases.reading import NotFound, require_found
 from ooc.operations import confirm
-from ooc.tables import OUT, AsJson, complain, table
-from services.addresses import find_addresses
+from ooc.options import PATIENT, AsJson, DryRun, Urls, Yes, client_of
+from ooc.tables import OUT, complain, table
 from services.registry import DECIDING
 from services.vocabulary import Role
 from tools.client.http import Client, Reply
-
-SOON: Final = 30.0
-"""Seconds for which a service is waited for."""
 
 OFFICER: Final = Role.DATA_PROTECTION_OFFICER
 
@@ -27,20 +24,19 @@ Basis = Annotated[
 ]
 Kind = Annotated[str, typer.Option("--kind", help="APPEAL, COMPLAINT, EVIDENCE or LEGAL.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, as a code; it is logged.")]
-Urls = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
-    ),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to go on.")]
+
+app = typer.Typer(add_completion=False)
+retention = typer.Typer(
+    help="Retention: whose records are due for review, and the decision to keep them.", no_args_is_help=True
+)
+app.add_typer(retention, name="retention")
 
 
 class Refused(NotFound):
     """One of the services refuses: says which and why."""
 
 
+@app.command()
 def forget(
     person: Person,
     basis: Basis,
@@ -51,7 +47,7 @@ def forget(
     yes: Yes = False,
 ) -> None:
     """Forget a person in every service. It cannot be undone; it is refused while a record is open or a hold stands."""
-    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    client = client_of(url, patience=PATIENT, reason=reason)
     rehearsed = _decide(client, person, "forget", {"basis": basis}, reason, dry_run=True)
     records = [(service, one) for service, answer in rehearsed.items() for one in answer["records"]]
     if not records and not any(answer["forgotten"] for answer in rehearsed.values()):
@@ -66,9 +62,10 @@ def forget(
         raise typer.Exit(1)
 
 
+@app.command()
 def forget_again(reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRun = False, yes: Yes = False) -> None:
     """Repeat every destruction that the event stores record and the keyring lacks: after a backup of it was restored."""
-    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    client = client_of(url, patience=PATIENT, reason=reason)
     reply = client.get("reporting", "/v1/forgotten", role=OFFICER)
     people = require_found(reply, "list of forgotten people", OFFICER)["people"]
     standing = [one for one in people if one["key_stands"]]
@@ -109,6 +106,7 @@ def _destroy(client: Client, person: UUID, basis: str, rehearsed: Mapping[str, M
     return True
 
 
+@app.command()
 def restrict(
     person: Person, basis: Basis, reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRun = False
 ) -> None:
@@ -116,24 +114,22 @@ def restrict(
     _say_decided(person, "restrict", {"basis": basis}, reason, url, dry_run=dry_run)
 
 
+@app.command()
 def lift(person: Person, reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRun = False) -> None:
     """Lift a restriction: the data may be used again."""
     _say_decided(person, "lift", {}, reason, url, dry_run=dry_run)
 
 
+@app.command()
 def hold(person: Person, kind: Kind, reason: Reason = "COURT", url: Urls = None, *, dry_run: DryRun = False) -> None:
     """Place a hold: while it stands the person cannot be forgotten."""
     _say_decided(person, "hold", {"kind": kind}, reason, url, dry_run=dry_run)
 
 
+@app.command()
 def release(person: Person, kind: Kind, reason: Reason = "COURT", url: Urls = None, *, dry_run: DryRun = False) -> None:
     """Release a hold that has ended."""
     _say_decided(person, "release", {"kind": kind}, reason, url, dry_run=dry_run)
-
-
-retention = typer.Typer(
-    help="Retention: whose records are due for review, and the decision to keep them.", no_args_is_help=True
-)
 
 
 @retention.command("list")
@@ -145,7 +141,7 @@ def list_due(
     as_json: AsJson = False,
 ) -> None:
     """List the people whose records are due for review, the longest due first. Nothing is erased by it."""
-    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    client = client_of(url, patience=PATIENT, reason=reason)
     reply = client.get("reporting", "/v1/retention", role=OFFICER, params={"due_by": due_by})
     answer = require_found(reply, "review list", OFFICER)
     if as_json:
@@ -185,9 +181,9 @@ def keep(
 
 
 def _say_decided(
-    person: UUID, action: str, options: Mapping[str, Any], reason: str, url: Sequence[str] | None, *, dry_run: bool
+    person: UUID, action: str, options: Mapping[str, Any], reason: str, url: list[str] | None, *, dry_run: bool
 ) -> None:
-    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    client = client_of(url, patience=PATIENT, reason=reason)
     answers = _decide(client, person, action, options, reason, dry_run=dry_run)
     if not answers:
         raise NotFound(f"No record of any service names the person {person}: check the id.")

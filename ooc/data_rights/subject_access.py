@@ -20,10 +20,10 @@ import typer
 
 from ooc.cases.access import lines_of
 from ooc.cases.reading import NotFound, require_found
-from ooc.data_rights.commands import OFFICER, SOON, Person, Urls
+from ooc.data_rights.commands import OFFICER, Person
 from ooc.data_rights.redaction import Redaction
+from ooc.options import PATIENT, Urls, client_of
 from ooc.tables import OUT, complain
-from services.addresses import find_addresses
 from services.console.documents import print_subject_access
 from services.registry import DECIDING
 from shared.domain.dates import local_day
@@ -51,6 +51,10 @@ class Language(StrEnum):
     CY = "cy"
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
 def subject_access(
     person: Person,
     basis: Annotated[Law, typer.Option("--basis", help="The law by which the person asks.")],
@@ -69,7 +73,7 @@ def subject_access(
     url: Urls = None,
 ) -> None:
     """Write all that is held about a person, for that person, without anybody else's data: as JSON and as PDF."""
-    client = Client(find_addresses(url or ()), patience=SOON, reason=REASON)
+    client = client_of(url, patience=PATIENT, reason=REASON)
     views = _views(client, person)
     _refuse_forgotten(person, views)
     listed = [(service, one) for service, view in views.items() for one in view["records"]]

@@ -6,15 +6,14 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from ooc.cases.reading import NotFound, require_found
-from ooc.roles import role_option
-from ooc.tables import OUT, complain
-from services.addresses import find_addresses
+from ooc.options import PATIENT, Urls, client_of, fail, role_option
+from ooc.tables import OUT
 from services.registry import SERVICES
 from services.vocabulary import Role
 from shared.evidence.bundle import bundle_of
@@ -22,19 +21,13 @@ from shared.evidence.checkpoint import BadNote, Checkpoint, SignedNote
 from shared.printing.documents import NotPrintable
 from tools.client.http import Client
 
-SOON: Final = 30.0
-"""Seconds for which a service is waited for."""
-
-Urls = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--url", help="SERVICE=http://host:port (repeat), or the URL of a gateway. Default: the local system."
-    ),
-]
 Reader = Annotated[Role, role_option("The role in which to ask: AUDITOR or DATA_PROTECTION_OFFICER.")]
 
+app = typer.Typer(add_completion=False)
 export = typer.Typer(help="Files for an auditor: a case with the proofs of its history.", no_args_is_help=True)
 evidence = typer.Typer(help="What the logs are proved by: public keys, checkpoints.", no_args_is_help=True)
+app.add_typer(export, name="export")
+app.add_typer(evidence, name="evidence")
 
 
 @export.command("case")
@@ -55,7 +48,7 @@ def export_case(
 ) -> None:
     """Write a case's events as stored, its access log, proofs, checkpoints, schemas, rules and policy into one file."""
     require_folders(out, pdf)
-    client = Client(find_addresses(url or ()), patience=SOON, reason=reason)
+    client = client_of(url, patience=PATIENT, reason=reason)
     checkpoints = [_read_note(path) for path in extends or ()]
     parts: list[Mapping[str, Any]] = []
     for entry in SERVICES:
@@ -82,18 +75,17 @@ def _print_case_file(path: Path, bundle: str) -> None:
     try:
         path.write_bytes(print_case_file(bundle))
     except (OSError, NotPrintable) as error:
-        complain(f"{path} is not written: {error}. The bundle is whole without it.")
-        raise typer.Exit(1) from None
+        fail(f"{path} is not written: {error}. The bundle is whole without it.")
     OUT.print(f"{path}: the history, with the bundle attached.", markup=False)
 
 
 @evidence.command("keys")
 def list_keys(url: Urls = None, role: Reader = Role.AUDITOR) -> None:
     """Print the public keys of every log, one a line: keep them apart from what they check."""
-    client = Client(find_addresses(url or ()), patience=SOON)
+    client = client_of(url, patience=PATIENT)
     for entry in SERVICES:
         for key in require_found(
-            client.open(entry.name, "/evidence/keys", patience=SOON), f"keys of {entry.name}", role
+            client.open(entry.name, "/evidence/keys", patience=PATIENT), f"keys of {entry.name}", role
         ):
             print(key)
 
@@ -105,11 +97,11 @@ def list_checkpoints(
     role: Reader = Role.AUDITOR,
 ) -> None:
     """Keep the latest checkpoint of every log: with them you can later prove that a log was not rewritten."""
-    client = Client(find_addresses(url or ()), patience=SOON)
+    client = client_of(url, patience=PATIENT)
     folder.mkdir(parents=True, exist_ok=True)
     for entry in SERVICES:
         for log in ("events", "access") if entry.decides else ("access",):
-            reply = client.open(entry.name, f"/evidence/{log}/checkpoint", patience=SOON)
+            reply = client.open(entry.name, f"/evidence/{log}/checkpoint", patience=PATIENT)
             if reply.status == 404:  # nothing has happened there yet
                 continue
             note = require_found(reply, f"checkpoint of {entry.name}", role)
@@ -134,7 +126,7 @@ def _extensions(
             path = []
             if checkpoint.size <= now.size:
                 params = {"first": checkpoint.size, "second": now.size}
-                reply = client.open(service, f"/evidence/{log}/consistency", patience=SOON, params=params)
+                reply = client.open(service, f"/evidence/{log}/consistency", patience=PATIENT, params=params)
                 path = require_found(reply, f"proof that {now.origin} extends a checkpoint of {checkpoint.size}", role)
             proofs.append({"log": log, "checkpoint": note, "proof": path})
     return proofs
@@ -145,16 +137,14 @@ def _read_note(path: Path) -> tuple[str, Checkpoint]:
         note = path.read_text(encoding="utf-8")
         return note, Checkpoint.parse(SignedNote.parse(note).text)
     except (OSError, UnicodeDecodeError, BadNote) as error:
-        complain(f"{path} is not a checkpoint: {error}")
-        raise typer.Exit(2) from None
+        fail(f"{path} is not a checkpoint: {error}", 2)
 
 
 def require_folders(*files: Path | None) -> None:
     """Exit with 2 where the folder of a file to write is missing: before anything is read, and logged, for nothing."""
     for file in files:
         if file is not None and not file.parent.is_dir():
-            complain(f"There is no folder {file.absolute().parent}: make it (mkdir -p), or name another file.")
-            raise typer.Exit(2)
+            fail(f"There is no folder {file.absolute().parent}: make it (mkdir -p), or name another file.", 2)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -164,5 +154,4 @@ def write_whole(path: Path, text: str) -> None:
         new.write_text(text, encoding="utf-8")
         new.replace(path)
     except OSError as error:
-        complain(f"{path} cannot be written: {error.strerror}. Choose a folder that exists and is yours.")
-        raise typer.Exit(2) from None
+        fail(f"{path} cannot be written: {error.strerror}. Choose a folder that exists and is yours.", 2)

@@ -12,12 +12,13 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import asyncpg
 import typer
 
-from ooc.tables import OUT, AsJson, complain, table
+from ooc.options import AsJson, DryRun, fail
+from ooc.tables import OUT, table
 from services.addresses import VAR, written
 from services.console.plain_text import moment
 from shared.database import Connection, as_role, database_dsn
@@ -27,7 +28,9 @@ from shared.settings import NoPassword, Settings
 PAGE: Final = 500
 """How many data keys are wrapped again in one transaction."""
 
+app = typer.Typer(add_completion=False)
 keys = typer.Typer(help="Epochs of key-encryption keys: list, rotate, destroy.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 
 _EPOCHS: Final = """
     select e.*, (select count(*) from data_key as k where k.epoch = e.epoch) as held,
@@ -48,8 +51,6 @@ _DESTROYED: Final = "update key_epoch set destroyed_at = clock_timestamp() where
 
 OWNER: Final = "postgres"
 """The owner of the databases of a local system."""
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
 @keys.command("list")
@@ -118,11 +119,11 @@ def destroy(
         path = _file(settings)
         row = next((row for row in await connection.fetch(_EPOCHS) if row["epoch"] == epoch), None)
         if row is None:
-            _fail(f"There is no epoch {epoch}: `ooc keys list` shows which there are.")
+            fail(f"There is no epoch {epoch}: `ooc keys list` shows which there are.")
         if row["retired_at"] is None or row["held"]:
-            _fail(f"Epoch {epoch} is in use, and wraps {row['held']} data keys: `ooc keys rotate` first.")
+            fail(f"Epoch {epoch} is in use, and wraps {row['held']} data keys: `ooc keys rotate` first.")
         if datetime.now(UTC).date() < row["destroy_by"] and not early:
-            _fail(
+            fail(
                 f"Epoch {epoch} is to be destroyed by {row['destroy_by']}; until then a restored backup of the keyring needs"
                 " it. Add --early if no such backup is to be used any more."
             )
@@ -203,7 +204,7 @@ def _file(settings: Settings) -> Path:
     local = VAR / "keys" / "kek"
     path = settings.kek_file or (local if local.exists() else None)
     if path is None or settings.kek is not None:
-        _fail("Epochs need a file of keys that every process reads: put OOC_KEK into one, and name it in OOC_KEK_FILE.")
+        fail("Epochs need a file of keys that every process reads: put OOC_KEK into one, and name it in OOC_KEK_FILE.")
     return path
 
 
@@ -229,17 +230,12 @@ def _run(work: Callable[[Settings, Connection], Awaitable[None]]) -> None:
     try:
         asyncio.run(connected())
     except (OSError, asyncpg.PostgresError) as error:
-        _fail(
+        fail(
             f"The keyring cannot be changed ({error}): start the system, or set OOC_ADMIN_DATABASE_URL to the owner's address."
         )
     except (InvalidKeyEncryptionKeys, UnusableKey, NoPassword) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _say(text: str) -> None:
     OUT.print(text, markup=False, soft_wrap=True)
-
-
-def _fail(text: str) -> NoReturn:
-    complain(text)
-    raise typer.Exit(1)

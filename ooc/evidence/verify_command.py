@@ -17,9 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from ooc.cases.reading import NotFound, require_found
 from ooc.evidence.export import require_folders, write_whole
-from ooc.roles import ROLE_NAMES, role_option
-from ooc.tables import ERR, OUT, AsJson, complain
-from services.addresses import find_addresses
+from ooc.options import AsJson, AsRole, client_of
+from ooc.tables import ERR, OUT, complain
 from services.console.plain_text import moment
 from services.registry import COLLECTIONS
 from services.vocabulary import Role
@@ -37,12 +36,13 @@ PATIENCE: Final = 10.0
 """Seconds for which a service is waited for."""
 
 Urls = Annotated[list[str] | None, typer.Option("--url", help="SERVICE=http://host:port (repeat).")]
-Reader = Annotated[Role, role_option(f"The role in which to ask: {ROLE_NAMES}.")]
 
+app = typer.Typer(add_completion=False)
 verify_app = typer.Typer(
     help="Check positions, versions, chains, topics, logs and checkpoints against each other; exit code 1 on any break.",
     invoke_without_command=True,
 )
+app.add_typer(verify_app, name="verify")
 
 
 @verify_app.callback()
@@ -60,7 +60,7 @@ def verify(
         ),
     ] = None,
     url: Urls = None,
-    role: Reader = Role.AUDITOR,
+    role: AsRole = Role.AUDITOR,
 ) -> None:
     """Check everything; with a command, one thing."""
     if context.invoked_subcommand is not None:
@@ -68,7 +68,7 @@ def verify(
     if report is None:
         raise typer.Exit(0 if asyncio.run(show_verification(as_json=as_json)) else 1)
     require_folders(report)
-    client = Client(find_addresses(url or ()), patience=PATIENCE)
+    client = client_of(url, patience=PATIENCE)
     found = asyncio.run(run_verification(ERR))
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
@@ -83,11 +83,11 @@ def verify(
 def verify_receipt(
     file: Annotated[Path, typer.Argument(help="A receipt: the JSON that answered a command.")],
     url: Urls = None,
-    role: Reader = Role.AUDITOR,
+    role: AsRole = Role.AUDITOR,
 ) -> None:
     """Check that what a command was answered is still recorded, and in the signed log; exit code 1 if it is not."""
     receipt = _read_receipt(file)
-    client = Client(find_addresses(url or ()), patience=PATIENCE, reason="AUDIT")
+    client = client_of(url, patience=PATIENCE, reason="AUDIT")
     faults = list(_faults(client, receipt, role))
     for fault in faults:
         OUT.print(f"[red]BROKEN[/]  {fault}", soft_wrap=True)
@@ -206,9 +206,9 @@ def write_report(client: Client, report: Mapping[str, Any], file: Path, role: st
 
 
 @verify_app.command("latest")
-def show_latest(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
+def show_latest(url: Urls = None, role: AsRole = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """Show the last report that was kept; exit code 1 if it found a break."""
-    client = Client(find_addresses(url or ()), patience=PATIENCE, reason="AUDIT")
+    client = client_of(url, patience=PATIENCE, reason="AUDIT")
     kept = require_found(client.get("reporting", "/v1/verifications/latest", role=role), "verification report", role)
     if as_json:
         OUT.print_json(data=kept)

@@ -8,7 +8,7 @@ from services.addresses import Addresses
 from services.console import sessions
 from services.console.apis import NOT_YET, PROJECTED, Apis
 from services.console.sessions import Session, Tokens, Writes
-from tests.unit.console.test_console_http import serving
+from tests.unit.ooc.test_console_http import serving
 
 LATE = {"type": NOT_YET, "detail": "disposal:8 has not been projected within 15 seconds: ask again."}
 

@@ -8,7 +8,7 @@ from services.addresses import Addresses
 from services.console.apis import Apis, NoAnswer, Problem
 from services.console.sessions import Session, Tokens
 from tests.ports import free_ports
-from tests.unit.console.test_console_http import serving
+from tests.unit.ooc.test_console_http import serving
 
 PERSON = Session("key", "person", "SUPERVISOR", "YJS", "*", Tokens("token", 2e9, None), reason="AUDIT")
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from ooc.cases.reading import NotFound, fetch_document
 from ooc.main import app
-from tests.unit.console.test_console_http import client, serving
+from tests.unit.ooc.test_console_http import client, serving
 from tools.client.http import NoAnswer
 
 pytestmark = pytest.mark.slow

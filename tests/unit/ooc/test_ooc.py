@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from ooc.cases.reading import streams_of
-from ooc.roles import person_role
+from ooc.options import person_role
 from ooc.scenarios import STORIES
 from ooc.system.running import Stores, address_rows, processes, urls
 from ooc.tables import measure, timeline

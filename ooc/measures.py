@@ -1,4 +1,4 @@
-"""Frozen returns at the terminal: freeze, list, show beside today's count."""
+"""`ooc measure` and `ooc returns`: a measure, and its frozen returns beside today's count."""
 
 from __future__ import annotations
 
@@ -9,36 +9,55 @@ from uuid import UUID, uuid4
 import typer
 
 from ooc.cases.reading import require_found
-from ooc.operations import SOON, Urls
-from ooc.roles import role_option
-from ooc.tables import OUT, AsJson, measure, table
-from services.addresses import find_addresses
+from ooc.options import AsJson, AsOf, AsRole, From, GroupBy, KnownAt, To, Urls, client_of, role_option
+from ooc.tables import OUT, measure, table
 from services.console.plain_text import moment
 from services.vocabulary import Role
-from tools.client.http import Client, NoAnswer
+from tools.client.http import NoAnswer
 
+app = typer.Typer(add_completion=False)
 returns = typer.Typer(help="Frozen returns: freeze, list, show.", no_args_is_help=True)
+app.add_typer(returns, name="returns")
 
-As = Annotated[Role, role_option("The role in which to ask: ANALYST, SUPERVISOR or AUDITOR.")]
+Reader = Annotated[Role, role_option("The role in which to ask: ANALYST, SUPERVISOR or AUDITOR.")]
 
 
-def _client(url: list[str] | None) -> Client:
-    return Client(find_addresses(url or ()), patience=SOON)
+@app.command("measure")
+def measure_command(
+    name: Annotated[str, typer.Argument(help="Its name, such as kpi6; the answer to a wrong name lists them all.")],
+    from_: From,
+    to: To,
+    group_by: GroupBy = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    url: Urls = None,
+    role: AsRole = Role.ANALYST,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show a measure over a period."""
+    params = {"from": from_, "to": to, "group_by": group_by, "as_of": as_of, "known_at": known_at}
+    reply = client_of(url).get("reporting", f"/v1/measures/{name}", role=role, params=params)
+    answer = require_found(reply, f"measure {name}", role)
+    if as_json:
+        OUT.print_json(data=answer)
+    else:
+        OUT.print(measure(name, answer))
 
 
 @returns.command("freeze")
 def freeze(
     name: Annotated[str, typer.Argument(help="The measure, as `ooc measure` takes it.")],
-    from_: Annotated[str, typer.Option("--from", help="First day, such as 2025-10-01.")],
-    to: Annotated[str, typer.Option("--to", help="Last day.")],
-    group_by: Annotated[str | None, typer.Option(help="Split the answer by this.")] = None,
+    from_: From,
+    to: To,
+    group_by: GroupBy = None,
     key: Annotated[str | None, typer.Option(help="The idempotency key of an earlier attempt.")] = None,
     url: Urls = None,
-    role: As = Role.ANALYST,
+    role: Reader = Role.ANALYST,
 ) -> None:
     """Count a measure and keep the answer to the byte, with the positions that it rests on."""
     body = {"measure": name, "from": from_, "to": to, "group_by": group_by}
-    reply = _client(url).post("reporting", "/v1/returns", role=role, body=body, key=key or str(uuid4()))
+    reply = client_of(url).post("reporting", "/v1/returns", role=role, body=body, key=key or str(uuid4()))
     if reply.status != 201:
         detail = reply.body.get("detail") if isinstance(reply.body, Mapping) else f"HTTP {reply.status}"
         raise NoAnswer(f"No return is frozen: {detail}")
@@ -49,12 +68,12 @@ def freeze(
 def list_frozen(
     page: Annotated[int | None, typer.Option(help="Which page.")] = None,
     url: Urls = None,
-    role: As = Role.ANALYST,
+    role: Reader = Role.ANALYST,
     *,
     as_json: AsJson = False,
 ) -> None:
     """List the frozen returns, the latest first."""
-    reply = _client(url).get("reporting", "/v1/returns", role=role, params={"page": page})
+    reply = client_of(url).get("reporting", "/v1/returns", role=role, params={"page": page})
     answer = require_found(reply, "list of returns", role)
     if as_json:
         OUT.print_json(data=answer)
@@ -70,12 +89,12 @@ def list_frozen(
 def show(
     return_id: Annotated[UUID, typer.Argument(metavar="ID", help="The id of the return.")],
     url: Urls = None,
-    role: As = Role.ANALYST,
+    role: Reader = Role.ANALYST,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Show a frozen return, and what the same question would answer today, and why."""
-    reply = _client(url).get("reporting", f"/v1/returns/{return_id}", role=role)
+    reply = client_of(url).get("reporting", f"/v1/returns/{return_id}", role=role)
     answer = require_found(reply, f"return {return_id}", role)
     if as_json:
         OUT.print_json(data=answer)

@@ -12,15 +12,15 @@ from uuid import UUID
 
 import pytest
 import typer.main
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ooc.cases.reading import NotFound
 from ooc.cases.watch import Watcher, line_of, watch
-from ooc.main import app
+from ooc.main import COMMANDS, app
 from services.addresses import SERVICES, Addresses
 from services.lags import SOURCES
-from tests.unit.console.test_console_http import serving
-from tests.unit.console.test_ooc import ooc
+from tests.unit.ooc.test_console_http import serving
+from tests.unit.ooc.test_ooc import ooc
 from tools.client.http import Client
 
 CASE = UUID(int=5)
@@ -72,10 +72,28 @@ def test_every_command_that_shows_something_gives_json() -> None:
     assert set(found) >= ACTS
 
 
+def test_the_list_of_commands_says_of_each_what_its_help_says() -> None:
+    """Given the first sentence of each command's help as the list has it, then it is that of the command itself."""
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    for name, (_, sentence) in COMMANDS.items():
+        listed = TyperCommand(name, help=sentence).get_short_help_str(limit=1000)
+        assert root.commands[name].get_short_help_str(limit=1000) == listed, name
+
+
+@pytest.mark.slow
+def test_the_list_of_commands_loads_no_command() -> None:
+    """Given `ooc --help`, then the module of no command is loaded, and neither is a client, a database or a service."""
+    code = "import sys\nfrom ooc.main import app\ntry: app(['--help'])\nexcept SystemExit: print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "ooc.main" in loaded
+    assert not {"ooc.options", "ooc.tables", "services", "pydantic", "httpx2", "asyncpg", "rich.table"} & set(loaded)
+
+
 @pytest.mark.slow
 def test_a_short_command_loads_no_service() -> None:
-    """The program's own module loads neither the services' declarations nor a web framework: nobody waits for them."""
-    code = "import sys, ooc.main; print(*sys.modules)"
+    """The module of the questions about cases loads neither the services' declarations nor a web framework."""
+    code = "import sys, ooc.main, ooc.cases.commands; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {
         "fastapi",

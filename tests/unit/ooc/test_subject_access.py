@@ -17,7 +17,7 @@ from ooc.data_rights.subject_access import copy_for
 from ooc.main import app
 from services.console.documents import print_subject_access
 from tests.pdf import pdf_text
-from tests.unit.console.test_console_http import serving
+from tests.unit.ooc.test_console_http import serving
 
 CHILD, OTHER, CASE, RECORD, EVENT, OFFICER = (uuid4() for _ in range(6))
 MADE_AT: Final = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ooc.commands.sending import _complaints, _foreseen
-from tests.unit.console.test_ooc import ooc, printed
+from tests.unit.ooc.test_ooc import ooc, printed
 
 RULE = {"id": "E1", "text": "Give the day of the session.", "source": "local policy"}
 

@@ -1,0 +1,224 @@
+"""`ooc case`, `cases`, `duties`, `next`, `search`, `document` and `watch`: questions about cases."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from ooc.cases.guidance import answers, next_table
+from ooc.cases.reading import (
+    NotFound,
+    case_of,
+    changes_of,
+    fetch_document,
+    fetch_projected_case,
+    require_found,
+    timeline_of,
+)
+from ooc.cases.watch import Watcher, line_of, watch
+from ooc.options import AsJson, AsOf, AsRole, KnownAt, Lang, Pdf, Urls, client_of, fail
+from ooc.tables import OUT, case_list, search_results, sheet, standings, timeline, waits
+from services.vocabulary import Role, SearchKind
+from tools.client.http import RESTART
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def case(
+    case_id: Annotated[UUID, typer.Argument(metavar="ID")],
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    order: Annotated[str | None, typer.Option("--order", help="occurred_at (default) or recorded_at.")] = None,
+    changes_after: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--changes-after", help="Only events recorded after this position, such as disposal:1234 (repeat)."
+        ),
+    ] = None,
+    url: Urls = None,
+    role: AsRole = Role.AUDITOR,
+    *,
+    only_timeline: Annotated[bool, typer.Option("--timeline", help="Only the timeline.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a case across the services: its state, and its timeline by both times, each event in a sentence."""
+    client, times = client_of(url), {"as_of": as_of, "known_at": known_at}
+    if changes_after and (as_of or known_at or order or only_timeline):
+        raise typer.BadParameter("--changes-after goes with no other question: leave the others out.")
+    try:
+        answer = fetch_projected_case(client, case_id, role, times=times)
+    except NotFound:
+        owner = case_of(client, case_id, role)
+        if owner in {None, case_id}:
+            raise
+        if not as_json:
+            OUT.print(f"{case_id} belongs to the case {owner}.", markup=False)
+        case_id = owner
+        answer = fetch_projected_case(client, case_id, role, times=times)
+    if changes_after:
+        events, tokens = changes_of(client, case_id, role, changes_after)
+        if as_json:
+            OUT.print_json(data={"events": events, "next": tokens})
+            return
+        OUT.print(timeline("What has changed", events) if events else "What has changed: nothing")
+        next_ = " ".join(f"--changes-after {token}" for token in tokens)
+        OUT.print(f"Ask next with {next_}", markup=False, soft_wrap=True)
+        return
+    events = list(timeline_of(client, case_id, role, params={**times, "order": order}))
+    if as_json:
+        OUT.print_json(data={"events": events} if only_timeline else {"case": answer, "events": events})
+        return
+    if not only_timeline:
+        OUT.print(standings(f"Case {case_id}{_times_in_words(times)}", answer))
+        if answer["waiting"]:
+            OUT.print(waits("What waits", answer["waiting"]))
+    OUT.print(timeline(f"What happened{_times_in_words(times)}", events))
+
+
+def _times_in_words(times: Mapping[str, str | None]) -> str:
+    """Return the words of a title for both times; empty for the present."""
+    words = {"as_of": "as of", "known_at": "as known at"}
+    return "".join(f", {words[name]} {value}" for name, value in times.items() if value is not None)
+
+
+@app.command()
+def cases(
+    state: Annotated[str | None, typer.Option(help="Only cases in this state.")] = None,
+    officer: Annotated[UUID | None, typer.Option(help="Only cases of this officer.")] = None,
+    due_before: Annotated[str | None, typer.Option(help="Only cases with something due before this date.")] = None,
+    page: Annotated[int | None, typer.Option(help="Which page.")] = None,
+    url: Urls = None,
+    role: AsRole = Role.SUPERVISOR,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List the cases."""
+    params = {"state": state, "officer": officer and str(officer), "due_before": due_before, "page": page}
+    reply = client_of(url).get("reporting", "/v1/cases", role=role, params=params)
+    answer = require_found(reply, "list of cases", role)
+    if as_json:
+        OUT.print_json(data=answer)
+        return
+    pages = max(1, -(-answer["total"] // answer["page_size"]))
+    title = f"Cases, page {answer['page']} of {'more than ' if answer['more_than_total'] else ''}{pages}"
+    OUT.print(case_list(title, answer["cases"]) if answer["cases"] else f"{title}: none")
+
+
+@app.command()
+def duties(
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    url: Urls = None,
+    role: AsRole = Role.SUPERVISOR,
+    *,
+    overdue: Annotated[bool, typer.Option("--overdue", help="Only what is overdue.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the daily sheet: duties that are due, overdue and met."""
+    params = {"as_of": as_of, "known_at": known_at, "overdue": "true" if overdue else None}
+    reply = client_of(url).get("reporting", "/v1/duties", role=role, params=params)
+    answer = require_found(reply, "daily sheet", role)
+    if as_json:
+        OUT.print_json(data=answer)
+        return
+    title = f"Duties on {answer['as_of']}{_times_in_words({'known_at': known_at})}"
+    OUT.print(sheet(title, answer["duties"]) if answer["duties"] else f"{title}: none")
+    if answer["waiting"]:
+        OUT.print(waits("What waits", answer["waiting"]))
+
+
+@app.command("next")
+def next_command(
+    collection: Annotated[str, typer.Argument(help="case, referrals, sessions, disposals or conferences.")],
+    id_: Annotated[
+        UUID | None, typer.Argument(metavar="[ID]", help="The record or case. Without it: what begins a record.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="The day, such as 2025-10-02; a later one says what will hold then.")
+    ] = None,
+    url: Urls = None,
+    role: AsRole = Role.SUPERVISOR,
+    *,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Also what does not belong to the state of the record.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, whole.")] = False,
+) -> None:
+    """Show what may be done next in a role: what is possible, what needs a reason, what the rules refuse, and until when."""
+    guidance = list(answers(client_of(url), collection, id_, as_of, role))
+    if as_json:
+        OUT.print_json(data=[answer for _, answer in guidance])
+        return
+    for title, answer in guidance:
+        OUT.print(next_table(title, answer, show_all=show_all))
+
+
+@app.command()
+def search(
+    by: Annotated[SearchKind, typer.Option(help="What is looked for.")] = SearchKind.NAME,
+    url: Urls = None,
+    role: AsRole = Role.SUPERVISOR,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Find cases. The words are asked for, or read from standard input: a command line is kept in the shell's history."""
+    words = typer.prompt(by.replace("_", " ").capitalize()) if sys.stdin.isatty() else sys.stdin.readline()
+    if not words.strip():
+        fail("There is nothing to look for: type it at the prompt, or send a line to standard input.")
+    answer = require_found(client_of(url).search({by: words.strip()}, role=role), "search", role)
+    if as_json:
+        OUT.print_json(data=answer)
+    else:
+        OUT.print(search_results(answer) if answer["cases"] else "Cases found: none")
+
+
+@app.command("document")
+def document_command(
+    stream: Annotated[str, typer.Argument(help="SERVICE/ID, such as disposal/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="ycc, ycc-notice, yc, yrd, panel-pack, warning-letter, conference-agreement or closing-letter."
+        ),
+    ],
+    out: Pdf,
+    lang: Lang = "en",
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    url: Urls = None,
+    role: AsRole = Role.SUPERVISOR,
+) -> None:
+    """Print a document into a file, and say its SHA-256, which its signature names."""
+    if not out.absolute().parent.is_dir():
+        fail(f"There is no folder {out.absolute().parent}: make it (mkdir -p), or give another file with --out.")
+    body = fetch_document(client_of(url), stream, name, lang, role, {"as_of": as_of, "known_at": known_at})
+    try:
+        out.write_bytes(body)
+    except OSError as error:
+        fail(f"{out} cannot be written ({error.strerror}): give another file with --out.")
+    OUT.print(f"{out}: SHA-256 {sha256(body).hexdigest()}", markup=False, soft_wrap=True)
+
+
+@app.command("watch")
+def watch_command(
+    case_id: Annotated[
+        UUID | None, typer.Option("--case", help="Only this case. Default: every case of the role.")
+    ] = None,
+    most: Annotated[int | None, typer.Option("--most", min=1, help="Stop after so many events.")] = None,
+    url: Urls = None,
+    role: AsRole = Role.SUPERVISOR,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Each event as JSON on a line of its own.")] = False,
+) -> None:
+    """Show events as they are recorded, as far as the role may read them, until Ctrl-C. Each read is logged."""
+    for case_of_event, event in watch(Watcher(client_of(url, patience=RESTART), role, case_id), most):
+        line = json.dumps({"case_id": str(case_of_event), **event}) if as_json else line_of(case_of_event, event)
+        OUT.print(line, markup=False, soft_wrap=True)
+        OUT.file.flush()

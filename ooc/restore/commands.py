@@ -1,0 +1,159 @@
+"""`ooc restore` and `ooc rebuild`: lost events from their topic, and reporting's tables anew from the event stores."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import asyncpg
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ooc.evidence.verification import owner_database_url, require_answers, stores
+from ooc.options import AsJson, fail
+from ooc.restore.restore import CannotRestore, Drill, drill_every_service, restore_service
+from ooc.tables import ERR, OUT, complain
+from services.addresses import NoSystem
+from services.registry import DECIDING
+from services.reporting.database import DATABASE
+from services.reporting.rebuild import CannotRebuild, Rebuild, Rebuilt, Step
+from shared.database import database_dsn
+from shared.evidence.checkpoint import VerifierKey
+from shared.runtime.privileges import RoleKind, role_name
+from shared.settings import NoPassword
+
+T = TypeVar("T")
+
+CANCELLED: Final = 130
+
+app = typer.Typer(add_completion=False)
+restore = typer.Typer(help="Rebuild an event store from its topic, and rehearse it.", no_args_is_help=True)
+app.add_typer(restore, name="restore")
+
+
+@restore.command()
+def drill(*, as_json: AsJson = False) -> None:
+    """Rebuild the tree of each event store, and of its topic, and compare both with every signed checkpoint. Changes nothing."""
+    drills = _result_of(drill_every_service())
+    if as_json:
+        OUT.print_json(data=[{"service": name, **result.view()} for name, result in drills.items()])
+    else:
+        _show_drills(drills)
+    if any(result.problems for result in drills.values()):
+        raise typer.Exit(1)
+
+
+def _show_drills(drills: Mapping[str, Drill]) -> None:
+    for name, result in drills.items():
+        OUT.print(
+            f"{name}: {result.stored} events in the event store, root {result.roots[0].hex()[:16]}…;"
+            f" {result.published} in the topic, root {result.roots[1].hex()[:16]}…;"
+            f" {result.checkpoints} signed checkpoints: {'DIFFERENT' if result.problems else 'equal'}",
+            markup=False,
+            soft_wrap=True,
+        )
+        for line in result.problems:
+            complain(f"{name}: {line}")
+
+
+@restore.command("event-store")
+def event_store(
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help="The service whose event store lacks events.")],
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="The public keys of the logs, if the database was lost with its own.")
+    ] = None,
+) -> None:
+    """Record again what the topic of a service holds and its event store lacks; refused unless the signed roots agree."""
+    names = [entry.name for entry in DECIDING]
+    if name not in names:
+        fail(f"{name} has no event store: choose one of {', '.join(names)}.", 2)
+    known = [] if keys is None else [VerifierKey.parse(line) for line in keys.read_text(encoding="utf-8").split()]
+    before, after = _result_of(restore_service(name, known))
+    missing = f"positions {before + 1} to {after} are restored, with the signed root"
+    OUT.print(f"{name}: {missing if after > before else 'nothing is missing'}.", markup=False)
+
+
+def _result_of(work: Coroutine[Any, Any, T]) -> T:
+    """Run some work; if it cannot be done, say why and end with exit code 1."""
+    try:
+        return asyncio.run(work)
+    except (CannotRestore, NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
+        fail(f"Nothing is restored: {error}")
+
+
+@app.command()
+def rebuild(
+    *,
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, help="How many processes fold and copy; by default one for each core.")
+    ] = os.cpu_count() or 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare with the live tables, and do not swap.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compute reporting's tables anew from the event stores, beside the live ones, and swap them. Ctrl-C changes nothing."""
+    try:
+        rebuilt = asyncio.run(_rebuild_tables(processes, swap=not dry_run))
+    except KeyboardInterrupt:
+        fail("Cancelled: the tables are as they were.", CANCELLED)
+    except (CannotRebuild, NoSystem, NoPassword, OSError, asyncpg.PostgresError) as error:
+        fail(f"The tables are as they were: {error}")
+    if as_json:
+        OUT.print_json(
+            data={
+                "swapped": rebuilt.swapped,
+                "positions": dict(rebuilt.positions),
+                "differences": rebuilt.differences.view(),
+            }
+        )
+    else:
+        _show_rebuilt(rebuilt)
+    if dry_run and rebuilt.differences.any:
+        raise typer.Exit(1)
+
+
+async def _rebuild_tables(processes: int, *, swap: bool) -> Rebuilt:
+    """Read each event store by the role of verification, and write reporting's tables as their owner; show how far it is.
+
+    Raises `CannotRebuild`, `NoSystem`, `NoPassword`, `OSError`, and what PostgreSQL answers.
+    """
+    settings = stores()
+    await require_answers(settings)
+    sources = {entry.name: settings.database(entry.name, role_name(RoleKind.VERIFY)) for entry in DECIDING}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=ERR) as progress:
+        bar = progress.add_task("beginning", total=None)
+
+        def show(step: Step) -> None:
+            progress.update(bar, description=step.doing, completed=step.done, total=step.of or None)
+
+        return await Rebuild(sources, database_dsn(owner_database_url(), DATABASE[0]), processes, show).run(swap=swap)
+
+
+def _show_rebuilt(rebuilt: Rebuilt) -> None:
+    differences = rebuilt.differences
+    positions = ", ".join(f"{service} {position:,}" for service, position in sorted(rebuilt.positions.items()))
+    OUT.print(f"Rebuilt up to {positions}.", markup=False, soft_wrap=True)
+    if not differences.any:
+        OUT.print("The live tables held the same rows.")
+    for count, what in (
+        (differences.facts_missing, "events were missing from them"),
+        (differences.facts_surplus, "events of theirs are in no event store"),
+        (differences.facts_other, "events differed"),
+        (differences.streams, "records differed from what their events make"),
+        (differences.duties, "records had other duties than their events make"),
+    ):
+        if count:
+            complain(f"{count:,} {what}.")
+    for stream in differences.examples:
+        complain(f"  {stream}")
+    OUT.print("The tables are swapped." if rebuilt.swapped else "Nothing is swapped.")

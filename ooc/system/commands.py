@@ -1,0 +1,122 @@
+"""`ooc up`, `demo`, `status`, `migrate`, `topics` and `seed`: what is done to the system itself."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from ooc.options import AsJson, Urls, client_of, fail
+from ooc.progress import Progress
+from ooc.system.alarms import tell_alarms
+from ooc.tables import OUT, complain, table
+from services.addresses import VAR, find_addresses
+from tools.client.http import Client
+
+MOST_WORKERS: Final = 4
+"""How many workers a service may have on one machine: the connections of a local PostgreSQL are enough for so many."""
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def up(
+    *,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=MOST_WORKERS, metavar="N", help="How many workers of each service share its partitions."
+        ),
+    ] = 1,
+) -> None:
+    """Start everything on this machine, and keep it running until Ctrl-C."""
+    from ooc.system.running import address_rows, running_system  # noqa: PLC0415  only where it is started
+    from tools.local import Interrupted  # noqa: PLC0415
+
+    async def run() -> None:
+        OUT.print(f"The data are in {VAR.absolute()} (OOC_VAR names another place).", markup=False, soft_wrap=True)
+        async with running_system(Progress(), workers=workers) as addresses:
+            OUT.print(table("The system is up. Ctrl-C stops it.", "what", "to open", rows=address_rows(addresses)))
+            await tell_alarms(Client(find_addresses((), {}, VAR), patience=0.0))
+
+    try:
+        asyncio.run(run())
+    except Interrupted:
+        complain("Stopped before the system was up.")
+        raise typer.Exit(130) from None
+    OUT.print("Everything has stopped.")
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop after showing, with exit code 0 if all went well.")
+    ] = False,
+) -> None:
+    """Start everything, play a child's case if the system is empty, show the results, stay up."""
+    from ooc.system.demo import demonstrate  # noqa: PLC0415  it brings the services' declarations
+
+    raise typer.Exit(asyncio.run(demonstrate(once=once)))
+
+
+@app.command()
+def status(url: Urls = None, *, as_json: AsJson = False) -> None:
+    """Show processes, lag, alarms and quarantine; exit code 0 if all is ready, caught up and without alarm."""
+    from ooc.system.status import system_status  # noqa: PLC0415  it brings what starts a system
+
+    system = system_status(client_of(url, patience=0.0), VAR, local=not url and (VAR / "system.json").exists())
+    if as_json:
+        processes = [dict(zip(("process", "pid", "state", "where"), row, strict=True)) for row in system.rows]
+        OUT.print_json(data={"processes": processes, "reasons": system.reasons})
+        raise typer.Exit(1 if system.reasons else 0)
+    if system.rows:
+        OUT.print(table("The system", "process", "pid", "state", "where it is", rows=system.rows))
+    for reason in system.reasons:
+        complain(reason)
+    raise typer.Exit(1 if system.reasons else 0)
+
+
+@app.command()
+def migrate() -> None:
+    """Create the databases and their roles, and bring schemas and privileges up to date (OOC_ADMIN_DATABASE_URL)."""
+    from services.registry import DECIDING, databases_without_events  # noqa: PLC0415  only here
+    from shared.runtime.provision import ProvisionFailed, provision_databases  # noqa: PLC0415  the same
+    from shared.settings import NoPassword, Settings  # noqa: PLC0415  the same
+
+    try:
+        asyncio.run(provision_databases(Settings(), [entry.name for entry in DECIDING], databases_without_events()))
+    except (ProvisionFailed, NoPassword) as error:
+        fail(str(error))
+
+
+@app.command()
+def topics() -> None:
+    """Create the topics that are missing, and give each service and partner its rights on them (OOC_KAFKA)."""
+    from services.kafka_access import provision_kafka  # noqa: PLC0415  only here
+    from shared.runtime.provision import ProvisionFailed  # noqa: PLC0415  the same
+    from shared.settings import NoPassword, Settings  # noqa: PLC0415  the same
+
+    try:
+        asyncio.run(provision_kafka(Settings()))
+    except (ProvisionFailed, NoPassword) as error:
+        fail(str(error))
+
+
+@app.command()
+def seed(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Scenario files; without any, the one that comes with the program.")
+    ] = None,
+    cases: Annotated[int, typer.Option("--cases", min=1, help="How many cases.")] = 100,
+    weeks: Annotated[int, typer.Option("--weeks", min=1, max=400, help="Over how many weeks they are spread.")] = 104,
+) -> None:
+    """Fill the system of this machine with made-up cases, by the scenarios' own commands. Never one with real cases."""
+    from ooc.system.seed import fill  # noqa: PLC0415  it brings the services' declarations
+
+    seeded = fill(files or (), cases, weeks)
+    OUT.print(f"{seeded.cases:,} cases, {seeded.commands:,} commands, {seeded.events:,} events.", markup=False)
+    for why, count in seeded.refused.most_common():
+        OUT.print(f"{count:,} cases ended early, by {why}.", markup=False)
