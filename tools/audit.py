@@ -25,7 +25,7 @@ UNREACHABLE: Final = 3
 
 LOCKS: Final = Path(__file__).parents[1] / "requirements"
 
-ORIGIN: Final = Path(__file__).parents[1] / "services" / "console" / "web" / "static" / "origin.toml"
+ORIGIN: Final = Path(__file__).parents[1] / "services" / "console" / "static" / "origin.toml"
 """Names the npm packages from which the console's stylesheets are."""
 
 KNOWN: Final = ("minimist", "0.0.8")
@@ -57,10 +57,10 @@ def audit(ask: Ask, locks: Sequence[Path], say: Callable[[str], None]) -> int:
             # pip-audit calls this "No known vulnerabilities found".
             say(f"The advisory source {source} knows none of the {len(packages)} packages, so it is not a real one.")
             continue
-        known = [(package, found) for package in packages for found in package.get("vulns", ())]
-        for package, found in known:
-            fixed = ", ".join(found.get("fix_versions", ())) or "no version yet"
-            say(f"{package['name']} {package['version']}: {found['id']}, fixed in {fixed}")
+        known = [(package, vulnerability) for package in packages for vulnerability in package.get("vulns", ())]
+        for package, vulnerability in known:
+            fixed = ", ".join(vulnerability.get("fix_versions", ())) or "no version yet"
+            say(f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in {fixed}")
         for package in packages:
             if "skip_reason" in package:
                 say(f"{package['name']} was not asked about: {package['skip_reason']}")

@@ -18,7 +18,7 @@ from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Final
 
-STATIC: Final = Path(__file__).parents[1] / "services" / "console" / "web" / "static"
+STATIC: Final = Path(__file__).parents[1] / "services" / "console" / "static"
 ORIGIN: Final = STATIC / "origin.toml"
 
 
