@@ -15,7 +15,8 @@ from services.console.supervisors.import_table import UnreadableRegister
 from tools.client.http import NoAnswer
 from tools.client.idle import NotIdle
 from tools.client.tokens import NoToken
-from tools.local import CannotStart, State
+from tools.local.errors import CannotStart
+from tools.local.supervisor import State
 from tools.scenario.backend import BackendError
 from tools.scenario.yaml_text import BadFile
 

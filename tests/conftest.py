@@ -35,9 +35,9 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 from shared.runtime.garbage_collection import exempt_from_collection
 from tests import loopback
 from tests.containers import images
+from tests.local_servers import servers
 from tests.ports import free_ports
 from tests.whole_system import WholeSystem
-from tools import local
 from tools.local import jars, kafka, postgres
 
 T = TypeVar("T")
@@ -213,7 +213,7 @@ def postgres_url(_server_folder: Path, _background: _Background) -> Iterator[str
         ):
             yield url
         return
-    _background.enter(local.servers(_server_folder / "postgres", postgres_port=port))
+    _background.enter(servers(_server_folder / "postgres", postgres_port=port))
     yield url
 
 
@@ -228,7 +228,7 @@ def kafka_bootstrap(_server_folder: Path, _background: _Background) -> Iterator[
         with _container(images.KAFKA, {port: port}, _broker(port), lambda: _background.run(kafka.answers(port))):
             yield f"127.0.0.1:{port}"
         return
-    _background.enter(local.servers(_server_folder / "kafka", kafka_ports=(port, controller)))
+    _background.enter(servers(_server_folder / "kafka", kafka_ports=(port, controller)))
     yield f"127.0.0.1:{port}"
 
 

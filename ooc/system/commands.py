@@ -33,7 +33,7 @@ def up(
 ) -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
     from ooc.system.running import address_rows, running_system  # noqa: PLC0415  only where it is started
-    from tools.local import Interrupted  # noqa: PLC0415
+    from tools.local.local_system import Interrupted  # noqa: PLC0415
 
     async def run() -> None:
         OUT.print(f"The data are in {VAR.absolute()} (OOC_VAR names another place).", markup=False, soft_wrap=True)

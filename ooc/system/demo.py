@@ -17,7 +17,7 @@ from services.lags import SOURCES, Statuses
 from tools.client.http import Client
 from tools.client.idle import statuses, wait_until_idle
 from tools.client.tokens import officer_id
-from tools.local import Addresses, Interrupted
+from tools.local.local_system import Addresses, Interrupted
 from tools.scenario.naming import Names
 from tools.scenario.parser import read_scenario
 

@@ -24,18 +24,12 @@ from shared.evidence.log import ACCESS, EVENTS, origin_of
 from shared.kafka import PROVISIONER
 from shared.runtime.privileges import DECIDING, PROJECTING, RoleKind
 from shared.settings import DEFAULT_ORIGIN
-from tools.local import (
-    SERVERS,
-    Addresses,
-    Process,
-    State,
-    http_ok,
-    local_system,
-    own_servers,
-)
 from tools.local.kafka import passwords_in
+from tools.local.local_system import SERVERS, Addresses, local_system, own_servers
 from tools.local.ports import HOST
+from tools.local.readiness import http_ok
 from tools.local.secret_files import secret_in
+from tools.local.supervisor import Process, State
 from tools.witness.state import witness_key
 
 MIGRATE: Final = "migrate"
@@ -47,6 +41,7 @@ NO_KEYS: Final = {"OOC_KEK": "", "OOC_KEK_FILE": ""}
 """What a process is told that opens no sealed field, whatever the environment of `ooc up` holds."""
 IMPORTS: Final = (
     "ooc.main",
+    "ooc.system.commands",
     "services.console.application",
     "services.registry",
     "services.reporting.api",

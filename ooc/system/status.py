@@ -13,7 +13,8 @@ from services.lags import lags_of
 from services.vocabulary import Role
 from tools.client.http import Client, NoAnswer
 from tools.client.tokens import NoToken
-from tools.local import holder, restart_note, running, shortage
+from tools.local.data_dir import holder, shortage
+from tools.local.supervisor import restart_note, running
 
 NAMED: Final = 3
 """How many streams in quarantine are named; the command that lists them knows all."""
@@ -92,7 +93,7 @@ def _quarantined(client: Client, service: str, count: int) -> Iterator[str]:
         reply = client.get(service, "/v1/quarantine", role=Role.AUDITOR)
         if reply.status == 200:
             more = f" and {len(reply.body) - NAMED} more" if len(reply.body) > NAMED else ""
-            named = ": " + ", ".join(f"{one['stream']} ({one['cause']})" for one in reply.body[:NAMED]) + more
+            named = ": " + ", ".join(f"{stream['stream']} ({stream['cause']})" for stream in reply.body[:NAMED]) + more
     except (NoAnswer, NoToken):
         pass
     yield f"{service}: {count} streams in quarantine{named}. More: `ooc quarantine list`"

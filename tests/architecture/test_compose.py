@@ -40,8 +40,9 @@ from shared.runtime.worker import HEARTBEAT_SECONDS
 from tests import conftest
 from tests.containers import images
 from tests.integration.identity import keycloak
-from tools.local import Ports, kafka, postgres
+from tools.local import kafka, postgres
 from tools.local.jars import ENDPOINT
+from tools.local.ports import Ports
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

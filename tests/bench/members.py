@@ -23,7 +23,7 @@ from tests.bench.place import Place
 from tests.bench.processes import SPAWN, feeding, process_running, relaying
 from tests.bench.projection import event_stores_of
 from tests.bench.rounds import OURS, Side
-from tools import local
+from tools.local.supervisor import running
 
 EVENTS: Final = 12_000
 """How many events one round projects."""
@@ -128,7 +128,7 @@ class Members:
             for _ in range(self._members):
                 stack.enter_context(process_running(projecting, dsn, kafka, namespace, notes))
             await sharing(kafka, namespace, self._members)
-            servers = local.running(self._place.folder)
+            servers = running(self._place.folder)
             before = {name: processor_seconds(pid) for name, pid in servers.items()}
             stack.enter_context(process_running(relaying, self._event_stores, kafka, namespace))
             await self._wait_until_projected(dsn)

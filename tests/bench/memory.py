@@ -19,7 +19,7 @@ from tests.bench.corpus import STORIES
 from tests.bench.place import KAFKA_OPTIONS, Place
 from tests.bench.rounds import OURS, Side
 from tests.ports import free_base
-from tools import local
+from tools.local.supervisor import running as local_running
 
 OOC: Final = (sys.executable, "-m", "ooc.main")
 PATIENCE: Final = 300.0
@@ -81,7 +81,7 @@ class WholeSystem:
         return {**self._rest, **self._memory("after a load")}
 
     def _memory(self, when: str) -> dict[str, float]:
-        pids = local.running(self._var)
+        pids = local_running(self._var)
         found = {name: megabytes(pid, pids.values()) for name, pid in sorted(pids.items())}
         return {
             f"{name} {when}, MB": amount for name, amount in {**found, "all processes": sum(found.values())}.items()

@@ -24,8 +24,8 @@ from shared.runtime.provision import (
     service_database,
     topics,
 )
+from tests.local_servers import servers
 from tests.ports import free_ports
-from tools import local
 from tools.local import postgres
 
 KAFKA_OPTIONS: Final = "KAFKA_JVM_PERFORMANCE_OPTS"
@@ -82,7 +82,7 @@ async def place(folder: Path) -> AsyncIterator[Place]:
     port, *kafka_ports = free_ports(3)
     os.environ.setdefault(KAFKA_OPTIONS, "")  # both compilers: its speed counts here, not its start
     try:
-        async with local.servers(folder, postgres_port=port, kafka_ports=(kafka_ports[0], kafka_ports[1])):
+        async with servers(folder, postgres_port=port, kafka_ports=(kafka_ports[0], kafka_ports[1])):
             yield Place(folder, postgres.dsn(port), f"127.0.0.1:{kafka_ports[0]}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -19,7 +19,7 @@ from tests.containers.engine import EngineError, require_engine
 from tests.containers.images import KAFKA, KEYCLOAK, POSTGRES, PYTHON, provide
 from tests.containers.people import ISSUER, People
 from tests.maven import NotFetched
-from tools.local import CannotStart
+from tools.local.errors import CannotStart
 
 STORIES: Final = tuple(
     ROOT / "tests" / "scenarios" / name for name in ("01-shoplifting-ycc.yaml", "13-workshop-register.yaml")

@@ -28,8 +28,8 @@ from shared.runtime.provision import (
 from shared.settings import NoPassword, Settings
 from tests.hostile.databases import Databases
 from tests.integration.passwords import new_passwords
+from tests.local_servers import servers
 from tests.ports import free_ports
-from tools import local
 from tools.local import postgres
 
 
@@ -38,7 +38,7 @@ async def strict_server() -> AsyncIterator[str]:
     """Yield a PostgreSQL of the test's own that asks everybody for a password: its address, for its superuser without it."""
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="ooc-test-", ignore_cleanup_errors=True) as folder:
-        async with local.servers(Path(folder), postgres_port=port):
+        async with servers(Path(folder), postgres_port=port):
             yield postgres.dsn(port)
 
 

@@ -19,9 +19,9 @@ from tests import loopback
 from tests.integration.api.test_service_api import PLAN
 from tests.integration.local.waiting import eventually
 from tests.whole_system import WholeSystem, ooc, status_reasons
-from tools import local
-from tools.local import Process, State, Supervisor
-from tools.local.data_dir import NEEDED, NEEDED_AGAIN
+from tools.local.data_dir import NEEDED, NEEDED_AGAIN, shortage
+from tools.local.local_system import SERVERS
+from tools.local.supervisor import Process, State, Supervisor, running
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(3600)"]
 
@@ -67,17 +67,17 @@ async def test_what_ends_on_a_full_disk_is_started_again_when_there_is_room(smal
         os.kill(first, signal.SIGKILL)
         await eventually(lambda: supervisor.state("one") is State.OUT_OF_ROOM)
         assert ("one", State.OUT_OF_ROOM) in transitions
-        short = local.shortage(small_disk)
+        short = shortage(small_disk)
         assert short is not None
         assert "Free some" in short
-        assert local.running(small_disk) == {}
+        assert running(small_disk) == {}
         with ballast.open("ab") as output:
             output.truncate(ballast.stat().st_size - NEEDED_AGAIN // 2)
-        assert local.shortage(small_disk) is not None, "half of the room is not enough"
+        assert shortage(small_disk) is not None, "half of the room is not enough"
         ballast.unlink()
         await supervisor.ready("one")
-        await eventually(lambda: local.running(small_disk) == {"one": supervisor.pid("one")})
-        assert local.shortage(small_disk) is None
+        await eventually(lambda: running(small_disk) == {"one": supervisor.pid("one")})
+        assert shortage(small_disk) is None
 
 
 async def ooc_succeeds(var: Path, *arguments: str) -> bool:
@@ -105,13 +105,13 @@ async def test_a_whole_system_comes_back_from_a_full_disk_by_itself(small_disk: 
     try:
         await eventually(lambda: ooc_succeeds(var, "scenario", "run", "--quiet", str(STORY)), within=240)
         await eventually(lambda: is_caught_up(var), within=120)
-        pids = {name: pid for name, pid in local.running(var).items() if name in local.SERVERS}
+        pids = {name: pid for name, pid in running(var).items() if name in SERVERS}
         ballast = fill(small_disk)
         await eventually(lambda: cannot_record(var), within=120)
         # What is asked of a broker without room ends it; what it had acknowledged it keeps.
         for name in ("kafka", "referral-worker", "reporting-worker"):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(local.running(var).get(name, pids.get(name, -1)), signal.SIGKILL)
+                os.kill(running(var).get(name, pids.get(name, -1)), signal.SIGKILL)
         await eventually(lambda: "waits for room" in system.log.read_text(encoding="utf-8"), within=120)
         status = await asyncio.to_thread(ooc, var, "status")
         assert status.returncode == 1

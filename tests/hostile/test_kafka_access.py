@@ -34,8 +34,8 @@ from shared.runtime.kafka_grants import ALLOW, ANY, LITERAL, TOPIC, WRITE
 from shared.settings import NoPassword, Settings
 from tests.confluent import confluent_options
 from tests.conftest import _Background
+from tests.local_servers import servers as local_servers
 from tests.ports import free_ports
-from tools import local
 from tools.local.kafka import BROKER, passwords_in
 
 pytestmark = pytest.mark.timeout(240)
@@ -60,7 +60,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, _background: _Background) ->
     folder = tmp_path_factory.mktemp("closed")
     port, controller = free_ports(2)
     stack = contextlib.AsyncExitStack()
-    servers = local.servers(folder, kafka_ports=(port, controller), kafka_closed=True)
+    servers = local_servers(folder, kafka_ports=(port, controller), kafka_closed=True)
     _background.run(stack.enter_async_context(servers))
     try:
         passwords = passwords_in(folder / "kafka")

@@ -24,8 +24,9 @@ from shared.settings import Settings
 from tests.integration.api.test_service_api import PLAN
 from tests.integration.local.waiting import eventually
 from tests.whole_system import WholeSystem, client_of, ooc, status_reasons
-from tools import local
 from tools.local import postgres
+from tools.local.ports import Ports
+from tools.local.supervisor import running
 
 ROOT = Path(__file__).parents[2]
 STORY = ROOT / "ooc/stories/01-shoplifting-ycc.yaml"
@@ -69,7 +70,7 @@ class Place:
 
     def owner(self, database: str) -> Any:
         """Return a connection of the owner, who may do what no service may."""
-        return asyncpg.connect(database_dsn(postgres.dsn(local.Ports(self.system.port_base).postgres), database))
+        return asyncpg.connect(database_dsn(postgres.dsn(Ports(self.system.port_base).postgres), database))
 
     def send(self, session: UUID, command: dict[str, Any]) -> None:
         """Record something of a session."""
@@ -159,7 +160,7 @@ async def a_gap_is_released(place: Place) -> None:
 async def a_partial_restore_is_said_and_mended(place: Place) -> None:
     """As if the event store of education had been restored from a backup that lacks its last event."""
     owner = await place.owner("ooc_education")
-    worker = local.running(place.var)["education-worker"]
+    worker = running(place.var)["education-worker"]
     await owner.execute(
         "alter table event disable trigger all; create table newer as"
         " select * from event where position = (select position from head);"
@@ -182,7 +183,7 @@ async def a_killed_supervisor_is_started_again(place: Place) -> None:
     assert place.system.up is not None
     place.system.up.kill()
     place.system.up.wait(30)
-    await eventually(lambda: local.running(place.var) == {}, 30)
+    await eventually(lambda: running(place.var) == {}, 30)
     status = await place.ooc("status")
     assert status.returncode == 1
     assert status.stdout == ""
@@ -195,7 +196,7 @@ async def a_killed_supervisor_is_started_again(place: Place) -> None:
 @pytest.mark.timeout(900)
 async def test_told_to_end_it_leaves_nothing_behind(place: Place) -> None:
     """Given the running system, when it is told to end, then every process is gone and its addresses with them."""
-    pids = local.running(place.var)
+    pids = running(place.var)
     assert place.system.stop(signal.SIGTERM) == 0
     assert not list((place.var / "run").glob("*.pid"))
     assert not (place.var / "system.json").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.whole_system import OOC, WholeSystem, caught_up, ooc, wait_until
-from tools.local import running
+from tools.local.supervisor import running
 
 STORIES = sorted(str(file) for file in Path(__file__).parent.glob("*.yaml"))
 GIVEN = 14

@@ -49,12 +49,7 @@ async def run_program(argv: Sequence[str], *, user: str | None = None) -> AsyncI
 
 
 async def run(argv: Sequence[str], *, otherwise: str, user: str | None = None) -> None:
-    """Run a program to its end.
-
-    Raises:
-        CannotStart: it failed; with `otherwise` and what it printed.
-
-    """
+    """Run a program to its end. Raises `CannotStart` if it fails, with `otherwise` and what it printed."""
     async with run_program(argv, user=user) as program:
         output, _ = await program.communicate()
     if program.returncode != 0:

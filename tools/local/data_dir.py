@@ -42,12 +42,7 @@ def shortage(var: Path, needed: int = NEEDED_AGAIN) -> str | None:
 
 
 def require_disk_space(var: Path, needed: int = NEEDED) -> None:
-    """Make `var` if need be, and check that files can be written there and that the disk is not full.
-
-    Raises:
-        CannotStart: saying what is wrong and what to do.
-
-    """
+    """Make `var` if need be; raise `CannotStart` unless files can be written there and the disk has room."""
     probe = var / ".room"
     try:
         var.mkdir(parents=True, exist_ok=True)
@@ -64,12 +59,7 @@ def require_disk_space(var: Path, needed: int = NEEDED) -> None:
 
 @contextlib.contextmanager
 def lock_data_dir(var: Path) -> Iterator[None]:
-    """Hold `var` for this process; the kernel lets go when the process ends, however it ends.
-
-    Raises:
-        CannotStart: another process holds it.
-
-    """
+    """Lock `var` for this process until it ends, however it ends. Raises `CannotStart` if another process has it."""
     with (var / "lock").open("a+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -46,13 +46,13 @@ def main() -> None:
 
 def _print_list() -> None:
     wanted = set(resolve())
-    found = []
+    jars = []
     for path in repository().rglob("*.jar"):
         if path.name in wanted:
             *group, artifact, version, _ = path.relative_to(repository()).parts
-            found.append(Jar(".".join(group), artifact, version, sha256_of(path)))
+            jars.append(Jar(".".join(group), artifact, version, sha256_of(path)))
     sys.stdout.write(f"# {ENDPOINT}, by `python -m tools.local.fetch --list`: SHA-256, group:artifact:version\n")
-    sys.stdout.writelines(f"{jar}\n" for jar in sorted(found))
+    sys.stdout.writelines(f"{jar}\n" for jar in sorted(jars))
 
 
 if __name__ == "__main__":

@@ -68,12 +68,7 @@ def key_in(folder: Path) -> ECKey:
 
 
 def claims_of(form: Mapping[str, Any], *, issuer: str, audience: str, now: int) -> dict[str, Any]:
-    """Return the claims that a token request asks for.
-
-    Raises:
-        Refused: naming the field.
-
-    """
+    """Return the claims that a token request asks for. Raises `Refused`, naming the field."""
     try:
         holder = Holder.model_validate(dict(form))
     except ValidationError as error:

@@ -204,13 +204,7 @@ def has_aot_cache() -> bool:
 
 
 async def make_aot_cache() -> None:
-    """Write AOT_CACHE by running a node once.
-
-    Raises:
-        CannotStart: the node did not start.
-        OSError: the file could not be written.
-
-    """
+    """Write AOT_CACHE by running a node once. Raises `CannotStart`, or OSError if the file cannot be written."""
     AOT_CACHE.parent.mkdir(parents=True, exist_ok=True)
     AOT_CACHE.unlink(missing_ok=True)  # Java does not record with another one in use
     with tempfile.TemporaryDirectory() as folder:
@@ -282,12 +276,7 @@ def _write_logins(folder: Path) -> None:
 
 
 async def _end_registration(folder: Path) -> None:
-    """Run the controller without the broker until it has found the broker absent.
-
-    Raises:
-        CannotStart: it did not do so within three minutes, which is long for a machine that has other work too.
-
-    """
+    """Run the controller without the broker until it has found the broker absent; `CannotStart` after three minutes."""
     argv = _java(folder, "controller-log4j2.properties", "kafka.Kafka", str(folder / "controller.properties"))
     said: list[str] = []
     try:

@@ -29,20 +29,12 @@ ISSUER: Final = "issuer"
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a local system's servers answer.
-
-    Attributes:
-        var: its directory: data, keys, logs.
-        ports: who listens where.
-        database_url: PostgreSQL, as a superuser.
-        kafka: Kafka's bootstrap servers.
-        issuer: the identity provider.
-
-    """
+    """The directory of a local system (data, keys, logs), its ports, and the addresses of its servers."""
 
     var: Path
     ports: Ports
     database_url: str
+    """PostgreSQL, as a superuser."""
     kafka: str
     issuer: str
 
@@ -85,23 +77,11 @@ async def local_system(
     imports: Collection[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Addresses]:
-    """Run the servers and `extra` as long as the body runs; a signal ends the body, quietly, and then everything.
+    """Run the servers and `extra` in `var` as long as the body runs; a signal ends the body, quietly, and then everything.
 
     Every process is told the addresses by its environment. A process of `extra` may name in `after` a server that
-    the environment provides: then there is nothing to wait for.
-
-    Args:
-        var: its directory; made if need be.
-        base_port: None: what OOC_PORT_BASE says, else 8100.
-        extra: what is to run besides.
-        listener: told of every change of a process's state.
-        imports: the modules that are imported once for all processes of `extra` that are Python modules (Supervisor).
-        environment: instead of this process's own, when looking for OOC_DATABASE_URL, OOC_KAFKA and OOC_ISSUER.
-
-    Raises:
-        CannotStart: saying what to do.
-        Interrupted: a signal came before the system was up.
-
+    the environment provides: then there is nothing to wait for. `listener` and `imports` are those of Supervisor;
+    `environment` is instead of this process's own. Raises `CannotStart`, or `Interrupted` by an early signal.
     """
     environment = os.environ if environment is None else environment
     ports = Ports.from_environment() if base_port is None else Ports(base_port)
@@ -130,28 +110,6 @@ async def local_system(
         yield addresses
     if not up:
         raise Interrupted("a signal came before the system was up: the body didn't yield, nothing runs any more")
-
-
-@contextlib.asynccontextmanager
-async def servers(
-    var: Path,
-    *,
-    postgres_port: int | None = None,
-    kafka_ports: tuple[int, int] | None = None,
-    kafka_closed: bool = False,
-    listener: Listener | None = None,
-) -> AsyncIterator[Supervisor]:
-    """Run PostgreSQL, Kafka, or both, and nothing else: each whose port (Kafka: and its controller's) is given.
-
-    Kafka lets everyone in unless it is `kafka_closed`.
-    """
-    processes = []
-    if postgres_port is not None:
-        processes.append(postgres.process(var / "postgres", postgres_port))
-    if kafka_ports is not None:
-        processes.append(kafka.process(var / "kafka", *kafka_ports, closed=kafka_closed))
-    async with Supervisor(var.absolute(), processes, listener=listener) as supervisor:
-        yield supervisor
 
 
 def _with_environment(process: Process, addresses: Addresses, provided: set[str]) -> Process:

@@ -98,12 +98,7 @@ def unused(count: int) -> list[int]:
 
 
 def require_free(wanted: Iterable[tuple[str, int]]) -> None:
-    """Check that each (name, port) can be listened on.
-
-    Raises:
-        CannotStart: naming every port that is taken, by whom where that can be told, and what to do.
-
-    """
+    """Raise `CannotStart` unless each (name, port) can be listened on: it names each port taken, by whom, and what to do."""
     occupied = [(name, port) for name, port in wanted if not is_free(port)]
     if not occupied:
         return

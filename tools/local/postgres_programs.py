@@ -28,12 +28,7 @@ UNPRIVILEGED: Final = "nobody"
 
 
 def program(name: str) -> Path:
-    """Return the path of a program such as `initdb`, copied to a public directory where need be.
-
-    Raises:
-        CannotStart: the wheel is not installed or not whole, or no directory would do.
-
-    """
+    """Return the path of a program such as `initdb`, copied to a public directory if need be. Raises `CannotStart`."""
     path = _installed() / PROGRAMS / name
     if not os.access(path, os.X_OK):
         raise CannotStart(f"{path} is not there or cannot be run; `rm -rf .venv && make install` puts it back.")

@@ -38,13 +38,7 @@ Claims = Mapping[str, Any]
 
 
 class Refused(ValueError):
-    """A token request that gets none.
-
-    Attributes:
-        code: the error of RFC 6749 section 5.2, such as `invalid_grant`: a code or refresh token that is malformed, too
-            old, used, or not for this client.
-
-    """
+    """A token request that gets none; `code` is the error of RFC 6749 section 5.2, such as `invalid_grant`."""
 
     def __init__(self, code: str, description: str) -> None:
         super().__init__(description)

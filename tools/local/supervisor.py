@@ -132,18 +132,10 @@ class Supervisor:
         listener: Listener | None = None,
         imports: Collection[str] = (),
     ) -> None:
-        """Check the processes.
+        """Check the processes; `var` is for logs and process ids, `listener` hears of every change of a process's state.
 
-        Args:
-            var: the directory of logs and process ids.
-            processes: what to run.
-            listener: told of every change of a process's state.
-            imports: the modules that a fork server imports, once, for every process that is a Python module;
-                none: each is a program that imports for itself.
-
-        Raises:
-            ValueError: a name is used twice, or `after` names a missing one or goes in a circle.
-
+        `imports` are modules that a fork server imports once for all processes that are Python modules; without them
+        each process imports for itself. Raises ValueError if names or their order are wrong.
         """
         self.var = var
         self._lives = {process.name: _Life(process, var / "log" / f"{process.name}.log") for process in processes}
@@ -160,9 +152,7 @@ class Supervisor:
     async def __aenter__(self) -> Self:
         """Start everything and return when all are ready.
 
-        Raises:
-            CannotStart: a port is taken, the disk is full, another supervisor runs here, or a process does not come up.
-
+        Raises `CannotStart` if a port is taken, the disk is full, another supervisor runs here, or a process does not start.
         """
         require_disk_space(self.var)
         async with contextlib.AsyncExitStack() as stack:
@@ -442,12 +432,8 @@ def _cannot_start(what: str, log: Path) -> CannotStart:
 
 def running(var: Path) -> dict[str, int]:
     """Return the processes of the system on `var` that run now: name to process id."""
-    found = {}
-    for pid_file in sorted((var / "run").glob("*.pid")):
-        process = _of(pid_file)
-        if process is not None:
-            found[pid_file.stem] = process.pid
-    return found
+    processes = {pid_file.stem: _of(pid_file) for pid_file in sorted((var / "run").glob("*.pid"))}
+    return {name: process.pid for name, process in processes.items() if process is not None}
 
 
 def restart_note(var: Path, name: str) -> str | None:
@@ -472,11 +458,9 @@ def _of(pid_file: Path) -> psutil.Process | None:
 
 async def _end_left_overs(var: Path) -> None:
     """End what a killed supervisor left: on Linux the kernel has done it, or is about to."""
-    left = []
-    for pid_file in (var / "run").glob("*.pid"):
-        process = _of(pid_file)
-        if process is not None:
-            left.append(process)
+    pid_files = list((var / "run").glob("*.pid"))
+    left = [process for process in map(_of, pid_files) if process is not None]
+    for pid_file in pid_files:
         pid_file.unlink(missing_ok=True)
     for end in (psutil.Process.terminate, psutil.Process.kill):
         for process in left:

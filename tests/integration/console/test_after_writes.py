@@ -13,7 +13,7 @@ from tests.integration.console.browsing import Browser
 from tests.integration.console.filling import fill_in
 from tests.integration.console.test_forms import REPORT
 from tests.integration.local.waiting import eventually
-from tools import local
+from tools.local.supervisor import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -24,7 +24,7 @@ async def test_a_page_says_that_it_may_lack_the_last_change(browser: Browser, sy
     """Given a projection that stands still, when a referral is recorded, then each page says what it may lack, until it goes on."""
     browser.sign_in("SAFE_SCHOOLS_OFFICER-1")
     check = fill_in(browser, browser.open("/begin/referrals/ReceiveReferral"), REPORT)
-    worker = local.running(Path(system["var"]))["reporting-worker"]
+    worker = running(Path(system["var"]))["reporting-worker"]
     os.kill(worker, signal.SIGSTOP)
     try:
         recorded = browser.send(check, check.form("/send"))

@@ -23,8 +23,8 @@ from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, publishing
 from tests.integration.consumers.test_adapters import applied, running
 from tests.integration.consumers.worker import CONSUMER, write_down
+from tests.local_servers import servers
 from tests.ports import free_ports
-from tools import local
 
 NAME = "reader"
 TOPIC = "ooc.note.events"
@@ -232,7 +232,7 @@ async def test_a_connection_given_up_while_kafka_is_away_is_followed_by_another(
 
     follower = positions.PositionFollower(["ooc.note.position"], f"127.0.0.1:{port}", alarm, connected)
     wanted = [events_topic(TOPIC, 1), position_topic("ooc.note.position", 1)]
-    async with local.servers(tmp_path, kafka_ports=(port, controller)):
+    async with servers(tmp_path, kafka_ports=(port, controller)):
         await topics(f"127.0.0.1:{port}", wanted)
         await follower.start()
         await until(times(1), 60, "the first connection")
@@ -241,7 +241,7 @@ async def test_a_connection_given_up_while_kafka_is_away_is_followed_by_another(
         await asyncio.sleep(1)  # so that the fetch is tried again and again
         follower.follow_again()
         await asyncio.sleep(1)
-        async with local.servers(tmp_path, kafka_ports=(port, controller)):
+        async with servers(tmp_path, kafka_ports=(port, controller)):
             await until(times(2), 60, "the second connection")
     finally:
         await follower.stop()

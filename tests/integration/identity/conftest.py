@@ -30,7 +30,7 @@ from tests.integration.identity.signing_in import Person
 from tests.integration.passwords import new_passwords
 from tests.maven import NotFetched
 from tests.ports import free_ports
-from tools.local import Supervisor
+from tools.local.supervisor import Supervisor
 
 OFFICER: dict[str, object] = {
     "role": "SAFE_SCHOOLS_OFFICER",

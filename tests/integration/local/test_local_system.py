@@ -15,8 +15,10 @@ import pytest
 
 from tests.integration.local.waiting import eventually
 from tests.ports import free_base
-from tools import local
-from tools.local import Addresses, Process, State
+from tools.local.errors import CannotStart
+from tools.local.local_system import SERVERS, Addresses, Interrupted, local_system
+from tools.local.ports import Ports
+from tools.local.supervisor import Process, State, running
 
 NAMED = {
     "OOC_DATABASE_URL": "postgresql://elsewhere:5432",
@@ -31,10 +33,10 @@ async def test_what_the_environment_names_is_used_and_not_started(tmp_path: Path
 
     def extra(addresses: Addresses) -> Sequence[Process]:
         tell = [sys.executable, "-c", TELLS]
-        return [Process(name="told", argv=tell, env={"OOC_PORT": "1"}, once=True, after=local.SERVERS)]
+        return [Process(name="told", argv=tell, env={"OOC_PORT": "1"}, once=True, after=SERVERS)]
 
     transitions: list[tuple[str, State]] = []
-    async with local.local_system(
+    async with local_system(
         tmp_path, 20077, extra, environment=NAMED, listener=lambda name, state: transitions.append((name, state))
     ) as addresses:
         assert {name for name, _ in transitions} == {"told"}
@@ -50,11 +52,11 @@ async def test_what_the_environment_names_is_used_and_not_started(tmp_path: Path
 
 async def test_without_an_environment_all_three_start_and_a_signal_ends_them(tmp_path: Path) -> None:
     """Given nothing, PostgreSQL, Kafka and the issuer come up on one base port, and SIGTERM ends the body quietly."""
-    async with local.local_system(tmp_path, free_base(), environment={}):
-        assert set(local.running(tmp_path)) == set(local.SERVERS)
+    async with local_system(tmp_path, free_base(), environment={}):
+        assert set(running(tmp_path)) == set(SERVERS)
         asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
         await asyncio.Event().wait()
-    assert local.running(tmp_path) == {}
+    assert running(tmp_path) == {}
 
 
 async def test_a_signal_before_all_is_up_is_told(tmp_path: Path) -> None:
@@ -67,24 +69,24 @@ async def test_a_signal_before_all_is_up_is_told(tmp_path: Path) -> None:
         return [Process(name="slow", argv=[sys.executable, "-c", "import time; time.sleep(60)"], ready=never)]
 
     asyncio.get_running_loop().call_later(0.5, os.kill, os.getpid(), signal.SIGINT)
-    with pytest.raises(local.Interrupted):
-        async with local.local_system(tmp_path, 20077, extra, environment=NAMED):
+    with pytest.raises(Interrupted):
+        async with local_system(tmp_path, 20077, extra, environment=NAMED):
             raise AssertionError("it must not come so far")
-    assert local.running(tmp_path) == {}
+    assert running(tmp_path) == {}
 
 
 def test_a_base_port_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """OOC_PORT_BASE must be a number that leaves room for all ports."""
     for nonsense in ("http", "80", "65530"):
         monkeypatch.setenv("OOC_PORT_BASE", nonsense)
-        with pytest.raises(local.CannotStart, match="OOC_PORT_BASE"):
-            local.Ports.from_environment()
+        with pytest.raises(CannotStart, match="OOC_PORT_BASE"):
+            Ports.from_environment()
 
 
 async def test_make_reset_asks_whether_someone_is_at_home(tmp_path: Path) -> None:
     """While a system uses the directory, the check of `make reset` fails and names the process."""
     check = [sys.executable, "-c", f"from tools.local.data_dir import main; main({str(tmp_path)!r})"]
-    async with local.local_system(tmp_path, 20077, environment=NAMED):
+    async with local_system(tmp_path, 20077, environment=NAMED):
         refused = await asyncio.to_thread(subprocess.run, check, capture_output=True, text=True, check=False)
         assert refused.returncode == 1
         assert f"process {os.getpid()}" in refused.stderr

@@ -17,9 +17,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.integration.local.waiting import eventually
+from tests.local_servers import servers
 from tests.ports import free_ports
-from tools import local
-from tools.local import Supervisor, jars, postgres, postgres_programs
+from tools.local import jars, postgres, postgres_programs
+from tools.local.errors import CannotStart
+from tools.local.supervisor import Supervisor
 
 
 async def write_row(url: str, text: str) -> None:
@@ -84,7 +86,7 @@ async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
     """Given committed rows, when the server is killed twice and then stopped, they are all there each time."""
     (port,) = free_ports(1)
     url = postgres.dsn(port)
-    async with local.servers(tmp_path, postgres_port=port) as supervisor:
+    async with servers(tmp_path, postgres_port=port) as supervisor:
         for text in ("one", "two"):
             await write_row(url, text)
             pid = supervisor.pid("postgres")
@@ -92,7 +94,7 @@ async def test_postgres_killed_comes_back_with_its_rows(tmp_path: Path) -> None:
             os.kill(pid, signal.SIGKILL)
             await comes_back(supervisor, "postgres", pid)
         assert await rows(url) == ["one", "two"]
-    async with local.servers(tmp_path, postgres_port=port):
+    async with servers(tmp_path, postgres_port=port):
         assert await rows(url) == ["one", "two"]
 
 
@@ -108,7 +110,7 @@ async def test_root_starts_postgres_from_a_home_that_others_cannot_enter(
     monkeypatch.setattr(postgres_programs, "_installed", lambda: home)
     monkeypatch.setattr("tempfile.tempdir", str(home))
     (port,) = free_ports(1)
-    async with local.servers(home / "var", postgres_port=port):
+    async with servers(home / "var", postgres_port=port):
         await write_row(postgres.dsn(port), "one")
         assert await rows(postgres.dsn(port)) == ["one"]
 
@@ -125,7 +127,7 @@ def test_a_directory_that_bars_the_server_is_named(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(postgres_programs, "_copy", _refuse)
     monkeypatch.setattr(postgres_programs, "version", lambda _wheel: "of another day")
     barring = postgres_programs.barring_directory(home)
-    with pytest.raises(local.CannotStart, match=f"cannot enter {barring}.\nOpen it .chmod o.x {barring}."):
+    with pytest.raises(CannotStart, match=f"cannot enter {barring}.\nOpen it .chmod o.x {barring}."):
         postgres_programs.program("initdb")
 
 
@@ -139,7 +141,7 @@ async def test_kafka_starts_whatever_its_cluster_id_begins_with(
     """Given a random cluster id that begins with a dash, the storage is formatted with it all the same."""
     monkeypatch.setattr("tools.local.kafka.uuid.uuid4", lambda: UUID(int=0xF8 << 120))  # "-AAA…" in base 64
     port, controller = free_ports(2)
-    async with local.servers(tmp_path, kafka_ports=(port, controller)):
+    async with servers(tmp_path, kafka_ports=(port, controller)):
         await make_topic(f"127.0.0.1:{port}")
     properties = (tmp_path / "kafka" / "data" / "meta.properties").read_text()
     assert "cluster.id=-AAAAAAAAAAAAAAAAAAAAA\n" in properties
@@ -149,7 +151,7 @@ async def test_kafka_killed_comes_back_with_its_messages(tmp_path: Path) -> None
     """Given a committed message, when the broker is killed, it is read again, and new transactions go on, also on other ports."""
     port, controller = free_ports(2)
     bootstrap = f"127.0.0.1:{port}"
-    async with local.servers(tmp_path, kafka_ports=(port, controller)) as supervisor:
+    async with servers(tmp_path, kafka_ports=(port, controller)) as supervisor:
         await make_topic(bootstrap)
         await write_message(bootstrap, "one")
         pid = supervisor.pid("kafka")
@@ -160,18 +162,18 @@ async def test_kafka_killed_comes_back_with_its_messages(tmp_path: Path) -> None
         assert await messages(bootstrap, 2) == ["one", "two"]
     # The same data on other ports: what is stored names none.
     port, controller = free_ports(2)
-    async with local.servers(tmp_path, kafka_ports=(port, controller)):
+    async with servers(tmp_path, kafka_ports=(port, controller)):
         assert await messages(f"127.0.0.1:{port}", 2) == ["one", "two"]
 
 
 SERVERS = """
 import asyncio, sys
 from pathlib import Path
-from tools import local
+from tests.local_servers import servers
 
 async def main():
     var, postgres, *kafka = sys.argv[1:]
-    async with local.servers(Path(var), postgres_port=int(postgres), kafka_ports=tuple(map(int, kafka))):
+    async with servers(Path(var), postgres_port=int(postgres), kafka_ports=tuple(map(int, kafka))):
         print("up", flush=True)
         await asyncio.Event().wait()
 
@@ -195,7 +197,7 @@ async def test_killing_the_supervisor_ends_both_and_loses_nothing(tmp_path: Path
         assert len(children) > 2
         supervisor.kill()
     await eventually(lambda: not any(child.is_running() for child in children), within=10)
-    async with local.servers(tmp_path, postgres_port=port, kafka_ports=(kafka_port, controller)):
+    async with servers(tmp_path, postgres_port=port, kafka_ports=(kafka_port, controller)):
         assert await rows(postgres.dsn(port)) == ["one"]
         assert await messages(bootstrap, 1) == ["one"]
 
@@ -211,5 +213,5 @@ def test_a_jar_that_is_not_what_was_pinned_is_refused(tmp_path: Path, monkeypatc
     bad.unlink()
     bad.write_bytes(b"half a download")
     monkeypatch.setenv("M2_REPO", str(tmp_path))
-    with pytest.raises(local.CannotStart, match=f"not what(.|\n)*{bad}\n(.|\n)*start again"):
+    with pytest.raises(CannotStart, match=f"not what(.|\n)*{bad}\n(.|\n)*start again"):
         jars.kafka_jars()

@@ -16,14 +16,9 @@ import psutil
 import pytest
 
 from tests.integration.local.waiting import eventually
-from tools import local
-from tools.local import (
-    CannotStart,
-    Process,
-    State,
-    Supervisor,
-)
 from tools.local.data_dir import require_disk_space
+from tools.local.errors import CannotStart
+from tools.local.supervisor import Process, State, Supervisor, restart_note, running
 
 SLEEPS = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(3600)"]
 SHRUGS = [
@@ -46,8 +41,8 @@ async def test_what_is_killed_comes_back_under_another_number(tmp_path: Path) ->
         await eventually(lambda: supervisor.pid("one") not in {None, first})
         await supervisor.ready("one")
         assert supervisor.restarts("one") == 1
-        assert local.running(tmp_path) == {"one": supervisor.pid("one")}
-    assert local.running(tmp_path) == {}
+        assert running(tmp_path) == {"one": supervisor.pid("one")}
+    assert running(tmp_path) == {}
 
 
 async def test_each_starts_when_what_it_needs_is_ready_and_ends_before_it(tmp_path: Path) -> None:
@@ -107,7 +102,7 @@ async def test_an_error_of_the_supervisor_s_own_is_followed_by_another_attempt(t
         log.rmdir()
         await supervisor.ready("one")
         assert supervisor.pid("one") not in {None, first}
-        assert local.running(tmp_path) == {"one": supervisor.pid("one")}
+        assert running(tmp_path) == {"one": supervisor.pid("one")}
 
 
 async def test_what_keeps_a_process_from_its_start_is_in_its_log(tmp_path: Path) -> None:
@@ -121,7 +116,7 @@ async def test_what_keeps_a_process_from_its_start_is_in_its_log(tmp_path: Path)
     async with Supervisor(tmp_path, [Process(name="one", argv=SLEEPS, before=before)]) as supervisor:
         broken = True
         os.kill(supervisor.pid("one") or 0, signal.SIGKILL)
-        await eventually(lambda: "a data directory that is gone" in (local.restart_note(tmp_path, "one") or ""))
+        await eventually(lambda: "a data directory that is gone" in (restart_note(tmp_path, "one") or ""))
         broken = False
         await supervisor.ready("one")
 
@@ -146,7 +141,7 @@ async def test_what_never_comes_up_says_why_and_takes_the_rest_with_it(tmp_path:
     with pytest.raises(CannotStart, match=r"broken ended with exit code 3.*\n.*no key in the environment"):
         async with Supervisor(tmp_path, processes):
             raise AssertionError("it must not come so far")
-    assert local.running(tmp_path) == {}
+    assert running(tmp_path) == {}
 
 
 async def test_a_step_that_fails_stops_the_start(tmp_path: Path) -> None:
@@ -219,7 +214,7 @@ def test_processes_that_wait_for_each_other_or_for_nobody_are_a_mistake(tmp_path
 SYSTEM = """
 import asyncio, sys
 from pathlib import Path
-from tools.local import Process, Supervisor, until_signalled
+from tools.local.supervisor import Process, Supervisor, until_signalled
 
 async def main():
     processes = [Process(name=name, argv={argv!r}) for name in ("one", "two")]
@@ -240,18 +235,18 @@ def supervised_elsewhere(var: Path, argv: Sequence[str]) -> subprocess.Popen[str
 async def test_a_signal_ends_everything_in_order(tmp_path: Path) -> None:
     """SIGTERM ends the body and then the processes, and the program goes on to its own end."""
     with supervised_elsewhere(tmp_path, SLEEPS) as supervisor:
-        await eventually(lambda: len(local.running(tmp_path)) == 2)
+        await eventually(lambda: len(running(tmp_path)) == 2)
         supervisor.send_signal(signal.SIGTERM)
         output, _ = supervisor.communicate(timeout=20)
     assert (supervisor.returncode, output) == (0, "ended in order\n")
-    assert local.running(tmp_path) == {}
+    assert running(tmp_path) == {}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
 async def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path) -> None:
     """When the supervisor is killed, even children that ignore SIGTERM end."""
     with supervised_elsewhere(tmp_path, SHRUGS) as supervisor:
-        await eventually(lambda: len(local.running(tmp_path)) == 2)
+        await eventually(lambda: len(running(tmp_path)) == 2)
         children = psutil.Process(supervisor.pid).children(recursive=True)
         assert len(children) == 2
         supervisor.kill()

@@ -20,8 +20,8 @@ from services.registry import COLLECTIONS, DECIDING
 from shared.kafka import PARTITIONS, PROVISIONER, KafkaLogin, client_options
 from tests.integration.local.waiting import eventually
 from tests.whole_system import WholeSystem, client_of, ooc
-from tools import local
 from tools.client.http import Client
+from tools.local.supervisor import running
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "ooc-reporting": tuple(entry.service().topic for entry in DECIDING),
@@ -165,11 +165,11 @@ async def test_what_waits_is_seen_everywhere_until_it_is_corrected_or_closed(
     await eventually(lambda: share_partitions(system), 120)
     status = json.loads(ooc(system, "status", "--json").stdout)
     shown = {row["process"]: row["pid"] for row in status["processes"]}
-    assert shown == shown | {name: str(pid) for name, pid in local.running(system).items() if "worker" in name}
+    assert shown == shown | {name: str(pid) for name, pid in running(system).items() if "worker" in name}
     assert {f"{service}-worker{n}" for service in SERVICES for n in ("", "-2")} <= shown.keys()
     story.open_case()
     first = story.attend()
-    os.kill(local.running(system)["disposal-worker"], signal.SIGKILL)
+    os.kill(running(system)["disposal-worker"], signal.SIGKILL)
     second = story.attend()
     for session in (first, second):
         await eventually(partial(waits_once_each, story, session), 90)

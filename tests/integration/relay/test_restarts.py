@@ -25,8 +25,8 @@ from shared.runtime.provision import (
 from tests.integration.event_store.streams import Stream, as_application
 from tests.integration.local.waiting import eventually
 from tests.integration.relay.conftest import RelayedService, body_of, running
+from tests.local_servers import servers as local_servers
 from tests.ports import free_ports
-from tools import local
 from tools.local import kafka, postgres
 from tools.local.supervisor import Supervisor
 
@@ -61,7 +61,7 @@ async def machine() -> AsyncIterator[Machine]:
     """PostgreSQL and Kafka of the test's own."""
     postgres_port, kafka_port, controller = free_ports(3)
     with tempfile.TemporaryDirectory(prefix="ooc-test-", ignore_cleanup_errors=True) as folder:
-        async with local.servers(
+        async with local_servers(
             Path(folder), postgres_port=postgres_port, kafka_ports=(kafka_port, controller)
         ) as servers:
             await databases(postgres.dsn(postgres_port), [service_database("tests")])

@@ -28,7 +28,8 @@ from services.reporting.measures import MEASURES
 from services.reporting.measures.policy import POLICY as REPORTING_POLICY
 from services.vocabulary import Role
 from shared.settings import Settings
-from tools.local import SERVERS, Addresses, Ports
+from tools.local.local_system import SERVERS, Addresses
+from tools.local.ports import Ports
 from tools.scenario.parser import read_scenario
 from tools.scenario.validation import problems_of
 

@@ -76,7 +76,7 @@ def test_the_list_of_commands_says_of_each_what_its_help_says() -> None:
     """Given the first sentence of each command's help as the list has it, then it is that of the command itself."""
     root = typer.main.get_command(app)
     assert isinstance(root, TyperGroup)
-    for name, (_, sentence) in COMMANDS.items():
+    for name, sentence in COMMANDS.items():
         listed = TyperCommand(name, help=sentence).get_short_help_str(limit=1000)
         assert root.commands[name].get_short_help_str(limit=1000) == listed, name
 
