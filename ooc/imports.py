@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ooc.cases.reading import NotFound
 from ooc.options import ROLE_NAMES, Urls, client_of, role_option
-from ooc.tables import ERR, OUT, complain, table
+from ooc.tables import ERR, OUT, complain, progress_bar, table
 from services.console.supervisors.import_rows import COMMANDS, Owner, Plan, Summary, body_of, plans_of
 from services.console.supervisors.import_table import Register, read_register, with_errors, write_private
 from services.vocabulary import Role
@@ -89,21 +88,20 @@ def _owner(client: Client, role: Role, register: str) -> Owner:
 
 def _schemas(client: Client) -> Mapping[str, Mapping[str, Any]]:
     """Ask the API for the schemas of the commands."""
-    found = {}
+    schemas = {}
     for command in COMMANDS:
         reply = client.open("referral", f"/schemas/{command}", patience=client.patience)
         if reply.status != 200:
             raise NoAnswer(f"referral has no schema of {command} (HTTP {reply.status}): is it of this version?")
-        found[command] = reply.body
-    return found
+        schemas[command] = reply.body
+    return schemas
 
 
 def run_import(plans: Sequence[Plan], send: Callable[[Plan], Reply], title: str) -> Summary:
     """Send the plans without errors, one after the other. Raises `NoAnswer`, or `NotFound` for who may not import."""
     summary = Summary.of_plans(plans)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     # Standard output stays clean for the summary.
-    with Progress(*columns, TimeRemainingColumn(), console=ERR, disable=not ERR.is_terminal) as bar:
+    with progress_bar(ERR, disable=not ERR.is_terminal) as bar:
         for plan in bar.track([plan for plan in plans if not plan.errors], description=title):
             reply = send(plan)
             if reply.status == 403:

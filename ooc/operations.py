@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
 from ooc.cases.reading import require_found
-from ooc.options import AsJson, DryRun, Urls, Yes, client_of, role_option
-from ooc.tables import OUT, complain, table
+from ooc.options import AsJson, DryRun, Urls, Yes, client_of, fail, role_option
+from ooc.tables import OUT, table
 from services.addresses import SERVICES
 from services.console.plain_text import moment
 from services.lags import SOURCES
@@ -33,6 +33,10 @@ Reason = Annotated[
     ),
 ]
 
+MOMENTS: Final = frozenset({"raised_at", "parked_at", "decided_at", "since"})
+VERSIONS: Final = "first_version to last_version"
+"""Stands for two members of a decision, which are shown as one."""
+
 app = typer.Typer(add_completion=False)
 reactions = typer.Typer(help="Reactions that were refused: list, show, retry, close.", no_args_is_help=True)
 quarantine = typer.Typer(help="Held records: list, show, retry, release, close.", no_args_is_help=True)
@@ -50,24 +54,15 @@ app.add_typer(alarms, name="alarms")
 @alarms.command("list")
 def list_alarms(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """Every alarm with what is known of it, and the page that says what to do."""
-    found = _every(client_of(url), "/v1/alarms", role)
-    rows = [
-        (service, one["id"], one["name"], one["place"], moment(one["raised_at"]), one["detail"], one["runbook"])
-        for service, one in found
-    ]
-    columns = ("service", "id", "alarm", "place", "since", "detail", "what to do")
-    _show("Alarms", columns, rows, found, as_json=as_json)
+    columns = {"id": "id", "alarm": "name", "place": "place", "since": "raised_at", "detail": "detail"}
+    _list("Alarms", "/v1/alarms", columns | {"what to do": "runbook"}, url, role, as_json=as_json)
 
 
 @reactions.command("list")
 def list_reactions(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List what has not reached its record, and why, longest first in each service."""
-    found = _every(client_of(url), "/v1/reactions", role, SOURCES)
-    rows = [
-        (service, one["command_id"], moment(one["parked_at"]), one["sentence"], one["attempts"])
-        for service, one in found
-    ]
-    _show("Reactions that wait", ("service", "id", "since", "what", "tries"), rows, found, as_json=as_json)
+    columns = {"id": "command_id", "since": "parked_at", "what": "sentence", "tries": "attempts"}
+    _list("Reactions that wait", "/v1/reactions", columns, url, role, as_json=as_json, services=SOURCES)
 
 
 @reactions.command("show")
@@ -75,36 +70,32 @@ def show_reaction(
     service: Service, id_: Id, url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False
 ) -> None:
     """Show one parked reaction: its source event, its target record, and the rules that refuse it; never the data."""
-    found = require_found(client_of(url).get(service, f"/v1/reactions/{id_}", role=role), f"reaction {id_}", role)
+    reply = client_of(url).get(service, f"/v1/reactions/{id_}", role=role)
+    reaction = require_found(reply, f"reaction {id_}", role)
     if as_json:
-        OUT.print_json(data=found)
+        OUT.print_json(data=reaction)
     else:
-        _show_reaction(found)
+        _show_reaction(reaction)
 
 
-def _show_reaction(one: Mapping[str, Any]) -> None:
+def _show_reaction(reaction: Mapping[str, Any]) -> None:
     rows = [
-        ("what", one["sentence"]),
-        ("follows", f"{one['source_stream']}, version {one['source_version']}"),
-        ("should reach", one["target_stream"]),
-        ("reaction", f"{one['reaction']}, by {one['consumer']}"),
-        ("refused by", ", ".join(one["rules"]) or "no rule"),
-        ("because", one["reason"]),
-        ("waits since", f"{moment(one['parked_at'])}, tried {one['attempts']} times"),
+        ("what", reaction["sentence"]),
+        ("follows", f"{reaction['source_stream']}, version {reaction['source_version']}"),
+        ("should reach", reaction["target_stream"]),
+        ("reaction", f"{reaction['reaction']}, by {reaction['consumer']}"),
+        ("refused by", ", ".join(reaction["rules"]) or "no rule"),
+        ("because", reaction["reason"]),
+        ("waits since", f"{moment(reaction['parked_at'])}, tried {reaction['attempts']} times"),
     ]
-    OUT.print(table(f"Reaction {one['command_id']}", "", "", rows=rows))
+    OUT.print(table(f"Reaction {reaction['command_id']}", "", "", rows=rows))
 
 
 @quarantine.command("list")
 def list_quarantine(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List the streams in quarantine, with the reasons."""
-    found = _every(client_of(url), "/v1/quarantine", role)
-    rows = [
-        (service, one["id"], one["stream"], one["records"], moment(one["since"]), one["cause"], one["error"])
-        for service, one in found
-    ]
-    columns = ("service", "id", "stream", "records", "since", "cause", "error")
-    _show("In quarantine", columns, rows, found, as_json=as_json)
+    columns = {name: name for name in ("id", "stream", "records", "since", "cause", "error")}
+    _list("In quarantine", "/v1/quarantine", columns, url, role, as_json=as_json)
 
 
 @quarantine.command("show")
@@ -119,69 +110,65 @@ def show_held(
         OUT.print_json(data=answer)
         return
     OUT.print(f"{answer['stream']}, held by {answer['consumer']}: {answer['records']} records", markup=False)
-    for one in answer["held"]:
-        sizes = ", ".join(f"{header['name']} {header['bytes']}" for header in one["headers"])
+    for record in answer["held"]:
+        sizes = ", ".join(f"{header['name']} {header['bytes']}" for header in record["headers"])
         lines = [
-            ("place", f"{one['topic']}, partition {one['partition']}, offset {one['offset']}"),
-            ("cause", f"{one['cause']}: {one['error']}"),
+            ("place", f"{record['topic']}, partition {record['partition']}, offset {record['offset']}"),
+            ("cause", f"{record['cause']}: {record['error']}"),
             (
                 "event",
-                f"{one['type'] or 'not told'}, version {one['version'] or 'not told'}, position {one['position']}",
+                f"{record['type'] or 'not told'}, version {record['version'] or 'not told'}, position {record['position']}",
             ),
-            ("held since", moment(one["quarantined_at"])),
-            ("body", f"{one['body_bytes']} bytes, SHA-256 {one['body_sha256']}"),
+            ("held since", moment(record["quarantined_at"])),
+            ("body", f"{record['body_bytes']} bytes, SHA-256 {record['body_sha256']}"),
             ("headers", f"{sizes} (bytes)"),
         ]
-        OUT.print(table(f"offset {one['offset']}", "", "", rows=lines))
+        OUT.print(table(f"offset {record['offset']}", "", "", rows=lines))
 
 
 @quarantine.command("decisions")
 def list_decisions(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List the decisions about held records, gaps and alarms, with actor, time and reason, latest first."""
-    found = _every(client_of(url), "/v1/decisions", role)
-    rows = [
-        (service, moment(one["decided_at"]), one["action"], one["stream"], _versions(one), one["actor"], one["reason"])
-        for service, one in found
-    ]
-    columns = ("service", "when", "what", "stream or place", "versions", "by", "why")
-    _show("Decisions", columns, rows, found, as_json=as_json)
+    columns = {"when": "decided_at", "what": "action", "stream or place": "stream", "versions": VERSIONS}
+    _list("Decisions", "/v1/decisions", columns | {"by": "actor", "why": "reason"}, url, role, as_json=as_json)
 
 
 @gaps.command("list")
 def list_gaps(url: Urls = None, role: Reader = Role.AUDITOR, *, as_json: AsJson = False) -> None:
     """List the streams that wait for a missing version."""
-    found = _every(client_of(url), "/v1/gaps", role)
-    rows = [
-        (service, one["id"], one["stream"], one["held"], one["found"], one["waiting"], moment(one["since"]))
-        for service, one in found
-    ]
-    columns = ("service", "id", "stream", "taken to version", "came version", "records wait", "since")
-    _show("Gaps", columns, rows, found, as_json=as_json)
+    columns = {"id": "id", "stream": "stream", "taken to version": "held", "came version": "found"}
+    columns |= {"records wait": "waiting", "since": "since"}
+    _list("Gaps", "/v1/gaps", columns, url, role, as_json=as_json)
 
 
-def _every(
-    client: Client, path: str, role: str, services: Iterable[str] = SERVICES
-) -> list[tuple[str, Mapping[str, Any]]]:
-    return [
-        (service, one)
-        for service in services
-        for one in require_found(client.get(service, path, role=role), f"list {path} of {service}", role)
-    ]
-
-
-def _show(
+def _list(
     title: str,
-    columns: tuple[str, ...],
-    rows: list[tuple[Any, ...]],
-    found: Iterable[tuple[str, Mapping[str, Any]]],
+    path: str,
+    columns: Mapping[str, str],
+    url: list[str] | None,
+    role: str,
     *,
     as_json: bool,
+    services: Iterable[str] = SERVICES,
 ) -> None:
-    """Show a list as a table, or as JSON with the service of each of its members."""
+    """Show a list of every service as a table with these members by heading, or whole as JSON, each with its service."""
+    client = client_of(url)
+    lines = [
+        {"service": service, **line}
+        for service in services
+        for line in require_found(client.get(service, path, role=role), f"list {path} of {service}", role)
+    ]
     if as_json:
-        OUT.print_json(data=[{"service": service, **one} for service, one in found])
-    else:
-        OUT.print(table(title, *columns, rows=rows) if rows else f"{title}: none")
+        OUT.print_json(data=lines)
+        return
+    rows = [(line["service"], *(_cell(line, member) for member in columns.values())) for line in lines]
+    OUT.print(table(title, "service", *columns, rows=rows) if rows else f"{title}: none")
+
+
+def _cell(line: Mapping[str, Any], member: str) -> Any:
+    if member == VERSIONS:
+        return _versions(line)
+    return moment(line[member]) if member in MOMENTS else line[member]
 
 
 def _versions(decision: Mapping[str, Any]) -> str:
@@ -249,8 +236,7 @@ def _read(file: Path) -> str | None:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        complain(f"{file} cannot be read ({error}): give the file with your words in UTF-8.")
-        raise typer.Exit(1) from None
+        fail(f"{file} cannot be read ({error}): give the file with your words in UTF-8.")
     return text.strip() or None
 
 
@@ -276,8 +262,7 @@ def release_held(
 ) -> None:
     """Skip held records, which are then never applied; show their number first."""
     if every == (through is not None):
-        complain("Say which records are to be skipped: --through OFFSET (as `show` lists them), or --all.")
-        raise typer.Exit(1)
+        fail("Say which records are to be skipped: --through OFFSET (as `show` lists them), or --all.")
     client, path = client_of(url), f"/v1/quarantine/{id_}/release"
     more = {} if through is None else {"through_offset": through}
     rehearsed = _decide(client, service, path, reason, dry_run=True, more=more)
@@ -337,8 +322,7 @@ def confirm(*, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        complain("Nothing was done: add --yes to go on without being asked.")
-        raise typer.Exit(1)
+        fail("Nothing was done: add --yes to go on without being asked.")
     return typer.confirm("Go on?")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
+from uuid import uuid4
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -52,9 +53,8 @@ def run_scenario_files(
                     bar.console.print(f"  {step.number:>3} {at}{step}: {what}", markup=False)
                 bar.advance(task)
 
-            game = Run(scenario, backend, notice=notice) if run is None else Run(scenario, backend, run, notice)
             try:
-                played.append(game.play())
+                played.append(Run(scenario, backend, run or str(uuid4()), notice).play())
             except Difference as error:
                 raise Differs(f"{file}: {error}") from None
     return played

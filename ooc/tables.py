@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import typer
 from rich.console import Console, Group
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -21,9 +21,6 @@ OUT: Final = Console(highlight=False, width=WIDE)
 ERR: Final = Console(highlight=False, stderr=True)
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
-"""The option of every command that shows what the system answers."""
-
 TIMES: Final = "occurred, recorded"
 WHOLE: Final = frozenset({TIMES, "due", "duty", "case"})
 """Columns whose words are not broken while others can give way."""
@@ -32,6 +29,12 @@ WHOLE: Final = frozenset({TIMES, "due", "duty", "case"})
 def complain(text: str) -> None:
     """Print an error message on standard error."""
     ERR.print(text, style="red", markup=False, soft_wrap=True)
+
+
+def progress_bar(console: Console, *, disable: bool = False) -> Progress:
+    """Return a bar that says what is done, how much of it, how long it has taken, and the time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TextColumn("left:"), TimeRemainingColumn(), console=console, disable=disable)
 
 
 def table(title: str, *columns: str, rows: Iterable[Sequence[Any]]) -> Group:

@@ -66,12 +66,12 @@ def _answer(client: Client, service: str, id_: UUID | None, as_of: str | None, r
 def next_table(title: str, answer: Mapping[str, Any], *, show_all: bool) -> Group:
     """Return a line for each command, the possible ones first. `show_all` includes commands that the state refuses."""
     commands: Sequence[Mapping[str, Any]] = answer["commands"]
-    listed = [one for one in commands if show_all or not _is_out_of_place(one)]
+    listed = [command for command in commands if show_all or not _is_out_of_place(command)]
     left_out = len(commands) - len(listed)
     order = list(WORDS)
     rows = [
-        (words(one["type"]), WORDS[one["status"]], "\n".join(_reasons(one)))
-        for one in sorted(listed, key=lambda one: order.index(one["status"]))
+        (words(command["type"]), WORDS[command["status"]], "\n".join(_reasons(command)))
+        for command in sorted(listed, key=lambda command: order.index(command["status"]))
     ]
     heading = f"{title}, as of {moment(answer['as_of'])}" if "as_of" in answer else title
     more = f" ({left_out} more do not belong to this state: --all shows them)" if left_out else ""

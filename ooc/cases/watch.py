@@ -63,7 +63,7 @@ class Watcher:
         for page in count(1):
             reply = self._client.get(REPORTING, "/v1/cases", role=self._role, params={**params, "page": str(page)})
             answer = require_found(reply, "list of cases", self._role)
-            yield from (UUID(one["case_id"]) for one in answer["cases"])
+            yield from (UUID(case["case_id"]) for case in answer["cases"])
             if page * answer["page_size"] >= answer["total"] or not answer["cases"]:
                 return
 
@@ -74,8 +74,8 @@ def watch(
     """Yield news for ever, or until so many events came."""
     seen = 0
     while True:
-        for one in watcher.news():
-            yield one
+        for case_id, event in watcher.news():
+            yield case_id, event
             seen += 1
             if seen == most:
                 return

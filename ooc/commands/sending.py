@@ -103,9 +103,9 @@ def outcome_of(client: Client, service: str, command_id: UUID, role: str) -> Map
         raise NotFound(f"{service} records no commands: choose one of {', '.join(COLLECTIONS)}.")
     answer = require_found(client.get(service, f"/v1/commands/{command_id}", role=role), f"command {command_id}", role)
     follows = []
-    for one in answer["follows"]:
-        state, detail = _state(client, one, role)
-        follows.append({**one, "state": state, "detail": detail})
+    for command in answer["follows"]:
+        state, detail = _state(client, command, role)
+        follows.append({**command, "state": state, "detail": detail})
     return {**answer, "follows": follows}
 
 
@@ -120,7 +120,7 @@ def outcome_tables(answer: Mapping[str, Any]) -> Iterator[Any]:
     yield _lines(
         f"Recorded in {answer['receipt']['stream']}", answer["receipt"]["events"], "version", "type", "position"
     )
-    rows = [(one["type"], one["stream"], one["state"], one["detail"]) for one in answer["follows"]]
+    rows = [(command["type"], command["stream"], command["state"], command["detail"]) for command in answer["follows"]]
     yield (
         table("What follows", "command", "stream", "state", "", rows=rows)
         if rows

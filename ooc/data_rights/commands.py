@@ -49,10 +49,10 @@ def forget(
     """Forget a person in every service. It cannot be undone; it is refused while a record is open or a hold stands."""
     client = client_of(url, patience=PATIENT, reason=reason)
     rehearsed = _decide(client, person, "forget", {"basis": basis}, reason, dry_run=True)
-    records = [(service, one) for service, answer in rehearsed.items() for one in answer["records"]]
+    records = [(service, record) for service, answer in rehearsed.items() for record in answer["records"]]
     if not records and not any(answer["forgotten"] for answer in rehearsed.values()):
         raise NotFound(f"No record of any service names the person {person}: check the id.")
-    rows = [(service, one["id"], one["home"], one["state"]) for service, one in records]
+    rows = [(service, record["id"], record["home"], record["state"]) for service, record in records]
     OUT.print(table(f"Records that name the person {person}", "service", "record", "case", "state", rows=rows))
     if dry_run:
         OUT.print(f"All of it would be forgotten. {_backups(rehearsed)} Nothing was done.", soft_wrap=True)
@@ -68,11 +68,11 @@ def forget_again(reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRu
     client = client_of(url, patience=PATIENT, reason=reason)
     reply = client.get("reporting", "/v1/forgotten", role=OFFICER)
     people = require_found(reply, "list of forgotten people", OFFICER)["people"]
-    standing = [one for one in people if one["key_stands"]]
+    standing = [person for person in people if person["key_stands"]]
     if not standing:
         OUT.print(f"Forgotten people: {len(people)}. None has a key: there is nothing to repeat.")
         return
-    rows = [(one["person_id"], one["basis"], ", ".join(one["forgotten_at"])) for one in standing]
+    rows = [(person["person_id"], person["basis"], ", ".join(person["forgotten_at"])) for person in standing]
     OUT.print(table("Forgotten, and not destroyed in the keyring", "person", "basis", "recorded by", rows=rows))
     if dry_run:
         OUT.print("Their keys would be destroyed again. Nothing was done.")
@@ -80,8 +80,8 @@ def forget_again(reason: Reason = "ERASURE", url: Urls = None, *, dry_run: DryRu
     if not confirm(yes=yes):
         return
     done = []
-    for one in standing:
-        person, basis = UUID(one["person_id"]), one["basis"]
+    for forgotten in standing:
+        person, basis = UUID(forgotten["person_id"]), forgotten["basis"]
         rehearsed = _decide(client, person, "forget", {"basis": basis}, reason, dry_run=True)
         done.append(_destroy(client, person, basis, rehearsed, reason))
     if not all(done):

@@ -47,7 +47,7 @@ class Redaction:
         """Return a JSON value without other people's ids, and without what is of another person."""
         match value:
             case str():
-                return _UUID.sub(lambda found: self._word(found[0]), value)
+                return _UUID.sub(lambda match: self._word(match[0]), value)
             case Mapping():
                 return self._member(value)
             case list() | tuple():

@@ -76,18 +76,20 @@ def subject_access(
     client = client_of(url, patience=PATIENT, reason=REASON)
     views = _views(client, person)
     _refuse_forgotten(person, views)
-    listed = [(service, one) for service, view in views.items() for one in view["records"]]
+    listed = [(service, record) for service, view in views.items() for record in view["records"]]
     if not listed:
         raise NotFound(f"No record of any service names the person {person}: check the id.")
-    if unknown := sorted(str(case) for case in free_texts or () if str(case) not in {one["home"] for _, one in listed}):
+    if unknown := sorted(
+        str(case) for case in free_texts or () if str(case) not in {record["home"] for _, record in listed}
+    ):
         raise NotFound(f"The person is named in no case {', '.join(unknown)}: check --free-texts.")
     opened = {str(case) for case in free_texts or ()}
-    records = [_record_answer(client, person, basis, service, one, opened) for service, one in listed]
+    records = [_record_answer(client, person, basis, service, record, opened) for service, record in listed]
     copy = copy_for(person, basis, views, records, list(_looks(client, listed)), datetime.now(UTC))
     folder = out or Path(f"subject-access-{person}")
     for path in _write_files(folder, copy, lang):
         OUT.print(str(path), markup=False, soft_wrap=True)
-    left_out = sum(len(one["not_shown"]) for one in copy["records"])
+    left_out = sum(len(record["not_shown"]) for record in copy["records"])
     OUT.print(
         f"{len(records)} records of {len(views)} services, and {len(copy['looked'])} looks at them. {left_out} free texts"
         " are left out, since they may tell of others: read them, then name each case that you may show with --free-texts.",
@@ -105,8 +107,8 @@ def copy_for(
     made_at: datetime,
 ) -> dict[str, Any]:
     """Put the copy together from the answers of the services."""
-    own = {one["id"] for one in records} | {one["home"] for one in records}
-    own |= {line["event_id"] for one in records for line in one["history"]}
+    own = {record["id"] for record in records} | {record["home"] for record in records}
+    own |= {line["event_id"] for record in records for line in record["history"]}
     redaction = Redaction(person, own, records)
     return {
         "person_id": str(person),
@@ -116,7 +118,7 @@ def copy_for(
             service: {name: view[name] for name in ("holds", "restricted", "review_on")}
             for service, view in views.items()
         },
-        "records": [_record(one, redaction) for one in records],
+        "records": [_record(record, redaction) for record in records],
         "looked": [_look(line, redaction) for line in sorted(looks, key=lambda line: line["at"])],
     }
 
@@ -180,7 +182,7 @@ def _refuse_forgotten(person: UUID, views: Mapping[str, Mapping[str, Any]]) -> N
         return
     days = "; ".join(f"{service} on {local_day(datetime.fromisoformat(at))}" for service, at in when.items())
     remaining = [
-        f"{service}/{one['id']} ({one['state']})" for service, view in views.items() for one in view["records"]
+        f"{service}/{record['id']} ({record['state']})" for service, view in views.items() for record in view["records"]
     ]
     raise NotFound(
         f"The person {person} is forgotten ({days}): the key is destroyed, and nobody can read what described them. What"
@@ -202,9 +204,9 @@ def _record_answer(
 
 def _looks(client: Client, listed: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Mapping[str, Any]]:
     """Yield the lines of the access logs about the person's records and cases, once each."""
-    for service, one in listed:
-        yield from lines_of(client, OFFICER, service, "record", one["id"])
-    for case in sorted({one["home"] for _, one in listed}):
+    for service, record in listed:
+        yield from lines_of(client, OFFICER, service, "record", record["id"])
+    for case in sorted({record["home"] for _, record in listed}):
         yield from lines_of(client, OFFICER, "reporting", "case", case)
 
 

@@ -67,7 +67,9 @@ def stores(var: Path = VAR) -> Settings:
     """Where the data are: as the local system wrote it down, else as the environment says; raises `NoSystem`."""
     noted = written(var)
     if noted is not None:
-        return Settings(database_url=noted["postgres"], kafka=noted["kafka"], **_noted_passwords(noted))
+        # The passwords of another Kafka than its own are named by the environment.
+        own = {"kafka_passwords": noted["kafka_passwords"]} if noted.get("kafka_passwords") else {}
+        return Settings(database_url=noted["postgres"], kafka=noted["kafka"], **own)
     if not (os.environ.get("OOC_DATABASE_URL") and os.environ.get("OOC_KAFKA")):
         raise NoSystem(
             f"No system was found: start one with `ooc up`, or set OOC_DATABASE_URL and OOC_KAFKA (there is no {var}/system.json)."
@@ -79,11 +81,6 @@ def owner_database_url() -> str:
     """Where the owner of the databases connects: at the local system, else as the environment says."""
     noted = written(VAR)
     return as_role(noted["postgres"], OWNER) if noted is not None else Settings().owner_database_url
-
-
-def _noted_passwords(noted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where the local system keeps the passwords of its own Kafka; of another one the environment says it."""
-    return {"kafka_passwords": noted["kafka_passwords"]} if noted.get("kafka_passwords") else {}
 
 
 async def require_answers(settings: Settings) -> None:

@@ -179,7 +179,7 @@ def _shortened(problems: Sequence[str]) -> list[str]:
 
 def write_report(client: Client, report: Mapping[str, Any], file: Path, role: str) -> bool:
     """Have a report kept and proved, and write both into a file; returns False where it is not kept, and so not signed."""
-    findings = [{**one, "problems": _shortened(one["problems"])} for one in report["findings"]]
+    findings = [{**finding, "problems": _shortened(finding["problems"])} for finding in report["findings"]]
     body = {**report, "findings": findings}
     try:
         reply = client.decide("reporting", "/v1/verifications", role=role, params={}, reason="AUDIT", body=body)
@@ -278,7 +278,7 @@ def _faults(client: Client, receipt: Mapping[str, Any], role: str) -> Iterable[s
         )
         entry = log_entry(line["position"], datetime.fromisoformat(now["recorded_at"]), bytes.fromhex(line["hash"]))
         try:
-            proof = [base64.b64decode(one) for one in path]
+            proof = [base64.b64decode(digest) for digest in path]
             check_inclusion(hash_leaf(entry), line["position"] - 1, checkpoint.size, proof, checkpoint.root)
         except BadProof as error:
             yield f"{here}: {error}"

@@ -10,12 +10,11 @@ from typing import Annotated, Any, Final, TypeVar
 
 import asyncpg
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ooc.evidence.verification import owner_database_url, require_answers, stores
 from ooc.options import AsJson, fail
 from ooc.restore.restore import CannotRestore, Drill, drill_every_service, restore_service
-from ooc.tables import ERR, OUT, complain
+from ooc.tables import ERR, OUT, complain, progress_bar
 from services.addresses import NoSystem
 from services.registry import DECIDING
 from services.reporting.database import DATABASE
@@ -122,15 +121,7 @@ async def _rebuild_tables(processes: int, *, swap: bool) -> Rebuilt:
     settings = stores()
     await require_answers(settings)
     sources = {entry.name: settings.database(entry.name, role_name(RoleKind.VERIFY)) for entry in DECIDING}
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=ERR) as progress:
+    with progress_bar(ERR) as progress:
         bar = progress.add_task("beginning", total=None)
 
         def show(step: Step) -> None:

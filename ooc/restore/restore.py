@@ -71,7 +71,7 @@ class TopicEvents:
 async def read_topic(service: Service[Any], kafka: Kafka, after: int, problems: Problems) -> TopicEvents:
     """Read the events that the relay wrote to a topic; whole those after a position. Other records are left out."""
     reached = await read_position_record(service, kafka, problems)
-    found = TopicEvents()
+    events = TopicEvents()
     async for records in committed_records(service, kafka, reached, problems):
         for record in records:
             if not reached.vouches(record.partition, record.offset):
@@ -79,22 +79,22 @@ async def read_topic(service: Service[Any], kafka: Kafka, after: int, problems: 
             event = decode(
                 record.topic, record.partition, record.offset, record.key, tuple(record.headers), record.value
             )
-            _take(event, after, found, problems)
-    return found
+            _take(event, after, events, problems)
+    return events
 
 
-def _take(event: ConsumedEvent, after: int, found: TopicEvents, problems: Problems) -> None:
+def _take(event: ConsumedEvent, after: int, topic: TopicEvents, problems: Problems) -> None:
     place = f"{event.topic} partition {event.partition} offset {event.offset}"
     if event.error is not None:
         problems.note(f"{place}: {event.error}")
         return
     entry = log_entry(event.position, event.recorded_at, event.hash)
-    if found.entries.setdefault(event.position, entry) != entry:
+    if topic.entries.setdefault(event.position, entry) != entry:
         problems.note(f"{place}: position {event.position} stands in the topic twice, with another event")
     if event.position > after:
         envelope = json.loads(event.body)
-        found.commands[event.position] = UUID(envelope["command_id"])
-        found.after[event.position] = RecordedEvent(
+        topic.commands[event.position] = UUID(envelope["command_id"])
+        topic.after[event.position] = RecordedEvent(
             event.position,
             event.recorded_at,
             event.stream,

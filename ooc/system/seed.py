@@ -20,10 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from ooc.scenarios import STORIES
-from ooc.tables import OUT
+from ooc.tables import OUT, progress_bar
 from services.addresses import VAR, NoSystem, written
 from shared.command_handler import Accepted, CommandHandler
 from shared.domain.dates import BeyondCalendar
@@ -56,34 +54,34 @@ class Seeded:
 async def seed(
     handlers: Mapping[str, CommandHandler],
     synthetic_cases: Iterator[SyntheticCase],
-    told: Callable[[], None] = lambda: None,
+    advance: Callable[[], None] = lambda: None,
 ) -> Seeded:
-    """Send the commands of some synthetic cases, each case's in order and many cases at a time; `told` is called after each."""
-    found = Seeded()
+    """Send the commands of some synthetic cases, each case's in order and many cases at a time; `advance` is called after each."""
+    seeded = Seeded()
 
     async def take_turns() -> None:
         for case in synthetic_cases:
-            await _play(handlers, case, found)
-            told()
+            await _play(handlers, case, seeded)
+            advance()
 
     await asyncio.gather(*(take_turns() for _ in range(AT_ONCE)))
-    return found
+    return seeded
 
 
-async def _play(handlers: Mapping[str, CommandHandler], case: SyntheticCase, found: Seeded) -> None:
+async def _play(handlers: Mapping[str, CommandHandler], case: SyntheticCase, seeded: Seeded) -> None:
     for sent in case.sent:
         try:
             result = await handlers[sent.service].handle(replace(sent.request, received_at=datetime.now(UTC)))
         except (NoPolicy, BeyondCalendar) as error:
-            found.refused[type(error).__name__] += 1
+            seeded.refused[type(error).__name__] += 1
             return
         if not isinstance(result, Accepted):
             rules = [rule.id for rule in getattr(result, "rules", ())]
-            found.refused[" ".join(rules) or type(result).__name__] += 1
+            seeded.refused[" ".join(rules) or type(result).__name__] += 1
             return
-        found.commands += 1
-        found.events += len(result.receipt.events)
-    found.cases += 1
+        seeded.commands += 1
+        seeded.events += len(result.receipt.events)
+    seeded.cases += 1
 
 
 def days_back(chance: random.Random, case: SyntheticCase, weeks: int) -> int:
@@ -130,7 +128,6 @@ async def _fill(settings: Settings, files: Sequence[Path], cases: int, weeks: in
     from services.registry import deciding_services  # noqa: PLC0415  it brings the services' declarations
 
     services = deciding_services()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     async with AsyncExitStack() as stack:
         handlers: dict[str, CommandHandler] = {}
         for service in services:
@@ -138,7 +135,7 @@ async def _fill(settings: Settings, files: Sequence[Path], cases: int, weeks: in
                 open_resources(service.name, RoleKind.API, settings, connections=8, keyring_connections=4)
             )
             handlers[service.name] = resources.command_handler(service, PostgresEventStore(resources.database))
-        bar = stack.enter_context(Progress(*columns, TimeRemainingColumn(), console=OUT))
+        bar = stack.enter_context(progress_bar(OUT))
         task = bar.add_task("cases", total=cases)
         # Plays in memory, in a loop of its own.
         synthetic_cases = await asyncio.to_thread(SyntheticCases, services, files, secrets.randbits(32))

@@ -141,19 +141,20 @@ class Client:
     ) -> Reply:
         url = f"{self.addresses.of(service)}{path}"
         deadline = time.monotonic() + (self.patience if patience is None else patience)
-        for attempt in range(1_000_000):
+        retried = False
+        while True:
             try:
                 answer = self._http.request(method, url, headers=dict(headers), **content)
             except httpx2.TransportError as error:
                 why = f"it does not answer ({type(error).__name__})"
             else:
                 if answer.status_code not in PASSING:
-                    return Reply(answer.status_code, _body(answer), answer.headers, retried=attempt > 0)
+                    return Reply(answer.status_code, _body(answer), answer.headers, retried=retried)
                 why = f"it is not ready (HTTP {answer.status_code})"
             if time.monotonic() >= deadline:
                 raise NoAnswer(f"{service} at {url}: {why}. Is the system up? Ask `ooc status`.")
             self._pause()
-        raise AssertionError("a deadline comes before a million attempts")
+            retried = True
 
 
 def _http() -> httpx2.Client:

@@ -123,11 +123,11 @@ def _members(kind: type[FieldClass]) -> Iterable[tuple[str, str]]:
 
 def _marks(book: EventRegistry) -> Mapping[str, str]:
     """Map each mark of a service to its text in the function's docstring: `NAME: what it says. NAME: …`."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for mark in dict.fromkeys(book.marks.values()):
         for name, meaning in _sentences(inspect.getdoc(mark) or ""):
-            found[name] = f"{found[name]}; {meaning}" if name in found else meaning
-    return found
+            texts[name] = f"{texts[name]}; {meaning}" if name in texts else meaning
+    return texts
 
 
 def _sentences(text: str) -> Iterable[tuple[str, str]]:

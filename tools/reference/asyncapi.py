@@ -236,7 +236,7 @@ def _headers_schema() -> Json:
 
 def _example_headers(body: Json) -> Json:
     """Compose the headers of a sample; its position, time of recording and hash are made up."""
-    found = {
+    headers = {
         "ce_specversion": "1.0",
         "content-type": "application/json",
         "ce_id": body["event_id"],
@@ -249,7 +249,7 @@ def _example_headers(body: Json) -> Json:
         "ooc_recorded_at": RECORDED_AT,
         "ooc_hash": hashlib.sha256(GENESIS).hexdigest(),
     }
-    return found | ({"traceparent": body["traceparent"]} if body["traceparent"] else {})
+    return headers | ({"traceparent": body["traceparent"]} if body["traceparent"] else {})
 
 
 def _position_message() -> Json:

@@ -148,8 +148,8 @@ def _is_enum(item: Any) -> bool:
 def _shapes(services: Iterable[Service[Any]]) -> list[type[BaseModel]]:
     """Return the groups of fields of all messages, by name."""
     messages = [message for service in services for message in (*service.commands, *service.events.events)]
-    found = {shape.__name__: shape for message in messages for shape in groups(message)}
-    return [found[name] for name in sorted(found)]
+    shapes = {shape.__name__: shape for message in messages for shape in groups(message)}
+    return [shapes[name] for name in sorted(shapes)]
 
 
 def _fields(model: type[BaseModel]) -> dict[str, str]:

@@ -46,22 +46,29 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     within = getattr(command, "commands", {})
     if not within or command.invoke_without_command:
         yield path, command
-    for name, one in within.items():
-        yield from _commands(one, f"{path} {name}")
+    for name, inner in within.items():
+        yield from _commands(inner, f"{path} {name}")
 
 
 def _usage(path: str, command: Any) -> str:
-    arguments = (one for one in command.params if one.param_type_name == "argument")
-    required = (one for one in command.params if one.param_type_name == "option" and one.required)
+    arguments = (parameter for parameter in command.params if parameter.param_type_name == "argument")
+    required = (
+        parameter for parameter in command.params if parameter.param_type_name == "option" and parameter.required
+    )
     return " ".join(
         (
             path,
-            *((one.metavar or one.name).upper() + ("…" if one.nargs == -1 else "") for one in arguments),
-            *(f"{one.opts[-1]} …" for one in required),
+            *(
+                (parameter.metavar or parameter.name).upper() + ("…" if parameter.nargs == -1 else "")
+                for parameter in arguments
+            ),
+            *(f"{parameter.opts[-1]} …" for parameter in required),
         )
     )
 
 
 def _options(command: Any) -> list[tuple[str, str]]:
-    options = (one for one in command.params if one.param_type_name == "option" and not one.hidden)
-    return [(f"`{one.opts[-1]}`", one.help or "") for one in options]
+    options = (
+        parameter for parameter in command.params if parameter.param_type_name == "option" and not parameter.hidden
+    )
+    return [(f"`{parameter.opts[-1]}`", parameter.help or "") for parameter in options]

@@ -29,7 +29,7 @@ Seen = Mapping[str, Sequence[Any]]
 
 def seen_in(messages: Iterable[BaseModel]) -> dict[str, list[Any]]:
     """Collect every value in some messages by the name of its field, groups of fields opened."""
-    found: dict[str, list[Any]] = {}
+    by_name: dict[str, list[Any]] = {}
 
     def note(name: str, value: Any) -> None:
         if value is None or isinstance(value, (bool, Enum)):
@@ -40,14 +40,14 @@ def seen_in(messages: Iterable[BaseModel]) -> dict[str, list[Any]]:
         elif isinstance(value, (tuple, list)):
             for item in value:
                 note(name.removesuffix("s"), item)
-        values = found.setdefault(name, [])
+        values = by_name.setdefault(name, [])
         if value not in values:
             values.append(value)
 
     for message in messages:
         for name in type(message).model_fields:
             note(name, getattr(message, name))
-    return found
+    return by_name
 
 
 def moments(history: Sequence[Fact], here: Seen) -> tuple[datetime, ...]:
@@ -107,7 +107,7 @@ def _choices(  # noqa: PLR0911 - one line for each kind
     if origin is Annotated:
         return _choices(name, args[0], here, elsewhere, after)
     if origin in {Union, types.UnionType}:
-        inner = next(one for one in args if one is not type(None))
+        inner = next(part for part in args if part is not type(None))
         return _choices(name, inner, here, elsewhere, after)
     if annotation is bool:
         return (True, False)

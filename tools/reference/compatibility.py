@@ -61,18 +61,18 @@ class Break:
 
 def incompatible_changes(before: Contract, after: Contract) -> list[Break]:
     """List the incompatible changes from one contract to another, each once, by place."""
-    found: dict[Break, None] = {}
+    breaks: dict[Break, None] = {}
     for path, old in sorted(before.items()):
         new = after.get(path)
         if new is None:
-            found[Break(path, "the document is gone", "keep it")] = None
+            breaks[Break(path, "the document is gone", "keep it")] = None
         elif path.endswith("openapi.json"):
-            found |= dict.fromkeys(_api(path.partition("/")[0], old, new))
+            breaks |= dict.fromkeys(_api(path.partition("/")[0], old, new))
         elif path.endswith("schema.json"):
-            found |= dict.fromkeys(_events(old, new))
+            breaks |= dict.fromkeys(_events(old, new))
         else:
-            found |= dict.fromkeys(_topics(old, new))
-    return list(found)
+            breaks |= dict.fromkeys(_topics(old, new))
+    return list(breaks)
 
 
 def _events(old: Json, new: Json) -> Iterator[Break]:
@@ -124,7 +124,7 @@ def _api(service: str, old: Json, new: Json) -> Iterator[Break]:
                 yield Break(place, f"it no longer answers {status}", ADVICE[Direction.RESPONSE])
                 continue
             comparison = _Comparison(old, new, Direction.RESPONSE)
-            contents = (found.get("content", {}) for found in (response, other["responses"][status]))
+            contents = (body.get("content", {}) for body in (response, other["responses"][status]))
             yield from _media(comparison, f"{place} {status}", *contents)
 
 

@@ -31,19 +31,19 @@ def contract_of_code(services: Sequence[Service[Any]]) -> dict[str, Json]:
 
 def committed_contract(place: Path) -> dict[str, Json]:
     """Read the documents below docs/reference. Raises `UnreadableContract`."""
-    found: dict[str, Json] = {}
+    documents: dict[str, Json] = {}
     for file in sorted(place.rglob("*.json")):
         path = file.relative_to(place).as_posix()
         if path == BREAKS:
             continue
         try:
-            found[path] = json.loads(file.read_text(encoding="utf-8"))
+            documents[path] = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise UnreadableContract(
                 f"{file} is no JSON ({error}): where a merge left its marks, take the other branch's file"
                 f" (`git checkout main -- {place}`) and run `make docs` again"
             ) from error
-    return found
+    return documents
 
 
 def text_of(document: Any) -> str:
@@ -53,7 +53,7 @@ def text_of(document: Any) -> str:
 
 def explain(breaks: Sequence[Break]) -> str:
     """Say what the incompatible changes are, and what to do."""
-    lines = "\n".join(f"  - {found}" for found in breaks)
+    lines = "\n".join(f"  - {change}" for change in breaks)
     return (
         f"The code breaks the contract that others have been given (docs/explanation/compatibility.md):\n{lines}\n"
         'Where that is meant, say why: .venv/bin/python -m tools.reference --incompatible "REASON". It is recorded in'
@@ -64,14 +64,14 @@ def explain(breaks: Sequence[Break]) -> str:
 def recorded_breaks(place: Path) -> list[dict[str, str]]:
     """Read the incompatible changes that were made on purpose."""
     file = place / BREAKS
-    found: list[dict[str, str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    return found
+    breaks: list[dict[str, str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    return breaks
 
 
 def record_breaks(place: Path, breaks: Sequence[Break], why: str) -> None:
     """Add incompatible changes to the record, with today and the reason."""
     today = date.today().isoformat()  # noqa: DTZ011 - the day on which somebody decided it here
-    lines = [{"day": today, "place": found.place, "change": found.why, "why": why} for found in breaks]
+    lines = [{"day": today, "place": change.place, "change": change.why, "why": why} for change in breaks]
     (place / BREAKS).write_text(text_of([*recorded_breaks(place), *lines]), encoding="utf-8")
 
 

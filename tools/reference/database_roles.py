@@ -44,7 +44,7 @@ def of_database_roles() -> dict[str, str]:
             " ([OOC_DATABASE_PASSWORDS](../how-to/environment.md))."
         ),
     ]
-    deciding = ", ".join(f"`{service_database(one.name)[0]}`" for one in DECIDING)
+    deciding = ", ".join(f"`{service_database(entry.name)[0]}`" for entry in DECIDING)
     for title, schema in [
         (f"{deciding}: each deciding service", service),
         *((f"`{name}`", schema) for name, schema in (*databases_without_events(), KEYRING_DATABASE)),

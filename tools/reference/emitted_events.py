@@ -21,17 +21,17 @@ def emitted_events(service: Service[Any], command: type[Command]) -> list[type[E
     """Return the events that a command may make, in the order in which the service declares them."""
     if command.records is not None:
         return [command.records]
-    found = _events_in_decide(f"services.{service.name}.domain", command)
-    return [event for event in service.events.events if event in found]
+    events = _events_in_decide(f"services.{service.name}.domain", command)
+    return [event for event in service.events.events if event in events]
 
 
 @cache
 def _events_in_decide(domain: str, command: type[Command]) -> frozenset[type[Event]]:
     """Return the events in the branches of `decide`, which the pages ask for once for each event of the service."""
-    found: set[type[Event]] = set()
+    events: set[type[Event]] = set()
     for module, body in _branches(domain, command):
-        _collect(body, module, domain, found, set())
-    return frozenset(found)
+        _collect(body, module, domain, events, set())
+    return frozenset(events)
 
 
 def _branches(domain: str, command: type[Command]) -> Iterator[tuple[ModuleType, Sequence[ast.AST]]]:
@@ -51,23 +51,23 @@ def _classes(pattern: ast.pattern) -> set[str]:
 
 
 def _collect(
-    body: Sequence[ast.AST], module: ModuleType, domain: str, found: set[type[Event]], visited: set[FunctionType]
+    body: Sequence[ast.AST], module: ModuleType, domain: str, events: set[type[Event]], visited: set[FunctionType]
 ) -> None:
     nodes = [node for part in body for node in ast.walk(part)]
     for name in (name for node in nodes if isinstance(node, ast.Return) for name in _alternatives(node.value)):
         chosen = _resolve(name, module)
         if isinstance(chosen, type) and issubclass(chosen, Event):
-            found.add(chosen)
+            events.add(chosen)
     for call in (node for node in nodes if isinstance(node, ast.Call)):
         called = _resolve(call.func, module)
         if isinstance(called, MethodType) and isinstance(called.__self__, CorrectionEngine):
-            found.add(called.__self__.event)
+            events.add(called.__self__.event)
         made = _resolve(call.args[0], module) if called is event_from and call.args else called
         if isinstance(made, type) and issubclass(made, Event):
-            found.add(made)
+            events.add(made)
         elif isinstance(called, FunctionType) and called.__module__.startswith(domain) and called not in visited:
             visited.add(called)
-            _collect(_body(called), sys.modules[called.__module__], domain, found, visited)
+            _collect(_body(called), sys.modules[called.__module__], domain, events, visited)
 
 
 def _alternatives(value: ast.expr | None) -> Iterator[ast.expr]:

@@ -91,11 +91,6 @@ def is_message(name: str) -> bool:
     return name.count(".") >= 3
 
 
-def title_of(service: Service[Any], event: type[Event]) -> str:
-    """Return the title of an event."""
-    return service.words.title_of(event)
-
-
 def schemas_file(service: Service[Any]) -> str:
     """Return the path of the schemas of a service's events, below docs/reference."""
     return f"{service.name}/events.schema.json"
@@ -117,7 +112,7 @@ def event_schemas(service: Service[Any]) -> Json:
     envelope, inner = _envelope()
     messages: dict[str, Json] = {
         name: {
-            "title": title_of(service, event),
+            "title": service.words.title_of(event),
             "description": parts[f"{event.__name__}.v{event.version}"]["description"],
             "allOf": [{"$ref": f"{ALONE}Envelope"}],
             "type": "object",

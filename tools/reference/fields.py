@@ -44,8 +44,8 @@ def worded_rows(model: type[BaseModel], words: Words) -> list[tuple[str, ...]]:
     """Return a line for each field of a message's own, with its title and help for people."""
     worded = []
     for (name, _), (field, *rest) in zip(_own_fields(model), rows(model), strict=True):
-        found = words.of_field(model, name) or FieldWords("", "")
-        worded.append((field, found.title, found.help, *rest))
+        field_words = words.of_field(model, name) or FieldWords("", "")
+        worded.append((field, field_words.title, field_words.help, *rest))
     return worded
 
 
@@ -75,15 +75,15 @@ def _holds(annotation: Any) -> str:  # noqa: PLR0911 - one line for each kind
     if origin in {Annotated, Sealed}:
         return _holds(args[0])
     if origin in {Union, types.UnionType}:
-        return " or ".join(_holds(one) for one in args if one is not type(None))
+        return " or ".join(_holds(part) for part in args if part is not type(None))
     if origin is tuple:
         return f"list of: {_holds(args[0])}"
     if origin is dict:
         return f"table from {_holds(args[0])} to {_holds(args[1])}"
     if origin is Literal:
-        return ", ".join(f"`{one}`" for one in args)
+        return ", ".join(f"`{part}`" for part in args)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return ", ".join(f"`{one.value}`" for one in annotation)
+        return ", ".join(f"`{part.value}`" for part in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
     return WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))

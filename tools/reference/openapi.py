@@ -36,10 +36,10 @@ def of_apis(documents: Mapping[str, Json]) -> dict[str, str]:
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
     """Yield method, path and operation of each route."""
-    for path, found in document["paths"].items():
+    for path, methods in document["paths"].items():
         for method in _METHODS:
-            if method in found:
-                yield method.upper(), path, found[method]
+            if method in methods:
+                yield method.upper(), path, methods[method]
 
 
 def _page(title: str, document: Json) -> str:

@@ -191,7 +191,7 @@ def _around(service: Service[Any], command: type[Command]) -> str:
     lines = [
         f"- Who may: {codes(sorted(service.roles_for(command)))}",
         f"- May make: {events}",
-        f"- Forbidden by: {', '.join(one for one in (forbidding, claimed) if one) or 'no rule of its own'}",
+        f"- Forbidden by: {', '.join(filter(None, (forbidding, claimed))) or 'no rule of its own'}",
         f"- Warned of by: {warning or 'none'}",
     ]
     if command.opens:
@@ -200,16 +200,16 @@ def _around(service: Service[Any], command: type[Command]) -> str:
 
 
 def _links(ids: Iterable[str]) -> str:
-    return ", ".join(f"[{one}](rules.md#{one.lower()})" for one in dict.fromkeys(ids))
+    return ", ".join(f"[{rule_id}](rules.md#{rule_id.lower()})" for rule_id in dict.fromkeys(ids))
 
 
 def _groups(messages: Iterable[type[BaseModel]], words: Words) -> list[str]:
-    found = {inner.__name__: inner for message in messages for inner in groups(message)}
-    if not found:
+    shapes = {inner.__name__: inner for message in messages for inner in groups(message)}
+    if not shapes:
         return []
     parts = ["# Groups of fields"]
-    for name in sorted(found):
-        parts += [f"## {name}", _first_lines(found[name]), table(WORDED_HEAD, worded_rows(found[name], words))]
+    for name in sorted(shapes):
+        parts += [f"## {name}", _first_lines(shapes[name]), table(WORDED_HEAD, worded_rows(shapes[name], words))]
     return parts
 
 

@@ -50,10 +50,10 @@ def cited(citation: str) -> set[str]:
     """Return the names of the sources in a citation. Raises ValueError if a part of it names none that is known."""
     names: set[str] = set()
     for part in _NEXT.split(citation):
-        found = {source["name"] for source in SOURCES if re.search(source["pattern"], part, re.IGNORECASE)}
-        if not found:
+        known = {source["name"] for source in SOURCES if re.search(source["pattern"], part, re.IGNORECASE)}
+        if not known:
             raise ValueError(f"{part!r} is no known source: add it to tools/reference/sources.toml")
-        names |= found
+        names |= known
     return names
 
 

@@ -71,13 +71,7 @@ def play_stories(services: Iterable[Service[Any]], stories: Path) -> Memory:
 
 @dataclass(frozen=True)
 class Explored:
-    """What was found of a service.
-
-    Attributes:
-        moves: every move of its state machine, sorted.
-        made: the events that each command was seen to make.
-
-    """
+    """The moves of a service's state machine, sorted, and the events that each command was seen to make."""
 
     moves: Sequence[Move]
     made: Mapping[type[Command], set[type[Event]]]
@@ -145,7 +139,7 @@ class _Exploration:
             for command in variants(command_class, at, here, self.recorded_values, decider.rules):
                 answer = decider.evaluate_and_decide(command, state, context)
                 if isinstance(answer, tuple):
-                    events = [one.event if isinstance(one, EventAt) else one for one in answer[0]]
+                    events = [made.event if isinstance(made, EventAt) else made for made in answer[0]]
                     self.made.setdefault(command_class, set()).update(map(type, events))
                     kinds = tuple(map(_kind, events))
                     if kinds not in seen:

@@ -44,9 +44,9 @@ def state_differs(
         yield Differs("stream", "to exist", MISSING)
         return
     for name, value in expected.items():
-        found = got.get(name, MISSING)
-        if not equal(value, found, ids):
-            yield Differs(name, value, found)
+        actual = got.get(name, MISSING)
+        if not equal(value, actual, ids):
+            yield Differs(name, value, actual)
 
 
 def duties_differ(
@@ -92,21 +92,21 @@ def sums_differ(expected: Mapping[str, Any], before: Mapping[str, Any], now: Map
 
 def number_at(measure: Mapping[str, Any], path: str) -> Decimal:
     """Return the number at a dotted path; 0 where there is none, or where it is withheld (a count under five is null)."""
-    found: Any = measure
+    value: Any = measure
     rest = path
     while rest:
-        if not isinstance(found, Mapping):
+        if not isinstance(value, Mapping):
             return Decimal(0)
         # A key may hold a dot itself, so the longest that is there is taken.
         parts = rest.split(".")
         for n in range(len(parts), 0, -1):
-            if (key := ".".join(parts[:n])) in found:
-                found, rest = found[key], ".".join(parts[n:])
+            if (key := ".".join(parts[:n])) in value:
+                value, rest = value[key], ".".join(parts[n:])
                 break
         else:
             return Decimal(0)
     try:
-        return Decimal(0) if found is None or isinstance(found, Mapping) else Decimal(str(found))
+        return Decimal(0) if value is None or isinstance(value, Mapping) else Decimal(str(value))
     except InvalidOperation:
         return Decimal(0)
 

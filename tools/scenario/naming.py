@@ -43,12 +43,12 @@ def references_in(value: Any) -> Iterator[Reference]:
         for item in value:
             yield from references_in(item)
     elif isinstance(value, str) and _REFERENCE.fullmatch(value) and not _ID.fullmatch(value):
-        if found := _DETAILS.fullmatch(value):
-            yield Reference(value, details=found[1])
-        elif found := _OFFICER.fullmatch(value):
-            yield Reference(value, role=found[1])
-        elif found := _EVENT.fullmatch(value):
-            yield Reference(value, stream=found[1])
+        if match := _DETAILS.fullmatch(value):
+            yield Reference(value, details=match[1])
+        elif match := _OFFICER.fullmatch(value):
+            yield Reference(value, role=match[1])
+        elif match := _EVENT.fullmatch(value):
+            yield Reference(value, stream=match[1])
         else:
             yield Reference(value, wrong=True)
 
@@ -77,12 +77,12 @@ class Names:
     def id(self, name: str) -> UUID:
         """Derive the id of a name; of `d1+c1`, the conference that is proposed for condition c1 of disposal d1."""
         first, plus, second = name.partition("+")
-        found = uuid5(self._own, first)
+        id_ = uuid5(self._own, first)
         if plus:
             self.id(first)
-            found = uuid5(found, str(self.id(second)))
-        self._names_by_id[str(found)] = name
-        return found
+            id_ = uuid5(id_, str(self.id(second)))
+        self._names_by_id[str(id_)] = name
+        return id_
 
     def key(self, *parts: object) -> str:
         """Derive an idempotency key that belongs to this run alone."""
@@ -105,13 +105,13 @@ class Names:
         return self._text(value) if isinstance(value, str) else value
 
     def _text(self, text: str) -> Any:
-        if found := _OFFICER.fullmatch(text):
-            role, _, number = found[1].partition("/")
+        if match := _OFFICER.fullmatch(text):
+            role, _, number = match[1].partition("/")
             return str(self._officer_id(Officer(role, int(number or 1))))
-        if (found := _DETAILS.fullmatch(text)) and found[1] in self._people:
-            return dict(self._people[found[1]])
-        if found := _EVENT.fullmatch(text):
-            return str(self._latest_event(found[1], found[2]))
-        if found := _ID.fullmatch(text):
-            return str(self.id(found[1]))
+        if (match := _DETAILS.fullmatch(text)) and match[1] in self._people:
+            return dict(self._people[match[1]])
+        if match := _EVENT.fullmatch(text):
+            return str(self._latest_event(match[1], match[2]))
+        if match := _ID.fullmatch(text):
+            return str(self.id(match[1]))
         return text

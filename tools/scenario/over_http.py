@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -32,10 +33,8 @@ class Http:
 
     def officer(self, officer: Officer) -> UUID:
         """Return the id of the person of the token for a role."""
-        try:
+        with _backend_errors():
             return self._client.tokens.token(officer.role, officer.number).person
-        except TROUBLE as error:
-            raise BackendError(str(error)) from None
 
     def send(self, request: Request) -> Response:
         """Send a command; where a service restarts meanwhile, again with the same key."""
@@ -83,40 +82,42 @@ class Http:
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any]:
         """GET a measure as ANALYST."""
-        try:
+        with _backend_errors():
             reply = self._client.get("reporting", f"/v1/measures/{name}", role=COUNTER, params=params)
-        except TROUBLE as error:
-            raise BackendError(str(error)) from None
         if reply.status != 200:
             raise BackendError(f"reporting gives no measure {name!r}: {_problem(reply)}")
         return _mapping(reply, "reporting")
 
     def settle(self) -> None:
         """Wait until two looks at every service's status find everything passed."""
-        try:
+        with _backend_errors():
             wait_until_idle(self._client)
-        except TROUBLE as error:
-            raise BackendError(str(error)) from None
 
     def now(self) -> datetime:
         """Return the latest of the services' times."""
         try:
-            return max(datetime.fromisoformat(status["time"]) for status in statuses(self._client).values())
-        except TROUBLE as error:
-            raise BackendError(str(error)) from None
+            with _backend_errors():
+                return max(datetime.fromisoformat(status["time"]) for status in statuses(self._client).values())
         except (KeyError, ValueError):
             raise BackendError("A service's status tells no time: is it of this version?") from None
 
     def _read(self, service: str, path: str, **params: Any) -> Reply | None:
-        try:
+        with _backend_errors():
             reply = self._client.get(service, path, role=READER, params=params)
-        except TROUBLE as error:
-            raise BackendError(str(error)) from None
         if reply.status == 404:
             return None
         if reply.status != 200:
             raise BackendError(f"{service} does not let {READER} read {path}: {_problem(reply)}")
         return reply
+
+
+@contextmanager
+def _backend_errors() -> Iterator[None]:
+    """Raise the errors of the client as `BackendError`."""
+    try:
+        yield
+    except TROUBLE as error:
+        raise BackendError(str(error)) from None
 
 
 def response_from(reply: Reply) -> Response:

@@ -260,16 +260,16 @@ def _duties(raw: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
 
 def _check_names(value: Any, sofar: _SoFar) -> None:
     """Check every `$name` that needs something to exist: a person's details, a role, a stream of an earlier step."""
-    for found in references_in(value):
-        if found.details is not None and found.details not in sofar.people:
-            raise _Wrong(f"with: there is no person {found.details!r} under people: add them, or check the name")
-        if found.role is not None:
-            officer(found.role)
-        if found.stream is not None and found.stream not in sofar.streams:
-            raise _Wrong(f"with: {found.text}: nothing was done on {found.stream!r} before: check the name")
-        if found.wrong:
+    for reference in references_in(value):
+        if reference.details is not None and reference.details not in sofar.people:
+            raise _Wrong(f"with: there is no person {reference.details!r} under people: add them, or check the name")
+        if reference.role is not None:
+            officer(reference.role)
+        if reference.stream is not None and reference.stream not in sofar.streams:
+            raise _Wrong(f"with: {reference.text}: nothing was done on {reference.stream!r} before: check the name")
+        if reference.wrong:
             raise _Wrong(
-                f"with: {found.text!r} is no name: write $name, $person.details, $officer.ROLE, $officer.ROLE/2 or $stream.EventType"
+                f"with: {reference.text!r} is no name: write $name, $person.details, $officer.ROLE, $officer.ROLE/2 or $stream.EventType"
             )
 
 

@@ -150,11 +150,11 @@ class Run:
 
         self._settle()
         deadline = time.monotonic() + self.backend.patience
-        while (found := look()) is None:
+        while (event_id := look()) is None:
             if time.monotonic() >= deadline:
                 raise LookupError(f"an event {event} of {stream}")
             time.sleep(GLANCE)
-        return found
+        return event_id
 
     # --- checks -----------------------------------------------------------------------------------
 
@@ -228,9 +228,9 @@ class Run:
         if wanted:
             self._settle()
         for key, step in wanted.items():
-            found = self.backend.measure(step.measure, _measure_params(step))
-            if found is not None:
-                self._before[key] = found
+            value = self.backend.measure(step.measure, _measure_params(step))
+            if value is not None:
+                self._before[key] = value
 
     def _path(self, key: str) -> str:
         """Put the ids in place of the names in a dotted path (`by_officer.$officer.SUPERVISOR`)."""

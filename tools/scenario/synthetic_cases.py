@@ -105,11 +105,7 @@ class _RecordingMemory(Memory):
 class SyntheticCases:
     """The cases of some scenarios, and as many more as are asked for. None is given out twice.
 
-    Args:
-        services: the deciding services.
-        files: the scenarios; the measures that they check are not asked, since nothing is recorded by them.
-        salt: another number, of 32 bits, makes other ids.
-
+    Another `salt`, a number of 32 bits, makes other ids.
     """
 
     def __init__(self, services: Iterable[Service[Any]], files: Sequence[Path], salt: int = 0) -> None:

@@ -40,13 +40,13 @@ def problems_of(scenario: Scenario, services: Mapping[str, Service[Any]]) -> Ite
     rule_ids = BESIDES | {rule.id for service in services.values() for rule in service.decider.rules.rules}
     for step in scenario.steps:
         if isinstance(step, CommandStep):
-            found = _ask(step, services[step.service], names, rule_ids)
+            problems = _ask(step, services[step.service], names, rule_ids)
         elif isinstance(step, CheckStep) and step.place is Target.HISTORY:
             events = services[step.service].events.by_name
-            found = (f"types: {step.service} has no event {name}" for name in step.types or () if name not in events)
+            problems = (f"types: {step.service} has no event {name}" for name in step.types or () if name not in events)
         else:
             continue
-        yield from (f"step {step.number}: {problem}" for problem in found)
+        yield from (f"step {step.number}: {problem}" for problem in problems)
 
 
 def _ask(step: CommandStep, service: Service[Any], names: Names, rule_ids: frozenset[str]) -> Iterator[str]:
@@ -62,8 +62,8 @@ def _ask(step: CommandStep, service: Service[Any], names: Names, rule_ids: froze
         try:
             service.command_adapter.validate_json(json.dumps(body))
         except ValidationError as error:
-            for found in error.errors(include_input=False, include_url=False):
-                yield f"with.{'.'.join(map(str, found['loc'][1:]))}: {found['msg']}"
+            for detail in error.errors(include_input=False, include_url=False):
+                yield f"with.{'.'.join(map(str, detail['loc'][1:]))}: {detail['msg']}"
     yield from (
         f"rationale: there is no rule {rule}" for rule in step.fields.get("rationale") or () if rule not in rule_ids
     )

@@ -92,7 +92,7 @@ def _parse(body: bytes) -> tuple[int, list[bytes], SignedNote]:
     except (BadNote, ValueError) as error:
         raise Rejected(400, str(error)) from error
     match = _OLD.fullmatch(first)
-    if match is None or not separator or any(len(one) != SIZE for one in path):
+    if match is None or not separator or any(len(digest) != SIZE for digest in path):
         raise Rejected(
             400, "a request is a line `old <size>`, a hash in base64 on each line, an empty line, and a note"
         )
