@@ -232,7 +232,7 @@ def close_reaction(
 
 
 def _read(file: Path) -> str | None:
-    """Read a person's words from a file, or from standard input; None where there are none."""
+    """Read a person's words from a file, or from standard input; None if there are none."""
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -16,7 +16,7 @@ SOON: Final = 5.0
 """Seconds for which a question waits for a service that does not answer."""
 
 PATIENT: Final = 30.0
-"""Seconds of the same where an answer may take a while."""
+"""Seconds of the same if an answer may take a while."""
 
 PERSON_ROLES: Final = tuple(role for role in Role if role is not Role.SYSTEM)
 """The roles that a person can have: in SYSTEM only the services act."""

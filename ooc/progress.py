@@ -70,17 +70,12 @@ def error_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}\nThis is a fault of the program: please report it. OOC_DEBUG=1 shows where it happened."
 
 
-def wants_traceback() -> bool:
-    """Whether a traceback is wanted."""
-    return bool(os.environ.get("OOC_DEBUG"))
-
-
 async def report_failure(work: Awaitable[None]) -> int:
     """0 when the work is done, 1 when it failed and that was said."""
     try:
         await work
     except Exception as error:
-        if wants_traceback():
+        if os.environ.get("OOC_DEBUG"):
             raise
         complain(error_text(error))
         return 1

@@ -187,7 +187,7 @@ def _notes(event: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
 
 
 def _note(note: Mapping[str, Any]) -> str:
-    """Return the note of a sealed field: its value where it was opened."""
+    """Return the note of a sealed field: its value if it was opened."""
     if note.get("forgotten"):
         return f"{note['note']}, and its key is destroyed"
     value = note.get("value")

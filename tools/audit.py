@@ -114,7 +114,7 @@ def audit_npm(
 
 
 def _packages(answer: str) -> list[Mapping[str, Any]] | None:
-    """Return the packages that an answer tells of; None where it is no answer."""
+    """Return the packages that an answer tells of; None if it is no answer."""
     try:
         found: list[Mapping[str, Any]] = json.loads(answer)["dependencies"]
     except (ValueError, KeyError, TypeError):

@@ -23,7 +23,7 @@ QUALITY: Final = 60
 
 
 def main() -> None:
-    """Make every picture that a page shows. Raises `SystemExit` where a screenshot or Chromium is missing."""
+    """Make every picture that a page shows. Raises `SystemExit` if a screenshot or Chromium is missing."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only the tests' environment has it
 
     names = sorted({name for page in PAGES.glob("*.md") for name in SHOWN.findall(page.read_text(encoding="utf-8"))})

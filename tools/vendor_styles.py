@@ -31,7 +31,7 @@ def adapt_stylesheet(css: str) -> str:
 
 
 def main() -> None:
-    """Fetch every package that the file of origins names; exits 1 where one is not what it says."""
+    """Fetch every package that the file of origins names; exits 1 if one is not what it says."""
     for file, origin in tomllib.loads(ORIGIN.read_text(encoding="utf-8")).items():
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(

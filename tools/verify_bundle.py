@@ -40,15 +40,12 @@ class Unreadable(Exception):
     """A file that is not what it should be."""
 
 
-class Faults:
-    """The faults found so far, each a sentence."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
+class Faults(list[str]):
+    """The faults so far, each a sentence."""
 
     def note(self, place: str, fault: str) -> None:
         """Add a fault at a place."""
-        self.found.append(f"{place}: {fault}")
+        self.append(f"{place}: {fault}")
 
 
 # --- hashes (docs/explanation/evidence.md) -----------------------------------------------------------
@@ -381,7 +378,7 @@ def check(bundle: dict[str, Any], keys: Keys, checkpoints: list[str], witness: K
         check_known(bundle, checkpoints, keys, faults)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"the bundle is malformed ({type(error).__name__}: {error})") from error
-    return faults.found
+    return faults
 
 
 def read_bundle(path: Path) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _lines_about(
 
 
 def lines_of(client: Client, role: Role, service: str, by: str, id_: str) -> Iterator[Line]:
-    """Yield the lines of one service, page for page; none where it holds nothing of that id."""
+    """Yield the lines of one service, page for page; none if it holds nothing of that id."""
     before: int | None = None
     while True:
         reply = client.get(service, "/v1/access", role=role, params={by: id_, "before": before})

@@ -25,7 +25,7 @@ class NotFound(Exception):
 
 
 def case_of(client: Client, id_: UUID, role: str) -> UUID | None:
-    """Return the case that a referral, a disposal or a conference of this id belongs to; None where none has the id."""
+    """Return the case that a referral, a disposal or a conference of this id belongs to; None if none has the id."""
     for service in SOURCES:
         reply = client.get(service, f"/v1/{COLLECTIONS[service]}/{id_}/history", role=role)
         if reply.status == 200:

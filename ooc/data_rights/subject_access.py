@@ -176,7 +176,7 @@ def _views(client: Client, person: UUID) -> dict[str, Mapping[str, Any]]:
 
 
 def _refuse_forgotten(person: UUID, views: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise `NotFound` where the person is forgotten: say when, and what remains."""
+    """Raise `NotFound` if the person is forgotten: say when, and what remains."""
     when = {service: view["forgotten_at"] for service, view in views.items() if view["forgotten"]}
     if not when:
         return

@@ -70,7 +70,7 @@ def export_case(
 
 
 def _print_case_file(path: Path, bundle: str) -> None:
-    from services.console.documents import print_case_file  # noqa: PLC0415  only where something is printed
+    from services.console.documents import print_case_file  # noqa: PLC0415  only if something is printed
 
     try:
         path.write_bytes(print_case_file(bundle))
@@ -141,7 +141,7 @@ def _read_note(path: Path) -> tuple[str, Checkpoint]:
 
 
 def require_folders(*files: Path | None) -> None:
-    """Exit with 2 where the folder of a file to write is missing: before anything is read, and logged, for nothing."""
+    """Exit with 2 if the folder of a file to write is missing: before anything is read, and logged, for nothing."""
     for file in files:
         if file is not None and not file.parent.is_dir():
             fail(f"There is no folder {file.absolute().parent}: make it (mkdir -p), or name another file.", 2)

@@ -178,7 +178,7 @@ def _shortened(problems: Sequence[str]) -> list[str]:
 
 
 def write_report(client: Client, report: Mapping[str, Any], file: Path, role: str) -> bool:
-    """Have a report kept and proved, and write both into a file; returns False where it is not kept, and so not signed."""
+    """Have a report kept and proved, and write both into a file; returns False if it is not kept, and so not signed."""
     findings = [{**finding, "problems": _shortened(finding["problems"])} for finding in report["findings"]]
     body = {**report, "findings": findings}
     try:

@@ -32,7 +32,7 @@ def up(
     ] = 1,
 ) -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
-    from ooc.system.running import address_rows, running_system  # noqa: PLC0415  only where it is started
+    from ooc.system.running import address_rows, running_system  # noqa: PLC0415  only if it is started
     from tools.local.local_system import Interrupted  # noqa: PLC0415
 
     async def run() -> None:

@@ -34,7 +34,7 @@ class Broken(Exception):
 
 
 async def demonstrate(*, once: bool) -> int:
-    """Start, play, show, verify; then stay up, or with `once` stop. The exit code: 0 where everything went well."""
+    """Start, play, show, verify; then stay up, or with `once` stop. The exit code: 0 if everything went well."""
     code: int | None = None
     try:
         async with running_system(Progress()) as addresses:

@@ -188,7 +188,7 @@ def _key_encryption_keys(var: Path, environment: Mapping[str, str]) -> dict[str,
 
 
 def kafka_passwords(var: Path, environment: Mapping[str, str]) -> Path | None:
-    """Return where a system's own Kafka has its passwords; None where the environment names another Kafka."""
+    """Return where a system's own Kafka has its passwords; None if the environment names another Kafka."""
     return None if environment.get("OOC_KAFKA") else passwords_in(var / "kafka")
 
 

@@ -102,7 +102,7 @@ def some_cases(
 
 
 def fill(files: Sequence[Path], cases: int, weeks: int) -> Seeded:
-    """Fill the system of this machine. Raises `NoSystem`, also where its keys or passwords cannot be read."""
+    """Fill the system of this machine. Raises `NoSystem`, also if its keys or passwords cannot be read."""
     try:
         return asyncio.run(_fill(_settings(VAR), files or sorted(STORIES.glob("*.yaml")), cases, weeks))
     except (InvalidKeyEncryptionKeys, NoPassword) as error:

@@ -80,7 +80,7 @@ def lock_data_dir(var: Path) -> Iterator[None]:
 
 
 def holder(var: Path) -> int | None:
-    """Return the process that holds `var`; None where none does, or there is no such directory."""
+    """Return the process that holds `var`; None if none does, or there is no such directory."""
     try:
         with (var / "lock").open("r", encoding="utf-8") as lock:
             try:

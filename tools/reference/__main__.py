@@ -87,7 +87,7 @@ def write_contract(contract: Contract, place: Path = PLACE) -> None:
 
 
 def main() -> None:
-    """Write everything; exit 1 with the reasons, writing nothing, where the contract would be broken."""
+    """Write everything; exit 1 with the reasons, writing nothing, if the contract would be broken."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.reference", description="Write docs/reference from the code."
     )

@@ -150,7 +150,7 @@ def _committed_schemas(path: str) -> Json:
 
 
 def _keep_parts(schema: Json, old: Json, parts_named: Json, parts: dict[str, Json]) -> None:
-    """Keep what an old schema refers to, at any depth, where the schemas of today do not have it."""
+    """Keep what an old schema refers to, at any depth, if the schemas of today do not have it."""
     for name in re.findall(rf'"{re.escape(ALONE)}([^"]+)"', json.dumps(schema)):
         if name != "Envelope" and name not in parts_named and name not in parts:
             parts[name] = old[name]

@@ -10,7 +10,7 @@ from tools.reference.state_explorer import Move
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table; nothing where it would be empty."""
+    """Write a table; nothing if it would be empty."""
     lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
     if not lines:
         return "None.\n"

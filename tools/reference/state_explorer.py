@@ -156,7 +156,7 @@ class _Exploration:
             self._follow((*history, *facts[:n]), now)
 
     def _execute(self, command: Command, officer: Actor, history: Sequence[Fact]) -> list[Fact]:
-        """Return the facts that the command makes; none where one of them is a correction."""
+        """Return the facts that the command makes; none if one of them is a correction."""
         command_id = derived_uuid("reference", len(history), repr(command))
         outcome = execute(
             self.service, CommandRequest(command, STREAM, command_id, officer, PLAYED_AT, command_id), history

@@ -62,7 +62,7 @@ class Backend(Protocol):
     def state(
         self, service: str, stream: UUID, *, as_of: datetime | None, known_at: datetime | None
     ) -> Mapping[str, Any] | None:
-        """Return a stream's state as an auditor sees it; None where nothing had begun."""
+        """Return a stream's state as an auditor sees it; None if nothing had begun."""
         ...
 
     def history(self, service: str, stream: UUID) -> Sequence[Mapping[str, Any]]:
@@ -76,7 +76,7 @@ class Backend(Protocol):
         ...
 
     def measure(self, name: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
-        """Return a measure as an analyst sees it; None where this system has no reporting."""
+        """Return a measure as an analyst sees it; None if this system has no reporting."""
         ...
 
     def settle(self) -> None:

@@ -91,7 +91,7 @@ def sums_differ(expected: Mapping[str, Any], before: Mapping[str, Any], now: Map
 
 
 def number_at(measure: Mapping[str, Any], path: str) -> Decimal:
-    """Return the number at a dotted path; 0 where there is none, or where it is withheld (a count under five is null)."""
+    """Return the number at a dotted path; 0 if there is none, or if it is withheld (a count under five is null)."""
     value: Any = measure
     rest = path
     while rest:

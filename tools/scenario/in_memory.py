@@ -99,7 +99,7 @@ class Memory:
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._services = {service.name: self._start(service) for service in services}
         self._loop = asyncio.new_event_loop()
-        # A thread of its own, so that the system can also be used where an event loop runs already.
+        # A thread of its own, so that the system can also be used if an event loop runs already.
         self._thread = ThreadPoolExecutor(1)
         weakref.finalize(self, self._loop.close)
 

@@ -37,7 +37,7 @@ class Http:
             return self._client.tokens.token(officer.role, officer.number).person
 
     def send(self, request: Request) -> Response:
-        """Send a command; where a service restarts meanwhile, again with the same key."""
+        """Send a command; if a service restarts meanwhile, again with the same key."""
         try:
             reply = self._client.post(
                 request.service,

@@ -149,7 +149,7 @@ def _ask(number: int, raw: Mapping[str, Any], sofar: _SoFar) -> CommandStep:
 
 
 def officer(text: str) -> Officer:
-    """Read `SUPERVISOR` or `SUPERVISOR/2`; raises the sentence of a `BadFile` where there is no such role."""
+    """Read `SUPERVISOR` or `SUPERVISOR/2`; raises the sentence of a `BadFile` if there is no such role."""
     role, slash, number = text.partition("/")
     if role not in {*Role}:
         raise _Wrong(f"{text!r} names no role; the roles are {', '.join(Role)}")

@@ -126,7 +126,7 @@ class Run:
             self._moved.clear()
 
     def _settle(self) -> None:
-        """Wait until everything has passed that this run has recorded, where it has sent a command since it last waited."""
+        """Wait until everything has passed that this run has recorded, if it has sent a command since it last waited."""
         if not self._settled:
             self.backend.settle()
             self._settled = True
@@ -139,7 +139,7 @@ class Run:
         return fields
 
     def _latest_event(self, stream: str, event: str) -> UUID:
-        """Return the id of a stream's latest event of a type; raises LookupError where there is none after waiting."""
+        """Return the id of a stream's latest event of a type; raises LookupError if there is none after waiting."""
 
         def look() -> UUID | None:
             for service in sorted(self._services.get(stream, ())):

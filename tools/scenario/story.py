@@ -34,7 +34,7 @@ class Officer:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The answer that a step expects: a word and, where they matter, the events in order or the rules in any order."""
+    """The answer that a step expects: a word and, if they matter, the events in order or the rules in any order."""
 
     word: Result = Result.ACCEPTED
     events: tuple[str, ...] | None = None

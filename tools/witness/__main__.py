@@ -14,7 +14,7 @@ from tools.witness.state import WitnessState, read_log_keys, witness_key
 
 
 def main() -> None:
-    """Serve until SIGTERM; ends with a message where a file is missing or malformed."""
+    """Serve until SIGTERM; ends with a message if a file is missing or malformed."""
     parser = argparse.ArgumentParser(prog="python -m tools.witness", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the folder of its key and of what it has seen")
     parser.add_argument("--logs", type=Path, required=True, help="a file with the public keys of the logs, one a line")
