@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import yaml
 from fastapi import FastAPI, Request
@@ -51,7 +51,7 @@ async def test_the_probes_of_an_api_name_it() -> None:
     """Given an API, both probes answer with the version."""
     api = FastAPI()
     add_health(api, _is_ready)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://api") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://api") as client:
         for probe in ("live", "ready"):
             assert (await client.get(f"/health/{probe}")).json() == {"status": probe, "version": VERSION}
 
