@@ -1,8 +1,7 @@
 """Check bearer tokens against the keys of an OpenID Connect issuer.
 
-Tokens are access tokens by RFC 9068: JWTs with an asymmetric signature. An ID token, which tells a client who signed in,
-opens nothing, whatever audience it names. Claims: `sub` (a UUID), `role`, `organisation`, the labels of the service and
-`conflicts` (ids that the actor has declared a conflict of interest for).
+Tokens are access tokens by RFC 9068: JWTs with an asymmetric signature; an ID token is refused. Claims: `sub` (a UUID),
+`role`, `organisation`, the labels of the service and `conflicts` (ids that the actor has declared a conflict of interest for).
 """
 
 from __future__ import annotations
@@ -142,7 +141,7 @@ class TokenVerifier:
                 decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
             except InvalidKeyIdError:
                 # The key may be new.
-                decoded = jwt.decode(token, await self._fresh_key_set(), algorithms=ALGORITHMS)
+                decoded = jwt.decode(token, await self._key_set(fresh=True), algorithms=ALGORITHMS)
             if str(decoded.header.get("typ")).lower() not in TYPES:
                 raise InvalidToken("this is not an access token (RFC 9068); send the access token, not the ID token")
             self._claims.validate(decoded.claims)
@@ -152,27 +151,21 @@ class TokenVerifier:
             raise InvalidToken(f"the access token is not valid ({why}); sign in again") from error
         return decoded.claims
 
-    async def _key_set(self) -> KeySet:
-        """Return the keys of the issuer; fetch them if they are missing or too old. Raises `IssuerUnavailable`."""
+    async def _key_set(self, *, fresh: bool = False) -> KeySet:
+        """Return the keys of the issuer; fetch them if they are missing or too old, or must be fresh.
+
+        Raises `IssuerUnavailable`.
+        """
         age = monotonic() - self._fetched_at
         # During a fetch, other requests use the old keys, as long as these are trusted.
-        if age > KEYS_SECONDS and not (age <= TRUSTED_SECONDS and self._lock.locked()):
+        if fresh or (age > KEYS_SECONDS and not (age <= TRUSTED_SECONDS and self._lock.locked())):
             await self._fetch_keys()
-        if self._keys is None or monotonic() - self._fetched_at > TRUSTED_SECONDS:
-            raise self._unavailable()
+        failed = self._failure is not None if fresh else monotonic() - self._fetched_at > TRUSTED_SECONDS
+        if self._keys is None or failed:
+            raise IssuerUnavailable(
+                f"the keys of {self._issuer} cannot be fetched ({self._failure}): try again in a moment"
+            )
         return self._keys
-
-    async def _fresh_key_set(self) -> KeySet:
-        """Fetch the current keys of the issuer, to look for an unknown key id. Raises `IssuerUnavailable`."""
-        await self._fetch_keys()
-        if self._keys is None or self._failure is not None:
-            raise self._unavailable()
-        return self._keys
-
-    def _unavailable(self) -> IssuerUnavailable:
-        return IssuerUnavailable(
-            f"the keys of {self._issuer} cannot be fetched ({self._failure}): try again in a moment"
-        )
 
     async def _fetch_keys(self) -> None:
         """Fetch the keys, unless a request was just made. Stores the result in `_keys` and `_failure`."""
@@ -193,7 +186,7 @@ class TokenVerifier:
 
 @cache
 def client_tls() -> ssl.SSLContext:
-    """Return the TLS settings of a client of the issuer, made once: to read the authorities holds up the process for 20 ms."""
+    """Return the TLS settings of a client of the issuer. Made once: reading the authorities blocks the process for 20 ms."""
     return httpx2.create_ssl_context()
 
 

@@ -1,15 +1,14 @@
 """Following a receipt: GET /v1/commands/{command_id} says what a command recorded, and what waits of what follows from it.
 
-A service knows its own database alone. There it has the receipt, and what waits at the services that follow its events,
-which their events of waits tell. The commands that follow are computed from the recorded events, as a dry run does. Whether
-one of them was recorded, or had nothing to do, is for its service to say, under its own command id.
+A service knows its own database alone: the receipt, and the waits that other services have published. The commands that
+follow are computed from the recorded events, as a dry run does. Whether one of them was recorded, or had nothing to do, is
+for its service to say, under its own command id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
-from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -46,10 +45,12 @@ def add_command_outcomes(app: FastAPI, service: Service[Any], followers: Followe
         stored = (await at.event_store.load("", id_)).kept
         if stored is not None and is_wait(stored.records[0].type):
             stored = None
-        own = (await _waits(at, [id_])).get(id_)
+        own = (await retry_or_raise(lambda: waits_named(at.database, [id_]), EventStoreUnavailable)).get(id_)
         if own is not None and (own.known.service != service.name or own.known.wait.kind != "REACTION"):
             own = None
-        idle = await _idle_stream(at, id_) if stored is None and own is None else None
+        idle = None
+        if stored is None and own is None:
+            idle = await retry_or_raise(lambda: stream_with_nothing_to_do(at.database, id_), EventStoreUnavailable)
         stream = stored.stream if stored is not None else own.known.wait.targets[0] if own is not None else idle
         records: Sequence[RecordedEvent] = ()
         if stream is not None:
@@ -67,32 +68,20 @@ def add_command_outcomes(app: FastAPI, service: Service[Any], followers: Followe
             )
         answer = CommandOutcome(
             command_id=id_,
-            state=_state(stored, own),
+            state=(
+                "recorded"
+                if stored is not None
+                else "nothing_to_do"
+                if own is None
+                else "closed"
+                if own.closed
+                else "waiting"
+            ),
             receipt=None if stored is None else at.handler.receipt_of(id_, stored),
             sentence=own.known.wait.sentence if stored is None and own is not None else None,
             follows=[] if stored is None else await _follows(at, service, followers(), stored),
         )
         return JSONResponse(answer.model_dump(mode="json"))
-
-
-def _state(
-    stored: StoredReceipt | None, own: WaitState | None
-) -> Literal["recorded", "nothing_to_do", "waiting", "closed"]:
-    if stored is not None:
-        return "recorded"
-    if own is None:
-        return "nothing_to_do"
-    return "closed" if own.closed else "waiting"
-
-
-async def _idle_stream(at: Dependencies, command_id: UUID) -> str | None:
-    """Look up where the command of a reaction had nothing to do."""
-
-    async def look() -> str | None:
-        async with at.database.acquire() as connection:
-            return await stream_with_nothing_to_do(connection, command_id)
-
-    return await retry_or_raise(look, EventStoreUnavailable)
 
 
 async def _follows(
@@ -101,57 +90,34 @@ async def _follows(
     """Look up the state of each command that follows from the recorded events."""
     facts = [service.events.read(record.body) for record in stored.records]
     following = list(following_commands(service, followers, facts))
-    waits = await _waits(at, [one.command_id for one in following])
-    held_streams = await _held_streams(at, stored.stream) if following else []
-    return [_state_of(one, waits.get(one.command_id), held_streams) for one in following]
+    if not following:
+        return []
+    ids = [command.command_id for command in following]
+    waits = await retry_or_raise(lambda: waits_named(at.database, ids), EventStoreUnavailable)
+    own_waits = await retry_or_raise(lambda: waits_of(at.database, stored.stream), EventStoreUnavailable)
+    quarantined = [known for known in own_waits if known.wait.kind == "STREAM" and known.wait.source == stored.stream]
+    return [_state_of(command, waits.get(command.command_id), quarantined) for command in following]
 
 
-def _state_of(following: FollowingCommand, wait: WaitState | None, held_streams: Sequence[KnownWait]) -> FollowingState:
+def _state_of(following: FollowingCommand, wait: WaitState | None, quarantined: Sequence[KnownWait]) -> FollowingState:
     """Return the state of a following command, as far as this service knows it: waiting, in quarantine, or neither."""
-    quarantined = next(
-        (
-            one
-            for one in held_streams
-            if one.service == following.service.name and one.wait.version <= following.fact.version
-        ),
-        None,
+    state: Literal["waiting", "quarantined", "closed", "not_waiting"] = "not_waiting"
+    sentence = None
+    if wait is not None and (wait.closed or not wait.ended):
+        state, sentence = "closed" if wait.ended else "waiting", wait.known.wait.sentence
+    else:
+        for known in quarantined:
+            if known.service == following.service.name and known.wait.version <= following.fact.version:
+                state, sentence = "quarantined", known.wait.sentence
+                break
+    return FollowingState(
+        service=following.service.name,
+        reaction=following.reaction.name,
+        command_id=following.command_id,
+        stream=following.stream,
+        type=following.effect.command.type,
+        event_id=following.fact.event_id,
+        only_if_begun=following.effect.if_begun,
+        state=state,
+        sentence=sentence,
     )
-    state, sentence = "not_waiting", None
-    if wait is not None and not wait.ended:
-        state, sentence = "waiting", wait.known.wait.sentence
-    elif wait is not None and wait.closed:
-        state, sentence = "closed", wait.known.wait.sentence
-    elif quarantined is not None:
-        state, sentence = "quarantined", quarantined.wait.sentence
-    return FollowingState.model_validate(
-        {
-            "service": following.service.name,
-            "reaction": following.reaction.name,
-            "command_id": following.command_id,
-            "stream": following.stream,
-            "type": following.effect.command.type,
-            "event_id": following.fact.event_id,
-            "only_if_begun": following.effect.if_begun,
-            "state": state,
-            "sentence": sentence,
-        }
-    )
-
-
-async def _waits(at: Dependencies, ids: Sequence[UUID]) -> dict[UUID, WaitState]:
-    async def look() -> dict[UUID, WaitState]:
-        async with at.database.acquire() as connection:
-            return await waits_named(connection, ids)
-
-    return await retry_or_raise(look, EventStoreUnavailable)
-
-
-async def _held_streams(at: Dependencies, stream: str) -> list[KnownWait]:
-    """Load where the stream of a receipt is in quarantine."""
-
-    async def look() -> list[KnownWait]:
-        async with at.database.acquire() as connection:
-            waits = await waits_of(connection, stream)
-        return [one for one in waits if one.wait.kind == "STREAM" and one.wait.source == stream]
-
-    return await retry_or_raise(look, EventStoreUnavailable)

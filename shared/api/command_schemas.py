@@ -117,12 +117,17 @@ def standalone_schemas(service: Service[Any]) -> dict[str, Json]:
     for command in service.commands:
         schema = schemas[command.__name__]
         used: dict[str, Json] = {}
-        waiting = list(_references(schema, ALONE))
+        waiting: list[Any] = [schema]
         while waiting:
             part = waiting.pop()
-            if part not in used:
-                used[part] = schemas[part]
-                waiting += _references(schemas[part], ALONE)
+            if isinstance(part, list):
+                waiting += part
+            elif isinstance(part, dict):
+                waiting += part.values()
+            elif isinstance(part, str) and part.startswith(ALONE) and part.removeprefix(ALONE) not in used:
+                name = part.removeprefix(ALONE)
+                used[name] = schemas[name]
+                waiting.append(schemas[name])
         alone[command.__name__] = {"$schema": DIALECT, **schema, "$defs": dict(sorted(used.items()))}
     return alone
 
@@ -154,17 +159,17 @@ def _classes_in(annotation: Any) -> Iterator[type[BaseModel | Enum]]:
 def describe_fields(cls: type[BaseModel], schema: Json, words: Words) -> None:
     """Give each field of a class its title, help, example and codes in words. Raises ValueError if one has none."""
     for name, field in cls.model_fields.items():
-        found = words.of_field(cls, name)
-        if found is None:
+        field_words = words.of_field(cls, name)
+        if field_words is None:
             raise ValueError(
                 f"{cls.__name__}.{name} has no title and help: add them to the words of its service (words.toml)"
             )
         described = schema["properties"][field.alias or name]
         hint = described.get("description")
-        described["title"] = found.title
-        described["description"] = f"{found.help} {hint[0].upper()}{hint[1:]}." if hint else found.help
-        if found.example is not None:
-            described["examples"] = [found.example]
+        described["title"] = field_words.title
+        described["description"] = f"{field_words.help} {hint[0].upper()}{hint[1:]}." if hint else field_words.help
+        if field_words.example is not None:
+            described["examples"] = [field_words.example]
         for part in enumerations_in(described):
             label_codes(part, words.codes_of(cls, name), f"{cls.__name__}.{name}")
 
@@ -185,18 +190,6 @@ def label_codes(schema: Json, words: Mapping[str, str] | None, name: str) -> Non
             f"the codes {missing} of {name} are not in words: add them to the words of its service (words.toml)"
         )
     schema["oneOf"] = [{"const": code, "title": words[code]} for code in schema["enum"]]
-
-
-def _references(schema: Any, prefix: str) -> Iterator[str]:
-    """Yield the name of every definition that a schema refers to."""
-    if isinstance(schema, dict):
-        if str(schema.get("$ref", "")).startswith(prefix):
-            yield schema["$ref"].removeprefix(prefix)
-        for part in schema.values():
-            yield from _references(part, prefix)
-    elif isinstance(schema, list):
-        for part in schema:
-            yield from _references(part, prefix)
 
 
 def _example(schema: Json, schemas: Mapping[str, Json], prefix: str) -> Any:  # noqa: PLR0911 - one line for each kind

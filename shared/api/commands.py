@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -14,21 +15,8 @@ from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import Dependencies
 from shared.api.dry_run import Followers, dry_run_answer
 from shared.api.parameters import CORRELATION, DRY_RUN, ID, IDEMPOTENCY_KEY, JUDGED_AT, TRACEPARENT
-from shared.api.problems import (
-    Malformed,
-    problem_response,
-    refused_response,
-)
-from shared.api.request import (
-    Caller,
-    read_command,
-    read_correlation,
-    read_id,
-    read_key,
-    read_query,
-    read_time,
-    read_traceparent,
-)
+from shared.api.problems import Malformed, problem_response, refused_response
+from shared.api.request import Caller, read_command, read_id, read_key, read_query, read_time
 from shared.api.routes import declared, json_body
 from shared.api.schemas import DryRunAnswer
 from shared.command_handler import (
@@ -94,20 +82,21 @@ def add_commands(app: FastAPI, service: Service[Any], settings: Settings, follow
         now = datetime.now(UTC)
         received_at = max(now, judged_at or now)
         body = await read_command(request, service, settings.body_limit, received_at)
-        key = read_key(request)
         name = type(body).__name__
         if denial := command_denial(service, actor.role, type(body)):
             await at.log.record(actor, name, target, outcome="FORBIDDEN", rules=["T2"])
             raise NotAllowed(denial)
-        command_id = at.handler.command_id(actor.id, key)
+        headers = request.headers
+        command_id = at.handler.command_id(actor.id, read_key(request))
+        traceparent = headers.get(TRACEPARENT.name, "")
         command_request = CommandRequest(
             command=body,
             stream=stream,
             command_id=command_id,
             actor=actor,
             received_at=received_at,
-            correlation_id=read_correlation(request) or command_id,
-            traceparent=read_traceparent(request),
+            correlation_id=UUID(headers[CORRELATION.name]) if CORRELATION.name in headers else command_id,
+            traceparent=traceparent if TRACEPARENT.pattern.fullmatch(traceparent) else None,
         )
         result = await (at.handler.dry_run(command_request) if dry_run else at.handler.handle(command_request))
         outcome, rules = _logged_outcome(result.outcome if isinstance(result, DryRun) else result)

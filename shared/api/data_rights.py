@@ -3,10 +3,10 @@
 GET  /v1/people/{id}            the records that name a person, and what stands about the person's data
 POST /v1/people/{id}/{action}   hold, release, restrict, lift, keep or forget; ?dry_run=true says what would be done
 
-A service answers for its own records. It forgets a person only where no record that names the person is open and no hold
-stands. Then it records the event, which its topic tells to whoever received the data, and agrees in the keyring to the
-destruction of the person's key. The key is destroyed when every service has agreed, and is gone from every process within
-a minute. A case's key goes with the last person who has one in the case.
+A service answers for its own records. It forgets a person only if no record that names the person is open and no hold
+stands. Then it publishes the event to all who received the data, and agrees in the keyring to the destruction of the
+person's key (crypto-shredding). The key is destroyed when every service has agreed, and is gone from every process within a
+minute. A case's key goes with the last person who has one in the case.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from shared.api.queries import denial_of
 from shared.api.request import Caller, read_day, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Schema
-from shared.command_handler import CommandHandler, DryRun, Forbidden
+from shared.command_handler import DryRun, Forbidden
 from shared.database import retry_or_raise
 from shared.domain.data_rights import (
     NOTHING,
@@ -59,10 +59,9 @@ from shared.privacy.keyring import PostgresKeyring
 from shared.settings import Settings
 
 PART: Final = "data_rights"
-"""The right to all of this."""
 
 SEARCH_SECONDS: Final = 120.0
-"""How long the search for a person's records may take: it reads every event of the service once."""
+"""The longest search for a person's records: it reads every event of the service once."""
 
 PERSON: Final = an_id("id", "The id of the person, the same in every service.", "path")
 ACTION: Final = choice(
@@ -81,7 +80,6 @@ CASE: Final = replace(
     an_id("case", "Of forget: a case, or other home, whose key goes too if nobody else has a key in it here.", "query"),
     repeatable=True,
 )
-_LOOKED: Final = (PERSON, ACCESS_REASON)
 _DECIDED: Final = (PERSON, ACTION, KIND, BASIS, REVIEW_ON, CASE, DRY_RUN, REASON)
 
 # Ids stand in clear in the bytes of events. No index knows them: this is asked once in a person's life.
@@ -124,8 +122,6 @@ class DataRightsDecided(PersonView):
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """The records of a service that name a person, and the state of the person's data rights."""
-
     records: tuple[PersonRecord, ...]
     rights: DataRights
     forgotten_at: datetime | None
@@ -133,7 +129,7 @@ class _Held:
     def view(self, person: UUID) -> dict[str, Any]:
         return {
             "person_id": str(person),
-            "records": [one.model_dump(mode="json") for one in self.records],
+            "records": [record.model_dump(mode="json") for record in self.records],
             "holds": sorted(self.rights.holds),
             "restricted": self.rights.restricted,
             "forgotten": self.rights.forgotten,
@@ -146,7 +142,9 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
     """Add the routes to the API of a deciding service."""
     rights = data_rights_service(service)
 
-    @app.get("/v1/people/{id}", tags=["data rights"], response_model=PersonView, **declared(_LOOKED, 404))
+    @app.get(
+        "/v1/people/{id}", tags=["data rights"], response_model=PersonView, **declared((PERSON, ACCESS_REASON), 404)
+    )
     async def person(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """List the records that name a person, and what stands about the person's data. It holds nobody's name."""
         at: Dependencies = request.app.state.deps
@@ -182,19 +180,19 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
         subjects: list[str] = []
         until: date | None = None
         if isinstance(command, ForgetPerson):
-            still = tuple(f"{service.name}/{one.id} ({one.state})" for one in held.records if one.open)
+            still_open = tuple(f"{service.name}/{record.id} ({record.state})" for record in held.records if record.open)
             subjects = [f"person/{id_}", *await _cases_without_others(at, id_, homes)]
             until = await _keyring(at).backups_until(
                 subjects, timedelta(days=settings.epoch_days), timedelta(days=settings.epoch_kept_days)
             )
-            command = command.model_copy(update={"open_records": still, "backups_until": until})
+            command = command.model_copy(update={"open_records": still_open, "backups_until": until})
         if held.records or held.rights != NOTHING:
             refused = await _send(at, rights, actor, command, dry_run=dry_run)
             if refused is not None:
                 return _refused(refused, command, held)
         missing: Collection[str] = ()
         if subjects and not dry_run:
-            # A case that names others elsewhere keeps its key: no service waits for that, so only the person's is told of.
+            # A case that names others elsewhere keeps its key. No service waits for that, so `missing` is of the person's key.
             await _keyring(at).agree_to_destroy(subjects[1:])
             missing = await _keyring(at).agree_to_destroy(subjects[:1])
         after = held if dry_run else await _look(at, service, rights, actor, id_)
@@ -228,11 +226,11 @@ def _command(action: str, person: UUID, query: Mapping[str, str]) -> DataRightsC
 async def _look(
     at: Dependencies, service: Service[Any], rights: Service[DataRights], actor: Actor, person: UUID
 ) -> _Held:
-    """Find the records of a service that name a person. Raises `NotAllowed` where the actor may not read one of them."""
+    """Find the records of a service that name a person. Raises `NotAllowed` if the actor may not read one of them."""
     rows = await retry_or_raise(
         lambda: at.database.fetch(_NAMING, str(person), timeout=SEARCH_SECONDS), EventStoreUnavailable, SEARCH_SECONDS
     )
-    found = []
+    naming = []
     for row in rows:
         records = (await at.event_store.load(row["stream"])).records
         if not service.is_own(records[0].type):
@@ -246,7 +244,7 @@ async def _look(
             )
         state = service.decider.fold(history_at(facts))
         view = {} if state is None else service.read_model.view(state)
-        found.append(
+        naming.append(
             PersonRecord(
                 id=facts[0].stream_id,
                 home=facts[0].envelope.home,
@@ -257,7 +255,7 @@ async def _look(
     stream = rights.stream_name(data_rights_id(service.name, person))
     decided = (await at.event_store.load(stream)).records
     known = rights.decider.fold([rights.events.read(record.body) for record in decided]) or NOTHING
-    return _Held(tuple(found), known, decided[-1].recorded_at if known.forgotten else None)
+    return _Held(tuple(naming), known, decided[-1].recorded_at if known.forgotten else None)
 
 
 async def _cases_without_others(at: Dependencies, person: UUID, homes: Sequence[UUID]) -> list[str]:
@@ -265,11 +263,8 @@ async def _cases_without_others(at: Dependencies, person: UUID, homes: Sequence[
     rows = await retry_or_raise(lambda: at.database.fetch(_OF_HOMES, list(homes)), EventStoreUnavailable)
     others: dict[UUID, set[Any]] = {home: set() for home in homes}
     for row in rows:
-        others[row["home"]] |= {
-            key_id
-            for key_id in key_ids_in(row["body"])
-            if key_id[0].startswith("person/") and key_id[0] != f"person/{person}"
-        }
+        people = (key_id for key_id in key_ids_in(row["body"]) if key_id[0].startswith("person/"))
+        others[row["home"]] |= {key_id for key_id in people if key_id[0] != f"person/{person}"}
     keys = await at.handler.keyring.open(set[Any]().union(*others.values())) if homes else {}
     return [f"home/{home}" for home in homes if all(keys[key_id] is None for key_id in others[home])]
 
@@ -277,8 +272,8 @@ async def _cases_without_others(at: Dependencies, person: UUID, homes: Sequence[
 async def _send(
     at: Dependencies, rights: Service[DataRights], actor: Actor, command: DataRightsCommand, *, dry_run: bool
 ) -> Refused | None:
-    """Record a command, or rehearse it; the rules that refuse it, or None."""
-    handler: CommandHandler = at.handler.for_service(rights)
+    """Record a command, or rehearse it. Return the rules that refuse it, or None."""
+    handler = at.handler.for_service(rights)
     command_id = uuid4()
     stream = data_rights_id(rights.name, command.person_id)
     request = CommandRequest(command, stream, command_id, actor, datetime.now(UTC), command_id)
@@ -292,11 +287,11 @@ async def _send(
 
 def _refused(refused: Refused, command: DataRightsCommand, held: _Held) -> JSONResponse:
     """Answer with every rule that refuses, and with what makes it so."""
-    said = {
+    causes = {
         "DR1": f" Open: {', '.join(command.open_records)}." if isinstance(command, ForgetPerson) else "",
         "DR2": f" Standing: {', '.join(sorted(held.rights.holds))}.",
     }
-    rules = [replace(rule, text=rule.text + said.get(rule.id, "")) for rule in refused.rules]
+    rules = [replace(rule, text=rule.text + causes.get(rule.id, "")) for rule in refused.rules]
     return refused_response(rules, needs_rationale=False)
 
 

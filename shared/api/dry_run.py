@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from shared.api.authorisation import NotAllowed
 from shared.api.dependencies import Dependencies
@@ -14,7 +14,7 @@ from shared.command_handler import Accepted, DryRun
 from shared.domain.consequences import duty_changes, following_commands, new_documents
 from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
 from shared.domain.envelope import Fact
-from shared.domain.messages import COMMAND_FIELDS, Actor
+from shared.domain.messages import COMMAND_FIELDS, Actor, Command
 from shared.domain.permissions import AccessFacts, Permission
 from shared.domain.sealing import Sealed, to_json
 from shared.domain.sentences import sentence_of
@@ -33,7 +33,7 @@ async def dry_run_answer(
     actor: Actor,
     run: DryRun | Accepted,
     *,
-    later: bool = False,
+    later: bool,
 ) -> DryRunAnswer:
     """Build the answer to a dry run that came to the rules, or whose command was recorded before.
 
@@ -48,9 +48,8 @@ async def dry_run_answer(
     match run.outcome:
         case Refused(rules) | NeedsRationale(rules):
             needed = isinstance(run.outcome, NeedsRationale)
-            return DryRunAnswer(
-                outcome="needs_rationale" if needed else "refused", version=version, rules=_listed(rules)
-            )
+            outcome: Literal["needs_rationale", "refused"] = "needs_rationale" if needed else "refused"
+            return DryRunAnswer(outcome=outcome, version=version, rules=_listed(rules))
         case facts:
             permission = await _permission(at, service, actor, [*run.history, *facts])
             sees_all = "history" in permission.parts or ("state" in permission.parts and permission.fields is None)
@@ -122,16 +121,14 @@ def _commands(
             type=following.effect.command.type,
             event_id=following.fact.event_id,
             only_if_begun=following.effect.if_begun,
-            data={
-                name: value
-                for name, value in to_json(following.effect.command, _closed).items()
-                if name not in COMMAND_FIELDS
-            }
-            if shows_data
-            else None,
+            data=_fields(following.effect.command) if shows_data else None,
         )
         for following in following_commands(service, followers, facts)
     ]
+
+
+def _fields(command: Command) -> dict[str, Any]:
+    return {name: value for name, value in to_json(command, _closed).items() if name not in COMMAND_FIELDS}
 
 
 def _closed(sealed: Sealed[Any]) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from uuid import UUID
 
 from fastapi import FastAPI, Request
@@ -19,15 +19,12 @@ from shared.api.queries import denial_of, history_of, not_found_response
 from shared.api.request import Caller, read_id, read_query, read_reason, read_time
 from shared.api.routes import declared
 from shared.api.schemas import Schema
-from shared.domain.decisions import RuleKind
 from shared.domain.envelope import Fact
 from shared.domain.guidance import Answer, CommandGuidance, RuleAnswer, Status, guidance_at
 from shared.domain.messages import Actor, Command
 from shared.domain.service import Service
 
 MOMENT: Final = a_time("as_of", "What may be done then; now if absent. A later time says what will hold then.")
-NEXT: Final = (ID, MOMENT, ACCESS_REASON)
-BEGINNING: Final = (MOMENT, ACCESS_REASON)
 NO_STREAM: Final = UUID(int=0)
 """The id of a stream that is not begun yet. No rule looks at it."""
 
@@ -94,12 +91,12 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         f"/v1/{service.collection}/commands",
         tags=["queries"],
         response_model=Guidance,
-        **declared((*BEGINNING, only)),
+        **declared((MOMENT, ACCESS_REASON, only)),
     )
     async def beginning(request: Request, actor: Caller) -> JSONResponse:
         """Say of each command that begins a record whether it may be sent, and which rules and fields decide."""
         query = read_query(request)
-        at = _moment(query)
+        at = read_time(query, MOMENT.name) or datetime.now(UTC)
         deps: Dependencies = request.app.state.deps
         await deps.gate.read(actor, "state", f"{service.name}/commands", read_reason(request))
         return await _respond(service, actor, NO_STREAM, [], at, query.get(only.name))
@@ -108,7 +105,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         f"/v1/{service.collection}/{{id}}/commands",
         tags=["queries"],
         response_model=Guidance,
-        **declared((*NEXT, only), 404),
+        **declared((ID, MOMENT, ACCESS_REASON, only), 404),
     )
     async def following(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Say of each command that the role may send whether the rules allow it, and which rules and fields decide.
@@ -116,7 +113,7 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
         Who may send commands to a record and not read it learns what a refusal would say, no later day and no id.
         """
         query = read_query(request)
-        at = _moment(query)
+        at = read_time(query, MOMENT.name) or datetime.now(UTC)
         records = await history_of(request, service, actor, id, "state", "/commands", or_sending=True)
         deps: Dependencies = request.app.state.deps
         facts = await deps.handler.open(records)
@@ -124,10 +121,6 @@ def add_guidance(app: FastAPI, service: Service[Any]) -> None:
             return not_found_response(service, id)
         reads = await denial_of(deps, service, actor, records) is None
         return await _respond(service, actor, read_id(id), facts, at, query.get(only.name), reads=reads)
-
-
-def _moment(query: dict[str, str]) -> datetime:
-    return read_time(query, MOMENT.name) or datetime.now(UTC)
 
 
 async def _respond(
@@ -168,13 +161,6 @@ def _command_line(guided: CommandGuidance) -> NextCommand:
     )
 
 
-_KINDS: Final[dict[RuleKind, Literal["forbids", "state", "warns"]]] = {
-    RuleKind.FORBIDS: "forbids",
-    RuleKind.STATE: "state",
-    RuleKind.WARNS: "warns",
-}
-
-
 def _as_sent(command: type[Command], field: str) -> str:
     """Return the name under which a field of a command is sent."""
     return command.model_fields[field].alias or field
@@ -184,7 +170,7 @@ def _rule_line(command: type[Command], answer: RuleAnswer) -> RuleLine:
     rule = answer.rule
     return RuleLine(
         id=rule.id,
-        kind=_KINDS[rule.kind],
+        kind=cast("Any", rule.kind.name.lower()),
         answer=answer.answer,
         text=rule.text,
         source=rule.source,

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -35,7 +36,6 @@ from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
 from shared.command_handler import (
     Accepted,
-    CommandHandler,
     Forbidden,
     IdempotencyKeyReused,
     NoChange,
@@ -43,7 +43,7 @@ from shared.command_handler import (
     StreamNotFound,
     VersionConflict,
 )
-from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
+from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import Origin
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
@@ -54,8 +54,6 @@ from shared.event_store import AppendRequest, AppendResult, EventStore, LoadedSt
 from shared.event_store.memory import MemoryEventStore
 from shared.privacy.keyring import KeyId, Keyring, MemoryKeyring
 
-MAX_COMMANDS: Final = 20
-"""The most commands of a row."""
 MAX_BYTES: Final = 262_144
 """The largest body of a request in bytes."""
 
@@ -73,7 +71,7 @@ class Row(Schema):
     )
     row: int = Field(ge=1, le=1_048_576, description="Its number in the file, from 1: that of the headings.")
     commands: list[dict[str, Any]] = Field(
-        min_length=1, max_length=MAX_COMMANDS, description="Commands of this service, the first to be sent first."
+        min_length=1, max_length=20, description="Commands of this service, the first to be sent first."
     )
 
 
@@ -160,7 +158,9 @@ async def _import(
         raise NotAllowed(denial)
     # The reference is a fragment of the file (RFC 7111).
     origin = Origin(kind="IMPORT", reference=f"{row.file_sha256}#row={row.row}")
-    handler = _in_memory(at.handler) if dry_run else at.handler
+    handler = at.handler
+    if dry_run:
+        handler = handler.on(_DryRunStore(handler.event_store), _DryRunKeyring(handler.keyring))
     outcomes: list[CommandOutcome] = []
     token: str | None = None
     for number, command_request in enumerate(_requests(service, commands, stream, actor, origin, now), start=1):
@@ -230,30 +230,19 @@ def _requests(
 
 def _outcome(number: int, type_: str, result: Result) -> CommandOutcome:
     """Translate the result of the handler for a command of the row."""
-    outcome, version, rules = _reading(result)
-    listed = [RuleBroken(id=rule.id, text=rule.text, source=rule.source) for rule in rules]
-    return CommandOutcome(number=number, type=type_, outcome=outcome, version=version, rules=listed)
-
-
-def _reading(result: Result) -> tuple[Outcome, int | None, Sequence[BrokenRule]]:
+    answer = partial(CommandOutcome, number=number, type=type_)
     match result:
         case Accepted(receipt, repeated):
-            return "repeated" if repeated else "recorded", receipt.version, ()
-        case Refused(rules):
-            return "refused", None, rules
-        case NeedsRationale(rules):
-            return "needs_rationale", None, rules
+            return answer(outcome="repeated" if repeated else "recorded", version=receipt.version)
+        case Refused(rules) | NeedsRationale(rules):
+            listed = [RuleBroken(id=rule.id, text=rule.text, source=rule.source) for rule in rules]
+            return answer(outcome="refused" if isinstance(result, Refused) else "needs_rationale", rules=listed)
         case IdempotencyKeyReused():
-            return "changed", None, ()
+            return answer(outcome="changed")
         case VersionConflict() | NoChange():
-            return "conflict", None, ()
+            return answer(outcome="conflict")
         case StreamNotFound() | Forbidden():
-            return "unknown", None, ()
-
-
-def _in_memory(handler: CommandHandler) -> CommandHandler:
-    """Return a handler that reads what is recorded, and keeps in memory what it would write."""
-    return handler.on(_DryRunStore(handler.event_store), _DryRunKeyring(handler.keyring))
+            return answer(outcome="unknown")
 
 
 class _DryRunStore(MemoryEventStore):

@@ -17,10 +17,10 @@ from shared.api.routes import explain_missing
 from shared.settings import Settings
 from shared.version import version
 
+# Files of this API only.
 SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
-"""The Content-Security-Policy of the page: files of this API only."""
 
 
 def new_application(

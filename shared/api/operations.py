@@ -18,7 +18,7 @@ from shared.database import TRANSIENT, retry_or_raise
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable
 from shared.latency import exposition
-from shared.messaging.consumer import alarms, kind_of
+from shared.messaging.consumer.alarms import alarms, kind_of
 from shared.version import version
 
 
@@ -74,18 +74,17 @@ async def consumed_offsets(database: asyncpg.Pool[asyncpg.Record]) -> dict[str, 
 
 async def standing_alarms(database: asyncpg.Pool[asyncpg.Record]) -> list[dict[str, str]]:
     """List the open alarms of every process of the service, consumers and relay, without the ids of streams."""
-    async with database.acquire() as connection:
-        return [
-            {
-                "name": alarm.name,
-                "consumer": alarm.consumer,
-                "place": alarm.place,
-                "raised_at": alarm.raised_at.isoformat(),
-                "meaning": kind_of(alarm.name).meaning,
-                "runbook": kind_of(alarm.name).runbook,
-            }
-            for alarm in await alarms(connection)
-        ]
+    return [
+        {
+            "name": alarm.name,
+            "consumer": alarm.consumer,
+            "place": alarm.place,
+            "raised_at": alarm.raised_at.isoformat(),
+            "meaning": kind_of(alarm.name).meaning,
+            "runbook": kind_of(alarm.name).runbook,
+        }
+        for alarm in await alarms(database)
+    ]
 
 
 def add_operations(app: FastAPI, service: Service[Any]) -> None:

@@ -82,12 +82,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {
             "description": _MEANINGS[status],
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            **(
-                {"headers": {name: {"schema": {"type": "string"}} for name in _HEADERS[status]}}
-                if status in _HEADERS
-                else {}
-            ),
         }
+        | (
+            {"headers": {name: {"schema": {"type": "string"}} for name in _HEADERS[status]}}
+            if status in _HEADERS
+            else {}
+        )
         for status in statuses
     }
 
@@ -235,13 +235,11 @@ def install_handlers(app: FastAPI) -> None:
     )
 
     @app.exception_handler(TooManyRequests)
-    async def _too_many(_request: Request, raised: Exception) -> JSONResponse:
-        assert isinstance(raised, TooManyRequests)
+    async def _too_many(_request: Request, raised: TooManyRequests) -> JSONResponse:
         return too_many_response(raised)
 
     @app.exception_handler(Malformed)
-    async def _malformed(_request: Request, raised: Exception) -> JSONResponse:
-        assert isinstance(raised, Malformed)
+    async def _malformed(_request: Request, raised: Malformed) -> JSONResponse:
         return malformed_response(raised)
 
     @app.exception_handler(NoPolicy)
@@ -251,13 +249,13 @@ def install_handlers(app: FastAPI) -> None:
         return malformed_response(Malformed(("time", f"{raised}; check the year of each time")))
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, raised: Exception) -> JSONResponse:
-        assert isinstance(raised, HTTPException)
+    async def _http(request: Request, raised: HTTPException) -> JSONResponse:
         headers = raised.headers
         if raised.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             # A path may have a route for each method; the framework names those of the first (RFC 9110, section 15.5.6).
             routes = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
-            headers = {"Allow": ", ".join(sorted({one for route in routes for one in getattr(route, "methods", ())}))}
+            allowed = {method for route in routes for method in getattr(route, "methods", ())}
+            headers = {"Allow": ", ".join(sorted(allowed))}
         return problem_response(
             raised.status_code,
             "http",

@@ -22,9 +22,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
@@ -39,7 +40,7 @@ from shared.database import Connection, retry_or_raise
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
 from shared.event_store import EventStoreUnavailable
-from shared.messaging.consumer import alarms, kind_of
+from shared.messaging.consumer.alarms import alarms, kind_of
 from shared.messaging.consumer.decisions import (
     Decision,
     NothingHeld,
@@ -60,28 +61,10 @@ from shared.messaging.consumer.quarantine import (
 
 T = TypeVar("T")
 
-
-class Identified(Protocol):
-    """A line of a list, with the id by which it is decided about."""
-
-    @property
-    def id(self) -> UUID:
-        """The id."""
-        ...
-
-
-L = TypeVar("L", bound=Identified)
-
-READ: Final = "operations"
-"""The right to read what is held and what was decided."""
-
-DECIDE: Final = "operations_decide"
-"""The right to decide about it."""
-
 TAKEN_UP_SECONDS: Final = 10.0
-"""How long the answer to a retry waits for the worker to have tried."""
+"""The longest wait of a retry for the worker to try."""
 
-_LOOK_SECONDS: Final = 0.1
+LOOK_SECONDS: Final = 0.1
 
 REASON: Final = replace(
     ACCESS_REASON,
@@ -103,10 +86,9 @@ _THROUGH: Final = Parameter(
     "give the offset of a held record",
     schema={"type": "integer", "minimum": 0},
 )
-_LISTED: Final = (ACCESS_REASON,)
-_ONE: Final = (ID, ACCESS_REASON)
-_DECIDED: Final = (ID, DRY_RUN, REASON)
-_RELEASED: Final = (ID, _THROUGH, DRY_RUN, REASON)
+LISTED: Final = (ACCESS_REASON,)
+ONE: Final = (ID, ACCESS_REASON)
+DECIDED: Final = (ID, DRY_RUN, REASON)
 
 
 class StandingAlarm(AlarmLine):
@@ -122,6 +104,9 @@ class HeldStream(QuarantinedStream):
     held: tuple[QuarantinedRecord, ...]
 
 
+L = TypeVar("L", StandingAlarm, QuarantinedStream, HeldGap)
+
+
 class Decided(Schema):
     """The decision on held records, or what it would be (`dry_run`)."""
 
@@ -134,117 +119,124 @@ class Decided(Schema):
 
 
 def add_quarantine(app: FastAPI, name: str) -> None:
-    """Mount the routes on the API of a service of this name, whose `app.state.deps` has `database`, `gate` and `tokens`."""
+    """Add the routes to the API of a service of this name, whose `app.state.deps` has `database`, `gate` and `tokens`."""
     _add_alarms(app, name)
     _add_held(app, name)
-    _add_retry(app, name)
-    _add_releases(app, name)
+    _add_decisions(app, name)
 
 
 def _add_alarms(app: FastAPI, name: str) -> None:
-    @app.get("/v1/alarms", tags=["operations"], response_model=list[StandingAlarm], **declared(_LISTED))
+    @app.get("/v1/alarms", tags=["operations"], response_model=list[StandingAlarm], **declared(LISTED))
     async def alarm_list(request: Request, actor: Caller) -> JSONResponse:
         """List the alarms that need a person, oldest first, with their details."""
         await let_read(request, actor, f"{name}/alarms")
         return _json_response(await _ask(request, _standing_alarms))
 
-    @app.post("/v1/alarms/{id}/acknowledge", tags=["operations"], response_model=Decided, **declared(_DECIDED, 404))
+    @app.post("/v1/alarms/{id}/acknowledge", tags=["operations"], response_model=Decided, **declared(DECIDED, 404))
     async def acknowledge(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """Clear an alarm that is not cleared automatically; it is raised again if its cause lasts."""
         decision = await let_decide(request, actor, "ACKNOWLEDGE_ALARM", f"{name}/alarms/{read_id(id)}")
 
-        async def decide(connection: Connection) -> list[Decision]:
+        async def decide(connection: Connection) -> tuple[list[Decision], None]:
             alarm = _of_id(id, await _standing_alarms(connection), "alarm")
             who = {"actor": decision.actor, "reason": decision.reason}
-            return [await acknowledge_alarm(connection, alarm.consumer, alarm.name, alarm.place, **who)]
+            return [await acknowledge_alarm(connection, alarm.consumer, alarm.name, alarm.place, **who)], None
 
         return await _answer(request, decision, decide)
 
 
 def _add_held(app: FastAPI, name: str) -> None:
-    @app.get("/v1/quarantine", tags=["operations"], response_model=list[QuarantinedStream], **declared(_LISTED))
+    @app.get("/v1/quarantine", tags=["operations"], response_model=list[QuarantinedStream], **declared(LISTED))
     async def held_streams(request: Request, actor: Caller) -> JSONResponse:
         """List the streams in quarantine, the oldest first."""
         await let_read(request, actor, f"{name}/quarantine")
         return _json_response(await _ask(request, quarantined_streams))
 
-    @app.get("/v1/quarantine/{id}", tags=["operations"], response_model=HeldStream, **declared(_ONE, 404))
+    @app.get("/v1/quarantine/{id}", tags=["operations"], response_model=HeldStream, **declared(ONE, 404))
     async def held_records(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """List the held records of a stream in order, without their content: places, sizes, digests and errors."""
         await let_read(request, actor, f"{name}/quarantine/{read_id(id)}")
 
-        async def look(connection: Connection) -> HeldStream:
-            stream = _of_id(id, await quarantined_streams(connection), "stream in quarantine")
-            records = await quarantined_records(connection, stream.consumer, stream.stream)
-            return HeldStream(**dict(stream), held=tuple(records))
-
         try:
-            return _json_response(await _ask(request, look))
+            stream = _of_id(id, await _ask(request, quarantined_streams), "stream in quarantine")
         except NothingHeld as error:
             return nothing_response(error)
+        records = await _ask(request, partial(quarantined_records, consumer=stream.consumer, stream=stream.stream))
+        return _json_response(HeldStream(**dict(stream), held=tuple(records)))
 
-    @app.get("/v1/gaps", tags=["operations"], response_model=list[HeldGap], **declared(_LISTED))
+    @app.get("/v1/gaps", tags=["operations"], response_model=list[HeldGap], **declared(LISTED))
     async def gap_list(request: Request, actor: Caller) -> JSONResponse:
         """List the streams that wait for a missing version, longest first."""
         await let_read(request, actor, f"{name}/gaps")
         return _json_response(await _ask(request, gaps))
 
-    @app.get("/v1/decisions", tags=["operations"], response_model=list[Decision], **declared(_LISTED))
+    @app.get("/v1/decisions", tags=["operations"], response_model=list[Decision], **declared(LISTED))
     async def decision_list(request: Request, actor: Caller) -> JSONResponse:
         """List the last thousand decisions, latest first."""
         await let_read(request, actor, f"{name}/decisions")
         return _json_response(await _ask(request, decisions))
 
 
-def _add_retry(app: FastAPI, name: str) -> None:
-    @app.post("/v1/quarantine/{id}/retry", tags=["operations"], response_model=Decided, **declared(_DECIDED, 404))
+def _add_decisions(app: FastAPI, name: str) -> None:
+    @app.post("/v1/quarantine/{id}/retry", tags=["operations"], response_model=Decided, **declared(DECIDED, 404))
     async def retry(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Try the held records of a stream again, in order, to the first that fails; waits for the worker."""
-        return await _decide(request, actor, "RETRY_QUARANTINE", f"{name}/quarantine", _STREAM, id, request_retry)
+        decision = await let_decide(request, actor, "RETRY_QUARANTINE", f"{name}/quarantine/{read_id(id)}")
+        return await _decide_stream(request, decision, id, request_retry)
 
-
-def _add_releases(app: FastAPI, name: str) -> None:
-    @app.post("/v1/quarantine/{id}/release", tags=["operations"], response_model=Decided, **declared(_RELEASED, 404))
+    @app.post(
+        "/v1/quarantine/{id}/release",
+        tags=["operations"],
+        response_model=Decided,
+        **declared((ID, _THROUGH, DRY_RUN, REASON), 404),
+    )
     async def release(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Skip the held records of a stream up to an offset: they will never be applied. The later ones are tried next."""
         through = request.query_params.get("through_offset")
         skip = partial(release_quarantined, through_offset=None if through is None else int(through))
-        return await _decide(request, actor, "RELEASE_QUARANTINE", f"{name}/quarantine", _STREAM, id, skip)
+        decision = await let_decide(request, actor, "RELEASE_QUARANTINE", f"{name}/quarantine/{read_id(id)}")
+        return await _decide_stream(request, decision, id, skip)
 
-    @app.post("/v1/gaps/{id}/release", tags=["operations"], response_model=Decided, **declared(_DECIDED, 404))
+    @app.post("/v1/gaps/{id}/release", tags=["operations"], response_model=Decided, **declared(DECIDED, 404))
     async def release_a_gap(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Do without the versions that never came; the records that were held behind them are tried next."""
-        return await _decide(request, actor, "RELEASE_GAP", f"{name}/gaps", _GAP, id, release_gap)
+        decision = await let_decide(request, actor, "RELEASE_GAP", f"{name}/gaps/{read_id(id)}")
 
+        async def decide(connection: Connection) -> tuple[list[Decision], Concerned]:
+            gap = _of_id(id, await gaps(connection), "gap")
+            who = {"actor": decision.actor, "reason": decision.reason}
+            made = await release_gap(connection, gap.consumer, gap.stream, **who)
+            return [made], Concerned(gap.consumer, gap.stream, gap.waiting)
 
-# --- who may, and what is asked -------------------------------------------------------------------
+        return await _answer(request, decision, decide)
 
 
 async def let_read(request: Request, actor: Actor, target: str) -> None:
-    """Let a read pass the gate, which logs it; raises as every read does."""
-    await request.app.state.deps.gate.read(actor, READ, target, read_reason(request))
+    """Pass the read gate. Raises `NotAllowed` or `LogUnavailable`."""
+    await request.app.state.deps.gate.read(actor, "operations", target, read_reason(request))
 
 
+@dataclass(frozen=True, slots=True)
 class OperatorDecision:
-    """Who decides and why, and whether it is only rehearsed."""
+    """The person who decides, the reason, and whether it is only rehearsed."""
 
-    def __init__(self, actor: Actor, reason: str, *, dry_run: bool) -> None:
-        self.actor = f"{actor.role} {actor.id}"
-        self.reason = reason
-        self.dry_run = dry_run
+    actor: str
+    reason: str
+    dry_run: bool
 
 
 async def let_decide(request: Request, actor: Actor, action: str, target: str) -> OperatorDecision:
-    """Let a decision pass the gate, which logs it; raises as every read does."""
+    """Pass the gate of decisions. Raises `NotAllowed` or `LogUnavailable`."""
     dry_run = read_query(request).get("dry_run") == "true"
     reason = read_reason(request)
     assert reason is not None, "the route declares that it is required"
-    await request.app.state.deps.gate.act(actor, DECIDE, f"REHEARSE_{action}" if dry_run else action, target, reason)
-    return OperatorDecision(actor, reason, dry_run=dry_run)
+    logged = f"REHEARSE_{action}" if dry_run else action
+    await request.app.state.deps.gate.act(actor, "operations_decide", logged, target, reason)
+    return OperatorDecision(f"{actor.role} {actor.id}", reason, dry_run)
 
 
 def _of_id(id_: str, lines: Sequence[L], what: str) -> L:
-    """Return the line of this id; raises `NothingHeld`."""
+    """Return the line of this id. Raises `NothingHeld`."""
     wanted = read_id(id_)
     for line in lines:
         if line.id == wanted:
@@ -252,31 +244,23 @@ def _of_id(id_: str, lines: Sequence[L], what: str) -> L:
     raise NothingHeld(f"There is no {what} of the id {id_} here: it may have been settled meanwhile; list again.")
 
 
-# --- what stands in the database ------------------------------------------------------------------
-
-
 async def _standing_alarms(connection: Connection) -> list[StandingAlarm]:
     return [
         StandingAlarm(
-            id=derived_uuid("alarm", one.consumer, one.name, one.place),
-            meaning=kind_of(one.name).meaning,
-            runbook=kind_of(one.name).runbook,
-            **asdict(one),
+            id=derived_uuid("alarm", alarm.consumer, alarm.name, alarm.place),
+            meaning=kind_of(alarm.name).meaning,
+            runbook=kind_of(alarm.name).runbook,
+            **asdict(alarm),
         )
-        for one in await alarms(connection)
+        for alarm in await alarms(connection)
     ]
 
 
-async def _ask(request: Request, look: Callable[[Connection], Awaitable[T]]) -> T:
-    async def once() -> T:
-        async with request.app.state.deps.database.acquire() as connection:
-            return await look(connection)
-
-    return await retry_or_raise(once, EventStoreUnavailable)
+async def _ask(request: Request, look: Callable[[Any], Awaitable[T]]) -> T:
+    return await retry_or_raise(lambda: look(request.app.state.deps.database), EventStoreUnavailable)
 
 
-@dataclass(frozen=True, slots=True)
-class Concerned:
+class Concerned(NamedTuple):
     """The stream that a decision concerns, and how many of its records are held."""
 
     consumer: str
@@ -284,70 +268,49 @@ class Concerned:
     records: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What may be decided about: its name, and how those that stand are listed."""
-
-    name: str
-    listed: Callable[[Connection], Awaitable[Sequence[QuarantinedStream | HeldGap]]]
-
-
-_STREAM: Final = _Kind("stream in quarantine", quarantined_streams)
-_GAP: Final = _Kind("gap", gaps)
-
-
-# --- answering ------------------------------------------------------------------------------------
-
-
-async def _decide(
+async def _decide_stream(
     request: Request,
-    actor: Actor,
-    action: str,
-    place: str,
-    kind: _Kind,
+    decision: OperatorDecision,
     id_: str,
     act: Callable[..., Awaitable[Decision | list[Decision]]],
 ) -> JSONResponse:
-    """Decide about the held records of one stream."""
-    decision = await let_decide(request, actor, action, f"{place}/{read_id(id_)}")
-    found: list[Concerned] = []
+    """Decide about the held records of a stream."""
 
-    async def decide(connection: Connection) -> list[Decision]:
-        one = _of_id(id_, await kind.listed(connection), kind.name)
-        found[:] = [Concerned(one.consumer, one.stream, one.waiting if isinstance(one, HeldGap) else one.records)]
-        made = await act(connection, one.consumer, one.stream, actor=decision.actor, reason=decision.reason)
-        return made if isinstance(made, list) else [made]
+    async def decide(connection: Connection) -> tuple[list[Decision], Concerned]:
+        held = _of_id(id_, await quarantined_streams(connection), "stream in quarantine")
+        made = await act(connection, held.consumer, held.stream, actor=decision.actor, reason=decision.reason)
+        return made if isinstance(made, list) else [made], Concerned(held.consumer, held.stream, held.records)
 
-    return await _answer(request, decision, decide, found)
+    return await _answer(request, decision, decide)
 
 
 async def _answer(
     request: Request,
     decision: OperatorDecision,
-    decide: Callable[[Connection], Awaitable[list[Decision]]],
-    concerned: Sequence[Concerned] | None = None,
+    decide: Callable[[Connection], Awaitable[tuple[list[Decision], Concerned | None]]],
 ) -> JSONResponse:
     """Decide in one transaction, or rehearse it and roll it back; of a stream, wait until the worker has acted."""
 
-    async def once(connection: Connection) -> list[Decision]:
-        transaction = connection.transaction()
-        await transaction.start()
-        try:
-            made = await decide(connection)
-        except BaseException:
-            await transaction.rollback()
-            raise
-        await (transaction.rollback() if decision.dry_run else transaction.commit())
-        return made
+    async def transact(pool: asyncpg.Pool[Any]) -> tuple[list[Decision], Concerned | None]:
+        async with pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                made = await decide(connection)
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await (transaction.rollback() if decision.dry_run else transaction.commit())
+            return made
 
     try:
-        made = await _ask(request, once)
+        made, concerned = await _ask(request, transact)
     except NothingHeld as error:
         return nothing_response(error)
-    skipped = sum(one.action == "skip" for one in made)
+    skipped = sum(decided.action == "skip" for decided in made)
     answer = {
         "dry_run": decision.dry_run,
-        "records": skipped or sum(one.records for one in concerned or ()),
+        "records": skipped or (concerned.records if concerned else 0),
         "left": None,
         "error": None,
         "taken_up": False,
@@ -356,7 +319,7 @@ async def _answer(
     if concerned is None:
         answer |= {"left": 0, "taken_up": not decision.dry_run}
     elif not decision.dry_run:
-        answer |= await _taken_up(request, concerned[0].consumer, concerned[0].stream)
+        answer |= await _taken_up(request, concerned.consumer, concerned.stream)
     return _json_response(answer)
 
 
@@ -368,15 +331,15 @@ _STATE: Final = """
 
 
 async def _taken_up(request: Request, consumer: str, stream: str) -> dict[str, Any]:
-    """Wait until the worker has tried the stream, and say what became of it; empty where it does not in time."""
+    """Wait until the worker has tried the stream, and return the result; empty if it does not in time."""
     until = time.monotonic() + TAKEN_UP_SECONDS
     while True:
-        row = await _ask(request, lambda connection: connection.fetchrow(_STATE, consumer, stream))
+        row = await _ask(request, lambda database: database.fetchrow(_STATE, consumer, stream))
         if not row["asked"]:
             return {"left": row["left"], "error": row["error"], "taken_up": True}
         if time.monotonic() >= until:
             return {}
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _json_response(content: Any) -> JSONResponse:

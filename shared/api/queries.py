@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,9 +34,6 @@ from shared.messaging.waiting import waits_of
 from shared.privacy.disclosure import Disclosure, disclose
 
 PARAMETERS: Final = (ID, *TIMES, ACCESS_REASON)
-"""Of each of the three queries."""
-
-
 RESTRICTED: Final = "the processing of a person in this record is restricted: it may be kept, and not used. Ask a colleague for data protection"
 
 _RIGHTS: Final = "select stream, type from event where stream = any($1::text[]) order by stream, version"
@@ -55,21 +51,27 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         """
         as_of, known_at = read_times(request)
         records = await history_of(request, service, actor, id, "state")
-        recorded = [_parse_closed(service, record) for record in records]
+        recorded = closed_facts(service, records)
         facts = history_at(recorded, as_of=as_of, known_at=known_at)
         state = service.decider.fold(facts)
         if state is None:
             return not_found_response(service, id)
         permission = service.permissions[actor.role]
-        head = {"id": str(read_id(id)), "version": facts[-1].version, "position": facts[-1].position}
-        answer = {**head, **permission.visible_members(service.read_model.view(state))}
+        answer = {
+            "id": str(read_id(id)),
+            "version": facts[-1].version,
+            "position": facts[-1].position,
+            **permission.visible_members(service.read_model.view(state)),
+        }
         if permission.shows("details"):
             disclosure = await _disclose(request, service, actor, recorded)
             only = None if permission.fields is None else permission.classes(read_reason(request))
             cut = history_at(disclosure.facts, as_of=as_of, known_at=known_at)
             answer["details"] = disclosure.details(cut, only)
         if permission.fields is None:
-            answer["waiting"] = await waiting_lines(request, facts[0].envelope.stream, known_at)
+            database, stream = request.app.state.deps.database, facts[0].envelope.stream
+            waits = await retry_or_raise(lambda: waits_of(database, stream, known_at), EventStoreUnavailable)
+            answer["waiting"] = [wait.view() for wait in waits]
         return JSONResponse(answer)
 
     @app.get(f"{path}/history", tags=["queries"], response_model=History, **declared(PARAMETERS, 404))
@@ -82,7 +84,7 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         records = await history_of(request, service, actor, id, "history")
         if not records:
             return not_found_response(service, id)
-        disclosure = await _disclose(request, service, actor, [_parse_closed(service, record) for record in records])
+        disclosure = await _disclose(request, service, actor, closed_facts(service, records))
         lines = history_view(service.events, disclosure, as_of=as_of, known_at=known_at)
         return (
             JSONResponse({"stream": records[0].stream, "events": lines}) if lines else not_found_response(service, id)
@@ -98,20 +100,9 @@ def add_queries(app: FastAPI, service: Service[Any]) -> None:
         records = await history_of(request, service, actor, id, "duties")
         if not records:
             return not_found_response(service, id)
-        facts = [_parse_closed(service, record) for record in records]
         moment = as_of or end_of_day(today())
-        duties = duties_on(service.read_model, facts, moment, known_at)
+        duties = duties_on(service.read_model, closed_facts(service, records), moment, known_at)
         return JSONResponse([duty.as_json(local_day(moment)) for duty in duties])
-
-
-async def waiting_lines(request: Request, stream: str, known_at: datetime | None) -> list[dict[str, Any]]:
-    """List what waits of a stream, or for it, now or at a time. Raises `EventStoreUnavailable`."""
-
-    async def look() -> list[dict[str, Any]]:
-        async with request.app.state.deps.database.acquire() as connection:
-            return [one.view() for one in await waits_of(connection, stream, known_at)]
-
-    return await retry_or_raise(look, EventStoreUnavailable)
 
 
 async def history_of(
@@ -126,13 +117,10 @@ async def history_of(
     or_sending: bool = False,
     unrestricted: bool = False,
 ) -> list[RecordedEvent]:
-    """Pass the read gate and load the records of a stream. `only` limits the roles.
+    """Pass the read gate and load the records of a stream; an empty list if it does not exist or is hidden from the actor.
 
-    With `unrestricted`, a record is forbidden in which the processing of somebody is restricted.
-
-    With `or_sending`, those pass too who may send commands to the stream and may not read it.
-
-    Returns an empty list if the stream does not exist, or the actor may not know of it.
+    `only` limits the roles. `or_sending` admits those too who may send commands to the stream and may not read it.
+    `unrestricted` forbids a record in which the processing of somebody is restricted.
     Raises `NotAllowed`, `LogUnavailable`, `EventStoreUnavailable` or `Malformed`.
     """
     at: Dependencies = request.app.state.deps
@@ -149,7 +137,7 @@ async def history_of(
     else:
         denial = await denial_of(at, service, actor, records)
         if denial is not None and or_sending and command_denial(service, actor.role) is None:
-            facts = AccessFacts.of_history(service.events, [_parse_closed(service, record) for record in records])
+            facts = AccessFacts.of_history(service.events, closed_facts(service, records))
             denial = boundary(actor, service.permissions.get(actor.role), facts, service.inherited_labels)
     if unrestricted and denial is None:
         owners = {owner for record in records for owner, _ in key_ids_in(record.body)}
@@ -176,7 +164,7 @@ async def denial_of(
     if not records or permission is None:
         return None
     if permission.where or actor.conflicts:
-        facts = AccessFacts.of_history(service.events, [_parse_closed(service, record) for record in records])
+        facts = AccessFacts.of_history(service.events, closed_facts(service, records))
     else:
         facts = AccessFacts.of_opening(records[0].body)
     return await denial_of_facts(at, service, actor, permission, facts)
@@ -208,8 +196,7 @@ async def restricted_subjects(
 async def _disclose(request: Request, service: Service[Any], actor: Actor, facts: Sequence[Fact]) -> Disclosure:
     """Decrypt what the actor may see of a history, and log the classes of which something was decrypted.
 
-    Where the processing of somebody is restricted, their fields and the home's free texts are for those alone who may decide
-    about it.
+    If the processing of a person is restricted, only roles that decide about it see that person's fields and free texts.
     Raises `KeyringUnavailable`, `UnusableKey`, `TamperedToken` or `LogUnavailable`.
     """
     at: Dependencies = request.app.state.deps
@@ -219,13 +206,16 @@ async def _disclose(request: Request, service: Service[Any], actor: Actor, facts
     if not service.permissions[actor.role].parts >= DATA_RIGHTS:
         subjects = {subject for fact in facts for subject, _ in key_ids_in(fact.body or b"")}
         if withheld := await restricted_subjects(at.database, service, subjects):
-            # The free texts of the home tell of that person too.
+            # The free texts of the home may concern that person too.
             withheld = {*withheld, f"home/{facts[0].envelope.home}"}
     disclosure = await disclose(service.events, facts, classes, at.handler.keyring, withheld=withheld)
     await at.gate.log_opening(actor, disclosure.opened, reason, facts[0].envelope.stream)
     return disclosure
 
 
-def _parse_closed(service: Service[Any], record: RecordedEvent) -> Fact:
-    """Parse a record without decryption."""
-    return service.events.read(record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash)
+def closed_facts(service: Service[Any], records: Iterable[RecordedEvent]) -> list[Fact]:
+    """Parse records without decryption."""
+    return [
+        service.events.read(record.body, position=record.position, recorded_at=record.recorded_at, hash=record.hash)
+        for record in records
+    ]

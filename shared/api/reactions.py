@@ -6,7 +6,7 @@ POST /v1/reactions/{id}/retry    try it again now; waits for the worker
 POST /v1/reactions/{id}/close    never do it: recorded for ever with who and why
 
 Each decision can be rehearsed (`dry_run=true`) and needs a reason, a code. A closure may have words of its own besides,
-in the body: they are sealed. What is wrong with a fact is put right by a correction, where it was recorded.
+in the body: they are sealed. A wrong fact needs a correction in the service that recorded it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.api.authorisation import NotAllowed
 from shared.api.bodies import read_model
 from shared.api.dependencies import Dependencies
-from shared.api.parameters import ACCESS_REASON, ID
-from shared.api.quarantine import DRY_RUN, REASON, TAKEN_UP_SECONDS, OperatorDecision, let_decide, nothing_response
+from shared.api.quarantine import DECIDED, LISTED, LOOK_SECONDS, ONE, TAKEN_UP_SECONDS, let_decide, nothing_response
 from shared.api.queries import denial_of
 from shared.api.request import Caller, read_id, read_reason
 from shared.api.routes import declared, json_body
@@ -40,19 +39,12 @@ from shared.domain.sealing import Sealed
 from shared.domain.service import Service
 from shared.domain.waiting import CloseWaiting, waiting_service
 from shared.event_store import EventStoreUnavailable
-from shared.messaging.consumer import NothingHeld
+from shared.messaging.consumer.decisions import NothingHeld
 from shared.messaging.reactions import ParkedReaction, ReactionRunner, lock_parked, parked_reactions
 from shared.messaging.wait_recorder import reaction_wait, record_wait
 from shared.messaging.waiting import end_wait
 
-_LISTED: Final = (ACCESS_REASON,)
-_ONE: Final = (ID, ACCESS_REASON)
-_DECIDED: Final = (ID, DRY_RUN, REASON)
-_LOOK_SECONDS: Final = 0.1
 _MAX_BODY: Final = 100_000
-_ASK: Final = "update parked set retry = true where command_id = $1"
-_STANDS: Final = "select retry from parked where command_id = $1"
-_REMOVE: Final = "delete from parked where command_id = $1"
 
 
 class ClosureWords(BaseModel):
@@ -65,57 +57,56 @@ class ClosureWords(BaseModel):
 
 def add_reactions(app: FastAPI, service: Service[Any]) -> None:
     """Add the routes of the parked reactions of a deciding service."""
-    _add_reads(app, service)
-    _add_retry(app, service)
-    _add_closure(app, service)
 
-
-def _add_reads(app: FastAPI, service: Service[Any]) -> None:
-    @app.get("/v1/reactions", tags=["operations"], response_model=list[WaitingReaction], **declared(_LISTED))
+    @app.get("/v1/reactions", tags=["operations"], response_model=list[WaitingReaction], **declared(LISTED))
     async def reactions(request: Request, actor: Caller) -> JSONResponse:
         """List the parked reactions that the reader may see, oldest first. Each waits for its target stream to change."""
         at: Dependencies = request.app.state.deps
         await at.gate.read(actor, "history", f"{service.name}/reactions", read_reason(request))
-        waiting = await _parked(request)
-        return JSONResponse([_view(service, one) for one in waiting if await _may_see(at, service, actor, one)])
+        visible = [parked for parked in await _parked(at) if await _may_see(at, service, actor, parked)]
+        return JSONResponse([_view(service, parked) for parked in visible])
 
-    @app.get("/v1/reactions/{id}", tags=["operations"], response_model=WaitingReaction, **declared(_ONE, 404))
+    @app.get("/v1/reactions/{id}", tags=["operations"], response_model=WaitingReaction, **declared(ONE, 404))
     async def reaction(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002 - the path's own word
         """Return one parked reaction: its source event, its target record, and why it was refused."""
         at: Dependencies = request.app.state.deps
         await at.gate.read(actor, "history", f"{service.name}/reactions/{read_id(id)}", read_reason(request))
         try:
-            return JSONResponse(_view(service, await _find(request, service, actor, read_id(id))))
+            return JSONResponse(_view(service, await _find(at, service, actor, read_id(id))))
         except NothingHeld as error:
             return nothing_response(error)
 
-
-def _add_retry(app: FastAPI, service: Service[Any]) -> None:
-    @app.post(
-        "/v1/reactions/{id}/retry", tags=["operations"], response_model=ReactionDecided, **declared(_DECIDED, 404)
-    )
+    @app.post("/v1/reactions/{id}/retry", tags=["operations"], response_model=ReactionDecided, **declared(DECIDED, 404))
     async def retry(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Try a parked reaction again, though its target has not changed; waits for the worker."""
-        decision, id_ = await _decision(request, service, actor, "RETRY_REACTION", id)
+        at: Dependencies = request.app.state.deps
+        id_ = read_id(id)
+        decision = await let_decide(request, actor, "RETRY_REACTION", f"{service.name}/reactions/{id_}")
         try:
-            found = await _find(request, service, actor, id_)
+            parked = await _find(at, service, actor, id_)
         except NothingHeld as error:
             return nothing_response(error)
         if decision.dry_run:
-            runner = ReactionRunner(request.app.state.deps.handler, found.consumer)
-            why = await runner.foresee(found.command_id, found.reaction, found.body)
-            foreseen = found if why is None else replace(found, rules=why.rules, reason=why.reason)
+            runner = ReactionRunner(at.handler, parked.consumer)
+            why = await runner.foresee(parked.command_id, parked.reaction, parked.body)
+            foreseen = parked if why is None else replace(parked, rules=why.rules, reason=why.reason)
             return _decided(service, foreseen, dry_run=True, waits=why is not None, taken_up=False)
-        await retry_or_raise(lambda: request.app.state.deps.database.execute(_ASK, id_), EventStoreUnavailable)
+        mark = "update parked set retry = true where command_id = $1"
+        await retry_or_raise(lambda: at.database.execute(mark, id_), EventStoreUnavailable)
         until = time.monotonic() + TAKEN_UP_SECONDS
         while time.monotonic() < until:
-            if (still_to_try := await _still_to_try(request, id_)) is not True:
-                left = [] if still_to_try is None else [one for one in await _parked(request) if one.command_id == id_]
-                return _decided(
-                    service, left[0] if left else found, dry_run=False, waits=still_to_try is not None, taken_up=True
-                )
-            await asyncio.sleep(_LOOK_SECONDS)
-        return _decided(service, found, dry_run=False, waits=None, taken_up=False)
+            to_try: bool | None = await retry_or_raise(
+                lambda: at.database.fetchval("select retry from parked where command_id = $1", id_),
+                EventStoreUnavailable,
+            )
+            if to_try is not True:
+                left = [] if to_try is None else [again for again in await _parked(at) if again.command_id == id_]
+                after = left[0] if left else parked
+                return _decided(service, after, dry_run=False, waits=to_try is not None, taken_up=True)
+            await asyncio.sleep(LOOK_SECONDS)
+        return _decided(service, parked, dry_run=False, waits=None, taken_up=False)
+
+    _add_closure(app, service)
 
 
 def _add_closure(app: FastAPI, service: Service[Any]) -> None:
@@ -125,98 +116,76 @@ def _add_closure(app: FastAPI, service: Service[Any]) -> None:
         "/v1/reactions/{id}/close",
         tags=["operations"],
         response_model=ReactionDecided,
-        **declared(_DECIDED, 404, body=body),
+        **declared(DECIDED, 404, body=body),
     )
     async def close(request: Request, actor: Caller, id: str) -> JSONResponse:  # noqa: A002
         """Close a parked reaction for good: what it carries is never recorded in its target."""
-        decision, id_ = await _decision(request, service, actor, "CLOSE_REACTION", id)
-        why = await _words(request)
         at: Dependencies = request.app.state.deps
+        id_ = read_id(id)
+        decision = await let_decide(request, actor, "CLOSE_REACTION", f"{service.name}/reactions/{id_}")
+        has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+        why = (await read_model(request, ClosureWords, _MAX_BODY)).why if has_body else None
+        dry_run = decision.dry_run
         try:
-            found = await _find(request, service, actor, id_)
-            if not decision.dry_run:
+            parked = await _find(at, service, actor, id_)
+            if not dry_run:
                 async with at.database.acquire() as connection, connection.transaction():
-                    await _close(at, service, connection, found, actor, decision.reason, why)
+                    await _close(at, service, connection, parked, actor, decision.reason, why)
         except NothingHeld as error:
             return nothing_response(error)
-        return _decided(service, found, dry_run=decision.dry_run, waits=decision.dry_run, taken_up=not decision.dry_run)
+        return _decided(service, parked, dry_run=dry_run, waits=dry_run, taken_up=not dry_run)
 
 
 async def _close(
     at: Dependencies,
     service: Service[Any],
     connection: Connection,
-    found: ParkedReaction,
+    parked: ParkedReaction,
     actor: Actor,
     reason: str,
     why: str | None,
 ) -> None:
     """Record the closure, and remove the reaction in the same transaction as the row by which it is never done again.
 
-    The event is recorded before the commit. Where that fails afterwards, the reaction still waits, `ooc verify` says so,
-    and the same decision made again completes it. Raises `NothingHeld` or `NotAllowed`.
+    The event is recorded before the commit. If the commit fails, the reaction still waits, `ooc verify` reports it, and
+    the same decision made again completes it. Raises `NothingHeld` or `NotAllowed`.
     """
-    if not await lock_parked(connection, found.command_id):
-        raise NothingHeld(f"The reaction {found.command_id} has been settled meanwhile: list again.")
+    id_ = parked.command_id
+    if not await lock_parked(connection, id_):
+        raise NothingHeld(f"The reaction {id_} has been settled meanwhile: list again.")
     waits = at.handler.for_service(waiting_service(service))
-    one = reaction_wait(service, found)
-    await record_wait(waits, connection, found.command_id, one)
+    await record_wait(waits, connection, id_, reaction_wait(service, parked))
     command_id, now = uuid4(), datetime.now(UTC)
     command = CloseWaiting(reason=reason, why=None if why is None else Sealed(why))
-    result = await waits.handle(CommandRequest(command, found.command_id, command_id, actor, now, command_id))
+    result = await waits.handle(CommandRequest(command, id_, command_id, actor, now, command_id))
     if isinstance(result, Forbidden):
         raise NotAllowed(result.why)
     # Nothing else may be: without its record the reaction must not be removed.
     assert isinstance(result, (Accepted, NoChange)), result
-    await connection.execute(_REMOVE, found.command_id)
-    await end_wait(connection, found.command_id, now, closed=True)
+    await connection.execute("delete from parked where command_id = $1", id_)
+    await end_wait(connection, id_, now, closed=True)
 
 
-async def _decision(
-    request: Request, service: Service[Any], actor: Actor, action: str, id_: str
-) -> tuple[OperatorDecision, UUID]:
-    decision = await let_decide(request, actor, action, f"{service.name}/reactions/{read_id(id_)}")
-    return decision, read_id(id_)
+async def _parked(at: Dependencies) -> list[ParkedReaction]:
+    return await retry_or_raise(lambda: parked_reactions(at.database), EventStoreUnavailable)
 
 
-async def _words(request: Request) -> str | None:
-    """Read the words of a closure; None where there is no body. Raises `Malformed`."""
-    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
-        return None
-    return (await read_model(request, ClosureWords, _MAX_BODY)).why
-
-
-async def _parked(request: Request) -> list[ParkedReaction]:
-    async def look() -> list[ParkedReaction]:
-        async with request.app.state.deps.database.acquire() as connection:
-            return await parked_reactions(connection)
-
-    return await retry_or_raise(look, EventStoreUnavailable)
-
-
-async def _still_to_try(request: Request, id_: UUID) -> bool | None:
-    """Whether the worker has still to try a reaction; None where it waits no longer."""
-    database = request.app.state.deps.database
-    still_to_try: bool | None = await retry_or_raise(lambda: database.fetchval(_STANDS, id_), EventStoreUnavailable)
-    return still_to_try
-
-
-async def _find(request: Request, service: Service[Any], actor: Actor, id_: UUID) -> ParkedReaction:
+async def _find(at: Dependencies, service: Service[Any], actor: Actor, id_: UUID) -> ParkedReaction:
     """Find a parked reaction that an actor may see. Raises `NothingHeld`."""
-    for one in await _parked(request):
-        if one.command_id == id_ and await _may_see(request.app.state.deps, service, actor, one):
-            return one
+    for parked in await _parked(at):
+        if parked.command_id == id_ and await _may_see(at, service, actor, parked):
+            return parked
     raise NothingHeld(f"No reaction of the id {id_} waits here: it may have been settled meanwhile; list again.")
 
 
-def _view(service: Service[Any], one: ParkedReaction) -> dict[str, Any]:
-    return {**one.view(), "sentence": reaction_wait(service, one).wait.sentence}
+def _view(service: Service[Any], parked: ParkedReaction) -> dict[str, Any]:
+    return {**parked.view(), "sentence": reaction_wait(service, parked).wait.sentence}
 
 
 def _decided(
-    service: Service[Any], one: ParkedReaction, *, dry_run: bool, waits: bool | None, taken_up: bool
+    service: Service[Any], parked: ParkedReaction, *, dry_run: bool, waits: bool | None, taken_up: bool
 ) -> JSONResponse:
-    return JSONResponse({"dry_run": dry_run, "waits": waits, "taken_up": taken_up, "reaction": _view(service, one)})
+    return JSONResponse({"dry_run": dry_run, "waits": waits, "taken_up": taken_up, "reaction": _view(service, parked)})
 
 
 async def _may_see(at: Dependencies, service: Service[Any], actor: Actor, item: ParkedReaction) -> bool:

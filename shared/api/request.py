@@ -12,17 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
 
 from shared.api.bodies import read_body
-from shared.api.parameters import (
-    ACCESS_REASON,
-    CORRELATION,
-    DAY,
-    IDEMPOTENCY_KEY,
-    TIME_HINT,
-    TRACEPARENT,
-    UUID_HINT,
-    UUID_TEXT,
-    Parameter,
-)
+from shared.api.parameters import ACCESS_REASON, DAY, IDEMPOTENCY_KEY, TIME_HINT, UUID_HINT, UUID_TEXT, Parameter
 from shared.api.problems import Malformed, TooManyRequests
 from shared.api.rates import RateLimit
 from shared.domain.dates import end_of_day, local_day
@@ -84,18 +74,6 @@ def read_key(request: Request) -> str:
     return IDEMPOTENCY_KEY.validate(request.headers.get(IDEMPOTENCY_KEY.name, ""))
 
 
-def read_correlation(request: Request) -> UUID | None:
-    """Read the header Correlation-Id. Raises `Malformed`."""
-    text = request.headers.get(CORRELATION.name)
-    return None if text is None else UUID(CORRELATION.validate(text))
-
-
-def read_traceparent(request: Request) -> str | None:
-    """Read the header traceparent (W3C Trace Context). Returns None if it is missing or malformed."""
-    text = request.headers.get(TRACEPARENT.name, "")
-    return text if TRACEPARENT.pattern.fullmatch(text) else None
-
-
 def read_reason(request: Request) -> str | None:
     """Read the header Access-Reason, a code. Raises `Malformed`."""
     reason = request.headers.get(ACCESS_REASON.name)
@@ -116,15 +94,11 @@ def check_parameters(request: Request, declared: Sequence[Parameter]) -> None:
         raise Malformed(("query", f"there are more than {MAX_PARAMETERS} parameters: give each parameter once"))
     values = request.query_params
     allowed = {parameter.name: parameter for parameter in declared if parameter.place == "query"}
+    unknown = "this route has no parameters: remove it"
+    if allowed:
+        unknown = f"there is no such parameter: choose from {', '.join(allowed)}"
     wrong = [
-        (
-            name,
-            "this parameter is given twice: give it once"
-            if name in allowed
-            else f"there is no such parameter: choose from {', '.join(allowed)}"
-            if allowed
-            else "this route has no parameters: remove it",
-        )
+        (name, "this parameter is given twice: give it once" if name in allowed else unknown)
         for name in values
         if name not in allowed or (len(values.getlist(name)) > 1 and not allowed[name].repeatable)
     ]
@@ -159,24 +133,20 @@ def read_time(query: Mapping[str, str], name: str) -> datetime | None:
     if text is None:
         return None
     try:
-        if DAY.fullmatch(text):
-            return _check_year(end_of_day(date.fromisoformat(text)))
-        return _check_year(datetime.fromisoformat(text.replace(" ", "+")))
+        is_day = DAY.fullmatch(text)
+        moment = end_of_day(date.fromisoformat(text)) if is_day else datetime.fromisoformat(text.replace(" ", "+"))
     except (ValueError, OverflowError):
         raise Malformed((name, TIME_HINT)) from None
+    # The range of the times in commands; time zones overflow at the ends of Python's own range.
+    if not 1900 <= moment.year < 2200:
+        raise Malformed((name, TIME_HINT))
+    return moment
 
 
 def read_times(request: Request) -> tuple[datetime | None, datetime | None]:
     """Parse the two times of a question (bitemporal): `as_of` and `known_at`. Raises `Malformed`."""
     query = read_query(request)
     return read_time(query, "as_of"), read_time(query, "known_at")
-
-
-def _check_year(moment: datetime) -> datetime:
-    # The range of the times in commands; time zones overflow at the ends of Python's own range.
-    if not 1900 <= moment.year < 2200:
-        raise ValueError("give a year from 1900 to 2199")
-    return moment
 
 
 def read_day(query: Mapping[str, str], name: str) -> date | None:

@@ -34,16 +34,10 @@ class ParameterCheck:
 
     def __init__(self, parameters: Sequence[Parameter], *, with_caller: bool) -> None:
         self._parameters = tuple(parameters)
-        self.__signature__ = inspect.Signature(
-            [
-                _argument("request", Request),
-                *([_argument("actor", Caller)] if with_caller else ()),
-                *(
-                    _argument(f"parameter_{n}", parameter.annotation, parameter.default)
-                    for n, parameter in enumerate(parameters)
-                ),
-            ]
-        )
+        arguments = [_argument("request", Request), *([_argument("actor", Caller)] if with_caller else ())]
+        for n, parameter in enumerate(parameters):
+            arguments.append(_argument(f"parameter_{n}", parameter.annotation, parameter.default))
+        self.__signature__ = inspect.Signature(arguments)
 
     async def __call__(self, *, request: Request, **_values: Any) -> None:
         """Check the parameters of a request. Raises `Malformed`."""
@@ -89,8 +83,7 @@ def explain_missing(app: FastAPI) -> None:
     """Answer a missing parameter as every malformed one: FastAPI notices it before the route's check is called."""
 
     @app.exception_handler(RequestValidationError)
-    async def _missing(request: Request, raised: Exception) -> JSONResponse:
-        assert isinstance(raised, RequestValidationError)
+    async def _missing(request: Request, raised: RequestValidationError) -> JSONResponse:
         for dependency in request.scope["route"].dependencies:
             if isinstance(dependency.dependency, ParameterCheck):
                 try:

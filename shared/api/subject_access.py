@@ -2,8 +2,8 @@
 
 GET /v1/people/{id}/records/{record}   ?basis=&free_texts=
 
-For roles with the part `data_rights`. The free texts of the home tell of everybody in it, so they stay sealed too until a
-person has read them and asks with `free_texts`. The person's own fields are opened whatever their class. No key of anybody
+For roles with the part `data_rights`. The free texts of the home may concern anybody in it, so they stay sealed until a
+reader has checked them and sends `free_texts`. The person's own fields are opened whatever their class. No key of anybody
 else is fetched. Source: UK GDPR, article 15(4); Data Protection Act 2018, s45(4)(e).
 """
 
@@ -24,7 +24,7 @@ from shared.api.history_view import history_view
 from shared.api.parameters import ACCESS_REASON, Parameter, an_id, choice
 from shared.api.problems import problem_response
 from shared.api.quarantine import DRY_RUN
-from shared.api.queries import denial_of
+from shared.api.queries import closed_facts, denial_of
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import Details, HistoryLine, Schema
@@ -38,7 +38,6 @@ from shared.privacy.disclosure import disclose, undisclosed
 
 RECORD: Final = an_id("record", "The id of a record of this service that names the person.", "path")
 LAWS: Final = ("UK_GDPR_ARTICLE_15", "DPA_2018_SECTION_45")
-"""The laws by which a person has a right to a copy of their data."""
 BASIS: Final = replace(
     choice("basis", "By which law the person asks; the access log records it.", LAWS, f"give {' or '.join(LAWS)}"),
     required=True,
@@ -92,10 +91,7 @@ def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
         denial = await denial_of(at, service, actor, records)
         target = f"{stream}/subject-access/{query[BASIS.name]}"
         readable = await at.gate.read(actor, PART, target, reason, denial=denial)
-        facts = [
-            service.events.read(one.body, position=one.position, recorded_at=one.recorded_at, hash=one.hash)
-            for one in records
-        ]
+        facts = closed_facts(service, records)
         if not readable or person not in ids_mentioned(service.events, facts):
             return problem_response(
                 404, "unknown", "There is no such record", f"{stream} does not name {person}: check both ids."
