@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from shared.api.dependencies import Dependencies
 from shared.api.dry_run import Followers
 from shared.api.parameters import ACCESS_REASON, an_id
-from shared.api.problems import problem_response
+from shared.api.problems import unknown_response
 from shared.api.queries import history_of
 from shared.api.request import Caller, read_id, read_reason
 from shared.api.routes import declared
@@ -60,9 +60,7 @@ def add_command_outcomes(app: FastAPI, service: Service[Any], followers: Followe
         # A stream that has not begun holds nothing that could not be read.
         unbegun = idle is not None and not (await at.event_store.load(idle)).records
         if not records and not unbegun:
-            return problem_response(
-                404,
-                "unknown",
+            return unknown_response(
                 "There is no such command",
                 f"No command {id_} has been recorded in {service.name}, and none waits here: check the id, or ask later.",
             )

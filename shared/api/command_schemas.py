@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from shared.api.parameters import choice
-from shared.api.problems import problem_response
+from shared.api.problems import unknown_response
 from shared.api.routes import declared_openly
 from shared.api.schemas import CommandSchemas
 from shared.domain.messages import Message, unique
@@ -72,11 +72,8 @@ def add_command_schemas(app: FastAPI, service: Service[Any]) -> None:
         """Return the JSON Schema (2020-12) of a command: fields with titles, help, examples and codes in words."""
         command = request.path_params["command"]
         if command not in names:
-            return problem_response(
-                404,
-                "unknown",
-                "There is no such command",
-                f"There is no command of that name: choose one of {', '.join(names)}.",
+            return unknown_response(
+                "There is no such command", f"There is no command of that name: choose one of {', '.join(names)}."
             )
         return JSONResponse(schemas()[command])
 

@@ -15,7 +15,7 @@ from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import Dependencies
 from shared.api.dry_run import Followers, dry_run_answer
 from shared.api.parameters import CORRELATION, DRY_RUN, ID, IDEMPOTENCY_KEY, JUDGED_AT, TRACEPARENT
-from shared.api.problems import Malformed, problem_response, refused_response
+from shared.api.problems import Malformed, problem_response, refused_response, unknown_response
 from shared.api.request import Caller, read_command, read_id, read_key, read_query, read_time
 from shared.api.routes import declared, json_body
 from shared.api.schemas import DryRunAnswer
@@ -139,10 +139,8 @@ def _command_response(name: str, target: str, result: Result) -> JSONResponse:
             return problem_response(
                 409, "no-effect", "There is nothing to be done", f"{target} needs no {name} any more: read it again."
             )
-        case Refused(rules):
-            return refused_response(rules, needs_rationale=False)
-        case NeedsRationale(rules):
-            return refused_response(rules, needs_rationale=True)
+        case Refused(rules) | NeedsRationale(rules):
+            return refused_response(rules, needs_rationale=isinstance(result, NeedsRationale))
         case VersionConflict(expected, actual):
             return problem_response(
                 409,
@@ -153,8 +151,8 @@ def _command_response(name: str, target: str, result: Result) -> JSONResponse:
                 actual_version=actual,
             )
         case StreamNotFound() | Forbidden(hidden=True):
-            return problem_response(
-                404, "unknown", "There is no such record", f"{target} does not exist: check the id, or begin it first."
+            return unknown_response(
+                "There is no such record", f"{target} does not exist: check the id, or begin it first."
             )
         case IdempotencyKeyReused():
             raise Malformed(

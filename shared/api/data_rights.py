@@ -11,7 +11,7 @@ minute. A case's key goes with the last person who has one in the case.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, get_args
@@ -23,8 +23,8 @@ from pydantic import Field
 
 from shared.api.authorisation import NotAllowed
 from shared.api.dependencies import Dependencies
-from shared.api.parameters import ACCESS_REASON, a_day, an_id, choice
-from shared.api.problems import Malformed, problem_response, refused_response
+from shared.api.parameters import ACCESS_REASON, Parameter, a_day, an_id, choice
+from shared.api.problems import Malformed, refused_response, unknown_response
 from shared.api.quarantine import DRY_RUN, REASON
 from shared.api.queries import denial_of
 from shared.api.request import Caller, read_day, read_id, read_query, read_reason
@@ -200,27 +200,24 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
         return JSONResponse(after.view(id_) | more)
 
 
+_COMMANDS: Final[Mapping[str, tuple[Callable[..., DataRightsCommand], Parameter | None]]] = {
+    "hold": (PlaceHold, KIND),
+    "release": (ReleaseHold, KIND),
+    "restrict": (RestrictProcessing, BASIS),
+    "lift": (LiftRestriction, None),
+    "keep": (KeepRecords, REVIEW_ON),
+    "forget": (ForgetPerson, BASIS),
+}
+"""The command of each action, and its parameter beside the person."""
+
+
 def _command(action: str, person: UUID, query: Mapping[str, str]) -> DataRightsCommand:
-    """Build the command of an action. Raises `Malformed` where what it needs is missing."""
-    needs = {"hold": KIND, "release": KIND, "restrict": BASIS, "keep": REVIEW_ON, "forget": BASIS}
-    if (wanted := needs.get(action)) is not None and wanted.name not in query:
-        raise Malformed((wanted.name, wanted.hint))
-    kind: Any = query.get(KIND.name)
-    basis: Any = query.get(BASIS.name)
-    review_on = read_day(query, REVIEW_ON.name)
-    match action:
-        case "hold":
-            return PlaceHold(person_id=person, kind=kind)
-        case "release":
-            return ReleaseHold(person_id=person, kind=kind)
-        case "restrict":
-            return RestrictProcessing(person_id=person, basis=basis)
-        case "lift":
-            return LiftRestriction(person_id=person)
-        case "keep" if review_on is not None:
-            return KeepRecords(person_id=person, review_on=review_on)
-        case _:
-            return ForgetPerson(person_id=person, basis=basis)
+    """Build the command of an action. Raises `Malformed` if its parameter is missing."""
+    command, needed = _COMMANDS[action]
+    if needed is not None and needed.name not in query:
+        raise Malformed((needed.name, needed.hint))
+    values = {**query, REVIEW_ON.name: read_day(query, REVIEW_ON.name)}
+    return command(person_id=person, **({} if needed is None else {needed.name: values[needed.name]}))
 
 
 async def _look(
@@ -296,9 +293,7 @@ def _refused(refused: Refused, command: DataRightsCommand, held: _Held) -> JSONR
 
 
 def _unknown(service: Service[Any], person: UUID) -> JSONResponse:
-    return problem_response(
-        404, "unknown", "There is no such person", f"No record of {service.name} names {person}: check the id."
-    )
+    return unknown_response("There is no such person", f"No record of {service.name} names {person}: check the id.")
 
 
 def _keyring(at: Dependencies) -> PostgresKeyring:

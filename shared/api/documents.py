@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import ACCESS_REASON, ID, LANG, TIMES, choice
-from shared.api.problems import problem_response
+from shared.api.problems import problem_response, unknown_response
 from shared.api.queries import history_of, not_found_response
 from shared.api.request import Caller, read_id, read_query, read_time
 from shared.api.routes import declared
@@ -53,8 +53,8 @@ def add_documents(app: FastAPI, service: Service[Any]) -> None:
         language = query.get(LANG.name, LANGUAGES[0])
         definition = service.documents.get(name)
         if definition is None:
-            return problem_response(
-                404, "unknown", "There is no such document", f"There is no document {name!r}: choose one of {names}."
+            return unknown_response(
+                "There is no such document", f"There is no document {name!r}: choose one of {names}."
             )
         path = f"/documents/{name}"
         records = await history_of(request, service, actor, id, "document", path, definition.roles, unrestricted=True)

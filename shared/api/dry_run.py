@@ -7,12 +7,12 @@ from typing import Any, Final, Literal
 
 from shared.api.authorisation import NotAllowed
 from shared.api.dependencies import Dependencies
-from shared.api.problems import RuleBroken
+from shared.api.problems import listed_rules
 from shared.api.queries import denial_of_facts
 from shared.api.schemas import DryRunAnswer, DutyChangeLine, EventPreview, FollowingCommandLine
 from shared.command_handler import Accepted, DryRun
 from shared.domain.consequences import duty_changes, following_commands, new_documents
-from shared.domain.decisions import BrokenRule, NeedsRationale, Refused
+from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.envelope import Fact
 from shared.domain.messages import COMMAND_FIELDS, Actor, Command
 from shared.domain.permissions import AccessFacts, Permission
@@ -49,14 +49,14 @@ async def dry_run_answer(
         case Refused(rules) | NeedsRationale(rules):
             needed = isinstance(run.outcome, NeedsRationale)
             outcome: Literal["needs_rationale", "refused"] = "needs_rationale" if needed else "refused"
-            return DryRunAnswer(outcome=outcome, version=version, rules=_listed(rules))
+            return DryRunAnswer(outcome=outcome, version=version, rules=listed_rules(rules))
         case facts:
             permission = await _permission(at, service, actor, [*run.history, *facts])
             sees_all = "history" in permission.parts or ("state" in permission.parts and permission.fields is None)
             return DryRunAnswer(
                 outcome="accepted",
                 version=version,
-                warnings=_listed(run.warnings),
+                warnings=listed_rules(run.warnings),
                 events=[_event(service, fact, shows_data=sees_all) for fact in facts],
                 duties=_duties(service, run.history, facts) if "duties" in permission.parts else None,
                 documents=[
@@ -66,10 +66,6 @@ async def dry_run_answer(
                 ],
                 commands=_commands(service, followers(), facts, shows_data=sees_all),
             )
-
-
-def _listed(rules: Iterable[BrokenRule]) -> list[RuleBroken]:
-    return [RuleBroken(id=rule.id, text=rule.text, source=rule.source) for rule in rules]
 
 
 async def _permission(at: Dependencies, service: Service[Any], actor: Actor, facts: Sequence[Fact]) -> Permission:

@@ -30,7 +30,7 @@ from shared.api.bodies import read_model
 from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import Dependencies
 from shared.api.parameters import DRY_RUN, ID
-from shared.api.problems import MAX_ERRORS, FieldError, Malformed, RuleBroken
+from shared.api.problems import MAX_ERRORS, FieldError, Malformed, RuleBroken, listed_rules
 from shared.api.request import Caller, parse_command, read_id, read_query
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
@@ -235,8 +235,8 @@ def _outcome(number: int, type_: str, result: Result) -> CommandOutcome:
         case Accepted(receipt, repeated):
             return answer(outcome="repeated" if repeated else "recorded", version=receipt.version)
         case Refused(rules) | NeedsRationale(rules):
-            listed = [RuleBroken(id=rule.id, text=rule.text, source=rule.source) for rule in rules]
-            return answer(outcome="refused" if isinstance(result, Refused) else "needs_rationale", rules=listed)
+            outcome: Outcome = "refused" if isinstance(result, Refused) else "needs_rationale"
+            return answer(outcome=outcome, rules=listed_rules(rules))
         case IdempotencyKeyReused():
             return answer(outcome="changed")
         case VersionConflict() | NoChange():

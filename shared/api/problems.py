@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
 from typing import Any, Final
@@ -40,6 +40,11 @@ class RuleBroken(BaseModel):
     id: str
     text: str
     source: str
+
+
+def listed_rules(rules: Iterable[BrokenRule]) -> list[RuleBroken]:
+    """Convert broken rules."""
+    return [RuleBroken(id=rule.id, text=rule.text, source=rule.source) for rule in rules]
 
 
 class Problem(BaseModel):
@@ -166,6 +171,11 @@ def problem_response(
     return JSONResponse(body.model_dump(mode="json", exclude_unset=True), status, all_headers, MEDIA_TYPE)
 
 
+def unknown_response(title: str, detail: str) -> JSONResponse:
+    """Build the response 404."""
+    return problem_response(404, "unknown", title, detail)
+
+
 def too_many_response(error: TooManyRequests) -> JSONResponse:
     """Build the response 429, with Retry-After in whole seconds (RFC 9110, section 10.2.3)."""
     wait = {"Retry-After": str(ceil(error.seconds))}
@@ -194,7 +204,7 @@ def refused_response(rules: Sequence[BrokenRule], *, needs_rationale: bool) -> J
         f"Give a rationale for {ids} to go ahead"
         if needs_rationale
         else f"Refused by {ids}: " + " ".join(r.text for r in rules),
-        rules=[{"id": rule.id, "text": rule.text, "source": rule.source} for rule in rules],
+        rules=listed_rules(rules),
         needs_rationale=needs_rationale,
         errors=[],
     )

@@ -32,7 +32,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from shared.api.parameters import ACCESS_REASON, ID, Parameter
-from shared.api.problems import problem_response
+from shared.api.problems import unknown_response
 from shared.api.request import Caller, read_id, read_query, read_reason
 from shared.api.routes import declared
 from shared.api.schemas import AlarmLine, Schema
@@ -348,4 +348,4 @@ def _json_response(content: Any) -> JSONResponse:
 
 def nothing_response(error: NothingHeld) -> JSONResponse:
     """Build the response 404 to a decision about nothing."""
-    return problem_response(404, "unknown", "There is nothing to decide", str(error))
+    return unknown_response("There is nothing to decide", str(error))

@@ -14,7 +14,7 @@ from shared.api.authorisation import command_denial
 from shared.api.dependencies import Dependencies
 from shared.api.history_view import history_view
 from shared.api.parameters import ACCESS_REASON, ID, TIMES
-from shared.api.problems import problem_response
+from shared.api.problems import unknown_response
 from shared.api.request import Caller, read_id, read_reason, read_times, today
 from shared.api.routes import declared
 from shared.api.schemas import DutyLine, History, StateView
@@ -148,9 +148,7 @@ async def history_of(
 
 def not_found_response(service: Service[Any], id_: str) -> JSONResponse:
     """Build the response 404: the stream does not exist, or did not exist then."""
-    return problem_response(
-        404,
-        "unknown",
+    return unknown_response(
         "There is no such record",
         f"{service.stream_name(read_id(id_))} does not exist, or did not exist then: check the id and the times.",
     )

@@ -22,7 +22,7 @@ from shared.api.data_rights import PART, PERSON
 from shared.api.dependencies import Dependencies
 from shared.api.history_view import history_view
 from shared.api.parameters import ACCESS_REASON, Parameter, an_id, choice
-from shared.api.problems import problem_response
+from shared.api.problems import unknown_response
 from shared.api.quarantine import DRY_RUN
 from shared.api.queries import closed_facts, denial_of
 from shared.api.request import Caller, read_id, read_query, read_reason
@@ -93,9 +93,7 @@ def add_subject_access(app: FastAPI, service: Service[Any]) -> None:
         readable = await at.gate.read(actor, PART, target, reason, denial=denial)
         facts = closed_facts(service, records)
         if not readable or person not in ids_mentioned(service.events, facts):
-            return problem_response(
-                404, "unknown", "There is no such record", f"{stream} does not name {person}: check both ids."
-            )
+            return unknown_response("There is no such record", f"{stream} does not name {person}: check both ids.")
         home = facts[0].envelope.home
         opened = {f"person/{person}"} | ({f"home/{home}"} if query.get(FREE_TEXTS.name) == "true" else set())
         withheld = {subject for fact in facts for subject, _ in key_ids_in(fact.body or b"")} - opened
