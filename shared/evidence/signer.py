@@ -22,7 +22,7 @@ from shared.evidence.log import MAX_ENTRIES, Log, LogRewritten, grow, origin_of,
 from shared.evidence.statement import WAKE, sign_statements, statement_name
 from shared.evidence.witness_client import WitnessClient, WitnessRefuses, WitnessSilent
 from shared.kafka import Kafka, producing
-from shared.messaging.consumer import clear_alarm, raise_alarm
+from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
 
 INTERVAL: Final = 2.0
 """Seconds between two looks at the logs."""

@@ -1,17 +1,15 @@
-"""The Faust host, and the only module that imports faust: topics -> an agent of four lines -> `process_batch`.
+"""The Faust host, and the only module that imports faust: topics -> an agent of two lines -> `process_batches`.
 
-Faust's committed offsets are no marker: several paths commit past events that were never processed. So here nothing is
-committed at all; PostgreSQL owns the checkpoint, every assignment seeks each of its partitions to it, and each record
-says which offset its reader had come to, so that what Faust drops on its way to the agent is noticed (`OffsetGap`). An
-error in the agent ends the process, whose supervisor starts it again.
+Faust may commit offsets past events that were never processed. So nothing is committed here: PostgreSQL owns the checkpoint,
+and every assignment seeks its partitions to it. Each record carries the offset that it follows, so that a record which Faust
+drops on the way to the agent is noticed (`OffsetGap`). An error ends the process, whose supervisor starts it again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, cast
 
 import asyncpg
@@ -23,36 +21,36 @@ from mode import CrashingSupervisor, Service
 from shared.command_handler import CommandHandler
 from shared.domain.service import Service as Declared
 from shared.kafka import Kafka, client_options, worker_principal
-from shared.messaging.consumer import Apply, ConsumedEvent, decode
-from shared.messaging.consumer.handling import RecordHandler
+from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
+from shared.messaging.consumer.effects import Apply
+from shared.messaging.consumer.handling import DEFAULT_GROUP, GroupSettings, RecordHandler
 from shared.messaging.polling import waking
-from shared.messaging.projection_consumer import DEFAULT_GROUP, GroupSettings, batch_of
 from shared.messaging.reactions import ParkedReactionRetrier, ReactionRunner
 from shared.messaging.wait_recorder import recorder_of
 from shared.settings import Settings
 
 MAX_RECORDS: Final = 500
-"""How many events make a batch at most: what has arrived while the batch before was taken."""
+"""The most events of a batch: those that have arrived during the batch before."""
 
 
 class _Placed(list[Any]):
-    """A record's headers, with the offset that its reader had come to and the number of the reading."""
+    """A record's headers, with the offset that it follows and the number of the reading."""
 
     follows: int | None = None
     reading: int = 0
 
 
 class ConsumerThread(AIOKafkaConsumerThread):
-    """A thread that reads committed records only, and gives each the offset that it follows.
+    """A thread that reads committed records only, and marks each with the offset that it follows.
 
-    All that touches `_reached` runs in this thread's loop, and nothing awaits between a fetch and its marking.
+    `_reached` is used in this thread's loop alone, and nothing awaits between a fetch and its marking.
     """
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._reached: dict[TP, int] = {}
         self.reading = 0
-        """Counts the times that reading began anew; what was read before the last is to be left alone."""
+        """The number of seeks; records that were read before the last one are ignored."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -60,7 +58,7 @@ class ConsumerThread(AIOKafkaConsumerThread):
         return consumer
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Mark what was read until now as not to be relied upon."""
+        """Invalidate the records read until now."""
         self._begin_anew({})
         await super().on_partitions_revoked(revoked)
 
@@ -73,8 +71,8 @@ class ConsumerThread(AIOKafkaConsumerThread):
         self._reached = dict(partitions)
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
-        found = await super()._fetch_records(*args, **kwargs)
-        return {tp: [self._placed(tp, record) for record in records] for tp, records in found.items()}
+        fetched = await super()._fetch_records(*args, **kwargs)
+        return {tp: [self._placed(tp, record) for record in records] for tp, records in fetched.items()}
 
     def _placed(self, tp: TP, record: Any) -> Any:
         headers = _Placed(record.headers)
@@ -92,7 +90,7 @@ class CheckpointedConsumer(Consumer):
 
     @property
     def reading(self) -> int:
-        """The number of the reading under way, which each seek raises."""
+        """The number of the current reading."""
         return cast("ConsumerThread", self._thread).reading
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
@@ -105,7 +103,7 @@ class CheckpointedConsumer(Consumer):
         return checkpoints
 
     async def _commit(self, _offsets: Mapping[TP, int]) -> bool:
-        return True  # an offset in Kafka could only lead past what is not taken
+        return True  # an offset in Kafka could only skip records
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust compares two different clocks to find stalls; the checkpoint's age is the measure."""
@@ -149,15 +147,7 @@ class ConsumerApp(faust.App):
 class FaustConsumer(Service):
     """A consumer of some topics by a Faust agent.
 
-    Args:
-        name: the consumer, as its checkpoints, what it has seen and its quarantine are filed.
-        topics: what it reads.
-        pool: connections to the database of its checkpoints, from the event loop that it runs in.
-        bootstrap: Kafka's bootstrap servers.
-        apply: what it does with events, in the transaction of the checkpoint or before it.
-        app_id: the app's, and so the group's id.
-        membership: how it takes part in the group.
-
+    Checkpoints, quarantine and alarms are stored under its name. `app_id` is also the id of its group.
     """
 
     def __init__(
@@ -169,7 +159,7 @@ class FaustConsumer(Service):
         bootstrap: Kafka,
         apply: Apply,
         app_id: str,
-        membership: GroupSettings = DEFAULT_GROUP,
+        membership: GroupSettings,
     ) -> None:
         super().__init__()
         self.name = name
@@ -189,14 +179,13 @@ class FaustConsumer(Service):
             pool=pool,
             bootstrap=bootstrap,
             apply=apply,
-            transaction=lambda: batch_of(pool, membership),
-            retry_seconds=membership.retry_seconds,
+            membership=membership,
             pause=lambda place: self.app.consumer.pause_partitions({TP(*place)}),
             resume=lambda place: self.app.consumer.resume_partitions({TP(*place)}),
         )
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """Return the app and the handler of its records, which start and stop with this."""
+        """Return the services that start and stop with this one."""
         return [self._handler, self.app]
 
     @property
@@ -225,7 +214,7 @@ class FaustConsumer(Service):
             self._handler.forget()
         batch: dict[tuple[str, int], list[ConsumedEvent]] = {}
         for record in records:
-            # What was read before the last seek comes again.
+            # A record that was read before the last seek comes again.
             if record.reading == reading and record.follows is not None:
                 batch.setdefault((record.topic, record.partition), []).append(record)
         if batch:
@@ -268,11 +257,10 @@ def _app(app_id: str, bootstrap: Kafka, membership: GroupSettings) -> ConsumerAp
 
 
 class Reactor(Service):
-    """The reactions of a service: its stream, the parked ones that are tried again, and the record of what waits."""
+    """The reactions of a service: its stream, the retries of parked ones, and the recorder of waits."""
 
-    def __init__(self, reacting: ReactionRunner, stream: FaustConsumer | None, *beside: Service) -> None:
+    def __init__(self, stream: FaustConsumer | None, *beside: Service) -> None:
         super().__init__()
-        self.reacting = reacting
         self.stream = stream
         self._beside = beside
 
@@ -292,24 +280,14 @@ def reactor(
     pool: asyncpg.Pool[asyncpg.Record],
     settings: Settings,
     *,
-    consumer_name: str | None = None,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     membership: GroupSettings = DEFAULT_GROUP,
 ) -> Reactor:
     """Return the reactor of a service, to run beside others in one `mode.Worker`.
 
-    Args:
-        service: whose reactions.
-        handler: the service's own; its pool may be the same, with room for two connections at least.
-        pool: connections to the service's database.
-        settings: where Kafka is.
-        consumer_name: how its checkpoints are filed, else `<service>-reactor`.
-        clock: the time at which commands are received.
-        membership: how it takes part in its group, `ooc-<service>-reactor`.
-
+    `pool` may be that of the handler, with room for two connections at least.
     """
-    reacting = ReactionRunner(handler, consumer_name or f"{service.name}-reactor", clock)
-    parked, recorder = ParkedReactionRetrier(reacting, pool), recorder_of(handler, pool, clock)
+    reacting = ReactionRunner(handler, f"{service.name}-reactor")
+    parked, recorder = ParkedReactionRetrier(reacting, pool), recorder_of(handler, pool)
     stream = None
     if reacting.topics:  # a Faust worker without agents breaks
         stream = FaustConsumer(
@@ -321,4 +299,4 @@ def reactor(
             app_id=f"{service.events.namespace}-{service.name}-reactor",
             membership=membership,
         )
-    return Reactor(reacting, stream, parked, recorder)
+    return Reactor(stream, parked, recorder)

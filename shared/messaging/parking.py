@@ -1,4 +1,4 @@
-"""The storage of parked reactions: PostgreSQL in production; a simulation brings its own behind the same protocol."""
+"""The storage of parked reactions: PostgreSQL in production; the scenarios have one in memory."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class ParkedReactions(Protocol):
     """The parked reactions of a service, as one transaction sees them."""
 
     async def closed(self, command_ids: Collection[UUID]) -> frozenset[UUID]:
-        """Return those of some commands that a person has closed: they are not asked again."""
+        """Return those of some commands that a person has closed."""
 
     async def version(self, stream: str) -> int:
-        """Return the version of a stream of the service; 0 where it has not begun."""
+        """Return the version of a stream of the service; 0 if it has not begun."""
 
     async def park(self, parked: ReactionToPark, why: Rejection, tried_version: int) -> None:
         """Park a reaction that was rejected at this version of its target; parked before, it counts one more attempt."""
 
     async def lock(self, command_id: UUID) -> LockedReaction | None:
-        """Lock a parked reaction; None where it is gone, or where another transaction holds it."""
+        """Lock a parked reaction; None if it is gone, or locked by another transaction."""
 
     async def keep(self, command_id: UUID, why: Rejection, tried_version: int) -> None:
         """Keep a parked reaction that was rejected again, with the new reason."""
@@ -62,7 +62,7 @@ class ParkedReactions(Protocol):
         """Remove parked reactions; an id that is not parked is ignored."""
 
     async def keep_nothing_to_do(self, command_id: UUID, stream: str) -> None:
-        """Keep that the command of a reaction had nothing to do in a stream; a repeat changes nothing."""
+        """Store that the command of a reaction had nothing to do in a stream; a repeat changes nothing."""
 
 
 class PostgresParkedReactions:
@@ -77,28 +77,23 @@ class PostgresParkedReactions:
 
     async def version(self, stream: str) -> int:
         """See `ParkedReactions.version`."""
-        version: int = await self._connection.fetchval(_VERSION, stream)
+        latest = "select coalesce(max(version), 0) from event where stream = $1"
+        version: int = await self._connection.fetchval(latest, stream)
         return version
 
     async def park(self, parked: ReactionToPark, why: Rejection, tried_version: int) -> None:
         """See `ParkedReactions.park`."""
+        fact = parked.fact
         await self._connection.execute(
             _PARK,
-            parked.command_id,
-            parked.consumer,
-            parked.reaction,
-            parked.fact.envelope.stream,
-            parked.fact.version,
-            parked.target_stream,
-            parked.fact.body,
-            list(why.rules),
-            why.reason,
-            tried_version,
+            *(parked.command_id, parked.consumer, parked.reaction, fact.envelope.stream, fact.version),
+            *(parked.target_stream, fact.body, list(why.rules), why.reason, tried_version),
         )
 
     async def lock(self, command_id: UUID) -> LockedReaction | None:
         """See `ParkedReactions.lock`."""
-        row = await self._connection.fetchrow(_LOCK, command_id)
+        lock = "select reaction, target_stream, body from parked where command_id = $1 for update skip locked"
+        row = await self._connection.fetchrow(lock, command_id)
         return None if row is None else LockedReaction(**row)
 
     async def keep(self, command_id: UUID, why: Rejection, tried_version: int) -> None:
@@ -107,20 +102,20 @@ class PostgresParkedReactions:
 
     async def remove(self, command_ids: Iterable[UUID]) -> None:
         """See `ParkedReactions.remove`."""
-        await self._connection.execute(_REMOVE, list(command_ids))
+        await self._connection.execute("delete from parked where command_id = any($1::uuid[])", list(command_ids))
 
     async def keep_nothing_to_do(self, command_id: UUID, stream: str) -> None:
         """See `ParkedReactions.keep_nothing_to_do`."""
-        await self._connection.execute(_KEEP_NOTHING, command_id, stream)
+        insert = "insert into nothing_to_do (command_id, stream) values ($1, $2) on conflict do nothing"
+        await self._connection.execute(insert, command_id, stream)
 
 
 async def stream_with_nothing_to_do(connection: Connection, command_id: UUID) -> str | None:
-    """Return the stream in which the command of a reaction had nothing to do; None where it is no such command."""
+    """Return the stream in which the command of a reaction had nothing to do; None if it is no such command."""
     stream: str | None = await connection.fetchval("select stream from nothing_to_do where command_id = $1", command_id)
     return stream
 
 
-_VERSION: Final = "select coalesce(max(version), 0) from event where stream = $1"
 _PARK: Final = """
     insert into parked (command_id, consumer, reaction, source_stream, source_version, target_stream, body, rules, reason,
                         tried_version)
@@ -129,12 +124,7 @@ _PARK: Final = """
     set attempts = parked.attempts + 1, rules = excluded.rules, reason = excluded.reason,
         tried_version = excluded.tried_version
 """
-_LOCK: Final = """
-    select reaction, target_stream, body from parked where command_id = $1 for update skip locked
-"""
 _KEEP: Final = """
     update parked set attempts = attempts + 1, rules = $2, reason = $3, tried_version = $4, retry = false
     where command_id = $1
 """
-_KEEP_NOTHING: Final = "insert into nothing_to_do (command_id, stream) values ($1, $2) on conflict do nothing"
-_REMOVE: Final = "delete from parked where command_id = any($1::uuid[])"

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any, Final
+from typing import Any
 
-from shared.messaging.consumer import Apply
-
-GROWTH: Final = 1.1
-"""How a pause follows from the one before: so a look comes about a tenth of the time late that has passed in silence."""
+from shared.messaging.consumer.effects import Apply
 
 
 class Poll:
-    """The pauses between two looks.
+    """The pauses between two looks, in seconds: from `shortest` after a change, growing to `longest`.
 
-    Args:
-        shortest: seconds of the first pause after something was found.
-        longest: seconds to which pauses grow.
-        delay: seconds from the end of a pause by `moved` to the look, so that many such ends are one look.
-
+    Setting `moved` ends a pause after `delay`, so that many changes are one look.
     """
 
     def __init__(self, shortest: float = 0.2, longest: float = 1.0, delay: float = 0.2) -> None:
@@ -29,7 +22,7 @@ class Poll:
         self._longest, self._delay = longest, delay
 
     def reset(self) -> None:
-        """Let the next pause be the shortest, since something was found."""
+        """Let the next pause be the shortest, since something has changed."""
         self._pause = self._shortest
 
     async def pause(self) -> None:
@@ -38,14 +31,12 @@ class Poll:
             await asyncio.wait_for(self.moved.wait(), self._pause)
             await asyncio.sleep(self._delay)
         self.moved.clear()
-        self._pause = min(GROWTH * self._pause, self._longest)
+        # So a look is late by about a tenth of the silence before it.
+        self._pause = min(1.1 * self._pause, self._longest)
 
 
 def waking(apply: Apply, *polls: Poll) -> Apply:
-    """Return the same, which also ends the pauses of those who look for what it leaves.
-
-    It may not be committed yet when they look, so the pauses that follow are the shortest.
-    """
+    """Wrap `apply` so that it ends the pauses of some polls. Their next pauses are the shortest, as it commits later."""
 
     async def apply_and_wake(connection: Any, records: Any) -> None:
         for poll in polls:

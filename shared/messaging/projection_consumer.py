@@ -1,13 +1,11 @@
 """The bulk consumer: topics -> `process_batch`, by aiokafka's getmany in a `mode.Service`.
 
-It has a group for its partitions, and nothing else: offsets are never committed, since PostgreSQL owns the checkpoint.
-At every assignment each partition is sought to its checkpoint. A batch is one transaction, whatever partitions it
-comes from. A transient error is tried again for a few seconds; any other ends the process, whose supervisor starts it
-again from the checkpoints.
+Its consumer group assigns partitions, and commits no offsets, since PostgreSQL owns the checkpoint. At every assignment each
+partition is sought to its checkpoint. A batch of all partitions is one transaction. A transient error is tried again for a
+few seconds; any other ends the process, whose supervisor starts it again from the checkpoints.
 
-It keeps the relays' recent position records as well: one says which offsets lie before "all up to position P".
-That answers `has_reached`, for a query that waits until its own command can be seen, and it shows what no version can: a
-tail that is lost.
+It stores the relays' recent position records as well: one says which offsets lie before "all up to position P". `has_reached`
+needs them, for a query that waits until its own command can be seen, and `reconcile`, which detects a lost tail.
 """
 
 from __future__ import annotations
@@ -15,9 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -30,67 +26,21 @@ from mode import Service
 from shared.database import Connection, retry_for
 from shared.kafka import Kafka, client_options, stop
 from shared.latency import observe
-from shared.messaging.consumer import Apply, ConsumedEvent, clear_alarm, decode, log_transient, raise_alarm
-from shared.messaging.consumer.handling import RecordHandler
+from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
+from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
+from shared.messaging.consumer.effects import Apply, log_transient
+from shared.messaging.consumer.handling import DEFAULT_GROUP, GroupSettings, RecordHandler
 from shared.messaging.consumer.position_record import HighWaterMark
 
 MAX_RECORDS: Final = 5_000
-"""How many records make a batch at most."""
+"""The most records of a batch."""
 
 KEPT_POSITION_RECORDS: Final = 500
-"""How many position records of a service are kept."""
-
-RECONCILE_SECONDS: Final = 10.0
-"""Seconds between two counts of what was taken against what was published."""
 
 _log = structlog.get_logger("consumer")
 
 
-@dataclass(frozen=True, slots=True)
-class GroupSettings:
-    """How a consumer takes part in its group, and how long it tries again.
-
-    Attributes:
-        session_seconds: after so long without a heartbeat the broker gives its partitions to others.
-        heartbeat_seconds: between two heartbeats.
-        rebalance_seconds: how long the others wait for it to join again.
-        metadata_seconds: how old its knowledge of topics may be. One that leads the group just after the broker began
-            again may miss topics, and gives their partitions to nobody until it looks again.
-        retry_seconds: how long a transient error is tried again before it ends the process.
-        instance: names this member, one name each, if it is to get its partitions back at once after a restart
-            (static membership, KIP-345); None: any member will do.
-
-    """
-
-    session_seconds: float = 6.0
-    heartbeat_seconds: float = 0.5
-    rebalance_seconds: float = 20.0
-    metadata_seconds: float = 30.0
-    retry_seconds: float = 3.0
-    instance: str | None = None
-
-
-DEFAULT_GROUP: Final = GroupSettings()
-
-
-@asynccontextmanager
-async def batch_of(pool: asyncpg.Pool[asyncpg.Record], membership: GroupSettings) -> AsyncIterator[Connection]:
-    """Yield a connection in a transaction for one batch.
-
-    A consumer that is paused in the middle of it must not keep the checkpoint's lock from its successor: PostgreSQL
-    ends the transaction when nothing has come for as long as the broker waits for a heartbeat.
-    """
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(
-            "select set_config('idle_in_transaction_session_timeout', $1, true)",
-            f"{int(membership.session_seconds * 1000)}ms",
-        )
-        yield connection
-
-
 class _Resume(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Lets the batch in flight end before partitions go, and seeks those that come to their checkpoints."""
-
     def __init__(self, feed: ProjectionConsumer) -> None:
         self._feed = feed
 
@@ -105,18 +55,7 @@ class _Resume(ConsumerRebalanceListener):  # type: ignore[misc]
 class ProjectionConsumer(Service):
     """Feeds one projection from the topics of some services.
 
-    Args:
-        name: the consumer, as its checkpoints, what it has seen and its quarantine are filed; and its group.
-        services: whose events it takes.
-        pool: connections to the projection's database, which has the tables of migrations/projection.
-        bootstrap: Kafka's bootstrap servers.
-        apply: what the projection does with events, in the transaction of the checkpoint.
-        namespace: of the topics.
-        group: another group id than `ooc-<name>`.
-        membership: how it takes part in the group.
-        most: how many records make a batch at most.
-        reconcile_seconds: between two counts against the position records.
-
+    Checkpoints, quarantine and alarms are stored under its name; the group id is `group`, or `ooc-<name>`.
     """
 
     def __init__(
@@ -130,8 +69,7 @@ class ProjectionConsumer(Service):
         namespace: str = "ooc",
         group: str | None = None,
         membership: GroupSettings = DEFAULT_GROUP,
-        most: int = MAX_RECORDS,
-        reconcile_seconds: float = RECONCILE_SECONDS,
+        reconcile_seconds: float = 10.0,
     ) -> None:
         super().__init__()
         self.name = name
@@ -143,7 +81,6 @@ class ProjectionConsumer(Service):
         self._bootstrap = bootstrap
         self._group = group or f"ooc-{name}"
         self._membership = membership
-        self._most = most
         self._reconcile_seconds = reconcile_seconds
         self._reached: dict[TopicPartition, int] = {}
         self._consumer: Any = None
@@ -153,18 +90,15 @@ class ProjectionConsumer(Service):
             pool=pool,
             bootstrap=bootstrap,
             apply=apply,
-            transaction=lambda: batch_of(pool, membership),
-            retry_seconds=membership.retry_seconds,
+            membership=membership,
             pause=self._pause,
             resume=self._read_on,
             note=note_positions,
-            together=True,
         )
         self.busy = self._handler.busy
-        """Held while a batch is taken."""
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """Return the handler of the records, which starts and stops with this."""
+        """Return the services that start and stop with this one."""
         return [self._handler]
 
     @property
@@ -200,13 +134,13 @@ class ProjectionConsumer(Service):
         return consumer
 
     async def on_stop(self) -> None:
-        """Let the batch in flight end, and leave the group."""
+        """Wait for the batch in flight, and leave the group."""
         async with self.busy:
             if self._consumer is not None:
                 await stop(self._consumer, self._consumer._client, 5)  # noqa: SLF001 - the same
 
     def leave(self) -> None:
-        """Forget where partitions were: what comes before the next seek is left alone."""
+        """Forget the offsets of all partitions, so that records are ignored until the next seek."""
         self._reached.clear()
         self._handler.forget()
 
@@ -225,26 +159,24 @@ class ProjectionConsumer(Service):
     async def _run(self) -> None:
         while not self.should_stop:
             try:
-                found = await self._consumer.getmany(timeout_ms=1000, max_records=self._most)
+                fetched = await self._consumer.getmany(timeout_ms=1000, max_records=MAX_RECORDS)
             except ConsumerStoppedError:
                 if self._stopped.is_set():
                     return
                 raise
             # Nothing awaits between the fetch and this, so no seek can come between them.
-            batch = self._placed(found)
-            if batch:
+            if batch := self._placed(fetched):
                 self._handler.add(batch)
                 await self._handler.settle()
-            lost = [tp for tp in self._consumer.assignment() if tp not in self._reached]
-            if lost:
+            if lost := [tp for tp in self._consumer.assignment() if tp not in self._reached]:
                 # aiokafka swallows a listener's error; nothing was committed, so a seek can only read again.
                 await self.resume(lost)
 
-    def _placed(self, found: Mapping[TopicPartition, Sequence[Any]]) -> dict[tuple[str, int], list[ConsumedEvent]]:
-        """Return the records of partitions whose place is known, each with the offset that it follows."""
+    def _placed(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> dict[tuple[str, int], list[ConsumedEvent]]:
+        """Decode the records of partitions that have been sought, each with the offset that it follows."""
         batch: dict[tuple[str, int], list[ConsumedEvent]] = {}
         now = time.time()
-        for tp, records in found.items():
+        for tp, records in fetched.items():
             reached = self._reached.get(tp)
             if reached is None or not records:
                 continue
@@ -252,7 +184,8 @@ class ProjectionConsumer(Service):
             for milliseconds, count in Counter(record.timestamp for record in records).items():
                 observe("fetch", now - milliseconds / 1000, count)
             for record in records:
-                placed.append(consumed_event(record, follows=reached))
+                position = (record.topic, record.partition, record.offset)
+                placed.append(decode(*position, record.key, record.headers, record.value, follows=reached))
                 reached = record.offset + 1
             self._reached[tp] = reached
         return batch
@@ -278,15 +211,6 @@ class ProjectionConsumer(Service):
                         counted[service] = await reconcile(
                             connection, self.name, service, counted.get(service, -1), namespace=self._namespace
                         )
-
-
-def consumed_event(record: Any, *, follows: int | None = None, reading: int = 0) -> ConsumedEvent:
-    """Return an aiokafka record as every consumer takes it."""
-    return decode(
-        *(record.topic, record.partition, record.offset, record.key, record.headers, record.value),
-        follows=follows,
-        reading=reading,
-    )
 
 
 def events_topic(service: str, namespace: str = "ooc") -> str:
@@ -342,16 +266,8 @@ _COUNT: Final = f"""
 """  # noqa: S608 - the same
 
 
-_MISCOUNTED: Final = """
-    select name from alarm where consumer = $1 and place = $2 and name in ('lost_tail', 'surplus') limit 1
-"""
-
-
 async def note_positions(connection: Connection, reached: Mapping[str, HighWaterMark]) -> None:
-    """Keep the position records of some services, and forget those that are not recent.
-
-    In order of name, so that two members of a group who note the same wait for each other in one direction.
-    """
+    """Store the position records of some services, and delete old ones; in order of name, against deadlocks."""
     services = sorted(reached)
     await connection.execute(
         _NOTE,
@@ -372,31 +288,34 @@ async def has_reached(
     )
 
 
-async def progress(connection: Connection, consumer: str, service: str, *, namespace: str = "ooc") -> tuple[int, int]:
+async def progress(connection: Connection, consumer: str, service: str) -> tuple[int, int]:
     """Return the newest position of a service that a consumer has passed, and the newest that it knows of; 0 for none."""
-    row = await connection.fetchrow(_PROGRESS, consumer, service, events_topic(service, namespace))
+    row = await connection.fetchrow(_PROGRESS, consumer, service, events_topic(service))
     return row["passed"] or 0, row["known"] or 0
 
 
 async def reconcile(
     connection: Connection, consumer: str, service: str, counted: int = -1, *, namespace: str = "ooc"
 ) -> int:
-    """Count what a consumer has taken of a service against the newest position record that it has passed.
+    """Compare the number of events taken of a service with the newest position record that the consumer has passed.
 
-    Fewer events than the position are a `lost_tail`: the end of a stream is missing, which leaves no gap. More, where
-    nothing later was taken, are a `surplus`. Either is an alarm until a count is right. Looks only at records beyond
-    `counted`, unless such an alarm stands, and returns the position of this count.
+    Fewer events than the position are a `lost_tail`: the end of a stream is missing, which leaves no gap. More, if nothing
+    later was taken, are a `surplus`. Either is an alarm until a count is right. Only records beyond `counted` are compared,
+    unless such an alarm is open. Returns the position of this count.
     """
-    standing = await connection.fetchval(_MISCOUNTED, consumer, service)
+    standing = await connection.fetchval(
+        "select name from alarm where consumer = $1 and place = $2 and name in ('lost_tail', 'surplus') limit 1",
+        *(consumer, service),
+    )
     if standing is not None:
         counted = -1
     row = await connection.fetchrow(_COUNT, consumer, service, events_topic(service, namespace), counted)
     if row is None:
         return counted
     position, count = int(row["position"]), int(row["taken"])
-    found = "lost_tail" if count < position else "surplus" if count > position and row["nothing_later"] else None
+    alarm = "lost_tail" if count < position else "surplus" if count > position and row["nothing_later"] else None
     for name in ("lost_tail", "surplus"):
-        if name == found:
+        if name == alarm:
             detail = f"all up to position {position} has been passed, and {count} events were taken"
             if standing != name:
                 _log.critical(name, consumer=consumer, service=service, position=position, taken=count)

@@ -1,17 +1,18 @@
 """Reactions: another service's event -> a command of our own, through our own `handle`, as SYSTEM.
 
-The command's id follows from the event, so a repeat is a no-op and the checkpoint may follow the effect. A reaction
-that is refused never blocks a partition: it is parked with the reason, and tried again when its target stream moves.
-What no event is to blame for (an event store or keyring that does not answer) is an error, and the batch is tried again.
+The command's id follows from the event, so a repeat is a no-op and the checkpoint may follow the effect. A refused reaction
+never blocks a partition: it is parked with the reason, and tried again when its target stream changes. If an event store or a
+keyring does not answer, the batch is tried again. The standard term is a process manager.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,26 +37,26 @@ from shared.domain.envelope import EventRegistry, Fact, Origin
 from shared.domain.execution import CommandRequest
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor
+from shared.domain.permissions import SYSTEM
 from shared.domain.service import CommandFor, Reaction, Service
-from shared.messaging.consumer import ConsumedEvent, clear_alarm, is_transient, log_transient, raise_alarm
+from shared.messaging.consumer.alarms import clear_alarm, raise_alarm
+from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.messaging.consumer.effects import is_transient, log_transient
 from shared.messaging.linking import keep_linked_marks
 from shared.messaging.parking import ParkedReactions, PostgresParkedReactions, ReactionToPark, Rejection
 from shared.messaging.polling import Poll
 from shared.messaging.waiting import keep_waits, wait_facts
 from shared.privacy.keyring import KeyDestroyed
 
-SYSTEM: Final = "SYSTEM"
-"""The role in which a service acts on another's event; the API accepts it from nobody."""
-
 MAX_CONCURRENT_HOMES: Final = 32
-"""How many homes' events are reacted to at once; those of one home go in order."""
+"""The most homes whose events are reacted to at once; those of one home go in order."""
 
 PARKED_LONG: Final = timedelta(days=1)
-"""How long a reaction waits before it is an alarm: what it needs should have been recorded within a working day."""
+"""The age of a parked reaction that is an alarm: its cause should be recorded within a working day."""
 
 
 class Settled(Enum):
-    """How a reaction's command ended that was not rejected: it recorded something, now or before, or nothing was to be done."""
+    """The outcome of a command that was not rejected: it recorded something, now or before, or nothing was to be done."""
 
     DONE = "done"
     NOTHING_TO_DO = "nothing to do"
@@ -63,14 +64,11 @@ class Settled(Enum):
 
 KEY_DESTROYED: Final = Rejection((), "the key of whom this is about has been destroyed")
 
-LOOK_SECONDS: Final = 30.0
-"""Seconds between two looks at how long the oldest has waited."""
-
 _log = structlog.get_logger("reactions")
 
 
 def system_actor(service: Service[Any]) -> Actor:
-    """Return the actor of a service's reactions: the same id for ever, bound by no label."""
+    """Return the actor of a service's reactions, with a constant id, and every label unbound."""
     return Actor(
         id=derived_uuid("system", service.name),
         role=SYSTEM,
@@ -81,8 +79,6 @@ def system_actor(service: Service[Any]) -> Actor:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """One effect of one fact by one reaction."""
-
     reaction: Reaction
     fact: Fact
     effect: CommandFor
@@ -93,9 +89,9 @@ class _Due:
 
 
 class ReactionRunner:
-    """The reactions of a service, as what a consumer applies to events.
+    """The reactions of a service, which a consumer applies to events.
 
-    Raises ValueError where a reaction names a service whose events are not among `published`.
+    Raises ValueError if a reaction names a service whose events are not among `published`.
     """
 
     def __init__(
@@ -120,7 +116,7 @@ class ReactionRunner:
         return self.service.consumed_topics
 
     async def apply(self, connection: Connection, records: Sequence[ConsumedEvent]) -> None:
-        """React to events, and keep their marks; what is refused is parked in the transaction of the checkpoint."""
+        """React to events, and store their marks; park refused reactions in the transaction of the checkpoint."""
         await keep_linked_marks(connection, self.service.linked, records)
         await keep_waits(connection, wait_facts(records))
         await self.react(PostgresParkedReactions(connection), records)
@@ -137,13 +133,13 @@ class ReactionRunner:
 
         async def one_home(dues: Sequence[_Due]) -> list[tuple[_Due, Rejection | Settled]]:
             async with limit:
-                return [(due, await self._ask(due)) for due in dues]
+                return [(due, await self._send(due)) for due in dues]
 
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one_home(dues)) for dues in homes.values()]
         except BaseExceptionGroup as errors:
-            # Trouble of a server goes first: it is tried again before any event is blamed.
+            # The error of a server goes first: it is tried again before an event goes into quarantine.
             raise next(filter(is_transient, errors.exceptions), errors.exceptions[0]) from None
         for task in tasks:
             for due, outcome in task.result():
@@ -151,8 +147,7 @@ class ReactionRunner:
                     await self._park(parked, due)
                 else:
                     await self._keep(parked, due, outcome)
-        superseded = [one for _, due in dues for one in due.effect.supersedes]
-        if superseded:
+        if superseded := [command_id for _, due in dues for command_id in due.effect.supersedes]:
             await parked.remove(superseded)
 
     def _due_to(self, record: ConsumedEvent) -> list[_Due]:
@@ -164,12 +159,11 @@ class ReactionRunner:
         return dues
 
     async def _keep(self, parked: ParkedReactions, due: _Due, outcome: Settled) -> None:
-        """Keep that a command had nothing to do: no event says so."""
+        """Store that a command had nothing to do, since no event says so."""
         if outcome is Settled.NOTHING_TO_DO:
             await parked.keep_nothing_to_do(due.command_id, self.service.stream_name(due.effect.stream))
 
-    async def _ask(self, due: _Due) -> Rejection | Settled:
-        """Ask the command of an effect."""
+    async def _send(self, due: _Due) -> Rejection | Settled:
         try:
             result = await self.handler.handle(self._request(due))
         except KeyDestroyed:
@@ -211,10 +205,10 @@ class ReactionRunner:
         )
 
     async def _park(self, parked: ParkedReactions, due: _Due) -> None:
-        """Park a refused effect, judged once more after a look at its target's version, so that no move is missed."""
+        """Park a refused effect. It is tried once more after its target's version is read, so that no change is missed."""
         target = self.service.stream_name(due.effect.stream)
         version = await parked.version(target)
-        why = await self._ask(due)
+        why = await self._send(due)
         if isinstance(why, Settled):
             await self._keep(parked, due, why)
             await parked.remove([due.command_id])
@@ -232,7 +226,7 @@ class ReactionRunner:
         )
 
     async def retry_parked(self, pool: asyncpg.Pool[asyncpg.Record]) -> int:
-        """Try the parked reactions whose target has moved, oldest first; return how many succeeded."""
+        """Try the parked reactions whose target has changed, oldest first; return how many succeeded."""
         done = 0
         for row in await pool.fetch(_RIPE, self.consumer):
             async with pool.acquire() as connection, connection.transaction():
@@ -241,16 +235,15 @@ class ReactionRunner:
 
     async def report_parked(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         """Raise the alarm `parked_long` while a reaction has waited for long, and clear it afterwards."""
-        async with pool.acquire() as connection:
-            count, age = await parked_summary(connection)
-            if age < PARKED_LONG:
-                await clear_alarm(connection, self.consumer, "parked_long", self.service.name)
-                return
+        count, age = await parked_summary(pool)
+        if age < PARKED_LONG:
+            await clear_alarm(pool, self.consumer, "parked_long", self.service.name)
+        else:
             detail = f"{count} reactions wait, the oldest for {age.days} days"
-            await raise_alarm(connection, self.consumer, "parked_long", self.service.name, detail)
+            await raise_alarm(pool, self.consumer, "parked_long", self.service.name, detail)
 
     async def retry(self, parked: ParkedReactions, command_id: UUID) -> bool:
-        """Try a parked reaction again; return whether it succeeded. Raises what `is_transient` says will pass."""
+        """Try a parked reaction again; return whether it succeeded. Raises transient errors."""
         locked = await parked.lock(command_id)
         if locked is None:
             return False
@@ -258,13 +251,13 @@ class ReactionRunner:
         why: Rejection | Settled
         try:
             due = self._parked_due(command_id, locked.reaction, locked.body)
-            why = await self._ask(due)
+            why = await self._send(due)
             if isinstance(why, Settled):
                 await self._keep(parked, due, why)
         except Exception as error:
             if is_transient(error):
                 raise
-            # A person sees it in the list; the others must not wait for it.
+            # The list shows it to a person; other reactions must not wait for it.
             _log.exception("parked_fails", reaction=locked.reaction, command_id=str(command_id))
             why = Rejection((), f"the program fails on it ({type(error).__name__}): its log says more")
         if isinstance(why, Settled):
@@ -275,19 +268,18 @@ class ReactionRunner:
         return False
 
     def _parked_due(self, command_id: UUID, name: str, body: bytes) -> _Due:
-        """Return the effect of a parked reaction, made again from the event that it follows."""
-        for of_one in self._reactions.values():
-            for reaction, book in of_one:
-                if reaction.name == name:
-                    fact = book.read(body)
-                    for effect in reaction.react(fact):
-                        if reaction.command_id(fact, effect) == command_id:
-                            return _Due(reaction, fact, effect)
+        """Compute the effect of a parked reaction again from its event. Raises LookupError."""
+        for reaction, book in chain(*self._reactions.values()):
+            if reaction.name == name:
+                fact = book.read(body)
+                for effect in reaction.react(fact):
+                    if reaction.command_id(fact, effect) == command_id:
+                        return _Due(reaction, fact, effect)
         raise LookupError(f"the reaction {name} does not ask for this any more")
 
 
 class ParkedReactionRetrier(Running):
-    """A task that tries parked reactions again as their targets move."""
+    """A task that tries parked reactions again as their targets change."""
 
     def __init__(self, reacting: ReactionRunner, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         super().__init__()
@@ -309,7 +301,7 @@ class ParkedReactionRetrier(Running):
         while not self.should_stop:
             with log_transient(_log, "report_later", consumer=self._reacting.consumer):
                 await self._reacting.report_parked(self._pool)
-            await self.sleep(LOOK_SECONDS)
+            await self.sleep(30)
 
 
 def _stem(type_name: str) -> str:
@@ -362,17 +354,12 @@ class ParkedReaction:
     """The event that it follows."""
 
     def view(self) -> Mapping[str, Any]:
-        """Return the values as JSON has them, without the event."""
-        return {
+        """Return the JSON members, without the event."""
+        values = asdict(self)
+        del values["body"]
+        return values | {
             "command_id": str(self.command_id),
-            "consumer": self.consumer,
-            "reaction": self.reaction,
-            "source_stream": self.source_stream,
-            "source_version": self.source_version,
-            "target_stream": self.target_stream,
             "rules": list(self.rules),
-            "reason": self.reason,
-            "attempts": self.attempts,
             "parked_at": self.parked_at.isoformat(),
         }
 
@@ -393,7 +380,7 @@ async def lock_parked(connection: Connection, command_id: UUID) -> bool:
 
 
 async def parked_summary(connection: Connection) -> tuple[int, timedelta]:
-    """Count the parked reactions, with the age of the oldest (nothing if there is none)."""
+    """Count the parked reactions, and return the age of the oldest (zero if there is none)."""
     row = await connection.fetchrow(
         "select count(*) as many, coalesce(clock_timestamp() - min(parked_at), interval '0') as age from parked"
     )

@@ -1,15 +1,13 @@
 """The relay: event store -> Kafka, byte for byte, in the event store's order, each event once.
 
 There is one for each service. It takes a lock in the service's database and its transactional id in Kafka, which fences
-a paused predecessor; it reads from the position topic how far the topic has come, and publishes what the event store has
-beyond. Every Kafka transaction ends with a record of the position reached and of the offset after the last event of
-each partition, so whoever reads committed records sees both or neither. That record is the truth: whenever anything
-breaks, a commit whose outcome is unknown included, the relay drops all that it holds and starts again from there. It also
-names the offsets of records that are not the relay's, so that consumers can tell its events from others.
+a paused predecessor. It reads the last position record, and publishes the later events of the event store. Every Kafka
+transaction ends with a record of the position reached and of the offset after the last event of each partition, so a reader
+of committed records sees both or neither. That record is the truth: after any error, a commit of unknown outcome included, the
+relay starts again from it. It also names the offsets of foreign records, so that consumers can ignore them.
 
-What no retry can heal is an alarm (`RelayAlarm`): the relay publishes nothing and says why, in its log and in the
-table `alarm` of the service's database, where the API reads it. It compares again every few seconds, and goes on, with
-the alarm cleared, when somebody has mended what was wrong.
+A problem that no retry can solve is an alarm (`RelayAlarm`): the relay publishes nothing and says why, in its log and in the
+table `alarm` of the service's database. It compares again every few seconds, and clears the alarm when the problem is gone.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,7 +37,7 @@ from shared.event_store.anchors import Anchors
 from shared.event_store.postgres import MOVED
 from shared.kafka import PARTITIONS, Kafka, producing
 from shared.latency import observe
-from shared.messaging.consumer import clear_alarms, raise_alarm
+from shared.messaging.consumer.alarms import clear_alarms, raise_alarm
 from shared.messaging.consumer.position_record import (
     HighWaterMark,
     Ignored,
@@ -52,41 +50,38 @@ from shared.messaging.consumer.position_record import (
 from shared.messaging.polling import Poll
 
 MAX_EVENTS: Final = 4_000
-"""How many events go into one transaction at most."""
+"""The most events of a transaction."""
 
 MAX_BYTES: Final = 16_000_000
-"""How many bytes of events go into one transaction at most (but always one event)."""
+"""The most bytes of a transaction's events (but always one event)."""
 
 BATCH_BYTES: Final = 1_000_000
-"""The size of a record batch: a little below what a broker takes by default (message.max.bytes, 1,048,588)."""
+"""The size of a record batch: a little below a broker's default limit (message.max.bytes, 1,048,588)."""
 
 TRANSACTION_SECONDS: Final = 10.0
-"""How long a transaction lasts at most; then the broker aborts it and the relay starts again."""
+"""The longest transaction; then the broker aborts it and the relay starts again."""
 
 GATHER_SECONDS: Final = 0.025
-"""How long a transaction gathers events where they come faster than transactions: each costs broker and consumers alike."""
+"""The time for which a transaction gathers events if they come faster than transactions, each of which has a cost."""
 
 ALARM_SECONDS: Final = 5.0
-"""Seconds between two comparisons while an alarm stands."""
+"""The time between two comparisons while an alarm is open."""
 
 ALARMIST: Final = "relay"
-"""Whose the relay's alarms are, in the table `alarm`."""
+"""The consumer of the relay's alarms, in the table `alarm`."""
 
 STOPPING: Final = frozenset({"topic_ahead_of_event_store", "event_store_gap", "wrong_partitions"})
-"""The alarms that stop a relay, and that it takes back when they are mended."""
+"""The alarms that stop a relay, and that it clears."""
 
 LOCK: Final = 7350713002
 """The advisory lock of a service's relay, in the service's own database."""
 
-_SECOND_LOOK: Final = 0.25
-_BREATH: Final = 100
 _log = structlog.get_logger("relay")
 
 _READ = """
     select position, recorded_at, stream, version, event_id, type, home, hash, body, log_hash
     from event where position >= $1 order by position limit $2
 """
-_ACCESS_HEAD = "select sequence, hash from access_head"
 _ENDS = """
     select head.position as head, coalesce((select max(event.position) from event), 0) as last,
            (select event.hash from event where event.position = $1) as hash
@@ -104,18 +99,11 @@ _TRACEPARENT = re.compile(rb'"traceparent":(?:null|"([^"]*)")')
 _partition_of = DefaultPartitioner()
 _ALL = list(range(PARTITIONS))
 
-_SPECVERSION: Final = ("ce_specversion", b"1.0")
-_CONTENT_TYPE: Final = ("content-type", b"application/json")
-
 Headers = list[tuple[str, bytes]]
 
 
 class RelayAlarm(Exception):
-    """Something that a person must look at before anything more is published.
-
-    `name` is one of `STOPPING`: `topic_ahead_of_event_store` (the topic holds events that the event store does not: it was restored from an
-    older backup, or is another one), `event_store_gap` (a position is missing) and `wrong_partitions`.
-    """
+    """An alarm, one of `STOPPING`, that a person must resolve before anything more is published."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name}: {why}")
@@ -123,16 +111,12 @@ class RelayAlarm(Exception):
         self.why = why
 
 
-class _PlaceUnknown(Exception):
-    """The broker did not say where it put a batch."""
-
-
 def headers_of(row: asyncpg.Record, source: bytes) -> Headers:
-    """Return the headers of an event: CloudEvents 1.0 in Kafka's binary mode, and what stands outside an event's bytes."""
+    """Return the headers of an event: CloudEvents 1.0 in Kafka's binary mode, and the values outside the event's bytes."""
     position, recorded_at, stream, version, event_id, type_, _, hash_, body, *_ = row
     headers = [
-        _SPECVERSION,
-        _CONTENT_TYPE,
+        ("ce_specversion", b"1.0"),
+        ("content-type", b"application/json"),
         ("ce_source", source),
         ("ce_id", str(event_id).encode()),
         ("ce_type", type_.encode()),
@@ -152,7 +136,7 @@ def headers_of(row: asyncpg.Record, source: bytes) -> Headers:
 
 
 def rfc3339(moment: datetime) -> bytes:
-    """Return a moment in UTC with microseconds, as RFC 3339 writes it."""
+    """Format a time in UTC with microseconds (RFC 3339)."""
     at = moment.astimezone(UTC)
     parts = (at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond)
     return b"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % parts  # in half the time of isoformat
@@ -166,7 +150,7 @@ def key_and_partition(home: UUID) -> tuple[bytes, int]:
 
 
 async def last_position(bootstrap: Kafka, position_topic: str) -> tuple[HighWaterMark | None, list[Ignored]]:
-    """Find the last position record to believe, if any, and those ignored on the way to it. Raises a KafkaError."""
+    """Find the last valid position record, if any, and the invalid ones after it. Raises a KafkaError."""
     events_topic = events_topic_of(position_topic)
     async with reader(bootstrap, "read_uncommitted") as anything, reader(bootstrap, "read_committed") as committed:
         committed.assign([TopicPartition(position_topic, 0)])
@@ -176,13 +160,7 @@ async def last_position(bootstrap: Kafka, position_topic: str) -> tuple[HighWate
 class Relay(Service):
     """The relay of one service: it publishes the event store (transactional outbox).
 
-    Args:
-        service: its name, as in `Service.name`.
-        events_topic: where its events go.
-        position_topic: where the position reached goes.
-        dsn: the service's database, for a connection of the relay's own, which holds its lock.
-        bootstrap: Kafka's bootstrap servers.
-
+    It has its own connection to `dsn`, which holds its lock, and on which it hears of each commit; it also polls.
     """
 
     def __init__(
@@ -197,9 +175,8 @@ class Relay(Service):
         super().__init__()
         self.service = service
         self.alarm: RelayAlarm | None = None
-        """Why it stands still, if it does."""
         self.reached: HighWaterMark | None = None
-        """How far it knows the topic to have come; None while it waits for its lock, its servers, or a person."""
+        """The high-water mark of the topic; None while the relay waits for its lock, its servers, or a person."""
         self._events_topic = events_topic
         self._position_topic = position_topic
         self._dsn = dsn
@@ -211,7 +188,7 @@ class Relay(Service):
         self._idle.set()
 
     async def on_stop(self) -> None:
-        """Let the transaction under way end, so that no reader waits for the broker to abort it."""
+        """Wait for the transaction under way, so that no reader waits for the broker to abort it."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), TRANSACTION_SECONDS)
 
@@ -222,8 +199,11 @@ class Relay(Service):
             try:
                 async with self._locked() as event_store, self._alarming(event_store), self._fencing() as producer:
                     await event_store.add_listener(MOVED, lambda *_: self._poll.moved.set())
-                    reached = await self._compared(event_store, producer)
-                    await self._clear_alarms(event_store)
+                    reached = await self._compare(event_store, producer)
+                    if self.alarm is not None:
+                        _log.warning("alarm_cleared", service=self.service, name=self.alarm.name)
+                    await clear_alarms(event_store, ALARMIST, STOPPING)  # of a predecessor, too
+                    self.alarm = None
                     attempt = 0
                     if reached.position:
                         await self._note(event_store, reached)
@@ -239,7 +219,7 @@ class Relay(Service):
 
     @contextlib.asynccontextmanager
     async def _alarming(self, event_store: asyncpg.Connection[asyncpg.Record]) -> AsyncIterator[None]:
-        """Note an alarm of the body where the API reads it, and log it when it is new."""
+        """Store an alarm of the body, and log it if it is new."""
         try:
             yield
         except RelayAlarm as alarm:
@@ -250,13 +230,6 @@ class Relay(Service):
             self.alarm, self.reached = alarm, None
             raise
 
-    async def _clear_alarms(self, event_store: asyncpg.Connection[asyncpg.Record]) -> None:
-        """Take back what this relay, or its predecessor, had raised."""
-        if self.alarm is not None:
-            _log.warning("alarm_cleared", service=self.service, name=self.alarm.name)
-        await clear_alarms(event_store, ALARMIST, STOPPING)
-        self.alarm = None
-
     def _locked(self) -> AbstractAsyncContextManager[asyncpg.Connection[asyncpg.Record]]:
         """Return a connection that holds the lock; a second relay waits for it."""
         return holding_lock(
@@ -264,9 +237,9 @@ class Relay(Service):
             LOCK,
             f"ooc {self.service} relay",
             self,
-            pause=_SECOND_LOOK,
+            pause=0.25,
             seconds=15,
-            # What the relay notes in `relayed` may be lost: the truth is in Kafka.
+            # The row of `relayed` may be lost: the truth is in Kafka.
             synchronous_commit="off",
             # A relay whose machine has vanished gives its lock back within half a minute.
             tcp_keepalives_idle="10",
@@ -279,7 +252,7 @@ class Relay(Service):
         await event_store.execute(_NOTE, reached.position, json.dumps(reached.offsets), reached.hash or None)
 
     def _fencing(self) -> AbstractAsyncContextManager[Any]:
-        """Return a producer whose start fences every earlier one and ends what that left open."""
+        """Return a producer whose start fences every earlier one and ends its open transaction."""
         return producing(
             self._bootstrap,
             60,
@@ -289,70 +262,60 @@ class Relay(Service):
             max_batch_size=BATCH_BYTES,
         )
 
-    async def _compared(self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any) -> HighWaterMark:
-        """How far the topic has come, which the event store must contain; raises `RelayAlarm`."""
+    async def _compare(self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any) -> HighWaterMark:
+        """Return the high-water mark of the topic, which the event store must contain. Raises `RelayAlarm`."""
         partitions = await producer.partitions_for(self._events_topic)
         if set(partitions) != set(_ALL):
             raise RelayAlarm("wrong_partitions", f"{self._events_topic} has {len(partitions)} instead of {PARTITIONS}")
         async with asyncio.timeout(60):
-            found, ignored = await last_position(self._bootstrap, self._position_topic)
-            reached, self._clean = await self._searched(found or HighWaterMark())
-        await self._raise(event_store, ignored)
+            last, ignored = await last_position(self._bootstrap, self._position_topic)
+            async with reader(self._bootstrap, "read_committed") as consumer:
+                reached, self._clean = await with_foreign_since(consumer, self._events_topic, last or HighWaterMark())
+        for record in ignored:
+            _log.error(record.alarm, service=self.service, topic=record.topic, why=record.detail)
+            await raise_alarm(event_store, ALARMIST, record.alarm, record.topic, record.detail)
         ends = await event_store.fetchrow(_ENDS, reached.position)
         assert ends is not None
+        why = None
         if reached.position > ends["head"] or (reached.position and ends["hash"] is None):
-            raise RelayAlarm(
-                "topic_ahead_of_event_store",
-                f"{self._events_topic} has come to position {reached.position}, the event store to {ends['head']}",
-            )
-        if reached.hash and reached.hash != ends["hash"]:
-            raise RelayAlarm(
-                "topic_ahead_of_event_store",
-                f"the event at position {reached.position} of {self._events_topic} is not the one in the event store",
-            )
+            why = f"{self._events_topic} has come to position {reached.position}, the event store to {ends['head']}"
+        elif reached.hash and reached.hash != ends["hash"]:
+            why = f"the event at position {reached.position} of {self._events_topic} is not the one in the event store"
+        if why is not None:
+            raise RelayAlarm("topic_ahead_of_event_store", why)
         if ends["last"] != ends["head"]:
             raise RelayAlarm(
                 "event_store_gap", f"the event store gave out positions to {ends['head']} and ends at {ends['last']}"
             )
         return reached
 
-    async def _searched(self, reached: HighWaterMark) -> tuple[HighWaterMark, Mapping[int, int]]:
-        """Return the same with the foreign records after it, and how far each partition was searched for them."""
-        async with reader(self._bootstrap, "read_committed") as consumer:
-            return await with_foreign_since(consumer, self._events_topic, reached)
-
-    async def _raise(self, event_store: asyncpg.Connection[asyncpg.Record], ignored: Sequence[Ignored]) -> None:
-        """Raise the alarms of ignored position records."""
-        for one in ignored:
-            _log.error(one.alarm, service=self.service, topic=one.topic, why=one.detail)
-            await raise_alarm(event_store, ALARMIST, one.alarm, one.topic, one.detail)
-
     async def _follow(
         self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any, reached: HighWaterMark
     ) -> None:
-        """Publish what the event store has beyond the position, and what comes, until the service stops."""
+        """Publish the events after the position, and those that come, until the service stops."""
         self.reached = reached
-        portions = await self._portions(event_store, producer, reached.position, reached.hash)
+        portions_after = partial(self._portions, event_store, producer)
+        portions = await portions_after(reached.position, reached.hash)
         while not self.should_stop:
             if not portions:
                 await self._poll.pause()  # which the NOTIFY after a commit ends
-                portions = await self._portions(event_store, producer, reached.position, reached.hash)
+                portions = await portions_after(reached.position, reached.hash)
                 continue
             self._poll.reset()
             end, hash_ = portions[-1].position, portions[-1].hash
             # A backlog is prepared while the part before it is published; else the next look comes after, and sees more.
             behind = end - reached.position >= MAX_EVENTS
-            ahead = asyncio.create_task(self._portions(event_store, producer, end, hash_)) if behind else None
+            ahead = asyncio.create_task(portions_after(end, hash_)) if behind else None
             try:
                 for portion in portions:
                     self.reached = reached = await self._publish(producer, portion, reached)
                     now = datetime.now(UTC)
                     for recorded_at, count in portion.recorded.items():
                         observe("relay", (now - recorded_at).total_seconds(), count)
-                portions = await (ahead or self._portions(event_store, producer, end, hash_))
-                if portions and ahead is None:  # what came during the transaction: more is coming
+                portions = await (ahead or portions_after(end, hash_))
+                if portions and ahead is None:  # they came during the transaction: more are coming
                     await self.sleep(GATHER_SECONDS)
-                    portions = await self._portions(event_store, producer, end, hash_)
+                    portions = await portions_after(end, hash_)
             finally:
                 if ahead is not None:
                     ahead.cancel()
@@ -362,7 +325,7 @@ class Relay(Service):
     async def _read(
         self, event_store: asyncpg.Connection[asyncpg.Record], after: int, hash_: bytes
     ) -> list[asyncpg.Record]:
-        """Return the events after a position, without a gap, where the event there still has this hash; raises `RelayAlarm`."""
+        """Return the events after a position, whose own event must still have this hash. Raises `RelayAlarm`."""
         self._poll.moved.clear()
         rows = await event_store.fetch(_READ, after, MAX_EVENTS + 1)
         # The event reached is read again each time: a store cut while this runs shows at once.
@@ -381,15 +344,15 @@ class Relay(Service):
     async def _portions(
         self, event_store: asyncpg.Connection[asyncpg.Record], producer: Any, after: int, hash_: bytes
     ) -> list[_Transaction]:
-        """Return the next events, in portions ready to be sent; empty where there is nothing new. Raises `RelayAlarm`."""
+        """Return the next events, in portions ready to be sent; empty if there is nothing new. Raises `RelayAlarm`."""
         portions: list[_Transaction] = []
         rows = await self._read(event_store, after, hash_)
-        accesses = await event_store.fetchrow(_ACCESS_HEAD) if rows else None
+        accesses = await event_store.fetchrow("select sequence, hash from access_head") if rows else None
         for n, row in enumerate(rows):
             if not portions or portions[-1].bytes + len(row["body"]) > MAX_BYTES:
                 portions.append(_Transaction(producer.create_batch, accesses))
             portions[-1].add(row, self._source)
-            if n % _BREATH == 0:
+            if n % 100 == 0:
                 await asyncio.sleep(0)  # the transaction under way goes on meanwhile
         return portions
 
@@ -417,7 +380,7 @@ class Relay(Service):
         return reached
 
     async def _send(self, producer: Any, portion: _Transaction) -> list[tuple[int, int, int]]:
-        """Send a portion; the partition, first offset and number of events of each batch, in order."""
+        """Send a portion. Return the partition, first offset and number of events of each batch, in order."""
         sent = [
             (batch, await producer.send_batch(batch.builder, self._events_topic, partition=batch.partition))
             for batch in portion.in_turn()
@@ -426,14 +389,14 @@ class Relay(Service):
         placed: list[tuple[int, int, int]] = []
         for (batch, _), place in zip(sent, places, strict=True):
             if place is None or place.offset < 0:
-                raise _PlaceUnknown(f"the broker did not say where it put a batch of partition {batch.partition}")
+                raise RuntimeError(f"the broker did not say where it put a batch of partition {batch.partition}")
             placed.append((batch.partition, place.offset, batch.count))
         return placed
 
 
 @dataclass(slots=True)
 class _Batch:
-    """Events of one partition, as they go over the wire."""
+    """Encoded events of one partition."""
 
     partition: int
     builder: Any
@@ -449,18 +412,18 @@ class _Transaction:
         self._batches: dict[int, list[_Batch]] = {}
         self.bytes = 0
         self.recorded: Counter[datetime] = Counter()
-        """How many of the events were recorded when."""
+        """The number of events by time of recording."""
         self.position = 0
         self.hash = b""
         self._log_hash = b""
 
     @property
     def anchors(self) -> Anchors:
-        """What the position record after these events vouches for."""
+        """The anchors of the position record after these events."""
         return Anchors(self._log_hash, *(self._accesses or ()))
 
     def add(self, row: asyncpg.Record, source: bytes) -> None:
-        """Put an event at the end of its partition's last batch, or into a new one where that is full."""
+        """Append an event to its partition's last batch, or to a new one if that is full."""
         key, partition = key_and_partition(row["home"])
         body = row["body"]
         # A broker refuses a timestamp ahead of its own clock, and recorded_at may be, so the message takes today's.
@@ -475,7 +438,7 @@ class _Transaction:
         self.position, self.hash, self._log_hash = row["position"], row["hash"], row["log_hash"]
 
     def in_turn(self) -> Iterator[_Batch]:
-        """Every partition's first batch, then every second one: a batch waits for the one before it to be under way."""
+        """Yield every partition's first batch, then every second one: a batch waits for the one before it."""
         for turn in itertools.zip_longest(*self._batches.values()):
             for batch in filter(None, turn):
                 batch.builder.close()

@@ -1,7 +1,7 @@
-"""Records what waits: the difference between what waits in a service's database and what its events say of it.
+"""Records waits: the difference between what waits in a service's database and its recorded waits.
 
-The difference may be taken again at any time and by any number of workers: a killed worker loses nothing, and the decider
-of waits records nothing twice. So a wait is published exactly once, like every event (transactional outbox).
+Any worker may compute the difference at any time: a killed worker loses nothing, and the decider of waits records nothing
+twice. So a wait is published exactly once, like every event (transactional outbox).
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from shared.domain.execution import CommandRequest
 from shared.domain.messages import Command
 from shared.domain.service import Service
 from shared.domain.waiting import EndWaiting, RecordWaiting, Wait, waiting_service
-from shared.messaging.consumer import kind_of, log_transient
+from shared.messaging.consumer.alarms import kind_of
+from shared.messaging.consumer.effects import log_transient
 from shared.messaging.consumer.quarantine import held_stream_id
 from shared.messaging.polling import Poll
 from shared.messaging.reactions import ParkedReaction, parked_reactions, system_actor
 from shared.messaging.waiting import begin_wait, change_wait, end_wait, open_waits
 
 LOCK: Final = 7350713004
-"""The advisory lock of who records, in a service's database."""
+"""The advisory lock of the recorder, in a service's database."""
 
 _HELD: Final = """
     select distinct on (consumer, stream) consumer, stream, coalesce(version, 0) as version, cause, key, body,
@@ -46,23 +47,21 @@ _log = structlog.get_logger("waiting")
 
 @dataclass(frozen=True, slots=True)
 class StandingWait:
-    """Something that waits in a service's database; `home` and `labels` are those of what waits."""
+    """A wait in a service's database, with the home and the labels of its source event."""
 
     wait: Wait
     home: UUID
     labels: Mapping[str, str]
 
 
-Standing = Callable[[Connection], Awaitable[dict[UUID, StandingWait]]]
-"""Reads what waits in a database."""
-
 ReadFact = Callable[[str, bytes], Fact | None]
-"""Reads an event of a stream from its bytes; None where it cannot be read."""
+"""Reads an event of a stream from its bytes; None if it cannot be read."""
 
 
 async def standing_waits(connection: Connection, service: Service[Any]) -> dict[UUID, StandingWait]:
     """Read what waits in a service's database: parked reactions, and streams in quarantine."""
-    waits = {one.command_id: reaction_wait(service, one) for one in await parked_reactions(connection, limit=None)}
+    parked_list = await parked_reactions(connection, limit=None)
+    waits = {parked.command_id: reaction_wait(service, parked) for parked in parked_list}
     read, targets = partial(read_published, service), partial(_streams_to_reach, service)
     return waits | await held_streams(connection, service.name, read, targets)
 
@@ -79,15 +78,15 @@ async def held_streams(
 
 def waiting_sentence(what: str, fact: Fact | None, reason: str) -> str:
     """Say in one sentence what waits, and why. `{day}` in the text is the day of the fact, such as 4 May 2026."""
-    day = local_day(fact.occurred_at) if fact is not None else None
-    text = what.replace("{day}", f"{day.day} {day:%B %Y}" if day is not None else "an unknown day")
+    day = "an unknown day" if fact is None else "{0.day} {0:%B %Y}".format(local_day(fact.occurred_at))
+    text = what.replace("{day}", day)
     return f"{text}: {reason[:1].lower()}{reason[1:]}"
 
 
 def reaction_wait(service: Service[Any], parked: ParkedReaction) -> StandingWait:
     """Return the wait of a parked reaction, with its sentence for people, and the home and labels of its event."""
     fact = read_published(service, parked.source_stream, parked.body)
-    what = next((one.waits_as for one in service.reactions if one.name == parked.reaction), "")
+    what = next((reaction.waits_as for reaction in service.reactions if reaction.name == parked.reaction), "")
     wait = Wait(
         kind="REACTION",
         consumer=parked.consumer,
@@ -102,7 +101,7 @@ def reaction_wait(service: Service[Any], parked: ParkedReaction) -> StandingWait
         ),
         since=parked.parked_at,
     )
-    return StandingWait(wait, _home_of(fact, parked.source_stream), {} if fact is None else fact.envelope.labels)
+    return _standing_wait(wait, fact)
 
 
 def _of_held_stream(service: str, row: Any, read: ReadFact, targets: Callable[[Fact], Collection[str]]) -> StandingWait:
@@ -122,11 +121,17 @@ def _of_held_stream(service: str, row: Any, read: ReadFact, targets: Callable[[F
         sentence=_line(waiting_sentence(what, fact, alarm.meaning)),
         since=row["since"],
     )
-    return StandingWait(wait, _home_of(fact, stream), {} if fact is None else fact.envelope.labels)
+    return _standing_wait(wait, fact)
+
+
+def _standing_wait(wait: Wait, fact: Fact | None) -> StandingWait:
+    if fact is None:
+        return StandingWait(wait, UUID(wait.source.partition("/")[2]), {})
+    return StandingWait(wait, fact.envelope.home, fact.envelope.labels)
 
 
 def read_published(service: Service[Any], stream: str, body: bytes) -> Fact | None:
-    """Read an event of another service that a service follows; None where it cannot be read."""
+    """Read an event of another service that a service follows; None if it cannot be read."""
     book = next((book for book in service.published if book.service == stream.partition("/")[0]), None)
     try:
         return None if book is None else book.read(body)
@@ -135,16 +140,13 @@ def read_published(service: Service[Any], stream: str, body: bytes) -> Fact | No
 
 
 def _streams_to_reach(service: Service[Any], fact: Fact) -> frozenset[str]:
-    """Return the streams to which the reactions would carry a fact; none where they cannot tell."""
-    reactions = [one for one in service.reactions if isinstance(fact.event, one.event)]
+    """Return the streams that the reactions would send commands to; none if a reaction fails."""
+    reactions = [reaction for reaction in service.reactions if isinstance(fact.event, reaction.event)]
     try:
-        return frozenset(service.stream_name(one.stream) for reaction in reactions for one in reaction.react(fact))
+        effects = [effect for reaction in reactions for effect in reaction.react(fact)]
+        return frozenset(service.stream_name(effect.stream) for effect in effects)
     except Exception:  # noqa: BLE001 - perhaps why it is in quarantine
         return frozenset()
-
-
-def _home_of(fact: Fact | None, stream: str) -> UUID:
-    return UUID(stream.partition("/")[2]) if fact is None else fact.envelope.home
 
 
 def _line(text: str) -> str:
@@ -152,14 +154,14 @@ def _line(text: str) -> str:
     return " ".join(text.split())[:2_000] or "no reason is known"
 
 
-async def record_wait(handler: CommandHandler, connection: Connection, id_: UUID, one: StandingWait) -> None:
+async def record_wait(handler: CommandHandler, connection: Connection, id_: UUID, standing: StandingWait) -> None:
     """Record that something waits, by the handler of a service's waits; a repeat changes nothing."""
-    if await _record_wait(handler, id_, one, datetime.now(UTC)):
-        await begin_wait(connection, id_, handler.service.name, one.home, one.wait)
+    if await _send(handler, id_, _recording(standing), standing.labels, datetime.now(UTC)):
+        await begin_wait(connection, id_, handler.service.name, standing.home, standing.wait)
 
 
-async def _record_wait(handler: CommandHandler, id_: UUID, one: StandingWait, at: datetime) -> bool:
-    return await _send(handler, id_, RecordWaiting(home=one.home, wait=one.wait), one.labels, at)
+def _recording(standing: StandingWait) -> RecordWaiting:
+    return RecordWaiting(home=standing.home, wait=standing.wait)
 
 
 async def _send(handler: CommandHandler, id_: UUID, command: Command, labels: Mapping[str, str], at: datetime) -> bool:
@@ -175,36 +177,29 @@ async def _send(handler: CommandHandler, id_: UUID, command: Command, labels: Ma
 class WaitRecorder(Running):
     """A task that records what waits in a service's database, as it changes.
 
-    Args:
-        service: its name.
-        standing: what reads what waits there.
-        pool: connections to the database.
-        handler: the command handler of the service's waits, in whose event store they stand; None where it has none.
-        clock: the time at which waits begin to be known and end.
-
+    `read_standing` reads what waits there. `handler` is that of the service's waits; None without an event store.
     """
 
     def __init__(
         self,
         service: str,
-        standing: Standing,
+        read_standing: Callable[[Connection], Awaitable[dict[UUID, StandingWait]]],
         pool: asyncpg.Pool[asyncpg.Record],
         handler: CommandHandler | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__()
         self._service = service
-        self._standing = standing
+        self._read_standing = read_standing
         self._pool = pool
         self._handler = handler
         self._clock = clock
         self.poll = Poll()
 
     async def record(self) -> int:
-        """Record every difference; return how many there were. Raises what `is_transient` says will pass.
+        """Record every difference; return the number of them. Raises transient errors.
 
-        Of a service's workers one records at a time: another's older look would record anew what has ended since. The
-        others leave it to their next look.
+        One worker of a service records at a time, since another's older snapshot would record anew what has ended meanwhile.
         """
         async with self._pool.acquire() as connection:
             if not any(await self._differences(connection)):
@@ -213,34 +208,33 @@ class WaitRecorder(Running):
                 return 0
             try:
                 changed, begun, ended = await self._differences(connection)
-                for id_, one in changed.items():
-                    await self._record(connection, id_, one, begun=id_ in begun)
+                for id_, standing in changed.items():
+                    await self._record(connection, id_, standing, begun=id_ in begun)
                 for id_ in ended:
-                    await self._end(connection, id_)
+                    if self._handler is None or await _send(self._handler, id_, EndWaiting(), {}, self._clock()):
+                        await end_wait(connection, id_, self._clock())
                 return len(changed) + len(ended)
             finally:
                 await connection.execute("select pg_advisory_unlock($1)", LOCK)
 
     async def _differences(self, connection: Connection) -> tuple[dict[UUID, StandingWait], set[UUID], set[UUID]]:
-        """Return what waits other than it is recorded, the ids of these that are recorded, and of what waits no longer."""
+        """Return the waits that differ from their records, the ids of these that are recorded, and of the waits that ended."""
         # One snapshot, so that what ends in between is not recorded as begun.
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            standing = await self._standing(connection)
+            waits = await self._read_standing(connection)
             recorded_waits = await open_waits(connection, self._service)
-        changed = {id_: one for id_, one in standing.items() if recorded_waits.get(id_) != one.wait}
-        return changed, changed.keys() & recorded_waits.keys(), recorded_waits.keys() - standing.keys()
+        changed = {id_: standing for id_, standing in waits.items() if recorded_waits.get(id_) != standing.wait}
+        return changed, changed.keys() & recorded_waits.keys(), recorded_waits.keys() - waits.keys()
 
-    async def _record(self, connection: Connection, id_: UUID, one: StandingWait, *, begun: bool) -> None:
-        if self._handler is not None and not await _record_wait(self._handler, id_, one, self._clock()):
+    async def _record(self, connection: Connection, id_: UUID, standing: StandingWait, *, begun: bool) -> None:
+        if self._handler is not None and not await _send(
+            self._handler, id_, _recording(standing), standing.labels, self._clock()
+        ):
             return
         if begun:
-            await change_wait(connection, id_, one.wait)
+            await change_wait(connection, id_, standing.wait)
         else:
-            await begin_wait(connection, id_, self._service, one.home, one.wait)
-
-    async def _end(self, connection: Connection, id_: UUID) -> None:
-        if self._handler is None or await _send(self._handler, id_, EndWaiting(), {}, self._clock()):
-            await end_wait(connection, id_, self._clock())
+            await begin_wait(connection, id_, self._service, standing.home, standing.wait)
 
     @Running.task
     async def _run(self) -> None:

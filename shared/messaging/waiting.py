@@ -1,4 +1,4 @@
-"""What waits, in a table of each consumer's database: a service's own waits, and those that others' events tell of."""
+"""The table of waits in each consumer's database: a service's own waits, and those that other services publish."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from shared.domain.waiting import (
     is_wait,
     waiting_events,
 )
-from shared.messaging.consumer import ConsumedEvent
+from shared.messaging.consumer.consumed_event import ConsumedEvent
 
-_OF_WAIT: Final = "kind, consumer, name, source, version, targets, rules, reason, sentence, since"
+_FIELDS: Final = ("kind", "consumer", "name", "source", "version", "targets", "rules", "reason", "sentence", "since")
+_OF_WAIT: Final = ", ".join(_FIELDS)
 _BEGIN: Final = f"""
     insert into waiting (id, service, home, {_OF_WAIT}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     on conflict (id) do update
@@ -33,7 +34,6 @@ _CHANGE: Final = """
     update waiting set name = $2, version = $3, targets = $4, rules = $5, reason = $6, sentence = $7
     where id = $1 and ended_at is null
 """
-_END: Final = "update waiting set ended_at = coalesce(ended_at, $2), closed = closed or $3 where id = $1"
 _OPEN: Final = f"select id, {_OF_WAIT} from waiting where service = $1 and ended_at is null"  # noqa: S608 - the same
 STANDING: Final = "w.since <= {0} and (w.ended_at is null or w.ended_at > {0})"
 """The condition on `waiting as w` that it waited at a time, a parameter."""
@@ -43,7 +43,6 @@ _OF_STREAM: Final = f"""
     order by since, id
 """  # noqa: S608 - the same
 _NAMED: Final = f"select id, service, ended_at, closed, {_OF_WAIT} from waiting where id = any($1::uuid[])"  # noqa: S608 - the same
-_CLOSED: Final = "select id from waiting where id = any($1::uuid[]) and closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class KnownWait:
         return cls(row["id"], row["service"], _wait_of(row))
 
     def view(self) -> dict[str, Any]:
-        """Return the values as JSON has them and every reader is shown them."""
+        """Return the JSON members that every reader is shown."""
         wait = self.wait
         return {
             "id": str(self.id),
@@ -113,7 +112,9 @@ async def keep_waits(connection: Connection, facts: Iterable[Fact]) -> None:
 
 async def begin_wait(connection: Connection, id_: UUID, service: str, home: UUID, wait: Wait) -> None:
     """Insert an open wait under its id; one that a person has closed stays closed."""
-    await connection.execute(_BEGIN, id_, service, home, *_columns(wait))
+    values = (getattr(wait, name) for name in _FIELDS)
+    columns = (list(value) if isinstance(value, tuple) else value for value in values)
+    await connection.execute(_BEGIN, id_, service, home, *columns)
 
 
 async def change_wait(connection: Connection, id_: UUID, wait: Wait) -> None:
@@ -125,7 +126,8 @@ async def change_wait(connection: Connection, id_: UUID, wait: Wait) -> None:
 
 async def end_wait(connection: Connection, id_: UUID, at: datetime, *, closed: bool = False) -> None:
     """End a wait at a time; `closed` says that a person closed it."""
-    await connection.execute(_END, id_, at, closed)
+    end = "update waiting set ended_at = coalesce(ended_at, $2), closed = closed or $3 where id = $1"
+    await connection.execute(end, id_, at, closed)
 
 
 async def open_waits(connection: Connection, service: str) -> dict[UUID, Wait]:
@@ -134,7 +136,7 @@ async def open_waits(connection: Connection, service: str) -> dict[UUID, Wait]:
 
 
 async def waits_of(connection: Connection, stream: str, at: datetime | None = None) -> list[KnownWait]:
-    """Load what waits of a stream, or for it, longest first: now, or at a time."""
+    """Load the waits of a stream, or for it, longest first: now, or at a time."""
     return [KnownWait.of_row(row) for row in await connection.fetch(_OF_STREAM, stream, at)]
 
 
@@ -146,34 +148,10 @@ async def waits_named(connection: Connection, ids: Collection[UUID]) -> dict[UUI
 
 async def closed_waits(connection: Connection, ids: Collection[UUID]) -> frozenset[UUID]:
     """Return those of some ids that a person has closed."""
-    return frozenset(row["id"] for row in await connection.fetch(_CLOSED, list(ids)))
-
-
-def _columns(wait: Wait) -> tuple[Any, ...]:
-    return (
-        wait.kind,
-        wait.consumer,
-        wait.name,
-        wait.source,
-        wait.version,
-        list(wait.targets),
-        list(wait.rules),
-        wait.reason,
-        wait.sentence,
-        wait.since,
-    )
+    closed = "select id from waiting where id = any($1::uuid[]) and closed"
+    return frozenset(row["id"] for row in await connection.fetch(closed, list(ids)))
 
 
 def _wait_of(row: Mapping[str, Any]) -> Wait:
-    return Wait(
-        kind=row["kind"],
-        consumer=row["consumer"],
-        name=row["name"],
-        source=row["source"],
-        version=row["version"],
-        targets=tuple(row["targets"]),
-        rules=tuple(row["rules"]),
-        reason=row["reason"],
-        sentence=row["sentence"],
-        since=row["since"],
-    )
+    values = {name: row[name] for name in _FIELDS}
+    return Wait(**values | {"targets": tuple(row["targets"]), "rules": tuple(row["rules"])})

@@ -19,7 +19,7 @@ from shared.database import create_pool
 from shared.domain.service import Service
 from shared.event_store import EventStore
 from shared.latency import recording_latency
-from shared.messaging.consumer import log_alarms
+from shared.messaging.consumer.alarms import log_alarms
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.settings import Settings

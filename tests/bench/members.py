@@ -16,8 +16,8 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from services.reporting.projection.projector import apply
-from shared.messaging.consumer import ConsumedEvent
-from shared.messaging.projection_consumer import GroupSettings
+from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.messaging.consumer.handling import GroupSettings
 from tests.bench.corpus import SERVICES, Corpus
 from tests.bench.place import Place
 from tests.bench.processes import SPAWN, feeding, process_running, relaying

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from services.reporting.projection.projector import apply
 from shared.database import create_pool
-from shared.messaging.consumer import ConsumedEvent
+from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.relay import Relay
 from tests.bench.figures import milliseconds, percentile
 

@@ -29,7 +29,7 @@ from services.reporting.api import reporting_api
 from services.reporting.database import DATABASE
 from services.reporting.projection.projector import apply
 from shared.domain.service import Service
-from shared.messaging.consumer import ConsumedEvent
+from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.linking import keep_linked_marks
 from shared.runtime.application import service_api
 from shared.runtime.provision import KEYRING_DATABASE, databases, service_database

@@ -9,8 +9,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from shared.domain.envelope import next_hash
-from shared.messaging.consumer import alarms, handling, quarantined_streams
+from shared.messaging.consumer import handling
+from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.position_record import HighWaterMark
+from shared.messaging.consumer.quarantine import quarantined_streams
 from tests.hostile.topics import Scene, forged, one_home_for_each_partition, scene
 from tests.integration.consumers.conftest import until
 from tests.integration.consumers.publishing import Author

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
 
 from shared import database as connections
-from shared.messaging.consumer import alarms
+from shared.messaging.consumer.alarms import alarms
 from shared.messaging.relay import key_and_partition
 from shared.runtime.privileges import CONSUMER, PROJECTION, Schema
 from shared.runtime.provision import databases

@@ -41,7 +41,7 @@ from shared.domain.messages import Actor
 from shared.domain.service import Service
 from shared.event_store import RecordedEvent
 from shared.event_store.memory import MemoryEventStore
-from shared.messaging.consumer import ConsumedEvent
+from shared.messaging.consumer.consumed_event import ConsumedEvent
 from shared.messaging.reactions import ReactionRunner
 from shared.privacy.keyring import MemoryKeyring
 from tools.scenario.backend import BackendError, Request, Response

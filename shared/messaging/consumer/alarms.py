@@ -1,10 +1,11 @@
-"""Alarms: what a consumer met that a person must look at. They stand in its database until it is mended."""
+"""Alarms: problems of a consumer that need a person, stored in its database until they are mended."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -26,53 +27,40 @@ class AlarmKind:
         return f"docs/how-to/runbook/{self.name}.md"
 
 
-_PARTITION: Final = "topic/partition"
-_TOPIC: Final = "topic"
-_SERVICE: Final = "service"
-_LOG: Final = "log"
+_PLACES: Final = ("topic/partition", "topic", "service", "log")
+_on_partition, _on_topic, _on_service, _on_log = (partial(AlarmKind, place=place) for place in _PLACES)
 
 ALARMS: Final[Mapping[str, AlarmKind]] = {
     kind.name: kind
     for kind in (
-        AlarmKind(
-            "gap", "A version of a stream is missing; the later events of the stream wait in quarantine.", _PARTITION
+        _on_partition("gap", "A version of a stream is missing; the later events of the stream wait in quarantine."),
+        _on_partition(
+            "poison", "An event cannot be applied; it and the later events of its stream wait in quarantine."
         ),
-        AlarmKind(
-            "poison",
-            "An event cannot be applied; it and the later events of its stream wait in quarantine.",
-            _PARTITION,
+        _on_partition("unreadable_record", "A record that the relay wrote cannot be read; it is in quarantine."),
+        _on_partition("foreign_record", "An events topic holds a record that the relay did not write."),
+        _on_partition(
+            "forked", "A version that was processed came again with other bytes; the second is in quarantine."
         ),
-        AlarmKind(
-            "unreadable_record", "A record that the relay wrote cannot be read; it is in quarantine.", _PARTITION
-        ),
-        AlarmKind("foreign_record", "An events topic holds a record that the relay did not write.", _PARTITION),
-        AlarmKind(
-            "forked",
-            "A version that was processed came again with other bytes; the second is in quarantine.",
-            _PARTITION,
-        ),
-        AlarmKind("broken_chain", "The hash of an event does not match its bytes and the hash before.", _PARTITION),
-        AlarmKind("malformed_position", "A record of a position topic cannot be read; it is ignored.", _TOPIC),
-        AlarmKind("impossible_position", "A position record goes back or beyond its topic; it is ignored.", _TOPIC),
-        AlarmKind("lost_tail", "Fewer events were processed than the position record says.", _SERVICE),
-        AlarmKind("topic_behind_consumer", "A topic ends before what was read of it: it is another one.", _TOPIC),
-        AlarmKind("surplus", "More events were processed than the position record says.", _SERVICE),
-        AlarmKind("parked_long", "A reaction has been parked for more than a day.", _SERVICE),
-        AlarmKind("topic_ahead_of_event_store", "The topic holds events that the event store does not.", _SERVICE),
-        AlarmKind("event_store_gap", "A position is missing from the event store.", _SERVICE),
-        AlarmKind("log_rewritten", "A log differs from its signed checkpoints; no further checkpoint is signed.", _LOG),
-        AlarmKind("witness_refuses", "The witness refuses a checkpoint: it has seen another history of the log.", _LOG),
-        AlarmKind("witness_silent", "The witness does not answer; checkpoints are signed without it.", _LOG),
-        AlarmKind("wrong_partitions", "An events topic has the wrong number of partitions.", _SERVICE),
+        _on_partition("broken_chain", "The hash of an event does not match its bytes and the hash before."),
+        _on_topic("malformed_position", "A record of a position topic cannot be read; it is ignored."),
+        _on_topic("impossible_position", "A position record goes back or beyond its topic; it is ignored."),
+        _on_service("lost_tail", "Fewer events were processed than the position record says."),
+        _on_topic("topic_behind_consumer", "A topic ends before what was read of it: it is another one."),
+        _on_service("surplus", "More events were processed than the position record says."),
+        _on_service("parked_long", "A reaction has been parked for more than a day."),
+        _on_service("topic_ahead_of_event_store", "The topic holds events that the event store does not."),
+        _on_service("event_store_gap", "A position is missing from the event store."),
+        _on_log("log_rewritten", "A log differs from its signed checkpoints; no further checkpoint is signed."),
+        _on_log("witness_refuses", "The witness refuses a checkpoint: it has seen another history of the log."),
+        _on_log("witness_silent", "The witness does not answer; checkpoints are signed without it."),
+        _on_service("wrong_partitions", "An events topic has the wrong number of partitions."),
     )
 }
-"""Every alarm, by its name. `topic_ahead_of_event_store`, `event_store_gap` and `wrong_partitions` are raised by the relay, and stop it."""
+"""Every kind of alarm, by its name."""
 
-
-UNKNOWN: Final = AlarmKind("README", "An alarm that this version of the program does not know.", _SERVICE)
+UNKNOWN: Final = _on_service("README", "An alarm that this version of the program does not know.")
 """The kind of an alarm that another version of the program raised; its page is the index of the runbook."""
-
-_log = structlog.get_logger("alarms")
 
 
 def kind_of(name: str) -> AlarmKind:
@@ -82,7 +70,7 @@ def kind_of(name: str) -> AlarmKind:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alarm that stands: one of `ALARMS`, for a consumer, at a place."""
+    """An open alarm: one of `ALARMS`, for a consumer, at a place."""
 
     consumer: str
     name: str
@@ -96,10 +84,7 @@ async def raise_alarm(connection: Connection, consumer: str, name: str, place: s
     await connection.execute(
         "insert into alarm (consumer, name, place, detail) values ($1, $2, $3, $4)"
         " on conflict (consumer, name, place) do update set detail = excluded.detail",
-        consumer,
-        ALARMS[name].name,
-        place,
-        detail,
+        *(consumer, ALARMS[name].name, place, detail),
     )
 
 
@@ -109,22 +94,22 @@ async def clear_alarms(connection: Connection, consumer: str, names: Collection[
 
 
 async def clear_alarm(connection: Connection, consumer: str, name: str, place: str) -> None:
-    """Clear the alarm of a consumer at one place. An alarm that does not stand is ignored."""
+    """Clear the alarm of a consumer at one place, if there is one."""
     await connection.execute(
         "delete from alarm where consumer = $1 and name = $2 and place = $3", consumer, name, place
     )
 
 
 async def alarms(connection: Connection) -> list[Alarm]:
-    """Return the alarms that stand in this database, oldest first."""
+    """Return the open alarms of this database, oldest first."""
     rows = await connection.fetch("select consumer, name, place, detail, raised_at from alarm order by raised_at")
     return [Alarm(*row) for row in rows]
 
 
 async def log_alarms(connection: Connection, process: str) -> None:
-    """Log every alarm that stands, with its page of the runbook; for a process at its start."""
+    """Log every open alarm, with its page of the runbook; for a process at its start."""
     for alarm in await alarms(connection):
-        _log.critical(
+        structlog.get_logger("alarms").critical(
             "alarm_stands",
             process=process,
             alarm=alarm.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Final
 
@@ -21,9 +21,9 @@ _log = structlog.get_logger("consumer")
 
 @dataclass(frozen=True, slots=True)
 class VersionGap:
-    """A version of a stream is missing: an event is lost, or the topic is not the one that it was.
+    """A version of a stream is missing: an event is lost, or the topic is another one. Only this stream waits.
 
-    `held` is the last version taken, `found` the one that came instead of the next. Its stream waits; nothing else does.
+    `held` is the last version taken, `found` the one that came instead of the next.
     """
 
     topic: str
@@ -38,7 +38,7 @@ class VersionGap:
 
 
 class OffsetGap(Exception):
-    """A reader has passed over offsets that were not taken. It must read again from the checkpoint."""
+    """A reader has skipped offsets. It must read again from the checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class BatchResult:
     quarantined: tuple[QuarantinedEvent, ...] = ()
     gaps: tuple[VersionGap, ...] = ()
     followed: int = 0
-    """How many records that were held before have followed a missing version that came."""
+    """The number of records that left quarantine because a missing version came."""
 
 
 _TAKE: Final = """
@@ -75,8 +75,7 @@ _STANDING: Final = """
         from quarantine where consumer = $1 and stream = any ($2) group by stream
     ) as q on q.stream = w.stream
 """
-# The digests of versions that have come before, taken or held; null or zeros where they are not known, and empty for a
-# held record that cannot be read.
+# The digests of versions that have come before, taken or held: null or zeros if unknown, empty for an unreadable held record.
 _BEFORE: Final = """
     select w.stream, w.version, coalesce(
         (select coalesce(substring(q.hash from 1 for 8), '') from quarantine as q
@@ -92,18 +91,17 @@ _BEFORE: Final = """
 async def process_batch(
     connection: Connection, consumer: str, topic: str, partition: int, records: Sequence[ConsumedEvent], apply: Apply
 ) -> BatchResult:
-    """Take a batch of one partition, as `process_batches` does."""
+    """Process a batch of one partition, as `process_batches` does."""
     return (await process_batches(connection, consumer, {(topic, partition): records}, apply))[0]
 
 
 async def process_batches(
     connection: Connection, consumer: str, batch: Mapping[TopicPartition, Sequence[ConsumedEvent]], apply: Apply
 ) -> list[BatchResult]:
-    """Take a batch of some partitions, each in order of offset, in one transaction (a savepoint within one).
+    """Process a batch of some partitions, each in order of offset, in one transaction (a savepoint within one).
 
-    Each step is one statement for all partitions, and `apply` has the good events of all of them. The checkpoints are
-    locked in order, so that two who meet wait for each other in one direction. Raises `OffsetGap`, or an error of the
-    database or of `apply` that no event is to blame for; then nothing was taken.
+    Each step is one statement for all partitions, and `apply` gets the good events of all of them. The checkpoints are locked
+    in order, against deadlocks. Raises `OffsetGap`, or an error that no event caused; then nothing was processed.
     """
     async with connection.transaction():
         standing: dict[str, StreamProgress] = {}
@@ -125,27 +123,26 @@ async def process_batches(
 async def _result(
     connection: Connection, consumer: str, sorting: BatchClassifier, failed: Sequence[QuarantinedEvent], apply: Apply
 ) -> BatchResult:
-    """Let follow what was held for a version that has come; return what became of a partition's records."""
-    own = [one for one in failed if (one.record.topic, one.record.partition) == sorting.place]
+    """Apply the held records whose missing version has come, and return the result of a partition."""
+    own = [event for event in failed if (event.record.topic, event.record.partition) == sorting.place]
     followed = 0
-    for stream in sorting.completed - {one.record.stream for one in own}:
+    for stream in sorting.completed - {event.record.stream for event in own}:
         followed += (await apply_held(connection, consumer, stream, apply)).released
     applied, held = len(sorting.good) - len(own), (*sorting.held, *own)
     return BatchResult(sorting.reached, applied, sorting.repeated, held, tuple(sorting.gaps), followed)
 
 
 async def _look_up(
-    connection: Connection, consumer: str, found: dict[str, StreamProgress], new_records: Sequence[ConsumedEvent]
+    connection: Connection, consumer: str, streams: dict[str, StreamProgress], new_records: Sequence[ConsumedEvent]
 ) -> None:
-    """Look up how far the streams of some records have come, and what is known of versions that have come before."""
+    """Look up the progress of the streams of some records, and the digests of versions that have come before."""
     named = [record for record in new_records if record.vouched]
     for stream, *progress in await connection.fetch(_STANDING, consumer, list({record.stream for record in named})):
-        found[stream] = StreamProgress(*progress)
-    before = {(record.stream, record.version) for record in named if 0 < record.version <= found[record.stream].last}
+        streams[stream] = StreamProgress(*progress)
+    before = {(record.stream, record.version) for record in named if 0 < record.version <= streams[record.stream].last}
     if before:
-        streams, versions = zip(*before, strict=True)
-        for row in await connection.fetch(_BEFORE, consumer, list(streams), list(versions)):
-            standing = found[row["stream"]]
+        for row in await connection.fetch(_BEFORE, consumer, *map(list, zip(*before, strict=True))):
+            standing = streams[row["stream"]]
             if row["version"] <= standing.version or row["held"]:
                 standing.digests[row["version"]] = row["digest"]
             if row["version"] == standing.version and standing.hash is not None:
@@ -157,10 +154,10 @@ _SKIPPED: Final = bytes(8)
 
 @dataclass(slots=True)
 class StreamProgress:
-    """How far a stream has come.
+    """The progress of a stream.
 
-    `version` is the last one taken, with the hash after it where that is known; `last` the last taken or held; `first`
-    the first held one. `digests` are of versions that have come before, None where it is not known.
+    `version` is the last one applied, with its hash if known; `last` the last applied or held; `first` the first held one.
+    `digests` are of versions that have come before; None if unknown. `untold`: a held record has no version.
     """
 
     version: int
@@ -173,12 +170,12 @@ class StreamProgress:
 
     @property
     def waits(self) -> bool:
-        """Whether it is held only for the want of its next version."""
+        """Whether only its next version is missing."""
         return self.quarantined and not self.untold and self.first is not None and self.first > self.version + 1
 
 
 class BatchClassifier:
-    """Which records of a partition are good, and which go into quarantine; `standing` is of all streams of the batch."""
+    """Sorter of a partition's records into good ones and those for quarantine; `standing` is of all streams of the batch."""
 
     def __init__(self, place: TopicPartition, next_offset: int, standing: Mapping[str, StreamProgress]) -> None:
         self.place = place
@@ -188,13 +185,13 @@ class BatchClassifier:
         self.held: list[QuarantinedEvent] = []
         self.gaps: list[VersionGap] = []
         self.completed: set[str] = set()
-        """The streams whose missing version has come: what is held of them follows."""
+        """The streams whose missing version has come."""
         self.repeated = 0
 
     def new_records(self, records: Sequence[ConsumedEvent]) -> list[ConsumedEvent]:
         """Return the records beyond the checkpoint, each once and in order of offset. Raises `OffsetGap`."""
         reached, new_records = self.reached, []
-        for record in sorted(records, key=lambda one: one.offset):
+        for record in sorted(records, key=lambda record: record.offset):
             if record.offset < reached:
                 continue
             if record.follows is not None and record.follows > reached:
@@ -205,7 +202,7 @@ class BatchClassifier:
         return new_records
 
     def sort(self, new_records: Sequence[ConsumedEvent]) -> None:
-        """Classify new records in order: as new, repeated, or held in quarantine."""
+        """Classify new records in order."""
         for record in new_records:
             self._sort(record)
             self.reached = record.offset + 1
@@ -231,7 +228,7 @@ class BatchClassifier:
             self._hold(record, standing, BEHIND, "behind")
 
     def _again(self, record: ConsumedEvent, digest: bytes | None) -> None:
-        """Classify a version that has come before: a repeat if its hash is the same, as far as that is known."""
+        """Classify a version that has come before: a repeat if its hash is the same or unknown."""
         if record.error is None and (digest in {None, _SKIPPED} or record.hash[:8] == digest):
             self.repeated += 1
         else:
@@ -239,7 +236,7 @@ class BatchClassifier:
             self.held.append(QuarantinedEvent(record, error, "forked"))
 
     def _next(self, record: ConsumedEvent, standing: StreamProgress) -> None:
-        """Classify the next version of a stream: good, or to be held if it breaks the chain."""
+        """Classify the next version of a stream: good, or held if it breaks the hash chain."""
         broken = record.breaks_chain(standing.hash)
         if broken is not None:
             self._hold(record, standing, broken, "broken_chain")
@@ -265,16 +262,16 @@ class BatchClassifier:
 async def load_checkpoints(
     connection: Connection, consumer: str, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    """Return the next offset of each of these partitions; 0 where nothing was applied yet."""
+    """Return the next offset of each of these partitions; 0 if nothing was applied yet."""
     rows = await connection.fetch("select topic, partition, next_offset from checkpoint where consumer = $1", consumer)
-    checkpoints = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    checkpoints = {(topic, partition): offset for topic, partition, offset in rows}
     return {(topic, partition): checkpoints.get((topic, partition), 0) for topic, partition in partitions}
 
 
 def log_results(consumer: str, results: Iterable[BatchResult]) -> None:
-    """Log, after the commit, what an operator must know."""
-    for one in results:
-        for event in one.quarantined:
+    """Log quarantined events and gaps, after the commit."""
+    for result in results:
+        for event in result.quarantined:
             record = event.record
             _log.error(
                 "quarantined",
@@ -287,14 +284,5 @@ def log_results(consumer: str, results: Iterable[BatchResult]) -> None:
                 version=record.version,
                 error=event.error,
             )
-        for gap in one.gaps:
-            _log.critical(
-                "gap",
-                consumer=consumer,
-                topic=gap.topic,
-                partition=gap.partition,
-                offset=gap.offset,
-                stream=gap.stream,
-                held=gap.held,
-                found=gap.found,
-            )
+        for gap in result.gaps:
+            _log.critical("gap", consumer=consumer, **asdict(gap))

@@ -1,4 +1,4 @@
-"""An event as it comes from its topic: the event store's bytes, and what the headers say of them."""
+"""An event as it comes from its topic: the event store's bytes, and its headers."""
 
 from __future__ import annotations
 
@@ -26,25 +26,24 @@ _ANY: Final = re.compile(rb"[\x21-\x7e]{1,200}")
 _TYPE: Final = re.compile(rb"[A-Za-z0-9_.-]{1,200}")
 _NUMBER: Final = re.compile(rb"[1-9][0-9]{0,18}")
 _HASH: Final = re.compile(rb"[0-9a-f]{64}")
-_YEARS: Final = range(1900, 2200)
 
 MAX_VERSION: Final = 2**31 - 1
-"""The highest version that the tables of a consumer can hold."""
+"""The highest version that the tables of a consumer can hold (integer)."""
 
 MAX_POSITION: Final = 2**63 - 1
-"""The highest position and offset that they can hold."""
+"""The highest position and offset that they can hold (bigint)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumedEvent:
     """An event as it came from its topic.
 
-    `body` is the event's bytes, the event store's own; the other fields come from the headers. Where they cannot be read,
-    `error` says why, stream and version are as far as they can be told, and the rest means nothing. A record that names
-    no valid stream of its topic's service stands under a stream of its own (`lone_stream`), with version 0.
+    `body` is the event store's bytes; the other fields come from the headers. If these cannot be read, `error` says why, and
+    only stream and version may mean anything. A record that names no valid stream of its topic's service gets a stream of its
+    own (`lone_stream`), with version 0.
 
-    `vouched` says whether the relay's position record counts this record among those that it wrote.
-    `follows` is the offset that its reader had come to when it read this record: nothing lies between. None: not known.
+    `vouched`: whether the relay's position record counts this record as its own. `follows`: the next offset of the reader
+    before this record, with nothing between; None if unknown. `reading`: the number of the seek that it was read after.
     """
 
     topic: str
@@ -66,7 +65,7 @@ class ConsumedEvent:
     vouched: bool = True
 
     def breaks_chain(self, previous: bytes | None) -> str | None:
-        """Explain why its hash does not follow from its bytes and the previous hash; None if it does, or if unknown."""
+        """Explain why its hash does not follow from its bytes and the previous hash; None if it does, or cannot be known."""
         if self.version == 1:
             previous = GENESIS
         if previous is None or next_hash(previous, self.body) == self.hash:
@@ -74,12 +73,12 @@ class ConsumedEvent:
         return "its hash does not follow from its bytes and the hash before it"
 
     def fact(self, book: EventRegistry, keys: Mapping[tuple[str, int], Any] | None = None) -> Fact:
-        """Return the event with its place in the event store; opened where keys are given. Raises `UnknownEvent`."""
+        """Return the event with its position; decrypted with keys, if given. Raises `UnknownEvent`."""
         return book.read(self.body, keys=keys, position=self.position, recorded_at=self.recorded_at, hash=self.hash)
 
 
 def lone_stream(topic: str, partition: int, offset: int) -> str:
-    """Return the name under which a record stands that counts as no stream's."""
+    """Return the stream name of a record that belongs to no stream."""
     return f"?/{topic}/{partition}/{offset}"
 
 
@@ -94,21 +93,11 @@ def decode(
     follows: int | None = None,
     reading: int = 0,
 ) -> ConsumedEvent:
-    """Read a record's headers, whatever they hold. Never raises, and yields nothing that the tables could not hold."""
+    """Read a record's headers, whatever they hold. Never raises, and returns nothing that the tables could not hold."""
     headers = tuple(headers or ())
     named = dict(headers)
-    value_bytes = body or b""
-    published = partial(
-        ConsumedEvent,
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        key=key,
-        headers=headers,
-        body=value_bytes,
-        follows=follows,
-        reading=reading,
-    )
+    value = body or b""
+    published = partial(ConsumedEvent, topic, partition, offset, key, headers, value, follows=follows, reading=reading)
     try:
         if body is None:
             raise ValueError("the record has no value")
@@ -122,7 +111,7 @@ def decode(
             hash=bytes.fromhex(_text(named, "ooc_hash", _HASH)),
         )
     except ValueError as error:
-        stream, version = _whatever_tells(named, topic, value_bytes)
+        stream, version = _stream_and_version(named, topic, value)
         return published(
             stream=stream or lone_stream(topic, partition, offset),
             version=version,
@@ -131,7 +120,7 @@ def decode(
 
 
 def _text(named: Mapping[str, bytes | None], name: str, pattern: re.Pattern[bytes]) -> str:
-    """Return the value of a header; raises ValueError unless the whole of it fits the pattern."""
+    """Return the value of a header. Raises ValueError unless it matches the pattern."""
     value = named.get(name)
     if value is None or pattern.fullmatch(value) is None:
         raise ValueError(f"{name} is missing" if value is None else f"{name} is not what a relay writes")
@@ -146,23 +135,26 @@ def _number(named: Mapping[str, bytes | None], name: str, highest: int) -> int:
 
 
 def _stream(name: str, topic: str) -> str:
-    """Return a stream's name; raises ValueError unless it is one of the topic's service."""
-    found = _STREAM.fullmatch(name)
-    if found is None or not topic.endswith(f".{found[1]}.events"):
+    match = _STREAM.fullmatch(name)
+    if match is None or not topic.endswith(f".{match[1]}.events"):
         raise ValueError("it names no stream of its topic's service")
     return name
 
 
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None or moment.year not in _YEARS:
+    if moment.tzinfo is None or not 1900 <= moment.year < 2200:
         raise ValueError("ooc_recorded_at is no moment with a time zone from 1900 to 2199")
     return moment
 
 
-def _whatever_tells(named: Mapping[str, bytes | None], topic: str, body: bytes) -> tuple[str, int]:
-    """Return the stream and version of a broken record by its headers, else by its body; empty and 0 where nothing tells."""
-    in_body = _members_of(body)
+def _stream_and_version(named: Mapping[str, bytes | None], topic: str, body: bytes) -> tuple[str, int]:
+    """Return the stream and version of a broken record by its headers, else by its body; empty and 0 if unknown."""
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError):
+        raw = {}
+    in_body = raw if isinstance(raw, dict) else {}
     stream = _or_else("", lambda: _stream(_text(named, "ce_subject", _ANY), topic))
     stream = stream or _or_else("", lambda: _stream(in_body["stream"], topic))
     if not stream:
@@ -170,15 +162,6 @@ def _whatever_tells(named: Mapping[str, bytes | None], topic: str, body: bytes) 
     version = in_body.get("version")
     body_version = version if type(version) is int and 0 < version <= MAX_VERSION else 0
     return stream, _or_else(body_version, lambda: _number(named, "ooc_version", MAX_VERSION))
-
-
-def _members_of(body: bytes) -> Mapping[str, Any]:
-    """Return the members of a JSON object; none where the bytes are not one."""
-    try:
-        raw = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return raw if isinstance(raw, dict) else {}
 
 
 def _or_else(otherwise: T, call: Callable[[], T]) -> T:

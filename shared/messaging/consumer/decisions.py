@@ -1,7 +1,7 @@
 """Operators' decisions about held records, gaps and alarms: done and recorded in one transaction.
 
-A decision changes what the consumer goes on from; the consumer itself then applies the records that were held behind,
-in order, within a second. For a dry run, call a decision in a transaction and roll it back.
+The consumer then applies the records that were held behind, in order, within a second. For a dry run, call a decision in a
+transaction and roll it back.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ _SKIP_TO: Final = """
     set version = excluded.version, hash = excluded.hash, digests = seen.digests || excluded.digests
     where seen.version < excluded.version
 """
-_NO_DIGEST: Final = bytes(8)
 
 
 async def release_quarantined(
@@ -78,26 +77,20 @@ async def release_quarantined(
         if not rows:
             raise NothingHeld(f"{consumer} holds no record of {stream} up to offset {through_offset}")
         decisions = []
-        for row in sorted(rows, key=lambda one: one["offset"]):
-            moved = row["version"] is not None and await _skip_to(
-                connection, consumer, stream, row["version"], row["hash"]
-            )
-            decisions.append(
-                await _record(
-                    *(connection, consumer, "skip", stream, row["version"], row["version"]),
-                    *(row["topic"], row["partition"], row["offset"], row["cause"], row["error"]),
-                    *(row["counted"] and not moved, actor, reason),
-                )
-            )
+        for row in sorted(rows, key=lambda row: row["offset"]):
+            version = row["version"]
+            moved = version is not None and await _skip_to(connection, consumer, stream, version, row["hash"])
+            decided = ("skip", stream, version, version, *_of(row), row["counted"] and not moved, actor, reason)
+            decisions.append(await _record(connection, consumer, *decided))
         await connection.execute(_ASK_RETRY, consumer, stream)
         await settle_alarms(connection, consumer, rows[0]["topic"], rows[0]["partition"])
         return decisions
 
 
 async def release_gap(connection: Connection, consumer: str, stream: str, *, actor: str, reason: str) -> Decision:
-    """Do without the versions that are missing before a stream's first held record.
+    """Skip the versions that are missing before a stream's first held record.
 
-    Raises `NothingHeld` where nothing is missing; ValueError without actor or reason.
+    Raises `NothingHeld` if nothing is missing; ValueError without actor or reason.
     """
     _check(actor, reason)
     async with connection.transaction():
@@ -106,17 +99,14 @@ async def release_gap(connection: Connection, consumer: str, stream: str, *, act
             'select q.topic, q.partition, q."offset", q.version, q.cause, q.error, coalesce(s.version, 0) as seen'
             " from quarantine as q left join seen as s on s.consumer = q.consumer and s.stream = q.stream"
             ' where q.consumer = $1 and q.stream = $2 order by q.version nulls first, q."offset" limit 1',
-            consumer,
-            stream,
+            *(consumer, stream),
         )
         if row is None or row["version"] is None or row["version"] <= row["seen"] + 1:
             raise NothingHeld(f"{consumer} misses no version of {stream}")
         await _skip_to(connection, consumer, stream, row["version"] - 1, None)
         await connection.execute(_ASK_RETRY, consumer, stream)
-        return await _record(
-            *(connection, consumer, "skip_missing", stream, row["seen"] + 1, row["version"] - 1),
-            *(row["topic"], row["partition"], row["offset"], row["cause"], row["error"], False, actor, reason),
-        )
+        decided = ("skip_missing", stream, row["seen"] + 1, row["version"] - 1, *_of(row), False, actor, reason)
+        return await _record(connection, consumer, *decided)
 
 
 async def request_retry(connection: Connection, consumer: str, stream: str, *, actor: str, reason: str) -> Decision:
@@ -126,16 +116,14 @@ async def request_retry(connection: Connection, consumer: str, stream: str, *, a
         row = await connection.fetchrow(_ASK_RETRY, consumer, stream)
         if row is None:
             raise NothingHeld(f"{consumer} holds no record of {stream}")
-        return await _record(
-            *(connection, consumer, "retry", stream, None, None, row["topic"], row["partition"], row["offset"]),
-            *(row["cause"], row["error"], False, actor, reason),
-        )
+        decided = ("retry", stream, None, None, *_of(row), False, actor, reason)
+        return await _record(connection, consumer, *decided)
 
 
 async def acknowledge_alarm(
     connection: Connection, consumer: str, name: str, place: str, *, actor: str, reason: str
 ) -> Decision:
-    """Take an alarm back that nothing takes back by itself. Raises `NothingHeld` or ValueError."""
+    """Clear an alarm that is not cleared automatically. Raises `NothingHeld` or ValueError."""
     _check(actor, reason)
     async with connection.transaction():
         detail = await connection.fetchval(
@@ -145,17 +133,14 @@ async def acknowledge_alarm(
         if detail is None:
             raise NothingHeld(f"no alarm {name} of {consumer} stands at {place}")
         await clear_alarm(connection, consumer, name, place)
-        return await _record(
-            *(connection, consumer, "acknowledge", place, None, None, None, None, None),
-            *(name, detail, False, actor, reason),
-        )
+        decided = ("acknowledge", place, None, None, None, None, None, name, detail, False, actor, reason)
+        return await _record(connection, consumer, *decided)
 
 
-async def decisions(connection: Connection, *, limit: int = 1000) -> list[Decision]:
-    """Return the decisions recorded in this database, latest first."""
+async def decisions(connection: Connection) -> list[Decision]:
+    """Return the last thousand decisions recorded in this database, latest first."""
     rows = await connection.fetch(
-        f"select {_COLUMNS}, decided_at from quarantine_decision order by id desc limit $1",  # noqa: S608 - columns only
-        limit,
+        f"select {_COLUMNS}, decided_at from quarantine_decision order by id desc limit 1000"  # noqa: S608 - columns only
     )
     return [Decision(**row) for row in rows]
 
@@ -171,19 +156,23 @@ _ASK_RETRY: Final = """
 """
 
 
+def _of(row: Any) -> tuple[Any, ...]:
+    return row["topic"], row["partition"], row["offset"], row["cause"], row["error"]
+
+
 def _check(actor: str, reason: str) -> None:
     if not actor.strip() or not reason.strip():
         raise ValueError("say who decides, and why: the decision is recorded for ever")
 
 
 async def _skip_to(connection: Connection, consumer: str, stream: str, version: int, hash_: bytes | None) -> bool:
-    """Go on after a version without it; whether the stream was not as far yet."""
-    progress = (
-        await connection.fetchval("select version from seen where consumer = $1 and stream = $2", consumer, stream) or 0
-    )
+    """Move the progress of a stream to a version that was not applied; return whether it was less before."""
+    seen = "select version from seen where consumer = $1 and stream = $2"
+    progress = await connection.fetchval(seen, consumer, stream) or 0
     if version <= progress:
         return False
-    digests = _NO_DIGEST * (version - progress - 1) + (_NO_DIGEST if hash_ is None else hash_[:8])
+    no_digest = bytes(8)
+    digests = no_digest * (version - progress - 1) + (no_digest if hash_ is None else hash_[:8])
     await connection.execute(_SKIP_TO, consumer, stream, version, hash_, digests)
     return True
 

@@ -1,4 +1,4 @@
-"""Effects of events, and whose fault it is where one fails: the server's, for a while, or the event's, for good."""
+"""Effects of events: applies events, retries errors of servers, and quarantines bad events."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from shared.privacy.keyring import KeyringUnavailable
 T = TypeVar("T")
 
 Apply = Callable[[Connection, Sequence[ConsumedEvent]], Awaitable[None]]
-"""What a consumer does with events, in the transaction of the checkpoint. Versions of a stream come in order, each once.
+"""Applies events in the transaction of the checkpoint. Versions of a stream come in order, each once.
 
-It may be called again with a part of the events where it fails: what it did before is rolled back."""
-
+If it fails, it is rolled back and called again with a part of the events."""
 
 ALONE: Final = frozenset({"foreign_record", "forked"})
 """Causes that hold one record only, since it must not count as one of the stream that it names."""
@@ -38,7 +37,7 @@ _SEEN: Final = """
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedEvent:
-    """A record that goes into quarantine, why in words, and the name of its alarm (`behind` has none)."""
+    """A record for quarantine, the reason in words, and the name of its alarm (`behind` has none)."""
 
     record: ConsumedEvent
     error: str
@@ -46,7 +45,7 @@ class QuarantinedEvent:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether the same call may succeed when it is repeated: a server failed, not the event."""
+    """Tell whether a server failed, not the event, so that a repeated call may succeed."""
     if isinstance(error, asyncpg.PostgresError):
         paused = isinstance(error, asyncpg.IdleInTransactionSessionTimeoutError)
         return paused or isinstance(error, TRANSIENT) or str(error.sqlstate)[:2] in _SERVER_TROUBLE
@@ -56,7 +55,7 @@ def is_transient(error: BaseException) -> bool:
     )
 
 
-# PostgreSQL's classes of errors (its appendix A) that say nothing about the event that met them.
+# PostgreSQL's classes of errors (its appendix A) that no event causes.
 _SERVER_TROUBLE: Final = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
 _NOT_PROVISIONED: Final = frozenset({"25", "28", "3D", "3F", "42"})
 
@@ -70,7 +69,7 @@ def is_poison(error: Exception) -> bool:
 
 @contextmanager
 def log_transient(log: Any, name: str, **details: Any) -> Iterator[None]:
-    """Log a transient error of the body under a name, for what is tried again later; any other passes."""
+    """Log a transient error of the body under a name, for a body that is tried again later; raise any other."""
     try:
         yield
     except Exception as error:
@@ -80,7 +79,7 @@ def log_transient(log: Any, name: str, **details: Any) -> Iterator[None]:
 
 
 async def retry_transient(call: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Call again while it fails with a transient error, for so many seconds; any other passes at once."""
+    """Call again while it fails with a transient error, for so many seconds; raise any other at once."""
     return await retry_for(call, seconds, is_transient)
 
 
@@ -89,7 +88,7 @@ async def apply_or_quarantine(
 ) -> list[QuarantinedEvent]:
     """Apply events and store the progress of each stream; return the events that must go to quarantine, with the cause.
 
-    Raises what no event is to blame for; then nothing was done.
+    Raises an error that no event caused; then nothing was done.
     """
     failed = await _apply(connection, records, apply)
     reached = _progress(records, failed)
@@ -100,7 +99,7 @@ async def apply_or_quarantine(
 
 
 async def _apply(connection: Connection, records: Sequence[ConsumedEvent], apply: Apply) -> list[QuarantinedEvent]:
-    """Apply events; where it fails by an event, find it by halves and hold it with the later ones of its stream."""
+    """Apply events; if an event fails, find it by halves and return it with the later ones of its stream."""
     if not records:
         return []
     try:

@@ -1,8 +1,8 @@
-"""The one loop of handling that every reader of events topics shares: what arrives, waits to be vouched for, and is taken.
+"""The handler of records that every reader of events topics shares.
 
-A record waits here until a position record says whether the relay wrote it, which comes in the same Kafka transaction.
-So a forged one never passes; it is set aside as soon as the relay's next event stands after it in its partition, and
-until then it waits without holding up anything, with an alarm after a few seconds.
+A record waits here until a position record, of the same Kafka transaction, says whether the relay wrote it. So a forged one
+never passes. It goes into quarantine when the relay's next event follows in its partition; until then it waits without
+holding up anything, with an alarm after a few seconds.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -34,21 +33,39 @@ from shared.messaging.consumer.quarantine import retry_requested, settle_alarms
 Batch = Mapping[TopicPartition, Sequence[ConsumedEvent]]
 
 UNVOUCHED_SECONDS: Final = 5.0
-"""How long a record waits to be vouched for before it is an alarm."""
+"""The wait of a record for its position record after which it is an alarm."""
 
 MAX_WAITING_BYTES: Final = 32_000_000
-"""How many bytes of a partition's records wait before it is read no further; a transaction of the relay has half as many."""
+"""The waiting bytes of a partition at which it is paused; a transaction of the relay has half as many."""
 
 RETRY_SECONDS: Final = 1.0
-"""Seconds between two looks for streams that an operator has asked to try again, and for records that wait too long."""
+"""The time between two looks for requested retries, and for records that wait too long."""
 
 _RECORD_BYTES: Final = 500
 _log = structlog.get_logger("consumer")
 
 
+@dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """Settings of a member of a consumer group, as Kafka names them, and of its retries."""
+
+    session_seconds: float = 6.0
+    heartbeat_seconds: float = 0.5
+    rebalance_seconds: float = 20.0
+    metadata_seconds: float = 30.0
+    """A leader that joins just after the broker started may miss topics; their partitions wait for its next metadata."""
+    retry_seconds: float = 3.0
+    """The duration for which a transient error is tried again before it ends the process."""
+    instance: str | None = None
+    """The unique name of a static member (KIP-345), which gets its partitions back at once after a restart."""
+
+
+DEFAULT_GROUP: Final = GroupSettings()
+
+
 @dataclass(slots=True)
 class _Waiting:
-    """The records of a partition that no position record has covered yet, since when, and how many bytes they are."""
+    """The records of a partition that no position record has covered yet."""
 
     records: list[ConsumedEvent] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
@@ -75,20 +92,9 @@ def _size(record: ConsumedEvent) -> int:
 class RecordHandler(Service):
     """Handler of the records of some services' events topics, as a reader passes them on.
 
-    Args:
-        consumer: the name under which its checkpoints, what it has seen and its quarantine are filed.
-        position_topics: those of the services.
-        pool: connections to the database of its checkpoints.
-        bootstrap: Kafka's bootstrap servers.
-        apply: what it does with events.
-        transaction: a connection in a transaction for one batch.
-        retry_seconds: how long a transient error is tried again.
-        pause: called with a partition of which too much waits.
-        resume: called with that partition when it may be read on.
-        note: called in the transaction of a batch with the services and positions believed since the last one.
-        together: whether `apply` has the events of all partitions at once. Else the database hears of each partition in
-            between, and does not end the transaction because of an `apply` that takes long and does not use it.
-
+    A projection has `note`, which is called in the transaction of a batch with the services and positions believed since the
+    last one; its `apply` gets the events of all partitions at once. Else `apply` gets them by partition, so that PostgreSQL
+    does not end the transaction during a long `apply` that does not use its connection.
     """
 
     def __init__(
@@ -99,47 +105,40 @@ class RecordHandler(Service):
         pool: asyncpg.Pool[asyncpg.Record],
         bootstrap: Kafka,
         apply: Apply,
-        transaction: Callable[[], AbstractAsyncContextManager[Connection]],
-        retry_seconds: float,
+        membership: GroupSettings,
         pause: Callable[[TopicPartition], None],
         resume: Callable[[TopicPartition], None],
         note: Callable[[Connection, Mapping[str, HighWaterMark]], Awaitable[None]] | None = None,
-        together: bool = False,
     ) -> None:
         super().__init__()
         self.consumer = consumer
         self.busy = asyncio.Lock()
-        """Held while a batch is taken."""
+        """Locked while a batch is taken."""
         self.follower = PositionFollower(position_topics, bootstrap, self._ignored, self._compare)
         self._pool = pool
         self._apply = apply
-        self._transaction = transaction
-        self._retry_seconds = retry_seconds
+        self._membership = membership
         self._pause = pause
         self._resume = resume
         self._note = note
-        self._together = together
         self._noted: dict[str, HighWaterMark] = {}
         self._waiting: dict[TopicPartition, _Waiting] = {}
         self._paused: set[TopicPartition] = set()
         self._settled: set[TopicPartition] = set()
-        """The partitions whose alarms this process has compared with what stands: another may have ended in between."""
+        """The partitions whose alarms this process has settled; another process may have ended in between."""
 
     def on_init_dependencies(self) -> Iterable[Any]:
-        """Return the follower, which starts and stops with this."""
+        """Return the services that start and stop with this one."""
         return [self.follower]
 
     async def checkpoints(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return where to read on in each partition; tries again for a while where the database does not answer."""
-
-        async def load() -> dict[TopicPartition, int]:
-            async with self._pool.acquire() as connection:
-                return await load_checkpoints(connection, self.consumer, partitions)
-
-        return await retry_transient(load, self._retry_seconds)
+        """Return the next offset of each partition; retries while the database does not answer."""
+        return await retry_transient(
+            lambda: load_checkpoints(self._pool, self.consumer, partitions), self._membership.retry_seconds
+        )
 
     def add(self, batch: Batch) -> None:
-        """Let records wait, each partition's in order of offset."""
+        """Add records, each partition's in order of offset."""
         for place, records in batch.items():
             waiting = self._waiting.setdefault(place, _Waiting())
             waiting.add(records)
@@ -149,21 +148,21 @@ class RecordHandler(Service):
                 self._pause(place)
 
     def forget(self, places: Iterable[TopicPartition] | None = None) -> None:
-        """Drop what waits of these partitions, or of all: it will be read again, from the checkpoints."""
+        """Drop the waiting records of these partitions, or of all: they will be read again, from the checkpoints."""
         for place in list(self._waiting if places is None else places):
             self._waiting.pop(place, None)
             self._paused.discard(place)
         self._settled = set() if places is None else self._settled - set(places)
 
     async def settle(self) -> None:
-        """Take what waits and is covered by a position record by now. Raises what `process_batches` raises."""
+        """Process the waiting records that a position record covers. Raises what `process_batches` raises."""
         async with self.busy:
             covered = self._covered()
             unnoted = self._unnoted()
             if not covered and not unnoted:
                 return
             began = time.perf_counter()
-            results = await retry_transient(lambda: self._take(covered, unnoted), self._retry_seconds)
+            results = await retry_transient(lambda: self._take(covered, unnoted), self._membership.retry_seconds)
             self._observe(covered.values(), time.perf_counter() - began)
             log_results(self.consumer, results)
             self._noted |= unnoted
@@ -172,7 +171,7 @@ class RecordHandler(Service):
                 self._drop(place, waiting, len(records))
 
     def _covered(self) -> dict[TopicPartition, tuple[_Waiting, list[ConsumedEvent]]]:
-        """Return the first records of each partition that a position record covers, with their origin and waiting list."""
+        """Return the first records of each partition that a position record covers, vouched for or not."""
         covered: dict[TopicPartition, tuple[_Waiting, list[ConsumedEvent]]] = {}
         for place, waiting in self._waiting.items():
             records: list[ConsumedEvent] = []
@@ -196,11 +195,16 @@ class RecordHandler(Service):
         covered: Mapping[TopicPartition, tuple[_Waiting, Sequence[ConsumedEvent]]],
         unnoted: Mapping[str, HighWaterMark],
     ) -> list[BatchResult]:
-        """Take a batch, in the order of its partitions, so that two who meet wait for each other in one direction."""
+        """Process a batch in the order of its partitions, against deadlocks."""
         batch = {place: covered[place][1] for place in sorted(covered)}
         results: list[BatchResult] = []
-        async with self._transaction() as connection:
-            for part in [batch] if self._together and batch else [{place: batch[place]} for place in batch]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            # PostgreSQL ends the transaction of a paused consumer, so that it does not lock out its successor.
+            await connection.execute(
+                "select set_config('idle_in_transaction_session_timeout', $1, true)",
+                f"{int(self._membership.session_seconds * 1000)}ms",
+            )
+            for part in [batch] if self._note is not None and batch else [{place: batch[place]} for place in batch]:
                 results += await process_batches(connection, self.consumer, part, self._apply)
             for place in batch:
                 if covered[place][0].alarmed or place not in self._settled:
@@ -210,8 +214,8 @@ class RecordHandler(Service):
         return results
 
     def _observe(self, covered: Iterable[tuple[_Waiting, Sequence[ConsumedEvent]]], seconds: float) -> None:
-        """Observe the latency of the events of a batch, which took so many seconds and is committed now."""
-        step, whole = ("projection", "visible") if self._together else ("reaction", "reacted")
+        """Observe the latency of the events of a batch, which is committed now."""
+        step, whole = ("projection", "visible") if self._note is not None else ("reaction", "reacted")
         recorded = Counter(record.recorded_at for _, records in covered for record in records if record.error is None)
         now = datetime.now(UTC)
         for recorded_at, count in recorded.items():
@@ -229,11 +233,11 @@ class RecordHandler(Service):
             self._paused.discard(place)
             self._resume(place)
 
-    async def _ignored(self, one: Ignored) -> None:
-        await self._raise(one.alarm, one.topic, one.detail)
+    async def _ignored(self, ignored: Ignored) -> None:
+        await self._raise(ignored.alarm, ignored.topic, ignored.detail)
 
     async def _compare(self, topic: str, ends: Mapping[int, int]) -> None:
-        """Compare the checkpoints with the ends of a topic: one that ends before them is not the one that was read."""
+        """Compare the checkpoints with the ends of a topic: one that ends before them is another topic."""
         reached = await self.checkpoints([(topic, partition) for partition in ends])
         beyond = [f"{n}: {offset} of {ends[n]}" for (_, n), offset in sorted(reached.items()) if offset > ends[n]]
         if beyond:
@@ -242,13 +246,11 @@ class RecordHandler(Service):
             await self._raise("topic_behind_consumer", topic, detail)
         else:
             with log_transient(_log, "alarm_later", consumer=self.consumer, place=topic):
-                async with self._pool.acquire() as connection:
-                    await clear_alarm(connection, self.consumer, "topic_behind_consumer", topic)
+                await clear_alarm(self._pool, self.consumer, "topic_behind_consumer", topic)
 
     async def _raise(self, alarm: str, place: str, detail: str) -> None:
         with log_transient(_log, "alarm_later", consumer=self.consumer, alarm=alarm, place=place):
-            async with self._pool.acquire() as connection:
-                await raise_alarm(connection, self.consumer, alarm, place, detail)
+            await raise_alarm(self._pool, self.consumer, alarm, place, detail)
 
     @Service.task
     async def _follow_positions(self) -> None:
@@ -264,14 +266,11 @@ class RecordHandler(Service):
             await self._alarm_late()
             with log_transient(_log, "retry_later", consumer=self.consumer):
                 async with self._pool.acquire() as connection:
-                    for stream, released in await retry_requested(connection, self.consumer, self._apply):
-                        _log.info(
-                            "tried_again", consumer=self.consumer, stream=stream, released=released.released,
-                            left=released.left, error=released.error,
-                        )  # fmt: skip
+                    for stream, result in await retry_requested(connection, self.consumer, self._apply):
+                        _log.info("tried_again", consumer=self.consumer, stream=stream, **asdict(result))
 
     async def _alarm_late(self) -> None:
-        """Raise an alarm where records have waited for a position record for too long, and look for it on a new connection."""
+        """Raise an alarm if records have waited too long for a position record, and look for it on a new connection."""
         # Not while a batch is taken, which clears the alarms of what it has covered.
         async with self.busy:
             for place, waiting in list(self._waiting.items()):

@@ -1,7 +1,7 @@
-"""Reads Kafka records whose header names are not UTF-8, which aiokafka's parser raises at, so that nothing after is read.
+"""Reads Kafka records whose header names are not UTF-8, which Kafka permits and aiokafka's parser does not.
 
-Kafka takes any bytes as a header's name. Here a batch that the compiled parser cannot read is read on from the same
-record by aiokafka's Python parser, with the bytes that are no UTF-8 as lone surrogates (PEP 383).
+A batch that the compiled parser cannot read is read on from the same record by aiokafka's Python parser, with the bytes that
+are not UTF-8 as lone surrogates (PEP 383).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class _LenientBuffer(bytearray):
     """Bytes whose slices decode leniently: the parser decodes nothing but header names."""
 
     def __getitem__(self, index: Any) -> Any:
-        found = super().__getitem__(index)
-        return _LenientName(found) if isinstance(index, slice) else found
+        item = super().__getitem__(index)
+        return _LenientName(item) if isinstance(index, slice) else item
 
 
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
@@ -59,9 +59,9 @@ class LenientPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         try:
             return super().__next__()
         except UnicodeDecodeError:
-            # `next_fetch_offset` is the record that could not be read; those before it are passed over.
+            # `next_fetch_offset` is the record that could not be read; those before it are skipped.
             self._records = _LenientRecords(self._data)
-            self._aborted_transactions = sorted(self._all_aborted, key=lambda one: one[1])
+            self._aborted_transactions = sorted(self._all_aborted, key=lambda aborted: aborted[1])
             self._aborted_producers: set[int] = set()
             self._records_iterator = self._unpack_records()
             return super().__next__()

@@ -1,9 +1,8 @@
-"""Position records: how far a relay's topic has come, and which records in it the relay wrote.
+"""Position records: the high-water mark of a relay's topic, and which records in it the relay wrote.
 
 A position record is committed in the transaction of the events that it covers. It gives the position reached, for each
-partition the offset after the last event, and the offsets before it that hold something foreign: a record that somebody
-else has written. So the latest one alone tells for every offset below its ends whether the relay vouches for it, and
-compaction of its topic loses nothing.
+partition the offset after the last event, and the offsets of foreign records before it, which somebody else has written. So
+the latest one covers every offset below its ends, and compaction of its topic loses nothing.
 """
 
 from __future__ import annotations
@@ -27,10 +26,7 @@ Ranges = tuple[tuple[int, int], ...]
 """Ranges of offsets in order, each from the first to one after the last."""
 
 MAX_FOREIGN: Final = 2_500
-"""How many foreign ranges a record carries at most for a partition; beyond them the oldest are left out."""
-
-SEARCH_MILLISECONDS: Final = 20
-"""How long the broker keeps a fetch waiting at the end of a topic that is searched."""
+"""The most foreign ranges of a partition in a record; the oldest beyond them are left out."""
 
 _PARTITION: Final = re.compile("0|[1-9][0-9]?", re.ASCII)
 _HASH: Final = re.compile(rb"(?:[0-9a-f]{64})?")
@@ -38,12 +34,11 @@ _HASH: Final = re.compile(rb"(?:[0-9a-f]{64})?")
 
 @dataclass(frozen=True, slots=True)
 class HighWaterMark:
-    """How far a service's topic has come: a position record.
+    """A position record: the high-water mark of a service's topic.
 
     `offsets` gives for each partition the offset after its last event; a partition without events is not named.
-    `hash` is that of the event at the position, empty where there is none yet. `foreign` gives for each partition the
-    offsets that hold no event of the relay's; the markers of its own transactions are not named. `anchors` are for
-    verification.
+    `hash` is that of the event at the position; empty if there is none yet. `foreign` gives for each partition the offsets of
+    foreign records; the markers of the relay's transactions are not named. `anchors` are for verification.
     """
 
     position: int = 0
@@ -73,7 +68,7 @@ class HighWaterMark:
         if hash_ is None or _HASH.fullmatch(hash_) is None:
             raise ValueError("ooc_hash is no hash")
         offsets = {partition: _offset(end) for partition, end in _by_partition(raw.get("offsets")).items()}
-        foreign = {partition: _ranges(found) for partition, found in _by_partition(raw.get("foreign", {})).items()}
+        foreign = {partition: _ranges(pairs) for partition, pairs in _by_partition(raw.get("foreign", {})).items()}
         return cls(_offset(raw.get("position")), offsets, bytes.fromhex(hash_.decode()), foreign, Anchors.read(headers))
 
     def impossible(self, before: HighWaterMark | None, ends: Mapping[int, int]) -> str | None:
@@ -110,8 +105,8 @@ class HighWaterMark:
         """Return the high-water mark after another transaction.
 
         `placed` gives partition, first offset and number of events of each of its batches, in order. `clean` gives the
-        offset before which each partition has been searched for foreign records already. What lies between the end
-        known so far and a batch is foreign, but for the one marker that ended the partition's last transaction.
+        offset before which each partition has been searched for foreign records already. An offset between the known end
+        and a batch is foreign, except the one marker that ended the partition's last transaction.
         """
         reached, begun = self, set[int]()
         for partition, first, count in placed:
@@ -136,10 +131,10 @@ class HighWaterMark:
 def _by_partition(raw: Any) -> Mapping[int, Any]:
     if not isinstance(raw, dict) or len(raw) > PARTITIONS or not all(map(_PARTITION.fullmatch, raw)):
         raise ValueError("it names other partitions than a topic has")
-    found = {int(partition): value for partition, value in raw.items()}
-    if any(partition >= PARTITIONS for partition in found):
+    by_partition = {int(partition): value for partition, value in raw.items()}
+    if any(partition >= PARTITIONS for partition in by_partition):
         raise ValueError(f"it names a partition beyond {PARTITIONS - 1}")
-    return found
+    return by_partition
 
 
 def _offset(value: Any) -> int:
@@ -160,7 +155,7 @@ def _ranges(raw: Any) -> Ranges:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A record of a position topic that is not believed: the name of its alarm, its topic, and why in words."""
+    """An invalid record of a position topic: the name of its alarm, its topic, and the reason in words."""
 
     alarm: str
     topic: str
@@ -180,18 +175,18 @@ def events_topic_of(position_topic: str) -> str:
 def evaluate(
     records: Sequence[Any], before: HighWaterMark | None, ends: Mapping[int, int]
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
-    """Return the last record of a position topic to believe, and those to ignore."""
+    """Return the last valid record of a position topic, and those to ignore."""
     believed, ignored = before, []
     for record in records:
         here = f"offset {record.offset}"
         try:
-            found = HighWaterMark.read(service_of(record.topic), record.value, record.headers)
+            reached = HighWaterMark.read(service_of(record.topic), record.value, record.headers)
         except ValueError as error:
             ignored.append(Ignored("malformed_position", record.topic, f"{here}: {error}"[:500]))
             continue
-        impossible = found.impossible(believed, ends)
+        impossible = reached.impossible(believed, ends)
         if impossible is None:
-            believed = found
+            believed = reached
         else:
             ignored.append(Ignored("impossible_position", record.topic, f"{here}: {impossible}"))
     return believed, ignored
@@ -206,32 +201,32 @@ async def end_offsets(consumer: Any, topic: str) -> Mapping[int, int]:
 async def find_last(
     consumer: Any, position_topic: str, read_ends: Callable[[], Awaitable[Mapping[int, int]]]
 ) -> tuple[HighWaterMark | None, list[Ignored]]:
-    """Find the last record to believe, and those ignored on the way.
+    """Find the last valid record, and the invalid ones after it.
 
     `read_ends` reads the ends of the events topic. It is called after the records have been read, since the relay goes on
-    publishing meanwhile. The consumer is assigned to the topic, and stands at its end afterwards.
+    publishing meanwhile. The consumer is assigned to the topic, and is at its end afterwards.
     """
     partition = TopicPartition(position_topic, 0)
     end = (await consumer.end_offsets([partition]))[partition]
     beginning = (await consumer.beginning_offsets([partition]))[partition]
     # The last record is usually among the last few; aborted ones and markers take offsets too.
-    start, step, found = end, 100, None
+    start, step, last = end, 100, None
     ignored: list[Ignored] = []
-    while found is None and start > beginning:
+    while last is None and start > beginning:
         until, start, step = start, max(beginning, start - step), step * 100
         records = await _read_between(consumer, partition, start, until)
-        found, passed_over = evaluate(records, None, await read_ends())
-        ignored = passed_over + ignored
+        last, invalid = evaluate(records, None, await read_ends())
+        ignored = invalid + ignored
     consumer.seek(partition, end)
-    return found, ignored
+    return last, ignored
 
 
 async def with_foreign_since(
     consumer: Any, events_topic: str, reached: HighWaterMark
 ) -> tuple[HighWaterMark, Mapping[int, int]]:
-    """Add the foreign records that stand after what a position record covers, and say how far was searched.
+    """Add the foreign records after those that a position record covers, and return the ends of the search.
 
-    The relay calls this before it publishes: what is committed there is not its own, and what it has aborted is not seen.
+    The relay calls this before it publishes: committed records there are not its own, and its aborted ones are not seen.
     """
     ends = await end_offsets(consumer, events_topic)
     unknown = [n for n, end in ends.items() if end > reached.offsets.get(n, 0) + (n in reached.offsets)]
@@ -247,16 +242,14 @@ async def _read_between(consumer: Any, partition: TopicPartition, start: int, un
     consumer.seek(partition, start)
     records: list[Any] = []
     while await consumer.position(partition) < until:
-        found = await consumer.getmany(partition, timeout_ms=200)
-        records += [record for record in found.get(partition, ()) if record.offset < until]
+        fetched = await consumer.getmany(partition, timeout_ms=200)
+        records += [record for record in fetched.get(partition, ()) if record.offset < until]
     return records
 
 
 @asynccontextmanager
-async def reader(
-    bootstrap: Kafka, isolation_level: str, wait_milliseconds: int = SEARCH_MILLISECONDS
-) -> AsyncIterator[Any]:
-    """Yield a consumer without a group; from now on all of this process read whatever a record holds.
+async def reader(bootstrap: Kafka, isolation_level: str, wait_milliseconds: int = 20) -> AsyncIterator[Any]:
+    """Yield a consumer without a group; from now on all of this process read records with any header.
 
     At the end of a topic the broker keeps a fetch waiting for new records, and answers nothing else on its connection
     meanwhile. So the wait is short by default, for a search that ends there.

@@ -1,7 +1,6 @@
 """Follows the position topics of some services, so that a consumer can tell the relay's records from others.
 
-Each process follows them by itself, without a group: what a relay vouches for concerns every partition, and the group
-would give a position topic to one member only.
+Each process does so without a group, since a group would give a position topic to one member only.
 """
 
 from __future__ import annotations
@@ -29,13 +28,12 @@ from shared.messaging.consumer.position_record import (
 )
 
 FOLLOW_MILLISECONDS: Final = 2_000
-"""How long the broker keeps a fetch waiting for the next position record."""
+"""The wait of a fetch for the next position record."""
 
 SILENT_SECONDS: Final = 10.0
-"""The least time for which a connection is kept, before one that says nothing is given up for another."""
+"""The least age of a silent connection that is replaced by another."""
 
 RECONNECT_SECONDS: Final = 0.5
-"""Seconds between two attempts while Kafka does not answer; nothing is taken meanwhile."""
 
 _log = structlog.get_logger("consumer")
 
@@ -43,12 +41,8 @@ _log = structlog.get_logger("consumer")
 class PositionFollower(Service):
     """Follower of position topics, from the last record of each.
 
-    Args:
-        position_topics: the topics, one for each service.
-        bootstrap: Kafka's bootstrap servers.
-        alarm: called with each record that is ignored.
-        connected: called whenever Kafka is connected, with each events topic and where its partitions end.
-
+    `alarm` is called with each ignored record; `connected` at each connection, with each events topic and the ends of its
+    partitions.
     """
 
     def __init__(
@@ -62,7 +56,7 @@ class PositionFollower(Service):
         self.believed: dict[str, HighWaterMark] = {}
         """The last record believed for each events topic."""
         self.moved = asyncio.Event()
-        """Set whenever one more is believed; whoever waits clears it."""
+        """Set whenever one more is believed; the reader clears it."""
         self._topics = {events_topic_of(topic): topic for topic in position_topics}
         self._bootstrap = bootstrap
         self._alarm = alarm
@@ -74,8 +68,7 @@ class PositionFollower(Service):
     def saw(self, events_topic: str, partition: int, offset: int) -> None:
         """Store that a record exists at an offset, so that the end of the topic need not be queried."""
         ends = self._ends[events_topic]
-        if ends.get(partition, 0) <= offset:
-            ends[partition] = offset + 1
+        ends[partition] = max(ends.get(partition, 0), offset + 1)
 
     def vouches(self, events_topic: str, partition: int, offset: int) -> bool | None:
         """Tell whether the relay wrote the record at an offset; None if that is not known yet."""
@@ -83,10 +76,7 @@ class PositionFollower(Service):
         return None if believed is None else believed.vouches(partition, offset)
 
     def follow_again(self) -> None:
-        """Give up a connection that is older than `SILENT_SECONDS`: records wait, and it has not said who wrote them.
-
-        Without position records nothing is taken, so a connection that hangs must not decide how long that lasts.
-        """
+        """Replace a connection that is older than `SILENT_SECONDS`: records wait, and a connection that hangs yields none."""
         if time.monotonic() - self._began > SILENT_SECONDS:
             self._again.set()
 
@@ -106,35 +96,32 @@ class PositionFollower(Service):
                 await self.sleep(RECONNECT_SECONDS)
 
     async def _unless_again(self, following: Coroutine[Any, Any, None]) -> None:
-        """Follow until somebody asks to follow again. Raises what following raises."""
-        task, asked = asyncio.ensure_future(following), asyncio.ensure_future(self._again.wait())
+        """Follow until `follow_again`. Raises the errors of following."""
+        task, again = asyncio.ensure_future(following), asyncio.ensure_future(self._again.wait())
         try:
-            await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, again}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 task.result()
             else:
                 _log.warning("positions_again", topics=sorted(self._topics.values()))
         finally:
             task.cancel()
-            asked.cancel()
-            await asyncio.gather(task, asked, return_exceptions=True)
+            again.cancel()
+            await asyncio.gather(task, again, return_exceptions=True)
 
     async def _find_and_follow(self, consumer: Any, anything: Any) -> None:
-        await self._find(consumer, anything)
-        await self._follow(consumer, anything)
-
-    async def _find(self, consumer: Any, anything: Any) -> None:
-        """Read the last record of each topic, and let the consumer stand after it."""
+        """Read the last record of each topic, and those that come after it."""
         places = [TopicPartition(topic, 0) for topic in self._topics.values()]
         async with reader(self._bootstrap, "read_committed") as search:
             search.assign(places)
             for events, positions in self._topics.items():
                 await self._connected(events, await end_offsets(anything, events))
-                found, ignored = await find_last(search, positions, partial(self._read_ends, anything, events))
-                await self._take(events, found, ignored)
+                last, ignored = await find_last(search, positions, partial(self._read_ends, anything, events))
+                await self._take(events, last, ignored)
             consumer.assign(places)
             for place in places:
                 consumer.seek(place, await search.position(place))
+        await self._follow(consumer, anything)
 
     async def _follow(self, consumer: Any, anything: Any) -> None:
         events_of = {positions: events for events, positions in self._topics.items()}
@@ -142,21 +129,21 @@ class PositionFollower(Service):
             for tp, records in (await consumer.getmany(timeout_ms=500)).items():
                 events = events_of[tp.topic]
                 before = self.believed.get(events)
-                found, ignored = evaluate(records, before, self._ends[events])
+                last, ignored = evaluate(records, before, self._ends[events])
                 if ignored:
-                    # The events may not have been seen here yet: ask where the topic ends before a record is ignored.
-                    found, ignored = evaluate(records, before, await self._read_ends(anything, events))
-                await self._take(events, found, ignored)
+                    # The events may not have been seen here yet: read the end of the topic before a record is ignored.
+                    last, ignored = evaluate(records, before, await self._read_ends(anything, events))
+                await self._take(events, last, ignored)
 
     async def _read_ends(self, anything: Any, events: str) -> Mapping[int, int]:
         for partition, end in (await end_offsets(anything, events)).items():
             self._ends[events][partition] = max(end, self._ends[events].get(partition, 0))
         return self._ends[events]
 
-    async def _take(self, events: str, found: HighWaterMark | None, ignored: Sequence[Ignored]) -> None:
-        if found is not None and found != self.believed.get(events):
-            self.believed[events] = found
+    async def _take(self, events: str, last: HighWaterMark | None, ignored: Sequence[Ignored]) -> None:
+        if last is not None and last != self.believed.get(events):
+            self.believed[events] = last
             self.moved.set()
-        for one in ignored:
-            _log.error(one.alarm, topic=one.topic, why=one.detail)
-            await self._alarm(one)
+        for record in ignored:
+            _log.error(record.alarm, topic=record.topic, why=record.detail)
+            await self._alarm(record)

@@ -1,7 +1,7 @@
-"""Quarantine, the dead letters: records that could not be applied, each stream's whole and in order, and the way back.
+"""Quarantine, the dead letters: records that could not be applied, each stream's whole and in order, and their retry.
 
-A record that names no valid stream, and one that must not count as its stream's (see `ALONE`), stands under a stream of
-its own, `?/<topic>/<partition>/<offset>`, so that it holds back nothing.
+A record that names no valid stream, or must not count as its stream's (see `ALONE`), gets a stream of its own,
+`?/<topic>/<partition>/<offset>`, so that it holds back nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from shared.messaging.consumer.consumed_event import ConsumedEvent, Headers, dec
 from shared.messaging.consumer.effects import ALONE, Apply, QuarantinedEvent, apply_or_quarantine
 
 CAUSES: Final = ("gap", "poison", "unreadable_record", "foreign_record", "forked", "broken_chain")
-"""Why records are held, each the name of an alarm; `behind` has none of its own."""
+"""The causes of quarantine that are names of alarms."""
 
 _QUARANTINE: Final = """
     insert into quarantine
@@ -48,7 +48,7 @@ _FIRST_OF_EACH_CAUSE: Final = """
 
 
 def whole_text(text: str, limit: int = 2000) -> str:
-    """Return a text that PostgreSQL takes: without zero and lone surrogates, and no longer than the limit."""
+    """Return a text that PostgreSQL accepts: without zero and lone surrogates, and no longer than the limit."""
     return text[:limit].encode("utf-8", "backslashreplace").decode().replace("\x00", "?")[:limit]
 
 
@@ -56,13 +56,13 @@ async def quarantine(connection: Connection, consumer: str, events: Sequence[Qua
     """Put records into quarantine, and raise the alarms of their causes."""
     if not events:
         return
-    await connection.executemany(_QUARANTINE, [_row(consumer, one) for one in events])
-    for topic, partition in {(one.record.topic, one.record.partition) for one in events}:
+    await connection.executemany(_QUARANTINE, [_row(consumer, event) for event in events])
+    for topic, partition in {(event.record.topic, event.record.partition) for event in events}:
         await settle_alarms(connection, consumer, topic, partition)
 
 
 async def settle_alarms(connection: Connection, consumer: str, topic: str, partition: int) -> None:
-    """Raise the alarm of each cause for which a record of a partition is held, and take the others back."""
+    """Raise the alarm of each cause for which a record of a partition is held, and clear the others."""
     place = f"{topic}/{partition}"
     for row in await connection.fetch(_FIRST_OF_EACH_CAUSE, consumer, topic, partition, list(CAUSES)):
         if row["offset"] is None:
@@ -74,29 +74,17 @@ async def settle_alarms(connection: Connection, consumer: str, topic: str, parti
 def _row(consumer: str, event: QuarantinedEvent) -> tuple[Any, ...]:
     record = event.record
     alone = event.cause in ALONE
+    stream = lone_stream(record.topic, record.partition, record.offset) if alone else record.stream
+    headers = [[_quoted(name.encode("utf-8", "surrogatepass")), _quoted(value)] for name, value in record.headers]
     return (
-        consumer,
-        record.topic,
-        record.partition,
-        record.offset,
-        lone_stream(record.topic, record.partition, record.offset) if alone else record.stream,
-        0 if alone else record.version,
-        json.dumps([[_quoted(_bytes_of(name)), _quoted(value)] for name, value in record.headers]),
-        record.body,
-        whole_text(event.error),
-        event.cause,
-        record.key,
-        record.hash or None,
+        *(consumer, record.topic, record.partition, record.offset, stream, 0 if alone else record.version),
+        *(json.dumps(headers), record.body, whole_text(event.error), event.cause, record.key, record.hash or None),
         not alone,
     )
 
 
-def _bytes_of(name: str) -> bytes:
-    return name.encode("utf-8", "surrogatepass")
-
-
 def _quoted(value: bytes | None) -> str | None:
-    """Percent-encoded, since a header may hold any bytes and PostgreSQL's text no zero."""
+    """Percent-encode a value, since a header may hold any bytes and PostgreSQL's text no zero."""
     return None if value is None else quote_from_bytes(value, safe=" :/")
 
 
@@ -108,7 +96,7 @@ def _headers(stored: str) -> Headers:
 
 
 def held_stream_id(consumer: str, stream: str) -> UUID:
-    """Return the id of a stream in quarantine: a record from outside may have called its stream by any name."""
+    """Return the id of a stream in quarantine, whose name may be any text."""
     return derived_uuid("quarantine", consumer, stream)
 
 
@@ -174,19 +162,12 @@ def _redacted(row: Any) -> QuarantinedRecord:
     record = _decoded(row)
     readable = record.error is None
     return QuarantinedRecord(
-        topic=row["topic"],
-        partition=row["partition"],
-        offset=row["offset"],
-        version=row["version"],
+        **{name: value for name, value in row.items() if name not in {"headers", "body", "key"}},
         type=record.type,
         event_id=str(record.event_id) if readable else "",
         position=record.position,
         recorded_at=record.recorded_at if readable else None,
         hash=record.hash.hex(),
-        cause=row["cause"],
-        error=row["error"],
-        counted=row["counted"],
-        quarantined_at=row["quarantined_at"],
         headers=tuple(
             RecordHeader(name=ascii(name)[1:-1][:80], bytes=None if value is None else len(value))
             for name, value in record.headers[:50]
@@ -227,7 +208,7 @@ async def gaps(connection: Connection) -> list[HeldGap]:
 
 @dataclass(frozen=True, slots=True)
 class RetryResult:
-    """How many events of a stream left quarantine, how many stay, and what the first of those met."""
+    """The numbers of a stream's events that left quarantine and that stay, and the error of the first of those."""
 
     released: int
     left: int
@@ -235,28 +216,24 @@ class RetryResult:
 
 
 async def lock_stream(connection: Connection, consumer: str, stream: str) -> None:
-    """Keep `process_batch` from a held stream until the transaction ends, by the locks of its partitions' checkpoints."""
+    """Lock the checkpoints of a held stream's partitions, so that `process_batch` waits until the transaction ends."""
     await connection.execute(
         "select 1 from checkpoint where consumer = $1 and (topic, partition) in"
         " (select topic, partition from quarantine where consumer = $1 and stream = $2)"
         " order by topic, partition for update",
-        consumer,
-        stream,
+        *(consumer, stream),
     )
 
 
 async def retry_quarantine(connection: Connection, consumer: str, stream: str, apply: Apply) -> RetryResult:
-    """Try a quarantined stream again, in order, to the first event that fails; in one transaction.
-
-    Raises what `process_batch` raises; then nothing has changed.
-    """
+    """Try a quarantined stream again in one transaction, in order, to the first event that fails. Raises as `process_batch`."""
     async with connection.transaction():
         await lock_stream(connection, consumer, stream)
         return await apply_held(connection, consumer, stream, apply)
 
 
 async def retry_requested(connection: Connection, consumer: str, apply: Apply) -> list[tuple[str, RetryResult]]:
-    """Try the streams again that operators have asked for; what became of each."""
+    """Try the streams again that operators have asked for; return the result of each."""
     rows = await connection.fetch("select distinct stream from quarantine where consumer = $1 and retry", consumer)
     return [(row["stream"], await retry_quarantine(connection, consumer, row["stream"], apply)) for row in rows]
 
@@ -293,7 +270,7 @@ def _decoded(row: Any) -> ConsumedEvent:
 
 
 async def _again(connection: Connection, consumer: str, row: Any, apply: Apply) -> tuple[str, str] | None:
-    """Try one quarantined event again; the cause and the words why it must stay, or None."""
+    """Try a quarantined event again. Return the cause and the reason if it must stay, or None."""
     if row["cause"] in ALONE:
         return row["cause"], row["error"]
     record = _decoded(row)

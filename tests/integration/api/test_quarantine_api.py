@@ -18,13 +18,10 @@ from structlog.testing import capture_logs
 from services.education.service import service
 from shared.api import quarantine
 from shared.database import Connection
-from shared.messaging.consumer import (
-    ConsumedEvent,
-    Decision,
-    decode,
-    process_batch,
-    raise_alarm,
-)
+from shared.messaging.consumer.alarms import raise_alarm
+from shared.messaging.consumer.batch import process_batch
+from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
+from shared.messaging.consumer.decisions import Decision
 from shared.messaging.consumer.quarantine import HeldGap, QuarantinedStream, retry_requested
 from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name

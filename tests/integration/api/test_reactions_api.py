@@ -20,7 +20,8 @@ from shared.command_handler import CommandHandler
 from shared.event_store.postgres import PostgresEventStore
 from shared.evidence.verification.problems import CountedCheck
 from shared.evidence.verification.waits import check_waits
-from shared.messaging.consumer import BatchResult, ConsumedEvent, decode, process_batch
+from shared.messaging.consumer.batch import BatchResult, process_batch
+from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.reactions import ReactionRunner
 from shared.messaging.wait_recorder import recorder_of
 from shared.messaging.waiting import waits_of

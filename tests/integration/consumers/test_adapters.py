@@ -18,12 +18,9 @@ import faust.types.tuples
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.messaging.consumer import (
-    ConsumedEvent,
-    alarms,
-    gaps,
-    quarantined_streams,
-)
+from shared.messaging.consumer.alarms import alarms
+from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.messaging.consumer.quarantine import gaps, quarantined_streams
 from shared.messaging.faust_consumer import EventSchema
 from tests.integration.consumers.conftest import Pool, until
 from tests.integration.consumers.publishing import Author, Publisher, publishing

@@ -8,20 +8,16 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from shared.messaging.consumer import (
+from shared.messaging.consumer.alarms import alarms, raise_alarm
+from shared.messaging.consumer.decisions import (
     NothingHeld,
     acknowledge_alarm,
-    alarms,
     decisions,
-    gaps,
-    quarantined_records,
-    quarantined_streams,
-    raise_alarm,
     release_gap,
     release_quarantined,
     request_retry,
 )
-from shared.messaging.consumer.quarantine import retry_requested
+from shared.messaging.consumer.quarantine import gaps, quarantined_records, quarantined_streams, retry_requested
 from tests.integration.consumers.conftest import Pool
 from tests.integration.consumers.publishing import Author
 from tests.integration.consumers.test_process_batch import (

@@ -10,7 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from shared.messaging.consumer import alarms, decode, handling, positions, process_batch
+from shared.messaging.consumer import handling, positions
+from shared.messaging.consumer.alarms import alarms
+from shared.messaging.consumer.batch import process_batch
+from shared.messaging.consumer.consumed_event import decode
 from shared.messaging.consumer.position_record import HighWaterMark, Ignored
 from shared.messaging.projection_consumer import (
     has_reached,

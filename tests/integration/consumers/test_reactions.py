@@ -23,14 +23,10 @@ from shared.domain.service import CommandFor, Reaction, reaction_command_id
 from shared.domain.waiting import waiting_events
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import PostgresEventStore
-from shared.messaging.consumer import (
-    BatchResult,
-    ConsumedEvent,
-    alarms,
-    decode,
-    process_batch,
-    quarantined_streams,
-)
+from shared.messaging.consumer.alarms import alarms
+from shared.messaging.consumer.batch import BatchResult, process_batch
+from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
+from shared.messaging.consumer.quarantine import quarantined_streams
 from shared.messaging.faust_consumer import reactor
 from shared.messaging.linking import linked_marks
 from shared.messaging.reactions import (

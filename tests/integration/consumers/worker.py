@@ -18,9 +18,10 @@ from mode import Worker
 
 from shared import database
 from shared.database import Connection
-from shared.messaging.consumer import ConsumedEvent
+from shared.messaging.consumer.consumed_event import ConsumedEvent
+from shared.messaging.consumer.handling import GroupSettings
 from shared.messaging.faust_consumer import FaustConsumer
-from shared.messaging.projection_consumer import GroupSettings, ProjectionConsumer, events_topic
+from shared.messaging.projection_consumer import ProjectionConsumer, events_topic
 
 CONSUMER = "under-test"
 QUICK = GroupSettings(session_seconds=6.0, heartbeat_seconds=0.3, rebalance_seconds=6.0, retry_seconds=4.0)

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from shared.event_store.postgres import PostgresEventStore
 from shared.kafka import PARTITIONS
 from shared.messaging import relay as relay_module
-from shared.messaging.consumer import alarms
+from shared.messaging.consumer.alarms import alarms
 from shared.messaging.consumer.position_record import HighWaterMark, Ignored
 from shared.messaging.consumer.positions import PositionFollower
 from shared.messaging.polling import Poll

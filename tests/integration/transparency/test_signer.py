@@ -14,7 +14,7 @@ from shared.domain.messages import Actor
 from shared.evidence.checkpoint import SignedNote, open_checkpoint
 from shared.evidence.log import ACCESS, EVENTS, prove_consistency, prove_inclusion
 from shared.evidence.merkle import check_consistency, check_inclusion, hash_leaf
-from shared.messaging.consumer import alarms
+from shared.messaging.consumer.alarms import alarms
 from shared.runtime.privileges import RoleKind
 from tests.integration.event_store.streams import as_application
 from tests.integration.local.waiting import eventually

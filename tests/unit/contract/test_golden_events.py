@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from shared.domain.envelope import encode_event, next_hash
+from shared.domain.permissions import SYSTEM
 from shared.domain.service import Service
-from shared.messaging.reactions import SYSTEM, system_actor
+from shared.messaging.reactions import system_actor
 from tests.unit.contract.sample import SERVICES, missing, samples, type_in
 
 EVERY = [(service, name) for service in SERVICES for name in samples(service.name)]

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from ooc.main import app
 from ooc.system.alarms import COMMANDS, DETAILS, alarm_line
-from shared.messaging.consumer import ALARMS
+from shared.messaging.consumer.alarms import ALARMS
 
 ROOT = Path(__file__).parents[3]
 RUNBOOK = ROOT / "docs" / "how-to" / "runbook"
