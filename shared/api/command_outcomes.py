@@ -64,17 +64,12 @@ def add_command_outcomes(app: FastAPI, service: Service[Any], followers: Followe
                 "There is no such command",
                 f"No command {id_} has been recorded in {service.name}, and none waits here: check the id, or ask later.",
             )
+        state: Literal["recorded", "nothing_to_do", "waiting", "closed"] = "recorded"
+        if stored is None:
+            state = "nothing_to_do" if own is None else "closed" if own.closed else "waiting"
         answer = CommandOutcome(
             command_id=id_,
-            state=(
-                "recorded"
-                if stored is not None
-                else "nothing_to_do"
-                if own is None
-                else "closed"
-                if own.closed
-                else "waiting"
-            ),
+            state=state,
             receipt=None if stored is None else at.handler.receipt_of(id_, stored),
             sentence=own.known.wait.sentence if stored is None and own is not None else None,
             follows=[] if stored is None else await _follows(at, service, followers(), stored),
