@@ -12,7 +12,6 @@ from typing import Any, Final
 from services import registry
 
 SERVICES: Final = tuple(entry.name for entry in registry.SERVICES)
-"""The name of every service of the system."""
 
 VAR: Final = Path(os.environ.get("OOC_VAR", "var"))
 """Where the local system keeps its data, and `system.json` its addresses."""

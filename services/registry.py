@@ -62,7 +62,6 @@ SERVICES: Final = (
     RegisteredService("rj_conference", "Restorative conference", 3, "conferences"),
     RegisteredService("reporting", "Reporting", 4, decides=False),
 )
-"""Every service of the system."""
 
 PARTNERS: Final = ("wessex_trust",)
 """Other agencies whose programs read the events from Kafka, each with a login of its own; see services/kafka_access.py."""
@@ -75,7 +74,6 @@ COLLECTIONS: Final[Mapping[str, str]] = {entry.name: entry.collection for entry 
 
 
 RECORD_TITLES: Final[Mapping[str, str]] = {entry.collection: entry.record_title for entry in DECIDING}
-"""Collection -> what people call one of its records."""
 
 
 def deciding_services() -> tuple[Service[Any], ...]:

@@ -374,7 +374,6 @@ class CommandHandler:
 
 
 def _receipt_line(event: EventToAppend | RecordedEvent, version: int, position: int) -> ReceiptLine:
-    """Build the line of an event in a receipt."""
     return ReceiptLine(
         event_id=event.event_id, type=event.type, version=version, position=position, hash=event.hash.hex()
     )

@@ -17,7 +17,6 @@ PROVISIONER: Final = "kafka_provision"
 """Who makes topics, passwords and rights. The broker knows it from a file of its own, before it holds any password."""
 
 VERIFIER: Final = "kafka_verify"
-"""Who reads every topic of ours, and writes none."""
 
 
 def worker_principal(service: str) -> str:

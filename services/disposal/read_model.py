@@ -15,7 +15,6 @@ from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
 POLICY: Final = PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml")
-"""The dated values of this service."""
 
 READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     service="disposal",
@@ -31,4 +30,3 @@ READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     # A diversion waits for its crime outcome.
     ended_with={"DIVERTED": "outcome"},
 )
-"""The public reading face of disposals."""

@@ -82,4 +82,3 @@ service: Final[Service[DisposalState]] = Service(
     documents=DOCUMENTS,
     is_print=is_print,
 )
-"""Out-of-court disposals."""

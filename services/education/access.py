@@ -17,4 +17,3 @@ ACCESS: Final[Permissions] = {
     Role.POLICE_DECISION_MAKER: Permission(STATE_AND_DUTIES, opens=CASE_FIELDS),
     **OVERSIGHT,
 }
-"""Role -> what it may read. Marks: services/education/events.py."""

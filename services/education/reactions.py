@@ -7,4 +7,3 @@ from typing import Final
 from shared.domain.service import Reaction
 
 REACTIONS: Final[tuple[Reaction, ...]] = ()
-"""None."""

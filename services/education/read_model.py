@@ -26,4 +26,3 @@ READ_MODEL: Final[ReadModel[Session]] = ReadModel(
     states=tuple(Stage),
     ended=frozenset({"DELIVERED", "CANCELLED"}),
 )
-"""How a session is read."""

@@ -25,4 +25,3 @@ service: Final[Service[Session]] = Service(
     reactions=REACTIONS,
     followers=("disposal", "referral"),
 )
-"""The service: sessions, places, the register."""

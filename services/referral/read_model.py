@@ -26,4 +26,3 @@ READ_MODEL: Final[ReadModel[Referral]] = ReadModel(
     states=tuple(Stage),
     ended=frozenset({"CLOSED"}),
 )
-"""How a referral is read."""

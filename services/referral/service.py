@@ -39,4 +39,3 @@ service: Final[Service[Referral]] = Service(
     published=(EDUCATION, DISPOSAL, RJ_CONFERENCE),
     documents=DOCUMENTS,
 )
-"""The service: referrals, their triage, and the crime's outcome."""

@@ -87,10 +87,8 @@ class PersonForgotten(Event):
 DataRightsEvent: TypeAlias = (
     HoldPlaced | HoldReleased | ProcessingRestricted | RestrictionLifted | RetentionReviewed | PersonForgotten
 )
-"""Every event of a person's data rights."""
 
 DATA_RIGHTS_TYPES: Final[tuple[type[Event], ...]] = get_args(DataRightsEvent)
-"""Their classes."""
 
 _NAMES: Final = frozenset(cls.__name__ for cls in DATA_RIGHTS_TYPES)
 
@@ -157,7 +155,6 @@ class DataRights:
 
 
 NOTHING: Final = DataRights()
-"""Nothing has been decided about the person."""
 
 rules: Final[RuleBook[DataRights]] = RuleBook("data_rights")
 
@@ -233,7 +230,6 @@ def evolve(state: DataRights | None, fact: Fact) -> DataRights:
 
 
 DECIDER: Final = Decider(rules, decide, evolve)
-"""The domain of data rights."""
 
 
 def is_data_right(type_name: str) -> bool:

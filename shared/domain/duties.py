@@ -74,5 +74,4 @@ class Duty:
 
 
 def _happened_by(day: date | None, as_of: date) -> bool:
-    """Tell whether an optional day lies on or before another day."""
     return day is not None and day <= as_of

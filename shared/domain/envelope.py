@@ -152,7 +152,6 @@ class UnknownEvent(Exception):
 
 
 _HEAD: Final = re.compile(rb'\{"event_id":"([0-9a-f-]{36})","type":"([A-Za-z0-9_.]+)"')
-"""The first bytes of an event, as `encode_event` writes them."""
 
 _MALFORMED: Final = (KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError)
 

@@ -131,7 +131,6 @@ class PolicyBook:
 
 
 def _policy_value(name: str, raw: Any) -> PolicyValue:
-    """Build a policy value from its TOML table. Raises ValueError."""
     _require_keys(name, raw, {"unit", "source", "entries"})
     _require(raw["source"] and raw["unit"], f"{name} needs a source and a unit")
     _require(

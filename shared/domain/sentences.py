@@ -133,7 +133,6 @@ def _plain_date(day: date) -> str:
 
 
 def _words_of_name(name: str) -> str:
-    """Put the name of a class into words: `BookLent` becomes "Book lent"."""
     return re.sub(r"(?<!^)(?=[A-Z])", " ", name).capitalize()
 
 

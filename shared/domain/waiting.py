@@ -82,10 +82,8 @@ class WaitingClosed(Event):
 
 
 WaitingEvent: TypeAlias = WaitingBegan | WaitingChanged | WaitingEnded | WaitingClosed
-"""Every event of a wait."""
 
 WAITING_TYPES: Final[tuple[type[Event], ...]] = get_args(WaitingEvent)
-"""Their classes."""
 
 _NAMES: Final = frozenset(cls.__name__ for cls in WAITING_TYPES)
 
@@ -162,7 +160,6 @@ def is_wait(type_name: str) -> bool:
 
 
 DECIDER: Final = Decider(RULES, decide, evolve)
-"""The domain of waits."""
 
 
 def waiting_events(service: str, namespace: str = "ooc") -> EventRegistry:

@@ -30,7 +30,6 @@ from shared.domain.service import Service
 from shared.evidence.log import LINES_ABOUT
 
 PAGE_SIZE: Final = 200
-"""The most lines in one answer."""
 
 CASE: Final = an_id("case", "The case, or other home, about whose records the lines are.", "query")
 RECORD: Final = an_id("record", "The record of this service about which the lines are.", "query")

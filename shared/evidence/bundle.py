@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 FORMAT: Final = "ooc-case-bundle/1"
-"""The format of the evidence of a home."""
 
 REPORT_FORMAT: Final = "ooc-verification-report/1"
-"""The format of a report of a verification."""
 
 
 def bundle_of(case: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

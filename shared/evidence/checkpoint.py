@@ -73,7 +73,6 @@ class VerifierKey:
         return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
 
     def __str__(self) -> str:
-        """Write the key as the signed-note format has it."""
         encoded = base64.b64encode(bytes([self.kind]) + self.public).decode()
         return f"{self.name}+{self.identifier.hex()}+{encoded}"
 

@@ -91,7 +91,6 @@ ACCESS: Final = Log(
     """,  # noqa: S608 - the constant above
 )
 LOGS: Final[Mapping[str, Log]] = {log.name: log for log in (EVENTS, ACCESS)}
-"""Every kind of log, by its name."""
 
 
 def origin_of(authority: str, service: str, log: Log) -> str:

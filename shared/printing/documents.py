@@ -160,7 +160,6 @@ def _remember(input_hash: bytes, sha256: str) -> None:
 
 
 def _stem(name: str, layout: int) -> str:
-    """Return the name of a layout's file and texts."""
     return name if layout == 1 else f"{name}-{layout}"
 
 

@@ -60,6 +60,5 @@ async def _revoke_all(connection: Connection, database: str) -> None:
 
 
 async def _execute(connection: Connection, statement: str, *arguments: Any) -> None:
-    """Execute what takes no parameters; `%I` and `%L` stand for a name and a text."""
     text = [str(argument) for argument in arguments]
     await connection.execute(await connection.fetchval("select format($1, variadic $2::text[])", statement, text))

@@ -22,9 +22,7 @@ from shared.runtime.provision import ProvisionFailed, administering
 TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
 """Kinds of resource, as Kafka numbers them (org.apache.kafka.common.resource.ResourceType)."""
 ANY, LITERAL, PREFIXED = 1, 3, 4
-"""Kinds of pattern (PatternType); ANY stands for every value of other fields too."""
 READ, WRITE = 3, 4
-"""Operations (AclOperation); each brings the right to describe the resource."""
 ALLOW: Final = 3
 ITERATIONS: Final = 8192
 """Rounds of PBKDF2 behind a SCRAM secret: Kafka takes from 4,096 to 16,384."""

@@ -70,7 +70,6 @@ async def databases(
 
 
 async def _settle(dsn: str, name: str, schema: Schema) -> None:
-    """Write down whose event store a database is, and grant the privileges on it."""
     connection = await asyncpg.connect(dsn, timeout=10)
     try:
         async with connection.transaction():

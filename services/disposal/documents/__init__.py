@@ -37,4 +37,3 @@ DOCUMENTS: Final[Mapping[str, Document[DisposalState]]] = {
     "panel-pack": Document(FOLDER, panel_pack, OFFICERS, condition_texts),
     "warning-letter": Document(FOLDER, warning_letter, MONITORS, condition_texts),
 }
-"""Every document of a disposal case by name."""

@@ -44,7 +44,6 @@ CORRECTIONS: Final[CorrectionEngine[RecordCorrected, DisposalState]] = Correctio
         }
     ),
 )
-"""How the record of a case is corrected."""
 
 
 def derived_corrections(

@@ -94,7 +94,6 @@ def _victim_information(state: DisposalState, policy_on: PolicyOn) -> Iterator[D
 
 
 def _assessment(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """Yield the duty to complete an assessment that was requested."""
     for number, request in enumerate(state.requests, start=1):
         opened_on, met_on = local_day(request.at), _day(request.completed_at)
         yield Duty(
@@ -172,7 +171,6 @@ def _attendance_recorded(state: DisposalState, policy_on: PolicyOn) -> Iterator[
 
 
 def _absence_reason(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
-    """Yield the duty to decide an absence whose reason is not known."""
     for missed in state.attendances:
         if missed.status is AttendanceStatus.DNA_PENDING:
             opened_on, met_on = local_day(missed.at), _day(missed.decided_at)

@@ -328,4 +328,3 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         looks_at=("session_id",),
     ),
 )
-"""The table, in the order in which its rules are registered."""

@@ -51,7 +51,6 @@ CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Session]] = CorrectionEngin
         }
     ),
 )
-"""How the record of a session is corrected."""
 
 OF_THE_PLAN: Final = {"kind": "kind", "topic": "topic", "hours": "hours_scheduled"}
 """What an attendance holds of the plan, by the names that it has there."""

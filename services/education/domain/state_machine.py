@@ -82,4 +82,3 @@ STATE_MACHINE: Final[tuple[AllowedStages[Session], ...]] = (
         "Feedback is kept of a session that was held.",
     ),
 )
-"""The rows in the order in which they are asked."""

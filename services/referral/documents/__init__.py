@@ -20,4 +20,3 @@ DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
         ),
     )
 }
-"""Every document of a referral by name."""

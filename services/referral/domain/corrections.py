@@ -45,7 +45,6 @@ CORRECTIONS: Final[CorrectionEngine[ReferralCorrected, Referral]] = CorrectionEn
         }
     ),
 )
-"""How the record of a referral is corrected."""
 
 
 def decide_correction(command: CorrectReferral, state: Referral, context: Context) -> ReferralCorrected:

@@ -114,4 +114,3 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         "Only a closed referral can be opened again.",
     ),
 )
-"""The rows in the order in which they are asked."""

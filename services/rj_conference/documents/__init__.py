@@ -18,4 +18,3 @@ DOCUMENTS: Final[Mapping[str, Document[Conference]]] = {
         frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
     )
 }
-"""Every document of a conference by name."""

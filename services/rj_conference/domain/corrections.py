@@ -32,7 +32,6 @@ CORRECTIONS: Final[CorrectionEngine[RecordCorrected, Conference]] = CorrectionEn
     # The case and the person decide whose key seals what.
     fixed=frozenset({(ConferenceProposed, "case_id"), (FollowUpCompleted, "person_id")}),
 )
-"""How the record of a conference is corrected."""
 
 OF_THE_PROPOSAL: Final[Mapping[type[Event], frozenset[str]]] = {
     ConferenceHeld: frozenset({"disposal_id", "condition_id", "harmer", "category"}),

@@ -148,4 +148,3 @@ STATE_MACHINE: Final[tuple[AllowedStages[Conference], ...]] = (
         "People are asked how it was after the conference was held and before it is closed.",
     ),
 )
-"""The rows in the order in which they are asked."""

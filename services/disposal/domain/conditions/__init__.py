@@ -20,6 +20,5 @@ def _definition_of(code: ConditionType) -> ConditionDefinition:
 
 
 DEFINITIONS: Final[Mapping[ConditionType, ConditionDefinition]] = {code: _definition_of(code) for code in ConditionType}
-"""The definition of every type of condition."""
 
 __all__ = ["DEFINITIONS", "ConditionDefinition"]

@@ -6,4 +6,3 @@ from services.referral.domain.state import Referral
 from shared.domain.rules import RuleBook
 
 rules: RuleBook[Referral] = RuleBook("referral")
-"""Every rule of referral."""
