@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -34,126 +35,137 @@ CORRECTION_OF_PLACE: Final = "correction-of-place"
 CORRECTION_OF_CONFERENCE: Final = "correction-of-conference"
 
 
-def booking_is_offered_to_the_condition(fact: Fact) -> Iterator[CommandFor]:
-    """Offer the session of a place that serves a condition: one that cannot count there is seen before it is held."""
-    event = fact.event
-    assert isinstance(event, education.PlaceBooked)
-    if event.disposal_id is None or event.condition_id is None:
+Serving = education.PlaceBooked | education.Booking | conference.ConferenceHeld | conference.ConferenceDidNotProceed
+"""What may serve a condition: `disposal_id` and `condition_id` name it."""
+
+
+def _offered(
+    fact: Fact,
+    place: Serving,
+    starts_at: datetime | None,
+    hours: Decimal | None,
+    item: str = "",
+    superseded: tuple[UUID, ...] = (),
+) -> Iterator[CommandFor]:
+    """Offer a session to the condition that it serves; earlier events gave neither start nor length, and no offer."""
+    if place.disposal_id is None or place.condition_id is None or starts_at is None or hours is None:
         return
-    if event.starts_at is None or event.hours is None:
-        return  # booked when no event said so much: it was never offered
     command = OfferSession(
         occurred_at=fact.occurred_at,
-        condition_id=event.condition_id,
+        condition_id=place.condition_id,
         session_id=fact.stream_id,
-        starts_at=event.starts_at,
-        hours=event.hours,
+        starts_at=starts_at,
+        hours=hours,
     )
-    yield CommandFor(event.disposal_id, command)
+    yield CommandFor(place.disposal_id, command, item, superseded)
 
 
-def register_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
-    """Record the attendance at a place that serves a condition."""
-    event = fact.event
-    assert isinstance(event, education.AttendanceRecorded)
-    booking = event.booking
-    if booking.disposal_id is None or booking.condition_id is None:
+def _recorded(
+    fact: Fact,
+    place: Serving,
+    status: AttendanceStatus,
+    *,
+    hours: Decimal = NO_HOURS,
+    complied: bool = False,
+    because: CancellationReason | None = None,
+    item: str = "",
+) -> Iterator[CommandFor]:
+    """Record how a session ended for the condition that it serves, if it serves one."""
+    if place.disposal_id is None or place.condition_id is None:
         return
     command = RecordConditionAttendance(
         occurred_at=fact.occurred_at,
-        condition_id=booking.condition_id,
+        condition_id=place.condition_id,
         session_id=fact.stream_id,
-        status=event.status,
-        hours_credited=event.hours_credited,
-        complied=event.complied,
+        status=status,
+        hours_credited=hours,
+        complied=complied,
+        because=because,
     )
-    yield CommandFor(booking.disposal_id, command)
+    yield CommandFor(place.disposal_id, command, item)
 
 
-def reason_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
+def booking_is_offered_to_the_condition(fact: Fact[education.PlaceBooked]) -> Iterator[CommandFor]:
+    """Offer the session of a place that serves a condition: one that cannot count there is seen before it is held."""
+    return _offered(fact, fact.event, fact.event.starts_at, fact.event.hours)
+
+
+def register_reaches_the_condition(fact: Fact[education.AttendanceRecorded]) -> Iterator[CommandFor]:
+    """Record the attendance at a place that serves a condition."""
+    event = fact.event
+    return _recorded(fact, event.booking, event.status, hours=event.hours_credited, complied=event.complied)
+
+
+def reason_reaches_the_condition(fact: Fact[education.AbsenceReasonDecided]) -> Iterator[CommandFor]:
     """Decide an absence from a condition's session as education decided its reason."""
-    event = fact.event
-    assert isinstance(event, education.AbsenceReasonDecided)
-    booking = event.booking
-    if booking.disposal_id is None or booking.condition_id is None:
-        return
-    command = DecideAbsence(occurred_at=fact.occurred_at, session_id=fact.stream_id, acceptable=event.acceptable)
-    yield CommandFor(booking.disposal_id, command)
+    event, booking = fact.event, fact.event.booking
+    if booking.disposal_id is not None and booking.condition_id is not None:
+        command = DecideAbsence(occurred_at=fact.occurred_at, session_id=fact.stream_id, acceptable=event.acceptable)
+        yield CommandFor(booking.disposal_id, command)
 
 
-def cancellation_reaches_each_condition(fact: Fact) -> Iterator[CommandFor]:
+def cancellation_reaches_each_condition(fact: Fact[education.SessionCancelled]) -> Iterator[CommandFor]:
     """Record a cancelled session for each place that served a condition; nothing changes for the child."""
-    event = fact.event
-    assert isinstance(event, education.SessionCancelled)
-    for booking in event.bookings:
-        if booking.disposal_id is not None and booking.condition_id is not None:
-            command = _cancelled_attendance(fact, booking.condition_id, CancellationReason.SERVICE)
-            yield CommandFor(booking.disposal_id, command, str(booking.condition_id))
+    cancelled, because = AttendanceStatus.CANCELLED_BY_SERVICE, CancellationReason.SERVICE
+    for booking in fact.event.bookings:
+        yield from _recorded(fact, booking, cancelled, because=because, item=str(booking.condition_id))
 
 
-def activity_reaches_the_disposal(fact: Fact) -> Iterator[CommandFor]:
+def activity_reaches_the_disposal(fact: Fact[education.AttendanceRecorded]) -> Iterator[CommandFor]:
     """Record an activity at a place that serves a diversion and no condition: outcome 22 may rest on it."""
-    event = fact.event
-    assert isinstance(event, education.AttendanceRecorded)
-    booking = event.booking
-    if event.activity and booking.disposal_id is not None and booking.condition_id is None:
+    booking = fact.event.booking
+    if fact.event.activity and booking.disposal_id is not None and booking.condition_id is None:
         command = RecordActivityUndertaken(occurred_at=fact.occurred_at, session_id=fact.stream_id)
         yield CommandFor(booking.disposal_id, command)
 
 
-def conference_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
+def conference_reaches_the_condition(fact: Fact[conference.ConferenceHeld]) -> Iterator[CommandFor]:
     """Record the attendance at a conference that serves a condition and was held with the child (C8)."""
-    event = fact.event
-    assert isinstance(event, conference.ConferenceHeld)
-    if event.disposal_id is None or event.condition_id is None:
-        return
-    command = RecordConditionAttendance(
-        occurred_at=fact.occurred_at,
-        condition_id=event.condition_id,
-        session_id=fact.stream_id,
-        status=AttendanceStatus.ATTENDED,
-        hours_credited=event.hours,
-        complied=True,
-    )
-    yield CommandFor(event.disposal_id, command)
+    return _recorded(fact, fact.event, AttendanceStatus.ATTENDED, hours=fact.event.hours, complied=True)
 
 
-def failed_conference_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
+def failed_conference_reaches_the_condition(fact: Fact[conference.ConferenceDidNotProceed]) -> Iterator[CommandFor]:
     """Record a conference that did not proceed: only the child's own absence waits for a reason."""
-    event = fact.event
-    assert isinstance(event, conference.ConferenceDidNotProceed)
-    if event.disposal_id is None or event.condition_id is None:
-        return
-    if event.why is conference.NotProceedingReason.HARMER_ABSENT:
-        command = RecordConditionAttendance(
-            occurred_at=fact.occurred_at,
-            condition_id=event.condition_id,
-            session_id=fact.stream_id,
-            status=AttendanceStatus.DNA_PENDING,
-            hours_credited=NO_HOURS,
-            complied=False,
-        )
-        yield CommandFor(event.disposal_id, command)
-    elif event.why in LOST:
-        yield CommandFor(event.disposal_id, _cancelled_attendance(fact, event.condition_id, LOST[event.why]))
+    why = fact.event.why
+    if why is conference.NotProceedingReason.HARMER_ABSENT:
+        yield from _recorded(fact, fact.event, AttendanceStatus.DNA_PENDING)
+    elif why in LOST:
+        yield from _recorded(fact, fact.event, AttendanceStatus.CANCELLED_BY_SERVICE, because=LOST[why])
 
 
-def correction_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
+def correction_reaches_the_condition(fact: Fact[education.RecordCorrected]) -> Iterator[CommandFor]:
     """Move the attendance at a place whose booking is corrected, wherever it was counted or waits; or correct it there."""
-    event = fact.event
-    assert isinstance(event, education.RecordCorrected)
-    place = event.place
+    place = fact.event.place
     if place is None:
         return
-    superseded = tuple(_asked_before(place))
+    superseded = _superseded(
+        place.told_by,
+        place.before.disposal_id,
+        {
+            "booking-of-condition": ("",),
+            "attendance-of-condition": ("",),
+            "absence-from-condition": ("",),
+            "cancellation-of-session": (str(place.before.condition_id),),
+            "activity-of-disposal": ("",),
+            CORRECTION_OF_PLACE: ("", "leaves", "activity", "offer"),
+        },
+    )
     if place.before == place.after:
-        yield from _corrected(fact, event, place, superseded)
+        yield from _corrected(fact, place, superseded)
     else:
-        yield from _put_right(fact, place, superseded)
+        yield from _moved_place(fact, place, superseded)
+
+
+def _superseded(events: Iterable[UUID], disposal: UUID | None, items: Mapping[str, Iterable[str]]) -> tuple[UUID, ...]:
+    """List the commands that reactions sent to a case for earlier events; `items` are those of each reaction."""
+    if disposal is None:
+        return ()
+    named = [(reaction, item) for reaction, of_it in items.items() for item in of_it]
+    return tuple(reaction_command_id(event, reaction, disposal, item) for event in events for reaction, item in named)
 
 
 def _corrected(
-    fact: Fact, event: education.RecordCorrected, place: education.CorrectedPlace, superseded: tuple[UUID, ...]
+    fact: Fact[education.RecordCorrected], place: education.CorrectedPlace, superseded: tuple[UUID, ...]
 ) -> Iterator[CommandFor]:
     """Correct how a place ended; an activity that was none before is recorded."""
     served, attendance = place.after, place.attendance
@@ -172,40 +184,38 @@ def _corrected(
             recorded_at=attendance.occurred_at,
         )
         yield CommandFor(served.disposal_id, correction, "", superseded)
-    elif event.becomes_activity:
+    elif fact.event.becomes_activity:
         undertaken = RecordActivityUndertaken(occurred_at=attendance.occurred_at, session_id=fact.stream_id)
         yield CommandFor(served.disposal_id, undertaken, "activity", superseded)
 
 
-def correction_of_conference_reaches_the_condition(fact: Fact) -> Iterator[CommandFor]:
+def correction_of_conference_reaches_the_condition(fact: Fact[conference.RecordCorrected]) -> Iterator[CommandFor]:
     """Move what a conference counted to the condition that it serves, or correct it there."""
-    event = fact.event
-    assert isinstance(event, conference.RecordCorrected)
-    corrected = event.conference
+    corrected = fact.event.conference
     if corrected is None:
         return
-    for number, end in enumerate(corrected.ends):
-        yield from _end_put_right(fact, corrected, end, str(number))
-
-
-def _end_put_right(
-    fact: Fact, corrected: conference.CorrectedConference, end: conference.ConferenceEnd, item: str
-) -> Iterator[CommandFor]:
     old, new = corrected.before, corrected.after
-    superseded = tuple(_told_of_conference(corrected))
-    ended = _ended(fact, end)
-    if new.disposal_id is not None and new.condition_id is not None:
-        if old == new:
-            yield CommandFor(
-                new.disposal_id, CorrectConditionAttendance(condition_id=new.condition_id, **ended), item, superseded
-            )
-        else:
-            yield CommandFor(
-                new.disposal_id, MoveConditionAttendance(condition_id=new.condition_id, **ended), item, superseded
-            )
-    if old.disposal_id is not None and old.condition_id is not None and old.disposal_id != new.disposal_id:
-        leaving = MoveConditionAttendance(condition_id=None, **ended)
-        yield CommandFor(old.disposal_id, leaving, f"leaves-{item}", superseded, if_begun=True)
+    numbers = [str(number) for number in range(len(corrected.ends))]
+    superseded = _superseded(
+        corrected.told_by,
+        old.disposal_id,
+        {
+            "conference-of-condition": ("",),
+            "conference-not-held": ("",),
+            CORRECTION_OF_CONFERENCE: (*numbers, *(f"leaves-{number}" for number in numbers)),
+        },
+    )
+    arriving: type[CorrectConditionAttendance | MoveConditionAttendance] = (
+        CorrectConditionAttendance if old == new else MoveConditionAttendance
+    )
+    for number, end in zip(numbers, corrected.ends, strict=True):
+        ended = _ended(fact, end)
+        if new.disposal_id is not None and new.condition_id is not None:
+            command = arriving(condition_id=new.condition_id, **ended)
+            yield CommandFor(new.disposal_id, command, number, superseded)
+        if old.disposal_id is not None and old.condition_id is not None and old.disposal_id != new.disposal_id:
+            leaving = MoveConditionAttendance(condition_id=None, **ended)
+            yield CommandFor(old.disposal_id, leaving, f"leaves-{number}", superseded, if_begun=True)
 
 
 def _ended(fact: Fact, end: conference.ConferenceEnd) -> dict[str, Any]:
@@ -223,43 +233,18 @@ def _ended(fact: Fact, end: conference.ConferenceEnd) -> dict[str, Any]:
     }
 
 
-def _told_of_conference(corrected: conference.CorrectedConference) -> Iterator[UUID]:
-    """Return the ids of the commands that reactions sent while the conference seemed to serve something else."""
-    disposal = corrected.before.disposal_id
-    if disposal is None:
-        return
-    numbers = [str(number) for number in range(len(corrected.ends))]
-    items = {
-        "conference-of-condition": ("",),
-        "conference-not-held": ("",),
-        CORRECTION_OF_CONFERENCE: (*numbers, *(f"leaves-{number}" for number in numbers)),
-    }
-    for event in corrected.told_by:
-        for reaction, of_it in items.items():
-            yield from (reaction_command_id(event, reaction, disposal, item) for item in of_it)
-
-
-def _put_right(fact: Fact, place: education.CorrectedPlace, superseded: tuple[UUID, ...]) -> Iterator[CommandFor]:
+def _moved_place(fact: Fact, place: education.CorrectedPlace, superseded: tuple[UUID, ...]) -> Iterator[CommandFor]:
     """Move what a place counted to what it serves."""
     old, new, attendance = place.before, place.after, place.attendance
     arrives = new.disposal_id is not None and new.condition_id is not None and attendance is not None
-    if old.disposal_id is not None and old.condition_id is not None:
-        stays_in_the_case = arrives and old.disposal_id == new.disposal_id
-        if not stays_in_the_case:
-            leaving = _moved(fact, None, attendance)
-            yield CommandFor(old.disposal_id, leaving, "leaves", superseded, if_begun=True)
+    stays_in_the_case = arrives and old.disposal_id == new.disposal_id
+    if old.disposal_id is not None and old.condition_id is not None and not stays_in_the_case:
+        leaving = _moved(fact, None, attendance)
+        yield CommandFor(old.disposal_id, leaving, "leaves", superseded, if_begun=True)
     if new.disposal_id is None:
         return
     if attendance is None:
-        if new.condition_id is not None and place.starts_at is not None and place.hours is not None:
-            offer = OfferSession(
-                occurred_at=fact.occurred_at,
-                condition_id=new.condition_id,
-                session_id=fact.stream_id,
-                starts_at=place.starts_at,
-                hours=place.hours,
-            )
-            yield CommandFor(new.disposal_id, offer, "offer", superseded)
+        yield from _offered(fact, new, place.starts_at, place.hours, "offer", superseded)
     elif new.condition_id is not None:
         yield CommandFor(new.disposal_id, _moved(fact, new.condition_id, attendance), "", superseded)
     elif attendance.activity:
@@ -281,36 +266,6 @@ def _moved(
         complied=attendance is not None and attendance.complied,
         because=CancellationReason.SERVICE if status is AttendanceStatus.CANCELLED_BY_SERVICE else None,
         recorded_at=fact.occurred_at if attendance is None else attendance.occurred_at,
-    )
-
-
-def _asked_before(place: education.CorrectedPlace) -> Iterator[UUID]:
-    """Return the ids of the commands that reactions sent while the place seemed to serve something else."""
-    disposal, condition = place.before.disposal_id, place.before.condition_id
-    if disposal is None:
-        return
-    items = {
-        "booking-of-condition": ("",),
-        "attendance-of-condition": ("",),
-        "absence-from-condition": ("",),
-        "cancellation-of-session": (str(condition),),
-        "activity-of-disposal": ("",),
-        CORRECTION_OF_PLACE: ("", "leaves", "activity", "offer"),
-    }
-    for event in place.told_by:
-        for reaction, of_it in items.items():
-            yield from (reaction_command_id(event, reaction, disposal, item) for item in of_it)
-
-
-def _cancelled_attendance(fact: Fact, condition_id: UUID, because: CancellationReason) -> RecordConditionAttendance:
-    return RecordConditionAttendance(
-        occurred_at=fact.occurred_at,
-        condition_id=condition_id,
-        session_id=fact.stream_id,
-        status=AttendanceStatus.CANCELLED_BY_SERVICE,
-        hours_credited=NO_HOURS,
-        complied=False,
-        because=because,
     )
 
 

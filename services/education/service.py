@@ -6,7 +6,6 @@ from typing import Final
 
 from services.education.domain.commands import COMMANDS, DEFAULT_ROLES
 from services.education.domain.state import Session
-from services.education.reactions import REACTIONS
 from services.education.read_model import READ_MODEL
 from services.vocabulary import INHERITED_LABELS
 from services.words import words_of
@@ -22,6 +21,5 @@ service: Final[Service[Session]] = Service(
     # A session belongs to no case: its home is its own id.
     home=lambda _event: None,
     inherited_labels=INHERITED_LABELS,
-    reactions=REACTIONS,
     followers=("disposal", "referral"),
 )

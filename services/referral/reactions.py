@@ -14,10 +14,9 @@ from shared.domain.envelope import Fact
 from shared.domain.service import CommandFor, Reaction, reaction_command_id
 
 
-def activity_undertaken(fact: Fact) -> Iterator[CommandFor]:
+def activity_undertaken(fact: Fact[AttendanceRecorded]) -> Iterator[CommandFor]:
     """Record an activity (O22) in a place that was booked for a referral."""
     event = fact.event
-    assert isinstance(event, AttendanceRecorded)
     if event.activity and event.booking.referral_id is not None:
         command = RecordActivityUndertaken(
             occurred_at=fact.occurred_at, session_id=fact.stream_id, person_id=event.person_id
@@ -25,10 +24,9 @@ def activity_undertaken(fact: Fact) -> Iterator[CommandFor]:
         yield CommandFor(event.booking.referral_id, command)
 
 
-def activity_put_right(fact: Fact) -> Iterator[CommandFor]:
+def activity_put_right(fact: Fact[RecordCorrected]) -> Iterator[CommandFor]:
     """Record an activity in a place whose booking was corrected to serve this referral, or whose attendance to be one."""
     event = fact.event
-    assert isinstance(event, RecordCorrected)
     place = event.place
     if place is None or (place.before.referral_id == place.after.referral_id and not event.becomes_activity):
         return
@@ -47,10 +45,9 @@ def activity_put_right(fact: Fact) -> Iterator[CommandFor]:
     yield CommandFor(place.after.referral_id, command, supersedes=superseded)
 
 
-def outcome_carried(fact: Fact) -> Iterator[CommandFor]:
+def outcome_carried(fact: Fact[OutcomeAssigned]) -> Iterator[CommandFor]:
     """Carry the outcome of a disposal that came from a referral."""
     event = fact.event
-    assert isinstance(event, OutcomeAssigned)
     if event.referral_id is not None:
         command = CarryOutcome(
             occurred_at=fact.occurred_at, code=event.code, disposal_id=fact.stream_id, person_id=event.person_id
@@ -58,11 +55,9 @@ def outcome_carried(fact: Fact) -> Iterator[CommandFor]:
         yield CommandFor(event.referral_id, command)
 
 
-def carried_outcome_put_right(fact: Fact) -> Iterator[CommandFor]:
-    """Put right an outcome whose code was corrected in the disposal that had assigned it."""
-    event = fact.event
-    assert isinstance(event, disposal.RecordCorrected)
-    outcome = event.outcome
+def carried_outcome_put_right(fact: Fact[disposal.RecordCorrected]) -> Iterator[CommandFor]:
+    """Correct an outcome whose code was corrected in the disposal that had assigned it."""
+    outcome = fact.event.outcome
     if outcome is None:
         return
     command = CorrectCarriedOutcome(

@@ -26,26 +26,24 @@ def conference_id(disposal: UUID, condition: UUID) -> UUID:
     return uuid5(disposal, str(condition))
 
 
-def propose_at_issue(fact: Fact) -> Iterable[CommandFor]:
+def propose_at_issue(fact: Fact[DisposalIssued]) -> Iterable[CommandFor]:
     """DisposalIssued -> ProposeConference for each condition that is a conference."""
     event = fact.event
-    assert isinstance(event, DisposalIssued)
     return [_proposal(fact, event, condition) for condition in event.conditions if _is_conference(condition)]
 
 
-def propose_or_close_at_variation(fact: Fact) -> Iterable[CommandFor]:
+def propose_or_close_at_variation(fact: Fact[ConditionsVaried]) -> Iterable[CommandFor]:
     """ConditionsVaried -> ProposeConference for each conference that is new, CloseConference for each one that is gone.
 
     A condition made of another type is a conference gone, or a new one, as much as one omitted or added.
     """
     event = fact.event
-    assert isinstance(event, ConditionsVaried)
     proposals = [_proposal(fact, event, condition) for condition in _new(event) if _is_conference(condition)]
     return [*proposals, *(_closing(fact, condition_id) for condition_id in _conferences_gone(event))]
 
 
 def _new(event: ConditionsVaried) -> Iterator[ConditionTerms]:
-    retyped = {one.condition_id for one in event.retyped}
+    retyped = {change.condition_id for change in event.retyped}
     for change in event.changes:
         is_new = change.action is ChangeAction.ADD or change.condition_id in retyped
         if is_new and change.condition is not None:
@@ -53,8 +51,8 @@ def _new(event: ConditionsVaried) -> Iterator[ConditionTerms]:
 
 
 def _conferences_gone(event: ConditionsVaried) -> Iterator[UUID]:
-    before = [(one.condition_id, one.type) for one in event.omitted]
-    before += [(one.condition_id, one.before) for one in event.retyped]
+    before = [(omitted.condition_id, omitted.type) for omitted in event.omitted]
+    before += [(retyped.condition_id, retyped.before) for retyped in event.retyped]
     return (condition_id for condition_id, was in before if was is ConditionType.RJ_CONFERENCE)
 
 

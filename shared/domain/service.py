@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, reduce
 from operator import or_
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
+from typing_extensions import TypeVar
 
 from shared.domain.dates import local_day
 from shared.domain.decider import Decider
@@ -26,6 +27,7 @@ from shared.domain.texts import CommandContext
 from shared.domain.words import Words
 
 S = TypeVar("S")
+E = TypeVar("E", bound=Event, default=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class CommandFor:
 
 
 @dataclass(frozen=True)
-class Reaction:
+class Reaction(Generic[E]):
     """Another service's event -> our commands. Pure: the fact's clear fields are all that it sees.
 
     `name` is part of the derived command id and so of the contract: it is never changed.
@@ -62,8 +64,8 @@ class Reaction:
 
     name: str
     service: str
-    event: type[Event]
-    react: Callable[[Fact], Iterable[CommandFor]]
+    event: type[E]
+    react: Callable[[Fact[E]], Iterable[CommandFor]]
     waits_as: str = ""
     """What is said while its command waits; `{day}` stands for the day of the fact, such as 4 May 2026."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TypeVar
 from uuid import uuid5
 
 import pytest
@@ -20,11 +21,13 @@ from shared.domain.sealing import Sealed
 from shared.domain.service import CommandFor
 from tests.unit.referral.stories import CASE, DISPOSAL, LEO, NAMES, SESSION
 
+E = TypeVar("E", bound=Event)
+
 THEN = datetime(2026, 3, 10, 10, 36, tzinfo=UTC)
 REFERRAL = uuid5(NAMES, "referral")
 
 
-def fact(event: Event, stream: str) -> Fact:
+def fact(event: E, stream: str) -> Fact[E]:
     """Return an event as it arrives from another service."""
     envelope = Envelope(
         event_id=uuid5(NAMES, "event"),
@@ -47,7 +50,7 @@ def fact(event: Event, stream: str) -> Fact:
     return Fact(envelope, event)
 
 
-def attended(*, activity: bool = True, booked: bool = True) -> Fact:
+def attended(*, activity: bool = True, booked: bool = True) -> Fact[AttendanceRecorded]:
     """Return a line of a register, with its evidence closed."""
     event = AttendanceRecorded(
         person_id=LEO,
@@ -64,7 +67,7 @@ def attended(*, activity: bool = True, booked: bool = True) -> Fact:
     return fact(event, f"education/{SESSION}")
 
 
-def assigned(*, referred: bool = True) -> Fact:
+def assigned(*, referred: bool = True) -> Fact[OutcomeAssigned]:
     """Return the outcome of a disposal."""
     event = OutcomeAssigned(
         person_id=LEO,
