@@ -24,11 +24,6 @@ def partner_principal(partner: str) -> str:
     return f"partner_{partner}"
 
 
-def partner_groups(partner: str) -> str:
-    """Return what the names of a partner's groups begin with."""
-    return f"{partner}-"
-
-
 def principals() -> tuple[str, ...]:
     """Return every login that is given a password and rights."""
     services = (worker_principal(entry.name) for entry in SERVICES)

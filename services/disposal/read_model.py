@@ -14,8 +14,6 @@ from services.disposal.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
-POLICY: Final = PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml")
-
 READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     service="disposal",
     collection="disposals",
@@ -23,7 +21,7 @@ READ_MODEL: Final[ReadModel[DisposalState]] = ReadModel(
     decider=decider,
     view=view,
     duties=duties,
-    policy=POLICY,
+    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
     access=ACCESS,
     states=tuple(Stage),
     ended=frozenset({"COMPLETED", "NOT_COMPLETED", "CEASED", "CLOSED_NO_PROCEEDINGS", "RECORDED", "CHARGED", "CLOSED"}),

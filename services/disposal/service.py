@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from uuid import UUID
 
 from services.disposal.documents import DOCUMENTS
 from services.disposal.domain.commands import COMMANDS, DEFAULT_ROLES
@@ -20,14 +19,8 @@ from services.rj_conference import events as rj_conference
 from services.vocabulary import INHERITED_LABELS
 from services.words import words_of
 from shared.domain.envelope import Fact
-from shared.domain.messages import Event
 from shared.domain.service import Claims, Service
 from shared.printing.documents import is_print
-
-
-def home_of(event: Event) -> UUID | None:
-    """Return the case that a disposal belongs to."""
-    return event.case_id if isinstance(event, DisposalCaseOpened) else None
 
 
 def uniqueness_key(state: DisposalState | None) -> tuple[str, ...]:
@@ -67,7 +60,7 @@ service: Final[Service[DisposalState]] = Service(
     ),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
-    home=home_of,
+    home=lambda event: event.case_id if isinstance(event, DisposalCaseOpened) else None,
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     followers=("referral", "rj_conference"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Final
-from uuid import UUID
 
 from services.disposal.events import EVENTS as DISPOSAL
 from services.education.events import EVENTS as EDUCATION
@@ -16,14 +15,7 @@ from services.referral.read_model import READ_MODEL
 from services.rj_conference.events import EVENTS as RJ_CONFERENCE
 from services.vocabulary import INHERITED_LABELS, Role
 from services.words import words_of
-from shared.domain.messages import Event
 from shared.domain.service import Service
-
-
-def home(event: Event) -> UUID | None:
-    """Return the case that the receipt of a referral names."""
-    return event.case_id if isinstance(event, ReferralReceived) else None
-
 
 service: Final[Service[Referral]] = Service(
     name="referral",
@@ -33,7 +25,7 @@ service: Final[Service[Referral]] = Service(
     importers=frozenset({Role.SUPERVISOR}),
     default_roles=DEFAULT_ROLES,
     read_model=READ_MODEL,
-    home=home,
+    home=lambda event: event.case_id if isinstance(event, ReferralReceived) else None,
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     published=(EDUCATION, DISPOSAL, RJ_CONFERENCE),

@@ -14,8 +14,6 @@ from services.rj_conference.views import view
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
 
-POLICY: Final = PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml")
-
 READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
     service="rj_conference",
     collection="conferences",
@@ -23,7 +21,7 @@ READ_MODEL: Final[ReadModel[Conference]] = ReadModel(
     decider=decider,
     view=view,
     duties=duties,
-    policy=POLICY,
+    policy=PolicyBook.load(Path(__file__).parent / "domain" / "policy.toml"),
     access=ACCESS,
     states=tuple(Stage),
     ended=frozenset({"CLOSED"}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Final
-from uuid import UUID
 
 from services.disposal.events import EVENTS as DISPOSAL_EVENTS
 from services.rj_conference.documents import DOCUMENTS
@@ -14,14 +13,7 @@ from services.rj_conference.reactions import REACTIONS
 from services.rj_conference.read_model import READ_MODEL
 from services.vocabulary import INHERITED_LABELS, Role
 from services.words import words_of
-from shared.domain.messages import Event
 from shared.domain.service import Service
-
-
-def home(event: Event) -> UUID | None:
-    """Return the case that the proposal of a conference names."""
-    return event.case_id if isinstance(event, ConferenceProposed) else None
-
 
 service: Final[Service[Conference]] = Service(
     name="rj_conference",
@@ -30,7 +22,7 @@ service: Final[Service[Conference]] = Service(
     words=words_of("rj_conference"),
     default_roles=frozenset({Role.RJ_FACILITATOR.value, Role.SUPERVISOR.value}),
     read_model=READ_MODEL,
-    home=home,
+    home=lambda event: event.case_id if isinstance(event, ConferenceProposed) else None,
     inherited_labels=INHERITED_LABELS,
     reactions=REACTIONS,
     followers=("disposal",),

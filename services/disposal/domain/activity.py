@@ -12,8 +12,3 @@ def activities(state: DisposalState) -> Sequence[datetime]:
     """Return when the child undertook an activity: by education's register, or at a session with compliance."""
     attended = (a.at for a in state.attendances if a.status in PRESENT and a.complied)
     return [*state.activities.values(), *attended]
-
-
-def last_activity(state: DisposalState, until: datetime) -> datetime | None:
-    """Return when the child last undertook an activity by a moment; None: never."""
-    return max((at for at in activities(state) if at <= until), default=None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.disposal.domain.activity import last_activity
-from services.disposal.domain.commands import AssignOutcome, DecideBreach, InstituteProceedings
+from services.disposal.domain.activity import activities
+from services.disposal.domain.commands import DecideBreach, InstituteProceedings
 from services.disposal.domain.completion import of_child
 from services.disposal.domain.state import DisposalState
 from services.disposal.events import (
@@ -58,17 +58,13 @@ def decide_proceedings(command: InstituteProceedings, state: DisposalState, cont
         event_from(ProceedingsInstituted, command),
         *_failed_conditions(state),
         ceased,
-        OutcomeAssigned(code=OutcomeCode.C1, **_about_outcome(state, context)),
+        OutcomeAssigned(code=OutcomeCode.C1, **about_outcome(state, context)),
     )
 
 
-def decide_outcome(command: AssignOutcome, state: DisposalState, context: Context) -> NewEvents:
-    """Assign the crime's outcome, with all that the referral and the returns need."""
-    return (event_from(OutcomeAssigned, command, **_about_outcome(state, context)),)
-
-
-def _about_outcome(state: DisposalState, context: Context) -> dict[str, Any]:
-    activity = last_activity(state, context.occurred_at)
+def about_outcome(state: DisposalState, context: Context) -> dict[str, Any]:
+    """Return the fields of an assigned outcome that the referral and the returns need."""
+    activity = max((at for at in activities(state) if at <= context.occurred_at), default=None)
     return {
         **of_child(state),
         "disposal": None if state.issue is None else state.issue.disposal,

@@ -47,14 +47,8 @@ def resulting(command: ProposeCondition | VaryConditions, state: DisposalState) 
             after = varied(command, state)
             return ResultingSet(
                 state.issue.disposal,
-                tuple(
-                    condition_state.terms for condition_state in after.values() if condition_state.standing in REMAINS
-                ),
-                tuple(
-                    condition_state.terms
-                    for condition_state in after.values()
-                    if condition_state.standing is ConditionStatus.ACTIVE
-                ),
+                remaining_terms(after),
+                tuple(condition.terms for condition in after.values() if condition.standing is ConditionStatus.ACTIVE),
             )
 
 
@@ -73,6 +67,11 @@ def varied(command: VaryConditions, state: DisposalState) -> Mapping[UUID, Condi
                 else replace(existing, terms=change.condition)
             )
     return after
+
+
+def remaining_terms(conditions: Mapping[UUID, ConditionState]) -> tuple[Condition, ...]:
+    """Return the terms of the conditions that were neither omitted nor failed."""
+    return tuple(condition.terms for condition in conditions.values() if condition.standing in REMAINS)
 
 
 def omitted_by(command: VaryConditions, state: DisposalState) -> tuple[OmittedCondition, ...]:

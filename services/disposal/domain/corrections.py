@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.disposal.domain.condition_set import REMAINS, ends_on, spent_on
+from services.disposal.domain.condition_set import ends_on, remaining_terms, spent_on
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.signing import is_printed_here
 from services.disposal.domain.state import DisposalState
@@ -103,9 +103,7 @@ def _of_signature(event: DocumentSigned, before: Sequence[Fact], context: Contex
 def _of_deadline(state: DisposalState, policy: Policy) -> dict[str, Any]:
     """Compute again what follows from the due dates of the conditions, in the event that computed it last."""
     issue = state.required_issue
-    remaining = [
-        condition_state.terms for condition_state in state.conditions.values() if condition_state.standing in REMAINS
-    ]
+    remaining = remaining_terms(state.conditions)
     agreed_end = ends_on(remaining)
     return {
         "conditions": tuple(condition.terms for condition in remaining),

@@ -1,18 +1,10 @@
-"""Decides what a command makes happen: one function for each command that does more than record itself."""
+"""Decides the events of a command, with a function for each decision that takes more than one event or value."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from services.disposal.domain import (
-    breach,
-    correcting,
-    issuing,
-    monitoring,
-    moving,
-    opening,
-    preparation,
-)
+from services.disposal.domain import breach, correcting, issuing, monitoring, moving
 from services.disposal.domain.commands import (
     AssignOutcome,
     CompleteAssessment,
@@ -36,30 +28,45 @@ from services.disposal.domain.commands import (
     SignDocument,
     VaryConditions,
 )
+from services.disposal.domain.completion import of_child
 from services.disposal.domain.evolve import evolve
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
+from services.disposal.domain.time_limit import prosecution_time_limit
+from services.disposal.events import (
+    AbsenceDecided,
+    AssessmentCompleted,
+    DisposalCaseOpened,
+    DisposalDecided,
+    OutcomeAssigned,
+    VictimInformedOfRestorativeJustice,
+    VictimViewSought,
+)
+from shared.domain.dates import age_on
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
-from shared.domain.messages import event_that_it_records
+from shared.domain.messages import event_from, event_that_it_records
 from shared.domain.rules import Context
 
 
 def decide(command: DisposalCommand, state: DisposalState | None, context: Context) -> NewEvents:
     """Return the events that an accepted command makes happen, in order."""
     if isinstance(command, OpenDisposalCase):
-        return opening.decide_opening(command, context)
+        age = age_on(command.details.date_of_birth.value, command.offence.date)
+        limit = prosecution_time_limit(command.offence, context.policy)
+        return (event_from(DisposalCaseOpened, command, age_at_offence=age, prosecution_time_limit=limit),)
     if state is None:
         raise TypeError(f"{command.type} opens no case: open it first")
+    opened = state.opened
     match command:
         case RecordVictimView():
-            return preparation.decide_victim_view(command, state)
+            return (event_from(VictimViewSought, command, child_id=opened.person_id, case_id=opened.case_id),)
         case InformVictimOfRestorativeJustice():
-            return preparation.decide_victim_information(command, state)
+            return (event_from(VictimInformedOfRestorativeJustice, command, case_id=opened.case_id),)
         case CompleteAssessment():
-            return preparation.decide_assessment(command, state)
+            return (event_from(AssessmentCompleted, command, person_id=opened.person_id),)
         case DecideDisposal():
-            return preparation.decide_decision(command, state, context)
+            return (event_from(DisposalDecided, command, **of_child(state), age=state.age_on(context.day)),)
         case SignDocument():
             return issuing.decide_signature(command, state, context)
         case IssueDisposal():
@@ -73,7 +80,7 @@ def decide(command: DisposalCommand, state: DisposalState | None, context: Conte
         case CorrectConditionAttendance():
             return moving.decide_attendance_correction(command, state, context)
         case DecideAbsence():
-            return monitoring.decide_absence(command, state)
+            return (event_from(AbsenceDecided, command, person_id=opened.person_id),)
         case CompleteCondition():
             return monitoring.decide_completion(command, state, context)
         case ExcuseCondition():
@@ -87,7 +94,7 @@ def decide(command: DisposalCommand, state: DisposalState | None, context: Conte
         case InstituteProceedings():
             return breach.decide_proceedings(command, state, context)
         case AssignOutcome():
-            return breach.decide_outcome(command, state, context)
+            return (event_from(OutcomeAssigned, command, **breach.about_outcome(state, context)),)
         case CorrectRecord():
             return correcting.decide_correction(command, state, context)
         case _:

@@ -6,17 +6,15 @@ from typing import Final
 
 from services.disposal.domain.commands import (
     CompleteCondition,
-    DecideAbsence,
     ExcuseCondition,
     RecordConditionAttendance,
     RecordNonEngagement,
     VaryConditions,
 )
 from services.disposal.domain.completion import completed_by, disposal_completed, latest_credit, of_child
-from services.disposal.domain.condition_set import REMAINS, ends_on, omitted_by, retyped_by, spent_on, varied
+from services.disposal.domain.condition_set import ends_on, omitted_by, remaining_terms, retyped_by, spent_on, varied
 from services.disposal.domain.state import ABSENT, ConditionStatus, DisposalState
 from services.disposal.events import (
-    AbsenceDecided,
     ChangeAction,
     ConditionAttended,
     ConditionCompleted,
@@ -55,11 +53,6 @@ def decide_attendance(command: RecordConditionAttendance, state: DisposalState, 
     return (record, EventAt(completion, when), *disposal_completed(state, {command.condition_id: when}, context))
 
 
-def decide_absence(command: DecideAbsence, state: DisposalState) -> NewEvents:
-    """Whether the reason for an absence is acceptable, with the child whose key seals the evidence."""
-    return (event_from(AbsenceDecided, command, person_id=state.opened.person_id),)
-
-
 def decide_completion(command: CompleteCondition, state: DisposalState, context: Context) -> NewEvents:
     """Complete a condition, at the latest of now and the sessions credited for it."""
     when = latest_credit(state, command.condition_id, context)
@@ -77,7 +70,7 @@ def decide_variation(command: VaryConditions, state: DisposalState, context: Con
     """Change the conditions, and with them the deadline and the day on which the caution is spent (R24)."""
     issue, decision = state.required_issue, state.required_decision
     after = varied(command, state)
-    remaining = [condition_state.terms for condition_state in after.values() if condition_state.standing in REMAINS]
+    remaining = remaining_terms(after)
     agreed_end = ends_on(remaining)
     spent = spent_on(issue.disposal, issue.on, agreed_end, context.policy)
     event = event_from(

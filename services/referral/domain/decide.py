@@ -1,4 +1,4 @@
-"""The events of an accepted command: one function for each command that does more than record its own fields."""
+"""The events of an accepted command: those of its own fields, unless it has a branch."""
 
 from __future__ import annotations
 
@@ -33,19 +33,18 @@ def decide(command: ReferralCommand, state: Referral | None, context: Context) -
         case LinkPerson():
             return [event_from(PersonLinked, command, age_at_incident=people.age_at_incident(command, state))]
         case TriageReferral():
-            return [decide_triage(command, state)]
+            flags = tuple(sorted(state.flags))
+            return [
+                event_from(
+                    ReferralTriaged, command, incident_type=state.incident_type, setting=state.setting, flags=flags
+                )
+            ]
         case CorrectCarriedOutcome():
             return decide_carried_outcome(command, state)
         case CorrectReferral():
             return [decide_correction(command, state, context)]
         case _:
             return [event_that_it_records(command)]
-
-
-def decide_triage(command: TriageReferral, state: Referral) -> ReferralTriaged:
-    """Return the decision, with the fields of the referral that readers count by."""
-    flags = tuple(sorted(state.flags))
-    return event_from(ReferralTriaged, command, incident_type=state.incident_type, setting=state.setting, flags=flags)
 
 
 decider: Final[Decider[Referral]] = Decider(rules, decide, evolve)

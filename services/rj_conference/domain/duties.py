@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from services.rj_conference.domain.state import Conference, HeldConference
+from services.rj_conference.domain.state import Conference
 from shared.domain.duties import Duty
 from shared.domain.policy import Policy
-
-TERM = "TERM"
-RJ_FOLLOW_UP = "RJ_FOLLOW_UP"
 
 
 def duties(conference: Conference, _policy_on: Callable[[date], Policy]) -> Sequence[Duty]:
@@ -22,14 +19,11 @@ def duties(conference: Conference, _policy_on: Callable[[date], Policy]) -> Sequ
         TERM: an agreement is signed, for each of its terms; the term's own date; the term is recorded as kept or as not kept.
         RJ_FOLLOW_UP: the conference is held; `follow_up_weeks`; the harmer and each harmed party who took part are asked how it was; the conference is closed.
     """
-    terms = [
-        Duty(TERM, term.agreed_on, term.due, met_on=term.settled_on, item=str(term_id))
+    opened = [
+        Duty("TERM", term.agreed_on, term.due, met_on=term.settled_on, item=str(term_id))
         for term_id, term in conference.terms.items()
     ]
-    conference_held = conference.held
-    follow_up = [] if conference_held is None else [_follow_up(conference_held, conference.followed_up_on)]
-    return [duty.lapsing(conference.closed_on) for duty in (*terms, *follow_up)]
-
-
-def _follow_up(conference_held: HeldConference, met_on: date | None) -> Duty:
-    return Duty(RJ_FOLLOW_UP, conference_held.on, conference_held.follow_up_due, met_on=met_on)
+    if conference.held is not None:
+        due = conference.held.follow_up_due
+        opened.append(Duty("RJ_FOLLOW_UP", conference.held.on, due, met_on=conference.followed_up_on))
+    return [duty.lapsing(conference.closed_on) for duty in opened]
